@@ -1,0 +1,277 @@
+"""The frozen values that a notebook is read into: no I/O, nothing heavy imported."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Literal
+
+Role = Literal["setup", "parameters", "definitions", "step", "metrics"]
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of the source notebook.
+
+    ``index`` counts from 0 over all cells, markdown included; ``source`` is what
+    the author wrote, ``code`` what IPython's input transformation makes of it
+    (None where that is the same, or where the cell is not code).
+    """
+
+    index: int
+    id: str
+    type: str
+    source: str
+    code: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A pipeline parameter: a top-level name of the ``parameters`` cell with a literal default."""
+
+    name: str
+    default: Any
+    type: str
+    expression: str
+    cell: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """An environment variable taken from key ``key`` of the Kubernetes Secret ``name``."""
+
+    name: str
+    key: str
+    env: str
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person may say about how a step executes; None and empty mean: not said.
+
+    ``timeout`` is in seconds; ``cpu``, ``memory`` and ``limits`` are Kubernetes
+    quantities as typed (``500m``, ``4Gi``, ``nvidia.com/gpu: 1``).
+    """
+
+    image: str | None = None
+    cpu: str | None = None
+    memory: str | None = None
+    gpu: str | None = None
+    limits: Mapping[str, str] = field(default_factory=dict)
+    retries: int | None = None
+    timeout: float | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[Secret, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    cache: bool | None = None
+
+    def said(self) -> dict[str, Any]:
+        """The options that were said, as plain JSON values."""
+        return {k: v for k, v in to_plain(self).items() if v not in (None, {}, [])}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A top-level statement of a cell: its span in the cell's code and the hash of its syntax tree.
+
+    Lines count from 1, columns (in characters, not UTF-8 bytes) from 0; the end
+    column is exclusive. ``code`` is a hash of the normalised syntax tree, so
+    comments and layout do not change it.
+    """
+
+    first_line: int
+    first_column: int
+    last_line: int
+    last_column: int
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A cell, or some statements of one, that a step executes.
+
+    ``whole`` executes the cell as it stands; otherwise only ``statements`` are
+    kept and the rest of the cell is blanked, so that line numbers agree with the
+    source. ``statements`` are those that the step reaches: they are what the
+    cache key is made of, also where the whole cell is executed.
+    """
+
+    cell: int
+    role: Role
+    whole: bool
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A top-level ``def``, ``class`` or ``import`` that can be replayed from source.
+
+    ``pieces`` is closed: replaying them in notebook order gives the definition
+    in a fresh kernel.
+    """
+
+    name: str
+    cell: int
+    kind: Literal["function", "class", "import"]
+    pieces: tuple[Piece, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileUse:
+    """A path that a step's source reads or writes.
+
+    ``path`` is the literal path as seen from the notebook's folder with default
+    parameters (None where it is not known); ``template`` the same with
+    ``{name}`` where parameters or constants stand.
+    """
+
+    path: str | None
+    template: str
+    mode: Literal["read", "write"]
+    cell: int
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what it executes and what flows in and out of it.
+
+    ``inputs`` maps each name that the step reads to the step that produces it;
+    ``maybe`` are the inputs that are needed only because the step may leave the
+    old value. ``pieces`` are executed in order: prelude (setup, parameters,
+    definitions), then the inputs are loaded, then the step's own cells.
+    """
+
+    name: str
+    id: str
+    order: int
+    cells: tuple[int, ...]
+    notes: tuple[int, ...]
+    inputs: Mapping[str, str]
+    outputs: tuple[str, ...]
+    parameters: tuple[str, ...]
+    after: tuple[str, ...]
+    changes: tuple[str, ...]
+    options: Options
+    prelude: tuple[Piece, ...]
+    body: tuple[Piece, ...]
+    maybe: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    reads: tuple[FileUse, ...] = ()
+    writes: tuple[FileUse, ...] = ()
+    metrics: tuple[str, ...] = ()
+    opaque: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A dependency between two steps and the reasons for it; a pair of steps has one edge."""
+
+    source: str
+    target: str
+    names: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    explicit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One finding: what is wrong, where, and what to do.
+
+    ``cell`` is the notebook index (from 0), ``line`` counts from 1 in that cell.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    remedy: str
+    step: str | None = None
+    cell: int | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = ""
+        if self.cell is not None:
+            line = f", line {self.line}" if self.line is not None else ""
+            where = f" (cell {self.cell}{line})"
+        return f"{self.code}: {self.message}{where}. {self.remedy}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A claim or empty folder mounted into the steps of a pipeline."""
+
+    name: str
+    mount: str
+    claim: str | None = None
+    size: str | None = None
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A notebook read as a pipeline. Immutable; made by :func:`kfnb.read`."""
+
+    name: str
+    description: str
+    kernel: str
+    language: str
+    cells: tuple[Cell, ...]
+    parameters: tuple[Parameter, ...]
+    steps: Mapping[str, Step]
+    edges: tuple[Edge, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    definitions: tuple[Definition, ...] = ()
+    defaults: Options = Options()
+    volumes: tuple[Volume, ...] = ()
+    targets: Mapping[str, Any] = field(default_factory=dict)
+    on_exit: str | None = None
+    path: str | None = None
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """The diagnostics that stop a run before anything starts."""
+        return tuple(d for d in self.diagnostics if d.severity == "error")
+
+
+def to_plain(value: Any) -> Any:
+    """Turn frozen values into JSON values (mappings, lists, scalars)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): to_plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(v) for v in value]
+    return value
+
+
+def from_plain(kind: Any, plain: Any) -> Any:
+    """Rebuild a frozen value of type ``kind`` from what :func:`to_plain` made of it."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = _hints(kind)
+        return kind(**{k: from_plain(hints[k], v) for k, v in plain.items() if k in hints})
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if plain is None:
+            return None
+        return from_plain(next(a for a in args if a is not type(None)), plain)
+    if origin is tuple:
+        return tuple(from_plain(args[0], v) for v in plain)
+    if origin in (dict, Mapping):
+        return MappingProxyType({k: from_plain(args[1], v) for k, v in plain.items()})
+    return plain
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
