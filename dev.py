@@ -121,13 +121,19 @@ def bench(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     if sys.version_info < OLDEST:
-        raise SystemExit("dev.py: kfnb needs Python 3.10 or newer; call it with one, "
-                         "for example: python3.12 dev.py demo")
+        raise SystemExit(
+            "dev.py: kfnb needs Python 3.10 or newer; call it with one, "
+            "for example: python3.12 dev.py demo"
+        )
     parser = argparse.ArgumentParser(prog="dev.py", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     one = commands.add_parser("demo", help="run an example pipeline here")
-    one.add_argument("example", nargs="?", default="digits",
-                     choices=sorted(p.parent.name for p in ROOT.glob("examples/*/*.ipynb")))
+    one.add_argument(
+        "example",
+        nargs="?",
+        default="digits",
+        choices=sorted(p.parent.name for p in ROOT.glob("examples/*/*.ipynb")),
+    )
     one.set_defaults(call=demo)
     two = commands.add_parser("test", help="set up what is needed and pass the tests")
     two.add_argument("--only", action="append", choices=["lint", "unit", "lowest"])

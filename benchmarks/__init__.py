@@ -1,0 +1,1 @@
+"""kfnb's figures, measured beside its peers in one go: ``python3 dev.py bench``."""

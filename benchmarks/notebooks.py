@@ -1,0 +1,97 @@
+"""The notebooks that are measured, made anew for each run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def write(path: Path, cells: Sequence[tuple[Sequence[str], str]]) -> Path:
+    """Write a notebook of code cells, each given as (tags, source)."""
+    made: list[dict[str, Any]] = [
+        {
+            "cell_type": "code",
+            "id": f"cell-{n}",
+            "metadata": {"tags": list(tags)},
+            "execution_count": None,
+            "outputs": [],
+            "source": source,
+        }
+        for n, (tags, source) in enumerate(cells)
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book = {"cells": made, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(book))
+    return path
+
+
+def chain(path: Path, length: int, *, kale: bool = False) -> Path:
+    """``length`` trivial steps, each of which needs the one before."""
+    step, after = ("step", "prev") if kale else ("step", "after")
+    cells: list[tuple[list[str], str]] = [([f"{step}:s0"], "x0 = 0")]
+    for n in range(1, length):
+        cells.append(([f"{step}:s{n}", f"{after}:s{n - 1}"], f"x{n} = x{n - 1} + 1"))
+    return write(path, cells)
+
+
+def wide(path: Path, width: int, seconds: float) -> Path:
+    """``width`` steps that need nothing of one another and sleep."""
+    cells = [
+        ([f"step:s{n}"], f"import time\ntime.sleep({seconds})\ny{n} = {n}") for n in range(width)
+    ]
+    return write(path, cells)
+
+
+def plain(folder: Path, count: int, *, seconds: float | None = None) -> list[Path]:
+    """``count`` notebooks of one trivial cell each, as papermill and Ploomber users have them."""
+    source = "x = 0" if seconds is None else f"import time\ntime.sleep({seconds})"
+    # Ploomber wants a cell tagged "parameters" and calls a notebook without one changed.
+    cells = [(("parameters",), "upstream = None\nproduct = None"), ((), source)]
+    return [write(folder / f"n{n}.ipynb", cells) for n in range(count)]
+
+
+def realistic(path: Path, *, kale: bool = False) -> Path:
+    """Ten steps of the kind of code that people write, for the analysis alone."""
+    step, after = ("step", "prev") if kale else ("step", "after")
+    imports = "import numpy as np\nimport pandas as pd\nfrom sklearn.linear_model import Ridge"
+    cells: list[tuple[list[str], str]] = [
+        (["imports"], imports),
+        (["pipeline-parameters"], "alpha = 1.0\nrows = 1000"),
+        (
+            [f"{step}:load"],
+            "frame = pd.DataFrame({'a': np.arange(rows), 'b': np.ones(rows)})\n"
+            "frame['c'] = frame.a * 2 + frame.b",
+        ),
+        (
+            [f"{step}:clean", f"{after}:load"],
+            "clean = frame.dropna().copy()\n"
+            "for name in ('a', 'b'):\n    clean[name] = clean[name] / 2",
+        ),
+    ]
+    for n in range(6):
+        cells.append(
+            (
+                [f"{step}:model{n}", f"{after}:clean"],
+                f"def fit{n}(data, alpha):\n    model = Ridge(alpha=alpha)\n"
+                f"    return model.fit(data[['a', 'b']], data['c'])\n\n"
+                f"model{n} = fit{n}(clean, alpha * {n + 1})\n"
+                f"score{n} = model{n}.score(clean[['a', 'b']], clean['c'])",
+            )
+        )
+    everyone = [f"{after}:model{n}" for n in range(6)]
+    cells.append(
+        (
+            [f"{step}:compare", *everyone],
+            "scores = {" + ", ".join(f"'m{n}': score{n}" for n in range(6)) + "}\n"
+            "best = max(scores, key=scores.get)",
+        )
+    )
+    cells.append(([f"{step}:report", f"{after}:compare"], "print(best, scores[best])"))
+    return write(path, cells)

@@ -1,0 +1,185 @@
+"""Each row of the table: what kfnb needs for it, and what its peers need in the same run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import notebooks, peers
+from .measure import Cost, cost, median
+
+KFNB = [sys.executable, "-m", "kfnb.cli.main"]
+CHAIN = 20
+WIDE, SLEEP, PARALLEL = 40, 1.0, 8
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured figure: who, what, how much, and the unit it is in."""
+
+    who: str
+    value: float
+    unit: str
+    note: str = ""
+
+
+Row = Callable[[Path], Iterator[Figure]]
+
+
+def _home(folder: Path) -> dict[str, str]:
+    return {"KFNB_HOME": str(folder / "home")}
+
+
+def _per_step(who: str, spent: Cost, steps: int, note: str = "") -> Iterator[Figure]:
+    yield Figure(who, spent.wall / steps, "s wall a step", note)
+    yield Figure(who, spent.cpu / steps, "CPU-s a step", note)
+
+
+def chain(folder: Path) -> Iterator[Figure]:
+    """Chain of 20 trivial steps: wall and CPU per step."""
+    book = notebooks.chain(folder / "chain.ipynb", CHAIN)
+    run = [*KFNB, "run", book, "--no-cache"]
+    yield from _per_step("kfnb", cost(run, cwd=folder, env=_home(folder)), CHAIN)
+    books = notebooks.plain(folder / "plain", CHAIN)
+    out = folder / "out"
+    out.mkdir()
+    papermill = [peers.python("papermill"), peers.program("run_papermill"), out, *books]
+    yield from _per_step("papermill", cost(papermill, cwd=folder), CHAIN, "one process, sequential")
+    kfp = [peers.python("kfp"), peers.program("run_kfp"), "chain", CHAIN, 0]
+    yield from _per_step(
+        "kfp.local", cost(_str(kfp), cwd=folder), CHAIN, "no kernel, plain functions"
+    )
+    ploomber = [peers.python("ploomber"), peers.program("run_ploomber"), "chain", out, 1, *books]
+    yield from _per_step("Ploomber", cost(_str(ploomber), cwd=folder), CHAIN)
+
+
+def wide(folder: Path) -> Iterator[Figure]:
+    """40 steps that sleep one second, parallelism 8: wall over the ideal 5 s."""
+    ideal = WIDE * SLEEP / PARALLEL
+    book = notebooks.wide(folder / "wide.ipynb", WIDE, SLEEP)
+    run = [*KFNB, "run", book, "--no-cache", "--parallel", str(PARALLEL)]
+    yield Figure("kfnb", cost(run, cwd=folder, env=_home(folder)).wall / ideal, "× ideal")
+    kfp = [peers.python("kfp"), peers.program("run_kfp"), "wide", WIDE, SLEEP]
+    yield Figure(
+        "kfp.local", cost(_str(kfp), cwd=folder).wall / ideal, "× ideal", "siblings run serially"
+    )
+    books = notebooks.plain(folder / "plain", WIDE, seconds=SLEEP)
+    out = folder / "out"
+    out.mkdir()
+    ploomber = [
+        peers.python("ploomber"),
+        peers.program("run_ploomber"),
+        "wide",
+        out,
+        PARALLEL,
+        *books,
+    ]
+    yield Figure("Ploomber", cost(_str(ploomber), cwd=folder).wall / ideal, "× ideal")
+    papermill = [peers.python("papermill"), peers.program("run_papermill"), out, *books]
+    yield Figure("papermill", cost(papermill, cwd=folder).wall / ideal, "× ideal", "sequential")
+
+
+def check(folder: Path) -> Iterator[Figure]:
+    """`kfnb check` of a ten-step notebook, whole process, beside Kale's compile."""
+    book = notebooks.realistic(folder / "ten.ipynb")
+    kale_book = notebooks.realistic(folder / "kale.ipynb", kale=True)
+    ours = [cost([*KFNB, "check", book], cwd=folder, env=_home(folder)) for _ in range(5)]
+    yield Figure("kfnb check", median(ours).cpu, "CPU-s")
+    kale = [peers.python("kale").with_name("kale"), "--nb", kale_book]
+    yield Figure("Kale compile", median([cost(kale, cwd=folder) for _ in range(3)]).cpu, "CPU-s")
+
+
+def cached(folder: Path) -> Iterator[Figure]:
+    """Everything cached: 100 steps again with nothing changed."""
+    book = notebooks.chain(folder / "hundred.ipynb", 100)
+    run = [*KFNB, "run", book]
+    cost(run, cwd=folder, env=_home(folder))
+    again = median([cost(run, cwd=folder, env=_home(folder)) for _ in range(3)])
+    yield Figure("kfnb, 100 steps", again.wall, "s wall")
+    yield Figure("kfnb, 100 steps", again.cpu, "CPU-s")
+    books = notebooks.plain(folder / "plain", 3)
+    out = folder / "out"
+    out.mkdir()
+    ploomber = [peers.python("ploomber"), peers.program("run_ploomber"), "chain", out, 1, *books]
+    cost(_str(ploomber), cwd=folder)
+    up_to_date = median([cost(_str(ploomber), cwd=folder) for _ in range(3)])
+    yield Figure("Ploomber, 3 notebooks", up_to_date.wall, "s wall")
+
+
+def overhead(folder: Path) -> Iterator[Figure]:
+    """Our example notebooks: the run's wall time beside its critical path of user code."""
+    examples = Path(__file__).resolve().parent.parent / "examples"
+    for name in ("digits", "timeseries"):
+        book = examples / name / f"{name}.ipynb"
+        env = _home(folder / name)
+        whole = cost([*KFNB, "run", book, "--no-cache"], cwd=folder, env=env)
+        yield Figure(f"kfnb, {name}", whole.wall, "s wall")
+        yield Figure(f"kfnb, {name}", _critical_path(folder / name, env), "s critical path")
+        out = folder / f"{name}-out.ipynb"
+        linear = [sys.executable, "-m", "papermill", "--no-progress-bar", book, out]
+        yield Figure(f"papermill, {name}", cost(linear, cwd=book.parent).wall, "s wall", "linear")
+
+
+def _critical_path(folder: Path, env: dict[str, str]) -> float:
+    """Longest chain of cell time in the newest run below ``folder``, in seconds."""
+    journal = max((Path(env["KFNB_HOME"]) / "runs").glob("*/journal.jsonl"))
+    pipeline = json.loads((journal.parent / "pipeline.json").read_text())
+    spent: dict[str, float] = {}
+    for line in journal.read_text().splitlines():
+        event = json.loads(line)
+        if event["type"] == "CellFinished":
+            spent[event["step"]] = spent.get(event["step"], 0.0) + event["data"]["duration"]
+    longest: dict[str, float] = {}
+    for step in sorted(pipeline["steps"].values(), key=lambda s: s["order"]):
+        before = [longest[e["source"]] for e in pipeline["edges"] if e["target"] == step["name"]]
+        longest[step["name"]] = spent.get(step["name"], 0.0) + max(before, default=0.0)
+    return max(longest.values())
+
+
+def values(folder: Path) -> Iterator[Figure]:
+    """1 GB array and frame from step to step, over writing the bytes once."""
+    from .values import figures
+
+    yield from (Figure(*figure) for figure in figures(folder))
+
+
+def engine(folder: Path) -> Iterator[Figure]:
+    """The engine with 10,000 steps: time of a decision and memory."""
+    from .engine import figures
+
+    yield from (Figure(*figure) for figure in figures())
+
+
+def imports(folder: Path) -> Iterator[Figure]:
+    """`import kfnb` beside `import kale`, less Python's own start."""
+
+    def importing(python: str | Path, module: str) -> float:
+        code = (
+            f"import time; t = time.process_time(); import {module}; print(time.process_time() - t)"
+        )
+        base = [cost([python, "-c", "pass"], cwd=folder) for _ in range(5)]
+        full = [cost([python, "-c", code], cwd=folder) for _ in range(5)]
+        return median(full).cpu - median(base).cpu
+
+    yield Figure("import kfnb", importing(sys.executable, "kfnb"), "CPU-s")
+    yield Figure("import kale", importing(peers.python("kale"), "kale"), "CPU-s")
+
+
+def _str(command: list[object]) -> list[str]:
+    return [os.fspath(part) if isinstance(part, Path) else str(part) for part in command]
+
+
+ROWS: dict[str, Row] = {
+    "chain": chain,
+    "wide": wide,
+    "overhead": overhead,
+    "check": check,
+    "cached": cached,
+    "values": values,
+    "engine": engine,
+    "imports": imports,
+}
