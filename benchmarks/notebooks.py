@@ -36,8 +36,9 @@ def chain(path: Path, length: int, *, kale: bool = False) -> Path:
     """``length`` trivial steps, each of which needs the one before."""
     step, after = ("step", "prev") if kale else ("step", "after")
     cells: list[tuple[list[str], str]] = [([f"{step}:s0"], "x0 = 0")]
-    for n in range(1, length):
-        cells.append(([f"{step}:s{n}", f"{after}:s{n - 1}"], f"x{n} = x{n - 1} + 1"))
+    cells.extend(
+        ([f"{step}:s{n}", f"{after}:s{n - 1}"], f"x{n} = x{n - 1} + 1") for n in range(1, length)
+    )
     return write(path, cells)
 
 
@@ -66,23 +67,29 @@ def realistic(path: Path, *, kale: bool = False) -> Path:
         (["pipeline-parameters"], "alpha = 1.0\nrows = 1000"),
         (
             [f"{step}:load"],
-            "frame = pd.DataFrame({'a': np.arange(rows), 'b': np.ones(rows)})\n"
-            "frame['c'] = frame.a * 2 + frame.b",
+            (
+                "frame = pd.DataFrame({'a': np.arange(rows), 'b': np.ones(rows)})\n"
+                "frame['c'] = frame.a * 2 + frame.b"
+            ),
         ),
         (
             [f"{step}:clean", f"{after}:load"],
-            "clean = frame.dropna().copy()\n"
-            "for name in ('a', 'b'):\n    clean[name] = clean[name] / 2",
+            (
+                "clean = frame.dropna().copy()\n"
+                "for name in ('a', 'b'):\n    clean[name] = clean[name] / 2"
+            ),
         ),
     ]
     for n in range(6):
         cells.append(
             (
                 [f"{step}:model{n}", f"{after}:clean"],
-                f"def fit{n}(data, alpha):\n    model = Ridge(alpha=alpha)\n"
-                f"    return model.fit(data[['a', 'b']], data['c'])\n\n"
-                f"model{n} = fit{n}(clean, alpha * {n + 1})\n"
-                f"score{n} = model{n}.score(clean[['a', 'b']], clean['c'])",
+                (
+                    f"def fit{n}(data, alpha):\n    model = Ridge(alpha=alpha)\n"
+                    f"    return model.fit(data[['a', 'b']], data['c'])\n\n"
+                    f"model{n} = fit{n}(clean, alpha * {n + 1})\n"
+                    f"score{n} = model{n}.score(clean[['a', 'b']], clean['c'])"
+                ),
             )
         )
     everyone = [f"{after}:model{n}" for n in range(6)]

@@ -118,14 +118,14 @@ def overhead(folder: Path) -> Iterator[Figure]:
         env = _home(folder / name)
         whole = cost([*KFNB, "run", book, "--no-cache"], cwd=folder, env=env)
         yield Figure(f"kfnb, {name}", whole.wall, "s wall")
-        yield Figure(f"kfnb, {name}", _critical_path(folder / name, env), "s critical path")
+        yield Figure(f"kfnb, {name}", _critical_path(env), "s critical path")
         out = folder / f"{name}-out.ipynb"
         linear = [sys.executable, "-m", "papermill", "--no-progress-bar", book, out]
         yield Figure(f"papermill, {name}", cost(linear, cwd=book.parent).wall, "s wall", "linear")
 
 
-def _critical_path(folder: Path, env: dict[str, str]) -> float:
-    """Longest chain of cell time in the newest run below ``folder``, in seconds."""
+def _critical_path(env: dict[str, str]) -> float:
+    """Longest chain of cell time in the newest run, in seconds."""
     journal = max((Path(env["KFNB_HOME"]) / "runs").glob("*/journal.jsonl"))
     pipeline = json.loads((journal.parent / "pipeline.json").read_text())
     spent: dict[str, float] = {}
@@ -147,7 +147,7 @@ def values(folder: Path) -> Iterator[Figure]:
     yield from (Figure(*figure) for figure in figures(folder))
 
 
-def engine(folder: Path) -> Iterator[Figure]:
+def engine(_folder: Path) -> Iterator[Figure]:
     """The engine with 10,000 steps: time of a decision and memory."""
     from .engine import figures
 

@@ -1,4 +1,4 @@
-"""kfp.local: ``run_kfp.py chain|wide COUNT SECONDS``, as subprocesses without an environment each."""
+"""kfp.local: ``run_kfp.py chain|wide COUNT SECONDS``, subprocesses in this environment."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Ploomber: ``run_ploomber.py chain|wide FOLDER PARALLEL NB...``; called again, all is up to date."""
+"""Ploomber: ``run_ploomber.py chain|wide FOLDER PARALLEL NB...``; a second call finds it done."""
 
 import sys
 from pathlib import Path
