@@ -80,18 +80,7 @@ def realistic(path: Path, *, kale: bool = False) -> Path:
             ),
         ),
     ]
-    for n in range(6):
-        cells.append(
-            (
-                [f"{step}:model{n}", f"{after}:clean"],
-                (
-                    f"def fit{n}(data, alpha):\n    model = Ridge(alpha=alpha)\n"
-                    f"    return model.fit(data[['a', 'b']], data['c'])\n\n"
-                    f"model{n} = fit{n}(clean, alpha * {n + 1})\n"
-                    f"score{n} = model{n}.score(clean[['a', 'b']], clean['c'])"
-                ),
-            )
-        )
+    cells.extend(([f"{step}:model{n}", f"{after}:clean"], _model(n)) for n in range(6))
     everyone = [f"{after}:model{n}" for n in range(6)]
     cells.append(
         (
@@ -102,3 +91,12 @@ def realistic(path: Path, *, kale: bool = False) -> Path:
     )
     cells.append(([f"{step}:report", f"{after}:compare"], "print(best, scores[best])"))
     return write(path, cells)
+
+
+def _model(n: int) -> str:
+    return (
+        f"def fit{n}(data, alpha):\n    model = Ridge(alpha=alpha)\n"
+        f"    return model.fit(data[['a', 'b']], data['c'])\n\n"
+        f"model{n} = fit{n}(clean, alpha * {n + 1})\n"
+        f"score{n} = model{n}.score(clean[['a', 'b']], clean['c'])"
+    )
