@@ -1,0 +1,253 @@
+"""The store: values under their content hash, and small records created once.
+
+What is published refers to what is durable: a blob is synced before its name is
+given out, a record is whole before it can be seen. Two processes that create
+the same record race for a hard link, which the file system grants to one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kfnb.errors import InfrastructureError
+from kfnb.store import disk
+from kfnb.store.content import hash_bytes, hash_file, size_of
+
+_HASH = re.compile(r"[0-9a-f]{32}-[0-9a-f]+")
+_FOLDERS = ("blobs", "manifests", "failed", "cache", "staging")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A content-addressed store in a folder; made by :func:`open_store`.
+
+    Every method that writes raises :class:`~kfnb.errors.InfrastructureError`, with
+    a sentence, when the disk refuses.
+    """
+
+    root: Path
+
+    def staging(self) -> Path:
+        """Make a new empty folder on the store's file system, for files on their way in.
+
+        Whoever made it removes it; ``kfnb clean`` removes forgotten ones after a day.
+        """
+        path = self.root / "staging" / f"{os.getpid()}-{os.urandom(8).hex()}"
+        with disk.writing(path):
+            path.mkdir(parents=True)
+        return path
+
+    def blob(self, name: str) -> Path:
+        """Return the path of the blob ``name``, whether or not it is there."""
+        if not _HASH.fullmatch(name):
+            raise ValueError(f"not a blob's name: {name!r}")
+        return self.root / "blobs" / name[:2] / name
+
+    def has(self, name: str) -> bool:
+        """Whether the blob is there and has the size that its name says."""
+        try:
+            return self.blob(name).stat().st_size == size_of(name)
+        except OSError:
+            return False
+
+    def add_blob(self, file: Path, *, move: bool = True) -> str:
+        """Move ``file`` (or copy it, with ``move=False``) into the store; the content's name.
+
+        The file is durable when this returns. Blobs are read-only.
+        """
+        with disk.writing(self.root):
+            if not move or file.stat().st_dev != (self.root / "blobs").stat().st_dev:
+                copied = self._copy(file)
+                name = self._take(copied)
+                if move:
+                    file.unlink()
+                return name
+            return self._take(file)
+
+    def add_bytes(self, data: bytes) -> str:
+        """Add ``data`` as a blob; the content's name."""
+        name = hash_bytes(data)
+        with disk.writing(self.root):
+            if self._keep_fresh(name):
+                return name
+            temporary = self._temporary()
+            disk.write_new(temporary, data)
+            self._into_place(temporary, name)
+        return name
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Create the record ``key`` if it is absent: durable, whole or not at all.
+
+        Returns
+        -------
+        bool
+            False if it was there already (its content is left alone).
+        """
+        path = self._record(key)
+        with disk.writing(path):
+            temporary = self._temporary()
+            disk.write_new(temporary, data)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                return _link_new(temporary, path)
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    temporary.unlink()
+
+    def get(self, key: str) -> bytes | None:
+        """Return the record ``key``, or None."""
+        try:
+            return self._record(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise InfrastructureError(
+                f"Cannot read {self._record(key)}: {error.strerror or error}."
+            ) from error
+
+    def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
+        """Write the record ``key``, replacing it atomically."""
+        path = self._record(key)
+        with disk.writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._temporary()
+            disk.write_new(temporary, data, durable=durable)
+            temporary.replace(path)
+            if durable:
+                disk.sync_folder(path.parent)
+
+    def list(self, prefix: str) -> list[str]:
+        """Return the keys of all records below the folder ``prefix``, sorted."""
+        top = self._record(prefix)
+        return sorted(p.relative_to(self.root).as_posix() for p in _files(top))
+
+    def delete(self, key: str) -> None:
+        """Remove the record ``key`` if it is there."""
+        path = self._record(key)
+        with disk.writing(path), contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+    def _record(self, key: str) -> Path:
+        parts = key.split("/")
+        if not key or any(p in ("", ".", "..") or "\\" in p or "\0" in p for p in parts):
+            raise ValueError(f"not a key of the store: {key!r}")
+        return self.root.joinpath(*parts)
+
+    def _temporary(self) -> Path:
+        return self.root / "staging" / f"{os.getpid()}-{os.urandom(8).hex()}.tmp"
+
+    def _copy(self, file: Path) -> Path:
+        temporary = self._temporary()
+        try:
+            shutil.copyfile(file, temporary)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        return temporary
+
+    def _take(self, file: Path) -> str:
+        name = hash_file(file)
+        if self._keep_fresh(name):
+            file.unlink()
+            return name
+        disk.sync_file(file)
+        self._into_place(file, name)
+        return name
+
+    def _keep_fresh(self, name: str) -> bool:
+        """Whether the blob is there; if so, its time is set to now, so that no sweep takes it."""
+        if not self.has(name):
+            return False
+        try:
+            os.utime(self.blob(name))
+        except FileNotFoundError:
+            return False
+        return self.has(name)
+
+    def _into_place(self, file: Path, name: str) -> None:
+        target = self.blob(name)
+        file.chmod(0o444)
+        os.utime(file)
+        try:
+            file.replace(target)
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            disk.sync_folder(target.parent.parent)
+            file.replace(target)
+        disk.sync_folder(target.parent)
+
+
+def open_store(root: Path) -> Store:
+    """Open the store in the folder ``root``, making it if need be.
+
+    A file system that does not honour create-if-absent is refused: two attempts
+    at one step could both believe that they were first.
+
+    Raises
+    ------
+    InfrastructureError
+        If the folder cannot be written, or two creations of one file both succeed.
+    """
+    store = Store(root)
+    with disk.writing(root):
+        for folder in _FOLDERS:
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        probe = root / "staging" / f"{os.getpid()}-{os.urandom(8).hex()}.probe"
+        target = probe.with_suffix(".probed")
+        try:
+            disk.write_new(probe, b"probe", durable=False)
+            honoured = _link_new(probe, target, durable=False)
+            if os.name == "nt":
+                disk.write_new(probe, b"probe", durable=False)
+            honoured = honoured and not _link_new(probe, target, durable=False)
+        finally:
+            for path in (probe, target):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+    if not honoured:
+        raise InfrastructureError(
+            f"{root} is on a file system that does not refuse to create a file twice. "
+            "Set KFNB_HOME to a folder on a local disk."
+        )
+    return store
+
+
+def _link_new(temporary: Path, path: Path, *, durable: bool = True) -> bool:
+    """Give the whole file ``temporary`` the name ``path`` unless that exists."""
+    try:
+        if os.name == "nt":
+            temporary.rename(path)  # refuses an existing target there
+        else:
+            os.link(temporary, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+            raise InfrastructureError(
+                f"{path.parent} is on a file system without hard links, which kfnb needs to "
+                "publish results exactly once. Set KFNB_HOME to a folder on a local disk."
+            ) from error
+        raise
+    if durable:
+        disk.sync_folder(path.parent)
+    return True
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    try:
+        entries = list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(Path(entry.path))
+        else:
+            yield Path(entry.path)
