@@ -1,0 +1,136 @@
+"""What a step process is told to do: one frozen order, read from a JSON file.
+
+The driver writes it as ``order.json`` into the attempt's folder; everything the
+step process makes (events, log, executed notebook) goes beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from kfnb.errors import InfrastructureError
+from kfnb.pipeline import from_plain, to_plain
+from kfnb.store.manifest import Bundle, WrittenFile
+
+SCHEMA = 1
+INJECTED = "kfnb-injected"
+"""The tag of cells that the author did not write."""
+
+KERNEL_PATH = "kernel"
+"""A folder of the attempt: what a kernel of another environment needs to import kfnb."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A name that is loaded before the step's own cells.
+
+    ``bundle`` is the manifest's record of the values that are loaded together with
+    it, ``key`` that record's key in its producer's manifest; inputs with the same
+    blobs are loaded once. ``absent``: the producer left the name unbound.
+    """
+
+    name: str
+    bundle: Bundle | None = None
+    key: str = ""
+    producer: str = ""
+    absent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepOrder:
+    """One attempt at one step. Paths are absolute; times in seconds, sizes in bytes.
+
+    ``workdir`` is the notebook's folder, to which the paths in ``files_expected``
+    (declared as written by this step), ``files_foreign`` (declared as written by
+    other steps) and ``restore`` (written upstream, and needed here) are relative.
+    ``outputs`` are saved, ``maybe`` are outputs that may keep their old value,
+    ``watch`` are inputs that later steps read and this step is not known to change.
+    ``origins`` says which cell makes an output, for messages. ``source_cells`` are
+    the step's own code cells.
+    """
+
+    run: str
+    step: str
+    step_id: str
+    attempt: int
+    notebook: str
+    folder: str
+    workdir: str
+    store: str
+    kernel: str = ""
+    index: str = ""
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[str, ...] = ()
+    maybe: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
+    definitions: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    files_expected: tuple[str, ...] = ()
+    files_foreign: tuple[str, ...] = ()
+    restore: Mapping[str, WrittenFile] = field(default_factory=dict)
+    timeout: float | None = None
+    memory: int | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    doorbell: str | None = None
+    source_cells: tuple[int, ...] = ()
+    origins: Mapping[str, int] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def to_json(self) -> bytes:
+        """Return the order as it stands in ``order.json``."""
+        return json.dumps(to_plain(self), ensure_ascii=False, indent=1).encode() + b"\n"
+
+    @staticmethod
+    def from_json(data: bytes | str) -> StepOrder:
+        """Read an order; fields that this version does not know are ignored.
+
+        Raises
+        ------
+        InfrastructureError
+            If it was written for a newer kfnb, or is no order.
+        """
+        try:
+            plain = json.loads(data)
+            schema = plain["schema"]
+            order: StepOrder = from_plain(StepOrder, plain)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InfrastructureError(f"This is not a step's order: {error}.") from error
+        if not isinstance(schema, int) or schema > SCHEMA:
+            raise InfrastructureError(
+                f"The order has schema {schema}, this kfnb knows {SCHEMA}. "
+                "Use the same version of kfnb for the driver and for the steps."
+            )
+        return order
+
+
+def inputs_source(order_path: str | PurePath) -> str:
+    """Return the source of the injected cell that loads a step's inputs.
+
+    It leaves no name behind and has the value None. The kernel may belong to an
+    environment without kfnb: the attempt's folder is on the path for as long as
+    the import takes.
+    """
+    return f"{_inside(order_path)}.load_inputs({str(order_path)!r})"
+
+
+def outputs_source(order_path: str | PurePath) -> str:
+    """Return the source of the injected cell that saves a step's outputs."""
+    return f"{_inside(order_path)}.publish({str(order_path)!r})"
+
+
+def begin_source(order_path: str | PurePath) -> str:
+    """Return what the step process executes silently before the notebook's first cell."""
+    return f"{_inside(order_path)}.begin({str(order_path)!r})"
+
+
+def _inside(order_path: str | PurePath) -> str:
+    folder = str(Path(order_path).parent / KERNEL_PATH)
+    return (
+        '(lambda path, here: (path.insert(0, here), __import__("kfnb.step.inside", fromlist=["_"]),'
+        f' path.remove(here))[1])(__import__("sys").path, {folder!r})'
+    )
