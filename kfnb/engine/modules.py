@@ -1,0 +1,74 @@
+"""The user's own modules: files below the notebook's folder that a step imports.
+
+A package counts with every Python file below it, since what it imports by name
+at run time cannot be seen.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_MOST_FILES = 2_000
+
+
+class LocalModules:
+    """Resolves imports below one folder, remembering each file that it has parsed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._imports: dict[Path, frozenset[str]] = {}
+        self._resolved: dict[str, frozenset[Path]] = {}
+
+    def files(self, modules: Iterable[str]) -> list[Path]:
+        """List the local files that importing ``modules`` executes, through their own imports."""
+        found: set[Path] = set()
+        waiting = list(modules)
+        seen: set[str] = set()
+        while waiting:
+            module = waiting.pop()
+            if module in seen:
+                continue
+            seen.add(module)
+            for path in self._resolve(module) - found:
+                found.add(path)
+                waiting.extend(self._imported_by(path))
+        return sorted(found)
+
+    def _resolve(self, module: str) -> frozenset[Path]:
+        top = module.partition(".")[0]
+        if not top.isidentifier():
+            return frozenset()
+        if top not in self._resolved:
+            self._resolved[top] = frozenset(self._find(top))
+        return self._resolved[top]
+
+    def _find(self, top: str) -> Iterator[Path]:
+        package = self._folder / top
+        if package.is_dir():
+            files = sorted(package.rglob("*.py"))
+            yield from files[:_MOST_FILES]
+            if (package / "__init__.py").is_file():
+                return
+        module = self._folder / f"{top}.py"
+        if module.is_file():
+            yield module
+
+    def _imported_by(self, path: Path) -> frozenset[str]:
+        if path not in self._imports:
+            self._imports[path] = frozenset(_absolute_imports(path))
+        return self._imports[path]
+
+
+def _absolute_imports(path: Path) -> Iterator[str]:
+    """Names of modules that a file imports; relative imports stay inside its package."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module

@@ -1,0 +1,93 @@
+"""Content hashes of files on disk, remembered as long as a file looks untouched.
+
+A file that was changed within two seconds before it was hashed is not
+remembered: a second change could leave size and time as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import time
+from pathlib import Path
+
+from kfnb.errors import InfrastructureError
+from kfnb.store.blobs import Store
+from kfnb.store.content import hash_bytes, hash_file
+
+_KEY = "cache/stat.json"
+_MOST = 20_000
+_SETTLED_NS = 2_000_000_000
+
+
+class FileHashes:
+    """Hashes of files by path, size, modification time and inode.
+
+    Parameters
+    ----------
+    store
+        Where what is known is kept between processes.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, list[int | str]] | None = None
+        self._changed = False
+
+    def of(self, path: Path) -> str | None:
+        """Hash a file, or a folder with all that is below it; None if there is neither."""
+        try:
+            found = path.stat()
+        except (OSError, ValueError):
+            return None
+        try:
+            if stat.S_ISDIR(found.st_mode):
+                return self._folder(path)
+            if not stat.S_ISREG(found.st_mode):
+                return None
+            return self._file(path, found)
+        except OSError:
+            return None
+
+    def save(self) -> None:
+        """Keep what is known for the next process; a disk that refuses costs only time."""
+        if not self._changed or self._known is None:
+            return
+        recent = dict(list(self._known.items())[-_MOST:])
+        try:
+            self._store.put(_KEY, json.dumps(recent).encode(), durable=False)
+        except InfrastructureError:
+            return
+        self._changed = False
+
+    def _file(self, path: Path, found: os.stat_result) -> str:
+        known, name = self._load(), str(path)
+        seen: list[int | str] = [found.st_size, found.st_mtime_ns, found.st_ino]
+        entry = known.get(name)
+        if entry is not None and entry[:3] == seen:
+            return str(entry[3])
+        now = time.time_ns()
+        content = hash_file(path)
+        if now - found.st_mtime_ns > _SETTLED_NS:
+            known.pop(name, None)
+            known[name] = [*seen, content]
+            self._changed = True
+        return content
+
+    def _folder(self, path: Path) -> str:
+        lines = []
+        for folder, folders, files in os.walk(path):
+            folders.sort()
+            for name in sorted(files):
+                file = Path(folder, name)
+                lines.append(f"{file.relative_to(path).as_posix()}\0{self.of(file)}")
+        return "tree:" + hash_bytes("\n".join(lines).encode("utf-8", "surrogateescape"))
+
+    def _load(self) -> dict[str, list[int | str]]:
+        if self._known is None:
+            try:
+                self._known = dict(json.loads(self._store.get(_KEY) or b"{}"))
+            except (ValueError, TypeError):
+                self._known = {}
+        return self._known
