@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .conftest import Desk
+from tests.desk import Desk
 
 GOOD = ("step:a", "x = 1")
 

@@ -7,12 +7,11 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from .conftest import Desk
+from tests.desk import Desk
 
 pytestmark = pytest.mark.slow
 DONE = ("step:done", "kept = 41")
@@ -166,16 +165,8 @@ def test_a_home_that_cannot_be_a_folder(desk: Desk) -> None:
 
 def test_a_run_folder_deleted_under_the_run(desk: Desk) -> None:
     path = desk.notebook(DONE, ("step:slow", "import time\ntime.sleep(30)\nx = kept"))
-    with subprocess.Popen(
-        desk.command("run", path),
-        cwd=desk.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=desk.environment(),
-    ) as process:
-        wait_for(desk, "CellStarted", "slow")
+    with desk.start("run", path) as process:
+        desk.wait_for("CellStarted", "slow")
         shutil.rmtree(desk.runs()[0])
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 4
@@ -200,32 +191,11 @@ def test_a_journal_with_a_torn_last_line(desk: Desk) -> None:
 
 def test_ctrl_c_in_a_pipe_stops_the_run(desk: Desk) -> None:
     path = desk.notebook(DONE, ("step:slow", "import time\ntime.sleep(60)"))
-    with subprocess.Popen(
-        desk.command("run", path),
-        cwd=desk.folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=desk.environment(),
-        start_new_session=True,
-    ) as process:
-        wait_for(desk, "CellStarted", "slow")
+    with desk.start("run", path) as process:
+        desk.wait_for("CellStarted", "slow")
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in said
     assert desk.events()[-1]["type"] in ("RunCancelled", "RunFinished")
     assert json.loads(desk.kfnb("status", "latest", "--json").stdout)["status"] == "cancelled"
-
-
-def wait_for(desk: Desk, kind: str, step: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if desk.runs() and (desk.runs()[0] / "journal.jsonl").exists():
-            text = (desk.runs()[0] / "journal.jsonl").read_text()
-            events = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
-            if any(e["type"] == kind and e["step"] == step for e in events):
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"no {kind} of {step} within {seconds} s")

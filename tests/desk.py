@@ -6,12 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 
 @dataclass(frozen=True)
@@ -74,16 +73,35 @@ class Desk:
         return {**os.environ, "KFNB_HOME": str(self.home), "NO_COLOR": "1", **more}
 
     def events(self) -> list[dict[str, Any]]:
-        """The journal of the newest run."""
-        journal = max((self.home / "runs").glob("*/journal.jsonl"))
-        return [json.loads(line) for line in journal.read_text().splitlines()]
+        """The whole lines of the newest run's journal."""
+        journal = self.runs()[-1] / "journal.jsonl"
+        if not journal.exists():
+            return []
+        lines = journal.read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
 
     def runs(self) -> list[Path]:
         return sorted((self.home / "runs").glob("*")) if (self.home / "runs").exists() else []
 
+    def wait_for(self, kind: str, step: str | None = None, seconds: float = 60) -> dict[str, Any]:
+        """Wait until the newest run's journal has an event of this kind (and step)."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for event in self.events() if self.runs() else []:
+                if event["type"] == kind and step in (None, event["step"]):
+                    return event
+            time.sleep(0.05)
+        raise AssertionError(f"no {kind} of {step} within {seconds} s")
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return Desk(folder, tmp_path / "home")
+    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+        """Start the command line in a session of its own, as a pipe would see it."""
+        return subprocess.Popen(
+            self.command(*words),
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )

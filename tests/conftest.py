@@ -1,0 +1,17 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.desk import Desk
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """A folder to put notebooks in, and a home of kfnb's beside it."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return Desk(folder, tmp_path / "home")
