@@ -1,0 +1,103 @@
+"""What the engine asks of a driver, and the event that each command leads to.
+
+A command is carried out only after the event that records it is durable. The
+driver's turn is this, repeated whenever events came in or a wake time has passed::
+
+    while True:
+        commands = engine.decide(now)
+        for command in commands:
+            if engine.wants(command):  # an event of this very batch may have overtaken it
+                ...carry out as below, `engine.apply(journal.append(...))` for each event
+        if not any(isinstance(c, (Prepare, Start, Record)) for c in commands):
+            break
+
+``Stop`` and ``Wake`` say what holds now, not what is new: they come again until
+the attempt has ended or the time has passed.
+
+=============  =================================================================================
+``Record``     Journal the event (type, step, index, data) as it stands, durably. Nothing else.
+``Prepare``    Compute the cache key with the given inputs and look it up if ``cache``. Nothing is
+               journaled before; then ``StepCached`` (``inputs`` as given; files and executed
+               notebook restored before) or ``StepReady`` (``inputs`` as given), durably. If the
+               step can never start as asked: ``StepFailed`` (class ``configuration``).
+               If ``fresh``, delete the step's published manifest of this run first: it belongs
+               to an execution that no longer counts.
+``Start``      Journal ``AttemptStarted`` (step, index, attempt), durably, then start the runner.
+               If that cannot be done: ``AttemptFailed`` (class ``infrastructure`` or
+               ``configuration``).
+``Stop``       Ask the runner to end the attempt; once is enough, killing it when it does not
+               obey is the runner's. When it has ended: ``StepSucceeded`` if a manifest of it
+               exists, else ``AttemptFailed`` with class ``timeout`` (reason ``timeout``) or
+               ``cancelled`` (the other reasons), or the class that its own record says.
+``Wake``       Call ``decide`` again at this time (seconds since the epoch), or earlier.
+=============  =================================================================================
+
+Unasked, a driver journals ``DriverStarted`` when it begins, ``RunResumed`` when a person
+asked for that, ``StopRequested``, what attempts report (``CellStarted`` … ``StepSucceeded``,
+``AttemptFailed``), and, for each of ``engine.active()`` whose fate it cannot learn after a
+crash, ``AttemptFailed`` with class ``infrastructure``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+StopReason = Literal["timeout", "cancel", "superseded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Find out whether a step must execute, with these inputs.
+
+    ``inputs`` maps each name to the step that published the version to use, None where no
+    step did (the name is absent). ``cache`` False: do not look, but still make a key.
+    """
+
+    step: str
+    index: str
+    inputs: Mapping[str, str | None]
+    cache: bool = True
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Execute a step that is ready. ``timeout`` is in seconds."""
+
+    step: str
+    index: str
+    attempt: int
+    inputs: Mapping[str, str | None]
+    timeout: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End an attempt that executes."""
+
+    step: str
+    index: str
+    attempt: int
+    reason: StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Journal an event that is the engine's own decision."""
+
+    type: str
+    step: str | None = None
+    index: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Nothing is due before ``at`` (seconds since the epoch) unless an event comes."""
+
+    at: float
+
+
+Command = Prepare | Start | Stop | Record | Wake

@@ -1,0 +1,66 @@
+"""How a run is to go: limits, retries, policies. Part of the journal, so that a replay has it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for a run as a whole; steps override ``retries``, ``timeout`` and ``cache``.
+
+    ``RunCreated`` carries them whole, ``RunResumed`` the fields that differ from then on.
+
+    Parameters
+    ----------
+    parallel
+        Attempts that may execute at once.
+    retries
+        Of a step that does not say; None: the notebook's default, else 0.
+    timeout
+        Seconds, of a step that does not say; None: the notebook's default, else no limit.
+    timeout_grace
+        Seconds that an attempt has beyond its timeout to end by itself (the step's own process
+        enforces the timeout from its first cell; the engine is the backstop).
+    backoff, backoff_cap
+        Seconds before the first retry, doubled before each further one, and the most that is
+        waited.
+    infrastructure_retries
+        Extra attempts after failures that are not the step's own.
+    on_failure
+        ``finish``: what does not depend on the failed step goes on. ``stop``: nothing does.
+    on_mutation
+        What a change that the plan did not foresee and that came too late for a reader leads to.
+    cache
+        Whether entries of the cache may be used at all.
+    force
+        Names of steps for which they may not (``--from STEP``: see :meth:`Plan.downstream`).
+    """
+
+    parallel: int = 1
+    retries: int | None = None
+    timeout: float | None = None
+    timeout_grace: float = 30.0
+    backoff: float = 1.0
+    backoff_cap: float = 60.0
+    infrastructure_retries: int = 5
+    on_failure: Literal["finish", "stop"] = "finish"
+    on_mutation: Literal["fail", "warn"] = "fail"
+    cache: bool = True
+    force: tuple[str, ...] = ()
+
+    def to_plain(self) -> dict[str, Any]:
+        """Give the settings as JSON values."""
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {**plain, "force": list(self.force)}
+
+    def changed(self, plain: Mapping[str, Any]) -> Settings:
+        """Give settings with the fields of ``plain`` replaced; unknown fields are ignored."""
+        known = {f.name for f in dataclasses.fields(self)}
+        said = {k: v for k, v in plain.items() if k in known}
+        if "force" in said:
+            said["force"] = tuple(said["force"])
+        return dataclasses.replace(self, **said)
