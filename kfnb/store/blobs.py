@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kfnb.errors import InfrastructureError
-from kfnb.store import disk
+from kfnb.store import disk, locks
 from kfnb.store.content import hash_bytes, hash_file, size_of
 
 _HASH = re.compile(r"[0-9a-f]{32}-[0-9a-f]+")
@@ -75,7 +75,7 @@ class Store:
         """Add ``data`` as a blob; the content's name."""
         name = hash_bytes(data)
         with disk.writing(self.root):
-            if self._keep_fresh(name):
+            if self.keep(name):
                 return name
             temporary = self._temporary()
             disk.write_new(temporary, data)
@@ -100,6 +100,41 @@ class Store:
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     temporary.unlink()
+
+    def link(self, key: str, new: str) -> bool:
+        """Give the record ``key`` a second name; False if it is gone or the name is taken.
+
+        The content is as durable as it was; :meth:`sync` makes the name durable.
+        """
+        path = self._record(new)
+        with disk.writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                return _link_new(self._record(key), path, durable=False, move=False)
+            except FileNotFoundError:
+                return False
+
+    def sync(self, prefix: str) -> None:
+        """Make the names of the records directly below ``prefix`` durable."""
+        path = self._record(prefix)
+        with disk.writing(path):
+            disk.sync_folder(path)
+
+    def keep(self, name: str) -> bool:
+        """Whether the blob is there; if so, its time is set to now, so that no sweep takes it."""
+        if not self.has(name):
+            return False
+        with disk.writing(self.root), locks.held(self.sweep_lock, shared=True):
+            try:
+                os.utime(self.blob(name))
+            except FileNotFoundError:
+                return False
+            return self.has(name)
+
+    @property
+    def sweep_lock(self) -> Path:
+        """Locked, shared, while a blob is taken into use, and alone by a sweep."""
+        return self.root / "sweep.lock"
 
     def get(self, key: str) -> bytes | None:
         """Return the record ``key``, or None."""
@@ -155,22 +190,12 @@ class Store:
 
     def _take(self, file: Path) -> str:
         name = hash_file(file)
-        if self._keep_fresh(name):
+        if self.keep(name):
             file.unlink()
             return name
         disk.sync_file(file)
         self._into_place(file, name)
         return name
-
-    def _keep_fresh(self, name: str) -> bool:
-        """Whether the blob is there; if so, its time is set to now, so that no sweep takes it."""
-        if not self.has(name):
-            return False
-        try:
-            os.utime(self.blob(name))
-        except FileNotFoundError:
-            return False
-        return self.has(name)
 
     def _into_place(self, file: Path, name: str) -> None:
         target = self.blob(name)
@@ -220,10 +245,10 @@ def open_store(root: Path) -> Store:
     return store
 
 
-def _link_new(temporary: Path, path: Path, *, durable: bool = True) -> bool:
+def _link_new(temporary: Path, path: Path, *, durable: bool = True, move: bool = True) -> bool:
     """Give the whole file ``temporary`` the name ``path`` unless that exists."""
     try:
-        if os.name == "nt":
+        if os.name == "nt" and move:
             temporary.rename(path)  # refuses an existing target there
         else:
             os.link(temporary, path)

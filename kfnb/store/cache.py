@@ -1,0 +1,147 @@
+"""The cache's index: which published results exist for a key.
+
+Entries are listed under the part of a key that is known before a step runs; each
+carries what was only known afterwards (files read, package versions), for the
+lookup to compare. An entry's manifest is a second name of the run's own record,
+so a run may be removed while its results are still used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kfnb.pipeline import from_plain, to_plain
+from kfnb.store.blobs import Store
+
+_MOST_ENTRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A result that can be used again: the conditions under which it holds.
+
+    ``files`` maps each path that the step read to its content (None: there was no
+    such file), ``packages`` what it imported to versions.
+    """
+
+    base: str
+    run: str
+    step: str
+    created: float
+    key: Mapping[str, Any]
+    asked: Mapping[str, Any]
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
+    id: str = ""
+
+    @property
+    def manifest_key(self) -> str:
+        """The record of the manifest that this entry leads to."""
+        return f"{_folder(self.base)}/{self.id}.manifest"
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """How a step was executed the last time: what a later execution is compared with."""
+
+    run: str
+    key: Mapping[str, Any]
+    finished: bool
+    files: Mapping[str, str | None] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheIndex:
+    """Entries and last executions in a store."""
+
+    store: Store
+
+    def entries(self, base: str) -> list[Entry]:
+        """List the entries under ``base``, newest first; unreadable ones are left out."""
+        found = []
+        for key in self.store.list(_folder(base)):
+            if key.endswith(".json"):
+                entry = _read(Entry, self.store.get(key))
+                if isinstance(entry, Entry):
+                    found.append(entry)
+        return sorted(found, key=lambda e: e.created, reverse=True)
+
+    def record(self, entry: Entry, *, manifest: str) -> None:
+        """Add an entry for the manifest under the key ``manifest``."""
+        entry = _with_id(entry)
+        if not self.store.link(manifest, entry.manifest_key):
+            return
+        self.store.put(_entry_key(entry), _dump(entry), durable=False)
+        for old in self.entries(entry.base)[_MOST_ENTRIES:]:
+            self.remove(old)
+
+    def adopt(self, entry: Entry, *, manifest: str, blobs: set[str]) -> bool:
+        """Make the entry's manifest that of a step of another run, under the key ``manifest``.
+
+        Returns
+        -------
+        bool
+            False if the manifest or one of its blobs is gone.
+        """
+        if not all(self.store.keep(name) for name in blobs):
+            return False
+        linked = self.store.link(entry.manifest_key, manifest)
+        if not linked and self.store.get(manifest) is None:
+            return False
+        with contextlib.suppress(OSError):
+            os.utime(self.store.root / _entry_key(entry))
+        return True
+
+    def remove(self, entry: Entry) -> None:
+        """Remove an entry; blobs that nothing else refers to go with the next sweep."""
+        self.store.delete(_entry_key(entry))
+        self.store.delete(entry.manifest_key)
+
+    def last(self, notebook: str, step_id: str) -> Last | None:
+        """Return how the step of this notebook was executed the last time."""
+        last = _read(Last, self.store.get(_last_key(notebook, step_id)))
+        return last if isinstance(last, Last) else None
+
+    def remember(self, notebook: str, step_id: str, last: Last) -> None:
+        """Keep how the step is executed now."""
+        self.store.put(_last_key(notebook, step_id), _dump(last), durable=False)
+
+
+def _with_id(entry: Entry) -> Entry:
+    plain = to_plain(entry)
+    plain["id"] = f"{time.time_ns():x}-{os.urandom(3).hex()}"
+    made: Entry = from_plain(Entry, plain)
+    return made
+
+
+def _folder(base: str) -> str:
+    return f"cache/entries/{base[:2]}/{base}"
+
+
+def _entry_key(entry: Entry) -> str:
+    return f"{_folder(entry.base)}/{entry.id}.json"
+
+
+def _last_key(notebook: str, step_id: str) -> str:
+    return f"cache/last/{notebook}/{step_id}.json"
+
+
+def _read(kind: type[Any], data: bytes | None) -> Any:
+    """Read a record; None if it is not there or a crash left half of it."""
+    if data is None:
+        return None
+    try:
+        return from_plain(kind, json.loads(data))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _dump(value: Any) -> bytes:
+    return json.dumps(to_plain(value), ensure_ascii=False).encode()

@@ -1,0 +1,226 @@
+"""Remove old runs, and the values that nothing refers to any more: mark, then sweep.
+
+Roots are the manifests and failure records of the runs that stay and the cache's
+entries. Runs that execute are never touched, nor is anything that is younger
+than the oldest of them, or than an hour: it may be on its way into a manifest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kfnb.home import RunFolder, runs_folder, store_folder
+from kfnb.store import locks
+from kfnb.store.blobs import Store, open_store
+from kfnb.store.manifest import Failure, Manifest
+
+GRACE = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What a cleaning removed (or would remove): run ids, counts, bytes."""
+
+    runs: tuple[str, ...]
+    entries: int
+    blobs: int
+    bytes: int
+
+
+def clean(
+    *,
+    keep: int | None = None,
+    older_than: float | None = None,
+    dry_run: bool = False,
+    grace: float = GRACE,
+) -> Cleaned:
+    """Remove runs and unreferenced values of this ``KFNB_HOME``.
+
+    Parameters
+    ----------
+    keep
+        How many of the newest runs stay in any case.
+    older_than
+        Only runs (and unused cached results) older than this many seconds go. With
+        neither of the two no run is removed.
+    dry_run
+        Remove nothing, only say what would be.
+    grace
+        Seconds for which a value may be in the store without anything referring to it.
+
+    Raises
+    ------
+    InfrastructureError
+        If the store cannot be written.
+    """
+    store = open_store(store_folder())
+    now = time.time()
+    with locks.held(store.sweep_lock, shared=False):
+        runs = sorted(_runs(), key=lambda r: r.id, reverse=True)
+        busy = [r for r in runs if _busy(r)]
+        going = _to_remove(runs, busy=busy, keep=keep, older_than=older_than, now=now)
+        fresh = min([now - grace, *(_created(r) for r in busy)])
+        staying = {r.id for r in runs} - {r.id for r in going}
+        orphans = _orphans(store, {r.id for r in runs}, fresh=fresh)
+        used, marked = _mark_runs(store, staying, also=_records_kept(store, going, orphans))
+        limit = None if keep is None and older_than is None else now - (older_than or 0.0)
+        expired = _mark_cache(store, used=used, marked=marked, limit=limit)
+        if not dry_run:
+            for run in going:
+                shutil.rmtree(run.path, ignore_errors=True)
+            for run_id in [*(r.id for r in going), *orphans]:
+                for top in ("manifests", "failed"):
+                    shutil.rmtree(store.root / top / run_id, ignore_errors=True)
+            for record in expired:
+                store.delete(record)
+                store.delete(record.removesuffix(".json") + ".manifest")
+        blobs, size = _sweep(store, marked, fresh=fresh, dry_run=dry_run)
+        if not dry_run:
+            _sweep_staging(store, before=min(fresh, now - 24 * GRACE))
+    return Cleaned(tuple(r.id for r in going), len(expired), blobs, size)
+
+
+def _runs() -> Iterator[RunFolder]:
+    try:
+        entries = list(os.scandir(runs_folder()))
+    except FileNotFoundError:
+        return
+    yield from (RunFolder(Path(e.path)) for e in entries if e.is_dir(follow_symlinks=False))
+
+
+def _busy(run: RunFolder) -> bool:
+    """Whether a driver or a step of the run lives, or the run is only being made."""
+    if locks.is_locked(run.driver_lock) or time.time() - _created(run) < 60:
+        return True
+    return any(locks.is_locked(p) for p in run.steps.glob("*/*/alive"))
+
+
+def _created(run: RunFolder) -> float:
+    for path in (run.run, run.path):
+        with contextlib.suppress(OSError):
+            return path.stat().st_mtime
+    return 0.0
+
+
+def _to_remove(
+    runs: list[RunFolder],
+    *,
+    busy: list[RunFolder],
+    keep: int | None,
+    older_than: float | None,
+    now: float,
+) -> list[RunFolder]:
+    if keep is None and older_than is None:
+        return []
+    untouchable = {r.id for r in busy}
+    return [
+        run
+        for run in runs[keep or 0 :]
+        if run.id not in untouchable and (older_than is None or now - _created(run) > older_than)
+    ]
+
+
+def _orphans(store: Store, known: set[str], *, fresh: float) -> list[str]:
+    """Runs whose folder somebody removed by hand."""
+    found = []
+    for top in ("manifests", "failed"):
+        with contextlib.suppress(FileNotFoundError):
+            for entry in os.scandir(store.root / top):
+                if entry.name not in known and entry.stat().st_mtime < fresh:
+                    found.append(entry.name)
+    return sorted(set(found))
+
+
+def _records_kept(store: Store, going: list[RunFolder], orphans: list[str]) -> set[str]:
+    """Runs without a folder here whose records are too young to go."""
+    gone = {*orphans, *(r.id for r in going)}
+    found = set()
+    for top in ("manifests", "failed"):
+        with contextlib.suppress(FileNotFoundError):
+            found.update(e.name for e in os.scandir(store.root / top) if e.name not in gone)
+    return found
+
+
+def _mark_runs(
+    store: Store, staying: set[str], *, also: set[str]
+) -> tuple[set[tuple[str, str, int]], set[str]]:
+    """Collect what the runs that stay refer to: identities of manifests, and blobs."""
+    used: set[tuple[str, str, int]] = set()
+    marked: set[str] = set()
+    for run_id in sorted(staying | also):
+        for key in store.list(f"manifests/{run_id}"):
+            manifest = _manifest(store, key)
+            if manifest is not None:
+                used.add((manifest.run, manifest.step, manifest.attempt))
+                marked |= manifest.blobs()
+        for key in store.list(f"failed/{run_id}"):
+            with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+                failure = Failure.from_json(store.get(key) or b"")
+                marked.update(name for name in (failure.executed, failure.log) if name)
+    return used, marked
+
+
+def _mark_cache(
+    store: Store,
+    *,
+    used: set[tuple[str, str, int]],
+    marked: set[str],
+    limit: float | None,
+) -> list[str]:
+    """Mark what cached results refer to; the keys of the entries that expire."""
+    expired = []
+    for key in store.list("cache/entries"):
+        if not key.endswith(".json"):
+            continue
+        manifest = _manifest(store, key.removesuffix(".json") + ".manifest")
+        if manifest is None:
+            expired.append(key)
+            continue
+        identity = (manifest.run, manifest.step, manifest.attempt)
+        try:
+            touched = (store.root / key).stat().st_mtime
+        except OSError:
+            continue
+        if limit is not None and touched < limit and identity not in used:
+            expired.append(key)
+        else:
+            marked |= manifest.blobs()
+    return expired
+
+
+def _sweep(store: Store, marked: set[str], *, fresh: float, dry_run: bool) -> tuple[int, int]:
+    count = size = 0
+    for folder in (store.root / "blobs").iterdir():
+        for entry in os.scandir(folder):
+            found = entry.stat()
+            if entry.name in marked or found.st_mtime >= fresh:
+                continue
+            count, size = count + 1, size + found.st_size
+            if not dry_run:
+                with contextlib.suppress(FileNotFoundError):
+                    Path(entry.path).unlink()
+    return count, size
+
+
+def _sweep_staging(store: Store, *, before: float) -> None:
+    for entry in os.scandir(store.root / "staging"):
+        if entry.stat(follow_symlinks=False).st_mtime >= before:
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                Path(entry.path).unlink()
+
+
+def _manifest(store: Store, key: str) -> Manifest | None:
+    try:
+        return Manifest.from_json(store.get(key) or b"")
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
