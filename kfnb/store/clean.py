@@ -21,6 +21,7 @@ from kfnb.store.blobs import Store, open_store
 from kfnb.store.manifest import Failure, Manifest
 
 GRACE = 3600.0
+_STARTING = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,21 @@ def _runs() -> Iterator[RunFolder]:
 
 def _busy(run: RunFolder) -> bool:
     """Whether a driver or a step of the run lives, or the run is only being made."""
-    if locks.is_locked(run.driver_lock) or time.time() - _created(run) < 60:
+    if locks.is_locked(run.driver_lock):
+        return True
+    if time.time() - _created(run) < _STARTING and not _ended(run):
         return True
     return any(locks.is_locked(p) for p in run.steps.glob("*/*/alive"))
+
+
+def _ended(run: RunFolder) -> bool:
+    try:
+        with run.journal.open("rb") as journal:
+            journal.seek(max(0, run.journal.stat().st_size - 4096))
+            last = journal.read()
+    except OSError:
+        return False
+    return b'"RunFinished"' in last or b'"RunCancelled"' in last
 
 
 def _created(run: RunFolder) -> float:
@@ -127,20 +140,19 @@ def _to_remove(
 
 
 def _orphans(store: Store, known: set[str], *, fresh: float) -> list[str]:
-    """Runs whose folder somebody removed by hand."""
-    found = []
+    """Find runs whose folder somebody removed by hand."""
+    found: set[str] = set()
     for top in ("manifests", "failed"):
         with contextlib.suppress(FileNotFoundError):
-            for entry in os.scandir(store.root / top):
-                if entry.name not in known and entry.stat().st_mtime < fresh:
-                    found.append(entry.name)
-    return sorted(set(found))
+            entries = [e for e in os.scandir(store.root / top) if e.name not in known]
+            found.update(e.name for e in entries if e.stat().st_mtime < fresh)
+    return sorted(found)
 
 
 def _records_kept(store: Store, going: list[RunFolder], orphans: list[str]) -> set[str]:
-    """Runs without a folder here whose records are too young to go."""
+    """Find runs without a folder here whose records are too young to go."""
     gone = {*orphans, *(r.id for r in going)}
-    found = set()
+    found: set[str] = set()
     for top in ("manifests", "failed"):
         with contextlib.suppress(FileNotFoundError):
             found.update(e.name for e in os.scandir(store.root / top) if e.name not in gone)
