@@ -147,8 +147,8 @@ def _random(seen: Sequence[_Seen], shared: Sequence[Fact]) -> Iterator[Diagnosti
                 elif drawn is not None:
                     yield make(
                         "KFNB-E402" if first else "KFNB-W411",
-                        f"{what}, which setup seeds ({_where(seed)}) and step \"{drawn}\" draws from "
-                        "before: here it would start from the seed again",
+                        f'{what}, which setup seeds ({_where(seed)}) and step "{drawn}" draws '
+                        "from before: here it would start from the seed again",
                         remedy,
                         step=step.name, cell=fact.cell, line=fact.line,
                     )  # fmt: skip
@@ -214,7 +214,9 @@ def _environment(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
     changed = {f.key: f for f in step.of("environment") if f.kind == "set"}
     for key, change in changed.items():
         shown = "environment variables" if key == "?" else f"the environment variable {key}"
-        remedy = "Set it in a cell tagged `setup` or with an `env:` tag, or pass the value on in a variable"
+        remedy = (
+            "Set it in a cell tagged `setup` or with an `env:` tag, or pass it on in a variable"
+        )
         told = False
         for other in later:
             relied = other.uses_before_setting("environment", key)

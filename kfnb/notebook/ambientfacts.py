@@ -362,7 +362,8 @@ class _Walk:
             if func.attr == "sample" and not _told(node):
                 self.say("random", "guess", "numpy", node.lineno, ".sample()")
         elif isinstance(func, ast.Name):
-            if func.id == "open":
+            path = self.text(node.args[0]) if node.args else None
+            if func.id == "open" and not (path or "").startswith("/"):
                 self.say("folder", "guess", "", node.lineno, "open()")
             # Making an object of the notebook's class runs its __init__.
             for method in self.known.methods.get("__init__", ()) if func.id[:1].isupper() else ():
