@@ -1,0 +1,71 @@
+"""What a driver asks of whatever executes steps: a seam with one side for each target."""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kfnb.home import AttemptFolder
+from kfnb.pipeline import Diagnostic, Pipeline
+from kfnb.step.order import StepOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One attempt at one step; equal for two drivers of the same run."""
+
+    step: str
+    step_id: str
+    attempt: int
+    folder: AttemptFolder
+    index: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt that executes no more.
+
+    ``code`` is its exit status, negative for the signal that killed it, None where
+    nobody can know.
+    """
+
+    work: Work
+    code: int | None
+
+
+class Runner(Protocol):
+    """Executes attempts. Called from one thread; no call waits for a step."""
+
+    def attach(self, selector: selectors.BaseSelector) -> None:
+        """Register with ``selector`` what becomes readable when :meth:`poll` has news."""
+
+    def start(self, work: Work, order: StepOrder) -> None:
+        """Execute an attempt; it must not be started twice, whoever asks.
+
+        Raises
+        ------
+        InfrastructureError
+            If it cannot be started now.
+        UsageError
+            If it can never be started as it is.
+        """
+
+    def adopt(self, work: Work) -> bool:
+        """Take over an attempt that another driver started; False if it executes no more."""
+
+    def stop(self, work: Work) -> None:
+        """Ask an attempt to end, and end it if it does not; asking twice does no harm."""
+
+    def poll(self) -> list[Ended]:
+        """List the attempts that have ended since the last call."""
+
+    def pause(self) -> float | None:
+        """Seconds after which :meth:`poll` wants to be called although nothing is readable."""
+
+    def running(self) -> Sequence[Work]:
+        """List the attempts that have not ended, as far as known."""
+
+    def cannot_honour(self, pipeline: Pipeline) -> list[Diagnostic]:
+        """Say which of the pipeline's options mean nothing here."""
