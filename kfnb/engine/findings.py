@@ -1,0 +1,151 @@
+"""What only the run can see, as values: an edge, a step that used something too old, a surprise.
+
+The sentences stand here, so that what is said about a value and about a file agrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class NewEdge:
+    """``target`` depends on ``source``, which the plan did not know. Positions."""
+
+    source: int
+    target: int
+    names: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """What ``step`` computed is not what the notebook would have computed. A position."""
+
+    step: int
+    said: Said
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """Nothing is wrong this time, but another time it may be: a warning at ``step``."""
+
+    step: int
+    said: Said
+
+
+Finding = NewEdge | Stale | Surprise
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A code, what is wrong, what to do, and the steps that the sentence names."""
+
+    code: str
+    message: str
+    remedy: str
+    steps: tuple[str, ...]
+
+    def failure(self) -> dict[str, Any]:
+        """As a failure record of class ``user``: the notebook has to say more."""
+        return {"class": "user", "summary": self.message, **self._common()}
+
+    def warning(self) -> dict[str, Any]:
+        """As the data of a ``Warning``; what would be an error is one only by request."""
+        code = self.code.replace("KFNB-E", "KFNB-W")
+        return {"message": self.message, **self._common(), "code": code}
+
+    def _common(self) -> Mapping[str, Any]:
+        return {"code": self.code, "remedy": self.remedy, "steps": list(self.steps)}
+
+
+def older_value(reader: str, writer: str, name: str, reason: str) -> Said:
+    """Say that a step had begun with a value before an earlier step changed it."""
+    return Said(
+        "KFNB-E601",
+        f'step "{reader}" began with an older "{name}" than step "{writer}" left behind: '
+        f"{reason or 'a change that its source does not show'}",
+        f'Tag a cell of step "{writer}" with changes:{name}, so that "{reader}" waits for it',
+        (writer, reader),
+    )
+
+
+def lost_change(writer: str, name: str, reason: str, reader: str) -> Said:
+    """Say that a step changed a value unforeseen, and that the change was not published."""
+    return Said(
+        "KFNB-E602",
+        f'step "{writer}" changed "{name}", which step "{reader}" reads later, '
+        f"but the changed value was not saved: {reason}",
+        f'Tag a cell of step "{writer}" with changes:{name}',
+        (writer, reader),
+    )
+
+
+def split_alias(changer: str, name: str, other: str, origin: str) -> Said:
+    """Say that a step changed one of two names of an object, in a copy from before."""
+    return Said(
+        "KFNB-E603",
+        f'step "{changer}" changed "{name}", which since step "{origin}" shares an object with '
+        f'"{other}", in a copy of its own: "{other}" did not change with it',
+        f'Tag a cell of step "{changer}" with changes:{other}',
+        (origin, changer),
+    )
+
+
+def file_too_early(reader: str, writer: str, path: str) -> Said:
+    """Say that a step read a file that an earlier step was still to write."""
+    return Said(
+        "KFNB-E604",
+        f'step "{reader}" read the file "{path}" before step "{writer}", which comes earlier '
+        "in the notebook, had finished writing it",
+        f'Tag a cell of step "{reader}" with after:{writer}',
+        (writer, reader),
+    )
+
+
+def file_overwritten(reader: str, writer: str, path: str) -> Said:
+    """Say that a step read a file that a later step had already written."""
+    return Said(
+        "KFNB-E605",
+        f'step "{reader}" read the file "{path}" when step "{writer}", which comes later in the '
+        "notebook, had begun to write it",
+        f'Tag a cell of step "{writer}" with after:{reader}, and start from the original file',
+        (reader, writer),
+    )
+
+
+def unforeseen_change(writer: str, name: str, reason: str) -> Said:
+    """Say that there was a change, which nobody had missed yet."""
+    return Said(
+        "KFNB-W606",
+        f'step "{writer}" changed "{name}": {reason or "its source does not show how"}; '
+        "later steps were given the changed value",
+        f'Tag a cell of step "{writer}" with changes:{name}, so that this does not depend on '
+        "which step begins first",
+        (writer,),
+    )
+
+
+def file_by_luck(reader: str, writer: str, path: str) -> Said:
+    """Say that a step read what an earlier one wrote, and that nothing had made it wait."""
+    return Said(
+        "KFNB-W607",
+        f'step "{reader}" read the file "{path}" that step "{writer}" wrote, which only the run '
+        "showed",
+        f'Tag a cell of step "{reader}" with after:{writer}',
+        (writer, reader),
+    )
+
+
+def file_written_twice(first: str, second: str, path: str) -> Said:
+    """Say that two steps wrote one file at the same time."""
+    return Said(
+        "KFNB-W608",
+        f'steps "{first}" and "{second}" wrote the file "{path}" while both were executing, so '
+        "which content it has is left to chance",
+        f'Tag a cell of step "{second}" with after:{first}, or write to two files',
+        (first, second),
+    )

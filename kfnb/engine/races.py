@@ -1,0 +1,130 @@
+"""Files that steps turned out to read and write, and who saw the wrong content.
+
+A step's time is what lies between two events, so "before" is certain and "at the
+same time" may be too careful. Writes are found by comparing listings of the folder,
+so a step may be thought to have written what a step beside it wrote; equal content
+settles such doubts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kfnb.engine.findings import (
+    Finding,
+    NewEdge,
+    Stale,
+    Surprise,
+    file_by_luck,
+    file_overwritten,
+    file_too_early,
+    file_written_twice,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A step (position) used a file between two events; ``hash`` of the content, if known."""
+
+    step: int
+    start: int
+    end: int
+    hash: str | None
+
+
+class Files:
+    """Who read and wrote which file, by path.
+
+    Parameters
+    ----------
+    name
+        A step's name, for the sentences.
+    depends
+        Whether the first step waits for the second, directly or through others.
+    """
+
+    def __init__(self, name: Callable[[int], str], depends: Callable[[int, int], bool]) -> None:
+        self._name = name
+        self._depends = depends
+        self._reads: dict[str, dict[int, Use]] = {}
+        self._writes: dict[str, dict[int, Use]] = {}
+
+    def finish(self, n: int, start: int, end: int, result: Mapping[str, Any]) -> list[Finding]:
+        """Note the files of a step that has finished and say what follows.
+
+        Parameters
+        ----------
+        start, end
+            Sequence numbers of the events between which the step executed.
+        result
+            Data of ``StepSucceeded`` or ``StepCached``: ``files_read``, ``files_written``.
+        """
+        read: Mapping[str, Any] = result.get("files_read") or {}
+        wrote: Mapping[str, Any] = result.get("files_written") or {}
+        for path, content in wrote.items():
+            self._writes.setdefault(path, {})[n] = Use(n, start, end, content)
+        found: list[Finding] = []
+        for path, content in read.items():
+            if content is not None and wrote.get(path) == content:
+                continue  # It read its own file.
+            self._reads.setdefault(path, {})[n] = Use(n, start, end, content)
+            found += self._check(path, self._reads[path][n])
+        for path in wrote:
+            for use in list(self._reads.get(path, {}).values()):
+                if use.step != n:
+                    found += self._check(path, use, writer=n)
+            found += self._collisions(path, n)
+        return found
+
+    def retract(self, n: int) -> None:
+        """Forget what a step read: it will read again. What it wrote stays on the disk."""
+        for uses in self._reads.values():
+            uses.pop(n, None)
+
+    def _check(self, path: str, use: Use, *, writer: int | None = None) -> Iterator[Finding]:
+        """Check one read; of all writers or, when the others are settled, of one alone."""
+        writes = [w for w in self._writes.get(path, {}).values() if w.step != use.step]
+        before = [w for w in writes if w.step < use.step]
+        latest = max(before, key=lambda w: w.step, default=None)
+        right = latest is not None and use.hash is not None and latest.hash == use.hash
+        if latest is not None and writer in (None, latest.step):
+            yield from self._read_after(path, use, latest, before, right=right)
+        if right:
+            return
+        for w in writes:
+            if w.step > use.step and w.start < use.end and writer in (None, w.step):
+                said = file_overwritten(self._name(use.step), self._name(w.step), path)
+                yield Stale(use.step, said)
+
+    def _read_after(
+        self, path: str, use: Use, latest: Use, before: list[Use], *, right: bool
+    ) -> Iterator[Finding]:
+        known = [
+            w
+            for w in before
+            if w.end < use.start and w.hash == latest.hash and self._depends(use.step, w.step)
+        ]
+        if right and known:
+            return
+        in_time = latest.end < use.start
+        if in_time and self._depends(use.step, latest.step):
+            return
+        reader, source = self._name(use.step), self._name(latest.step)
+        why = f'"{reader}" reads the file {path} that "{source}" writes'
+        yield NewEdge(latest.step, use.step, files=(path,), why=why)
+        if in_time:
+            yield Surprise(use.step, file_by_luck(reader, source, path))
+        else:
+            yield Stale(use.step, file_too_early(reader, source, path))
+
+    def _collisions(self, path: str, n: int) -> Iterator[Finding]:
+        mine = self._writes[path][n]
+        for other in self._writes[path].values():
+            if other.step == n or (mine.hash is not None and mine.hash == other.hash):
+                continue
+            first, second = sorted((mine, other), key=lambda use: use.step)
+            if second.start < first.end:
+                said = file_written_twice(self._name(first.step), self._name(second.step), path)
+                yield Surprise(second.step, said)
