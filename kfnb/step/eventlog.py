@@ -36,11 +36,11 @@ class EventLog:
             path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666
         )
 
-    def append(self, kind: str, **data: Any) -> None:
+    def append(self, event_type: str, /, **data: Any) -> None:
         """Write one event and poke the doorbell."""
         with self._lock:
             self._number += 1
-            event = {"n": self._number, "time": time.time(), "type": kind, "data": data}
+            event = {"n": self._number, "time": time.time(), "type": event_type, "data": data}
             line = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
             try:
                 self._write(line.encode("utf-8", "replace") + b"\n")
