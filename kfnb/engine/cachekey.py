@@ -111,7 +111,7 @@ def step_key(
     pipeline: Pipeline,
     step: Step,
     *,
-    inputs: Mapping[str, Upstream],
+    inputs: Mapping[str, Upstream | None],
     site: Site,
     hashes: FileHashes,
     modules: LocalModules,
@@ -132,7 +132,9 @@ def step_key(
         parameters=used_parameters(pipeline, step, site.parameters),
         inputs={
             name: InputPart(output_hash(source.manifest, name), source.step)
-            for name, source in sorted(inputs.items())
+            if source
+            else InputPart("absent", "")
+            for name, source in sorted(inputs.items(), key=lambda item: item[0])
         },
         env={k: v for k, v in sorted(env.items()) if k not in _OURS},
         interpreter=kernels.interpreter(site.kernel).plain(),
@@ -166,11 +168,23 @@ def static_reads(
     upstream: Mapping[str, Manifest],
     hashes: FileHashes,
 ) -> dict[str, str | None]:
-    """Hash the files that the step's source names as read, before the step runs."""
-    found = {resolve_path(pipeline, use, site.parameters) for use in step.reads}
+    """Hash the files that the step's source names as read, before the step runs.
+
+    A file that the step's source writes before it reads it is no input.
+    """
+    first: dict[str, tuple[int, int]] = {}
+    for use in step.writes:
+        path = resolve_path(pipeline, use, site.parameters)
+        if path:
+            first[path] = min((use.cell, use.line), first.get(path, (use.cell, use.line)))
+    found = set()
+    for use in step.reads:
+        path = resolve_path(pipeline, use, site.parameters)
+        if path and (use.cell, use.line) <= first.get(path, (use.cell, use.line)):
+            found.add(path)
     return {
         path: file_content(path, workdir=site.workdir, upstream=upstream, hashes=hashes)
-        for path in sorted(p for p in found if p)
+        for path in sorted(found)
     }
 
 

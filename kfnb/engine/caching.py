@@ -72,7 +72,7 @@ class Cache:
         self,
         step: Step,
         *,
-        inputs: Mapping[str, Upstream],
+        inputs: Mapping[str, Upstream | None],
         upstream: Mapping[str, Manifest],
         off: str | None,
     ) -> Found:
@@ -170,7 +170,7 @@ class Cache:
         self.hashes.save()
 
     def _prepare(
-        self, step: Step, *, inputs: Mapping[str, Upstream], upstream: Mapping[str, Manifest]
+        self, step: Step, *, inputs: Mapping[str, Upstream | None], upstream: Mapping[str, Manifest]
     ) -> Prepared:
         key = step_key(
             self._pipeline,
@@ -260,10 +260,12 @@ class Cache:
             if not any(part in path for part in _NOT_READ)
             and (path not in manifest.files_written or manifest.files_written[path].hash != content)
         }
-        for path, content in prepared.files.items():
-            if content is not None or path not in manifest.files_written:
-                files[path] = content
-        return files
+        known = {
+            path: content
+            for path, content in prepared.files.items()
+            if content is not None or path not in manifest.files_written
+        }
+        return files | known
 
 
 def cache_off(

@@ -35,7 +35,6 @@ class Site:
     workdir: Path
     kernel: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    timeout: float | None = None
     doorbell: str | None = None
     seed: str = "0"
 
@@ -45,20 +44,23 @@ def step_order(
     step: Step,
     *,
     attempt: int,
-    inputs: Mapping[str, Upstream],
+    inputs: Mapping[str, Upstream | None],
     upstream: Mapping[str, Manifest],
     site: Site,
+    timeout: float | None = None,
 ) -> tuple[dict[str, Any], StepOrder]:
     """Build the notebook and the order of one attempt.
 
     Parameters
     ----------
     inputs
-        For each input name, the step that its value is taken from. Names that no
-        step of the run has are left out (the exit step after a failure).
+        For each input name, the step that its value is taken from; None where no
+        step of the run has it (the exit step after a failure).
     upstream
         Manifests of all steps that this one comes after, in the pipeline's order:
         the files that they wrote must be there.
+    timeout
+        Seconds that the step's own cells may take.
     """
     folder = site.run.attempt(step.id, attempt)
     definitions = input_definitions(pipeline, step, inputs)
@@ -94,7 +96,7 @@ def step_order(
             site.parameters,
         ),
         restore=restored_files(upstream),
-        timeout=step_timeout(pipeline, step, site),
+        timeout=timeout,
         memory=memory_bytes(_memory(pipeline, step)),
         environment=environment(pipeline, step, site),
         doorbell=site.doorbell,
@@ -105,11 +107,13 @@ def step_order(
 
 
 def input_definitions(
-    pipeline: Pipeline, step: Step, inputs: Mapping[str, Upstream]
+    pipeline: Pipeline, step: Step, inputs: Mapping[str, Upstream | None]
 ) -> list[Definition]:
     """Find the definitions that the values flowing into ``step`` need."""
     needed: dict[str, int] = {}
     for name, source in inputs.items():
+        if source is None:
+            continue
         output = source.manifest.outputs.get(name)
         bundle = source.manifest.bundles.get(output.bundle or "") if output else None
         if bundle is None:
@@ -167,14 +171,6 @@ def environment(pipeline: Pipeline, step: Step, site: Site) -> dict[str, str]:
     }
 
 
-def step_timeout(pipeline: Pipeline, step: Step, site: Site) -> float | None:
-    """Return the step's timeout in seconds: its own, the notebook's default, the run's."""
-    for said in (step.options.timeout, pipeline.defaults.timeout, site.timeout):
-        if said is not None:
-            return said
-    return None
-
-
 def resolve_path(pipeline: Pipeline, use: FileUse, overrides: Mapping[str, Any]) -> str | None:
     """Return the path that a source names, with the run's parameters; None if not known."""
     names = set(re.findall(r"{(\w+)}", use.template))
@@ -193,7 +189,9 @@ def _paths(
     return tuple(sorted({path for path in found if path}))
 
 
-def _input(name: str, source: Upstream) -> Input:
+def _input(name: str, source: Upstream | None) -> Input:
+    if source is None:
+        return Input(name, absent=True)
     output = source.manifest.outputs.get(name)
     if output is None or output.absent or not output.bundle:
         return Input(name, producer=source.step, absent=True)

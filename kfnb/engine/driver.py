@@ -1,0 +1,514 @@
+"""The driver: carries out what the engine decides, and writes down what happens.
+
+One process drives a run; the journal's lock sees to that. It may be killed at any
+moment: a command is carried out only after the event that records it is durable,
+and the next driver finds out what became of the rest. A manifest that exists
+decides; a lock that is held means that an attempt still executes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kfnb.engine import control
+from kfnb.engine.bell import Doorbell
+from kfnb.engine.caching import Cache, Found, cache_off
+from kfnb.engine.commands import Command, Prepare, Record, Start, Stop, Wake
+from kfnb.engine.decide import replay
+from kfnb.engine.events import Event
+from kfnb.engine.feed import Feed, clean
+from kfnb.engine.files import FileChanged, keep_changed, restore
+from kfnb.engine.journal import Journal
+from kfnb.engine.orders import HASH_SEED, Site, Upstream, restored_files, step_order
+from kfnb.engine.plan import Plan
+from kfnb.engine.results import failure, own_manifest, published, success
+from kfnb.engine.runner import Runner, Work
+from kfnb.errors import InfrastructureError, KfnbError
+from kfnb.home import RunFolder, store_folder
+from kfnb.pipeline import Pipeline, Step, from_plain
+from kfnb.store import disk
+from kfnb.store.blobs import open_store
+from kfnb.store.manifest import Failure, Manifest, manifest_key
+
+LOOK = 2.0
+"""Seconds between two looks at what executes, in case a poke of the doorbell was lost."""
+
+PATIENCE = 20.0
+"""Seconds that attempts have to end when the driver has to give up."""
+
+_REAP = 5.0
+
+
+class Driver:
+    """Drives one run to its end.
+
+    Parameters
+    ----------
+    run
+        The run's folder, made by :func:`kfnb.runners.create_run`.
+    runner
+        What executes attempts.
+    journal
+        The run's journal, open for writing.
+    now
+        The clock, seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        runner: Runner,
+        journal: Journal,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._run = run
+        self._runner = runner
+        self._journal = journal
+        self._now = now
+        self._pipeline, about = load_run(run)
+        self._origin: str | None = (about.get("options") or {}).get("from")
+        self._plan = Plan.of(self._pipeline)
+        self._engine = replay(self._plan, journal.events)
+        self._store = open_store(store_folder())
+        self._bell = Doorbell(run)
+        self._site = Site(
+            run=run,
+            store=self._store.root,
+            workdir=_workdir(self._pipeline, run),
+            kernel=str(about.get("kernel") or self._pipeline.kernel),
+            parameters=about.get("parameters") or {},
+            doorbell=self._bell.path,
+            seed=os.environ.get(HASH_SEED) or "0",
+        )
+        self._cache = Cache(self._pipeline, store=self._store, site=self._site)
+        self._feeds: dict[Work, Feed] = {}
+        self._ended: dict[Work, int | None] = {}
+        self._stop_reasons: dict[Work, str] = {}
+        self._found: dict[str, Found] = {}
+        self._manifests: dict[str, Manifest] = {}
+        self._writers = {
+            self._plan.position[key]
+            for key, state in self._engine.state.steps.items()
+            if state.result and state.result.get("files_written")
+        }
+        self._unsynced = False
+        self._wake: float | None = None
+
+    def drive(self) -> str:
+        """Work until the run has ended; its status.
+
+        Raises
+        ------
+        InfrastructureError
+            If the disk is full or the run's folder is gone. What executes was stopped.
+        """
+        with selectors.DefaultSelector() as selector:
+            if self._bell.socket is not None:
+                selector.register(self._bell.socket, selectors.EVENT_READ)
+            self._runner.attach(selector)
+            try:
+                self._heed_requests()
+                if not self._engine.state.ended:
+                    self._begin()
+                while not self._engine.state.ended:
+                    self._act()
+                    if not self._engine.state.ended:
+                        self._wait(selector)
+                        self._collect()
+                    self._heed_requests()
+                self._reap(selector)
+            except (KfnbError, OSError):
+                self._give_up(selector)
+                raise
+            finally:
+                self._bell.close()
+                self._cache.save()
+        return self._engine.state.status
+
+    # Beginning
+
+    def _begin(self) -> None:
+        """Note that a driver is here, and find out what became of what the last one began."""
+        self._write("DriverStarted", data={"pid": os.getpid()})
+        if not self._engine.state.warnings:
+            for found in self._runner.cannot_honour(self._pipeline):
+                data = {"code": found.code, "message": found.message, "remedy": found.remedy}
+                self._write("Warning", data=data)
+        reported = _last_reports(self._journal.events)
+        for name, index, attempt in self._engine.active():
+            work = self._work(name, attempt, index=index)
+            self._feeds[work] = Feed(work, after=reported.get((name, index, attempt), 0))
+            if not self._runner.adopt(work):
+                self._ended[work] = None
+        self._collect()
+
+    # Acting
+
+    def _act(self) -> None:
+        """Carry out what the engine decides until it has nothing more to say."""
+        while True:
+            commands = self._engine.decide(self._now())
+            self._wake = None
+            for command in commands:
+                if self._engine.wants(command):
+                    self._carry_out(command)
+            if not any(isinstance(c, (Prepare, Start, Record)) for c in commands):
+                return
+
+    def _carry_out(self, command: Command) -> None:
+        if isinstance(command, Record):
+            self._write(command.type, command.step, command.data, index=command.index)
+        elif isinstance(command, Prepare):
+            self._prepare(command)
+        elif isinstance(command, Start):
+            self._start(command)
+        elif isinstance(command, Stop):
+            work = self._work(command.step, command.attempt, index=command.index)
+            self._stop_reasons[work] = command.reason
+            self._runner.stop(work)
+        elif isinstance(command, Wake):
+            self._wake = command.at
+
+    def _prepare(self, command: Prepare) -> None:
+        step = self._pipeline.steps[command.step]
+        key = manifest_key(self._run.id, step.id, index=command.index)
+        # Nothing of this step executes now, so a manifest that is there belongs to a result
+        # that no longer counts, or to a lookup whose driver died before it could say so.
+        self._store.delete(key)
+        self._manifests.pop(key, None)
+        inputs = self._upstream_of(command.inputs)
+        upstream = self._files_before(step)
+        settings = self._engine.state.settings
+        off = cache_off(
+            self._pipeline, step, allowed=settings.cache, forced=settings.force, origin=self._origin
+        )
+        if off is None and not command.cache:
+            off = "an earlier result of it was made from a value that changed later"
+            if step.name == self._pipeline.on_exit:
+                off = "it executes at the end of every run"
+        found = self._cache.look(step, inputs=inputs, upstream=upstream, off=off)
+        try:
+            if found.manifest is not None and self._reuse(step, found, command, key):
+                return
+            self._restore(upstream)
+        except FileChanged as error:
+            data = _record("configuration", str(error), error.remedy)
+            self._write("StepFailed", step.name, {**data, "attempts": 0}, index=command.index)
+            return
+        self._found[step.name] = found
+        data = {"key": found.prepared.base, "why": found.why, "inputs": dict(command.inputs)}
+        self._write("StepReady", step.name, data, index=command.index, durable=False)
+
+    def _reuse(self, step: Step, found: Found, command: Prepare, key: str) -> bool:
+        """Take a cached result as this run's own; False if it vanished meanwhile."""
+        manifest = found.manifest
+        if manifest is None or not self._cache.adopt(found, manifest_key=key):
+            return False
+        self._unsynced = True
+        restore(
+            manifest.files_written,
+            workdir=self._site.workdir,
+            store=self._store,
+            hashes=self._cache.hashes,
+        )
+        folder = self._run.attempt(step.id, 0, index=command.index)
+        self._cache.restore_notebook(manifest, folder)
+        data = {
+            **success(manifest, key),
+            "key": found.prepared.base,
+            "inputs": dict(command.inputs),
+            "why": found.why,
+            "metrics": [list(m) for m in manifest.metrics],
+            "from": manifest.run,
+        }
+        self._manifests[key] = manifest
+        # Losing this event costs another lookup; the next durable one makes it durable.
+        self._write("StepCached", step.name, data, index=command.index, durable=False)
+        return True
+
+    def _start(self, command: Start) -> None:
+        step = self._pipeline.steps[command.step]
+        work = self._work(command.step, command.attempt, index=command.index)
+        self._write(
+            "AttemptStarted",
+            step.name,
+            {"inputs": dict(command.inputs)},
+            index=command.index,
+            attempt=command.attempt,
+        )
+        try:
+            upstream = self._files_before(step)
+            if command.attempt > 1:
+                self._restore(upstream)
+            notebook, order = step_order(
+                self._pipeline,
+                step,
+                attempt=command.attempt,
+                inputs=self._upstream_of(command.inputs),
+                upstream=upstream,
+                site=self._site,
+                timeout=command.timeout,
+            )
+            with disk.writing(work.folder.path):
+                work.folder.path.mkdir(parents=True, exist_ok=True)
+                text = json.dumps(notebook, ensure_ascii=False, indent=1)
+                work.folder.notebook.write_text(text + "\n", "utf-8", "replace")
+                work.folder.order.write_bytes(order.to_json())
+            found = self._found.pop(step.name, None)
+            if found is not None:
+                self._cache.executing(step, found, run=self._run.id, folder=work.folder.path.parent)
+            self._runner.start(work, order)
+        except KfnbError as error:
+            if not self._run.path.is_dir():
+                raise
+            kind = "infrastructure" if isinstance(error, InfrastructureError) else "configuration"
+            self._fail(work, _record(kind, str(error), getattr(error, "remedy", "")))
+            return
+        self._feeds[work] = Feed(work)
+
+    # Waiting and collecting
+
+    def _wait(self, selector: selectors.BaseSelector) -> None:
+        waits = [self._runner.pause()]
+        if self._wake is not None:
+            waits.append(self._wake - self._now())
+        if self._feeds or self._bell.socket is None:
+            waits.append(LOOK)
+        due = [w for w in waits if w is not None]
+        selector.select(max(0.0, min(due)) if due else None)
+        self._bell.answer()
+
+    def _collect(self) -> None:
+        """Take in what attempts report and which of them have ended."""
+        if not self._run.path.is_dir():
+            raise InfrastructureError(
+                f"the run's folder {self._run.path} was deleted while the run was going on."
+            )
+        for ended in self._runner.poll():
+            if ended.work in self._feeds:
+                self._ended[ended.work] = ended.code
+        for work, feed in list(self._feeds.items()):
+            # Looked up before the last read: what was written until then is read by it.
+            over = work in self._ended
+            for report in feed.read():
+                self._write(
+                    report.type,
+                    work.step,
+                    {**report.data, "n": report.n},
+                    index=work.index,
+                    attempt=work.attempt,
+                    durable=False,
+                )
+            if over or (feed.result is not None and feed.result.get("ok")):
+                self._conclude(work, over=over)
+
+    def _conclude(self, work: Work, *, over: bool) -> None:
+        """Write down how an attempt ended: a manifest decides, then the failure's own record."""
+        manifest = own_manifest(self._store, self._run.id, work)
+        if manifest is not None:
+            self._succeed(work, manifest)
+        elif over:
+            record = failure(self._store, self._run.id, work, self._ended[work])
+            reason = self._stop_reasons.get(work)
+            if reason and record["class"] in ("infrastructure", "cancelled"):
+                record["class"] = "timeout" if reason == "timeout" else "cancelled"
+                record["summary"] = _STOPPED[record["class"]]
+            self._fail(work, record)
+
+    def _succeed(self, work: Work, manifest: Manifest) -> None:
+        key = manifest_key(self._run.id, work.step_id, index=work.index)
+        self._forget(work)
+        self._manifests[key] = manifest
+        self._write(
+            "StepSucceeded",
+            work.step,
+            success(manifest, key),
+            index=work.index,
+            attempt=work.attempt,
+        )
+        step = self._pipeline.steps[work.step]
+        with contextlib.suppress(KfnbError):  # a cache that cannot be written is only slower
+            self._cache.enter(step, manifest, manifest_key=key, folder=work.folder.path.parent)
+
+    def _fail(self, work: Work, record: Mapping[str, Any]) -> None:
+        self._forget(work)
+        step = self._pipeline.steps[work.step]
+        with contextlib.suppress(KfnbError, OSError):
+            keep_changed(
+                restored_files(self._files_before(step)),
+                workdir=self._site.workdir,
+                store=self._store,
+                hashes=self._cache.hashes,
+            )
+        self._write("AttemptFailed", work.step, record, index=work.index, attempt=work.attempt)
+
+    def _forget(self, work: Work) -> None:
+        self._feeds.pop(work, None)
+        self._ended.pop(work, None)
+        self._stop_reasons.pop(work, None)
+
+    def _heed_requests(self) -> None:
+        """Carry out what people asked for; asking for the end of an ended run does nothing."""
+        for request in control.requests(self._run):
+            if request.type == "resume":
+                self._write("RunResumed", data=request.data)
+            elif request.type == "stop" and not self._engine.state.ended:
+                self._write("StopRequested", data=request.data)
+            control.done(request)
+
+    # Ending
+
+    def _reap(self, selector: selectors.BaseSelector) -> None:
+        """See processes out that have told their result and are about to end."""
+        deadline = time.monotonic() + _REAP
+        while self._runner.running() and time.monotonic() < deadline:
+            selector.select(min(0.2, self._runner.pause() or 0.2))
+            self._bell.answer()
+            self._runner.poll()
+
+    def _give_up(self, selector: selectors.BaseSelector) -> None:
+        """Stop what executes: without a journal nobody would know of it."""
+        deadline = time.monotonic() + PATIENCE
+        for work in self._runner.running():
+            self._runner.stop(work)
+        while self._runner.running() and time.monotonic() < deadline:
+            selector.select(min(0.5, self._runner.pause() or 0.5))
+            self._bell.answer()
+            with contextlib.suppress(OSError):
+                self._runner.poll()
+
+    # What several need
+
+    def _write(
+        self,
+        type: str,  # noqa: A002 (the event's own word)
+        step: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        *,
+        index: str = "",
+        attempt: int | None = None,
+        durable: bool = True,
+    ) -> None:
+        """Journal an event and let the engine know."""
+        if durable and self._unsynced:
+            self._store.sync(f"manifests/{self._run.id}")
+            self._unsynced = False
+        event = self._journal.append(
+            type, step, clean(data or {}), index=index, attempt=attempt, durable=durable
+        )
+        self._engine.apply(event)
+        if event.data.get("files_written"):
+            self._writers.add(self._plan.position[event.step or "", index])
+
+    def _work(self, name: str, attempt: int, *, index: str) -> Work:
+        step = self._pipeline.steps[name]
+        folder = self._run.attempt(step.id, attempt, index=index)
+        return Work(name, step.id, attempt, folder, index)
+
+    def _manifest_of(self, name: str) -> Manifest | None:
+        """Return what a step that is done has published."""
+        state = self._engine.state.steps[name, ""]
+        if state.status not in ("succeeded", "cached") or not state.result:
+            return None
+        key = str(state.result["manifest"])
+        if key not in self._manifests:
+            manifest = published(self._store, key)
+            if manifest is None:
+                raise InfrastructureError(
+                    f'the values of step "{name}" are gone from the store ({key}). Start a new run.'
+                )
+            self._manifests[key] = manifest
+        return self._manifests[key]
+
+    def _upstream_of(self, inputs: Mapping[str, str | None]) -> dict[str, Upstream | None]:
+        found: dict[str, Upstream | None] = {}
+        for name, source in inputs.items():
+            manifest = self._manifest_of(source) if source else None
+            found[name] = Upstream(source, manifest) if source and manifest else None
+        return found
+
+    def _files_before(self, step: Step) -> dict[str, Manifest]:
+        """Return the manifests of steps before this one that wrote files, in order."""
+        until = self._plan.position[step.name, ""]
+        found = {}
+        for position in sorted(p for p in self._writers if p < until):
+            name = self._plan.keys[position][0]
+            manifest = self._manifest_of(name)
+            if manifest is not None:
+                found[name] = manifest
+        return found
+
+    def _restore(self, upstream: Mapping[str, Manifest]) -> None:
+        try:
+            restore(
+                restored_files(upstream),
+                workdir=self._site.workdir,
+                store=self._store,
+                hashes=self._cache.hashes,
+            )
+        except FileNotFoundError as error:
+            raise InfrastructureError(
+                f'the file "{error}" is missing, and the store has no copy of it. '
+                "Run the step that writes it again with --from."
+            ) from error
+
+
+_STOPPED = {"timeout": "the step took longer than it may", "cancelled": "the step was stopped"}
+
+
+def load_run(run: RunFolder) -> tuple[Pipeline, dict[str, Any]]:
+    """Read a run's pipeline and what it was started with.
+
+    Raises
+    ------
+    InfrastructureError
+        If the folder is not that of a whole run.
+    """
+    try:
+        pipeline: Pipeline = from_plain(Pipeline, json.loads(run.pipeline.read_bytes()))
+        return pipeline, dict(json.loads(run.run.read_bytes()))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InfrastructureError(
+            f"{run.path} is not the folder of a run that can be driven: {error}."
+        ) from error
+
+
+def main(path: str, runner: Runner) -> int:
+    """Drive the run in the folder ``path``; the exit code of the driver's process."""
+    run = RunFolder(Path(path))
+    try:
+        if not run.path.is_dir():
+            raise InfrastructureError(f"there is no run in {run.path}.")
+        with Journal(run.journal, run.id) as journal:
+            status = Driver(run, runner, journal).drive()
+    except (KfnbError, OSError) as error:
+        with contextlib.suppress(OSError):
+            print(f"kfnb: {error}", file=sys.stderr, flush=True)
+        return error.exit_code if isinstance(error, KfnbError) else 4
+    return {"succeeded": 0, "failed": 1, "cancelled": 3}.get(status, 4)
+
+
+def _last_reports(events: tuple[Event, ...]) -> dict[tuple[str, str, int], int]:
+    """Find for each attempt the number of its last report that is in the journal."""
+    found: dict[tuple[str, str, int], int] = {}
+    for event in events:
+        if event.step is not None and event.attempt is not None and "n" in event.data:
+            found[event.step, event.index, event.attempt] = int(event.data["n"])
+    return found
+
+
+def _workdir(pipeline: Pipeline, run: RunFolder) -> Path:
+    return Path(pipeline.path).parent if pipeline.path else run.path
+
+
+def _record(kind: Any, summary: str, remedy: str) -> dict[str, Any]:
+    return Failure(kind=kind, summary=summary, remedy=remedy).plain()

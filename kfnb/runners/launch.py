@@ -1,0 +1,232 @@
+"""Make a run, start its driver, ask it for something, and see whether it lives."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from kfnb.engine import control
+from kfnb.engine.feed import clean
+from kfnb.engine.journal import Journal
+from kfnb.engine.kernels import require_kernel
+from kfnb.engine.settings import Settings
+from kfnb.errors import CheckError, UsageError
+from kfnb.home import RunFolder, runs_folder
+from kfnb.pipeline import Pipeline, to_plain
+from kfnb.runners.parameters import check_parameters
+from kfnb.store import disk, locks
+
+_STARTING = 5.0
+"""Seconds that a driver has to take its lock before it counts as lost."""
+
+_ENDS = {"RunFinished", "RunCancelled"}
+_started: list[subprocess.Popen[bytes]] = []
+
+
+def default_parallel() -> int:
+    """Return how many steps this machine executes at once unless told otherwise: its cores."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def create_run(
+    pipeline: Pipeline,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    settings: Settings | None = None,
+    name: str | None = None,
+    target: str = "local",
+    options: Mapping[str, Any] | None = None,
+) -> RunFolder:
+    """Make the folder of a new run; nothing executes yet.
+
+    Parameters
+    ----------
+    parameters
+        Overridden values, by name.
+    settings
+        Limits and policies; by default as many steps at once as there are cores.
+    name
+        What a person calls the run; by default the pipeline's name.
+    options
+        Kept in ``run.json`` for views; ``from`` names the step of ``--from``.
+
+    Returns
+    -------
+    RunFolder
+        It appears whole, with ``RunCreated`` in its journal.
+
+    Raises
+    ------
+    CheckError
+        If the notebook has errors.
+    UsageError
+        If a parameter does not exist or fit, or the kernel is not installed.
+    InfrastructureError
+        If the folder cannot be written.
+    """
+    if pipeline.errors:
+        raise CheckError("\n".join(str(d) for d in pipeline.errors))
+    values = check_parameters(pipeline, parameters or {})
+    kernel = pipeline.kernel or "python3"
+    require_kernel(kernel)
+    settings = settings or Settings(parallel=default_parallel())
+    now = datetime.now(timezone.utc)
+    run_id = _new_id(pipeline.name, now)
+    about = {
+        "id": run_id,
+        "name": name or pipeline.name,
+        "notebook": pipeline.path,
+        "target": target,
+        "kernel": kernel,
+        "parameters": values,
+        "settings": settings.to_plain(),
+        "options": dict(options or {}),
+        "created": now.timestamp(),
+    }
+    final = RunFolder(runs_folder() / run_id)
+    # A name that views leave out, until everything is there.
+    making = RunFolder(runs_folder() / f".{run_id}")
+    with disk.writing(final.path):
+        making.steps.mkdir(parents=True)
+        making.control.mkdir()
+        disk.write_new(making.run, _json(about))
+        disk.write_new(making.pipeline, _json(to_plain(pipeline)))
+        if pipeline.path:
+            with contextlib.suppress(FileNotFoundError):
+                disk.write_new(making.notebook, Path(pipeline.path).read_bytes())
+    with Journal(making.journal, run_id) as journal:
+        journal.append("RunCreated", data=clean(about))
+    with disk.writing(final.path):
+        making.path.rename(final.path)
+        disk.sync_folder(runs_folder())
+    return final
+
+
+def start_driver(run: RunFolder) -> int:
+    """Start the run's driver as a process that outlives this one; its pid.
+
+    Starting a second one does no harm: it says that there is a first, and ends.
+
+    Raises
+    ------
+    InfrastructureError
+        If the system refuses.
+    """
+    with disk.writing(run.path), run.driver_log.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kfnb.runners", str(run.path)],
+            cwd=run.path,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    # Kept, so that a long-lived caller does not warn about a child that it never waits for.
+    _started[:] = [p for p in _started if p.poll() is None]
+    _started.append(process)
+    return process.pid
+
+
+def request_stop(run: RunFolder, *, by: str | None = None) -> None:
+    """Ask for the end of a run; if its driver was lost, a new one sees to it.
+
+    Raises
+    ------
+    UsageError
+        If the run has ended.
+    InfrastructureError
+        If the run's folder cannot be written.
+    """
+    state = driver_state(run)
+    if state == "ended":
+        raise UsageError(f"Run {run.id} has ended already.")
+    control.ask(run, control.Request("stop", {"by": by} if by else {}))
+    if state != "alive":
+        start_driver(run)
+
+
+def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
+    """Go on with a run that ended early or lost its driver; the new driver's pid.
+
+    Parameters
+    ----------
+    settings
+        Fields of :class:`~kfnb.engine.settings.Settings` that differ from now on.
+
+    Raises
+    ------
+    UsageError
+        If a driver is at work, or the run has succeeded.
+    """
+    if locks.is_locked(run.driver_lock):
+        raise UsageError(
+            f"Run {run.id} is still going on. Follow it with kfnb logs -f {run.id}, "
+            f"or end it with kfnb stop {run.id}."
+        )
+    last = _last_event(run)
+    if last.get("type") == "RunFinished" and last.get("data", {}).get("status") == "succeeded":
+        raise UsageError(f"Run {run.id} has succeeded; there is nothing left to do.")
+    known = {f.name for f in dataclasses.fields(Settings)}
+    said = {k: v for k, v in (settings or {}).items() if k in known}
+    control.ask(run, control.Request("resume", {"settings": said} if said else {}))
+    return start_driver(run)
+
+
+def driver_state(run: RunFolder) -> str:
+    """Say whether the run's driver is ``alive``, has ``ended``, or is ``lost since`` a time."""
+    if locks.is_locked(run.driver_lock):
+        return "alive"
+    last = _last_event(run)
+    waiting = control.requests(run)
+    if last.get("type") in _ENDS and not waiting:
+        return "ended"
+    since = float(last.get("time") or 0.0)
+    asked = max((r.path.stat().st_mtime for r in waiting if r.path), default=0.0)
+    starting = last.get("type") == "RunCreated" and time.time() - since < _STARTING
+    if starting or time.time() - asked < _STARTING:
+        return "alive"
+    if last.get("type") in _ENDS:
+        return "ended"
+    when = datetime.fromtimestamp(since, timezone.utc).astimezone()
+    return f"lost since {when.isoformat(sep=' ', timespec='seconds')}"
+
+
+def _last_event(run: RunFolder) -> dict[str, Any]:
+    """Read the last whole line of the journal."""
+    size = 1 << 16
+    try:
+        with run.journal.open("rb") as file:
+            end = file.seek(0, os.SEEK_END)
+            while True:
+                file.seek(max(0, end - size))
+                lines = file.read().rpartition(b"\n")[0].split(b"\n")
+                if len(lines) > 1 or size >= end:
+                    break
+                size *= 8
+    except OSError:
+        return {}
+    with contextlib.suppress(ValueError):
+        return dict(json.loads(lines[-1]))
+    return {}
+
+
+def _new_id(name: str, now: datetime) -> str:
+    """Make a run id that sorts by time: ``20261123-051233-train-4f2a``."""
+    word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30].strip("-") or "run"
+    return f"{now:%Y%m%d-%H%M%S}-{word}-{os.urandom(2).hex()}"
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=1, default=repr).encode("utf-8", "replace")

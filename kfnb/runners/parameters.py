@@ -1,0 +1,131 @@
+"""Parameters that a caller overrides: whether they exist and fit, said before anything starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kfnb.errors import UsageError
+from kfnb.pipeline import Parameter, Pipeline
+
+_TYPES = ("bool", "int", "float", "str", "list", "dict", "tuple", "set")
+_MADE_OF = {
+    "Sequence": "list",
+    "List": "list",
+    "Dict": "dict",
+    "Mapping": "dict",
+    "Tuple": "tuple",
+    "Set": "set",
+    "string": "str",
+    "Path": "str",
+}
+_NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][+-]?\d+)?")
+
+
+def check_parameters(pipeline: Pipeline, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse overrides that the notebook has no parameter for, or that do not fit it.
+
+    An ``int`` is taken for a ``float``; nothing else is converted. Where the
+    parameter has neither a default nor an annotation of a plain type, any value is.
+
+    Raises
+    ------
+    UsageError
+        With the name that was probably meant.
+    """
+    known = {p.name: p for p in pipeline.parameters}
+    checked = {}
+    for name, value in values.items():
+        if name not in known:
+            raise UsageError(_unknown(pipeline, name))
+        checked[name] = _fitting(known[name], value)
+    return checked
+
+
+def parse_parameter(pipeline: Pipeline, name: str, text: str) -> Any:
+    """Read a value from the command line: YAML, as the parameter's type wants it.
+
+    Text for a ``str`` parameter stays text (``-p version=3``), and ``1e-3`` is a
+    number, which it is not in YAML 1.1.
+    """
+    import yaml
+
+    known = {p.name: p for p in pipeline.parameters}
+    try:
+        value = yaml.load(text, _loader())  # noqa: S506 (a safe loader without dates)
+    except yaml.YAMLError:
+        return text
+    if name in known and not isinstance(value, str) and _kinds(known[name]) == {"str"}:
+        return text
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value.replace("_", ""))
+    return value
+
+
+def _fitting(parameter: Parameter, value: Any) -> Any:
+    kinds = _kinds(parameter)
+    if not kinds or (value is None and "None" in kinds):
+        return value
+    kind = type(value).__name__
+    if kind in kinds:
+        return value
+    if kind == "int" and "float" in kinds:
+        return float(value)
+    if kind == "list" and kinds & {"tuple", "set"}:
+        return value
+    wanted = " or ".join(sorted(kinds - {"None"})) or "None"
+    raise UsageError(
+        f'Parameter "{parameter.name}" is {wanted} (default {parameter.expression}), '
+        f"{value!r} is {_article(kind)}. Nothing was started."
+    )
+
+
+def _kinds(parameter: Parameter) -> set[str]:
+    """The plain types that a parameter may have; empty if anything goes."""
+    words = re.findall(r"[A-Za-z_][\w.]*", re.sub(r"\[[^\[\]]*\]", "", parameter.type or ""))
+    if re.match(r"(typing\.)?Optional\b", parameter.type or ""):
+        inner = (parameter.type or "").partition("[")[2].rpartition("]")[0]
+        words = [*re.findall(r"[A-Za-z_][\w.]*", re.sub(r"\[[^\[\]]*\]", "", inner)), "None"]
+    kinds = set()
+    for word in words:
+        plain = word.rpartition(".")[2]
+        plain = {"NoneType": "None", **_MADE_OF}.get(plain, plain)
+        if plain not in (*_TYPES, "None"):
+            return set()
+        kinds.add(plain)
+    if parameter.default is None:
+        kinds.add("None")
+    return set() if kinds <= {"None"} else kinds
+
+
+def _unknown(pipeline: Pipeline, name: str) -> str:
+    import difflib
+
+    names = [p.name for p in pipeline.parameters]
+    close = difflib.get_close_matches(name, names, n=1)
+    if close:
+        hint = f'Did you mean "{close[0]}"?'
+    elif names:
+        hint = f"It has: {', '.join(names)}."
+    else:
+        hint = 'It has none: tag the cell that assigns them with "parameters".'
+    return f'The notebook has no parameter "{name}". {hint}'
+
+
+def _article(kind: str) -> str:
+    kind = {"NoneType": "None"}.get(kind, kind)
+    return kind if kind == "None" else f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+def _loader() -> Any:
+    """Make a safe YAML loader for which a date is text, as papermill's command line has it."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {
+            first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        }
+
+    return Loader
