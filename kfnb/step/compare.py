@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 import functools
 import json
-import sys
 import types
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,9 +22,10 @@ def against(spec_path: str, namespace: Mapping[str, Any]) -> None:
     """Compare names of ``namespace`` with saved values and append what was found.
 
     The JSON file at ``spec_path`` says ``{"step", "result", "bundles": [{"files",
-    "names"}], "absent": [names], "keep": folder or null}``; one JSON line a name is
+    "names"}], "absent": [names], "keep": folder, "definitions": [names]}``; one JSON line a name is
     appended to ``result``: ``{"step", "name", "verdict": same|differs|unknown, "reason"}``.
-    Where ``keep`` is given, the names are saved there, for a second reference.
+    The names are also saved in the folder ``keep``, for comparing a second reference
+    with this one: ``index.json`` says ``{"absent", "bundles"}`` as above.
     """
     from kfnb.step import values
 
@@ -40,7 +40,10 @@ def against(spec_path: str, namespace: Mapping[str, Any]) -> None:
             say(name, "differs", "the notebook binds it, the pipeline does not")
         else:
             say(name, "same")
-    for bundle in spec["bundles"]:
+    kept: list[dict[str, Any]] = []
+    for number, bundle in enumerate(spec["bundles"]):
+        here = {name: namespace[name] for name in bundle["names"] if name in namespace}
+        kept += _keep(values, here, spec, number)
         comparison = Comparison()
         try:
             loaded = values.load([Path(f) for f in bundle["files"]]).values
@@ -60,8 +63,25 @@ def against(spec_path: str, namespace: Mapping[str, Any]) -> None:
                 say(name, "unknown", f"{type(error).__name__}: {error}")
             else:
                 say(name, "differs" if reason else "same", reason or "")
+    index = {"absent": [n for n in spec["absent"] if n not in namespace], "bundles": kept}
+    (Path(spec["keep"]) / "index.json").write_text(json.dumps(index), encoding="utf-8")
     with Path(spec["result"]).open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def _keep(
+    values: Any, here: Mapping[str, Any], spec: Mapping[str, Any], number: int
+) -> list[dict[str, Any]]:
+    folder = Path(spec["keep"]) / str(number)
+    folder.mkdir(exist_ok=True)
+    try:
+        saved = values.save(
+            here, folder=folder, definitions=spec["definitions"], origin=f"{spec['step']}/{number}"
+        )
+    except Exception:
+        # Then a second reference has nothing to be compared with, and that is all.
+        return []
+    return [{"files": [str(f) for f in b.files], "names": list(b.names)} for b in saved.bundles]
 
 
 class Uncertain(Exception):  # noqa: N818  it is an answer, not an error
@@ -114,7 +134,9 @@ class Comparison:
             return self.difference(here.__self__, there.__self__, f"{path}.__self__")
         if kind is functools.partial:
             return self._sequence(
-                [here.func, here.args, here.keywords], [there.func, there.args, there.keywords], path
+                [here.func, here.args, here.keywords],
+                [there.func, there.args, there.keywords],
+                path,
             )
         if (known := _by_library(here, there)) is not None:
             return None if known else f"{path} differs: {_short(here)} and {_short(there)}"
@@ -169,7 +191,9 @@ class Comparison:
             if name == "state" and isinstance(one, dict) and isinstance(other, dict):
                 # Which attribute was set first is no difference.
                 one, other = _sorted(one), _sorted(other)
-            if found := self.difference(one, other, path if name == "state" else f"{path} ({name})"):
+            if found := self.difference(
+                one, other, path if name == "state" else f"{path} ({name})"
+            ):
                 return found
         return None
 
@@ -184,7 +208,9 @@ def _by_library(here: Any, there: Any) -> bool | None:
             return False
         return bool(here.tobytes() == there.tobytes())
     if module == "pandas" and hasattr(here, "equals"):
-        same = bool(here.equals(there)) and getattr(here, "attrs", {}) == getattr(there, "attrs", {})
+        same = bool(here.equals(there)) and getattr(here, "attrs", {}) == getattr(
+            there, "attrs", {}
+        )
         for axis in ("index", "columns", "name", "names"):
             if hasattr(here, axis):
                 same = same and repr(getattr(here, axis)) == repr(getattr(there, axis))
@@ -198,22 +224,29 @@ def _by_library(here: Any, there: Any) -> bool | None:
 
 def _class_name(value: Any) -> str:
     kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def _code(code: types.CodeType) -> tuple[Any, ...]:
-    constants = tuple(_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts)
+    constants = tuple(
+        _code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts
+    )
     return code.co_code, code.co_names, code.co_varnames, constants
 
 
 def _cells(function: Any) -> list[Any]:
-    found: list[Any] = []
-    for cell in function.__closure__ or ():
-        try:
-            found.append(cell.cell_contents)
-        except ValueError:
-            found.append(None)
-    return found
+    return [_content(cell) for cell in function.__closure__ or ()]
+
+
+def _content(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # empty: a name that is not bound yet
+        return None
 
 
 def _sorted(state: dict[Any, Any]) -> dict[Any, Any]:
@@ -231,8 +264,3 @@ def _short(value: Any) -> str:
         text = f"<{_class_name(value)}>"
     limit = 80
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-# Read by name from the injected cell of the reference run.
-__all__ = ["Comparison", "Uncertain", "against"]
-_ = sys

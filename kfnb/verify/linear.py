@@ -63,6 +63,7 @@ def execute(
             extra_arguments=["--HistoryManager.hist_file=:memory:"],
             resources={"metadata": {"path": str(folder)}},
         )
+        client.owns_km = True  # so that it ends the kernel
         variables = {"PYTHONHASHSEED": "0", **os.environ, **(environment or {})}
         with contextlib.suppress(CellExecutionError):  # it is among the cell's outputs
             client.execute(env=variables)
