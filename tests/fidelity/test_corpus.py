@@ -1,0 +1,70 @@
+"""Every trap gives, as a pipeline, what the notebook gives from top to bottom, or says why not.
+
+``KFNB_FIDELITY=all`` runs the whole corpus; otherwise one trap in three is
+executed (always the same ones), and all of them are read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+import kfnb
+from tests.fidelity.corpus import Trap, traps
+from tests.fidelity.running import both
+
+TRAPS = traps()
+EXECUTED = [trap for trap in TRAPS if not trap.expect]
+# Each of these is a promise by name; the rest takes turns by position.
+ALWAYS = {
+    "conditional-binding", "conditional-absent", "delete", "star-import-in-step", "function-redefined",
+    "class-body-reads", "late-binding", "nested-scopes", "global-counter", "walrus", "except-as",
+    "function-mutates-indirectly", "mutable-default", "registry-decorator", "closure-over-value",
+    "memo", "generator", "iterator", "bound-method", "recursion", "async", "isinstance", "enum",
+    "dataclass", "namedtuple", "property", "class-attribute-change", "instance-of-local-class",
+    "class-edited", "two-names", "two-names-in-two-steps", "hidden-alias", "change-and-read",
+    "hidden-change-through-closure", "callable-instance", "random-object", "shell", "bash-cell",
+    "time-cell", "capture-cell", "rich-display", "setup-prints", "step-magic", "parameters",
+    "metrics-plain", "metrics-computed", "file-csv", "file-append", "file-overwritten",
+    "file-fstring", "file-dynamic", "rng-in-setup-once", "environ-in-setup", "decimal-context",
+    "hash-seed", "numpy-view", "numpy-large-view", "numpy-generator", "pandas-inplace",
+    "sklearn-fit", "training", "interleaved", "exec-binds", "untagged", "implicit-first",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trap", TRAPS, ids=lambda t: t.name)
+def test_reading_finds_what_cannot_work_and_nothing_else(trap: Trap, tmp_path: Path) -> None:
+    path = tmp_path / "nb.ipynb"
+    path.write_text(json.dumps(trap.notebook()))
+    diagnostics = kfnb.read(path).diagnostics
+    errors = [d.code for d in diagnostics if d.severity == "error"]
+    if trap.expect:
+        assert any(code.startswith(trap.expect) for code in errors), diagnostics
+        assert all(d.remedy and d.cell is not None for d in diagnostics if d.code in errors)
+    else:
+        assert errors == [], [str(d) for d in diagnostics]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "trap",
+    [t for t in EXECUTED if t.name in ALWAYS or os.environ.get("KFNB_FIDELITY") == "all"],
+    ids=lambda t: t.name,
+)
+def test_the_pipeline_gives_what_the_notebook_gives(trap: Trap, tmp_path: Path) -> None:
+    outcome = both(tmp_path, trap.notebook())
+    if trap.run:
+        assert outcome.status == "failed"
+        assert trap.run in outcome.error or any(trap.run in w for w in outcome.warnings), outcome
+    elif trap.allow and outcome.differences:
+        assert any(code.startswith(trap.allow) for code in outcome.warnings), outcome
+    else:
+        assert outcome.status == "succeeded", outcome
+        assert outcome.differences == (), outcome
+
+
+def test_the_names_that_always_run_are_in_the_corpus() -> None:
+    assert {t.name for t in EXECUTED} >= ALWAYS
