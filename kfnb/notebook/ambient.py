@@ -13,9 +13,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from kfnb.notebook.ambientcalls import LIBRARY_VARIABLES, PLOTTING
 from kfnb.notebook.ambientfacts import (
-    LIBRARY_VARIABLES,
-    PLOTTING,
     Fact,
     Known,
     facts,

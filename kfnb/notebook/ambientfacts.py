@@ -7,14 +7,29 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from kfnb.notebook.ambientcalls import (
+    HISTORY,
+    IMPLICIT_DRAWS,
+    MEMO,
+    NO_DRAW,
+    ONCE,
+    OPTIONS,
+    PROCESSES,
+    SEEDS,
+    SHELL_METHODS,
+    SHELLS,
+    STATE_ARGUMENTS,
+    TORCH_DRAWS,
+)
 from kfnb.notebook.constants import NotConstantError, dotted, evaluate, imported
-from kfnb.notebook.files import USUAL
+from kfnb.notebook.constwalk import USUAL
 
 Kind = Literal["set", "use", "guess", "once", "restore"]
 Area = Literal[
     "random", "environment", "folder", "path", "module", "option", "history", "memo", "once"
 ]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+_MAX_DEPTH = 6
 _Assigning = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete
 
 
@@ -48,101 +63,6 @@ class Known:
     bound: frozenset[str]
 
 
-SEEDS = {
-    "random.seed": "random",
-    "random.setstate": "random",
-    "numpy.random.seed": "numpy",
-    "numpy.random.set_state": "numpy",
-    "torch.manual_seed": "torch",
-    "torch.random.manual_seed": "torch",
-    "torch.seed": "torch",
-    "tensorflow.random.set_seed": "tensorflow",
-    "tensorflow.keras.utils.set_random_seed": "tensorflow",
-    "keras.utils.set_random_seed": "tensorflow",
-}
-# Names below these modules that draw nothing from the global generator.
-_NO_DRAW = {
-    "random": frozenset(("Random", "SystemRandom", "getstate")),
-    "numpy.random": frozenset(
-        [
-            "default_rng",
-            "Generator",
-            "RandomState",
-            "SeedSequence",
-            "get_state",
-            "PCG64",
-            "MT19937",
-            "Philox",
-            "SFC64",
-            "BitGenerator",
-        ]
-    ),
-}
-_TORCH_DRAWS = frozenset(
-    f"torch.{name}"
-    for name in ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial")
-)
-# Take NumPy's global generator unless told which one.
-_IMPLICIT_DRAWS = frozenset(
-    ("train_test_split", "make_classification", "make_regression", "make_blobs", "make_moons")
-)
-_STATE_ARGUMENTS = frozenset(("random_state", "rng", "seed", "generator", "shuffle"))
-
-# Variables that a library reads by itself.
-LIBRARY_VARIABLES = (
-    *("CUDA_", "TF_", "OMP_", "MKL_", "OPENBLAS_", "NUMEXPR_", "TOKENIZERS_", "HF_", "KMP_"),
-    *("TRANSFORMERS_", "PYTORCH_", "XLA_", "JAX_", "SPARK_", "JAVA_", "MLFLOW_", "WANDB_"),
-    *("AWS_", "GOOGLE_", "AZURE_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "MPL", "TZ"),
-)
-
-OPTIONS = {
-    "warnings.filterwarnings": "warnings",
-    "warnings.simplefilter": "warnings",
-    "matplotlib.pyplot.style.use": "matplotlib",
-    "matplotlib.style.use": "matplotlib",
-    "matplotlib.use": "matplotlib",
-    "matplotlib.rc": "matplotlib",
-    "matplotlib.pyplot.rc": "matplotlib",
-    "matplotlib.rcParams.update": "matplotlib",
-    "matplotlib.pyplot.rcParams.update": "matplotlib",
-    "seaborn.set": "matplotlib",
-    "seaborn.set_theme": "matplotlib",
-    "seaborn.set_style": "matplotlib",
-    "seaborn.set_context": "matplotlib",
-    "seaborn.set_palette": "matplotlib",
-    "pandas.set_option": "pandas",
-    "pandas.reset_option": "pandas",
-    "numpy.set_printoptions": "numpy",
-    "numpy.seterr": "numpy",
-    "sklearn.set_config": "sklearn",
-    "torch.set_printoptions": "torch",
-    "torch.set_default_dtype": "torch",
-    "torch.set_default_device": "torch",
-    "torch.set_num_threads": "torch",
-    "locale.setlocale": "locale",
-    "decimal.setcontext": "decimal",
-    "logging.basicConfig": "logging",
-    "logging.disable": "logging",
-    "time.tzset": "time",
-}
-PLOTTING = frozenset(("matplotlib", "seaborn"))
-
-ONCE = {
-    "time.time", "time.time_ns", "time.perf_counter", "time.monotonic", "datetime.datetime.now",
-    "datetime.datetime.utcnow", "datetime.datetime.today", "datetime.date.today", "uuid.uuid4",
-    "uuid.uuid1", "os.getpid", "os.urandom", "secrets.token_hex", "secrets.token_urlsafe",
-    "tempfile.mkdtemp", "tempfile.mkstemp", "tempfile.gettempdir", "pandas.Timestamp.now",
-    "pandas.Timestamp.today",
-}  # fmt: skip
-
-_HISTORY = frozenset(("Out", "In", "_oh", "_ih", "_dh"))
-_MEMO = frozenset(("functools.lru_cache", "functools.cache", "lru_cache", "cache"))
-_SHELL_METHODS = frozenset(("system", "getoutput", "getoutput_detailed"))
-_SHELLS = frozenset(("bash", "sh", "system", "sx", "script", "!"))
-_PROCESSES = ("subprocess.", "os.system", "os.popen")
-_MAX_DEPTH = 6
-
-
 def know(codes: Iterable[str]) -> Known:
     """Collect what the notebook's cells define, wherever it stands."""
     modules: dict[str, str] = {}
@@ -165,7 +85,7 @@ def know(codes: Iterable[str]) -> Known:
                 functions[statement.name] = statement
                 for decorator in statement.decorator_list:
                     target = decorator.func if isinstance(decorator, ast.Call) else decorator
-                    if dotted(target, modules) in _MEMO:
+                    if dotted(target, modules) in MEMO:
                         memos.add(statement.name)
     for name, module in USUAL.items():
         if name not in bound and name not in functions:
@@ -375,12 +295,12 @@ class _Walk:
         parent, _, last = name.rpartition(".")
         if name in SEEDS:
             self.say("random", "set", SEEDS[name], line, name)
-        elif parent in _NO_DRAW and last not in _NO_DRAW[parent]:
+        elif parent in NO_DRAW and last not in NO_DRAW[parent]:
             self.say("random", "use", parent.split(".")[0], line, name)
-        elif name in _TORCH_DRAWS:
+        elif name in TORCH_DRAWS:
             if not _told(node):
                 self.say("random", "use", "torch", line, name)
-        elif last in _IMPLICIT_DRAWS:
+        elif last in IMPLICIT_DRAWS:
             if not _told(node):
                 self.say("random", "guess", "numpy", line, last)
         elif name in ("os.putenv", "os.environ.setdefault", "os.environ.pop", "os.unsetenv"):
@@ -404,7 +324,7 @@ class _Walk:
             self.say("option", "set", OPTIONS[name], line, name)
         elif name in ("importlib.import_module", "importlib.reload") and first:
             self.say("path", "use", first.split(".")[0], line)
-        elif name.startswith(_PROCESSES):
+        elif name.startswith(PROCESSES):
             self.say("environment", "guess", "", line, f"{name}()")
             self.say("folder", "guess", "", line, f"{name}()")
         if name in ONCE or parent in ("random", "numpy.random"):
@@ -416,7 +336,7 @@ class _Walk:
         words = [a.value for a in node.args if isinstance(a, ast.Constant)]
         texts = [w for w in words if isinstance(w, str)]
         line = node.lineno
-        if method in _SHELL_METHODS and texts:
+        if method in SHELL_METHODS and texts:
             self.shell(texts[0], line)
             return
         if not method.startswith("run_") or len(texts) < 2:
@@ -429,7 +349,7 @@ class _Walk:
             self.say("folder", "set", "", line, f"%{name} {rest}".strip())
         elif name == "precision":
             self.say("option", "set", "numpy", line, "%precision")
-        elif name in _SHELLS:
+        elif name in SHELLS:
             self.shell(body or rest, line)
         elif name in ("time", "timeit", "capture", "prun"):
             inner = _Walk(self.cell, self.known)
@@ -480,14 +400,14 @@ def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
 
 
 def _history(name: str) -> bool:
-    if name in _HISTORY or (name and not name.strip("_") and len(name) <= 3):
+    if name in HISTORY or (name and not name.strip("_") and len(name) <= 3):
         return True
     return name.startswith("_") and name.lstrip("_i").isdigit()
 
 
 def _told(node: ast.Call) -> bool:
     """Tell whether a call names the generator that it draws from."""
-    return any(k.arg in _STATE_ARGUMENTS or k.arg is None for k in node.keywords)
+    return any(k.arg in STATE_ARGUMENTS or k.arg is None for k in node.keywords)
 
 
 def _keys(node: ast.Call) -> Iterator[str]:
