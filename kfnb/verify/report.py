@@ -148,15 +148,14 @@ class _Work:
             shutil.copytree(self.source.parent, target, ignore=_NOT_COPIED, symlinks=True)
         return target
 
-    def _executed(self, run: Any) -> dict[str, Any]:
+    def _executed(self, run: api.Run) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name in self.pipeline.steps:
-            made = run.notebook(name)
-            if made is not None and Path(made).exists():
-                found[name] = json.loads(Path(made).read_text(encoding="utf-8"))
+            with contextlib.suppress(UsageError):  # a step that did not execute
+                found[name] = json.loads(run.notebook(name).read_text(encoding="utf-8"))
         return found
 
-    def _bundles(self, run: Any) -> dict[str, dict[str, Any]]:
+    def _bundles(self, run: api.Run) -> dict[str, dict[str, Any]]:
         """List what each step published: files of its bundles, and names it left absent."""
         store = open_store(store_folder())
         found: dict[str, dict[str, Any]] = {}
@@ -281,7 +280,7 @@ class _Work:
             folders=([str(self.folder / name)], [str(self.folder / "pipeline")]),
         )
 
-    def _of_runs(self, linear: Mapping[str, Any], run: Any) -> Iterator[Diagnostic]:
+    def _of_runs(self, linear: Mapping[str, Any], run: api.Run) -> Iterator[Diagnostic]:
         error = _error(linear)
         if error is not None and run.status == "succeeded":
             cell, said = error
@@ -297,7 +296,7 @@ class _Work:
                     yield make(
                         "KFNB-E652",
                         f'step "{name}" fails in the pipeline, but not in the notebook: '
-                        f"{_sentence(state.error)}",
+                        f"{state.error or 'no reason was recorded'}",
                         "Tag what the step needs as `setup`, or pass it as a value",
                         step=name,
                     )
@@ -406,9 +405,3 @@ def _other_text(
         folders=(folders[:1], folders[1:]),
     )
     return bool(beside.differences)
-
-
-def _sentence(error: object) -> str:
-    if isinstance(error, Mapping):
-        return str(error.get("summary") or error.get("evalue") or error)
-    return str(error or "no reason was recorded")

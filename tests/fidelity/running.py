@@ -53,11 +53,7 @@ def both(folder: Path, notebook: dict[str, Any]) -> Outcome:
         warnings = _codes_said(folder / "home") | {d.code for d in read.diagnostics}
         if run.status != "succeeded":
             return Outcome(run.status, _why(run), (), tuple(sorted(warnings)), statuses)
-        executed = {
-            name: json.loads(Path(run.notebook(name)).read_text())
-            for name in read.steps
-            if run.notebook(name)
-        }
+        executed = {n: json.loads(run.notebook(n).read_text()) for n in read.steps}
     beside = compare_outputs(reference, executed, folders=([str(linear)], [str(pipeline)]))
     differences = [str(d) for d in beside.differences]
     differences += _lost(read, notebook, beside.compared)
@@ -110,10 +106,10 @@ def _listing(folder: Path) -> dict[str, bytes]:
     }
 
 
-def _why(run: Any) -> str:
+def _why(run: kfnb.Run) -> str:
     return " | ".join(
         f"{name}: {step.status} {step.error}" for name, step in run.steps.items() if step.error
-    ) or str(getattr(run, "error", ""))
+    )
 
 
 def _codes_said(home: Path) -> set[str]:
