@@ -1,5 +1,69 @@
-"""Run a tagged Jupyter notebook as a pipeline."""
+"""Run a tagged Jupyter notebook as a pipeline.
+
+>>> import kfnb
+>>> kfnb.log_metric("accuracy", 0.93)
+
+What is public stands in ``__all__``; everything is imported when it is first used.
+"""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kfnb.api import Run, open_run, read, run, runs
+    from kfnb.errors import (
+        CancelledRun,
+        CheckError,
+        InfrastructureError,
+        KfnbError,
+        NotebookError,
+        StepError,
+        UsageError,
+    )
+    from kfnb.metrics import log_metric
+    from kfnb.pipeline import Diagnostic, Edge, Options, Parameter, Pipeline, Step
+
 __version__ = "0.1.0"
+__all__ = [
+    "CancelledRun",
+    "CheckError",
+    "Diagnostic",
+    "Edge",
+    "InfrastructureError",
+    "KfnbError",
+    "NotebookError",
+    "Options",
+    "Parameter",
+    "Pipeline",
+    "Run",
+    "Step",
+    "StepError",
+    "UsageError",
+    "log_metric",
+    "open_run",
+    "read",
+    "run",
+    "runs",
+]
+
+_HOMES = {
+    **dict.fromkeys(("Run", "open_run", "read", "run", "runs"), "kfnb.api"),
+    **dict.fromkeys(
+        ("Diagnostic", "Edge", "Options", "Parameter", "Pipeline", "Step"), "kfnb.pipeline"
+    ),
+    "log_metric": "kfnb.metrics",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'kfnb' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES.get(name, "kfnb.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,110 @@
+"""The runs of this machine: by id, by the beginning of one, by notebook, the latest."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kfnb.errors import InfrastructureError, UsageError
+from kfnb.home import RunFolder, run_folder, runs_folder
+
+LATEST = "latest"
+_STAMP = len("20260101-000000")
+_SHOWN = 5
+
+
+def run_folders() -> list[RunFolder]:
+    """List the folders of all runs, newest first.
+
+    Raises
+    ------
+    InfrastructureError
+        If the folder of runs cannot be read.
+    """
+    try:
+        # A name that begins with a dot is a run that is being made.
+        entries = [e for e in os.scandir(runs_folder()) if e.is_dir() and e.name[0] != "."]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        said = (error.strerror or str(error)).lower()
+        raise InfrastructureError(f"Cannot read {runs_folder()}: {said}.") from error
+    found = []
+    for entry in entries:
+        run = RunFolder(Path(entry.path))
+        try:
+            made = run.run.stat().st_mtime_ns
+        except OSError:  # no run
+            continue
+        found.append((run.id[:_STAMP], made, run.id, run))
+    return [run for *_, run in sorted(found, key=lambda f: f[:3], reverse=True)]
+
+
+def runs_of(notebook: str | os.PathLike[str]) -> Iterator[RunFolder]:
+    """Give the runs of one notebook, newest first."""
+    wanted = absolute(notebook)
+    for run in run_folders():
+        said = facts(run).get("notebook")
+        if said and absolute(said) == wanted:
+            yield run
+
+
+def facts(run: RunFolder) -> dict[str, Any]:
+    """Read ``run.json``; empty where it is gone or unreadable."""
+    try:
+        plain = json.loads(run.run.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return plain if isinstance(plain, dict) else {}
+
+
+def find_run(name: str | os.PathLike[str]) -> RunFolder:
+    """Find the one run that ``name`` means.
+
+    Parameters
+    ----------
+    name
+        A run's id, a beginning that only one id has, ``latest``, or a notebook's path
+        (its latest run).
+
+    Raises
+    ------
+    UsageError
+        If no run, or more than one, fits.
+    """
+    text = os.fspath(name)
+    if text and not _is_path(text) and run_folder(text).run.is_file():
+        return run_folder(text)
+    if text.endswith(".ipynb"):
+        run = next(runs_of(text), None)
+        if run is None:
+            raise UsageError(f"{text} has no runs yet. Start one with: kfnb run {text}")
+        return run
+    known = run_folders()
+    if text == LATEST:
+        if not known:
+            raise UsageError("There are no runs yet. Start one with: kfnb run NOTEBOOK")
+        return known[0]
+    fitting = [run for run in known if text and run.id.startswith(text)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        shown = ", ".join(run.id for run in fitting[:_SHOWN])
+        more = ", …" if len(fitting) > _SHOWN else ""
+        raise UsageError(f'"{text}" is the beginning of {len(fitting)} runs: {shown}{more}.')
+    near = difflib.get_close_matches(text, [run.id for run in known], n=1)
+    hint = f' Did you mean "{near[0]}"?' if near else " kfnb runs lists those that there are."
+    raise UsageError(f'There is no run "{text}".{hint}')
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """Return the path as runs note it: absolute, links resolved."""
+    return os.path.realpath(Path(path).expanduser())
+
+
+def _is_path(text: str) -> bool:
+    return text in (".", "..") or any(sep and sep in text for sep in (os.sep, os.altsep))

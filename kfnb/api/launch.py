@@ -1,0 +1,259 @@
+"""Start a run, or go on with one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from kfnb.api.parameters import from_values
+from kfnb.errors import CheckError, UsageError
+from kfnb.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from kfnb.api.run import Run
+    from kfnb.engine.settings import Settings
+    from kfnb.home import RunFolder
+
+TARGETS = ("local",)
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_NAMES = {"sec": "s", "min": "m", "hour": "h", "hours": "h", "day": "d", "days": "d"}
+
+
+def read(path: str | os.PathLike[str]) -> Pipeline:
+    """Read a notebook as a pipeline.
+
+    Parameters
+    ----------
+    path
+        The ``.ipynb`` file.
+
+    Returns
+    -------
+    Pipeline
+        Immutable. What is wrong with its cells stands in ``diagnostics``.
+
+    Raises
+    ------
+    NotebookError
+        If the file is not there or is no notebook; never for a bad cell.
+    """
+    from kfnb.notebook.reader import read as read_notebook
+
+    return read_notebook(os.fspath(path))
+
+
+def run(
+    path: str | os.PathLike[str],
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    target: str = "local",
+    wait: bool = True,
+    parallel: int | None = None,
+    retries: int | None = None,
+    timeout: float | str | None = None,
+    name: str | None = None,
+    cache: bool = True,
+    from_step: str | None = None,
+    on_failure: Literal["finish", "stop"] = "finish",
+    on_mutation: Literal["fail", "warn"] = "fail",
+) -> Run:
+    """Run a notebook as a pipeline.
+
+    The steps execute in processes of their own, driven by a process that outlives this
+    one. A step that fails makes the run's ``status`` ``"failed"``, it does not raise.
+
+    Parameters
+    ----------
+    path
+        The notebook.
+    parameters
+        Values for the pipeline's parameters; the others keep their defaults.
+    target
+        Where the steps execute: ``"local"``, this machine.
+    wait
+        Return when the run has ended. Interrupting the wait stops the run.
+    parallel
+        Steps that may execute at once; by default the cores of this machine.
+    retries
+        How often a failing step is tried again, unless the step says so itself.
+    timeout
+        Seconds, or text such as ``"30m"``, that a step may take, unless it says so itself.
+    name
+        What the run is called; by default the pipeline's name.
+    cache
+        Whether results of earlier runs may be used.
+    from_step
+        This step and all that depend on it execute even if nothing changed.
+    on_failure
+        After a step failed: ``"finish"`` what does not depend on it, or ``"stop"``.
+    on_mutation
+        What a change that nobody could see in the source leads to if it came too late for
+        a later step: ``"fail"``, or ``"warn"`` and go on.
+
+    Raises
+    ------
+    NotebookError
+        If the file is no notebook.
+    CheckError
+        If the notebook has errors; all of them are in the message. Nothing was started.
+    UsageError
+        If a parameter, step or option does not exist or fit, or this is called inside a step.
+    InfrastructureError
+        If the disk refuses, or the run's driver is lost while this waits.
+    """
+    from kfnb.api.run import Run
+
+    refuse_inside_a_step()
+    pipeline = read(path)
+    if pipeline.errors:
+        raise CheckError("\n".join(str(d) for d in pipeline.errors))
+    folder = create(
+        pipeline,
+        from_values(pipeline, parameters),
+        target=target,
+        parallel=parallel,
+        retries=retries,
+        timeout=timeout,
+        name=name,
+        cache=cache,
+        from_step=from_step,
+        on_failure=on_failure,
+        on_mutation=on_mutation,
+    )
+    from kfnb.runners import start_driver
+
+    started = Run(folder, driver=start_driver(folder))
+    if wait:
+        try:
+            started.wait()
+        except KeyboardInterrupt:
+            started.stop()
+            raise
+    return started
+
+
+def create(
+    pipeline: Pipeline,
+    parameters: Mapping[str, Any],
+    *,
+    target: str = "local",
+    name: str | None = None,
+    from_step: str | None = None,
+    **said: Any,
+) -> RunFolder:
+    """Make the folder of a new run of ``pipeline``; nothing executes yet. As :func:`run`."""
+    from kfnb.runners import create_run
+
+    if target not in TARGETS:
+        raise UsageError(f'There is no target "{target}". There is: {", ".join(TARGETS)}.')
+    settings = run_settings(**said)
+    if from_step is not None:
+        settings = _from(pipeline, from_step, settings)
+    return create_run(
+        pipeline,
+        parameters=parameters,
+        settings=settings,
+        name=name,
+        target=target,
+        options={"from": from_step} if from_step is not None else {},
+    )
+
+
+def run_settings(
+    *,
+    parallel: int | None = None,
+    retries: int | None = None,
+    timeout: float | str | None = None,
+    cache: bool = True,
+    on_failure: str = "finish",
+    on_mutation: str = "fail",
+) -> Settings:
+    """Check and gather what holds for a run as a whole; raises UsageError."""
+    from kfnb.engine.settings import Settings
+    from kfnb.runners import default_parallel
+
+    changes = changed_settings(
+        parallel=parallel,
+        retries=retries,
+        timeout=timeout,
+        on_failure=on_failure,
+        on_mutation=on_mutation,
+    )
+    return Settings(parallel=default_parallel(), cache=bool(cache)).changed(changes)
+
+
+def changed_settings(**said: Any) -> dict[str, Any]:
+    """Check the settings that were said (those that are None were not); raises UsageError."""
+    found = {k: v for k, v in said.items() if v is not None}
+    unknown = set(found) - {"parallel", "retries", "timeout", "on_failure", "on_mutation"}
+    if unknown:
+        raise UsageError(f"There is no option {', '.join(sorted(unknown))}.")
+    for key, least in (("parallel", 1), ("retries", 0)):
+        value = found.get(key, least)
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise UsageError(f"{key} must be a whole number of at least {least}, not {value!r}.")
+    for key, allowed in (("on_failure", ("finish", "stop")), ("on_mutation", ("fail", "warn"))):
+        if found.get(key, allowed[0]) not in allowed:
+            raise UsageError(f"{key} must be {' or '.join(allowed)}, not {found[key]!r}.")
+    if "timeout" in found:
+        found["timeout"] = seconds(found["timeout"])
+    return found
+
+
+def seconds(duration: float | str) -> float:
+    """Return a duration in seconds.
+
+    >>> seconds("90"), seconds("30m"), seconds("1h30m"), seconds(2.5)
+    (90.0, 1800.0, 5400.0, 2.5)
+
+    Raises
+    ------
+    UsageError
+        If it is no duration, or not more than nothing.
+    """
+    import re
+
+    total = 0.0
+    if isinstance(duration, str):
+        text = duration.strip().lower()
+        parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text)
+        fits = re.fullmatch(r"(\d+(\.\d+)?\s*[a-z]*\s*)+", text)
+        units = [_NAMES.get(unit, unit) for _, unit in parts]
+        if fits and all(unit in _UNITS for unit in units) and (len(units) == 1 or all(units)):
+            total = sum(float(n) * _UNITS[u] for (n, _), u in zip(parts, units, strict=True))
+    elif isinstance(duration, (int, float)) and not isinstance(duration, bool):
+        total = float(duration)
+    if not 0 < total < float("inf"):
+        raise UsageError(f"{duration!r} is no duration: write 90 (seconds), 30m, 2h, 1h30m or 7d.")
+    return total
+
+
+def refuse_inside_a_step() -> None:
+    """Refuse to run pipelines from the code of a step; raises UsageError."""
+    step = os.environ.get("KFNB_STEP")
+    if step is not None:
+        raise UsageError(
+            f'kfnb.run was called inside step "{step}" of a run: a pipeline does not start '
+            "pipelines. Tag the cell that calls it with: skip"
+        )
+
+
+def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:
+    import dataclasses
+
+    from kfnb.engine.plan import Plan
+
+    if step not in pipeline.steps:
+        raise UsageError(no_step(pipeline, step))
+    return dataclasses.replace(settings, force=Plan.of(pipeline).downstream([step]))
+
+
+def no_step(pipeline: Pipeline, step: str) -> str:
+    """Say that there is no such step, and which there are."""
+    import difflib
+
+    near = difflib.get_close_matches(step, pipeline.steps, n=1)
+    listed = ", ".join(f'"{name}"' for name in pipeline.steps)
+    hint = f'Did you mean "{near[0]}"?' if near else f"It has: {listed}."
+    return f'The pipeline has no step "{step}". {hint}'

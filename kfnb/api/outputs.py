@@ -1,0 +1,149 @@
+"""The values that a step published: described at once, loaded when somebody asks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kfnb.errors import InfrastructureError, UsageError
+from kfnb.home import store_folder
+from kfnb.pipeline import Pipeline
+from kfnb.store.blobs import open_store
+from kfnb.store.manifest import Bundle, Manifest
+
+_SHOWN = ("type", "shape", "size", "repr")
+
+
+class Outputs(Mapping[str, Any]):
+    """The outputs of one step: a mapping of names to values.
+
+    ``outputs["model"]`` loads the value into this process, once; names that stayed
+    unbound are not in the mapping. :meth:`describe` never loads anything.
+    """
+
+    def __init__(
+        self,
+        result: Callable[[], Mapping[str, Any] | None],
+        *,
+        step: str,
+        pipeline: Pipeline,
+    ) -> None:
+        self._result = result
+        self._step = step
+        self._pipeline = pipeline
+        self._loaded: dict[tuple[str, ...], Mapping[str, Any]] = {}
+
+    def describe(self, name: str | None = None) -> dict[str, Any]:
+        """Return what is known about a value without loading it.
+
+        Parameters
+        ----------
+        name
+            An output; without it, all of them by name.
+
+        Returns
+        -------
+        dict
+            ``type`` (text), ``shape`` (list or None), ``size`` (bytes or None), ``repr``
+            (short text).
+
+        Raises
+        ------
+        KeyError
+            If the step has not published that name.
+        """
+        if name is not None:
+            return self._described(name)
+        return {known: self._described(known) for known in self}
+
+    def __getitem__(self, name: str) -> Any:
+        """Load one value.
+
+        Raises
+        ------
+        KeyError
+            If the step has not published that name.
+        UsageError
+            If the value needs a definition of the notebook that this process does not have.
+        InfrastructureError
+            If the value was removed from the store.
+        """
+        about = self._published()[name]
+        bundle = self._bundle(name, about)
+        if bundle.blobs not in self._loaded:
+            self._loaded[bundle.blobs] = self._load(name, bundle)
+        return self._loaded[bundle.blobs][name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._published())
+
+    def __len__(self) -> int:
+        return len(self._published())
+
+    def __repr__(self) -> str:
+        listed = ", ".join(f"{k}: {v['type']}" for k, v in self.describe().items())
+        return f"<outputs of {self._step!r}: {listed or 'none yet'}>"
+
+    def _published(self) -> dict[str, Mapping[str, Any]]:
+        outputs = (self._result() or {}).get("outputs") or {}
+        return {name: about for name, about in outputs.items() if not about.get("absent")}
+
+    def _described(self, name: str) -> dict[str, Any]:
+        about = self._published()[name]
+        shape = about.get("shape")
+        return {
+            "type": about.get("type") or "",
+            "shape": None if shape is None else list(shape),
+            "size": about.get("size"),
+            "repr": about.get("repr") or "",
+        }
+
+    def _bundle(self, name: str, about: Mapping[str, Any]) -> Bundle:
+        key = str((self._result() or {}).get("manifest"))
+        data = open_store(store_folder()).get(key)
+        try:
+            bundles = Manifest.from_json(data or b"").bundles
+            return bundles[str(about.get("bundle"))]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InfrastructureError(
+                f'The value "{name}" of step "{self._step}" is gone from the store ({key}).'
+            ) from error
+
+    def _load(self, name: str, bundle: Bundle) -> Mapping[str, Any]:
+        from kfnb.step.values import load
+
+        store = open_store(store_folder())
+        files = [store.blob(blob) for blob in bundle.blobs]
+        if not all(file.is_file() for file in files):
+            raise InfrastructureError(
+                f'The value "{name}" of step "{self._step}" was removed from the store. '
+                "Run the pipeline again to make it anew."
+            )
+        missing = self._missing(bundle)
+        try:
+            values: Mapping[str, Any] = load(files).values
+        except (AttributeError, ImportError, NameError, KeyError) as error:
+            raise UsageError(self._needs(name, missing, error)) from error
+        if missing:
+            # Loaded, but what it is made of would fail at the first call: say so at once.
+            raise UsageError(self._needs(name, missing, None))
+        return values
+
+    def _missing(self, bundle: Bundle) -> list[str]:
+        main = vars(sys.modules["__main__"])
+        return [name for name in bundle.classes if name not in main]
+
+    def _needs(self, name: str, missing: list[str], error: Exception | None) -> str:
+        about = self.describe(name)
+        what = (
+            f'The value "{name}" ({about["type"]}) of step "{self._step}" cannot be loaded here: '
+        )
+        if not missing:
+            return f"{what}{error}."
+        cells = {d.name: d.cell for d in self._pipeline.definitions}
+        listed = ", ".join(f'"{n}" (cell {cells[n]})' if n in cells else f'"{n}"' for n in missing)
+        return (
+            f"{what}it needs {listed} of the notebook, which this process does not have. "
+            "Execute that definition first, in __main__; describe() works without it."
+        )

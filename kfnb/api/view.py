@@ -1,0 +1,120 @@
+"""A run as its journal tells it: what every view reads, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Literal
+
+from kfnb.engine import control
+from kfnb.engine.decide import Engine
+from kfnb.engine.events import Event
+from kfnb.engine.journal import Reader
+from kfnb.engine.plan import Plan
+from kfnb.engine.state import RunState
+from kfnb.errors import InfrastructureError
+from kfnb.home import AttemptFolder, RunFolder
+from kfnb.pipeline import Pipeline, from_plain
+from kfnb.runners import driver_state
+
+Course = Literal["going", "ended", "lost"]
+"""``lost``: nobody drives the run, although it has not ended."""
+
+
+class RunView:
+    """Follows the journal of one run.
+
+    Parameters
+    ----------
+    folder
+        The run's folder, complete.
+    driver
+        The pid of a driver that this process started, which may still be on its way.
+
+    Raises
+    ------
+    InfrastructureError
+        If the folder is gone, or what was written at the start cannot be read.
+    """
+
+    def __init__(self, folder: RunFolder, *, driver: int | None = None) -> None:
+        self.folder = folder
+        try:
+            plain = json.loads(folder.pipeline.read_bytes())
+            self.pipeline: Pipeline = from_plain(Pipeline, plain)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InfrastructureError(
+                f"The run {folder.id} cannot be read: {folder.pipeline} is gone or damaged."
+            ) from error
+        self._engine = Engine(Plan.of(self.pipeline))
+        self._reader = Reader(folder.journal)
+        self._driver = driver
+
+    @property
+    def state(self) -> RunState:
+        """What the events read so far amount to."""
+        return self._engine.state
+
+    def update(self) -> list[Event]:
+        """Read what was appended since the last call, and return it.
+
+        Raises
+        ------
+        InfrastructureError
+            If the run's folder was deleted, or the journal is damaged.
+        """
+        events = []
+        for event in self._reader.read():
+            self._engine.apply(event)
+            events.append(event)
+        if not events and not self.folder.path.is_dir():
+            raise InfrastructureError(
+                f"The folder of the run {self.folder.id} was deleted: {self.folder.path} is gone."
+            )
+        return events
+
+    def look(self) -> tuple[list[Event], Course]:
+        """Read what is new, and whether more is to come; raises as :meth:`update`."""
+        # Asked for before reading: whoever takes the request has written RunResumed by then.
+        resuming = any(r.type == "resume" for r in control.requests(self.folder))
+        events = self.update()
+        if self.state.ended and not resuming:
+            return events, "ended"
+        if driver_state(self.folder) == "alive" or self._on_its_way():
+            return events, "going"
+        # Its last words may have come between our reading and our looking for it.
+        events += self.update()
+        return events, "ended" if self.state.ended and not resuming else "lost"
+
+    def attempt(self, step: str, attempt: int | None = None) -> AttemptFolder:
+        """Return the folder of an attempt: by default the last, or of a cached result's copy."""
+        number = self.state.steps[step, ""].attempts if attempt is None else attempt
+        return self.folder.attempt(self.pipeline.steps[step].id, number)
+
+    def last_words(self) -> str:
+        """Return the last line of what the driver itself printed; empty if it had nothing to say."""
+        try:
+            lines = self.folder.driver_log.read_text("utf-8", "replace").splitlines()
+        except OSError:
+            return ""
+        return next((line.removeprefix("kfnb: ") for line in reversed(lines) if line.strip()), "")
+
+    def _on_its_way(self) -> bool:
+        """Whether the driver that this process started still executes."""
+        if self._driver is None or not hasattr(os, "waitid"):
+            return False
+        try:
+            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            return os.waitid(os.P_PID, self._driver, flags) is None
+        except ChildProcessError:
+            return False
+
+
+def gone(view: RunView) -> str:
+    """Say that nobody drives a run, what was heard last, and what to do."""
+    said = view.last_words()
+    because = f" (it said: {said.rstrip('.')})" if said else ""
+    return (
+        f"The driver of this run is gone{because}; "
+        f"kfnb resume {view.folder.id} goes on where it was."
+    )

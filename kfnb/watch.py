@@ -1,0 +1,168 @@
+"""Wait until something in a folder changes, without asking all the time.
+
+On Linux the kernel says so (inotify, through ctypes: no package is needed for four
+calls); elsewhere, and where the kernel has no watches left, folders are looked at
+in intervals that grow to half a second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import struct
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol
+
+# From <sys/inotify.h>. Files that were only read do not count: looking at a lock must not
+# wake the one who looks.
+_MODIFY, _CLOSE_WRITE, _MOVED_TO, _CREATE = 0x2, 0x8, 0x80, 0x100
+_DELETE, _DELETE_SELF, _MOVE_SELF = 0x200, 0x400, 0x800
+_MASK = _MODIFY | _CLOSE_WRITE | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
+_HEADER = struct.Struct("iIII")
+
+SHORTEST, LONGEST = 0.05, 0.5
+"""Seconds between two looks at a folder, where the system does not tell."""
+
+
+class _Eye(Protocol):
+    def add(self, folder: Path) -> None: ...
+    def wait(self, timeout: float) -> bool: ...
+    def close(self) -> None: ...
+
+
+class Watch:
+    """Tells when files in some folders (not below them) were written, made or removed.
+
+    A change between two calls of :meth:`wait` is not missed: the second returns at once.
+
+    Parameters
+    ----------
+    folders
+        Folders that exist; one that does not is looked at from when it is added again.
+    poll
+        Look in intervals although the system could tell (network file systems, tests).
+    """
+
+    def __init__(self, folders: Iterable[Path] = (), *, poll: bool = False) -> None:
+        self._eye: _Eye = _Polling() if poll else _best()
+        self._known: set[Path] = set()
+        for folder in folders:
+            self.add(folder)
+
+    def add(self, folder: Path) -> None:
+        """Watch one more folder; adding it twice does nothing."""
+        if folder in self._known or not folder.is_dir():
+            return
+        self._known.add(folder)
+        try:
+            self._eye.add(folder)
+        except OSError:  # no watches left: from now on all folders are looked at
+            self._eye.close()
+            self._eye = _Polling()
+            for known in self._known:
+                self._eye.add(known)
+
+    def wait(self, timeout: float) -> bool:
+        """Return when something changed, or after ``timeout`` seconds (False)."""
+        return self._eye.wait(timeout)
+
+    def close(self) -> None:
+        """Give the system's watches back."""
+        self._eye.close()
+
+    def __enter__(self) -> Watch:  # noqa: PYI034 (Self needs Python 3.11)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _Inotify:
+    def __init__(self) -> None:
+        self._libc = ctypes.CDLL(None, use_errno=True)
+        self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        if self._fd < 0:
+            raise OSError(ctypes.get_errno(), "inotify")
+
+    def add(self, folder: Path) -> None:
+        if self._libc.inotify_add_watch(self._fd, os.fsencode(folder), _MASK) < 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(folder))
+
+    def wait(self, timeout: float) -> bool:
+        ready, _, _ = select.select([self._fd], [], [], max(0.0, timeout))
+        if not ready:
+            return False
+        self._drain()
+        return True
+
+    def _drain(self) -> None:
+        try:
+            while len(os.read(self._fd, 1 << 16)) >= _HEADER.size:
+                pass
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class _Polling:
+    def __init__(self) -> None:
+        self._seen: dict[Path, frozenset[tuple[str, int, int]]] = {}
+        self._pause = SHORTEST
+
+    def add(self, folder: Path) -> None:
+        self._seen[folder] = _listing(folder)
+
+    def wait(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while True:
+            if self._changed():
+                self._pause = SHORTEST
+                return True
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            time.sleep(min(self._pause, left))
+            self._pause = min(self._pause * 1.5, LONGEST)
+
+    def _changed(self) -> bool:
+        now = {folder: _listing(folder) for folder in self._seen}
+        changed = now != self._seen
+        self._seen = now
+        return changed
+
+    def close(self) -> None:
+        self._seen.clear()
+
+
+def _listing(folder: Path) -> frozenset[tuple[str, int, int]]:
+    found = set()
+    try:
+        for entry in os.scandir(folder):
+            stat = entry.stat(follow_symlinks=False)
+            found.add((entry.name, stat.st_size, stat.st_mtime_ns))
+    except OSError:  # removed under us, as a whole or a file of it: that is a change too
+        found.add(("", -1, len(found)))
+    return frozenset(found)
+
+
+def _best() -> _Eye:
+    if sys.platform == "linux":
+        try:
+            return _Inotify()
+        except (OSError, AttributeError):  # no instances left, or a C library without it
+            return _Polling()
+    return _Polling()
