@@ -111,12 +111,11 @@ class _Work:
 
     def report(self, parallel: int | None) -> VerifyReport:
         with _home(self.folder / "home"):
-            options = {"parallel": parallel, "timeout": self.timeout}
             run = api.run(
                 self._copy("pipeline") / self.source.name,
                 self.parameters,
-                wait=True,
-                **{k: v for k, v in options.items() if v is not None},
+                parallel=parallel,
+                timeout=self.timeout,
             )
             executed = self._executed(run)
             linear = self._linear("notebook", self._bundles(run))
@@ -282,7 +281,16 @@ class _Work:
 
     def _of_runs(self, linear: Mapping[str, Any], run: api.Run) -> Iterator[Diagnostic]:
         error = _error(linear)
-        if error is not None and run.status == "succeeded":
+        if error is not None and run.status != "succeeded":
+            cell, said = error
+            yield make(
+                "KFNB-W657",
+                f"the notebook fails from top to bottom ({said}), and so does the pipeline: only "
+                "what ran before could be compared",
+                "Make the notebook run from top to bottom first",
+                cell=cell,
+            )
+        elif error is not None:
             cell, said = error
             yield make(
                 "KFNB-E651",
@@ -290,7 +298,7 @@ class _Work:
                 "Restart the kernel and run all cells: what a cell needs must stand before it",
                 cell=cell,
             )
-        elif error is None and run.status != "succeeded":
+        elif run.status != "succeeded":
             for name, state in run.steps.items():
                 if state.status == "failed":
                     yield make(

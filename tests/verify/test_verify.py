@@ -71,6 +71,7 @@ def test_a_notebook_that_fails_from_top_to_bottom(desk: Desk) -> None:
     )
     report = verify(path)
     assert (report.linear, report.status) == ("failed", "failed")
+    assert ("KFNB-W657", None, 1) in found(report)
 
 
 def test_errors_of_reading_stop_it_before_anything_runs(desk: Desk) -> None:
