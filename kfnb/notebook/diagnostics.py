@@ -1,0 +1,103 @@
+"""The registry of diagnostics: every finding has a stable code and a severity here.
+
+Ranges: 00x the document, 1xx data flow, 2xx tags and options, 3xx files, 4xx ambient
+state, 5xx what the target cannot honour, 6xx what only the run can see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kfnb.pipeline import Diagnostic, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a code stands for."""
+
+    severity: Severity
+    title: str
+
+
+def _codes(severity: Severity, titles: dict[str, str]) -> dict[str, Code]:
+    return {code: Code(severity, title) for code, title in titles.items()}
+
+
+CODES: dict[str, Code] = {
+    **_codes(
+        "error",
+        {
+            "KFNB-E001": "a cell cannot be read",
+            "KFNB-E002": "steps need a Python kernel",
+            "KFNB-E101": "syntax error",
+            "KFNB-E102": "undefined name",
+            "KFNB-E201": "two cells claim different options for one step",
+            "KFNB-E202": "an option cannot be understood",
+            "KFNB-E203": "after: names no step",
+            "KFNB-E204": "a cycle of dependencies",
+            "KFNB-E205": "a step needs a name",
+            "KFNB-E206": "metadata is not valid",
+            "KFNB-E207": "the %%step line cannot be understood",
+            "KFNB-E401": "a global random generator is seeded in another step",
+            "KFNB-E402": "a global random generator is seeded in setup and drawn from in several steps",
+            "KFNB-E403": "an environment variable is set in another step",
+            "KFNB-E404": "the working directory is changed in another step",
+            "KFNB-E405": "a module's attribute is changed in another step",
+            "KFNB-E406": "IPython's history of another step is read",
+            "KFNB-E407": "setup makes a value that differs in each step",
+            "KFNB-E601": "a step began with a value before it was changed",
+            "KFNB-E602": "an unforeseen change was not saved",
+            "KFNB-E603": "one of two names of an object was changed in a copy",
+            "KFNB-E604": "a file was read before it was written",
+            "KFNB-E605": "a file was read with a later step's content",
+            "KFNB-E651": "the notebook fails from top to bottom",
+            "KFNB-E652": "a step fails in the pipeline only",
+            "KFNB-E653": "a text output differs from the notebook's",
+            "KFNB-E654": "a value differs from the notebook's",
+        },
+    ),
+    **_codes(
+        "warning",
+        {
+            "KFNB-W211": "magic, metadata and tag disagree",
+            "KFNB-W212": "a tag looks misspelt",
+            "KFNB-W213": "a cell has two roles",
+            "KFNB-W411": "a global random generator may be relied on across steps",
+            "KFNB-W413": "an environment variable set in a step may be relied on",
+            "KFNB-W414": "the working directory changed in a step may be relied on",
+            "KFNB-W415": "the module path is changed in another step",
+            "KFNB-W416": "a global option is set in another step",
+            "KFNB-W417": "a cache belongs to one process",
+            "KFNB-W418": "setup may make a value that differs in each step",
+            "KFNB-W501": "options that the target cannot honour",
+            "KFNB-W606": "a step changed a value unforeseen",
+            "KFNB-W607": "a file flowed between steps unforeseen",
+            "KFNB-W608": "two steps wrote one file at the same time",
+            "KFNB-W610": "a metric could not be logged",
+            "KFNB-W611": "a cell called sys.exit",
+            "KFNB-W612": "a kernel did not exit by itself",
+            "KFNB-W655": "an output differs, as it does from run to run",
+            "KFNB-W656": "a value cannot be compared",
+            "KFNB-W657": "notebook and pipeline fail alike",
+        },
+    ),
+}
+
+
+def make(
+    code: str,
+    message: str,
+    remedy: str,
+    *,
+    step: str | None = None,
+    cell: int | None = None,
+    line: int | None = None,
+) -> Diagnostic:
+    """Make a diagnostic with the severity that its code has.
+
+    Raises
+    ------
+    KeyError
+        If the code is not registered.
+    """
+    return Diagnostic(code, CODES[code].severity, message, remedy, step, cell, line)

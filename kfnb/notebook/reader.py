@@ -1,0 +1,22 @@
+"""From a notebook file to a pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kfnb.notebook.document import load
+from kfnb.notebook.grouping import declare
+from kfnb.pipeline import Pipeline
+
+
+def read(path: str | Path) -> Pipeline:
+    """Read a notebook as a pipeline.
+
+    Raises
+    ------
+    NotebookError
+        If the file is no notebook. Whatever is wrong in its cells is a diagnostic.
+    """
+    from kfnb.notebook.flow import infer
+
+    return infer(declare(load(path)))
