@@ -32,6 +32,9 @@ Phase = Literal["waiting", "running", "done", "ended"]
 """Not begun (or to be tried again); executing; published; failed, skipped or cancelled."""
 
 
+Outputs = Mapping[str, Mapping[str, Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Group:
     """Names that share mutable objects, as the step at ``position`` published them."""
@@ -52,7 +55,8 @@ class Bindings:
     def __init__(self, plan: Plan, phase: Callable[[int], Phase]) -> None:
         self._plan = plan
         self._phase = phase
-        self._published: dict[int, Mapping[str, Mapping[str, Any]]] = {}
+        self._published: dict[int, Outputs] = {}
+        self._foreign: dict[int, set[str]] = {}
         self._havers: dict[str, list[int]] = {}
         self._groups: dict[str, list[_Group]] = {}
         self._bound: dict[int, Mapping[str, int]] = {}
@@ -82,8 +86,11 @@ class Bindings:
         result
             Data of ``StepSucceeded`` or ``StepCached``: ``outputs``, ``aliases``, ``unexpected``.
         """
-        outputs: Mapping[str, Mapping[str, Any]] = result.get("outputs") or {}
+        outputs: Outputs = result.get("outputs") or {}
         unexpected: Mapping[str, str] = result.get("unexpected") or {}
+        self._foreign[n] = {name for name in outputs if not self._owns(n, name, outputs)}
+        if self._foreign[n]:
+            outputs = {k: v for k, v in outputs.items() if k not in self._foreign[n]}
         self._published[n] = outputs
         for name in outputs:
             insort(self._havers.setdefault(name, []), n)
@@ -101,6 +108,24 @@ class Bindings:
                 found += self._shared(_Group(n, members))
         found += self._split_earlier(n)
         return found
+
+    def _owns(self, n: int, name: str, outputs: Outputs) -> bool:
+        """Tell whether the ``name`` that ``n`` published is the notebook's at that point.
+
+        A bundle is loaded whole. If one of its names was given a new object between the step
+        that published it and ``n``, then under that name ``n`` has an object that the notebook
+        by then calls something else, or nothing.
+        """
+        bound = self._bound.get(n, {})
+        if name in self._plan.outputs[n] or name in bound:
+            return True
+        shared = {g: m for g, m in bound.items() if _together(outputs, g, name)} or bound
+        sources = [m for g, m in shared.items() if _together(self._published.get(m, {}), g, name)]
+        if not sources:
+            return not any(name in self._foreign.get(m, ()) for m in shared.values())
+        source = max(sources)
+        between = self._plan.next_writer(name, source) < n
+        return not between and self._latest(name, n) == source
 
     def _latest(self, name: str, n: int) -> int:
         havers = self._havers.get(name, ())
@@ -224,3 +249,9 @@ class Bindings:
 
     def _name(self, n: int) -> str:
         return self._plan.keys[n][0]
+
+
+def _together(outputs: Outputs, one: str, other: str) -> bool:
+    """Both names were published in one bundle, so that loading one loads the other."""
+    bundles = [outputs[name].get("bundle") for name in (one, other) if name in outputs]
+    return len(bundles) == 2 and bundles[0] is not None and bundles[0] == bundles[1]

@@ -285,7 +285,8 @@ class Engine:
         return Start(step.name, step.index, step.attempts + 1, step.inputs, timeout)
 
     def _prepares(self) -> list[Prepare]:
-        return [self._prepare(n) for n in self._queues.preparable(self._steps, PREPARED_AT_ONCE)]
+        found = self._queues.preparable(self._steps, self._unmet, PREPARED_AT_ONCE)
+        return [self._prepare(n) for n in found]
 
     def _prepare(self, n: int) -> Prepare:
         step, settings = self._steps[n], self.state.settings

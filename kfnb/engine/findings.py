@@ -117,6 +117,21 @@ def file_overwritten(reader: str, writer: str, path: str) -> Said:
     )
 
 
+def file_content_gone(reader: str, path: str, *, writer: str | None, other: str | None) -> Said:
+    """Say that a step read a file with another content than the notebook would have had."""
+    left = "that it had before the run" if writer is None else f'that step "{writer}" wrote'
+    who = f'what step "{other}" had left' if other is not None else "something else"
+    if other == reader:
+        who = "what an earlier execution of the same step had left"
+    steps = dict.fromkeys(step for step in (writer, other, reader) if step is not None)
+    return Said(
+        "KFNB-E605",
+        f'step "{reader}" read {who} in the file "{path}", not the content {left}',
+        "Start a new run from the original files; if it happens again, write to two files",
+        tuple(steps),
+    )
+
+
 def unforeseen_change(writer: str, name: str, reason: str) -> Said:
     """Say that there was a change, which nobody had missed yet."""
     return Said(

@@ -42,9 +42,13 @@ class Queues:
         else:
             heappush(self._start, (-self._height[n], n))
 
-    def preparable(self, steps: Steps, limit: int) -> list[int]:
+    def preparable(self, steps: Steps, unmet: Sequence[int], limit: int) -> list[int]:
         """Give up to ``limit`` steps that are to be prepared, in the notebook's order."""
-        return _first(self._prepare, limit, lambda n: _idle(steps[n]) and not steps[n].ready)
+
+        def may(n: int) -> bool:
+            return _idle(steps[n]) and not steps[n].ready and not unmet[n]
+
+        return _first(self._prepare, limit, may)
 
     def startable(self, steps: Steps, now: float, limit: int) -> list[int]:
         """Give up to ``limit`` steps that may start now, those with most behind them first."""

@@ -18,6 +18,7 @@ from kfnb.engine.findings import (
     Stale,
     Surprise,
     file_by_luck,
+    file_content_gone,
     file_overwritten,
     file_too_early,
     file_written_twice,
@@ -49,7 +50,7 @@ class Files:
         self._name = name
         self._depends = depends
         self._reads: dict[str, dict[int, Use]] = {}
-        self._writes: dict[str, dict[int, Use]] = {}
+        self._writes: dict[str, list[Use]] = {}
 
     def finish(self, n: int, start: int, end: int, result: Mapping[str, Any]) -> list[Finding]:
         """Note the files of a step that has finished and say what follows.
@@ -64,7 +65,7 @@ class Files:
         read: Mapping[str, Any] = result.get("files_read") or {}
         wrote: Mapping[str, Any] = result.get("files_written") or {}
         for path, content in wrote.items():
-            self._writes.setdefault(path, {})[n] = Use(n, start, end, content)
+            self._writes.setdefault(path, []).append(Use(n, start, end, content))
         found: list[Finding] = []
         for path, content in read.items():
             if content is not None and wrote.get(path) == content:
@@ -85,9 +86,9 @@ class Files:
 
     def _check(self, path: str, use: Use, *, writer: int | None = None) -> Iterator[Finding]:
         """Check one read; of all writers or, when the others are settled, of one alone."""
-        writes = [w for w in self._writes.get(path, {}).values() if w.step != use.step]
+        writes = self._writes.get(path, [])
         before = [w for w in writes if w.step < use.step]
-        latest = max(before, key=lambda w: w.step, default=None)
+        latest = max(before, key=lambda w: (w.step, w.end), default=None)
         right = latest is not None and use.hash is not None and latest.hash == use.hash
         if latest is not None and writer in (None, latest.step):
             yield from self._read_after(path, use, latest, before, right=right)
@@ -97,6 +98,31 @@ class Files:
             if w.step > use.step and w.start < use.end and writer in (None, w.step):
                 said = file_overwritten(self._name(use.step), self._name(w.step), path)
                 yield Stale(use.step, said)
+        yield from self._other_content(path, use, latest)
+
+    def _other_content(self, path: str, use: Use, latest: Use | None) -> Iterator[Finding]:
+        """Find a read of something that no order of the notebook explains.
+
+        Executions that were repeated, or that failed after they had written, may have left it.
+        """
+        if use.hash is None or (latest is not None and latest.hash is None):
+            return
+        culprit = next(
+            (
+                w
+                for w in self._writes.get(path, ())
+                if w.step <= use.step and w.hash == use.hash and w.end < use.start
+            ),
+            None,
+        )
+        if culprit is not None or (latest is not None and latest.end < use.start):
+            said = file_content_gone(
+                self._name(use.step),
+                path,
+                writer=self._name(latest.step) if latest is not None else None,
+                other=self._name(culprit.step) if culprit is not None else None,
+            )
+            yield Stale(use.step, said)
 
     def _read_after(
         self, path: str, use: Use, latest: Use, before: list[Use], *, right: bool
@@ -120,8 +146,8 @@ class Files:
             yield Stale(use.step, file_too_early(reader, source, path))
 
     def _collisions(self, path: str, n: int) -> Iterator[Finding]:
-        mine = self._writes[path][n]
-        for other in self._writes[path].values():
+        mine = self._writes[path][-1]
+        for other in self._writes[path]:
             if other.step == n or (mine.hash is not None and mine.hash == other.hash):
                 continue
             first, second = sorted((mine, other), key=lambda use: use.step)
