@@ -11,10 +11,11 @@ import json
 import logging
 import math
 import numbers
+import operator
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, SupportsFloat
+from typing import Any, SupportsFloat, SupportsIndex
 
 CHANNEL = "KFNB_METRICS"
 
@@ -134,12 +135,10 @@ def _by_float(name: str, value: object) -> float:
 def _step(name: str, step: object) -> int | None:
     if step is None:
         return None
-    try:
-        return int(step.__index__())  # type: ignore[attr-defined]
-    except (AttributeError, TypeError):
-        pass
+    if isinstance(step, SupportsIndex):
+        return operator.index(step)
     if isinstance(step, numbers.Real) and float(step).is_integer():
-        return int(step)
+        return int(float(step))
     raise TypeError(f'the step of the metric "{name}" must be a whole number, not {_kind(step)}')
 
 

@@ -32,6 +32,12 @@ from kfnb.step.streamtext import stream_pieces
 _DELIMITER = b"<IDS|MSG>"
 _BURST = 500
 _SETTLE = 0.2
+_QUIETLY = 5.0
+_FLUSH_LAST = (
+    '__import__("atexit").register(lambda s: (s.stdout.flush(), s.stderr.flush()),'
+    ' __import__("sys"))\n'
+)
+_LEAVE = "(lambda loop: loop.add_callback(loop.stop))(get_ipython().kernel.io_loop)"
 _GRACE = {"timeout": 5.0, "cancelled": 2.0}
 
 
@@ -81,7 +87,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             self.km, self.kc = kernel.manager, kernel.client
             self.nb.metadata["language_info"] = kernel.info["language_info"]
             await run_hook(self.on_notebook_start, notebook=self.nb)
-            await self._silently(self._session.first_source)
+            # what the notebook's own exit handlers print, which run before this one, is kept
+            first = _FLUSH_LAST if kernel.is_ipykernel else ""
+            if source := first + (self._session.first_source or ""):
+                reply = await self._silently(source)
+                if reply["status"] != "ok":
+                    self._session.could_not_begin(reply)
             await self._execute_cells()
             self.set_widgets_metadata()
             await self._end(kernel)
@@ -142,17 +153,14 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         said = kernel.said() if kernel else ""
         return KernelGone(cell, status=status, asked=self._asked_exit, said=said)
 
-    async def _silently(self, source: str | None) -> None:
-        """Execute what is no cell of the notebook, before the first one."""
-        if source is None or self.kc is None:
-            return
+    async def _silently(self, source: str) -> Mapping[str, Any]:
+        """Execute what is no cell of the notebook; the content of the reply."""
         request = self.kc.execute(source, silent=True, store_history=False)
         while True:
             reply = await self._or_dead(self.kc.shell_channel.get_msg(timeout=None))
             if reply["parent_header"].get("msg_id") == request:
-                break
-        if reply["content"]["status"] != "ok":
-            self._session.could_not_begin(reply["content"])
+                content: Mapping[str, Any] = reply["content"]
+                return content
 
     async def _or_dead(self, waiting: Coroutine[Any, Any, Any]) -> Any:
         """Wait for the kernel, but not for a dead one."""
@@ -184,6 +192,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     async def _end(self, kernel: Kernel) -> None:
         """Let the kernel exit by itself, and keep what its exit handlers print."""
         kernel.forget_said()
+        if kernel.is_ipykernel:
+            # After a shutdown request its control thread flushes streams that its main thread
+            # may just have closed, and waits ten seconds for that. Leaving the loop is quiet.
+            self.kc.execute(_LEAVE, silent=True, store_history=False)
+            await kernel.ended(_QUIETLY)
         if await kernel.exit(patience=self._session.exit_patience):
             seen = await self._read_late()
             said = kernel.said()

@@ -58,6 +58,22 @@ class Kernel:
         return str(self.manager.kernel_name)
 
     @property
+    def command(self) -> list[str]:
+        """The kernelspec's command line.
+
+        Raises
+        ------
+        UsageError
+            If no kernel of this name is installed.
+        """
+        return list(self._spec().argv)
+
+    @property
+    def is_ipykernel(self) -> bool:
+        """Whether it is IPython's own kernel."""
+        return any("ipykernel" in argument for argument in self.command)
+
+    @property
     def alive(self) -> bool:
         """Whether the process runs, as far as this process knows."""
         return self.pid is not None and not self.dead.is_set()
@@ -74,7 +90,7 @@ class Kernel:
         options: dict[str, Any] = {"extra_arguments": [], "cwd": cwd}
         if env is not None:
             options["env"] = dict(env)
-        if any("ipykernel" in argument for argument in spec.argv):
+        if self.is_ipykernel:
             # history in a file would be shared, and locked, by all kernels of this user
             options["extra_arguments"] = ["--HistoryManager.hist_file=:memory:"]
         write = self._open_pipe(options) if self._capture and not _provisioned(spec) else -1
@@ -135,8 +151,13 @@ class Kernel:
         if self.alive:
             with contextlib.suppress(Exception):
                 await self.manager.request_shutdown()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.dead.wait(), patience)
+            await self.ended(patience)
+        return self.dead.is_set()
+
+    async def ended(self, patience: float) -> bool:
+        """Wait for the process to end, at most ``patience`` seconds."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.dead.wait(), patience)
         return self.dead.is_set()
 
     async def kill(self) -> None:
@@ -152,8 +173,7 @@ class Kernel:
         for child in children:
             with contextlib.suppress(OSError):
                 os.kill(child, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.dead.wait(), 5)
+        await self.ended(5)
 
     async def close(self) -> None:
         """Kill what is left of it and remove its sockets."""

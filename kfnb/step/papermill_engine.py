@@ -20,8 +20,9 @@ _TERMINATED = 128 + 15
 class Engine(PapermillEngine):  # type: ignore[misc]
     """Executes a notebook as papermill's own engine does, with less waste.
 
-    Options beyond papermill's: ``session``, the step process's side of the execution,
-    and ``save_to``, where to save instead of papermill's ``output_path``.
+    Options beyond papermill's: ``session``, the step process's side of the execution;
+    ``save_to``, where to save instead of papermill's ``output_path``;
+    ``given_parameters``, what the notebook was parameterized with.
     """
 
     @classmethod
@@ -46,6 +47,7 @@ class Engine(PapermillEngine):  # type: ignore[misc]
         )
         if save_to:
             nb.metadata.papermill["output_path"] = save_to
+            nb.metadata.papermill["parameters"] = options.pop("given_parameters", {})
         manager.notebook_start()
         try:
             cls.execute_managed_notebook(manager, kernel_name, log_output=log_output, **options)
@@ -63,6 +65,7 @@ class Engine(PapermillEngine):  # type: ignore[misc]
 
         session: Session | None = options.pop("session", None)
         own = session or Session()
+        own.begins(nb_man)
         start_timeout = options.pop("start_timeout", 60)
         execution_timeout = options.pop("execution_timeout", None) or options.get("timeout")
         given = remove_args(["input_path", "timeout", "startup_timeout"], **options)

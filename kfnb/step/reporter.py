@@ -59,18 +59,22 @@ class Silent:
 class EventReporter:
     """Writes events and log text of one attempt."""
 
-    def __init__(self, events: EventLog, log: TextLog, cells: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, events: EventLog, log: TextLog) -> None:
         self.durations: list[tuple[int, float]] = []
         self._events = events
         self._log = log
-        counted = [source_index(c) for c in cells if c.get("cell_type") == "code"]
-        self._positions = {n: i for i, n in enumerate(dict.fromkeys(counted), 1) if n is not None}
-        self._total = len(self._positions)
+        self._positions: dict[int, int] = {}
         self._began = 0.0
         self._waiting: list[str] = []
         self._waiting_size = 0
         self._waiting_for: tuple[int | None, str] = (None, "stdout")
         self._at_line_start = True
+
+    def expect(self, cells: Sequence[Mapping[str, Any]]) -> None:
+        """Take note of the author's code cells among those that will execute."""
+        indices = [source_index(cell) for cell in cells if cell.get("cell_type") == "code"]
+        known = dict.fromkeys(index for index in indices if index is not None)
+        self._positions = {index: position for position, index in enumerate(known, 1)}
 
     def cell_started(self, cell: Mapping[str, Any]) -> None:
         """Write ``CellStarted``."""
@@ -78,7 +82,10 @@ class EventReporter:
         index = source_index(cell)
         if index is not None:
             self._events.append(
-                "CellStarted", cell=index, position=self._positions[index], total=self._total
+                "CellStarted",
+                cell=index,
+                position=self._positions.get(index, 0),
+                total=len(self._positions),
             )
 
     def cell_finished(self, cell: Mapping[str, Any], *, ok: bool) -> None:

@@ -50,6 +50,9 @@ class Session:
         self.kernel_exit: int | None = None
         self.late_text = 0
 
+    def begins(self, manager: Any) -> None:
+        """Note papermill's execution manager, which has the notebook."""
+
     def wants(self, cell: Mapping[str, Any]) -> bool:  # noqa: ARG002 (for subclasses)
         """Whether ``cell`` is to be executed."""
         return True

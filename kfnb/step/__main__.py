@@ -1,0 +1,27 @@
+"""``python -m kfnb.step ORDER.json``: execute one attempt at one step.
+
+Exit codes: 0 published, 1 the step's code failed, 3 cancelled, 4 infrastructure,
+disk or configuration, 5 timeout, 6 memory. The last line of ``events.jsonl`` agrees.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main(arguments: list[str]) -> int:
+    """Run the order that the only argument names; the exit code."""
+    if len(arguments) != 1:
+        sys.stderr.write("usage: python -m kfnb.step ORDER.json\n")
+        return 2
+    # the guard is forked while this process is small and has one thread
+    from kfnb.step import guard
+
+    keeper = guard.start()
+    from kfnb.step.attempt import run
+
+    return run(arguments[0], guard=keeper)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,103 @@
+"""Kernel side: which files below the notebook's folder this process opens. Standard library only.
+
+Python tells an audit hook of every file that it opens; what native code opens
+by itself is found by comparing the folder's listing around the step.
+"""
+
+# String paths: this runs at every file that the user's code opens.
+# ruff: noqa: PTH100, PTH113, PTH206
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_IGNORED = frozenset({"__pycache__", "node_modules", "site-packages"})
+
+
+class FileAudit:
+    """Paths, relative to ``folder``, of files that were read and written so far."""
+
+    def __init__(self, folder: str) -> None:
+        self.read: set[str] = set()
+        self.written: set[str] = set()
+        self._folders = tuple(
+            dict.fromkeys(
+                path.rstrip(os.sep) + os.sep
+                for path in (os.path.abspath(folder), os.path.realpath(folder))
+            )
+        )
+        self._handlers: dict[str, Callable[..., None]] = {
+            "open": self._opened,
+            "os.rename": self._renamed,
+            "os.link": self._renamed,
+            "os.symlink": self._renamed,
+            "os.truncate": self._changed,
+            "sqlite3.connect": self._connected,
+        }
+
+    def start(self) -> None:
+        """Listen from now on; Python offers no way to stop."""
+        handlers = self._handlers
+
+        def hook(event: str, arguments: tuple[Any, ...]) -> None:
+            handler = handlers.get(event)
+            if handler is not None:
+                try:
+                    handler(*arguments)
+                except Exception:  # an observer must never change what the notebook does
+                    return
+
+        sys.addaudithook(hook)
+
+    def _opened(self, path: object, mode: object, flags: object) -> None:
+        relative = self._relative(path)
+        if relative is None:
+            return
+        if isinstance(mode, str):
+            writes = any(letter in mode for letter in "wax+")
+            keeps = "w" not in mode and "x" not in mode
+        else:
+            bits = flags if isinstance(flags, int) else 0
+            writes = bool(bits & _WRITES)
+            keeps = not bits & (os.O_TRUNC | os.O_EXCL)
+        if keeps and relative not in self.written and os.path.isfile(os.fspath(path)):  # type: ignore[call-overload]
+            self.read.add(relative)
+        if writes:
+            self.written.add(relative)
+
+    def _renamed(self, _source: object, target: object, *_: object) -> None:
+        self._changed(target)
+
+    def _changed(self, path: object, *_: object) -> None:
+        relative = self._relative(path)
+        if relative is not None:
+            self.written.add(relative)
+
+    def _connected(self, path: object) -> None:
+        relative = self._relative(path)
+        if relative is not None and relative not in self.written:
+            self.read.add(relative)
+
+    def _relative(self, path: object) -> str | None:
+        """Return the path below the folder, with forward slashes; None for anything else."""
+        if isinstance(path, int) or not isinstance(path, (str, bytes, os.PathLike)):
+            return None
+        full = os.path.abspath(os.fsdecode(path))
+        for folder in self._folders:
+            if full.startswith(folder):
+                parts = full[len(folder) :].split(os.sep)
+                if ignored(parts):
+                    return None
+                return "/".join(parts)
+        return None
+
+
+def ignored(parts: list[str]) -> bool:
+    """Whether a path is of no interest: hidden, a cache, an environment, a notebook."""
+    return parts[-1].endswith(".ipynb") or any(
+        part.startswith(".") or part in _IGNORED for part in parts
+    )

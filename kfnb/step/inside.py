@@ -1,0 +1,302 @@
+"""Kernel side of a step: loads inputs before the step's cells, saves outputs after them.
+
+Runs in the user's kernel, whose environment need not be kfnb's: standard library
+and :mod:`kfnb.step.values` only. It talks to the step process through two files
+of the attempt's folder, :data:`PLAN` and :data:`RESULT`, and leaves no name in the
+user's namespace.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kfnb import metrics
+from kfnb.step.audit import FileAudit
+
+if TYPE_CHECKING:
+    from kfnb.step.values import Loaded, Saved, Watch
+
+PLAN = "inside.json"
+RESULT = "inside.result.json"
+
+
+class StepProblem(Exception):  # noqa: N818 (shown to people as it is)
+    """Inputs could not be loaded, or outputs not saved; shown without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"kfnb: {self}"]
+
+
+class Inside:
+    """What is remembered between the beginning of a step and its end."""
+
+    def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.plan = plan
+        self.audit = FileAudit(plan["workdir"])
+        self.modules = frozenset(sys.modules)
+        self.loaded: list[Loaded] = []
+        self.given: dict[str, Any] = {}
+        self.watch: Watch | None = None
+
+
+_inside: dict[str, Inside] = {}
+
+
+def begin(order_path: str) -> None:
+    """Start to note which files are opened; done once, before the first cell."""
+    if order_path in _inside:
+        return
+    folder = Path(order_path).parent
+    plan = json.loads((folder / PLAN).read_bytes())
+    if plan["path"]:
+        _make_importable(plan["path"])
+    inside = _inside[order_path] = Inside(folder, plan)
+    inside.audit.start()
+
+
+def load_inputs(order_path: str) -> None:
+    """Bind the step's inputs.
+
+    Raises
+    ------
+    StepProblem
+        If a value cannot be loaded; the result file says which and why.
+    """
+    begin(order_path)
+    inside = _inside[order_path]
+    if not inside.plan["bundles"]:
+        return
+    from kfnb.step import values
+
+    names = user_names()
+    for bundle in inside.plan["bundles"]:
+        try:
+            loaded = values.load([Path(file) for file in bundle["files"]])
+        except Exception as error:
+            _write_result(inside, problem=_problem("load", error, bundle["bind"]))
+            wanted = ", ".join(bundle["bind"])
+            raise StepProblem(f"cannot load {wanted}: {type(error).__name__}: {error}") from None
+        inside.loaded.append(loaded)
+        inside.given.update(loaded.values)
+        for name in bundle["bind"]:
+            if name in loaded.values:
+                names[name] = loaded.values[name]
+    inside.watch = values.Watch(inside.loaded)
+
+
+def publish(order_path: str) -> None:
+    """Save the step's outputs into the staging folder, and say what the step did.
+
+    Raises
+    ------
+    StepProblem
+        If an output cannot be saved; the others are.
+    """
+    begin(order_path)
+    inside = _inside[order_path]
+    try:
+        result = _published(inside, user_names())
+    except OSError as error:
+        _clear(Path(inside.plan["staging"]))  # a full disk: room for the sentence that says so
+        _write_result(inside, problem=_problem("save", error, inside.plan["outputs"]))
+        raise
+    _write_result(inside, **result)
+    if result["failed"]:
+        reasons = "; ".join(f"{n}: {p['reason']}" for n, p in result["failed"].items())
+        raise StepProblem(f"cannot save {reasons}")
+
+
+def user_names() -> MutableMapping[str, Any]:
+    """Return the namespace in which the notebook's cells execute."""
+    shell = sys.modules.get("IPython")
+    running = shell.get_ipython() if shell is not None else None
+    if running is not None:
+        names: MutableMapping[str, Any] = running.user_ns
+        return names
+    return vars(sys.modules["__main__"])
+
+
+def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Save what is to be saved; the result as JSON values."""
+    outputs: list[str] = inside.plan["outputs"]
+    changed = inside.watch.changed() if inside.watch is not None else set()
+    bound = {name: names[name] for name in outputs if name in names}
+    unexpected = {name: "changed in place" for name in inside.plan["watch"] if name in changed} | {
+        name: "bound to another value"
+        for name in inside.plan["watch"]
+        if name in inside.given and name in names and names[name] is not inside.given[name]
+    }
+    extra = {n: names.get(n, inside.given.get(n)) for n in unexpected if n not in bound}
+    described: dict[str, Any] = {}
+    saved: Saved | None = None
+    if bound or extra:
+        from kfnb.step import values
+
+        saved = values.save(
+            {**bound, **extra},
+            folder=Path(inside.plan["staging"]),
+            definitions=inside.plan["definitions"],
+            origin=inside.plan["origin"],
+        )
+        for bundle in saved.bundles:
+            for name in bundle.names:
+                described[name] = values.describe({**inside.given, **names}[name])
+    _log_metrics(inside.plan["metrics"], names)
+    return {
+        "bundles": _bundles(saved),
+        "aliases": [list(group) for group in saved.aliases] if saved else [],
+        "failed": _failed(saved),
+        "described": described,
+        "absent": [name for name in outputs if name not in names],
+        "unchanged": [
+            n
+            for n in outputs
+            if n in inside.given and names.get(n) is inside.given[n] and n not in changed
+        ],
+        "unexpected": unexpected,
+        "read": sorted(inside.audit.read - inside.audit.written - _module_files(inside)),
+        "written": sorted(inside.audit.written),
+        "packages": packages(set(sys.modules), before=inside.modules),
+        "python": sys.version.split()[0],
+        "not_numbers": _not_numbers(inside.plan["metrics"], names),
+    }
+
+
+def _bundles(saved: Saved | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "names": list(bundle.names),
+            "files": [str(file) for file in bundle.files],
+            "codec": bundle.codec,
+            "classes": list(bundle.classes),
+            "globals": list(bundle.globals),
+        }
+        for bundle in (saved.bundles if saved else ())
+    ]
+
+
+def _failed(saved: Saved | None) -> dict[str, dict[str, str]]:
+    return {
+        name: {
+            "type": problem.type,
+            "path": str(problem.path_in_value),
+            "reason": problem.reason,
+            "remedy": problem.remedy,
+        }
+        for name, problem in (saved.failed if saved else {}).items()
+    }
+
+
+def packages(modules: Iterable[str], *, before: Iterable[str] = ()) -> dict[str, str]:
+    """Return the installed distributions that ``modules`` belong to, with their versions.
+
+    What was there ``before`` (the kernel's own machinery) does not count.
+    """
+    from importlib import metadata
+
+    tops = {name.partition(".")[0] for name in modules}
+    tops -= {name.partition(".")[0] for name in before}
+    tops = {t for t in tops if not t.startswith("_") and t not in sys.stdlib_module_names}
+    tops = {t for t in tops if _installed(t)}
+    if not tops:
+        return {}
+    versions = {top: _version(top) for top in tops}
+    found = {top: version for top, version in versions.items() if version is not None}
+    left = tops - set(found)
+    if left:  # sklearn, PIL, yaml: the distribution has another name
+        for distribution in metadata.distributions():
+            text = distribution.read_text("top_level.txt")
+            own = set(text.split()) if text else _tops(distribution)
+            if own & left:
+                found[distribution.metadata["Name"]] = distribution.version
+    return dict(sorted(found.items()))
+
+
+def _version(name: str) -> str | None:
+    from importlib import metadata
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _tops(distribution: Any) -> set[str]:
+    """Return the top-level packages among a distribution's files."""
+    record = distribution.read_text("RECORD") or ""
+    return {
+        line.partition("/")[0]
+        for line in record.splitlines()
+        if "/__init__.py," in line and line.count("/") == 1
+    }
+
+
+def _installed(top: str) -> bool:
+    file = getattr(sys.modules.get(top), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
+
+
+def _module_files(inside: Inside) -> set[str]:
+    """Return the notebook's own modules: they are code, not data that was read."""
+    folder = os.path.realpath(inside.plan["workdir"])
+    found = set()
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and os.path.realpath(file).startswith(folder + os.sep):
+            relative = os.path.relpath(os.path.realpath(file), folder)
+            found.add(relative.replace(os.sep, "/"))
+    return found
+
+
+def _log_metrics(wanted: Iterable[str], names: Mapping[str, Any]) -> None:
+    skipped = set(_not_numbers(wanted, names))
+    for name in wanted:
+        if name in names and name not in skipped:
+            metrics.log_metric(name, names[name])
+
+
+def _not_numbers(wanted: Iterable[str], names: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
+    for name in wanted:
+        if name in names:
+            try:
+                metrics.checked(name, names[name])
+            except (TypeError, ValueError) as error:
+                found[name] = str(error)
+    return found
+
+
+def _problem(phase: str, error: Exception, names: Iterable[str]) -> dict[str, Any]:
+    return {
+        "phase": phase,
+        "names": list(names),
+        "ename": type(error).__name__,
+        "evalue": str(error),
+        "errno": getattr(error, "errno", None),
+        "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__)),
+    }
+
+
+def _make_importable(folder: str) -> None:
+    """Let this environment import what it lacks (cloudpickle), after everything of its own."""
+    if folder not in sys.path:
+        sys.path.append(folder)
+
+
+def _write_result(inside: Inside, **result: Any) -> None:
+    path = inside.folder / RESULT
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(result), encoding="utf-8", errors="replace")
+    temporary.replace(path)
+
+
+def _clear(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink(missing_ok=True)
