@@ -11,7 +11,7 @@ from kfnb.errors import CheckError, UsageError
 from kfnb.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from kfnb.api.run import Run
+    from kfnb.api.handle import Run
     from kfnb.engine.settings import Settings
     from kfnb.home import RunFolder
 
@@ -102,7 +102,7 @@ def run(
     InfrastructureError
         If the disk refuses, or the run's driver is lost while this waits.
     """
-    from kfnb.api.run import Run
+    from kfnb.api.handle import Run
 
     refuse_inside_a_step()
     pipeline = read(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kfnb.pipeline import Diagnostic, Pipeline, to_plain
 
 if TYPE_CHECKING:
-    from kfnb.api.run import Run, StepFailure
+    from kfnb.api.handle import Run, StepFailure
 
 
 def show(pipeline: Pipeline) -> dict[str, Any]:

@@ -86,13 +86,17 @@ class RunView:
         events += self.update()
         return events, "ended" if self.state.ended and not resuming else "lost"
 
+    def expect(self, driver: int) -> None:
+        """Note the pid of a driver that this process started just now."""
+        self._driver = driver
+
     def attempt(self, step: str, attempt: int | None = None) -> AttemptFolder:
         """Return the folder of an attempt: by default the last, or of a cached result's copy."""
         number = self.state.steps[step, ""].attempts if attempt is None else attempt
         return self.folder.attempt(self.pipeline.steps[step].id, number)
 
     def last_words(self) -> str:
-        """Return the last line of what the driver itself printed; empty if it had nothing to say."""
+        """Return the last line of what the driver itself printed; often empty."""
         try:
             lines = self.folder.driver_log.read_text("utf-8", "replace").splitlines()
         except OSError:

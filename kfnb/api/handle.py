@@ -45,7 +45,8 @@ class StepFailure:
 
     def __str__(self) -> str:
         line = f", line {self.line}" if self.line is not None else ""
-        where = f" (cell {self.cell}{line})" if self.cell is not None else ""
+        known = self.cell is None or f"cell {self.cell}" in self.summary
+        where = "" if known else f" (cell {self.cell}{line})"
         said = f"{self.summary.rstrip('.') or self.ename or self.kind}{where}."
         return f"{self.code + ': ' if self.code else ''}{said} {self.remedy}".rstrip()
 
@@ -287,7 +288,8 @@ class Run:
         """
         from kfnb.api.launch import changed_settings
 
-        resume(self._folder, settings=changed_settings(**settings))
+        pid = resume(self._folder, settings=changed_settings(**settings))
+        self._view.expect(pid)
         if wait:
             self.wait()
         return self

@@ -1,0 +1,233 @@
+"""``kfnb run``, ``resume`` and ``stop``: begin, go on, end."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from kfnb.cli.arguments import Duration, NotebookPath, RunName, StepName
+from kfnb.cli.common import echo_diagnostics, is_terminal
+
+_limits = [
+    click.option(
+        "--parallel",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Steps that may execute at once [default: the cores of this machine].",
+    ),
+    click.option(
+        "--retries",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="How often a failing step is tried again, unless it says so itself.",
+    ),
+    click.option(
+        "--timeout",
+        type=Duration(),
+        metavar="TIME",
+        help="How long a step may take (30m, 2h), unless it says so itself.",
+    ),
+    click.option(
+        "--keep-going/--fail-fast",
+        "keep_going",
+        default=None,
+        help="After a failure, finish what does not depend on it [default], or stop.",
+    ),
+    click.option(
+        "--on-mutation",
+        type=click.Choice(["fail", "warn"]),
+        help="When a change that nobody could see in the source came too late for a step: "
+        "fail [default], or warn and go on.",
+    ),
+    click.option("--detach", is_flag=True, help="Return at once; the run goes on."),
+    click.option("--json", "as_json", is_flag=True, help="Print the journal's events, one a line."),
+]
+
+
+def _with_limits(command: Any) -> Any:
+    for option in reversed(_limits):
+        command = option(command)
+    return command
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  kfnb run train.ipynb
+  kfnb run train.ipynb -p lr=0.1 -p layers='[64, 32]'
+  kfnb run train.ipynb -f params.yaml --parallel 4 --retries 2 --timeout 30m
+  kfnb run train.ipynb --from train        # train and what depends on it, anew
+  kfnb run train.ipynb --detach; kfnb logs latest -f
+
+Ctrl+C asks in a terminal whether to detach or to stop; in a pipe it stops the run."""
+)
+@click.argument("notebook", type=NotebookPath())
+@click.option(
+    "-p", "--parameter", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a parameter."
+)
+@click.option(
+    "-f",
+    "--parameters-file",
+    "files",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Set parameters from a YAML or JSON file; -p wins over it.",
+)
+@click.option("--name", help="What to call the run [default: the notebook's name].")
+@click.option(
+    "--from",
+    "from_step",
+    type=StepName(),
+    metavar="STEP",
+    help="Execute this step and all that depend on it even if nothing changed.",
+)
+@click.option("--no-cache", is_flag=True, help="Execute every step, whatever earlier runs left.")
+@click.option(
+    "--on",
+    "target",
+    type=click.Choice(["local"]),
+    default="local",
+    help="Where the steps execute [default: local].",
+)
+@_with_limits
+def run(
+    notebook: str,
+    pairs: tuple[str, ...],
+    files: tuple[str, ...],
+    name: str | None,
+    from_step: str | None,
+    no_cache: bool,
+    target: str,
+    detach: bool,
+    as_json: bool,
+    **limits: Any,
+) -> int:
+    """Run NOTEBOOK as a pipeline, and show how it goes."""
+    from kfnb.api.launch import create, read, refuse_inside_a_step
+    from kfnb.api.parameters import from_file, from_text
+
+    refuse_inside_a_step()
+    pipeline = read(notebook)
+    echo_diagnostics(pipeline.diagnostics, err=True)
+    if pipeline.errors:
+        click.echo("kfnb: the notebook has errors, so nothing was started.", err=True)
+        return 2
+    parameters: dict[str, Any] = {}
+    for path in files:
+        parameters.update(from_file(pipeline, path))
+    parameters.update(from_text(pipeline, _split(pairs)))
+    folder = create(
+        pipeline,
+        parameters,
+        target=target,
+        name=name,
+        from_step=from_step,
+        cache=not no_cache,
+        **{k: v for k, v in _settings(limits).items() if v is not None},
+    )
+    from kfnb.api.view import RunView
+    from kfnb.runners import start_driver
+
+    view = RunView(folder, driver=start_driver(folder))
+    return _follow(view, detach=detach, as_json=as_json)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  kfnb resume                       # the latest run
+  kfnb resume 20261123-0512 --retries 2
+  kfnb resume train.ipynb --detach
+
+The run goes on with the notebook as it was when the run began. After a change of the
+notebook, kfnb run takes every step that did not change from the cache."""
+)
+@click.argument("run", type=RunName(), default="latest")
+@_with_limits
+def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
+    """Go on with RUN (default: the latest); steps that are done stay done."""
+    from kfnb.api.find import find_run
+    from kfnb.api.launch import changed_settings, refuse_inside_a_step
+    from kfnb.api.view import RunView
+    from kfnb.runners import resume as go_on
+
+    refuse_inside_a_step()
+    folder = find_run(run)
+    view = RunView(folder)
+    events = view.update()
+    if view.state.status == "succeeded":
+        if as_json:
+            _echo_events(events)
+        else:
+            click.echo(f"run {folder.id} has succeeded already: nothing is left to do")
+        return 0
+    seen = 0 if as_json else len(events)
+    pid = go_on(folder, settings=changed_settings(**_settings(limits)))
+    view = RunView(folder, driver=pid)
+    return _follow(view, detach=detach, as_json=as_json, after=seen)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  kfnb stop latest
+  kfnb stop train.ipynb --no-wait"""
+)
+@click.argument("run", type=RunName())
+@click.option("--no-wait", is_flag=True, help="Only ask; do not wait until it has stopped.")
+def stop(run: str, no_wait: bool) -> int:
+    """Stop RUN. What is done stays done, and kfnb resume goes on."""
+    from kfnb.api.find import find_run
+    from kfnb.api.handle import Run
+    from kfnb.runners import request_stop
+
+    found = Run(find_run(run))
+    if found.driver == "ended":
+        click.echo(f"run {found.id} has ended already: {found.status}")
+        return 0
+    request_stop(find_run(run), by="kfnb stop")
+    if no_wait:
+        click.echo(f"run {found.id} was asked to stop")
+        return 0
+    click.echo(f"run {found.id} {found.wait()}")
+    return 0
+
+
+def _follow(view: Any, *, detach: bool, as_json: bool, after: int = 0) -> int:
+    from kfnb.cli.follow import follow, screen_for
+
+    if detach:
+        if as_json:
+            _echo_events(view.update())
+        else:
+            id_ = view.folder.id
+            click.echo(f"run {id_} goes on; kfnb status {id_} tells how, kfnb stop {id_} ends it")
+        return 0
+    screen = screen_for(as_json=as_json, after=after)
+    asks = not as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
+    return follow(view, screen, asks=asks)
+
+
+def _echo_events(events: Any) -> None:
+    for event in events:
+        click.echo(event.to_line())
+
+
+def _settings(limits: dict[str, Any]) -> dict[str, Any]:
+    keep_going = limits.pop("keep_going")
+    on_failure = None if keep_going is None else "finish" if keep_going else "stop"
+    return {**limits, "on_failure": on_failure}
+
+
+def _split(pairs: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name.strip():
+            context = click.get_current_context()
+            raise click.UsageError(f"-p wants name=value, not {pair!r}", context)
+        found[name.strip()] = value
+    return found

@@ -1,0 +1,191 @@
+"""Runs whose driver follows a script, for states that need no kernel to be seen."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kfnb.engine.journal import Journal
+from kfnb.home import RunFolder
+from kfnb.pipeline import Cell, Edge, Options, Parameter, Pipeline, Step
+from kfnb.runners import create_run
+
+SOURCES = {
+    "load": "rows = [1, 2, 3]",
+    "train": "def fit(rows):\n    return 1 / 0\n\nmodel = fit(rows)",
+    "report": "print(model)",
+}
+
+
+def step(name: str, order: int, cells: tuple[int, ...], **more: Any) -> Step:
+    empty: dict[str, Any] = {
+        "notes": (),
+        "inputs": {},
+        "outputs": (),
+        "parameters": (),
+        "after": (),
+        "changes": (),
+        "options": Options(),
+        "prelude": (),
+        "body": (),
+    }
+    return Step(name=name, id=f"s{order}", order=order, cells=cells, **{**empty, **more})
+
+
+def pipeline(path: Path | None = None, sources: Mapping[str, str] = SOURCES) -> Pipeline:
+    """A chain of steps, each of one cell after the parameters' cell."""
+    names = list(sources)
+    cells = [Cell(0, "c0", "code", "rate = 0.1", tags=("parameters",))]
+    cells += [Cell(n, f"c{n}", "code", source) for n, source in enumerate(sources.values(), 1)]
+    flows = ["rows", "model", "more", "rest"]
+    return Pipeline(
+        name="made",
+        description="",
+        kernel="python3",
+        language="python",
+        cells=tuple(cells),
+        parameters=(Parameter("rate", 0.1, "float", "0.1", 0, 1),),
+        steps={
+            name: step(
+                name,
+                n,
+                (n + 1,),
+                inputs={flows[n - 1]: names[n - 1]} if n else {},
+                outputs=(flows[n],),
+            )
+            for n, name in enumerate(names)
+        },
+        edges=tuple(
+            Edge(a, b, (flows[n],)) for n, (a, b) in enumerate(zip(names, names[1:], strict=False))
+        ),
+        diagnostics=(),
+        path=str(path) if path else None,
+    )
+
+
+def made_run(path: Path | None = None, sources: Mapping[str, str] = SOURCES) -> RunFolder:
+    """A new run of that pipeline that nobody drives."""
+    return create_run(pipeline(path, sources))
+
+
+def write(run: RunFolder, *events: tuple[Any, ...]) -> None:
+    """Append events, each (type, step, data, attempt), as a driver would."""
+    with Journal(run.journal, run.id) as journal:
+        for kind, *rest in events:
+            name, data, attempt = (*rest, None, None, None)[:3]
+            journal.append(kind, name, data, attempt=attempt, durable=False)
+
+
+def output(type_: str = "int", repr_: str = "1", **more: Any) -> dict[str, Any]:
+    return {"type": type_, "repr": repr_, "shape": None, "size": 28, "changed": True, **more}
+
+
+def done(name: str, attempt: int = 1, **outputs: Any) -> tuple[Any, ...]:
+    data = {"manifest": f"manifests/x/{name}.json", "outputs": outputs, "duration": 1.25}
+    return ("StepSucceeded", name, data, attempt)
+
+
+STARTED = ("DriverStarted", None, {"pid": 1})
+DIVIDED = {
+    "class": "user",
+    "summary": 'Step "train" failed: cell 2, line 2 raised ZeroDivisionError: division by zero.',
+    "ename": "ZeroDivisionError",
+    "evalue": "division by zero",
+    "cell": 2,
+    "line": 2,
+    "remedy": "",
+    "traceback": "…",
+}
+
+
+def ready(name: str, **inputs: str) -> tuple[Any, ...]:
+    return ("StepReady", name, {"why": "first run of this step", "inputs": inputs})
+
+
+LOADED = [
+    STARTED,
+    ready("load"),
+    ("AttemptStarted", "load", {}, 1),
+    ("CellStarted", "load", {"cell": 1, "position": 1, "total": 1}, 1),
+    ("CellFinished", "load", {"cell": 1, "duration": 0.1, "ok": True}, 1),
+    done("load", rows=output("list", "[1, 2, 3]")),
+]
+TRAINING = [
+    ready("train", rows="load"),
+    ("AttemptStarted", "train", {}, 1),
+    ("CellStarted", "train", {"cell": 2, "position": 1, "total": 1}, 1),
+]
+FAILED = [
+    *LOADED,
+    *TRAINING,
+    ("MetricLogged", "train", {"name": "loss", "value": 0.5, "step": 1}, 1),
+    ("AttemptFailed", "train", DIVIDED, 1),
+    ("StepFailed", "train", {**DIVIDED, "attempts": 1}),
+    ("StepSkipped", "report", {"reason": 'step "train" failed', "because": "train"}),
+    ("RunFinished", None, {"status": "failed"}),
+]
+SUCCEEDED = [
+    *LOADED,
+    *TRAINING,
+    ("MetricLogged", "train", {"name": "loss", "value": 0.5, "step": 1}, 1),
+    ("MetricLogged", "train", {"name": "loss", "value": 0.25, "step": 2}, 1),
+    done("train", model=output("Model", "Model()")),
+    ("StepCached", "report", {**done("report")[2], "why": "nothing changed", "inputs": {"model": "train"}}),
+    ("RunFinished", None, {"status": "succeeded"}),
+]
+
+
+def log(run: RunFolder, name: str, text: str, attempt: int = 1) -> None:
+    """Write what a step printed."""
+    ids = {n: s["id"] for n, s in json.loads(run.pipeline.read_bytes())["steps"].items()}
+    folder = run.attempt(ids[name], attempt)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.log.write_text(text)
+
+
+DRIVER = """
+    import json, sys, time
+    from pathlib import Path
+    from kfnb.engine.control import done, requests
+    from kfnb.engine.journal import Journal
+    from kfnb.home import RunFolder
+
+    run = RunFolder(Path(sys.argv[1]))
+    script = json.loads(sys.argv[2])
+    with Journal(run.journal, run.id) as journal:
+        def tell(kind, name=None, data=None, attempt=None):
+            journal.append(kind, name, data, attempt=attempt, durable=False)
+        def heed():
+            for request in requests(run):
+                done(request)
+                if request.type == "stop":
+                    tell("StopRequested")
+                    tell("StepCancelled", "report", {"reason": "stopped"})
+                    tell("RunCancelled")
+                    sys.exit()
+        for line in script:
+            if isinstance(line, (int, float)):
+                until = time.monotonic() + line
+                while time.monotonic() < until:
+                    heed()
+                    time.sleep(0.02)
+            else:
+                tell(*line)
+"""
+
+
+def drive(run: RunFolder, *script: Any) -> subprocess.Popen[bytes]:
+    """Start a driver that tells the events of a script; a number is a pause in seconds.
+
+    It heeds a request to stop while it pauses.
+    """
+    command = [sys.executable, "-c", textwrap.dedent(DRIVER), str(run.path), json.dumps(script)]
+    process = subprocess.Popen(command, start_new_session=True)
+    while not run.driver_lock.exists() or not run.driver_lock.read_text():
+        assert process.poll() is None
+    return process
