@@ -24,6 +24,7 @@ from kfnb.engine.caching import Cache, Found, cache_off
 from kfnb.engine.commands import Command, Prepare, Record, Start, Stop, Wake
 from kfnb.engine.decide import replay
 from kfnb.engine.events import Event
+from kfnb.engine.failures import Limits
 from kfnb.engine.feed import Feed, clean
 from kfnb.engine.files import FileChanged, keep_changed, restore
 from kfnb.engine.journal import Journal
@@ -93,7 +94,6 @@ class Driver:
         self._feeds: dict[Work, Feed] = {}
         self._ended: dict[Work, int | None] = {}
         self._stop_reasons: dict[Work, str] = {}
-        self._found: dict[str, Found] = {}
         self._manifests: dict[str, Manifest] = {}
         self._writers = {
             self._plan.position[key]
@@ -147,8 +147,16 @@ class Driver:
         for name, index, attempt in self._engine.active():
             work = self._work(name, attempt, index=index)
             self._feeds[work] = Feed(work, after=reported.get((name, index, attempt), 0))
-            if not self._runner.adopt(work):
+            if self._runner.adopt(work):
+                continue
+            if work.folder.alive.exists() or own_manifest(self._store, self._run.id, work):
                 self._ended[work] = None
+            else:  # the last driver died between writing that it begins and beginning
+                state = self._engine.state
+                step = self._pipeline.steps[name]
+                limits = Limits.of(step.options, self._pipeline.defaults, state.settings)
+                inputs = state.steps[name, index].inputs
+                self._launch(work, inputs, timeout=limits.timeout)
         self._collect()
 
     # Acting
@@ -204,7 +212,8 @@ class Driver:
             data = _record("configuration", str(error), error.remedy)
             self._write("StepFailed", step.name, {**data, "attempts": 0}, index=command.index)
             return
-        self._found[step.name] = found
+        folder = self._run.attempt(step.id, 0, index=command.index).path.parent
+        self._cache.executing(step, found, run=self._run.id, folder=folder)
         data = {"key": found.prepared.base, "why": found.why, "inputs": dict(command.inputs)}
         self._write("StepReady", step.name, data, index=command.index, durable=False)
 
@@ -245,27 +254,31 @@ class Driver:
             index=command.index,
             attempt=command.attempt,
         )
+        self._launch(work, command.inputs, timeout=command.timeout)
+
+    def _launch(
+        self, work: Work, inputs: Mapping[str, str | None], *, timeout: float | None
+    ) -> None:
+        """Hand an attempt that is in the journal to the runner."""
+        step = self._pipeline.steps[work.step]
         try:
             upstream = self._files_before(step)
-            if command.attempt > 1:
+            if work.attempt > 1:
                 self._restore(upstream)
             notebook, order = step_order(
                 self._pipeline,
                 step,
-                attempt=command.attempt,
-                inputs=self._upstream_of(command.inputs),
+                attempt=work.attempt,
+                inputs=self._upstream_of(inputs),
                 upstream=upstream,
                 site=self._site,
-                timeout=command.timeout,
+                timeout=timeout,
             )
             with disk.writing(work.folder.path):
                 work.folder.path.mkdir(parents=True, exist_ok=True)
                 text = json.dumps(notebook, ensure_ascii=False, indent=1)
                 work.folder.notebook.write_text(text + "\n", "utf-8", "replace")
                 work.folder.order.write_bytes(order.to_json())
-            found = self._found.pop(step.name, None)
-            if found is not None:
-                self._cache.executing(step, found, run=self._run.id, folder=work.folder.path.parent)
             self._runner.start(work, order)
         except KfnbError as error:
             if not self._run.path.is_dir():

@@ -82,7 +82,7 @@ def _fitting(parameter: Parameter, value: Any) -> Any:
 
 
 def _kinds(parameter: Parameter) -> set[str]:
-    """The plain types that a parameter may have; empty if anything goes."""
+    """Find the plain types that a parameter may have; empty if anything goes."""
     words = re.findall(r"[A-Za-z_][\w.]*", re.sub(r"\[[^\[\]]*\]", "", parameter.type or ""))
     if re.match(r"(typing\.)?Optional\b", parameter.type or ""):
         inner = (parameter.type or "").partition("[")[2].rpartition("]")[0]
@@ -122,10 +122,8 @@ def _loader() -> Any:
     """Make a safe YAML loader for which a date is text, as papermill's command line has it."""
     import yaml
 
-    class Loader(yaml.SafeLoader):
-        yaml_implicit_resolvers = {
-            first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-            for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-        }
-
-    return Loader
+    resolvers = {
+        first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": resolvers})

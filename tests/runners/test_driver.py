@@ -1,0 +1,110 @@
+"""The driver carries out what the engine decides, and survives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kfnb.pipeline import Options
+from tests.runners.bench import (
+    Make,
+    events,
+    go,
+    make_pipeline,
+    quick,
+    status,
+    statuses,
+    value,
+)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("KFNB_HOME", str(folder))
+    return folder
+
+
+DIAMOND = {
+    "a": Make("mark\nvalue x 1", outputs=["x"]),
+    "b": Make("mark\nvalue y b{x}", inputs={"x": "a"}, outputs=["y"]),
+    "c": Make("mark\nvalue z c{x}", inputs={"x": "a"}, outputs=["z"]),
+    "d": Make("mark\nvalue w {y}{z}", inputs={"y": "b", "z": "c"}, outputs=["w"]),
+}
+
+
+def test_values_flow_from_step_to_step(tmp_path: Path) -> None:
+    run = go(make_pipeline(tmp_path, DIAMOND))
+    assert status(run) == "succeeded"
+    assert value(run, "d", "w") == "b1c1"
+
+
+def test_what_attempts_report_becomes_events_of_the_run(tmp_path: Path) -> None:
+    run = go(make_pipeline(tmp_path, {"a": Make("metric loss 0.5\nsay careful")}))
+    assert [e.data["cell"] for e in events(run, "CellStarted")] == [1]
+    assert [(e.data["name"], e.data["value"]) for e in events(run, "MetricLogged")] == [
+        ("loss", 0.5)
+    ]
+    assert [e.data["message"] for e in events(run, "Warning")] == ["careful"]
+
+
+def test_a_step_that_fails_is_tried_again_as_often_as_it_says(tmp_path: Path) -> None:
+    steps = {"a": Make("fail 2\nvalue x ok", outputs=["x"], options=Options(retries=2))}
+    run = go(make_pipeline(tmp_path, steps))
+    assert status(run) == "succeeded"
+    assert [e.attempt for e in events(run, "AttemptFailed")] == [1, 2]
+
+
+def test_a_failure_skips_what_depends_on_it_and_nothing_else(tmp_path: Path) -> None:
+    steps = {
+        "a": Make("fail", outputs=["x"]),
+        "b": Make("", inputs={"x": "a"}),
+        "c": Make("value y 1", outputs=["y"]),
+    }
+    run = go(make_pipeline(tmp_path, steps))
+    assert statuses(run) == {"a": "failed", "b": "skipped", "c": "succeeded"}
+    assert events(run, "StepFailed")[0].data["summary"] == "it failed as told"
+
+
+def test_a_process_that_is_killed_is_an_infrastructure_failure_and_runs_again(
+    tmp_path: Path,
+) -> None:
+    run = go(make_pipeline(tmp_path, {"a": Make("die 2\nvalue x 1", outputs=["x"])}))
+    assert status(run) == "succeeded"
+    failed = events(run, "AttemptFailed")
+    assert [e.data["class"] for e in failed] == ["infrastructure"] * 2
+    assert "SIGKILL" in failed[0].data["summary"]
+
+
+def test_a_timeout_ends_a_step_that_does_not_end_itself(tmp_path: Path) -> None:
+    steps = {"a": Make("sleep 60", options=Options(timeout=0.2))}
+    run = go(make_pipeline(tmp_path, steps), settings=quick(timeout_grace=0.1))
+    assert status(run) == "failed"
+    assert events(run, "StepFailed")[0].data["class"] == "timeout"
+
+
+def test_the_exit_step_runs_whatever_happened(tmp_path: Path) -> None:
+    steps = {
+        "a": Make("fail", outputs=["x"]),
+        "bye": Make("value said {x}", inputs={"x": "a"}, outputs=["said"]),
+    }
+    run = go(make_pipeline(tmp_path, steps, on_exit="bye"))
+    assert status(run) == "failed"
+    assert value(run, "bye", "said") == "absent"
+
+
+def test_options_that_need_a_cluster_are_said_once(tmp_path: Path) -> None:
+    gpu = Options(gpu="1", image="python:3.12")
+    steps = {"a": Make("", options=gpu), "b": Make("", options=gpu)}
+    run = go(make_pipeline(tmp_path, steps))
+    assert status(run) == "succeeded"
+    (warning,) = events(run, "Warning")
+    assert 'gpu ("a", "b")' in warning.data["message"]
+
+
+def test_a_step_runs_in_the_notebooks_folder_with_a_fixed_hash_seed(tmp_path: Path) -> None:
+    run = go(make_pipeline(tmp_path, {"a": Make("write out.txt hello", writes=["out.txt"])}))
+    assert (tmp_path / "out.txt").read_text() == "hello"
+    order = run.attempt("a", 1).order.read_text()
+    assert '"PYTHONHASHSEED": "0"' in order
