@@ -71,10 +71,12 @@ class Writer:
             choices += [f"len({self.some('list')})", f"total({self.some('list')})"]
         if self.of("function"):
             choices.append(f"{self.some('function')}({self.draw(st.integers(0, 5))})")
+        if self.of("module"):
+            choices.append(f"{self.some('module')}.floor({self.draw(st.integers(0, 9))} / 2)")
         return str(self.draw(st.sampled_from(choices)))
 
     def statement(self, depth: int = 0) -> str:
-        kinds = ["int", "list", "alias", "unpack", "walrus"]
+        kinds = ["int", "list", "alias", "unpack", "walrus", "import"]
         if self.of("int"):
             kinds += ["add", "function", "global"]
         if self.of("list"):
@@ -117,6 +119,13 @@ class Writer:
     def _unpack(self) -> str:
         one, two = self.number(), self.number()
         return f"{self.new('int')}, ({self.new('list')}) = {one}, [{two}]"
+
+    def _import(self) -> str:
+        return f"import math as {self.new('module')}"
+
+    def _comprehension(self) -> str:
+        source, value = self.some("list"), self.number()
+        return f"{self.new('list')} = [v for v in {source} if v != {value}]"
 
     def _walrus(self) -> str:
         value = self.number()
@@ -217,7 +226,7 @@ class Writer:
         return f"try:\n{self._block()}\n    1 / {self.draw(st.integers(0, 1))}\nexcept ZeroDivisionError as error:\n{self._block()}"
 
     def show(self) -> str:
-        shown = [n for n, k in self.names.items() if k != "function"]
+        shown = [n for n, k in self.names.items() if k not in ("function", "module")]
         if not shown:
             return "print('nothing yet')"
         count = self.draw(st.integers(1, min(4, len(shown))))
