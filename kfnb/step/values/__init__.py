@@ -1,0 +1,28 @@
+"""Values that flow between steps: save, load, describe, and notice changes.
+
+Runs inside the user's kernel: the standard library and cloudpickle, and nothing of
+the libraries whose values these are unless the user's own code has imported them.
+"""
+
+from __future__ import annotations
+
+from kfnb.step.values.container import DamagedError, NoSpaceError
+from kfnb.step.values.describing import describe
+from kfnb.step.values.loading import Loaded, Watch, load
+from kfnb.step.values.pickling import MissingDefinitionError
+from kfnb.step.values.refusal import Unsaveable
+from kfnb.step.values.saving import BundleFile, Saved, save
+
+__all__ = [
+    "BundleFile",
+    "DamagedError",
+    "Loaded",
+    "MissingDefinitionError",
+    "NoSpaceError",
+    "Saved",
+    "Unsaveable",
+    "Watch",
+    "describe",
+    "load",
+    "save",
+]
