@@ -85,7 +85,13 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             if obj.__globals__ is self._main:
                 return self._named(obj) or self._function(obj)
             path = obj.__globals__.get("__path__")
-            parts = (obj.__dict__, obj.__kwdefaults__, path, *(obj.__closure__ or ()))
+            parts = (
+                obj.__dict__,
+                obj.__kwdefaults__,
+                path,
+                getattr(obj, "__annotations__", None),
+                *(obj.__closure__ or ()),
+            )
             self.immutable.update(map(id, parts))
         elif isinstance(obj, type):
             if obj.__module__ == "__main__":
