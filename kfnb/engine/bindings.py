@@ -11,7 +11,7 @@ began too early. It is a pure function of what was published in which order.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -56,21 +56,38 @@ class Bindings:
         self._plan = plan
         self._phase = phase
         self._published: dict[int, Outputs] = {}
-        self._foreign: dict[int, set[str]] = {}
         self._havers: dict[str, list[int]] = {}
         self._groups: dict[str, list[_Group]] = {}
         self._bound: dict[int, Mapping[str, int]] = {}
+        self._along: dict[str, set[int]] = {}
 
     def resolve(self, n: int) -> dict[str, int]:
-        """Give each input's producer as things stand: the latest step before that published it.
+        """Give the producer of each name that ``n`` is to be given, as things stand.
 
-        -1 where no step did: the step begins without the name.
+        Each input comes from the latest step before that published it, -1 where no step did: the
+        step begins without the name. A name that shares an object with an input comes along if a
+        later step reads it, so that a change of the one is published as a change of the other.
         """
-        return {name: self._latest(name, n) for name in self._plan.inputs[n]}
+        found = {name: self._latest(name, n) for name in self._plan.inputs[n]}
+        return found | self._carried(n, found)
+
+    def _carried(self, n: int, inputs: Mapping[str, int]) -> dict[str, int]:
+        return {
+            other: m
+            for name, m in inputs.items()
+            for group in self._groups.get(name, ())
+            if group.position == m
+            for other in group.names - inputs.keys() - self._plan.outputs[n]
+            # Not if the name was given another object since: it is no partner any more.
+            if self._latest(other, n) == m and self._plan.next_writer(other, m) >= n
+            if next(self._readers(other, n), None) is not None
+        }
 
     def bind(self, n: int, inputs: Mapping[str, int]) -> None:
         """Note which versions a step was given when it became ready or was found in the cache."""
         self._bound[n] = inputs
+        for name in inputs.keys() - self._plan.inputs[n].keys():
+            self._along.setdefault(name, set()).add(n)
 
     def retract(self, n: int) -> None:
         """Forget what a step published: it does not count any more."""
@@ -88,9 +105,10 @@ class Bindings:
         """
         outputs: Outputs = result.get("outputs") or {}
         unexpected: Mapping[str, str] = result.get("unexpected") or {}
-        self._foreign[n] = {name for name in outputs if not self._owns(n, name, outputs)}
-        if self._foreign[n]:
-            outputs = {k: v for k, v in outputs.items() if k not in self._foreign[n]}
+        # A bundle is loaded whole. Under a name that the step was not given, it holds an object
+        # that the notebook by then may call something else.
+        known = self._plan.outputs[n] | self._bound.get(n, {}).keys()
+        outputs = {name: output for name, output in outputs.items() if name in known}
         self._published[n] = outputs
         for name in outputs:
             insort(self._havers.setdefault(name, []), n)
@@ -109,24 +127,6 @@ class Bindings:
         found += self._split_earlier(n)
         return found
 
-    def _owns(self, n: int, name: str, outputs: Outputs) -> bool:
-        """Tell whether the ``name`` that ``n`` published is the notebook's at that point.
-
-        A bundle is loaded whole. If one of its names was given a new object between the step
-        that published it and ``n``, then under that name ``n`` has an object that the notebook
-        by then calls something else, or nothing.
-        """
-        bound = self._bound.get(n, {})
-        if name in self._plan.outputs[n] or name in bound:
-            return True
-        shared = {g: m for g, m in bound.items() if _together(outputs, g, name)} or bound
-        sources = [m for g, m in shared.items() if _together(self._published.get(m, {}), g, name)]
-        if not sources:
-            return not any(name in self._foreign.get(m, ()) for m in shared.values())
-        source = max(sources)
-        between = self._plan.next_writer(name, source) < n
-        return not between and self._latest(name, n) == source
-
     def _latest(self, name: str, n: int) -> int:
         havers = self._havers.get(name, ())
         at = bisect_left(havers, n)
@@ -142,10 +142,9 @@ class Bindings:
             yield readers[at]
 
     def _unplanned(self, n: int, name: str, reason: str | None) -> Iterator[Finding]:
-        changed = reason is not None or self._changed(n, name)
         writer = self._name(n)
         rebound = False
-        for r in self._readers(name, n):
+        for r in self._users(name, n):
             if self._latest(name, r) != n:
                 continue
             phase = self._phase(r)
@@ -153,11 +152,30 @@ class Bindings:
             if phase == "waiting":
                 rebound = True
                 yield NewEdge(n, r, names=(name,), why=why)
-            elif phase in ("running", "done") and self._older(r, name, n) and changed:
+            elif phase in ("running", "done") and (changer := self._missed(r, name, n)) >= 0:
                 yield NewEdge(n, r, names=(name,), why=why)
-                yield Stale(r, older_value(self._name(r), writer, name, reason or ""))
+                said = older_value(self._name(r), self._name(changer), name, reason or "")
+                yield Stale(r, said)
         if reason is not None and rebound:
             yield Surprise(n, unforeseen_change(writer, name, reason))
+
+    def _users(self, name: str, n: int) -> list[int]:
+        """Give the readers of what ``n`` leaves, and the steps that were given it along."""
+        until = self._plan.next_writer(name, n)
+        along = (r for r in self._along.get(name, ()) if n < r <= until)
+        return sorted({*self._readers(name, n), *along})
+
+    def _missed(self, r: int, name: str, n: int) -> int:
+        """Give the last step up to ``n`` whose change of ``name`` is not in what ``r`` was given.
+
+        -1: there is none, the versions are equal.
+        """
+        given = self._bound.get(r, {}).get(name, -1)
+        havers = self._havers[name]
+        later = havers[bisect_right(havers, given) : bisect_right(havers, n)]
+        if given < 0:
+            return later[-1] if later else -1
+        return max((m for m in later if self._changed(m, name)), default=-1)
 
     def _unsaved(self, n: int, name: str, reason: str) -> Iterator[Finding]:
         for r in self._readers(name, n):
@@ -241,17 +259,8 @@ class Bindings:
             for w in writers[bisect_left(writers, after + 1) : bisect_left(writers, before)]
         )
 
-    def _older(self, r: int, name: str, n: int) -> bool:
-        return self._bound.get(r, {}).get(name, -1) < n
-
     def _changed(self, n: int, name: str) -> bool:
         return bool(self._published[n][name].get("changed", True))
 
     def _name(self, n: int) -> str:
         return self._plan.keys[n][0]
-
-
-def _together(outputs: Outputs, one: str, other: str) -> bool:
-    """Both names were published in one bundle, so that loading one loads the other."""
-    bundles = [outputs[name].get("bundle") for name in (one, other) if name in outputs]
-    return len(bundles) == 2 and bundles[0] is not None and bundles[0] == bundles[1]

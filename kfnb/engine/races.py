@@ -3,7 +3,8 @@
 A step's time is what lies between two events, so "before" is certain and "at the
 same time" may be too careful. Writes are found by comparing listings of the folder,
 so a step may be thought to have written what a step beside it wrote; equal content
-settles such doubts.
+settles such doubts. What an attempt wrote that did not publish is not known at all, except
+that whoever reads it finds a content that no step left.
 """
 
 from __future__ import annotations

@@ -116,11 +116,12 @@ class Attempt:
     loaded: dict[str, Content]
     touched: dict[str, str | None] | None = None
     wrote: dict[str, str] = field(default_factory=dict)
+    before: dict[str, str] = field(default_factory=dict)
     seen: dict[str, Any] = field(default_factory=dict)
 
 
 class Steps:
-    """Executes cells as steps: loads bundles whole, publishes what changed or is shared."""
+    """Executes cells as steps: loads what it is told, publishes what changed or is shared."""
 
     def __init__(self, cells: tuple[Cell, ...], **settings: Any) -> None:
         self.cells = cells
@@ -154,7 +155,7 @@ class Steps:
         }
         wanted = {k for k in changed | cell.outputs if k in self._later[n] | cell.outputs}
         boxes = {id(space[k]) for k in wanted if k in space}
-        members = {k for k in space if id(space[k]) in boxes}
+        members = {k for k in space if id(space[k]) in boxes and k in self._later[n] | cell.outputs}
         published: dict[str, Bundle] = {}
         outputs: dict[str, dict[str, Any]] = {}
         aliases = []
@@ -187,10 +188,18 @@ class Steps:
         """End what the engine wants stopped."""
         while self.driver.stops:
             for stop in list(self.driver.stops):
-                self.attempts.pop(stop.step, None)
+                self._undo_files(self.attempts.pop(stop.step))
                 self.driver.running.pop(stop.step, None)
                 self.driver.emit("AttemptFailed", stop.step, {"class": "cancelled"}, stop.attempt)
             self.turn()
+
+    def _undo_files(self, attempt: Attempt) -> None:
+        """What an attempt wrote and never reported is beyond what an engine can know."""
+        for path, content in attempt.wrote.items():
+            if self.disk.get(path) == content:
+                self.disk.pop(path)
+                if attempt.before.get(path) is not None:
+                    self.disk[path] = attempt.before[path]
 
     def _begin(self, name: str) -> None:
         n = int(name[1:])
@@ -202,9 +211,6 @@ class Steps:
             if bundle is None:
                 continue
             space[given] = copies.setdefault(id(bundle), Box(bundle.box.content))
-            for other in bundle.names - bound.keys():
-                # A bundle is loaded whole: members that the step does not read come along.
-                space.setdefault(other, copies[id(bundle)])
         attempt = Attempt(space, {k: box.content for k, box in space.items()})
         self.attempts[name] = attempt
         if self.cells[n].files_first:
@@ -217,4 +223,5 @@ class Steps:
         attempt.touched = {p: self.disk.get(p) for p in cell.files_read}
         seen = {**seen, **{f"file {p}": c for p, c in attempt.touched.items()}}
         attempt.wrote = {p: file_content(n, seen) for p in cell.files_written}
+        attempt.before = dict(self.disk)
         self.disk.update(attempt.wrote)
