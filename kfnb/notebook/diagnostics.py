@@ -31,6 +31,8 @@ CODES: dict[str, Code] = {
             "KFNB-E002": "steps need a Python kernel",
             "KFNB-E101": "syntax error",
             "KFNB-E102": "undefined name",
+            "KFNB-E104": "cells of two steps interleave",
+            "KFNB-E105": "setup needs a step's value",
             "KFNB-E201": "two cells claim different options for one step",
             "KFNB-E202": "an option cannot be understood",
             "KFNB-E203": "after: names no step",
@@ -59,6 +61,12 @@ CODES: dict[str, Code] = {
     **_codes(
         "warning",
         {
+            "KFNB-W103": "a name that may be undefined",
+            "KFNB-W107": "Kale's rule gives another producer",
+            "KFNB-W108": "code that cannot be read",
+            "KFNB-W109": "setup stands after the step that needs it",
+            "KFNB-W110": "a statement is nested too deeply",
+            "KFNB-W111": "changes: names nothing",
             "KFNB-W211": "magic, metadata and tag disagree",
             "KFNB-W212": "a tag looks misspelt",
             "KFNB-W213": "a cell has two roles",

@@ -1,0 +1,159 @@
+"""Steps, edges and definitions, made from what the walk found."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from kfnb.notebook.flow.demand import Need
+from kfnb.notebook.flow.fileflow import file_edges, files_of, known_constants
+from kfnb.notebook.flow.metrics import logged_names
+from kfnb.notebook.flow.replay import Reached, Replay
+from kfnb.notebook.flow.source import Source
+from kfnb.notebook.flow.walk import Act, Facts, Walked, redefined
+from kfnb.notebook.grouping import Declared, StepDecl
+from kfnb.pipeline import Definition, Edge, Parameter, Piece, Step
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """All that was found out, about to become frozen steps.
+
+    ``homes`` gives each metrics cell its step, ``plain`` the names of those cells
+    that only show names.
+    """
+
+    walked: Walked
+    needs: Mapping[str, Need]
+    order: Sequence[StepDecl]
+    sources: Mapping[int, Source]
+    declared: Declared
+    homes: Mapping[int, str]
+    plain: Mapping[int, object]
+    parameters: Sequence[Parameter]
+
+    def pipeline_parts(
+        self,
+    ) -> tuple[dict[str, Step], tuple[Edge, ...], tuple[Definition, ...]]:
+        """Make the steps, the edges between them, and what can be replayed anywhere."""
+        replay = Replay(
+            self.walked.acts, self.sources, {*self.declared.setup, *self.declared.parameters}
+        )
+        ambiguous = redefined(self.sources.values(), ast.FunctionDef, ast.AsyncFunctionDef)
+        steps = {
+            declared.name: self._step(declared, number, replay, ambiguous)
+            for number, declared in enumerate(self.order)
+        }
+        return steps, self._edges(steps), tuple(self._definitions(replay))
+
+    def _step(
+        self, declared: StepDecl, number: int, replay: Replay, ambiguous: frozenset[str]
+    ) -> Step:
+        name = declared.name
+        need = self.needs[name]
+        facts = self.walked.facts.get(name) or Facts(name, 0, {}, 0)
+        reached = replay.reach(need.static, facts.acts_before)
+        acts = [self.walked.acts[n] for n in reached.acts]
+        computed = [c for c, home in self.homes.items() if home == name and c not in self.plain]
+        body = tuple(
+            Piece(
+                cell=cell,
+                role="metrics" if cell in computed else "step",
+                whole=True,
+                statements=self.sources[cell].statements(),
+            )
+            for cell in [*declared.cells, *computed]
+        )
+        prelude = replay.pieces(reached, without={piece.cell for piece in body})
+        constants = known_constants(facts, self.walked, self.parameters)
+        reads, writes = files_of(prelude, body, self.sources, constants)
+        metrics = [*facts.metrics]
+        for cell in computed:
+            metrics += logged_names(self.sources[cell])
+        return Step(
+            name=name,
+            id=declared.id,
+            order=number,
+            cells=declared.cells,
+            notes=declared.notes,
+            inputs=MappingProxyType({n: need.inputs[n] for n in sorted(need.inputs)}),
+            outputs=tuple(sorted(need.outputs)),
+            parameters=self._used_parameters(acts),
+            after=declared.after,
+            changes=declared.changes,
+            options=declared.options,
+            prelude=prelude,
+            body=body,
+            maybe=tuple(sorted(need.maybe & need.inputs.keys())),
+            definitions=self._defined(facts, replay.defined(reached), ambiguous),
+            modules=tuple(sorted(facts.modules.union(*(act.modules for act in acts)))),
+            reads=reads,
+            writes=writes,
+            metrics=tuple(dict.fromkeys(metrics)),
+            opaque=self._opaque(facts, reached),
+        )
+
+    def _used_parameters(self, acts: Sequence[Act]) -> tuple[str, ...]:
+        made = {name for act in acts if act.role == "parameters" for name in act.makes}
+        return tuple(p.name for p in self.parameters if p.name in made)
+
+    def _defined(
+        self, facts: Facts, replayed: set[str], ambiguous: frozenset[str]
+    ) -> tuple[str, ...]:
+        """Names that stand for their definition at the end of the step."""
+        found = []
+        for name in replayed | facts.touched.keys():
+            slot = facts.touched.get(name) or facts.start.get(name)
+            if slot is not None and slot.definition is not None and name not in ambiguous:
+                found.append(name)
+        return tuple(sorted(found))
+
+    def _opaque(self, facts: Facts, reached: Reached) -> bool:
+        return facts.opaque is not None or any(
+            step is None and cell in reached.cells for step, cell, _ in self.walked.opaque
+        )
+
+    def _edges(self, steps: Mapping[str, Step]) -> tuple[Edge, ...]:
+        order = [declared.name for declared in self.order]
+        files = file_edges(
+            order,
+            {s.name: s.reads for s in steps.values()},
+            {s.name: s.writes for s in steps.values()},
+        )
+        found: list[Edge] = []
+        for target in order:
+            step = steps[target]
+            for source in order:
+                names = tuple(n for n, producer in step.inputs.items() if producer == source)
+                paths = tuple(sorted(files.get((source, target), ())))
+                explicit = source in step.after
+                if names or paths or explicit:
+                    found.append(Edge(source, target, names, paths, explicit))
+        return tuple(found)
+
+    def _definitions(self, replay: Replay) -> Iterator[Definition]:
+        static = [n for n, act in enumerate(self.walked.acts) if act.step is None]
+        ends = {name: facts.acts_after for name, facts in self.walked.facts.items()}
+        for number, act in enumerate(self.walked.acts):
+            if act.kind is None:
+                continue
+            before = ends[act.step] if act.step is not None else (static[-1] + 1)
+            reached = replay.reach_act(number, self._late(act), before)
+            pieces = replay.pieces(reached)
+            for name in act.defines:
+                yield Definition(name, act.cell, act.kind, pieces)
+
+    def _late(self, act: Act) -> set[str]:
+        """Names that a function or class reads when it is called."""
+        if act.kind == "import":
+            return set()
+        machine = self.walked.machine
+        code = machine.heap.code.get(machine.heap.at(self.sources[act.cell].body[act.index]))
+        if code is None:
+            return set()
+        try:
+            return set(machine.summary(code).reads)
+        except RecursionError:
+            return set()

@@ -1,0 +1,109 @@
+"""Functions and classes of the notebook, and what is known of calling them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from kfnb.notebook.flow.names import Changes, Slot
+from kfnb.notebook.flow.objects import NONE, Objects
+from kfnb.notebook.flow.scopes import Function
+
+
+@dataclass(eq=False, slots=True)
+class Code:
+    """A function, lambda or class that the notebook defines.
+
+    ``number`` is its object. ``parent`` is the function in whose frame it was made,
+    ``free`` the names that are local to the functions around it; ``arguments`` maps
+    the objects that stand for its parameters to their names.
+    """
+
+    number: int
+    name: str
+    node: Function | ast.ClassDef
+    parent: int | None = None
+    free: frozenset[str] = frozenset()
+    owner: int | None = None
+    bound_to: str = "instance"
+    parameters: tuple[str, ...] = ()
+    positional: int = 0
+    arguments: dict[int, str] = field(default_factory=dict)
+    defaults: dict[str, Objects] = field(default_factory=dict)
+    methods: dict[str, Code] = field(default_factory=dict)
+    bases: tuple[int, ...] = ()
+    state: dict[str, Objects] = field(default_factory=dict)
+
+
+class Summary(NamedTuple):
+    """What calling a function may do, in terms of its parameters' objects.
+
+    ``reads`` says of each outer name whether it is certainly read, and whether a
+    handler waits for its absence; ``bound`` what outer names are afterwards;
+    ``objects`` are changed, ``used`` are used in a way that changes what has a state
+    of its own (a generator), ``links`` are what is put into what.
+    """
+
+    reads: Mapping[str, tuple[bool, bool]] = {}
+    bound: Mapping[str, Slot] = {}
+    objects: Objects = NONE
+    used: Objects = NONE
+    links: frozenset[tuple[Objects, Objects]] = frozenset()
+    returns: Objects = NONE
+    modules: frozenset[str] = frozenset()
+    effect: bool = False
+    opaque: bool = False
+
+
+NOTHING = Summary()
+
+
+class Read(NamedTuple):
+    """A name that is read before the unit certainly binds it; ``slot`` is what it was then."""
+
+    line: int
+    certain: bool
+    soft: bool
+    slot: Slot | None
+
+
+class Missing(NamedTuple):
+    """A name that is read where nothing certainly or possibly binds it."""
+
+    name: str
+    line: int
+    certain: bool
+    slot: Slot | None
+
+
+@dataclass(slots=True)
+class Record:
+    """What a statement, or a function's body, was seen to do."""
+
+    reads: dict[str, Read] = field(default_factory=dict)
+    seen: dict[str, Slot | None] = field(default_factory=dict)
+    touched: dict[str, Slot] = field(default_factory=dict)
+    missing: list[Missing] = field(default_factory=list)
+    modules: set[str] = field(default_factory=set)
+    objects: set[int] = field(default_factory=set)
+    used: set[int] = field(default_factory=set)
+    links: set[tuple[Objects, Objects]] = field(default_factory=set)
+    returns: set[int] = field(default_factory=set)
+    findings: list[tuple[str, int, str]] = field(default_factory=list)
+    effect: bool = False
+    opaque: int | None = None
+    star: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class Frame:
+    """A scope that is being executed: where its names live, and the ways out of it."""
+
+    number: int
+    kind: str
+    keys: dict[str, str | None]
+    code: Code | None = None
+    depth: int = 0
+    exits: list[Changes] = field(default_factory=list)

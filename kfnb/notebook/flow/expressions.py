@@ -1,0 +1,342 @@
+"""Expressions: which objects their values may be, and what evaluating them does to names."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+from kfnb.notebook.flow.calls import Calls
+from kfnb.notebook.flow.code import Code
+from kfnb.notebook.flow.objects import NONE, Objects
+from kfnb.notebook.flow.scopes import (
+    Comprehension,
+    comprehension_locals,
+    function_locals,
+    parameters,
+)
+
+_NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
+
+
+class Expressions(Calls):
+    """Goes through expressions in the order in which Python evaluates them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of: dict[type[ast.AST], Callable[[Any], Objects]] = {
+            ast.Name: self._name,
+            ast.Constant: lambda node: NONE,
+            ast.Call: self.call,
+            ast.Attribute: self._attribute,
+            ast.Subscript: self._subscript,
+            ast.BinOp: self._operation,
+            ast.Compare: self._compare,
+            ast.BoolOp: self._either,
+            ast.IfExp: self._if,
+            ast.UnaryOp: self._unary,
+            ast.List: self._display,
+            ast.Set: self._display,
+            ast.Tuple: self._display,
+            ast.Dict: self._dict,
+            ast.ListComp: self._comprehension,
+            ast.SetComp: self._comprehension,
+            ast.DictComp: self._comprehension,
+            ast.GeneratorExp: self._comprehension,
+            ast.Lambda: self._lambda,
+            ast.NamedExpr: self._walrus,
+            ast.Starred: lambda node: self.elements(self.evaluate(node.value)),
+            ast.Await: lambda node: self.evaluate(node.value),
+        }
+
+    def evaluate(self, node: ast.expr | None) -> Objects:
+        """Go through an expression; gives the objects that its value may be."""
+        if node is None:
+            return NONE
+        handler = self._of.get(type(node))
+        if handler is not None:
+            return handler(node)
+        # f-strings, slices, yield, template strings: nothing of their own but their parts.
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self.evaluate(child)
+        return self.fresh(node) if isinstance(node, (ast.Yield, ast.YieldFrom)) else NONE
+
+    def elements(self, objects: Objects) -> Objects:
+        """Iterate over a value."""
+        self.use(objects)
+        return self.heap.parts(objects)
+
+    def _name(self, node: ast.Name) -> Objects:
+        return self.read(node.id, node.lineno)
+
+    def _attribute(self, node: ast.Attribute) -> Objects:
+        objects = self.evaluate(node.value)
+        if not objects:
+            return NONE
+        if node.attr == "__class__":
+            return frozenset(o for o in self.heap.code_of(objects))
+        found = self.heap.parts(objects)
+        for number in self.heap.code_of(objects):
+            state = self.heap.code[number].state.get(node.attr)
+            if state:
+                found |= state
+        if node.attr in ("T", "at", "iloc", "loc", "flat", "values"):
+            return objects | found
+        return found
+
+    def _subscript(self, node: ast.Subscript) -> Objects:
+        name = self._namespace_item(node)
+        if name is not None:
+            with self.softly():
+                return self.read(name, node.lineno)
+        objects = self.evaluate(node.value)
+        self.evaluate(node.slice)
+        if self.heap.lazy and not self.heap.lazy.isdisjoint(objects):
+            self.touch(objects & self.heap.lazy)
+        if copies(node.slice):
+            return self.fresh(node) if objects else NONE
+        return self.heap.parts(objects)
+
+    def _namespace_item(self, node: ast.Subscript) -> str | None:
+        """``globals()["x"]`` reads ``x``."""
+        if (
+            isinstance(node.value, ast.Call)
+            and not node.value.args
+            and isinstance(node.value.func, ast.Name)
+            and (
+                node.value.func.id == "globals"
+                or (node.value.func.id in ("locals", "vars") and not self.frames)
+            )
+            and isinstance(node.slice, ast.Constant)
+            and isinstance(node.slice.value, str)
+        ):
+            return node.slice.value
+        return None
+
+    def _operation(self, node: ast.BinOp) -> Objects:
+        left, right = self.evaluate(node.left), self.evaluate(node.right)
+        if not left and not right:
+            return NONE
+        if isinstance(node.op, ast.Mod) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
+            return NONE
+        holds: set[int] = set()
+        if isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
+            for number in left | right:
+                holds |= self.heap.holds.get(number, set())
+        return self.fresh(node, frozenset(holds))
+
+    def _compare(self, node: ast.Compare) -> Objects:
+        if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
+            asked = node.comparators[0]
+            if (
+                isinstance(asked, ast.Call)
+                and isinstance(asked.func, ast.Name)
+                and asked.func.id in _NAMESPACES
+                and not asked.args
+            ):
+                with self.softly():
+                    self.read(node.left.value, node.lineno, call=True)
+                return NONE
+        found = self.evaluate(node.left)
+        for comparator in node.comparators:
+            found |= self.evaluate(comparator)
+        if isinstance(node.ops[0], (ast.In, ast.NotIn)):
+            self.use(found)
+        return self.fresh(node) if found else NONE
+
+    def _either(self, node: ast.BoolOp) -> Objects:
+        return self.evaluate(node.values[0]) | self.maybe(node.values[1:])
+
+    def _if(self, node: ast.IfExp) -> Objects:
+        self.evaluate(node.test)
+        return self.maybe([node.body]) | self.maybe([node.orelse])
+
+    def _unary(self, node: ast.UnaryOp) -> Objects:
+        objects = self.evaluate(node.operand)
+        return self.fresh(node) if objects and not isinstance(node.op, ast.Not) else NONE
+
+    def _display(self, node: ast.List | ast.Set | ast.Tuple) -> Objects:
+        held: set[int] = set()
+        for element in node.elts:
+            held |= self.evaluate(element)
+        if isinstance(node, ast.Tuple) and not held:
+            return NONE
+        return self.fresh(node, frozenset(held))
+
+    def _dict(self, node: ast.Dict) -> Objects:
+        held: set[int] = set()
+        for key, value in zip(node.keys, node.values, strict=True):
+            held |= self.evaluate(key)
+            objects = self.evaluate(value)
+            held |= objects if key is not None else self.heap.parts(objects)
+        return self.fresh(node, frozenset(held))
+
+    def _comprehension(self, node: Comprehension) -> Objects:
+        first = self.elements(self.evaluate(node.generators[0].iter))
+        number = self.make(node, "scope")
+        self.push("comprehension", number, comprehension_locals(node))
+        self.names.fork()
+        held: set[int] = set()
+        with self.doubtful():
+            for index, generator in enumerate(node.generators):
+                each = first if index == 0 else self.elements(self.evaluate(generator.iter))
+                self.assign(generator.target, each)
+                for condition in generator.ifs:
+                    self.evaluate(condition)
+            if isinstance(node, ast.DictComp):
+                held |= self.evaluate(node.key) | self.evaluate(node.value)
+            else:
+                held |= self.evaluate(node.elt)
+        changed = self.names.take_back()
+        self.frames.pop()
+        kept = {k: slot for k, slot in changed.items() if not k.startswith(f"{number}:")}
+        if kept:
+            self.names.join([{}, kept], self.unit)
+        made = self.fresh(node, frozenset(held))
+        if isinstance(node, ast.GeneratorExp):
+            self.heap.stateful |= made
+        return made
+
+    def _walrus(self, node: ast.NamedExpr) -> Objects:
+        objects = self.evaluate(node.value)
+        self.bind(node.target.id, objects, walrus=True)
+        return objects
+
+    def _lambda(self, node: ast.Lambda) -> Objects:
+        return self.define(node, "<lambda>")
+
+    def define(
+        self,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+        name: str,
+        *,
+        owner: int | None = None,
+    ) -> Objects:
+        """Make a function: its defaults are evaluated now, its body when it is called."""
+        number = self.make(node)
+        objects = frozenset((number,))
+        code = self.heap.code.get(number)
+        if code is None:
+            code = self._code(node, name, number, owner)
+            self.heap.add_code(number, code)
+        arguments = node.args
+        positional = [*arguments.posonlyargs, *arguments.args]
+        pairs = list(zip(positional[::-1], arguments.defaults[::-1], strict=False))
+        pairs += [
+            (a, d)
+            for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+            if d is not None
+        ]
+        for argument, default in pairs:
+            value = self.evaluate(default)
+            code.defaults[argument.arg] = value
+            self.store(objects, value)
+        self._capture(code, node)
+        return objects
+
+    def _code(
+        self,
+        node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+        name: str,
+        number: int,
+        owner: int | None,
+    ) -> Code:
+        code = Code(number=number, name=name, node=node, owner=owner)
+        for frame in reversed(self.frames):
+            if frame.code is not None:
+                code.parent = frame.code.number
+                local = frozenset(n for n, key in frame.keys.items() if key is not None)
+                code.free = local | frame.code.free
+                break
+        listed = parameters(node.args)
+        code.parameters = tuple(a.arg for a in listed)
+        code.positional = len(node.args.posonlyargs) + len(node.args.args)
+        code.arguments = {self.heap.at(a, "argument"): a.arg for a in listed}
+        if owner is not None and not isinstance(node, ast.Lambda):
+            marks = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
+            if "staticmethod" in marks:
+                code.bound_to = "nothing"
+            elif "classmethod" in marks or name in ("__new__", "__init_subclass__"):
+                code.bound_to = "class"
+        if not code.parameters and code.bound_to != "nothing":
+            code.owner = None
+        return code
+
+    def _capture(self, code: Code, node: ast.AST) -> None:
+        """A closure holds what the names of the functions around it stand for."""
+        if not code.free:
+            return
+        local = function_locals(node)[0]  # type: ignore[arg-type]
+        inner = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & code.free - local
+        for name in sorted(inner):
+            slot = self.names.slots.get(self.key(name))
+            if slot is not None:
+                self.store(frozenset((code.number,)), slot.objects)
+
+    # -- targets -----------------------------------------------------------------
+
+    def assign(self, target: ast.expr, objects: Objects, value: ast.expr | None = None) -> None:
+        """Bind a target to a value; ``value`` is its expression where that is one display."""
+        if isinstance(target, ast.Name):
+            self.bind(target.id, objects)
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            parts = self.heap.parts(objects)
+            self.use(objects)
+            for element in target.elts:
+                self.assign(element, parts)
+        elif isinstance(target, ast.Starred):
+            self.assign(target.value, self.fresh(target, objects))
+        elif isinstance(target, ast.Attribute):
+            self._change(target.value, objects)
+        elif isinstance(target, ast.Subscript):
+            name = self._namespace_item(target)
+            if name is not None:
+                self.bind(name, objects)
+                return
+            self._change(target.value, objects, target.slice)
+
+    def _change(
+        self, node: ast.expr, objects: Objects = NONE, index: ast.expr | None = None
+    ) -> None:
+        into = self.evaluate(node)
+        self.evaluate(index)
+        if into:
+            self.touch(into)
+            self.store(into, objects)
+        else:
+            self.record.effect = True
+
+    def softly(self) -> Softly:
+        """Go through something that does not mind when a name is not there."""
+        return Softly(self)
+
+
+class Softly:
+    """A stretch in which the absence of a name is expected."""
+
+    def __init__(self, machine: Expressions) -> None:
+        self._machine = machine
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._machine.soft += 1
+        self._machine.doubt += 1
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._machine.soft -= 1
+        self._machine.doubt -= 1
+
+
+def copies(index: ast.expr) -> bool:
+    """Whether ``x[index]`` plainly makes a new object: a list of labels or a condition."""
+    if isinstance(index, (ast.List, ast.ListComp, ast.Compare)):
+        return True
+    if isinstance(index, ast.UnaryOp):
+        return isinstance(index.op, (ast.Invert, ast.Not))
+    if isinstance(index, ast.BinOp):
+        return isinstance(index.op, (ast.BitAnd, ast.BitOr))
+    if isinstance(index, ast.Tuple):
+        return any(copies(element) for element in index.elts)
+    return False

@@ -1,0 +1,124 @@
+"""Files as data flow: which step reads what an earlier one wrote."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Any
+
+from kfnb.notebook.constants import NotConstantError, evaluate
+from kfnb.notebook.files import file_uses
+from kfnb.notebook.flow.source import Source
+from kfnb.notebook.flow.walk import Facts, Walked
+from kfnb.pipeline import FileUse, Parameter, Piece
+
+_PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))
+
+
+def files_of(
+    prelude: Sequence[Piece],
+    body: Sequence[Piece],
+    sources: Mapping[int, Source],
+    constants: Mapping[str, object],
+) -> tuple[tuple[FileUse, ...], tuple[FileUse, ...]]:
+    """Give what a step's own cells read, and what they write."""
+    context = [
+        code for piece in prelude if piece.role != "parameters" and (code := _code(piece, sources))
+    ]
+    found: list[FileUse] = []
+    for piece in body:
+        code = sources[piece.cell].code
+        if _may_name_files(code, context):
+            found += file_uses(piece.cell, code, constants=constants, context=context)
+        context.append(code)
+    found = list(dict.fromkeys(found))
+    return (
+        tuple(use for use in found if use.mode == "read"),
+        tuple(use for use in found if use.mode == "write"),
+    )
+
+
+def _may_name_files(code: str, context: Sequence[str]) -> bool:
+    """A cell without a text and without a call of something that has one names no path."""
+    del context
+    return "(" in code
+
+
+def _code(piece: Piece, sources: Mapping[int, Source]) -> str:
+    code = sources[piece.cell].code
+    if piece.whole:
+        return code
+    lines = code.split("\n")
+    return "\n".join(
+        line
+        for statement in piece.statements
+        for line in lines[statement.first_line - 1 : statement.last_line]
+    )
+
+
+def known_constants(
+    facts: Facts, walked: Walked, parameters: Sequence[Parameter]
+) -> dict[str, object]:
+    """Give the constants that a step begins with: parameters, and what steps before assigned."""
+    known: dict[str, object] = {p.name: p.default for p in parameters if _simple(p.default)}
+    for name, (expression, cell) in walked.constants.items():
+        slot = facts.start.get(name)
+        if slot is None or slot.cells != {cell}:
+            continue
+        value = _evaluated(expression, known)
+        if value is None:
+            known.pop(name, None)
+        else:
+            known[name] = value
+    return known
+
+
+def _evaluated(node: ast.expr, known: Mapping[str, object]) -> Any:
+    modules = {"Path": "pathlib.Path", "pathlib": "pathlib", "os": "os"}
+    try:
+        value = evaluate(node, known, modules)
+    except (NotConstantError, RecursionError):
+        return None
+    if isinstance(value, PurePosixPath):
+        return str(value)
+    return value if _simple(value) else None
+
+
+def _simple(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return len(value) <= 64 and all(isinstance(v, _PATHLIKE) for v in value)
+    return isinstance(value, _PATHLIKE) and value is not None
+
+
+def file_edges(
+    order: Sequence[str],
+    reads: Mapping[str, Sequence[FileUse]],
+    writes: Mapping[str, Sequence[FileUse]],
+) -> dict[tuple[str, str], list[str]]:
+    """Give for each pair of steps the files that the second reads as the first wrote them."""
+    last: dict[str, str] = {}
+    found: dict[tuple[str, str], list[str]] = {}
+    for step in order:
+        own = {use.path for use in writes.get(step, ())}
+        for use in reads.get(step, ()):
+            if use.path is None:
+                continue
+            for path, writer in last.items():
+                first = next((u for u in writes[step] if u.path == path), None)
+                if first is not None and (first.cell, first.line) < (use.cell, use.line):
+                    continue
+                if _same(path, use.path):
+                    files = found.setdefault((writer, step), [])
+                    if path not in files:
+                        files.append(path)
+        last.update({path: step for path in own if path is not None})
+    return found
+
+
+def _same(written: str, read: str) -> bool:
+    """Whether reading ``read`` (a path, a pattern, or a folder) sees ``written``."""
+    if written == read or written.startswith(read.rstrip("/") + "/") or read in (".", ""):
+        return True
+    return any(c in read for c in "*?[") and fnmatchcase(written, read)

@@ -1,0 +1,310 @@
+"""The findings of data flow as diagnostics."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from kfnb.notebook.diagnostics import make
+from kfnb.notebook.flow.demand import Need
+from kfnb.notebook.flow.order import Place
+from kfnb.notebook.flow.scopes import bound_in
+from kfnb.notebook.flow.source import Source
+from kfnb.notebook.flow.tables import KNOWN_NAMES
+from kfnb.notebook.flow.walk import Unknown, Walked
+from kfnb.notebook.grouping import Declared, StepDecl
+from kfnb.pipeline import Diagnostic
+
+
+def syntax_errors(sources: Mapping[int, Source], owner: Mapping[int, str]) -> Iterator[Diagnostic]:
+    """Cells that do not parse."""
+    for cell, source in sorted(sources.items()):
+        if source.error is not None:
+            message, line = source.error
+            yield make(
+                "KFNB-E101",
+                f"{_of(owner.get(cell))} cannot be read: {message}",
+                "Correct the cell; the other cells were read without it.",
+                step=owner.get(cell),
+                cell=cell,
+                line=line,
+            )
+
+
+def returns(walked: Walked, owner: Mapping[int, str]) -> Iterator[Diagnostic]:
+    """``return`` outside of a function, which Python only refuses when it compiles."""
+    for cell, line in dict.fromkeys(walked.returns):
+        yield make(
+            "KFNB-E101",
+            f"{_of(owner.get(cell))} has a return outside of a function",
+            "Correct the cell; the other cells were read without it.",
+            step=owner.get(cell),
+            cell=cell,
+            line=line,
+        )
+
+
+class Undefined:
+    """Names that are read where nothing binds them."""
+
+    def __init__(
+        self, walked: Walked, declared: Declared, sources: Mapping[int, Source], *, broken: bool
+    ) -> None:
+        self.walked = walked
+        self.broken = broken
+        self.order = list(walked.facts)
+        self.later = _binders(walked)
+        self.skipped = _names_in(declared, sources)
+
+    def diagnostics(self, *, hidden: Iterable[tuple[int, str]]) -> Iterator[Diagnostic]:
+        """Give one diagnostic for each step and name; ``hidden`` (cell, name) are told otherwise."""
+        told: dict[tuple[str | None, str], Unknown] = {}
+        hidden = set(hidden)
+        for unknown in self.walked.unknown:
+            name = unknown.missing.name
+            if (unknown.cell, name) in hidden or name in KNOWN_NAMES and unknown.missing.slot is None:
+                continue
+            key = (unknown.step, name)
+            if key not in told or (
+                unknown.missing.certain and not told[key].missing.certain
+            ):
+                told[key] = unknown
+        for unknown in told.values():
+            found = self._one(unknown)
+            if found is not None:
+                yield found
+
+    def _one(self, unknown: Unknown) -> Diagnostic | None:
+        missing, step = unknown.missing, unknown.step
+        sure = missing.certain and not self.broken and not self._may_be_there(unknown)
+        if not sure and (missing.name in self.later or missing.slot is not None):
+            return None
+        if self._star_before(unknown):
+            return None
+        reader = f'step "{step}"' if step is not None else "setup"
+        perhaps = "" if sure else " may"
+        reads = "reads" if sure else "read"
+        why, remedy = self._why(unknown)
+        return make(
+            "KFNB-E102" if sure else "KFNB-W103",
+            f'{reader}{perhaps} {reads} "{missing.name}", which {why}',
+            remedy,
+            step=step,
+            cell=unknown.cell,
+            line=missing.line,
+        )
+
+    def _why(self, unknown: Unknown) -> tuple[str, str]:
+        name, step = unknown.missing.name, unknown.step
+        if unknown.missing.slot is not None:
+            cells = ", ".join(map(str, sorted(unknown.missing.slot.cells)))
+            return f"cell {cells} deletes", f'Bind "{name}" again before this cell.'
+        later = self.later.get(name)
+        if later is not None:
+            return (
+                f'no earlier step defines; step "{later}" does, later',
+                "Move this cell after it, or tag it with that step.",
+            )
+        if name in self.skipped:
+            return (
+                f"only cell {self.skipped[name]} defines, which is tagged skip",
+                "Remove that tag, or move the definition.",
+            )
+        before = self.walked.facts[step].start if step in self.walked.facts else {}
+        names = {*before, *self.later, *KNOWN_NAMES}
+        near = difflib.get_close_matches(name, sorted(names - {name}), 1, 0.75)
+        remedy = f'Did you mean "{near[0]}"?' if near else "Define it in a step before, or in setup."
+        return "no earlier step defines" if step is not None else "no earlier cell defines", remedy
+
+    def _may_be_there(self, unknown: Unknown) -> bool:
+        where = (unknown.cell, unknown.missing.line)
+        return any(
+            (cell, line) <= where or (step is not None and step != unknown.step)
+            for step, cell, line in self.walked.opaque
+            if step is None or self._before(step, unknown.step)
+        )
+
+    def _before(self, step: str, other: str | None) -> bool:
+        if other is None or step == other:
+            return True
+        return self.order.index(step) < self.order.index(other)
+
+    def _star_before(self, unknown: Unknown) -> bool:
+        return any(cell <= unknown.cell for cell in self.walked.stars)
+
+
+def _binders(walked: Walked) -> dict[str, str]:
+    """Which step binds a name, for the names that only steps bind."""
+    found: dict[str, str] = {}
+    for name, facts in walked.facts.items():
+        for each in facts.touched:
+            found.setdefault(each, name)
+    return found
+
+
+def _names_in(declared: Declared, sources: Mapping[int, Source]) -> dict[str, int]:
+    return {
+        name: cell
+        for cell in declared.skipped
+        if cell in sources
+        for name in bound_in(sources[cell].body)
+    }
+
+
+def setup_reads(walked: Walked, first_cell: Mapping[str, int]) -> Iterator[Diagnostic]:
+    """Setup cells that need what a step makes."""
+    for cell, line, name, step in dict.fromkeys(walked.setup_reads):
+        if first_cell.get(step, -1) > cell:
+            continue
+        yield make(
+            "KFNB-E105",
+            f'a setup cell needs "{name}" of step "{step}", but setup runs before every step',
+            "Tag this cell as a step, or move what needs the value into one.",
+            cell=cell,
+            line=line,
+        )
+
+
+def interleaving(
+    joined: Walked,
+    linear: Walked,
+    *,
+    places: Sequence[Place],
+    early: Iterable[int],
+) -> Iterator[tuple[tuple[int, str], Diagnostic]]:
+    """Cells that would see other bindings when their step's cells are joined."""
+    early = set(early)
+    steps = {place.cell: place.step for place in places}
+    told: set[tuple[str | None, str]] = set()
+    for (cell, name), here in sorted(joined.machine.first_seen.items()):
+        there = linear.machine.first_seen.get((cell, name))
+        if there is None or there == here or not name.isidentifier():
+            continue
+        if not there and here <= early | {c for c in here if steps.get(c) is None}:
+            continue
+        step = steps.get(cell)
+        yield (cell, name), _interleaved(cell, name, step, here=here, there=there)
+        told.add((step, name))
+
+
+def _interleaved(
+    cell: int, name: str, step: str | None, *, here: frozenset[int], there: frozenset[int]
+) -> Diagnostic:
+    sees = f"that of {_cells(there)}" if there else "none"
+    would = f"that of {_cells(here)}" if here else "none"
+    who = f'step "{step}"' if step is not None else "setup"
+    return make(
+        "KFNB-E104",
+        f'from top to bottom this cell sees "{name}" as {_version(there)}, but with the cells of '
+        f"{who} joined it would see {_version(here)}"
+        if there and here
+        else f'from top to bottom this cell sees {sees} of "{name}", but with the cells of {who} '
+        f"joined it would see {would}",
+        "Put the cells of each step together, or give the later ones a step of their own.",
+        step=step,
+        cell=cell,
+    )
+
+
+def _version(cells: frozenset[int]) -> str:
+    return f"{_cells(cells)} left it"
+
+
+def _cells(cells: Iterable[int]) -> str:
+    listed = sorted(cells)
+    if len(listed) == 1:
+        return f"cell {listed[0]}"
+    return "cells " + ", ".join(map(str, listed[:-1])) + f" and {listed[-1]}"
+
+
+def opaque(walked: Walked) -> Iterator[Diagnostic]:
+    """Code whose names cannot be known."""
+    for step, cell, line in dict.fromkeys(walked.opaque):
+        yield make(
+            "KFNB-W108",
+            f"{_of(step)} runs code that cannot be read here, so names may flow unseen",
+            "Name what it needs and makes in the cell, or say changes:NAME.",
+            step=step,
+            cell=cell,
+            line=line,
+        )
+    for step, cell, line in dict.fromkeys(walked.too_deep):
+        yield make(
+            "KFNB-W110",
+            f"{_of(step)} has a statement nested too deeply to be followed",
+            "Split the expression; its names are taken as read and perhaps bound.",
+            step=step,
+            cell=cell,
+            line=line,
+        )
+
+
+def kale(
+    needs: Mapping[str, Need], walked: Walked, steps: Sequence[StepDecl]
+) -> Iterator[Diagnostic]:
+    """Where Kale's rule (values come only from ``prev:`` ancestors) gives another producer."""
+    before = {s.name: s.kale_prev for s in steps}
+    order = [s.name for s in steps]
+    for step in steps:
+        if step.kale_prev is None:
+            continue
+        ancestors = _ancestors(step.name, before)
+        for name, ours in sorted(needs[step.name].inputs.items()):
+            if ours in ancestors:
+                continue
+            theirs = [
+                s for s in order if s in ancestors and name in walked.facts[s].touched
+            ]
+            other = f'take it from "{theirs[-1]}"' if theirs else "find it in none"
+            yield make(
+                "KFNB-W107",
+                f'step "{step.name}" gets "{name}" from "{ours}", as the notebook does; '
+                f"Kale's rule, by prev:, would {other}",
+                f'Add prev:{ours} to say so, or rename the value that is not meant.',
+                step=step.name,
+                cell=step.cells[0] if step.cells else None,
+            )
+
+
+def _ancestors(name: str, before: Mapping[str, tuple[str, ...] | None]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(before.get(name) or ())
+    while waiting:
+        each = waiting.pop()
+        if each not in found and each in before:
+            found.add(each)
+            waiting.extend(before[each] or ())
+    return found
+
+
+def early_setup(early: Mapping[int, tuple[str, str]]) -> Iterator[Diagnostic]:
+    """Setup cells that stand after the step that needs them."""
+    for cell, (step, name) in sorted(early.items()):
+        yield make(
+            "KFNB-W109",
+            f'step "{step}" needs "{name}" of this setup cell, which stands after it; '
+            "from top to bottom it would not be there",
+            "Move the setup cell up.",
+            step=step,
+            cell=cell,
+        )
+
+
+def changes_nothing(walked: Walked, steps: Sequence[StepDecl]) -> Iterator[Diagnostic]:
+    """``changes:`` of a name that is not there."""
+    slots = walked.machine.names.slots
+    for step in steps:
+        for name in step.changes:
+            if name not in slots:
+                near = difflib.get_close_matches(name, sorted(slots), 1, 0.75)
+                yield make(
+                    "KFNB-W111",
+                    f'step "{step.name}" says changes:{name}, and nothing binds that name',
+                    f'Did you mean "{near[0]}"?' if near else "Correct the name or remove the tag.",
+                    step=step.name,
+                    cell=step.cells[0] if step.cells else None,
+                )
+
+
+def _of(step: str | None) -> str:
+    return f'a cell of step "{step}"' if step is not None else "a setup cell"

@@ -1,0 +1,298 @@
+"""Calling what the notebook defines: summaries of functions, methods and classes.
+
+A summary is computed on what the outer names are at the call, kept as long as
+they stay that, and repeated to a fixpoint where functions call one another.
+"""
+
+from __future__ import annotations
+
+import ast
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from kfnb.notebook.flow.code import NOTHING, Code, Frame, Record, Summary
+from kfnb.notebook.flow.machine import Depends, Machine, is_private
+from kfnb.notebook.flow.names import ANY, BOUND, MAYBE, NEVER, UNBOUND, Changes, Slot
+from kfnb.notebook.flow.objects import NONE, Objects
+from kfnb.notebook.flow.scopes import function_locals
+
+_MOST_ROUNDS = 4
+_DEEPEST = 24
+
+
+@dataclass(slots=True)
+class _Known:
+    summary: Summary
+    depends: dict[str, Depends]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A summary that is being computed; ``met`` says that the computation came upon itself."""
+
+    summary: Summary
+    met: bool = False
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What a call passes, as far as it can be told.
+
+    ``spread`` are objects that may be any argument (``*args``, ``**options``);
+    ``known`` is False where the call itself is a guess.
+    """
+
+    positional: list[Objects] = field(default_factory=list)
+    keywords: dict[str, Objects] = field(default_factory=dict)
+    spread: Objects = NONE
+    known: bool = True
+
+    def all(self) -> Objects:
+        """Every object that is passed."""
+        return self.spread.union(*self.positional, *self.keywords.values())
+
+
+UNKNOWN = Arguments(known=False)
+
+
+class Functions(Machine):
+    """Summaries of the notebook's functions, and what applying them does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[int, _Known] = {}
+        self._open: dict[int, _Open] = {}
+
+    @abstractmethod
+    def body_of(self, code: Code) -> None:
+        """Go through the body of a function in its own frame."""
+
+    def may_call(self, objects: Objects) -> None:
+        """Take functions that a value is or holds as possibly called, with anything."""
+        for number in self.heap.code_of(objects):
+            self.apply(self.heap.code[number], UNKNOWN, certain=False, place=None)
+
+    # -- summaries -------------------------------------------------------------
+
+    def summary(self, code: Code) -> Summary:
+        """Tell what calling a function may do here and now."""
+        number = code.number
+        known = self._known.get(number)
+        if known is not None and all(self._still(n, d) for n, d in known.depends.items()):
+            self.depends.update(known.depends)
+            return known.summary
+        busy = self._open.get(number)
+        if busy is not None:
+            busy.met = True
+            return busy.summary
+        if len(self._open) > _DEEPEST:
+            return NOTHING
+        outer = self.depends
+        self.depends = {}
+        own = self._open[number] = _Open(NOTHING)
+        for _ in range(_MOST_ROUNDS):
+            own.met = False
+            found = self._analyse(code)
+            settled = found == own.summary or not own.met
+            own.summary = found
+            if settled:
+                break
+        del self._open[number]
+        if not any(o.met for o in self._open.values()) and not self._inside_parent(code):
+            self._known[number] = _Known(own.summary, self.depends)
+        outer.update(self.depends)
+        self.depends = outer
+        return own.summary
+
+    def _still(self, name: str, depends: Depends) -> bool:
+        slot = self.names.slots.get(name)
+        objects = slot.objects if slot else NONE
+        return (
+            objects == depends.objects
+            and (slot.module if slot else None) == depends.module
+            and self.heap.code_of(objects) == depends.code
+        )
+
+    def _inside_parent(self, code: Code) -> bool:
+        return code.parent is not None and self._active(code)
+
+    def _analyse(self, code: Code) -> Summary:
+        if isinstance(code.node, ast.ClassDef):
+            return self._analyse_class(code)
+        saved = (self.frames, self.record, self.unit, self.doubt, self.soft, self.dead)
+        function = self.function
+        self.frames = self._frames_around(code)
+        self.record = record = Record()
+        self.unit, self.doubt, self.soft, self.dead = -2 - code.number, 0, 0, False
+        self.function = code
+        self.names.fork()
+        frame = self._enter(code, code.node)
+        try:
+            self.body_of(code)
+            ways = list(frame.exits)
+            if not self.dead:
+                ways.append(self.names.since(frame.depth))
+        finally:
+            while self.names.depth > frame.depth:
+                self.names.take_back()
+            unit = self.unit
+            self.function = function
+            self.frames, self.record, self.unit, self.doubt, self.soft, self.dead = saved
+        return Summary(
+            reads={n: (r.certain, r.soft) for n, r in record.reads.items()},
+            bound=self._bound(ways, code, unit),
+            objects=frozenset(record.objects),
+            used=frozenset(record.used),
+            links=frozenset(record.links),
+            returns=frozenset(record.returns),
+            modules=frozenset(record.modules),
+            effect=record.effect,
+            opaque=record.opaque is not None,
+        )
+
+    def _frames_around(self, code: Code) -> list[Frame]:
+        for index, frame in enumerate(self.frames):
+            if frame.code is not None and frame.code.number == code.parent:
+                return self.frames[: index + 1]
+        return []
+
+    def _enter(self, code: Code, node: ast.AST) -> Frame:
+        assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        local, global_names, _ = function_locals(node)
+        frame = self.push("function", code.number, local, code=code)
+        frame.depth = self.names.depth - 1
+        frame.keys.update(dict.fromkeys(global_names))
+        for number, name in code.arguments.items():
+            objects = frozenset((number,))
+            if code.owner is not None and name == code.parameters[0]:
+                if code.bound_to == "class":
+                    objects |= {code.owner}
+                elif code.bound_to == "instance":
+                    self.heap.store(objects, frozenset((code.owner,)))
+            key = frame.keys[name] or name
+            self.names.set(key, Slot(objects, BOUND, self.unit, self.unit, frozenset()))
+        return frame
+
+    def _bound(self, ways: list[Changes], code: Code, unit: int) -> dict[str, Slot]:
+        if not ways:
+            return {}
+        self.names.fork()
+        self.names.join(ways, unit)
+        changed = self.names.take_back()
+        around = tuple(f"{f.number}:" for f in self._frames_around(code))
+        return {
+            key: slot or NEVER
+            for key, slot in changed.items()
+            if slot is not None
+            and unit in (slot.by, slot.unit)
+            and (not is_private(key) or (around and key.startswith(around)))
+        }
+
+    def _analyse_class(self, code: Code) -> Summary:
+        parts = [self.summary(method) for method in code.methods.values()]
+        parts += [self.summary(self.heap.code[base]) for base in code.bases]
+        arguments = frozenset(
+            number for method in code.methods.values() for number in method.arguments
+        )
+        reads: dict[str, tuple[bool, bool]] = {}
+        bound: dict[str, Slot] = {}
+        for part in parts:
+            for name, (_, soft) in part.reads.items():
+                reads[name] = (False, soft and reads.get(name, (False, True))[1])
+            for name, slot in part.bound.items():
+                bound[name] = slot._replace(
+                    status=MAYBE, objects=slot.objects | bound.get(name, NEVER).objects
+                )
+        return Summary(
+            reads=reads,
+            bound=bound,
+            objects=frozenset(o for p in parts for o in p.objects) - arguments,
+            modules=frozenset(m for p in parts for m in p.modules),
+            effect=any(p.effect for p in parts),
+            opaque=any(p.opaque for p in parts),
+        )
+
+    # -- application -----------------------------------------------------------
+
+    def apply(
+        self, code: Code, arguments: Arguments, *, certain: bool, place: ast.AST | None
+    ) -> Objects:
+        """Do here what calling ``code`` may do; gives what the call may return."""
+        summary = self.summary(code)
+        given = self._given(code, arguments)
+        result = self.make(place, "made") if place is not None else None
+
+        def mapped(objects: Iterable[int]) -> Objects:
+            found: set[int] = set()
+            for number in objects:
+                if number in code.arguments:
+                    found |= given.get(number, NONE)
+                elif self.inner.get(number) != code.number or number in self.heap.code:
+                    found.add(number)
+                elif result is not None:
+                    found.add(result)
+            return frozenset(found)
+
+        with self.doubtful(not certain):
+            self._apply_names(summary, mapped, certain=certain)
+            self.touch(mapped(summary.objects))
+            self.use(mapped(summary.used))
+        for into, what in summary.links:
+            self.store(mapped(into), mapped(what))
+        self.record.modules |= summary.modules
+        self.record.effect |= summary.effect and arguments.known
+        if summary.opaque and arguments.known and self.record.opaque is None:
+            self.record.opaque = self.line
+        if result is None:
+            return NONE
+        returned = mapped(summary.returns)
+        if result in returned:
+            self.store(frozenset((result,)), mapped(self.heap.reach(summary.returns)))
+        return returned
+
+    def _given(self, code: Code, arguments: Arguments) -> Mapping[int, Objects]:
+        given: dict[int, Objects] = {}
+        names = list(code.parameters)
+        for number, name in code.arguments.items():
+            position = names.index(name)
+            objects = arguments.keywords.get(name)
+            if objects is None and position < code.positional:
+                if position < len(arguments.positional):
+                    objects = arguments.positional[position]
+            elif objects is None:
+                extra = arguments.positional[code.positional :]
+                objects = NONE.union(*extra, *arguments.keywords.values())
+            if objects is None:
+                objects = code.defaults.get(name, NONE)
+            given[number] = objects | arguments.spread
+        return given
+
+    def _apply_names(
+        self, summary: Summary, mapped: Callable[[Iterable[int]], Objects], *, certain: bool
+    ) -> None:
+        for name, (read_certainly, soft) in summary.reads.items():
+            self.refer(
+                name,
+                self.line,
+                certain=certain and read_certainly and self.doubt == 0,
+                soft=soft or self.soft > 0,
+            )
+        for key, slot in summary.bound.items():
+            before = self.names.slots.get(key) or NEVER
+            objects = mapped(slot.objects)
+            if certain and slot.status == BOUND and slot.unit != ANY:
+                new = Slot(objects, BOUND, self.unit, self.unit, frozenset((self.cell,)))
+            elif certain and slot.status == UNBOUND and slot.unit != ANY:
+                new = Slot(NONE, UNBOUND, self.unit, self.unit, frozenset((self.cell,)))
+            else:
+                new = Slot(
+                    before.objects | objects,
+                    before.status if before.status == BOUND and slot.status == BOUND else MAYBE,
+                    before.unit if before.unit == self.unit else ANY,
+                    self.unit,
+                    before.cells | {self.cell},
+                )
+            if self.function is None and not is_private(key):
+                self.first_seen.setdefault((self.cell, key), before.cells)
+            self.set(key, new)

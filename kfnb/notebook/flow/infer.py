@@ -1,0 +1,166 @@
+"""From declared steps to a pipeline: what flows between them, and what is wrong."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+from kfnb.notebook.ambient import AmbientStep, ambient
+from kfnb.notebook.flow import findings
+from kfnb.notebook.flow.assemble import Assembly
+from kfnb.notebook.flow.demand import demand
+from kfnb.notebook.flow.metrics import plain_metrics
+from kfnb.notebook.flow.order import (
+    Place,
+    joined_sequence,
+    linear_sequence,
+    metrics_homes,
+    ordered,
+)
+from kfnb.notebook.flow.parameters import parameters
+from kfnb.notebook.flow.source import Source, parse
+from kfnb.notebook.flow.walk import Walked, walk
+from kfnb.notebook.grouping import Declared, StepDecl
+from kfnb.pipeline import Cell, Diagnostic, Pipeline
+
+_MOST_WALKS = 4
+
+
+def infer(declared: Declared) -> Pipeline:
+    """Work out what flows between the steps of a notebook.
+
+    Never raises for what stands in a cell: that is among the diagnostics.
+    """
+    collecting = gc.isenabled()
+    gc.disable()  # Syntax trees are many objects and no cycles.
+    try:
+        return _infer(declared)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _infer(declared: Declared) -> Pipeline:
+    cells = declared.document.cells
+    python = declared.document.language == "python"
+    sources = {c.index: _source(c, python) for c in cells if c.type == "code"}
+    steps = ordered(declared.steps, declared.on_exit)
+    homes = metrics_homes(declared, steps)
+    plain = {
+        cell: names for cell in homes if (names := plain_metrics(sources[cell])) is not None
+    }
+
+    def through(places: Sequence[Place]) -> Walked:
+        return walk(places, sources, declared, plain_metrics=plain)
+
+    early: dict[int, tuple[str, str]] = {}
+    for _ in range(_MOST_WALKS):
+        places = joined_sequence(declared, steps, homes=homes, early=early)
+        walked = through(places)
+        more = _too_late(walked, early, declared)
+        if not more:
+            break
+        early.update(more)
+
+    found: list[Diagnostic] = list(declared.diagnostics)
+    owner = {c: s.name for s in steps for c in s.cells}
+    used = {p.cell for p in places}
+    found += findings.syntax_errors({c: s for c, s in sources.items() if c in used}, owner)
+    found += findings.returns(walked, owner)
+    hidden: set[tuple[int, str]] = set()
+    linear = linear_sequence(declared, steps, homes=homes)
+    if [p.cell for p in linear] != [p.cell for p in places]:
+        for key, diagnostic in findings.interleaving(
+            walked, through(linear), places=places, early=early
+        ):
+            hidden.add(key)
+            found.append(diagnostic)
+    broken = any(s.error is not None for c, s in sources.items() if c in used)
+    undefined = findings.Undefined(walked, declared, sources, broken=broken)
+    found += undefined.diagnostics(hidden=hidden)
+    found += findings.setup_reads(walked, {s.name: min(s.cells, default=0) for s in steps})
+    found += findings.early_setup(early)
+    found += findings.changes_nothing(walked, steps)
+    found += findings.opaque(walked)
+
+    needs = demand(walked, [s.name for s in steps])
+    found += findings.kale(needs, walked, steps)
+    found_parameters = parameters(sources[c] for c in declared.parameters)
+    made, edges, definitions = Assembly(
+        walked=walked,
+        needs=needs,
+        order=steps,
+        sources=sources,
+        declared=declared,
+        homes=homes,
+        plain=plain,
+        parameters=found_parameters,
+    ).pipeline_parts()
+    found += _ambient(declared, steps, sources)
+    return Pipeline(
+        name=declared.name,
+        description=declared.description,
+        kernel=declared.document.kernel,
+        language=declared.document.language,
+        cells=cells,
+        parameters=found_parameters,
+        steps=MappingProxyType(made),
+        edges=edges,
+        diagnostics=_sorted(found),
+        definitions=definitions,
+        defaults=declared.defaults,
+        volumes=declared.volumes,
+        targets=declared.targets,
+        on_exit=declared.on_exit,
+        path=declared.document.path,
+    )
+
+
+def _source(cell: Cell, python: bool) -> Source:
+    return parse(cell) if python else Source(cell.index, cell.source, [], cell.tags)
+
+
+def _too_late(
+    walked: Walked, early: Mapping[int, object], declared: Declared
+) -> dict[int, tuple[str, str]]:
+    """Find setup cells that bind what a step before them needs."""
+    static = {*declared.setup, *declared.parameters}
+    makers: dict[str, int] = {}
+    for act in walked.acts:
+        if act.cell in static and act.cell not in early:
+            for name in act.must:
+                makers.setdefault(name, act.cell)
+    return {
+        makers[name]: (unknown.step, name)
+        for unknown in reversed(walked.unknown)
+        if unknown.step is not None
+        and (name := unknown.missing.name) in makers
+        and makers[name] > unknown.cell
+        and name not in walked.facts[unknown.step].touched
+    }
+
+
+def _ambient(
+    declared: Declared, steps: Sequence[StepDecl], sources: Mapping[int, Source]
+) -> list[Diagnostic]:
+    static = sorted({*declared.setup, *declared.parameters})
+    return ambient(
+        [AmbientStep(s.name, [(c, sources[c].code) for c in s.cells]) for s in steps],
+        [(c, sources[c].code) for c in static],
+    )
+
+
+def _sorted(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Errors first, then in the order of cells; nothing twice."""
+    return tuple(
+        sorted(
+            dict.fromkeys(found),
+            key=lambda d: (
+                d.severity != "error",
+                d.cell if d.cell is not None else -1,
+                d.line or 0,
+                d.code,
+            ),
+        )
+    )

@@ -1,0 +1,250 @@
+"""What IPython's calls do to names: shell lines, line magics and cell magics.
+
+Sources: IPython's documentation of its built-in magics and of ``var_expand``
+(``{expression}`` and ``$name`` are interpolated, ``{{`` and ``$$`` are not; where
+one of them cannot be evaluated the text stays as it is).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+
+from kfnb.notebook.flow.calls import is_shell
+from kfnb.notebook.flow.expressions import Softly
+from kfnb.notebook.flow.functions import Arguments
+from kfnb.notebook.flow.objects import NONE, Objects
+from kfnb.notebook.flow.statements import Statements
+
+_DOLLAR = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)")
+_BRACES = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")
+_OUTPUTS = re.compile(r"--(?:out|err|proc)[= ]+(\w+)")
+
+# Line magics that execute the rest of the line as Python, and those that do so in a function.
+_RUN = frozenset(("time", "prun", "memit", "lprun", "mprun", "snakeviz", "pyinstrument", "scalene"))
+_TIMED = frozenset(("timeit",))
+# Magics that neither read nor bind what flows between steps.
+_QUIET = frozenset(
+    """matplotlib config load_ext reload_ext unload_ext autoreload aimport pip conda mamba
+    micromamba uv pdb xmode colors gui who whos who_ls pwd cd ls ll la dirs pushd popd env set_env
+    history hist rerun_ precision debug tb logstart logstop logon logoff logstate lsmagic magic
+    quickref page alias unalias alias_magic bookmark system sx sc mkdir rmdir rm mv cp cat less more
+    man ldir lf lk lx connect_info notebook qtconsole killbgscripts doctest_mode automagic
+    autoawait tensorboard watermark dotenv nbdev_export reset_selective_ colors pprint
+    flake8_on pycodestyle_on black nb_black lab_black code_wrap subshell kfnb pipeline step
+    writefile file html HTML javascript js latex markdown svg SVG bash sh zsh script perl ruby
+    python python2 python3 pypy cmd powershell system! ! sx! capture_ mermaid dot graphviz""".split()
+)
+_ASKS = frozenset(("pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch", "pycat"))
+_NO_ARGUMENTS = Arguments()
+_SHELL_METHODS = frozenset(("system", "getoutput", "getoutput_", "system_raw", "system_piped"))
+
+
+class Machinery(Statements):
+    """The whole machine: statements, with what IPython's transformation makes of magics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._trees: list[ast.AST] = []
+
+    def magic(self, node: ast.Call, method: str) -> Objects | None:
+        """Go through a call on ``get_ipython()``."""
+        words = [a.value if isinstance(a, ast.Constant) else None for a in node.args]
+        texts = [w for w in words if isinstance(w, str)]
+        if len(texts) != len(node.args) or not texts:
+            return None
+        if method in _SHELL_METHODS:
+            self._interpolated(texts[0], node.lineno)
+            self.record.effect = True
+            return self.fresh(node)
+        if method == "run_line_magic" and len(texts) == 2:
+            return self._line_magic(node, texts[0].lstrip("%"), texts[1])
+        if method == "run_cell_magic" and len(texts) == 3:
+            return self._cell_magic(node, texts[0].lstrip("%"), texts[1], texts[2])
+        if method in ("run_cell", "ex", "ev"):
+            found = self.source(texts[0], node.lineno)
+            if found is None:
+                self.opaque(node.lineno)
+            return self.fresh(node)
+        return None
+
+    def _line_magic(self, node: ast.Call, name: str, line: str) -> Objects:
+        record = self.record
+        record.effect = True
+        if name in _RUN:
+            # Options such as -r or -f NAME come before the statement.
+            statement = line if name == "time" else _without_options(line)
+            found = self.source(statement, node.lineno, expression=True)
+            if found is None and statement.strip() and self.source(statement, node.lineno) is None:
+                self.opaque(node.lineno)
+            return found or NONE
+        if name in _TIMED:
+            self._timed(_without_options(line), node.lineno)
+            return self.fresh(node)
+        if name == "capture":
+            for word in line.split():
+                if word.isidentifier():
+                    self.bind(word, self.fresh(node))
+            return NONE
+        if name == "store":
+            self._store(node, line)
+            return NONE
+        if name == "xdel":
+            for word in line.split():
+                if word.isidentifier():
+                    self.read(word, node.lineno)
+                    self.unbind(word)
+            return NONE
+        if name in _ASKS:
+            with Softly(self):
+                for word in re.findall(r"[A-Za-z_]\w*", line)[:1]:
+                    self.read(word, node.lineno, call=True)
+            return NONE
+        if name == "pylab":
+            record.star = True
+            return NONE
+        self._interpolated(line, node.lineno)
+        if name not in _QUIET:
+            self.opaque(node.lineno)
+        return self.fresh(node)
+
+    def _cell_magic(self, node: ast.Call, name: str, line: str, body: str) -> Objects:
+        self.record.effect = True
+        if name == "capture":
+            self.source(body, node.lineno + 1)
+            return self._line_magic(node, name, line)
+        if name in _RUN:
+            if self.source(body, node.lineno + 1) is None:
+                self.opaque(node.lineno)
+            return NONE
+        if name in _TIMED:
+            self._timed(_without_options(line), node.lineno)
+            self._timed(body, node.lineno + 1)
+            return NONE
+        self._interpolated(line, node.lineno)
+        for bound in _OUTPUTS.findall(line):
+            self.bind(bound, self.fresh(node, NONE))
+        if name not in _QUIET:
+            self.opaque(node.lineno)
+        return self.fresh(node)
+
+    def _store(self, node: ast.Call, line: str) -> None:
+        words = [w for w in line.split() if w.isidentifier()]
+        if "-r" in line.split():
+            for word in words:
+                self.bind(word, self.fresh(node, NONE))
+            if not words:
+                self.opaque(node.lineno)
+        elif not line.startswith("-"):
+            for word in words[:1]:
+                self.read(word, node.lineno)
+
+    def _timed(self, code: str, line: int) -> None:
+        """Code that runs in a function of its own: it reads the notebook's names, and binds none."""
+        tree = _parsed(code, line)
+        if tree is None:
+            self.opaque(line)
+            return
+        self._trees.append(tree)
+        self.timed(tree.body)
+
+    def timed(self, body: list[ast.stmt]) -> None:
+        """Go through statements that ``%%timeit`` executes in a function."""
+        function = ast.parse("def timed(): pass").body[0]
+        assert isinstance(function, ast.FunctionDef)
+        function.body = body or function.body
+        self._trees.append(function)
+        for number in self.define(function, "timed"):
+            code = self.heap.code[number]
+            self.apply(code, _NO_ARGUMENTS, certain=self.doubt == 0, place=function)
+
+    def source(self, text: str, line: int, *, expression: bool = False) -> Objects | None:
+        """Go through code that stands in a string; None where it does not parse."""
+        if expression:
+            value = _expression(text, line)
+            if value is not None:
+                self._trees.append(value)
+                return self.evaluate(value)
+            return None
+        tree = _parsed(text, line)
+        if tree is None:
+            return None
+        self._trees.append(tree)
+        self.execute(tree.body)
+        return NONE
+
+    def _interpolated(self, text: str, line: int) -> None:
+        """Read the names that IPython puts into a command; what it cannot evaluate stays text."""
+        with Softly(self):
+            for expression in _interpolations(text):
+                value = _expression(expression, line)
+                if value is not None:
+                    self._trees.append(value)
+                    self.evaluate(value)
+
+
+def _interpolations(text: str) -> Iterator[str]:
+    yield from _DOLLAR.findall(text)
+    for inner in _BRACES.findall(text):
+        yield inner
+        if ":" in inner:
+            yield inner.rpartition(":")[0]
+        if "!" in inner:
+            yield inner.rpartition("!")[0]
+
+
+def _parsed(text: str, line: int) -> ast.Module | None:
+    if text.lstrip().startswith(("%", "!")) or "\n%" in text or "\n!" in text:
+        from kfnb.notebook.transform import transform
+
+        text = transform(text)
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    ast.increment_lineno(tree, line - 1)
+    return tree
+
+
+def _expression(text: str, line: int) -> ast.expr | None:
+    try:
+        value = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    ast.increment_lineno(value, line - 1)
+    return value
+
+
+def _without_options(line: str) -> str:
+    """Cut off what stands before the statement: ``-n 10 -o``."""
+    words = line.split()
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        takes = len(words[index]) == 2 and words[index][1] in "nrpstlfTDm"
+        index += 1 + (takes and index + 1 < len(words))
+    if not index:
+        return line
+    try:
+        return " ".join(words[index:]) if shlex.split(line) else line
+    except ValueError:
+        return " ".join(words[index:])
+
+
+def magic_of(statement: ast.stmt) -> tuple[str, str] | None:
+    """Give name and line of a magic that stands alone as a statement."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if (
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "run_line_magic"
+        and is_shell(call.func.value)
+        and len(call.args) == 2
+        and all(isinstance(a, ast.Constant) for a in call.args)
+    ):
+        name, line = (str(a.value) for a in call.args if isinstance(a, ast.Constant))
+        return name.lstrip("%"), line
+    return None
+
+

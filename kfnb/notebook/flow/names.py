@@ -1,0 +1,107 @@
+"""What is known of each name at a point of the program, and how branches join."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kfnb.notebook.flow.objects import NONE, Objects
+
+UNBOUND, MAYBE, BOUND = 0, 1, 2
+
+ANY = -1
+"""The unit of a name that only some paths of a unit bind."""
+
+
+class Slot(NamedTuple):
+    """What a name is at one point.
+
+    ``unit`` certainly bound it (a step, a setup statement, a function's body),
+    ``by`` touched it last; ``cells`` are those that may have had a part in it.
+    ``definition`` is the number of the definition that it plainly is, ``module``
+    the dotted name that an import gave it.
+    """
+
+    objects: Objects
+    status: int
+    unit: int
+    by: int
+    cells: frozenset[int]
+    definition: int | None = None
+    module: str | None = None
+
+
+NEVER = Slot(NONE, UNBOUND, ANY, ANY, frozenset())
+
+Changes = dict[str, Slot | None]
+
+
+class Names:
+    """All names with a trail, so that a branch can be taken and taken back."""
+
+    def __init__(self) -> None:
+        self.slots: dict[str, Slot] = {}
+        self.of_object: dict[int, set[str]] = {}
+        self._trails: list[Changes] = []
+
+    @property
+    def depth(self) -> int:
+        """How many branches are open."""
+        return len(self._trails)
+
+    def set(self, name: str, slot: Slot) -> None:
+        """Change what a name is, on the present path."""
+        if self._trails and name not in self._trails[-1]:
+            self._trails[-1][name] = self.slots.get(name)
+        self.slots[name] = slot
+        for number in slot.objects:
+            self.of_object.setdefault(number, set()).add(name)
+
+    def fork(self) -> None:
+        """Begin a branch."""
+        self._trails.append({})
+
+    def take_back(self) -> Changes:
+        """End the branch, as if it had not been; gives what it changed."""
+        before = self._trails.pop()
+        changed: Changes = {name: self.slots[name] for name in before}
+        for name, slot in before.items():
+            if slot is None:
+                del self.slots[name]
+            else:
+                self.slots[name] = slot
+        return changed
+
+    def since(self, depth: int) -> Changes:
+        """Give what changed since ``depth`` branches were open, without taking it back."""
+        return {name: self.slots[name] for trail in self._trails[depth:] for name in trail}
+
+    def join(self, branches: Sequence[Changes], unit: int) -> None:
+        """Go on where several branches may have been taken."""
+        if len(branches) == 1:
+            for name, slot in branches[0].items():
+                self.set(name, slot or NEVER)
+            return
+        for name in dict.fromkeys(n for branch in branches for n in branch):
+            before = self.slots.get(name)
+            ways = list(dict.fromkeys(branch.get(name, before) or NEVER for branch in branches))
+            self.set(name, joined(ways, unit))
+
+
+def joined(ways: Sequence[Slot], unit: int) -> Slot:
+    """Give what a name is where it may be any of ``ways``."""
+    first = ways[0]
+    if len(ways) == 1:
+        return first
+    statuses = {w.status for w in ways}
+    units = {w.unit for w in ways}
+    touched = {w.by for w in ways}
+    return Slot(
+        objects=frozenset().union(*(w.objects for w in ways)),
+        status=first.status if len(statuses) == 1 else MAYBE,
+        unit=first.unit if len(units) == 1 else ANY,
+        by=first.by if len(touched) == 1 else unit,
+        cells=frozenset().union(*(w.cells for w in ways)),
+        definition=first.definition if len({w.definition for w in ways}) == 1 else None,
+        module=first.module if len({w.module for w in ways}) == 1 else None,
+    )

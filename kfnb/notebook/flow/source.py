@@ -1,0 +1,77 @@
+"""Cells as parsed statements, with their spans and the hashes of their syntax trees."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from kfnb.pipeline import Cell, Statement
+
+
+@dataclass(eq=False, slots=True)
+class Source:
+    """The parsed code of one cell; ``error`` says why there is no body."""
+
+    cell: int
+    code: str
+    body: list[ast.stmt]
+    tags: tuple[str, ...] = ()
+    error: tuple[str, int | None] | None = None
+    _lines: list[str] = field(default_factory=list)
+    _made: dict[int, Statement] = field(default_factory=dict)
+
+    def statement(self, index: int) -> Statement:
+        """Give span and hash of a top-level statement."""
+        made = self._made.get(index)
+        if made is None:
+            made = self._made[index] = self._statement(self.body[index])
+        return made
+
+    def statements(self) -> tuple[Statement, ...]:
+        """Give all top-level statements."""
+        return tuple(self.statement(index) for index in range(len(self.body)))
+
+    def _statement(self, node: ast.stmt) -> Statement:
+        if not self._lines:
+            # As the parser counts lines: form feeds and the like do not end one.
+            self._lines = self.code.split("\n")
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+        last = node.end_lineno or node.lineno
+        return Statement(
+            first_line=first,
+            first_column=self._column(first, node.col_offset),
+            last_line=last,
+            last_column=self._column(last, node.end_col_offset or 0),
+            code=self._hash(node, first, last),
+        )
+
+    def _column(self, line: int, offset: int) -> int:
+        """Turn an offset in UTF-8 bytes into one in characters."""
+        text = self._lines[line - 1]
+        if text.isascii():
+            return offset
+        return len(text.encode()[:offset].decode(errors="replace"))
+
+    def _hash(self, node: ast.stmt, first: int, last: int) -> str:
+        try:
+            text = ast.dump(node)
+        except RecursionError:
+            text = "\n".join(self._lines[first - 1 : last])
+        return blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()
+
+
+def parse(cell: Cell) -> Source:
+    """Parse a cell's code as IPython gives it to Python."""
+    code = cell.source if cell.code is None else cell.code
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            body = ast.parse(code).body
+    except SyntaxError as error:
+        message = (error.msg or "invalid syntax").split(" (")[0]
+        return Source(cell.index, code, [], cell.tags, (message, error.lineno))
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Source(cell.index, code, [], cell.tags, (str(error) or "it is nested too deeply", 1))
+    return Source(cell.index, code, body, cell.tags)
