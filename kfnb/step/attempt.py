@@ -84,11 +84,11 @@ class Attempt:
     def _execute_and_publish(self) -> str:
         order = self.order
         loop = _event_loop()
+        self.store = open_store(Path(order.store))
         session = self.session = OrderSession(self)
         try:
             # the kernel boots while this process prepares and imports papermill
             loop.run_until_complete(session.launch())
-            self.store = open_store(Path(order.store))
             self.staging = self.store.staging()
             key = manifest_key(order.run, order.step_id, index=order.index)
             if self.store.get(key) is not None:

@@ -26,7 +26,11 @@ EXIT_CODES: Mapping[FailureClass, int] = {
 }
 
 _TRACEBACK = 64 << 10
-_DISK = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file became larger than this process may write (ulimit -f)",
+}
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _EXIT = "raise an error to stop here, or leave the line out"
 
@@ -93,11 +97,11 @@ def kernel_gone(order: StepOrder, gone: KernelGone, *, peak: int, available: int
 def stopped(order: StepOrder, stop: Stopped, *, cell: int | None) -> Failure:
     """Explain a step that was stopped from outside."""
     if stop.reason == "timeout":
-        seconds = f"{order.timeout:g}"
+        limit = order.timeout or 0
         return Failure(
             kind="timeout",
-            summary=f'Step "{order.step}" took longer than its timeout of {seconds} seconds'
-            f"{_during(cell)}.",
+            summary=f'Step "{order.step}" took longer than its timeout of {limit:g} '
+            f"second{'' if limit == 1 else 's'}{_during(cell)}.",
             remedy='Make it faster, or give it more time ("timeout:" tag, --timeout).',
             cell=cell,
         )
@@ -154,6 +158,8 @@ def values_failed(order: StepOrder, problem: Mapping[str, Any]) -> Failure:
             evalue=evalue,
             traceback=traceback,
         )
+    if ename == "DamagedError":
+        kind = "infrastructure"
     made = {given.name: given.producer for given in order.inputs if given.producer}
     steps = sorted({made[name] for name in problem.get("names", ()) if name in made})
     origin = f" (from {', '.join(steps)})" if steps else ""

@@ -33,6 +33,10 @@ class Guard:
         """Forget the process group: it is gone."""
         self._tell(f"-{group}\n")
 
+    def remove(self, folder: str) -> None:
+        """Let the folder ``folder`` go with this process."""
+        self._tell(f"/{folder}\n")
+
     def _tell(self, line: str) -> None:
         if self.pipe >= 0:
             with contextlib.suppress(OSError):
@@ -71,12 +75,30 @@ def _keep_watch(read: int, write: int) -> None:
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     groups: set[int] = set()
+    folders: list[bytes] = []
     rest = b""
     while data := os.read(read, 4096):
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
-            (groups.add if line[:1] == b"+" else groups.discard)(int(line[1:]))
+            what, about = line[:1], line[1:]
+            if what == b"/":
+                folders.append(about)
+            else:
+                (groups.add if what == b"+" else groups.discard)(int(about))
     deadline = time.monotonic() + _PATIENCE
+    # a killed process stays in its group until somebody has asked for its exit code
     while groups and time.monotonic() < deadline:
         groups = {group for group in groups if kill_group(group)}
         time.sleep(0.01)
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            _remove(folder)
+
+
+def _remove(folder: bytes) -> None:
+    from pathlib import Path
+
+    path = Path(os.fsdecode(folder))
+    for entry in path.iterdir():
+        entry.unlink()
+    path.rmdir()

@@ -8,6 +8,7 @@ user's namespace.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PLAN = "inside.json"
 RESULT = "inside.result.json"
+_OURS = {"kfnb", "cloudpickle"}
 
 
 class StepProblem(Exception):  # noqa: N818 (shown to people as it is)
@@ -44,6 +46,15 @@ class Inside:
         self.loaded: list[Loaded] = []
         self.given: dict[str, Any] = {}
         self.watch: Watch | None = None
+
+    def followed(self) -> set[str]:
+        """Return the loaded names whose values later steps may see.
+
+        That is those that the step publishes or that later steps read, and, because
+        nobody here knows who reads them, those that came along in a shared bundle.
+        """
+        shared = {n for loaded in self.loaded if len(loaded.values) > 1 for n in loaded.values}
+        return set(self.given) & (shared | {*self.plan["watch"], *self.plan["outputs"]})
 
 
 _inside: dict[str, Inside] = {}
@@ -88,7 +99,9 @@ def load_inputs(order_path: str) -> None:
         for name in bundle["bind"]:
             if name in loaded.values:
                 names[name] = loaded.values[name]
-    inside.watch = values.Watch(inside.loaded)
+    inside.watch = values.Watch(
+        inside.loaded, names=inside.followed(), definitions=inside.plan["definitions"]
+    )
 
 
 def publish(order_path: str) -> None:
@@ -125,48 +138,85 @@ def user_names() -> MutableMapping[str, Any]:
 
 def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
     """Save what is to be saved; the result as JSON values."""
-    outputs: list[str] = inside.plan["outputs"]
+    plan, given = inside.plan, inside.given
     changed = inside.watch.changed() if inside.watch is not None else set()
-    bound = {name: names[name] for name in outputs if name in names}
-    unexpected = {name: "changed in place" for name in inside.plan["watch"] if name in changed} | {
-        name: "bound to another value"
-        for name in inside.plan["watch"]
-        if name in inside.given and name in names and names[name] is not inside.given[name]
-    }
-    extra = {n: names.get(n, inside.given.get(n)) for n in unexpected if n not in bound}
-    described: dict[str, Any] = {}
+    bound = {name: names[name] for name in plan["outputs"] if name in names}
+    others = {n: names.get(n, given[n]) for n in sorted(inside.followed()) if n not in bound}
+    unexpected = {n: _surprise(n, others[n], inside, changed) for n in plan["watch"] if n in others}
+    unexpected = {name: reason for name, reason in unexpected.items() if reason}
+    tied = _sharing(inside, bound, others) if bound else set()
+    values_to_save = {**bound, **{n: v for n, v in others.items() if n in tied or n in unexpected}}
     saved: Saved | None = None
-    if bound or extra:
+    described: dict[str, Any] = {}
+    if values_to_save:
         from kfnb.step import values
 
         saved = values.save(
-            {**bound, **extra},
-            folder=Path(inside.plan["staging"]),
-            definitions=inside.plan["definitions"],
-            origin=inside.plan["origin"],
+            values_to_save,
+            folder=Path(plan["staging"]),
+            definitions=plan["definitions"],
+            origin=plan["origin"],
         )
-        for bundle in saved.bundles:
-            for name in bundle.names:
-                described[name] = values.describe({**inside.given, **names}[name])
-    _log_metrics(inside.plan["metrics"], names)
+        described = {
+            name: values.describe(values_to_save[name])
+            for bundle in saved.bundles
+            for name in bundle.names
+        }
+    not_numbers = _log_metrics(plan["metrics"], names)
     return {
         "bundles": _bundles(saved),
         "aliases": [list(group) for group in saved.aliases] if saved else [],
         "failed": _failed(saved),
         "described": described,
-        "absent": [name for name in outputs if name not in names],
+        "absent": [name for name in plan["outputs"] if name not in names],
         "unchanged": [
-            n
-            for n in outputs
-            if n in inside.given and names.get(n) is inside.given[n] and n not in changed
+            name
+            for name, value in values_to_save.items()
+            if name in given and value is given[name] and name not in changed
         ],
         "unexpected": unexpected,
         "read": sorted(inside.audit.read - inside.audit.written - _module_files(inside)),
         "written": sorted(inside.audit.written),
         "packages": packages(set(sys.modules), before=inside.modules),
         "python": sys.version.split()[0],
-        "not_numbers": _not_numbers(inside.plan["metrics"], names),
+        "not_numbers": not_numbers,
     }
+
+
+def _surprise(name: str, value: Any, inside: Inside, changed: set[str]) -> str:
+    """Say how a value that the step was not known to change is another one now."""
+    if value is not inside.given[name]:
+        return "bound to another value"
+    return "changed in place" if name in changed else ""
+
+
+def _sharing(inside: Inside, bound: Mapping[str, Any], others: Mapping[str, Any]) -> set[str]:
+    """Return the names among ``others`` that share mutable objects with an output.
+
+    They are published together with it, so that both stay one object downstream.
+    """
+    if not others:
+        return set()
+    from kfnb.step.values.saving import dump
+    from kfnb.step.values.sharing import Reached, groups
+
+    def reached(values: Mapping[str, Any]) -> dict[str, Reached]:
+        found = {}
+        for name, value in values.items():
+            with contextlib.suppress(Exception):  # what cannot be saved is refused elsewhere
+                one = dump(
+                    {name: value},
+                    definitions=inside.plan["definitions"],
+                    origin=inside.plan["origin"],
+                )
+                found[name] = Reached.of(one.pickler)
+        return found
+
+    candidates = {n: r for n, r in reached(others).items() if r.objects or r.memory}
+    if not candidates:
+        return set()
+    joined = groups({**reached(bound), **candidates})
+    return {n for group in joined if not bound.keys().isdisjoint(group) for n in group} - set(bound)
 
 
 def _bundles(saved: Saved | None) -> list[dict[str, Any]]:
@@ -202,7 +252,7 @@ def packages(modules: Iterable[str], *, before: Iterable[str] = ()) -> dict[str,
     from importlib import metadata
 
     tops = {name.partition(".")[0] for name in modules}
-    tops -= {name.partition(".")[0] for name in before}
+    tops -= {name.partition(".")[0] for name in before} | _OURS
     tops = {t for t in tops if not t.startswith("_") and t not in sys.stdlib_module_names}
     tops = {t for t in tops if _installed(t)}
     if not tops:
@@ -255,22 +305,16 @@ def _module_files(inside: Inside) -> set[str]:
     return found
 
 
-def _log_metrics(wanted: Iterable[str], names: Mapping[str, Any]) -> None:
-    skipped = set(_not_numbers(wanted, names))
-    for name in wanted:
-        if name in names and name not in skipped:
-            metrics.log_metric(name, names[name])
-
-
-def _not_numbers(wanted: Iterable[str], names: Mapping[str, Any]) -> dict[str, str]:
-    found = {}
+def _log_metrics(wanted: Iterable[str], names: Mapping[str, Any]) -> dict[str, str]:
+    """Log the values of ``wanted``; the reasons for those that are no numbers."""
+    refused = {}
     for name in wanted:
         if name in names:
             try:
-                metrics.checked(name, names[name])
+                metrics.log_metric(name, names[name])
             except (TypeError, ValueError) as error:
-                found[name] = str(error)
-    return found
+                refused[name] = str(error)
+    return refused
 
 
 def _problem(phase: str, error: Exception, names: Iterable[str]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Kernel:
         self._pipe = -1
         self._watching: asyncio.Task[None] | None = None
         self.folder = socket_folder()
+        self._guard.remove(str(self.folder))
         self.manager = AsyncKernelManager(**_transport(self.folder))
         if name:
             self.manager.kernel_name = name

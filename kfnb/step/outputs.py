@@ -19,7 +19,7 @@ RUNS = 1000
 DISPLAYED = 64 << 20
 """Bytes of rich output that a cell may have."""
 
-_CUT = "\n[kfnb: {count:,} characters are left out here; the step's log has the first {log} MB]\n"
+_CUT = "\n[kfnb: {count:,} characters are left out here; the step's log has more of them]\n"
 _FULL = "[kfnb: this cell displayed more than {size} MB; the rest is left out]\n"
 
 

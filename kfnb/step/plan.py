@@ -12,7 +12,7 @@ from kfnb.step.inside import PLAN
 from kfnb.step.kernel import Kernel
 from kfnb.step.kernelpath import make_path, needs_path
 from kfnb.step.order import KERNEL_PATH, StepOrder
-from kfnb.store import Store
+from kfnb.store import Store, hash_bytes
 from kfnb.store.manifest import Bundle
 
 LOCAL = "inputs"
@@ -54,9 +54,16 @@ def write(order: StepOrder, store: Store, staging: Path, *, path: Path | None) -
         "watch": order.watch,
         "definitions": order.definitions,
         "metrics": order.metrics,
-        "origin": order.step,
+        "origin": origin(order),
     }
     (Path(order.folder) / PLAN).write_text(json.dumps(plan), encoding="utf-8")
+
+
+def origin(order: StepOrder) -> str:
+    """Return a text that is the same whenever the same step executes the same source."""
+    notebook = json.loads(Path(order.notebook).read_bytes())
+    sources = [c["source"] for c in notebook["cells"] if c["metadata"].get("kfnb")]
+    return f"{order.step} {hash_bytes(json.dumps(sources).encode())}"
 
 
 def is_far(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
