@@ -8,6 +8,7 @@ the line that the author sees.
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -156,9 +157,9 @@ def executable(cell: Cell) -> str:
     """
     if cell.code is None:
         return cell.source
-    source, code = cell.source.split("\n"), cell.code.split("\n")
-    if len(source) < len(code) and not any(code[len(source) :]):
-        code = code[: len(source)]
+    if cell.source.startswith("%%") and _body_of_magic(cell.code) == _after_first(cell.source):
+        return cell.source
+    source, code = cell.source.rstrip("\n").split("\n"), cell.code.rstrip("\n").split("\n")
     following = next((line for line in source[1:] if line.strip()), "")
     hidden_magic = cell.source.lstrip().startswith("%%step") and following.startswith("%%")
     if len(source) != len(code) or hidden_magic:
@@ -175,6 +176,20 @@ def render(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(render(v) for v in value) + "]"
     return repr(value)
+
+
+def _body_of_magic(code: str) -> str | None:
+    """Return the text that a transformed cell hands to its cell magic."""
+    try:
+        (statement,) = ast.parse(code).body
+        *_, body = statement.value.args  # type: ignore[attr-defined]
+        return str(body.value).rstrip("\n")
+    except (SyntaxError, ValueError, AttributeError):
+        return None
+
+
+def _after_first(source: str) -> str:
+    return source.partition("\n")[2].rstrip("\n")
 
 
 def _without(source: Sequence[str], code: Sequence[str]) -> str:
