@@ -11,6 +11,7 @@ from typing import Any
 
 from kfnb.step.values import container
 from kfnb.step.values.saving import dump
+from kfnb.step.values.watching import ComparingPickler
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ class Watch:
 
     def _digest(self, bundle: Loaded, value: Any) -> bytes | None:
         try:
-            one = dump(value, definitions=self._definitions, origin="watch")
+            one = dump(value, definitions=self._definitions, origin="watch", by=ComparingPickler)
         except Exception:
             return None
         digest = hashlib.blake2b(one.pickled, digest_size=16)

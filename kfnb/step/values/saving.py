@@ -108,12 +108,13 @@ def dump(
     definitions: Collection[str],
     origin: str,
     owners: Mapping[int, Any] | None = None,
+    by: type[Pickler] = Pickler,
 ) -> Dump:
     """Pickle a value in memory, its large buffers beside it."""
 
     def once() -> Dump:
         file = io.BytesIO()
-        pickler = Pickler(file, definitions=definitions, origin=origin, owners=owners)
+        pickler = by(file, definitions=definitions, origin=origin, owners=owners)
         pickler.dump(value)
         return Dump(file.getvalue(), pickler)
 
