@@ -58,7 +58,8 @@ def parse_parameter(pipeline: Pipeline, name: str, text: str) -> Any:
         return text
     if name in known and not isinstance(value, str) and _kinds(known[name]) == {"str"}:
         return text
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
+    wants_text = name in known and _kinds(known[name]) == {"str"}
+    if value == text.strip() and _NUMBER.fullmatch(value) and not wants_text:
         return float(value.replace("_", ""))
     return value
 
@@ -83,10 +84,13 @@ def _fitting(parameter: Parameter, value: Any) -> Any:
 
 def _kinds(parameter: Parameter) -> set[str]:
     """Find the plain types that a parameter may have; empty if anything goes."""
-    words = re.findall(r"[A-Za-z_][\w.]*", re.sub(r"\[[^\[\]]*\]", "", parameter.type or ""))
-    if re.match(r"(typing\.)?Optional\b", parameter.type or ""):
-        inner = (parameter.type or "").partition("[")[2].rpartition("]")[0]
-        words = [*re.findall(r"[A-Za-z_][\w.]*", re.sub(r"\[[^\[\]]*\]", "", inner)), "None"]
+    said = parameter.type or ""
+    optional = re.fullmatch(r"(?:typing\.)?Optional\[(.*)\]", said, re.DOTALL)
+    if optional:
+        said = optional[1]
+    while (outer := re.sub(r"\[[^\[\]]*\]", "", said)) != said:
+        said = outer
+    words = re.findall(r"[A-Za-z_][\w.]*", said) + (["None"] if optional else [])
     kinds = set()
     for word in words:
         plain = word.rpartition(".")[2]
