@@ -125,19 +125,35 @@ def exit_code(view: RunView, *, interrupted: bool = False) -> int:
 
 def ask(interrupts: Interrupts) -> str:
     """Ask a person whether to ``detach``, ``stop`` or ``go on``; another Ctrl+C means stop."""
-    click.echo(
-        "\nd detaches (the run goes on), s stops it, any other key goes on watching: ", nl=False
-    )
     try:
         with interrupts.raising():
-            key = click.getchar()
-    except (KeyboardInterrupt, EOFError):
+            key = _key("d detaches (the run goes on), s stops it, any other key goes on watching: ")
+    except KeyboardInterrupt:
         key = "s"
     finally:
         interrupts.take()
-    choice = {"d": "detach", "s": "stop", "\x03": "stop"}.get(key.lower(), "go on")
+    # No key at all: the terminal is gone, and the run does not belong to it.
+    choice = {"d": "detach", "": "detach", "s": "stop", "\x03": "stop"}.get(key.lower(), "go on")
     click.echo(choice)
     return choice
+
+
+def _key(question: str) -> str:
+    """Ask for one key; what is typed while the question appears counts."""
+    if sys.platform == "win32":
+        click.echo(question, nl=False)
+        return click.getchar()
+    import termios
+    import tty
+
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    try:
+        tty.setcbreak(terminal, termios.TCSADRAIN)
+        click.echo(f"\n{question}", nl=False)
+        return os.read(terminal, 16).decode("utf-8", "replace")
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 class Interrupts:

@@ -61,6 +61,13 @@ class Commands(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, said) for name, (_, said) in _COMMANDS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Call a command; click would make a closed pipe an exit code of a failure."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return reader_left(0)
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Call a command and exit with its code; every error is a sentence on stderr."""
         extra["standalone_mode"] = False

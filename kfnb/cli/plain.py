@@ -92,7 +92,8 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
         yield f"{name}: succeeded" + (f" in {took}" if took else "")
     elif event.type == "AttemptFailed":
         if _tried_again(view, event):
-            yield f"{name}: attempt {attempt} failed, it is tried again: {brief(data, event.step or '')}"
+            said = brief(data, event.step or "")
+            yield f"{name}: attempt {attempt} failed, it is tried again: {said}"
     elif event.type == "StepFailed":
         yield f"{name}: failed: {brief(data, event.step or '')}"
     elif event.type == "StepSkipped":

@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from kfnb.engine.journal import Journal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Cell, Edge, Options, Parameter, Pipeline, Step
 from kfnb.runners import create_run
+from kfnb.store.locks import is_locked
 
 SOURCES = {
     "load": "rows = [1, 2, 3]",
@@ -42,7 +45,7 @@ def pipeline(path: Path | None = None, sources: Mapping[str, str] = SOURCES) -> 
     names = list(sources)
     cells = [Cell(0, "c0", "code", "rate = 0.1", tags=("parameters",))]
     cells += [Cell(n, f"c{n}", "code", source) for n, source in enumerate(sources.values(), 1)]
-    flows = ["rows", "model", "more", "rest"]
+    flows = ["rows", "model", "more", "rest", "end"]
     return Pipeline(
         name="made",
         description="",
@@ -61,7 +64,7 @@ def pipeline(path: Path | None = None, sources: Mapping[str, str] = SOURCES) -> 
             for n, name in enumerate(names)
         },
         edges=tuple(
-            Edge(a, b, (flows[n],)) for n, (a, b) in enumerate(zip(names, names[1:], strict=False))
+            Edge(a, b, (flows[n],)) for n, (a, b) in enumerate(pairwise(names))
         ),
         diagnostics=(),
         path=str(path) if path else None,
@@ -186,6 +189,6 @@ def drive(run: RunFolder, *script: Any) -> subprocess.Popen[bytes]:
     """
     command = [sys.executable, "-c", textwrap.dedent(DRIVER), str(run.path), json.dumps(script)]
     process = subprocess.Popen(command, start_new_session=True)
-    while not run.driver_lock.exists() or not run.driver_lock.read_text():
-        assert process.poll() is None
+    while process.poll() is None and not is_locked(run.driver_lock):
+        time.sleep(0.01)
     return process

@@ -1,0 +1,262 @@
+"""The commands about runs, on runs that a script has written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from kfnb.cli.main import cli
+from tests.cli import scripted
+from tests.cli.scripted import drive, log, made_run, write
+
+Call = Callable[..., Result]
+
+
+@pytest.mark.parametrize("command", ["", *cli.list_commands(None)])  # type: ignore[arg-type]
+def test_every_command_has_help_with_examples(kfnb: Call, command: str) -> None:
+    result = kfnb(*command.split(), "--help")
+    assert result.exit_code == 0
+    assert "Example" in result.output
+    assert "kfnb" in result.output.partition("Example")[2]
+
+
+def test_runs_are_listed_newest_first(kfnb: Call, tmp_path: Path) -> None:
+    first = made_run(tmp_path / "a.ipynb")
+    write(first, *scripted.FAILED)
+    second = made_run(tmp_path / "b.ipynb")
+    write(second, *scripted.SUCCEEDED)
+    lines = kfnb("runs").stdout.splitlines()
+    assert [line.split()[0] for line in lines] == [second.id, first.id]
+    assert "succeeded" in lines[0]
+    assert "failed" in lines[1]
+    listed = kfnb("runs", tmp_path / "a.ipynb", "--json").stdout
+    assert [run["id"] for run in json.loads(listed)] == [first.id]
+
+
+def test_no_runs_is_no_error(kfnb: Call) -> None:
+    result = kfnb("runs")
+    assert result.exit_code == 0
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("how", ["id", "prefix", "latest", "notebook"])
+def test_a_run_is_found(kfnb: Call, tmp_path: Path, how: str) -> None:
+    notebook = tmp_path / "train.ipynb"
+    run = made_run(notebook)
+    write(run, *scripted.SUCCEEDED)
+    name = {"id": run.id, "prefix": run.id[:-1], "latest": "latest", "notebook": str(notebook)}[how]
+    assert json.loads(kfnb("status", name, "--json").stdout)["id"] == run.id
+
+
+def test_the_beginning_of_two_runs(kfnb: Call) -> None:
+    ids = sorted(made_run().id for _ in range(2))
+    result = kfnb("status", ids[0][:4])
+    assert result.exit_code == 2
+    assert ids[0] in result.stderr
+    assert ids[1] in result.stderr
+
+
+@pytest.mark.parametrize("name", ["../../etc", "nothing", "x.ipynb", "", ".."])
+def test_a_run_that_is_not_there(kfnb: Call, name: str) -> None:
+    made_run()
+    result = kfnb("status", name)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("kfnb: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_status_tells_what_happened(kfnb: Call) -> None:
+    run = made_run()
+    write(run, *scripted.FAILED)
+    log(run, "train", "epoch 1\n")
+    said = kfnb("status").stdout
+    assert "✓ succeeded  load" in said
+    assert 'step "train" failed' in said.replace("Step", "step")
+    assert "epoch 1" in said
+    assert "loss = 0.5" in said
+
+
+def test_a_lost_driver_is_told(kfnb: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = made_run()
+    write(run, *scripted.LOADED)
+    said = kfnb("status").stdout
+    assert "lost since" in said
+    assert f"kfnb resume {run.id}" in said
+    assert "lost" in kfnb("runs").stdout
+
+
+def test_logs_of_one_step_are_as_it_printed(kfnb: Call) -> None:
+    run = made_run()
+    write(run, *scripted.FAILED)
+    log(run, "train", "one\rtwo\nüber")
+    assert kfnb("logs", run.id, "train").stdout == "one\rtwo\nüber"
+    assert kfnb("logs", run.id).stdout == "==> train <==\none\rtwo\nüber"
+
+
+def test_logs_of_a_step_that_is_not_there(kfnb: Call) -> None:
+    run = made_run()
+    result = kfnb("logs", run.id, "trian")
+    assert result.exit_code == 2
+    assert '"train"' in result.stderr
+
+
+def test_logs_follow_until_the_end(kfnb: Call) -> None:
+    run = made_run()
+    log(run, "load", "loaded\n")
+    log(run, "train", "epoch 1\nepoch 2")
+    spoken = {"kind": "stream", "cell": 1}
+    driver = drive(
+        run,
+        *scripted.LOADED[:3],
+        ("CellOutput", "load", {**spoken, "offset": 0, "length": 7}, 1),
+        scripted.LOADED[-1],
+        0.3,
+        *scripted.TRAINING,
+        ("CellOutput", "train", {**spoken, "offset": 0, "length": 11}, 1),
+        0.3,
+        ("CellOutput", "train", {**spoken, "offset": 11, "length": 4}, 1),
+        *scripted.SUCCEEDED[9:],
+    )
+    result = kfnb("logs", run.id, "-f")
+    driver.wait()
+    assert result.exit_code == 0
+    assert result.stdout == "load | loaded\ntrain | epoch 1\ntrain | epoch 2\n"
+    assert kfnb("logs", run.id, "train", "-f").stdout == "epoch 1\nepoch 2"
+
+
+def test_stop_waits_for_the_end(kfnb: Call) -> None:
+    run = made_run()
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 30)
+    result = kfnb("stop", run.id)
+    driver.wait()
+    assert result.exit_code == 0
+    assert result.stdout == f"run {run.id} cancelled\n"
+    again = kfnb("stop", run.id)
+    assert again.exit_code == 0
+    assert "has ended already" in again.stdout
+
+
+def test_resume_of_a_run_that_goes_on(kfnb: Call) -> None:
+    run = made_run()
+    driver = drive(run, *scripted.LOADED, 30)
+    result = kfnb("resume", run.id)
+    driver.kill()
+    driver.wait()
+    assert result.exit_code == 2
+    assert "still going on" in result.stderr
+
+
+def test_resume_of_a_run_that_succeeded(kfnb: Call) -> None:
+    run = made_run()
+    write(run, *scripted.SUCCEEDED)
+    result = kfnb("resume")
+    assert result.exit_code == 0
+    assert "succeeded already" in result.stdout
+
+
+def test_the_executed_notebook(kfnb: Call, tmp_path: Path) -> None:
+    run = made_run()
+    write(run, *scripted.FAILED)
+    log(run, "train", "")
+    executed = run.attempt("s1", 1).executed
+    executed.write_text("{}")
+    assert kfnb("notebook", run.id, "train").stdout.strip() == str(executed)
+    copy = tmp_path / "copy.ipynb"
+    assert kfnb("notebook", run.id, "train", "--copy", copy).stdout.strip() == str(copy)
+    assert copy.read_text() == "{}"
+    missing = kfnb("notebook", run.id, "report")
+    assert missing.exit_code == 2
+    assert "skipped" in missing.stderr
+
+
+def test_clean_says_what_it_would_do(kfnb: Call) -> None:
+    run = made_run()
+    write(run, *scripted.SUCCEEDED)
+    result = kfnb("clean", "--keep", "0", "--dry-run")
+    assert result.exit_code == 0
+    assert f"would remove run {run.id}" in result.stdout
+    assert run.path.exists()
+    assert kfnb("clean", "--keep", "0").exit_code == 0
+    assert not run.path.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nonsense"],
+        ["run"],
+        ["run", "nb.ipynb", "--parallel", "0"],
+        ["run", "nb.ipynb", "--timeout", "soon"],
+        ["clean", "--older-than", "-3d"],
+        ["status", "--nonsense"],
+        ["completion", "tcsh"],
+    ],
+)
+def test_a_wrong_call_is_a_sentence(kfnb: Call, words: list[str]) -> None:
+    result = kfnb(*words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("kfnb: ")
+    assert "--help explains." in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_defect_is_a_sentence_too(kfnb: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr("kfnb.api.find.find_run", broken)
+    result = kfnb("status")
+    assert result.exit_code == 4
+    assert result.stderr == (
+        "kfnb: ZeroDivisionError: oh. This is a defect of kfnb; KFNB_DEBUG=1 shows the traceback.\n"
+    )
+    monkeypatch.setenv("KFNB_DEBUG", "1")
+    assert "Traceback" in kfnb("status").stderr
+
+
+def test_a_damaged_run_is_told(kfnb: Call) -> None:
+    run = made_run()
+    run.pipeline.write_text("{")
+    result = kfnb("status", run.id)
+    assert result.exit_code == 4
+    assert "damaged" in result.stderr
+    assert "unreadable" in kfnb("runs").stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(kfnb: Call, shell: str) -> None:
+    result = kfnb("completion", shell)
+    assert result.exit_code == 0
+    assert "_KFNB_COMPLETE" in result.stdout
+
+
+def completed(*words: str) -> list[str]:
+    from click.shell_completion import ShellComplete
+
+    complete = ShellComplete(cli, {}, "kfnb", "_KFNB_COMPLETE")
+    return [item.value for item in complete.get_completions(list(words[:-1]), words[-1])]
+
+
+def test_completion_knows_runs_steps_and_notebooks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.ipynb").write_text("{}")
+    (tmp_path / "other.txt").write_text("")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "er.ipynb").write_text("{}")
+    run = made_run()
+    assert completed("ru") == ["run", "runs"]
+    assert completed("status", "")[:2] == ["latest", run.id]
+    assert "train.ipynb" in completed("status", "")
+    assert completed("status", run.id[:9]) == [run.id]
+    assert completed("logs", run.id, "") == ["load", "train", "report"]
+    assert completed("logs", "latest", "t") == ["train"]
+    assert "train.ipynb" in completed("run", "")
+    assert completed("run", "deep/") == ["deep/er.ipynb"]
+    assert "--parallel" in completed("run", "--pa")
+    assert completed("logs", "no such run", "") == []

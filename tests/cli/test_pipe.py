@@ -1,0 +1,203 @@
+"""What a pipe gets: plain lines with stable words, or one JSON event a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cli import scripted
+from tests.cli.scripted import drive, made_run
+from tests.cli.terminal import FOLLOWER
+
+
+def follower(run: str, *words: str, **how: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", FOLLOWER, run, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **how,  # type: ignore[call-overload]
+    )
+
+
+def ending(run: str, *words: str) -> tuple[int, str, str]:
+    process = follower(run, *words)
+    said, complaints = process.communicate(timeout=60)
+    return process.returncode, said, complaints
+
+
+def test_the_lines_of_a_run_that_fails(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "train.ipynb")
+    drive(run, *scripted.FAILED).wait()
+    code, said, complaints = ending(run.id)
+    # What happened before the run was resumed is not told again, but how it stands is.
+    assert code == 1
+    assert complaints == ""
+    assert said.splitlines()[-1].startswith(f"run {run.id} failed in ")
+    assert "> 2 |     return 1 / 0" in said
+    assert f"  kfnb resume {run.id}  # try again as it was" in said
+    assert "train.ipynb  # after a change of the notebook" in said
+
+
+def test_the_words_are_stable() -> None:
+    run = made_run()
+    retried = [
+        *scripted.LOADED,
+        *scripted.TRAINING,
+        ("Warning", "train", {"code": "KFNB-W607", "message": "look", "remedy": "Do it."}, 1),
+        ("AttemptFailed", "train", {**scripted.DIVIDED, "class": "infrastructure"}, 1),
+        ("AttemptStarted", "train", {}, 2),
+        ("MetricLogged", "train", {"name": "loss", "value": 0.5, "step": 1}, 2),
+        ("EdgeAdded", "report", {"source": "load", "target": "report", "names": ["rows"]}),
+        scripted.done("train", 2, model=scripted.output()),
+        ("StepCached", "report", {**scripted.done("report")[2], "why": "nothing changed", "inputs": {"model": "train"}}),
+        ("RunFinished", None, {"status": "succeeded"}),
+    ]
+    driver = drive(run, 1.0, *retried)
+    code, said, _ = ending(run.id)
+    driver.wait()
+    assert code == 0
+    lines = [line.replace(run.id, "ID") for line in said.splitlines()]
+    assert lines[:-1] == [
+        "load: started (first run of this step)",
+        "load: succeeded in 1.2 s",
+        "train: started (first run of this step)",
+        "train: warning: KFNB-W607: look. Do it.",
+        "train: attempt 1 failed, it is tried again: cell 2, line 2 raised ZeroDivisionError: division by zero",
+        "train: attempt 2 started",
+        "train: loss = 0.5 (step 1)",
+        "report: depends on load, as the run showed (rows)",
+        "train: succeeded in 1.2 s",
+        "report: cached (nothing changed)",
+        "metrics: loss = 0.5",
+    ]
+    assert lines[-1].startswith("run ID succeeded in ")
+    assert lines[-1].endswith(": 2 succeeded, 1 cached")
+
+
+def test_json_is_the_journal_and_nothing_else() -> None:
+    run = made_run()
+    driver = drive(run, 0.5, *scripted.SUCCEEDED)
+    code, said, complaints = ending(run.id, "--json")
+    driver.wait()
+    assert code == 0
+    assert complaints == ""
+    assert said == run.journal.read_text()
+    assert [json.loads(line)["seq"] for line in said.splitlines()] == list(
+        range(1, said.count("\n") + 1)
+    )
+
+
+def test_ctrl_c_stops_the_run() -> None:
+    run = made_run()
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 30)
+    process = follower(run.id)
+    wait_until_reading(process)
+    process.send_signal(signal.SIGINT)
+    said, complaints = process.communicate(timeout=30)
+    driver.wait()
+    assert process.returncode == 130
+    assert "stopping the run" in said
+    assert f"run {run.id} cancelled" in said
+    assert "Traceback" not in complaints
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_stop() -> None:
+    run = made_run()
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING)
+    # A driver that hears nothing: its lock is held, and it never answers.
+    driver.wait()
+    deaf = subprocess.Popen(
+        [sys.executable, "-c", DEAF, str(run.driver_lock)], stdout=subprocess.PIPE, text=True
+    )
+    assert deaf.stdout is not None
+    deaf.stdout.readline()
+    process = follower(run.id)
+    wait_until_reading(process)
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    while "stopping" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    deaf.kill()
+    deaf.communicate()
+    assert process.returncode == 130
+    assert "goes on" in said
+
+
+def test_a_reader_that_leaves_is_not_an_error() -> None:
+    run = made_run()
+    driver = drive(run, 1.0, *scripted.LOADED, 0.3, *scripted.TRAINING, 30)
+    process = follower(run.id)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("load: started")
+    process.stdout.close()
+    assert process.stderr is not None
+    complaints = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=30) == 130
+    assert complaints == ""
+    assert driver.poll() is None, "the run goes on"
+    driver.kill()
+    driver.wait()
+
+
+def test_a_list_cut_by_head() -> None:
+    for _ in range(3):
+        made_run()
+    shell = f"{sys.executable} -m kfnb.cli.main runs | head -1; echo ${{PIPESTATUS[0]}}"
+    result = subprocess.run(
+        ["bash", "-c", shell], capture_output=True, text=True, env=dict(os.environ), check=True
+    )
+    assert result.stderr == ""
+    assert result.stdout.splitlines()[1] == "0"
+
+
+def test_the_folder_of_the_run_is_deleted() -> None:
+    import shutil
+
+    run = made_run()
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 30)
+    process = follower(run.id)
+    wait_until_reading(process)
+    shutil.rmtree(run.path)
+    _, complaints = process.communicate(timeout=30)
+    driver.kill()
+    driver.wait()
+    assert process.returncode == 4
+    assert "deleted" in complaints
+
+
+DEAF = """
+import sys, time
+from pathlib import Path
+from kfnb.engine.lock import FileLock
+lock = FileLock(Path(sys.argv[1]))
+assert lock.acquire()
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+def wait_until_reading(process: subprocess.Popen[str]) -> None:
+    """Wait until the follower has begun: it then catches SIGINT itself."""
+    import time
+
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+        inotify = any(
+            "inotify" in os.readlink(f"/proc/{process.pid}/fd/{fd}")
+            for fd in os.listdir(f"/proc/{process.pid}/fd")
+        )
+        if int(caught.split()[1], 16) & (1 << (signal.SIGINT - 1)) and inotify:
+            return
+        time.sleep(0.02)
+    raise AssertionError("the follower did not begin")
