@@ -138,8 +138,11 @@ class Attempt:
                 given_parameters=dict(self.order.parameters),
             )
         except error_type:
-            session.save()
-            raise
+            # papermill complains about every error output at the end, also about those of
+            # cells that are tagged to raise; the step fails by what stopped it only
+            if session.failure is not None:
+                session.save()
+                raise
         finally:
             session.collect()
 
