@@ -99,6 +99,8 @@ def layers(pipeline: Pipeline) -> list[list[Step]]:
         depth[step.name] = 1 + max(
             (depth.get(s, -1) for s in sources.get(step.name, ())), default=-1
         )
+    if pipeline.on_exit in depth:
+        depth[pipeline.on_exit] = max(depth.values()) + (len(depth) > 1)
     found: list[list[Step]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for step in pipeline.steps.values():
         found[depth[step.name]].append(step)
