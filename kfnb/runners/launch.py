@@ -78,6 +78,9 @@ def create_run(
     """
     if pipeline.errors:
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
+    if pipeline.path:
+        # The driver has another working directory than whoever launches the run.
+        pipeline = dataclasses.replace(pipeline, path=str(Path(pipeline.path).absolute()))
     values = check_parameters(pipeline, parameters or {})
     kernel = pipeline.kernel or "python3"
     require_kernel(kernel)
