@@ -94,6 +94,9 @@ def _arrays(value: Any, depth: int = 3) -> list[int]:
         while (value := getattr(value, "base", None)) is not None:
             found.append(id(value))
         return found
+    state = getattr(value, "__dict__", None)  # pandas pickles it, caches and all
+    if isinstance(state, dict):
+        found += [id(state), *(id(item) for item in state.values())]
     for name in ("_ndarray", "_data", "_mask", "_codes", "_pa_array", "_left", "_right"):
         found += _arrays(getattr(value, name, None), depth - 1)
     return found
