@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import selectors
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,15 +25,16 @@ from kfnb.engine.decide import replay
 from kfnb.engine.events import Event
 from kfnb.engine.failures import Limits
 from kfnb.engine.feed import Feed, clean
-from kfnb.engine.files import FileChanged, keep_changed, restore
+from kfnb.engine.files import FileChanged
 from kfnb.engine.journal import Journal
-from kfnb.engine.orders import HASH_SEED, Site, Upstream, restored_files, step_order
+from kfnb.engine.orders import HASH_SEED, Site, step_order
 from kfnb.engine.plan import Plan
-from kfnb.engine.results import failure, own_manifest, published, success
+from kfnb.engine.results import failure, load_run, own_manifest, success
 from kfnb.engine.runner import Runner, Work
+from kfnb.engine.upstream import Results
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, store_folder
-from kfnb.pipeline import Pipeline, Step, from_plain
+from kfnb.pipeline import Step
 from kfnb.store import disk
 from kfnb.store.blobs import open_store
 from kfnb.store.manifest import Failure, Manifest, manifest_key
@@ -84,7 +84,7 @@ class Driver:
         self._site = Site(
             run=run,
             store=self._store.root,
-            workdir=_workdir(self._pipeline, run),
+            workdir=Path(path).parent if (path := self._pipeline.path) else run.path,
             kernel=str(about.get("kernel") or self._pipeline.kernel),
             parameters=about.get("parameters") or {},
             doorbell=self._bell.path,
@@ -94,12 +94,12 @@ class Driver:
         self._feeds: dict[Work, Feed] = {}
         self._ended: dict[Work, int | None] = {}
         self._stop_reasons: dict[Work, str] = {}
-        self._manifests: dict[str, Manifest] = {}
-        self._writers = {
-            self._plan.position[key]
-            for key, state in self._engine.state.steps.items()
-            if state.result and state.result.get("files_written")
-        }
+        self._results = Results(
+            self._engine,
+            store=self._store,
+            hashes=self._cache.hashes,
+            workdir=self._site.workdir,
+        )
         self._unsynced = False
         self._wake: float | None = None
 
@@ -192,9 +192,9 @@ class Driver:
         # Nothing of this step executes now, so a manifest that is there belongs to a result
         # that no longer counts, or to a lookup whose driver died before it could say so.
         self._store.delete(key)
-        self._manifests.pop(key, None)
-        inputs = self._upstream_of(command.inputs)
-        upstream = self._files_before(step)
+        self._results.drop(key)
+        inputs = self._results.inputs(command.inputs)
+        upstream = self._results.files_before(step)
         settings = self._engine.state.settings
         off = cache_off(
             self._pipeline, step, allowed=settings.cache, forced=settings.force, origin=self._origin
@@ -207,7 +207,7 @@ class Driver:
         try:
             if found.manifest is not None and self._reuse(step, found, command, key):
                 return
-            self._restore(upstream)
+            self._results.restore_before(step)
         except FileChanged as error:
             data = _record("configuration", str(error), error.remedy)
             self._write("StepFailed", step.name, {**data, "attempts": 0}, index=command.index)
@@ -223,12 +223,7 @@ class Driver:
         if manifest is None or not self._cache.adopt(found, manifest_key=key):
             return False
         self._unsynced = True
-        restore(
-            manifest.files_written,
-            workdir=self._site.workdir,
-            store=self._store,
-            hashes=self._cache.hashes,
-        )
+        self._results.restore_of(step.name, manifest)
         folder = self._run.attempt(step.id, 0, index=command.index)
         self._cache.restore_notebook(manifest, folder)
         data = {
@@ -239,7 +234,7 @@ class Driver:
             "metrics": [list(m) for m in manifest.metrics],
             "from": manifest.run,
         }
-        self._manifests[key] = manifest
+        self._results.add(step.name, key, manifest, index=command.index)
         # Losing this event costs another lookup; the next durable one makes it durable.
         self._write("StepCached", step.name, data, index=command.index, durable=False)
         return True
@@ -262,14 +257,14 @@ class Driver:
         """Hand an attempt that is in the journal to the runner."""
         step = self._pipeline.steps[work.step]
         try:
-            upstream = self._files_before(step)
-            if work.attempt > 1:
-                self._restore(upstream)
+            before = self._results
+            again = work.attempt > 1
+            upstream = before.restore_before(step) if again else before.files_before(step)
             notebook, order = step_order(
                 self._pipeline,
                 step,
                 attempt=work.attempt,
-                inputs=self._upstream_of(inputs),
+                inputs=before.inputs(inputs),
                 upstream=upstream,
                 site=self._site,
                 timeout=timeout,
@@ -340,7 +335,7 @@ class Driver:
     def _succeed(self, work: Work, manifest: Manifest) -> None:
         key = manifest_key(self._run.id, work.step_id, index=work.index)
         self._forget(work)
-        self._manifests[key] = manifest
+        self._results.add(work.step, key, manifest, index=work.index)
         self._write(
             "StepSucceeded",
             work.step,
@@ -354,14 +349,7 @@ class Driver:
 
     def _fail(self, work: Work, record: Mapping[str, Any]) -> None:
         self._forget(work)
-        step = self._pipeline.steps[work.step]
-        with contextlib.suppress(KfnbError, OSError):
-            keep_changed(
-                restored_files(self._files_before(step)),
-                workdir=self._site.workdir,
-                store=self._store,
-                hashes=self._cache.hashes,
-            )
+        self._results.keep_changed_before(self._pipeline.steps[work.step])
         self._write("AttemptFailed", work.step, record, index=work.index, attempt=work.attempt)
 
     def _forget(self, work: Work) -> None:
@@ -419,95 +407,14 @@ class Driver:
             type, step, clean(data or {}), index=index, attempt=attempt, durable=durable
         )
         self._engine.apply(event)
-        if event.data.get("files_written"):
-            self._writers.add(self._plan.position[event.step or "", index])
 
     def _work(self, name: str, attempt: int, *, index: str) -> Work:
         step = self._pipeline.steps[name]
         folder = self._run.attempt(step.id, attempt, index=index)
         return Work(name, step.id, attempt, folder, index)
 
-    def _manifest_of(self, name: str) -> Manifest | None:
-        """Return what a step that is done has published."""
-        state = self._engine.state.steps[name, ""]
-        if state.status not in ("succeeded", "cached") or not state.result:
-            return None
-        key = str(state.result["manifest"])
-        if key not in self._manifests:
-            manifest = published(self._store, key)
-            if manifest is None:
-                raise InfrastructureError(
-                    f'the values of step "{name}" are gone from the store ({key}). Start a new run.'
-                )
-            self._manifests[key] = manifest
-        return self._manifests[key]
-
-    def _upstream_of(self, inputs: Mapping[str, str | None]) -> dict[str, Upstream | None]:
-        found: dict[str, Upstream | None] = {}
-        for name, source in inputs.items():
-            manifest = self._manifest_of(source) if source else None
-            found[name] = Upstream(source, manifest) if source and manifest else None
-        return found
-
-    def _files_before(self, step: Step) -> dict[str, Manifest]:
-        """Return the manifests of steps before this one that wrote files, in order."""
-        until = self._plan.position[step.name, ""]
-        found = {}
-        for position in sorted(p for p in self._writers if p < until):
-            name = self._plan.keys[position][0]
-            manifest = self._manifest_of(name)
-            if manifest is not None:
-                found[name] = manifest
-        return found
-
-    def _restore(self, upstream: Mapping[str, Manifest]) -> None:
-        try:
-            restore(
-                restored_files(upstream),
-                workdir=self._site.workdir,
-                store=self._store,
-                hashes=self._cache.hashes,
-            )
-        except FileNotFoundError as error:
-            raise InfrastructureError(
-                f'the file "{error}" is missing, and the store has no copy of it. '
-                "Run the step that writes it again with --from."
-            ) from error
-
 
 _STOPPED = {"timeout": "the step took longer than it may", "cancelled": "the step was stopped"}
-
-
-def load_run(run: RunFolder) -> tuple[Pipeline, dict[str, Any]]:
-    """Read a run's pipeline and what it was started with.
-
-    Raises
-    ------
-    InfrastructureError
-        If the folder is not that of a whole run.
-    """
-    try:
-        pipeline: Pipeline = from_plain(Pipeline, json.loads(run.pipeline.read_bytes()))
-        return pipeline, dict(json.loads(run.run.read_bytes()))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InfrastructureError(
-            f"{run.path} is not the folder of a run that can be driven: {error}."
-        ) from error
-
-
-def main(path: str, runner: Runner) -> int:
-    """Drive the run in the folder ``path``; the exit code of the driver's process."""
-    run = RunFolder(Path(path))
-    try:
-        if not run.path.is_dir():
-            raise InfrastructureError(f"there is no run in {run.path}.")
-        with Journal(run.journal, run.id) as journal:
-            status = Driver(run, runner, journal).drive()
-    except (KfnbError, OSError) as error:
-        with contextlib.suppress(OSError):
-            print(f"kfnb: {error}", file=sys.stderr, flush=True)
-        return error.exit_code if isinstance(error, KfnbError) else 4
-    return {"succeeded": 0, "failed": 1, "cancelled": 3}.get(status, 4)
 
 
 def _last_reports(events: tuple[Event, ...]) -> dict[tuple[str, str, int], int]:
@@ -517,10 +424,6 @@ def _last_reports(events: tuple[Event, ...]) -> dict[tuple[str, str, int], int]:
         if event.step is not None and event.attempt is not None and "n" in event.data:
             found[event.step, event.index, event.attempt] = int(event.data["n"])
     return found
-
-
-def _workdir(pipeline: Pipeline, run: RunFolder) -> Path:
-    return Path(pipeline.path).parent if pipeline.path else run.path
 
 
 def _record(kind: Any, summary: str, remedy: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""From what a step left in the store to the data of its events."""
+"""What a run's folder and the store hold, as the driver needs it."""
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from kfnb.engine.cachekey import output_hash
 from kfnb.engine.runner import Work
-from kfnb.pipeline import to_plain
+from kfnb.errors import InfrastructureError
+from kfnb.home import RunFolder
+from kfnb.pipeline import Pipeline, from_plain, to_plain
 from kfnb.store.blobs import Store
 from kfnb.store.manifest import Failure, FailureClass, Manifest, failed_key, manifest_key
 
@@ -21,6 +24,23 @@ _CODES: Mapping[int, FailureClass] = {
     5: "timeout",
     6: "memory",
 }
+
+
+def load_run(run: RunFolder) -> tuple[Pipeline, dict[str, Any]]:
+    """Read a run's pipeline and what it was started with.
+
+    Raises
+    ------
+    InfrastructureError
+        If the folder is not that of a whole run.
+    """
+    try:
+        pipeline: Pipeline = from_plain(Pipeline, json.loads(run.pipeline.read_bytes()))
+        return pipeline, dict(json.loads(run.run.read_bytes()))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InfrastructureError(
+            f"{run.path} is not the folder of a run that can be driven: {error}."
+        ) from error
 
 
 def published(store: Store, key: str) -> Manifest | None:

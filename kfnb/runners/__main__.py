@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from pathlib import Path
 
-from kfnb.engine.driver import main
+from kfnb.engine.driver import Driver
+from kfnb.engine.journal import Journal
+from kfnb.errors import InfrastructureError, KfnbError
+from kfnb.home import RunFolder
 from kfnb.runners.local import LocalRunner
 
+_CODES = {"succeeded": 0, "failed": 1, "cancelled": 3}
+
+
+def main(path: str) -> int:
+    """Drive the run in the folder ``path``; the exit code says how it ended."""
+    run = RunFolder(Path(path))
+    try:
+        if not run.path.is_dir():
+            raise InfrastructureError(f"there is no run in {run.path}.")
+        with Journal(run.journal, run.id) as journal:
+            status = Driver(run, LocalRunner(), journal).drive()
+    except (KfnbError, OSError) as error:
+        with contextlib.suppress(OSError):  # the log may be on the disk that is full
+            print(f"kfnb: {error}", file=sys.stderr, flush=True)
+        return error.exit_code if isinstance(error, KfnbError) else 4
+    return _CODES.get(status, 4)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], LocalRunner()))
+    sys.exit(main(sys.argv[1]))
