@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +15,18 @@ from kfnb.notebook.diagnostics import make
 from kfnb.notebook.transform import transform
 from kfnb.pipeline import Cell, Diagnostic
 
+_TYPES = ("code", "markdown", "raw")
+# As nbformat 4.5 asks for; executed notebooks carry the ids on.
+_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A notebook as read: ``metadata`` of the notebook, ``cell_metadata`` one for each cell."""
+    """A notebook as read.
+
+    ``name`` is the file's, without its ending; ``metadata`` the notebook's,
+    ``cell_metadata`` that of each cell. ``diagnostics`` are what is odd about the file.
+    """
 
     name: str
     path: str | None
@@ -45,123 +53,149 @@ def load(path: str | Path) -> Document:
         raise NotebookError(f"{path} is not there. Check the name and the folder.") from None
     except IsADirectoryError:
         raise NotebookError(f"{path} is a folder. Name a notebook file in it.") from None
-    except OSError as error:
-        raise NotebookError(f"{path} cannot be read: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise NotebookError(f"{path} cannot be read: {why}.") from None
     return parse(raw, path=path)
 
 
 def parse(raw: bytes, *, path: Path) -> Document:
-    """Read a notebook from its bytes; ``path`` is for messages and for the pipeline's name."""
+    """Read a notebook from its bytes; ``path`` is for messages and for the pipeline's name.
+
+    Raises
+    ------
+    NotebookError
+        As :func:`load`. A bad cell is a diagnostic, never an error.
+    """
     book = _book(raw, path)
-    metadata = book.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+    metadata = _mapping(book.get("metadata"))
+    spec, info = _mapping(metadata.get("kernelspec")), _mapping(metadata.get("language_info"))
+    language = _text(spec.get("language")) or _text(info.get("name")) or "python"
+    if language.lower().startswith(("python", "ipython")):
+        language = "python"
     found: list[Diagnostic] = []
     cells: list[Cell] = []
-    cell_metadata: list[Mapping[str, Any]] = []
     ids: set[str] = set()
     for index, item in enumerate(book["cells"]):
-        cell, own = _cell(item, index, found)
-        if cell.id in ids:
-            cell = dataclasses.replace(cell, id=_made_id(index, cell.source))
-        ids.add(cell.id)
-        cells.append(cell)
-        cell_metadata.append(own)
-    spec = metadata.get("kernelspec")
-    spec = spec if isinstance(spec, dict) else {}
-    info = metadata.get("language_info")
-    info = info if isinstance(info, dict) else {}
-    kernel = spec.get("name") or "python3"
-    language = spec.get("language") or info.get("name") or "python"
+        cells.append(_cell(item, index, ids, python=language == "python", found=found))
+        ids.add(cells[-1].id)
     return Document(
-        name=path.stem,
+        name=_clean(path.stem),
         path=str(path),
-        kernel=str(kernel),
-        language="python" if str(language).startswith(("python", "ipython")) else str(language),
+        kernel=_text(spec.get("name")) or "python3",
+        language=language,
         cells=tuple(cells),
         metadata=metadata,
-        cell_metadata=tuple(cell_metadata),
+        cell_metadata=tuple(_mapping(_mapping(i).get("metadata")) for i in book["cells"]),
         diagnostics=tuple(found),
     )
 
 
 def _book(raw: bytes, path: Path) -> dict[str, Any]:
+    book = _json(raw, path)
+    if isinstance(book, dict):
+        given = book.get("nbformat")
+        version = given if isinstance(given, int) and not isinstance(given, bool) else None
+        if "worksheets" in book or (version is not None and version < 4):
+            raise NotebookError(
+                f"{path} is a notebook of nbformat {version or 3}; kfnb reads nbformat 4. "
+                f"Convert it: jupyter nbconvert --to notebook --nbformat 4 {path.name}"
+            )
+        if version is not None and version > 4:
+            raise NotebookError(
+                f"{path} is a notebook of nbformat {version}; kfnb reads nbformat 4. "
+                "Is there a newer kfnb?"
+            )
+        if version is not None and isinstance(book.get("cells"), list):
+            return book
+        missing = "nbformat" if version is None else "list of cells"
+        raise NotebookError(f"{path} is JSON but not a notebook: it has no {missing}.")
+    raise NotebookError(f"{path} is JSON but not a notebook: it is no object.")
+
+
+def _json(raw: bytes, path: Path) -> Any:
     if not raw.strip():
         raise NotebookError(
             f"{path} is empty, so it is not a notebook. Save it again from Jupyter."
         )
     try:
-        book = json.loads(raw.decode("utf-8-sig"))
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise NotebookError(f"{path} is not UTF-8 text, so it is not a notebook.") from None
+    try:
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(raw.decode("utf-8-sig").rstrip()) - 1 or "Unterminated" in error.msg
+        cut = error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg
         why = "it ends in the middle: the file was cut" if cut and error.pos > 1 else error.msg
         raise NotebookError(
             f"{path} is not JSON ({why}, line {error.lineno}), so it is not a notebook. "
             "Restore it from a checkpoint or from version control."
         ) from None
-    except RecursionError:
-        raise NotebookError(f"{path} is nested too deeply to be a notebook.") from None
-    if isinstance(book, dict) and (
-        "worksheets" in book or (isinstance(book.get("nbformat"), int) and book["nbformat"] < 4)
-    ):
-        version = book.get("nbformat", 3)
+    except (RecursionError, ValueError):
+        # Beyond Python's limits of nesting, or of digits in a number.
         raise NotebookError(
-            f"{path} is a notebook of nbformat {version}; kfnb reads nbformat 4. "
-            f"Convert it: jupyter nbconvert --to notebook --nbformat 4 {path.name}"
-        )
-    if not isinstance(book, dict) or not isinstance(book.get("cells"), list):
-        raise NotebookError(f"{path} is JSON but not a notebook: it has no list of cells.")
-    if isinstance(book.get("nbformat"), int) and book["nbformat"] > 4:
-        raise NotebookError(
-            f"{path} is a notebook of nbformat {book['nbformat']}, which this kfnb does not know."
-        )
-    return book
+            f"{path} is JSON but not a notebook: no notebook is nested so."
+        ) from None
 
 
-def _cell(item: Any, index: int, found: list[Diagnostic]) -> tuple[Cell, Mapping[str, Any]]:
+def _cell(item: Any, index: int, ids: set[str], *, python: bool, found: list[Diagnostic]) -> Cell:
+    def odd(code: str, what: str, remedy: str) -> None:
+        found.append(make(code, what, remedy, cell=index))
+
     if not isinstance(item, dict):
-        found.append(
-            make(
-                "KFNB-E001",
-                "this cell is not a JSON object",
-                "Remove it or restore the notebook.",
-                cell=index,
-            )
+        odd("KFNB-E001", "this cell is not a JSON object", "Remove it or restore the notebook.")
+        return Cell(index, _made_id(index, "", ids), "raw", "")
+    kind = item.get("cell_type")
+    if kind not in _TYPES:
+        odd(
+            "KFNB-W003",
+            f"a cell of type {kind!r} is not executed",
+            f"Its type should be one of {', '.join(_TYPES)}.",
         )
-        return Cell(index, _made_id(index, ""), "raw", ""), {}
+        kind = "raw"
     source = item.get("source", "")
     if isinstance(source, list) and all(isinstance(part, str) for part in source):
         source = "".join(source)
     if not isinstance(source, str):
-        found.append(
-            make(
-                "KFNB-E001",
-                "the source of this cell is not text",
-                "Write the cell anew.",
-                cell=index,
-            )
-        )
+        odd("KFNB-E001", "the source of this cell is not text", "Write the cell anew.")
         source = ""
-    source = source.encode("utf-8", "replace").decode().replace("\r\n", "\n")
-    metadata = item.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
-    tags = metadata.get("tags")
-    tags = tags if isinstance(tags, list) else []
-    kind = item.get("cell_type")
-    kind = kind if isinstance(kind, str) else "raw"
-    code = transform(source) if kind == "code" else source
-    given = item.get("id")
-    cell = Cell(
+    source = _clean(source).replace("\r\n", "\n").replace("\r", "\n")
+    code = transform(source) if kind == "code" and python else source
+    tags = _mapping(item.get("metadata")).get("tags")
+    if tags is not None and not (isinstance(tags, list) and all(isinstance(t, str) for t in tags)):
+        odd("KFNB-W003", "the tags of this cell are not a list of texts", "Set them anew.")
+        tags = [t for t in tags if isinstance(t, str)] if isinstance(tags, list) else [tags]
+    return Cell(
         index=index,
-        id=given if isinstance(given, str) and given else _made_id(index, source),
+        id=_own_id(item.get("id"), ids) or _made_id(index, source, ids),
         type=kind,
         source=source,
         code=None if code == source else code,
-        tags=tuple(t for t in tags if isinstance(t, str)),
+        tags=tuple(_clean(t) for t in tags or () if isinstance(t, str)),
     )
-    return cell, metadata
 
 
-def _made_id(index: int, source: str) -> str:
-    return hashlib.sha256(f"{index}\0{source}".encode()).hexdigest()[:12]
+def _own_id(given: Any, ids: set[str]) -> str | None:
+    return given if isinstance(given, str) and _ID.fullmatch(given) and given not in ids else None
+
+
+def _made_id(index: int, source: str, ids: set[str]) -> str:
+    """Derive an id from position and source, for cells that have none of their own."""
+    made = hashlib.sha256(f"{index}\0{source}".encode()).hexdigest()
+    length = 12
+    while made[:length] in ids:
+        length += 4
+    return made[:length]
+
+
+def _clean(text: str) -> str:
+    """Replace half surrogate pairs, which JSON can hold and no file can."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str | None:
+    return _clean(value) if isinstance(value, str) and value.strip() else None

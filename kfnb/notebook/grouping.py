@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kfnb.notebook import magic, metadata, tags
-from kfnb.notebook.claims import Claim, built, merge
+from kfnb.notebook import dependencies, kale, metadata
+from kfnb.notebook.claims import Claim
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.document import Document
-from kfnb.notebook.launching import dropped_lines, setup_lines, without
+from kfnb.notebook.doors import joined_claim
+from kfnb.notebook.launching import Launches, setup_lines
+from kfnb.notebook.members import Beginning
 from kfnb.notebook.names import unique_ids
+from kfnb.notebook.nearest import did_you_mean
+from kfnb.notebook.options import Entry, built, said, shown
+from kfnb.notebook.tags import ON_EXIT
 from kfnb.pipeline import Cell, Diagnostic, Options, Volume
+
+IMPLICIT = "start"
+"""The step of what stands before the first tagged cell."""
+
+_SETUP = ""
+"""In place of a step's name: untagged cells are setup here."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepDecl:
-    """A step as declared: its cells, and what was said of it."""
+    """A step as declared: its cells, and what was said of it.
+
+    ``after`` names steps that are there, without circles. ``kale_prev`` is what
+    Kale's ``prev:`` says where the notebook is tagged for Kale, otherwise None.
+    """
 
     name: str
     id: str
@@ -34,7 +47,12 @@ class StepDecl:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A notebook whose cells have their roles; numbers are cell indices in notebook order."""
+    """A notebook whose cells have their roles; numbers are cell indices in notebook order.
+
+    ``document`` has the cells as a step executes them: what launches pipelines is a
+    comment in their ``code``. ``setup_lines`` are lines (from 1) that are setup
+    wherever they stand, ``dropped_lines`` those that became comments.
+    """
 
     document: Document
     name: str
@@ -53,301 +71,285 @@ class Declared:
     diagnostics: tuple[Diagnostic, ...]
 
 
-@dataclass
+def declare(document: Document) -> Declared:
+    """Give each cell its role and join what is said about each step. Never raises."""
+    return _Reader(document).declared()
+
+
+@dataclass(slots=True)
 class _Draft:
+    """A step while its cells are gathered; options know the cell that said them."""
+
+    name: str
     cells: list[int] = field(default_factory=list)
     notes: list[int] = field(default_factory=list)
     after: dict[str, int] = field(default_factory=dict)
     changes: dict[str, None] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
-    said_by: dict[str, int] = field(default_factory=dict)
-    kale: bool = False
-
-
-def declare(document: Document) -> Declared:
-    """Give each cell its role and join what is said about each step."""
-    return _Reader(document).declared()
+    options: dict[Entry, tuple[Any, int]] = field(default_factory=dict)
+    on_exit: int | None = None
 
 
 class _Reader:
     def __init__(self, document: Document) -> None:
-        self.document = document
         self.found: list[Diagnostic] = list(document.diagnostics)
         self.drafts: dict[str, _Draft] = {}
         self.roles: dict[str, list[int]] = {
-            r: [] for r in ("setup", "parameters", "metrics", "skip")
+            role: [] for role in ("setup", "parameters", "metrics", "skip")
         }
-        self.on_exit: str | None = None
-        self.book = metadata.notebook_claim(document.metadata)
-        self.found += self.book.diagnostics
+        own = metadata.book_claim(document.metadata)
+        theirs = kale.book_claim(document.metadata)
+        self.found += [make(*problem) for problem in (*own.problems, *theirs.problems)]
+        self.own, self.theirs = own, theirs
+        self.name = own.name or theirs.name or document.name
+        self.claims = [
+            joined_claim(cell, of, self.found)
+            for cell, of in zip(document.cells, document.cell_metadata, strict=True)
+        ]
+        self.kale = kale.is_kale(document.metadata) or any(c.kale for c in self.claims)
+        self.document = self._without_launches(document)
 
     def declared(self) -> Declared:
-        document = self.document
-        claims = [self._claim(cell) for cell in document.cells]
-        self._assign(claims)
-        self._check_after()
+        skipped = self._assign()
+        self._drop_empty()
+        after = dependencies.resolved({d.name: d.after for d in self.drafts.values()})
+        kept, found = dependencies.check(after, skipped=skipped)
+        self.found += found
+        on_exit = self._exit_step(kept)
+        self._check_language()
         ids = unique_ids(self.drafts)
-        steps = tuple(
-            StepDecl(
-                name=name,
-                id=ids[name],
-                cells=tuple(draft.cells),
-                notes=tuple(draft.notes),
-                after=tuple(a for a in draft.after if a in self.drafts and a != name),
-                changes=tuple(draft.changes),
-                options=built(draft.options),
-                kale_prev=tuple(draft.after) if draft.kale else None,
-            )
-            for name, draft in self.drafts.items()
-        )
-        code = [c for c in document.cells if c.type == "code"]
-        if document.language != "python" and len(steps) > 1:
-            self.found.append(
-                make(
-                    "KFNB-E002",
-                    f"the kernel is {document.language}, and the notebook has several steps",
-                    "kfnb sees what flows between steps in Python only; use one step.",
-                )
-            )
-        dropped = {
-            c.index: lines for c in code if (lines := dropped_lines(c.source, c.code or c.source))
-        }
-        cells = tuple(
-            dataclasses.replace(c, code=without(c.code or c.source, dropped[c.index]))
-            if c.index in dropped
-            else c
-            for c in document.cells
-        )
+        cells = self.document.cells
         return Declared(
-            document=dataclasses.replace(document, cells=cells),
-            name=self.book.name or document.name,
-            steps=steps,
+            document=self.document,
+            name=self.name,
+            steps=tuple(
+                StepDecl(
+                    name=name,
+                    id=ids[name],
+                    cells=tuple(draft.cells),
+                    notes=tuple(draft.notes),
+                    after=tuple(kept[name]),
+                    changes=tuple(draft.changes),
+                    options=built({entry: value for entry, (value, _) in draft.options.items()}),
+                    kale_prev=tuple(kept[name]) if self.kale else None,
+                )
+                for name, draft in self.drafts.items()
+            ),
             setup=tuple(self.roles["setup"]),
             parameters=tuple(self.roles["parameters"]),
             metrics=tuple(self.roles["metrics"]),
             skipped=tuple(self.roles["skip"]),
-            on_exit=self._exit_step(),
-            description=self.book.description,
-            defaults=self.book.defaults,
-            volumes=self.book.volumes,
-            targets=self.book.targets,
-            setup_lines={c.index: lines for c in code if (lines := setup_lines(c.source))},
-            dropped_lines=dropped,
+            on_exit=on_exit,
+            description=self.own.description or self.theirs.description or "",
+            defaults=built({**self.theirs.defaults, **self.own.defaults}),
+            volumes=self.own.volumes or self.theirs.volumes,
+            targets={**self.theirs.targets, **self.own.targets},
+            setup_lines={
+                c.index: lines
+                for c in cells
+                if c.type == "code" and c.code is not None and (lines := setup_lines(c.code))
+            },
+            dropped_lines=self.dropped,
             diagnostics=tuple(self.found),
         )
 
-    def _claim(self, cell: Cell) -> Claim:
-        """Join the three doors: magic over metadata over tag."""
-        doors = [("the tag", tags.claim_of(cell.tags))]
-        own = metadata.claim_of(self.document.cell_metadata[cell.index])
-        if own is not None:
-            doors.append(("metadata.kfnb", own))
-        if cell.type == "code":
-            line = magic.claim_of(cell.source)
-            if line is not None:
-                doors.append(("the %%step line", line))
-        joined = Claim()
-        for door, claim in doors:
-            for code, message, remedy in claim.problems:
-                self.found.append(make(code, message, remedy, cell=cell.index))
-            joined = self._join(joined, claim, door, cell.index)
-        return joined
+    def _without_launches(self, document: Document) -> Document:
+        """Turn what launches pipelines into comments, in all cells that may execute."""
+        self.dropped: dict[int, tuple[int, ...]] = {}
+        launches = Launches()
+        cells: list[Cell] = []
+        for cell, claim in zip(document.cells, self.claims, strict=True):
+            if cell.type == "code" and claim.role != "skip" and document.language == "python":
+                code = cell.source if cell.code is None else cell.code
+                left, lines = launches.left_out(cell.source, code)
+                if lines:
+                    self.dropped[cell.index] = lines
+                    cell = dataclasses.replace(cell, code=left)
+                    self._tell_dropped(cell, lines)
+            cells.append(cell)
+        return dataclasses.replace(document, cells=tuple(cells)) if self.dropped else document
 
-    def _join(self, low: Claim, high: Claim, door: str, cell: int) -> Claim:
-        def disagree(what: str, before: object, now: object) -> None:
+    def _tell_dropped(self, cell: Cell, lines: Sequence[int]) -> None:
+        magics = ("%load_ext", "%reload_ext", "%pipeline", "%%pipeline")
+        source = cell.source.split("\n")
+        telling = [
+            n for n in lines if n <= len(source) and not source[n - 1].lstrip().startswith(magics)
+        ]
+        if telling:
             self.found.append(
                 make(
-                    "KFNB-W211",
-                    f"{door} says {what} {now!r}, another place says {before!r}",
-                    f"{door[0].upper()}{door[1:]} wins. Remove one of the two.",
-                    cell=cell,
+                    "KFNB-W215",
+                    "what launches or shows a pipeline, and what uses its result, is not executed "
+                    "in a step",
+                    "Tag the cell skip if that is all it does.",
+                    cell=cell.index,
+                    line=telling[0],
                 )
             )
 
-        if low.role and high.role and low.role != high.role:
-            disagree("role", low.role, high.role)
-        elif low.step and high.step and low.step != high.step:
-            disagree("step", low.step, high.step)
-        options, clashes = merge(low.options, high.options)
-        for clash in clashes:
-            disagree(clash, low.options.get(clash), high.options.get(clash))
-        for what in ("after", "changes"):
-            one, two = getattr(low, what), getattr(high, what)
-            if one and two and set(one) != set(two):
-                disagree(what, ",".join(one), ",".join(two))
-        role = high.role or low.role
-        return Claim(
-            role=role,
-            step=(high.step or low.step) if role == "step" else None,
-            after=high.after or low.after,
-            changes=high.changes or low.changes,
-            on_exit=low.on_exit or high.on_exit,
-            options=options,
-            kale=low.kale or high.kale,
-        )
-
-    def _assign(self, claims: Sequence[Claim]) -> None:
-        """Walk the cells; ``current`` is what an untagged cell belongs to."""
-        cells = self.document.cells
-        tagged = any(claim.role for claim in claims)
-        current: str | None = None  # a step's name, or "" for setup
-        waiting: list[int] = []
-        for cell, claim in zip(cells, claims, strict=True):
-            if cell.type != "code":
-                if claim.role == "step" and claim.step:
-                    current = claim.step
-                    self._say(self._draft(claim.step), claim, cell.index)
-                (self._draft(current).notes if current else waiting).append(cell.index)
-                continue
+    def _assign(self) -> set[str]:
+        """Walk the cells; gives the names that only skipped cells have."""
+        tagged = any(claim.role or claim.on_exit for claim in self.claims)
+        sorted_out = tagged and self.document.language == "python"
+        implicit = self._implicit() if tagged else self.name
+        current: str | None = None
+        untagged = Beginning()
+        skipped: set[str] = set()
+        pending: list[int] = []
+        for cell, claim in zip(self.document.cells, self.claims, strict=True):
             role = claim.role
-            if role in ("parameters", "metrics", "skip"):
-                self.roles[role].append(cell.index)
+            if cell.type != "code":
+                # A heading may carry the tag of the cells below it.
+                if role == "step" and claim.step:
+                    current = claim.step
+                    self._say(self._draft(current), claim, cell.index)
+                elif role == "setup":
+                    current = _SETUP
+                pending.append(cell.index)
                 continue
-            if role == "setup":
-                self.roles["setup"].append(cell.index)
-                current = ""
-                continue
-            if role == "step" and claim.step:
+            if role == "skip":
+                skipped |= {claim.step} if claim.step else set()
+            elif role == "step" and claim.step:
                 current = claim.step
-            elif role is None and current is None:
-                if tagged and only_defines(cell):
-                    self.roles["setup"].append(cell.index)
-                    continue
+            elif role == "setup":
+                current = _SETUP
+            elif role is None and claim.on_exit:
+                current = ON_EXIT
+            elif role is None and current in (None, implicit):
                 if not cell.source.strip():
                     continue
-                current = self._implicit(claims) if tagged else self.document.name
-            if current == "":
-                self.roles["setup"].append(cell.index)
+                if sorted_out and untagged.only_defines(cell):
+                    role = "setup"
+                else:
+                    current = implicit
+                    untagged.executes(cell)
+            elif role is None and current == _SETUP:
+                role = "setup"
+            step = current if role in (None, "step") else None
+            if current and pending:
+                self._draft(current).notes += pending
+            pending = []
+            if step:
+                draft = self._draft(step)
+                draft.cells.append(cell.index)
+                self._say(draft, claim, cell.index)
                 continue
-            assert current is not None
-            draft = self._draft(current)
-            draft.notes += waiting
-            waiting = []
-            draft.cells.append(cell.index)
-            self._say(draft, claim, cell.index)
-        if waiting and self.drafts:
-            next(iter(self.drafts.values())).notes += waiting
+            assert role is not None
+            self.roles[role].append(cell.index)
+            self._without_effect(claim, role, cell.index)
+        if current:
+            self._draft(current).notes += pending
+        return skipped - set(self.drafts)
 
-    def _implicit(self, claims: Sequence[Claim]) -> str:
-        taken = {claim.step for claim in claims}
-        name = "start"
+    def _implicit(self) -> str:
+        taken = {claim.step for claim in self.claims}
+        name = IMPLICIT
         while name in taken:
             name += "_"
         return name
 
     def _draft(self, name: str) -> _Draft:
-        return self.drafts.setdefault(name, _Draft())
+        return self.drafts.setdefault(name, _Draft(name))
 
     def _say(self, draft: _Draft, claim: Claim, cell: int) -> None:
-        name = next(n for n, d in self.drafts.items() if d is draft)
         for after in claim.after:
             draft.after.setdefault(after, cell)
         draft.changes.update(dict.fromkeys(claim.changes))
-        draft.kale = draft.kale or claim.kale
-        options, clashes = merge(draft.options, claim.options)
-        for clash in clashes:
+        if claim.on_exit and draft.on_exit is None:
+            draft.on_exit = cell
+        for entry, value in claim.options.items():
+            before, other = draft.options.setdefault(entry, (value, cell))
+            if before != value:
+                self.found.append(
+                    make(
+                        "KFNB-E201",
+                        f"cell {other} and cell {cell} claim different values of {said(entry)} for "
+                        f'step "{draft.name}": {shown(before)} and {shown(value)}',
+                        "Keep one of the two.",
+                        step=draft.name,
+                        cell=cell,
+                    )
+                )
+
+    def _without_effect(self, claim: Claim, role: str, cell: int) -> None:
+        what = [f"after {name}" for name in claim.after]
+        what += [f"changes {name}" for name in claim.changes]
+        what += [said(entry) for entry in claim.options]
+        what += [ON_EXIT] if claim.on_exit else []
+        if what and role != "skip":
             self.found.append(
                 make(
-                    "KFNB-E201",
-                    f"cell {draft.said_by.get(clash.split()[0], cell)} and cell {cell} claim different "
-                    f'values of "{clash}" for step "{name}"',
-                    "Keep one of the two.",
-                    step=name,
+                    "KFNB-W214",
+                    f"{', '.join(what)}: this has no effect on a {role} cell",
+                    "Say it on a cell of the step that is meant.",
                     cell=cell,
                 )
             )
-        for key in claim.options:
-            draft.said_by.setdefault(key, cell)
-        draft.options = options
-        if claim.on_exit:
-            self.on_exit = self.on_exit or name
 
-    def _exit_step(self) -> str | None:
-        name = self.on_exit or self.book.on_exit
-        return name if name in self.drafts else None
-
-    def _check_after(self) -> None:
-        for name, draft in self.drafts.items():
-            for after, cell in draft.after.items():
-                if after not in self.drafts:
-                    near = difflib.get_close_matches(after, self.drafts, 1)
-                    self.found.append(
-                        make(
-                            "KFNB-E203",
-                            f'step "{name}" comes after "{after}", which is no step',
-                            f'Did you mean "{near[0]}"?'
-                            if near
-                            else "Correct the name or remove it.",
-                            step=name,
-                            cell=cell,
-                        )
-                    )
-        cycle = _cycle(
-            {n: [a for a in d.after if a in self.drafts] for n, d in self.drafts.items()}
-        )
-        if cycle:
-            way = " → ".join(f'"{n}"' for n in cycle)
+    def _drop_empty(self) -> None:
+        """Leave out steps that have headings only, and say when nothing is left."""
+        for name in [n for n, draft in self.drafts.items() if not draft.cells]:
+            draft = self.drafts.pop(name)
             self.found.append(
                 make(
-                    "KFNB-E204",
-                    f"the steps come after one another in a circle: {way}",
-                    "Remove one of these after: tags.",
-                    step=cycle[0],
-                    cell=self.drafts[cycle[0]].after[cycle[1]],
+                    "KFNB-W216",
+                    f'step "{name}" has no code',
+                    "Tag a code cell with it.",
+                    step=name,
+                    cell=next(iter(draft.notes), None),
+                )
+            )
+        if not self.drafts:
+            self.found.append(
+                make(
+                    "KFNB-W216",
+                    "no cell belongs to a step, so there is nothing to execute",
+                    "Write code in a cell, or tag a cell step:NAME.",
                 )
             )
 
+    def _exit_step(self, after: dict[str, list[str]]) -> str | None:
+        """Find the step that runs at the end, whatever happened."""
+        tagged = [draft for draft in self.drafts.values() if draft.on_exit is not None]
+        wanted = self.own.on_exit
 
-def only_defines(cell: Cell) -> bool:
-    """Tell whether a cell only imports or defines (or holds lines that are setup anywhere)."""
-    lines = setup_lines(cell.source)
-    code = without(cell.source if lines else cell.code or cell.source, lines)
-    if lines:
-        from kfnb.notebook.transform import transform
+        def unclear(message: str, remedy: str, cell: int | None = None) -> None:
+            self.found.append(make("KFNB-E209", message, remedy, step=name, cell=cell))
 
-        code = transform(code)
-    try:
-        body = ast.parse(code).body
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    return all(_defines(s) for s in body)
-
-
-def _defines(s: ast.stmt) -> bool:
-    if isinstance(
-        s,
-        (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass),
-    ):
-        return True
-    if isinstance(s, ast.Expr):
-        return isinstance(s.value, ast.Constant)
-    if isinstance(s, ast.Try):
-        return all(_defines(c) for c in (*s.body, *s.orelse, *s.finalbody)) and all(
-            _defines(c) for h in s.handlers for c in h.body
+        name = tagged[0].name if tagged else wanted
+        for other in tagged[1:]:
+            unclear(
+                f'steps "{name}" and "{other.name}" are both to run on exit',
+                "Keep one of the tags.",
+                other.on_exit,
+            )
+        if tagged and wanted and wanted != name:
+            unclear(
+                f'step "{name}" is tagged {ON_EXIT}, but the notebook\'s metadata names "{wanted}"',
+                "Keep one of the two.",
+                tagged[0].on_exit,
+            )
+        if name is None or name in self.drafts:
+            for step, before in after.items():
+                if name in before:
+                    unclear(
+                        f'step "{step}" comes after "{name}", which runs at the end',
+                        "Remove the tag.",
+                        next(iter(self.drafts[step].cells)),
+                    )
+            return name
+        unclear(
+            f'metadata.kfnb of the notebook: on_exit names "{name}", which is no step',
+            did_you_mean(name, self.drafts, "Name a step."),
         )
-    return False
-
-
-def _cycle(graph: Mapping[str, Iterable[str]]) -> list[str] | None:
-    done: set[str] = set()
-    for start in graph:
-        way: list[str] = []
-        if found := _walk(start, graph, way, done):
-            return found
-    return None
-
-
-def _walk(
-    node: str, graph: Mapping[str, Iterable[str]], way: list[str], done: set[str]
-) -> list[str] | None:
-    if node in way:
-        return [*way[way.index(node) :], node]
-    if node in done:
         return None
-    way.append(node)
-    for after in graph[node]:
-        if found := _walk(after, graph, way, done):
-            return found
-    way.pop()
-    done.add(node)
-    return None
+
+    def _check_language(self) -> None:
+        language = self.document.language
+        if language != "python" and len(self.drafts) > 1:
+            self.found.append(
+                make(
+                    "KFNB-E002",
+                    f"the kernel is {language}, and the notebook has {len(self.drafts)} steps",
+                    "kfnb sees what flows between steps in Python only: use one step.",
+                )
+            )

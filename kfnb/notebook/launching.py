@@ -4,54 +4,231 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-_SETUP = re.compile(
-    r"\s*%(load_ext|reload_ext|matplotlib|config|autoreload|pip|conda|mamba|uv|pylab)\b"
-)
-_LAUNCH = re.compile(r"\s*(%{1,2}pipeline\b|%(re)?load_ext\s+kfnb\b)")
-_CALLS = ("kfnb.run", "kfnb.widgets")
+from kfnb.notebook.transform import parsed
+
+SETUP_MAGICS = frozenset(
+    (
+        "load_ext", "reload_ext", "matplotlib", "pylab", "config", "autoreload", "aimport", "pip",
+        "conda", "mamba", "micromamba", "uv",
+    )
+)  # fmt: skip
+_LAUNCH_LINE = re.compile(r"\s*(%{1,2}pipeline\b|%(re)?load_ext\s+kfnb\b)")
+_EXTENSION = frozenset(("load_ext", "reload_ext"))
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+_HELD_BACK = "# not executed in a step: "
+_EXECUTED_AS_READ = "# kfnb: this text is executed, not the source of the cell"
 
 
-def setup_lines(source: str) -> tuple[int, ...]:
-    """Give the lines (from 1) of a cell that are setup wherever they stand."""
+def magic_call(statement: ast.stmt) -> tuple[str, str] | None:
+    """Give name and arguments of a magic that stands alone as a statement."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if (
+        isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr in ("run_line_magic", "run_cell_magic")
+        and isinstance(call.func.value, ast.Call)
+        and isinstance(call.func.value.func, ast.Name)
+        and call.func.value.func.id == "get_ipython"
+    ):
+        texts = [a.value for a in call.args if isinstance(a, ast.Constant)]
+        if len(texts) >= 2 and isinstance(texts[0], str) and isinstance(texts[1], str):
+            return texts[0].lstrip("%"), texts[1]
+    return None
+
+
+def is_setup(statement: ast.stmt) -> bool:
+    """Tell whether a statement is a magic that is setup wherever it stands."""
+    magic = magic_call(statement)
+    return magic is not None and magic[0] in SETUP_MAGICS and not _launching_magic(magic)
+
+
+def setup_lines(code: str) -> tuple[int, ...]:
+    """Give the lines (from 1) of a cell's code that are setup wherever they stand."""
+    if "run_line_magic" not in code or (tree := parsed(code)) is None:
+        return ()
     return tuple(
-        n
-        for n, line in enumerate(source.split("\n"), 1)
-        if _SETUP.match(line) and not _LAUNCH.match(line)
+        sorted({line for s in tree.body if is_setup(s) for line in range(s.lineno, _end(s) + 1)})
     )
 
 
-def dropped_lines(source: str, code: str) -> tuple[int, ...]:
-    """Give the lines (from 1) that launch or show pipelines: a step never executes them."""
-    found = {n for n, line in enumerate(source.split("\n"), 1) if _LAUNCH.match(line)}
-    if "kfnb" in source:
-        try:
-            tree = ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError):
-            return tuple(sorted(found))
-        for statement in tree.body:
-            if not isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                if _launches(statement):
-                    found.update(range(statement.lineno, (statement.end_lineno or 0) + 1))
-    return tuple(sorted(found))
+@dataclass(slots=True)
+class Launches:
+    """What launches or shows pipelines, cell after cell: ``names`` hold what that gave.
+
+    A statement that uses such a name has nothing to work on in a step, so it is left
+    out as well, until the name is bound anew.
+    """
+
+    names: set[str] = field(default_factory=set)
+    modules: dict[str, str] = field(default_factory=lambda: {"kfnb": "kfnb"})
+
+    def left_out(self, source: str, code: str) -> tuple[str, tuple[int, ...]]:
+        """Turn what launches pipelines into comments.
+
+        Parameters
+        ----------
+        source
+            What the author wrote.
+        code
+            The same after IPython's transformation.
+
+        Returns
+        -------
+        tuple
+            The code without it, line numbers unchanged, and the lines (from 1) that it
+            stood on.
+        """
+        if not self._may(code):
+            return code, ()
+        tree = parsed(code)
+        if tree is None:
+            lines = [n for n, s in enumerate(source.split("\n"), 1) if _LAUNCH_LINE.match(s)]
+            return _commented(code, lines), tuple(lines)
+        gone = list(self._found(tree.body, top=True))
+        if not gone:
+            return code, ()
+        lines = sorted({n for s, _ in gone for n in range(s.lineno, _end(s) + 1)})
+        # Below a cell magic the source is executed whatever stands here.
+        return _cut(code, gone, tell=not source.lstrip().startswith("%%")), tuple(lines)
+
+    def _may(self, code: str) -> bool:
+        return any(word in code for word in ("kfnb", "pipeline", *self.modules, *self.names))
+
+    def _found(self, body: Sequence[ast.stmt], *, top: bool) -> Iterator[tuple[ast.stmt, bool]]:
+        """Find the statements to leave out, each with whether it stands at the top level."""
+        for statement in body:
+            if isinstance(statement, _DEFINITIONS):
+                continue
+            inner = _bodies(statement)
+            if any(self._launches(node) for node in _outside(statement, inner)):
+                self.names |= _bound(statement, inner)
+                yield statement, top
+                continue
+            self._import(statement)
+            if not inner:
+                self.names -= _bound(statement, inner)
+            for block in inner:
+                yield from self._found(block, top=False)
+
+    def _launches(self, node: ast.AST) -> bool:
+        if isinstance(node, ast.Expr) and (magic := magic_call(node)) is not None:
+            return _launching_magic(magic)
+        if isinstance(node, ast.Name):
+            return isinstance(node.ctx, ast.Load) and (
+                node.id in self.names or self._is_view(self.modules.get(node.id, ""))
+            )
+        if isinstance(node, ast.Import):
+            return all(self._is_view(alias.name) for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            return self._is_view(module) or (
+                module == "kfnb" and all(alias.name == "widgets" for alias in node.names)
+            )
+        if isinstance(node, ast.Call):
+            return self._dotted(node.func) == "kfnb.run"
+        return isinstance(node, ast.Attribute) and self._is_view(self._dotted(node))
+
+    def _import(self, statement: ast.stmt) -> None:
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                if alias.name == "kfnb" and alias.asname:
+                    self.modules[alias.asname] = "kfnb"
+        elif isinstance(statement, ast.ImportFrom) and statement.module == "kfnb":
+            for alias in statement.names:
+                if alias.name in ("run", "widgets"):
+                    self.modules[alias.asname or alias.name] = f"kfnb.{alias.name}"
+
+    def _dotted(self, node: ast.AST) -> str:
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name) or node.id not in self.modules:
+            return ""
+        return ".".join([self.modules[node.id], *reversed(parts)])
+
+    @staticmethod
+    def _is_view(dotted: str) -> bool:
+        return dotted == "kfnb.widgets" or dotted.startswith("kfnb.widgets.")
 
 
-def without(code: str, lines: tuple[int, ...]) -> str:
-    """Turn lines into comments, so that line numbers stay."""
-    if not lines:
-        return code
-    gone = set(lines)
-    return "\n".join(
-        "# " + line if n in gone else line for n, line in enumerate(code.split("\n"), 1)
-    )
+def _launching_magic(magic: tuple[str, str]) -> bool:
+    name, line = magic
+    return name == "pipeline" or (name in _EXTENSION and line.split()[:1] == ["kfnb"])
 
 
-def _launches(statement: ast.stmt) -> bool:
+def _bodies(statement: ast.stmt) -> list[list[ast.stmt]]:
+    """List the blocks of a compound statement."""
+    blocks = [getattr(statement, name, None) for name in ("body", "orelse", "finalbody")]
+    blocks += [handler.body for handler in getattr(statement, "handlers", ())]
+    blocks += [case.body for case in getattr(statement, "cases", ())]
+    return [block for block in blocks if block]
+
+
+def _outside(statement: ast.stmt, inner: Iterable[Sequence[ast.stmt]]) -> Iterator[ast.AST]:
+    """Walk what a statement itself evaluates: not its blocks, not functions made in it."""
+    skipped = {id(s) for block in inner for s in block}
+    todo: list[ast.AST] = [statement]
+    while todo:
+        node = todo.pop()
+        yield node
+        todo += [
+            child
+            for child in ast.iter_child_nodes(node)
+            if id(child) not in skipped and not isinstance(child, _DEFINITIONS)
+        ]
+
+
+def _bound(statement: ast.stmt, inner: Iterable[Sequence[ast.stmt]]) -> set[str]:
+    """Give the names that a statement itself binds to something new."""
+    if isinstance(statement, ast.AugAssign):
+        return set()
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
-        names = [alias.name for alias in statement.names]
-        module = getattr(statement, "module", None) or ""
-        return module.startswith("kfnb.widgets") or any(n.startswith("kfnb.widgets") for n in names)
-    return any(
-        isinstance(node, ast.Attribute) and ast.unparse(node) in _CALLS
-        for node in ast.walk(statement)
-    )
+        names = {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+        return names - {"kfnb"}
+    return {
+        node.id
+        for node in _outside(statement, inner)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
+
+
+def _end(statement: ast.stmt) -> int:
+    return statement.end_lineno or statement.lineno
+
+
+def _commented(code: str, lines: Iterable[int]) -> str:
+    made = code.split("\n")
+    for number in lines:
+        if number <= len(made):
+            made[number - 1] = _HELD_BACK + made[number - 1]
+    return "\n".join(made)
+
+
+def _cut(code: str, gone: Sequence[tuple[ast.stmt, bool]], *, tell: bool) -> str:
+    """Take statements out. Where one shares its lines or its block, ``pass`` stands for it.
+
+    The kernel executes the author's source, without the lines that are comments here;
+    a ``pass`` cannot be told to it in this way, so then a last line says that this
+    text is what to execute.
+    """
+    lines = code.split("\n")
+    replaced = False
+    for statement, top in reversed(gone):
+        first, end = statement.lineno - 1, _end(statement) - 1
+        before = lines[first].encode()[: statement.col_offset].decode()
+        after = lines[end].encode()[statement.end_col_offset :].decode().lstrip(" \t;")
+        if top and not before.strip() and (not after or after.startswith("#")):
+            lines[first : end + 1] = [_HELD_BACK + line for line in lines[first : end + 1]]
+            continue
+        replaced = True
+        if first == end:
+            lines[first] = f"{before}pass" + (f"; {after}" if after else "")
+            continue
+        indent = before[: len(before) - len(before.lstrip())]
+        inside = [_HELD_BACK + line for line in lines[first + 1 : end]]
+        lines[first : end + 1] = [f"{before}pass", *inside, indent + after if after else ""]
+    return "\n".join([*lines, _EXECUTED_AS_READ] if replaced and tell else lines)

@@ -1,181 +1,215 @@
-"""``metadata.kfnb`` of a cell and of the notebook, and Kale's ``kubeflow_notebook``."""
+"""``metadata.kfnb`` of a cell and of the notebook.
+
+Their form is in ``schemas/cell.schema.json`` and ``schemas/notebook.schema.json``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from kfnb.notebook.claims import Claim, built, option, options_of
-from kfnb.notebook.diagnostics import make
-from kfnb.pipeline import Diagnostic, Options, Volume
+from kfnb.notebook.claims import ROLES, CellRole, Claim, Problem, changed_names
+from kfnb.notebook.nearest import nearest
+from kfnb.notebook.options import Entry, options_of
+from kfnb.pipeline import Volume
 
-_ROLES = ("step", "setup", "parameters", "metrics", "skip")
-_KNOWN = ("role", "step", "after", "changes", "options", "on_exit")
+_CELL_KEYS = ("role", "step", "after", "changes", "options", "on_exit")
+_BOOK_KEYS = ("name", "description", "defaults", "targets", "volumes", "store", "on_exit")
+_VOLUME_KEYS = ("name", "mount", "claim", "size", "storage_class")
+
+Wrong = Callable[[str], None]
 
 
 def claim_of(metadata: Mapping[str, Any]) -> Claim | None:
-    """Read ``cell.metadata.kfnb``; None where there is none."""
+    """Read ``cell.metadata.kfnb``; None where there is none. Never raises."""
     own = metadata.get("kfnb")
     if own is None:
         return None
-    problems: list[tuple[str, str, str]] = []
-    if not isinstance(own, Mapping):
-        return Claim(
-            problems=(
-                (
-                    "KFNB-E206",
-                    "metadata.kfnb of this cell is not an object",
-                    "Remove it, or set it in the side panel.",
-                ),
-            )
-        )
+    problems: list[Problem] = []
 
     def wrong(sentence: str) -> None:
         problems.append(
-            (
+            Problem(
                 "KFNB-E206",
                 f"metadata.kfnb of this cell: {sentence}",
-                "Correct it in the cell's metadata.",
+                "Correct it in the cell's metadata, or set it in the side panel.",
             )
         )
 
-    for key in own:
-        if key not in _KNOWN:
-            wrong(f'"{key}" is not known')
-    role, step = own.get("role"), own.get("step")
-    if role is not None and role not in _ROLES:
-        wrong(f"role is one of {', '.join(_ROLES)}, not {role!r}")
-        role = None
-    if step is not None and (not isinstance(step, str) or not step.strip()):
-        wrong("step is a text that is not empty")
-        step = None
-    lists: dict[str, tuple[str, ...]] = {}
-    for key in ("after", "changes"):
-        value = own.get(key, ())
-        value = [value] if isinstance(value, str) else value
-        if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-            wrong(f"{key} is a list of texts")
-            value = ()
-        lists[key] = tuple(value)
-    options, sentences = options_of(own.get("options") or {})
+    if not isinstance(own, Mapping):
+        wrong("it is not an object")
+        own = {}
+    _known(own, _CELL_KEYS, wrong)
+    step = _text(own, "step", wrong)
+    role = _role(own, step, wrong)
+    changes: list[str] = []
+    for text in _texts(own, "changes", wrong):
+        try:
+            changes += changed_names(text)
+        except ValueError as error:
+            wrong(f"changes {error}")
+    options, sentences = options_of(_object(own, "options", wrong))
     for sentence in sentences:
         wrong(sentence)
-    if role is None and step is not None:
-        role = "step"
+    on_exit = own.get("on_exit")
+    if on_exit is not None and not isinstance(on_exit, bool):
+        wrong("on_exit is true or false")
     return Claim(
-        role,
-        step.strip() if step else None,
-        lists["after"],
-        lists["changes"],
-        bool(own.get("on_exit")),
-        options,
-        False,
-        tuple(problems),
+        role=role,
+        step=step if role == "step" else None,
+        after=_texts(own, "after", wrong),
+        changes=tuple(changes),
+        on_exit=on_exit is True,
+        options=options,
+        problems=tuple(problems),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class NotebookClaim:
-    """What the notebook's metadata says about the pipeline."""
+class BookClaim:
+    """What the notebook's metadata says about the pipeline; None and empty mean: not said."""
 
     name: str | None = None
-    description: str = ""
-    defaults: Options = Options()
+    description: str | None = None
+    defaults: Mapping[Entry, Any] = field(default_factory=dict)
     targets: Mapping[str, Any] = field(default_factory=dict)
     volumes: tuple[Volume, ...] = ()
     on_exit: str | None = None
-    diagnostics: tuple[Diagnostic, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
-def notebook_claim(metadata: Mapping[str, Any]) -> NotebookClaim:
-    """Read ``metadata.kfnb`` and Kale's ``metadata.kubeflow_notebook``; ours wins."""
-    found: list[Diagnostic] = []
-    kale = _kale(metadata.get("kubeflow_notebook"))
+def book_claim(metadata: Mapping[str, Any]) -> BookClaim:
+    """Read ``notebook.metadata.kfnb``. Never raises."""
     own = metadata.get("kfnb")
     if own is None:
-        return kale
-    if not isinstance(own, Mapping):
-        found.append(_wrong("it is not an object"))
-        own = {}
-    options, sentences = options_of(_object(own, "defaults", found))
-    found += [_wrong(sentence) for sentence in sentences]
-    targets = dict(_object(own, "targets", found))
-    if isinstance(own.get("store"), str):
-        targets["store"] = own["store"]
-    volumes = [v for item in own.get("volumes") or () if (v := _volume(item, found))]
-    on_exit = own.get("on_exit")
-    return NotebookClaim(
-        name=_text(own.get("name")) or kale.name,
-        description=_text(own.get("description")) or kale.description,
-        defaults=built({**{k: getattr(kale.defaults, k) for k in kale.defaults.said()}, **options}),
-        targets=MappingProxyType({**kale.targets, **targets}),
-        volumes=tuple(volumes) or kale.volumes,
-        on_exit=on_exit if isinstance(on_exit, str) else None,
-        diagnostics=tuple(found),
-    )
+        return BookClaim()
+    problems: list[Problem] = []
 
-
-def _kale(own: Any) -> NotebookClaim:
-    if not isinstance(own, Mapping):
-        return NotebookClaim()
-    defaults: dict[str, Any] = {}
-    image = own.get("docker_image") or own.get("base_image")
-    steps = own.get("steps_defaults")
-    for tag in steps if isinstance(steps, list) else ():
-        key, _, value = str(tag).partition(":")
-        try:
-            name, given = option(key, value)
-        except (ValueError, KeyError):
-            continue
-        defaults[name] = (
-            {**defaults[name], **given} if isinstance(defaults.get(name), dict) else given
+    def wrong(sentence: str) -> None:
+        problems.append(
+            Problem(
+                "KFNB-E206",
+                f"metadata.kfnb of the notebook: {sentence}",
+                "Correct it in the notebook's metadata.",
+            )
         )
-    if isinstance(image, str) and image.strip():
-        defaults["image"] = image.strip()
-    found: list[Diagnostic] = []
-    volumes = [v for item in own.get("volumes") or () if (v := _volume(item, found))]
-    return NotebookClaim(
-        name=_text(own.get("pipeline_name")),
-        description=_text(own.get("pipeline_description")) or "",
-        defaults=built(defaults),
-        volumes=tuple(volumes),
+
+    if not isinstance(own, Mapping):
+        wrong("it is not an object")
+        own = {}
+    _known(own, _BOOK_KEYS, wrong)
+    defaults, sentences = options_of(_object(own, "defaults", wrong))
+    for sentence in sentences:
+        wrong(f"defaults: {sentence}")
+    return BookClaim(
+        name=_text(own, "name", wrong),
+        description=_text(own, "description", wrong),
+        defaults=defaults,
+        targets=_targets(own, wrong),
+        volumes=_volumes(own, wrong),
+        on_exit=_text(own, "on_exit", wrong),
+        problems=tuple(problems),
     )
 
 
-def _volume(item: Any, found: list[Diagnostic]) -> Volume | None:
-    mount = item.get("mount") or item.get("mount_point") if isinstance(item, Mapping) else None
-    if not isinstance(mount, str):
-        found.append(_wrong("a volume needs a mount point"))
+def _role(own: Mapping[str, Any], step: str | None, wrong: Wrong) -> CellRole | None:
+    given = own.get("role")
+    if given is None:
+        return "step" if step else None
+    if given not in ROLES:
+        wrong(f"role is one of {', '.join(ROLES)}, not {given!r}")
+        return "step" if step else None
+    if given == "step" and not step:
+        wrong("a step needs a name")
         return None
-    claim = item.get("claim") or (item.get("name") if item.get("type") in ("pvc", "pv") else None)
-    size = item.get("size")
-    unit = item.get("size_type", "")
-    return Volume(
-        name=str(item.get("name") or claim or "volume"),
-        mount=mount,
-        claim=str(claim) if claim else None,
-        size=f"{size}{unit}" if size else None,
-        storage_class=_text(item.get("storage_class") or item.get("storage_class_name")),
-    )
+    role: CellRole = given
+    return role
 
 
-def _object(own: Mapping[str, Any], key: str, found: list[Diagnostic]) -> Mapping[str, Any]:
-    value = own.get(key) or {}
+def _targets(own: Mapping[str, Any], wrong: Wrong) -> Mapping[str, Any]:
+    targets: dict[str, Any] = {}
+    for name, options in _object(own, "targets", wrong).items():
+        if isinstance(options, Mapping):
+            targets[str(name)] = dict(options)
+        else:
+            wrong(f'targets: "{name}" is not an object')
+    # The store is an option of the target that has one.
+    if store := _text(own, "store", wrong):
+        targets.setdefault("kubernetes", {}).setdefault("store", store)
+    return MappingProxyType(targets)
+
+
+def _volumes(own: Mapping[str, Any], wrong: Wrong) -> tuple[Volume, ...]:
+    items = own.get("volumes")
+    if items is None:
+        return ()
+    if not isinstance(items, list):
+        wrong("volumes is not a list")
+        return ()
+    found: list[Volume] = []
+    for number, item in enumerate(items):
+        if not isinstance(item, Mapping):
+            wrong(f"volumes: number {number} is not an object")
+            continue
+
+        def inside(sentence: str, number: int = number) -> None:
+            wrong(f"volumes: number {number}: {sentence}")
+
+        _known(item, _VOLUME_KEYS, inside)
+        texts = {key: _text(item, key, inside) for key in _VOLUME_KEYS}
+        mount, name = texts["mount"], texts["name"] or texts["claim"]
+        if not mount or not mount.startswith("/"):
+            inside("mount is a path that begins with /")
+        elif not name:
+            inside("it needs a name")
+        else:
+            found.append(
+                Volume(
+                    name=name,
+                    mount=mount,
+                    claim=texts["claim"],
+                    size=texts["size"],
+                    storage_class=texts["storage_class"],
+                )
+            )
+    return tuple(found)
+
+
+def _known(own: Mapping[str, Any], keys: tuple[str, ...], wrong: Wrong) -> None:
+    for key in own:
+        if key not in keys:
+            near = nearest(str(key), keys)
+            wrong(f'"{key}" is not known' + (f' (is it "{near}"?)' if near else ""))
+
+
+def _object(own: Mapping[str, Any], key: str, wrong: Wrong) -> Mapping[str, Any]:
+    value = own.get(key)
+    if value is None:
+        return {}
     if isinstance(value, Mapping):
         return value
-    found.append(_wrong(f"{key} is not an object"))
+    wrong(f"{key} is not an object")
     return {}
 
 
-def _text(value: Any) -> str | None:
-    return value.strip() if isinstance(value, str) and value.strip() else None
+def _text(own: Mapping[str, Any], key: str, wrong: Wrong) -> str | None:
+    value = own.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        wrong(f"{key} is not a text")
+        return None
+    return value.strip() or None
 
 
-def _wrong(sentence: str) -> Diagnostic:
-    return make(
-        "KFNB-E206",
-        f"metadata.kfnb of the notebook: {sentence}",
-        "Correct it in the notebook's metadata.",
-    )
+def _texts(own: Mapping[str, Any], key: str, wrong: Wrong) -> tuple[str, ...]:
+    value = own.get(key)
+    if value is None:
+        return ()
+    items = [value] if isinstance(value, str) else value
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        wrong(f"{key} is a list of texts")
+        return ()
+    return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))

@@ -8,28 +8,40 @@ import unicodedata
 from collections.abc import Iterable
 
 LONGEST = 40
+_HASH = 8
 
 
 def safe(name: str) -> str:
     """Derive an RFC 1123 label from a name: at most 40 of ``a-z 0-9 -``; not unique."""
     ascii_ = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     label = re.sub(r"[^a-z0-9]+", "-", ascii_).strip("-")
-    if len(label) > LONGEST or not label:
-        return f"{label[: LONGEST - 9].strip('-') or 'step'}-{_digest(name)}"
-    return label
+    return label if 0 < len(label) <= LONGEST else _hashed(label, name)
 
 
 def unique_ids(names: Iterable[str]) -> dict[str, str]:
-    """Give each name an id of its own; names that become the same label get a hash of the name."""
+    """Give each name an id of its own, which does not depend on the order of the names.
+
+    A name that is its own label keeps it; others that become the same label, or that
+    were cut, carry a hash of the name.
+    """
     names = list(dict.fromkeys(names))
     labels = {name: safe(name) for name in names}
-    taken = list(labels.values())
-    found: dict[str, str] = {}
-    for name, label in labels.items():
-        plain = taken.count(label) == 1 or name == label
-        found[name] = label if plain else f"{label[: LONGEST - 9].strip('-')}-{_digest(name)}"
-    return found
+    sharing: dict[str, int] = {}
+    for label in labels.values():
+        sharing[label] = sharing.get(label, 0) + 1
+    found = {n: label for n, label in labels.items() if sharing[label] == 1 or n == label}
+    taken = set(found.values())
+    for name in sorted(set(names) - set(found)):
+        for length in range(_HASH, LONGEST):
+            label = _hashed(labels[name], name, length)
+            if label not in taken:
+                break
+        taken.add(label)
+        found[name] = label
+    return {name: found[name] for name in names}
 
 
-def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+def _hashed(label: str, name: str, length: int = _HASH) -> str:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+    kept = label[: max(LONGEST - length - 1, 0)].strip("-") or "step"[: LONGEST - length - 1]
+    return f"{kept}-{digest}".strip("-")

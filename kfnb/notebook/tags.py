@@ -1,129 +1,142 @@
-"""Cell tags, ours and Kale's, as claims."""
+"""Cell tags, ours and Kale's, as claims.
+
+Kale's words are those of its two generations (``block:``, ``prev:``, ``imports``,
+``functions``, ``pipeline-parameters``, ``pipeline-metrics``, ``limit:``, ``label:``,
+``annotation:`` in the first; ``step:``, ``image:``, ``cache:enabled``, ``secret:`` in
+the second): https://github.com/kubeflow/kale, ``processors/nbprocessor.py``.
+"""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
-from kfnb.notebook.claims import Claim, merge, option
+from kfnb.notebook.claims import CellRole, Claim, Problem, changed_names
+from kfnb.notebook.nearest import nearest
+from kfnb.notebook.options import KEYS, Entry, option, said
 
-ROLES = {
+ROLES: dict[str, CellRole] = {
     "setup": "setup",
     "imports": "setup",
     "functions": "setup",
     "parameters": "parameters",
     "pipeline-parameters": "parameters",
+    # What papermill put below the parameters when it executed this notebook.
+    "injected-parameters": "parameters",
     "metrics": "metrics",
     "pipeline-metrics": "metrics",
     "skip": "skip",
 }
-STEP = {"step": "step", "block": "step", "after": "after", "prev": "after", "changes": "changes"}
-OPTION = (
-    "image",
-    "cpu",
-    "memory",
-    "gpu",
-    "limit",
-    "retries",
-    "timeout",
-    "env",
-    "secret",
-    "label",
-    "annotation",
-    "cache",
+ON_EXIT = "on-exit"
+NAMED = {"step": "step", "block": "step", "after": "after", "prev": "after", "changes": "changes"}
+_KALE_ONLY = frozenset(
+    ("block", "prev", "imports", "functions", "pipeline-parameters", "pipeline-metrics")
 )
-_PREFIXES = (*STEP, *OPTION)
+_WORDS = (*ROLES, ON_EXIT)
+_KEYS = (*NAMED, *KEYS)
 
 
 def claim_of(tags: Sequence[str]) -> Claim:
-    """Read a cell's tags; those of other tools are ignored."""
-    roles: list[str] = []
+    """Read a cell's tags; those of other tools are ignored. Never raises."""
+    tags = [tag.strip() for tag in tags]
+    roles = [ROLES[tag] for tag in tags if tag in ROLES]
     steps: list[str] = []
     lists: dict[str, list[str]] = {"after": [], "changes": []}
-    options: dict[str, Any] = {}
-    problems: list[tuple[str, str, str]] = []
-    kale = False
+    options: dict[Entry, Any] = {}
+    problems: list[Problem] = []
     for tag in tags:
-        if tag.strip() in ROLES:
-            roles.append(ROLES[tag.strip()])
-            continue
         key, colon, value = tag.partition(":")
         key, value = key.strip(), value.strip()
-        if colon and key in STEP:
-            kale = kale or key in ("block", "prev")
-            if not value:
-                if key == "block":
-                    continue  # Kale writes an empty block on cells that belong to the one before.
-                problems.append(
-                    (
-                        "KFNB-E205",
-                        f'tag "{tag}" names nothing',
-                        f"Write a name after the colon: {key}:NAME.",
+        if tag in ROLES or tag == ON_EXIT:
+            continue
+        try:
+            if colon and key in NAMED:
+                _named(key, value, steps=steps, lists=lists)
+            elif colon and key in KEYS:
+                entry, given = option(key, value)
+                if options.setdefault(entry, given) != given:
+                    problems.append(
+                        Problem(
+                            "KFNB-E201",
+                            f"the tags of this cell claim two values of {said(entry)}",
+                            "Keep one of the tags.",
+                        )
                     )
-                )
-            elif STEP[key] == "step":
-                steps.append(value)
             else:
-                lists[STEP[key]].append(value)
-        elif colon and key in OPTION:
-            try:
-                name, given = option(key, value)
-            except ValueError as error:
-                problems.append(
-                    ("KFNB-E202", f'tag "{tag}" cannot be understood', f"{key}: {error}.")
-                )
-                continue
-            options, clashes = merge(options, {name: given})
-            problems += [
-                (
-                    "KFNB-E201",
-                    f'the tags of this cell claim two values of "{c}"',
-                    "Keep one of the tags.",
-                )
-                for c in clashes
-            ]
-        elif tag.strip() == "on-exit":
-            pass
-        elif colon:
-            near = difflib.get_close_matches(key, _PREFIXES, 1, 0.75)
-            if near:
-                problems.append(
-                    (
-                        "KFNB-W212",
-                        f'tag "{tag}" is not one of kfnb\'s',
-                        f'Did you mean "{near[0]}:{value}"? It is ignored.',
-                    )
-                )
-    if len(set(steps)) > 1:
+                problems += _misspelt(tag, key, bool(colon))
+        except ValueError as error:
+            empty = "KFNB-E205" if key in NAMED and not value else "KFNB-E202"
+            problems.append(Problem(empty, f'tag "{tag}" cannot be understood', f"{key}: {error}."))
+    steps = list(dict.fromkeys(steps))
+    role, more = _role(roles, steps)
+    return Claim(
+        role=role,
+        step=steps[0] if steps and role == "step" else None,
+        after=tuple(dict.fromkeys(lists["after"])),
+        changes=tuple(dict.fromkeys(lists["changes"])),
+        on_exit=ON_EXIT in tags,
+        options=options,
+        kale=any(tag.partition(":")[0] in _KALE_ONLY for tag in tags),
+        problems=(*problems, *more),
+    )
+
+
+def _named(key: str, value: str, *, steps: list[str], lists: dict[str, list[str]]) -> None:
+    what = NAMED[key]
+    if not value:
+        if what == "step":
+            return  # Kale's panel writes this on cells that belong to the one before.
+        raise ValueError(f"a name follows, as in {key}:name")
+    if what == "step":
+        steps.append(value)
+    elif what == "changes":
+        lists[what] += changed_names(value)
+    else:
+        lists[what].append(value)
+
+
+def _role(roles: list[CellRole], steps: list[str]) -> tuple[CellRole | None, list[Problem]]:
+    """Decide between roles; ``skip`` takes any cell out, whatever else it is tagged."""
+    if "skip" in roles:
+        return "skip", []
+    problems: list[Problem] = []
+    if len(steps) > 1:
+        named = " and ".join(f'step "{s}"' for s in steps)
         problems.append(
-            (
-                "KFNB-E201",
-                f"this cell claims to belong to {_and(steps)}",
+            Problem(
+                "KFNB-E208",
+                f"this cell claims to belong to {named}",
                 "A cell belongs to one step: keep one of the tags.",
             )
         )
     if len(set(roles)) > 1 or (roles and steps):
-        said = [*dict.fromkeys(roles), *(f"step {s}" for s in steps)]
+        claimed = [*dict.fromkeys(roles), *(f'step "{s}"' for s in steps)]
         problems.append(
-            (
+            Problem(
                 "KFNB-W213",
-                f"this cell is tagged {_and(said)}",
-                f'Keep one of the tags; it is taken as "{said[0]}".',
+                f"this cell is tagged as {' and '.join(claimed)}",
+                f"It is read as {claimed[0]}: keep one of the tags.",
             )
         )
-    role: Any = roles[0] if roles else ("step" if steps else None)
-    return Claim(
-        role,
-        steps[0] if steps and not roles else None,
-        tuple(lists["after"]),
-        tuple(lists["changes"]),
-        "on-exit" in [t.strip() for t in tags],
-        options,
-        kale,
-        tuple(problems),
-    )
+    return (roles[0] if roles else "step" if steps else None), problems
 
 
-def _and(names: Sequence[str]) -> str:
-    return " and ".join(f'"{n}"' for n in dict.fromkeys(names))
+def _misspelt(tag: str, key: str, colon: bool) -> list[Problem]:
+    """Guess at a tag that nearly is one of ours; what is far from them is another tool's."""
+    if colon:
+        near = nearest(key, _KEYS, cutoff=0.75)
+        meant = f"{near}{tag[len(key) :]}"
+    elif tag.lower() in NAMED:
+        near = meant = f"{tag.lower()}:NAME"
+    else:
+        near = nearest(tag, (*ROLES, ON_EXIT), cutoff=0.85)
+        meant = f"{near}"
+    if near is None:
+        return []
+    return [
+        Problem(
+            "KFNB-W212",
+            f'tag "{tag}" is ignored: kfnb does not know it',
+            f'Did you mean "{meant}"?',
+        )
+    ]

@@ -9,54 +9,125 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from functools import cache
+from typing import Any
 
-_CELL_MAGIC = re.compile(r"\s*%%(\S+)[^\n]*")
-# Cell magics whose body is Python that runs in the notebook's namespace.
+_CELL_MAGIC = re.compile(r"%%(\w[^\s?]*)[^\S\n]*([^\n]*)")
+_STEP_LINE = re.compile(r"\A([^\S\n]*\n)*(?P<indent>[^\S\n]*)(?P<line>%%step(?=\s|\Z)[^\n]*)")
+_CONTINUED = re.compile(r"\s*([%!]|[\w.,\[\]() ]+=\s*[%!]).*\\$")
+
 PYTHON_BODY = frozenset(
-    {"time", "timeit", "capture", "prun", "memit", "lprun", "mprun", "python_cell"}
-)
-_STEP_LINE = re.compile(r"\A(\s*)%%step\b([^\n]*)")
+    (
+        "time", "timeit", "capture", "prun", "debug", "memit", "mprun", "lprun", "snakeviz",
+        "pyinstrument", "scalene",
+    )
+)  # fmt: skip
+"""Cell magics whose body is Python that runs in the notebook's namespace."""
 
 
 def is_python(source: str) -> bool:
-    """Tell whether ``source`` parses as it stands."""
+    """Tell whether ``source`` parses as it stands (with top-level ``await``)."""
+    return parsed(source) is not None
+
+
+def parsed(code: str) -> ast.Module | None:
+    """Parse a cell's code, silently; None where it has a syntax error."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            compile(source, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            tree = compile(
+                code, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+            )
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return True
+        return None
+    assert isinstance(tree, ast.Module)
+    return tree
+
+
+def step_line(source: str) -> str | None:
+    """Give the ``%%step`` line that a cell begins with."""
+    match = _STEP_LINE.match(source)
+    return match["line"] if match else None
 
 
 def without_step_line(source: str) -> str:
     """Turn a leading ``%%step`` line into a comment, so that line numbers stay."""
-    return _STEP_LINE.sub(r"\1# %%step\2", source, count=1)
+    match = _STEP_LINE.match(source)
+    if match is None:
+        return source
+    at = match.start("line")
+    return f"{source[:at]}# {source[at:]}"
 
 
 def transform(source: str) -> str:
-    """Give what IPython makes of a cell, with the same line numbers.
+    """Give what IPython makes of a cell, with the same line numbers; never raises.
 
-    The body of a cell magic that runs it in the notebook (``%%time`` …) stays
-    Python; other cell magics become the call that IPython makes of them.
+    The body of a cell magic that runs it in the notebook (``%%time`` …) stays Python
+    under a call on its first line, so that it can be analysed; other cell magics
+    become the one call that IPython makes of them, as do all that stand below a
+    ``%%step`` line, because there the kernel executes this text and not the author's.
     """
-    source = without_step_line(source)
-    if is_python(source):
+    shown = without_step_line(source)
+    if is_python(shown):
+        return shown
+    lines = shown.split("\n")
+    first = 0
+    # IPython drops blank lines before a cell magic; a %%step line counts as one.
+    while first < len(lines) and (not lines[first].strip() or (shown != source and first == 0)):
+        first += 1
+    head, rest = "\n".join(lines[:first]), "\n".join(lines[first:])
+    magic = _CELL_MAGIC.match(rest)
+    if magic is None or magic[2].rstrip().endswith("?"):
+        return _ipython(shown)
+    above = head + "\n" if first else ""
+    if magic[1] in PYTHON_BODY and shown == source:
+        _, newline, body = rest.partition("\n")
+        call = f"get_ipython().run_line_magic({magic[1]!r}, {magic[2].rstrip()!r})"
+        return above + call + newline + transform(body)
+    return above + _ipython(rest)
+
+
+def _ipython(source: str) -> str:
+    """Transform a cell that is not plain Python; what cannot be transformed stays."""
+    try:
+        changed = str(_manager().transform_cell(source))
+    except Exception:
+        # What IPython's tokenizer raises differs between versions of Python.
         return source
-    head, _, body = source.partition("\n")
-    magic = _CELL_MAGIC.fullmatch(head)
-    if magic and magic[1] in PYTHON_BODY:
-        return _line(head) + "\n" + transform(body)
+    if not source.endswith("\n"):
+        changed = changed.removesuffix("\n")
+    if source.startswith("%%"):
+        return changed
+    if changed.count("\n") != source.count("\n"):
+        return _aligned(source, changed)
+    return changed
+
+
+def _aligned(source: str, changed: str) -> str:
+    """Put lines back that IPython dropped: blank ones on top, and those it joined to a magic.
+
+    A ``pass`` stands where a continuation stood, so that what follows keeps its number.
+    """
+    lines, made = source.split("\n"), changed.split("\n")
+    top = 0
+    while top < len(lines) and not lines[top].strip():
+        top += 1
+    found: list[str] = [""] * top
+    at = top
+    for line in made:
+        found.append(line)
+        if "get_ipython()" in line and at < len(lines) and _CONTINUED.match(lines[at]):
+            indent = line[: len(line) - len(line.lstrip())]
+            while at + 1 < len(lines) and lines[at].endswith("\\"):
+                found.append(f"{indent}pass")
+                at += 1
+        at += 1
+    aligned = "\n".join(found)
+    return aligned if aligned.count("\n") == source.count("\n") else changed
+
+
+@cache
+def _manager() -> Any:
     from IPython.core.inputtransformer2 import TransformerManager
 
-    try:
-        changed: str = TransformerManager().transform_cell(source)
-    except SyntaxError:
-        return source
-    return changed if source.endswith("\n") else changed.removesuffix("\n")
-
-
-def _line(head: str) -> str:
-    """Present ``%%time`` and its like as a call on one line."""
-    name, _, rest = head.strip()[2:].partition(" ")
-    return f"get_ipython().run_line_magic({name!r}, {rest!r})"
+    return TransformerManager()
