@@ -22,7 +22,7 @@ from kfnb.step.guard import ALIVE_FD, Guard
 from kfnb.step.kernel import Kernel
 from kfnb.step.order import INJECTED, StepOrder, begin_source, outputs_source
 from kfnb.step.reporter import EventReporter, MetricTail, source_index
-from kfnb.step.sampler import Sample, Sampler, children_usage
+from kfnb.step.sampler import Sample, Sampler, children_usage, free_memory
 from kfnb.step.session import KernelGone, Session
 from kfnb.store import Store, failed_key, manifest_key, open_store
 from kfnb.store.manifest import Failure
@@ -33,6 +33,7 @@ METRICS = "metrics.jsonl"
 
 def run(order_path: str, *, guard: Guard) -> int:
     """Carry out the order; the exit code of the step process."""
+    order_path = str(Path(order_path).absolute())
     control = Control()
     with cancelled_by_signals(control):
         try:
@@ -152,10 +153,8 @@ class Attempt:
         if isinstance(error, Stopped):
             return failures.stopped(order, error, cell=session.current if session else None)
         if isinstance(error, KernelGone) and session is not None:
-            usage = session.usage()
-            return failures.kernel_gone(
-                order, error, peak=usage.peak_memory, available=session.memory_left
-            )
+            peak = session.usage().peak_memory
+            return failures.kernel_gone(order, error, peak=peak, available=free_memory())
         if session is None or session.failure is None:
             return failures.from_error(order, error)
         if self.control.reason is not None:
@@ -222,7 +221,6 @@ class OrderSession(Session):
         self.current: int | None = None
         self.ended_early = False
         self.path: Path | None = None
-        self.memory_left = 0
         self.save_error: OSError | None = None
         self.manager: Any = None
         self.first_source = begin_source(attempt.order_path)
@@ -236,20 +234,12 @@ class OrderSession(Session):
         self.reporter = self.events
 
     async def launch(self) -> None:
-        """Start the kernel and the sampler."""
+        """Start the kernel."""
         self.path = plan.kernel_path(self.order, self.kernel)
         environment = {**os.environ, **self.order.environment}
         environment.pop(ALIVE_FD, None)
         environment[CHANNEL] = str(self._attempt.folder / METRICS)
         await self.kernel.launch(cwd=self.order.workdir, env=environment)
-        if self.kernel.pid is not None:
-            self._sampler = Sampler(
-                self.kernel.pid,
-                limit=self.order.memory,
-                report=self._sampled,
-                exceeded=lambda size: self.control.stop("memory", failures.size_words(size)),
-            )
-            self._sampler.start()
 
     def begins(self, manager: Any) -> None:
         """Note papermill's manager, and count the cells to come."""
@@ -274,9 +264,17 @@ class OrderSession(Session):
         return self.ended_early
 
     def cell_started(self, cell: Mapping[str, Any]) -> None:
-        """Report, and start the clock at the first cell."""
+        """Report; at the first cell, begin to look at memory and the clock."""
         index = source_index(cell)
         self.current = index if index is not None else self.current
+        if self._sampler is None and self.kernel.pid is not None:
+            self._sampler = Sampler(
+                self.kernel.pid,
+                limit=self.order.memory,
+                report=self._sampled,
+                exceeded=lambda size: self.control.stop("memory", failures.size_words(size)),
+            )
+            self._sampler.start()
         if self._timer is None and self.order.timeout is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self.order.timeout, self.control.stop, "timeout")
@@ -328,13 +326,9 @@ class OrderSession(Session):
         self.manager.save_now()
 
     def end_sampling(self) -> None:
-        """Stop the sampler, and look what memory is left on the machine."""
+        """Stop the sampler."""
         if self._sampler is not None:
             self._sampler.stop()
-        with contextlib.suppress(Exception):
-            import psutil
-
-            self.memory_left = psutil.virtual_memory().available
 
     def usage(self) -> publishing.Usage:
         """Return what the kernel used; short steps may end before the first sample."""

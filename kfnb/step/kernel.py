@@ -34,7 +34,9 @@ class Kernel:
     """A kernel of the installed kernelspec ``name``, in the working directory ``cwd``."""
 
     def __init__(self, name: str, *, guard: Guard | None = None, capture: bool = False) -> None:
+        from jupyter_client.kernelspec import KernelSpecManager
         from jupyter_client.manager import AsyncKernelManager
+        from jupyter_core.paths import jupyter_path
 
         self.dead = asyncio.Event()
         self.exit_status: int | None = None
@@ -49,7 +51,9 @@ class Kernel:
         self._watching: asyncio.Task[None] | None = None
         self.folder = socket_folder()
         self._guard.remove(str(self.folder))
-        self.manager = AsyncKernelManager(**_transport(self.folder))
+        # without the folder of IPython 3's kernels, for which Jupyter would import IPython
+        specs = KernelSpecManager(kernel_dirs=jupyter_path("kernels"))
+        self.manager = AsyncKernelManager(kernel_spec_manager=specs, **_transport(self.folder))
         if name:
             self.manager.kernel_name = name
 
@@ -202,8 +206,11 @@ class Kernel:
         self._said_size = 0
 
     def _spec(self) -> Any:
-        from jupyter_client.kernelspec import NoSuchKernel
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
+        with contextlib.suppress(NoSuchKernel):
+            return self.manager.kernel_spec
+        self.manager.kernel_spec_manager = KernelSpecManager()
         try:
             return self.manager.kernel_spec
         except NoSuchKernel:

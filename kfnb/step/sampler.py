@@ -111,6 +111,13 @@ def children_usage() -> tuple[int, float]:
     return used.ru_maxrss * unit, used.ru_utime + used.ru_stime
 
 
+def free_memory() -> int:
+    """Return the bytes that this machine could still give out."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 def unshared(pid: int) -> int:
     """Bytes that the tree uses and that could not be dropped: no mapped files, shared once.
 
