@@ -2,7 +2,7 @@
 
 Roots are the manifests and failure records of the runs that stay and the cache's
 entries. Runs that execute are never touched, nor is anything that is younger
-than the oldest of them, or than an hour: it may be on its way into a manifest.
+than the oldest of them, or than a minute: it may be on its way into a manifest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from kfnb.store import locks
 from kfnb.store.blobs import Store, open_store
 from kfnb.store.manifest import Failure, Manifest
 
-GRACE = 3600.0
+GRACE = 60.0
+_DAY = 86400.0
 _STARTING = 60.0
 
 
@@ -83,7 +84,7 @@ def clean(
                 store.delete(record.removesuffix(".json") + ".manifest")
         blobs, size = _sweep(store, marked, fresh=fresh, dry_run=dry_run)
         if not dry_run:
-            _sweep_staging(store, before=min(fresh, now - 24 * GRACE))
+            _sweep_staging(store, before=min(fresh, now - _DAY))
     return Cleaned(tuple(r.id for r in going), len(expired), blobs, size)
 
 
