@@ -18,7 +18,7 @@ from kfnb.engine.state import RunState, StepState
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
-from kfnb.runners import driver_state, request_stop, resume
+from kfnb.runners import request_stop
 from kfnb.watch import Watch
 
 _CHECK = 1.0
@@ -174,7 +174,7 @@ class Run:
     @property
     def driver(self) -> str:
         """``alive``, ``ended``, or ``lost since …``: then :meth:`resume` goes on."""
-        return driver_state(self._folder)
+        return self._view.driver()
 
     @property
     def created(self) -> float:
@@ -288,8 +288,8 @@ class Run:
         """
         from kfnb.api.launch import changed_settings
 
-        pid = resume(self._folder, settings=changed_settings(**settings))
-        self._view.expect(pid)
+        self._view.update()
+        self._view.resume(changed_settings(**settings))
         if wait:
             self.wait()
         return self

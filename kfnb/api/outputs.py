@@ -111,7 +111,7 @@ class Outputs(Mapping[str, Any]):
             ) from error
 
     def _load(self, name: str, bundle: Bundle) -> Mapping[str, Any]:
-        from kfnb.step.values import load
+        from kfnb.step.values import DamagedError, MissingDefinitionError, load
 
         store = open_store(store_folder())
         files = [store.blob(blob) for blob in bundle.blobs]
@@ -121,13 +121,16 @@ class Outputs(Mapping[str, Any]):
                 "Run the pipeline again to make it anew."
             )
         missing = self._missing(bundle)
+        if missing:
+            raise UsageError(self._needs(name, missing, None))
         try:
             values: Mapping[str, Any] = load(files).values
-        except (AttributeError, ImportError, NameError, KeyError) as error:
-            raise UsageError(self._needs(name, missing, error)) from error
-        if missing:
-            # Loaded, but what it is made of would fail at the first call: say so at once.
-            raise UsageError(self._needs(name, missing, None))
+        except (AttributeError, ImportError, NameError, KeyError, MissingDefinitionError) as error:
+            raise UsageError(self._needs(name, [], error)) from error
+        except (DamagedError, OSError) as error:
+            raise InfrastructureError(
+                f'The value "{name}" of step "{self._step}" cannot be read: {error}.'
+            ) from error
         return values
 
     def _missing(self, bundle: Bundle) -> list[str]:

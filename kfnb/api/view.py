@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Literal
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from kfnb.engine import control
 from kfnb.engine.decide import Engine
@@ -15,10 +17,14 @@ from kfnb.engine.state import RunState
 from kfnb.errors import InfrastructureError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline, from_plain
-from kfnb.runners import driver_state
+from kfnb.runners import driver_state, resume
+from kfnb.store import locks
 
 Course = Literal["going", "ended", "lost"]
 """``lost``: nobody drives the run, although it has not ended."""
+
+LEAVING = 15.0
+"""Seconds that the driver of a run that has ended may take to leave."""
 
 
 class RunView:
@@ -86,9 +92,30 @@ class RunView:
         events += self.update()
         return events, "ended" if self.state.ended and not resuming else "lost"
 
-    def expect(self, driver: int) -> None:
-        """Note the pid of a driver that this process started just now."""
-        self._driver = driver
+    def driver(self) -> str:
+        """Say ``alive``, ``ended`` or ``lost since …``; a driver that tidies up has ended."""
+        _, course = self.look()
+        if course == "ended":
+            return "ended"
+        state = driver_state(self.folder)
+        return "alive" if course == "going" else state
+
+    def resume(self, settings: Mapping[str, Any]) -> None:
+        """Go on with the run as read so far, with some settings changed.
+
+        Raises
+        ------
+        UsageError
+            If the run is still going on, or has succeeded.
+        """
+        deadline = time.monotonic() + LEAVING
+        while (
+            self.state.ended
+            and locks.is_locked(self.folder.driver_lock)
+            and time.monotonic() < deadline
+        ):
+            time.sleep(0.02)  # its driver has said the last word and sees the processes out
+        self._driver = resume(self.folder, settings=settings)
 
     def attempt(self, step: str, attempt: int | None = None) -> AttemptFolder:
         """Return the folder of an attempt: by default the last, or of a cached result's copy."""

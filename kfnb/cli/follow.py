@@ -42,25 +42,19 @@ class Screen(Protocol):
         """Show what is to stay, and the end of the run."""
 
 
-def screen_for(*, as_json: bool, after: int = 0) -> Screen:
-    """Choose the screen: JSON if asked for, a live table in a terminal, else plain lines.
-
-    Parameters
-    ----------
-    after
-        Events that are known already and not shown again.
-    """
+def screen_for(*, as_json: bool) -> Screen:
+    """Choose the screen: JSON if asked for, a live table in a terminal, else plain lines."""
     if as_json:
         from kfnb.cli.plain import JsonScreen
 
-        return JsonScreen(after=after)
+        return JsonScreen()
     if is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb":
         from kfnb.cli.live import LiveScreen
 
         return LiveScreen(ascii_only=not can_draw(sys.stdout))
     from kfnb.cli.plain import PlainScreen
 
-    return PlainScreen(after=after)
+    return PlainScreen()
 
 
 def follow(view: RunView, screen: Screen, *, asks: bool) -> int:

@@ -70,11 +70,10 @@ def status(run: str, as_json: bool) -> int:
         return 0
     from kfnb.cli.story import end_of, failures, metrics_line
     from kfnb.draw import visible
-    from kfnb.runners import driver_state
 
     view = RunView(find_run(run))
     view.update()
-    driver = driver_state(view.folder)
+    driver = view.driver()
     names = {name: visible(name) for name, _ in view.state.steps}
     width = min(40, max(map(len, names.values()), default=0))
     for step in view.state.steps.values():

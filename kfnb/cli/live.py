@@ -50,7 +50,7 @@ class LiveScreen:
         """Draw the table anew; warnings stand above it."""
         for event in events:
             if event.type == "CellOutput" and event.step is not None:
-                self._last[event.step] = ""
+                self._last.pop(event.step, None)
             elif event.type == "Warning":
                 self._print(Text(warning_line(event), style="yellow"))
         if not self._titled:
@@ -146,8 +146,6 @@ class LiveScreen:
     def _said(self, view: RunView, step: StepState) -> str:
         """Return the last line that a step printed; its log is read only when it has grown."""
         if step.name not in self._last:
-            return ""
-        if not self._last[step.name]:
             lines = log_tail(view.attempt(step.name).log, 1)
             self._last[step.name] = lines[-1] if lines else ""
         return self._last[step.name]

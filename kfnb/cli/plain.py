@@ -19,12 +19,9 @@ class JsonScreen:
 
     pause = 3600.0
 
-    def __init__(self, *, after: int = 0) -> None:
-        self._after = after
-
     def show(self, view: RunView, events: Iterable[Event]) -> None:  # noqa: ARG002 (Screen's)
         """Print the events."""
-        lines = [event.to_line() + "\n" for event in events if event.seq > self._after]
+        lines = [event.to_line() + "\n" for event in events]
         if lines:
             sys.stdout.write("".join(lines))
             sys.stdout.flush()
@@ -45,15 +42,9 @@ class PlainScreen:
 
     pause = 3600.0
 
-    def __init__(self, *, after: int = 0) -> None:
-        self._after = after
-        self._ended = False
-
     def show(self, view: RunView, events: Iterable[Event]) -> None:
         """Print lines for the events."""
-        lines = [
-            line for event in events if event.seq > self._after for line in event_lines(view, event)
-        ]
+        lines = [line for event in events for line in event_lines(view, event)]
         if lines:
             click.echo("\n".join(lines))
 

@@ -152,22 +152,19 @@ def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
     from kfnb.api.find import find_run
     from kfnb.api.launch import changed_settings, refuse_inside_a_step
     from kfnb.api.view import RunView
-    from kfnb.runners import resume as go_on
 
     refuse_inside_a_step()
     folder = find_run(run)
     view = RunView(folder)
     events = view.update()
+    if as_json:
+        _echo_events(events)
     if view.state.status == "succeeded":
-        if as_json:
-            _echo_events(events)
-        else:
+        if not as_json:
             click.echo(f"run {folder.id} has succeeded already: nothing is left to do")
         return 0
-    seen = 0 if as_json else len(events)
-    pid = go_on(folder, settings=changed_settings(**_settings(limits)))
-    view = RunView(folder, driver=pid)
-    return _follow(view, detach=detach, as_json=as_json, after=seen)
+    view.resume(changed_settings(**_settings(limits)))
+    return _follow(view, detach=detach, as_json=as_json)
 
 
 @click.command(
@@ -196,7 +193,7 @@ def stop(run: str, no_wait: bool) -> int:
     return 0
 
 
-def _follow(view: Any, *, detach: bool, as_json: bool, after: int = 0) -> int:
+def _follow(view: Any, *, detach: bool, as_json: bool) -> int:
     from kfnb.cli.follow import follow, screen_for
 
     if detach:
@@ -206,7 +203,7 @@ def _follow(view: Any, *, detach: bool, as_json: bool, after: int = 0) -> int:
             id_ = view.folder.id
             click.echo(f"run {id_} goes on; kfnb status {id_} tells how, kfnb stop {id_} ends it")
         return 0
-    screen = screen_for(as_json=as_json, after=after)
+    screen = screen_for(as_json=as_json)
     asks = not as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     return follow(view, screen, asks=asks)
 

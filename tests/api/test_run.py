@@ -15,7 +15,7 @@ from kfnb.errors import CheckError, InfrastructureError, UsageError
 from kfnb.home import store_folder
 from kfnb.store.blobs import open_store
 from tests.cli import scripted
-from tests.cli.scripted import drive, log, made_run, output, write
+from tests.cli.scripted import drive, go, log, made_run, output, write
 
 
 def test_what_a_run_that_failed_says(tmp_path: Path) -> None:
@@ -56,10 +56,11 @@ def test_a_run_is_read_anew_with_each_access() -> None:
 
 def test_waiting_for_the_end() -> None:
     folder = made_run()
-    driver = drive(folder, 0.2, *scripted.SUCCEEDED[:6], 0.3, *scripted.SUCCEEDED[6:])
+    driver = drive(folder, *scripted.SUCCEEDED[:6], "go", *scripted.SUCCEEDED[6:])
     run = Run(folder)
     assert run.wait(timeout=0.01) in ("pending", "running")
     assert run.driver == "alive"
+    go(folder)
     assert run.wait() == "succeeded"
     driver.wait()
 
@@ -75,7 +76,7 @@ def test_waiting_for_a_driver_that_is_gone() -> None:
 
 def test_stopping() -> None:
     folder = made_run()
-    driver = drive(folder, *scripted.LOADED, 30)
+    driver = drive(folder, *scripted.LOADED, "go")
     run = Run(folder)
     run.stop()
     assert run.wait(20) == "cancelled"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import sys
 import textwrap
@@ -63,9 +65,7 @@ def pipeline(path: Path | None = None, sources: Mapping[str, str] = SOURCES) -> 
             )
             for n, name in enumerate(names)
         },
-        edges=tuple(
-            Edge(a, b, (flows[n],)) for n, (a, b) in enumerate(pairwise(names))
-        ),
+        edges=tuple(Edge(a, b, (flows[n],)) for n, (a, b) in enumerate(pairwise(names))),
         diagnostics=(),
         path=str(path) if path else None,
     )
@@ -138,7 +138,11 @@ SUCCEEDED = [
     ("MetricLogged", "train", {"name": "loss", "value": 0.5, "step": 1}, 1),
     ("MetricLogged", "train", {"name": "loss", "value": 0.25, "step": 2}, 1),
     done("train", model=output("Model", "Model()")),
-    ("StepCached", "report", {**done("report")[2], "why": "nothing changed", "inputs": {"model": "train"}}),
+    (
+        "StepCached",
+        "report",
+        {**done("report")[2], "why": "nothing changed", "inputs": {"model": "train"}},
+    ),
     ("RunFinished", None, {"status": "succeeded"}),
 ]
 
@@ -172,23 +176,44 @@ DRIVER = """
                     tell("RunCancelled")
                     sys.exit()
         for line in script:
-            if isinstance(line, (int, float)):
-                until = time.monotonic() + line
-                while time.monotonic() < until:
+            if line == "go":
+                while not (run.path / "go").exists():
                     heed()
                     time.sleep(0.02)
+                (run.path / "go").unlink()
             else:
                 tell(*line)
 """
 
 
 def drive(run: RunFolder, *script: Any) -> subprocess.Popen[bytes]:
-    """Start a driver that tells the events of a script; a number is a pause in seconds.
+    """Start a driver that tells the events of a script.
 
-    It heeds a request to stop while it pauses.
+    At ``"go"`` it waits until :func:`go` is called, and heeds requests to stop meanwhile.
     """
     command = [sys.executable, "-c", textwrap.dedent(DRIVER), str(run.path), json.dumps(script)]
     process = subprocess.Popen(command, start_new_session=True)
     while process.poll() is None and not is_locked(run.driver_lock):
         time.sleep(0.01)
     return process
+
+
+def go(run: RunFolder) -> None:
+    """Let the driver go on with its script."""
+    (run.path / "go").touch()
+    while (run.path / "go").exists():
+        time.sleep(0.01)
+
+
+def wait_until_following(pid: int) -> None:
+    """Wait until a process follows a journal: it then catches SIGINT itself."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        caught = next(line for line in lines if line.startswith("SigCgt")).split()[1]
+        with contextlib.suppress(FileNotFoundError):  # a file that it closes just now
+            links = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
+            if int(caught, 16) & (1 << (signal.SIGINT - 1)) and any("inotify" in x for x in links):
+                return
+        time.sleep(0.02)
+    raise AssertionError("nobody follows")

@@ -17,8 +17,8 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\x1b\][^\x07]*\x07")
 
 FOLLOWER = """
 import os, sys
-import kfnb.runners
-kfnb.runners.resume = lambda folder, settings=None: os.getpid()  # the script drives
+import kfnb.api.view
+kfnb.api.view.resume = lambda folder, settings=None: os.getpid()  # the script drives
 from kfnb.cli.main import cli
 cli.main(["resume", *sys.argv[1:]], prog_name="kfnb")
 """
@@ -27,7 +27,9 @@ cli.main(["resume", *sys.argv[1:]], prog_name="kfnb")
 class Terminal:
     """Runs a command in a pseudo-terminal; what it writes collects in ``text``."""
 
-    def __init__(self, *command: str | Path, columns: int = 100, rows: int = 30, **env: str) -> None:
+    def __init__(
+        self, *command: str | Path, columns: int = 100, rows: int = 30, **env: str
+    ) -> None:
         self.text = ""
         self.code: int | None = None
         self.pid, self._fd = pty.fork()

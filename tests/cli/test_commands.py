@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from click.testing import Result
 
 from kfnb.cli.main import cli
 from tests.cli import scripted
-from tests.cli.scripted import drive, log, made_run, write
+from tests.cli.scripted import drive, go, log, made_run, write
 
 Call = Callable[..., Result]
 
@@ -114,14 +115,16 @@ def test_logs_follow_until_the_end(kfnb: Call) -> None:
         *scripted.LOADED[:3],
         ("CellOutput", "load", {**spoken, "offset": 0, "length": 7}, 1),
         scripted.LOADED[-1],
-        0.3,
+        "go",
         *scripted.TRAINING,
         ("CellOutput", "train", {**spoken, "offset": 0, "length": 11}, 1),
-        0.3,
         ("CellOutput", "train", {**spoken, "offset": 11, "length": 4}, 1),
         *scripted.SUCCEEDED[9:],
     )
+    timer = threading.Timer(0.3, go, [run])
+    timer.start()
     result = kfnb("logs", run.id, "-f")
+    timer.join()
     driver.wait()
     assert result.exit_code == 0
     assert result.stdout == "load | loaded\ntrain | epoch 1\ntrain | epoch 2\n"
@@ -130,7 +133,7 @@ def test_logs_follow_until_the_end(kfnb: Call) -> None:
 
 def test_stop_waits_for_the_end(kfnb: Call) -> None:
     run = made_run()
-    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 30)
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go")
     result = kfnb("stop", run.id)
     driver.wait()
     assert result.exit_code == 0
@@ -142,7 +145,7 @@ def test_stop_waits_for_the_end(kfnb: Call) -> None:
 
 def test_resume_of_a_run_that_goes_on(kfnb: Call) -> None:
     run = made_run()
-    driver = drive(run, *scripted.LOADED, 30)
+    driver = drive(run, *scripted.LOADED, "go")
     result = kfnb("resume", run.id)
     driver.kill()
     driver.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -54,10 +55,7 @@ def hostile() -> Pipeline:
         pipeline(),
         name='<i>"hostile"\\',
         steps={name: step(name, n, (n,)) for n, name in enumerate(HOSTILE)},
-        edges=tuple(
-            Edge(a, b, ("x<y>", 'q"'), ("a\\b\n.csv",))
-            for a, b in zip(HOSTILE, HOSTILE[1:], strict=False)
-        ),
+        edges=tuple(Edge(a, b, ("x<y>", 'q"'), ("a\\b\n.csv",)) for a, b in pairwise(HOSTILE)),
     )
 
 

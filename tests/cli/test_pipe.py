@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.cli import scripted
-from tests.cli.scripted import drive, made_run
+from tests.cli.scripted import drive, go, made_run, wait_until_following
 from tests.cli.terminal import FOLLOWER
 
 
@@ -55,13 +55,20 @@ def test_the_words_are_stable() -> None:
         ("MetricLogged", "train", {"name": "loss", "value": 0.5, "step": 1}, 2),
         ("EdgeAdded", "report", {"source": "load", "target": "report", "names": ["rows"]}),
         scripted.done("train", 2, model=scripted.output()),
-        ("StepCached", "report", {**scripted.done("report")[2], "why": "nothing changed", "inputs": {"model": "train"}}),
+        (
+            "StepCached",
+            "report",
+            {**scripted.done("report")[2], "why": "nothing changed", "inputs": {"model": "train"}},
+        ),
         ("RunFinished", None, {"status": "succeeded"}),
     ]
-    driver = drive(run, 1.0, *retried)
-    code, said, _ = ending(run.id)
+    driver = drive(run, "go", *retried)
+    process = follower(run.id)
+    wait_until_following(process.pid)
+    go(run)
+    said, _ = process.communicate(timeout=60)
     driver.wait()
-    assert code == 0
+    assert process.returncode == 0
     lines = [line.replace(run.id, "ID") for line in said.splitlines()]
     assert lines[:-1] == [
         "load: started (first run of this step)",
@@ -82,10 +89,13 @@ def test_the_words_are_stable() -> None:
 
 def test_json_is_the_journal_and_nothing_else() -> None:
     run = made_run()
-    driver = drive(run, 0.5, *scripted.SUCCEEDED)
-    code, said, complaints = ending(run.id, "--json")
+    driver = drive(run, *scripted.LOADED, "go", *scripted.SUCCEEDED[6:])
+    process = follower(run.id, "--json")
+    wait_until_following(process.pid)
+    go(run)
+    said, complaints = process.communicate(timeout=60)
     driver.wait()
-    assert code == 0
+    assert process.returncode == 0
     assert complaints == ""
     assert said == run.journal.read_text()
     assert [json.loads(line)["seq"] for line in said.splitlines()] == list(
@@ -95,9 +105,9 @@ def test_json_is_the_journal_and_nothing_else() -> None:
 
 def test_ctrl_c_stops_the_run() -> None:
     run = made_run()
-    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 30)
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go")
     process = follower(run.id)
-    wait_until_reading(process)
+    wait_until_following(process.pid)
     process.send_signal(signal.SIGINT)
     said, complaints = process.communicate(timeout=30)
     driver.wait()
@@ -118,7 +128,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_stop() -> None:
     assert deaf.stdout is not None
     deaf.stdout.readline()
     process = follower(run.id)
-    wait_until_reading(process)
+    wait_until_following(process.pid)
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
     while "stopping" not in process.stdout.readline():
@@ -133,11 +143,14 @@ def test_a_second_ctrl_c_does_not_wait_for_the_stop() -> None:
 
 def test_a_reader_that_leaves_is_not_an_error() -> None:
     run = made_run()
-    driver = drive(run, 1.0, *scripted.LOADED, 0.3, *scripted.TRAINING, 30)
+    driver = drive(run, "go", *scripted.LOADED, "go", *scripted.TRAINING, "go")
     process = follower(run.id)
+    wait_until_following(process.pid)
+    go(run)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("load: started")
     process.stdout.close()
+    go(run)
     assert process.stderr is not None
     complaints = process.stderr.read()
     process.stderr.close()
@@ -163,9 +176,9 @@ def test_the_folder_of_the_run_is_deleted() -> None:
     import shutil
 
     run = made_run()
-    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 30)
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go")
     process = follower(run.id)
-    wait_until_reading(process)
+    wait_until_following(process.pid)
     shutil.rmtree(run.path)
     _, complaints = process.communicate(timeout=30)
     driver.kill()
@@ -183,21 +196,3 @@ assert lock.acquire()
 print("held", flush=True)
 time.sleep(60)
 """
-
-
-def wait_until_reading(process: subprocess.Popen[str]) -> None:
-    """Wait until the follower has begun: it then catches SIGINT itself."""
-    import time
-
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
-        inotify = any(
-            "inotify" in os.readlink(f"/proc/{process.pid}/fd/{fd}")
-            for fd in os.listdir(f"/proc/{process.pid}/fd")
-        )
-        if int(caught.split()[1], 16) & (1 << (signal.SIGINT - 1)) and inotify:
-            return
-        time.sleep(0.02)
-    raise AssertionError("the follower did not begin")

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.cli import scripted
-from tests.cli.scripted import drive, log, made_run
+from tests.cli.scripted import drive, go, log, made_run, wait_until_following
 from tests.cli.terminal import Terminal
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGWINCH"), reason="needs a pty")
@@ -18,11 +18,14 @@ TALKING = ("CellOutput", "train", {"cell": 2, "kind": "stream", "offset": 0, "le
 def test_the_table_lives_and_stays() -> None:
     run = made_run()
     log(run, "train", "epoch 1\nepoch 2\n")
-    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, TALKING, 1.0, *scripted.SUCCEEDED[9:])
+    driver = drive(
+        run, *scripted.LOADED, *scripted.TRAINING, TALKING, "go", *scripted.SUCCEEDED[9:]
+    )
     screen = Terminal.following(run.id)
     screen.wait_for("▶ running")
     screen.wait_for("epoch 2")
     assert "cell 2" in screen.plain
+    go(run)
     assert screen.end() == 0, screen.plain
     driver.wait()
     end = screen.plain[screen.plain.rindex("✓ succeeded  load") :]
@@ -37,7 +40,7 @@ def test_the_table_lives_and_stays() -> None:
 def test_a_failure_tells_where_and_what_to_type() -> None:
     run = made_run()
     log(run, "train", "so far\nso good\n")
-    drive(run, 0.3, *scripted.FAILED).wait()
+    drive(run, *scripted.FAILED).wait()
     screen = Terminal.following(run.id)
     assert screen.end() == 1
     said = screen.plain
@@ -50,7 +53,7 @@ def test_a_failure_tells_where_and_what_to_type() -> None:
 
 def test_ctrl_c_asks_and_d_detaches() -> None:
     run = made_run()
-    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 30)
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go")
     screen = Terminal.following(run.id)
     screen.wait_for("▶ running")
     screen.type("\x03")
@@ -66,7 +69,7 @@ def test_ctrl_c_asks_and_d_detaches() -> None:
 @pytest.mark.parametrize("answer", ["s", "\x03"])
 def test_ctrl_c_asks_and_s_or_another_ctrl_c_stops(answer: str) -> None:
     run = made_run()
-    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 30)
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go")
     screen = Terminal.following(run.id)
     screen.wait_for("▶ running")
     screen.type("\x03")
@@ -79,19 +82,20 @@ def test_ctrl_c_asks_and_s_or_another_ctrl_c_stops(answer: str) -> None:
 
 def test_ctrl_c_asks_and_any_other_key_goes_on_watching() -> None:
     run = made_run()
-    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 1.5, *scripted.SUCCEEDED[9:])
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go", *scripted.SUCCEEDED[9:])
     screen = Terminal.following(run.id)
     screen.wait_for("▶ running")
     screen.type("\x03")
     screen.wait_for("d detaches")
     screen.type("x")
+    go(run)
     assert screen.end() == 0, screen.plain
     driver.wait()
 
 
 def test_a_driver_that_dies_is_noticed() -> None:
     run = made_run()
-    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 30)
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go")
     screen = Terminal.following(run.id)
     screen.wait_for("▶ running")
     driver.kill()
@@ -114,7 +118,7 @@ def test_no_color_is_respected() -> None:
 def test_a_narrow_terminal_and_many_steps() -> None:
     sources = {f"step number {n}": "pass" for n in range(5)}
     run = made_run(sources=sources)
-    driver = drive(run, scripted.STARTED, ("AttemptStarted", "step number 3", {}, 1), 30)
+    driver = drive(run, scripted.STARTED, ("AttemptStarted", "step number 3", {}, 1), "go")
     screen = Terminal.following(run.id, columns=40, rows=7)
     screen.wait_for("▶ running")
     screen.wait_for("more")
@@ -129,8 +133,10 @@ def test_a_narrow_terminal_and_many_steps() -> None:
 
 def test_a_terminal_without_these_characters() -> None:
     run = made_run()
-    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 0.5, *scripted.SUCCEEDED[9:])
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go", *scripted.SUCCEEDED[9:])
     screen = Terminal.following(run.id, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    screen.wait_for("> running")
+    go(run)
     assert screen.end() == 0, screen.plain
     driver.wait()
     assert "+ succeeded" in screen.plain
@@ -139,8 +145,10 @@ def test_a_terminal_without_these_characters() -> None:
 
 def test_a_dumb_terminal_gets_lines() -> None:
     run = made_run()
-    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, 0.5, *scripted.SUCCEEDED[9:])
+    driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go", *scripted.SUCCEEDED[9:])
     screen = Terminal.following(run.id, TERM="dumb")
+    wait_until_following(screen.pid)
+    go(run)
     assert screen.end() == 0
     driver.wait()
     assert "train: succeeded in 1.2 s" in screen.plain
