@@ -286,13 +286,10 @@ class Driver:
     # Waiting and collecting
 
     def _wait(self, selector: selectors.BaseSelector) -> None:
-        waits = [self._runner.pause()]
+        waits = [LOOK, self._runner.pause()]
         if self._wake is not None:
             waits.append(self._wake - self._now())
-        if self._feeds or self._bell.socket is None:
-            waits.append(LOOK)
-        due = [w for w in waits if w is not None]
-        selector.select(max(0.0, min(due)) if due else None)
+        selector.select(max(0.0, min(w for w in waits if w is not None)))
         self._bell.answer()
 
     def _collect(self) -> None:

@@ -21,7 +21,7 @@ from kfnb.engine.journal import Journal
 from kfnb.engine.kernels import require_kernel
 from kfnb.engine.settings import Settings
 from kfnb.errors import CheckError, UsageError
-from kfnb.home import RunFolder, runs_folder
+from kfnb.home import RunFolder, home, runs_folder
 from kfnb.pipeline import Pipeline, to_plain
 from kfnb.runners.parameters import check_parameters
 from kfnb.store import disk, locks
@@ -131,6 +131,8 @@ def start_driver(run: RunFolder) -> int:
         process = subprocess.Popen(
             [sys.executable, "-m", "kfnb.runners", str(run.path)],
             cwd=run.path,
+            # A relative KFNB_HOME would mean another folder there.
+            env={**os.environ, "KFNB_HOME": str(home())},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -184,7 +184,9 @@ class LocalRunner:
             return False
         import select
 
-        return bool(select.select([process.pidfd], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(process.pidfd, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _watch(self, process: _Process) -> None:
         self._processes[process.work] = process

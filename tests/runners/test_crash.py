@@ -7,14 +7,22 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kfnb.engine import control
+from kfnb.engine.driver import Driver
+from kfnb.engine.events import Event
+from kfnb.engine.journal import Journal
+from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder
 from kfnb.runners import create_run, driver_state, request_stop
 from kfnb.runners.launch import resume
+from kfnb.runners.local import LocalRunner
 from kfnb.store import locks
 from tests.runners.bench import (
+    FAKE,
     Make,
     drive,
     driver_process,
@@ -69,7 +77,7 @@ def test_a_driver_that_is_killed_at_every_event_loses_nothing_and_repeats_nothin
     assert len(reported) == len(set(reported))
 
 
-@pytest.mark.parametrize("last", range(3, 20, 2))
+@pytest.mark.parametrize("last", [4, 9, 14, 19])
 def test_a_driver_that_is_killed_once_is_replaced(tmp_path: Path, last: int) -> None:
     run = new_run(tmp_path)
     driver_process(run, last=last).communicate(timeout=60)
@@ -187,8 +195,6 @@ def test_a_stopped_run_is_resumed_and_what_is_done_stays_done(tmp_path: Path) ->
     run = go(make_pipeline(tmp_path, steps), settings=quick())
     assert statuses(run) == {"a": "succeeded", "b": "failed"}
     (tmp_path / "go.txt").write_text("")
-    from kfnb.engine import control
-
     control.ask(run, control.Request("resume"))
     assert drive(run) == "succeeded"
     assert (tmp_path / "ran.txt").read_text().split() == ["a", "b", "b"]
@@ -218,3 +224,43 @@ def test_a_torn_last_line_of_the_journal_is_left_out(tmp_path: Path) -> None:
     with run.journal.open("ab") as journal:
         journal.write(b'{"v":1,"seq":9,"ti')
     assert drive(run) == "succeeded"
+
+
+class FullJournal(Journal):
+    """Refuses everything after ``AttemptStarted``, as a full disk does."""
+
+    refuses = False
+
+    def append(self, *args: Any, **kwargs: Any) -> Event:
+        if self.refuses:
+            raise InfrastructureError("cannot write the journal: the disk is full.")
+        self.refuses = args[0] == "AttemptStarted"
+        return super().append(*args, **kwargs)
+
+
+def test_a_journal_that_cannot_be_written_ends_the_driver_and_its_steps(tmp_path: Path) -> None:
+    run = new_run(tmp_path, {"a": Make("sleep 60")})
+    with (
+        FullJournal(run.journal, run.id) as journal,
+        pytest.raises(InfrastructureError, match="the disk is full"),
+    ):
+        Driver(run, LocalRunner(command=FAKE, grace=1.0), journal).drive()
+    assert not locks.is_locked(run.attempt("a", 1).alive)
+    assert driver_state(run).startswith("lost since")
+    request_stop_and_drive(run)
+    assert status(run) == "cancelled"
+
+
+def request_stop_and_drive(run: RunFolder) -> None:
+    control.ask(run, control.Request("stop"))
+    drive(run)
+
+
+def test_the_drivers_folder_for_its_doorbell_is_private_and_goes_with_it(tmp_path: Path) -> None:
+    run = new_run(tmp_path, {"a": Make("sleep 0.5")})
+    driver = driver_process(run)
+    wait_for(run, "CellStarted", "a")
+    folder = Path((run.path / "doorbell").read_text()).parent
+    assert folder.stat().st_mode & 0o777 == 0o700
+    driver.communicate(timeout=20)
+    assert not folder.exists()
