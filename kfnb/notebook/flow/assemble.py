@@ -121,6 +121,7 @@ class Assembly:
             order,
             {s.name: s.reads for s in steps.values()},
             {s.name: s.writes for s in steps.values()},
+            {s.name: s.modules for s in steps.values()},
         )
         found: list[Edge] = []
         for target in order:

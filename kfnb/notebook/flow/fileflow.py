@@ -30,7 +30,7 @@ def files_of(
     found: list[FileUse] = []
     for piece in body:
         code = sources[piece.cell].code
-        if _may_name_files(code, context):
+        if "(" in code:  # a file is named in a call only
             found += file_uses(piece.cell, code, constants=constants, context=context)
         context.append(code)
     found = list(dict.fromkeys(found))
@@ -38,12 +38,6 @@ def files_of(
         tuple(use for use in found if use.mode == "read"),
         tuple(use for use in found if use.mode == "write"),
     )
-
-
-def _may_name_files(code: str, context: Sequence[str]) -> bool:
-    """A cell without a text and without a call of something that has one names no path."""
-    del context
-    return "(" in code
 
 
 def _code(piece: Piece, sources: Mapping[int, Source]) -> str:
@@ -96,25 +90,52 @@ def file_edges(
     order: Sequence[str],
     reads: Mapping[str, Sequence[FileUse]],
     writes: Mapping[str, Sequence[FileUse]],
+    modules: Mapping[str, Sequence[str]],
 ) -> dict[tuple[str, str], list[str]]:
-    """Give for each pair of steps the files that the second reads as the first wrote them."""
+    """Give for each pair of steps the files because of which the second must wait for the first.
+
+    It reads what the first wrote (a module that it imports, too), or it writes what
+    the first read or wrote: a path holds one thing at a time.
+    """
     last: dict[str, str] = {}
+    readers: dict[str, list[str]] = {}
     found: dict[tuple[str, str], list[str]] = {}
+
+    def wait(source: str, step: str, path: str) -> None:
+        files = found.setdefault((source, step), []) if source != step else []
+        if path not in files:
+            files.append(path)
+
     for step in order:
-        own = {use.path for use in writes.get(step, ())}
+        own = [use for use in writes.get(step, ()) if use.path is not None]
         for use in reads.get(step, ()):
             if use.path is None:
                 continue
+            readers.setdefault(use.path, []).append(step)
             for path, writer in last.items():
-                first = next((u for u in writes[step] if u.path == path), None)
-                if first is not None and (first.cell, first.line) < (use.cell, use.line):
-                    continue
-                if _same(path, use.path):
-                    files = found.setdefault((writer, step), [])
-                    if path not in files:
-                        files.append(path)
-        last.update({path: step for path in own if path is not None})
+                first = next((u for u in own if u.path == path), None)
+                before = first is not None and (first.cell, first.line) < (use.cell, use.line)
+                if not before and _same(path, use.path):
+                    wait(writer, step, path)
+        for module in modules.get(step, ()):
+            for path in _module_files(module):
+                if path in last:
+                    wait(last[path], step, path)
+        for path in dict.fromkeys(str(use.path) for use in own):
+            for read, steps in readers.items():
+                if _same(path, read):
+                    for reader in steps:
+                        wait(reader, step, path)
+            if path in last:
+                wait(last[path], step, path)
+            last[path] = step
+            readers.pop(path, None)
     return found
+
+
+def _module_files(module: str) -> tuple[str, ...]:
+    stem = module.replace(".", "/")
+    return f"{stem}.py", f"{stem}/__init__.py"
 
 
 def _same(written: str, read: str) -> bool:
