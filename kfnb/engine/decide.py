@@ -80,8 +80,12 @@ class Engine:
             self._judge(n, event)
         elif step.status != before:
             self._moved(n, before, event)
-        if step.status == "pending" and n != self.plan.exit:
-            self._queues.offer(n, step, unmet=self._unmet[n])
+        self._offer(n)
+
+    def _offer(self, n: int) -> None:
+        # The exit step waits for no step in particular: see _last.
+        if n != self.plan.exit:
+            self._queues.offer(n, self._steps[n], unmet=self._unmet[n])
 
     def _moved(self, n: int, before: str, event: Event) -> None:
         step = self._steps[n]
@@ -92,7 +96,7 @@ class Engine:
             self._close(n)
             for d in self._dependents(n):
                 self._unmet[d] -= 1
-                self._queues.offer(d, self._steps[d], unmet=self._unmet[d])
+                self._offer(d)
             found = self._bindings.publish(n, event.data)
             begun = step.begun.get(event.attempt or 0, event.seq)
             found += self._files.finish(n, begun, event.seq, event.data)
@@ -171,7 +175,7 @@ class Engine:
         step = self._steps[n]
         if step.status == "pending" and n != self.plan.exit:
             step.ready = step.ready and self._current(n, {"inputs": step.inputs})
-            self._queues.offer(n, step, unmet=self._unmet[n])
+            self._offer(n)
 
     def _resume(self) -> None:
         last = self.plan.exit
@@ -182,7 +186,7 @@ class Engine:
 
     def _index(self) -> None:
         """Make the indices from the state."""
-        steps, last = self._steps, self.plan.exit
+        steps = self._steps
         done = [step.status in DONE for step in steps]
         self._open = {n for n, step in enumerate(steps) if step.status in OPEN}
         self._active = {n for n, step in enumerate(steps) if step.active}
@@ -191,8 +195,8 @@ class Engine:
         self._failed = 0
         self._unmet = [sum(not done[d] for d in self._deps(n)) for n in range(len(steps))]
         self._queues = Queues(self.plan.height)
-        for n in sorted(self._open - {last}):
-            self._queues.offer(n, steps[n], unmet=self._unmet[n])
+        for n in sorted(self._open):
+            self._offer(n)
 
     # Deciding
 
