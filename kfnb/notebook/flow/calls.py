@@ -60,6 +60,7 @@ class Calls(Functions):
         name = function.id
         builtin = self.names.slots.get(self.key(name)) is None
         if builtin:
+            self.record.identity |= name == "id"
             special = self._builtin(node, name)
             if special is not None:
                 return special
@@ -94,6 +95,7 @@ class Calls(Functions):
     ) -> Objects:
         """Call a method that is not the notebook's own."""
         self.use(receiver)
+        self.record.identity |= name in ("index", "remove", "count") and bool(arguments.all())
         changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
         if name in tables.DEEP_MUTATORS:
             self.touch(self.heap.plain(self.heap.reach(receiver)))
@@ -185,9 +187,7 @@ class Calls(Functions):
         spread: set[int] = set()
         for argument in node.args:
             objects = self.evaluate(argument)
-            if isinstance(argument, ast.Starred):
-                spread |= objects
-            elif spread:
+            if isinstance(argument, ast.Starred) or spread:
                 spread |= objects
             else:
                 found.positional.append(objects)

@@ -43,7 +43,8 @@ class Summary(NamedTuple):
     ``reads`` says of each outer name whether it is certainly read, and whether a
     handler waits for its absence; ``bound`` what outer names are afterwards;
     ``objects`` are changed, ``used`` are used in a way that changes what has a state
-    of its own (a generator), ``links`` are what is put into what.
+    of its own (a generator), ``links`` are what is put into what. ``identity``: whether two
+    names stand for one object makes a difference.
     """
 
     reads: Mapping[str, tuple[bool, bool]] = {}
@@ -55,6 +56,7 @@ class Summary(NamedTuple):
     modules: frozenset[str] = frozenset()
     effect: bool = False
     opaque: bool = False
+    identity: bool = False
 
 
 NOTHING = Summary()
@@ -95,6 +97,7 @@ class Record:
     effect: bool = False
     opaque: int | None = None
     star: bool = False
+    identity: bool = False
 
 
 @dataclass(eq=False, slots=True)

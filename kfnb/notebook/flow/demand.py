@@ -12,12 +12,17 @@ from kfnb.notebook.flow.walk import Facts, Walked
 
 @dataclass(slots=True)
 class Need:
-    """What flows into and out of one step; ``static`` names come from setup and definitions."""
+    """What flows into and out of one step.
+
+    ``static`` names come from setup and definitions; of those in ``together`` some
+    later step relies on that they share objects.
+    """
 
     inputs: dict[str, str] = field(default_factory=dict)
     maybe: set[str] = field(default_factory=set)
     outputs: set[str] = field(default_factory=set)
     static: set[str] = field(default_factory=set)
+    together: set[str] = field(default_factory=set)
 
 
 def demand(walked: Walked, order: Sequence[str]) -> dict[str, Need]:
@@ -33,7 +38,7 @@ def demand(walked: Walked, order: Sequence[str]) -> dict[str, Need]:
         _keep(facts, need, walked)
         produced = {n for n, slot in facts.touched.items() if slot.definition is None}
         changed |= {n for n in produced if facts.touched[n].unit != facts.unit}
-        _together(facts, need, walked, position=position, changed=changed)
+        _together(facts, needs, walked, position=position, changed=changed)
         for each, source in need.inputs.items():
             needs[source].outputs.add(each)
     return needs
@@ -75,7 +80,7 @@ def _take(name: str, slot: Slot | None, need: Need, walked: Walked) -> None:
 
 def _together(
     facts: Facts,
-    need: Need,
+    needs: Mapping[str, Need],
     walked: Walked,
     *,
     position: Mapping[str, int],
@@ -83,9 +88,10 @@ def _together(
 ) -> None:
     """Take names that share an object from one step, so that they share it here too.
 
-    Only where something changes them from here on: otherwise nobody can tell, and
-    the earlier producer lets more steps run at once.
+    Only where something changes them from here on, or asks whether they are one:
+    otherwise nobody can tell, and the step between need not save what it only hands on.
     """
+    need = needs[facts.name]
     static = {n for n in need.static if n in facts.start and facts.start[n].definition is None}
     if not need.inputs or len(need.inputs) + len(static) < 2:
         return
@@ -99,7 +105,11 @@ def _together(
     for name, objects in reach.items():
         for number in objects:
             holders.setdefault(number, []).append(name)
-    groups = [names for names in holders.values() if len(names) > 1 and changed & set(names)]
+    groups = [
+        names
+        for names in holders.values()
+        if len(names) > 1 and (facts.identity or not set(names).isdisjoint(changed | need.together))
+    ]
     settled = False
     while not settled:
         settled = True
@@ -113,6 +123,7 @@ def _together(
                     need.inputs[name] = latest
                     need.static.discard(name)
                     settled = False
+            needs[latest].together.update(names)
 
 
 __all__ = ["Need", "demand"]

@@ -138,9 +138,13 @@ class Expressions(Calls):
                 with self.softly():
                     self.read(node.left.value, node.lineno, call=True)
                 return NONE
-        found = self.evaluate(node.left)
-        for comparator in node.comparators:
-            found |= self.evaluate(comparator)
+        found = left = self.evaluate(node.left)
+        for operator, comparator in zip(node.ops, node.comparators, strict=True):
+            right = self.evaluate(comparator)
+            if isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) and left and right:
+                self.record.identity = True
+            found |= right
+            left = right
         if isinstance(node.ops[0], (ast.In, ast.NotIn)):
             self.use(found)
         return self.fresh(node) if found else NONE

@@ -62,12 +62,12 @@ class Undefined:
         hidden = set(hidden)
         for unknown in self.walked.unknown:
             name = unknown.missing.name
-            if (unknown.cell, name) in hidden or name in KNOWN_NAMES and unknown.missing.slot is None:
+            if (unknown.cell, name) in hidden or (
+                name in KNOWN_NAMES and unknown.missing.slot is None
+            ):
                 continue
             key = (unknown.step, name)
-            if key not in told or (
-                unknown.missing.certain and not told[key].missing.certain
-            ):
+            if key not in told or (unknown.missing.certain and not told[key].missing.certain):
                 told[key] = unknown
         for unknown in told.values():
             found = self._one(unknown)
@@ -113,7 +113,9 @@ class Undefined:
         before = self.walked.facts[step].start if step in self.walked.facts else {}
         names = {*before, *self.later, *KNOWN_NAMES}
         near = difflib.get_close_matches(name, sorted(names - {name}), 1, 0.75)
-        remedy = f'Did you mean "{near[0]}"?' if near else "Define it in a step before, or in setup."
+        remedy = (
+            f'Did you mean "{near[0]}"?' if near else "Define it in a step before, or in setup."
+        )
         return "no earlier step defines" if step is not None else "no earlier cell defines", remedy
 
     def _may_be_there(self, unknown: Unknown) -> bool:
@@ -252,15 +254,13 @@ def kale(
         for name, ours in sorted(needs[step.name].inputs.items()):
             if ours in ancestors:
                 continue
-            theirs = [
-                s for s in order if s in ancestors and name in walked.facts[s].touched
-            ]
+            theirs = [s for s in order if s in ancestors and name in walked.facts[s].touched]
             other = f'take it from "{theirs[-1]}"' if theirs else "find it in none"
             yield make(
                 "KFNB-W107",
                 f'step "{step.name}" gets "{name}" from "{ours}", as the notebook does; '
                 f"Kale's rule, by prev:, would {other}",
-                f'Add prev:{ours} to say so, or rename the value that is not meant.',
+                f"Add prev:{ours} to say so, or rename the value that is not meant.",
                 step=step.name,
                 cell=step.cells[0] if step.cells else None,
             )

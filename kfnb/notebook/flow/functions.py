@@ -149,6 +149,7 @@ class Functions(Machine):
             modules=frozenset(record.modules),
             effect=record.effect,
             opaque=record.opaque is not None,
+            identity=record.identity,
         )
 
     def _frames_around(self, code: Code) -> list[Frame]:
@@ -211,6 +212,7 @@ class Functions(Machine):
             modules=frozenset(m for p in parts for m in p.modules),
             effect=any(p.effect for p in parts),
             opaque=any(p.opaque for p in parts),
+            identity=any(p.identity for p in parts),
         )
 
     # -- application -----------------------------------------------------------
@@ -242,6 +244,7 @@ class Functions(Machine):
             self.store(mapped(into), mapped(what))
         self.record.modules |= summary.modules
         self.record.effect |= summary.effect and arguments.known
+        self.record.identity |= summary.identity
         if summary.opaque and arguments.known and self.record.opaque is None:
             self.record.opaque = self.line
         if result is None:

@@ -47,9 +47,7 @@ def _infer(declared: Declared) -> Pipeline:
     sources = {c.index: _source(c, python) for c in cells if c.type == "code"}
     steps = ordered(declared.steps, declared.on_exit)
     homes = metrics_homes(declared, steps)
-    plain = {
-        cell: names for cell in homes if (names := plain_metrics(sources[cell])) is not None
-    }
+    plain = {cell: names for cell in homes if (names := plain_metrics(sources[cell])) is not None}
 
     def through(places: Sequence[Place]) -> Walked:
         return walk(places, sources, declared, plain_metrics=plain)

@@ -262,9 +262,7 @@ class Statements(Expressions):
 
         self._loop(turn, node.orelse, certain=truth(node.test) is True)
 
-    def _loop(
-        self, turn: Callable[[], None], orelse: Sequence[ast.stmt], *, certain: bool
-    ) -> None:
+    def _loop(self, turn: Callable[[], None], orelse: Sequence[ast.stmt], *, certain: bool) -> None:
         first = self._turn(turn, certain=certain)
         ways = [way for way in first if way is not None]
         if not certain:
@@ -470,9 +468,7 @@ def _has_elements(node: ast.expr) -> bool:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
         if node.func.id == "range" and len(node.args) == 1:
             stop = node.args[0]
-            return (
-                isinstance(stop, ast.Constant) and isinstance(stop.value, int) and stop.value > 0
-            )
+            return isinstance(stop, ast.Constant) and isinstance(stop.value, int) and stop.value > 0
         if node.func.id == "enumerate" and len(node.args) == 1:
             return _has_elements(node.args[0])
     return False

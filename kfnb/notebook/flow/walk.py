@@ -79,6 +79,7 @@ class Facts:
     modules: set[str] = field(default_factory=set)
     metrics: dict[str, None] = field(default_factory=dict)
     opaque: tuple[int, int] | None = None
+    identity: bool = False
     acts_after: int = 0
 
 
@@ -294,6 +295,7 @@ class _Walk:
             facts.touched[name] = slot
             facts.changed_in[name] = cell
         facts.modules |= record.modules
+        facts.identity |= record.identity
         if record.opaque is not None and facts.opaque is None:
             facts.opaque = (cell, record.opaque)
 
