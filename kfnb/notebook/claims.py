@@ -26,7 +26,8 @@ class Claim:
     """A door's statement about a cell; None and empty mean: not said.
 
     ``after`` is as written: whether ``a,b`` is one step's name or two is known only
-    when all steps are. ``kale`` tells that the cell is written in Kale's words.
+    when all steps are. A skipped cell may still name its step. ``kale`` tells that the
+    cell is written in Kale's words.
     """
 
     role: CellRole | None = None

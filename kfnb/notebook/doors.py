@@ -95,7 +95,7 @@ def _join(
     options: dict[Entry, Any] = {**low.options, **high.options}
     return Claim(
         role=role,
-        step=(high.step or low.step) if role == "step" else None,
+        step=(high.step or low.step) if role in ("step", "skip") else None,
         after=high.after or low.after,
         changes=high.changes or low.changes,
         on_exit=low.on_exit or high.on_exit,

@@ -12,7 +12,7 @@ from kfnb.pipeline import Cell
 
 # Where an import below such code finds, or does, something else than it would above it.
 _PREPARES_IMPORTS = re.compile(
-    r"sys\s*\.\s*(path|modules)|environ|putenv|chdir|addsitedir|\b(pip|conda|mamba|uv) |['\"]cd['\"]"
+    r"sys\.(path|modules)|environ|putenv|chdir|addsitedir|\b(pip|conda|mamba|uv) |['\"]cd['\"]"
 )
 
 

@@ -34,6 +34,7 @@ _KALE_ONLY = frozenset(
 )
 _WORDS = (*ROLES, ON_EXIT)
 _KEYS = (*NAMED, *KEYS)
+_SHORT = {"retry": "retries", "mem": "memory", "ram": "memory", "depends": "after"}
 
 
 def claim_of(tags: Sequence[str]) -> Claim:
@@ -71,7 +72,7 @@ def claim_of(tags: Sequence[str]) -> Claim:
     role, more = _role(roles, steps)
     return Claim(
         role=role,
-        step=steps[0] if steps and role == "step" else None,
+        step=steps[0] if steps and role in ("step", "skip") else None,
         after=tuple(dict.fromkeys(lists["after"])),
         changes=tuple(dict.fromkeys(lists["changes"])),
         on_exit=ON_EXIT in tags,
@@ -124,7 +125,7 @@ def _role(roles: list[CellRole], steps: list[str]) -> tuple[CellRole | None, lis
 def _misspelt(tag: str, key: str, colon: bool) -> list[Problem]:
     """Guess at a tag that nearly is one of ours; what is far from them is another tool's."""
     if colon:
-        near = nearest(key, _KEYS, cutoff=0.75)
+        near = _SHORT.get(key.lower()) or nearest(key, _KEYS, cutoff=0.75)
         meant = f"{near}{tag[len(key) :]}"
     elif tag.lower() in NAMED:
         near = meant = f"{tag.lower()}:NAME"

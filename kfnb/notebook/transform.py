@@ -90,7 +90,9 @@ def transform(source: str) -> str:
 def _ipython(source: str) -> str:
     """Transform a cell that is not plain Python; what cannot be transformed stays."""
     try:
-        changed = str(_manager().transform_cell(source))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            changed = str(_manager().transform_cell(source))
     except Exception:
         # What IPython's tokenizer raises differs between versions of Python.
         return source
