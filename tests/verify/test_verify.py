@@ -30,7 +30,7 @@ def test_a_pipeline_that_does_what_the_notebook_does(desk: Desk) -> None:
     report = verify(path, {"factor": 10})
     assert found(report) == []
     assert (report.ok, report.linear, report.status) == (True, "succeeded", "succeeded")
-    assert (report.cells, report.values) == (3, 3)
+    assert (report.cells, report.values) == (5, 3)
     assert path.read_bytes() == before
     assert sorted(p.name for p in desk.folder.iterdir()) == ["data.txt", "nb.ipynb"]
 
