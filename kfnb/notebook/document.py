@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -181,6 +180,8 @@ def _own_id(given: Any, ids: set[str]) -> str | None:
 
 def _made_id(index: int, source: str, ids: set[str]) -> str:
     """Derive an id from position and source, for cells that have none of their own."""
+    import hashlib  # takes 4 ms, and most notebooks have ids
+
     made = hashlib.sha256(f"{index}\0{source}".encode()).hexdigest()
     length = 12
     while made[:length] in ids:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 
 from kfnb.notebook.claims import Claim, Problem, changed_names
@@ -91,6 +90,8 @@ def misplaced(source: str) -> int | None:
 
 def _words(text: str) -> list[str]:
     """Split as a shell does, but keep backslashes, and apostrophes that quote nothing."""
+    import shlex
+
     lexer = shlex.shlex(text, posix=True)
     lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -42,6 +41,8 @@ def unique_ids(names: Iterable[str]) -> dict[str, str]:
 
 
 def _hashed(label: str, name: str, length: int = _HASH) -> str:
+    import hashlib  # takes 4 ms, and few names need it
+
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:length]
     kept = label[: max(LONGEST - length - 1, 0)].strip("-") or "step"[: LONGEST - length - 1]
     return f"{kept}-{digest}".strip("-")

@@ -66,8 +66,9 @@ def test_lines_of_ipython(source: str, code: str) -> None:
         ("\n\n%%prun\nf(x)", "\n\nget_ipython().run_line_magic('prun', '')\nf(x)"),
         (
             "%%time\n%%capture\n!ls",
-            "get_ipython().run_line_magic('time', '')\n"
-            + "get_ipython().run_line_magic('capture', '')\nget_ipython().system('ls')",
+            """get_ipython().run_line_magic('time', '')
+get_ipython().run_line_magic('capture', '')
+get_ipython().system('ls')""",
         ),
     ],
 )
