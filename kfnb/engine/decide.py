@@ -98,8 +98,8 @@ class Engine:
                 self._unmet[d] -= 1
                 self._offer(d)
             found = self._bindings.publish(n, event.data)
-            begun = step.begun.get(event.attempt or 0, event.seq)
-            found += self._files.finish(n, begun, event.seq, event.data)
+            begun = [seq for a, seq in step.begun.items() if a <= (event.attempt or 0)]
+            found += self._files.finish(n, begun or [event.seq], event.seq, event.data)
             self._heed(found)
         elif step.status not in OPEN:
             if before in DONE:

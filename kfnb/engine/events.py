@@ -129,9 +129,8 @@ class Event:
             If ``data`` holds a number that JSON has no form for (NaN, infinity) or no JSON value.
         """
         try:
-            return json.dumps(
-                self.to_plain(), ensure_ascii=False, separators=(",", ":"), allow_nan=False
-            )
+            # ASCII, so that half a surrogate pair in a notebook's text has a form too.
+            return json.dumps(self.to_plain(), separators=(",", ":"), allow_nan=False)
         except TypeError as error:
             raise ValueError(str(error)) from error
 

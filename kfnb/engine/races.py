@@ -9,7 +9,7 @@ that whoever reads it finds a content that no step left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,13 @@ from kfnb.engine.findings import (
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A step (position) used a file between two events; ``hash`` of the content, if known."""
+    """A step (position) used a file between two events; ``hash`` of the content, if known.
+
+    ``first`` is when its first attempt began: one that failed may have written, too.
+    """
 
     step: int
+    first: int
     start: int
     end: int
     hash: str | None
@@ -53,25 +57,29 @@ class Files:
         self._reads: dict[str, dict[int, Use]] = {}
         self._writes: dict[str, list[Use]] = {}
 
-    def finish(self, n: int, start: int, end: int, result: Mapping[str, Any]) -> list[Finding]:
+    def finish(
+        self, n: int, begun: Sequence[int], end: int, result: Mapping[str, Any]
+    ) -> list[Finding]:
         """Note the files of a step that has finished and say what follows.
 
         Parameters
         ----------
-        start, end
-            Sequence numbers of the events between which the step executed.
+        begun, end
+            Sequence numbers of the events with which its attempts began, up to the one that
+            counts, and with which that one ended.
         result
             Data of ``StepSucceeded`` or ``StepCached``: ``files_read``, ``files_written``.
         """
         read: Mapping[str, Any] = result.get("files_read") or {}
         wrote: Mapping[str, Any] = result.get("files_written") or {}
+        first, start = min(begun), begun[-1]
         for path, content in wrote.items():
-            self._writes.setdefault(path, []).append(Use(n, start, end, content))
+            self._writes.setdefault(path, []).append(Use(n, first, start, end, content))
         found: list[Finding] = []
         for path, content in read.items():
             if content is not None and wrote.get(path) == content:
                 continue  # It read its own file.
-            self._reads.setdefault(path, {})[n] = Use(n, start, end, content)
+            self._reads.setdefault(path, {})[n] = Use(n, first, start, end, content)
             found += self._check(path, self._reads[path][n])
         for path in wrote:
             for use in list(self._reads.get(path, {}).values()):
@@ -96,7 +104,7 @@ class Files:
         if right:
             return
         for w in writes:
-            if w.step > use.step and w.start < use.end and writer in (None, w.step):
+            if w.step > use.step and w.first < use.end and writer in (None, w.step):
                 said = file_overwritten(self._name(use.step), self._name(w.step), path)
                 yield Stale(use.step, said)
         yield from self._other_content(path, use, latest)

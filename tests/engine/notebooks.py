@@ -89,8 +89,8 @@ def file_content(n: int, seen: Mapping[str, Any]) -> str:
     return repr((n, sorted(seen.items())))
 
 
-def linear(cells: tuple[Cell, ...]) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """What each cell sees when the notebook is executed from top to bottom, and the files."""
+def linear(cells: tuple[Cell, ...]) -> list[dict[str, Any]]:
+    """What each cell sees when the notebook is executed from top to bottom."""
     space: Space = {}
     disk: dict[str, str] = {}
     found = []
@@ -99,7 +99,7 @@ def linear(cells: tuple[Cell, ...]) -> tuple[list[dict[str, Any]], dict[str, str
         seen |= {f"file {p}": disk.get(p) for p in cell.files_read}
         disk.update({p: file_content(n, seen) for p in cell.files_written})
         found.append(seen)
-    return found, disk
+    return found
 
 
 @dataclass
@@ -130,9 +130,7 @@ class Steps:
         self.disk: dict[str, str] = {}
         self.seen: dict[str, dict[str, Any]] = {}
         self.attempts: dict[str, Attempt] = {}
-        self._later = [
-            set().union(*(c.inputs for c in cells[n + 1 :])) for n in range(len(cells))
-        ]
+        self._later = [set().union(*(c.inputs for c in cells[n + 1 :])) for n in range(len(cells))]
 
     def turn(self) -> None:
         self.driver.turn()
@@ -150,9 +148,7 @@ class Steps:
             self._touch_files(n, attempt, seen)
         seen |= {f"file {p}": c for p, c in (attempt.touched or {}).items()}
         changed = {k for k, v in attempt.loaded.items() if space[k].content != v}
-        changed |= {
-            a.name for a in cell.acts if a.verb in ("new", "alias") and a.name in space
-        }
+        changed |= {a.name for a in cell.acts if a.verb in ("new", "alias") and a.name in space}
         wanted = {k for k in changed | cell.outputs if k in self._later[n] | cell.outputs}
         boxes = {id(space[k]) for k in wanted if k in space}
         members = {k for k in space if id(space[k]) in boxes and k in self._later[n] | cell.outputs}
@@ -163,7 +159,9 @@ class Steps:
             names = frozenset(k for k in members if id(space[k]) == box)
             bundle = Bundle(names, Box(space[min(names)].content))
             published.update(dict.fromkeys(names, bundle))
-            outputs.update({k: {"bundle": str(sorted(names)), "changed": k in changed} for k in names})
+            outputs.update(
+                {k: {"bundle": str(sorted(names)), "changed": k in changed} for k in names}
+            )
             if len(names) > 1:
                 aliases.append(sorted(names))
         outputs.update({k: {"absent": True} for k in cell.outputs if k not in space})

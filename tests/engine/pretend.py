@@ -25,7 +25,7 @@ def step(
     writes: str = "",
     *,
     after: str = "",
-    options: Options = Options(),
+    options: Options | None = None,
     files_read: str = "",
     files_written: str = "",
 ) -> Step:
@@ -45,7 +45,7 @@ def step(
         parameters=(),
         after=tuple(after.split()),
         changes=(),
-        options=options,
+        options=options or Options(),
         prelude=(),
         body=(),
         reads=uses(files_read, "read"),
@@ -53,9 +53,7 @@ def step(
     )
 
 
-def pipeline(
-    *steps: Step, on_exit: str | None = None, defaults: Options = Options()
-) -> Pipeline:
+def pipeline(*steps: Step, on_exit: str | None = None, defaults: Options | None = None) -> Pipeline:
     """The steps in this order; each name that is read comes from the last one that wrote it."""
     made: dict[str, Step] = {}
     last: dict[str, str] = {}
@@ -77,16 +75,14 @@ def pipeline(
         steps=made,
         edges=tuple(edges),
         diagnostics=(),
-        defaults=defaults,
+        defaults=defaults or Options(),
         on_exit=on_exit,
     )
 
 
 def chain(count: int) -> Pipeline:
     """s0 → s1 → …"""
-    return pipeline(
-        *(step(f"s{n}", f"v{n - 1}" if n else "", f"v{n}") for n in range(count))
-    )
+    return pipeline(*(step(f"s{n}", f"v{n - 1}" if n else "", f"v{n}") for n in range(count)))
 
 
 def result(outputs: Iterable[str] = (), **more: Any) -> dict[str, Any]:
@@ -117,7 +113,7 @@ class Driver:
 
     def emit(
         self,
-        type: str,
+        type: str,  # noqa: A002 (the event's own word)
         step: str | None = None,
         data: Mapping[str, Any] | None = None,
         attempt: int | None = None,
@@ -200,8 +196,8 @@ class Driver:
     def types(self, name: str | None = None) -> list[str]:
         return [e.type for e in self.events if e.step == name]
 
-    def data(self, type: str) -> list[Mapping[str, Any]]:
-        return [e.data for e in self.events if e.type == type]
+    def data(self, kind: str) -> list[Mapping[str, Any]]:
+        return [e.data for e in self.events if e.type == kind]
 
     def replayed(self) -> Engine:
         return replay(self.plan, self.events)

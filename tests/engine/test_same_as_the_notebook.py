@@ -32,7 +32,7 @@ def cells(*, files: bool) -> st.SearchStrategy[tuple[Cell, ...]]:
 
 
 def run_and_compare(notebook: tuple[Cell, ...], data: st.DataObject, parallel: int) -> str:
-    expected, disk = linear(notebook)
+    expected = linear(notebook)
     run = Steps(notebook, parallel=parallel)
     run.turn()
     for _ in range(4):
