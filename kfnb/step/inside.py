@@ -141,9 +141,18 @@ def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
     plan, given = inside.plan, inside.given
     changed = inside.watch.changed() if inside.watch is not None else set()
     bound = {name: names[name] for name in plan["outputs"] if name in names}
-    others = {n: names.get(n, given[n]) for n in sorted(inside.followed()) if n not in bound}
-    unexpected = {n: _surprise(n, others[n], inside, changed) for n in plan["watch"] if n in others}
-    unexpected = {name: reason for name, reason in unexpected.items() if reason}
+    own = {name for bundle in plan["bundles"] for name in bundle["bind"]}
+    others = {
+        # a name that only came along in a bundle may stand for something else here
+        n: names.get(n, given[n]) if n in own else given[n]
+        for n in sorted(inside.followed())
+        if n not in bound
+    }
+    unexpected = {
+        n: reason
+        for n, value in others.items()
+        if (n in plan["watch"] or n in changed) and (reason := _surprise(n, value, inside, changed))
+    }
     tied = _sharing(inside, bound, others) if bound else set()
     values_to_save = {**bound, **{n: v for n, v in others.items() if n in tied or n in unexpected}}
     saved: Saved | None = None
