@@ -148,12 +148,11 @@ def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
         for n in sorted(inside.followed())
         if n not in bound
     }
-    unexpected = {
-        n: reason
-        for n, value in others.items()
-        if (n in plan["watch"] or n in changed) and (reason := _surprise(n, value, inside, changed))
-    }
     tied = _sharing(inside, bound, others) if bound else set()
+    # What shares with an output is made by making that one: only the rest is a surprise.
+    asked = {*plan["watch"], *(changed - tied)}
+    surprises = {n: _surprise(n, v, inside, changed) for n, v in others.items() if n in asked}
+    unexpected = {name: reason for name, reason in surprises.items() if reason}
     values_to_save = {**bound, **{n: v for n, v in others.items() if n in tied or n in unexpected}}
     saved: Saved | None = None
     described: dict[str, Any] = {}
