@@ -6,9 +6,12 @@ state, 5xx what the target cannot honour, 6xx what only the run can see.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from kfnb.pipeline import Diagnostic, Severity
+
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ CODES: dict[str, Code] = {
             "KFNB-E208": "a cell claims two steps",
             "KFNB-E209": "the on-exit step is not clear",
             "KFNB-E210": "a cell stands for another notebook",
-            "KFNB-E211": "a %%step line that is not on top of its cell",
+            "KFNB-E219": "a %%step line that is not on top of its cell",
             "KFNB-E401": "a global random generator is seeded in another step",
             "KFNB-E402": "a global random generator seeded in setup is drawn from in several steps",
             "KFNB-E403": "an environment variable is set in another step",
@@ -112,9 +115,18 @@ def make(
 ) -> Diagnostic:
     """Make a diagnostic with the severity that its code has.
 
+    What would break or disguise a line of text (a newline in a step's name, a terminal's
+    escape sequences, reversed writing) is written as an escape in the sentences.
+
     Raises
     ------
     KeyError
         If the code is not registered.
     """
-    return Diagnostic(code, CODES[code].severity, message, remedy, step, cell, line)
+    return Diagnostic(
+        code, CODES[code].severity, _one_line(message), _one_line(remedy), step, cell, line
+    )
+
+
+def _one_line(text: str) -> str:
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

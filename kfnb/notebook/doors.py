@@ -27,7 +27,7 @@ def joined_claim(cell: Cell, cell_metadata: Mapping[str, Any], found: list[Diagn
     if line is not None and _is_code(cell, line):
         found.append(
             make(
-                "KFNB-E211",
+                "KFNB-E219",
                 "a %%step line declares a step only on top of its cell",
                 "Move it to the first line, above other magics.",
                 cell=cell.index,

@@ -140,7 +140,7 @@ def test_skip_by_tag_takes_a_cell_with_a_magic_out() -> None:
 def test_a_line_that_is_not_on_top_is_an_error(source: str) -> None:
     problem = only(declared(("step:a", source)))
     assert (problem.code, problem.cell, problem.line) == (
-        "KFNB-E211",
+        "KFNB-E219",
         0,
         source.split("\n").index("%%step a") + 1,
     )
