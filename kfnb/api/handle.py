@@ -122,6 +122,21 @@ class Run:
 
     Everything is read from the run's journal, anew with each access, so a ``Run`` can be
     kept while the run goes on.
+
+    Examples
+    --------
+    >>> import kfnb
+    >>> run = kfnb.run("train.ipynb", wait=False)
+    >>> run.wait()
+    'succeeded'
+    >>> {name: step.status for name, step in run.steps.items()}["report"]
+    'succeeded'
+    >>> run.steps["train"].outputs.describe("model")["type"]
+    'list'
+    >>> print(run.logs("report"), end="")
+    [0.1, 0.2, 0.3]
+    >>> kfnb.open_run("latest").id == kfnb.runs("train.ipynb")[0].id == run.id
+    True
     """
 
     def __init__(self, folder: RunFolder, *, driver: int | None = None) -> None:

@@ -37,6 +37,17 @@ def read(path: str | os.PathLike[str]) -> Pipeline:
     ------
     NotebookError
         If the file is not there or is no notebook; never for a bad cell.
+
+    Examples
+    --------
+    >>> import kfnb
+    >>> pipeline = kfnb.read("train.ipynb")
+    >>> list(pipeline.steps)
+    ['load', 'train', 'report']
+    >>> dict(pipeline.steps["train"].inputs)
+    {'rows': 'load'}
+    >>> [(edge.source, edge.target, edge.names) for edge in pipeline.edges]
+    [('load', 'train', ('rows',)), ('train', 'report', ('model',))]
     """
     from kfnb.notebook.reader import read as read_notebook
 
@@ -101,6 +112,17 @@ def run(
         If a parameter, step or option does not exist or fit, or this is called inside a step.
     InfrastructureError
         If the disk refuses, or the run's driver is lost while this waits.
+
+    Examples
+    --------
+    >>> import kfnb
+    >>> run = kfnb.run("train.ipynb", {"lr": 0.5})
+    >>> run.status
+    'succeeded'
+    >>> run.steps["train"].outputs["model"]
+    [0.5, 1.0, 1.5]
+    >>> run.metrics
+    {'loss': 0.25}
     """
     from kfnb.api.handle import Run
 

@@ -14,7 +14,7 @@ from kfnb.engine.events import Event
 from kfnb.engine.journal import Reader
 from kfnb.engine.plan import Plan
 from kfnb.engine.state import RunState
-from kfnb.errors import InfrastructureError
+from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline, from_plain
 from kfnb.runners import driver_state, resume
@@ -52,9 +52,12 @@ class RunView:
             raise InfrastructureError(
                 f"The run {folder.id} cannot be read: {folder.pipeline} is gone or damaged."
             ) from error
-        self._engine = Engine(Plan.of(self.pipeline))
-        self._reader = Reader(folder.journal)
         self._driver = driver
+        self._rewind()
+
+    def _rewind(self) -> None:
+        self._engine = Engine(Plan.of(self.pipeline))
+        self._reader = Reader(self.folder.journal)
 
     @property
     def state(self) -> RunState:
@@ -70,9 +73,14 @@ class RunView:
             If the run's folder was deleted, or the journal is damaged.
         """
         events = []
-        for event in self._reader.read():
-            self._engine.apply(event)
-            events.append(event)
+        try:
+            for event in self._reader.read():
+                self._engine.apply(event)
+                events.append(event)
+        except KeyboardInterrupt:
+            # A notebook's "interrupt" may come between two halves of an event.
+            self._rewind()
+            raise
         if not events and not self.folder.path.is_dir():
             raise InfrastructureError(
                 f"The folder of the run {self.folder.id} was deleted: {self.folder.path} is gone."
@@ -115,6 +123,12 @@ class RunView:
             and time.monotonic() < deadline
         ):
             time.sleep(0.02)  # its driver has said the last word and sees the processes out
+        if locks.is_locked(self.folder.driver_lock):
+            run = self.folder.id
+            raise UsageError(
+                f"Run {run} is still going on: its driver is at work. Follow it with "
+                f"kfnb logs {run} -f, or end it with kfnb stop {run}."
+            )
         self._driver = resume(self.folder, settings=settings)
 
     def attempt(self, step: str, attempt: int | None = None) -> AttemptFolder:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any, Protocol
 
@@ -57,11 +58,13 @@ def screen_for(*, as_json: bool) -> Screen:
     return PlainScreen()
 
 
-def follow(view: RunView, screen: Screen, *, asks: bool) -> int:
+def follow(begin: Callable[[], RunView], screen: Screen, *, asks: bool) -> int:
     """Show a run until it has ended; the exit code.
 
     Parameters
     ----------
+    begin
+        Starts the driver: from then on an interrupt is meant for the run.
     asks
         Whether somebody can be asked what an interrupt means; otherwise it stops the run.
 
@@ -70,37 +73,43 @@ def follow(view: RunView, screen: Screen, *, asks: bool) -> int:
     InfrastructureError
         If the run's driver is gone, or the run's folder was deleted.
     """
-    stopping = False
-    with Interrupts() as interrupts, Watch([view.folder.path]) as watch:
+    with Interrupts() as interrupts:
+        view = begin()
         try:
-            while True:
-                if interrupts.take():
-                    choice = "detach" if stopping else "stop"
-                    if asks and not stopping:
-                        screen.hold()
-                        choice = ask(interrupts)
-                    if choice == "detach":
-                        screen.hold()
-                        screen.note(_detached(view.folder.id))
-                        return INTERRUPTED
-                    if choice == "stop":
-                        stopping = _stop(view, screen)
-                events, course = view.look()
-                screen.show(view, events)
-                if course == "ended":
-                    break
-                if course == "lost":
-                    screen.hold()
-                    raise InfrastructureError(gone(view))
-                interrupts.wait(watch, min(LOOK, screen.pause))
-            screen.close(view)
+            with Watch([view.folder.path]) as watch:
+                return _follow(view, screen, watch, interrupts, asks=asks)
         except BrokenPipeError:
             # Nobody reads any more; the run goes on, and the caller learns that we do not know.
             return reader_left(INTERRUPTED)
-        except InfrastructureError:
-            screen.hold()
-            raise
-    return exit_code(view, interrupted=stopping and not asks)
+        finally:
+            with contextlib.suppress(OSError):
+                screen.hold()
+
+
+def _follow(
+    view: RunView, screen: Screen, watch: Watch, interrupts: Interrupts, *, asks: bool
+) -> int:
+    stopping = False
+    while True:
+        if interrupts.take():
+            choice = "detach" if stopping else "stop"
+            if asks and not stopping:
+                screen.hold()
+                choice = ask(interrupts)
+            if choice == "detach":
+                screen.hold()
+                screen.note(_detached(view.folder.id))
+                return INTERRUPTED
+            if choice == "stop":
+                stopping = _stop(view, screen)
+        events, course = view.look()
+        screen.show(view, events)
+        if course == "ended":
+            screen.close(view)
+            return exit_code(view, interrupted=stopping and not asks)
+        if course == "lost":
+            raise InfrastructureError(gone(view))
+        interrupts.wait(watch, min(LOOK, screen.pause))
 
 
 def exit_code(view: RunView, *, interrupted: bool = False) -> int:

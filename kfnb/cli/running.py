@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kfnb.cli.arguments import Duration, NotebookPath, RunName, StepName
 from kfnb.cli.common import echo_diagnostics, is_terminal
+
+if TYPE_CHECKING:
+    from kfnb.api.view import RunView
+    from kfnb.engine.events import Event
 
 _limits = [
     click.option(
@@ -131,8 +136,9 @@ def run(
     from kfnb.api.view import RunView
     from kfnb.runners import start_driver
 
-    view = RunView(folder, driver=start_driver(folder))
-    return _follow(view, detach=detach, as_json=as_json)
+    return _follow(
+        lambda: RunView(folder, driver=start_driver(folder)), detach=detach, as_json=as_json
+    )
 
 
 @click.command(
@@ -163,8 +169,13 @@ def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
         if not as_json:
             click.echo(f"run {folder.id} has succeeded already: nothing is left to do")
         return 0
-    view.resume(changed_settings(**_settings(limits)))
-    return _follow(view, detach=detach, as_json=as_json)
+    settings = changed_settings(**_settings(limits))
+
+    def begin() -> RunView:
+        view.resume(settings)
+        return view
+
+    return _follow(begin, detach=detach, as_json=as_json)
 
 
 @click.command(
@@ -193,22 +204,23 @@ def stop(run: str, no_wait: bool) -> int:
     return 0
 
 
-def _follow(view: Any, *, detach: bool, as_json: bool) -> int:
+def _follow(begin: Callable[[], RunView], *, detach: bool, as_json: bool) -> int:
     from kfnb.cli.follow import follow, screen_for
 
     if detach:
+        view = begin()
         if as_json:
             _echo_events(view.update())
         else:
-            id_ = view.folder.id
-            click.echo(f"run {id_} goes on; kfnb status {id_} tells how, kfnb stop {id_} ends it")
+            run = view.folder.id
+            click.echo(f"run {run} goes on; kfnb status {run} tells how, kfnb stop {run} ends it")
         return 0
     screen = screen_for(as_json=as_json)
     asks = not as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
-    return follow(view, screen, asks=asks)
+    return follow(begin, screen, asks=asks)
 
 
-def _echo_events(events: Any) -> None:
+def _echo_events(events: Iterable[Event]) -> None:
     for event in events:
         click.echo(event.to_line())
 

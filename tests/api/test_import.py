@@ -1,9 +1,7 @@
-"""``import kfnb`` costs next to nothing, and every module's examples hold."""
+"""``import kfnb`` costs next to nothing, and each command only what it needs."""
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import subprocess
 import sys
 
@@ -43,13 +41,3 @@ def test_a_name_that_is_not_there() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         kfnb.nothing  # noqa: B018
     assert set(kfnb.__all__) <= set(dir(kfnb))
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["kfnb", "kfnb.api.launch", "kfnb.api.handle", "kfnb.cli.common", "kfnb.draw", "kfnb.metrics"],
-)
-def test_the_examples_in_the_docstrings(name: str) -> None:
-    failed, tried = doctest.testmod(importlib.import_module(name))
-    assert not failed
-    assert tried or name == "kfnb.api.handle"

@@ -16,9 +16,9 @@ from pathlib import Path
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\x1b\][^\x07]*\x07")
 
 FOLLOWER = """
-import os, sys
+import sys
 import kfnb.api.view
-kfnb.api.view.resume = lambda folder, settings=None: os.getpid()  # the script drives
+kfnb.api.view.RunView.resume = lambda view, settings: None  # the script drives
 from kfnb.cli.main import cli
 cli.main(["resume", *sys.argv[1:]], prog_name="kfnb")
 """
