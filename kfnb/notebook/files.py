@@ -68,6 +68,25 @@ def file_uses(
     return tuple(dict.fromkeys(walk.found))
 
 
+class FileReader:
+    """Finds the files of one step's cells, one after the other, without reading any twice."""
+
+    def __init__(self, constants: Mapping[str, object]) -> None:
+        self._walk = _Walk(-1, constants)
+
+    def fork(self) -> FileReader:
+        """Give a reader that knows as much as this one."""
+        other = FileReader({})
+        other._walk = self._walk.fork(-1)
+        return other
+
+    def read(self, cell: int, body: Sequence[ast.stmt]) -> tuple[FileUse, ...]:
+        """Go through a cell that runs next; gives the files that it names."""
+        self._walk = self._walk.fork(cell)
+        self._walk.statements(body)
+        return tuple(dict.fromkeys(self._walk.found))
+
+
 class _Walk(ConstantWalk):
     """Notes the files that calls use."""
 
@@ -76,6 +95,14 @@ class _Walk(ConstantWalk):
         self.cell = cell
         self.found: list[FileUse] = []
         self.moved: str | None = ""
+
+    def fork(self, cell: int) -> _Walk:
+        """Go on in another cell."""
+        other = _Walk(cell, {})
+        other.values, other.markers = dict(self.values), dict(self.markers)
+        other.modules, other.functions = dict(self.modules), dict(self.functions)
+        other.moved = self.moved
+        return other
 
     def learn(self, code: str) -> None:
         """Take over what an earlier cell binds, but not the files it uses."""

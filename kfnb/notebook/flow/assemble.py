@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from kfnb.notebook.flow.demand import Need
-from kfnb.notebook.flow.fileflow import file_edges, files_of, known_constants
+from kfnb.notebook.flow.fileflow import Files, file_edges, known_constants
 from kfnb.notebook.flow.metrics import logged_names
 from kfnb.notebook.flow.replay import Reached, Replay
 from kfnb.notebook.flow.source import Source
@@ -42,14 +42,20 @@ class Assembly:
             self.walked.acts, self.sources, {*self.declared.setup, *self.declared.parameters}
         )
         ambiguous = redefined(self.sources.values(), ast.FunctionDef, ast.AsyncFunctionDef)
+        files = Files(self.sources)
         steps = {
-            declared.name: self._step(declared, number, replay, ambiguous)
+            declared.name: self._step(declared, number, replay, ambiguous, files)
             for number, declared in enumerate(self.order)
         }
         return steps, self._edges(steps), tuple(self._definitions(replay))
 
     def _step(
-        self, declared: StepDecl, number: int, replay: Replay, ambiguous: frozenset[str]
+        self,
+        declared: StepDecl,
+        number: int,
+        replay: Replay,
+        ambiguous: frozenset[str],
+        files: Files,
     ) -> Step:
         name = declared.name
         need = self.needs[name]
@@ -68,7 +74,7 @@ class Assembly:
         )
         prelude = replay.pieces(reached, without={piece.cell for piece in body})
         constants = known_constants(facts, self.walked, self.parameters)
-        reads, writes = files_of(prelude, body, self.sources, constants)
+        reads, writes = files.of(prelude, body, constants)
         metrics = [*facts.metrics]
         for cell in computed:
             metrics += logged_names(self.sources[cell])

@@ -143,7 +143,7 @@ class Calls(Functions):
         self._changed_arguments(dotted, arguments)
         self.use(objects)
         self._keywords(node, NONE)
-        return self._result(node, dotted, objects, arguments)
+        return self._result(node, dotted, arguments)
 
     def _call_code(
         self, node: ast.Call, code: Code, arguments: Arguments, *, sure: bool
@@ -205,13 +205,13 @@ class Calls(Functions):
         return found
 
     def _passed(self, arguments: Arguments, name: str) -> None:
-        """What has a state of its own is changed by whoever gets it."""
+        """Pass arguments: what has a state of its own is changed by whoever gets it."""
         if name not in tables.HARMLESS:
             self.use(arguments.all())
         self._functions_with(arguments)
 
     def _functions_with(self, arguments: Arguments) -> None:
-        """A function that changes its arguments may be given all that is passed beside it."""
+        """Let a function that changes its arguments change all that is passed beside it."""
         everything = arguments.all()
         for number in self.heap.code_of(everything):
             code = self.heap.code[number]
@@ -237,9 +237,7 @@ class Calls(Functions):
             elif keyword.arg == "out":
                 self.touch(self.evaluate(keyword.value))
 
-    def _result(
-        self, node: ast.Call, dotted: str, objects: Objects, arguments: Arguments
-    ) -> Objects:
+    def _result(self, node: ast.Call, dotted: str, arguments: Arguments) -> Objects:
         """Tell what a function that is not the notebook's own may give."""
         last = dotted.rpartition(".")[2]
         if dotted in tables.SCALARS:

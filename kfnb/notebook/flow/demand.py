@@ -57,7 +57,7 @@ def _read(facts: Facts, need: Need, walked: Walked, before: Sequence[str]) -> No
 
 
 def _keep(facts: Facts, need: Need, walked: Walked) -> None:
-    """What the step may leave as it was, or hands on, it must have."""
+    """Add what the step may leave as it was, or only hands on."""
     for name in sorted(need.outputs):
         slot = facts.touched.get(name)
         if slot is not None and slot.unit == facts.unit:

@@ -26,7 +26,7 @@ class Expressions(Calls):
         super().__init__()
         self._of: dict[type[ast.AST], Callable[[Any], Objects]] = {
             ast.Name: self._name,
-            ast.Constant: lambda node: NONE,
+            ast.Constant: lambda _: NONE,
             ast.Call: self.call,
             ast.Attribute: self._attribute,
             ast.Subscript: self._subscript,
@@ -268,7 +268,7 @@ class Expressions(Calls):
         return code
 
     def _capture(self, code: Code, node: ast.AST) -> None:
-        """A closure holds what the names of the functions around it stand for."""
+        """Let a closure hold what the names of the functions around it stand for."""
         if not code.free:
             return
         local = function_locals(node)[0]  # type: ignore[arg-type]
@@ -280,8 +280,8 @@ class Expressions(Calls):
 
     # -- targets -----------------------------------------------------------------
 
-    def assign(self, target: ast.expr, objects: Objects, value: ast.expr | None = None) -> None:
-        """Bind a target to a value; ``value`` is its expression where that is one display."""
+    def assign(self, target: ast.expr, objects: Objects) -> None:
+        """Bind a target to a value."""
         if isinstance(target, ast.Name):
             self.bind(target.id, objects)
         elif isinstance(target, (ast.Tuple, ast.List)):

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from kfnb.notebook.constants import NotConstantError, evaluate
-from kfnb.notebook.files import file_uses
+from kfnb.notebook.files import FileReader
 from kfnb.notebook.flow.source import Source
 from kfnb.notebook.flow.walk import Facts, Walked
 from kfnb.pipeline import FileUse, Parameter, Piece
@@ -17,39 +17,53 @@ from kfnb.pipeline import FileUse, Parameter, Piece
 _PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))
 
 
-def files_of(
-    prelude: Sequence[Piece],
-    body: Sequence[Piece],
-    sources: Mapping[int, Source],
-    constants: Mapping[str, object],
-) -> tuple[tuple[FileUse, ...], tuple[FileUse, ...]]:
-    """Give what a step's own cells read, and what they write."""
-    context = [
-        code for piece in prelude if piece.role != "parameters" and (code := _code(piece, sources))
-    ]
-    found: list[FileUse] = []
-    for piece in body:
-        code = sources[piece.cell].code
-        if "(" in code:  # a file is named in a call only
-            found += file_uses(piece.cell, code, constants=constants, context=context)
-        context.append(code)
-    found = list(dict.fromkeys(found))
-    return (
-        tuple(use for use in found if use.mode == "read"),
-        tuple(use for use in found if use.mode == "write"),
-    )
+class Files:
+    """Finds the files of steps; what steps have in common before their cells is gone through once."""
 
+    def __init__(self, sources: Mapping[int, Source]) -> None:
+        self._sources = sources
+        self._begun: dict[object, FileReader] = {}
 
-def _code(piece: Piece, sources: Mapping[int, Source]) -> str:
-    code = sources[piece.cell].code
-    if piece.whole:
-        return code
-    lines = code.split("\n")
-    return "\n".join(
-        line
-        for statement in piece.statements
-        for line in lines[statement.first_line - 1 : statement.last_line]
-    )
+    def of(
+        self, prelude: Sequence[Piece], body: Sequence[Piece], constants: Mapping[str, object]
+    ) -> tuple[tuple[FileUse, ...], tuple[FileUse, ...]]:
+        """Give what a step's own cells read, and what they write."""
+        reader = self._begin(prelude, constants)
+        found: list[FileUse] = []
+        for piece in body:
+            try:
+                found += reader.read(piece.cell, self._sources[piece.cell].body)
+            except RecursionError:
+                continue
+        found = list(dict.fromkeys(found))
+        return (
+            tuple(use for use in found if use.mode == "read"),
+            tuple(use for use in found if use.mode == "write"),
+        )
+
+    def _begin(self, prelude: Sequence[Piece], constants: Mapping[str, object]) -> FileReader:
+        # The parameters' values are among the constants: read here they would be no parameters.
+        pieces = [p for p in prelude if p.role != "parameters"]
+        key = (
+            tuple((p.cell, () if p.whole else p.statements) for p in pieces),
+            repr(sorted(constants.items(), key=lambda item: item[0])),
+        )
+        reader = self._begun.get(key)
+        if reader is None:
+            reader = self._begun[key] = FileReader(constants)
+            for piece in pieces:
+                try:
+                    reader.read(piece.cell, self._statements(piece))
+                except RecursionError:
+                    continue
+        return reader.fork()
+
+    def _statements(self, piece: Piece) -> list[ast.stmt]:
+        source = self._sources[piece.cell]
+        if piece.whole:
+            return source.body
+        kept = set(piece.statements)
+        return [node for i, node in enumerate(source.body) if source.statement(i) in kept]
 
 
 def known_constants(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.flow.demand import Need
@@ -57,7 +57,7 @@ class Undefined:
         self.skipped = _names_in(declared, sources)
 
     def diagnostics(self, *, hidden: Iterable[tuple[int, str]]) -> Iterator[Diagnostic]:
-        """Give one diagnostic for each step and name; ``hidden`` (cell, name) are told otherwise."""
+        """Give one for each step and name; ``hidden`` (cell, name) are told otherwise."""
         told: dict[tuple[str | None, str], Unknown] = {}
         hidden = set(hidden)
         for unknown in self.walked.unknown:
@@ -154,7 +154,7 @@ def _names_in(declared: Declared, sources: Mapping[int, Source]) -> dict[str, in
 
 
 def setup_reads(walked: Walked, first_cell: Mapping[str, int]) -> Iterator[Diagnostic]:
-    """Setup cells that need what a step makes."""
+    """Find setup cells that need what a step makes."""
     for cell, line, name, step in dict.fromkeys(walked.setup_reads):
         if first_cell.get(step, -1) > cell:
             continue
@@ -168,48 +168,52 @@ def setup_reads(walked: Walked, first_cell: Mapping[str, int]) -> Iterator[Diagn
 
 
 def interleaving(
-    joined: Walked,
-    linear: Walked,
-    *,
-    places: Sequence[Place],
-    early: Iterable[int],
-) -> Iterator[tuple[tuple[int, str], Diagnostic]]:
-    """Cells that would see other bindings when their step's cells are joined."""
-    early = set(early)
+    joined: Walked, linear: Walked, *, places: Sequence[Place], early: Collection[int]
+) -> tuple[set[tuple[int, str]], list[Diagnostic]]:
+    """Find cells that would see other bindings when the cells of each step are joined.
+
+    Returns
+    -------
+    tuple
+        All (cell, name) of which that is so, and one diagnostic for each name.
+    """
     steps = {place.cell: place.step for place in places}
-    told: set[tuple[str | None, str]] = set()
+    differing: set[tuple[int, str]] = set()
+    found: dict[str, Diagnostic] = {}
     for (cell, name), here in sorted(joined.machine.first_seen.items()):
         there = linear.machine.first_seen.get((cell, name))
-        if there is None or there == here or not name.isidentifier():
+        if there is None or there == here or (not there and here & set(early)):
             continue
-        if not there and here <= early | {c for c in here if steps.get(c) is None}:
-            continue
-        step = steps.get(cell)
-        yield (cell, name), _interleaved(cell, name, step, here=here, there=there)
-        told.add((step, name))
+        differing.add((cell, name))
+        if name not in found:
+            found[name] = _differs(cell, name, steps, here=here, there=there)
+    return differing, list(found.values())
 
 
-def _interleaved(
-    cell: int, name: str, step: str | None, *, here: frozenset[int], there: frozenset[int]
+def _differs(
+    cell: int,
+    name: str,
+    steps: Mapping[int, str | None],
+    *,
+    here: frozenset[int],
+    there: frozenset[int],
 ) -> Diagnostic:
-    sees = f"that of {_cells(there)}" if there else "none"
-    would = f"that of {_cells(here)}" if here else "none"
+    step = steps.get(cell)
+    others = {steps.get(c) for c in here ^ there} - {None}
+    mixed = " and ".join(f'"{s}"' for s in sorted({*others, step} - {None}, key=str))
     who = f'step "{step}"' if step is not None else "setup"
     return make(
         "KFNB-E104",
-        f'from top to bottom this cell sees "{name}" as {_version(there)}, but with the cells of '
-        f"{who} joined it would see {_version(here)}"
-        if there and here
-        else f'from top to bottom this cell sees {sees} of "{name}", but with the cells of {who} '
-        f"joined it would see {would}",
-        "Put the cells of each step together, or give the later ones a step of their own.",
+        f'{who} sees "{name}" {_left(there)} in the notebook, but {_left(here)} when the cells of '
+        f"each step ({mixed}) run together",
+        "Put the cells of each step side by side, or give the later ones a step of their own.",
         step=step,
         cell=cell,
     )
 
 
-def _version(cells: frozenset[int]) -> str:
-    return f"{_cells(cells)} left it"
+def _left(cells: frozenset[int]) -> str:
+    return f"as {_cells(cells)} left it" if cells else "unbound"
 
 
 def _cells(cells: Iterable[int]) -> str:
@@ -278,7 +282,7 @@ def _ancestors(name: str, before: Mapping[str, tuple[str, ...] | None]) -> set[s
 
 
 def early_setup(early: Mapping[int, tuple[str, str]]) -> Iterator[Diagnostic]:
-    """Setup cells that stand after the step that needs them."""
+    """Tell setup cells that stand after the step that needs them."""
     for cell, (step, name) in sorted(early.items()):
         yield make(
             "KFNB-W109",
@@ -291,7 +295,7 @@ def early_setup(early: Mapping[int, tuple[str, str]]) -> Iterator[Diagnostic]:
 
 
 def changes_nothing(walked: Walked, steps: Sequence[StepDecl]) -> Iterator[Diagnostic]:
-    """``changes:`` of a name that is not there."""
+    """Find ``changes:`` of a name that is not there."""
     slots = walked.machine.names.slots
     for step in steps:
         for name in step.changes:

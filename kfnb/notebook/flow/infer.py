@@ -69,11 +69,10 @@ def _infer(declared: Declared) -> Pipeline:
     hidden: set[tuple[int, str]] = set()
     linear = linear_sequence(declared, steps, homes=homes)
     if [p.cell for p in linear] != [p.cell for p in places]:
-        for key, diagnostic in findings.interleaving(
+        hidden, differing = findings.interleaving(
             walked, through(linear), places=places, early=early
-        ):
-            hidden.add(key)
-            found.append(diagnostic)
+        )
+        found += differing
     broken = any(s.error is not None for c, s in sources.items() if c in used)
     undefined = findings.Undefined(walked, declared, sources, broken=broken)
     found += undefined.diagnostics(hidden=hidden)

@@ -163,7 +163,7 @@ class Machine(ABC):
             if old is None or (certain and not old.certain) or (old.soft and not soft):
                 record.reads[name] = Read(line, certain, soft, slot)
         if (slot is None or slot.status == UNBOUND) and not soft and self.function is None:
-            if slot is None and (name in KNOWN_NAMES or _history(name)):
+            if name in KNOWN_NAMES or (slot is None and _history(name)):
                 return
             record.missing.append(Missing(name, line, certain, slot))
 

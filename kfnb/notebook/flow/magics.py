@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from kfnb.notebook.flow import tables
 from kfnb.notebook.flow.calls import is_shell
 from kfnb.notebook.flow.expressions import Softly
 from kfnb.notebook.flow.functions import Arguments
@@ -22,134 +23,8 @@ _DOLLAR = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)")
 _BRACES = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")
 _OUTPUTS = re.compile(r"--(?:out|err|proc)[= ]+(\w+)")
 
-# Line magics that execute the rest of the line as Python, and those that do so in a function.
-_RUN = frozenset(("time", "prun", "memit", "lprun", "mprun", "snakeviz", "pyinstrument", "scalene"))
-_TIMED = frozenset(("timeit",))
-# Magics that neither read nor bind what flows between steps.
-_QUIET = frozenset(
-    [
-        "matplotlib",
-        "config",
-        "load_ext",
-        "reload_ext",
-        "unload_ext",
-        "autoreload",
-        "aimport",
-        "pip",
-        "conda",
-        "mamba",
-        "micromamba",
-        "uv",
-        "pdb",
-        "xmode",
-        "colors",
-        "gui",
-        "who",
-        "whos",
-        "who_ls",
-        "pwd",
-        "cd",
-        "ls",
-        "ll",
-        "la",
-        "dirs",
-        "pushd",
-        "popd",
-        "env",
-        "set_env",
-        "history",
-        "hist",
-        "rerun_",
-        "precision",
-        "debug",
-        "tb",
-        "logstart",
-        "logstop",
-        "logon",
-        "logoff",
-        "logstate",
-        "lsmagic",
-        "magic",
-        "quickref",
-        "page",
-        "alias",
-        "unalias",
-        "alias_magic",
-        "bookmark",
-        "system",
-        "sx",
-        "sc",
-        "mkdir",
-        "rmdir",
-        "rm",
-        "mv",
-        "cp",
-        "cat",
-        "less",
-        "more",
-        "man",
-        "ldir",
-        "lf",
-        "lk",
-        "lx",
-        "connect_info",
-        "notebook",
-        "qtconsole",
-        "killbgscripts",
-        "doctest_mode",
-        "automagic",
-        "autoawait",
-        "tensorboard",
-        "watermark",
-        "dotenv",
-        "nbdev_export",
-        "reset_selective_",
-        "colors",
-        "pprint",
-        "flake8_on",
-        "pycodestyle_on",
-        "black",
-        "nb_black",
-        "lab_black",
-        "code_wrap",
-        "subshell",
-        "kfnb",
-        "pipeline",
-        "step",
-        "writefile",
-        "file",
-        "html",
-        "HTML",
-        "javascript",
-        "js",
-        "latex",
-        "markdown",
-        "svg",
-        "SVG",
-        "bash",
-        "sh",
-        "zsh",
-        "script",
-        "perl",
-        "ruby",
-        "python",
-        "python2",
-        "python3",
-        "pypy",
-        "cmd",
-        "powershell",
-        "system!",
-        "!",
-        "sx!",
-        "capture_",
-        "mermaid",
-        "dot",
-        "graphviz",
-    ]
-)
-_ASKS = frozenset(("pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch", "pycat"))
 _NO_ARGUMENTS = Arguments()
-_SHELL_METHODS = frozenset(("system", "getoutput", "getoutput_", "system_raw", "system_piped"))
+_SHELL_METHODS = frozenset(("system", "getoutput", "system_raw", "system_piped"))
 
 
 class Machinery(Statements):
@@ -183,14 +58,14 @@ class Machinery(Statements):
     def _line_magic(self, node: ast.Call, name: str, line: str) -> Objects:
         record = self.record
         record.effect = True
-        if name in _RUN:
+        if name in tables.RUN_MAGICS:
             # Options such as -r or -f NAME come before the statement.
             statement = line if name == "time" else _without_options(line)
             found = self.source(statement, node.lineno, expression=True)
             if found is None and statement.strip() and self.source(statement, node.lineno) is None:
                 self.opaque(node.lineno)
             return found or NONE
-        if name in _TIMED:
+        if name in tables.TIMED_MAGICS:
             self._timed(_without_options(line), node.lineno)
             return self.fresh(node)
         if name == "capture":
@@ -207,7 +82,7 @@ class Machinery(Statements):
                     self.read(word, node.lineno)
                     self.unbind(word)
             return NONE
-        if name in _ASKS:
+        if name in tables.ASKS_MAGICS:
             with Softly(self):
                 for word in re.findall(r"[A-Za-z_]\w*", line)[:1]:
                     self.read(word, node.lineno, call=True)
@@ -216,7 +91,7 @@ class Machinery(Statements):
             record.star = True
             return NONE
         self._interpolated(line, node.lineno)
-        if name not in _QUIET:
+        if name not in tables.QUIET_MAGICS:
             self.opaque(node.lineno)
         return self.fresh(node)
 
@@ -225,18 +100,18 @@ class Machinery(Statements):
         if name == "capture":
             self.source(body, node.lineno + 1)
             return self._line_magic(node, name, line)
-        if name in _RUN:
+        if name in tables.RUN_MAGICS:
             if self.source(body, node.lineno + 1) is None:
                 self.opaque(node.lineno)
             return NONE
-        if name in _TIMED:
+        if name in tables.TIMED_MAGICS:
             self._timed(_without_options(line), node.lineno)
             self._timed(body, node.lineno + 1)
             return NONE
         self._interpolated(line, node.lineno)
         for bound in _OUTPUTS.findall(line):
             self.bind(bound, self.fresh(node, NONE))
-        if name not in _QUIET:
+        if name not in tables.QUIET_MAGICS:
             self.opaque(node.lineno)
         return self.fresh(node)
 
@@ -252,7 +127,7 @@ class Machinery(Statements):
                 self.read(word, node.lineno)
 
     def _timed(self, code: str, line: int) -> None:
-        """Code that runs in a function of its own: it reads the notebook's names, and binds none."""
+        """Go through code that runs in a function of its own: it binds no name here."""
         tree = _parsed(code, line)
         if tree is None:
             self.opaque(line)

@@ -49,9 +49,12 @@ def _shown(node: ast.expr) -> list[str] | None:
         return _all(
             part.value if isinstance(part, ast.FormattedValue) else part for part in node.values
         )
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        if node.func.id in ("print", "display"):
-            return _all(node.args)
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("print", "display")
+    ):
+        return _all(node.args)
     return None
 
 

@@ -65,7 +65,7 @@ class Heap:
         return found
 
     def parts(self, objects: Objects) -> Objects:
-        """What ``x.a`` or ``x[k]`` may be: the object itself stands for its unknown parts."""
+        """Give what ``x.a`` or ``x[k]`` may be: an object stands for its unknown parts, too."""
         reached = self.reach(objects)
         return reached if reached is objects else self.plain(reached)
 

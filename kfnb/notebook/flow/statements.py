@@ -1,45 +1,40 @@
-"""Statements: the paths they open, and what they bind."""
+"""Statements: what they bind, define and give back."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kfnb.notebook.flow import tables
+from kfnb.notebook.flow.branches import Branches, called
 from kfnb.notebook.flow.code import Code
-from kfnb.notebook.flow.expressions import Expressions, Softly
+from kfnb.notebook.flow.expressions import Softly
 from kfnb.notebook.flow.functions import Arguments
-from kfnb.notebook.flow.names import MAYBE, NEVER, UNBOUND, Changes, joined
+from kfnb.notebook.flow.names import UNBOUND
 from kfnb.notebook.flow.objects import NONE, Objects
 from kfnb.notebook.flow.scopes import class_locals, imported_name, parameters
 
-_ABSORBING = frozenset(("suppress", "raises", "assertRaises"))
-_CATCHES_NAMES = frozenset(("NameError", "Exception", "BaseException", "UnboundLocalError"))
-_DEEPEST_LOOP = 3
 
-
-class Statements(Expressions):
-    """Goes through statements, branch by branch."""
+class Statements(Branches):
+    """Goes through statements, whatever they are."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loops: list[tuple[int, list[Changes]]] = []
         self._do: dict[type[ast.AST], Callable[[Any], None]] = {
             ast.Expr: self._expression,
             ast.Assign: self._assign,
             ast.AugAssign: self._augment,
             ast.AnnAssign: self._annotated,
             ast.Delete: self._delete,
-            ast.If: self._if_statement,
-            ast.For: self._for,
-            ast.AsyncFor: self._for,
-            ast.While: self._while,
-            ast.With: self._with,
-            ast.AsyncWith: self._with,
-            ast.Try: self._try,
-            ast.Match: self._match,
+            ast.If: self.if_,
+            ast.For: self.for_,
+            ast.AsyncFor: self.for_,
+            ast.While: self.while_,
+            ast.With: self.with_,
+            ast.AsyncWith: self.with_,
+            ast.Try: self.try_,
+            ast.Match: self.match_,
             ast.Import: self._import,
             ast.ImportFrom: self._import_from,
             ast.FunctionDef: self._function,
@@ -52,7 +47,7 @@ class Statements(Expressions):
             ast.Continue: self._leave,
         }
         if hasattr(ast, "TryStar"):
-            self._do[ast.TryStar] = self._try
+            self._do[ast.TryStar] = self.try_
         if hasattr(ast, "TypeAlias"):
             self._do[ast.TypeAlias] = self._type_alias
 
@@ -207,173 +202,6 @@ class Statements(Expressions):
             self.evaluate(node.value)
         self.bind(node.name.id, self.fresh(node))
 
-    # -- branches ------------------------------------------------------------------
-
-    def branch(self, act: Callable[[], None], *, doubt: bool = True) -> Changes | None:
-        """Go through a branch and take it back; None: the path ends in it."""
-        self.names.fork()
-        self.dead = False
-        with self.doubtful(doubt):
-            act()
-        changed = self.names.take_back()
-        dead, self.dead = self.dead, False
-        return None if dead else changed
-
-    def merge(self, ways: Iterable[Changes | None]) -> None:
-        """Go on where one of the branches was taken."""
-        alive = [way for way in ways if way is not None]
-        if alive:
-            self.names.join(alive, self.unit)
-        else:
-            self.dead = True
-
-    def _if_statement(self, node: ast.If) -> None:
-        self.evaluate(node.test)
-        known = truth(node.test)
-        if known is not None:
-            self.execute(node.body if known else node.orelse)
-            return
-        ways = [
-            self.branch(lambda: self.execute(node.body)),
-            self.branch(lambda: self.execute(node.orelse)),
-        ]
-        if self.function is not None and None in ways:
-            # After an early return, the rest of the function is not certain.
-            self.doubt += 1
-        self.merge(ways)
-
-    def _for(self, node: ast.For | ast.AsyncFor) -> None:
-        objects = self.evaluate(node.iter)
-        each = self.elements(objects)
-
-        def turn() -> None:
-            self.assign(node.target, each)
-            self.execute(node.body)
-
-        self._loop(turn, node.orelse, certain=_has_elements(node.iter))
-
-    def _while(self, node: ast.While) -> None:
-        self.evaluate(node.test)
-
-        def turn() -> None:
-            self.execute(node.body)
-            if not self.dead:
-                self.evaluate(node.test)
-
-        self._loop(turn, node.orelse, certain=truth(node.test) is True)
-
-    def _loop(self, turn: Callable[[], None], orelse: Sequence[ast.stmt], *, certain: bool) -> None:
-        first = self._turn(turn, certain=certain)
-        ways = [way for way in first if way is not None]
-        if not certain:
-            ways.append({})
-        if not ways:
-            self.dead = True
-            return
-        self.names.join(ways, self.unit)
-        if len(self.loops) < _DEEPEST_LOOP:
-            again = self._turn(turn, certain=False)
-            self.names.join([{}, *(way for way in again if way is not None)], self.unit)
-        if orelse:
-            self.merge([{}, self.branch(lambda: self.execute(orelse))])
-
-    def _turn(self, turn: Callable[[], None], *, certain: bool) -> list[Changes | None]:
-        ways: list[Changes] = []
-        self.loops.append((self.names.depth, ways))
-        end = self.branch(turn, doubt=not certain)
-        self.loops.pop()
-        return [*ways, end]
-
-    def _with(self, node: ast.With | ast.AsyncWith) -> None:
-        absorbing = False
-        for item in node.items:
-            objects = self.evaluate(item.context_expr)
-            absorbing |= _called(item.context_expr) in _ABSORBING
-            for method in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
-                for code in self._methods(objects, method):
-                    objects |= self._enter_context(code, objects)
-            self.use(objects)
-            if item.optional_vars is not None:
-                self.assign(item.optional_vars, self.heap.parts(objects))
-        self.record.effect = True
-        if not absorbing:
-            self.execute(node.body)
-            return
-        with Softly(self):
-            end = self.branch(lambda: self.execute(node.body))
-        self.merge([{}, end])
-
-    def _enter_context(self, code: Code, objects: Objects) -> Objects:
-        return self.apply(code, Arguments([objects]), certain=False, place=code.node)
-
-    def _try(self, node: Any) -> None:
-        handled = bool(node.handlers)
-        catches = any(_catches_names(h.type) for h in node.handlers)
-        kept: list[Changes] = []
-
-        def body() -> None:
-            self.execute(node.body)
-            # Whatever the body did may stand when a handler begins, even where it raised.
-            kept.append(self.names.since(depth))
-            if not self.dead:
-                self.execute(node.orelse)
-
-        depth = self.names.depth
-        self.soft += catches
-        ways = [self.branch(body, doubt=handled)]
-        self.soft -= catches
-        partly = {name: self._perhaps(name, slot) for name, slot in kept[0].items()}
-        for handler in node.handlers:
-            ways.append(self.branch(partial(self._handler, handler, partly)))
-        if all(way is None for way in ways) and node.finalbody:
-            self.names.join([{}, partly], self.unit)
-            self.execute(node.finalbody)
-            self.dead = True
-            return
-        self.merge(ways)
-        if not self.dead:
-            self.execute(node.finalbody)
-
-    def _perhaps(self, name: str, slot: Any) -> Any:
-        """What a name may be after a part of a ``try`` body."""
-        before = self.names.slots.get(name) or NEVER
-        return joined([before, slot], self.unit) if slot != before else slot
-
-    def _handler(self, handler: ast.ExceptHandler, partly: Changes) -> None:
-        self.names.join([partly], self.unit)
-        self.evaluate(handler.type)
-        if handler.name:
-            self.bind(handler.name, self.fresh(handler))
-        self.execute(handler.body)
-        if handler.name and not self.dead:
-            self.unbind(handler.name)
-
-    def _match(self, node: ast.Match) -> None:
-        subject = self.evaluate(node.subject)
-        ways: list[Changes | None] = []
-        complete = False
-        for case in node.cases:
-            ways.append(self.branch(partial(self._case, case, subject)))
-            complete |= case.guard is None and _irrefutable(case.pattern)
-        if not complete:
-            ways.append({})
-        self.merge(ways)
-
-    def _case(self, case: ast.match_case, subject: Objects) -> None:
-        for pattern in ast.walk(case.pattern):
-            if isinstance(pattern, ast.MatchValue):
-                self.evaluate(pattern.value)
-            elif isinstance(pattern, ast.MatchClass):
-                self.evaluate(pattern.cls)
-        parts = self.heap.parts(subject)
-        for pattern in ast.walk(case.pattern):
-            if isinstance(pattern, (ast.MatchAs, ast.MatchStar)) and pattern.name:
-                self.bind(pattern.name, subject | parts)
-            elif isinstance(pattern, ast.MatchMapping) and pattern.rest:
-                self.bind(pattern.rest, self.fresh(pattern, parts))
-        self.evaluate(case.guard)
-        self.execute(case.body)
-
     # -- definitions ----------------------------------------------------------------
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
@@ -442,61 +270,8 @@ class Statements(Expressions):
         self.bind(node.name, self._decorated(objects, decorators))
 
 
-def truth(test: ast.expr) -> bool | None:
-    """Tell what a condition is where it is a constant, or what notebooks always are."""
-    if isinstance(test, ast.Constant):
-        return bool(test.value)
-    if (
-        isinstance(test, ast.Compare)
-        and isinstance(test.left, ast.Name)
-        and test.left.id == "__name__"
-        and isinstance(test.ops[0], ast.Eq)
-        and isinstance(test.comparators[0], ast.Constant)
-    ):
-        return test.comparators[0].value == "__main__"
-    return None
-
-
-def _has_elements(node: ast.expr) -> bool:
-    """Whether a loop over it certainly turns."""
-    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-        return bool(node.elts) and not all(isinstance(e, ast.Starred) for e in node.elts)
-    if isinstance(node, ast.Dict):
-        return bool(node.keys) and None not in node.keys
-    if isinstance(node, ast.Constant):
-        return isinstance(node.value, (str, bytes)) and bool(node.value)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        if node.func.id == "range" and len(node.args) == 1:
-            stop = node.args[0]
-            return isinstance(stop, ast.Constant) and isinstance(stop.value, int) and stop.value > 0
-        if node.func.id == "enumerate" and len(node.args) == 1:
-            return _has_elements(node.args[0])
-    return False
-
-
-def _called(node: ast.expr) -> str:
-    if isinstance(node, ast.Call):
-        node = node.func
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
-
-
 def _exits(node: ast.Call) -> bool:
-    return _called(node) in ("exit", "quit", "_exit", "abort")
-
-
-def _catches_names(kind: ast.expr | None) -> bool:
-    if kind is None:
-        return True
-    kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
-    return any(_called(k) in _CATCHES_NAMES for k in kinds)
-
-
-def _irrefutable(pattern: ast.pattern) -> bool:
-    return isinstance(pattern, ast.MatchAs) and (
-        pattern.pattern is None or _irrefutable(pattern.pattern)
-    )
+    return called(node) in ("exit", "quit", "_exit", "abort")
 
 
 def _assigned_on_instances(node: ast.ClassDef) -> set[str]:
@@ -509,6 +284,3 @@ def _assigned_on_instances(node: ast.ClassDef) -> set[str]:
         and isinstance(target.value, ast.Name)
         and target.value.id == "self"
     }
-
-
-__all__ = ["MAYBE", "Statements", "truth"]

@@ -196,10 +196,9 @@ class _Walk:
         self.machine.doubt += may_fail
         for index, node in enumerate(body):
             magic = magic_of(node)
-            if magic is not None and magic[0] in ("timeit", "capture") and index == 0:
-                if magic[0] == "timeit" and len(body) > 1:
-                    self._timed(source, facts)
-                    break
+            if magic is not None and magic[0] == "timeit" and index == 0 and len(body) > 1:
+                self._timed(source, facts)
+                break
             record = self._execute(source, node, step=facts.name, may_fail=may_fail)
             self._note(facts, place.cell, record)
             self._constant(node, place.cell)
@@ -218,7 +217,7 @@ class _Walk:
         self.machine.doubt -= may_fail
 
     def _timed(self, source: Source, facts: Facts) -> None:
-        """A cell under ``%%timeit``: its body runs in a function of its own."""
+        """Go through a cell under ``%%timeit``: its body runs in a function of its own."""
         machine = self.machine
         machine.cell, machine.record, machine.line = source.cell, Record(), 1
         machine.execute(source.body[:1])
@@ -226,7 +225,7 @@ class _Walk:
         self._note(facts, source.cell, machine.record)
 
     def _metrics(self, place: Place, facts: Facts) -> None:
-        """A metrics cell of plain names: each is logged by who made it last."""
+        """Give each name of a plain metrics cell to the step that made it last."""
         machine = self.machine
         machine.cell, machine.record = place.cell, Record()
         for name, line in self.plain_metrics[place.cell]:

@@ -1,0 +1,250 @@
+"""Statements that open paths: branches, loops, ``try``, ``with`` and ``match``."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+from kfnb.notebook.flow.code import Code
+from kfnb.notebook.flow.expressions import Expressions, Softly
+from kfnb.notebook.flow.functions import Arguments
+from kfnb.notebook.flow.names import NEVER, Changes, joined
+from kfnb.notebook.flow.objects import Objects
+
+_ABSORBING = frozenset(("suppress", "raises", "assertRaises"))
+_CATCHES_NAMES = frozenset(("NameError", "Exception", "BaseException", "UnboundLocalError"))
+_DEEPEST_LOOP = 3
+
+
+class Branches(Expressions):
+    """Goes through each path, and goes on with what may be after any of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loops: list[tuple[int, list[Changes]]] = []
+
+    def branch(self, act: Callable[[], None], *, doubt: bool = True) -> Changes | None:
+        """Go through a branch and take it back; None: the path ends in it."""
+        self.names.fork()
+        self.dead = False
+        with self.doubtful(doubt):
+            act()
+        changed = self.names.take_back()
+        dead, self.dead = self.dead, False
+        return None if dead else changed
+
+    def merge(self, ways: Iterable[Changes | None]) -> None:
+        """Go on where one of the branches was taken."""
+        alive = [way for way in ways if way is not None]
+        if alive:
+            self.names.join(alive, self.unit)
+        else:
+            self.dead = True
+
+    def if_(self, node: ast.If) -> None:
+        """Take one of two branches."""
+        self.evaluate(node.test)
+        known = truth(node.test)
+        if known is not None:
+            self.execute(node.body if known else node.orelse)
+            return
+        ways = [
+            self.branch(lambda: self.execute(node.body)),
+            self.branch(lambda: self.execute(node.orelse)),
+        ]
+        if self.function is not None and None in ways:
+            # After an early return, the rest of the function is not certain.
+            self.doubt += 1
+        self.merge(ways)
+
+    def for_(self, node: ast.For | ast.AsyncFor) -> None:
+        """Turn over what an iterable gives."""
+        objects = self.evaluate(node.iter)
+        each = self.elements(objects)
+
+        def turn() -> None:
+            self.assign(node.target, each)
+            self.execute(node.body)
+
+        self._loop(turn, node.orelse, certain=_has_elements(node.iter))
+
+    def while_(self, node: ast.While) -> None:
+        """Turn as long as a condition holds."""
+        self.evaluate(node.test)
+
+        def turn() -> None:
+            self.execute(node.body)
+            if not self.dead:
+                self.evaluate(node.test)
+
+        self._loop(turn, node.orelse, certain=truth(node.test) is True)
+
+    def _loop(self, turn: Callable[[], None], orelse: Sequence[ast.stmt], *, certain: bool) -> None:
+        first = self._turn(turn, certain=certain)
+        ways = [way for way in first if way is not None]
+        if not certain:
+            ways.append({})
+        if not ways:
+            self.dead = True
+            return
+        self.names.join(ways, self.unit)
+        if len(self.loops) < _DEEPEST_LOOP:
+            again = self._turn(turn, certain=False)
+            self.names.join([{}, *(way for way in again if way is not None)], self.unit)
+        if orelse:
+            self.merge([{}, self.branch(lambda: self.execute(orelse))])
+
+    def _turn(self, turn: Callable[[], None], *, certain: bool) -> list[Changes | None]:
+        ways: list[Changes] = []
+        self.loops.append((self.names.depth, ways))
+        end = self.branch(turn, doubt=not certain)
+        self.loops.pop()
+        return [*ways, end]
+
+    def with_(self, node: ast.With | ast.AsyncWith) -> None:
+        """Enter contexts; one that absorbs exceptions makes its body doubtful."""
+        absorbing = False
+        for item in node.items:
+            objects = self.evaluate(item.context_expr)
+            absorbing |= called(item.context_expr) in _ABSORBING
+            for method in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
+                for code in self._methods(objects, method):
+                    objects |= self._enter_context(code, objects)
+            self.use(objects)
+            if item.optional_vars is not None:
+                self.assign(item.optional_vars, self.heap.parts(objects))
+        self.record.effect = True
+        if not absorbing:
+            self.execute(node.body)
+            return
+        with Softly(self):
+            end = self.branch(lambda: self.execute(node.body))
+        self.merge([{}, end])
+
+    def _enter_context(self, code: Code, objects: Objects) -> Objects:
+        return self.apply(code, Arguments([objects]), certain=False, place=code.node)
+
+    def try_(self, node: Any) -> None:
+        """Try; a handler begins after any part of the body."""
+        handled = bool(node.handlers)
+        catches = any(_catches_names(h.type) for h in node.handlers)
+        kept: list[Changes] = []
+
+        def body() -> None:
+            self.execute(node.body)
+            # Whatever the body did may stand when a handler begins, even where it raised.
+            kept.append(self.names.since(depth))
+            if not self.dead:
+                self.execute(node.orelse)
+
+        depth = self.names.depth
+        self.soft += catches
+        ways = [self.branch(body, doubt=handled)]
+        self.soft -= catches
+        partly = {name: self._perhaps(name, slot) for name, slot in kept[0].items()}
+        ways += [self.branch(partial(self._handler, h, partly)) for h in node.handlers]
+        if all(way is None for way in ways) and node.finalbody:
+            self.names.join([{}, partly], self.unit)
+            self.execute(node.finalbody)
+            self.dead = True
+            return
+        self.merge(ways)
+        if not self.dead:
+            self.execute(node.finalbody)
+
+    def _perhaps(self, name: str, slot: Any) -> Any:
+        """Tell what a name may be after a part of a ``try`` body."""
+        before = self.names.slots.get(name) or NEVER
+        return joined([before, slot], self.unit) if slot != before else slot
+
+    def _handler(self, handler: ast.ExceptHandler, partly: Changes) -> None:
+        self.names.join([partly], self.unit)
+        self.evaluate(handler.type)
+        if handler.name:
+            self.bind(handler.name, self.fresh(handler))
+        self.execute(handler.body)
+        if handler.name and not self.dead:
+            self.unbind(handler.name)
+
+    def match_(self, node: ast.Match) -> None:
+        """Take one of the cases."""
+        subject = self.evaluate(node.subject)
+        ways: list[Changes | None] = []
+        complete = False
+        for case in node.cases:
+            ways.append(self.branch(partial(self._case, case, subject)))
+            complete |= case.guard is None and _irrefutable(case.pattern)
+        if not complete:
+            ways.append({})
+        self.merge(ways)
+
+    def _case(self, case: ast.match_case, subject: Objects) -> None:
+        for pattern in ast.walk(case.pattern):
+            if isinstance(pattern, ast.MatchValue):
+                self.evaluate(pattern.value)
+            elif isinstance(pattern, ast.MatchClass):
+                self.evaluate(pattern.cls)
+        parts = self.heap.parts(subject)
+        for pattern in ast.walk(case.pattern):
+            if isinstance(pattern, (ast.MatchAs, ast.MatchStar)) and pattern.name:
+                self.bind(pattern.name, subject | parts)
+            elif isinstance(pattern, ast.MatchMapping) and pattern.rest:
+                self.bind(pattern.rest, self.fresh(pattern, parts))
+        self.evaluate(case.guard)
+        self.execute(case.body)
+
+
+def truth(test: ast.expr) -> bool | None:
+    """Tell what a condition is where it is a constant, or what notebooks always are."""
+    if isinstance(test, ast.Constant):
+        return bool(test.value)
+    if (
+        isinstance(test, ast.Compare)
+        and isinstance(test.left, ast.Name)
+        and test.left.id == "__name__"
+        and isinstance(test.ops[0], ast.Eq)
+        and isinstance(test.comparators[0], ast.Constant)
+    ):
+        return test.comparators[0].value == "__main__"
+    return None
+
+
+def _has_elements(node: ast.expr) -> bool:
+    """Whether a loop over it certainly turns."""
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        return bool(node.elts) and not all(isinstance(e, ast.Starred) for e in node.elts)
+    if isinstance(node, ast.Dict):
+        return bool(node.keys) and None not in node.keys
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, (str, bytes)) and bool(node.value)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+        if node.func.id == "range" and len(node.args) == 1:
+            stop = node.args[0]
+            return isinstance(stop, ast.Constant) and isinstance(stop.value, int) and stop.value > 0
+        if node.func.id == "enumerate" and len(node.args) == 1:
+            return _has_elements(node.args[0])
+    return False
+
+
+def called(node: ast.expr) -> str:
+    """Give the last part of the name of what is called."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _catches_names(kind: ast.expr | None) -> bool:
+    if kind is None:
+        return True
+    kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+    return any(called(k) in _CATCHES_NAMES for k in kinds)
+
+
+def _irrefutable(pattern: ast.pattern) -> bool:
+    return isinstance(pattern, ast.MatchAs) and (
+        pattern.pattern is None or _irrefutable(pattern.pattern)
+    )
