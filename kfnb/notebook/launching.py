@@ -100,26 +100,33 @@ class Launches:
     def _found(self, body: Sequence[ast.stmt], *, top: bool) -> Iterator[tuple[ast.stmt, bool]]:
         """Find the statements to leave out, each with whether it stands at the top level."""
         for statement in body:
-            if isinstance(statement, _DEFINITIONS):
+            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                self._forget({statement.name})
                 continue
             inner = _bodies(statement)
-            if any(self._launches(node) for node in _outside(statement, inner)):
-                self.names |= _bound(statement, inner)
+            nodes = list(_outside(statement, inner))
+            own = _targets_of_comprehensions(nodes)
+            if any(self._launches(node, own) for node in nodes):
+                self.names |= _bound(statement, nodes) - own
                 yield statement, top
                 continue
+            self._forget(_bound(statement, nodes) - own)
             self._import(statement)
-            if not inner:
-                self.names -= _bound(statement, inner)
             for block in inner:
                 yield from self._found(block, top=False)
 
-    def _launches(self, node: ast.AST) -> bool:
+    def _forget(self, bound: set[str]) -> None:
+        """Note that names are something else from here on."""
+        self.names -= bound
+        for name in bound & self.modules.keys():
+            del self.modules[name]
+
+    def _launches(self, node: ast.AST, own: set[str]) -> bool:
         if isinstance(node, ast.Expr) and (magic := magic_call(node)) is not None:
             return _launching_magic(magic)
         if isinstance(node, ast.Name):
-            return isinstance(node.ctx, ast.Load) and (
-                node.id in self.names or self._is_view(self.modules.get(node.id, ""))
-            )
+            known = node.id in self.names or self._is_view(self.modules.get(node.id, ""))
+            return known and isinstance(node.ctx, ast.Load) and node.id not in own
         if isinstance(node, ast.Import):
             return all(self._is_view(alias.name) for alias in node.names)
         if isinstance(node, ast.ImportFrom):
@@ -182,18 +189,23 @@ def _outside(statement: ast.stmt, inner: Iterable[Sequence[ast.stmt]]) -> Iterat
         ]
 
 
-def _bound(statement: ast.stmt, inner: Iterable[Sequence[ast.stmt]]) -> set[str]:
+def _bound(statement: ast.stmt, nodes: Iterable[ast.AST]) -> set[str]:
     """Give the names that a statement itself binds to something new."""
     if isinstance(statement, ast.AugAssign):
         return set()
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         names = {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
         return names - {"kfnb"}
-    return {
-        node.id
-        for node in _outside(statement, inner)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }
+    return _stored(nodes)
+
+
+def _targets_of_comprehensions(nodes: Iterable[ast.AST]) -> set[str]:
+    targets = [node.target for node in nodes if isinstance(node, ast.comprehension)]
+    return {name for target in targets for name in _stored(ast.walk(target))}
+
+
+def _stored(nodes: Iterable[ast.AST]) -> set[str]:
+    return {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def _end(statement: ast.stmt) -> int:

@@ -73,6 +73,29 @@ def test_what_uses_its_result_goes_too_in_later_cells_as_well() -> None:
 
 
 @pytest.mark.parametrize(
+    "source",
+    [
+        "print([run for run in [1, 2]])",
+        "for run in [1, 2]:\n    print(run)",
+        "def run():\n    return 1\nprint(run())",
+        "import run\nrun.go()",
+        "with open('x') as run:\n    run.read()",
+    ],
+)
+def test_a_name_that_is_something_else_now_is_left_alone(source: str) -> None:
+    found = declared(("step:a", "run = kfnb.run('x')"), ("step:b", source))
+    assert found.dropped_lines == {0: (1,)}
+
+
+@pytest.mark.parametrize(
+    "source", ["def run(x):\n    pass\n", "run = print\n", "from mine import run\n"]
+)
+def test_a_function_of_ones_own_is_not_kfnbs(source: str) -> None:
+    found = declared(("step:a", "from kfnb import run"), ("step:b", source + "run('x')"))
+    assert not found.dropped_lines
+
+
+@pytest.mark.parametrize(
     ("source", "rest"),
     [
         ("if x:\n    kfnb.run('x')\ny = 1", "if x:\n    pass\ny = 1"),
