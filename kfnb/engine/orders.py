@@ -156,8 +156,13 @@ def watched(pipeline: Pipeline, step: Step) -> tuple[str, ...]:
 
 
 def restored_files(upstream: Mapping[str, Manifest]) -> dict[str, WrittenFile]:
-    """Return the files that earlier steps left, each in its latest version."""
-    return {path: f for m in upstream.values() for path, f in m.files_written.items()}
+    """Return the files that earlier steps left, each in its latest version; not deleted ones."""
+    found: dict[str, WrittenFile] = {}
+    for manifest in upstream.values():
+        for path in manifest.files_removed:
+            found.pop(path, None)
+        found.update(manifest.files_written)
+    return found
 
 
 def environment(pipeline: Pipeline, step: Step, site: Site) -> dict[str, str]:

@@ -69,7 +69,10 @@ def success(manifest: Manifest, key: str) -> dict[str, Any]:
         },
         "aliases": [list(names) for names in manifest.aliases],
         "unexpected": dict(manifest.unexpected),
-        "files_written": {path: f.hash for path, f in manifest.files_written.items()},
+        "files_written": {
+            **{path: f.hash for path, f in manifest.files_written.items()},
+            **dict.fromkeys(manifest.files_removed),
+        },
         "files_read": dict(manifest.files_read),
         "duration": manifest.duration,
     }

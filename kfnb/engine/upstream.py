@@ -47,7 +47,7 @@ class Results:
         self._kept[key] = manifest
         if len(self._kept) > _MOST_KEPT:
             self._kept.popitem(last=False)
-        if manifest.files_written:
+        if manifest.files_written or manifest.files_removed:
             self._writers.add(self._engine.plan.position[step, index])
 
     def drop(self, key: str) -> None:

@@ -81,6 +81,7 @@ def publish(
         aliases=tuple(tuple(group) for group in result["aliases"]),
         unexpected=result["unexpected"],
         files_written=written,
+        files_removed=_removed_files(order, result),
         files_read=_read_files(order, result, written),
         metrics=tuple((m.time, m.name, plain(m.value), m.step) for m in done.metrics),
         packages=result["packages"],
@@ -140,6 +141,17 @@ def store_files(
         before=done.before,
     )
     return {path: files.keep(store, workdir, path) for path in written}
+
+
+def _removed_files(order: StepOrder, result: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the files that were there because earlier steps wrote them, and that this one deleted.
+
+    Only those that the step declares to write or was seen to write: a file that a
+    person deletes meanwhile is put back for whoever reads it.
+    """
+    workdir = Path(order.workdir)
+    own = {files.relative_path(workdir, p) for p in (*order.files_expected, *result["written"])}
+    return tuple(sorted(p for p in order.restore if p in own and not (workdir / p).exists()))
 
 
 def skipped_folders(order: StepOrder) -> tuple[Path, ...]:

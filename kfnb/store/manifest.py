@@ -77,7 +77,8 @@ class Manifest:
     """The record of a step that is done. Times are unix seconds, durations seconds.
 
     ``files_written`` and ``files_read`` are keyed by the path relative to the
-    notebook's folder; ``metrics`` holds ``[time, name, value, step or null]``.
+    notebook's folder, ``files_removed`` are those of earlier steps that this one
+    deleted; ``metrics`` holds ``[time, name, value, step or null]``.
     """
 
     run: str
@@ -102,6 +103,7 @@ class Manifest:
     log: str | None = None
     duration: float = 0.0
     cells: tuple[CellTime, ...] = ()
+    files_removed: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:
