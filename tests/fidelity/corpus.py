@@ -5,7 +5,9 @@
 
 * ``expect: CODE``: ``check`` refuses it with this diagnostic, and no run starts;
 * ``run: CODE or class``: the run fails, and says so;
-* ``allow: CODE``: outputs may differ, as this warning says.
+* ``may: CODE``: the run may fail and say so, where the order of two steps is left to chance;
+* ``open: what``: a defect that is known; the test fails when it is mended;
+* ``allow: CODE``: outputs may differ or the run may fail, as this warning of reading says.
 """
 
 from __future__ import annotations
@@ -33,6 +35,10 @@ class Trap:
     @property
     def allow(self) -> str | None:
         return self.options.get("allow")
+
+    @property
+    def may(self) -> str | None:
+        return self.options.get("may")
 
     @property
     def run(self) -> str | None:

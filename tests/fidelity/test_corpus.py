@@ -35,7 +35,20 @@ ALWAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("trap", TRAPS, ids=lambda t: t.name)
+def cases(chosen: list[Trap], *, reading: bool = False) -> list[object]:
+    return [
+        pytest.param(
+            t,
+            id=t.name,
+            marks=pytest.mark.xfail(reason=t.options["open"], strict=True)
+            if "open" in t.options and (not reading or t.name == "shadow-builtin")
+            else (),
+        )
+        for t in chosen
+    ]
+
+
+@pytest.mark.parametrize("trap", cases(TRAPS, reading=True))
 def test_reading_finds_what_cannot_work_and_nothing_else(trap: Trap, tmp_path: Path) -> None:
     path = tmp_path / "nb.ipynb"
     path.write_text(json.dumps(trap.notebook()))
@@ -51,15 +64,17 @@ def test_reading_finds_what_cannot_work_and_nothing_else(trap: Trap, tmp_path: P
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "trap",
-    [t for t in EXECUTED if t.name in ALWAYS or os.environ.get("KFNB_FIDELITY") == "all"],
-    ids=lambda t: t.name,
+    cases([t for t in EXECUTED if t.name in ALWAYS or os.environ.get("KFNB_FIDELITY") == "all"]),
 )
 def test_the_pipeline_gives_what_the_notebook_gives(trap: Trap, tmp_path: Path) -> None:
     outcome = both(tmp_path, trap.notebook())
+    as_wanted = outcome.status == "succeeded" and not outcome.differences
     if trap.run:
         assert outcome.status == "failed"
-        assert trap.run in outcome.error or any(trap.run in w for w in outcome.warnings), outcome
-    elif trap.allow and outcome.differences:
+        assert trap.run in outcome.error, outcome
+    elif trap.may and outcome.status == "failed":
+        assert trap.may in outcome.error, outcome
+    elif trap.allow and not as_wanted:
         assert any(code.startswith(trap.allow) for code in outcome.warnings), outcome
     else:
         assert outcome.status == "succeeded", outcome
