@@ -1,7 +1,7 @@
 """Every trap gives, as a pipeline, what the notebook gives from top to bottom, or says why not.
 
-``KFNB_FIDELITY=all`` runs the whole corpus; otherwise one trap in three is
-executed (always the same ones), and all of them are read.
+``KFNB_FIDELITY=all`` executes the whole corpus; otherwise those that stand below by
+name are executed, and all of them are read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from tests.fidelity.running import both
 
 TRAPS = traps()
 EXECUTED = [trap for trap in TRAPS if not trap.expect]
-# Each of these is a promise by name; the rest takes turns by position.
 ALWAYS = {
     "conditional-binding", "conditional-absent", "delete", "star-import-in-step", "function-redefined",
     "class-body-reads", "late-binding", "nested-scopes", "global-counter", "walrus", "except-as",
@@ -35,20 +34,20 @@ ALWAYS = {
 }  # fmt: skip
 
 
-def cases(chosen: list[Trap], *, reading: bool = False) -> list[object]:
+def cases(chosen: list[Trap]) -> list[object]:
     return [
         pytest.param(
             t,
             id=t.name,
             marks=pytest.mark.xfail(reason=t.options["open"], strict=True)
-            if "open" in t.options and (not reading or t.name == "shadow-builtin")
+            if "open" in t.options
             else (),
         )
         for t in chosen
     ]
 
 
-@pytest.mark.parametrize("trap", cases(TRAPS, reading=True))
+@pytest.mark.parametrize("trap", TRAPS, ids=lambda t: t.name)
 def test_reading_finds_what_cannot_work_and_nothing_else(trap: Trap, tmp_path: Path) -> None:
     path = tmp_path / "nb.ipynb"
     path.write_text(json.dumps(trap.notebook()))
