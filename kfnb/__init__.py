@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kfnb.api import Run, open_run, read, run, runs
     from kfnb.errors import (
-        CancelledRun,
         CheckError,
         InfrastructureError,
         KfnbError,
         NotebookError,
-        StepError,
         UsageError,
     )
     from kfnb.metrics import log_metric
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "CancelledRun",
     "CheckError",
     "Diagnostic",
     "Edge",
@@ -39,7 +36,6 @@ __all__ = [
     "Pipeline",
     "Run",
     "Step",
-    "StepError",
     "UsageError",
     "log_metric",
     "open_run",

@@ -18,11 +18,10 @@ _TAIL = 1 << 14
 
 
 def sentence(failure: Mapping[str, Any]) -> str:
-    """Say why an attempt failed: summary, exception, cell and line, each once."""
+    """Say why an attempt failed, with cell and line where the summary does not say them."""
     error = StepFailure.of(failure)
-    said = error.summary.strip().rstrip(".") or error.kind
-    if error.ename and error.ename not in said:
-        said += f": {error.ename}" + (f": {error.evalue}" if error.evalue else "")
+    raised = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
+    said = error.summary.strip().rstrip(".") or raised or error.kind
     if error.cell is not None and f"cell {error.cell}" not in said:
         line = f", line {error.line}" if error.line is not None else ""
         said += f" (cell {error.cell}{line})"
@@ -87,7 +86,7 @@ def failure(view: RunView, step: StepState) -> Iterator[str]:
     log = log_tail(view.attempt(step.name).log, LOG_LINES)
     if log:
         yield "  the end of its log:"
-        yield from (f"    {line}" for line in log)
+        yield from (f"    {line}".rstrip() for line in log)
     if record.get("remedy"):
         yield f"  {visible(str(record['remedy']))}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def kfnb() -> Callable[..., Result]:
     """Call a command in this process."""
 
+    # Before click 8.2 the two streams are one unless told otherwise.
+    apart = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
+
     def call(*words: str | Path) -> Result:
-        return CliRunner().invoke(cli, list(map(str, words)), prog_name="kfnb")
+        return CliRunner(**apart).invoke(cli, list(map(str, words)), prog_name="kfnb")
 
     return call

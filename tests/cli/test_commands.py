@@ -25,6 +25,12 @@ def test_every_command_has_help_with_examples(kfnb: Call, command: str) -> None:
     assert "kfnb" in result.output.partition("Example")[2]
 
 
+def test_alone_it_helps(kfnb: Call) -> None:
+    result = kfnb()
+    assert result.exit_code == 0
+    assert result.stdout == kfnb("--help").stdout
+
+
 def test_runs_are_listed_newest_first(kfnb: Call, tmp_path: Path) -> None:
     first = made_run(tmp_path / "a.ipynb")
     write(first, *scripted.FAILED)
