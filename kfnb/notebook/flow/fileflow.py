@@ -18,7 +18,7 @@ _PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))
 
 
 class Files:
-    """Finds the files of steps; what steps have in common before their cells is gone through once."""
+    """Finds the files of steps; what steps have in common is gone through once."""
 
     def __init__(self, sources: Mapping[int, Source]) -> None:
         self._sources = sources

@@ -126,7 +126,7 @@ def _too_late(
     makers: dict[str, int] = {}
     for act in walked.acts:
         if act.cell in static and act.cell not in early:
-            for name in act.must:
+            for name in act.makes:
                 makers.setdefault(name, act.cell)
     return {
         makers[name]: (unknown.step, name)

@@ -139,7 +139,9 @@ class Machine(ABC):
         """Read a name. Unless it is about to be called, a function in it may be called."""
         key = self.key(name)
         if key is FREE:
-            return frozenset((self.function.number,)) if self.function else NONE
+            # A closure's own state, or whatever it was made with.
+            own = frozenset((self.function.number,)) if self.function else NONE
+            return own | self.heap.plain(self.heap.reach(own))
         slot = self.names.slots.get(key)
         if not is_private(key):
             self.refer(key, line, certain=self.doubt == 0, soft=self.soft > 0)

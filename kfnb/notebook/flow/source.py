@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import ast
+import sys
+import threading
 import warnings
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from kfnb.pipeline import Cell, Statement
 
+_DEEP_LIMIT = 20_000
+_DEEP_STACK = 128 * 1024 * 1024
+
 
 @dataclass(eq=False, slots=True)
 class Source:
-    """The parsed code of one cell; ``error`` says why there is no body."""
+    """The parsed code of one cell; ``error``: why there is no body; ``deep``: it is hard."""
 
     cell: int
     code: str
     body: list[ast.stmt]
     tags: tuple[str, ...] = ()
     error: tuple[str, int | None] | None = None
+    deep: bool = False
     _lines: list[str] = field(default_factory=list)
     _made: dict[int, Statement] = field(default_factory=dict)
 
@@ -72,6 +78,30 @@ def parse(cell: Cell) -> Source:
     except SyntaxError as error:
         message = (error.msg or "invalid syntax").split(" (")[0]
         return Source(cell.index, code, [], cell.tags, (message, error.lineno))
-    except (ValueError, RecursionError, MemoryError) as error:
-        return Source(cell.index, code, [], cell.tags, (str(error) or "it is nested too deeply", 1))
+    except (RecursionError, MemoryError):
+        return Source(cell.index, code, _deep(code), cell.tags, deep=True)
+    except ValueError as error:
+        return Source(cell.index, code, [], cell.tags, (str(error), 1))
     return Source(cell.index, code, body, cell.tags)
+
+
+def _deep(code: str) -> list[ast.stmt]:
+    """Parse what is nested too deeply for this thread in one that has room; else give nothing."""
+    found: list[ast.stmt] = []
+
+    def work() -> None:
+        try:
+            found.extend(ast.parse(code).body)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return
+
+    limit, size = sys.getrecursionlimit(), threading.stack_size(_DEEP_STACK)
+    sys.setrecursionlimit(max(limit, _DEEP_LIMIT))
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    finally:
+        sys.setrecursionlimit(limit)
+        threading.stack_size(size)
+    return found

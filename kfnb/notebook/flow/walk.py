@@ -190,6 +190,9 @@ class _Walk:
 
     def _step_cell(self, place: Place, facts: Facts) -> None:
         source = self.sources[place.cell]
+        if source.deep and not source.body:
+            facts.opaque = facts.opaque or (place.cell, 1)
+            self.found.opaque.append((facts.name, place.cell, 1))
         setup_lines = frozenset(self.declared.setup_lines.get(place.cell, ()))
         body = source.body
         may_fail = "raises-exception" in source.tags
@@ -237,6 +240,8 @@ class _Walk:
             machine.refer(name, line, certain=True, soft=False)
             facts.metrics[name] = None
         self._note(facts, place.cell, machine.record)
+        for missing in machine.record.missing:
+            self.found.unknown.append(Unknown(facts.name, place.cell, missing))
 
     def _execute(
         self, source: Source, node: ast.stmt, *, step: str | None, may_fail: bool = False

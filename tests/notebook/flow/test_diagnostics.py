@@ -1,0 +1,241 @@
+"""Findings: all at once, with cell, line and a remedy."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.notebook.build import codes, edge, pipeline
+
+
+def test_an_undefined_name_is_told_with_its_place_and_a_guess() -> None:
+    found = pipeline(("step:load", "models = []"), ("step:train", "x = 1\nprint(x)\nmodel.fit(x)"))
+    (finding,) = found.diagnostics
+    assert str(finding) == (
+        'KFNB-E102: step "train" reads "model", which no earlier step defines (cell 1, line 3). '
+        'Did you mean "models"?'
+    )
+    assert (finding.severity, finding.step, finding.cell, finding.line) == ("error", "train", 1, 3)
+
+
+def test_all_findings_come_at_once() -> None:
+    found = pipeline(
+        ("step:a", "print(one)\nprint(two)"), ("setup", "three"), ("step:c", "print(four)")
+    )
+    assert [(d.code, d.cell, d.line) for d in found.diagnostics] == [
+        ("KFNB-E102", 0, 1),
+        ("KFNB-E102", 0, 2),
+        ("KFNB-E102", 1, 1),
+        ("KFNB-E102", 2, 1),
+    ]
+
+
+def test_a_name_of_a_later_step_says_so() -> None:
+    found = pipeline(("step:a", "print(x)"), ("step:b", "x = 1"))
+    (finding,) = found.diagnostics
+    assert 'step "b" does, later' in finding.message
+
+
+def test_a_deleted_name_says_so() -> None:
+    found = pipeline(("step:a", "x = 1\ndel x"), ("step:b", "print(x)"))
+    (finding,) = found.diagnostics
+    assert "cell 0 deletes" in finding.message
+
+
+def test_a_name_of_a_skipped_cell_says_so() -> None:
+    found = pipeline(("skip", "x = 1"), ("step:a", "print(x)"))
+    (finding,) = found.diagnostics
+    assert "tagged skip" in finding.message
+
+
+def test_a_function_that_is_called_reads_its_names_for_sure() -> None:
+    found = pipeline(("step:a", "def f():\n    return nothing_like_it\nf()"))
+    assert codes(found) == ["KFNB-E102"]
+    assert found.diagnostics[0].line == 3
+
+
+QUIET = {
+    "a builtin": "print(len, __name__, __builtins__)",
+    "IPython's names": "display(get_ipython, exit)",
+    "a function that is never called": "def f(): return nowhere",
+    "try … except NameError": "try:\n    nowhere\nexcept NameError:\n    pass",
+    "try … except Exception": "try:\n    nowhere\nexcept Exception:\n    pass",
+    "a question in globals()": "'nowhere' in globals()",
+    "a shell variable": "!echo $HOME {HOME}",
+    "awk": "!awk '{print $1}' file",
+    "a type-checking import": "if False:\n    nowhere",
+    "a lambda that is kept": "f = lambda: nowhere",
+    "deleting a hidden builtin": "list = 1\ndel list\nprint(list)",
+    "a name bound in one branch": "if len('a'):\n    x = 1\nprint(x)",
+}
+
+
+@pytest.mark.parametrize("source", QUIET.values(), ids=QUIET)
+def test_nothing_is_said_about(source: str) -> None:
+    assert codes(pipeline(("step:a", source))) == []
+
+
+DOUBTFUL = {
+    "on a branch": "if len(''):\n    nowhere",
+    "in a loop that may not turn": "for _ in []:\n    nowhere",
+    "in a function that may be called": "def f(): return nowhere\nlist(map(f, []))",
+    "after or": "1 or nowhere",
+    "in a method": "class A:\n    def f(self): return nowhere\nA()",
+}
+
+
+@pytest.mark.parametrize("source", DOUBTFUL.values(), ids=DOUBTFUL)
+def test_an_undefined_name_that_may_not_be_read_is_a_warning(source: str) -> None:
+    assert codes(pipeline(("step:a", source))) == ["KFNB-W103"]
+
+
+def test_a_syntax_error_has_its_line_and_the_rest_is_read() -> None:
+    found = pipeline(("step:a", "x = 1"), ("step:b", "y = 2\nfor\n"), ("step:c", "print(x)"))
+    assert codes(found) == ["KFNB-E101"]
+    assert (found.diagnostics[0].cell, found.diagnostics[0].line) == (1, 2)
+    assert dict(found.steps["c"].inputs) == {"x": "a"}
+
+
+def test_a_syntax_error_makes_no_undefined_names_certain() -> None:
+    found = pipeline(("step:a", "x = = 1"), ("step:b", "print(x)"))
+    assert [d.code for d in found.errors] == ["KFNB-E101"]
+
+
+def test_return_outside_of_a_function_is_a_syntax_error() -> None:
+    assert codes(pipeline(("step:a", "x = 1\nreturn x"))) == ["KFNB-E101"]
+
+
+def test_cells_that_interleave_so_that_a_binding_differs_are_an_error() -> None:
+    found = pipeline(
+        ("step:a", "x = 1"), ("step:b", "print(x)"), ("step:a", "x = 2"), ("step:c", "print(x)")
+    )
+    (finding,) = found.errors
+    assert finding.code == "KFNB-E104"
+    assert '"x"' in finding.message
+    assert "cell 0" in finding.message
+    assert "cell 2" in finding.message
+    assert finding.cell == 1
+
+
+def test_a_change_in_place_between_the_cells_of_a_step_is_an_error() -> None:
+    found = pipeline(
+        ("step:a", "x = []"), ("step:b", "x.append(1)"), ("step:a", "print(x)"), ("step:c", "x")
+    )
+    assert [d.code for d in found.errors] == ["KFNB-E104"]
+
+
+def test_setup_between_the_cells_of_a_step_that_changes_what_they_see_is_an_error() -> None:
+    found = pipeline(
+        ("setup", "n = 1"), ("step:a", "n = 2"), ("setup", "n = 3"), ("step:a", "print(n)")
+    )
+    assert [d.code for d in found.errors] == ["KFNB-E104"]
+
+
+def test_cells_that_interleave_without_a_difference_are_fine() -> None:
+    found = pipeline(
+        ("step:a", "x = 1"),
+        ("step:b", "y = 2"),
+        ("step:a", "x = x + 1"),
+        ("step:b", "print(y)"),
+        ("step:c", "x, y"),
+    )
+    assert not found.diagnostics
+    assert dict(found.steps["c"].inputs) == {"x": "a", "y": "b"}
+
+
+def test_after_that_turns_a_flow_round_is_an_error() -> None:
+    found = pipeline((["step:a", "after:b"], "x = 2"), ("step:b", "print(x)"))
+    assert [d.code for d in found.errors] == ["KFNB-E104"]
+
+
+def test_after_orders_steps_and_is_kept_as_an_edge() -> None:
+    found = pipeline((["step:a", "after:b"], "1"), ("step:b", "2"), ("step:c", "3"))
+    assert [s.name for s in sorted(found.steps.values(), key=lambda s: s.order)] == ["b", "a", "c"]
+    between = edge(found, "b", "a")
+    assert between is not None
+    assert (between.explicit, between.names) == (True, ())
+
+
+def test_after_hides_no_producer() -> None:
+    found = pipeline(("step:a", "x = 1"), ("step:b", "x = 2"), (["step:c", "after:a"], "print(x)"))
+    assert dict(found.steps["c"].inputs) == {"x": "b"}
+    assert edge(found, "a", "c") is not None
+
+
+def test_a_circle_of_after_still_gives_steps() -> None:
+    found = pipeline((["step:a", "after:b"], "1"), (["step:b", "after:a"], "2"))
+    assert set(found.steps) == {"a", "b"}
+    assert found.errors
+
+
+OPAQUE = {
+    "exec of a name": "exec(code)",
+    "eval of a name": "eval(code)",
+    "globals()": "g = globals()\ng.update(y=1)",
+    "%run": "%run other.py",
+    "an unknown magic": "%nobody_knows x",
+    "an unknown cell magic": "%%nobody_knows\nx",
+}
+
+
+@pytest.mark.parametrize("source", OPAQUE.values(), ids=OPAQUE)
+def test_code_that_cannot_be_read_makes_later_errors_warnings(source: str) -> None:
+    found = pipeline(("step:a", "code = '1'"), ("step:b", source), ("step:c", "print(nowhere)"))
+    assert sorted(codes(found)) == ["KFNB-W103", "KFNB-W108"]
+    assert found.steps["b"].opaque
+    assert not found.steps["c"].opaque
+
+
+def test_a_name_that_only_unreadable_code_can_have_made_comes_from_there() -> None:
+    found = pipeline(("step:a", "x = 1"), ("step:b", "%run other.py"), ("step:c", "print(answer)"))
+    assert found.steps["c"].inputs == {"answer": "b"}
+    assert "answer" in found.steps["b"].outputs
+
+
+def test_evaluating_a_literal_is_readable() -> None:
+    found = pipeline(("step:a", "x = 1"), ("step:b", "print(eval('x + 1'))"))
+    assert not found.diagnostics
+    assert dict(found.steps["b"].inputs) == {"x": "a"}
+
+
+def test_kales_rule_is_named_where_it_differs() -> None:
+    found = pipeline(
+        ("block:load", "x = 1"),
+        (["block:clean", "prev:load"], "x = x + 1"),
+        (["block:train", "prev:load"], "print(x)"),
+    )
+    (finding,) = found.diagnostics
+    assert finding.code == "KFNB-W107"
+    assert 'from "clean"' in finding.message
+    assert 'from "load"' in finding.message
+
+
+def test_kales_rule_is_not_mentioned_where_it_agrees() -> None:
+    found = pipeline(
+        ("step:load", "x = 1"),
+        (["step:train", "prev:load"], "y = x"),
+        (["step:end", "prev:train"], "x, y"),
+    )
+    assert not found.diagnostics
+
+
+def test_a_deep_expression_is_no_crash() -> None:
+    deep = "x = " + " + ".join(["y"] * 3000)
+    found = pipeline(("step:a", "y = 1"), ("step:b", deep), ("step:c", "print(x)"))
+    assert not found.errors
+    assert found.steps["b"].inputs == {"y": "a"}
+    assert found.steps["c"].inputs == {"x": "b"}
+    assert "KFNB-W110" in codes(found)
+
+
+def test_a_cell_that_may_raise_may_leave_everything() -> None:
+    found = pipeline(
+        ("step:a", "x = 1"),
+        (["step:b", "raises-exception"], "1 / 0\nx = 2"),
+        ("step:c", "print(x)"),
+    )
+    assert found.steps["b"].maybe == ("x",)
+
+
+def test_the_exit_step_comes_last() -> None:
+    found = pipeline((["step:mail", "on-exit"], "print(1)"), ("step:a", "2"))
+    assert [s.name for s in sorted(found.steps.values(), key=lambda s: s.order)] == ["a", "mail"]
