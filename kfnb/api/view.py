@@ -90,18 +90,22 @@ class RunView:
     def look(self) -> tuple[list[Event], Course]:
         """Read what is new, and whether more is to come; raises as :meth:`update`."""
         # Asked for before reading: whoever takes the request has written RunResumed by then.
-        resuming = any(r.type == "resume" for r in control.requests(self.folder))
+        over = self.state.ended or not self._reader.seq
+        resuming = over and any(r.type == "resume" for r in control.requests(self.folder))
         events = self.update()
         if self.state.ended and not resuming:
             return events, "ended"
+        if events:
+            return events, "going"  # somebody wrote them; whether he lives shows when it is quiet
         if driver_state(self.folder) == "alive" or self._on_its_way():
             return events, "going"
         # Its last words may have come between our reading and our looking for it.
-        events += self.update()
+        events = self.update()
         return events, "ended" if self.state.ended and not resuming else "lost"
 
     def driver(self) -> str:
         """Say ``alive``, ``ended`` or ``lost since …``; a driver that tidies up has ended."""
+        self.update()
         _, course = self.look()
         if course == "ended":
             return "ended"

@@ -21,6 +21,9 @@ from kfnb.engine.state import StepState
 TICK = 0.25
 """Seconds between two drawings while something executes."""
 
+LEAST = 0.08
+"""Seconds between two drawings in any case: a step can say more than anyone can read."""
+
 _BAR = 8
 _NARROW = 60
 _RANK = {"running": 0, "failed": 1, "cancelled": 2, "pending": 3, "succeeded": 4, "cached": 5}
@@ -45,6 +48,7 @@ class LiveScreen:
         self._live: Live | None = None
         self._last: dict[str, str] = {}
         self._titled = False
+        self._drawn = 0.0
 
     def show(self, view: RunView, events: Iterable[Event]) -> None:
         """Draw the table anew; warnings stand above it."""
@@ -60,7 +64,12 @@ class LiveScreen:
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, redirect_stderr=False)
             self._live.start()
+        since = time.monotonic() - self._drawn
+        if since < LEAST:
+            self.pause = LEAST - since
+            return
         self._live.update(self.table(view), refresh=True)
+        self._drawn = time.monotonic()
         self.pause = TICK if view.state.counts["running"] else 1.0
 
     def hold(self) -> None:
