@@ -74,21 +74,25 @@ class Calls(Functions):
         arguments = self._arguments(node)
         if dotted is not None and not receiver:
             return self._call_value(node, NONE, arguments, dotted)
-        own = self._methods(receiver, function.attr)
-        if own:
-            found: set[int] = set()
-            bound = Arguments([receiver, *arguments.positional], arguments.keywords)
-            bound.spread = arguments.spread
-            for code in own:
-                given = arguments if code.bound_to == "nothing" else bound
-                sure = len(own) == 1 and not self._may_be_other(receiver)
-                found |= self.apply(code, given, certain=sure, place=node)
-            self._keywords(node, receiver)
-            return frozenset(found)
-        self._passed(arguments, dotted or "." + function.attr)
         if dotted is not None:
             self._changed_arguments(dotted, arguments)
-        return self._method(node, function.attr, receiver, arguments)
+        return self._call_method(node, receiver, function.attr, arguments)
+
+    def _call_method(
+        self, node: ast.Call, receiver: Objects, name: str, arguments: Arguments
+    ) -> Objects:
+        own = self._methods(receiver, name)
+        if not own:
+            self._passed(arguments, "." + name)
+            return self._method(node, name, receiver, arguments)
+        found: set[int] = set()
+        bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
+        for code in own:
+            given = arguments if code.bound_to == "nothing" else bound
+            sure = len(own) == len(receiver) == 1
+            found |= self.apply(code, given, certain=sure, place=node)
+        self._keywords(node, receiver)
+        return frozenset(found)
 
     def _method(
         self, node: ast.Call, name: str, receiver: Objects, arguments: Arguments
@@ -125,6 +129,11 @@ class Calls(Functions):
     ) -> Objects:
         """Call what an expression gave; ``dotted`` is its name where it is imported."""
         heap = self.heap
+        methods = [heap.bound[o] for o in sorted(objects) if o in heap.bound]
+        if methods:
+            return NONE.union(
+                *(self._call_method(node, receiver, name, arguments) for receiver, name in methods)
+            )
         direct = [heap.code[o] for o in sorted(objects) if o in heap.code]
         known = heap.code_of(objects)
         if direct:
@@ -213,6 +222,15 @@ class Calls(Functions):
     def _functions_with(self, arguments: Arguments) -> None:
         """Let a function that changes its arguments change all that is passed beside it."""
         everything = arguments.all()
+        for number in everything & self.heap.bound.keys():
+            # A method that is handed on may be called with anything.
+            receiver, name = self.heap.bound[number]
+            own = self._methods(receiver, name)
+            if not own or any(
+                not self.summary(code).objects.isdisjoint(code.arguments) for code in own
+            ):
+                self.touch(receiver)
+                self.store(receiver, everything - {number})
         for number in self.heap.code_of(everything):
             code = self.heap.code[number]
             if isinstance(code.node, ast.ClassDef):
@@ -271,9 +289,6 @@ class Calls(Functions):
                 for code in self.methods_of(held, name):
                     found[code.number] = code
         return [found[n] for n in sorted(found)]
-
-    def _may_be_other(self, receiver: Objects) -> bool:
-        return len(receiver) != 1
 
     def methods_of(self, number: int, name: str) -> list[Code]:
         """List a method of a class and of its bases in the notebook."""

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
+from kfnb.notebook.flow import tables
 from kfnb.notebook.flow.calls import Calls
 from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.objects import NONE, Objects
@@ -81,6 +82,12 @@ class Expressions(Calls):
             state = self.heap.code[number].state.get(node.attr)
             if state:
                 found |= state
+        if node.attr in tables.TAKEN_METHODS or self._methods(objects, node.attr):
+            number = self.make(node, "method")
+            before = self.heap.bound.get(number, (NONE, ""))[0]
+            self.heap.bound[number] = (before | objects, node.attr)
+            self.store(frozenset((number,)), objects)
+            return found | {number}
         if node.attr in ("T", "at", "iloc", "loc", "flat", "values"):
             return objects | found
         return found

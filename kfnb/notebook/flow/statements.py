@@ -239,15 +239,20 @@ class Statements(Branches):
     def _class(self, node: ast.ClassDef) -> None:
         decorators = [(d, self.evaluate(d)) for d in node.decorator_list]
         bases = NONE.union(*(self.evaluate(b) for b in node.bases), NONE)
-        for keyword in node.keywords:
-            bases |= self.evaluate(keyword.value)
+        given = Arguments(keywords={k.arg or "": self.evaluate(k.value) for k in node.keywords})
+        bases |= given.all()
         number = self.make(node)
         objects = frozenset((number,))
         code = self.heap.code.get(number)
         if code is None:
             code = Code(number=number, name=node.name, node=node)
             self.heap.add_code(number, code)
-        code.bases = tuple(b for b in sorted(bases) if b in self.heap.code and b != number)
+        meta = given.keywords.pop("metaclass", NONE)
+        around = [b for b in sorted(bases) if b in self.heap.code and b != number]
+        code.bases = tuple(b for b in around if b not in meta)
+        code.metaclasses = tuple(m for m in around if m in meta) + tuple(
+            m for b in code.bases for m in self.heap.code[b].metaclasses
+        )
         self.store(objects, bases)
         local, global_names = class_locals(node)
         frame = self.push("class", number, local)
@@ -267,7 +272,24 @@ class Statements(Branches):
             if state and not methods and name not in assigned:
                 code.state[name] = state
         self.heap.add_code(number, code)
+        self._made(node, code, given)
         self.bind(node.name, self._decorated(objects, decorators))
+
+    def _made(self, node: ast.ClassDef, code: Code, given: Arguments) -> None:
+        """Call what a class's making calls: its metaclass, and ``__init_subclass__`` of bases."""
+        own = frozenset((code.number,))
+        calls = [
+            (method, frozenset((meta,)))
+            for meta in dict.fromkeys(code.metaclasses)
+            for name in ("__prepare__", "__new__", "__init__")
+            for method in self.methods_of(meta, name)
+        ]
+        calls += [
+            (method, own) for b in code.bases for method in self.methods_of(b, "__init_subclass__")
+        ]
+        for method, first in calls:
+            arguments = Arguments([first, NONE, NONE, own], given.keywords, given.spread)
+            self.apply(method, arguments, certain=True, place=node)
 
 
 def _exits(node: ast.Call) -> bool:

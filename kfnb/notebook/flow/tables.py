@@ -56,6 +56,23 @@ MUTATORS = _words(
     """
 )
 
+# Those that are known by their name alone where they are taken without being called.
+TAKEN_METHODS = _words(
+    """
+    append appendleft extend extendleft insert pop popleft popitem remove clear update add
+    discard sort reverse rotate setdefault
+    """
+)
+
+# Calls that make a class named by their first argument, a definition like any other.
+CLASS_FACTORIES = _words(
+    """
+    collections.namedtuple typing.NamedTuple typing.TypedDict typing.NewType typing.TypeVar
+    typing.ParamSpec dataclasses.make_dataclass enum.Enum enum.IntEnum enum.StrEnum enum.Flag
+    enum.IntFlag type
+    """
+)
+
 # Methods that change the object and what it is made of.
 DEEP_MUTATORS = _words(
     """

@@ -18,6 +18,7 @@ from kfnb.notebook.flow.names import BOUND, UNBOUND, Slot
 from kfnb.notebook.flow.order import Place
 from kfnb.notebook.flow.scopes import imported_name
 from kfnb.notebook.flow.source import Source
+from kfnb.notebook.flow.tables import CLASS_FACTORIES
 from kfnb.notebook.grouping import Declared
 from kfnb.pipeline import Role
 
@@ -315,7 +316,7 @@ class _Walk:
 
     def _definition(self, node: ast.stmt, record: Record) -> tuple[tuple[str, ...], Kind | None]:
         """Tell whether a statement is a definition, and mark the names that it binds."""
-        names, kind = _defined(node)
+        names, kind = self._defined(node)
         if not names or record.opaque is not None:
             return (), None
         if set(record.touched) - set(names) or (kind == "class" and names[0] in self.twice):
@@ -331,6 +332,29 @@ class _Walk:
             slots.set(name, slots.slots[name]._replace(definition=number))
             record.touched[name] = slots.slots[name]
         return names, kind
+
+    def _defined(self, node: ast.stmt) -> tuple[tuple[str, ...], Kind | None]:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return (node.name,), "function"
+        if isinstance(node, ast.ClassDef):
+            return (node.name,), "class"
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names = [imported_name(alias) for alias in node.names if alias.name != "*"]
+            return tuple(dict.fromkeys(names)), "import"
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            # ``Pair = namedtuple("Pair", …)`` is a class that pickles by its name.
+            target, call = node.targets[0], node.value
+            dotted = self.machine.dotted(call.func)
+            first = call.args[0] if call.args else None
+            if (
+                dotted in CLASS_FACTORIES
+                and len(node.targets) == 1
+                and isinstance(target, ast.Name)
+                and isinstance(first, ast.Constant)
+                and first.value == target.id
+            ):
+                return (target.id,), "class"
+        return (), None
 
     def _act(
         self,
@@ -388,17 +412,6 @@ def redefined(sources: Iterable[Source], *kinds: type[ast.stmt]) -> frozenset[st
                 name = getattr(node, "name", "")
                 found.setdefault(name, set()).add(source.statement(index).code)
     return frozenset(name for name, codes in found.items() if len(codes) > 1)
-
-
-def _defined(node: ast.stmt) -> tuple[tuple[str, ...], Kind | None]:
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return (node.name,), "function"
-    if isinstance(node, ast.ClassDef):
-        return (node.name,), "class"
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        names = [imported_name(alias) for alias in node.names if alias.name != "*"]
-        return tuple(dict.fromkeys(names)), "import"
-    return (), None
 
 
 def _is_future(node: ast.stmt) -> bool:

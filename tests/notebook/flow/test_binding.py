@@ -33,7 +33,7 @@ FLOWS = {
     "a keyword-only default": ("k = 2", "def f(*, v=k): return v", "k"),
     "a decorator": ("deco = print", "@deco\ndef f(): pass", "deco"),
     "a decorator with arguments": ("k = 2\nimport functools", "@functools.lru_cache(k)\ndef f(): pass", "k"),
-    "a base class": ("Base = type('Base', (), {})", "class A(Base): pass", "Base"),
+    "a base class": ("Base = object", "class A(Base): pass", "Base"),
     "a metaclass keyword": ("Meta = type", "class A(metaclass=Meta): pass", "Meta"),
     "a class body": ("width = 3", "class A:\n    area = width * 2", "width"),
     "a class body's comprehension": ("n = 3", "class A:\n    xs = [i for i in range(n)]", "n"),

@@ -29,6 +29,8 @@ DEFINITIONS = {
     "a function with a default that is a constant": "def d(x=(1, 2)): ...",
     "a decorated function": "import functools\n@functools.lru_cache\ndef d(): ...",
     "a function that reads a value when it is called": "def d(): return x",
+    "a named tuple": "from collections import namedtuple\nd = namedtuple('d', 'x')",
+    "a functional enumeration": "import enum\nd = enum.Enum('d', 'A B')",
     "a dataclass": "from dataclasses import dataclass\n@dataclass\nclass d:\n    n: int = 1",
 }
 
@@ -56,7 +58,8 @@ VALUES = {
     "a lambda": "d = lambda: 1",
     "a function that registers itself": "seen = []\ndef note(f):\n    seen.append(f)\n    return f\n@note\ndef d(): ...",
     "a function made by a function": "def make():\n    def inner(): ...\n    return inner\nd = make()",
-    "a named tuple": "from collections import namedtuple\nd = namedtuple('d', 'x')",
+    "a class whose metaclass keeps a list": "class M(type):\n    seen = []\n    def __init__(cls, *a):\n        M.seen.append(cls)\nclass d(metaclass=M): ...",
+    "a class whose base keeps a list": "class B:\n    seen = []\n    def __init_subclass__(cls):\n        B.seen.append(cls)\nclass d(B): ...",
 }  # fmt: skip
 
 
