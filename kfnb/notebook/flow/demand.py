@@ -36,8 +36,7 @@ def demand(walked: Walked, order: Sequence[str]) -> dict[str, Need]:
             continue
         _read(facts, need, walked, order[: position[name]])
         _keep(facts, need, walked)
-        produced = {n for n, slot in facts.touched.items() if slot.definition is None}
-        changed |= {n for n in produced if facts.touched[n].unit != facts.unit}
+        changed |= facts.changed
         _together(facts, needs, walked, position=position, changed=changed)
         for each, source in need.inputs.items():
             needs[source].outputs.add(each)

@@ -218,6 +218,7 @@ class Machine(ABC):
         if slot.status == UNBOUND:
             return
         self.record.seen.setdefault(name, slot)
+        self.record.changed.add(name)
         self.first_seen.setdefault((self.cell, name), slot.cells)
         self.set(
             name,

@@ -76,7 +76,7 @@ class Facts:
     acts_before: int
     reads: dict[str, Use] = field(default_factory=dict)
     touched: dict[str, Slot] = field(default_factory=dict)
-    changed_in: dict[str, int] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
     modules: set[str] = field(default_factory=set)
     metrics: dict[str, None] = field(default_factory=dict)
     opaque: tuple[int, int] | None = None
@@ -298,7 +298,7 @@ class _Walk:
                 facts.reads[name] = Use(cell, read.line, read.certain, read.soft)
         for name, slot in record.touched.items():
             facts.touched[name] = slot
-            facts.changed_in[name] = cell
+        facts.changed |= record.changed
         facts.modules |= record.modules
         facts.identity |= record.identity
         if record.opaque is not None and facts.opaque is None:
