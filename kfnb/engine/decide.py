@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kfnb.engine.bindings import Bindings, Phase
+from kfnb.engine.bindings import Bindings
 from kfnb.engine.commands import Command, Prepare, Record, Start, Stop, StopReason, Wake
 from kfnb.engine.events import Event
 from kfnb.engine.failures import Limits, delay, judge
@@ -22,6 +22,7 @@ from kfnb.engine.queues import Queues
 from kfnb.engine.races import Files
 from kfnb.engine.settle import cancelled, cascade, finish
 from kfnb.engine.state import DONE, OPEN, RunState, StepState
+from kfnb.engine.versions import Phase
 
 PREPARED_AT_ONCE = 64
 """Most ``Prepare`` commands in one batch, so that what they lead to is not kept waiting."""
@@ -75,7 +76,7 @@ class Engine:
         else:
             self._active.discard(n)
         if event.type in ("StepReady", "StepCached") and before == "pending" and not active:
-            self._bindings.bind(n, self._bindings.resolve(n))
+            self._bind(n)
         if before == "running" and step.status == "pending":
             self._judge(n, event)
         elif step.status != before:
@@ -114,6 +115,17 @@ class Engine:
     def _close(self, n: int) -> None:
         self._open.discard(n)
         self._permanent.pop(n, None)
+
+    def _bind(self, n: int) -> None:
+        inputs = self._bindings.resolve(n)
+        self._bindings.bind(n, inputs)
+        # Whoever loads a value depends on who published it, however that came about.
+        names: dict[int, list[str]] = {}
+        for name, m in inputs.items():
+            if m >= 0 and m not in self.plan.deps[n] and m not in self._extra.get(n, ()):
+                names.setdefault(m, []).append(name)
+        why = "it published the latest version"
+        self._heed(NewEdge(m, n, names=tuple(found), why=why) for m, found in names.items())
 
     def _judge(self, n: int, event: Event) -> None:
         """Decide what a failed attempt leads to; the state keeps it until it is acted upon."""

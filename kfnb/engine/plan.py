@@ -134,6 +134,16 @@ class Plan:
         n = bisect_right(writers, after)
         return writers[n] if n < len(writers) else len(self.keys)
 
+    def watched(self, step: str, index: str = "") -> tuple[str, ...]:
+        """Give the inputs whose unforeseen change has to be noticed, sorted.
+
+        Not those that nobody else reads: no other name of the object can matter, except those
+        that the step is given along.
+        """
+        n = self.position[step, index]
+        names = self.inputs[n].keys() - self.outputs[n]
+        return tuple(sorted(name for name in names if len(self.readers[name]) > 1))
+
     def downstream(self, names: Iterable[str]) -> tuple[str, ...]:
         """Give the steps ``names`` and all that depend on them, in order (``--from STEP``).
 

@@ -165,9 +165,7 @@ class Steps:
             if len(names) > 1:
                 aliases.append(sorted(names))
         outputs.update({k: {"absent": True} for k in cell.outputs if k not in space})
-        unexpected = {
-            k: "hidden" for k in changed & cell.inputs & outputs.keys() if k not in cell.outputs
-        }
+        unexpected = dict.fromkeys(changed - cell.outputs, "hidden")
         self.store[name] = published
         self.seen[name] = seen
         number = self.driver.running.pop(name)
