@@ -161,6 +161,6 @@ class Assembly:
         if code is None:
             return set()
         try:
-            return set(machine.summary(code).reads)
+            return set(machine.reads_of(code))
         except RecursionError:
             return set()

@@ -105,7 +105,7 @@ class Calls(Functions):
             self.touch(self.heap.plain(self.heap.reach(receiver)))
         elif changes:
             self.touch(receiver)
-            if name in tables.STORING:
+            if name in tables.STORING or name.startswith(tables.MUTATING_PREFIXES):
                 self.store(receiver, arguments.all())
             elif name in ("extend", "extendleft"):
                 self.store(receiver, self.heap.parts(arguments.all()))
@@ -119,7 +119,7 @@ class Calls(Functions):
             return self.heap.parts(receiver) | (
                 arguments.all() if name in ("setdefault", "get") else NONE
             )
-        made = self.fresh(node, self._code_in(arguments))
+        made = self.fresh(node)
         if name == "copy":
             self.store(made, self.heap.parts(receiver) - receiver)
         return made
@@ -144,7 +144,7 @@ class Calls(Functions):
             self._functions_with(arguments)
             if not sure:
                 self.may_call(objects)
-                found |= self.fresh(node, objects)
+                found |= self.fresh(node)
             return frozenset(found)
         if known:
             return self._call_held(node, objects, arguments)
@@ -160,6 +160,7 @@ class Calls(Functions):
         if not isinstance(code.node, ast.ClassDef):
             return self.apply(code, arguments, certain=sure, place=node)
         made = self.fresh(node, frozenset((code.number,)), arguments.all())
+        self.heap.instances |= made
         bound = Arguments([made, *arguments.positional], arguments.keywords, arguments.spread)
         for name in ("__new__", "__init__", "__post_init__"):
             for method in self.methods_of(code.number, name):
@@ -178,16 +179,20 @@ class Calls(Functions):
             )
             found |= self.apply(code, bound, certain=False, place=node)
         self._passed(arguments, "")
+        instance = not self.heap.instances.isdisjoint(objects)
         for number in self.heap.code_of(objects):
             code = self.heap.code[number]
-            if not isinstance(code.node, ast.ClassDef):
+            if isinstance(code.node, ast.ClassDef):
+                if not instance:
+                    found |= self._call_code(node, code, arguments, sure=False)
+            else:
                 # What a partial or wrapper passes on may stand at any position.
                 held = self.heap.plain(self.heap.reach(objects) - objects)
                 loose = Arguments(arguments.positional, arguments.keywords, arguments.spread | held)
                 found |= self.apply(code, loose, certain=False, place=node)
         self.may_call(objects)
         self.use(objects)
-        return frozenset(found) | self.fresh(node, objects)
+        return frozenset(found) | self.fresh(node)
 
     # -- what it does ----------------------------------------------------------
 
@@ -260,23 +265,26 @@ class Calls(Functions):
         last = dotted.rpartition(".")[2]
         if dotted in tables.SCALARS:
             return NONE
+        arguments.keywords.pop("key", None)
         everything = arguments.all()
         if dotted in tables.ELEMENTS:
             return self.heap.parts(everything)
-        holds = self._code_in(arguments)
+        holds = NONE
         if dotted in tables.CONTAINERS:
-            holds |= self.heap.parts(everything)
+            holds = self.heap.parts(everything)
+            if dotted in tables.APPLYING:
+                holds = self.heap.plain(holds)
         elif last[:1].isupper() and not last.isupper():
-            holds |= everything
+            holds = everything
+        if dotted and dotted not in tables.APPLYING:
+            # A wrapper such as np.vectorize; what maps a function gives what that gives.
+            holds |= frozenset(self.heap.code_of(everything))
         made = self.fresh(node, holds)
         if dotted in tables.STATEFUL:
             self.heap.stateful |= made
         if dotted in tables.LAZY:
             self.heap.lazy |= made
         return made
-
-    def _code_in(self, arguments: Arguments) -> Objects:
-        return frozenset(self.heap.code_of(arguments.all()))
 
     # -- methods of the notebook's classes -------------------------------------
 

@@ -105,6 +105,11 @@ class Functions(Machine):
         self.depends = outer
         return own.summary
 
+    def reads_of(self, code: Code) -> frozenset[str]:
+        """Give the outer names that calling ``code`` may read, as last seen."""
+        known = self._known.get(code.number)
+        return frozenset((known.summary if known else self.summary(code)).reads)
+
     def _still(self, name: str, depends: Depends) -> bool:
         slot = self.names.slots.get(name)
         objects = slot.objects if slot else NONE

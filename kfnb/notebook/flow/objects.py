@@ -20,8 +20,9 @@ NONE: Objects = frozenset()
 class Heap:
     """Objects, what they hold, and which of them are code or change when they are used.
 
-    ``stateful`` are changed by any use, ``lazy`` when an item is read; ``bound`` are
-    methods taken from an object without calling them.
+    ``stateful`` are changed by any use, ``lazy`` when an item is read; ``instances``
+    are those of the notebook's classes; ``bound`` are methods taken from an object
+    without calling them.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class Heap:
         self.code: dict[int, Code] = {}
         self.stateful: set[int] = set()
         self.lazy: set[int] = set()
+        self.instances: set[int] = set()
         self.bound: dict[int, tuple[Objects, str]] = {}
         self._made: dict[tuple[int, str], int] = {}
         self._reach: dict[Objects, Objects] = {}

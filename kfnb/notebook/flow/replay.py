@@ -30,6 +30,7 @@ class Replay:
         self._makers: dict[str, list[int]] = {}
         self._of_cell: dict[int, list[int]] = {}
         self._always: list[int] = []
+        self._with_cell: dict[int, set[int]] = {}
         for number, act in enumerate(acts):
             for name in act.makes:
                 self._makers.setdefault(name, []).append(number)
@@ -84,9 +85,16 @@ class Replay:
                 return executed, cells
             cells |= new
             for cell in new & self._whole:
-                for number in self._of_cell[cell]:
-                    executed.add(number)
-                    self._follow([(n, number) for n in self.acts[number].reads], executed)
+                executed |= self._executed_with(cell)
+
+    def _executed_with(self, cell: int) -> set[int]:
+        """Give the acts of a whole cell, and those that they need."""
+        found = self._with_cell.get(cell)
+        if found is None:
+            found = self._with_cell[cell] = set(self._of_cell[cell])
+            for number in self._of_cell[cell]:
+                self._follow([(n, number) for n in self.acts[number].reads], found)
+        return found
 
     def pieces(self, reached: Reached, *, without: Collection[int] = ()) -> tuple[Piece, ...]:
         """Make the pieces that execute what was reached, in notebook order."""

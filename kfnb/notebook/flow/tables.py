@@ -145,6 +145,15 @@ ELEMENTS = _words(
     """
 )
 
+# Functions that call one that they are given, and give what it gave.
+APPLYING = _words(
+    """
+    map filter sorted max min sum any all functools.reduce itertools.starmap itertools.takewhile
+    itertools.dropwhile itertools.groupby itertools.accumulate numpy.apply_along_axis
+    numpy.fromfunction scipy.optimize.minimize scipy.integrate.quad list tuple set dict
+    """
+)
+
 # Functions whose result is immutable, or new with nothing of the arguments in it.
 SCALARS = _words(
     """

@@ -164,6 +164,8 @@ def programs(draw: st.DrawFn) -> list[Cell]:
         cells.append(("setup", "\n".join(setup)))
     steps = draw(st.integers(2, 4))
     for number in range(steps):
+        if draw(st.integers(0, 5)) == 0:
+            cells.append(("setup", "\n".join(draw(st.lists(statement, min_size=1, max_size=2)))))
         for _ in range(draw(st.integers(1, 2))):
             body = draw(st.lists(statement, min_size=1, max_size=5))
             cells.append((f"step:{STEPS[number]}", "\n".join(body)))

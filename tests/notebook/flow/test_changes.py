@@ -240,3 +240,50 @@ def test_a_counter_in_a_closure_is_state() -> None:
         ("step:c", "print(tick())"),
     )  # fmt: skip
     assert dict(found.steps["c"].inputs) == {"tick": "b"}
+
+
+# "a" makes x with a function that reads k; "b" changes k, and "c" uses x only.
+DONE = {
+    "a method that applies it": "x = load.map(lambda v: v * k)",
+    "a column": "x = {}\nx['k'] = load.apply(lambda v: v * k)",
+    "map": "x = list(map(lambda v: v * k, [1]))",
+    "sorted by a key": "x = sorted([1], key=lambda v: v * k)",
+    "max by a key": "x = max([[1]], key=lambda v: k)",
+    "a comprehension": "x = [f(v) for v in [1]]",
+    "a call": "x = f(1)",
+    "a call of a partial": "import functools\nx = functools.partial(f, 1)()",
+    "joblib": "from joblib import Parallel, delayed\nx = Parallel()(delayed(f)(v) for v in [1])",
+    "calling an instance": "net = Net()\nx = net(1)",
+    "a method of an instance": "net = Net()\nx = net.predict(1)",
+}
+
+
+@pytest.mark.parametrize("source", DONE.values(), ids=DONE)
+def test_a_result_does_not_carry_the_function_that_made_it(source: str) -> None:
+    first = "k, load = 1, open('f')\ndef f(v): return v * k\nclass Net(object):\n    def forward(self): return k\n"
+    found = pipeline(("step:a", first + source), ("step:b", "k = 2"), ("step:c", "print(x)"))
+    assert dict(found.steps["c"].inputs) == {"x": "a"}
+
+
+# Here x does carry it: whoever uses x may call it, and reads the k of then.
+CARRIED = {
+    "a list": "x = [f]",
+    "a dictionary's values": "x = list({'f': f}.values())",
+    "a partial": "import functools\nx = functools.partial(f, 1)",
+    "a wrapper": "import numpy as np\nx = np.vectorize(f)",
+    "an object that is given it": "from lib import Runner\nx = Runner(f)",
+    "an instance of its class": "x = Net()",
+    "a list of classes": "x = [Net]",
+    "an instance from a registry": "x = {'net': Net}['net']()",
+    "a lambda": "x = lambda: k",
+    "a closure": "def make():\n    return lambda: k\nx = make()",
+    "a decorated function": "import functools\n@functools.wraps(f)\ndef g(): return k\nx = g",
+    "adding a handler": "from lib import App\nx = App()\nx.add_handler(f)",
+}
+
+
+@pytest.mark.parametrize("source", CARRIED.values(), ids=CARRIED)
+def test_a_value_may_carry_a_function(source: str) -> None:
+    first = "k = 1\ndef f(v=1): return v * k\nclass Net(object):\n    def forward(self): return k\n"
+    found = pipeline(("step:a", first + source), ("step:b", "k = 2"), ("step:c", "print(x)"))
+    assert dict(found.steps["c"].inputs) == {"x": "a", "k": "b"}
