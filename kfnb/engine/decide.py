@@ -236,7 +236,7 @@ class Engine:
         if not self._stopping_steps():
             commands += self._starts(now)
             commands += self._prepares()
-        if not self._active and not self._open - {self.plan.exit}:
+        if not self._active and len(self._open) == (self.plan.exit in self._open):
             commands += self._last(now)
         wake = self._wake(now)
         return [*commands, Wake(wake)] if wake is not None else commands
