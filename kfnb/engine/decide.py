@@ -162,12 +162,22 @@ class Engine:
     def _heed(self, found: Iterable[Finding]) -> None:
         for finding in found:
             if isinstance(finding, NewEdge):
-                self._owed.edge(finding, self.plan)
+                if not self._seen(finding):
+                    self._owed.edge(finding, self.plan)
                 self._depend(finding.target, finding.source)
             elif isinstance(finding, Stale) and self.state.settings.on_mutation == "fail":
                 self._owed.stale(finding, self.plan)
             else:
                 self._owed.warning(finding, self.plan)
+
+    def _seen(self, edge: NewEdge) -> bool:
+        pair = (self.plan.keys[edge.source][0], self.plan.keys[edge.target][0])
+        before = self.state.edges.get(pair)
+        names, files = (before.names, before.files) if before is not None else ((), ())
+        planned = self.plan.inputs[edge.target]
+        return set(edge.files) <= set(files) and all(
+            name in names or planned.get(name) == edge.source for name in edge.names
+        )
 
     def _edge_event(self, event: Event) -> None:
         source = self.plan.position.get((event.data["source"], event.index))
