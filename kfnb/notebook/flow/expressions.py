@@ -171,7 +171,7 @@ class Expressions(Calls):
         held: set[int] = set()
         for element in node.elts:
             held |= self.evaluate(element)
-        if isinstance(node, ast.Tuple) and not held:
+        if isinstance(node, ast.Tuple) and all(isinstance(e, ast.Constant) for e in node.elts):
             return NONE
         return self.fresh(node, frozenset(held))
 
@@ -287,15 +287,19 @@ class Expressions(Calls):
 
     # -- targets -----------------------------------------------------------------
 
-    def assign(self, target: ast.expr, objects: Objects) -> None:
-        """Bind a target to a value."""
+    def assign(self, target: ast.expr, objects: Objects, value: ast.expr | None = None) -> None:
+        """Bind a target to a value; ``value`` is its expression, where it stands alone."""
         if isinstance(target, ast.Name):
             self.bind(target.id, objects)
         elif isinstance(target, (ast.Tuple, ast.List)):
             parts = self.heap.parts(objects)
             self.use(objects)
+            # What a call gives and nobody else holds are several things: train, test = split(…).
+            apart = isinstance(value, ast.Call) and self.heap.stateful.isdisjoint(parts)
+            apart = apart and objects == {self.heap.at(value)}
             for element in target.elts:
-                self.assign(element, parts)
+                own = frozenset((self.make(element, "part"),)) if apart else objects
+                self.assign(element, (parts - objects) | own)
         elif isinstance(target, ast.Starred):
             self.assign(target.value, self.fresh(target, objects))
         elif isinstance(target, ast.Attribute):

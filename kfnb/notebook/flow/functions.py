@@ -228,7 +228,7 @@ class Functions(Machine):
         """Do here what calling ``code`` may do; gives what the call may return."""
         summary = self.summary(code)
         given = self._given(code, arguments)
-        result = self.make(place, "made") if place is not None else None
+        result = self.make(place) if place is not None else None
 
         def mapped(objects: Iterable[int]) -> Objects:
             found: set[int] = set()

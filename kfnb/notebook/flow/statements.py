@@ -107,7 +107,7 @@ class Statements(Branches):
             return
         objects = self.evaluate(value)
         for each in node.targets:
-            self.assign(each, objects)
+            self.assign(each, objects, value if len(node.targets) == 1 else None)
 
     def _augment(self, node: ast.AugAssign) -> None:
         target = node.target

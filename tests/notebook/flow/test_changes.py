@@ -287,3 +287,34 @@ def test_a_value_may_carry_a_function(source: str) -> None:
     first = "k = 1\ndef f(v=1): return v * k\nclass Net(object):\n    def forward(self): return k\n"
     found = pipeline(("step:a", first + source), ("step:b", "k = 2"), ("step:c", "print(x)"))
     assert dict(found.steps["c"].inputs) == {"x": "a", "k": "b"}
+
+
+APART = {
+    "a library's function": "from sklearn.model_selection import train_test_split as split\nx, y = split([1])",
+    "a function of the notebook": "def split(v):\n    return v + 1, v + 2\nx, y = split(open('f'))",
+    "nested targets": "import lib\nx, (y, z) = lib.split([1])",
+}
+
+
+@pytest.mark.parametrize("source", APART.values(), ids=APART)
+def test_what_one_call_gives_are_several_things(source: str) -> None:
+    found = pipeline(("step:a", source), ("step:b", "x['k'] = 1"), ("step:c", "print(y)"))
+    assert dict(found.steps["c"].inputs) == {"y": "a"}
+
+
+def test_a_figure_and_its_axes_are_one_thing() -> None:
+    found = pipeline(
+        ("step:a", "import matplotlib.pyplot as plt\nfigure, (left, right) = plt.subplots(1, 2)"),
+        ("step:b", "left.plot([1])"),
+        ("step:c", "figure.savefig('f.png')"),
+    )
+    assert dict(found.steps["c"].inputs) == {"figure": "b"}
+
+
+def test_names_of_what_one_call_gives_share_what_it_was_given() -> None:
+    found = pipeline(
+        ("step:a", "def pair(v):\n    return v, [v]\nx = []\ny, z = pair(x)"),
+        ("step:b", "y.append(1)"),
+        ("step:c", "print(x)"),
+    )
+    assert found.steps["c"].inputs["x"] == "b"
