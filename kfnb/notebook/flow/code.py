@@ -88,6 +88,7 @@ class Record:
     reads: dict[str, Read] = field(default_factory=dict)
     seen: dict[str, Slot | None] = field(default_factory=dict)
     touched: dict[str, Slot] = field(default_factory=dict)
+    before: dict[str, Slot | None] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
     missing: list[Missing] = field(default_factory=list)
     modules: set[str] = field(default_factory=set)

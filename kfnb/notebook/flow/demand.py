@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kfnb.notebook.flow.facts import Facts, Walked
 from kfnb.notebook.flow.names import Slot
 from kfnb.notebook.flow.tables import KNOWN_NAMES
-from kfnb.notebook.flow.walk import Facts, Walked
 
 
 @dataclass(slots=True)

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.flow.demand import Need
+from kfnb.notebook.flow.facts import Unknown, Walked
 from kfnb.notebook.flow.order import Place
 from kfnb.notebook.flow.scopes import bound_in
 from kfnb.notebook.flow.source import Source
 from kfnb.notebook.flow.tables import KNOWN_NAMES
-from kfnb.notebook.flow.walk import Unknown, Walked
 from kfnb.notebook.grouping import Declared, StepDecl
 from kfnb.pipeline import Diagnostic
 

@@ -10,6 +10,7 @@ from kfnb.notebook.ambient import AmbientStep, ambient
 from kfnb.notebook.flow import findings
 from kfnb.notebook.flow.assemble import Assembly
 from kfnb.notebook.flow.demand import demand
+from kfnb.notebook.flow.facts import Walked
 from kfnb.notebook.flow.metrics import plain_metrics
 from kfnb.notebook.flow.order import (
     Place,
@@ -20,7 +21,7 @@ from kfnb.notebook.flow.order import (
 )
 from kfnb.notebook.flow.parameters import parameters
 from kfnb.notebook.flow.source import Source, parse
-from kfnb.notebook.flow.walk import Walked, walk
+from kfnb.notebook.flow.walk import walk
 from kfnb.notebook.grouping import Declared, StepDecl
 from kfnb.pipeline import Cell, Diagnostic, Pipeline
 
@@ -49,17 +50,22 @@ def _infer(declared: Declared) -> Pipeline:
     homes = metrics_homes(declared, steps)
     plain = {cell: names for cell in homes if (names := plain_metrics(sources[cell])) is not None}
 
-    def through(places: Sequence[Place]) -> Walked:
-        return walk(places, sources, declared, plain_metrics=plain)
-
+    demoted: set[tuple[int, int]] = set()
     early: dict[int, tuple[str, str]] = {}
+
+    def through(places: Sequence[Place]) -> Walked:
+        return walk(places, sources, declared, plain_metrics=plain, demoted=demoted)
+
     for _ in range(_MOST_WALKS):
         places = joined_sequence(declared, steps, homes=homes, early=early)
         walked = through(places)
         more = _too_late(walked, early, declared)
-        if not more:
+        touched = walked.machine.heap.touched
+        shared = {at for at, held in walked.sharing.items() if not held.isdisjoint(touched)}
+        if not more and not shared:
             break
         early.update(more)
+        demoted |= shared
 
     found: list[Diagnostic] = list(declared.diagnostics)
     owner = {c: s.name for s in steps for c in s.cells}

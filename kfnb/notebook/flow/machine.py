@@ -89,6 +89,7 @@ class Machine(ABC):
         if not objects:
             return
         self.record.objects |= objects
+        self.heap.touched |= objects
         if self.function is not None:
             return
         holders = self.heap.holders(objects)
@@ -209,9 +210,10 @@ class Machine(ABC):
 
     def set(self, key: str, slot: Slot) -> None:
         """Make a name what ``slot`` says, and note that it was touched."""
-        self.names.set(key, slot)
         if not is_private(key):
+            self.record.before.setdefault(key, self.names.slots.get(key))
             self.record.touched[key] = slot
+        self.names.set(key, slot)
 
     def mutate(self, name: str, slot: Slot) -> None:
         """Note that what a global name stands for was changed in place."""

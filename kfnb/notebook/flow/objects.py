@@ -20,15 +20,16 @@ NONE: Objects = frozenset()
 class Heap:
     """Objects, what they hold, and which of them are code or change when they are used.
 
-    ``stateful`` are changed by any use, ``lazy`` when an item is read; ``instances``
-    are those of the notebook's classes; ``bound`` are methods taken from an object
-    without calling them.
+    ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy``
+    when an item is read; ``instances`` are those of the notebook's classes; ``bound``
+    are methods taken from an object without calling them.
     """
 
     def __init__(self) -> None:
         self.holds: dict[int, set[int]] = {}
         self.held_by: dict[int, set[int]] = {}
         self.code: dict[int, Code] = {}
+        self.touched: set[int] = set()
         self.stateful: set[int] = set()
         self.lazy: set[int] = set()
         self.instances: set[int] = set()

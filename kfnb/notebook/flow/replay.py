@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from kfnb.notebook.flow.facts import Act
 from kfnb.notebook.flow.source import Source
-from kfnb.notebook.flow.walk import Act
 from kfnb.pipeline import Piece, Role
 
 

@@ -1,104 +1,20 @@
-"""One walk through the cells in a given sequence: what each step and each static act does.
-
-An *act* is a statement that may be replayed in other steps: of a setup or
-parameters cell, a definition or star import anywhere, a line that is setup
-wherever it stands.
-"""
+"""One walk through the cells in a given sequence: what each step and each static act does."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from kfnb.notebook.flow.code import Missing, Record
+from kfnb.notebook.flow.code import Record
+from kfnb.notebook.flow.facts import Act, Facts, Kind, Unknown, Use, Walked
 from kfnb.notebook.flow.magics import Machinery, magic_of
-from kfnb.notebook.flow.names import BOUND, UNBOUND, Slot
+from kfnb.notebook.flow.names import BOUND, UNBOUND
 from kfnb.notebook.flow.order import Place
 from kfnb.notebook.flow.scopes import imported_name
 from kfnb.notebook.flow.source import Source
 from kfnb.notebook.flow.tables import CLASS_FACTORIES
 from kfnb.notebook.grouping import Declared
 from kfnb.pipeline import Role
-
-Kind = Literal["function", "class", "import"]
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """A static statement: what it needs and makes. ``always``: it has an effect of its own."""
-
-    cell: int
-    index: int
-    role: Role
-    reads: frozenset[str]
-    must: frozenset[str]
-    may: frozenset[str]
-    always: bool
-    modules: frozenset[str]
-    defines: tuple[str, ...] = ()
-    kind: Kind | None = None
-    step: str | None = None
-
-    @property
-    def makes(self) -> frozenset[str]:
-        """Names that it binds, changes or deletes."""
-        return self.must | self.may
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """Where a step first reads a name."""
-
-    cell: int
-    line: int
-    certain: bool
-    soft: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """A name that is read where nothing binds it; ``step`` is None in setup."""
-
-    step: str | None
-    cell: int
-    missing: Missing
-
-
-@dataclass(slots=True)
-class Facts:
-    """What one step does, in the order of the walk."""
-
-    name: str
-    unit: int
-    start: Mapping[str, Slot]
-    acts_before: int
-    reads: dict[str, Use] = field(default_factory=dict)
-    touched: dict[str, Slot] = field(default_factory=dict)
-    changed: set[str] = field(default_factory=set)
-    modules: set[str] = field(default_factory=set)
-    metrics: dict[str, None] = field(default_factory=dict)
-    opaque: tuple[int, int] | None = None
-    identity: bool = False
-    acts_after: int = 0
-
-
-@dataclass(slots=True)
-class Walked:
-    """The result of a walk."""
-
-    machine: Machinery
-    acts: list[Act]
-    facts: dict[str, Facts]
-    owners: dict[int, str]
-    unknown: list[Unknown]
-    setup_reads: list[tuple[int, int, str, str]]
-    returns: list[tuple[int, int]]
-    opaque: list[tuple[str | None, int, int]]
-    too_deep: list[tuple[str | None, int, int]]
-    stars: list[int]
-    constants: dict[str, tuple[ast.expr, int]]
 
 
 def walk(
@@ -107,9 +23,13 @@ def walk(
     declared: Declared,
     *,
     plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
+    demoted: Collection[tuple[int, int]] = (),
 ) -> Walked:
-    """Go through the cells of ``places`` once."""
-    return _Walk(sources, declared, plain_metrics).through(places)
+    """Go through the cells of ``places`` once.
+
+    ``demoted`` statements (cell, index) are no definitions, although they look like it.
+    """
+    return _Walk(sources, declared, plain_metrics, demoted).through(places)
 
 
 class _Walk:
@@ -118,7 +38,9 @@ class _Walk:
         sources: Mapping[int, Source],
         declared: Declared,
         plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
+        demoted: Collection[tuple[int, int]],
     ) -> None:
+        self.demoted = demoted
         self.machine = Machinery()
         self.sources = sources
         self.declared = declared
@@ -127,7 +49,7 @@ class _Walk:
         self.units = 0
         # What refers to a class of two versions by its name would get the wrong one.
         self.twice = redefined(sources.values(), ast.ClassDef)
-        self.found = Walked(self.machine, [], {}, {}, [], [], [], [], [], [], {})
+        self.found = Walked(self.machine, [], {}, {}, [], [], [], [], [], [], {}, {})
 
     def through(self, places: Sequence[Place]) -> Walked:
         last = {place.step: index for index, place in enumerate(places)}
@@ -179,7 +101,7 @@ class _Walk:
             self.machine.unit = self._unit()
             record = self._execute(source, node, step=None)
             self._check_setup(place.cell, record)
-            defines, kind = self._definition(node, record)
+            defines, kind = self._definition(node, record, (place.cell, index))
             self._act(
                 Place(place.cell, place.role, None),
                 index,
@@ -206,7 +128,9 @@ class _Walk:
             record = self._execute(source, node, step=facts.name, may_fail=may_fail)
             self._note(facts, place.cell, record)
             self._constant(node, place.cell)
-            defines, kind = self._definition(node, record) if not may_fail else ((), None)
+            defines, kind = (
+                self._definition(node, record, (place.cell, index)) if not may_fail else ((), None)
+            )
             everywhere = record.star or _is_future(node) or node.lineno in setup_lines
             if defines or everywhere:
                 role: Role = "setup" if node.lineno in setup_lines else "definitions"
@@ -305,19 +229,21 @@ class _Walk:
             facts.opaque = (cell, record.opaque)
 
     def _check_setup(self, cell: int, record: Record) -> None:
-        for name, slot in record.seen.items():
-            if slot is None or slot.definition is not None or slot.by not in self.found.owners:
+        owners, slots = self.found.owners, self.machine.names.slots
+        kept = {n: s for n, s in record.before.items() if slots[n].unit != self.machine.unit}
+        for name, slot in {**kept, **record.seen}.items():
+            if slot is None or slot.definition is not None or slot.by not in owners:
                 continue
             read = record.reads.get(name)
-            if read is not None and read.soft:
-                continue
             line = read.line if read else self.machine.line
-            self.found.setup_reads.append((cell, line, name, self.found.owners[slot.by]))
+            self.found.setup_reads.append((cell, line, name, owners[slot.by]))
 
-    def _definition(self, node: ast.stmt, record: Record) -> tuple[tuple[str, ...], Kind | None]:
+    def _definition(
+        self, node: ast.stmt, record: Record, at: tuple[int, int]
+    ) -> tuple[tuple[str, ...], Kind | None]:
         """Tell whether a statement is a definition, and mark the names that it binds."""
         names, kind = self._defined(node)
-        if not names or record.opaque is not None:
+        if not names or record.opaque is not None or at in self.demoted:
             return (), None
         if set(record.touched) - set(names) or (kind == "class" and names[0] in self.twice):
             return (), None
@@ -328,10 +254,26 @@ class _Walk:
                 return (), None
         number = len(self.found.acts)
         slots = self.machine.names
+        if kind != "import":
+            self._sharing(names[0], record, at)
         for name in names:
             slots.set(name, slots.slots[name]._replace(definition=number))
             record.touched[name] = slots.slots[name]
         return names, kind
+
+    def _sharing(self, name: str, record: Record, at: tuple[int, int]) -> None:
+        """Note what values a definition holds under other names (a default, an attribute).
+
+        Replayed it would hold its own copy, which is as good unless somebody changes it.
+        """
+        heap = self.machine.heap
+        named: set[int] = set()
+        for slot in record.seen.values():
+            if slot is not None and slot.module is None and slot.definition is None:
+                named |= heap.plain(heap.reach(slot.objects))
+        if named:
+            held = heap.reach(self.machine.names.slots[name].objects)
+            self.found.sharing[at] = frozenset(named & held)
 
     def _defined(self, node: ast.stmt) -> tuple[tuple[str, ...], Kind | None]:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import io
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
 from hypothesis import strategies as st
 
 from tests.notebook.build import Cell
@@ -182,9 +190,7 @@ def programs(draw: st.DrawFn) -> list[Cell]:
 
 
 def runnable(cells: list[Cell]) -> list[Cell]:
-    """Leave out the statements that fail from top to bottom."""
-    import ast
-
+    """Leave out the statements that fail from top to bottom, or never end."""
     kept: list[list[str]] = []
     for _, source in cells:
         try:
@@ -202,17 +208,37 @@ def runnable(cells: list[Cell]) -> list[Cell]:
 
 
 def _first_failure(cells: list[list[str]]) -> tuple[int, int] | None:
-    import contextlib
-    import io
-
     namespace: dict[str, object] = {"__name__": "__main__"}
     for number, body in enumerate(cells):
         for index, statement in enumerate(body):
             try:
-                with contextlib.redirect_stdout(io.StringIO()) as stream:
+                with contextlib.redirect_stdout(io.StringIO()) as stream, _few_lines():
                     exec(compile(statement, "<cell>", "exec"), namespace)
                 if " at 0x" in stream.getvalue():
                     return number, index
-            except Exception:
+            except (Exception, _EndlessError):
                 return number, index
     return None
+
+
+class _EndlessError(BaseException):
+    """The program goes on for too long; what catches exceptions does not catch this."""
+
+
+@contextlib.contextmanager
+def _few_lines() -> Iterator[None]:
+    left = 2_000
+
+    def count(frame: FrameType, event: str, arg: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise _EndlessError
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        yield
+    finally:
+        sys.settrace(before)

@@ -294,3 +294,22 @@ def test_modules_are_listed_also_from_functions_that_are_called() -> None:
     )
     assert set(found.steps["b"].modules) == {"numpy", "scipy.stats"}
     assert {"sklearn", "sklearn.svm"} <= set(found.steps["a"].modules)
+
+
+def test_a_default_that_nobody_changes_leaves_a_definition() -> None:
+    found = pipeline(
+        ("setup", "COLUMNS = ['a']"), ("step:a", "def f(c=COLUMNS): return c"), ("step:b", "f()")
+    )
+    assert found.edges == ()
+    assert "f" in found.steps["b"].definitions
+
+
+def test_a_default_that_somebody_changes_makes_the_function_a_value() -> None:
+    found = pipeline(
+        ("setup", "shared = ['a']"),
+        ("step:a", "def f(c=shared): return c"),
+        ("step:b", "shared.append(1)"),
+        ("step:c", "print(f())"),
+    )
+    assert found.steps["c"].inputs["f"] == "b"
+    assert "f" not in found.steps["a"].definitions

@@ -172,6 +172,7 @@ SETUP_READS = {
     "changing in place": "x.append(1)",
     "calling a function that reads": "def f(): return x\nf()",
     "a branch": "if len('a'):\n    print(x)",
+    "asking carefully": "try:\n    x\nexcept NameError:\n    pass",
 }
 
 

@@ -1,0 +1,97 @@
+"""What a walk through the cells finds: acts, what each step does, and what is missing.
+
+An *act* is a statement that may be replayed in other steps: of a setup or
+parameters cell, a definition or star import anywhere, a line that is setup
+wherever it stands.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from kfnb.notebook.flow.code import Missing
+from kfnb.notebook.flow.magics import Machinery
+from kfnb.notebook.flow.names import Slot
+from kfnb.pipeline import Role
+
+Kind = Literal["function", "class", "import"]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A static statement: what it needs and makes. ``always``: it has an effect of its own."""
+
+    cell: int
+    index: int
+    role: Role
+    reads: frozenset[str]
+    must: frozenset[str]
+    may: frozenset[str]
+    always: bool
+    modules: frozenset[str]
+    defines: tuple[str, ...] = ()
+    kind: Kind | None = None
+    step: str | None = None
+
+    @property
+    def makes(self) -> frozenset[str]:
+        """Names that it binds, changes or deletes."""
+        return self.must | self.may
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where a step first reads a name."""
+
+    cell: int
+    line: int
+    certain: bool
+    soft: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A name that is read where nothing binds it; ``step`` is None in setup."""
+
+    step: str | None
+    cell: int
+    missing: Missing
+
+
+@dataclass(slots=True)
+class Facts:
+    """What one step does, in the order of the walk."""
+
+    name: str
+    unit: int
+    start: Mapping[str, Slot]
+    acts_before: int
+    reads: dict[str, Use] = field(default_factory=dict)
+    touched: dict[str, Slot] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+    modules: set[str] = field(default_factory=set)
+    metrics: dict[str, None] = field(default_factory=dict)
+    opaque: tuple[int, int] | None = None
+    identity: bool = False
+    acts_after: int = 0
+
+
+@dataclass(slots=True)
+class Walked:
+    """The result of a walk."""
+
+    machine: Machinery
+    acts: list[Act]
+    facts: dict[str, Facts]
+    owners: dict[int, str]
+    unknown: list[Unknown]
+    setup_reads: list[tuple[int, int, str, str]]
+    returns: list[tuple[int, int]]
+    opaque: list[tuple[str | None, int, int]]
+    too_deep: list[tuple[str | None, int, int]]
+    stars: list[int]
+    constants: dict[str, tuple[ast.expr, int]]
+    sharing: dict[tuple[int, int], frozenset[int]]
