@@ -11,6 +11,7 @@ from kfnb.notebook.flow.demand import Need
 from kfnb.notebook.flow.facts import Act, Facts, Walked
 from kfnb.notebook.flow.fileflow import Files, file_edges, known_constants
 from kfnb.notebook.flow.metrics import logged_names
+from kfnb.notebook.flow.order import own_cells
 from kfnb.notebook.flow.replay import Reached, Replay
 from kfnb.notebook.flow.source import Source
 from kfnb.notebook.flow.walk import redefined
@@ -71,7 +72,8 @@ class Assembly:
                 whole=True,
                 statements=self.sources[cell].statements(),
             )
-            for cell in [*declared.cells, *computed]
+            for cell in own_cells(declared, self.homes)
+            if cell not in self.plain
         )
         prelude = replay.pieces(reached, without={piece.cell for piece in body})
         constants = known_constants(facts, self.walked, self.parameters)

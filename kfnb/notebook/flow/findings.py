@@ -168,7 +168,12 @@ def setup_reads(walked: Walked, first_cell: Mapping[str, int]) -> Iterator[Diagn
 
 
 def interleaving(
-    joined: Walked, linear: Walked, *, places: Sequence[Place], early: Collection[int]
+    joined: Walked,
+    linear: Walked,
+    *,
+    places: Sequence[Place],
+    early: Collection[int],
+    on_exit: str | None,
 ) -> tuple[set[tuple[int, str]], list[Diagnostic]]:
     """Find cells that would see other bindings when the cells of each step are joined.
 
@@ -182,7 +187,9 @@ def interleaving(
     found: dict[str, Diagnostic] = {}
     for (cell, name), here in sorted(joined.machine.first_seen.items()):
         there = linear.machine.first_seen.get((cell, name))
-        if there is None or there == here or (not there and here & set(early)):
+        if there is None or there == here:
+            continue
+        if not there and (here & set(early) or steps.get(cell) == on_exit is not None):
             continue
         differing.add((cell, name))
         if name not in found:

@@ -76,7 +76,7 @@ def _infer(declared: Declared) -> Pipeline:
     linear = linear_sequence(declared, steps, homes=homes)
     if [p.cell for p in linear] != [p.cell for p in places]:
         hidden, differing = findings.interleaving(
-            walked, through(linear), places=places, early=early
+            walked, through(linear), places=places, early=early, on_exit=declared.on_exit
         )
         found += differing
     broken = any(s.error is not None for c, s in sources.items() if c in used)

@@ -52,6 +52,15 @@ def metrics_homes(declared: Declared, steps: Sequence[StepDecl]) -> dict[int, st
     return homes
 
 
+def own_cells(step: StepDecl, homes: Mapping[int, str]) -> list[int]:
+    """List a step's cells as it executes them: metrics cells that stand after its first, last."""
+    attached = [cell for cell, home in homes.items() if home == step.name]
+    first = min(step.cells, default=-1)
+    return sorted(
+        [*step.cells, *attached], key=lambda cell: (cell in attached and cell > first, cell)
+    )
+
+
 def joined_sequence(
     declared: Declared,
     steps: Sequence[StepDecl],
@@ -67,14 +76,12 @@ def joined_sequence(
     waiting = sorted(roles)
     sequence: list[Place] = []
     for step in steps:
-        own = sorted([*step.cells, *(c for c, home in homes.items() if home == step.name)])
         last = max(step.cells, default=-1)
         ready = [c for c in waiting if c < last or c in early]
         waiting = [c for c in waiting if not (c < last or c in early)]
         sequence += [Place(c, roles[c], None) for c in ready]
         sequence += [
-            Place(c, "metrics" if c in homes else "step", step.name)
-            for c in sorted(own, key=lambda c: (c in homes, c))
+            Place(c, "metrics" if c in homes else "step", step.name) for c in own_cells(step, homes)
         ]
     return sequence + [Place(c, roles[c], None) for c in waiting]
 

@@ -231,6 +231,8 @@ def _few_lines() -> Iterator[None]:
 
     def count(frame: FrameType, event: str, arg: Any) -> Any:
         nonlocal left
+        if frame.f_code.co_filename != "<cell>":
+            return None
         left -= 1
         if left < 0:
             raise _EndlessError

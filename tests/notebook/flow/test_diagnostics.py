@@ -236,6 +236,8 @@ def test_a_cell_that_may_raise_may_leave_everything() -> None:
     assert found.steps["b"].maybe == ("x",)
 
 
-def test_the_exit_step_comes_last() -> None:
-    found = pipeline((["step:mail", "on-exit"], "print(1)"), ("step:a", "2"))
+def test_the_exit_step_comes_last_and_has_what_was_made() -> None:
+    found = pipeline((["step:mail", "on-exit"], "print(x)"), ("step:a", "x = 2"))
+    assert not found.errors
+    assert dict(found.steps["mail"].inputs) == {"x": "a"}
     assert [s.name for s in sorted(found.steps.values(), key=lambda s: s.order)] == ["a", "mail"]

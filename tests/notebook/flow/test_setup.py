@@ -255,6 +255,12 @@ def test_metrics_that_compute_run_at_the_end_of_the_step_before() -> None:
     assert dict(found.steps["b"].inputs) == {"mean": "a"}
 
 
+def test_metrics_before_the_first_step_run_at_its_beginning() -> None:
+    found = pipeline(("metrics", "x = 1\nprint(x)"), ("step:a", "print(x)"))
+    assert not found.diagnostics
+    assert [p.cell for p in found.steps["a"].body] == [0, 1]
+
+
 def test_a_parameter_can_be_a_metric() -> None:
     found = pipeline(
         ("parameters", "lr = 1"), ("step:a", "x = 1"), ("pipeline-metrics", "print(lr)")
