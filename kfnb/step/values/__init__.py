@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from kfnb.step.values.container import DamagedError, NoSpaceError
 from kfnb.step.values.describing import describe
-from kfnb.step.values.loading import Loaded, Watch, load
-from kfnb.step.values.pickling import MissingDefinitionError
+from kfnb.step.values.functions import MissingDefinitionError
+from kfnb.step.values.loading import Loaded, load
 from kfnb.step.values.refusal import Unsaveable
 from kfnb.step.values.saving import BundleFile, Saved, save
+from kfnb.step.values.watching import Watch
 
 __all__ = [
     "BundleFile",

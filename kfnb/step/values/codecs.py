@@ -2,8 +2,9 @@
 
 A codec stands in for the pickling of certain types wherever they are met, also
 inside containers. Those of other packages register in the entry point group
-``kfnb.codecs``; the entry points are read when a type of a package that is not known
-here is met for the first time.
+``kfnb.codecs`` under the name of the top-level package whose types they know; the
+entry points are read when a type of a package that is not known here is met for the
+first time.
 """
 
 from __future__ import annotations
@@ -21,9 +22,6 @@ PLAIN = frozenset(
 class Codec(Protocol):
     """What an entry point of ``kfnb.codecs`` loads."""
 
-    module: str
-    """Top-level package of the types that it knows."""
-
     def reduce(self, value: Any) -> Any:
         """Give what ``__reduce__`` may give, or None: pickle it as usual."""
 
@@ -32,15 +30,14 @@ _codecs: dict[str, Codec | None] = {}
 _others: dict[str, Any] | None = None
 
 
-def reduce_by_codec(value: Any) -> Any:
-    """Reduce a value by the codec of its package; None where there is none."""
-    package = type(value).__module__.partition(".")[0]
+def codec_of(kind: type) -> Codec | None:
+    """Give the codec of a type's package; None where there is none."""
+    package = kind.__module__.partition(".")[0]
     if package in PLAIN:
         return None
     if package not in _codecs:
         _codecs[package] = _find(package)
-    codec = _codecs[package]
-    return codec.reduce(value) if codec is not None else None
+    return _codecs[package]
 
 
 def _find(package: str) -> Codec | None:
@@ -53,9 +50,7 @@ def _find(package: str) -> Codec | None:
     if _others is None:
         from importlib.metadata import entry_points
 
-        _others = {}
-        for point in entry_points(group="kfnb.codecs"):
-            if point.name not in OURS:
-                loaded = point.load()
-                _others[loaded.module] = loaded
-    return _others.get(package)
+        _others = {point.name: point for point in entry_points(group="kfnb.codecs")}
+    found = _others.get(package)
+    loaded: Codec | None = found.load() if found is not None else None
+    return loaded

@@ -7,14 +7,16 @@ pickle, then the buffers at multiples of the page size, so that they can be mapp
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-MAGIC = b"kfnbval1"
+MAGIC = b"kfnbval"
+VERSION = b"1"
 PAGE = 4096
 _HEAD = struct.Struct("<8sQQQ")
 _ENTRY = struct.Struct("<QQ")
@@ -43,7 +45,7 @@ def write(path: Path, pickled: bytes, buffers: Sequence[memoryview]) -> int:
         start = -(-end // PAGE) * PAGE
         entries.append((start, buffer.nbytes))
         end = start + buffer.nbytes
-    head = _HEAD.pack(MAGIC, len(pickled), len(buffers), end)
+    head = _HEAD.pack(MAGIC + VERSION, len(pickled), len(buffers), end)
     head += b"".join(_ENTRY.pack(*entry) for entry in entries)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -84,9 +86,12 @@ def read(path: Path) -> tuple[memoryview, list[memoryview], mmap.mmap | None]:
         head = file.read(_HEAD.size)
         if len(head) < _HEAD.size or not head.startswith(MAGIC):
             raise DamagedError(f"{path.name} is not a saved value, or it was cut")
+        if not head.startswith(MAGIC + VERSION):
+            raise DamagedError(f"{path.name} was saved by another version of kfnb")
         _, length, count, end = _HEAD.unpack(head)
-        if os.fstat(file.fileno()).st_size != end:
-            raise DamagedError(f"{path.name} was cut: it should have {end} bytes")
+        size = os.fstat(file.fileno()).st_size
+        if size != end:
+            raise DamagedError(f"{path.name} was cut: it has {size} bytes and should have {end}")
         table = file.read(_ENTRY.size * count)
         if not count:
             return memoryview(file.read(length)), [], None
@@ -95,6 +100,17 @@ def read(path: Path) -> tuple[memoryview, list[memoryview], mmap.mmap | None]:
     whole = memoryview(mapping)
     buffers = [whole[start : start + size] for start, size in _ENTRY.iter_unpack(table)]
     return pickled, buffers, mapping
+
+
+@contextlib.contextmanager
+def mapped(path: Path) -> Iterator[memoryview]:
+    """Map a whole file for reading."""
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapping,
+        memoryview(mapping) as view,
+    ):
+        yield view
 
 
 def _write(descriptor: int, view: memoryview) -> None:

@@ -2,36 +2,37 @@
 
 What differs from cloudpickle: definitions of the notebook that are replayed from
 source everywhere go by reference; other functions see the ``__main__`` of whoever
-loads them, and closures keep sharing their cells; classes that go by value keep
-one identity, reproducibly, in every kernel that they reach.
+loads them, and closures keep sharing their cells; classes that go by value keep one
+identity, reproducibly; arrays keep their layout, and what they share.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import io
+import logging
 import pickle
 import sys
 import types
-from collections.abc import Collection, Mapping
+import typing
+from collections.abc import Callable, Collection
 from typing import Any
 
 import cloudpickle
-from cloudpickle import cloudpickle as machinery
 
-from kfnb.step.values import arrays
-from kfnb.step.values.codecs import reduce_by_codec
+from kfnb.step.values import arrays, classes, frames, functions, subarrays, tensors
+from kfnb.step.values.codecs import codec_of
 
 OUT_OF_BAND = 64 * 1024
 """Buffers of this many bytes and more are not copied into the pickle."""
+SINGLETONS = (
+    ("dataclasses", "MISSING"),
+    ("dataclasses", "KW_ONLY"),
+    ("random", "_inst"),
+    ("numpy.random.mtrand", "_rand"),
+)
+"""Objects that libraries compare by identity, or that are one for the whole process."""
 
-
-_CACHED = type(functools.lru_cache(lambda: None))
-
-
-class MissingDefinitionError(Exception):
-    """A value needs a class or function that this kernel does not have."""
+_Reducer = Callable[[Any], Any]
 
 
 class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
@@ -43,8 +44,19 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         Names that are replayed from source wherever the value is loaded.
     origin
         Stable text that classes made here are known by elsewhere.
-    owners
-        Memory that several arrays look into: id of what owns it to an array of it all.
+    layout
+        Memory that several arrays of the value look into.
+
+    Attributes
+    ----------
+    classes, globals
+        Definitions that whoever loads the value needs, and names that its functions read.
+    leaves
+        Objects met that nobody changes through two names, by id.
+    uses
+        Arrays met, and where they lie.
+    foreign
+        Whether instances of classes were met, which may hold more than one sees.
     """
 
     def __init__(
@@ -53,19 +65,64 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         *,
         definitions: Collection[str],
         origin: str,
-        owners: Mapping[int, Any] | None = None,
+        layout: arrays.Layout | None = None,
     ) -> None:
         self.buffers: list[memoryview] = []
         super().__init__(file, protocol=5, buffer_callback=self._keep)
-        self._names = frozenset(definitions)
         self._origin = origin
-        self._owners = owners or {}
+        self._layout = layout or arrays.Layout()
         self._main = vars(sys.modules["__main__"])
+        self._names = frozenset(definitions)
+        self._references = _references(self._main, self._names)
+        self._how: dict[type, _Reducer | None] = {}
         self._cells: dict[int, Any] = {}
         self.classes: dict[str, None] = {}
         self.globals: dict[str, None] = {}
-        self.immutable: set[int] = set()
-        self.arrays: list[Any] = []
+        self.leaves: dict[int, Any] = {}
+        self.uses: list[arrays.Use] = []
+        self.foreign = False
+
+    def reducer_override(self, obj: Any) -> Any:
+        """Reduce what cloudpickle would reduce in another way."""
+        if id(obj) in self._references:
+            return self._reference(obj)
+        kind = type(obj)
+        try:
+            how = self._how[kind]
+        except KeyError:
+            how = self._how[kind] = self._reducer(kind)
+        return NotImplemented if how is None else how(obj)
+
+    def _reducer(self, kind: type) -> _Reducer | None:
+        """Find how values of a type are reduced; None: as pickle does."""
+        if kind is types.FunctionType:
+            return self._function
+        if issubclass(kind, type):
+            return self._class
+        if kind is functions.CACHED:
+            return self._cached
+        if kind is types.CellType:
+            return lambda cell: (types.CellType, ()) if id(cell) in self._cells else NotImplemented
+        if kind is typing.TypeVar:
+            return self._type_variable
+        if issubclass(kind, logging.Logger):
+            return self._leaf
+        if kind.__module__.startswith("IPython") and kind.__name__ == "DisplayHandle":
+            return _refuse
+        package = kind.__module__.partition(".")[0]
+        self.foreign |= package != "numpy" and package not in sys.stdlib_module_names
+        if arrays.is_array_kind(kind):
+            return self._array
+        if subarrays.knows(kind):
+            return subarrays.reduce
+        if tensors.knows(kind):
+            return lambda storage: tensors.reduce(storage) or NotImplemented
+        if frames.has_parts(kind):
+            return self._frame
+        codec = codec_of(kind)
+        if codec is not None:
+            return lambda value: codec.reduce(value) or NotImplemented
+        return None
 
     def _keep(self, buffer: pickle.PickleBuffer) -> bool:
         try:
@@ -77,153 +134,117 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.buffers.append(view)
         return False
 
-    def reducer_override(self, obj: Any) -> Any:
-        """Reduce what cloudpickle would reduce in another way."""
-        kind = type(obj)
-        if kind is types.FunctionType:
-            # A wrapper of a library's own may call itself __main__'s: its globals tell.
-            if obj.__globals__ is self._main:
-                return self._named(obj) or self._function(obj)
-            path = obj.__globals__.get("__path__")
-            parts = (
-                obj.__dict__,
-                obj.__kwdefaults__,
-                path,
-                getattr(obj, "__annotations__", None),
-                *(obj.__closure__ or ()),
-            )
-            self.immutable.update(map(id, parts))
-        elif isinstance(obj, type):
-            if obj.__module__ == "__main__":
-                if (found := self._named(obj)) is not None:
-                    return found
-                self._track(obj)
-                # A class keeps its identity by its id: what it holds does not tie values together.
-                self.immutable.update(map(id, vars(obj).values()))
-        elif kind is _CACHED:
-            if obj.__module__ == "__main__":
-                return self._named(obj) or (cached, (obj.__wrapped__, obj.cache_parameters()))
-        elif kind is types.CellType and id(obj) in self._cells:
-            return types.CellType, ()  # The function's state fills it.
-        elif arrays.is_array(obj):
-            self.arrays.append(obj)
-            owner = self._owners.get(id(arrays.root(obj)))
-            if owner is not None and owner is not obj:
-                return self._view(obj, owner)
-        elif (found := reduce_by_codec(obj)) is not None:
-            return found
-        else:
-            self.immutable.update(arrays.immutable_parts(obj))
-        return super().reducer_override(obj)
+    def _leaf(self, obj: Any) -> Any:
+        self.leaves[id(obj)] = obj
+        return NotImplemented
+
+    def _reference(self, obj: Any) -> Any:
+        home, name = self._references[id(obj)]
+        self._leaf(obj)
+        if home is not None:
+            return getattr, (sys.modules[home], name)
+        self.classes[name] = None
+        return functions.lookup, (name,)
 
     def _named(self, obj: Any) -> Any:
-        """Reduce to a reference, if the notebook's definitions hold this very object."""
+        """Reduce what stands inside a definition to a reference; None if it does not."""
         name = getattr(obj, "__qualname__", "")
         top = name.partition(".")[0]
-        if top not in self._names or "<locals>" in name or _find(self._main, name) is not obj:
+        if top not in self._names or "<locals>" in name:
+            return None
+        if functions.find(self._main, name) is not obj:
             return None
         self.classes[top] = None
-        return lookup, (name,)
+        return functions.lookup, (name,)
 
     def _function(self, function: types.FunctionType) -> Any:
-        code = _neutral(function.__code__)
-        closure = function.__closure__
-        cells = [(c, *_contents(c)) for c in closure or ()]
-        self._cells.update((id(c), c) for c in closure or ())
-        state = {
-            "name": function.__name__,
-            "qualname": function.__qualname__,
-            "defaults": function.__defaults__,
-            "kwdefaults": function.__kwdefaults__,
-            "annotations": _annotations(function),
-            "doc": function.__doc__,
-            "dict": function.__dict__,
-            "cells": cells,
-        }
-        for name in machinery._extract_code_globals(function.__code__):
+        # A wrapper of a library's own may call itself __main__'s: its globals tell.
+        if function.__globals__ is not self._main:
+            for part in (
+                function.__dict__,
+                function.__kwdefaults__,
+                function.__globals__.get("__path__"),
+                getattr(function, "__annotations__", None),
+                *(function.__closure__ or ()),
+            ):
+                self._leaf(part)
+            return super().reducer_override(function)
+        if (found := self._named(function)) is not None:
+            return found
+        self._cells.update((id(cell), cell) for cell in function.__closure__ or ())
+        for name in functions.reads(function):
             if name in self._main:
                 self.globals[name] = None
-        return make_function, (code, closure), state, None, None, set_function
+        return functions.reduce(function)
 
-    def _track(self, kind: type) -> None:
-        """Give a class an id that is the same whenever the same step makes it."""
-        with machinery._DYNAMIC_CLASS_TRACKER_LOCK:
-            if kind in machinery._DYNAMIC_CLASS_TRACKER_BY_CLASS:
-                return
-            number = 0
-            while True:
-                text = f"{self._origin}\0{kind.__qualname__}\0{number}"
-                key = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-                if key not in machinery._DYNAMIC_CLASS_TRACKER_BY_ID:
-                    break
-                number += 1
-            machinery._DYNAMIC_CLASS_TRACKER_BY_CLASS[kind] = key
-            machinery._DYNAMIC_CLASS_TRACKER_BY_ID[key] = kind
-
-    def _view(self, array: Any, owner: Any) -> Any:
-        offset = array.__array_interface__["data"][0] - arrays.bounds(owner)[0]
-        flags = bool(array.flags.writeable)
-        return arrays.view, (owner, array.dtype, array.shape, array.strides, offset, flags)
-
-
-def lookup(name: str) -> Any:
-    """Give a definition of the loading kernel."""
-    found = _find(vars(sys.modules["__main__"]), name)
-    if found is None:
-        raise MissingDefinitionError(
-            f'the value needs "{name}", which the notebook defines and this kernel does not have'
+    def _cached(self, function: Any) -> Any:
+        if function.__module__ != "__main__":
+            return NotImplemented
+        return self._named(function) or (
+            functions.cached,
+            (function.__wrapped__, function.cache_parameters()),
         )
+
+    def _class(self, kind: type) -> Any:
+        if kind.__module__ == "__main__" and (found := self._named(kind)) is not None:
+            return found
+        if not classes.by_value(kind):
+            return super().reducer_override(kind)
+        self.track(kind)
+        for part in classes.own_parts(kind):
+            self._leaf(part)
+        return classes.with_version(kind, super().reducer_override(kind))
+
+    def _type_variable(self, variable: Any) -> Any:
+        self.track(variable)
+        return self._leaf(variable)
+
+    def track(self, kind: Any) -> None:
+        """Give a class that goes by value its id."""
+        classes.track(kind, self._origin)
+
+    def _frame(self, frame: Any) -> Any:
+        for part in frames.constant_parts(frame):
+            self._leaf(part)
+        return NotImplemented
+
+    def _array(self, array: Any) -> Any:
+        self.uses.append(arrays.use(array))
+        hull = self._layout.find(array)
+        if hull is not None and hull.whole is not array:
+            found = arrays.reduce_view(array, hull)
+            if found is not None:
+                return found
+        flags = array.flags
+        if array.dtype.kind in arrays.BUFFERED and (flags.c_contiguous or flags.f_contiguous):
+            return NotImplemented
+        return arrays.reduce_memory(array) or NotImplemented
+
+
+def _references(main: dict[str, Any], names: Collection[str]) -> dict[int, tuple[Any, str]]:
+    """Give what goes by reference, by id: the home (None: ``__main__``) and the name there."""
+    found: dict[int, tuple[Any, str]] = {}
+    for home, name in SINGLETONS:
+        loaded = sys.modules.get(home)
+        if loaded is not None and hasattr(loaded, name):
+            found[id(getattr(loaded, name))] = home, name
+    for name in sorted(names):
+        obj = main.get(name)
+        # Decorated ones too, as long as they still go by their own name.
+        own = getattr(obj, "__name__", None) == name or getattr(obj, "__qualname__", None) == name
+        if own and not isinstance(obj, types.ModuleType) and not importable(obj):
+            found[id(obj)] = None, name
     return found
 
 
-def make_function(code: types.CodeType, closure: Any) -> types.FunctionType:
-    """Make a function that sees the ``__main__`` of this kernel."""
-    return types.FunctionType(code, vars(sys.modules["__main__"]), closure=closure)
+def importable(value: Any) -> bool:
+    """Tell whether a value is a module's own class or function, so that it goes by import."""
+    name = getattr(value, "__qualname__", None)
+    home = sys.modules.get(getattr(value, "__module__", None) or "")
+    if not isinstance(name, str) or home is None or home.__name__ == "__main__":
+        return False
+    return functions.find(vars(home), name) is value
 
 
-def cached(function: Any, parameters: Mapping[str, Any]) -> Any:
-    """Make a function that remembers its results; it begins with none."""
-    return functools.lru_cache(**parameters)(function)
-
-
-def set_function(function: types.FunctionType, state: Mapping[str, Any]) -> None:
-    """Give a function what it had, its closure's contents too."""
-    function.__name__ = state["name"]
-    function.__qualname__ = state["qualname"]
-    function.__module__ = "__main__"
-    function.__defaults__ = state["defaults"]
-    function.__kwdefaults__ = state["kwdefaults"]
-    function.__annotations__ = state["annotations"]
-    function.__doc__ = state["doc"]
-    function.__dict__.update(state["dict"])
-    for cell, filled, value in state["cells"]:
-        if filled:
-            cell.cell_contents = value
-
-
-def _find(names: Mapping[str, Any], name: str) -> Any:
-    top, *rest = name.split(".")
-    found = names.get(top)
-    for part in rest:
-        found = getattr(found, part, None)
-    return found
-
-
-def _contents(cell: Any) -> tuple[bool, Any]:
-    try:
-        return True, cell.cell_contents
-    except ValueError:
-        return False, None
-
-
-def _annotations(function: types.FunctionType) -> dict[str, Any]:
-    try:
-        return dict(function.__annotations__)
-    except Exception:
-        return {}  # Python 3.14 evaluates them only now, and they may name what is not there.
-
-
-def _neutral(code: types.CodeType) -> types.CodeType:
-    """Leave out of a code object what differs from kernel to kernel: its file's name."""
-    constants = tuple(_neutral(c) if isinstance(c, types.CodeType) else c for c in code.co_consts)
-    return code.replace(co_filename="<notebook>", co_consts=constants)
+def _refuse(value: Any) -> Any:
+    raise TypeError(f"cannot pickle '{type(value).__name__}' object")

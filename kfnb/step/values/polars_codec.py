@@ -11,8 +11,6 @@ from typing import Any
 class PolarsCodec:
     """Frames and series; everything else of polars pickles as usual."""
 
-    module = "polars"
-
     def reduce(self, value: Any) -> Any:
         """Reduce a frame or series to its Arrow IPC bytes."""
         polars = sys.modules["polars"]

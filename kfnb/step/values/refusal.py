@@ -10,16 +10,27 @@ from typing import Any
 from kfnb.step.values.describing import type_name
 
 _PATIENCE = 5.0
-_ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
-    (("generator", "async_generator", "coroutine", "zip", "map", "filter", "enumerate"),
-     "Keep what it gives: list(...) of it, or make it in the step that uses it"),
-    (("lock", "RLock", "Lock", "Condition", "Event", "Semaphore", "Thread", "_thread.RLock"),
+# The name of a class, or of one that it inherits from, and what helps.
+_ADVICE: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"generator", "async_generator", "zip", "map", "filter", "enumerate"}),
+     "Keep what it gives, list(...) of it, or make it in the step that uses it"),
+    (frozenset({"coroutine", "Task", "Future"}),
+     "Wait for it (await ...) and keep what it gives"),
+    (frozenset({"lock", "RLock", "Lock", "Condition", "Event", "Semaphore", "Barrier",
+                "SemLock", "Queue", "SimpleQueue", "local"}),
      "Make it in the step that uses it, or leave it out of the object's state (__getstate__)"),
-    (("TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "FileIO"),
+    (frozenset({"Thread", "Process", "BaseProcess", "Popen", "Pool", "Executor", "Client",
+                "ThreadPoolExecutor", "ProcessPoolExecutor", "AbstractEventLoop"}),
+     "Let it end in the step that started it, and keep its results"),
+    (frozenset({"TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "FileIO",
+                "_TemporaryFileWrapper", "ZipFile", "TarFile", "mmap"}),
      "Close the file and keep its path; open it again in the step that needs it"),
-    (("Connection", "Cursor", "socket", "SSLSocket", "Session", "Engine"),
+    (frozenset({"Connection", "Cursor", "socket", "Session", "Engine"}),
      "Keep what it takes to connect, and connect in the step that uses it"),
+    (frozenset({"DisplayHandle"}),
+     "Update a display in the step that made it"),
 )  # fmt: skip
+_OTHERWISE = "Make it in the step that uses it, or keep something simpler that it can be made from"
 
 
 class Unsaveable(Exception):  # noqa: N818 (a finding as much as an error)
@@ -59,12 +70,34 @@ def refuse(
             reason=reason,
             remedy="Keep it in a flatter form, such as a list or an array",
         )
+    path, part, why = _culprit(name, value, error, attempt)
+    own = " ".join(str(why).split()).rstrip(".") or type(why).__name__
+    says = "cannot pickle" in own or "not pickleable" in own or type(part).__name__ in own
+    return Unsaveable(
+        name=name,
+        type=type_name(part),
+        path_in_value=path,
+        reason=(
+            f"a {type_name(part)} cannot leave its process"
+            if _advice(part) or (says and type(why) is TypeError)
+            else f"saving a {type_name(part)} raised {type(why).__name__}: {own}"
+        ),
+        remedy=_advice(part) or _OTHERWISE,
+    )
+
+
+def _culprit(
+    name: str, value: object, error: BaseException, attempt: Callable[[object], object]
+) -> tuple[str, object, BaseException]:
+    """Walk down to the first part that fails by itself."""
     deadline = time.monotonic() + _PATIENCE
     path, part, why = name, value, error
     seen: set[int] = set()
-    while time.monotonic() < deadline:
+    while not _advice(part):
         seen.add(id(part))
         for step, child in _children(part):
+            if time.monotonic() > deadline:
+                return path, part, why
             if id(child) in seen:
                 continue
             try:
@@ -72,24 +105,16 @@ def refuse(
             except Exception as found:
                 path, part, why = path + step, child, found
                 break
-            if time.monotonic() > deadline:
-                break
         else:
             break
-    kind = type(part).__name__
-    advice = next(
-        (text for kinds, text in _ADVICE if kind in kinds),
-        "Make it in the step that uses it, or keep something simpler that it can be made from",
-    )
-    own = str(why).strip().rstrip(".") or type(why).__name__
-    reason = (
-        f"a {type_name(part)} cannot leave its process"
-        if kind in own
-        else (f"saving a {type_name(part)} raised {type(why).__name__}: {own}")
-    )
-    return Unsaveable(
-        name=name, type=type_name(part), path_in_value=path, reason=reason, remedy=advice
-    )
+    return path, part, why
+
+
+def _advice(part: object) -> str | None:
+    if isinstance(part, type):
+        return None
+    names = {kind.__name__ for kind in type(part).__mro__ if kind.__module__ != "__main__"}
+    return next((text for kinds, text in _ADVICE if not kinds.isdisjoint(names)), None)
 
 
 def _children(value: object) -> Iterator[tuple[str, Any]]:
@@ -100,27 +125,35 @@ def _children(value: object) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, (list, tuple)):
         yield from ((f"[{n}]", item) for n, item in enumerate(value))
     elif isinstance(value, (set, frozenset)):
-        yield from ((f".{_short(item)}", item) for item in value)
+        yield from ((f"[{_short(item)}]", item) for item in value)
     elif isinstance(value, types.FunctionType):
-        for cell_name, cell in zip(
-            value.__code__.co_freevars, value.__closure__ or (), strict=False
-        ):
+        cells = zip(value.__code__.co_freevars, value.__closure__ or (), strict=False)
+        for name, cell in cells:
             try:
-                yield f".closure.{cell_name}", cell.cell_contents
+                yield f".<closure>.{name}", cell.cell_contents
             except ValueError:
                 continue
-        yield from ((f".default[{n}]", d) for n, d in enumerate(value.__defaults__ or ()))
+        yield from ((f".__defaults__[{n}]", d) for n, d in enumerate(value.__defaults__ or ()))
+        yield from (
+            (f".__kwdefaults__[{_short(n)}]", d) for n, d in (value.__kwdefaults__ or {}).items()
+        )
     elif isinstance(value, types.MethodType):
         yield ".__self__", value.__self__
-    elif not isinstance(value, (type, types.ModuleType)):
+    elif isinstance(value, type):
+        yield from ((f".{key}", item) for key, item in list(vars(value).items()))
+        return
+    if not isinstance(value, types.ModuleType):
         state = getattr(value, "__dict__", None)
         if isinstance(state, dict):
             yield from ((f".{key}", item) for key, item in list(state.items()))
         for kind in type(value).__mro__:
             slots = kind.__dict__.get("__slots__", ())
             for slot in (slots,) if isinstance(slots, str) else slots:
-                if hasattr(value, slot) and slot not in ("__dict__", "__weakref__"):
+                if slot not in ("__dict__", "__weakref__") and hasattr(value, slot):
                     yield f".{slot}", getattr(value, slot)
+        for part in ("func", "args", "keywords"):  # functools.partial has them in C
+            if type(value).__name__ == "partial" and hasattr(value, part):
+                yield f".{part}", getattr(value, part)
 
 
 def _short(key: object) -> str:

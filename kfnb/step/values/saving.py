@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from kfnb.step.values import container
+from kfnb.step.values.arrays import Layout
 from kfnb.step.values.pickling import Pickler
 from kfnb.step.values.refusal import Unsaveable, refuse
-from kfnb.step.values.sharing import Reached, groups, owners_within
+from kfnb.step.values.sharing import Reached, groups, layout_within
 
 T = TypeVar("T")
 
@@ -74,25 +75,27 @@ def save(
     for name, value in values.items():
         try:
             dumps[name] = dump({name: value}, definitions=definitions, origin=origin)
-        except container.NoSpaceError:
-            raise
         except Exception as error:
-            attempt = _attempt(definitions, origin)
-            saved.failed[name] = refuse(name, value, error, attempt)
+            saved.failed[name] = refuse(name, value, error, _attempt(definitions, origin))
     reached = {name: Reached.of(d.pickler) for name, d in dumps.items()}
     made: list[Path] = []
     try:
         for group in groups(reached):
-            owners = owners_within([reached[name] for name in group])
+            layout = layout_within([reached[name] for name in group])
             one = dumps[group[0]]
             if len(group) > 1:
                 saved.aliases.append(list(group))
-            if len(group) > 1 or owners:
+            if len(group) > 1 or layout:
                 whole = {name: values[name] for name in group}
-                one = dump(whole, definitions=definitions, origin=origin, owners=owners)
+                try:
+                    one = dump(whole, definitions=definitions, origin=origin, layout=layout)
+                except Exception as error:
+                    attempt = _attempt(definitions, origin)
+                    saved.failed.update((n, refuse(n, values[n], error, attempt)) for n in group)
+                    continue
             path = folder / f"value-{len(made)}.kfnb"
-            size = container.write(path, one.pickled, one.pickler.buffers)
             made.append(path)
+            size = container.write(path, one.pickled, one.pickler.buffers)
             classes, names = tuple(sorted(one.pickler.classes)), tuple(sorted(one.pickler.globals))
             saved.bundles.append(BundleFile(tuple(group), (path,), "pickle5", classes, names, size))
     except OSError:
@@ -107,14 +110,14 @@ def dump(
     *,
     definitions: Collection[str],
     origin: str,
-    owners: Mapping[int, Any] | None = None,
+    layout: Layout | None = None,
     by: type[Pickler] = Pickler,
 ) -> Dump:
     """Pickle a value in memory, its large buffers beside it."""
 
     def once() -> Dump:
         file = io.BytesIO()
-        pickler = by(file, definitions=definitions, origin=origin, owners=owners)
+        pickler = by(file, definitions=definitions, origin=origin, layout=layout)
         pickler.dump(value)
         return Dump(file.getvalue(), pickler)
 

@@ -1,0 +1,140 @@
+"""Classes that go by value: one identity and one state in every kernel that they reach.
+
+cloudpickle knows a class that it has loaded before by an id; ids here are made of
+where the class comes from, so that they are the same whenever the same step makes it.
+Several bundles may carry one class, saved before and after somebody changed it: each
+copy says how often it was changed, and the latest counts, in whatever order they load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import types
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+from cloudpickle import cloudpickle as machinery
+
+_NOT_STATE = frozenset({
+    "__dict__", "__weakref__", "_abc_impl", "__abstractmethods__", "__firstlineno__",
+    "__static_attributes__", "__annotations__", "__annotations_cache__", "__annotate_func__",
+    "__annotate__",
+})  # fmt: skip
+_PLAIN = (int, float, complex, str, bytes, type(None), type, types.FunctionType, property,
+          staticmethod, classmethod, types.MemberDescriptorType)  # fmt: skip
+
+_loaded: weakref.WeakKeyDictionary[Any, tuple[int, dict[str, Any]]] = weakref.WeakKeyDictionary()
+
+
+def track(kind: Any, origin: str) -> str | None:
+    """Give a class or type variable an id that says where it was made.
+
+    Returns
+    -------
+    str or None
+        The new id; None if it had one.
+    """
+    with machinery._DYNAMIC_CLASS_TRACKER_LOCK:
+        if kind in machinery._DYNAMIC_CLASS_TRACKER_BY_CLASS:
+            return None
+        number = 0
+        name = getattr(kind, "__qualname__", kind.__name__)
+        while True:
+            text = f"{origin}\0{name}\0{number}"
+            key = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
+            if key not in machinery._DYNAMIC_CLASS_TRACKER_BY_ID:
+                break
+            number += 1
+        machinery._DYNAMIC_CLASS_TRACKER_BY_CLASS[kind] = key
+        machinery._DYNAMIC_CLASS_TRACKER_BY_ID[key] = kind
+    return key
+
+
+def forget(kind: Any, key: str) -> None:
+    """Take back what :func:`track` gave."""
+    with machinery._DYNAMIC_CLASS_TRACKER_LOCK:
+        machinery._DYNAMIC_CLASS_TRACKER_BY_CLASS.pop(kind, None)
+        machinery._DYNAMIC_CLASS_TRACKER_BY_ID.pop(key, None)
+
+
+def by_value(kind: type) -> bool:
+    """Tell whether no module has this class under its name."""
+    return not machinery._should_pickle_by_reference(kind) and kind not in (
+        type(None),
+        type(...),
+        type(NotImplemented),
+    )
+
+
+def with_version(kind: type, reduced: Any) -> Any:
+    """Add to what cloudpickle makes of a class how often it was changed."""
+    if not isinstance(reduced, tuple) or len(reduced) != 6:
+        return reduced
+    make, arguments, state, items, pairs, setter = reduced
+    if setter is not machinery._class_setstate:
+        return reduced
+    return make, arguments, (_version(kind), state), items, pairs, set_state
+
+
+def set_state(kind: type, state: tuple[int, Any]) -> type:
+    """Fill a class that was loaded, unless this kernel has it in a later state."""
+    version, contents = state
+    known = _loaded.get(kind)
+    if known is None or known[0] < version:
+        machinery._class_setstate(kind, contents)
+        _loaded[kind] = version, _snapshot(kind)
+    return kind
+
+
+def own_parts(kind: type) -> Iterator[Any]:
+    """Give the objects that a class holds: meeting them does not tie its instances together.
+
+    A class keeps its identity by its id, so values that share a class need not be one bundle.
+    """
+    for item in vars(kind).values():
+        yield item
+        for function in _functions(item):
+            yield function
+            yield function.__dict__
+            yield function.__kwdefaults__
+            cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
+            yield from (cell for name, cell in cells if name == "__class__")
+
+
+def _functions(item: Any) -> Iterator[types.FunctionType]:
+    if isinstance(item, property):
+        found = (item.fget, item.fset, item.fdel)
+    else:
+        found = (getattr(item, "__func__", item), None, None)
+    yield from (f for f in found if isinstance(f, types.FunctionType))
+
+
+def _version(kind: type) -> int:
+    known = _loaded.get(kind)
+    if known is None:
+        return 0
+    version, then = known
+    now = _snapshot(kind)
+    same = then.keys() == now.keys() and all(_same(then[name], now[name]) for name in then)
+    return version if same else version + 1
+
+
+def _snapshot(kind: type) -> dict[str, Any]:
+    return {
+        name: (item, _contents(item)) for name, item in vars(kind).items() if name not in _NOT_STATE
+    }
+
+
+def _same(then: tuple[Any, bytes | None], now: tuple[Any, bytes | None]) -> bool:
+    return then[0] is now[0] and then[1] == now[1]
+
+
+def _contents(item: Any) -> bytes | None:
+    if isinstance(item, _PLAIN):
+        return None
+    try:
+        return pickle.dumps(item)
+    except Exception:
+        return None  # Then only another object in its place is seen.

@@ -1,0 +1,120 @@
+"""Pickles that are compared, not loaded: what a library remembers for speed is left out.
+
+pandas keeps caches in its indices and arrays, and pickles them, and joins the columns
+of a frame in memory when it reads them; ``cached_property`` and others write into an
+object's ``__dict__``. None of that is a change that anybody means.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from kfnb.step.values import classes
+from kfnb.step.values.arrays import module
+from kfnb.step.values.pickling import Pickler
+
+# Attributes that reading an object may leave behind, by the package of its class.
+_REMEMBERED = {
+    "scipy": frozenset({"_has_sorted_indices", "_has_canonical_format"}),
+    "sklearn": frozenset({"_stop_words_id", "_n_threads"}),
+    "matplotlib": frozenset({"_stale", "_cachedRenderer"}),
+}
+
+
+class ComparingPickler(Pickler):
+    """Gives equal bytes for values that are equal to their users.
+
+    What it needs to know of classes it forgets afterwards.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._tracked: list[tuple[Any, str]] = []
+
+    def dump(self, obj: Any) -> None:
+        """Pickle, and leave no class with an id that it has not got by being saved."""
+        try:
+            super().dump(obj)
+        finally:
+            for kind, key in self._tracked:
+                classes.forget(kind, key)
+
+    def track(self, kind: Any) -> None:
+        """Give a class an id for now."""
+        key = classes.track(kind, self._origin)
+        if key is not None:
+            self._tracked.append((kind, key))
+
+    def _reducer(self, kind: type) -> Any:
+        usual = super()._reducer(kind)
+        bare = self._bare_of(kind)
+        if bare is None:
+            return usual
+
+        def reduce(value: Any) -> Any:
+            parts = bare(value)
+            if parts is not None:
+                return tuple, (parts,)
+            return usual(value) if usual is not None else NotImplemented
+
+        return reduce
+
+    def _bare_of(self, kind: type) -> Any:
+        """Find what gives the parts of a value that count; None: all of them do."""
+        pandas = module("pandas")
+        if kind.__module__.startswith("pandas") and pandas is not None:
+            return _pandas_parts
+        if issubclass(kind, type):
+            return None
+        dropped = _REMEMBERED.get(kind.__module__.partition(".")[0], frozenset()) | _lazy(kind)
+        if not dropped:
+            return None
+
+        def bare(value: Any) -> Any:
+            state = getattr(value, "__dict__", None)
+            if not isinstance(state, dict) or dropped.isdisjoint(state):
+                return None
+            return kind, {k: v for k, v in state.items() if k not in dropped}
+
+        return bare
+
+
+class ContentPickler(ComparingPickler):
+    """Gives equal bytes for equal contents, however frames lie in memory."""
+
+    def _bare_of(self, kind: type) -> Any:
+        pandas = module("pandas")
+        if pandas is not None and issubclass(kind, getattr(pandas, "DataFrame", ())):
+            return _frame_parts
+        return super()._bare_of(kind)
+
+
+def _pandas_parts(value: Any) -> tuple[Any, ...] | None:
+    kind = type(value)
+    pandas = module("pandas")
+    if isinstance(value, pandas.MultiIndex):
+        return kind, tuple(value.names), tuple(value.levels), tuple(value.codes)
+    if isinstance(value, pandas.RangeIndex):
+        return kind, value.name, value.start, value.stop, value.step
+    if isinstance(value, pandas.Index):
+        return kind, value.name, str(getattr(value, "freq", "")), value._data
+    if hasattr(value, "_ndarray") and hasattr(value, "dtype"):
+        return kind, value.dtype, value._ndarray
+    return None
+
+
+def _frame_parts(frame: Any) -> tuple[Any, ...]:
+    columns = [frame._ixs(n, axis=1).array for n in range(len(frame.columns))]
+    own = {name: getattr(frame, name, None) for name in type(frame)._metadata}
+    flags = frame.flags.allows_duplicate_labels
+    return type(frame), frame.columns, frame.index, columns, frame.attrs, flags, own
+
+
+def _lazy(kind: type) -> frozenset[str]:
+    return frozenset(
+        name
+        for base in kind.__mro__
+        for name, item in vars(base).items()
+        if isinstance(item, functools.cached_property)
+    )

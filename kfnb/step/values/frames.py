@@ -1,0 +1,71 @@
+"""pandas objects as far as sharing goes: what of them nobody changes through another name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kfnb.step.values.arrays import is_array, module, root
+
+
+def constant_parts(value: Any) -> list[Any]:
+    """Give the objects inside a pandas object that no one changes through another name.
+
+    An index never changes. Under copy-on-write (always, from pandas 3 on) frames and
+    series that share memory do not share changes.
+    """
+    pandas = module("pandas")
+    if isinstance(value, pandas.Index):
+        return (
+            _arrays(getattr(value, "_data", None))
+            + [part for level in getattr(value, "levels", ()) for part in constant_parts(level)]
+            + [part for code in getattr(value, "codes", ()) for part in _arrays(code)]
+        )
+    found = [type(value)._metadata]  # one list for all frames, in the state of each
+    if copy_on_write(pandas):
+        blocks = getattr(getattr(value, "_mgr", None), "blocks", ())
+        found += [part for block in blocks for part in _arrays(block.values)]
+    return found
+
+
+def has_parts(kind: type) -> bool:
+    """Tell whether :func:`constant_parts` takes values of this type."""
+    pandas = module("pandas")
+    if pandas is None or not hasattr(pandas, "Index"):
+        return False
+    return issubclass(kind, (pandas.Index, pandas.DataFrame, pandas.Series))
+
+
+def copy_on_write(pandas: Any) -> bool:
+    """Tell whether this pandas copies on write."""
+    if int(pandas.__version__.partition(".")[0]) >= 3:
+        return True
+    try:
+        return pandas.get_option("mode.copy_on_write") is True
+    except (KeyError, AttributeError):
+        return False
+
+
+def is_constant(value: Any) -> bool:
+    """Tell whether a pandas object is one that never changes."""
+    pandas = module("pandas")
+    kinds = (
+        pandas.Index, pandas.Timestamp, pandas.Timedelta, pandas.Period, pandas.Interval,
+        pandas.DateOffset, pandas.api.extensions.ExtensionDtype,
+    )  # fmt: skip
+    return isinstance(value, kinds) or "dtype" in type(value).__name__.lower()
+
+
+def _arrays(value: Any, depth: int = 3) -> list[Any]:
+    if value is None or depth == 0:
+        return []
+    found = [value]
+    if is_array(value):
+        while (value := getattr(value, "base", None)) is not None:
+            found.append(value)
+        return [*found, root(found[0])]
+    state = getattr(value, "__dict__", None)  # pandas pickles it, caches and all
+    if isinstance(state, dict):
+        found += [state, *state.values()]
+    for name in ("_ndarray", "_data", "_mask", "_codes", "_pa_array", "_left", "_right"):
+        found += _arrays(getattr(value, name, None), depth - 1)
+    return found
