@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.expressions import Expressions, Softly
 from kfnb.notebook.flow.functions import Arguments
 from kfnb.notebook.flow.names import NEVER, Changes, joined
@@ -111,7 +110,9 @@ class Branches(Expressions):
             absorbing |= called(item.context_expr) in _ABSORBING
             for method in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
                 for code in self._methods(objects, method):
-                    objects |= self._enter_context(code, objects)
+                    given = Arguments([objects])
+                    made = self.make(item, "entered")
+                    objects |= self.apply(code, given, certain=False, made=made)
             self.use(objects)
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, self.heap.parts(objects))
@@ -122,9 +123,6 @@ class Branches(Expressions):
         with Softly(self):
             end = self.branch(lambda: self.execute(node.body))
         self.merge([{}, end])
-
-    def _enter_context(self, code: Code, objects: Objects) -> Objects:
-        return self.apply(code, Arguments([objects]), certain=False, place=code.node)
 
     def try_(self, node: Any) -> None:
         """Try; a handler begins after any part of the body."""

@@ -90,7 +90,7 @@ class Calls(Functions):
         for code in own:
             given = arguments if code.bound_to == "nothing" else bound
             sure = len(own) == len(receiver) == 1
-            found |= self.apply(code, given, certain=sure, place=node)
+            found |= self.apply(code, given, certain=sure, made=self.make(node))
         self._keywords(node, receiver)
         return frozenset(found)
 
@@ -158,14 +158,14 @@ class Calls(Functions):
         self, node: ast.Call, code: Code, arguments: Arguments, *, sure: bool
     ) -> Objects:
         if not isinstance(code.node, ast.ClassDef):
-            return self.apply(code, arguments, certain=sure, place=node)
+            return self.apply(code, arguments, certain=sure, made=self.make(node))
         made = self.fresh(node, frozenset((code.number,)), arguments.all())
         self.heap.instances |= made
         bound = Arguments([made, *arguments.positional], arguments.keywords, arguments.spread)
         for name in ("__new__", "__init__", "__post_init__"):
             for method in self.methods_of(code.number, name):
-                self.apply(method, bound, certain=sure, place=node)
-        self.apply(code, Arguments(known=False), certain=False, place=None)
+                self.apply(method, bound, certain=sure, made=self.make(node))
+        self.apply(code, Arguments(known=False), certain=False, made=None)
         if not code.methods.keys() & {"__init__", "__post_init__"}:
             self._passed(arguments, "")
         return made
@@ -177,7 +177,7 @@ class Calls(Functions):
             bound = Arguments(
                 [objects, *arguments.positional], arguments.keywords, arguments.spread
             )
-            found |= self.apply(code, bound, certain=False, place=node)
+            found |= self.apply(code, bound, certain=False, made=self.make(node))
         self._passed(arguments, "")
         instance = not self.heap.instances.isdisjoint(objects)
         for number in self.heap.code_of(objects):
@@ -189,7 +189,7 @@ class Calls(Functions):
                 # What a partial or wrapper passes on may stand at any position.
                 held = self.heap.plain(self.heap.reach(objects) - objects)
                 loose = Arguments(arguments.positional, arguments.keywords, arguments.spread | held)
-                found |= self.apply(code, loose, certain=False, place=node)
+                found |= self.apply(code, loose, certain=False, made=self.make(node))
         self.may_call(objects)
         self.use(objects)
         return frozenset(found) | self.fresh(node)
@@ -231,18 +231,19 @@ class Calls(Functions):
             # A method that is handed on may be called with anything.
             receiver, name = self.heap.bound[number]
             own = self._methods(receiver, name)
-            if not own or any(
-                not self.summary(code).objects.isdisjoint(code.arguments) for code in own
-            ):
+            if not own or any(self._changes_arguments(code) for code in own):
                 self.touch(receiver)
                 self.store(receiver, everything - {number})
         for number in self.heap.code_of(everything):
             code = self.heap.code[number]
             if isinstance(code.node, ast.ClassDef):
                 continue
-            summary = self.summary(code)
-            if not summary.objects.isdisjoint(code.arguments):
+            if self._changes_arguments(code):
                 self.touch(self.heap.plain(self.heap.reach(everything)))
+
+    def _changes_arguments(self, code: Code) -> bool:
+        changed = self.summary(code).objects
+        return not changed.isdisjoint(code.arguments) or not changed.isdisjoint(code.insides)
 
     def _changed_arguments(self, dotted: str, arguments: Arguments) -> None:
         positions = tables.CHANGES_ARGUMENT.get(dotted, ())

@@ -18,7 +18,8 @@ class Code:
 
     ``number`` is its object. ``parent`` is the function in whose frame it was made,
     ``free`` the names that are local to the functions around it; ``arguments`` maps
-    the objects that stand for its parameters to their names.
+    the objects that stand for its parameters to their names, ``insides`` those that
+    stand for whatever the parameters hold.
     """
 
     number: int
@@ -31,6 +32,7 @@ class Code:
     parameters: tuple[str, ...] = ()
     positional: int = 0
     arguments: dict[int, str] = field(default_factory=dict)
+    insides: dict[int, str] = field(default_factory=dict)
     defaults: dict[str, Objects] = field(default_factory=dict)
     methods: dict[str, Code] = field(default_factory=dict)
     bases: tuple[int, ...] = ()

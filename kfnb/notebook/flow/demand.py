@@ -123,6 +123,3 @@ def _together(
                     need.static.discard(name)
                     settled = False
             needs[latest].together.update(names)
-
-
-__all__ = ["Need", "demand"]

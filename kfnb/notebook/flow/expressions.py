@@ -12,6 +12,7 @@ from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.objects import NONE, Objects
 from kfnb.notebook.flow.scopes import (
     Comprehension,
+    Function,
     comprehension_locals,
     function_locals,
     parameters,
@@ -263,7 +264,11 @@ class Expressions(Calls):
         listed = parameters(node.args)
         code.parameters = tuple(a.arg for a in listed)
         code.positional = len(node.args.posonlyargs) + len(node.args.args)
-        code.arguments = {self.heap.at(a, "argument"): a.arg for a in listed}
+        for argument in listed:
+            itself = self.heap.at(argument, "argument")
+            inside = self.heap.at(argument, "inside")
+            code.arguments[itself] = code.insides[inside] = argument.arg
+            self.heap.store((itself,), frozenset((inside,)))
         if owner is not None and not isinstance(node, ast.Lambda):
             marks = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
             if "staticmethod" in marks:
@@ -274,11 +279,11 @@ class Expressions(Calls):
             code.owner = None
         return code
 
-    def _capture(self, code: Code, node: ast.AST) -> None:
+    def _capture(self, code: Code, node: Function) -> None:
         """Let a closure hold what the names of the functions around it stand for."""
         if not code.free:
             return
-        local = function_locals(node)[0]  # type: ignore[arg-type]
+        local = function_locals(node)[0]
         inner = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & code.free - local
         for name in sorted(inner):
             slot = self.names.slots.get(self.key(name))

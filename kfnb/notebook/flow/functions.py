@@ -71,7 +71,7 @@ class Functions(Machine):
     def may_call(self, objects: Objects) -> None:
         """Take functions that a value is or holds as possibly called, with anything."""
         for number in self.heap.code_of(objects):
-            self.apply(self.heap.code[number], UNKNOWN, certain=False, place=None)
+            self.apply(self.heap.code[number], UNKNOWN, certain=False, made=None)
 
     # -- summaries -------------------------------------------------------------
 
@@ -199,7 +199,9 @@ class Functions(Machine):
         parts = [self.summary(method) for method in code.methods.values()]
         parts += [self.summary(self.heap.code[base]) for base in code.bases]
         arguments = frozenset(
-            number for method in code.methods.values() for number in method.arguments
+            number
+            for method in code.methods.values()
+            for number in (*method.arguments, *method.insides)
         )
         reads: dict[str, tuple[bool, bool]] = {}
         bound: dict[str, Slot] = {}
@@ -223,22 +225,27 @@ class Functions(Machine):
     # -- application -----------------------------------------------------------
 
     def apply(
-        self, code: Code, arguments: Arguments, *, certain: bool, place: ast.AST | None
+        self, code: Code, arguments: Arguments, *, certain: bool, made: int | None
     ) -> Objects:
-        """Do here what calling ``code`` may do; gives what the call may return."""
+        """Do here what calling ``code`` may do; gives what the call may return.
+
+        ``made`` stands for whatever the call makes; None where nobody gets that.
+        """
         summary = self.summary(code)
         given = self._given(code, arguments)
-        result = self.make(place) if place is not None else None
 
         def mapped(objects: Iterable[int]) -> Objects:
             found: set[int] = set()
             for number in objects:
                 if number in code.arguments:
-                    found |= given.get(number, NONE)
+                    found |= given[code.arguments[number]]
+                elif number in code.insides:
+                    held = given[code.insides[number]]
+                    found |= self.heap.plain(self.heap.reach(held) - held)
                 elif self.inner.get(number) != code.number or number in self.heap.code:
                     found.add(number)
-                elif result is not None:
-                    found.add(result)
+                elif made is not None:
+                    found.add(made)
             return frozenset(found)
 
         with self.doubtful(not certain):
@@ -252,18 +259,16 @@ class Functions(Machine):
         self.record.identity |= summary.identity
         if summary.opaque and arguments.known and self.record.opaque is None:
             self.record.opaque = self.line
-        if result is None:
+        if made is None:
             return NONE
         returned = mapped(summary.returns)
-        if result in returned:
-            self.store(frozenset((result,)), mapped(self.heap.reach(summary.returns)))
+        if made in returned:
+            self.store(frozenset((made,)), mapped(self.heap.reach(summary.returns)))
         return returned
 
-    def _given(self, code: Code, arguments: Arguments) -> Mapping[int, Objects]:
-        given: dict[int, Objects] = {}
-        names = list(code.parameters)
-        for number, name in code.arguments.items():
-            position = names.index(name)
+    def _given(self, code: Code, arguments: Arguments) -> Mapping[str, Objects]:
+        given: dict[str, Objects] = {}
+        for position, name in enumerate(code.parameters):
             objects = arguments.keywords.get(name)
             if objects is None and position < code.positional:
                 if position < len(arguments.positional):
@@ -273,7 +278,7 @@ class Functions(Machine):
                 objects = NONE.union(*extra, *arguments.keywords.values())
             if objects is None:
                 objects = code.defaults.get(name, NONE)
-            given[number] = objects | arguments.spread
+            given[name] = objects | arguments.spread
         return given
 
     def _apply_names(

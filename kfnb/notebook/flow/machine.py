@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from kfnb.notebook.flow.code import Code, Frame, Missing, Read, Record
-from kfnb.notebook.flow.names import ANY, BOUND, UNBOUND, Names, Slot
+from kfnb.notebook.flow.names import BOUND, UNBOUND, Names, Slot
 from kfnb.notebook.flow.objects import NONE, Heap, Objects
 from kfnb.notebook.flow.tables import KNOWN_NAMES
 
@@ -273,6 +273,3 @@ def is_private(key: str) -> bool:
 def _history(name: str) -> bool:
     """Whether IPython makes this name of its history (``_12``, ``_i3``)."""
     return name.startswith("_") and name.lstrip("_i").isdigit()
-
-
-__all__ = ["ANY", "FREE", "Depends", "Machine", "is_private"]

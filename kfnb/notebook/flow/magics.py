@@ -143,7 +143,7 @@ class Machinery(Statements):
         self._trees.append(function)
         for number in self.define(function, "timed"):
             code = self.heap.code[number]
-            self.apply(code, _NO_ARGUMENTS, certain=self.doubt == 0, place=function)
+            self.apply(code, _NO_ARGUMENTS, certain=self.doubt == 0, made=None)
 
     def source(self, text: str, line: int, *, expression: bool = False) -> Objects | None:
         """Go through code that stands in a string; None where it does not parse."""

@@ -14,7 +14,7 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 def function_locals(node: Function) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
     """Give the names that are local to a function, and those declared global and nonlocal."""
-    arguments = frozenset(a.arg for a in parameters(node.args))
+    arguments = frozenset(a.arg for a in parameters(node.args)) | type_parameters(node)
     if isinstance(node, ast.Lambda):
         return arguments | _walrus([node.body]), frozenset(), frozenset()
     bound, global_names, nonlocal_names = _bound(node.body)
@@ -28,7 +28,13 @@ def function_locals(node: Function) -> tuple[frozenset[str], frozenset[str], fro
 def class_locals(node: ast.ClassDef) -> tuple[frozenset[str], frozenset[str]]:
     """Give the names that a class body binds for itself, and those it declares global."""
     bound, global_names, nonlocal_names = _bound(node.body)
-    return frozenset(bound - global_names - nonlocal_names), frozenset(global_names)
+    own = bound | type_parameters(node)
+    return frozenset(own - global_names - nonlocal_names), frozenset(global_names)
+
+
+def type_parameters(node: ast.AST) -> frozenset[str]:
+    """Give the ``T`` of ``def f[T](…)``; from Python 3.12 on."""
+    return frozenset(p.name for p in getattr(node, "type_params", ()))
 
 
 def comprehension_locals(node: Comprehension) -> frozenset[str]:

@@ -13,7 +13,7 @@ from kfnb.notebook.flow.expressions import Softly
 from kfnb.notebook.flow.functions import Arguments
 from kfnb.notebook.flow.names import UNBOUND
 from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.scopes import class_locals, imported_name, parameters
+from kfnb.notebook.flow.scopes import class_locals, imported_name, parameters, type_parameters
 
 
 class Statements(Branches):
@@ -209,7 +209,9 @@ class Statements(Branches):
         decorators = [(d, self.evaluate(d)) for d in node.decorator_list]
         objects = self.define(node, node.name, owner=owner)
         if self.annotations:
+            self.push("comprehension", self.make(node, "types"), type_parameters(node))
             self._annotations(node)
+            self.frames.pop()
         objects = self._decorated(objects, decorators)
         self.bind(node.name, objects)
 
@@ -221,7 +223,8 @@ class Statements(Branches):
             for number in self.heap.code_of(decorator):
                 code = self.heap.code[number]
                 sure = decorator == {number}
-                objects |= self.apply(code, arguments, certain=sure, place=node)
+                made = self.make(node, "decorated")
+                objects |= self.apply(code, arguments, certain=sure, made=made)
             self.use(decorator)
             objects |= self.heap.plain(decorator) and self.fresh(node, objects, decorator)
         return objects
@@ -238,8 +241,10 @@ class Statements(Branches):
 
     def _class(self, node: ast.ClassDef) -> None:
         decorators = [(d, self.evaluate(d)) for d in node.decorator_list]
+        self.push("comprehension", self.make(node, "types"), type_parameters(node))
         bases = NONE.union(*(self.evaluate(b) for b in node.bases), NONE)
         given = Arguments(keywords={k.arg or "": self.evaluate(k.value) for k in node.keywords})
+        self.frames.pop()
         bases |= given.all()
         number = self.make(node)
         objects = frozenset((number,))
@@ -272,10 +277,10 @@ class Statements(Branches):
             if state and not methods and name not in assigned:
                 code.state[name] = state
         self.heap.add_code(number, code)
-        self._made(node, code, given)
+        self._made(code, given)
         self.bind(node.name, self._decorated(objects, decorators))
 
-    def _made(self, node: ast.ClassDef, code: Code, given: Arguments) -> None:
+    def _made(self, code: Code, given: Arguments) -> None:
         """Call what a class's making calls: its metaclass, and ``__init_subclass__`` of bases."""
         own = frozenset((code.number,))
         calls = [
@@ -289,7 +294,7 @@ class Statements(Branches):
         ]
         for method, first in calls:
             arguments = Arguments([first, NONE, NONE, own], given.keywords, given.spread)
-            self.apply(method, arguments, certain=True, place=node)
+            self.apply(method, arguments, certain=True, made=None)
 
 
 def _exits(node: ast.Call) -> bool:

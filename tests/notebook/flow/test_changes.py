@@ -65,6 +65,8 @@ CHANGES = {
     "a partial": ("import functools\ndef add(l):\n    l.append(1)\nx = []\np = functools.partial(add, x)", "p()"),
     "a closure": ("def make(l):\n    def add():\n        l.append(1)\n    return add\nx = []\nadd = make(x)", "add()"),
     "a method of its class": ("class A:\n    def go(self):\n        self.n = 1\nx = A()", "x.go()"),
+    "a part of its argument": ("def go(d):\n    d['k'].append(1)\nx = []\nd = {}\nd['k'] = x", "go(d)"),
+    "a part of itself": ("class A:\n    def go(self):\n        self.l.append(1)\nx, o = [], A()\no.l = x", "o.go()"),
     "a method through another": ("class A:\n    def go(self):\n        self.step()\n    def step(self):\n        self.n = 1\nx = A()", "x.go()"),
     "an inherited method": ("class A:\n    def go(self):\n        self.n = 1\nclass B(A): pass\nx = B()", "x.go()"),
     "super": ("class A:\n    def go(self):\n        self.n = 1\nclass B(A):\n    def go(self):\n        super().go()\nx = B()", "x.go()"),
