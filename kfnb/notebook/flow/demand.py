@@ -117,9 +117,12 @@ def _together(
             if not sources:
                 continue
             latest = max(sources, key=position.__getitem__)
+            source = walked.facts[latest]
             for name in names:
-                if need.inputs.get(name) != latest:
+                # Setup that stands after that step makes its own.
+                there = source.touched.get(name) or source.start.get(name)
+                if need.inputs.get(name) != latest and there == facts.start[name]:
                     need.inputs[name] = latest
                     need.static.discard(name)
                     settled = False
-            needs[latest].together.update(names)
+            needs[latest].together.update(n for n in names if need.inputs.get(n) == latest)
