@@ -262,6 +262,8 @@ class Statements(Branches):
         local, global_names = class_locals(node)
         frame = self.push("class", number, local)
         frame.keys.update(dict.fromkeys(global_names))
+        for name in sorted(type_parameters(node)):
+            self.bind(name, NONE)
         self.execute(node.body)
         self.frames.pop()
         assigned = _assigned_on_instances(node)

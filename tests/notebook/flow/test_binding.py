@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.notebook.build import codes, pipeline
@@ -186,3 +188,16 @@ def test_an_inner_scope_of_a_class_does_not_see_its_names() -> None:
         ("step:a", "n = 5"), ("step:b", "class A:\n    n = 1\n    def f(self): return n\nA().f()")
     )
     assert dict(found.steps["b"].inputs) == {"n": "a"}
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="type parameters came with Python 3.12")
+def test_type_parameters_are_local() -> None:
+    found = pipeline(
+        (
+            "step:a",
+            "def f[T](x: T) -> T: return x\nclass A[U]:\n    y: U = None\ntype L[V] = list[V]",
+        ),
+        ("step:b", "f(A), L"),
+    )
+    assert not found.diagnostics
+    assert dict(found.steps["b"].inputs) == {"L": "a"}
