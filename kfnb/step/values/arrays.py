@@ -45,6 +45,11 @@ def is_array_kind(kind: type) -> bool:
     return numpy is not None and kind is getattr(numpy, "ndarray", None)
 
 
+def is_dtype_kind(kind: type) -> bool:
+    """Tell whether a type is a numpy dtype that may have fields."""
+    return kind.__module__.startswith("numpy") and kind.__name__ in ("VoidDType", "dtype[void]")
+
+
 def root(array: Any) -> Any:
     """Give the object that owns an array's memory: an array, or whatever lent it a buffer."""
     while True:

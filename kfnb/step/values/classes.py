@@ -75,15 +75,17 @@ def with_version(kind: type, reduced: Any) -> Any:
     make, arguments, state, items, pairs, setter = reduced
     if setter is not machinery._class_setstate:
         return reduced
-    return make, arguments, (_version(kind), state), items, pairs, set_state
+    return make, arguments, (_version(kind), kind.__qualname__, state), items, pairs, set_state
 
 
-def set_state(kind: type, state: tuple[int, Any]) -> type:
+def set_state(kind: type, state: tuple[int, str, Any]) -> type:
     """Fill a class that was loaded, unless this kernel has it in a later state."""
-    version, contents = state
+    version, name, contents = state
     known = _loaded.get(kind)
     if known is None or known[0] < version:
         machinery._class_setstate(kind, contents)
+        if kind.__qualname__ != name:
+            kind.__qualname__ = name
         _loaded[kind] = version, _snapshot(kind)
     return kind
 

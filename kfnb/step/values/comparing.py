@@ -20,6 +20,7 @@ _REMEMBERED = {
     "sklearn": frozenset({"_stop_words_id", "_n_threads"}),
     "matplotlib": frozenset({"_stale", "_cachedRenderer"}),
 }
+_CONTAINERS = (type, list, dict, set, frozenset, tuple, str, bytes, bytearray, int, float, complex)
 
 
 class ComparingPickler(Pickler):
@@ -65,17 +66,20 @@ class ComparingPickler(Pickler):
         pandas = module("pandas")
         if kind.__module__.startswith("pandas") and pandas is not None:
             return _pandas_parts
-        if issubclass(kind, type):
+        own_way = kind.__reduce__ is not object.__reduce__ or issubclass(kind, _CONTAINERS)
+        if own_way or kind.__reduce_ex__ is not object.__reduce_ex__:
             return None
         dropped = _REMEMBERED.get(kind.__module__.partition(".")[0], frozenset()) | _lazy(kind)
         if not dropped:
             return None
 
         def bare(value: Any) -> Any:
-            state = getattr(value, "__dict__", None)
-            if not isinstance(state, dict) or dropped.isdisjoint(state):
+            getter = getattr(value, "__getstate__", None)  # every object has it from 3.11 on
+            state = getter() if getter is not None else vars(value)
+            state, slots = state if isinstance(state, tuple) and len(state) == 2 else (state, None)
+            if not isinstance(state, dict):
                 return None
-            return kind, {k: v for k, v in state.items() if k not in dropped}
+            return kind, {k: v for k, v in state.items() if k not in dropped}, slots
 
         return bare
 

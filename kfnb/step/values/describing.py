@@ -58,11 +58,19 @@ class _Short(reprlib.Repr):
         if isinstance(x, (bytes, bytearray, memoryview)):
             return f"<{type_name(x)}, {len(x)} bytes>"
         kind = type(x)
-        if dataclasses.is_dataclass(x) and kind.__repr__.__qualname__.endswith("__repr__"):
+        if dataclasses.is_dataclass(x) and hasattr(kind.__repr__, "__wrapped__"):
             fields = [f.name for f in dataclasses.fields(x) if f.repr and hasattr(x, f.name)]
             shown = (f"{n}={self.repr1(getattr(x, n), level - 1)}" for n in fields[:_MOST])
             more = ", …" if len(fields) > _MOST else ""
             return f"{kind.__qualname__}({', '.join(shown)}{more})"
+        if isinstance(x, tuple) and hasattr(kind, "_fields"):
+            pairs = zip(kind._fields[:_MOST], x, strict=False)
+            shown = (f"{n}={self.repr1(item, level - 1)}" for n, item in pairs)
+            more = ", …" if len(kind._fields) > _MOST else ""
+            return f"{kind.__name__}({', '.join(shown)}{more})"
+        for base in (list, tuple, set, frozenset, dict):
+            if isinstance(x, base):
+                return f"{kind.__name__}({getattr(self, 'repr_' + base.__name__)(x, level)})"
         if _own_repr(kind) and _held(x) > _MOST_HELD:
             count = f", {len(x)} items" if isinstance(x, Sized) else ""
             return f"<{type_name(x)}{count}>"
@@ -135,14 +143,16 @@ def _own_repr(kind: type) -> bool:
     return any("__repr__" in vars(base) for base in kind.__mro__[:-1])
 
 
-def _held(value: Any, depth: int = 2) -> int:
+def _held(value: Any, depth: int = 3) -> int:
     """Count roughly what an object holds, as far as that is quick."""
-    count = len(value) if isinstance(value, Sized) else 0
-    state = getattr(value, "__dict__", None)
-    if depth and isinstance(state, dict):
-        count += len(state)
-        for item in itertools.islice(state.values(), 50):
-            count += _held(item, depth - 1)
+    count = len(value) if isinstance(value, Sized) else 1
+    parts = [getattr(value, "__dict__", None), value]
+    for part in parts if depth else ():
+        if isinstance(part, dict):
+            part = part.values()
+        elif not isinstance(part, (list, tuple, set, frozenset)):
+            continue
+        count += sum(_held(item, depth - 1) for item in itertools.islice(part, 50))
     return count
 
 

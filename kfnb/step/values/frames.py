@@ -50,9 +50,11 @@ def is_constant(value: Any) -> bool:
     pandas = module("pandas")
     kinds = (
         pandas.Index, pandas.Timestamp, pandas.Timedelta, pandas.Period, pandas.Interval,
-        pandas.DateOffset, pandas.api.extensions.ExtensionDtype,
+        pandas.api.extensions.ExtensionDtype,
     )  # fmt: skip
-    return isinstance(value, kinds) or "dtype" in type(value).__name__.lower()
+    if isinstance(value, kinds) or "dtype" in type(value).__name__.lower():
+        return True
+    return any(base.__name__ in ("BaseOffset", "NAType", "NaTType") for base in type(value).__mro__)
 
 
 def _arrays(value: Any, depth: int = 3) -> list[Any]:

@@ -28,10 +28,16 @@ SINGLETONS = (
     ("dataclasses", "MISSING"),
     ("dataclasses", "KW_ONLY"),
     ("random", "_inst"),
+    ("sys", "stdout"),
+    ("sys", "stderr"),
     ("numpy.random.mtrand", "_rand"),
 )
 """Objects that libraries compare by identity, or that are one for the whole process."""
 
+_REFUSED = {
+    ("IPython.core.display_functions", "DisplayHandle"),
+    ("IPython.display", "DisplayHandle"),
+}
 _Reducer = Callable[[Any], Any]
 
 
@@ -76,6 +82,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self._references = _references(self._main, self._names)
         self._how: dict[type, _Reducer | None] = {}
         self._cells: dict[int, Any] = {}
+        self._wholes: dict[int, Any] = {}
         self.classes: dict[str, None] = {}
         self.globals: dict[str, None] = {}
         self.leaves: dict[int, Any] = {}
@@ -107,12 +114,14 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._type_variable
         if issubclass(kind, logging.Logger):
             return self._leaf
-        if kind.__module__.startswith("IPython") and kind.__name__ == "DisplayHandle":
+        if kind is io.TextIOWrapper or (kind.__module__, kind.__name__) in _REFUSED:
             return _refuse
         package = kind.__module__.partition(".")[0]
         self.foreign |= package != "numpy" and package not in sys.stdlib_module_names
         if arrays.is_array_kind(kind):
             return self._array
+        if arrays.is_dtype_kind(kind):
+            return self._dtype
         if subarrays.knows(kind):
             return subarrays.reduce
         if tensors.knows(kind):
@@ -208,17 +217,30 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             self._leaf(part)
         return NotImplemented
 
+    def _dtype(self, dtype: Any) -> Any:
+        reduced = dtype.__reduce__()
+        for part in reduced[2]:  # the table of fields is one for all that have the dtype
+            self._leaf(part)
+        return reduced
+
     def _array(self, array: Any) -> Any:
+        if id(array) in self._wholes:
+            return NotImplemented
         self.uses.append(arrays.use(array))
         hull = self._layout.find(array)
-        if hull is not None and hull.whole is not array:
-            found = arrays.reduce_view(array, hull)
+        if hull is not None:
+            self._wholes[id(hull.whole)] = hull.whole
+            found = arrays.reduce_view(array, hull) if hull.whole is not array else None
             if found is not None:
                 return found
         flags = array.flags
         if array.dtype.kind in arrays.BUFFERED and (flags.c_contiguous or flags.f_contiguous):
             return NotImplemented
-        return arrays.reduce_memory(array) or NotImplemented
+        found = arrays.reduce_memory(array)
+        if found is None:
+            return NotImplemented
+        self._wholes[id(found[1][0])] = found[1][0]
+        return found
 
 
 def _references(main: dict[str, Any], names: Collection[str]) -> dict[int, tuple[Any, str]]:
@@ -226,7 +248,7 @@ def _references(main: dict[str, Any], names: Collection[str]) -> dict[int, tuple
     found: dict[int, tuple[Any, str]] = {}
     for home, name in SINGLETONS:
         loaded = sys.modules.get(home)
-        if loaded is not None and hasattr(loaded, name):
+        if loaded is not None and getattr(loaded, name, None) is not None:
             found[id(getattr(loaded, name))] = home, name
     for name in sorted(names):
         obj = main.get(name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
+import itertools
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from kfnb.step.values.describing import type_name
@@ -122,7 +124,7 @@ def _children(value: object) -> Iterator[tuple[str, Any]]:
         for key, item in list(value.items()):
             yield f"[{_short(key)}]", item
             yield f".keys()[{_short(key)}]", key
-    elif isinstance(value, (list, tuple)):
+    elif isinstance(value, (list, tuple, collections.deque)):
         yield from ((f"[{n}]", item) for n, item in enumerate(value))
     elif isinstance(value, (set, frozenset)):
         yield from ((f"[{_short(item)}]", item) for item in value)
@@ -142,6 +144,9 @@ def _children(value: object) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, type):
         yield from ((f".{key}", item) for key, item in list(vars(value).items()))
         return
+    elif (items := _elements(value)) is not None:
+        yield from ((f"[{_short(key)}]", item) for key, item in items)
+        return
     if not isinstance(value, types.ModuleType):
         state = getattr(value, "__dict__", None)
         if isinstance(state, dict):
@@ -154,6 +159,20 @@ def _children(value: object) -> Iterator[tuple[str, Any]]:
         for part in ("func", "args", "keywords"):  # functools.partial has them in C
             if type(value).__name__ == "partial" and hasattr(value, part):
                 yield f".{part}", getattr(value, part)
+
+
+def _elements(value: Any) -> Iterator[tuple[Any, Any]] | None:
+    """Give the objects in an array, a series or a frame; None for anything else."""
+    package = type(value).__module__.partition(".")[0]
+    if package == "numpy" and getattr(getattr(value, "dtype", None), "hasobject", False):
+        return ((key[0] if len(key) == 1 else key, value[key]) for key in _indices(value.shape))
+    if package == "pandas" and type(value).__name__ in ("DataFrame", "Series"):
+        return iter(value.items())
+    return None
+
+
+def _indices(shape: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    return itertools.product(*(range(size) for size in shape))
 
 
 def _short(key: object) -> str:

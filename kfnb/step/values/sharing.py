@@ -47,6 +47,7 @@ class Reached:
         leaves = pickler.leaves
         kinds: dict[type, bool | None] = {}
         objects: set[int] = set()
+        states: set[int] = set()
         for key, (_, met) in memo.items():
             kind = type(met)
             mutable = kinds.get(kind)
@@ -54,10 +55,12 @@ class Reached:
                 mutable = kinds[kind] = _mutable_kind(kind)
             if mutable is None:
                 mutable = _mutable(met)
+                if not mutable:
+                    states.add(id(getattr(met, "__dict__", None)))
             if mutable and key not in leaves:
                 objects.add(key)
         memory = [use for use in pickler.uses if use.high > use.low and _shares(use, leaves)]
-        return cls(frozenset(objects), memory, (pickler, memo))
+        return cls(frozenset(objects - states), memory, (pickler, memo))
 
 
 def groups(reached: Mapping[str, Reached]) -> list[list[str]]:

@@ -1,0 +1,3 @@
+from tests.values.kernels import step
+
+__all__ = ["step"]
