@@ -24,7 +24,7 @@ class Point:
     many: Any
 
 
-Named = collections.namedtuple("Named", "a b")
+Named = collections.namedtuple("Named", "a b")  # noqa: PYI024
 
 
 class Evil:

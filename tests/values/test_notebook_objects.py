@@ -255,8 +255,10 @@ except TypeError:
         "True BLUE! 3 True",
         "factory.<locals>.Data(a=1, b=[]) factory.<locals>.Data(a=5, b=[]) ['a', 'b']",
         "Sub(a=1, b=[], d=4) 3 [True, True]",
-        "factory.<locals>.Frozen(a=2, b=0.5) True True Pair(left=1, right=9) "
-        "Pair(left=2, right=9) Typed(a=5, b='t')",
+        (
+            "factory.<locals>.Frozen(a=2, b=0.5) True True Pair(left=1, right=9) "
+            "Pair(left=2, right=9) Typed(a=5, b='t')"
+        ),
         "True True True Error('e')",
         "True True",
         "abstract",

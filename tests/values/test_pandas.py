@@ -35,7 +35,7 @@ COLUMNS = {
     "float": np.linspace(0, 1, N),
     "complex": np.arange(N) * 1j,
     "bool": [True, False] * 3,
-    "str": pd.Series(list("abcde") + [None], dtype="str"),
+    "str": pd.Series([*"abcde", None], dtype="str"),
     "python str": pd.array(list("abcdef"), dtype=pd.StringDtype("python")),
     "arrow str": pd.array(["a", None] * 3, dtype=pd.StringDtype("pyarrow")),
     "object": pd.Series([1, "a", None, [2], {"x": 1}, (3,)], dtype=object),

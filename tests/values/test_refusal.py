@@ -62,6 +62,7 @@ def closing(value: Any) -> Any:
     return value
 
 
+# ruff: noqa: SIM115 (open files are what these are about)
 LEAVES = [
     ("generator", lambda: (n for n in range(3)), "list(...)"),
     ("async_generator", agen, "list(...)"),
@@ -72,8 +73,8 @@ LEAVES = [
     ("concurrent.ThreadPoolExecutor", ThreadPoolExecutor, "end in the step"),
     ("sqlite3.Connection", lambda: sqlite3.connect(":memory:"), "connect in the step"),
     ("socket.socket", socket.socket, "connect in the step"),
-    ("_io.BufferedReader", lambda: open(sys.executable, "rb"), "keep its path"),
-    ("_io.TextIOWrapper", lambda: open(os.devnull, "a+"), "keep its path"),
+    ("_io.BufferedReader", lambda: Path(sys.executable).open("rb"), "keep its path"),
+    ("_io.TextIOWrapper", lambda: Path(os.devnull).open("a+"), "keep its path"),
     ("asyncio._UnixSelectorEventLoop", asyncio.new_event_loop, "end in the step"),
 ]  # fmt: skip
 
@@ -116,7 +117,7 @@ def test_display_handles(tmp_path: Path) -> None:
         (lambda x: x, "bad"),
         (lambda x: (1, [x]), "bad[1][0]"),
         (lambda x: {"k": {2: x}}, "bad['k'][2]"),
-        (lambda x: Slotted(x), "bad.held"),
+        (Slotted, "bad.held"),
         (lambda x: np.array([None, x], dtype=object), "bad[1]"),
         (lambda x: np.array([[0, x]], dtype=object), "bad[(0, 1)]"),
         (lambda x: pd.DataFrame({"a": [1, 2], "b": [None, x]}), "bad['b'][1]"),

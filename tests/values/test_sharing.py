@@ -29,7 +29,7 @@ class Colour(enum.Enum):
     RED = 1
 
 
-class Pair(collections.namedtuple("PairBase", "a b")):
+class Pair(collections.namedtuple("PairBase", "a b")):  # noqa: PYI024
     __slots__ = ()
 
 

@@ -105,7 +105,7 @@ def setitem(v: Any, key: Any, value: Any) -> None:
 CHANGES: list[tuple[str, Callable[[], Any], Callable[[Any], object]]] = [
     ("array", lambda: np.arange(5), lambda v: setitem(v, 0, 9)),
     ("big array", lambda: np.arange(BIG), lambda v: setitem(v, BIG // 2, 9)),
-    ("sort", lambda: np.arange(BIG)[::-1].copy(), lambda v: v.sort()),
+    ("sort", np.arange(BIG)[::-1].copy, lambda v: v.sort()),
     ("list", lambda: [1, [2]], lambda v: v[1].append(3)),
     ("dict", lambda: {"a": {1}}, lambda v: v["a"].add(5)),
     ("object", Plain, lambda v: setattr(v, "new", 1)),
@@ -190,7 +190,7 @@ class Fragile:
 
 
 def test_what_pickles_differently_each_time_is_unknown(tmp_path: Path) -> None:
-    found, watch = watched(tmp_path, v=Random(), w=[1])
+    _, watch = watched(tmp_path, v=Random(), w=[1])
     assert watch.changed() == set()
     assert watch.unknown == {"v"}
     watch = values.Watch({"f": io.StringIO, "lock": __import__("threading").Lock()})

@@ -66,8 +66,10 @@ class ComparingPickler(Pickler):
         pandas = module("pandas")
         if kind.__module__.startswith("pandas") and pandas is not None:
             return _pandas_parts
-        own_way = kind.__reduce__ is not object.__reduce__ or issubclass(kind, _CONTAINERS)
-        if own_way or kind.__reduce_ex__ is not object.__reduce_ex__:
+        own_ways = {"__reduce__", "__reduce_ex__"}
+        if issubclass(kind, _CONTAINERS) or any(
+            not own_ways.isdisjoint(vars(base)) for base in kind.__mro__[:-1]
+        ):
             return None
         dropped = _REMEMBERED.get(kind.__module__.partition(".")[0], frozenset()) | _lazy(kind)
         if not dropped:

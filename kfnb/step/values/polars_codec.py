@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import pickle
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -12,11 +13,15 @@ class PolarsCodec:
     """Frames and series; everything else of polars pickles as usual."""
 
     def reduce(self, value: Any) -> Any:
-        """Reduce a frame or series to its Arrow IPC bytes."""
+        """Reduce a frame or series to its Arrow IPC bytes; columns of objects to lists."""
         polars = sys.modules["polars"]
         if type(value) is polars.DataFrame:
+            if polars.Object in value.dtypes:
+                return columns, (value.get_columns(),)
             return frame, (_written(value),)
         if type(value) is polars.Series:
+            if value.dtype == polars.Object:
+                return objects, (value.name, value.to_list())
             return series, (_written(value.to_frame("")), value.name)
         return None
 
@@ -31,6 +36,20 @@ def frame(data: Any) -> Any:
 def series(data: Any, name: str) -> Any:
     """Give the series that was written."""
     return frame(data).to_series().alias(name)
+
+
+def objects(name: str, values: Sequence[Any]) -> Any:
+    """Give a series of Python objects, which Arrow does not know."""
+    import polars
+
+    return polars.Series(name, values, dtype=polars.Object)
+
+
+def columns(found: Sequence[Any]) -> Any:
+    """Give a frame of its columns."""
+    import polars
+
+    return polars.DataFrame(found)
 
 
 def _written(value: Any) -> Any:

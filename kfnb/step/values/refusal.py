@@ -167,7 +167,8 @@ def _elements(value: Any) -> Iterator[tuple[Any, Any]] | None:
     if package == "numpy" and getattr(getattr(value, "dtype", None), "hasobject", False):
         return ((key[0] if len(key) == 1 else key, value[key]) for key in _indices(value.shape))
     if package == "pandas" and type(value).__name__ in ("DataFrame", "Series"):
-        return iter(value.items())
+        pairs: Iterator[tuple[Any, Any]] = iter(value.items())
+        return pairs
     return None
 
 
