@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
+Span = tuple[int, int]
+"""Addresses: first, one past the last."""
 _SMAPS = Path("/proc/self/smaps")
 _CHUNK = 1 << 20
 
@@ -30,16 +32,19 @@ def span(view: memoryview) -> tuple[int, int]:
     return first, first + view.nbytes
 
 
-def written(mapping: tuple[int, int]) -> bool | None:
-    """Tell whether a page of a private mapping was written to; None where nobody says.
+def written(mappings: Collection[Span]) -> Collection[Span]:
+    """Give those private mappings of which a page was written to; all where nobody says.
 
     The kernel counts pages that were copied on write as anonymous (see proc(5), smaps).
     """
+    if not mappings:
+        return ()
     try:
         with _SMAPS.open("rb") as lines:
-            return any(size for size in _anonymous(lines, mapping))
+            touched = list(_anonymous(lines))
     except OSError:
-        return None
+        return mappings
+    return {m for m in mappings if any(low < m[1] and high > m[0] for low, high in touched)}
 
 
 def equal(one: memoryview, two: memoryview) -> bool:
@@ -51,14 +56,13 @@ def equal(one: memoryview, two: memoryview) -> bool:
     )
 
 
-def _anonymous(lines: Iterator[bytes], mapping: tuple[int, int]) -> Iterator[int]:
-    """Give the anonymous kilobytes of each part of a mapping."""
-    inside = False
+def _anonymous(lines: Iterable[bytes]) -> Iterator[Span]:
+    """Give the addresses of mappings that have anonymous pages."""
+    mapping = b""
     for line in lines:
-        first = line.split(b" ", 1)[0]
-        if first.endswith(b":"):
-            if inside and first == b"Anonymous:":
-                yield int(line.split()[1])
-        elif b"-" in first:
-            start, end = (int(address, 16) for address in first.split(b"-"))
-            inside = start < mapping[1] and end > mapping[0]
+        if line.startswith(b"Anonymous:"):
+            if int(line.split()[1]):
+                start, end = mapping.split(b" ", 1)[0].split(b"-")
+                yield int(start, 16), int(end, 16)
+        elif line[:1] in b"0123456789abcdef":
+            mapping = line

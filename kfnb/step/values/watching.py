@@ -79,20 +79,16 @@ class Watch:
         """Give the names of values that are not what they were."""
         found: set[str] = set()
         self.unknown = set()
-        touched = {
-            id(w.bundle): memory.written(w.bundle.span)
-            for w in self._watched
-            if w.bundle.span is not None
-        }
+        touched = memory.written({w.bundle.span for w in self._watched if w.bundle.span is not None})
         for watched in self._watched:
-            verdict = self._verdict(watched, touched.get(id(watched.bundle), False))
+            verdict = self._verdict(watched, watched.bundle.span in touched)
             if verdict is None:
                 self.unknown.add(watched.name)
             elif verdict:
                 found.add(watched.name)
         return found
 
-    def _verdict(self, watched: _Watched, touched: bool | None) -> bool | None:
+    def _verdict(self, watched: _Watched, touched: bool) -> bool | None:
         bundle, before = watched.bundle, watched.before
         if before is None:
             return None
@@ -100,7 +96,7 @@ class Watch:
         if now is None:
             return True  # It could be pickled; somebody put something into it.
         if now.digest == before.digest:
-            return touched is not False and not _as_in_file(bundle, now.mapped)
+            return touched and not _as_in_file(bundle, now.mapped)
         again = self._look(bundle, watched.value)
         if again is None or again.digest != now.digest:
             return None
