@@ -162,10 +162,10 @@ def test_polars_go_out_of_band(tmp_path: Path) -> None:
     "value",
     [
         pa.array([1, None, 3]), pa.array(["a", None]), pa.chunked_array([[1], [2, 3]]),
-        pa.table({"a": [1, 2], "b": ["x", None]}), pa.record_batch({"a": [1.5]}),
+        pa.Table.from_pydict({"a": [1, 2], "b": ["x", None]}), pa.RecordBatch.from_pydict({"a": [1.5]}),
         pa.schema([("a", pa.int8())], metadata={"k": "v"}), pa.scalar(5), pa.int64(),
         pa.array([[1], None]), pa.array(["a", "b", "a"]).dictionary_encode(),
-        pa.table({"a": range(100_000)}), pa.table({"a": range(100_000)}).slice(10, 5),
+        pa.Table.from_pydict({"a": range(100_000)}), pa.Table.from_pydict({"a": range(100_000)}).slice(10, 5),
     ],
     ids=lambda v: type(v).__name__,
 )  # fmt: skip

@@ -128,6 +128,8 @@ def test_a_loaded_frame_is_changed_in_place(rows: int) -> None:
 
 
 def test_frames_made_of_one_another_are_no_aliases(tmp_path: Path) -> None:
+    if pd.__version__ < "3":
+        pd.options.mode.copy_on_write = True
     frame = pd.DataFrame(
         {"a": np.arange(N), "b": np.linspace(0, 1, N), "c": list("xyzxyz"),
          "d": pd.date_range("2020", periods=N), "e": pd.Categorical(list("aabbcc"))},

@@ -45,16 +45,16 @@ def copy_on_write(pandas: Any) -> bool:
         return False
 
 
-def is_constant(value: Any) -> bool:
-    """Tell whether a pandas object is one that never changes."""
+def is_constant_kind(kind: type) -> bool:
+    """Tell whether pandas objects of a type never change."""
     pandas = module("pandas")
     kinds = (
         pandas.Index, pandas.Timestamp, pandas.Timedelta, pandas.Period, pandas.Interval,
         pandas.api.extensions.ExtensionDtype,
     )  # fmt: skip
-    if isinstance(value, kinds) or "dtype" in type(value).__name__.lower():
+    if issubclass(kind, kinds) or "dtype" in kind.__name__.lower():
         return True
-    return any(base.__name__ in ("BaseOffset", "NAType", "NaTType") for base in type(value).__mro__)
+    return any(base.__name__ in ("BaseOffset", "NAType", "NaTType") for base in kind.__mro__)
 
 
 def _arrays(value: Any, depth: int = 3) -> list[Any]:

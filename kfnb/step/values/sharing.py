@@ -6,6 +6,7 @@ mutable object, or arrays that look into the same memory, belong together.
 
 from __future__ import annotations
 
+import gc
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,33 +35,50 @@ _VALUES = (tuple, frozenset, str, bytes, int, float, complex)
 
 @dataclass(frozen=True)
 class Reached:
-    """Mutable objects that a value is made of, by id, and the memory that its arrays lie in."""
+    """Mutable objects that a value is made of, by id, and the memory that its arrays lie in.
+
+    The pickler is kept because it holds what it has met: ids stay those of these objects.
+    """
 
     objects: frozenset[int]
     memory: Sequence[arrays.Use]
     keep: object
 
     @classmethod
-    def of(cls, pickler: Pickler) -> Reached:
-        """Sort what a pickler has met."""
-        memo = pickler.memo.copy()
+    def of(cls, pickler: Pickler, *, objects: bool = True) -> Reached:
+        """Sort what a pickler has met; without ``objects`` only the memory of arrays."""
+        found = _objects(pickler) if objects else frozenset()
         leaves = pickler.leaves
-        kinds: dict[type, bool | None] = {}
-        objects: set[int] = set()
-        states: set[int] = set()
-        for key, (_, met) in memo.items():
+        memory = [use for use in pickler.uses if use.high > use.low and _shares(use, leaves)]
+        return cls(found, memory, pickler)
+
+
+def _objects(pickler: Pickler) -> frozenset[int]:
+    """Give the ids of the objects that a pickler has met and that can change."""
+    kinds: dict[type, bool | None] = {}
+    found: set[int] = set()
+    states: set[int] = set()
+    collecting = gc.isenabled()
+    gc.disable()  # millions of small tuples are made, and none of them is garbage
+    try:
+        for key, (_, met) in pickler.memo.copy().items():
             kind = type(met)
-            mutable = kinds.get(kind)
-            if kind not in kinds:
+            try:
+                mutable = kinds[kind]
+            except KeyError:
                 mutable = kinds[kind] = _mutable_kind(kind)
             if mutable is None:
-                mutable = _mutable(met)
-                if not mutable:
-                    states.add(id(getattr(met, "__dict__", None)))
-            if mutable and key not in leaves:
-                objects.add(key)
-        memory = [use for use in pickler.uses if use.high > use.low and _shares(use, leaves)]
-        return cls(frozenset(objects - states), memory, (pickler, memo))
+                mutable = not importable(met)
+                if isinstance(met, _VALUES):
+                    mutable = bool(getattr(met, "__dict__", None))
+            if mutable:
+                found.add(key)
+            elif kind.__dictoffset__ and kind is not types.FunctionType:
+                states.add(id(getattr(met, "__dict__", None)))
+    finally:
+        if collecting:
+            gc.enable()
+    return frozenset(found - states - pickler.leaves.keys())
 
 
 def groups(reached: Mapping[str, Reached]) -> list[list[str]]:
@@ -109,24 +127,15 @@ def _mutable_kind(kind: type) -> bool | None:
     """Tell whether values of a type can change in place; None: it depends on the value."""
     if kind in _IMMUTABLE_TYPES or issubclass(kind, type) or arrays.is_array_kind(kind):
         return False
-    if kind in (list, dict, set, bytearray):
-        return True
     if kind.__module__ in _IMMUTABLE_MODULES or type(kind).__module__ == "enum":
         return False
-    if kind.__module__.partition(".")[0] in _IMMUTABLE_PACKAGES:
-        return False
-    return None
-
-
-def _mutable(value: Any) -> bool:
-    kind = type(value)
-    if isinstance(value, _VALUES):
-        return bool(getattr(value, "__dict__", None))
     package = kind.__module__.partition(".")[0]
-    if package == "numpy":
-        numpy = arrays.module("numpy")
-        if isinstance(value, (numpy.dtype, numpy.generic, numpy.ufunc)):
-            return False
-    if package == "pandas":
-        return not frames.is_constant(value)
-    return not importable(value)
+    if package in _IMMUTABLE_PACKAGES or (package == "pandas" and frames.is_constant_kind(kind)):
+        return False
+    numpy = arrays.module("numpy")
+    if numpy is not None and issubclass(kind, (numpy.dtype, numpy.generic, numpy.ufunc)):
+        return False
+    callable_kind = any("__call__" in vars(base) for base in kind.__mro__[:-1])
+    if callable_kind or issubclass(kind, _VALUES):
+        return None
+    return True

@@ -79,7 +79,9 @@ class Watch:
         """Give the names of values that are not what they were."""
         found: set[str] = set()
         self.unknown = set()
-        touched = memory.written({w.bundle.span for w in self._watched if w.bundle.span is not None})
+        touched = memory.written(
+            {w.bundle.span for w in self._watched if w.bundle.span is not None}
+        )
         for watched in self._watched:
             verdict = self._verdict(watched, watched.bundle.span in touched)
             if verdict is None:
