@@ -211,3 +211,36 @@ def test_without_the_count_of_pages_buffers_are_compared(
     found, watch = watched(tmp_path / "s", a=np.zeros(BIG), b=np.zeros(BIG))
     found["b"][7] = 1
     assert watch.changed() == {"b"}
+
+
+class Node:
+    """Leads back to itself, and remembers."""
+
+    def __init__(self) -> None:
+        self.me = [self]
+
+    @functools.cached_property
+    def size(self) -> int:
+        return len(self.me)
+
+
+def test_what_leads_back_to_itself(tmp_path: Path) -> None:
+    found, watch = watched(tmp_path, v=Node())
+    assert found["v"].size == 1
+    assert watch.changed() == set()
+    assert watch.unknown == set()
+    found["v"].me.append(5)
+    assert watch.changed() == {"v"}
+
+
+def test_of_figures_nobody_can_tell(tmp_path: Path) -> None:
+    figure = pytest.importorskip("matplotlib.figure")
+    made = figure.Figure()
+    made.subplots().plot([1, 2])
+    found, watch = watched(tmp_path, alone=made, beside={"figure": figure.Figure(), "n": [1]})
+    found["alone"].savefig(io.BytesIO())
+    found["beside"]["figure"].savefig(io.BytesIO())
+    assert watch.changed() == set()
+    assert watch.unknown == {"alone", "beside"}
+    found["beside"]["n"].append(2)
+    assert watch.changed() == {"beside"}

@@ -18,20 +18,30 @@ from kfnb.step.values.pickling import Pickler
 _REMEMBERED = {
     "scipy": frozenset({"_has_sorted_indices", "_has_canonical_format"}),
     "sklearn": frozenset({"_stop_words_id", "_n_threads"}),
-    "matplotlib": frozenset({"_stale", "_cachedRenderer"}),
 }
 _CONTAINERS = (type, list, dict, set, frozenset, tuple, str, bytes, bytearray, int, float, complex)
+
+
+class Bare:
+    """Stands for an object of which only parts count."""
 
 
 class ComparingPickler(Pickler):
     """Gives equal bytes for values that are equal to their users.
 
     What it needs to know of classes it forgets afterwards.
+
+    Attributes
+    ----------
+    unknowable
+        Whether there are parts that it does not compare: drawing a figure changes nearly
+        all of it, and whoever shows one does not mean to.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._tracked: list[tuple[Any, str]] = []
+        self.unknowable = False
 
     def dump(self, obj: Any) -> None:
         """Pickle, and leave no class with an id that it has not got by being saved."""
@@ -47,6 +57,10 @@ class ComparingPickler(Pickler):
         if key is not None:
             self._tracked.append((kind, key))
 
+    def _drawn(self, artist: Any) -> Any:
+        self.unknowable = True
+        return (type(artist).__name__,)
+
     def _reducer(self, kind: type) -> Any:
         usual = super()._reducer(kind)
         bare = self._bare_of(kind)
@@ -56,13 +70,15 @@ class ComparingPickler(Pickler):
         def reduce(value: Any) -> Any:
             parts = bare(value)
             if parts is not None:
-                return tuple, (parts,)
+                return Bare, (), parts  # as a state, because parts may lead back to the value
             return usual(value) if usual is not None else NotImplemented
 
         return reduce
 
     def _bare_of(self, kind: type) -> Any:
         """Find what gives the parts of a value that count; None: all of them do."""
+        if any(base.__module__ == "matplotlib.artist" for base in kind.__mro__):
+            return self._drawn
         pandas = module("pandas")
         if kind.__module__.startswith("pandas") and pandas is not None:
             return _pandas_parts

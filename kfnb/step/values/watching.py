@@ -23,6 +23,7 @@ class _Look:
     digest: bytes
     mapped: Sequence[tuple[int, memoryview]]
     foreign: bool
+    unknowable: bool
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,9 @@ class Watch:
         if now is None:
             return True  # It could be pickled; somebody put something into it.
         if now.digest == before.digest:
-            return touched and not _as_in_file(bundle, now.mapped)
+            if touched and not _as_in_file(bundle, now.mapped):
+                return True
+            return None if now.unknowable else False
         again = self._look(bundle, watched.value)
         if again is None or again.digest != now.digest:
             return None
@@ -122,7 +125,8 @@ class Watch:
                 mapped.append((at, buffer))
             else:
                 digest.update(buffer)
-        return _Look(digest.digest(), mapped, one.pickler.foreign)
+        pickler = one.pickler
+        return _Look(digest.digest(), mapped, pickler.foreign, pickler.unknowable)
 
     def _equal_contents(self, watched: _Watched) -> bool:
         """Compare a value with the one in the file, by what their users see."""
