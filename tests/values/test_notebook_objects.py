@@ -56,6 +56,27 @@ def _(x: int): return "int"
     assert b.text == "True True True"
 
 
+def test_classes_made_by_calls_go_by_reference_where_they_are_definitions(step: Kernels) -> None:
+    setup = """
+import collections
+def factory():
+    class Hidden: pass
+    return Hidden
+Made = factory()
+Row = collections.namedtuple("Point", "x y")
+def plain(f):
+    def wrapper(): return f()
+    return wrapper
+@plain
+def wrapped(): return 5
+"""
+    a = step("v = [Made(), Row(1, 2), wrapped]", setup=setup, save="v",
+             definitions="factory Made Row plain wrapped")  # fmt: skip
+    assert a.result["classes"] == {"v": ["Made", "Row", "wrapped"]}
+    b = step("print(type(v[0]) is Made, type(v[1]) is Row, v[2] is wrapped)", setup=setup, load=[a])
+    assert b.text == "True True True"
+
+
 def test_what_was_imported_goes_by_import(step: Kernels) -> None:
     setup = "from collections import OrderedDict\nfrom os.path import join\nimport math, json as j"
     a = step("p = [OrderedDict, join, math, j, math.sqrt]", setup=setup, save="p",
@@ -275,6 +296,16 @@ def test_a_class_is_one_class_in_all_bundles_and_steps(step: Kernels) -> None:
     assert c.text == "True True"
     d = step("print(isinstance(z, C), isinstance(x, type(z)))", load=[b, a])
     assert d.text == "True True"
+
+
+def test_using_a_class_is_no_change(step: Kernels) -> None:
+    code = "def factory():\n    class C:\n        def m(self): return 1\n    return C\nC = factory()\nx = C()"
+    a = step(code, save="C x")
+    b = step("isinstance(x, C); x.m(); C(); C.__annotations__; C.m.__annotations__; repr(C); help",
+             load=[a])  # fmt: skip
+    assert b.result["changed"] == []
+    b = step("C.m = lambda self: 2", load=[a])
+    assert b.result["changed"] == ["C", "x"]
 
 
 def test_two_classes_of_one_name_stay_two(step: Kernels) -> None:

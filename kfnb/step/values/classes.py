@@ -20,7 +20,7 @@ from cloudpickle import cloudpickle as machinery
 _NOT_STATE = frozenset({
     "__dict__", "__weakref__", "_abc_impl", "__abstractmethods__", "__firstlineno__",
     "__static_attributes__", "__annotations__", "__annotations_cache__", "__annotate_func__",
-    "__annotate__",
+    "__annotate__", "__slotnames__",
 })  # fmt: skip
 _PLAIN = (int, float, complex, str, bytes, type(None), type, types.FunctionType, property,
           staticmethod, classmethod, types.MemberDescriptorType)  # fmt: skip
@@ -75,18 +75,23 @@ def with_version(kind: type, reduced: Any) -> Any:
     make, arguments, state, items, pairs, setter = reduced
     if setter is not machinery._class_setstate:
         return reduced
-    return make, arguments, (_version(kind), kind.__qualname__, state), items, pairs, set_state
+    # What Python itself adds to a class when somebody looks: pickle, and whoever asks for
+    # annotations where there are none.
+    state[0].pop("__slotnames__", None)
+    if not state[0].get("__annotations__", True):
+        del state[0]["__annotations__"]
+    return make, arguments, (version(kind), kind.__qualname__, state), items, pairs, set_state
 
 
 def set_state(kind: type, state: tuple[int, str, Any]) -> type:
     """Fill a class that was loaded, unless this kernel has it in a later state."""
-    version, name, contents = state
+    number, name, contents = state
     known = _loaded.get(kind)
-    if known is None or known[0] < version:
+    if known is None or known[0] < number:
         machinery._class_setstate(kind, contents)
         if kind.__qualname__ != name:
             kind.__qualname__ = name
-        _loaded[kind] = version, _snapshot(kind)
+        _loaded[kind] = number, _snapshot(kind)
     return kind
 
 
@@ -113,14 +118,15 @@ def _functions(item: Any) -> Iterator[types.FunctionType]:
     yield from (f for f in found if isinstance(f, types.FunctionType))
 
 
-def _version(kind: type) -> int:
+def version(kind: type) -> int:
+    """Tell how often a class was changed since it was made."""
     known = _loaded.get(kind)
     if known is None:
         return 0
-    version, then = known
+    number, then = known
     now = _snapshot(kind)
     same = then.keys() == now.keys() and all(_same(then[name], now[name]) for name in then)
-    return version if same else version + 1
+    return number if same else number + 1
 
 
 def _snapshot(kind: type) -> dict[str, Any]:

@@ -61,6 +61,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         Objects met that nobody changes through two names, by id.
     uses
         Arrays met, and where they lie.
+    versions
+        Classes that go by value, and how often each was changed.
     foreign
         Whether instances of classes were met, which may hold more than one sees.
     """
@@ -87,6 +89,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.globals: dict[str, None] = {}
         self.leaves: dict[int, Any] = {}
         self.uses: list[arrays.Use] = []
+        self.versions: dict[type, int] = {}
         self.foreign = False
 
     def reducer_override(self, obj: Any) -> Any:
@@ -200,6 +203,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         if not classes.by_value(kind):
             return super().reducer_override(kind)
         self.track(kind)
+        self.versions[kind] = classes.version(kind)
         for part in classes.own_parts(kind):
             self._leaf(part)
         return classes.with_version(kind, super().reducer_override(kind))
@@ -252,9 +256,11 @@ def _references(main: dict[str, Any], names: Collection[str]) -> dict[int, tuple
             found[id(getattr(loaded, name))] = home, name
     for name in sorted(names):
         obj = main.get(name)
-        # Decorated ones too, as long as they still go by their own name.
-        own = getattr(obj, "__name__", None) == name or getattr(obj, "__qualname__", None) == name
-        if own and not isinstance(obj, types.ModuleType) and not importable(obj):
+        if isinstance(obj, types.ModuleType) or importable(obj):
+            continue
+        # What a decorator or a call made of a definition too; but an instance of something
+        # only if it still goes by the name, because the step may have bound another.
+        if isinstance(obj, (type, types.FunctionType)) or getattr(obj, "__name__", None) == name:
             found[id(obj)] = None, name
     return found
 

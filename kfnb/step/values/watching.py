@@ -24,6 +24,7 @@ class _Look:
     mapped: Sequence[tuple[int, memoryview]]
     foreign: bool
     unknowable: bool
+    classes: Mapping[type, int]
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class Watch:
         again = self._look(bundle, watched.value)
         if again is None or again.digest != now.digest:
             return None
+        if any(now.classes.get(kind, n) != n for kind, n in before.classes.items()):
+            return True
         if (now.foreign or before.foreign) and bundle.file is not None:
             return not self._equal_contents(watched)
         return True
@@ -126,7 +129,7 @@ class Watch:
             else:
                 digest.update(buffer)
         pickler = one.pickler
-        return _Look(digest.digest(), mapped, pickler.foreign, pickler.unknowable)
+        return _Look(digest.digest(), mapped, pickler.foreign, pickler.unknowable, pickler.versions)
 
     def _equal_contents(self, watched: _Watched) -> bool:
         """Compare a value with the one in the file, by what their users see."""
