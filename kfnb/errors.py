@@ -31,7 +31,7 @@ class StepError(KfnbError):
     exit_code = 1
 
 
-class CancelledRun(KfnbError):
+class CancelledRun(KfnbError):  # noqa: N818 (a state, not a mistake)
     """The run was stopped."""
 
     exit_code = 3

@@ -75,7 +75,7 @@ class Options:
     cache: bool | None = None
 
     def said(self) -> dict[str, Any]:
-        """The options that were said, as plain JSON values."""
+        """Give the options that were said, as plain JSON values."""
         return {k: v for k, v in to_plain(self).items() if v not in (None, {}, [])}
 
 
