@@ -35,7 +35,8 @@ def processes(desk: Desk) -> dict[str, list[psutil.Process]]:
                 found["driver"].append(process)
             elif "kfnb.step" in line and str(run) in " ".join(line):
                 found["step"].append(process)
-                found["kernel"] += process.children(recursive=True)
+                children = process.children(recursive=True)
+                found["kernel"] += [c for c in children if "ipykernel" in " ".join(c.cmdline())]
         except psutil.Error:
             continue
     return found
@@ -66,7 +67,10 @@ def finish(desk: Desk) -> None:
     assert [e["seq"] for e in desk.events()] == list(range(1, len(desk.events()) + 1))
     for executed in desk.home.glob("runs/*/steps/*/*/executed.ipynb"):
         json.loads(executed.read_text())
-    assert not list(desk.home.glob("store/staging/*")), "nothing half published is left"
+    for manifest in desk.home.glob("store/manifests/*/*.json"):
+        for bundle in json.loads(manifest.read_text())["bundles"].values():
+            for blob in bundle["blobs"]:
+                assert list(desk.home.glob(f"store/blobs/*/{blob}")), "nothing is half published"
     everyone = processes(desk)
     deadline = time.monotonic() + 15
     while any(everyone.values()) and time.monotonic() < deadline:

@@ -78,7 +78,7 @@ VALUES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=lambda v: type(v).__name__)
 def test_a_copy_is_the_same(value: Any) -> None:
     assert difference(value, copy.deepcopy(value)) is None
 
