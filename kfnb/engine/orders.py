@@ -145,14 +145,17 @@ def json_value(value: Any) -> Any:
 
 
 def watched(pipeline: Pipeline, step: Step) -> tuple[str, ...]:
-    """List the inputs that a later step reads too and that ``step`` is not known to change."""
-    later = {
+    """List the inputs that another step reads too and that ``step`` is not known to change.
+
+    Steps beside it count: one may hand on what it read before a change that nobody saw.
+    """
+    others = {
         name
         for other in pipeline.steps.values()
-        if other.order > step.order
+        if other.name != step.name
         for name in other.inputs
     }
-    return tuple(sorted((later & set(step.inputs)) - set(step.outputs)))
+    return tuple(sorted((others & set(step.inputs)) - set(step.outputs)))
 
 
 def restored_files(upstream: Mapping[str, Manifest]) -> dict[str, WrittenFile]:

@@ -156,7 +156,12 @@ def _removed_files(order: StepOrder, result: Mapping[str, Any]) -> tuple[str, ..
 
 def skipped_folders(order: StepOrder) -> tuple[Path, ...]:
     """Folders that are kfnb's own, should they lie in the notebook's folder."""
-    return (Path(order.store), Path(order.folder))
+    folder = Path(order.folder)
+    own = (Path(order.store), folder)
+    # runs/<id>/steps/<step>/<attempt>: other attempts and the journal are not the user's either.
+    above = folder.parents
+    is_run = len(above) > 3 and (above[1].name, above[3].name) == ("steps", "runs")
+    return (*own, above[3]) if is_run else own
 
 
 def _output(key: str, described: Mapping[str, Any], *, changed: bool) -> Output:
