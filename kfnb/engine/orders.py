@@ -98,7 +98,7 @@ def step_order(
         restore=restored_files(upstream),
         timeout=timeout,
         memory=memory_bytes(_memory(pipeline, step)),
-        environment=environment(pipeline, step, site),
+        environment={**environment(pipeline, step, site), "KFNB_ATTEMPT": str(attempt)},
         doorbell=site.doorbell,
         source_cells=tuple(step.cells),
         origins=_origins(pipeline, step),

@@ -32,10 +32,12 @@ class Terminal:
     ) -> None:
         self.text = ""
         self.code: int | None = None
+        words = list(map(str, command))
+        # The size is the terminal's, whatever a test before this one left in the environment.
+        inherited = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
-            words = list(map(str, command))
-            os.execvpe(words[0], words, {**os.environ, "TERM": "xterm-256color", **env})
+            os.execvpe(words[0], words, {**inherited, "TERM": "xterm-256color", **env})
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     @classmethod
