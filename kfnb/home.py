@@ -31,6 +31,9 @@ def store_folder() -> Path:
     return home() / "store"
 
 
+_STAMP = len("20260101-000000")
+
+
 @dataclass(frozen=True, slots=True)
 class AttemptFolder:
     """The files of one attempt at one step."""
@@ -83,6 +86,17 @@ class RunFolder:
     def id(self) -> str:
         """The run's id."""
         return self.path.name
+
+    @property
+    def moment(self) -> tuple[str, int, str]:
+        """What runs are sorted by: ids tell the second, the file system tells finer.
+
+        Raises
+        ------
+        OSError
+            If there is no run in this folder.
+        """
+        return self.id[:_STAMP], self.run.stat().st_mtime_ns, self.id
 
     @property
     def run(self) -> Path:

@@ -13,7 +13,6 @@ from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import RunFolder, run_folder, runs_folder
 
 LATEST = "latest"
-_STAMP = len("20260101-000000")
 _SHOWN = 5
 
 
@@ -37,11 +36,10 @@ def run_folders() -> list[RunFolder]:
     for entry in entries:
         run = RunFolder(Path(entry.path))
         try:
-            made = run.run.stat().st_mtime_ns
+            found.append((run.moment, run))
         except OSError:  # no run
             continue
-        found.append((run.id[:_STAMP], made, run.id, run))
-    return [run for *_, run in sorted(found, key=lambda f: f[:3], reverse=True)]
+    return [run for _, run in sorted(found, key=lambda f: f[0], reverse=True)]
 
 
 def runs_of(notebook: str | os.PathLike[str]) -> Iterator[RunFolder]:

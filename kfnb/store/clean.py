@@ -64,7 +64,7 @@ def clean(
     store = open_store(store_folder())
     now = time.time()
     with locks.held(store.sweep_lock, shared=False):
-        runs = sorted(_runs(), key=lambda r: r.id, reverse=True)
+        runs = sorted(_runs(), key=_moment, reverse=True)
         busy = [r for r in runs if _busy(r)]
         going = _to_remove(runs, busy=busy, keep=keep, older_than=older_than, now=now)
         fresh = min([now - grace, *(_created(r) for r in busy)])
@@ -94,6 +94,13 @@ def _runs() -> Iterator[RunFolder]:
     except FileNotFoundError:
         return
     yield from (RunFolder(Path(e.path)) for e in entries if e.is_dir(follow_symlinks=False))
+
+
+def _moment(run: RunFolder) -> tuple[str, int, str]:
+    try:
+        return run.moment
+    except OSError:  # what is no whole run is older than any
+        return "", 0, run.id
 
 
 def _busy(run: RunFolder) -> bool:
