@@ -68,8 +68,19 @@ def begin(order_path: str) -> None:
     plan = json.loads((folder / PLAN).read_bytes())
     if plan["path"]:
         _make_importable(plan["path"])
+    _keep_all_outputs()
     inside = _inside[order_path] = Inside(folder, plan)
     inside.audit.start()
+
+
+def _keep_all_outputs() -> None:
+    """Let outputs wait for a client that is slow; ZeroMQ drops what is above 1,000 messages."""
+    with contextlib.suppress(Exception):  # not IPython's own kernel: it has its own ways
+        import zmq
+        from IPython import get_ipython
+
+        publisher = get_ipython().kernel.iopub_thread
+        publisher.schedule(lambda: publisher.socket.setsockopt(zmq.SNDHWM, 0))
 
 
 def load_inputs(order_path: str) -> None:

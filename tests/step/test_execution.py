@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import textwrap
 from pathlib import Path
 
 import nbformat
@@ -181,6 +183,20 @@ def test_the_first_attempt_to_finish_wins(bench: Bench) -> None:
     assert (first.code, second.code) == (0, 0)
     assert second.manifest.attempt == 1
     assert second.events[-1]["data"] == first.events[-1]["data"]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
+def test_no_output_is_lost_while_the_step_process_is_slow(bench: Bench) -> None:
+    stopped = """
+        import os, signal, time
+        os.kill(os.getppid(), signal.SIGSTOP)
+        for n in range(8000): print(n, flush=True)
+        time.sleep(0.5)
+        os.kill(os.getppid(), signal.SIGCONT)
+    """
+    done = bench.run("patient", textwrap.dedent(stopped))
+    assert done.code == 0, done.events[-1]
+    assert done.text(0) == "".join(f"{n}\n" for n in range(8000))
 
 
 def test_much_output_stays_bounded_and_whole_where_it_can(bench: Bench) -> None:
