@@ -79,6 +79,9 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
     elif event.type == "StepCached":
         yield f"{name}: cached ({visible(str(data.get('why') or ''))})"
     elif event.type == "StepSucceeded":
+        step = view.state.steps.get((event.step or "", event.index))
+        if step is not None and step.status == "failed":
+            return  # it had failed by then for another reason: what it published does not count
         took = duration(data.get("duration"))
         yield f"{name}: succeeded" + (f" in {took}" if took else "")
     elif event.type == "AttemptFailed":

@@ -151,6 +151,7 @@ def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
     """Save what is to be saved; the result as JSON values."""
     plan, given = inside.plan, inside.given
     changed = inside.watch.changed() if inside.watch is not None else set()
+    unknown = inside.watch.unknown if inside.watch is not None else set()
     bound = {name: names[name] for name in plan["outputs"] if name in names}
     own = {name for bundle in plan["bundles"] for name in bundle["bind"]}
     others = {
@@ -191,7 +192,7 @@ def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
         "unchanged": [
             name
             for name, value in values_to_save.items()
-            if name in given and value is given[name] and name not in changed
+            if name in given and value is given[name] and name not in changed | unknown
         ],
         "unexpected": unexpected,
         "read": sorted(inside.audit.read - inside.audit.written - _module_files(inside)),
