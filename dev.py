@@ -78,11 +78,11 @@ def say(text: str) -> None:
     print(f"dev.py: {text}", file=sys.stderr, flush=True)
 
 
-def run(command: Sequence[str], *, quiet: bool = False, **env: str) -> None:
+def run(command: Sequence[str], *, quiet: bool = False, cwd: Path = ROOT, **env: str) -> None:
     subprocess.run(
         command,
         check=True,
-        cwd=ROOT,
+        cwd=cwd,
         env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **env},
         stdout=subprocess.DEVNULL if quiet else None,
     )
@@ -98,19 +98,84 @@ def demo(arguments: argparse.Namespace) -> None:
 
 def test(arguments: argparse.Namespace) -> None:
     """Lint, type-check and test; what continuous integration runs."""
-    python = str(environment("test", "test"))
-    tool = [python, "-m"]
-    if not arguments.only or "lint" in arguments.only:
-        run([*tool, "ruff", "check", "."])
-        run([*tool, "ruff", "format", "--check", "."])
-        run([*tool, "mypy", "--strict", "kfnb"])
-        run([str(Path(python).with_name("lint-imports"))])
-    if not arguments.only or "unit" in arguments.only:
-        workers = str(os.cpu_count() or 1)
-        run([*tool, "pytest", "-q", "-n", workers, "--dist", "worksteal", *arguments.pytest])
-    if not arguments.only or "lowest" in arguments.only:
-        oldest = str(environment("lowest", "test", lowest=True))
-        run([oldest, "-m", "pytest", "-q", "-m", "not slow", "tests/notebook", "tests/engine"])
+    for part in arguments.only or DEFAULT:
+        PARTS[part](arguments.pytest)
+
+
+def lint(_pytest: Sequence[str]) -> None:
+    python = environment("test", "test")
+    run([str(python), "-m", "ruff", "check", "."])
+    run([str(python), "-m", "ruff", "format", "--check", "."])
+    run([str(python), "-m", "mypy", "--strict", "kfnb"])
+    run([str(python.with_name("lint-imports"))])
+
+
+def unit(pytest: Sequence[str]) -> None:
+    workers = ["-n", str(os.cpu_count() or 1), "--dist", "worksteal"]
+    python = environment("test", "test")
+    run([str(python), "-m", "pytest", "-q", *workers, "-m", "not browser", *pytest])
+
+
+def lowest(_pytest: Sequence[str]) -> None:
+    python = environment("lowest", "test", lowest=True)
+    marks = ["-m", "not slow"]
+    run([str(python), "-m", "pytest", "-q", *marks, "tests/notebook", "tests/engine"])
+
+
+def web(_pytest: Sequence[str]) -> None:
+    """Check, test and build the TypeScript parts; needs node, and brings everything else."""
+    if shutil.which("node") is None:
+        raise SystemExit(
+            "dev.py: the parts in the browser are built with node 20 or newer, which is not on "
+            f"PATH. Without it: {_without('web', 'browser')}"
+        )
+    jlpm = str(environment("browser", "browser").with_name("jlpm"))
+    steps = ["install --immutable", "lint:check", "tsc --noEmit", "test", "build"]
+    for step in steps:
+        run([jlpm, *step.split()], cwd=ROOT / "labextension")
+
+
+def browser(pytest: Sequence[str]) -> None:
+    """Drive the widgets in Chromium; screenshots are kept in .artifacts/browser."""
+    python = environment("browser", "browser")
+    program = chromium()
+    command = [str(python), "-m", "pytest", "-q", "-m", "browser", *(pytest or ["tests/browser"])]
+    # What is missing fails here instead of being skipped.
+    run(command, CHROMIUM=program, KFNB_BROWSER="required")
+
+
+PARTS = {"lint": lint, "unit": unit, "lowest": lowest, "web": web, "browser": browser}
+DEFAULT = ("lint", "unit", "lowest")
+
+
+def chromium() -> str:
+    """Find Chromium (``CHROMIUM``, or on PATH); on Debian root gets it by apt-get."""
+    said = os.environ.get("CHROMIUM")
+    if said:
+        return said
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next((path for path in map(shutil.which, names) if path), None)
+    if found:
+        return found
+    release = Path("/etc/os-release")
+    debian = release.exists() and "ID=debian" in release.read_text().split()
+    if not debian or os.geteuid() != 0:
+        raise SystemExit(
+            "dev.py: the browser tests drive Chromium, which is not on PATH; install it, or say "
+            f"CHROMIUM=/path/to/chromium. Without it: {_without('browser')}"
+        )
+    say("installing Chromium (apt-get install chromium fonts-dejavu-core)")
+    get = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
+    run([*get, "update"], quiet=True)
+    packages = ["chromium", "fonts-dejavu-core"]
+    install = [*get, "install", "-y", "--no-install-recommends", *packages]
+    run(install, quiet=True, DEBIAN_FRONTEND="noninteractive")
+    return chromium()
+
+
+def _without(*parts: str) -> str:
+    only = " ".join(f"--only {part}" for part in PARTS if part not in parts)
+    return f"python3 dev.py test {only}"
 
 
 def bench(arguments: argparse.Namespace) -> None:
@@ -132,11 +197,11 @@ def main() -> None:
         "example",
         nargs="?",
         default="digits",
-        choices=sorted(p.parent.name for p in ROOT.glob("examples/*/*.ipynb")),
+        choices=sorted(p.stem for p in ROOT.glob("examples/*/*.ipynb") if p.stem == p.parent.name),
     )
     one.set_defaults(call=demo)
     two = commands.add_parser("test", help="set up what is needed and pass the tests")
-    two.add_argument("--only", action="append", choices=["lint", "unit", "lowest"])
+    two.add_argument("--only", action="append", choices=PARTS)
     two.add_argument("pytest", nargs="*", help="arguments for pytest (after --)")
     two.set_defaults(call=test)
     three = commands.add_parser("bench", help="measure kfnb beside its peers")

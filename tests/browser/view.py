@@ -1,0 +1,109 @@
+"""The widget as a person sees and handles it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+PATIENCE = 30_000
+
+
+class View:
+    """One pipeline view below ``place`` (a cell's outputs, or a page)."""
+
+    def __init__(self, place: Locator) -> None:
+        self.root = place.locator(".kfnb-view").first
+
+    def ready(self, timeout: float = PATIENCE) -> View:
+        """Wait until the engine is there and the graph is laid out by Graphviz."""
+        self.root.wait_for(timeout=timeout)
+        self.root.page.wait_for_function(
+            "root => root.dataset.engine === 'ready'",
+            arg=self.root.element_handle(),
+            timeout=timeout,
+        )
+        return self
+
+    def drawn(self, timeout: float = PATIENCE) -> View:
+        """Wait until Graphviz has laid out the graph."""
+        self.ready(timeout)
+        self.root.locator('.kfnb-dag[data-layout="graphviz"]').wait_for(timeout=timeout)
+        return self
+
+    @property
+    def nodes(self) -> Locator:
+        return self.root.locator(".kfnb-dag .kfnb-node")
+
+    def node(self, step: str) -> Locator:
+        """The node of a step, found by what a screen reader says of it."""
+        return self.nodes.and_(self.root.page.locator(f"[aria-label^={_quoted(step)}]")).first
+
+    def status(self, step: str) -> str | None:
+        return self.node(step).get_attribute("data-status")
+
+    def statuses(self) -> list[str | None]:
+        """The statuses of all nodes, in the order of the graph."""
+        return self.nodes.evaluate_all("nodes => nodes.map(node => node.dataset.status)")
+
+    def wait_for(self, step: str, status: str, timeout: float = PATIENCE) -> None:
+        """Wait until a node shows a status."""
+        node = self.root.locator(f".kfnb-node[data-status={status}][aria-label^={_quoted(step)}]")
+        node.first.wait_for(timeout=timeout)
+
+    def wait_for_run(self, status: str, timeout: float = 60_000) -> None:
+        """Wait until the run as a whole has a status."""
+        self.root.page.wait_for_function(
+            "([root, status]) => root.dataset.status === status",
+            arg=[self.root.element_handle(), status],
+            timeout=timeout,
+        )
+
+    def open(self, tab: str) -> Locator:
+        """Go to a tab by a click; its panel."""
+        self.root.locator(f'[role=tab][data-tab="{tab}"]').click()
+        panel = self.root.locator(f'[role=tabpanel][data-tab="{tab}"]')
+        panel.wait_for()
+        return panel
+
+    @property
+    def detail(self) -> Locator:
+        return self.root.locator(".kfnb-detail")
+
+    @property
+    def log(self) -> Locator:
+        return self.root.locator(".kfnb-log")
+
+    @property
+    def chart(self) -> Chart:
+        return Chart(self.root.locator(".kfnb-chart"))
+
+
+class Chart:
+    """The metrics chart."""
+
+    def __init__(self, root: Locator) -> None:
+        self.root = root
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The visible range of x."""
+        low, high = (self.root.get_attribute(f"data-x-{end}") for end in ("min", "max"))
+        return float(low or "nan"), float(high or "nan")
+
+    def drag(self, start: float, end: float) -> None:
+        """Drag with the mouse from one share of the plot's width to another."""
+        box = self.root.locator(".kfnb-chart-plot").bounding_box()
+        assert box, "the plot is not on the page"
+        mouse, middle = self.root.page.mouse, box["y"] + box["height"] / 2
+        mouse.move(box["x"] + start * box["width"], middle)
+        mouse.down()
+        mouse.move(box["x"] + end * box["width"], middle + 5, steps=8)
+        mouse.up()
+
+
+def _quoted(text: str) -> str:
+    """Write a text as a string of CSS."""
+    return '"' + re.sub(r'["\\\n]', lambda m: f"\\{ord(m[0]):x} ", text) + '"'
