@@ -1,0 +1,248 @@
+/** What the kernel and the page say to each other: the traits and messages of kfnb.widgets. */
+
+export type Json =
+  null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export type StepStatus =
+  | 'pending'
+  | 'running'
+  | 'succeeded'
+  | 'cached'
+  | 'failed'
+  | 'skipped'
+  | 'cancelled';
+
+export type RunStatus =
+  'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled';
+
+export type Tab = 'dag' | 'table' | 'metrics' | 'logs' | 'outputs' | 'compare';
+
+export interface GraphNode {
+  readonly id: string;
+  readonly name: string;
+  readonly cells: readonly number[];
+  readonly after: readonly string[];
+  readonly options: { readonly [name: string]: Json };
+  /** Name of an input to the name of the step that makes it. */
+  readonly inputs: { readonly [name: string]: string };
+  readonly outputs: readonly string[];
+  readonly parameters: readonly string[];
+  readonly on_exit: boolean;
+}
+
+export interface GraphEdge {
+  readonly id: string;
+  readonly source: string;
+  readonly target: string;
+  readonly names: readonly string[];
+  readonly files: readonly string[];
+  readonly explicit: boolean;
+  /** Only the run showed it. */
+  readonly found: boolean;
+  readonly why: string;
+}
+
+export interface Diagnostic {
+  readonly code: string;
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly remedy: string;
+  readonly step: string | null;
+  readonly cell: number | null;
+  readonly line: number | null;
+}
+
+export interface Graph {
+  readonly name: string;
+  readonly notebook: string | null;
+  readonly dot: string;
+  readonly nodes: readonly GraphNode[];
+  readonly edges: readonly GraphEdge[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface RunInfo {
+  readonly id: string;
+  readonly notebook: string | null;
+  readonly target: string;
+  readonly parameters: { readonly [name: string]: Json };
+  /** Seconds since the epoch, as all times. */
+  readonly created: number;
+}
+
+export interface StepError {
+  readonly ename: string | null;
+  readonly evalue: string | null;
+  readonly cell: number | null;
+  readonly line: number | null;
+  readonly summary: string;
+  readonly remedy: string | null;
+  readonly class: string | null;
+}
+
+export interface StepOutput {
+  readonly name: string;
+  readonly type: string | null;
+  readonly shape: Json;
+  readonly size: number | null;
+  readonly repr: string | null;
+}
+
+export interface StepState {
+  readonly status: StepStatus;
+  readonly attempts: number;
+  readonly why: string | null;
+  readonly reason: string | null;
+  readonly cells_done: number;
+  readonly cells_total: number | null;
+  readonly cell: number | null;
+  readonly started: number | null;
+  readonly finished: number | null;
+  readonly duration: number | null;
+  readonly retry_at: number | null;
+  readonly error: StepError | null;
+  readonly outputs: readonly StepOutput[];
+  /** Where the executed notebook can be opened from the server's root, if it can. */
+  readonly notebook: string | null;
+  readonly resources: { readonly [name: string]: Json } | null;
+}
+
+export type StepStates = { readonly [id: string]: StepState };
+
+/** Time, step of a training loop, value; values that JSON cannot say are text ("nan", "inf"). */
+export type Point = readonly [
+  time: number,
+  step: number | null,
+  value: number | string | null
+];
+
+export interface Series {
+  readonly run: string;
+  readonly step: string;
+  readonly name: string;
+  readonly points: readonly Point[];
+}
+
+export interface State {
+  readonly seq: number;
+  readonly at: number;
+  readonly status: RunStatus;
+  /** "alive", "ended" or "lost since …". */
+  readonly driver: string;
+  readonly error: string | null;
+  readonly steps: StepStates;
+  readonly metrics: readonly Series[];
+  readonly warnings: readonly Json[];
+}
+
+export interface Ui {
+  readonly tab: Tab;
+  readonly only: boolean;
+  readonly selected: string | null;
+  readonly compare: readonly string[];
+  readonly height: number | null;
+  readonly ansi: boolean;
+}
+
+// kernel → page
+
+export interface StateMessage {
+  readonly kind: 'state';
+  readonly seq: number;
+  readonly at: number;
+  readonly status: RunStatus;
+  readonly driver: string;
+  readonly error: string | null;
+  /** Only the steps that changed. */
+  readonly steps: StepStates;
+  readonly edges?: readonly GraphEdge[];
+  readonly dot?: string;
+  readonly warnings?: readonly Json[];
+}
+
+export interface MetricsMessage {
+  readonly kind: 'metrics';
+  readonly points: readonly Series[];
+}
+
+export interface LogMessage {
+  readonly kind: 'log';
+  readonly step: string;
+  readonly attempt: number;
+  readonly from: number;
+  readonly to: number;
+  readonly total: number;
+  readonly text: string;
+  readonly reset: boolean;
+  readonly attempts: readonly number[];
+}
+
+export interface CellOutputs {
+  readonly cell: number;
+  readonly source: string;
+  /** As in the notebook's format. */
+  readonly outputs: readonly { readonly [key: string]: Json }[];
+}
+
+export interface OutputsMessage {
+  readonly kind: 'outputs';
+  readonly step: string;
+  readonly attempt: number;
+  readonly cells: readonly CellOutputs[];
+}
+
+export interface ComparedRun {
+  readonly id: string;
+  readonly status: RunStatus;
+  readonly created: number;
+  readonly duration: number | null;
+  readonly parameters: { readonly [name: string]: Json };
+  readonly metrics: { readonly [name: string]: Json };
+  readonly steps: {
+    readonly [name: string]: {
+      readonly status: StepStatus;
+      readonly duration: number | null;
+    };
+  };
+}
+
+export interface CompareMessage {
+  readonly kind: 'compare';
+  readonly runs: readonly ComparedRun[];
+}
+
+/** The answer to a command. */
+export interface SaidMessage {
+  readonly kind: 'said';
+  readonly text: string;
+  readonly level: 'info' | 'warning' | 'error';
+}
+
+export type FromKernel =
+  | StateMessage
+  | MetricsMessage
+  | LogMessage
+  | OutputsMessage
+  | CompareMessage
+  | SaidMessage;
+
+// page → kernel
+
+export type ToKernel =
+  | { readonly kind: 'hello'; readonly have: boolean }
+  | {
+      readonly kind: 'follow-log';
+      readonly step: string;
+      readonly attempt: number | null;
+      readonly from: number;
+    }
+  | { readonly kind: 'unfollow-log'; readonly step: string }
+  | {
+      readonly kind: 'outputs';
+      readonly step: string;
+      readonly attempt: number | null;
+    }
+  | { readonly kind: 'metrics' }
+  | { readonly kind: 'compare'; readonly runs: readonly string[] }
+  | { readonly kind: 'command'; readonly name: 'stop' | 'resume' }
+  | { readonly kind: 'select'; readonly id: string | null };

@@ -1,0 +1,112 @@
+/**
+ * The widget's `_esm`: what every view carries, and every saved notebook keeps, so it is small.
+ *
+ * The engine comes from the kernel, once per page, and no view asks while another's question
+ * is young. Until it is there, and where no kernel is, the steps are told as a list.
+ */
+import type { Engine, Model, Rendering } from './host';
+
+interface Entry {
+  readonly engine: Promise<Engine>;
+  readonly arrived: (engine: Promise<Engine>) => void;
+  asked: number;
+}
+
+const PATIENCE = 4000;
+
+function entryOf(hash: string): Entry {
+  const page = globalThis as { [key: symbol]: Map<string, Entry> | undefined };
+  const entries = (page[Symbol.for('kfnb.engine')] ??= new Map<
+    string,
+    Entry
+  >());
+  let entry = entries.get(hash);
+  if (!entry) {
+    let arrived!: Entry['arrived'];
+    const engine = new Promise<Engine>(resolve => (arrived = resolve));
+    entry = { engine, arrived, asked: -Infinity };
+    entries.set(hash, entry);
+  }
+  return entry;
+}
+
+async function engineFor(model: Model): Promise<Engine> {
+  const entry = entryOf(model.get('engine') as string);
+  const onMessage = (
+    message: { kind?: string },
+    buffers: (DataView | ArrayBuffer)[] = []
+  ): void => {
+    if (message.kind === 'engine' && buffers[0]) {
+      // The URL stays: the engine's worker is made of it.
+      const url = URL.createObjectURL(
+        new Blob([buffers[0]], { type: 'text/javascript' })
+      );
+      entry.arrived(import(url) as Promise<Engine>);
+    }
+  };
+  const ask = (): void => {
+    if (Date.now() - entry.asked > PATIENCE) {
+      entry.asked = Date.now();
+      model.send({ kind: 'hello', have: false });
+    }
+  };
+  model.on('msg:custom', onMessage);
+  const timer = setInterval(ask, PATIENCE / 2);
+  ask();
+  try {
+    return await entry.engine;
+  } finally {
+    clearInterval(timer);
+    model.off('msg:custom', onMessage);
+  }
+}
+
+function add(parent: HTMLElement, tag: string, text = ''): HTMLElement {
+  const child = document.createElement(tag);
+  child.textContent = text;
+  parent.append(child);
+  return child;
+}
+
+/** Says what the saved state knows, without anything but text. */
+function outline(model: Model, el: HTMLElement): HTMLElement {
+  const graph = model.get('graph') as {
+    name: string;
+    nodes: { id: string; name: string }[];
+  };
+  const run = model.get('run') as { id: string } | null;
+  const state = model.get('state') as {
+    status: string;
+    steps: Record<string, { status: string } | undefined>;
+  } | null;
+  const box = add(el, 'div');
+  box.className = 'kfnb-outline';
+  add(box, 'strong', graph.name);
+  if (run && state) {
+    box.append(` ${run.id}: ${state.status}`);
+  }
+  const list = add(box, 'ol');
+  for (const { id, name } of graph.nodes) {
+    const status = state?.steps[id]?.status;
+    add(list, 'li', status ? `${name}: ${status}` : name);
+  }
+  return box;
+}
+
+async function render({ model, el }: Rendering): Promise<() => void> {
+  const box = outline(model, el);
+  if (!model.get('engine')) {
+    return () => box.remove();
+  }
+  const note = add(box, 'small');
+  const timer = setTimeout(() => {
+    note.textContent =
+      'The kernel is busy or not running; the live view follows when it answers.';
+  }, 1000);
+  const engine = await engineFor(model);
+  clearTimeout(timer);
+  box.remove();
+  return engine.render({ model, el });
+}
+
+export default { render };
