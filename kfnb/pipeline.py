@@ -127,7 +127,7 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class FileUse:
-    """A path that a step's source reads or writes.
+    """A path that a step's source reads, writes or (folders, patterns) lists.
 
     ``path`` is the literal path as seen from the notebook's folder with default
     parameters (None where it is not known); ``template`` the same with
@@ -136,7 +136,7 @@ class FileUse:
 
     path: str | None
     template: str
-    mode: Literal["read", "write"]
+    mode: Literal["read", "write", "list"]
     cell: int
     line: int
 
@@ -171,6 +171,7 @@ class Step:
     writes: tuple[FileUse, ...] = ()
     metrics: tuple[str, ...] = ()
     opaque: bool = False
+    lists: tuple[FileUse, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ only; moving a cell or renaming an upstream step changes no key.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,8 @@ from kfnb.engine.orders import (
 )
 from kfnb.engine.stepbook import pieces_of
 from kfnb.pipeline import Pipeline, Step, from_plain, to_plain
-from kfnb.store.content import hash_bytes
+from kfnb.step.audit import ignored
+from kfnb.store.content import hash_bytes, names_below, names_content, own_names
 from kfnb.store.manifest import Manifest, Output
 from kfnb.store.stats import FileHashes
 
@@ -158,6 +160,25 @@ def file_content(
         if path in manifest.files_written:
             written = manifest.files_written[path].hash
     return written or hashes.of(workdir / path)
+
+
+def folder_content(
+    path: str, recorded: str | None, *, workdir: Path, upstream: Mapping[str, Manifest]
+) -> str:
+    """Say what listing a folder shows now, as :func:`~kfnb.store.content.names_content`.
+
+    ``recorded`` is what it was when the step ran; files that earlier steps of this run
+    wrote count as there, because they are put back before the step runs.
+    """
+    try:
+        names = {entry.name for entry in os.scandir(workdir / path)}
+    except OSError:
+        names = set()
+    for manifest in upstream.values():
+        names |= names_below(path, manifest.files_written)
+    return names_content(
+        (name for name in names if not ignored([name])), own=own_names(recorded or "")
+    )
 
 
 def static_reads(

@@ -17,6 +17,7 @@ from kfnb.engine.cachekey import (
     asked,
     differences,
     file_content,
+    folder_content,
     static_reads,
     step_key,
 )
@@ -232,12 +233,21 @@ class Cache:
     def _changed_files(
         self, files: Mapping[str, str | None], *, upstream: Mapping[str, Manifest]
     ) -> list[str]:
-        return [
-            f"file {path} changed"
-            for path, content in files.items()
-            if file_content(path, workdir=self._site.workdir, upstream=upstream, hashes=self.hashes)
-            != content
-        ]
+        said = []
+        for path, content in files.items():
+            if path.endswith("/"):
+                now: str | None = folder_content(
+                    path, content, workdir=self._site.workdir, upstream=upstream
+                )
+                what = f"what is in folder {path} changed"
+            else:
+                now = file_content(
+                    path, workdir=self._site.workdir, upstream=upstream, hashes=self.hashes
+                )
+                what = f"file {path} changed"
+            if now != content:
+                said.append(what)
+        return said
 
     def _changed_packages(self, packages: Mapping[str, str]) -> list[str]:
         if not packages:

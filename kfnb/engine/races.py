@@ -56,6 +56,7 @@ class Files:
         self._depends = depends
         self._reads: dict[str, dict[int, Use]] = {}
         self._writes: dict[str, list[Use]] = {}
+        self._lists: dict[str, dict[int, Use]] = {}
 
     def finish(
         self, n: int, begun: Sequence[int], end: int, result: Mapping[str, Any]
@@ -70,12 +71,23 @@ class Files:
         result
             Data of ``StepSucceeded`` or ``StepCached``: ``files_read``, ``files_written``.
         """
-        read: Mapping[str, Any] = result.get("files_read") or {}
+        read: dict[str, Any] = dict(result.get("files_read") or {})
         wrote: Mapping[str, Any] = result.get("files_written") or {}
         first, start = min(begun), begun[-1]
         for path, content in wrote.items():
             self._writes.setdefault(path, []).append(Use(n, first, start, end, content))
         found: list[Finding] = []
+        for folder in [path for path in read if path.endswith("/")]:
+            del read[folder]
+            self._lists.setdefault(folder, {})[n] = Use(n, first, start, end, None)
+            for path, writes in self._writes.items():
+                if _holds(folder, path):
+                    found += self._listed_before(folder, n, writes)
+        for path in wrote:
+            for folder, uses in self._lists.items():
+                if _holds(folder, path):
+                    for reader in uses:
+                        found += self._listed_before(folder, reader, self._writes[path][-1:])
         for path, content in read.items():
             if content is not None and wrote.get(path) == content:
                 continue  # It read its own file.
@@ -90,7 +102,7 @@ class Files:
 
     def retract(self, n: int) -> None:
         """Forget what a step read: it will read again. What it wrote stays on the disk."""
-        for uses in self._reads.values():
+        for uses in (*self._reads.values(), *self._lists.values()):
             uses.pop(n, None)
 
     def _check(self, path: str, use: Use, *, writer: int | None = None) -> Iterator[Finding]:
@@ -108,6 +120,20 @@ class Files:
                 said = file_overwritten(self._name(use.step), self._name(w.step), path)
                 yield Stale(use.step, said)
         yield from self._other_content(path, use, latest)
+
+    def _listed_before(self, folder: str, n: int, writes: Sequence[Use]) -> Iterator[Finding]:
+        """Find files that a step should have seen in a folder, and may not have."""
+        use = self._lists[folder][n]
+        for w in writes:
+            if w.step >= n or (w.end < use.start and self._depends(n, w.step)):
+                continue
+            reader, source = self._name(n), self._name(w.step)
+            why = f'"{reader}" lists the folder {folder} into which "{source}" writes'
+            yield NewEdge(w.step, n, files=(folder,), why=why)
+            if w.end < use.start:
+                yield Surprise(n, file_by_luck(reader, source, folder))
+            else:
+                yield Stale(n, file_too_early(reader, source, folder))
 
     def _other_content(self, path: str, use: Use, latest: Use | None) -> Iterator[Finding]:
         """Find a read of something that no order of the notebook explains.
@@ -163,3 +189,8 @@ class Files:
             if second.start < first.end:
                 said = file_written_twice(self._name(first.step), self._name(second.step), path)
                 yield Surprise(second.step, said)
+
+
+def _holds(folder: str, path: str) -> bool:
+    """Whether listing ``folder`` (it ends with a slash) shows ``path`` or what it is in."""
+    return folder == "./" or path.startswith(folder)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Effect = Literal["read", "write", "both", "mode"]
+Effect = Literal["read", "write", "both", "mode", "list"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,10 @@ def _read(position: int, *keywords: str) -> tuple[Use, ...]:
 
 def _write(position: int, *keywords: str, suffix: str = "") -> tuple[Use, ...]:
     return (Use(position, keywords, "write", suffix=suffix),)
+
+
+def _list(position: int, *keywords: str) -> tuple[Use, ...]:
+    return (Use(position, keywords, "list"),)
 
 
 def _both(position: int, *keywords: str) -> tuple[Use, ...]:
@@ -96,8 +100,17 @@ FUNCTIONS: dict[str, tuple[Use, ...]] = {
     "os.remove": _write(0, "path"),
     "os.unlink": _write(0, "path"),
     "shutil.rmtree": _write(0, "path"),
+    "os.mkdir": _write(0, "path"),
+    "os.makedirs": _write(0, "name"),
+    "os.rmdir": _write(0, "path"),
+    "os.listdir": _list(0, "path"),
+    "os.scandir": _list(0, "path"),
+    "os.walk": _list(0, "top"),
+    "glob.glob": _list(0, "pathname"),
+    "glob.iglob": _list(0, "pathname"),
     "os.path.exists": _read(0, "path"),
     "os.path.isfile": _read(0, "path"),
+    "os.path.isdir": _read(0, "s", "path"),
     "os.path.getsize": _read(0, "filename"),
     "urllib.request.urlretrieve": _write(1, "filename"),
 }
@@ -131,8 +144,15 @@ OF_PATHS: dict[str, tuple[Use, ...]] = {
     "write_bytes": _write(-1),
     "touch": _write(-1),
     "unlink": _write(-1),
+    "mkdir": _write(-1),
+    "rmdir": _write(-1),
     "exists": _read(-1),
     "is_file": _read(-1),
+    "iterdir": _list(-1),
+    "glob": _list(-1),
+    "rglob": _list(-1),
+    "walk": _list(-1),
+    "is_dir": _read(-1),
     "stat": _read(-1),
     "rename": (Use(-1, (), "both"), Use(0, ("target",), "write")),
 }

@@ -14,6 +14,8 @@ from kfnb.notebook.filecalls import OF_PATHS, Use, effects, uses_of
 from kfnb.notebook.shellwords import accesses
 from kfnb.pipeline import FileUse
 
+Effect = Literal["read", "write", "list"]
+
 _SHELLS = frozenset(("bash", "sh", "system", "sx", "!", "script"))
 _WRAPPERS = frozenset(("time", "timeit", "capture", "prun", "memit"))
 _SHELL_CALLS = frozenset(
@@ -145,12 +147,14 @@ class _Walk(ConstantWalk):
         for use in uses:
             argument = _argument(node, use)
             if argument is None:
+                if use.effect == "list" and not node.args and not node.keywords:
+                    self.note("list", ".", ".", node.lineno)
                 continue
             if use.effect == "mode":
                 mode = _mode(self, node, use)
                 if mode is None:
                     continue
-                found = effects(mode)
+                found: tuple[Effect, ...] = effects(mode)
             else:
                 found = ("read", "write") if use.effect == "both" else (use.effect,)
             try:
@@ -165,9 +169,11 @@ class _Walk(ConstantWalk):
             for effect in found:
                 self.note(effect, path, template, node.lineno)
 
-    def note(self, effect: Literal["read", "write"], path: str, template: str, line: int) -> None:
+    def note(self, effect: Effect, path: str, template: str, line: int) -> None:
         path, template = self.placed(path), self.placed(template)
-        if not path or path in (".", ":memory:") or "://" in path or "\0" in path or "\n" in path:
+        if path == "." and effect != "list":
+            return
+        if not path or path == ":memory:" or "://" in path or "\0" in path or "\n" in path:
             return
         # Where it happens inside a function, the line that matters is the call in this cell.
         line = self.line or line + self.offset

@@ -1,7 +1,7 @@
-"""Kernel side: which files below the notebook's folder this process opens. Standard library only.
+"""Kernel side: which files below the notebook's folder are opened, and which folders listed.
 
-Python tells an audit hook of every file that it opens; what native code opens
-by itself is found by comparing the folder's listing around the step.
+Standard library only. Python tells an audit hook of every file that it opens; what
+native code opens by itself is found by comparing the folder's listing around the step.
 """
 
 # String paths: this runs at every file that the user's code opens.
@@ -15,15 +15,22 @@ from collections.abc import Callable
 from typing import Any
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_LISTERS = frozenset({"fnmatch", "glob", "os", "pathlib", "shutil"})
 _IGNORED = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
 class FileAudit:
-    """Paths, relative to ``folder``, of files that were read and written so far."""
+    """Paths, relative to ``folder``, of files that were read and written so far.
+
+    ``listed`` maps each folder (with a slash at the end) that the user's own code listed to
+    the names that it saw.
+    """
 
     def __init__(self, folder: str) -> None:
         self.read: set[str] = set()
         self.written: set[str] = set()
+        self.listed: dict[str, list[str]] = {}
+        self._looking = False
         self._folders = tuple(
             dict.fromkeys(
                 path.rstrip(os.sep) + os.sep
@@ -37,6 +44,8 @@ class FileAudit:
             "os.symlink": self._renamed,
             "os.truncate": self._changed,
             "sqlite3.connect": self._connected,
+            "os.listdir": self._lists,
+            "os.scandir": self._lists,
         }
 
     def start(self) -> None:
@@ -81,6 +90,32 @@ class FileAudit:
         relative = self._relative(path)
         if relative is not None and relative not in self.written:
             self.read.add(relative)
+
+    def _lists(self, path: object = None) -> None:
+        if self._looking or not self._asked_by_user():
+            return
+        full = os.path.abspath(os.fsdecode("." if path is None else path)) + os.sep  # type: ignore[arg-type]
+        base = next((folder for folder in self._folders if full.startswith(folder)), None)
+        parts = full[len(base) :].split(os.sep)[:-1] if base is not None else []
+        folder = "/".join([*parts, ""]) or "./"
+        if base is None or folder in self.listed or (parts and ignored(parts)):
+            return
+        self._looking = True
+        try:
+            names = os.listdir(full)  # noqa: PTH208
+        finally:
+            self._looking = False
+        self.listed[folder] = sorted(name for name in names if not ignored([name]))
+
+    def _asked_by_user(self) -> bool:
+        """Whether a cell or a module beside the notebook lists, not Python's import system."""
+        frame = sys._getframe(3)
+        while frame.f_back is not None:
+            module = str(frame.f_globals.get("__name__", ""))
+            if module.partition(".")[0] not in _LISTERS:
+                return module == "__main__" or frame.f_code.co_filename.startswith(self._folders)
+            frame = frame.f_back
+        return False
 
     def _relative(self, path: object) -> str | None:
         """Return the path below the folder, with forward slashes; None for anything else."""

@@ -197,6 +197,7 @@ def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
         "unexpected": unexpected,
         "read": sorted(inside.audit.read - inside.audit.written - _module_files(inside)),
         "written": sorted(inside.audit.written),
+        "listed": inside.audit.listed,
         "packages": packages(set(sys.modules), before=inside.modules),
         "python": sys.version.split()[0],
         "not_numbers": not_numbers,

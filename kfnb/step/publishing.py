@@ -15,6 +15,7 @@ from kfnb.step.control import Control
 from kfnb.step.inside import RESULT
 from kfnb.step.order import StepOrder
 from kfnb.store import Store, hash_bytes, hash_file, manifest_key
+from kfnb.store.content import names_below, names_content
 from kfnb.store.manifest import Bundle, CellTime, Manifest, Output, WrittenFile
 
 
@@ -185,4 +186,6 @@ def _read_files(
         file = Path(order.workdir) / path
         if path not in written and file.is_file():
             found[path] = hash_file(file)
+    for folder, names in result["listed"].items():
+        found[folder] = names_content(names, own=names_below(folder, written))
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,3 +43,29 @@ def hash_file(path: Path | str) -> str:
 def size_of(name: str) -> int:
     """Return the size in bytes that a content hash carries."""
     return int(name.rpartition("-")[2], 16)
+
+
+def names_below(folder: str, paths: Iterable[str]) -> set[str]:
+    """Return what listing ``folder`` (with a slash at its end) shows because of ``paths``.
+
+    >>> sorted(names_below("out/", ["out/a.csv", "out/sub/b.csv", "c.csv"]))
+    ['a.csv', 'sub']
+    """
+    top = "" if folder == "./" else folder
+    return {path[len(top) :].partition("/")[0] for path in paths if path.startswith(top)}
+
+
+def names_content(names: Iterable[str], *, own: Iterable[str]) -> str:
+    """Return what stands for the content of a listed folder: its names, without ``own`` ones.
+
+    Names that the one who lists makes itself are told, but do not count: they are there
+    the next time.
+    """
+    mine = sorted(set(own))
+    seen = hash_bytes("/".join(sorted(set(names) - set(mine))).encode("utf-8", "surrogateescape"))
+    return "/".join(["names:" + seen, *mine])
+
+
+def own_names(content: str) -> list[str]:
+    """Return the ``own`` of :func:`names_content`."""
+    return content.split("/")[1:]

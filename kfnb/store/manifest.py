@@ -76,6 +76,7 @@ class CellTime:
 class Manifest:
     """The record of a step that is done. Times are unix seconds, durations seconds.
 
+    A folder in ``files_read`` ends with a slash and stands for the names that it held.
     ``files_written`` and ``files_read`` are keyed by the path relative to the
     notebook's folder, ``files_removed`` are those of earlier steps that this one
     deleted; ``metrics`` holds ``[time, name, value, step or null]``.

@@ -127,3 +127,35 @@ def test_going_on_with_a_warning_can_be_asked_for() -> None:
     run.succeed("write", files_written={"a.csv": "new"})
     assert run.status == "succeeded"
     assert codes(run) == ["KFNB-W604"]
+
+
+def test_a_folder_that_was_listed_in_time_by_luck_is_an_edge_and_a_warning() -> None:
+    run = Driver(pipeline(step("write"), step("list")), parallel=1)
+    run.turn()
+    run.succeed("write", files_written={"out/a.csv": "h"})
+    run.succeed("list", files_read={"out/": "names:h"})
+    (edge,) = run.data("EdgeAdded")
+    assert (edge["source"], edge["target"], edge["files"]) == ("write", "list", ["out/"])
+    assert codes(run) == ["KFNB-W607"]
+    assert run.status == "succeeded"
+
+
+def test_a_folder_that_was_listed_too_early_fails_the_run_in_either_order_of_ends() -> None:
+    uses = {
+        "write": {"files_written": {"out/sub/a.csv": "new"}},
+        "read": {"files_read": {"out/": "names:old"}},
+    }
+    for names in (("write", "read"), ("read", "write")):
+        run = two()
+        for name in names:
+            run.succeed(name, **uses[name])
+        assert error(run)["code"] == "KFNB-E604"
+        assert error(run)["steps"] == ["write", "read"]
+
+
+def test_a_folder_beside_the_written_file_is_another() -> None:
+    run = two()
+    run.succeed("write", files_written={"output/a.csv": "new"})
+    run.succeed("read", files_read={"out/": "names:old"})
+    assert run.status == "succeeded"
+    assert not run.data("EdgeAdded")

@@ -77,7 +77,7 @@ class Assembly:
         )
         prelude = replay.pieces(reached, without={piece.cell for piece in body})
         constants = known_constants(facts, self.walked, self.parameters)
-        reads, writes = files.of(prelude, body, constants)
+        uses = files.of(prelude, body, constants)
         metrics = [*facts.metrics]
         for cell in computed:
             metrics += logged_names(self.sources[cell])
@@ -98,8 +98,9 @@ class Assembly:
             maybe=tuple(sorted(need.maybe & need.inputs.keys())),
             definitions=self._defined(facts, replay.defined(reached), ambiguous),
             modules=tuple(sorted(facts.modules.union(*(act.modules for act in acts)))),
-            reads=reads,
-            writes=writes,
+            reads=tuple(use for use in uses if use.mode == "read"),
+            writes=tuple(use for use in uses if use.mode == "write"),
+            lists=tuple(use for use in uses if use.mode == "list"),
             metrics=tuple(dict.fromkeys(metrics)),
             opaque=self._opaque(facts, reached),
         )
@@ -128,7 +129,7 @@ class Assembly:
         order = [declared.name for declared in self.order]
         files = file_edges(
             order,
-            {s.name: s.reads for s in steps.values()},
+            {s.name: (*s.reads, *s.lists) for s in steps.values()},
             {s.name: s.writes for s in steps.values()},
             {s.name: s.modules for s in steps.values()},
         )

@@ -26,8 +26,8 @@ class Files:
 
     def of(
         self, prelude: Sequence[Piece], body: Sequence[Piece], constants: Mapping[str, object]
-    ) -> tuple[tuple[FileUse, ...], tuple[FileUse, ...]]:
-        """Give what a step's own cells read, and what they write."""
+    ) -> tuple[FileUse, ...]:
+        """Give what a step's own cells read, write and list, in source order."""
         reader = self._begin(prelude, constants)
         found: list[FileUse] = []
         for piece in body:
@@ -35,11 +35,7 @@ class Files:
                 found += reader.read(piece.cell, self._sources[piece.cell].body)
             except RecursionError:
                 continue
-        found = list(dict.fromkeys(found))
-        return (
-            tuple(use for use in found if use.mode == "read"),
-            tuple(use for use in found if use.mode == "write"),
-        )
+        return tuple(dict.fromkeys(found))
 
     def _begin(self, prelude: Sequence[Piece], constants: Mapping[str, object]) -> FileReader:
         # The parameters' values are among the constants: read here they would be no parameters.
@@ -140,8 +136,10 @@ def file_edges(
                 if _same(path, read):
                     for reader in steps:
                         wait(reader, step, path)
-            if path in last:
-                wait(last[path], step, path)
+            for earlier, writer in last.items():
+                # A file waits for the folder that somebody makes (or removes) for it.
+                if earlier == path or path.startswith(earlier.rstrip("/") + "/"):
+                    wait(writer, step, earlier)
             last[path] = step
             readers.pop(path, None)
     return found

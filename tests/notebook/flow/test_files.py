@@ -54,3 +54,8 @@ def test_a_folder_and_a_pattern_see_what_is_in_them() -> None:
 def test_a_module_that_the_notebook_writes() -> None:
     assert edges(">helper.py", "@helper") == {"ab": ["helper.py"]}
     assert edges(">pkg/__init__.py", "@pkg @json") == {"ab": ["pkg/__init__.py"]}
+
+
+def test_a_file_waits_for_the_folder_that_somebody_makes() -> None:
+    assert edges(">out", ">out/x") == {"ab": ["out"]}
+    assert edges(">out", ">outer") == {}
