@@ -1,11 +1,12 @@
 // Builds the widget's two files: kfnb/widgets/static/{engine,loader}.js.
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import esbuild from 'esbuild';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const target = path.join(here, '..', 'kfnb', 'widgets', 'static');
+const LARGEST_LOADER = 3072;
 
 /** `import css from '../../style/index.css'` gives the bundled style sheet as text. */
 const styles = {
@@ -33,6 +34,21 @@ const styles = {
   }
 };
 
+/** What of other people's work is in the bundle; their licences want to be told. */
+async function licences() {
+  const folder = path.join(here, 'node_modules', '@hpcc-js', 'wasm-graphviz');
+  const { name, version } = JSON.parse(
+    await readFile(path.join(folder, 'package.json'), 'utf8')
+  );
+  return [
+    `engine.js contains ${name} ${version} (licence below), which contains Graphviz`,
+    '(graphviz.org, Eclipse Public License 1.0, eclipse.org/legal/epl-v10.html; its source',
+    'is at gitlab.com/graphviz/graphviz) and Expat (MIT licence).',
+    '',
+    await readFile(path.join(folder, 'LICENSE'), 'utf8')
+  ].join('\n');
+}
+
 const options = {
   absWorkingDir: here,
   bundle: true,
@@ -59,10 +75,11 @@ if (flag === '--clean') {
 } else {
   await mkdir(target, { recursive: true });
   await esbuild.build(options);
-  const loader = await readFile(path.join(target, 'loader.js'));
-  if (loader.length > 3072) {
+  await writeFile(path.join(target, 'LICENSES.txt'), await licences());
+  const { size } = await stat(path.join(target, 'loader.js'));
+  if (size > LARGEST_LOADER) {
     throw new Error(
-      `loader.js has ${loader.length} bytes; every saved view carries it: at most 3072`
+      `loader.js has ${size} bytes; every view carries it, so at most ${LARGEST_LOADER}`
     );
   }
 }

@@ -1,0 +1,130 @@
+"""Builds what runs in the browser while kfnb is installed or packed.
+
+``kfnb/widgets/static`` is made from ``labextension/`` by node. A checkout that is installed on a
+machine without node works all the same (views are static pictures then), so installing goes on
+and leaves the reason where :mod:`kfnb.widgets` finds it. What is handed to other people must be
+complete: a source distribution without the built files is refused.
+
+``KFNB_ENGINE=require`` refuses everywhere, ``KFNB_ENGINE=skip`` nowhere, and builds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+BUILT = ("engine.js", "loader.js")
+STAMP = "sources.sha256"
+"""What the built files were made from; compared, because a checkout's times say nothing."""
+MISSING = "missing.txt"
+"""Why nothing was built, as a sentence for the views."""
+
+
+class Refused(Exception):
+    """The files of the browser could not be built; the text says why."""
+
+
+class Hook(BuildHookInterface):  # type: ignore[type-arg,misc,unused-ignore]
+    """Called by hatchling before it packs or links the package."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """Ask for jlpm, JupyterLab's own yarn, where there is something to do and node to do it."""
+        needed = _wanted() != "skip" and _stale(Path(self.root)) and shutil.which("node")
+        return ["jupyter-builder>=1.2,<2"] if needed and not shutil.which("jlpm") else []
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build the files if they are missing or older than their sources."""
+        root = Path(self.root)
+        static = root / "kfnb" / "widgets" / "static"
+        if _wanted() == "skip":
+            return
+        try:
+            if _stale(root):
+                _build(root)
+                (static / STAMP).write_text(_fingerprint(root), "ascii")
+            (static / MISSING).unlink(missing_ok=True)
+        except Refused as refused:
+            if _wanted() == "require" or self.target_name == "sdist":
+                raise SystemExit(
+                    f"kfnb: {refused} A distribution without the live views is not made "
+                    "(KFNB_ENGINE=skip makes it all the same)."
+                ) from None
+            self.app.display_warning(f"kfnb: {refused} Pipelines will be shown as still pictures.")
+            static.mkdir(parents=True, exist_ok=True)
+            if not all((static / name).is_file() for name in BUILT):
+                (static / MISSING).write_text(f"{refused}\n", "utf-8")
+
+
+def _wanted() -> str:
+    return os.environ.get("KFNB_ENGINE", "")
+
+
+def _sources(folder: Path) -> Iterator[Path]:
+    for name in ("package.json", "yarn.lock", "tsconfig.json", "build.mjs"):
+        yield folder / name
+    for part in ("src", "style"):
+        yield from sorted(path for path in (folder / part).rglob("*") if path.is_file())
+
+
+def _fingerprint(root: Path) -> str:
+    found = hashlib.sha256()
+    for path in _sources(root / "labextension"):
+        found.update(path.relative_to(root).as_posix().encode() + b"\0")
+        found.update(hashlib.sha256(path.read_bytes()).digest())
+    return found.hexdigest()
+
+
+def _stale(root: Path) -> bool:
+    static = root / "kfnb" / "widgets" / "static"
+    if not (root / "labextension" / "package.json").is_file():
+        return False  # packed without its sources: what is there is what there will be
+    if not all((static / name).is_file() for name in (*BUILT, STAMP)):
+        return True
+    return (static / STAMP).read_text("ascii").strip() != _fingerprint(root)
+
+
+def _build(root: Path) -> None:
+    folder = root / "labextension"
+    if shutil.which("node") is None:
+        raise Refused(
+            "The live views were not built: node (20 or newer) was not found when kfnb was "
+            "installed from its sources. Install node and kfnb again, or a released wheel."
+        )
+    jlpm = _jlpm()
+    for arguments in (["install", "--immutable"], ["build"]):
+        done = subprocess.run(
+            [*jlpm, *arguments],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode:
+            said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+            sys.stderr.write(done.stdout)
+            raise Refused(
+                f"The live views were not built: jlpm {arguments[0]} failed when kfnb was "
+                f"installed from its sources ({said[-1] if said else 'it said nothing'})."
+            )
+
+
+def _jlpm() -> list[str]:
+    found = shutil.which("jlpm")
+    if found:
+        return [found]
+    raise Refused(
+        "The live views were not built: jlpm was not found when kfnb was installed from its "
+        "sources. Install jupyter-builder and kfnb again, or a released wheel."
+    )
