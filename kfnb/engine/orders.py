@@ -86,7 +86,10 @@ def step_order(
         outputs=tuple(sorted(step.outputs)),
         maybe=tuple(sorted(step.maybe)),
         watch=watched(pipeline, step),
-        definitions=tuple(sorted({*step.definitions, *(d.name for d in definitions)})),
+        definitions=tuple(
+            # What comes in as a value is no longer what its source says.
+            sorted({*step.definitions, *({d.name for d in definitions} - step.inputs.keys())})
+        ),
         metrics=tuple(sorted(step.metrics)),
         parameters=used_parameters(pipeline, step, site.parameters),
         files_expected=_paths(pipeline, step.writes, site.parameters),

@@ -8,8 +8,10 @@ copy says how often it was changed, and the latest counts, in whatever order the
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import pickle
+import sys
 import types
 import weakref
 from collections.abc import Iterator
@@ -80,7 +82,55 @@ def with_version(kind: type, reduced: Any) -> Any:
     state[0].pop("__slotnames__", None)
     if not state[0].get("__annotations__", True):
         del state[0]["__annotations__"]
+    if make is machinery._make_skeleton_class:
+        make = make_class
     return make, arguments, (version(kind), kind.__qualname__, state), items, pairs, set_state
+
+
+def make_class(
+    constructor: type,
+    name: str,
+    bases: tuple[type, ...],
+    contents: dict[str, Any],
+    key: str,
+    *_: Any,
+) -> type:
+    """Make a class that was saved, unless this kernel has it; :func:`set_state` fills it.
+
+    The notebook's own hooks (a metaclass's ``__new__`` and ``__init__``, ``__init_subclass__``)
+    are not called: they were when the class was made, and what they did is saved as well.
+    """
+    with machinery._DYNAMIC_CLASS_TRACKER_LOCK:
+        known: type | None = machinery._DYNAMIC_CLASS_TRACKER_BY_ID.get(key)
+    if known is not None:
+        return known
+    contents = {sys.intern(attribute): value for attribute, value in contents.items()}
+    makers = [m for m in constructor.__mro__ if m.__module__ != "__main__"]
+    with _no_hooks(bases):
+        if makers[0] is constructor:
+            made = types.new_class(
+                name, bases, {"metaclass": constructor}, lambda body: body.update(contents)
+            )
+        else:
+            made = makers[0].__new__(constructor, name, types.resolve_bases(bases), contents)
+    found: type = machinery._lookup_class_or_track(key, made)
+    return found
+
+
+@contextlib.contextmanager
+def _no_hooks(bases: tuple[type, ...]) -> Iterator[None]:
+    hook = "__init_subclass__"
+    # A base as written need be no class (typing.NamedTuple is a function).
+    above = {base for each in bases if isinstance(each, type) for base in each.__mro__}
+    own = {base for base in above if base.__module__ == "__main__"}
+    hooks = {base: vars(base)[hook] for base in own if hook in vars(base)}
+    for base in hooks:
+        type.__delattr__(base, hook)
+    try:
+        yield
+    finally:
+        for base, function in hooks.items():
+            type.__setattr__(base, hook, function)
 
 
 def set_state(kind: type, state: tuple[int, str, Any]) -> type:
