@@ -14,6 +14,14 @@ REQUIRED = os.environ.get("KFNB_BROWSER") == "required"
 """Set by ``dev.py``: what is not there is a failure then, not a skip."""
 
 ENGINE = ROOT / "kfnb" / "widgets" / "static" / "engine.js"
+FLAGS = (
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 _PACKAGES = ("playwright", "jupyterlab", "notebook", "nbconvert", "anywidget")
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 

@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 
 Shoot = Callable[[str], Path]
 HERE = Path(__file__).parent
-_FLAGS = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 _REPORT = pytest.StashKey[pytest.TestReport]()
 
 
@@ -67,7 +59,7 @@ def chromium() -> Iterator[Browser]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=program, args=_FLAGS, chromium_sandbox=False
+            executable_path=program, args=conditions.FLAGS, chromium_sandbox=False
         )
         yield browser
         browser.close()

@@ -6,9 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Locator, LocatorAssertions
 
 PATIENCE = 30_000
+
+
+def expect(place: Locator) -> LocatorAssertions:
+    """Playwright's ``expect``, imported where a browser test runs and not where it is collected."""
+    from playwright.sync_api import expect as say
+
+    return say(place)
 
 
 class View:

@@ -1,0 +1,76 @@
+"""The engine in an empty page: no Jupyter, no kernel, a model that the test plays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tests.browser.conditions import ENGINE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+_PAGE = "<!doctype html><meta charset=utf-8><body style='margin:0'><div id=kfnb></div>"
+_MOUNT = """
+async ({code, traits}) => {
+  const listeners = new Map();
+  const of = event => listeners.get(event) ?? listeners.set(event, new Set()).get(event);
+  window.asked = [];
+  window.tell = (message, buffers = []) => of('msg:custom').forEach(one => one(message, buffers));
+  const model = {
+    get: name => traits[name],
+    set: (name, value) => { traits[name] = value; },
+    save_changes: () => {},
+    on: (event, listener) => of(event).add(listener),
+    off: (event, listener) => of(event).delete(listener),
+    send: message => window.asked.push(message)
+  };
+  const url = URL.createObjectURL(new Blob([code], {type: 'text/javascript'}));
+  const engine = await import(url);
+  const el = document.getElementById('kfnb');
+  const dag = () => el.querySelector('.kfnb-dag');
+  const passed = {};
+  const begun = performance.now();
+  const seen = () => requestAnimationFrame(() => setTimeout(() => {
+    const layout = dag()?.dataset.layout;
+    if (layout && el.querySelector('.kfnb-node')) passed[layout] ??= performance.now() - begun;
+  }));
+  window.painted = passed;
+  new MutationObserver(seen).observe(el, {
+    subtree: true, childList: true, attributes: true, attributeFilter: ['data-layout']
+  });
+  window.unmount = engine.render({model, el});
+  passed.render = performance.now() - begun;
+}
+"""
+
+
+class Bare:
+    """A view in an empty page.
+
+    Parameters
+    ----------
+    traits
+        What the model holds: ``graph``, ``run``, ``state``, ``ui``.
+    """
+
+    def __init__(self, page: Page, traits: Mapping[str, Any]) -> None:
+        self.page = page
+        page.set_content(_PAGE)
+        page.evaluate(_MOUNT, {"code": ENGINE.read_text("utf-8"), "traits": dict(traits)})
+
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Send a message, as the kernel would."""
+        self.page.evaluate("message => window.tell(message)", message)
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        """What the page asked the kernel."""
+        found: list[dict[str, Any]] = self.page.evaluate("window.asked")
+        return found
+
+    @property
+    def painted(self) -> dict[str, float]:
+        """Milliseconds from mounting until each layout was on the screen."""
+        found: dict[str, float] = self.page.evaluate("window.painted")
+        return found

@@ -1,0 +1,179 @@
+"""A person types the magics, and watches."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser import books
+from tests.browser.view import View, expect
+
+FRONTS = pytest.mark.parametrize("front", ["lab", "notebook"])
+
+
+@FRONTS
+def test_the_dag_follows_a_run_that_was_typed(desk, opened, shoot):
+    path, gates = books.training(desk)
+    book = opened(path)
+    book.run(0)
+    launch = book.add("%pipeline run --no-wait")
+    book.save()
+    view = View(book.run(launch)).drawn()
+    view.wait_for("load", "running")
+    assert view.statuses() == ["running", "pending", "pending"]
+    shoot("1-started")
+
+    gates.open("load")
+    view.wait_for("load", "succeeded")
+    view.wait_for("train", "running")
+    shoot("2-training")
+
+    gates.open("train", "check")
+    view.wait_for_run("succeeded")
+    assert view.statuses() == ["succeeded"] * 3
+    shoot("3-succeeded")
+
+    view.node("train").click()
+    expect(view.detail).to_contain_text("train")
+    shoot("4-clicked")
+
+
+@FRONTS
+def test_the_dag_follows_while_its_own_cell_waits(desk, opened, shoot):
+    path, gates = books.training(desk)
+    book = opened(path)
+    book.run(0)
+    launch = book.add("%pipeline run --wait")
+    book.save()
+    book.start(launch)
+    view = View(book.output(launch)).drawn()
+    view.wait_for("load", "running")
+    gates.open("load")
+    view.wait_for("train", "running")
+    assert "[*]" in book.cell(launch).locator(".jp-InputPrompt").first.inner_text()
+    shoot("waiting")
+    gates.open("train", "check")
+    book.finished(launch)
+    view.wait_for_run("succeeded")
+
+
+def test_a_node_opens_its_log_and_the_chart_zooms(desk, opened, shoot):
+    path, gates = books.training(desk)
+    gates.open(*books.STEPS)
+    book = opened(path)
+    book.run(0)
+    launch = book.add("%pipeline run --no-wait")
+    book.save()
+    view = View(book.run(launch)).drawn()
+    view.wait_for_run("succeeded")
+
+    view.node("train").click()
+    log = view.open("logs")
+    expect(log).to_contain_text("epoch 39 of 40")
+    shoot("log")
+    log.get_by_role("searchbox").fill("epoch 3")
+    expect(log.locator(".kfnb-log-count")).to_contain_text("11")
+    shoot("log-search")
+
+    view.open("metrics")
+    low, high = view.chart.range
+    shoot("chart")
+    view.chart.drag(0.25, 0.5)
+    nearer = view.chart.range
+    assert low < nearer[0] < nearer[1] < high
+    shoot("chart-zoomed")
+    view.chart.root.get_by_role("button", name="Reset zoom").click()
+    assert view.chart.range == (low, high)
+
+    for tab in ("table", "outputs", "compare"):
+        view.open(tab)
+        shoot(tab)
+
+
+def test_a_failure_says_where_and_can_be_debugged(desk, opened, shoot):
+    book = opened(books.failing(desk))
+    book.run(0)
+    launch = book.add("%pipeline run --no-wait")
+    book.save()
+    view = View(book.run(launch)).drawn()
+    view.wait_for_run("failed")
+    assert view.statuses() == ["succeeded", "failed", "skipped"]
+    view.node("divide").click()
+    expect(view.detail).to_contain_text("ZeroDivisionError")
+    expect(view.detail).to_contain_text("cell 3")
+    expect(view.detail).to_contain_text("line 3")
+    shoot("failed")
+
+    said = book.do("%pipeline debug divide")
+    expect(said).to_contain_text("cell 3")
+    expect(book.do("numbers, divisor")).to_contain_text("([3, 1, 2], 0)")
+    shoot("debugged")
+
+
+def test_names_are_completed(desk, opened, page, shoot):
+    path, _ = books.training(desk)
+    book = opened(path)
+    book.run(0)
+    book.add("")
+    page.keyboard.type("%pipeline logs tr")
+    page.keyboard.press("Tab")
+    completed = page.get_by_text("%pipeline logs train")
+    listed = page.locator(".jp-Completer-match").get_by_text("train")
+    expect(completed.or_(listed).first).to_be_visible()
+    shoot("completed")
+
+
+def test_a_step_cell_runs_as_usual(desk, opened, shoot):
+    path, _ = books.training(desk)
+    book = opened(path)
+    book.run(0)
+    out = book.do(
+        "%%step extra --after train\nfrom IPython.display import HTML\nHTML('<b>rich</b>')"
+    )
+    expect(out.locator("b")).to_have_text("rich")
+    out = book.do("%%step extra\nimport asyncio\nawait asyncio.sleep(0.01)\n1 / 0")
+    expect(out).to_contain_text("ZeroDivisionError")
+    expect(out).to_contain_text("line 4")
+    shoot("step-cell")
+
+
+def test_a_wrong_word_gets_a_sentence(desk, opened, shoot):
+    path, _ = books.training(desk)
+    book = opened(path)
+    book.run(0)
+    for wrong in (
+        "%pipeline lgos train",
+        "%pipeline logs trian",
+        "%pipeline run -p rat=3",
+        "%%step",
+    ):
+        out = book.do(wrong)
+        expect(out).not_to_contain_text("Traceback")
+        assert out.inner_text().strip()
+    shoot("sentences")
+
+
+def test_what_is_wrong_in_the_notebook_links_to_its_cell(desk, opened, shoot):
+    path = desk.notebook(
+        ("skip", "%load_ext kfnb"),
+        ("step:load", "rows = [1]"),
+        ("step:train", "print(rowz)"),
+        name="wrong.ipynb",
+    )
+    book = opened(path)
+    book.run(0)
+    out = book.do("%pipeline check")
+    expect(out).to_contain_text("rowz")
+    expect(out).to_contain_text("Did you mean")
+    out.locator("a").first.click()
+    shoot("checked")
+
+
+def test_unsaved_changes_are_said(desk, opened, shoot):
+    path, _ = books.training(desk)
+    book = opened(path)
+    book.run(0)
+    book.edit(3)
+    book.page.keyboard.type("\nprint('not saved')")
+    out = book.do("%pipeline show")
+    expect(out.first).to_contain_text("not saved", ignore_case=True)
+    shoot("unsaved")
