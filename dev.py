@@ -19,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 OLDEST = (3, 10)
+EVERY_CORE = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
 
 
 def cache_folder() -> Path:
@@ -111,15 +112,15 @@ def lint(_pytest: Sequence[str]) -> None:
 
 
 def unit(pytest: Sequence[str]) -> None:
-    workers = ["-n", str(os.cpu_count() or 1), "--dist", "worksteal"]
     python = environment("test", "test")
-    run([str(python), "-m", "pytest", "-q", *workers, "-m", "not browser", *pytest])
+    run([str(python), "-m", "pytest", "-q", *EVERY_CORE, "-m", "not browser", *pytest])
 
 
 def lowest(_pytest: Sequence[str]) -> None:
     python = environment("lowest", "test", lowest=True)
-    marks = ["-m", "not slow"]
-    run([str(python), "-m", "pytest", "-q", *marks, "tests/notebook", "tests/engine"])
+    # What touches other packages: values, kernels, papermill, the command line.
+    parts = [f"tests/{name}" for name in ("values", "step", "cli", "examples")]
+    run([str(python), "-m", "pytest", "-q", *EVERY_CORE, *parts])
 
 
 def web(_pytest: Sequence[str]) -> None:
@@ -145,6 +146,7 @@ def browser(pytest: Sequence[str]) -> None:
 
 
 PARTS = {"lint": lint, "unit": unit, "lowest": lowest, "web": web, "browser": browser}
+IN_A_BROWSER = ("paint", "watching")
 DEFAULT = ("lint", "unit", "lowest")
 
 
@@ -180,8 +182,16 @@ def _without(*parts: str) -> str:
 
 def bench(arguments: argparse.Namespace) -> None:
     """Measure kfnb beside its peers; prints the table of benchmarks/README.md."""
-    python = environment("bench", "test")
-    run([str(python), "-m", "benchmarks", *arguments.rows])
+    inside = [row for row in arguments.rows if row in IN_A_BROWSER]
+    others = [row for row in arguments.rows if row not in IN_A_BROWSER]
+    if others or not arguments.rows:
+        python = environment("bench", "test")
+        run([str(python), "-m", "benchmarks", *others])
+    if inside or not arguments.rows:
+        # Apart: packages that come with JupyterLab make other rows slower.
+        web([])
+        python = environment("browser", "browser")
+        run([str(python), "-m", "benchmarks", *(inside or IN_A_BROWSER)], CHROMIUM=chromium())
 
 
 def main() -> None:

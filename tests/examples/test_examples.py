@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ def test_an_example_runs_and_then_is_cached(name: str, tmp_path: Path) -> None:
 
     first = kfnb("run", f"{name}.ipynb", cwd=folder, home=home)
     assert first.returncode == 0, first.stdout + first.stderr
+    if int(version("pandas").partition(".")[0]) < 3:
+        # There series share an index with what they were made from, which only a run shows:
+        # the next one binds readers to the latest of those that share.
+        assert kfnb("run", f"{name}.ipynb", cwd=folder, home=home).returncode == 0
     second = kfnb("run", f"{name}.ipynb", "--json", cwd=folder, home=home)
     assert second.returncode == 0, second.stdout + second.stderr
 
