@@ -130,10 +130,11 @@ def web(_pytest: Sequence[str]) -> None:
             "dev.py: the parts in the browser are built with node 20 or newer, which is not on "
             f"PATH. Without it: {_without('web', 'browser')}"
         )
-    jlpm = str(environment("browser", "browser").with_name("jlpm"))
-    steps = ["install --immutable", "lint:check", "tsc --noEmit", "test", "build"]
-    for step in steps:
-        run([jlpm, *step.split()], cwd=ROOT / "labextension")
+    programs = environment("browser", "browser").parent
+    path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
+    for step in ("install --immutable", "lint:check", "tsc --noEmit", "test", "build"):
+        # The scripts of package.json call jlpm themselves.
+        run([str(programs / "jlpm"), *step.split()], cwd=ROOT / "labextension", PATH=path)
 
 
 def browser(pytest: Sequence[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -169,6 +171,39 @@ def imports(folder: Path) -> Iterator[Figure]:
     yield Figure("import kale", importing(peers.python("kale"), "kale"), "CPU-s")
 
 
+def extension(folder: Path) -> Iterator[Figure]:
+    """`%load_ext kfnb` in a kernel's IPython."""
+    code = (
+        "import ipykernel.zmqshell, time\n"
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance()\n"
+        "start = time.process_time()\n"
+        "shell.run_line_magic('load_ext', 'kfnb')\n"
+        "print(time.process_time() - start)"
+    )
+    spent = []
+    for _ in range(5):
+        said = subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True
+        )
+        spent.append(float(said.stdout.split()[-1]))
+    yield Figure("%load_ext kfnb", statistics.median(spent), "CPU-s")
+
+
+def paint(_folder: Path) -> Iterator[Figure]:
+    """The DAG in Chromium: first picture, layout, and an update."""
+    from .page import paint
+
+    yield from (Figure(*found) for found in paint())
+
+
+def watching(folder: Path) -> Iterator[Figure]:
+    """A run of 200 steps watched in JupyterLab: kernel CPU, and journal to pixel."""
+    from .page import watching
+
+    yield from (Figure(*found) for found in watching(folder))
+
+
 def _str(command: list[object]) -> list[str]:
     return [os.fspath(part) if isinstance(part, Path) else str(part) for part in command]
 
@@ -182,4 +217,9 @@ ROWS: dict[str, Row] = {
     "values": values,
     "engine": engine,
     "imports": imports,
+    "extension": extension,
+    "paint": paint,
+    "watching": watching,
 }
+IN_A_BROWSER = ("paint", "watching")
+"""Rows that need Chromium and the extra ``browser``."""

@@ -68,6 +68,7 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     conditions.need_packages()
+    conditions.need_engine()
     with serving(tmp_path_factory.mktemp("jupyter")) as server:
         yield server
 

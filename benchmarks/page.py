@@ -1,0 +1,150 @@
+"""What the views cost in Chromium and in the kernel that they belong to."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import notebooks
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+Found = tuple[str, float, str, str]
+UPDATES = 200
+STEPS = 200
+# Notes when each node came to a status, and when the frame with it was presented.
+_WATCH = """
+view => {
+  window.changes = [];
+  const frame = (id, name, status) => requestAnimationFrame(() => setTimeout(() => {
+    window.changes.push([name, status, Date.now() / 1000]);
+  }));
+  new MutationObserver(found => found.forEach(({target}) => {
+    if (target.dataset.status) {
+      frame(target.dataset.id, target.getAttribute('aria-label'), target.dataset.status);
+    }
+  })).observe(view, {subtree: true, attributes: true, attributeFilter: ['data-status']});
+}
+"""
+
+
+def paint() -> Iterator[Found]:
+    """Time to the first picture, to Graphviz's layout, and of an update; milliseconds."""
+    with _chromium() as browser:
+        for count in (10, 100, 1000):
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            yield from _painted(page, count)
+            page.close()
+
+
+def _painted(page: Page, count: int) -> Iterator[Found]:
+    from tests.browser.bare import Bare
+
+    traits = _traits(count)
+    bare = Bare(page, traits)
+    page.locator('.kfnb-dag[data-layout="graphviz"]').wait_for(timeout=120_000)
+    page.wait_for_function("window.painted.graphviz !== undefined")
+    note = f"{count} steps"
+    yield "kfnb, first picture", min(bare.painted.values()), "ms", note
+    yield "kfnb, laid out by Graphviz", bare.painted["graphviz"], "ms", note
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    ids = [node["id"] for node in traits["graph"]["nodes"]]
+    for who, many in (("one step changes", 1), ("every step changes", count)):
+        before = _busy(session)
+        for n in range(UPDATES):
+            status = (
+                ("running", "succeeded")[n // count % 2]
+                if many == 1
+                else ("running", "succeeded")[n % 2]
+            )
+            some = ids if many == count else [ids[n % count]]
+            steps = {one: {**traits["state"]["steps"][one], "status": status} for one in some}
+            bare.tell(
+                {**traits["state"], "kind": "state", "seq": n + 2, "steps": steps, "edges": []}
+            )
+            page.evaluate(
+                "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
+            )
+        yield f"kfnb, {who}", (_busy(session) - before) / UPDATES * 1000, "ms of the page", note
+
+
+def watching(folder: Path) -> Iterator[Found]:
+    """A run of 200 steps, watched: the kernel's processor time, and journal to pixel."""
+    from kfnb.engine import journal
+    from tests.browser.book import Book
+    from tests.browser.server import serving
+    from tests.browser.view import View
+
+    with serving(folder / "jupyter") as server, _chromium() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        path = notebooks.chain(server.root / "chain.ipynb", STEPS)
+        plain = notebooks.write(server.root / "watch.ipynb", [((), "import os, time, kfnb")])
+        book = Book(page, server, "lab", plain).open()
+        book.run(0)
+        out = book.do(
+            "from kfnb.widgets import PipelineView\n"
+            f"run = kfnb.run({path.name!r}, wait=False, cache=False)\nPipelineView(run)"
+        )
+        view = View(out).drawn()
+        view.root.evaluate(_WATCH)
+        cpu = "print(time.process_time(), time.time())"
+        began, since = map(float, book.do(cpu).inner_text().split())
+        view.wait_for_run("succeeded", 600_000)
+        page.wait_for_timeout(1000)
+        ended, until = map(float, book.do(cpu).inner_text().split())
+        changes = page.evaluate("window.changes")
+        events = journal.read(next((server.home / "runs").iterdir()) / "journal.jsonl")
+    wall = until - since
+    yield "kernel, watching 200 steps", (ended - began) / wall * 100, "% of a core", f"{wall:.0f} s"
+    yield "kernel, watching 200 steps", ended - began, "CPU-s", ""
+    late = _latencies(events, changes)
+    yield "journal to pixel, median", statistics.median(late) * 1000, "ms", f"{len(late)} changes"
+    yield "journal to pixel, 95 of 100", statistics.quantiles(late, n=20)[-1] * 1000, "ms", ""
+
+
+def _latencies(events: list[Any], changes: list[tuple[str, str, float]]) -> list[float]:
+    """Match what the journal says with the frames that showed it."""
+    meaning = {"AttemptStarted": "running", "StepSucceeded": "succeeded"}
+    when = {(e.step, meaning[e.type]): e.time for e in events if e.type in meaning}
+    shown = {}
+    for label, status, at in changes:
+        name = next(
+            (part for part in (label or "").replace(",", " ").replace(":", " ").split()), ""
+        )
+        shown.setdefault((name, status), at)
+    return [at - when[key] for key, at in shown.items() if key in when]
+
+
+def _traits(count: int) -> dict[str, Any]:
+    """The traits of a view of a run with ``count`` steps in layers, none begun."""
+    raise NotImplementedError
+
+
+def _busy(session: Any) -> float:
+    """Seconds that the page's main thread has worked."""
+    found = session.send("Performance.getMetrics")["metrics"]
+    return next(one["value"] for one in found if one["name"] == "TaskDuration")
+
+
+@contextmanager
+def _chromium() -> Iterator[Browser]:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise SystemExit(
+            "this row needs the browser's packages: pip install -e '.[browser]', or call it "
+            "by python3 dev.py bench"
+        ) from None
+    from tests.browser.conditions import FLAGS, chromium_program
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium_program(), args=FLAGS, chromium_sandbox=False
+        )
+        yield browser
+        browser.close()
