@@ -11,7 +11,8 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _PID = re.compile(r"\b(pid|process)(\s*[:=]?\s*)\d+", re.IGNORECASE)
 _DURATION = re.compile(
-    r"\b\d+(?:[.:]\d+)?\s?(?:ns|µs|μs|us|ms|s|sec|secs|seconds?|min|minutes?)\b(?:\s±.*)?"
+    r"\b\d+(?:[.:]\d+)?(?:e[+-]?\d+)?\s?"
+    r"(?:ns|µs|μs|us|ms|s|sec|secs|seconds?|min|minutes?)\b(?:\s±.*)?"
 )
 _KERNEL_FILE = re.compile(r"(/[^\s:'\"]*)?/ipykernel_\d+/\d+\.py")
 _CELL_FILE = re.compile(r"<ipython-input-[^>]+>|Cell In\[\d+\]|Input In \[\d+\]")
@@ -49,7 +50,11 @@ def texts(outputs: Iterable[Mapping[str, Any]], *, folders: Sequence[str] = ()) 
 
 
 def normal(text: str, *, folders: Sequence[str] = ()) -> str:
-    """Replace what differs from one process to the next."""
+    """Replace what differs from one process to the next.
+
+    >>> normal("CPU times: user 1e+03 µs, total: 12.5 ms, at 0x7f00")
+    'CPU times: user <duration>, total: <duration>, at 0x…'
+    """
     text = _ESCAPES.sub("", text)
     for folder in folders:
         text = text.replace(folder, "<folder>")
