@@ -163,6 +163,8 @@ export interface StateMessage {
 export interface MetricsMessage {
   readonly kind: 'metrics';
   readonly points: readonly Series[];
+  /** These are all points; otherwise they come after those that are known. */
+  readonly reset?: boolean;
 }
 
 export interface LogMessage {

@@ -1,36 +1,339 @@
+/** The whole view of a pipeline: header, tabs, the chosen step. */
+
 import { CompareView } from '../compare';
 import { MetricsChart } from '../chart';
 import type { Component, Context } from '../context';
-import { h } from '../dom';
+import { DagView, type Layouter } from '../dag';
+import { fill, h } from '../dom';
 import { LogView } from '../logs';
 import { OutputsView } from '../outputs';
+import type { FromKernel, StepState, Tab } from '../protocol';
 import type { Source } from '../source';
+import { word } from '../status';
+import { StepTable } from '../table';
+import { Detail } from './detail';
+import { findings, Notice } from './findings';
+import { Header } from './header';
+import { PanelModel } from './model';
+import { Picker } from './picker';
+import { Tabs } from './tabs';
 
-/** The whole view of a pipeline: header, tabs, the selected step. */
+const TITLES: readonly (readonly [Tab, string])[] = [
+  ['dag', 'Graph'],
+  ['table', 'Steps'],
+  ['metrics', 'Metrics'],
+  ['logs', 'Logs'],
+  ['outputs', 'Outputs'],
+  ['compare', 'Compare']
+];
+/** What is there before anything ran. */
+const STATIC: readonly Tab[] = ['dag', 'table'];
+
 export class PipelinePanel implements Component {
   readonly node: HTMLElement;
-  private readonly parts: Component[];
 
-  constructor(host: HTMLElement, context: Context, source: Source) {
+  /**
+   * @param layouter - lays graphs out; null: the simple layout only.
+   */
+  constructor(
+    host: HTMLElement,
+    private readonly context: Context,
+    private readonly source: Source,
+    private readonly layouter: Layouter | null
+  ) {
+    const { trans } = context;
+    const { only, tab, selected } = source.ui;
+    this.model = new PanelModel(source);
+    this.tabs = new Tabs(
+      only ? TITLES.filter(([name]) => name === tab) : TITLES,
+      context
+    );
+    this.tabs.bar.hidden = only;
     this.node = h('section', {
       class: 'kfnb-view',
-      'data-theme': context.theme.value
+      'aria-label': trans('Pipeline'),
+      // Keys typed in here are not the notebook's shortcuts.
+      'data-lm-suppress-shortcuts': 'true'
     });
-    host.append(this.node);
-    const chart = new MetricsChart(this.node, context);
-    chart.setSeries(source.state?.metrics ?? []);
-    this.parts = [
-      chart,
-      new LogView(this.node, context),
-      new OutputsView(this.node, context),
-      new CompareView(this.node, context)
+    this.header = new Header(this.node, context, this.model);
+    this.node.append(
+      this.busy.node,
+      this.gone.node,
+      this.said.node,
+      this.findings,
+      h('div', { class: 'kfnb-tabs-row' }, this.tabs.bar, this.header.counts),
+      h('div', { class: 'kfnb-body' }, this.tabs.body),
+      this.live
+    );
+    this.detail = new Detail(
+      this.tabs.body.parentElement ?? this.node,
+      context,
+      this.model
+    );
+    this.detail.onSelect = id => this.choose(id);
+    this.detail.onOpen = name => this.tabs.show(name);
+    this.tabs.onShow = name => this.shown(name);
+    this.leave = [
+      context.theme.connect(() => this.facts()),
+      context.busy.connect(() => this.facts()),
+      source.onMessage(message => this.take(message)),
+      source.onChanged(() => this.changed())
     ];
+    host.append(this.node);
+    this.selected = this.model.node(selected) ? selected : null;
+    fill(this.findings, findings(this.model.graph, context));
+    this.facts();
+    this.tabs.show(
+      this.tabs.has(tab) && (this.model.run || STATIC.includes(tab))
+        ? tab
+        : 'dag'
+    );
+    this.detail.show(this.selected);
   }
 
   dispose(): void {
-    for (const part of this.parts) {
+    for (const leave of this.leave) {
+      leave();
+    }
+    for (const part of this.parts.values()) {
       part.dispose();
     }
+    this.header.dispose();
+    this.detail.dispose();
     this.node.remove();
   }
+
+  private take(message: FromKernel): void {
+    const { dag, table, chart, logs, outputs, compare } = this;
+    const { graph } = this.model;
+    const steps = this.model.take(message);
+    switch (message.kind) {
+      case 'state':
+        if (this.model.graph !== graph) {
+          dag?.setGraph(this.model.graph, this.model.steps);
+        }
+        if (steps) {
+          this.restyle(steps);
+        }
+        break;
+      case 'metrics':
+        if (message.reset) {
+          chart?.setSeries(this.model.series);
+        } else {
+          chart?.append(message.points);
+        }
+        break;
+      case 'log':
+        logs?.append(message);
+        break;
+      case 'outputs':
+        outputs?.show(message);
+        break;
+      case 'compare':
+        compare?.show(message);
+        break;
+      case 'said':
+        this.said.say(message.text, message.level);
+        break;
+      default:
+        // A newer kernel may say more than this page knows.
+        break;
+    }
+    table?.select(this.selected);
+  }
+
+  private restyle(steps: Record<string, StepState>): void {
+    this.dag?.setStates(steps);
+    this.table?.setStates(steps);
+    this.announce(steps);
+    this.facts();
+    if (this.selected !== null && this.selected in steps) {
+      this.detail.show(this.selected);
+    }
+    this.pickers.forEach(picker => picker.refresh());
+  }
+
+  /** The source's snapshot was set anew. */
+  private changed(): void {
+    const { model } = this;
+    const { graph } = model;
+    model.read();
+    if (model.graph !== graph) {
+      fill(this.findings, findings(model.graph, this.context));
+      this.dag?.setGraph(model.graph, model.steps);
+      this.table?.setGraph(model.graph, model.steps);
+    }
+    this.restyle(model.steps);
+  }
+
+  /** What stands above the tabs. */
+  private facts(): void {
+    const { model, context, node } = this;
+    const { trans } = context;
+    node.dataset.theme = context.theme.value;
+    node.dataset.run = model.run?.id ?? '';
+    node.dataset.status = model.facts?.status ?? '';
+    this.header.update();
+    for (const [tab] of TITLES) {
+      this.tabs.offer(tab, model.run !== null || STATIC.includes(tab));
+    }
+    this.busy.say(context.busy.value ? this.waiting() : null);
+    this.gone.say(
+      model.lost
+        ? trans(
+            'Nobody drives this run any more. Resume goes on where it was; nothing runs twice.'
+          )
+        : (model.facts?.error ?? null),
+      model.lost ? 'warning' : 'error'
+    );
+  }
+
+  private waiting(): string {
+    return this.context.trans(
+      'The kernel is busy or not running; what was asked for follows when it is free.'
+    );
+  }
+
+  /** Says aloud what one would look up for: that a step failed, that the run is over. */
+  private announce(steps: Record<string, StepState>): void {
+    const { model, context } = this;
+    const told: string[] = [];
+    for (const [id, { status }] of Object.entries(steps)) {
+      const before = this.heard.get(id);
+      this.heard.set(id, status);
+      if (before !== undefined && before !== status && status === 'failed') {
+        told.push(`${model.node(id)?.name ?? id}: ${word(status, context)}`);
+      }
+    }
+    const run = model.facts?.status;
+    if (
+      run !== undefined &&
+      this.heardRun !== undefined &&
+      run !== this.heardRun &&
+      !model.going
+    ) {
+      told.push(`${model.graph.name}: ${word(run, context)}`);
+    }
+    this.heardRun = run;
+    if (told.length) {
+      this.live.textContent = told.join('. ');
+    }
+  }
+
+  private choose(id: string | null): void {
+    this.selected = id;
+    this.dag?.select(id);
+    this.table?.select(id);
+    this.detail.show(id);
+    this.source.keep({ selected: id });
+    this.context.post({ kind: 'select', id });
+  }
+
+  /** A tab came to the front; what it holds is made when it is first seen. */
+  private shown(tab: Tab): void {
+    if (tab !== this.source.ui.tab) {
+      this.source.keep({ tab });
+    }
+    this.node.dataset.tab = tab;
+    if (!this.parts.has(tab)) {
+      this.parts.set(tab, this.made(tab, this.tabs.panel(tab)));
+    }
+    const step = this.selected ?? this.interesting();
+    if (
+      (tab === 'logs' || tab === 'outputs') &&
+      step !== null &&
+      this.opened.get(tab) !== step
+    ) {
+      this.open(tab, step, null);
+    }
+  }
+
+  private made(tab: Tab, host: HTMLElement): Component {
+    const { context, model } = this;
+    switch (tab) {
+      case 'dag': {
+        const dag = (this.dag = new DagView(host, context, this.layouter));
+        dag.onSelect = id => this.choose(id);
+        dag.onOpen = () => this.tabs.show(model.run ? 'logs' : 'table');
+        dag.setGraph(model.graph, model.steps);
+        dag.select(this.selected);
+        return dag;
+      }
+      case 'table': {
+        const table = (this.table = new StepTable(host, context));
+        table.onSelect = id => this.choose(id);
+        table.onOpen = () => this.tabs.show(model.run ? 'logs' : 'dag');
+        table.setGraph(model.graph, model.steps);
+        table.select(this.selected);
+        return table;
+      }
+      case 'metrics':
+        this.chart = new MetricsChart(host, context);
+        this.chart.setSeries(model.series);
+        return this.chart;
+      case 'logs':
+        this.picker(tab, host);
+        return (this.logs = new LogView(host, context));
+      case 'outputs':
+        this.picker(tab, host);
+        return (this.outputs = new OutputsView(host, context));
+      case 'compare': {
+        this.compare = new CompareView(host, context);
+        const { compare } = this.source.ui;
+        const own = model.run ? [model.run.id] : [];
+        this.compare.open([...own, ...compare.filter(id => !own.includes(id))]);
+        return this.compare;
+      }
+    }
+  }
+
+  private picker(tab: Tab, host: HTMLElement): void {
+    const picker = new Picker(host, this.context, this.model);
+    picker.onPick = (step, attempt) => this.open(tab, step, attempt);
+    this.pickers.set(tab, picker);
+  }
+
+  private open(tab: Tab, step: string, attempt: number | null): void {
+    this.opened.set(tab, step);
+    this.pickers.get(tab)?.show(step, attempt);
+    (tab === 'logs' ? this.logs : this.outputs)?.open(step, attempt);
+  }
+
+  /** The step that one most likely wants to read about: the one that failed, or runs. */
+  private interesting(): string | null {
+    const { graph, steps } = this.model;
+    for (const status of ['failed', 'running'] as const) {
+      const found = graph.nodes.find(({ id }) => steps[id]?.status === status);
+      if (found) {
+        return found.id;
+      }
+    }
+    return graph.nodes[0]?.id ?? null;
+  }
+
+  private readonly model: PanelModel;
+  private readonly header: Header;
+  private readonly tabs: Tabs;
+  private readonly detail: Detail;
+  private readonly busy = new Notice('kfnb-busy');
+  private readonly gone = new Notice('kfnb-gone');
+  private readonly said = new Notice('kfnb-said');
+  private readonly findings = h('div');
+  private readonly live = h('div', {
+    class: 'kfnb-hidden',
+    'aria-live': 'polite'
+  });
+  private readonly leave: readonly (() => void)[];
+  private readonly parts = new Map<Tab, Component>();
+  private readonly pickers = new Map<Tab, Picker>();
+  private readonly opened = new Map<Tab, string>();
+  private readonly heard = new Map<string, string>();
+  private heardRun: string | undefined;
+  private dag: DagView | null = null;
+  private table: StepTable | null = null;
+  private chart: MetricsChart | null = null;
+  private logs: LogView | null = null;
+  private outputs: OutputsView | null = null;
+  private compare: CompareView | null = null;
+  private selected: string | null = null;
 }

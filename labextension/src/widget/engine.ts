@@ -1,7 +1,46 @@
 /** The bundle that a page loads once: everything a view needs, the styles and Graphviz included. */
-import type { Rendering } from './host';
 
-export function render({ el }: Rendering): () => void {
-  el.classList.add('kfnb');
-  return () => el.classList.remove('kfnb');
+import css from '../../style/index.css';
+import type { Context } from '../context';
+import { graphviz } from '../dag/graphviz';
+import { inWorker, serve, WorkerLayouter } from '../dag/layouter';
+import { h } from '../dom';
+import { PipelinePanel } from '../shell';
+import { pageTheme } from '../theme';
+import type { Rendering } from './host';
+import { WidgetSource } from './source';
+
+const layouter = new WorkerLayouter(import.meta.url, graphviz);
+
+if (inWorker()) {
+  serve(graphviz);
+}
+
+/** Shows a view, as anywidget asks; gives what ends it. */
+export function render({ model, el }: Rendering): () => void {
+  style(el);
+  const source = new WidgetSource(model);
+  const context: Context = {
+    trans: text => text,
+    theme: pageTheme(),
+    busy: source.busy,
+    post: message => source.post(message)
+  };
+  const panel = new PipelinePanel(el, context, source, layouter);
+  panel.node.dataset.engine = 'ready';
+  source.post({ kind: 'hello', have: true });
+  return () => {
+    panel.dispose();
+    source.dispose();
+  };
+}
+
+/** Puts the styles where the view is: once a page, or once a shadow tree. */
+function style(el: HTMLElement): void {
+  const root = el.getRootNode();
+  const place = root instanceof ShadowRoot ? root : document.head;
+  const known = Array.from(place.querySelectorAll('style[data-kfnb]'));
+  if (!known.some(sheet => sheet.textContent === css)) {
+    place.append(h('style', { 'data-kfnb': '' }, css));
+  }
 }

@@ -1,0 +1,163 @@
+/** Where everything stands. What Graphviz found is read as numbers only: nothing it wrote is shown. */
+
+import type { Graph } from '../protocol';
+
+export interface Box {
+  /** The centre. */
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Line {
+  /** Path data, made of numbers. */
+  readonly path: string;
+  /** The arrow's head, as path data; empty without one. */
+  readonly head: string;
+  readonly label: readonly [x: number, y: number] | null;
+}
+
+export interface Geometry {
+  readonly width: number;
+  readonly height: number;
+  readonly nodes: ReadonlyMap<string, Box>;
+  readonly edges: ReadonlyMap<string, Line>;
+}
+
+export type Size = readonly [width: number, height: number];
+export type Sizes = ReadonlyMap<string, Size>;
+
+const POINTS_PER_INCH = 72;
+
+/** The DOT with the sizes that the nodes have in this page, and nothing of ours decided by it. */
+export function sized(dot: string, sizes: Sizes): string {
+  const end = dot.lastIndexOf('}');
+  if (end < 0) {
+    return dot;
+  }
+  const lines = [
+    'graph [label="", bgcolor="transparent", margin=0, pad=0, size="", ratio="", dpi=72]'
+  ];
+  for (const [id, [width, height]] of sizes) {
+    const inches = [width, height].map(side =>
+      (side / POINTS_PER_INCH).toFixed(4)
+    );
+    lines.push(
+      `${id} [shape=box, fixedsize=true, margin=0, label="", width=${inches[0] ?? ''}, height=${inches[1] ?? ''}]`
+    );
+  }
+  return `${dot.slice(0, end)}\n${lines.join('\n')}\n}\n`;
+}
+
+interface Found {
+  readonly bb?: string;
+  readonly objects?: readonly Partial<
+    Record<'_gvid' | 'name' | 'pos' | 'width' | 'height', unknown>
+  >[];
+  readonly edges?: readonly Partial<
+    Record<'tail' | 'head' | 'pos' | 'lp', unknown>
+  >[];
+}
+
+/** Reads Graphviz's `json0`; null where it does not hold every node of the graph. */
+export function read(json: string, graph: Graph): Geometry | null {
+  const found = JSON.parse(json) as Found;
+  const [, , width = 0, height = 0] = numbers(found.bb);
+  const nodes = new Map<string, Box>();
+  const names = new Map<unknown, string>();
+  for (const object of found.objects ?? []) {
+    const [x, y] = numbers(object.pos);
+    if (typeof object.name !== 'string' || x === undefined || y === undefined) {
+      continue; // a cluster
+    }
+    const [wide = 0, high = 0] = [
+      ...numbers(object.width),
+      ...numbers(object.height)
+    ];
+    names.set(object._gvid, object.name);
+    nodes.set(object.name, {
+      x,
+      y: height - y,
+      width: wide * POINTS_PER_INCH,
+      height: high * POINTS_PER_INCH
+    });
+  }
+  if (!graph.nodes.every(({ id }) => nodes.has(id))) {
+    return null;
+  }
+  const ids = new Map(
+    graph.edges.map(edge => [`${edge.source} ${edge.target}`, edge.id])
+  );
+  const edges = new Map<string, Line>();
+  for (const edge of found.edges ?? []) {
+    const id = ids.get(
+      `${names.get(edge.tail) ?? ''} ${names.get(edge.head) ?? ''}`
+    );
+    const line = id === undefined ? null : spline(edge.pos, edge.lp, height);
+    if (id !== undefined && line) {
+      edges.set(id, line);
+    }
+  }
+  return { width, height, nodes, edges };
+}
+
+/** The numbers of a text; none where it holds anything else. */
+function numbers(text: unknown): number[] {
+  if (typeof text !== 'string' || text === '') {
+    return [];
+  }
+  const all = text.split(/[ ,]+/).map(Number);
+  return all.every(Number.isFinite) ? all : [];
+}
+
+/** `e,x,y x,y x,y …`: the arrow's tip, the start, then three points a curve. */
+function spline(pos: unknown, lp: unknown, height: number): Line | null {
+  if (typeof pos !== 'string') {
+    return null;
+  }
+  let path = '';
+  let head = '';
+  for (const part of pos.split(';')) {
+    const points = part.trim().split(/\s+/);
+    const tip = points[0]?.startsWith('e,')
+      ? numbers(points.shift()?.slice(2))
+      : [];
+    if (points[0]?.startsWith('s,')) {
+      points.shift();
+    }
+    const flipped = points
+      .map(numbers)
+      .map(([x = 0, y = 0]): Size => [x, height - y]);
+    const [start, ...rest] = flipped;
+    if (!start || rest.length % 3) {
+      return null;
+    }
+    path += `M${pair(start)}${rest.length ? `C${rest.map(pair).join(' ')}` : ''}`;
+    const last = flipped.at(-1);
+    const [x, y] = tip;
+    if (last && x !== undefined && y !== undefined) {
+      head += arrow(last, [x, height - y]);
+    }
+  }
+  const [x, y] = numbers(lp);
+  return {
+    path,
+    head,
+    label: x === undefined || y === undefined ? null : [x, height - y]
+  };
+}
+
+function pair([x, y]: Size): string {
+  return `${x.toFixed(1)} ${y.toFixed(1)}`;
+}
+
+/** A slim triangle from where a line ends to its tip. */
+export function arrow(from: Size, tip: Size): string {
+  const [dx, dy] = [tip[0] - from[0], tip[1] - from[1]];
+  const length = Math.hypot(dx, dy) || 1;
+  const [sideX, sideY] = [(-dy / length) * 3.2, (dx / length) * 3.2];
+  const left: Size = [from[0] + sideX, from[1] + sideY];
+  const right: Size = [from[0] - sideX, from[1] - sideY];
+  return `M${pair(left)}L${pair(tip)}L${pair(right)}z`;
+}

@@ -1,0 +1,136 @@
+/** The drawing itself: cards and lines in an SVG, made once, moved by a layout, restyled by states. */
+
+import type { Context } from '../context';
+import { fill, s } from '../dom';
+import { visible } from '../format';
+import type { Graph, GraphEdge, StepStates } from '../protocol';
+import type { Box, Geometry, Line, Sizes } from './geometry';
+import { fitted } from './measure';
+import { NodeCard, type Fonts } from './node';
+import { joined } from './placeholder';
+
+const WIDEST_LABEL = 150;
+/** More labels than this are noise; the reasons stand beside the selected step. */
+const MOST_LABELS = 60;
+
+export class Scene {
+  readonly element = s('g', { class: 'kfnb-scene' });
+  readonly cards: ReadonlyMap<string, NodeCard>;
+  /** Where the cards are now; empty before the first layout. */
+  boxes: ReadonlyMap<string, Box> = new Map();
+
+  constructor(
+    readonly graph: Graph,
+    context: Context,
+    private readonly fonts: Fonts
+  ) {
+    this.cards = new Map(
+      graph.nodes.map(step => [step.id, new NodeCard(step, context, fonts)])
+    );
+    this.touching = new Map(graph.nodes.map(({ id }) => [id, []]));
+    for (const edge of graph.edges) {
+      const drawn = this.drawn(edge);
+      this.lines.set(edge.id, drawn);
+      this.touching.get(edge.source)?.push(drawn);
+      this.touching.get(edge.target)?.push(drawn);
+    }
+    this.element.append(
+      s(
+        'g',
+        { class: 'kfnb-edges', 'aria-hidden': 'true' },
+        ...this.lines.values()
+      ),
+      s(
+        'g',
+        { class: 'kfnb-nodes' },
+        ...[...this.cards.values()].map(card => card.element)
+      )
+    );
+  }
+
+  get sizes(): Sizes {
+    return new Map([...this.cards].map(([id, card]) => [id, card.size]));
+  }
+
+  /** Puts everything where a layout says. */
+  place(geometry: Geometry): void {
+    this.boxes = geometry.nodes;
+    for (const [id, card] of this.cards) {
+      const box = geometry.nodes.get(id);
+      if (box) {
+        card.place(box);
+      }
+    }
+    const labels = this.graph.edges.length <= MOST_LABELS;
+    for (const edge of this.graph.edges) {
+      const line = geometry.edges.get(edge.id) ?? this.straight(edge);
+      const drawn = this.lines.get(edge.id);
+      if (line && drawn) {
+        fill(
+          drawn,
+          s('path', { class: 'kfnb-edge-line', d: line.path }),
+          s('path', { class: 'kfnb-edge-head', d: line.head }),
+          labels && line.label && this.label(edge, line.label)
+        );
+      }
+    }
+  }
+
+  /** Shows states; only those that are others than before cost anything. */
+  update(states: StepStates): void {
+    for (const [id, state] of Object.entries(states)) {
+      if (this.shown.get(id) !== state) {
+        this.shown.set(id, state);
+        this.cards.get(id)?.update(state);
+      }
+    }
+  }
+
+  /** Lets the edges of a step stand out; null: of none. */
+  emphasise(id: string | null): void {
+    for (const line of this.near) {
+      line.classList.remove('kfnb-near');
+    }
+    this.near = (id !== null && this.touching.get(id)) || [];
+    for (const line of this.near) {
+      line.classList.add('kfnb-near');
+    }
+  }
+
+  private drawn(edge: GraphEdge): SVGGElement {
+    const carries = edge.names.length > 0 || edge.files.length > 0;
+    const kind = edge.found ? 'found' : carries ? 'data' : 'order';
+    return s('g', {
+      class: 'kfnb-edge',
+      'data-id': edge.id,
+      'data-kind': kind
+    });
+  }
+
+  private label(
+    edge: GraphEdge,
+    [x, y]: NonNullable<Line['label']>
+  ): SVGElement {
+    const why = visible(edge.why);
+    const text = fitted(why, WIDEST_LABEL, this.fonts.note);
+    return s(
+      'text',
+      { class: 'kfnb-edge-label', x: x.toFixed(1), y: (y + 3.5).toFixed(1) },
+      text
+    );
+  }
+
+  /** Where the layout knows an edge not: an edge that the run showed just now. */
+  private straight(edge: GraphEdge): Line | null {
+    const [from, to] = [
+      this.boxes.get(edge.source),
+      this.boxes.get(edge.target)
+    ];
+    return from && to ? joined(from, to) : null;
+  }
+
+  private readonly lines = new Map<string, SVGGElement>();
+  private readonly touching: ReadonlyMap<string, SVGGElement[]>;
+  private readonly shown = new Map<string, unknown>();
+  private near: readonly SVGGElement[] = [];
+}

@@ -1,0 +1,96 @@
+/** Where the arrow keys lead: along the edges up and down, among neighbours left and right. */
+
+import type { GraphEdge } from '../protocol';
+import type { Box } from './geometry';
+
+export class Walk {
+  constructor(
+    private readonly boxes: ReadonlyMap<string, Box>,
+    edges: readonly GraphEdge[]
+  ) {
+    for (const { source, target } of edges) {
+      this.add(this.below, source, target);
+      this.add(this.above, target, source);
+    }
+    this.reading = [...boxes.keys()].sort((a, b) => this.compare(a, b));
+  }
+
+  /** In reading order: from the top, from the left. */
+  readonly reading: readonly string[];
+
+  /** The step that a key leads to from another, or null where it leads nowhere. */
+  from(id: string, key: string): string | null {
+    const here = this.boxes.get(id);
+    if (!here) {
+      return this.reading[0] ?? null;
+    }
+    switch (key) {
+      case 'ArrowDown':
+        return this.nearest(here, this.below.get(id) ?? []);
+      case 'ArrowUp':
+        return this.nearest(here, this.above.get(id) ?? []);
+      case 'ArrowLeft':
+        return this.beside(here, -1);
+      case 'ArrowRight':
+        return this.beside(here, 1);
+      case 'Home':
+        return this.reading[0] ?? null;
+      case 'End':
+        return this.reading.at(-1) ?? null;
+      default:
+        return null;
+    }
+  }
+
+  private nearest(here: Box, ids: readonly string[]): string | null {
+    return this.least(
+      ids,
+      box => Math.abs(box.x - here.x) + Math.abs(box.y - here.y)
+    );
+  }
+
+  private beside(here: Box, side: 1 | -1): string | null {
+    const row = this.reading.filter(id => {
+      const box = this.boxes.get(id);
+      return (
+        box &&
+        Math.abs(box.y - here.y) < here.height / 2 &&
+        (box.x - here.x) * side > 1
+      );
+    });
+    return this.least(row, box => Math.abs(box.x - here.x));
+  }
+
+  private least(
+    ids: readonly string[],
+    distance: (box: Box) => number
+  ): string | null {
+    let best: string | null = null;
+    let shortest = Infinity;
+    for (const id of ids) {
+      const box = this.boxes.get(id);
+      const far = box ? distance(box) : Infinity;
+      if (far < shortest) {
+        [best, shortest] = [id, far];
+      }
+    }
+    return best;
+  }
+
+  private compare(a: string, b: string): number {
+    const [one, two] = [this.boxes.get(a), this.boxes.get(b)];
+    return one && two ? one.y - two.y || one.x - two.x : 0;
+  }
+
+  private add(map: Map<string, string[]>, key: string, value: string): void {
+    const known = map.get(key);
+    if (known) {
+      known.push(value);
+    } else {
+      map.set(key, [value]);
+    }
+  }
+
+  private readonly above = new Map<string, string[]>();
+  private readonly below = new Map<string, string[]>();
+}

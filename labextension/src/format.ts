@@ -1,0 +1,99 @@
+/** Numbers and names as people read them. */
+
+import type { Json } from './protocol';
+
+/** Characters that do not show, or that turn the text around them, are written out. */
+export function visible(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, character => {
+    const code = character.codePointAt(0) ?? 0;
+    if (code === JOINER) {
+      return character;
+    }
+    const named = NAMED[character];
+    return (
+      named ?? (code < 0x100 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`)
+    );
+  });
+}
+
+/** Zero-width joiner: makes one emoji of several. */
+const JOINER = 0x200d;
+const NAMED: Readonly<Record<string, string>> = {
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t'
+};
+
+function hex(code: number, digits: number): string {
+  return code.toString(16).padStart(digits, '0');
+}
+
+/** `0.42 s`, `7.3 s`, `48 s`, `3 min 05 s`, `2 h 07 min`, `3 d 4 h`. */
+export function duration(seconds: number): string {
+  if (seconds < 9.95) {
+    return `${seconds.toFixed(seconds < 0.995 ? 2 : 1)} s`;
+  }
+  const whole = Math.round(seconds);
+  if (whole < 60) {
+    return `${whole} s`;
+  }
+  if (whole < 3600) {
+    return `${Math.floor(whole / 60)} min ${two(whole % 60)} s`;
+  }
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 24 * 60) {
+    return `${Math.floor(minutes / 60)} h ${two(minutes % 60)} min`;
+  }
+  return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, '0');
+}
+
+/** `cell 3`, `cells 3–5, 8`. */
+export function cells(
+  numbers: readonly number[],
+  trans: (text: string) => string
+): string {
+  const spans: [number, number][] = [];
+  for (const cell of numbers) {
+    const last = spans.at(-1);
+    if (last && cell === last[1] + 1) {
+      last[1] = cell;
+    } else {
+      spans.push([cell, cell]);
+    }
+  }
+  if (spans.length === 0) {
+    return trans('no cells');
+  }
+  const listed = spans
+    .map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`))
+    .join(', ');
+  return `${numbers.length > 1 ? trans('cells') : trans('cell')} ${listed}`;
+}
+
+/** `512 B`, `1.4 MB`. */
+export function bytes(size: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = size;
+  let unit = 0;
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toPrecision(2)} ${units[unit] ?? ''}`;
+}
+
+/** Time of day in the reader's own way; with the date when it was not today. */
+export function clock(seconds: number): string {
+  const moment = new Date(seconds * 1000);
+  const today = moment.toDateString() === new Date().toDateString();
+  return today ? moment.toLocaleTimeString() : moment.toLocaleString();
+}
+
+/** Any value of a parameter, on one line. */
+export function plain(value: Json): string {
+  return visible(typeof value === 'string' ? value : JSON.stringify(value));
+}

@@ -1,0 +1,273 @@
+/** Beside the graph: all that is known of the chosen step. */
+
+import type { Component, Context } from '../context';
+import { fill, h } from '../dom';
+import { bytes, cells, clock, duration, plain, visible } from '../format';
+import type {
+  GraphEdge,
+  GraphNode,
+  Json,
+  StepError,
+  StepOutput,
+  StepState,
+  Tab
+} from '../protocol';
+import { fraction, glyph, phrase } from '../status';
+import { openNotebook } from './links';
+import type { PanelModel } from './model';
+
+export class Detail implements Component {
+  readonly node: HTMLElement;
+  onSelect: (id: string | null) => void = () => undefined;
+  onOpen: (tab: Tab) => void = () => undefined;
+
+  constructor(
+    host: HTMLElement,
+    private readonly context: Context,
+    private readonly model: PanelModel
+  ) {
+    this.node = h('aside', {
+      class: 'kfnb-detail',
+      'aria-label': context.trans('The chosen step'),
+      hidden: true
+    });
+    host.append(this.node);
+  }
+
+  /** Shows a step; null hides. */
+  show(id: string | null): void {
+    const step = this.model.node(id);
+    this.node.hidden = !step;
+    if (!step) {
+      delete this.node.dataset.id;
+      fill(this.node);
+      return;
+    }
+    const scrolled = this.node.dataset.id === step.id ? this.node.scrollTop : 0;
+    this.node.dataset.id = step.id;
+    const state = this.model.steps[step.id] ?? null;
+    this.node.dataset.status = state?.status ?? '';
+    fill(
+      this.node,
+      this.head(step, state),
+      state?.error && this.failure(state.error),
+      state && this.actions(state),
+      this.facts(step, state),
+      ...this.flows(step),
+      state && this.values(state.outputs),
+      this.options(step)
+    );
+    this.node.scrollTop = scrolled;
+  }
+
+  dispose(): void {
+    this.node.remove();
+  }
+
+  private head(step: GraphNode, state: StepState | null): HTMLElement {
+    const { trans } = this.context;
+    const close = h(
+      'button',
+      { type: 'button', class: 'kfnb-close', 'aria-label': trans('Close') },
+      '×'
+    );
+    close.addEventListener('click', () => this.onSelect(null));
+    return h(
+      'div',
+      { class: 'kfnb-detail-head' },
+      h('h3', {}, h('bdi', {}, visible(step.name))),
+      close,
+      state &&
+        h(
+          'div',
+          { class: 'kfnb-detail-status' },
+          glyph(state.status, fraction(state)),
+          h('span', {}, phrase(state, this.context))
+        )
+    );
+  }
+
+  private failure(error: StepError): HTMLElement {
+    const { trans } = this.context;
+    const line = error.line === null ? '' : `, ${trans('line')} ${error.line}`;
+    const named = [error.ename, error.evalue].filter(Boolean).join(': ');
+    return h(
+      'div',
+      { class: 'kfnb-error', role: 'group', 'aria-label': trans('Error') },
+      h('p', {}, visible(error.summary)),
+      named && !error.summary.includes(named)
+        ? h('code', {}, shown(named))
+        : null,
+      error.cell !== null &&
+        h('p', {}, `${trans('In cell')} ${error.cell}${line}`),
+      error.remedy !== null &&
+        h('p', { class: 'kfnb-quiet' }, visible(error.remedy))
+    );
+  }
+
+  private actions(state: StepState): HTMLElement {
+    const { trans } = this.context;
+    const action = (label: string, tab: Tab): HTMLElement => {
+      const made = h(
+        'button',
+        { type: 'button', class: 'kfnb-button' },
+        trans(label)
+      );
+      made.addEventListener('click', () => this.onOpen(tab));
+      return made;
+    };
+    return h(
+      'div',
+      { class: 'kfnb-actions' },
+      action('Log', 'logs'),
+      action('Outputs', 'outputs'),
+      state.notebook !== null &&
+        openNotebook(state.notebook, trans('Executed notebook'))
+    );
+  }
+
+  private facts(step: GraphNode, state: StepState | null): HTMLElement {
+    const { trans } = this.context;
+    const rows: (readonly [string, string | null | false])[] = [
+      [trans('Cells'), cells(step.cells, trans).replace(/^\S+ /, '')],
+      [trans('Why'), state?.why ?? null],
+      [trans('Reason'), state?.reason ?? null],
+      [trans('Duration'), said(state?.duration, duration)],
+      [trans('Started'), said(state?.started, clock)],
+      [
+        trans('Attempts'),
+        state !== null && state.attempts > 1 && String(state.attempts)
+      ],
+      [
+        trans('Now'),
+        state?.status === 'running' &&
+          state.cell !== null &&
+          `${trans('cell')} ${state.cell}`
+      ],
+      [trans('Memory'), memory(state?.resources)],
+      [trans('Uses'), step.parameters.join(', ')],
+      [trans('Runs last'), step.on_exit && trans('whatever happened before')]
+    ];
+    return list(rows);
+  }
+
+  private *flows(step: GraphNode): Generator<HTMLElement> {
+    const { trans } = this.context;
+    const { edges } = this.model.graph;
+    const incoming = edges.filter(edge => edge.target === step.id);
+    const outgoing = edges.filter(edge => edge.source === step.id);
+    if (incoming.length) {
+      yield section(
+        trans('Comes after'),
+        ...incoming.map(edge => this.flow(edge, edge.source))
+      );
+    }
+    if (outgoing.length) {
+      yield section(
+        trans('Goes before'),
+        ...outgoing.map(edge => this.flow(edge, edge.target))
+      );
+    }
+  }
+
+  private flow(edge: GraphEdge, other: string): HTMLElement {
+    const name = visible(this.model.node(other)?.name ?? other);
+    const link = h('button', { type: 'button', class: 'kfnb-link' }, name);
+    link.addEventListener('click', () => this.onSelect(other));
+    const seen = edge.found
+      ? ` (${this.context.trans('seen in the run')})`
+      : '';
+    return h(
+      'li',
+      {},
+      link,
+      h('span', { class: 'kfnb-quiet' }, `${visible(edge.why)}${seen}`)
+    );
+  }
+
+  private values(outputs: readonly StepOutput[]): HTMLElement | null {
+    if (outputs.length === 0) {
+      return null;
+    }
+    return section(
+      this.context.trans('Made'),
+      ...outputs.map(value => {
+        const shape = Array.isArray(value.shape)
+          ? value.shape.map(plain).join(' × ')
+          : '';
+        const facts = [
+          value.type ?? '',
+          shape,
+          value.size === null ? '' : bytes(value.size)
+        ];
+        return h(
+          'li',
+          { title: value.repr === null ? null : shown(value.repr) },
+          h('code', {}, visible(value.name)),
+          h(
+            'span',
+            { class: 'kfnb-quiet' },
+            visible(facts.filter(Boolean).join(' · '))
+          )
+        );
+      })
+    );
+  }
+
+  private options(step: GraphNode): HTMLElement | null {
+    const said = Object.entries(step.options);
+    if (said.length === 0) {
+      return null;
+    }
+    return h(
+      'div',
+      { class: 'kfnb-detail-part' },
+      h('h4', {}, this.context.trans('Options')),
+      list(said.map(([name, value]) => [visible(name), plain(value)]))
+    );
+  }
+}
+
+function section(title: string, ...items: HTMLElement[]): HTMLElement {
+  return h(
+    'div',
+    { class: 'kfnb-detail-part' },
+    h('h4', {}, title),
+    h('ul', {}, ...items)
+  );
+}
+
+function list(
+  rows: readonly (readonly [string, string | null | false])[]
+): HTMLElement {
+  const told = rows.filter((row): row is readonly [string, string] =>
+    Boolean(row[1])
+  );
+  return h(
+    'dl',
+    {},
+    ...told.flatMap(([name, text]) => [
+      h('dt', {}, name),
+      h('dd', {}, shown(text))
+    ])
+  );
+}
+
+/** Lines stay lines, everything else that does not show is written out. */
+function shown(text: string): string {
+  return text.split('\n').map(visible).join('\n');
+}
+
+function memory(
+  resources: { readonly [name: string]: Json } | null | undefined
+): string | null {
+  const peak = resources?.peak ?? resources?.memory;
+  return typeof peak === 'number' ? bytes(peak) : null;
+}
+
+function said(
+  value: number | null | undefined,
+  how: (value: number) => string
+): string | null {
+  return value === null || value === undefined ? null : how(value);
+}

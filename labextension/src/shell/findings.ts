@@ -1,0 +1,87 @@
+/** What is wrong with the notebook, or with the run: sentences, each with its place and remedy. */
+
+import type { Context } from '../context';
+import { fill, h } from '../dom';
+import { visible } from '../format';
+import type { Diagnostic, Graph } from '../protocol';
+import { glyph } from '../status';
+
+/** Folded away, however many; nothing where there are none. */
+export function findings(graph: Graph, { trans }: Context): HTMLElement | null {
+  const { diagnostics } = graph;
+  if (diagnostics.length === 0) {
+    return null;
+  }
+  const errors = diagnostics.filter(
+    ({ severity }) => severity === 'error'
+  ).length;
+  const warnings = diagnostics.length - errors;
+  const said = [
+    errors && `${errors} ${errors === 1 ? trans('error') : trans('errors')}`,
+    warnings &&
+      `${warnings} ${warnings === 1 ? trans('warning') : trans('warnings')}`
+  ].filter(Boolean);
+  return h(
+    'details',
+    {
+      class: 'kfnb-findings',
+      open: errors > 0,
+      'data-status': errors ? 'failed' : 'cancelled'
+    },
+    h('summary', {}, `${said.join(', ')} ${trans('in the notebook')}`),
+    h('ul', {}, ...diagnostics.map(one => finding(one, trans)))
+  );
+}
+
+function finding(one: Diagnostic, trans: Context['trans']): HTMLElement {
+  const line = one.line === null ? '' : `, ${trans('line')} ${one.line}`;
+  const place = one.cell === null ? '' : `${trans('cell')} ${one.cell}${line}`;
+  return h(
+    'li',
+    {
+      'data-status': one.severity === 'error' ? 'failed' : 'cancelled',
+      'data-code': one.code
+    },
+    h('span', {}, `${visible(one.message)} `),
+    h(
+      'span',
+      { class: 'kfnb-quiet' },
+      [visible(one.remedy), place].filter(Boolean).join(' ')
+    )
+  );
+}
+
+/** A line that says what happened, until something else is to be said. */
+export class Notice {
+  readonly node = h('div', {
+    class: 'kfnb-notice',
+    role: 'status',
+    hidden: true
+  });
+
+  constructor(name = '') {
+    this.node.classList.toggle(name || 'kfnb-notice', true);
+  }
+
+  say(text: string | null, level: 'info' | 'warning' | 'error' = 'info'): void {
+    if (text === this.text) {
+      return;
+    }
+    this.text = text;
+    this.node.hidden = text === null;
+    this.node.dataset.status = {
+      info: 'running',
+      warning: 'cancelled',
+      error: 'failed'
+    }[level];
+    fill(
+      this.node,
+      text !== null &&
+        level !== 'info' &&
+        glyph(level === 'error' ? 'failed' : 'cancelled'),
+      text !== null && h('span', {}, visible(text))
+    );
+  }
+
+  private text: string | null = null;
+}

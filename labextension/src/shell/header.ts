@@ -1,0 +1,262 @@
+/** The first lines: which pipeline, which run, how it stands, and what can be done about it. */
+
+import type { Component, Context } from '../context';
+import { fill, h } from '../dom';
+import { clock, duration, plain, visible } from '../format';
+import type { StepStatus } from '../protocol';
+import { glyph, STATUSES, word } from '../status';
+import type { PanelModel } from './model';
+
+type Command = 'stop' | 'resume';
+
+export class Header implements Component {
+  readonly node: HTMLElement;
+  /** How many steps stand how, for beside the tabs. */
+  readonly counts = h('ul', { class: 'kfnb-counts' });
+
+  constructor(
+    host: HTMLElement,
+    private readonly context: Context,
+    private readonly model: PanelModel
+  ) {
+    const { trans } = context;
+    this.counts.setAttribute('aria-label', trans('Steps by status'));
+    this.stop = this.button('Stop', 'stop');
+    this.resume = this.button('Resume', 'resume');
+    this.node = h(
+      'header',
+      { class: 'kfnb-header' },
+      h(
+        'div',
+        { class: 'kfnb-title' },
+        this.status,
+        this.name,
+        this.elapsed,
+        h('span', { class: 'kfnb-space' }),
+        this.asking,
+        this.stop,
+        this.resume
+      ),
+      this.facts,
+      this.strip
+    );
+    host.append(this.node);
+    this.update();
+  }
+
+  update(): void {
+    const { model, context } = this;
+    this.name.textContent = visible(model.graph.name);
+    this.name.title = model.graph.notebook ?? '';
+    const { facts } = model;
+    fill(
+      this.status,
+      facts && glyph(model.lost ? 'cancelled' : facts.status),
+      facts &&
+        h(
+          'span',
+          {},
+          model.lost ? context.trans('Lost') : word(facts.status, context)
+        )
+    );
+    this.status.hidden = !facts;
+    this.status.dataset.status = model.lost
+      ? 'cancelled'
+      : (facts?.status ?? '');
+    this.tell();
+    this.count();
+    const canStop = model.going && !model.lost;
+    const canResume =
+      model.lost || facts?.status === 'failed' || facts?.status === 'cancelled';
+    this.stop.hidden = !canStop || this.asked !== null;
+    this.resume.hidden = !canResume || this.asked !== null;
+    if (
+      (this.asked === 'stop' && !canStop) ||
+      (this.asked === 'resume' && !canResume)
+    ) {
+      this.settle();
+    }
+    this.tick();
+    this.watch();
+  }
+
+  dispose(): void {
+    clearInterval(this.timer);
+    this.node.remove();
+  }
+
+  private tell(): void {
+    const { run } = this.model;
+    const { trans } = this.context;
+    const parts: (Node | string)[] = [];
+    if (run) {
+      parts.push(
+        h('code', { class: 'kfnb-run', title: trans('Run') }, visible(run.id))
+      );
+      parts.push(h('span', {}, clock(run.created)));
+      if (run.target !== 'local') {
+        parts.push(h('span', {}, `${trans('on')} ${visible(run.target)}`));
+      }
+      for (const [name, value] of Object.entries(run.parameters)) {
+        const text = `${visible(name)} = ${plain(value)}`;
+        parts.push(h('code', { class: 'kfnb-parameter', title: text }, text));
+      }
+    } else if (this.model.graph.notebook !== null) {
+      parts.push(h('span', {}, visible(this.model.graph.notebook)));
+    }
+    fill(this.facts, ...parts);
+    this.facts.hidden = parts.length === 0;
+  }
+
+  private count(): void {
+    const { model, context } = this;
+    const numbers = new Map<StepStatus, number>();
+    for (const { status } of Object.values(model.steps)) {
+      numbers.set(status, (numbers.get(status) ?? 0) + 1);
+    }
+    const found = STATUSES.filter(status => numbers.has(status));
+    fill(
+      this.counts,
+      ...found.map(status =>
+        h(
+          'li',
+          { 'data-status': status },
+          glyph(status),
+          `${numbers.get(status) ?? 0} ${word(status, context).toLowerCase()}`
+        )
+      )
+    );
+    if (!model.facts) {
+      const { length } = model.graph.nodes;
+      const text = `${length} ${context.trans(length === 1 ? 'step' : 'steps')}`;
+      fill(this.counts, h('li', {}, text));
+    }
+    const order: readonly StepStatus[] = [
+      'succeeded',
+      'cached',
+      'failed',
+      'cancelled',
+      'skipped',
+      'running'
+    ];
+    this.strip.hidden = !model.facts;
+    fill(
+      this.strip,
+      ...order.map(status => {
+        const piece = h('span', { 'data-status': status });
+        piece.style.flexGrow = String(numbers.get(status) ?? 0);
+        return piece;
+      }),
+      rest(numbers.get('pending') ?? 0)
+    );
+  }
+
+  private button(label: string, command: Command): HTMLButtonElement {
+    const text = this.context.trans(label);
+    const made = h(
+      'button',
+      { type: 'button', class: 'kfnb-button', hidden: true },
+      text
+    );
+    made.addEventListener('click', () => this.ask(command));
+    return made;
+  }
+
+  private ask(command: Command): void {
+    const { trans } = this.context;
+    const stop = command === 'stop';
+    const question = stop
+      ? trans(
+          'Stop this run? Steps that run are ended; what is finished is kept.'
+        )
+      : trans('Go on with this run where it was?');
+    const yes = h(
+      'button',
+      {
+        type: 'button',
+        class: `kfnb-button ${stop ? 'kfnb-danger' : 'kfnb-primary'}`
+      },
+      stop ? trans('Stop the run') : trans('Resume the run')
+    );
+    const no = h(
+      'button',
+      { type: 'button', class: 'kfnb-button' },
+      stop ? trans('Keep running') : trans('Cancel')
+    );
+    this.asked = command;
+    fill(
+      this.asking,
+      h(
+        'div',
+        { class: 'kfnb-confirm', role: 'alertdialog', 'aria-label': question },
+        h('span', {}, question),
+        yes,
+        no
+      )
+    );
+    const leave = (): void => {
+      this.settle();
+      this.update();
+      (stop ? this.stop : this.resume).focus();
+    };
+    yes.addEventListener('click', () => {
+      this.context.post({ kind: 'command', name: command });
+      leave();
+    });
+    no.addEventListener('click', leave);
+    this.asking.onkeydown = event => {
+      if (event.key === 'Escape') {
+        event.stopPropagation();
+        leave();
+      }
+    };
+    this.update();
+    // What does no harm is what Enter does.
+    no.focus();
+  }
+
+  private settle(): void {
+    this.asked = null;
+    fill(this.asking);
+  }
+
+  private watch(): void {
+    const going = this.model.going && !this.model.lost;
+    if (going && this.timer === undefined) {
+      this.timer = setInterval(() => this.tick(), 1000);
+    } else if (!going) {
+      clearInterval(this.timer);
+      this.timer = undefined;
+    }
+  }
+
+  private tick(): void {
+    const seconds = this.model.elapsed(Date.now() / 1000);
+    const going = this.model.going && !this.model.lost;
+    const text =
+      seconds === null ? '' : duration(going ? Math.floor(seconds) : seconds);
+    if (this.elapsed.textContent !== text) {
+      this.elapsed.textContent = text;
+    }
+  }
+
+  private readonly name = h('bdi', { class: 'kfnb-name' });
+  private readonly status = h('span', { class: 'kfnb-status' });
+  private readonly elapsed = h('span', { class: 'kfnb-elapsed' });
+  private readonly facts = h('div', { class: 'kfnb-facts' });
+  private readonly asking = h('div', { class: 'kfnb-asking' });
+  private readonly strip = h('div', {
+    class: 'kfnb-strip',
+    'aria-hidden': 'true'
+  });
+  private readonly stop: HTMLButtonElement;
+  private readonly resume: HTMLButtonElement;
+  private asked: Command | null = null;
+  private timer: ReturnType<typeof setInterval> | undefined;
+}
+
+function rest(weight: number): HTMLElement {
+  const piece = h('span');
+  piece.style.flexGrow = String(weight);
+  return piece;
+}

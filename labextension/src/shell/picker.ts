@@ -1,0 +1,82 @@
+/** Which step, and which of its attempts, a panel is about. */
+
+import type { Context } from '../context';
+import { fill, h } from '../dom';
+import { visible } from '../format';
+import { word } from '../status';
+import type { PanelModel } from './model';
+
+export class Picker {
+  readonly node: HTMLElement;
+  onPick: (step: string, attempt: number | null) => void = () => undefined;
+
+  constructor(
+    host: HTMLElement,
+    private readonly context: Context,
+    private readonly model: PanelModel
+  ) {
+    const { trans } = context;
+    this.node = h(
+      'div',
+      { class: 'kfnb-picker' },
+      h('label', {}, h('span', {}, trans('Step')), this.steps),
+      this.attemptsLabel
+    );
+    this.attemptsLabel.append(h('span', {}, trans('Attempt')), this.attempts);
+    this.steps.addEventListener('change', () =>
+      this.pick(this.steps.value, null)
+    );
+    this.attempts.addEventListener('change', () =>
+      this.pick(this.steps.value, Number(this.attempts.value) || null)
+    );
+    host.append(this.node);
+  }
+
+  /** Shows a step and attempt (null: the last) without telling that they were picked. */
+  show(step: string, attempt: number | null): void {
+    this.refresh();
+    this.steps.value = step;
+    const count = this.model.steps[step]?.attempts ?? 0;
+    const { trans } = this.context;
+    fill(
+      this.attempts,
+      h('option', { value: '' }, trans('last')),
+      ...Array.from({ length: count }, (_, n) =>
+        h('option', { value: n + 1 }, String(n + 1))
+      )
+    );
+    this.attempts.value = attempt === null ? '' : String(attempt);
+    this.attemptsLabel.hidden = count < 2;
+  }
+
+  /** Says the steps' statuses as they are now. */
+  refresh(): void {
+    const chosen = this.steps.value;
+    const texts = this.model.graph.nodes.map(({ id, name }) => {
+      const status = this.model.steps[id]?.status;
+      const said = status
+        ? ` (${word(status, this.context).toLowerCase()})`
+        : '';
+      return [id, `${visible(name)}${said}`] as const;
+    });
+    const all = JSON.stringify(texts);
+    if (all !== this.all) {
+      this.all = all;
+      fill(
+        this.steps,
+        ...texts.map(([value, text]) => h('option', { value }, text))
+      );
+      this.steps.value = chosen;
+    }
+  }
+
+  private pick(step: string, attempt: number | null): void {
+    this.show(step, attempt);
+    this.onPick(step, attempt);
+  }
+
+  private readonly steps = h('select');
+  private readonly attempts = h('select');
+  private readonly attemptsLabel = h('label', { hidden: true });
+  private all = '';
+}

@@ -1,0 +1,129 @@
+/** A widget's model as the source of a panel: traits are the snapshot, messages what is new. */
+
+import { Value, type Signal } from '../context';
+import type {
+  FromKernel,
+  Graph,
+  RunInfo,
+  State,
+  ToKernel,
+  Ui
+} from '../protocol';
+import type { Source } from '../source';
+import type { Model } from './host';
+
+/** How long the kernel may take to answer before it counts as busy. */
+const PATIENCE = 1000;
+
+/** What is an answer to what. */
+const ANSWERS: Readonly<Partial<Record<ToKernel['kind'], FromKernel['kind']>>> =
+  {
+    hello: 'state',
+    'follow-log': 'log',
+    outputs: 'outputs',
+    metrics: 'metrics',
+    compare: 'compare',
+    command: 'said'
+  };
+
+export class WidgetSource implements Source {
+  constructor(private readonly model: Model) {
+    model.on('msg:custom', this.hear);
+    for (const name of TRAITS) {
+      model.on(`change:${name}`, this.onTrait[name]);
+    }
+  }
+
+  get graph(): Graph {
+    return this.model.get('graph') as Graph;
+  }
+
+  get run(): RunInfo | null {
+    return this.model.get('run') as RunInfo | null;
+  }
+
+  get state(): State | null {
+    return this.model.get('state') as State | null;
+  }
+
+  get ui(): Ui {
+    return this.model.get('ui') as Ui;
+  }
+
+  get busy(): Signal<boolean> {
+    return this.late;
+  }
+
+  onMessage(listener: (message: FromKernel) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  onChanged(listener: (what: Trait) => void): () => void {
+    this.watchers.add(listener);
+    return () => this.watchers.delete(listener);
+  }
+
+  post(message: ToKernel): void {
+    const answer = ANSWERS[message.kind];
+    if (answer) {
+      this.awaited.add(answer);
+      this.timer ??= setTimeout(() => (this.late.value = true), PATIENCE);
+    }
+    try {
+      this.model.send(message);
+    } catch {
+      // Without a kernel there is nobody to ask; the notice says so.
+    }
+  }
+
+  keep(ui: Partial<Ui>): void {
+    try {
+      this.model.set('ui', { ...this.ui, ...ui });
+      this.model.save_changes();
+    } catch {
+      // As above; what was chosen is forgotten with the page.
+    }
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+    this.model.off('msg:custom', this.hear);
+    for (const name of TRAITS) {
+      this.model.off(`change:${name}`, this.onTrait[name]);
+    }
+    this.listeners.clear();
+    this.watchers.clear();
+  }
+
+  private readonly hear = (message: FromKernel): void => {
+    if (this.awaited.delete(message.kind) && this.awaited.size === 0) {
+      clearTimeout(this.timer);
+      this.timer = undefined;
+      this.late.value = false;
+    }
+    for (const listener of [...this.listeners]) {
+      listener(message);
+    }
+  };
+
+  private changed(what: Trait): void {
+    for (const watcher of [...this.watchers]) {
+      watcher(what);
+    }
+  }
+
+  private readonly onTrait: Readonly<Record<Trait, () => void>> = {
+    graph: () => this.changed('graph'),
+    run: () => this.changed('run'),
+    state: () => this.changed('state')
+  };
+  private readonly late = new Value(false);
+  private readonly awaited = new Set<FromKernel['kind']>();
+  private readonly listeners = new Set<(message: FromKernel) => void>();
+  private readonly watchers = new Set<(what: Trait) => void>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+const TRAITS = ['graph', 'run', 'state'] as const;
+type Trait = (typeof TRAITS)[number];
