@@ -52,7 +52,7 @@ def texts(outputs: Iterable[Mapping[str, Any]], *, folders: Sequence[str] = ()) 
 def normal(text: str, *, folders: Sequence[str] = ()) -> str:
     """Replace what differs from one process to the next.
 
-    >>> normal("CPU times: user 1e+03 µs, total: 12.5 ms, at 0x7f00")
+    >>> normal("CPU times: user 1e+03 µs, total: 12.5 ms, at 0x7f0012345678")
     'CPU times: user <duration>, total: <duration>, at 0x…'
     """
     text = _ESCAPES.sub("", text)
