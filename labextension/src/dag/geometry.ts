@@ -15,7 +15,14 @@ export interface Line {
   readonly path: string;
   /** The arrow's head, as path data; empty without one. */
   readonly head: string;
-  readonly label: readonly [x: number, y: number] | null;
+  readonly label: Label | null;
+}
+
+/** Where a label's middle is, and the text that room was made for. */
+export interface Label {
+  readonly x: number;
+  readonly y: number;
+  readonly room: string;
 }
 
 export interface Geometry {
@@ -32,8 +39,8 @@ const POINTS_PER_INCH = 72;
 
 /** The DOT with the sizes that the nodes have in this page, and nothing of ours decided by it. */
 export function sized(dot: string, sizes: Sizes): string {
-  const end = dot.lastIndexOf('}');
-  if (end < 0) {
+  const [begin, end] = [dot.indexOf('{') + 1, dot.lastIndexOf('}')];
+  if (begin === 0 || end < begin) {
     return dot;
   }
   const lines = [
@@ -47,17 +54,21 @@ export function sized(dot: string, sizes: Sizes): string {
       `${id} [shape=box, fixedsize=true, margin=0, label="", width=${inches[0] ?? ''}, height=${inches[1] ?? ''}]`
     );
   }
-  return `${dot.slice(0, end)}\n${lines.join('\n')}\n}\n`;
+  // Of the fonts that Graphviz knows the widths of, the one most like a page's.
+  const font = 'edge [fontname="Verdana"]';
+  return `${dot.slice(0, begin)}\n${font}\n${dot.slice(begin, end)}\n${lines.join('\n')}\n}\n`;
 }
+
+type FoundEdge = Partial<
+  Record<'tail' | 'head' | 'pos' | 'lp' | 'label', unknown>
+>;
 
 interface Found {
   readonly bb?: string;
   readonly objects?: readonly Partial<
     Record<'_gvid' | 'name' | 'pos' | 'width' | 'height', unknown>
   >[];
-  readonly edges?: readonly Partial<
-    Record<'tail' | 'head' | 'pos' | 'lp', unknown>
-  >[];
+  readonly edges?: readonly FoundEdge[];
 }
 
 /** Reads Graphviz's `json0`; null where it does not hold every node of the graph. */
@@ -94,9 +105,9 @@ export function read(json: string, graph: Graph): Geometry | null {
     const id = ids.get(
       `${names.get(edge.tail) ?? ''} ${names.get(edge.head) ?? ''}`
     );
-    const line = id === undefined ? null : spline(edge.pos, edge.lp, height);
+    const line = id === undefined ? null : spline(edge.pos, height);
     if (id !== undefined && line) {
-      edges.set(id, line);
+      edges.set(id, { ...line, label: labelOf(edge, height) });
     }
   }
   return { width, height, nodes, edges };
@@ -112,7 +123,7 @@ function numbers(text: unknown): number[] {
 }
 
 /** `e,x,y x,y x,y …`: the arrow's tip, the start, then three points a curve. */
-function spline(pos: unknown, lp: unknown, height: number): Line | null {
+function spline(pos: unknown, height: number): Line | null {
   if (typeof pos !== 'string') {
     return null;
   }
@@ -140,12 +151,13 @@ function spline(pos: unknown, lp: unknown, height: number): Line | null {
       head += arrow(last, [x, height - y]);
     }
   }
+  return { path, head, label: null };
+}
+
+function labelOf({ lp, label }: FoundEdge, height: number): Label | null {
   const [x, y] = numbers(lp);
-  return {
-    path,
-    head,
-    label: x === undefined || y === undefined ? null : [x, height - y]
-  };
+  const room = typeof label === 'string' ? label : '';
+  return x === undefined || y === undefined ? null : { x, y: height - y, room };
 }
 
 function pair([x, y]: Size): string {

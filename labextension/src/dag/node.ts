@@ -9,7 +9,7 @@ import type { Box, Size } from './geometry';
 import { fitted, textWidth } from './measure';
 
 const HEIGHT = 44;
-const NARROWEST = 132;
+const NARROWEST = 160;
 const WIDEST = 248;
 /** Before the texts: margin, shape, gap; and the margin after them. */
 const LEFT = 36;

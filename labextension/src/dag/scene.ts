@@ -4,8 +4,8 @@ import type { Context } from '../context';
 import { fill, s } from '../dom';
 import { visible } from '../format';
 import type { Graph, GraphEdge, StepStates } from '../protocol';
-import type { Box, Geometry, Line, Sizes } from './geometry';
-import { fitted } from './measure';
+import type { Box, Geometry, Label, Line, Sizes } from './geometry';
+import { fitted, textWidth } from './measure';
 import { NodeCard, type Fonts } from './node';
 import { joined } from './placeholder';
 
@@ -107,12 +107,14 @@ export class Scene {
     });
   }
 
-  private label(
-    edge: GraphEdge,
-    [x, y]: NonNullable<Line['label']>
-  ): SVGElement {
+  private label(edge: GraphEdge, { x, y, room }: Label): SVGElement {
     const why = visible(edge.why);
-    const text = fitted(why, WIDEST_LABEL, this.fonts.note);
+    const { note } = this.fonts;
+    const text = fitted(
+      why,
+      Math.min(WIDEST_LABEL, textWidth(room, note) + 1),
+      note
+    );
     return s(
       'text',
       { class: 'kfnb-edge-label', x: x.toFixed(1), y: (y + 3.5).toFixed(1) },

@@ -33,11 +33,11 @@ export class Header implements Component {
         this.name,
         this.elapsed,
         h('span', { class: 'kfnb-space' }),
-        this.asking,
         this.stop,
         this.resume
       ),
       this.facts,
+      this.asking,
       this.strip
     );
     host.append(this.node);
@@ -115,14 +115,16 @@ export class Header implements Component {
       numbers.set(status, (numbers.get(status) ?? 0) + 1);
     }
     const found = STATUSES.filter(status => numbers.has(status));
+    this.counts.toggleAttribute('data-many', found.length > 3);
     fill(
       this.counts,
       ...found.map(status =>
         h(
           'li',
-          { 'data-status': status },
+          { 'data-status': status, title: word(status, context) },
           glyph(status),
-          `${numbers.get(status) ?? 0} ${word(status, context).toLowerCase()}`
+          String(numbers.get(status) ?? 0),
+          h('span', { class: 'kfnb-word' }, word(status, context).toLowerCase())
         )
       )
     );
