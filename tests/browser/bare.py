@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 _PAGE = "<!doctype html><meta charset=utf-8><body style='margin:0'><div id=kfnb></div>"
+_ADDRESS = "http://127.0.0.1:9/kfnb"
 _MOUNT = """
 async ({code, traits}) => {
   const listeners = new Map();
@@ -56,7 +57,9 @@ class Bare:
 
     def __init__(self, page: Page, traits: Mapping[str, Any]) -> None:
         self.page = page
-        page.set_content(_PAGE)
+        # A page with an origin, as Jupyter's have: one without may start no worker.
+        page.route(_ADDRESS, lambda route: route.fulfill(body=_PAGE, content_type="text/html"))
+        page.goto(_ADDRESS)
         page.evaluate(_MOUNT, {"code": ENGINE.read_text("utf-8"), "traits": dict(traits)})
 
     def tell(self, message: Mapping[str, Any]) -> None:
