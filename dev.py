@@ -113,7 +113,18 @@ def lint(_pytest: Sequence[str]) -> None:
 
 def unit(pytest: Sequence[str]) -> None:
     python = environment("test", "test")
-    run([str(python), "-m", "pytest", "-q", *EVERY_CORE, "-m", "not browser", *pytest])
+    run(
+        [
+            str(python),
+            "-m",
+            "pytest",
+            "-q",
+            *EVERY_CORE,
+            "-m",
+            "not browser and not cluster",
+            *pytest,
+        ]
+    )
 
 
 def lowest(_pytest: Sequence[str]) -> None:
@@ -146,9 +157,22 @@ def browser(pytest: Sequence[str]) -> None:
     run(command, CHROMIUM=program, KFNB_BROWSER="required")
 
 
-PARTS = {"lint": lint, "unit": unit, "lowest": lowest, "web": web, "browser": browser}
+def on_a_cluster(pytest: Sequence[str]) -> None:
+    """Test on Kubernetes: the node of tests/cluster, or another that ``--cluster`` names."""
+    python = environment("cluster", "cluster")
+    run([str(python), "-m", "pytest", "-q", "-m", "cluster", *(pytest or ["tests"])])
+
+
+PARTS = {
+    "lint": lint,
+    "unit": unit,
+    "lowest": lowest,
+    "cluster": on_a_cluster,
+    "web": web,
+    "browser": browser,
+}
 IN_A_BROWSER = ("paint", "watching")
-DEFAULT = ("lint", "unit", "lowest")
+DEFAULT = ("lint", "unit", "lowest", "cluster")
 
 
 def chromium() -> str:
@@ -174,6 +198,12 @@ def chromium() -> str:
     install = [*get, "install", "-y", "--no-install-recommends", *packages]
     run(install, quiet=True, DEBIAN_FRONTEND="noninteractive")
     return chromium()
+
+
+def cluster(arguments: argparse.Namespace) -> None:
+    """Start or stop the one-node Kubernetes of the tests."""
+    python = environment("cluster", "cluster")
+    run([str(python), "-m", "tests.cluster", *arguments.rest])
 
 
 def _without(*parts: str) -> str:
@@ -218,6 +248,9 @@ def main() -> None:
     three = commands.add_parser("bench", help="measure kfnb beside its peers")
     three.add_argument("rows", nargs="*")
     three.set_defaults(call=bench)
+    four = commands.add_parser("cluster", help="up, down, …: the tests' Kubernetes (tests/cluster)")
+    four.add_argument("rest", nargs=argparse.REMAINDER, metavar="up|down|…")
+    four.set_defaults(call=cluster)
     arguments = parser.parse_args()
     try:
         arguments.call(arguments)
