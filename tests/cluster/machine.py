@@ -46,18 +46,21 @@ def check() -> None:
 
 def prepare(say: Callable[[str], None]) -> None:
     """Install what is missing on Debian and Ubuntu; elsewhere say what to install."""
-    missing = sorted({package for name, package in PROGRAMS.items() if not program(name)})
+    missing = {package for name, package in PROGRAMS.items() if not program(name)}
+    shell = program("busybox")
+    if shell and b"/ld-linux" in Path(shell).read_bytes():
+        missing.add(PROGRAMS["busybox"])  # what is there needs libraries that images lack
     if not missing:
         return
     if not shutil.which("apt-get"):
-        raise Unable(f"the test cluster needs programs that are missing: {', '.join(missing)}.")
-    say(f"installing {' '.join(missing)} (apt-get)")
+        raise Unable(f"the test cluster needs programs that are missing: {', '.join(sorted(missing))}.")
+    say(f"installing {' '.join(sorted(missing))} (apt-get)")
     get = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in ([*get, "update"], [*get, "install", "-y", "--no-install-recommends", *missing]):
+    for command in ([*get, "update"], [*get, "install", "-y", "--no-install-recommends", *sorted(missing)]):
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if done.returncode:
-            raise Unable(f"apt-get could not install {', '.join(missing)}: {done.stderr.strip()}")
+            raise Unable(f"apt-get could not install {', '.join(sorted(missing))}: {done.stderr.strip()}")
 
 
 def program(name: str) -> str | None:
