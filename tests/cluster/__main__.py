@@ -50,6 +50,7 @@ def build(_arguments: list[str]) -> None:
 def make_images(_arguments: list[str]) -> None:
     """Build the images that are not in the cache; print name and archive of each."""
     machine.prepare(say)
+    binaries.ensure(say, "s3")
     for image in images.ensure(say):
         print(image.name, image.archive)
 

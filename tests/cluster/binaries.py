@@ -89,9 +89,10 @@ def folders() -> dict[str, Path]:
     return {component.name: component.folder for component in COMPONENTS}
 
 
-def ensure(say: Callable[[str], None]) -> None:
+def ensure(say: Callable[[str], None], *only: str) -> None:
     """Build what is not in the cache; the first time that takes minutes."""
-    missing = [component for component in COMPONENTS if not component.folder.exists()]
+    wanted = [component for component in COMPONENTS if not only or component.name in only]
+    missing = [component for component in wanted if not component.folder.exists()]
     if missing and not shutil.which("go"):
         raise Unable("the test cluster is built with Go 1.26 or newer, which is not on PATH.")
     for component in missing:
@@ -99,7 +100,7 @@ def ensure(say: Callable[[str], None]) -> None:
         began = time.monotonic()
         _build(component)
         say(f"built {component.name} in {time.monotonic() - began:.0f} s")
-    for component in COMPONENTS:
+    for component in wanted:
         os.utime(component.folder)
     for old in (CACHE / "bin").iterdir():
         if time.time() - old.stat().st_mtime > UNUSED:

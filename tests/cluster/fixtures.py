@@ -256,6 +256,43 @@ def s3_secret(cluster: Cluster, namespace: str, bucket: Bucket) -> str:
 
 
 @pytest.fixture
+def hidden_s3(cluster: Cluster, namespace: str, node: Node) -> str:
+    """The name of a pod and Service, port 9000, with an S3 server that only pods reach.
+
+    From this machine the way is the API server's port-forward. Its keys are those of `cluster.s3`.
+    """
+    name, about = "hidden-s3", {"name": "hidden-s3", "labels": {"app": "hidden-s3"}}
+    keys = {"ROOT_ACCESS_KEY": S3_KEY, "ROOT_SECRET_KEY": S3_SECRET}
+    container = {
+        "name": "s3",
+        "image": node.images.s3.name,
+        "imagePullPolicy": "Never",
+        "env": [{"name": one, "value": value} for one, value in keys.items()],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "readinessProbe": {"tcpSocket": {"port": 9000}, "periodSeconds": 1},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    volumes = [{"name": "data", "emptyDir": {}}]
+    core = cluster.core()
+    pod = {"metadata": about, "spec": {"containers": [container], "volumes": volumes}}
+    core.create_namespaced_pod(namespace, pod)
+    service = {"selector": {"app": name}, "ports": [{"port": 9000}]}
+    core.create_namespaced_service(namespace, {"metadata": about, "spec": service})
+    deadline = time.monotonic() + 60
+    while True:
+        status = core.read_namespaced_pod_status(name, namespace).status
+        if any(one.ready for one in status.container_statuses or ()):
+            return name
+        assert time.monotonic() < deadline, status
+        time.sleep(0.1)
+
+
+@pytest.fixture
 def claim(cluster: Cluster, namespace: str) -> str:
     """The name of a claim of the cluster's default storage class."""
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}

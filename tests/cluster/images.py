@@ -2,7 +2,7 @@
 
 ``busybox`` is a shell and nothing else, also what holds a pod's namespaces. The step image is
 this interpreter, the shared libraries it links to, a shell, and the packages of the environment
-that runs the tests, in exactly these versions. kfnb itself is a layer of its own: packed again
+that runs the tests, in exactly these versions; ``s3`` is the S3 server for a pod. kfnb itself is a layer of its own: packed again
 in a moment when it changes, while the large one below stays.
 """
 
@@ -24,6 +24,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from tests.cluster import binaries
 from tests.cluster.archive import Layer, assemble, pack
 from tests.cluster.layout import ARCHITECTURE, CACHE, CHECKOUT
 from tests.cluster.machine import need
@@ -43,6 +44,8 @@ LOADED_LATE = ("libnss_files.so.2", "libnss_dns.so.2", "libresolv.so.2", "libgcc
 USER = 1000
 PEOPLE = f"root:x:0:0:root:/root:/bin/sh\nkfnb:x:{USER}:{USER}::/home/kfnb:/bin/sh\n"
 GROUPS = f"root:x:0:\nkfnb:x:{USER}:\n"
+SERVE_S3 = """cd /data && mkdir -p objects metadata \
+&& exec versitygw --port :9000 posix --sidecar /data/metadata /data/objects"""
 FOREVER = ("sleep", "2147483647")
 
 
@@ -58,13 +61,14 @@ class Image:
 class Images:
     busybox: Image
     step: Image
+    s3: Image
 
     def __iter__(self) -> Iterator[Image]:
-        return iter((self.busybox, self.step))
+        return iter((self.busybox, self.step, self.s3))
 
 
 def ensure(say: Say) -> Images:
-    """Make what is missing in the cache."""
+    """Make what is missing in the cache; the S3 server's binary must be there."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     shell = _layer("shell", _shell_key(), _shell, say)
     busybox = _image("busybox", [shell], command=FOREVER)
@@ -78,8 +82,15 @@ def ensure(say: Say) -> Images:
         user=f"{USER}:{USER}",
         command=["python3"],
     )
+    server = binaries.folders()["s3"] / "versitygw"
+    s3 = _image(
+        "s3",
+        [shell, _layer("s3", server.parent.name, lambda root: _s3(root, server), say)],
+        user=f"{USER}:{USER}",
+        command=["sh", "-c", SERVE_S3],
+    )
     _forget()
-    return Images(busybox, step)
+    return Images(busybox, step, s3)
 
 
 def closure(wanted: tuple[str, ...]) -> dict[str, importlib.metadata.Distribution]:
@@ -253,6 +264,15 @@ def _compile(root: Path, folder: Path) -> None:
     checked = ["--invalidation-mode", "unchecked-hash"]
     done = [*command, *checked, str(folder)]
     subprocess.run(done, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+
+# --- S3 ---
+
+
+def _s3(root: Path, server: Path) -> None:
+    target = root / "usr/local/bin" / server.name
+    target.parent.mkdir(parents=True)
+    shutil.copy(server, target)
 
 
 # --- kfnb ---

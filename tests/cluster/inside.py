@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.cluster import binaries, components
 from tests.cluster.api import Api
 from tests.cluster.components import FIRST, THEN, Command
@@ -25,6 +27,7 @@ from tests.cluster.layout import ADDRESS, DOORS, SERVICES, Layout
 from tests.cluster.machine import PLACES
 
 STEP = 0.05  # seconds between looks
+ENOUGH = 6 * 2**30  # bytes of free memory that let images be unpacked there: seconds, not a minute
 PATIENCE = 10.0  # seconds that a process has to end by itself
 
 
@@ -119,8 +122,8 @@ class Supervisor:
 
 def isolate(layout: Layout) -> None:
     """Make mounts and network the node's own."""
-    upper, work = layout.root / "var", layout.root / "var-work"
-    for folder in (upper, work):
+    upper, work, fast = (layout.root / name for name in ("var", "var-work", "containerd"))
+    for folder in (upper, work, fast):
         folder.mkdir()
     overlay = f"lowerdir=/var,upperdir={upper},workdir={work}"
     for command in (
@@ -131,6 +134,7 @@ def isolate(layout: Layout) -> None:
         # Some places are fixed in the kubelet and in CNI: what they write there is ours alone.
         f"mount -t overlay overlay -o {overlay} /var",
         "mount -t tmpfs tmpfs /run",
+        *([f"mount -t tmpfs tmpfs {fast}"] if psutil.virtual_memory().available > ENOUGH else []),
         "ip link set lo up",
         f"ip addr add {ADDRESS}/32 dev lo",
         # Service addresses need some route before kube-proxy gives them another destination.

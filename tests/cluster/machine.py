@@ -53,14 +53,21 @@ def prepare(say: Callable[[str], None]) -> None:
     if not missing:
         return
     if not shutil.which("apt-get"):
-        raise Unable(f"the test cluster needs programs that are missing: {', '.join(sorted(missing))}.")
+        raise Unable(
+            f"the test cluster needs programs that are missing: {', '.join(sorted(missing))}."
+        )
     say(f"installing {' '.join(sorted(missing))} (apt-get)")
     get = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in ([*get, "update"], [*get, "install", "-y", "--no-install-recommends", *sorted(missing)]):
+    for command in (
+        [*get, "update"],
+        [*get, "install", "-y", "--no-install-recommends", *sorted(missing)],
+    ):
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
         if done.returncode:
-            raise Unable(f"apt-get could not install {', '.join(sorted(missing))}: {done.stderr.strip()}")
+            raise Unable(
+                f"apt-get could not install {', '.join(sorted(missing))}: {done.stderr.strip()}"
+            )
 
 
 def program(name: str) -> str | None:

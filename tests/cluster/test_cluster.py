@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import subprocess
 import uuid
+from dataclasses import replace
 
 import nbformat
 import pytest
 
+from tests.cluster.binaries import folders
 from tests.cluster.fixtures import Bucket, Cluster
 from tests.cluster.jobs import ended, environment, job, pod_of, run, until
 from tests.cluster.layout import NODE
@@ -112,6 +115,27 @@ def test_a_pod_and_this_machine_see_the_same_bucket_at_different_addresses(
     log = run(cluster, namespace, job("s3", step_image, command, envFrom=secret))
     assert log == "good day\n"
     assert files.cat(f"{bucket.name}/from-pod") == b"hello"
+
+
+def test_an_s3_server_that_only_pods_reach_is_reached_through_the_api_server(
+    cluster: Cluster, namespace: str, node: Node, hidden_s3: str
+) -> None:
+    kubectl = str(folders()["kube"] / "kubectl")
+    there = ["--kubeconfig", str(cluster.kubeconfig), "-n", namespace]
+    forward = [kubectl, *there, "port-forward", f"pod/{hidden_s3}", ":9000"]
+    with subprocess.Popen(forward, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = process.stdout.readline()  # Forwarding from 127.0.0.1:41234 -> 9000
+        port = said.split("->")[0].strip().rpartition(":")[2]
+        assert cluster.s3
+        files = replace(cluster.s3, client_endpoint=f"http://127.0.0.1:{port}").files()
+        files.mkdir("bucket")
+        files.pipe("bucket/key", b"value")
+        assert files.cat("bucket/key") == b"value"
+        process.terminate()
+    address = f"{hidden_s3}.{namespace}.svc.cluster.local"
+    code = _sh(f"nc -w 5 {address} 9000 < /dev/null && echo reached")
+    assert run(cluster, namespace, job("pod", cluster.busybox, code)) == "reached\n"
 
 
 def test_an_object_is_created_once(bucket: Bucket) -> None:
