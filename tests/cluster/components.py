@@ -145,7 +145,7 @@ def commands(layout: Layout, binaries: Mapping[str, Path]) -> dict[str, Command]
         "s3": Command(
             (
                 *(f"{binaries['s3']}/versitygw", "--port", f"{ADDRESS}:{DOORS['s3'].port}"),
-                *("posix", "--sidecar", f"{root}/s3-metadata", f"{root}/s3"),
+                *("posix", "--sidecar", f"{root}/bucket-metadata", f"{root}/objects"),
             ),
             {"ROOT_ACCESS_KEY": S3_KEY, "ROOT_SECRET_KEY": S3_SECRET},
         ),

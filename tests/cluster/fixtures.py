@@ -113,6 +113,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cluster", metavar="KUBECONFIG", help="use this cluster, not one of our own")
     group.addoption("--cluster-image", metavar="IMAGE", help="the step image there")
     group.addoption(
+        "--cluster-busybox",
+        metavar="IMAGE",
+        default="busybox:1",
+        help="an image with a shell there",
+    )
+    group.addoption(
         "--cluster-s3", metavar="URL", nargs=2, help="S3 there: address for pods, address from here"
     )
 
@@ -178,7 +184,7 @@ def _other(config: pytest.Config, kubeconfig: Path) -> Cluster:
     keys = [os.environ.get(name, "") for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")]
     return Cluster(
         kubeconfig,
-        busybox="busybox:1",
+        busybox=config.getoption("--cluster-busybox"),
         step_image=config.getoption("--cluster-image"),
         s3=S3(*addresses, *keys) if addresses else None,
         node=None,

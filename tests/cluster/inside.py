@@ -168,7 +168,7 @@ def main(root: Path) -> None:
     folders = binaries.folders()
     path = ":".join([*map(str, folders.values()), PLACES])
     supervisor = Supervisor(components.commands(layout, folders), layout, path)
-    for name in ("s3", "s3-metadata", "registry", "volumes", "kubelet"):
+    for name in ("objects", "bucket-metadata", "registry", "volumes", "kubelet"):
         (root / name).mkdir()
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(layout.control))
