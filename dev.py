@@ -19,6 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 OLDEST = (3, 10)
+FOR_TESTS = "test,cluster"
 EVERY_CORE = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
 
 
@@ -104,7 +105,7 @@ def test(arguments: argparse.Namespace) -> None:
 
 
 def lint(_pytest: Sequence[str]) -> None:
-    python = environment("test", "test")
+    python = environment("test", FOR_TESTS)
     run([str(python), "-m", "ruff", "check", "."])
     run([str(python), "-m", "ruff", "format", "--check", "."])
     run([str(python), "-m", "mypy", "--strict", "kfnb"])
@@ -112,19 +113,9 @@ def lint(_pytest: Sequence[str]) -> None:
 
 
 def unit(pytest: Sequence[str]) -> None:
-    python = environment("test", "test")
-    run(
-        [
-            str(python),
-            "-m",
-            "pytest",
-            "-q",
-            *EVERY_CORE,
-            "-m",
-            "not browser and not cluster",
-            *pytest,
-        ]
-    )
+    python = environment("test", FOR_TESTS)
+    here = ["-m", "not browser and not cluster"]
+    run([str(python), "-m", "pytest", "-q", *EVERY_CORE, *here, *pytest])
 
 
 def lowest(_pytest: Sequence[str]) -> None:
@@ -159,7 +150,7 @@ def browser(pytest: Sequence[str]) -> None:
 
 def on_a_cluster(pytest: Sequence[str]) -> None:
     """Test on Kubernetes: the node of tests/cluster, or another that ``--cluster`` names."""
-    python = environment("cluster", "cluster")
+    python = environment("test", FOR_TESTS)
     run([str(python), "-m", "pytest", "-q", "-m", "cluster", *(pytest or ["tests"])])
 
 
@@ -202,7 +193,7 @@ def chromium() -> str:
 
 def cluster(arguments: argparse.Namespace) -> None:
     """Start or stop the one-node Kubernetes of the tests."""
-    python = environment("cluster", "cluster")
+    python = environment("test", FOR_TESTS)
     run([str(python), "-m", "tests.cluster", *arguments.rest])
 
 
