@@ -34,9 +34,11 @@ export class DagView implements Component {
     this.node = h(
       'div',
       { class: 'kfnb-dag', 'data-layout': 'pending' },
+      this.below,
       this.canvas,
       this.tools()
     );
+    this.below.append(this.lines);
     this.canvas.append(this.ground);
     this.canvas.setAttribute(
       'aria-label',
@@ -120,13 +122,14 @@ export class DagView implements Component {
     geometry: Geometry,
     layout: 'placeholder' | 'graphviz'
   ): void {
-    const focused = this.scene?.element.contains(document.activeElement)
+    const focused = this.scene?.nodes.contains(document.activeElement)
       ? this.current
       : null;
     scene.place(geometry);
     if (this.scene !== scene) {
       this.scene = scene;
-      fill(this.ground, scene.element);
+      fill(this.ground, scene.nodes);
+      fill(this.lines, scene.edges);
     }
     this.next = null;
     this.walk = new Walk(scene.boxes, scene.graph.edges);
@@ -169,11 +172,21 @@ export class DagView implements Component {
     this.pending = true;
     requestAnimationFrame(() => {
       this.pending = false;
-      this.ground.setAttribute('transform', this.view.transform);
-      const { scale } = this.view;
-      this.node.dataset.detail =
-        scale > 0.55 ? 'all' : scale > 0.3 ? 'names' : 'shapes';
+      for (const layer of [this.ground, this.lines]) {
+        layer.setAttribute('transform', this.view.transform);
+      }
+      this.detail();
     });
+  }
+
+  /** What can be read at this size is drawn, and nothing else. */
+  private detail(): void {
+    const { scale } = this.view;
+    const detail = scale > 0.55 ? 'all' : scale > 0.3 ? 'names' : 'shapes';
+    if (this.node.dataset.detail !== detail) {
+      this.node.dataset.detail = detail;
+    }
+    this.scene?.detail(detail === 'shapes');
   }
 
   private listen(): void {
@@ -339,7 +352,12 @@ export class DagView implements Component {
   }
 
   private readonly canvas = s('svg', { class: 'kfnb-canvas', role: 'group' });
+  private readonly below = s('svg', {
+    class: 'kfnb-canvas',
+    'aria-hidden': 'true'
+  });
   private readonly ground = s('g');
+  private readonly lines = s('g');
   private readonly view = new Viewport(this.canvas);
   private readonly observer = new ResizeObserver(() => this.resized());
   private scene: Scene | null = null;
