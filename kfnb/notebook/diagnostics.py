@@ -101,6 +101,7 @@ CODES: dict[str, Code] = {
             "KFNB-W610": "a metric could not be logged",
             "KFNB-W611": "a cell called sys.exit",
             "KFNB-W612": "a kernel did not exit by itself",
+            "KFNB-W613": "threads outlived the saving of a step's values",
             "KFNB-W655": "an output differs, as it does from run to run",
             "KFNB-W656": "a value cannot be compared",
             "KFNB-W657": "notebook and pipeline fail alike",

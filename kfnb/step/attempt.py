@@ -202,6 +202,13 @@ class Attempt:
         warn = self.session.events.warning
         for reason in result["not_numbers"].values():
             warn("KFNB-W610", f"Not logged: {reason}", "Log a number with kfnb.log_metric.")
+        if threads := ", ".join(result["threads"]):
+            warn(
+                "KFNB-W613",
+                f"Threads still ran when the step's values were saved ({threads}): later steps "
+                "do not see what they change.",
+                "Join them at the end of the step that starts them.",
+            )
         if self.session.ended_early:
             warn(
                 "KFNB-W611",

@@ -201,7 +201,20 @@ def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
         "packages": packages(set(sys.modules), before=inside.modules),
         "python": sys.version.split()[0],
         "not_numbers": not_numbers,
+        "threads": _own_threads(),
     }
+
+
+def _own_threads() -> list[str]:
+    """Name the threads of the user's own code that still run."""
+    import threading
+
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if "__main__"
+        in (type(thread).__module__, getattr(getattr(thread, "_target", None), "__module__", None))
+    ]
 
 
 def _surprise(name: str, value: Any, inside: Inside, changed: set[str]) -> str:
