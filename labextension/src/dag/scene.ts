@@ -116,7 +116,11 @@ export class Scene {
     );
     return s(
       'text',
-      { class: 'kfnb-edge-label', x: x.toFixed(1), y: (y + 3.5).toFixed(1) },
+      {
+        class: 'kfnb-edge-label',
+        x: (x + 3).toFixed(1),
+        y: (y + 3.5).toFixed(1)
+      },
       text
     );
   }

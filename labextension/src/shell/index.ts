@@ -104,7 +104,7 @@ export class PipelinePanel implements Component {
   }
 
   private take(message: FromKernel): void {
-    const { dag, table, chart, logs, outputs, compare } = this;
+    const { dag, chart, logs, outputs, compare } = this;
     const { graph } = this.model;
     const steps = this.model.take(message);
     switch (message.kind) {
@@ -139,7 +139,6 @@ export class PipelinePanel implements Component {
         // A newer kernel may say more than this page knows.
         break;
     }
-    table?.select(this.selected);
   }
 
   private restyle(steps: Record<string, StepState>): void {
@@ -170,9 +169,17 @@ export class PipelinePanel implements Component {
   private facts(): void {
     const { model, context, node } = this;
     const { trans } = context;
-    node.dataset.theme = context.theme.value;
-    node.dataset.run = model.run?.id ?? '';
-    node.dataset.status = model.facts?.status ?? '';
+    const data = {
+      theme: context.theme.value,
+      run: model.run?.id ?? '',
+      status: model.facts?.status ?? ''
+    };
+    for (const [name, value] of Object.entries(data)) {
+      // Styles of everything below hang on these: set only what changed.
+      if (node.dataset[name] !== value) {
+        node.dataset[name] = value;
+      }
+    }
     this.header.update();
     for (const [tab] of TITLES) {
       this.tabs.offer(tab, model.run !== null || STATIC.includes(tab));

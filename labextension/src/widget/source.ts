@@ -66,7 +66,8 @@ export class WidgetSource implements Source {
 
   post(message: ToKernel): void {
     const answer = ANSWERS[message.kind];
-    if (answer) {
+    // Of a pipeline that is only shown there is nothing new to tell.
+    if (answer && (message.kind !== 'hello' || this.run)) {
       this.awaited.add(answer);
       this.timer ??= setTimeout(() => (this.late.value = true), PATIENCE);
     }
