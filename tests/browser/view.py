@@ -9,6 +9,23 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, LocatorAssertions
 
 PATIENCE = 30_000
+CONTRAST = """
+node => {
+  const channel = c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const parse = text => (text.match(/[\\d.]+/g) ?? []).map(Number);
+  const solid = rgb => rgb.length >= 3 && (rgb.length === 3 || rgb[3] > 0.5);
+  const text = node.querySelector('text');
+  const shape = node.querySelector('path, polygon, rect');
+  let back = parse(getComputedStyle(shape).fill);
+  for (let at = node; !solid(back) && at; at = at.parentElement) {
+    back = parse(getComputedStyle(at).backgroundColor);
+  }
+  const [a, b] = [light(parse(getComputedStyle(text).fill)), light(back)].sort((x, y) => y - x);
+  return (a + 0.05) / (b + 0.05);
+}
+"""
+"""The contrast between the text of a node and what it stands on (WCAG)."""
 
 
 def expect(place: Locator) -> LocatorAssertions:
