@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,15 +65,20 @@ def environment(name: str, extras: str, *, lowest: bool = False) -> Path:
             "dev.py: this Python cannot make virtual environments; on Debian and Ubuntu: "
             "apt-get install python3-venv"
         ) from None
-    target = f"{ROOT}[{extras}]"
+    install = [str(python), "-m", "pip", "install", "-q", "-e", f"{ROOT}[{extras}]"]
     if lowest:
-        run([str(python), "-m", "pip", "install", "-q", "uv"])
-        uv = [str(binaries / "uv"), "pip", "install", "-q", "--python", str(python)]
-        run([*uv, "--resolution", "lowest-direct", "-e", target])
-    else:
-        run([str(python), "-m", "pip", "install", "-q", "-e", target])
+        bounds = folder / "lowest.txt"
+        bounds.write_text(lower_bounds())
+        install += ["--constraint", str(bounds)]
+    run(install)
     (folder / "ready").touch()
     return python
+
+
+def lower_bounds() -> str:
+    """Give the lowest versions that ``pyproject.toml`` allows, as constraints for pip."""
+    listed = re.findall(r'"([\w.-]+)>=([\w.]+)"', (ROOT / "pyproject.toml").read_text())
+    return "".join(f"{name}=={version}\n" for name, version in listed if name != "hatchling")
 
 
 def say(text: str) -> None:
