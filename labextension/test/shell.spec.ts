@@ -192,6 +192,18 @@ describe('the chosen step', () => {
     expect(find('.kfnb-detail').textContent).toContain('Succeeded · 2.0 s');
   });
 
+  it('keeps the focus while it changes', () => {
+    const { source } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n3' })
+    );
+    button('Outputs').focus();
+    source.say({
+      kind: 'state',
+      ...snapshot({ n3: state('running', { cell: 4 }) }, { seq: 2 })
+    });
+    expect(document.activeElement).toBe(button('Outputs'));
+  });
+
   it('leads to its neighbours, its log, and away', () => {
     shown(new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n2' }));
     button('split').click();
@@ -201,6 +213,39 @@ describe('the chosen step', () => {
     tab('table').click();
     find('.kfnb-close').click();
     expect(find('.kfnb-detail').hidden).toBe(true);
+  });
+});
+
+describe('logs and outputs', () => {
+  it('are of the step that failed, or runs, until one is chosen', () => {
+    const { posted, source } = shown();
+    tab('logs').click();
+    const step = find('.kfnb-picker select') as HTMLSelectElement;
+    expect(step.value).toBe('n2');
+    step.value = 'n1';
+    step.dispatchEvent(new Event('change'));
+    expect(source.ui.selected).toBe('n1');
+    expect(posted).toContainEqual({ kind: 'select', id: 'n1' });
+    tab('outputs').click();
+    const other = document.querySelector<HTMLSelectElement>(
+      '[data-tab=outputs] select'
+    );
+    expect(other?.value).toBe('n1');
+  });
+
+  it('offer the attempts of a step that had several', () => {
+    shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { tab: 'logs', selected: 'n2' })
+    );
+    const [, attempts] = [
+      ...document.querySelectorAll<HTMLSelectElement>('.kfnb-picker select')
+    ];
+    expect([...attempts!.options].map(option => option.textContent)).toEqual([
+      'last',
+      '1',
+      '2'
+    ]);
+    expect(attempts!.closest('label')?.hidden).toBe(false);
   });
 });
 

@@ -23,13 +23,18 @@ export class DagView implements Component {
   /** A step was opened: double click, Enter on the chosen one. */
   onOpen: (id: string) => void = () => undefined;
 
+  /** The reader made the drawing higher or lower. */
+  onHeight: (height: number) => void = () => undefined;
+
   /**
+   * @param height - as the reader chose it before; null: what the drawing needs.
    * @param layouter - Graphviz; without one the drawing keeps the simple layout.
    */
   constructor(
     host: HTMLElement,
     private readonly context: Context,
-    private readonly layouter: Layouter | null
+    private readonly layouter: Layouter | null,
+    height: number | null = null
   ) {
     this.node = h(
       'div',
@@ -45,6 +50,9 @@ export class DagView implements Component {
       context.trans('Graph of the pipeline')
     );
     this.view.onChange = () => this.show();
+    if (height !== null) {
+      this.node.style.height = `${height}px`;
+    }
     this.listen();
     host.append(this.node);
     this.observer.observe(this.node);
@@ -112,6 +120,7 @@ export class DagView implements Component {
 
   dispose(): void {
     this.observer.disconnect();
+    clearTimeout(this.telling);
     this.next = null;
     this.scene = null;
     this.node.remove();
@@ -156,8 +165,17 @@ export class DagView implements Component {
     if (!this.geometry || !this.node.clientWidth) {
       return; // in a tab that is not seen
     }
-    const height = heightFor(this.geometry, this.node.clientWidth);
-    this.node.style.setProperty('--kfnb-dag-height', `${height}px`);
+    // Dragged by its corner, the element has a height of its own.
+    if (this.node.style.height) {
+      clearTimeout(this.telling);
+      this.telling = setTimeout(
+        () => this.onHeight(this.node.clientHeight),
+        500
+      );
+    } else {
+      const height = heightFor(this.geometry, this.node.clientWidth);
+      this.node.style.setProperty('--kfnb-dag-height', `${height}px`);
+    }
     const { clientWidth, clientHeight } = this.node;
     this.view.setSizes(this.geometry, {
       width: clientWidth,
@@ -368,4 +386,5 @@ export class DagView implements Component {
   private selected: string | null = null;
   private current: string | null = null;
   private pending = false;
+  private telling: ReturnType<typeof setTimeout> | undefined;
 }

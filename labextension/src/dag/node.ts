@@ -35,9 +35,11 @@ export class NodeCard {
     this.size = [Math.min(WIDEST, Math.max(NARROWEST, wanted)), HEIGHT];
     this.room = this.size[0] - LEFT - RIGHT;
     this.name.textContent = fitted(name, this.room, fonts.name);
+    const cut = this.name.textContent !== name;
     this.element = s(
       'g',
       { class: 'kfnb-node', 'data-id': step.id, role: 'button', tabindex: -1 },
+      cut && s('title', {}, name),
       this.ground,
       this.picture,
       this.name,

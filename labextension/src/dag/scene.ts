@@ -121,7 +121,8 @@ export class Scene {
         x: (x + 3).toFixed(1),
         y: (y + 3.5).toFixed(1)
       },
-      text
+      text,
+      text !== why && s('title', {}, why)
     );
   }
 

@@ -43,6 +43,9 @@ export class Detail implements Component {
       fill(this.node);
       return;
     }
+    const focused = this.focusable().indexOf(
+      document.activeElement as HTMLElement
+    );
     const scrolled = this.node.dataset.id === step.id ? this.node.scrollTop : 0;
     this.node.dataset.id = step.id;
     const state = this.model.steps[step.id] ?? null;
@@ -58,10 +61,16 @@ export class Detail implements Component {
       this.options(step)
     );
     this.node.scrollTop = scrolled;
+    // A step that runs changes all the time: who is about to press a button stays there.
+    this.focusable()[focused]?.focus({ preventScroll: true });
   }
 
   dispose(): void {
     this.node.remove();
+  }
+
+  private focusable(): HTMLElement[] {
+    return [...this.node.querySelectorAll<HTMLElement>('button, a')];
   }
 
   private head(step: GraphNode, state: StepState | null): HTMLElement {

@@ -15,7 +15,7 @@ import { Detail } from './detail';
 import { findings, Notice } from './findings';
 import { Header } from './header';
 import { PanelModel } from './model';
-import { Picker } from './picker';
+import { Reader, type StepView } from './reader';
 import { Tabs } from './tabs';
 
 const TITLES: readonly (readonly [Tab, string])[] = [
@@ -149,7 +149,7 @@ export class PipelinePanel implements Component {
     if (this.selected !== null && this.selected in steps) {
       this.detail.show(this.selected);
     }
-    this.pickers.forEach(picker => picker.refresh());
+    this.readers.forEach(reader => reader.update(steps));
   }
 
   /** The source's snapshot was set anew. */
@@ -246,12 +246,8 @@ export class PipelinePanel implements Component {
       this.parts.set(tab, this.made(tab, this.tabs.panel(tab)));
     }
     const step = this.selected ?? this.interesting();
-    if (
-      (tab === 'logs' || tab === 'outputs') &&
-      step !== null &&
-      this.opened.get(tab) !== step
-    ) {
-      this.open(tab, step, null);
+    if (step !== null) {
+      this.readers.get(tab)?.show(step);
     }
   }
 
@@ -259,8 +255,14 @@ export class PipelinePanel implements Component {
     const { context, model } = this;
     switch (tab) {
       case 'dag': {
-        const dag = (this.dag = new DagView(host, context, this.layouter));
+        const dag = (this.dag = new DagView(
+          host,
+          context,
+          this.layouter,
+          this.source.ui.height
+        ));
         dag.onSelect = id => this.choose(id);
+        dag.onHeight = height => this.source.keep({ height });
         dag.onOpen = () => this.tabs.show(model.run ? 'logs' : 'table');
         dag.setGraph(model.graph, model.steps);
         dag.select(this.selected);
@@ -279,11 +281,19 @@ export class PipelinePanel implements Component {
         this.chart.setSeries(model.series);
         return this.chart;
       case 'logs':
-        this.picker(tab, host);
-        return (this.logs = new LogView(host, context));
+        return this.reader(
+          tab,
+          host,
+          true,
+          place => (this.logs = new LogView(place, context))
+        );
       case 'outputs':
-        this.picker(tab, host);
-        return (this.outputs = new OutputsView(host, context));
+        return this.reader(
+          tab,
+          host,
+          false,
+          place => (this.outputs = new OutputsView(place, context))
+        );
       case 'compare': {
         this.compare = new CompareView(host, context);
         const { compare } = this.source.ui;
@@ -294,16 +304,16 @@ export class PipelinePanel implements Component {
     }
   }
 
-  private picker(tab: Tab, host: HTMLElement): void {
-    const picker = new Picker(host, this.context, this.model);
-    picker.onPick = (step, attempt) => this.open(tab, step, attempt);
-    this.pickers.set(tab, picker);
-  }
-
-  private open(tab: Tab, step: string, attempt: number | null): void {
-    this.opened.set(tab, step);
-    this.pickers.get(tab)?.show(step, attempt);
-    (tab === 'logs' ? this.logs : this.outputs)?.open(step, attempt);
+  private reader(
+    tab: Tab,
+    host: HTMLElement,
+    grows: boolean,
+    make: (host: HTMLElement) => StepView
+  ): Reader {
+    const reader = new Reader(host, this.context, this.model, make, grows);
+    reader.onPick = step => this.choose(step);
+    this.readers.set(tab, reader);
+    return reader;
   }
 
   /** The step that one most likely wants to read about: the one that failed, or runs. */
@@ -332,8 +342,7 @@ export class PipelinePanel implements Component {
   });
   private readonly leave: readonly (() => void)[];
   private readonly parts = new Map<Tab, Component>();
-  private readonly pickers = new Map<Tab, Picker>();
-  private readonly opened = new Map<Tab, string>();
+  private readonly readers = new Map<Tab, Reader>();
   private readonly heard = new Map<string, string>();
   private heardRun: string | undefined;
   private dag: DagView | null = null;
