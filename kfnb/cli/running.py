@@ -248,7 +248,7 @@ def _follow(begin: Callable[[], RunView], *, detach: bool, as_json: bool) -> int
         return 0
     screen = screen_for(as_json=as_json)
     asks = not as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
-    return follow(begin, screen, asks=asks)
+    return follow(begin, screen, interrupted="ask" if asks else "stop")
 
 
 def _echo_events(events: Iterable[Event]) -> None:
