@@ -329,10 +329,41 @@ describe('the page around', () => {
     expect(panel.node.dataset.theme).toBe('dark');
   });
 
-  it('does not take the keys that are typed here for shortcuts', () => {
-    const { panel } = shown();
-    expect(panel.node.hasAttribute('data-lm-suppress-shortcuts')).toBe(true);
-  });
+  it.each([false, true])(
+    'gets no keys that are typed here (capturing: %s)',
+    capturing => {
+      const { panel } = shown();
+      const heard: string[] = [];
+      // As Lumino does.
+      const hear = (event: KeyboardEvent): void => {
+        if (
+          !(event.target as Element).closest('[data-lm-suppress-shortcuts]')
+        ) {
+          heard.push(event.key);
+        }
+      };
+      document.addEventListener('keydown', hear, capturing);
+      const press = (key: string, more: KeyboardEventInit = {}): void => {
+        const event = new KeyboardEvent('keydown', {
+          key,
+          bubbles: true,
+          ...more
+        });
+        panel.node.querySelector('[role=tab]')?.dispatchEvent(event);
+      };
+      jest.useFakeTimers();
+      ['b', '0', 'd', 'Enter', ' ', 'ArrowDown', 'Escape'].forEach(key =>
+        press(key)
+      );
+      jest.runAllTimers();
+      // What is held with Ctrl, and what runs a cell, does reach the page.
+      press('s', { ctrlKey: true });
+      press('Enter', { shiftKey: true });
+      jest.useRealTimers();
+      document.removeEventListener('keydown', hear, capturing);
+      expect(heard).toEqual(['s', 'Enter']);
+    }
+  );
 });
 
 describe('findings', () => {

@@ -14,6 +14,7 @@ import { StepTable } from '../table';
 import { Detail } from './detail';
 import { findings, Notice } from './findings';
 import { Header } from './header';
+import { keepKeys } from './keys';
 import { PanelModel } from './model';
 import { Reader, type StepView } from './reader';
 import { Tabs } from './tabs';
@@ -51,9 +52,7 @@ export class PipelinePanel implements Component {
     this.tabs.bar.hidden = only;
     this.node = h('section', {
       class: 'kfnb-view',
-      'aria-label': trans('Pipeline'),
-      // Keys typed in here are not the notebook's shortcuts.
-      'data-lm-suppress-shortcuts': 'true'
+      'aria-label': trans('Pipeline')
     });
     this.header = new Header(this.node, context, this.model);
     this.node.append(
@@ -74,6 +73,7 @@ export class PipelinePanel implements Component {
     this.detail.onOpen = name => this.tabs.show(name);
     this.tabs.onShow = name => this.shown(name);
     this.leave = [
+      keepKeys(this.node),
       context.theme.connect(() => this.facts()),
       context.busy.connect(() => this.facts()),
       source.onMessage(message => this.take(message)),
