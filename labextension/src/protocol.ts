@@ -107,6 +107,14 @@ export interface StepState {
   readonly resources: { readonly [name: string]: Json } | null;
 }
 
+/** What a run found that nobody can see in the source. */
+export interface RunWarning {
+  readonly code?: string;
+  readonly message: string;
+  readonly remedy?: string;
+  readonly step?: string | null;
+}
+
 export type StepStates = { readonly [id: string]: StepState };
 
 /** Time, step of a training loop, value; values that JSON cannot say are text ("nan", "inf"). */
@@ -132,7 +140,7 @@ export interface State {
   readonly error: string | null;
   readonly steps: StepStates;
   readonly metrics: readonly Series[];
-  readonly warnings: readonly Json[];
+  readonly warnings: readonly RunWarning[];
 }
 
 export interface Ui {
@@ -157,7 +165,7 @@ export interface StateMessage {
   readonly steps: StepStates;
   readonly edges?: readonly GraphEdge[];
   readonly dot?: string;
-  readonly warnings?: readonly Json[];
+  readonly warnings?: readonly RunWarning[];
 }
 
 export interface MetricsMessage {

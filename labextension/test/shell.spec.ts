@@ -385,6 +385,27 @@ describe('findings', () => {
   });
 });
 
+describe('warnings of the run', () => {
+  it('are told once each, however they are repeated', () => {
+    const warning = {
+      code: 'shared',
+      message: 'Two values share an object',
+      step: 'fit'
+    };
+    const { source } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS, { warnings: [warning] }))
+    );
+    source.say({
+      kind: 'state',
+      ...snapshot({}, { seq: 2, warnings: [warning, { message: 'Another' }] })
+    });
+    expect(find('.kfnb-findings summary').textContent).toBe(
+      '2 warnings of the run'
+    );
+    expect(document.querySelectorAll('.kfnb-findings li')).toHaveLength(2);
+  });
+});
+
 describe('hostile texts', () => {
   it('are inert wherever they stand', () => {
     for (const evil of HOSTILE) {
@@ -432,7 +453,12 @@ describe('hostile texts', () => {
             }),
             n1: state(evil as never)
           },
-          { status: evil as never, driver: evil, error: evil }
+          {
+            status: evil as never,
+            driver: evil,
+            error: evil,
+            warnings: [{ code: evil, message: evil, remedy: evil }]
+          }
         ),
         { selected: 'n0' }
       );

@@ -12,7 +12,7 @@ import type { Source } from '../source';
 import { word } from '../status';
 import { StepTable } from '../table';
 import { Detail } from './detail';
-import { findings, Notice } from './findings';
+import { findings, Notice, warnings } from './findings';
 import { Header } from './header';
 import { keepKeys } from './keys';
 import { PanelModel } from './model';
@@ -81,7 +81,6 @@ export class PipelinePanel implements Component {
     ];
     host.append(this.node);
     this.selected = this.model.node(selected) ? selected : null;
-    fill(this.findings, findings(this.model.graph, context));
     this.facts();
     this.tabs.show(
       this.tabs.has(tab) && (this.model.run || STATIC.includes(tab))
@@ -158,7 +157,6 @@ export class PipelinePanel implements Component {
     const { graph } = model;
     model.read();
     if (model.graph !== graph) {
-      fill(this.findings, findings(model.graph, this.context));
       this.dag?.setGraph(model.graph, model.steps);
       this.table?.setGraph(model.graph, model.steps);
     }
@@ -184,6 +182,7 @@ export class PipelinePanel implements Component {
     for (const [tab] of TITLES) {
       this.tabs.offer(tab, model.run !== null || STATIC.includes(tab));
     }
+    this.find();
     this.busy.say(context.busy.value ? this.waiting() : null);
     this.gone.say(
       model.lost
@@ -193,6 +192,18 @@ export class PipelinePanel implements Component {
         : (model.facts?.error ?? null),
       model.lost ? 'warning' : 'error'
     );
+  }
+
+  private find(): void {
+    const { graph, warnings: told } = this.model;
+    if (this.found[0] !== graph.diagnostics || this.found[1] !== told) {
+      this.found = [graph.diagnostics, told];
+      fill(
+        this.findings,
+        findings(graph, this.context),
+        warnings(told, this.context)
+      );
+    }
   }
 
   private waiting(): string {
@@ -344,6 +355,7 @@ export class PipelinePanel implements Component {
   private readonly parts = new Map<Tab, Component>();
   private readonly readers = new Map<Tab, Reader>();
   private readonly heard = new Map<string, string>();
+  private found: readonly unknown[] = [];
   private heardRun: string | undefined;
   private dag: DagView | null = null;
   private table: StepTable | null = null;
