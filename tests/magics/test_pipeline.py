@@ -131,9 +131,12 @@ def test_check_says_what_is_wrong_where_and_what_to_do(ipython, desk):
     assert desk.runs() == []
 
 
-def test_inside_a_step_it_refuses(ipython, book, monkeypatch):
+def test_inside_a_step_it_does_nothing(ipython, book, monkeypatch, desk):
     monkeypatch.setenv("KFNB_STEP", "share")
-    assert 'called inside step "share"' in ipython.refused("%pipeline run --notebook book.ipynb")
+    typed = ipython("%pipeline run --notebook book.ipynb")
+    assert typed.ok
+    assert typed.text == "%pipeline does nothing inside a step of a run.\n"
+    assert desk.runs() == []
 
 
 def test_a_name_in_braces_is_a_variable_and_never_code(said):
