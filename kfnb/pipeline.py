@@ -149,6 +149,7 @@ class Step:
     ``maybe`` are the inputs that are needed only because the step may leave the
     old value. ``pieces`` are executed in order: prelude (setup, parameters,
     definitions), then the inputs are loaded, then the step's own cells.
+    ``setup_values`` are the names that it reads as setup made them.
     """
 
     name: str
@@ -172,6 +173,7 @@ class Step:
     metrics: tuple[str, ...] = ()
     opaque: bool = False
     lists: tuple[FileUse, ...] = ()
+    setup_values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

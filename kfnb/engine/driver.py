@@ -268,6 +268,7 @@ class Driver:
                 upstream=upstream,
                 site=self._site,
                 timeout=timeout,
+                on_mutation=self._engine.state.settings.on_mutation,
             )
             with disk.writing(work.folder.path):
                 work.folder.path.mkdir(parents=True, exist_ok=True)
