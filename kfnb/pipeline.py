@@ -246,6 +246,18 @@ class Pipeline:
         """The diagnostics that stop a run before anything starts."""
         return tuple(d for d in self.diagnostics if d.severity == "error")
 
+    def to_dot(self) -> str:
+        """Return the pipeline in Graphviz's language (DOT)."""
+        from kfnb.draw import dot
+
+        return dot(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Give Jupyter a picture, and a terminal text."""
+        from kfnb.draw import picture, text
+
+        return {"image/svg+xml": picture(self), "text/plain": text(self)}
+
 
 def to_plain(value: Any) -> Any:
     """Turn frozen values into JSON values (mappings, lists, scalars)."""
