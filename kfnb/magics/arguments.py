@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 from kfnb.cli.arguments import RunName as _RunName
 from kfnb.cli.arguments import StepName
 from kfnb.magics.session import Session
+from kfnb.magics.told import PipelineError
 
 if TYPE_CHECKING:  # generic since click 8.4, for type checkers only
     _Text = click.ParamType[str]
@@ -72,7 +73,8 @@ def steps(session: Session, params: dict[str, Any]) -> list[str]:
     from kfnb.magics.completing import declared_steps, steps_of_run
 
     if "run" in params:
-        return steps_of_run(session.run(params["run"], params.get("notebook")))
+        with contextlib.suppress(PipelineError):  # there was none yet
+            return steps_of_run(session.run(params["run"], params.get("notebook")))
     return declared_steps(session, params.get("notebook"))
 
 

@@ -59,6 +59,7 @@ def test_steps_of_the_notebook(tab):
     ]
     assert tab("%pipeline run --only=tra")[0] == "%pipeline run --only=train"
     assert tab('%pipeline run --from "load d') == ['%pipeline run --from "load data"']
+    assert tab("%pipeline logs lo") == ["%pipeline logs load data"]
 
 
 def test_steps_of_the_step_line(tab, ipython):
