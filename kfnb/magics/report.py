@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kfnb.draw import shortened, visible
-from kfnb.magics.whereabouts import executing_program
+from kfnb.magics.whereabouts import executing_program, opens_links_elsewhere
 from kfnb.pipeline import Diagnostic, Pipeline
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def show_diagnostics(
     if not session.in_notebook:
         print(text)
         return
-    page = None if executing_program() is not None else Path(pipeline.path or "").name
+    exported = executing_program() is not None or opens_links_elsewhere()
+    page = None if exported else Path(pipeline.path or "").name
     shown = {"text/plain": text, "text/html": html(pipeline, found, head=head, page=page)}
     session.display(shown, raw=True)
 
@@ -59,7 +60,8 @@ def html(
     ----------
     page
         File name of the notebook, for the links: JupyterLab takes ``NAME#cell-id=ID`` to the
-        cell. None for an exported page, in which ``#cell-id=ID`` alone leads there.
+        cell. None for an exported page, in which ``#cell-id=ID`` alone leads there, and where
+        such a link would open the notebook once more.
     """
     parts = [f"<div><b>{escape(visible(head))}</b></div>"] if head else []
     parts += [_item(pipeline, found, page) for found in diagnostics]

@@ -152,21 +152,36 @@ class Program:
 @cache
 def executing_program() -> Program | None:
     """Tell which program executes this kernel's cells; None if a person does."""
+    words, folder = _parent()
+    for name in _names(words):
+        if (found := _PROGRAMS.fullmatch(name)) is not None:
+            books = (folder / word for word in words if word.endswith(".ipynb"))
+            return Program(found[1] or found[2], tuple(book for book in books if book.is_file()))
+    return None
+
+
+def opens_links_elsewhere() -> bool:
+    """Whether the page opens a link to its own notebook in another tab, as Notebook 7 does.
+
+    The kernel knows no page, but which program's server it belongs to.
+    """
+    return not {"jupyter-notebook", "notebook"}.isdisjoint(_names(_parent()[0]))
+
+
+@cache
+def _parent() -> tuple[list[str], Path]:
+    """Return the command line of the process that started the kernel, and where it works."""
     import psutil
 
     with contextlib.suppress(psutil.Error, ValueError, OSError):
         parent = psutil.Process(int(os.environ.get("JPY_PARENT_PID") or os.getppid()))
-        words = parent.cmdline()
-        folder = Path(parent.cwd())
-        # The interpreter, the script or -m MODULE, then perhaps jupyter's subcommand.
-        names = (Path(word).name for word in words[:4])
-        for name in names:
-            if (found := _PROGRAMS.fullmatch(name)) is not None:
-                books = (folder / word for word in words if word.endswith(".ipynb"))
-                return Program(
-                    found[1] or found[2], tuple(book for book in books if book.is_file())
-                )
-    return None
+        return parent.cmdline(), Path(parent.cwd())
+    return [], Path()
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    """Return what may name a program: interpreter, script or -m MODULE, jupyter's subcommand."""
+    return [Path(word).name for word in words[:4]]
 
 
 def _of_program(program: Program, inputs: Sequence[str]) -> Place | None:

@@ -24,11 +24,19 @@ class Shell:
         self.history_manager = type("History", (), {"input_hist_raw": ["", *inputs]})
 
 
-@pytest.fixture(autouse=True)
-def nothing_known(monkeypatch):
-    monkeypatch.setenv("JPY_PARENT_PID", "0")
+def forget():
     whereabouts.executing_program.cache_clear()
-    monkeypatch.setattr(whereabouts, "executing_program", lambda: None)
+    whereabouts._parent.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_known():
+    """No server and no program that executes notebooks: our parent is neither."""
+    forget()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JPY_PARENT_PID", "0")
+        yield
+    forget()
 
 
 def test_vs_code_names_the_file(desk):
@@ -78,7 +86,6 @@ def test_a_file_beside_the_kernel_that_has_every_cell(desk):
     ],
 )
 def test_programs_have_it_on_their_command_line(desk, monkeypatch, words, name, books):
-    monkeypatch.undo()
     for book in ("a", "b"):
         desk.notebook(("", f"'{book}'"), ("", "'both'"), name=f"{book}.ipynb")
 
@@ -91,9 +98,13 @@ def test_programs_have_it_on_their_command_line(desk, monkeypatch, words, name, 
             return str(desk.folder)
 
     monkeypatch.setattr("psutil.Process", Process)
-    whereabouts.executing_program.cache_clear()
+    forget()
     program = whereabouts.executing_program()
-    whereabouts.executing_program.cache_clear()
+    assert not whereabouts.opens_links_elsewhere()
+    words = ["python", "/env/bin/jupyter-notebook"]
+    forget()
+    assert whereabouts.opens_links_elsewhere()
+    forget()
     assert (program and program.name) == name
     if program:
         assert [path.stem for path in program.notebooks] == books
