@@ -124,8 +124,8 @@ def unit(pytest: Sequence[str]) -> None:
 
 def lowest(_pytest: Sequence[str]) -> None:
     python = environment("lowest", "test", lowest=True)
-    # What touches other packages: values, kernels, papermill, the command line.
-    parts = [f"tests/{name}" for name in ("values", "step", "cli", "examples")]
+    # What touches other packages: values, kernels, papermill, the command line, IPython.
+    parts = [f"tests/{name}" for name in ("values", "step", "cli", "magics", "examples")]
     run([str(python), "-m", "pytest", "-q", *EVERY_CORE, *parts])
 
 

@@ -40,23 +40,21 @@ class Cut:
 
 
 def attach(session: Session) -> None:
-    """Let the shell's completer ask us; one that is too old for that stays as it is."""
-    with contextlib.suppress(ImportError, AttributeError):
-        from IPython.core.completer import context_matcher
+    """Let the shell's completer ask us."""
+    from IPython.core.completer import context_matcher
 
-        def matcher(context: Any) -> Any:
-            return _result(session, context)
+    def matcher(context: Any) -> Any:
+        return _result(session, context)
 
-        # Before the others: names of variables and files mean nothing on these lines.
-        made = context_matcher(identifier=_ID, priority=200)(matcher)
-        session.shell.Completer.custom_matchers.append(made)
+    # Before the others: names of variables and files mean nothing on these lines.
+    made = context_matcher(identifier=_ID, priority=200)(matcher)
+    session.shell.Completer.custom_matchers.append(made)
 
 
 def detach(session: Session) -> None:
     """Take that back."""
-    with contextlib.suppress(AttributeError):
-        matchers = session.shell.Completer.custom_matchers
-        matchers[:] = [m for m in matchers if getattr(m, "matcher_identifier", "") != _ID]
+    matchers = session.shell.Completer.custom_matchers
+    matchers[:] = [m for m in matchers if getattr(m, "matcher_identifier", "") != _ID]
 
 
 def completions(session: Session, cell: str, line: int, column: int) -> tuple[str, list[str]]:

@@ -158,13 +158,16 @@ def _shown(session: Session, begin: Callable[[], RunView], *, wait: bool) -> Non
 
 
 def _waited(view: RunView) -> bool:
-    """Wait silently; whether the run has ended."""
+    """Wait, and say how the run ended, for pages that show no views; whether it has ended."""
     from kfnb.api.handle import Run
+    from kfnb.cli.story import end_of, metrics_line
 
     try:
         Run(view.folder).wait()
     except KeyboardInterrupt:
         return False
+    view.update()
+    print("\n".join(line for line in (metrics_line(view), end_of(view)) if line))
     return True
 
 

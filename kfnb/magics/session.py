@@ -151,9 +151,11 @@ class Session:
             return None
         try:
             kind = importlib.import_module("kfnb.widgets").PipelineView
-        except (ImportError, AttributeError):  # ipywidgets is not there, or too old
+            return kind(what, **options)
+        except Exception as error:  # a picture that is not to be had must not take the run along
+            said = f"{type(error).__name__}: {error}".rstrip(": ")
+            self.note(f"Text is shown, because the view cannot be made ({said}).")
             return None
-        return kind(what, **options)
 
     def display(self, shown: Any, **options: Any) -> None:
         """Show an object, or a bundle of its forms (``raw=True``)."""
