@@ -73,10 +73,12 @@ def step_magic(shell: Any) -> Callable[[str, str], None]:
 
 def _described(step: Callable[[str, str], None]) -> Any:
     """Give the magic its help, made of the flags that the parser of the line knows."""
+    from IPython.core.magic import no_var_expand
     from IPython.core.magic_arguments import argument, magic_arguments
 
     step.__doc__ = _ABOUT
-    made: Any = step
+    # The name of a step is text: IPython would evaluate what stands in braces.
+    made: Any = no_var_expand(step)
     for flag in reversed(FLAGS):
         takes = {"action": "store_true"} if flag.metavar is None else {"metavar": flag.metavar}
         made = argument(flag.name, help=flag.help, **takes)(made)
