@@ -17,7 +17,7 @@ NAMES = (
     "{__import__('os').system('touch owned')}",
     "$(touch owned)",
     "%pipeline run",
-    "‮reversed",
+    "\u202ereversed",
     "--from",
     "a.b.c",
     "   ",
