@@ -86,6 +86,10 @@ class Watch:
         """
         return self._eye.wait(timeout)
 
+    def rest(self, timeout: float) -> bool:
+        """As :meth:`wait`, but let changes come together meanwhile: only :meth:`wake` ends it."""
+        return self._bell.wait(timeout)
+
     def wake(self) -> None:
         """Make :meth:`wait` return, now or when it is called next; for other threads."""
         self._bell.ring()
@@ -120,6 +124,10 @@ class _Bell:
             self._rope.send(b"\0")
         except OSError:  # it rings already, or was taken down
             return
+
+    def wait(self, timeout: float) -> bool:
+        select.select([self.ear], [], [], max(0.0, timeout))
+        return self.rang()
 
     def rang(self) -> bool:
         """Tell whether it was rung since the last time."""
@@ -190,14 +198,15 @@ class _Polling:
 
     def wait(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
+        rung = self._bell.rang()
         while True:
-            if self._changed() or self._bell.rang():
+            if self._changed() or rung:
                 self._pause = SHORTEST
                 return True
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            select.select([self._bell.ear], [], [], min(self._pause, left))
+            rung = self._bell.wait(min(self._pause, left))
             self._pause = min(self._pause * 1.5, LONGEST)
 
     def _changed(self) -> bool:

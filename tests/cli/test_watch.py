@@ -106,6 +106,16 @@ def test_another_thread_wakes_the_one_who_waits(tmp_path: Path, poll: bool) -> N
 
 
 @poll
+def test_who_rests_is_woken_by_threads_only(tmp_path: Path, poll: bool) -> None:
+    with Watch([tmp_path], poll=poll) as watch:
+        (tmp_path / "new").touch()
+        assert not watch.rest(0.1)
+        watch.wake()
+        assert watch.rest(30)
+        assert watch.wait(5), "what changed meanwhile is not missed"
+
+
+@poll
 def test_a_folder_that_is_watched_no_more(tmp_path: Path, poll: bool) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.mkdir()
