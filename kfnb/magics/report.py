@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kfnb.draw import shortened, visible
-from kfnb.magics.whereabouts import executing_program, opens_links_elsewhere
+from kfnb.magics.whereabouts import opens_links_elsewhere
 from kfnb.pipeline import Diagnostic, Pipeline
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def show_diagnostics(
     if not session.in_notebook:
         print(text)
         return
-    exported = executing_program() is not None or opens_links_elsewhere()
-    page = None if exported else Path(pipeline.path or "").name
+    leads_there = session.has_page and not opens_links_elsewhere()
+    page = Path(pipeline.path or "").name if leads_there else None
     shown = {"text/plain": text, "text/html": html(pipeline, found, head=head, page=page)}
     session.display(shown, raw=True)
 

@@ -132,9 +132,22 @@ def _shown(session: Session, begin: Callable[[], RunView], *, wait: bool) -> Non
     PipelineError
         If it was waited for and did not succeed, or the waiting was interrupted.
     """
+    view = begin()
+    try:
+        ended = _watched(session, view, wait=wait)
+    except KeyboardInterrupt:
+        ended = False
+    if wait and not ended and session.in_notebook:  # "Run All" is to end here too
+        raise PipelineError(f"Not waiting any more: {_goes_on(view)}")
+    view.update()
+    if ended and view.state.status != "succeeded":
+        raise PipelineError(_end_of(view))
+
+
+def _watched(session: Session, view: RunView, *, wait: bool) -> bool:
+    """Show a run, until it has ended if that is wanted; whether it was waited for so long."""
     from kfnb.api.handle import Run
 
-    view = begin()
     run = Run(view.folder)
     shown = session.view(run) if session.has_page or not wait else None
     if shown is not None:
@@ -142,33 +155,25 @@ def _shown(session: Session, begin: Callable[[], RunView], *, wait: bool) -> Non
     elif not wait:
         session.note(_goes_on(view))
     if not wait:
-        return
+        return False
     if shown is not None or threading.current_thread() is not threading.main_thread():
-        ended = _waited(view)
-    else:
-        ended = _followed(session, view)
-        picture = session.view(run)
-        if picture is not None:
-            session.display(picture)
-    if not ended and session.in_notebook:  # "Run All" is to end here too
-        raise PipelineError(f"Not waiting any more: {_goes_on(view)}")
-    view.update()
-    if ended and view.state.status != "succeeded":
-        raise PipelineError(_end_of(view))
+        _waited(view)
+        return True
+    ended = _followed(session, view)
+    picture = session.view(run) if ended else None
+    if picture is not None:
+        session.display(picture)
+    return ended
 
 
-def _waited(view: RunView) -> bool:
-    """Wait, and say how the run ended, for pages that show no views; whether it has ended."""
+def _waited(view: RunView) -> None:
+    """Wait for the end of a run, and say how it ended: some pages show no views."""
     from kfnb.api.handle import Run
     from kfnb.cli.story import end_of, metrics_line
 
-    try:
-        Run(view.folder).wait()
-    except KeyboardInterrupt:
-        return False
+    Run(view.folder).wait()
     view.update()
     print("\n".join(line for line in (metrics_line(view), end_of(view)) if line))
-    return True
 
 
 def _followed(session: Session, view: RunView) -> bool:

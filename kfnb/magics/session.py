@@ -48,9 +48,11 @@ class Session:
     @property
     def has_page(self) -> bool:
         """Whether somebody looks at the outputs while they come, in a page."""
-        from kfnb.magics.whereabouts import executing_program
+        if not self.in_notebook:
+            return False
+        from kfnb.widgets.front import front
 
-        return self.in_notebook and executing_program() is None
+        return front() in ("jupyter", "other")
 
     def heard(self, info: Any) -> None:
         """Note a cell that is about to be executed (IPython's ``pre_run_cell``)."""

@@ -83,8 +83,10 @@ def test_they_are_counted(severities, said):
 @pytest.mark.slow
 def test_in_a_kernel(kernel, desk):
     desk.notebook(("step:a", "print('<script>', missing)"), name="wrong.ipynb")
-    shown = kernel.ok("%pipeline check --notebook wrong.ipynb")
+    shown = kernel.ok("%pipeline check --notebook wrong.ipynb", cellId="page")
     page = shown.form("text/html")
     assert 'href="wrong.ipynb#cell-id=c0"' in page
+    # Where nobody looks, the page that is made of it has the cells itself.
+    assert 'href="#cell-id=c0"' in kernel.ok("%pipeline check").form("text/html")
     assert "<script" not in page
     assert "KFNB-E102" in shown.form("text/plain")
