@@ -158,3 +158,36 @@ def test_executed_by_a_program(desk, program):
     assert "found here" in shown
     assert "saved" not in shown
     assert os.fspath(desk.folder / "a copy of it.ipynb") not in shown
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_fails_the_program_too(desk):
+    path = desk.notebook(
+        ("step:fail", "1 / 0"),
+        ("skip", "%load_ext kfnb"),
+        ("skip", "%pipeline run"),
+        name="bad.ipynb",
+    )
+    # The first cell is not to fail in the notebook itself.
+    path.write_text(
+        path.read_text().replace("1 / 0", "import os\\n1 / ('KFNB_STEP' not in os.environ)")
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "papermill", path.name, "out.ipynb"],
+        cwd=desk.folder,
+        env=desk.environment(),
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "kfnb: Run" in done.stderr
+    outputs = json.loads((desk.folder / "out.ipynb").read_text())["cells"][-1]["outputs"]
+    said = "".join("".join(output.get("text", "")) for output in outputs)
+    assert "fail: failed: cell 0, line 2, raised ZeroDivisionError" in said
+    assert [o["ename"] for o in outputs if o["output_type"] == "error"] == ["PipelineError"]
+    # The picture at the end shows how it ended.
+    pictures = [o["data"]["image/svg+xml"] for o in outputs if "image/svg+xml" in o.get("data", {})]
+    assert len(pictures) == 1
+    assert "failed" in "".join(pictures[0])
