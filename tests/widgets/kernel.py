@@ -15,6 +15,7 @@ Message = Mapping[str, Any]
 JUPYTERLAB = {"deletedCells": [], "cellId": "c0", "recordTiming": False}
 """What JupyterLab and Notebook 7 send along with a cell."""
 PATIENCE = 60.0
+ROOT = Path(__file__).parents[2]
 
 FAKE_ENGINE = """
 from kfnb.widgets import bundle
@@ -140,7 +141,7 @@ def kernel(folder: Path, python: str = sys.executable) -> Iterator[Kernel]:
 
     manager = KernelManager(kernel_name="python3", transport="ipc", ip=str(folder / "k"))
     manager.kernel_spec.argv[0] = python
-    manager.start_kernel(cwd=str(folder), env={**os.environ, "PYTHONPATH": os.getcwd()})
+    manager.start_kernel(cwd=str(folder), env={**os.environ, "PYTHONPATH": str(ROOT)})
     client = manager.blocking_client()
     client.start_channels()
     try:

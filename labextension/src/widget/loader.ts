@@ -5,6 +5,7 @@
  * is young. Until it is there, and where no kernel is, the steps are told as a list.
  */
 import type { Engine, Model, Rendering } from './host';
+import { settle } from './place';
 
 interface Entry {
   readonly engine: Promise<Engine>;
@@ -58,6 +59,10 @@ async function engineFor(model: Model): Promise<Engine> {
   ask();
   try {
     return await entry.engine;
+  } catch (error) {
+    // The next view asks again.
+    entries().delete(model.get('engine') as string);
+    throw error;
   } finally {
     clearInterval(timer);
     model.off('msg:custom', onMessage);
@@ -111,8 +116,6 @@ async function render({ model, el }: Rendering): Promise<() => void> {
     box.remove();
     return engine.render({ model, el });
   } catch (error) {
-    // The next view asks again.
-    entries().delete(model.get('engine') as string);
     note.textContent = `The live view could not be loaded: ${String(error)}`;
     return () => box.remove();
   } finally {
@@ -120,4 +123,17 @@ async function render({ model, el }: Rendering): Promise<() => void> {
   }
 }
 
-export default { render };
+/** A widget with a place of its own is shown there; ipywidgets need not show it anywhere. */
+function initialize({
+  model
+}: Pick<Rendering, 'model'>): (() => void) | undefined {
+  const place = model.get('place') as string | undefined;
+  if (!place || !model.get('engine')) {
+    return undefined;
+  }
+  return settle(place, async el =>
+    (await engineFor(model)).render({ model, el })
+  );
+}
+
+export default { initialize, render };
