@@ -52,6 +52,10 @@ class Model(anywidget.AnyWidget):
             _esm=bundle.loader(), engine=bundle.engine_hash(), place=place, ui=dict(ui)
         )
         self.on_msg(lambda _widget, content, _buffers: heard(content))
+        # JupyterLab asks in a subshell, so that we can answer while a cell executes. ipykernel 7.4
+        # brings such messages back to the shell that opened the widget: the one that is busy.
+        if hasattr(self.comm, "_reply_subshell_for"):
+            self.comm._reply_subshell_for = lambda _data, subshell: subshell
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """Give the synced traits; what a run changes is told as it is now."""
