@@ -74,7 +74,7 @@ def _cells(folder: AttemptFolder, pipeline: Pipeline) -> list[protocol.CellOutpu
         return []
     room = MOST_IN_ALL
     told: list[protocol.CellOutputs] = []
-    for cell in notebook.get("cells", ()):
+    for cell in notebook.get("cells", ()) if isinstance(notebook, dict) else ():
         index = (cell.get("metadata") or {}).get("kfnb", {}).get("cell")
         if not isinstance(index, int) or not 0 <= index < len(pipeline.cells):
             continue  # kfnb's own

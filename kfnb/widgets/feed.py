@@ -98,14 +98,14 @@ class Feed:
         """Tell the graph as it is known now."""
         return snapshot.graph(self.view.pipeline, self.view.state.edges.values())
 
-    def state(self, at: float, *, most: int | None = snapshot.MOST_POINTS) -> protocol.State:
+    def state(self, at: float) -> protocol.State:
         """Tell all that is known now."""
-        told = snapshot.state(self.view, driver=self.driver, at=at, link=self._link, most=most)
+        told = snapshot.state(self.view, driver=self.driver, at=at, link=self._link)
         return {**told, "error": self.trouble or told["error"]}
 
     def whole(self, at: float) -> protocol.StateMessage:
         """Tell all that is known now, as a message; metrics have their own."""
-        told = self.state(at, most=1)
+        told = self.state(at)
         return {
             "kind": "state",
             "seq": told["seq"],
@@ -142,12 +142,15 @@ class Feed:
 
     def _read(self, now: float) -> list[Event]:
         size = self._journal_size()
-        quiet = size == self._size
+        first, quiet = self._size == -1, size == self._size
         if quiet and now - self._looked < ALIVE_FOR:
             return []
         self._size = size
         self._looked = now
         events, course = self.view.look()
+        if first and course == "going":  # whether it still goes shows when all is read
+            more, course = self.view.look()
+            events += more
         self.over = course == "ended"
         if course == "lost":
             self.driver = driver_state(self.view.folder)

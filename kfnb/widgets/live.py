@@ -94,8 +94,9 @@ class Live:
             if own is None:
                 return {"graph": snapshot.graph(self._pipeline), "run": None, "state": None}
             state = own.state(time.time())
-            for feed in self.feeds[1:]:
-                state["metrics"] += snapshot.series(feed.view, most=snapshot.MOST_POINTS)
+            if len(self.feeds) > 1:
+                all_runs = [one for feed in self.feeds for one in snapshot.series(feed.view)]
+                state["metrics"] = snapshot.few(all_runs)
             return {"graph": own.graph(), "run": own.info, "state": state}
 
     def asked(self, content: object) -> None:
@@ -184,6 +185,8 @@ class Live:
         if self.own is not None:
             self._send(self.own.whole(time.time()))
             self._send_metrics()
+        for feed in self.feeds:
+            feed.reopen()  # somebody may have resumed it elsewhere
 
     def _follow_log(self, asked: Mapping[str, Any]) -> None:
         name, own = self._names.get(str(asked.get("step"))), self.own

@@ -16,8 +16,11 @@ from kfnb.widgets import protocol
 Link = Callable[[Path], "str | None"]
 """Gives a file's path as the Jupyter server knows it; None where it does not."""
 
-MOST_POINTS = 200
-"""Points of a series in a snapshot: what a saved notebook keeps."""
+MOST_POINTS, FEWEST_POINTS = 40, 2
+"""Points in a snapshot, of all series and of one: what a saved notebook keeps.
+
+A point takes a hundred bytes there, and a page that has a kernel is sent all of them.
+"""
 
 _LONGEST = 2000
 
@@ -100,9 +103,7 @@ def run_info(view: RunView, about: Mapping[str, Any]) -> protocol.RunInfo:
     }
 
 
-def state(
-    view: RunView, *, driver: str, at: float, link: Link = no_link, most: int | None = MOST_POINTS
-) -> protocol.State:
+def state(view: RunView, *, driver: str, at: float, link: Link = no_link) -> protocol.State:
     """Tell all that is known of a run.
 
     Parameters
@@ -111,8 +112,6 @@ def state(
         ``alive``, ``ended`` or ``lost since …``.
     at
         When this is told, seconds since the epoch.
-    most
-        Points of each series; None: all.
     """
     return {
         "seq": view.state.seq,
@@ -123,7 +122,7 @@ def state(
         "steps": {
             id_: step_state(view, name, link=link) for name, id_ in ids(view.pipeline).items()
         },
-        "metrics": series(view, most=most),
+        "metrics": few(series(view)),
         "warnings": warnings(view.state),
     }
 
@@ -160,23 +159,20 @@ def step_state(view: RunView, name: str, *, link: Link = no_link) -> protocol.St
     }
 
 
-def series(
-    view: RunView, steps: Iterable[str] | None = None, *, most: int | None = None
-) -> list[protocol.Series]:
-    """Tell the metrics of some steps (of all), oldest point first.
+def series(view: RunView) -> list[protocol.Series]:
+    """Tell the metrics of a run, each one's oldest point first."""
+    return [
+        one
+        for name in view.pipeline.steps
+        for one in points(view.folder.id, name, view.state.steps[name, ""].metrics)
+    ]
 
-    Parameters
-    ----------
-    most
-        Points of each series; more are thinned.
-    """
-    told: list[protocol.Series] = []
-    for name in view.pipeline.steps if steps is None else steps:
-        found = view.state.steps[name, ""].metrics
-        for one in points(view.folder.id, name, found):
-            kept = one["points"] if most is None else thinned(one["points"], most)
-            told.append({**one, "points": kept})
-    return told
+
+def few(told: Sequence[protocol.Series]) -> list[protocol.Series]:
+    """Thin metrics to what a snapshot has room for."""
+    kept = told[: MOST_POINTS // FEWEST_POINTS]
+    most = MOST_POINTS // max(1, len(kept))
+    return [{**one, "points": thinned(one["points"], most)} for one in kept]
 
 
 def points(run: str, step: str, metrics: Iterable[engine.Metric]) -> list[protocol.Series]:

@@ -44,7 +44,7 @@ def bundle(
     live
         Something may come that this picture does not show yet.
     """
-    state = feed.state(time.time(), most=1) if feed is not None else None
+    state = feed.state(time.time()) if feed is not None else None
     captions = _captions(feed, state, live=live)
     if why_still is not None:
         captions.append(why_still)

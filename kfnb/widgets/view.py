@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from kfnb.api.handle import Run
 from kfnb.errors import UsageError
 from kfnb.pipeline import Pipeline
 from kfnb.widgets import bundle, front, protocol, snapshot, still
+from kfnb.widgets.cells import at_cell_end
 from kfnb.widgets.follower import FOLLOWER
 from kfnb.widgets.live import Live
 
@@ -120,23 +122,32 @@ class PipelineView:
 
     def _ipython_display_(self) -> None:
         """Show it, so that the picture in the output can be brought up to date at the end."""
-        from IPython.display import display
-
-        over = self._live.over
-        display(self._repr_mimebundle_(), raw=True, display_id=self._place)
+        kind, over = front.front(), self._live.over
+        self._put(self._bundle(kind))
         self._shown = True
-        if self._live.over != over:  # it ended while it was drawn
-            self._final()
+        if over:
+            return
+        if kind == "program":
+            at_cell_end(self._refreshed)
+        elif self._live.over:  # it ended while it was drawn
+            self._put(self._forms(), update=True)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         """Give the view in all forms that the front end may choose from."""
-        kind, why = front.front(), bundle.missing()
-        alive = why is None and kind in ("jupyter", "other")
+        return self._bundle(front.front())
+
+    def _bundle(self, kind: front.Front) -> dict[str, Any]:
+        alive = bundle.missing() is None and kind in ("jupyter", "other")
         model = self._living() if alive else None
         self._in_place = model is not None and kind == "jupyter"
-        return self._forms(why)
+        return self._forms()
 
-    def _forms(self, why: str | None = None) -> dict[str, Any]:
+    def _put(self, forms: dict[str, Any], *, update: bool = False) -> None:
+        from IPython.display import display
+
+        display(forms, raw=True, display_id=self._place, update=update)
+
+    def _forms(self) -> dict[str, Any]:
         model = self._model
         with FOLLOWER.lock:
             return still.bundle(
@@ -144,7 +155,7 @@ class PipelineView:
                 self._live.own,
                 place=self._place if model is not None and self._in_place else None,
                 model=model.model_id if model is not None and not self._in_place else None,
-                why_still=why,
+                why_still=bundle.missing(),
             )
 
     @cached_property
@@ -168,12 +179,19 @@ class PipelineView:
             self._live.page = self._model
         return self._model
 
+    def _refreshed(self) -> bool:
+        """Bring the picture up to date, as a program hears it; whether it is the last one."""
+        with FOLLOWER.lock:
+            for feed in self._live.feeds:
+                feed.look(time.time())
+            over = self._live.over
+        self._put(self._forms(), update=True)
+        return over
+
     def _final(self) -> None:
         """Put what has become of the runs into the notebook, in the follower's thread."""
-        if self._shown:
-            from IPython.display import display
-
-            display(self._forms(bundle.missing()), raw=True, display_id=self._place, update=True)
+        if self._shown and self._model is not None:
+            self._put(self._forms(), update=True)
 
 
 class DagView(PipelineView):

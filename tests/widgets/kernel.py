@@ -89,8 +89,10 @@ class Kernel:
     def kind(self, wanted: str, seconds: float = PATIENCE, **facts: Any) -> Message:
         """Wait for a view's message of this kind, with these facts."""
         return self.until(
-            lambda m: kind_of(m) == wanted
-            and all(said(m).get(key) == value for key, value in facts.items()),
+            lambda m: (
+                kind_of(m) == wanted
+                and all(said(m).get(key) == value for key, value in facts.items())
+            ),
             seconds,
         )
 
