@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -272,21 +272,28 @@ def to_plain(value: Any) -> Any:
 
 def from_plain(kind: Any, plain: Any) -> Any:
     """Rebuild a frozen value of type ``kind`` from what :func:`to_plain` made of it."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = _hints(kind)
-        return kind(**{k: from_plain(hints[k], v) for k, v in plain.items() if k in hints})
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        if plain is None:
-            return None
-        return from_plain(next(a for a in args if a is not type(None)), plain)
-    if origin is tuple:
-        return tuple(from_plain(args[0], v) for v in plain)
-    if origin in (dict, Mapping):
-        return MappingProxyType({k: from_plain(args[1], v) for k, v in plain.items()})
-    return plain
+    return _builder(kind)(plain)
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _builder(kind: Any) -> Callable[[Any], Any]:
+    """Give the function that rebuilds a type: a large pipeline has a million values."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        fields = {field.name: _builder(hints[field.name]) for field in dataclasses.fields(kind)}
+        return lambda plain: kind(**{k: fields[k](v) for k, v in plain.items() if k in fields})
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        build = _builder(next(a for a in args if a is not type(None)))
+        return lambda plain: None if plain is None else build(plain)
+    if origin is tuple:
+        build = _builder(args[0])
+        return tuple if build is _same else lambda plain: tuple(map(build, plain))
+    if origin in (dict, Mapping):
+        build = _builder(args[1])
+        return lambda plain: MappingProxyType({k: build(v) for k, v in plain.items()})
+    return _same
+
+
+def _same(plain: Any) -> Any:
+    return plain

@@ -45,7 +45,7 @@ class Live:
     follower
         The kernel's.
     pipeline
-        What is drawn.
+        What is drawn; None: as the first run has it.
     folders
         The runs; the first one is the view's own, the others' metrics are shown beside its.
     link
@@ -57,7 +57,7 @@ class Live:
     def __init__(
         self,
         follower: Follower,
-        pipeline: Pipeline,
+        pipeline: Pipeline | None,
         folders: Sequence[RunFolder],
         *,
         link: snapshot.Link = snapshot.no_link,
@@ -66,16 +66,17 @@ class Live:
         self.page: Page | None = None
         self.feeds: Sequence[Feed] = ()
         self._follower = follower
-        self._pipeline = pipeline
-        self._folders = folders
         self._ended = ended
         self._over = False
         self._synced = 0.0
         self._tails: dict[str, Tail] = {}
-        self._names = {id_: name for name, id_ in snapshot.ids(pipeline).items()}
         if folders:
             self.feeds = follower.follow(self, folders, link=link)
-            self._over = all(feed.over for feed in self.feeds)
+            self._over = self.over
+            pipeline = pipeline or self.feeds[0].view.pipeline
+        assert pipeline is not None, "without a run there is a pipeline"
+        self.pipeline = pipeline
+        self._names = {id_: name for name, id_ in snapshot.ids(pipeline).items()}
 
     @property
     def own(self) -> Feed | None:
@@ -92,7 +93,7 @@ class Live:
         with self._follower.lock:
             own = self.own
             if own is None:
-                return {"graph": snapshot.graph(self._pipeline), "run": None, "state": None}
+                return {"graph": snapshot.graph(self.pipeline), "run": None, "state": None}
             state = own.state(time.time())
             if len(self.feeds) > 1:
                 all_runs = [one for feed in self.feeds for one in snapshot.series(feed.view)]

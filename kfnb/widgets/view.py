@@ -70,18 +70,19 @@ class PipelineView:
         only: str | None = None,
         step: str | None = None,
     ) -> None:
-        self._run, self._pipeline = _resolved(what)
+        self._run, self._read = _resolved(what)
         others = [_opened(one) for one in compare]
         if others and self._run is None:
             raise UsageError("Runs are compared with a run: give one instead of a notebook.")
         runs = {run.id: run for run in (self._run, *others) if run is not None}
-        self._ui = _ui(self._pipeline, tab=tab, only=only, step=step)
-        self._ui["compare"] = list(runs) if others else []
+        self._folders = [find_run(run) for run in runs]
         self._place = uuid4().hex
         self._shown = False
         self._in_place = False
         self._model: Model | None = None
-        self._folders = [find_run(run) for run in runs]
+        self._ui = _ui(tab=tab, only=only)
+        self._ui["selected"] = None if step is None else _id(self.pipeline, step)
+        self._ui["compare"] = list(runs) if others else []
 
     @property
     def run(self) -> Run | None:
@@ -91,7 +92,7 @@ class PipelineView:
     @property
     def pipeline(self) -> Pipeline:
         """The pipeline that is drawn."""
-        return self._pipeline
+        return self._read or self._live.pipeline
 
     @property
     def widget(self) -> Any:
@@ -109,16 +110,17 @@ class PipelineView:
 
     def close(self) -> None:
         """Follow no more, and leave the picture in the page."""
-        self._live.close()
+        live = self.__dict__.pop("_live", None)  # shown again, it lives again
+        if live is not None:
+            live.close()
         if self._model is not None:
             self._model.close()
             self._model = None
-        del self._live  # shown again, it lives again
 
     def __repr__(self) -> str:
         if self._run is not None:
             return f"<view of the run {self._run.id}>"
-        return f"<view of the pipeline {self._pipeline.name!r}>"
+        return f"<view of the pipeline {self.pipeline.name!r}>"
 
     def _ipython_display_(self) -> None:
         """Show it, so that the picture in the output can be brought up to date at the end."""
@@ -151,7 +153,7 @@ class PipelineView:
         model = self._model
         with FOLLOWER.lock:
             return still.bundle(
-                self._pipeline,
+                self.pipeline,
                 self._live.own,
                 place=self._place if model is not None and self._in_place else None,
                 model=model.model_id if model is not None and not self._in_place else None,
@@ -163,7 +165,7 @@ class PipelineView:
         root = front.server_root()
         return Live(
             FOLLOWER,
-            self._pipeline,
+            self._read,
             self._folders,
             link=partial(front.linked, root=root),
             ended=self._final,
@@ -222,15 +224,15 @@ class LogView(PipelineView):
         super().__init__(_opened(run), only="logs", step=step)
 
 
-def _resolved(what: What) -> tuple[Run | None, Pipeline]:
+def _resolved(what: What) -> tuple[Run | None, Pipeline | None]:
+    """Give the run that is meant, or the pipeline that was not run."""
     if isinstance(what, Pipeline):
         return None, what
     if not isinstance(what, Run) and os.fspath(what).endswith(".ipynb"):
         from kfnb.api.launch import read
 
         return None, read(what)
-    run = what if isinstance(what, Run) else _opened(os.fspath(what))
-    return run, run.pipeline
+    return what if isinstance(what, Run) else _opened(os.fspath(what)), None
 
 
 def _opened(run: RunLike) -> Run:
@@ -241,19 +243,18 @@ def _opened(run: RunLike) -> Run:
     raise UsageError(f"Give a run or its id, not {type(run).__name__}.")
 
 
-def _ui(pipeline: Pipeline, *, tab: str | None, only: str | None, step: str | None) -> protocol.Ui:
+def _ui(*, tab: str | None, only: str | None) -> protocol.Ui:
     chosen = only or tab or "dag"
     for known in protocol.TABS:
-        if known != chosen:
-            continue
-        return {
-            "tab": known,
-            "only": only is not None,
-            "selected": None if step is None else _id(pipeline, step),
-            "compare": [],
-            "height": None,
-            "ansi": True,
-        }
+        if known == chosen:
+            return {
+                "tab": known,
+                "only": only is not None,
+                "selected": None,
+                "compare": [],
+                "height": None,
+                "ansi": True,
+            }
     listed = ", ".join(f'"{name}"' for name in protocol.TABS)
     raise UsageError(f'There is no tab "{chosen}". There are: {listed}.')
 
