@@ -22,6 +22,11 @@ function still(of: HTMLElement): HTMLElement {
   return of.querySelector<HTMLElement>('.kfnb-still')!;
 }
 
+/** What lives in a place, out of reach of the page's styles. */
+function living(of: HTMLElement): string {
+  return of.lastElementChild?.shadowRoot?.textContent ?? '';
+}
+
 /** Promises that are settled have told so, observers too. */
 function soon(): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, 0));
@@ -39,14 +44,14 @@ describe('a place', () => {
     document.body.append(early, other);
     const leave = settle('p1', show);
     await soon();
-    expect(early.textContent).toBe('alive');
+    expect(living(early)).toBe('alive');
     expect(still(early).hidden).toBe(true);
     const output = document.createElement('div');
     output.append(late);
     document.body.append(output);
     await soon();
-    expect(late.textContent).toBe('alive');
-    expect(other.textContent).toBe('');
+    expect(living(late)).toBe('alive');
+    expect(living(other)).toBe('');
     expect(show).toHaveBeenCalledTimes(2);
     leave();
   });
@@ -134,7 +139,7 @@ describe('the loader', () => {
     const model = new FakeModel({ engine: 'abc', place: 'p9', graph: DIAMOND });
     const leave = loader.initialize({ model });
     expect(model.sent).toEqual([{ kind: 'hello', have: false }]);
-    expect(here.textContent).toBe('');
+    expect(living(here)).toBe('');
     page[ENGINE]!.get('abc')!.arrived(
       Promise.resolve({
         render: ({ el }: { el: HTMLElement }) => {
@@ -144,7 +149,7 @@ describe('the loader', () => {
       })
     );
     await soon();
-    expect(here.textContent).toBe('alive');
+    expect(living(here)).toBe('alive');
     leave?.();
   });
 

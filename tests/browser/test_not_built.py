@@ -23,5 +23,5 @@ def test_the_picture_is_shown_and_why(desk, opened, shoot, tmp_path):
     expect(picture).to_be_visible()
     shoot("not-built")
     text = unquote(picture.get_attribute("src") or "")
-    for said in (*books.STEPS, "node 20", "pip install"):
+    for said in (*books.STEPS, "node 20", "kfnb again"):
         assert said in text

@@ -72,6 +72,19 @@ class View:
         """The statuses of all nodes, in the order of the graph."""
         return self.nodes.evaluate_all("nodes => nodes.map(node => node.dataset.status)")
 
+    def is_whole(self) -> bool:
+        """Whether every node is within the part of the drawing that can be seen."""
+        canvas = self.root.locator(".kfnb-canvas[role]").bounding_box()
+        assert canvas, "nothing is drawn"
+        boxes = [box for box in (node.bounding_box() for node in self.nodes.all()) if box]
+        return len(boxes) == self.nodes.count() and all(
+            box["x"] >= canvas["x"] - 1
+            and box["y"] >= canvas["y"] - 1
+            and box["x"] + box["width"] <= canvas["x"] + canvas["width"] + 1
+            and box["y"] + box["height"] <= canvas["y"] + canvas["height"] + 1
+            for box in boxes
+        )
+
     def wait_for(self, step: str, status: str, timeout: float = PATIENCE) -> None:
         """Wait until a node shows a status."""
         node = self.root.locator(f".kfnb-node[data-status={status}][aria-label^={_quoted(step)}]")
@@ -88,8 +101,8 @@ class View:
     def open(self, tab: str) -> Locator:
         """Go to a tab by a click; its panel."""
         self.root.locator(f'[role=tab][data-tab="{tab}"]').click()
-        panel = self.root.locator(f'[role=tabpanel][data-tab="{tab}"]')
-        panel.wait_for()
+        panel = self.root.locator(f'[role=tabpanel][data-tab="{tab}"]:not([hidden])')
+        panel.wait_for(state="attached")
         return panel
 
     @property

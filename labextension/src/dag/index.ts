@@ -1,7 +1,7 @@
 /** The pipeline as a drawing: pan, zoom, keyboard, statuses that change without a new layout. */
 
 import type { Component, Context } from '../context';
-import { fill, h, s } from '../dom';
+import { fill, focusedNear, h, s } from '../dom';
 import type { Graph, StepStates } from '../protocol';
 import { read, sized, type Geometry } from './geometry';
 import type { Layouter } from './layouter';
@@ -131,7 +131,7 @@ export class DagView implements Component {
     geometry: Geometry,
     layout: 'placeholder' | 'graphviz'
   ): void {
-    const focused = this.scene?.nodes.contains(document.activeElement)
+    const focused = this.scene?.nodes.contains(focusedNear(this.node))
       ? this.current
       : null;
     scene.place(geometry);

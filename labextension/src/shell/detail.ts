@@ -1,7 +1,7 @@
 /** Beside the graph: all that is known of the chosen step. */
 
 import type { Component, Context } from '../context';
-import { fill, h } from '../dom';
+import { fill, focusedNear, h } from '../dom';
 import { bytes, cells, clock, duration, plain, visible } from '../format';
 import type {
   GraphEdge,
@@ -44,7 +44,7 @@ export class Detail implements Component {
       return;
     }
     const focused = this.focusable().indexOf(
-      document.activeElement as HTMLElement
+      focusedNear(this.node) as HTMLElement
     );
     const scrolled = this.node.dataset.id === step.id ? this.node.scrollTop : 0;
     this.node.dataset.id = step.id;

@@ -10,8 +10,13 @@ const MARK = 'data-lm-suppress-shortcuts';
 export function keepKeys(node: HTMLElement): () => void {
   // Notebook 7 listens while events come down to us, JupyterLab when they go up again.
   const down = (event: KeyboardEvent): void => {
+    // Out here a view's own tree is one element: what contains the view.
     const { target } = event;
-    if (isPlain(event) && target instanceof Element && node.contains(target)) {
+    if (
+      isPlain(event) &&
+      target instanceof Element &&
+      event.composedPath().includes(node)
+    ) {
       target.setAttribute(MARK, 'true');
       setTimeout(() => target.removeAttribute(MARK));
     }

@@ -27,6 +27,13 @@ function places(): Places {
   return known;
 }
 
+/** An element within, out of reach of the page's rules for the HTML in its outputs. */
+function shelter(el: HTMLElement): HTMLElement {
+  const inner = document.createElement('div');
+  el.attachShadow({ mode: 'open' }).append(inner);
+  return inner;
+}
+
 /**
  * Shows something in every place of this name, now and later; gives what ends it.
  *
@@ -58,7 +65,7 @@ export function settle(
     } else {
       el = document.createElement('div');
       place.append(el);
-      shown.set(el, show(el));
+      shown.set(el, show(shelter(el)));
     }
     const living = el;
     shown.get(living)?.then(
