@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from textwrap import wrap
 
 from kfnb.draw.dot import MOST_LABELS, short_reason, skeleton
 from kfnb.draw.graphviz_places import by_graphviz
@@ -22,7 +23,8 @@ from kfnb.draw.words import pixels_of, shortened, visible
 MOST_STEPS = 200
 """A pipeline of more steps is shown as a field of squares: its graph would be a web."""
 
-_LONGEST_NAME, _LONGEST_NOTE, _LONGEST_CAPTION = 30, 34, 90
+_LONGEST_NAME, _LONGEST_NOTE = 30, 34
+_LONGEST_LINE, _MOST_LINES = 90, 5
 _NAME, _SMALL = 13, 11
 _BOX_HEIGHT, _GLYPH, _PAD = 44.0, 30.0, 12.0
 _INCH = 72.0
@@ -80,14 +82,15 @@ def picture(
     more_edges
         Dependencies that only the run showed; drawn dashed.
     captions
-        Lines below the name: which run, when it was so.
+        Sentences below the name: which run, when it was so.
     """
     if len(pipeline.steps) > MOST_STEPS:
         size, body = _field(pipeline, statuses)
     else:
         size, body = _graph(pipeline, statuses, notes or {}, drawn_edges(pipeline, more_edges))
-    head = [(pipeline.name, _LONGEST_NAME * 2), *((line, _LONGEST_CAPTION) for line in captions)]
-    lines = [shortened(visible(text), most) for text, most in head]
+    lines = [shortened(visible(pipeline.name), _LONGEST_NAME * 2)]
+    for caption in captions:
+        lines += wrap(visible(caption), _LONGEST_LINE, max_lines=_MOST_LINES, placeholder=" …")
     widest = max(pixels_of(text, _NAME) for text in lines) + 2 * _PAD
     width, top = max(size[0], widest), 10.0 + 18 * len(lines)
     height = top + size[1]

@@ -94,11 +94,7 @@ class Live:
             own = self.own
             if own is None:
                 return {"graph": snapshot.graph(self.pipeline), "run": None, "state": None}
-            state = own.state(time.time())
-            if len(self.feeds) > 1:
-                all_runs = [one for feed in self.feeds for one in snapshot.series(feed.view)]
-                state["metrics"] = snapshot.few(all_runs)
-            return {"graph": own.graph(), "run": own.info, "state": state}
+            return {"graph": own.graph(), "run": own.info, "state": own.state(time.time())}
 
     def asked(self, content: object) -> None:
         """Take a message of the page: in the kernel's shell, or a subshell."""

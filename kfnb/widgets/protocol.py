@@ -132,7 +132,7 @@ class Series(TypedDict):
 
 
 class State(TypedDict):
-    """The trait ``state``: a snapshot, which is what a reopened notebook shows."""
+    """The trait ``state``: a snapshot, for pages that come later. Metrics have their messages."""
 
     seq: int
     at: float

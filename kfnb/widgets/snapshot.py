@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,6 @@ from kfnb.widgets import protocol
 
 Link = Callable[[Path], "str | None"]
 """Gives a file's path as the Jupyter server knows it; None where it does not."""
-
-MOST_POINTS, FEWEST_POINTS = 40, 2
-"""Points in a snapshot, of all series and of one: what a saved notebook keeps.
-
-A point takes a hundred bytes there, and a page that has a kernel is sent all of them.
-"""
 
 _LONGEST = 2000
 
@@ -104,7 +98,10 @@ def run_info(view: RunView, about: Mapping[str, Any]) -> protocol.RunInfo:
 
 
 def state(view: RunView, *, driver: str, at: float, link: Link = no_link) -> protocol.State:
-    """Tell all that is known of a run.
+    """Tell all that is known of a run but its metrics.
+
+    Those come in messages when a page asks: a page that has no kernel has nothing to draw them
+    with either, and in a saved notebook each point would take a hundred bytes.
 
     Parameters
     ----------
@@ -122,7 +119,7 @@ def state(view: RunView, *, driver: str, at: float, link: Link = no_link) -> pro
         "steps": {
             id_: step_state(view, name, link=link) for name, id_ in ids(view.pipeline).items()
         },
-        "metrics": few(series(view)),
+        "metrics": [],
         "warnings": warnings(view.state),
     }
 
@@ -168,13 +165,6 @@ def series(view: RunView) -> list[protocol.Series]:
     ]
 
 
-def few(told: Sequence[protocol.Series]) -> list[protocol.Series]:
-    """Thin metrics to what a snapshot has room for."""
-    kept = told[: MOST_POINTS // FEWEST_POINTS]
-    most = MOST_POINTS // max(1, len(kept))
-    return [{**one, "points": thinned(one["points"], most)} for one in kept]
-
-
 def points(run: str, step: str, metrics: Iterable[engine.Metric]) -> list[protocol.Series]:
     """Sort what a step logged by the metric's name."""
     by_name: dict[str, list[protocol.Point]] = {}
@@ -184,20 +174,6 @@ def points(run: str, step: str, metrics: Iterable[engine.Metric]) -> list[protoc
     return [
         {"run": run, "step": step, "name": name, "points": found} for name, found in by_name.items()
     ]
-
-
-def thinned(found: Sequence[protocol.Point], most: int) -> list[protocol.Point]:
-    """Keep at most ``most`` points: of each stretch the lowest and the highest, and the last."""
-    if len(found) <= most:
-        return list(found)
-    stretches = (most - 1) // 2
-    kept = []
-    for n in range(stretches):
-        span = range(n * (len(found) - 1) // stretches, (n + 1) * (len(found) - 1) // stretches)
-        low = min(span, key=lambda at: _height(found[at]))
-        high = max(span, key=lambda at: _height(found[at]))
-        kept += [found[at] for at in sorted({low, high})]
-    return [*kept, found[-1]]
 
 
 def warnings(run: engine.RunState) -> list[dict[str, Any]]:
@@ -261,8 +237,3 @@ def _notebook(view: RunView, step: engine.StepState, link: Link) -> str | None:
 
 def _cut(text: Any) -> str | None:
     return None if text is None else shortened(str(text), _LONGEST)
-
-
-def _height(point: protocol.Point) -> float:
-    value = point[2]
-    return value if isinstance(value, (int, float)) else 0.0

@@ -125,6 +125,15 @@ def test_control_characters_and_halves_of_pairs_are_written_out() -> None:
     assert "line\\nbreak" in drawn
 
 
+def test_a_long_caption_is_told_on_several_lines() -> None:
+    caption = "a sentence that says what to do, " * 9
+    root = inert(draw.picture(of(["a"], []), captions=[caption, "x" * 5000]))
+    lines = [text.text or "" for text in root.iter(f"{SVG}text")]
+    assert " ".join(lines[1:5]) == caption.strip()
+    assert max(map(len, lines)) <= 90
+    assert len(lines) <= 1 + 4 + 5 + 2
+
+
 def test_an_edge_that_turns_the_order_round_is_drawn() -> None:
     root = inert(draw.picture(of(["a", "b"], [Edge("a", "b"), Edge("b", "a", ("x",))])))
     assert "b → a: x" in [title.text for title in root.iter(f"{SVG}title")]

@@ -96,11 +96,25 @@ class Kernel:
             seconds,
         )
 
-    def ask(self, model: str, content: Mapping[str, Any]) -> None:
-        """Send a message as a page does."""
+    def ask(self, model: str, content: Mapping[str, Any], subshell: str | None = None) -> None:
+        """Send a message as a page does, perhaps to a subshell as JupyterLab does."""
         data = {"method": "custom", "content": dict(content)}
         request = self.client.session.msg("comm_msg", {"comm_id": model, "data": data})
+        if subshell is not None:
+            request["header"]["subshell_id"] = subshell
         self.client.shell_channel.send(request)
+
+    def subshell(self) -> str | None:
+        """Ask for a subshell; None where the kernel knows none (ipykernel before 7)."""
+        info = self.client.kernel_info(reply=True, timeout=PATIENCE)["content"]
+        if "kernel subshells" not in info.get("supported_features", ()):
+            return None
+        request = self.client.session.msg("create_subshell_request", {})
+        self.client.control_channel.send(request)
+        while True:
+            reply = self.client.get_control_msg(timeout=PATIENCE)
+            if reply["parent_header"].get("msg_id") == request["header"]["msg_id"]:
+                return str(reply["content"]["subshell_id"])
 
     def text(self, code: str) -> str:
         """Execute a cell; what it printed."""

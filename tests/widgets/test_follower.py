@@ -72,8 +72,8 @@ def test_a_change_is_told_to_who_watches_the_run(follower: Follower) -> None:
     follower.follow(views[1], [one])
     follower.follow(views[2], [other])
     write(one, *TRAINING)
-    until(lambda: views[0].news and views[1].news)
-    assert views[0].statuses() == views[1].statuses() == ["running"]
+    for view in views[:2]:
+        until(lambda view=view: view.statuses()[-1:] == ["running"])
     assert views[2].news == []
     assert views[0].threads == {"kfnb views"}
     assert sum(t.name == "kfnb views" for t in threading.enumerate()) == 1

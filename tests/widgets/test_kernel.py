@@ -78,6 +78,31 @@ def test_a_busy_kernel_keeps_pushing(jupyter: Kernel, tmp_path: Path) -> None:
     assert said(jupyter.kind("metrics"))["reset"]
 
 
+def test_a_page_that_asks_in_a_subshell_is_answered_while_a_cell_executes(
+    jupyter: Kernel, tmp_path: Path
+) -> None:
+    subshell = jupyter.subshell()
+    if subshell is None:
+        pytest.skip("this ipykernel has no subshells")
+    run = made_run()
+    write(run, *LOADED)
+    model = open_view(jupyter, run.id)
+    free = tmp_path / "free"
+    busy = jupyter.start(
+        f"import pathlib, time\nwhile not pathlib.Path({str(free)!r}).exists(): time.sleep(0.01)",
+        **JUPYTERLAB,
+    )
+    jupyter.until(lambda m: m["msg_type"] == "execute_input")
+    write(run, *TRAINING)  # what is pushed meanwhile does not bring the page to the busy shell
+    jupyter.until(lambda m: said(m).get("steps", {}).get("n1", {}).get("status") == "running")
+    for _ in range(2):
+        jupyter.ask(model, {"kind": "hello", "have": False}, subshell)
+        jupyter.kind("engine", 10)
+        assert said(jupyter.kind("metrics", 10))["reset"]
+    free.touch()
+    jupyter.finish(busy)
+
+
 def test_one_that_computes_without_a_pause_does_not_silence_views(jupyter: Kernel) -> None:
     run = made_run()
     write(run, *LOADED)

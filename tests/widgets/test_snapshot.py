@@ -173,33 +173,6 @@ def test_numbers_that_json_lacks_are_text() -> None:
     assert (series["step"], series["name"]) == ("train", "loss")
 
 
-@pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 5_000, 100_000])
-def test_thinning_keeps_the_ends_and_the_peaks(count: int) -> None:
-    points: list[protocol.Point] = [(float(n), n, float(n % 97)) for n in range(count)]
-    if count > 300:
-        points[count // 2] = (float(count // 2), count // 2, 1e9)
-        points[count // 3] = (float(count // 3), count // 3, -1e9)
-    kept = snapshot.thinned(points, 200)
-    assert len(kept) <= 200
-    assert kept == sorted(kept)
-    assert count <= 200 or len(kept) > 150
-    if count:
-        assert (kept[0][0] < count / 50, kept[-1]) == (True, points[-1])
-    if count > 300:
-        assert {1e9, -1e9} <= {point[2] for point in kept}
-
-
-def test_of_many_series_the_first_are_kept_in_a_snapshot() -> None:
-    points: list[protocol.Point] = [(float(n), n, float(n)) for n in range(50)]
-    told: list[protocol.Series] = [
-        {"run": "r", "step": "s", "name": f"m{n}", "points": points} for n in range(300)
-    ]
-    kept = snapshot.few(told)
-    assert len(kept) == 20
-    assert sum(len(one["points"]) for one in kept) <= 40
-    assert snapshot.few([]) == []
-
-
 # A feed: what changed since the last look
 
 

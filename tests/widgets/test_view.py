@@ -214,20 +214,17 @@ def test_the_widget_tells_a_page_that_asks_later_what_is_known_then(
     assert set(view.widget.get_state(["ui", "run"])) == {"ui", "run"}
 
 
-def test_thousands_of_points_are_few_in_the_state(
+def test_no_point_of_a_metric_is_in_the_state(
     built: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen_by("jupyter", monkeypatch)
     points = [
-        ("MetricLogged", "train", {"name": name, "value": n / 7, "step": n}, 1)
+        ("MetricLogged", "train", {"name": "loss", "value": n / 7, "step": n}, 1)
         for n in range(1000)
-        for name in ("loss", "accuracy")
     ]
     run, other = run_of(*LOADED, *TRAINING, *points), run_of(*LOADED, *TRAINING, *points)
-    for view, series in ((widgets.PipelineView(run), 2), (widgets.MetricsView(run, other), 4)):
-        told = view.widget.get_state("state")["state"]["metrics"]
-        assert len(told) == series
-        assert 30 <= sum(len(one["points"]) for one in told) <= 40
+    for view in (widgets.PipelineView(run), widgets.MetricsView(run, other)):
+        assert len(json.dumps(view.widget.get_state())) < 8_000
 
 
 def test_a_view_that_was_closed_can_be_shown_again(
