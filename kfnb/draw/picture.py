@@ -102,7 +102,7 @@ def picture(
             f'role="img" aria-label="{told}" font-family="{_FONT}">',
             f'<rect width="100%" height="100%" rx="4" {_BG}/>',
             *_header(lines),
-            f'<g transform="translate({_n((width - size[0]) / 2)} {_n(top)})">',
+            f'<g transform="translate(0 {_n(top)})">',
             *body,
             "</g></svg>",
         ]

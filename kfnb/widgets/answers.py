@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from kfnb.api.find import find_run
 from kfnb.api.handle import Run
 from kfnb.api.plain import json_safe
 from kfnb.api.view import RunView
+from kfnb.errors import UsageError
 from kfnb.home import AttemptFolder
 from kfnb.pipeline import Pipeline
 from kfnb.widgets import protocol, snapshot
@@ -19,6 +21,8 @@ MOST_TEXT = 200_000
 MOST_IMAGE = 8_000_000
 """Characters of one image; a larger one is named and left out."""
 MOST_IN_ALL = 32_000_000
+MOST_NOTEBOOK = 64_000_000
+"""Bytes of an executed notebook that is sent to a page."""
 
 
 def outputs(view: RunView, step: str, attempt: int | None) -> protocol.OutputsMessage:
@@ -37,6 +41,37 @@ def outputs(view: RunView, step: str, attempt: int | None) -> protocol.OutputsMe
         "step": snapshot.ids(view.pipeline)[step],
         "attempt": number,
         "cells": _cells(view.attempt(step, number), view.pipeline),
+    }
+
+
+def notebook(view: RunView, step: str, attempt: int | None) -> protocol.NotebookMessage:
+    """Read the executed notebook of a step: where it lies, Jupyter often shows no files.
+
+    Raises
+    ------
+    UsageError
+        If the step has not executed yet, or its notebook is too large to be sent.
+    """
+    number = view.state.steps[step, ""].attempts if attempt is None else attempt
+    path = view.attempt(step, number).executed
+    try:
+        size = path.stat().st_size
+        text = path.read_text("utf-8", "replace") if size <= MOST_NOTEBOOK else ""
+    except OSError as error:
+        status = view.state.steps[step, ""].status
+        raise UsageError(
+            f'There is no executed notebook of step "{step}" yet: it is {status}.'
+        ) from error
+    if size > MOST_NOTEBOOK:
+        raise UsageError(f"The executed notebook is too large to be sent to a page: {path}")
+    words = (view.pipeline.name, step, view.folder.id)
+    plain = "-".join(re.sub(r"[^\w-]+", "_", word)[:60].strip("_") for word in words)
+    return {
+        "kind": "notebook",
+        "step": snapshot.ids(view.pipeline)[step],
+        "attempt": number,
+        "name": f"{plain}.ipynb",
+        "text": text,
     }
 
 
@@ -69,12 +104,12 @@ def _compared(run: Run) -> protocol.ComparedRun:
 
 def _cells(folder: AttemptFolder, pipeline: Pipeline) -> list[protocol.CellOutputs]:
     try:
-        notebook = json.loads(folder.executed.read_bytes())
+        plain = json.loads(folder.executed.read_bytes())
     except (OSError, ValueError):  # not executed yet, or just being written
         return []
     room = MOST_IN_ALL
     told: list[protocol.CellOutputs] = []
-    for cell in notebook.get("cells", ()) if isinstance(notebook, dict) else ():
+    for cell in plain.get("cells", ()) if isinstance(plain, dict) else ():
         index = (cell.get("metadata") or {}).get("kfnb", {}).get("cell")
         if not isinstance(index, int) or not 0 <= index < len(pipeline.cells):
             continue  # kfnb's own

@@ -161,7 +161,8 @@ class Live:
             "hello": self._hello,
             "follow-log": self._follow_log,
             "unfollow-log": lambda asked: self._tails.pop(str(asked.get("step")), None),
-            "outputs": self._outputs,
+            "outputs": partial(self._of_step, answers.outputs),
+            "notebook": partial(self._of_step, answers.notebook),
             "metrics": lambda _: self._send_metrics(),
             "compare": self._compare,
             "command": self._command,
@@ -201,10 +202,12 @@ class Live:
             self._send(piece)
         self._follower.owe(self)  # the rest of it, in pieces
 
-    def _outputs(self, asked: Mapping[str, Any]) -> None:
+    def _of_step(
+        self, answer: Callable[[RunView, str, int | None], object], asked: Mapping[str, Any]
+    ) -> None:
         name, own = self._names.get(str(asked.get("step"))), self.own
         if name is not None and own is not None:
-            self._send(answers.outputs(own.view, name, _attempt(asked)))
+            self._send(answer(own.view, name, _attempt(asked)))
 
     def _compare(self, asked: Mapping[str, Any]) -> None:
         runs = asked.get("runs")

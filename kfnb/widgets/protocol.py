@@ -228,6 +228,16 @@ class OutputsMessage(TypedDict):
     cells: list[CellOutputs]
 
 
+class NotebookMessage(TypedDict):
+    """The executed notebook of a step, for a page that cannot open it where it lies."""
+
+    kind: Literal["notebook"]
+    step: str
+    attempt: int
+    name: str
+    text: str
+
+
 class ComparedStep(TypedDict):
     """A step of a run that is compared."""
 
@@ -268,6 +278,7 @@ FromKernel = (
     | MetricsMessage
     | LogMessage
     | OutputsMessage
+    | NotebookMessage
     | CompareMessage
     | SaidMessage
 )
@@ -304,6 +315,14 @@ class AskOutputs(TypedDict):
     attempt: int | None
 
 
+class AskNotebook(TypedDict):
+    """Send the executed notebook of a step."""
+
+    kind: Literal["notebook"]
+    step: str
+    attempt: int | None
+
+
 class AskMetrics(TypedDict):
     """Send all points again."""
 
@@ -331,4 +350,14 @@ class Select(TypedDict):
     id: str | None
 
 
-ToKernel = Hello | FollowLog | UnfollowLog | AskOutputs | AskMetrics | AskCompare | Command | Select
+ToKernel = (
+    Hello
+    | FollowLog
+    | UnfollowLog
+    | AskOutputs
+    | AskNotebook
+    | AskMetrics
+    | AskCompare
+    | Command
+    | Select
+)

@@ -201,6 +201,15 @@ export interface OutputsMessage {
   readonly cells: readonly CellOutputs[];
 }
 
+/** The executed notebook of a step, for a page that cannot open it where it lies. */
+export interface NotebookMessage {
+  readonly kind: 'notebook';
+  readonly step: string;
+  readonly attempt: number;
+  readonly name: string;
+  readonly text: string;
+}
+
 export interface ComparedRun {
   readonly id: string;
   readonly status: RunStatus;
@@ -233,6 +242,7 @@ export type FromKernel =
   | MetricsMessage
   | LogMessage
   | OutputsMessage
+  | NotebookMessage
   | CompareMessage
   | SaidMessage;
 
@@ -249,6 +259,11 @@ export type ToKernel =
   | { readonly kind: 'unfollow-log'; readonly step: string }
   | {
       readonly kind: 'outputs';
+      readonly step: string;
+      readonly attempt: number | null;
+    }
+  | {
+      readonly kind: 'notebook';
       readonly step: string;
       readonly attempt: number | null;
     }

@@ -114,6 +114,37 @@ describe('the header', () => {
     expect(posted).toEqual([{ kind: 'command', name: 'resume' }]);
   });
 
+  it('gives the executed notebook of a step as a file', () => {
+    const { posted, source } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n0' })
+    );
+    button('Executed notebook').click();
+    expect(posted).toContainEqual({
+      kind: 'notebook',
+      step: 'n0',
+      attempt: null
+    });
+    const made = jest.fn<string, [Blob]>(() => 'blob:made');
+    URL.createObjectURL = made as typeof URL.createObjectURL;
+    const clicked: string[] = [];
+    const click = jest
+      .spyOn(HTMLAnchorElement.prototype, 'click')
+      .mockImplementation(function (this: HTMLAnchorElement) {
+        clicked.push(`${this.download} ${this.href}`);
+      });
+    source.say({
+      kind: 'notebook',
+      step: 'n0',
+      attempt: 1,
+      name: 'digits-load.ipynb',
+      text: '{}'
+    });
+    expect(made.mock.calls[0]?.[0].size).toBe(2);
+    expect(clicked).toEqual(['digits-load.ipynb blob:made']);
+    expect(document.querySelector('a[download]')).toBeNull();
+    click.mockRestore();
+  });
+
   it('says what the kernel answered, and that it is busy', () => {
     const { source, busy } = shown();
     source.say({

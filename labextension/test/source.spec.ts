@@ -47,6 +47,16 @@ describe('a kernel that does not answer', () => {
     expect(source.busy.value).toBe(true);
   });
 
+  it('has answered when it says why it cannot do what was asked', () => {
+    const { model, source } = made();
+    source.post({ kind: 'compare', runs: ['gone'] });
+    jest.advanceTimersByTime(1100);
+    expect(source.busy.value).toBe(true);
+    const said = { kind: 'said', text: 'There is no run.', level: 'error' };
+    model.trigger('msg:custom', said, []);
+    expect(source.busy.value).toBe(false);
+  });
+
   it('owes no answer to what needs none, nor for a pipeline that is only shown', () => {
     const { source } = made(null);
     source.post({ kind: 'select', id: 'n0' });

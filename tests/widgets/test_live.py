@@ -200,13 +200,15 @@ def test_outputs_and_comparisons_are_answered(shown: Any) -> None:
 def test_what_cannot_be_done_is_said(shown: Any) -> None:
     view, page = shown(run_of(*SUCCEEDED))
     view.asked({"kind": "compare", "runs": ["gone"]})
+    view.asked({"kind": "notebook", "step": "n1", "attempt": None})
     view.asked({"kind": "command", "name": "stop"})
     view.asked({"kind": "command", "name": "resume"})
-    until(lambda: len(page.of("said")) == 3)
+    until(lambda: len(page.of("said")) == 4)
     texts = [(m["level"], m["text"]) for m in page.of("said")]
     assert any(level == "error" and '"gone"' in text for level, text in texts)
     assert any(level == "info" and "ended already" in text for level, text in texts)
-    assert any(level == "error" and "succeeded" in text for level, text in texts)
+    assert any(level == "error" and "no executed notebook" in text for level, text in texts)
+    assert any(level == "error" and "has succeeded" in text for level, text in texts)
 
 
 def test_a_run_is_stopped_by_its_view(shown: Any) -> None:

@@ -222,6 +222,33 @@ def test_all_outputs_together_are_small_enough(monkeypatch: pytest.MonkeyPatch) 
     assert "left out" in json.dumps(told)
 
 
+def test_an_executed_notebook_is_sent_under_a_name_that_any_system_takes() -> None:
+    run, view = viewed(*LOADED, *TRAINING)
+    with pytest.raises(UsageError, match='no executed notebook of step "train" yet: it is running'):
+        answers.notebook(view, "train", None)
+    executed(view, stream("hello\n"))
+    told = answers.notebook(view, "train", None)
+    assert told["name"] == f"made-train-{run.id}.ipynb"
+    assert json.loads(told["text"])["cells"]
+    assert (told["step"], told["attempt"]) == ("n1", 1)
+
+
+def test_a_hostile_name_of_a_step_is_no_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = {'../<b>"': "x = 1", "end": "x"}
+    run = made_run(sources=sources)
+    write(run, ("AttemptStarted", '../<b>"', {}, 1))
+    view = RunView(run)
+    view.update()
+    path = view.attempt('../<b>"').executed
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    name = answers.notebook(view, '../<b>"', None)["name"]
+    assert name == f"made-b-{run.id}.ipynb"
+    monkeypatch.setattr(answers, "MOST_NOTEBOOK", 1)
+    with pytest.raises(UsageError, match="too large"):
+        answers.notebook(view, '../<b>"', None)
+
+
 # Comparison
 
 

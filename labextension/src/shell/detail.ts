@@ -54,7 +54,7 @@ export class Detail implements Component {
       this.node,
       this.head(step, state),
       state?.error && this.failure(state.error),
-      state && this.actions(state),
+      state && this.actions(step, state),
       this.facts(step, state),
       ...this.flows(step),
       state && this.values(state.outputs),
@@ -114,24 +114,35 @@ export class Detail implements Component {
     );
   }
 
-  private actions(state: StepState): HTMLElement {
+  private actions(step: GraphNode, state: StepState): HTMLElement {
     const { trans } = this.context;
-    const action = (label: string, tab: Tab): HTMLElement => {
+    const action = (label: string, act: () => void): HTMLElement => {
       const made = h(
         'button',
         { type: 'button', class: 'kfnb-button' },
         trans(label)
       );
-      made.addEventListener('click', () => this.onOpen(tab));
+      made.addEventListener('click', act);
       return made;
     };
+    const open = (tab: Tab) => (): void => this.onOpen(tab);
+    const executed = state.status === 'cached' || state.attempts > 0;
     return h(
       'div',
       { class: 'kfnb-actions' },
-      action('Log', 'logs'),
-      action('Outputs', 'outputs'),
-      state.notebook !== null &&
-        openNotebook(state.notebook, trans('Executed notebook'))
+      action('Log', open('logs')),
+      action('Outputs', open('outputs')),
+      state.notebook !== null
+        ? openNotebook(state.notebook, trans('Executed notebook'))
+        : executed &&
+            // Where runs are kept Jupyter shows no files, if it is not told to.
+            action('Executed notebook', () =>
+              this.context.post({
+                kind: 'notebook',
+                step: step.id,
+                attempt: null
+              })
+            )
     );
   }
 

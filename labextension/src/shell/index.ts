@@ -14,6 +14,7 @@ import { StepTable } from '../table';
 import { Detail } from './detail';
 import { findings, Notice, warnings } from './findings';
 import { Header } from './header';
+import { saveNotebook } from './links';
 import { keepKeys } from './keys';
 import { PanelModel } from './model';
 import { Reader, type StepView } from './reader';
@@ -130,6 +131,9 @@ export class PipelinePanel implements Component {
         break;
       case 'compare':
         compare?.show(message);
+        break;
+      case 'notebook':
+        saveNotebook(message.name, message.text);
         break;
       case 'said':
         this.said.say(message.text, message.level);
