@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -65,15 +66,20 @@ def environment(name: str, extras: str, *, lowest: bool = False) -> Path:
             "dev.py: this Python cannot make virtual environments; on Debian and Ubuntu: "
             "apt-get install python3-venv"
         ) from None
-    target = f"{ROOT}[{extras}]"
+    install = [str(python), "-m", "pip", "install", "-q", "-e", f"{ROOT}[{extras}]"]
     if lowest:
-        run([str(python), "-m", "pip", "install", "-q", "uv"])
-        uv = [str(binaries / "uv"), "pip", "install", "-q", "--python", str(python)]
-        run([*uv, "--resolution", "lowest-direct", "-e", target])
-    else:
-        run([str(python), "-m", "pip", "install", "-q", "-e", target])
+        bounds = folder / "lowest.txt"
+        bounds.write_text(lower_bounds())
+        install += ["--constraint", str(bounds)]
+    run(install)
     (folder / "ready").touch()
     return python
+
+
+def lower_bounds() -> str:
+    """Give the lowest versions that ``pyproject.toml`` allows, as constraints for pip."""
+    listed = re.findall(r'"([\w.-]+)>=([\w.]+)"', (ROOT / "pyproject.toml").read_text())
+    return "".join(f"{name}=={version}\n" for name, version in listed if name != "hatchling")
 
 
 def say(text: str) -> None:
@@ -120,13 +126,28 @@ def unit(pytest: Sequence[str]) -> None:
 
 def lowest(_pytest: Sequence[str]) -> None:
     python = environment("lowest", "test", lowest=True)
-    # What touches other packages: values, kernels, papermill, the command line.
-    parts = [f"tests/{name}" for name in ("values", "step", "cli", "examples")]
+    # What touches other packages: values, kernels, papermill, the command line, IPython.
+    parts = [f"tests/{name}" for name in ("values", "step", "cli", "magics", "examples")]
     run([str(python), "-m", "pytest", "-q", *EVERY_CORE, *parts])
 
 
 def web(_pytest: Sequence[str]) -> None:
     """Check, test and build the TypeScript parts; needs node, and brings everything else."""
+    jlpm("install --immutable", "lint:check", "tsc --noEmit", "test", "build")
+
+
+def browser(pytest: Sequence[str]) -> None:
+    """Drive the widgets in Chromium; screenshots are kept in .artifacts/browser."""
+    jlpm("install --immutable", "build")
+    python = environment("browser", "browser")
+    workers = ["-n", "2", "--dist", "loadfile"]
+    given = [*workers, "-m", "browser", *(pytest or ["tests/browser"])]
+    # What is missing fails here instead of being skipped.
+    run([str(python), "-m", "pytest", "-q", *given], CHROMIUM=chromium(), KFNB_BROWSER="required")
+
+
+def jlpm(*steps: str) -> None:
+    """Call JupyterLab's yarn in the folder of the TypeScript parts."""
     if shutil.which("node") is None:
         raise SystemExit(
             "dev.py: the parts in the browser are built with node 20 or newer, which is not on "
@@ -134,18 +155,9 @@ def web(_pytest: Sequence[str]) -> None:
         )
     programs = environment("browser", "browser").parent
     path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
-    for step in ("install --immutable", "lint:check", "tsc --noEmit", "test", "build"):
+    for step in steps:
         # The scripts of package.json call jlpm themselves.
         run([str(programs / "jlpm"), *step.split()], cwd=ROOT / "labextension", PATH=path)
-
-
-def browser(pytest: Sequence[str]) -> None:
-    """Drive the widgets in Chromium; screenshots are kept in .artifacts/browser."""
-    python = environment("browser", "browser")
-    program = chromium()
-    command = [str(python), "-m", "pytest", "-q", "-m", "browser", *(pytest or ["tests/browser"])]
-    # What is missing fails here instead of being skipped.
-    run(command, CHROMIUM=program, KFNB_BROWSER="required")
 
 
 def on_a_cluster(pytest: Sequence[str]) -> None:
@@ -168,27 +180,27 @@ DEFAULT = ("lint", "unit", "lowest", "cluster")
 
 def chromium() -> str:
     """Find Chromium (``CHROMIUM``, or on PATH); on Debian root gets it by apt-get."""
-    said = os.environ.get("CHROMIUM")
-    if said:
-        return said
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = next((path for path in map(shutil.which, names) if path), None)
-    if found:
-        return found
+    found = os.environ.get("CHROMIUM") or _chromium_on_path()
     release = Path("/etc/os-release")
     debian = release.exists() and "ID=debian" in release.read_text().split()
-    if not debian or os.geteuid() != 0:
+    if not found and debian and os.geteuid() == 0:
+        say("installing Chromium (apt-get install chromium fonts-dejavu-core)")
+        get = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
+        run([*get, "update"], quiet=True)
+        packages = ["--no-install-recommends", "chromium", "fonts-dejavu-core"]
+        run([*get, "install", "-y", *packages], quiet=True, DEBIAN_FRONTEND="noninteractive")
+        found = _chromium_on_path()
+    if not found:
         raise SystemExit(
             "dev.py: the browser tests drive Chromium, which is not on PATH; install it, or say "
             f"CHROMIUM=/path/to/chromium. Without it: {_without('browser')}"
         )
-    say("installing Chromium (apt-get install chromium fonts-dejavu-core)")
-    get = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
-    run([*get, "update"], quiet=True)
-    packages = ["chromium", "fonts-dejavu-core"]
-    install = [*get, "install", "-y", "--no-install-recommends", *packages]
-    run(install, quiet=True, DEBIAN_FRONTEND="noninteractive")
-    return chromium()
+    return found
+
+
+def _chromium_on_path() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((path for path in map(shutil.which, names) if path), None)
 
 
 def cluster(arguments: argparse.Namespace) -> None:
@@ -211,7 +223,7 @@ def bench(arguments: argparse.Namespace) -> None:
         run([str(python), "-m", "benchmarks", *others])
     if inside or not arguments.rows:
         # Apart: packages that come with JupyterLab make other rows slower.
-        web([])
+        jlpm("install --immutable", "build")
         python = environment("browser", "browser")
         run([str(python), "-m", "benchmarks", *(inside or IN_A_BROWSER)], CHROMIUM=chromium())
 

@@ -61,5 +61,19 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Register ``%%step`` and ``%pipeline`` (``%load_ext kfnb``)."""
+    from kfnb.magics import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take them back (``%unload_ext kfnb``)."""
+    from kfnb.magics import unload
+
+    unload(shell)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

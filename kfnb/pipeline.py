@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
@@ -149,6 +149,7 @@ class Step:
     ``maybe`` are the inputs that are needed only because the step may leave the
     old value. ``pieces`` are executed in order: prelude (setup, parameters,
     definitions), then the inputs are loaded, then the step's own cells.
+    ``setup_values`` are the names that it reads as setup made them.
     """
 
     name: str
@@ -172,6 +173,7 @@ class Step:
     metrics: tuple[str, ...] = ()
     opaque: bool = False
     lists: tuple[FileUse, ...] = ()
+    setup_values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,18 @@ class Pipeline:
         """The diagnostics that stop a run before anything starts."""
         return tuple(d for d in self.diagnostics if d.severity == "error")
 
+    def to_dot(self) -> str:
+        """Return the pipeline in Graphviz's language (DOT)."""
+        from kfnb.draw import dot
+
+        return dot(self)
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        """Give Jupyter a picture, and a terminal text."""
+        from kfnb.draw import picture, text
+
+        return {"image/svg+xml": picture(self), "text/plain": text(self)}
+
 
 def to_plain(value: Any) -> Any:
     """Turn frozen values into JSON values (mappings, lists, scalars)."""
@@ -258,21 +272,28 @@ def to_plain(value: Any) -> Any:
 
 def from_plain(kind: Any, plain: Any) -> Any:
     """Rebuild a frozen value of type ``kind`` from what :func:`to_plain` made of it."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = _hints(kind)
-        return kind(**{k: from_plain(hints[k], v) for k, v in plain.items() if k in hints})
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        if plain is None:
-            return None
-        return from_plain(next(a for a in args if a is not type(None)), plain)
-    if origin is tuple:
-        return tuple(from_plain(args[0], v) for v in plain)
-    if origin in (dict, Mapping):
-        return MappingProxyType({k: from_plain(args[1], v) for k, v in plain.items()})
-    return plain
+    return _builder(kind)(plain)
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
+def _builder(kind: Any) -> Callable[[Any], Any]:
+    """Give the function that rebuilds a type: a large pipeline has a million values."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        fields = {field.name: _builder(hints[field.name]) for field in dataclasses.fields(kind)}
+        return lambda plain: kind(**{k: fields[k](v) for k, v in plain.items() if k in fields})
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        build = _builder(next(a for a in args if a is not type(None)))
+        return lambda plain: None if plain is None else build(plain)
+    if origin is tuple:
+        build = _builder(args[0])
+        return tuple if build is _same else lambda plain: tuple(map(build, plain))
+    if origin in (dict, Mapping):
+        build = _builder(args[1])
+        return lambda plain: MappingProxyType({k: build(v) for k, v in plain.items()})
+    return _same
+
+
+def _same(plain: Any) -> Any:
+    return plain

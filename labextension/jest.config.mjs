@@ -2,7 +2,12 @@ export default {
   testEnvironment: 'jsdom',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
-  transform: { '\\.(ts|css)$': '<rootDir>/test/transform.cjs' },
+  setupFiles: ['<rootDir>/test/setup.ts'],
+  transform: {
+    '\\.(ts|css)$': '<rootDir>/test/transform.cjs',
+    '@hpcc-js.+\\.js$': '<rootDir>/test/transform.cjs'
+  },
+  transformIgnorePatterns: ['/node_modules/(?!@hpcc-js/)'],
   moduleFileExtensions: ['ts', 'js', 'mjs', 'json'],
   restoreMocks: true
 };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +12,7 @@ from kfnb.errors import CheckError, UsageError
 from kfnb.pipeline import Pipeline
 
 if TYPE_CHECKING:
+    from kfnb.api.alone import Alone
     from kfnb.api.handle import Run
     from kfnb.engine.settings import Settings
     from kfnb.home import RunFolder
@@ -66,6 +68,7 @@ def run(
     name: str | None = None,
     cache: bool = True,
     from_step: str | None = None,
+    only_step: str | None = None,
     on_failure: Literal["finish", "stop"] = "finish",
     on_mutation: Literal["fail", "warn"] = "fail",
 ) -> Run:
@@ -96,6 +99,9 @@ def run(
         Whether results of earlier runs may be used.
     from_step
         This step and all that depend on it execute even if nothing changed.
+    only_step
+        This step alone executes, with its inputs from the last run of the notebook that has
+        them.
     on_failure
         After a step failed: ``"finish"`` what does not depend on it, or ``"stop"``.
     on_mutation
@@ -140,6 +146,7 @@ def run(
         name=name,
         cache=cache,
         from_step=from_step,
+        only_step=only_step,
         on_failure=on_failure,
         on_mutation=on_mutation,
     )
@@ -162,6 +169,7 @@ def create(
     target: str = "local",
     name: str | None = None,
     from_step: str | None = None,
+    only_step: str | None = None,
     **said: Any,
 ) -> RunFolder:
     """Make the folder of a new run of ``pipeline``; nothing executes yet. As :func:`run`."""
@@ -170,15 +178,25 @@ def create(
     if target not in TARGETS:
         raise UsageError(f'There is no target "{target}". There is: {", ".join(TARGETS)}.')
     settings = run_settings(**said)
+    options: dict[str, Any] = {}
+    begin = None
+    if from_step is not None and only_step is not None:
+        raise UsageError("from_step and only_step exclude each other.")
     if from_step is not None:
         settings = _from(pipeline, from_step, settings)
+        options = {"from": from_step}
+    if only_step is not None:
+        found = _only(pipeline, only_step, parameters)
+        settings = dataclasses.replace(settings, force=(only_step,))
+        pipeline, options, begin = found.pipeline, found.options(), found.begin
     return create_run(
         pipeline,
         parameters=parameters,
         settings=settings,
         name=name,
         target=target,
-        options={"from": from_step} if from_step is not None else {},
+        options=options,
+        begin=begin,
     )
 
 
@@ -261,9 +279,17 @@ def refuse_inside_a_step() -> None:
         )
 
 
-def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:
-    import dataclasses
+def _only(pipeline: Pipeline, step: str, parameters: Mapping[str, Any]) -> Alone:
+    from kfnb.api.alone import alone
 
+    if step not in pipeline.steps:
+        raise UsageError(no_step(pipeline, step))
+    if pipeline.errors:
+        raise CheckError("\n".join(str(d) for d in pipeline.errors))
+    return alone(pipeline, step, parameters)
+
+
+def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:
     from kfnb.engine.plan import Plan
 
     if step not in pipeline.steps:

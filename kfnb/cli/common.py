@@ -115,6 +115,14 @@ def number(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def call_error(error: click.ClickException) -> str:
+    """Say what is wrong with a call, and where it is explained."""
+    said = error.format_message().rstrip(".")
+    said += "" if said.endswith("?") else "."
+    context = getattr(error, "ctx", None)
+    return said if context is None else f"{said} {context.command_path} --help explains."
+
+
 def reader_left(code: int) -> int:
     """Be quiet when whoever read our output has gone (``kfnb runs | head -1``); ``code``."""
     # Python flushes stdout once more at its end, and would complain there.

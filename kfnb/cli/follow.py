@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import click
 
@@ -58,15 +58,19 @@ def screen_for(*, as_json: bool) -> Screen:
     return PlainScreen()
 
 
-def follow(begin: Callable[[], RunView], screen: Screen, *, asks: bool) -> int:
+Interrupted = Literal["ask", "stop", "detach"]
+"""What an interrupt means: a question to a person, the end of the run, or of watching it."""
+
+
+def follow(begin: Callable[[], RunView], screen: Screen, *, interrupted: Interrupted) -> int:
     """Show a run until it has ended; the exit code.
 
     Parameters
     ----------
     begin
         Starts the driver: from then on an interrupt is meant for the run.
-    asks
-        Whether somebody can be asked what an interrupt means; otherwise it stops the run.
+    interrupted
+        What an interrupt means.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def follow(begin: Callable[[], RunView], screen: Screen, *, asks: bool) -> int:
         view = begin()
         try:
             with Watch([view.folder.path]) as watch:
-                return _follow(view, screen, watch, interrupts, asks=asks)
+                return _follow(view, screen, watch, interrupts, interrupted=interrupted)
         except BrokenPipeError:
             # Nobody reads any more; the run goes on, and the caller learns that we do not know.
             return reader_left(INTERRUPTED)
@@ -87,13 +91,18 @@ def follow(begin: Callable[[], RunView], screen: Screen, *, asks: bool) -> int:
 
 
 def _follow(
-    view: RunView, screen: Screen, watch: Watch, interrupts: Interrupts, *, asks: bool
+    view: RunView,
+    screen: Screen,
+    watch: Watch,
+    interrupts: Interrupts,
+    *,
+    interrupted: Interrupted,
 ) -> int:
     stopping = False
     while True:
         if interrupts.take():
-            choice = "detach" if stopping else "stop"
-            if asks and not stopping:
+            choice: str = "detach" if stopping else interrupted
+            if choice == "ask":
                 screen.hold()
                 choice = ask(interrupts)
             if choice == "detach":
@@ -106,7 +115,7 @@ def _follow(
         screen.show(view, events)
         if course == "ended":
             screen.close(view)
-            return exit_code(view, interrupted=stopping and not asks)
+            return exit_code(view, interrupted=stopping and interrupted == "stop")
         if course == "lost":
             raise InfrastructureError(gone(view))
         interrupts.wait(watch, min(LOOK, screen.pause))

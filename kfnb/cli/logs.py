@@ -44,19 +44,36 @@ def logs(run: str, step: str | None, follow: bool, attempt: int | None) -> int:
     if follow:
         return _follow(view, step)
     view.update()
-    if step is not None:
-        _copy(view.attempt(step, attempt).log)
-        return 0
+    print_logs(view, step, attempt)
+    return 0
+
+
+def print_logs(
+    view: RunView, step: str | None, attempt: int | None, *, most: int | None = None
+) -> int:
+    """Print what a step (or every step, each under its name) printed.
+
+    Parameters
+    ----------
+    most
+        Bytes of each log; of a longer one the end is printed.
+
+    Returns
+    -------
+    int
+        How many logs there were to print.
+    """
     from kfnb.draw import visible
 
     shown = 0
-    for name in view.pipeline.steps:
+    for name in [step] if step is not None else view.pipeline.steps:
         path = view.attempt(name, attempt).log
         if path.is_file() and path.stat().st_size:
-            click.echo(f"{chr(10) if shown else ''}==> {visible(name)} <==")
-            _copy(path)
+            if step is None:
+                click.echo(f"{chr(10) if shown else ''}==> {visible(name)} <==")
+            _copy(path, most)
             shown += 1
-    return 0
+    return shown
 
 
 def _follow(view: RunView, step: str | None) -> int:
@@ -145,13 +162,18 @@ def _slice(view: RunView, name: str, attempt: int, data: Mapping[str, Any]) -> s
         return ""
 
 
-def _copy(path: Path) -> None:
+def _copy(path: Path, most: int | None) -> None:
     """Print a log as it is, a piece at a time: it may be large."""
     import codecs
 
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     try:
         with path.open("rb") as file:
+            left = file.seek(0, 2) - (most or 0)
+            file.seek(left if most and left > 0 else 0)
+            if file.tell():
+                left += len(file.readline())
+                sys.stdout.write(f"[the first {left} bytes are left out: all is in {path}]\n")
             while data := file.read(_BLOCK):
                 sys.stdout.write(decoder.decode(data))
     except FileNotFoundError:

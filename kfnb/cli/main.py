@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from kfnb import __version__
-from kfnb.cli.common import INTERRUPTED, reader_left
+from kfnb.cli.common import INTERRUPTED, call_error, reader_left
 from kfnb.errors import KfnbError
 
 _COMMANDS = {
@@ -81,7 +81,7 @@ class Commands(click.Group):
         except (click.Abort, KeyboardInterrupt):
             code = INTERRUPTED
         except click.ClickException as error:
-            code = _tell(_call_error(error), error.exit_code)
+            code = _tell(call_error(error), error.exit_code)
         except KfnbError as error:
             code = _tell(str(error), error.exit_code, error)
         except Exception as error:
@@ -118,14 +118,6 @@ def _tell(sentence: str, code: int, error: BaseException | None = None) -> int:
     with contextlib.suppress(OSError):
         click.echo(f"kfnb: {sentence}", err=True)
     return code
-
-
-def _call_error(error: click.ClickException) -> str:
-    said = error.format_message().rstrip(".")
-    context = getattr(error, "ctx", None)
-    if context is None:
-        return f"{said}."
-    return f"{said}. {context.command_path} --help explains."
 
 
 def _safe_streams() -> None:

@@ -14,6 +14,8 @@ from kfnb.cli.common import echo_diagnostics, is_terminal
 if TYPE_CHECKING:
     from kfnb.api.view import RunView
     from kfnb.engine.events import Event
+    from kfnb.home import RunFolder
+    from kfnb.pipeline import Pipeline
 
 _limits = [
     click.option(
@@ -64,6 +66,7 @@ Examples:
   kfnb run train.ipynb -p lr=0.1 -p layers='[64, 32]'
   kfnb run train.ipynb -f params.yaml --parallel 4 --retries 2 --timeout 30m
   kfnb run train.ipynb --from train        # train and what depends on it, anew
+  kfnb run train.ipynb --only train        # train alone, with what came before it last time
   kfnb run train.ipynb --detach; kfnb logs latest -f
 
 Ctrl+C asks in a terminal whether to detach or to stop; in a pipe it stops the run."""
@@ -89,6 +92,13 @@ Ctrl+C asks in a terminal whether to detach or to stop; in a pipe it stops the r
     metavar="STEP",
     help="Execute this step and all that depend on it even if nothing changed.",
 )
+@click.option(
+    "--only",
+    "only_step",
+    type=StepName(),
+    metavar="STEP",
+    help="Execute this step alone, with its inputs from the last run that has them.",
+)
 @click.option("--no-cache", is_flag=True, help="Execute every step, whatever earlier runs left.")
 @click.option(
     "--on",
@@ -102,17 +112,13 @@ def run(
     notebook: str,
     pairs: tuple[str, ...],
     files: tuple[str, ...],
-    name: str | None,
-    from_step: str | None,
-    no_cache: bool,
-    target: str,
     detach: bool,
     as_json: bool,
-    **limits: Any,
+    **said: Any,
 ) -> int:
     """Run NOTEBOOK as a pipeline, and show how it goes."""
-    from kfnb.api.launch import create, read, refuse_inside_a_step
-    from kfnb.api.parameters import from_file, from_text
+    from kfnb.api.launch import read, refuse_inside_a_step
+    from kfnb.api.parameters import from_text
 
     refuse_inside_a_step()
     pipeline = read(notebook)
@@ -120,24 +126,49 @@ def run(
     if pipeline.errors:
         click.echo("kfnb: the notebook has errors, so nothing was started.", err=True)
         return 2
-    parameters: dict[str, Any] = {}
-    for path in files:
-        parameters.update(from_file(pipeline, path))
-    parameters.update(from_text(pipeline, _split(pairs)))
-    folder = create(
-        pipeline,
-        parameters,
-        target=target,
-        name=name,
-        from_step=from_step,
-        cache=not no_cache,
-        **{k: v for k, v in _settings(limits).items() if v is not None},
-    )
+    folder = created(pipeline, files, lambda: from_text(pipeline, split_pairs(pairs)), **said)
     from kfnb.api.view import RunView
     from kfnb.runners import start_driver
 
     return _follow(
         lambda: RunView(folder, driver=start_driver(folder)), detach=detach, as_json=as_json
+    )
+
+
+def created(
+    pipeline: Pipeline,
+    files: tuple[str, ...],
+    given: Callable[[], dict[str, Any]],
+    *,
+    from_step: str | None,
+    only_step: str | None,
+    no_cache: bool,
+    **said: Any,
+) -> RunFolder:
+    """Make the folder of a run as the options of ``run`` say.
+
+    Parameters
+    ----------
+    given
+        Reads the values of parameters that were given one by one: they win over ``files``.
+    """
+    from kfnb.api.launch import create
+    from kfnb.api.parameters import from_file
+
+    if from_step is not None and only_step is not None:
+        context = click.get_current_context()
+        raise click.UsageError("--from and --only exclude each other", context)
+    parameters: dict[str, Any] = {}
+    for path in files:
+        parameters.update(from_file(pipeline, path))
+    parameters.update(given())
+    return create(
+        pipeline,
+        parameters,
+        from_step=from_step,
+        only_step=only_step,
+        cache=not no_cache,
+        **{k: v for k, v in run_settings(said).items() if v is not None},
     )
 
 
@@ -169,7 +200,7 @@ def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
         if not as_json:
             click.echo(f"run {folder.id} has succeeded already: nothing is left to do")
         return 0
-    settings = changed_settings(**_settings(limits))
+    settings = changed_settings(**run_settings(limits))
 
     def begin() -> RunView:
         view.resume(settings)
@@ -217,7 +248,7 @@ def _follow(begin: Callable[[], RunView], *, detach: bool, as_json: bool) -> int
         return 0
     screen = screen_for(as_json=as_json)
     asks = not as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
-    return follow(begin, screen, asks=asks)
+    return follow(begin, screen, interrupted="ask" if asks else "stop")
 
 
 def _echo_events(events: Iterable[Event]) -> None:
@@ -225,13 +256,21 @@ def _echo_events(events: Iterable[Event]) -> None:
         click.echo(event.to_line())
 
 
-def _settings(limits: dict[str, Any]) -> dict[str, Any]:
+def run_settings(limits: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of :data:`limits` as the API calls them."""
     keep_going = limits.pop("keep_going")
     on_failure = None if keep_going is None else "finish" if keep_going else "stop"
     return {**limits, "on_failure": on_failure}
 
 
-def _split(pairs: tuple[str, ...]) -> dict[str, str]:
+def split_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Split ``name=value`` texts.
+
+    Raises
+    ------
+    click.UsageError
+        If one has no name or no value.
+    """
     found = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")

@@ -157,14 +157,8 @@ class Cache:
         )
 
     def restore_notebook(self, manifest: Manifest, folder: AttemptFolder) -> None:
-        """Lay the executed notebook and the log of a cached step where an attempt's would be."""
-        import shutil
-
-        with contextlib.suppress(OSError):  # a convenience: the store has them
-            folder.path.mkdir(parents=True, exist_ok=True)
-            for name, target in ((manifest.executed, folder.executed), (manifest.log, folder.log)):
-                if name:
-                    shutil.copyfile(self._store.blob(name), target)
+        """As :func:`lay_copies`."""
+        lay_copies(self._store, manifest, folder)
 
     def save(self) -> None:
         """Keep what was learned about files for the next run."""
@@ -278,6 +272,17 @@ class Cache:
         return files | known
 
 
+def lay_copies(store: Store, manifest: Manifest, folder: AttemptFolder) -> None:
+    """Lay the executed notebook and the log of a cached step where an attempt's would be."""
+    import shutil
+
+    with contextlib.suppress(OSError):  # a convenience: the store has them
+        folder.path.mkdir(parents=True, exist_ok=True)
+        for name, target in ((manifest.executed, folder.executed), (manifest.log, folder.log)):
+            if name:
+                shutil.copyfile(store.blob(name), target)
+
+
 def cache_off(
     pipeline: Pipeline, step: Step, *, allowed: bool, forced: Sequence[str], origin: str | None
 ) -> str | None:
@@ -288,12 +293,12 @@ def cache_off(
     allowed
         Whether the run uses the cache at all.
     forced
-        Steps that execute in any case, and ``origin``: the one that was named.
+        Steps that execute in any case, and ``origin``: the flag that said so.
     """
     if not allowed:
         return "--no-cache"
     if step.name in forced:
-        return f"--from {origin or forced[0]}"
+        return origin or f"--from {forced[0]}"
     said = step.options.cache if step.options.cache is not None else pipeline.defaults.cache
     return "cache:off" if said is False else None
 

@@ -76,7 +76,7 @@ class Driver:
         self._journal = journal
         self._now = now
         self._pipeline, about = load_run(run)
-        self._origin: str | None = (about.get("options") or {}).get("from")
+        self._origin = _origin(about.get("options") or {})
         self._plan = Plan.of(self._pipeline)
         self._engine = replay(self._plan, journal.events)
         self._store = open_store(store_folder())
@@ -268,6 +268,7 @@ class Driver:
                 upstream=upstream,
                 site=self._site,
                 timeout=timeout,
+                on_mutation=self._engine.state.settings.on_mutation,
             )
             with disk.writing(work.folder.path):
                 work.folder.path.mkdir(parents=True, exist_ok=True)
@@ -421,6 +422,12 @@ def _last_reports(events: tuple[Event, ...]) -> dict[tuple[str, str, int], int]:
         if event.step is not None and event.attempt is not None and "n" in event.data:
             found[event.step, event.index, event.attempt] = int(event.data["n"])
     return found
+
+
+def _origin(options: Mapping[str, Any]) -> str | None:
+    """Return the flag because of which steps execute although nothing changed."""
+    flags = (f"--{key} {options[key]}" for key in ("only", "from") if options.get(key))
+    return next(flags, None)
 
 
 def _record(kind: Any, summary: str, remedy: str) -> dict[str, Any]:

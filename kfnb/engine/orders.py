@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from kfnb.engine.quantities import memory_bytes
 from kfnb.engine.stepbook import needed_definitions, step_notebook
@@ -48,6 +48,7 @@ def step_order(
     upstream: Mapping[str, Manifest],
     site: Site,
     timeout: float | None = None,
+    on_mutation: Literal["fail", "warn"] = "fail",
 ) -> tuple[dict[str, Any], StepOrder]:
     """Build the notebook and the order of one attempt.
 
@@ -86,6 +87,8 @@ def step_order(
         outputs=tuple(sorted(step.outputs)),
         maybe=tuple(sorted(step.maybe)),
         watch=watched(pipeline, step),
+        setup_readers=setup_readers(pipeline, step),
+        on_mutation=on_mutation,
         definitions=tuple(
             # What comes in as a value is no longer what its source says.
             sorted({*step.definitions, *({d.name for d in definitions} - step.inputs.keys())})
@@ -159,6 +162,19 @@ def watched(pipeline: Pipeline, step: Step) -> tuple[str, ...]:
         for name in other.inputs
     }
     return tuple(sorted((others & set(step.inputs)) - set(step.outputs)))
+
+
+def setup_readers(pipeline: Pipeline, step: Step) -> dict[str, str]:
+    """Give for each value of setup that a later step reads the first such step.
+
+    Setup makes it anew there: what ``step`` does to it is not seen.
+    """
+    later = sorted(
+        (other for other in pipeline.steps.values() if other.order > step.order),
+        key=lambda other: -other.order,
+    )
+    found = {name: other.name for other in later for name in other.setup_values}
+    return {name: found[name] for name in sorted(found.keys() - set(step.outputs))}
 
 
 def restored_files(upstream: Mapping[str, Manifest]) -> dict[str, WrittenFile]:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kfnb.notebook.ambientcalls import LIBRARY_VARIABLES, PLOTTING
+from kfnb.notebook.ambientcalls import FELT_ANYWHERE, LIBRARY_VARIABLES, PLOTTING
 from kfnb.notebook.ambientfacts import (
     Fact,
     Known,
@@ -350,10 +350,11 @@ def _options(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
 
 
 def _lacks(step: _Seen, key: str) -> bool:
-    """Tell whether a step would be another without a global option; only plots show their use."""
+    """Tell whether a step would be another without a global option, as far as it shows."""
     if any(f.kind == "set" and f.key == key for f in step.of("option")):
         return False
-    return key != "matplotlib" or any(f.key in PLOTTING for f in step.of("option"))
+    shown = PLOTTING if key == "matplotlib" else frozenset((key,))
+    return key in FELT_ANYWHERE or any(f.key in shown for f in step.of("option"))
 
 
 def _history(seen: Sequence[_Seen]) -> Iterator[Diagnostic]:

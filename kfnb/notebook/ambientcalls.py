@@ -77,9 +77,21 @@ OPTIONS = {
     "decimal.setcontext": "decimal",
     "logging.basicConfig": "logging",
     "logging.disable": "logging",
+    "logging.captureWarnings": "logging",
+    "logging.config.dictConfig": "logging",
+    "logging.config.fileConfig": "logging",
+    "sys.setrecursionlimit": "sys",
+    "socket.setdefaulttimeout": "socket",
+    "signal.signal": "signal",
+    "gc.disable": "gc",
+    "gc.set_threshold": "gc",
     "time.tzset": "time",
 }
 PLOTTING = frozenset(("matplotlib", "seaborn"))
+# Options that any code may rely on without naming their library.
+FELT_ANYWHERE = frozenset(OPTIONS.values()) - {"matplotlib", "logging"}
+LOGGER_SETS = frozenset(("addHandler", "removeHandler", "setLevel", "addFilter"))
+LOGGER_USES = frozenset(("debug", "info", "warning", "error", "critical", "exception", "log"))
 
 ONCE = {
     "time.time", "time.time_ns", "time.perf_counter", "time.monotonic", "datetime.datetime.now",

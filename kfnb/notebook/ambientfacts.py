@@ -10,6 +10,8 @@ from typing import Literal
 from kfnb.notebook.ambientcalls import (
     HISTORY,
     IMPLICIT_DRAWS,
+    LOGGER_SETS,
+    LOGGER_USES,
     MEMO,
     NO_DRAW,
     ONCE,
@@ -207,6 +209,9 @@ class _Walk:
                 self.say("option", "set", "decimal", line, f"decimal.getcontext().{target.attr}")
             elif name is not None:
                 self.say("module", "set", name, line)
+                owner = name.split(".")[-2]
+                if owner[:1].isupper():  # A class of a library: its own code uses it, too.
+                    self.say("option", "set", name.split(".")[0], line, name)
         elif isinstance(target, ast.Name) and isinstance(node, ast.Assign):
             called = self.name_of(node.value.func) if isinstance(node.value, ast.Call) else None
             if called in ("os.getcwd", "pathlib.Path.cwd"):
@@ -281,6 +286,11 @@ class _Walk:
                 self.enter(method, node.lineno, sure=False)
             if func.attr == "sample" and not _told(node):
                 self.say("random", "guess", "numpy", node.lineno, ".sample()")
+            elif "logging" in self.known.modules.values():
+                if func.attr in LOGGER_SETS:
+                    self.say("option", "set", "logging", node.lineno, f".{func.attr}()")
+                elif func.attr in LOGGER_USES:
+                    self.say("option", "use", "logging", node.lineno)
         elif isinstance(func, ast.Name):
             path = self.text(node.args[0]) if node.args else None
             if func.id == "open" and not (path or "").startswith("/"):

@@ -23,6 +23,8 @@ USUAL = {
 }
 """What names mean where the import stands in a cell that was not handed over."""
 
+_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _MOST_ITERATIONS = 64
 _MOST_STATEMENTS = 20_000
 _DEEPEST_CALL = 4
@@ -195,17 +197,44 @@ class ConstantWalk(ABC):
 
     def expression(self, node: ast.expr) -> None:
         """Look at every call of an expression, inner ones first; lambdas are not called here."""
+        if isinstance(node, _COMPREHENSIONS):
+            self.comprehension(node, list(node.generators))
+            return
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.expr) and not isinstance(child, ast.Lambda):
                 self.expression(child)
             elif isinstance(child, ast.keyword):
                 self.expression(child.value)
-            elif isinstance(child, ast.comprehension):
-                self.expression(child.iter)
         if isinstance(node, ast.Call):
             self.call(node)
         elif isinstance(node, ast.NamedExpr):
             self.bind(node.target, node.value)
+
+    def comprehension(self, node: _Comprehension, generators: list[ast.comprehension]) -> None:
+        """Take a comprehension over few constants apart, as :meth:`loop` does."""
+        self._left -= 1
+        if self._left < 0:
+            return
+        if not generators:
+            parts = (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,)
+            for part in parts:
+                self.expression(part)
+            return
+        first, *others = generators
+        self.expression(first.iter)
+        before = self.values, self.markers, self.modules, self.functions
+        self.values, self.markers = dict(self.values), dict(self.markers)
+        self.modules, self.functions = dict(self.modules), dict(self.functions)
+        turns = self.turns(first.iter)
+        if turns is None:
+            self.forget(_bound(first.target))
+        for turn in [None] if turns is None else turns:
+            if turns is not None:
+                self.bind_value(first.target, turn)
+            for condition in first.ifs:
+                self.expression(condition)
+            self.comprehension(node, others)
+        self.values, self.markers, self.modules, self.functions = before
 
     def enter(self, node: ast.Call, function: Function) -> None:
         """Walk the body of a function of the notebook as this call would, its lines the call's."""

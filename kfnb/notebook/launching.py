@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kfnb.notebook.transform import parsed
+from kfnb.notebook.transform import parsed, without_step_line
 
 SETUP_MAGICS = frozenset(
     (
@@ -24,7 +24,10 @@ _EXECUTED_AS_READ = "# kfnb: this text is executed, not the source of the cell"
 
 def magic_call(statement: ast.stmt) -> tuple[str, str] | None:
     """Give name and arguments of a magic that stands alone as a statement."""
-    call = statement.value if isinstance(statement, ast.Expr) else None
+    return _magic(statement.value) if isinstance(statement, ast.Expr) else None
+
+
+def _magic(call: ast.AST) -> tuple[str, str] | None:
     if (
         isinstance(call, ast.Call)
         and isinstance(call.func, ast.Attribute)
@@ -92,7 +95,8 @@ class Launches:
             return code, ()
         lines = sorted({n for s, _ in gone for n in range(s.lineno, _end(s) + 1)})
         # Below a cell magic the source is executed whatever stands here.
-        return _cut(code, gone, tell=not source.lstrip().startswith("%%")), tuple(lines)
+        magic = without_step_line(source).lstrip().startswith("%%")
+        return _cut(code, gone, tell=not magic), tuple(lines)
 
     def _may(self, code: str) -> bool:
         return any(word in code for word in ("kfnb", "pipeline", *self.modules, *self.names))
@@ -122,7 +126,7 @@ class Launches:
             del self.modules[name]
 
     def _launches(self, node: ast.AST, own: set[str]) -> bool:
-        if isinstance(node, ast.Expr) and (magic := magic_call(node)) is not None:
+        if isinstance(node, ast.Call) and (magic := _magic(node)) is not None:
             return _launching_magic(magic)
         if isinstance(node, ast.Name):
             known = node.id in self.names or self._is_view(self.modules.get(node.id, ""))

@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from kfnb.notebook.claims import Claim, Problem, changed_names
 from kfnb.notebook.nearest import nearest
-from kfnb.notebook.options import KEYS, Entry, option
+from kfnb.notebook.options import Entry, option
 from kfnb.notebook.transform import step_line
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag of the ``%%step`` line; ``metavar`` is None for one that takes no value."""
+
+    name: str
+    metavar: str | None
+    help: str
+
+
+FLAGS = (
+    Flag("--after", "A,B", "Run after these steps, even if no data flows."),
+    Flag("--changes", "X,Y", "Values that the step changes in a way its source does not show."),
+    Flag("--image", "IMAGE", "Container image, as in python:3.12-slim."),
+    Flag("--cpu", "CPU", "Cores, as in 500m or 2."),
+    Flag("--memory", "MEMORY", "Memory, as in 512Mi or 4Gi."),
+    Flag("--gpu", "N", "GPUs."),
+    Flag("--limit", "RESOURCE:N", "Limit of another resource, as in amd.com/gpu:1."),
+    Flag("--retries", "N", "How often the step is tried again after a failure."),
+    Flag("--timeout", "TIME", "How long it may take, as in 90 (seconds), 30m or 2h."),
+    Flag("--env", "NAME:VALUE", "An environment variable."),
+    Flag("--secret", "NAME:KEY:ENV", "An environment variable from a Kubernetes Secret."),
+    Flag("--label", "NAME:VALUE", "A label of the step's pod."),
+    Flag("--annotation", "NAME:VALUE", "An annotation of the step's pod."),
+    Flag("--cache", None, "Take the result of an earlier run if nothing changed [default]."),
+    Flag("--no-cache", None, "Execute the step in every run."),
+    Flag("--on-exit", None, "Run the step last, whatever happened before."),
+)
+"""All that the line knows; help and completion are made of it."""
 
 USAGE = (
     "%%step NAME [--after A,B] [--changes X] [--image I] [--cpu C] [--memory M] [--gpu G] "
     "[--retries N] [--timeout 30m] [--cache | --no-cache]"
 )
-_FLAGS = frozenset(("--cache", "--no-cache", "--on-exit"))
-_TAKES = {f"--{key}": key for key in ("after", "changes", *KEYS) if key != "cache"}
+_FLAGS = frozenset(flag.name for flag in FLAGS if flag.metavar is None)
+_TAKES = {flag.name: flag.name[2:] for flag in FLAGS if flag.metavar is not None}
 
 
 def claim_of(source: str) -> Claim | None:
@@ -25,7 +56,7 @@ def claim_of(source: str) -> Claim | None:
     line = step_line(source)
     if line is None:
         return None
-    words = _words(line[len("%%step") :])
+    words = split_words(line[len("%%step") :])
     names: list[str] = []
     lists: dict[str, list[str]] = {"after": [], "changes": []}
     options: dict[Entry, Any] = {}
@@ -88,8 +119,8 @@ def misplaced(source: str) -> int | None:
     return None
 
 
-def _words(text: str) -> list[str]:
-    """Split as a shell does, but keep backslashes, and apostrophes that quote nothing."""
+def split_words(text: str) -> list[str]:
+    """Split a magic's line as a shell does; backslashes stay, and quotes that are not closed."""
     import shlex
 
     lexer = shlex.shlex(text, posix=True)

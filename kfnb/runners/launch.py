@@ -10,12 +10,13 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from kfnb.engine import control
+from kfnb.engine.events import Event
 from kfnb.engine.feed import clean
 from kfnb.engine.journal import Journal
 from kfnb.engine.kernels import require_kernel
@@ -30,6 +31,8 @@ _STARTING = 5.0
 """Seconds that a driver has to take its lock before it counts as lost."""
 
 _ENDS = {"RunFinished", "RunCancelled"}
+
+Begin = Callable[[Journal, Event, RunFolder], None]
 _started: list[subprocess.Popen[bytes]] = []
 
 
@@ -48,6 +51,7 @@ def create_run(
     name: str | None = None,
     target: str = "local",
     options: Mapping[str, Any] | None = None,
+    begin: Begin | None = None,
 ) -> RunFolder:
     """Make the folder of a new run; nothing executes yet.
 
@@ -60,7 +64,11 @@ def create_run(
     name
         What a person calls the run; by default the pipeline's name.
     options
-        Kept in ``run.json`` for views; ``from`` names the step of ``--from``.
+        Kept in ``run.json`` for views; ``from`` names the step of ``--from``, ``only`` that
+        of ``--only``.
+    begin
+        Writes what else is in the journal from the start: gets the journal, the event
+        ``RunCreated`` and the folder as it is while the run is being made.
 
     Returns
     -------
@@ -110,7 +118,10 @@ def create_run(
             with contextlib.suppress(FileNotFoundError):
                 disk.write_new(making.notebook, Path(pipeline.path).read_bytes())
     with Journal(making.journal, run_id) as journal:
-        journal.append("RunCreated", data=clean(about))
+        created = journal.append("RunCreated", data=clean(about))
+        if begin is not None:
+            begin(journal, created, making)
+            journal.sync()
     with disk.writing(final.path):
         making.path.rename(final.path)
         disk.sync_folder(runs_folder())

@@ -165,6 +165,8 @@ class Attempt:
             if result.get("failed"):
                 self._keep_what_was_saved(result)
                 return failures.unsaveable(order, result["failed"])
+            if changed := result.get("setup_changed"):
+                return failures.setup_changed(order, changed)
             if problem := result.get("problem"):
                 return failures.values_failed(order, problem)
         return failures.failed_cell(order, session.failure)
@@ -202,6 +204,16 @@ class Attempt:
         warn = self.session.events.warning
         for reason in result["not_numbers"].values():
             warn("KFNB-W610", f"Not logged: {reason}", "Log a number with kfnb.log_metric.")
+        if result["setup_changed"]:
+            message, remedy = failures.setup_change(self.order, result["setup_changed"])
+            warn("KFNB-W609", message.partition(": ")[2], remedy)
+        if threads := ", ".join(result["threads"]):
+            warn(
+                "KFNB-W613",
+                f"Threads still ran when the step's values were saved ({threads}): later steps "
+                "do not see what they change.",
+                "Join them at the end of the step that starts them.",
+            )
         if self.session.ended_early:
             warn(
                 "KFNB-W611",

@@ -40,9 +40,12 @@ class FileAudit:
         self._handlers: dict[str, Callable[..., None]] = {
             "open": self._opened,
             "os.rename": self._renamed,
-            "os.link": self._renamed,
-            "os.symlink": self._renamed,
+            "os.link": self._linked,
+            "os.symlink": self._linked,
             "os.truncate": self._changed,
+            "os.remove": self._removed,
+            "os.rmdir": self._removed,
+            "shutil.rmtree": self._removed,
             "sqlite3.connect": self._connected,
             "os.listdir": self._lists,
             "os.scandir": self._lists,
@@ -78,8 +81,16 @@ class FileAudit:
         if writes:
             self.written.add(relative)
 
-    def _renamed(self, _source: object, target: object, *_: object) -> None:
+    def _renamed(self, source: object, target: object, *_: object) -> None:
+        self._changed(source)
         self._changed(target)
+
+    def _linked(self, _source: object, target: object, *_: object) -> None:
+        self._changed(target)
+
+    def _removed(self, path: object, folder: object = None) -> None:
+        if folder in (None, -1):  # otherwise the path is one below a descriptor
+            self._changed(path)
 
     def _changed(self, path: object, *_: object) -> None:
         relative = self._relative(path)

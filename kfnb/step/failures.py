@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfnb.errors import KfnbError, UsageError
@@ -140,6 +140,26 @@ def unsaveable(order: StepOrder, problems: Mapping[str, Mapping[str, Any]]) -> F
         evalue=", ".join(sorted(problems)),
         cell=order.origins.get(first),
     )
+
+
+def setup_changed(order: StepOrder, names: Sequence[str]) -> Failure:
+    """Explain a change of what setup makes, which later steps would not see."""
+    message, remedy = setup_change(order, names)
+    return Failure(
+        kind="user", summary=message, remedy=remedy, ename="SetupChanged", evalue=", ".join(names)
+    )
+
+
+def setup_change(order: StepOrder, names: Sequence[str]) -> tuple[str, str]:
+    """Say that a step changed values of setup unforeseen, and what to do."""
+    said = " and ".join(f'"{name}"' for name in names)
+    readers = " and ".join(f'"{r}"' for r in dict.fromkeys(order.setup_readers[n] for n in names))
+    tags = ", ".join(f"changes:{name}" for name in names)
+    message = (
+        f'KFNB-E609: step "{order.step}" changed {said}, which setup makes, in a way that its '
+        f"source does not show; step {readers} would get it as setup makes it."
+    )
+    return message, f'Tag a cell of step "{order.step}" with {tags}.'
 
 
 def values_failed(order: StepOrder, problem: Mapping[str, Any]) -> Failure:

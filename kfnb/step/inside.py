@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfnb import metrics
 from kfnb.step.audit import FileAudit
+from kfnb.step.unseen import SetupWatch, own_threads
 
 if TYPE_CHECKING:
     from kfnb.step.values import Loaded, Saved, Watch
@@ -46,6 +47,7 @@ class Inside:
         self.loaded: list[Loaded] = []
         self.given: dict[str, Any] = {}
         self.watch: Watch | None = None
+        self.setup: SetupWatch | None = None
 
     def followed(self) -> set[str]:
         """Return the loaded names whose values later steps may see.
@@ -93,11 +95,13 @@ def load_inputs(order_path: str) -> None:
     """
     begin(order_path)
     inside = _inside[order_path]
+    names = user_names()
+    if inside.plan["setup"]:
+        inside.setup = SetupWatch(inside.plan["setup"], names, inside.plan["definitions"])
     if not inside.plan["bundles"]:
         return
     from kfnb.step import values
 
-    names = user_names()
     for bundle in inside.plan["bundles"]:
         try:
             loaded = values.load([Path(file) for file in bundle["files"]])
@@ -132,6 +136,8 @@ def publish(order_path: str) -> None:
         _write_result(inside, problem=_problem("save", error, inside.plan["outputs"]))
         raise
     _write_result(inside, **result)
+    if result["setup_changed"] and inside.plan["on_mutation"] == "fail":
+        raise StepProblem(f"changed what setup makes: {', '.join(result['setup_changed'])}")
     if result["failed"]:
         reasons = "; ".join(f"{n}: {p['reason']}" for n, p in result["failed"].items())
         raise StepProblem(f"cannot save {reasons}")
@@ -201,6 +207,8 @@ def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
         "packages": packages(set(sys.modules), before=inside.modules),
         "python": sys.version.split()[0],
         "not_numbers": not_numbers,
+        "threads": own_threads(),
+        "setup_changed": inside.setup.changed(names) if inside.setup is not None else [],
     }
 
 

@@ -79,6 +79,8 @@ class StepOrder:
     doorbell: str | None = None
     source_cells: tuple[int, ...] = ()
     origins: Mapping[str, int] = field(default_factory=dict)
+    setup_readers: Mapping[str, str] = field(default_factory=dict)
+    on_mutation: str = "fail"
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:

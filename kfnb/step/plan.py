@@ -55,6 +55,8 @@ def write(order: StepOrder, store: Store, staging: Path, *, path: Path | None) -
         "definitions": order.definitions,
         "metrics": order.metrics,
         "origin": origin(order),
+        "setup": sorted(order.setup_readers),
+        "on_mutation": order.on_mutation,
     }
     (Path(order.folder) / PLAN).write_text(json.dumps(plan), encoding="utf-8")
 

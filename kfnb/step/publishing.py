@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from kfnb.metrics import Metric, plain
@@ -152,7 +152,14 @@ def _removed_files(order: StepOrder, result: Mapping[str, Any]) -> tuple[str, ..
     """
     workdir = Path(order.workdir)
     own = {files.relative_path(workdir, p) for p in (*order.files_expected, *result["written"])}
-    return tuple(sorted(p for p in order.restore if p in own and not (workdir / p).exists()))
+    return tuple(
+        sorted(
+            path
+            for path in order.restore
+            if own.intersection((path, *(str(p) for p in PurePosixPath(path).parents)))
+            and not (workdir / path).exists()
+        )
+    )
 
 
 def skipped_folders(order: StepOrder) -> tuple[Path, ...]:

@@ -25,6 +25,14 @@ export function s<K extends keyof SVGElementTagNameMap>(
   return finished(document.createElementNS(SVG, tag), attributes, children);
 }
 
+/** The element that has the focus, where the given one lives: the page, or a tree of its own. */
+export function focusedNear(node: Node): Element | null {
+  const root = node.getRootNode();
+  return root instanceof Document || root instanceof ShadowRoot
+    ? root.activeElement
+    : null;
+}
+
 /** Replaces what an element holds. */
 export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter(isThere));

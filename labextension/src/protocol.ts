@@ -107,6 +107,14 @@ export interface StepState {
   readonly resources: { readonly [name: string]: Json } | null;
 }
 
+/** What a run found that nobody can see in the source. */
+export interface RunWarning {
+  readonly code?: string;
+  readonly message: string;
+  readonly remedy?: string;
+  readonly step?: string | null;
+}
+
 export type StepStates = { readonly [id: string]: StepState };
 
 /** Time, step of a training loop, value; values that JSON cannot say are text ("nan", "inf"). */
@@ -132,7 +140,7 @@ export interface State {
   readonly error: string | null;
   readonly steps: StepStates;
   readonly metrics: readonly Series[];
-  readonly warnings: readonly Json[];
+  readonly warnings: readonly RunWarning[];
 }
 
 export interface Ui {
@@ -157,7 +165,7 @@ export interface StateMessage {
   readonly steps: StepStates;
   readonly edges?: readonly GraphEdge[];
   readonly dot?: string;
-  readonly warnings?: readonly Json[];
+  readonly warnings?: readonly RunWarning[];
 }
 
 export interface MetricsMessage {
@@ -193,6 +201,15 @@ export interface OutputsMessage {
   readonly cells: readonly CellOutputs[];
 }
 
+/** The executed notebook of a step, for a page that cannot open it where it lies. */
+export interface NotebookMessage {
+  readonly kind: 'notebook';
+  readonly step: string;
+  readonly attempt: number;
+  readonly name: string;
+  readonly text: string;
+}
+
 export interface ComparedRun {
   readonly id: string;
   readonly status: RunStatus;
@@ -225,6 +242,7 @@ export type FromKernel =
   | MetricsMessage
   | LogMessage
   | OutputsMessage
+  | NotebookMessage
   | CompareMessage
   | SaidMessage;
 
@@ -241,6 +259,11 @@ export type ToKernel =
   | { readonly kind: 'unfollow-log'; readonly step: string }
   | {
       readonly kind: 'outputs';
+      readonly step: string;
+      readonly attempt: number | null;
+    }
+  | {
+      readonly kind: 'notebook';
       readonly step: string;
       readonly attempt: number | null;
     }

@@ -71,59 +71,108 @@ export function fraction(state: StepState): number | null {
   return total ? Math.min(1, state.cells_done / total) : null;
 }
 
-/** The status's shape in a box of 16 × 16, coloured by `currentColor` and the ground's colour. */
+/** Where a shape's middle is, and how large it is (1: in a box of 16 × 16). */
+export interface Spot {
+  readonly x: number;
+  readonly y: number;
+  readonly size: number;
+}
+
+const ALONE: Spot = { x: 8, y: 8, size: 1 };
+
+/**
+ * The status's shape, coloured by the tone of its status. Its coordinates are those of the whole
+ * drawing: a transform for each of a thousand shapes would cost the browser more than they do.
+ */
 export function shape(
   status: string,
-  done: number | null = null
+  done: number | null = null,
+  spot = ALONE
 ): SVGElement[] {
-  const ring = { class: 'kfnb-ring', cx: 8, cy: 8, r: 6.25 };
-  const mark = (d: string): SVGElement => s('path', { class: 'kfnb-mark', d });
+  const { x, y, size } = spot;
+  const circle = (name: string, r: number, more = {}): SVGElement =>
+    s('circle', { class: name, cx: x, cy: y, r: r * size, ...more });
+  const path = (name: string, d: string): SVGElement =>
+    s('path', { class: name, d: scaled(d, spot) });
   switch (status) {
     case 'running':
       return [
-        s('circle', ring),
-        s('path', { class: 'kfnb-full', d: sector(done ?? 0.25) })
+        circle('kfnb-ring', 6.25),
+        path('kfnb-full', sector(done ?? 0.25))
       ];
     case 'succeeded':
       return [
-        s('circle', { ...ring, class: 'kfnb-disc', r: 7 }),
-        cut('M4.9 8.3l2.2 2.2 4.1-4.7')
+        circle('kfnb-disc', 7),
+        path('kfnb-cut', 'M-3.1 .3l2.2 2.2 4.1 -4.7')
       ];
     case 'cached':
-      return [s('circle', ring), mark('M5 8.2l2.1 2.1 3.9-4.4')];
+      return [
+        circle('kfnb-ring', 6.25),
+        path('kfnb-mark', 'M-3 .2l2.1 2.1 3.9 -4.4')
+      ];
     case 'failed':
       return [
-        s('circle', { ...ring, class: 'kfnb-disc', r: 7 }),
-        cut('M5.5 5.5l5 5m0-5l-5 5')
+        circle('kfnb-disc', 7),
+        path('kfnb-cut', 'M-2.5 -2.5l5 5m0 -5l-5 5')
       ];
     case 'skipped':
-      return [s('circle', ring), mark('M5.2 8h5.6')];
+      return [circle('kfnb-ring', 6.25), path('kfnb-mark', 'M-2.8 0h5.6')];
     case 'cancelled':
       return [
-        s('circle', ring),
-        s('rect', { class: 'kfnb-full', x: 5.5, y: 5.5, width: 5, height: 5 })
+        circle('kfnb-ring', 6.25),
+        path('kfnb-full', 'M-2.5 -2.5h5v5h-5z')
       ];
     default:
-      return [s('circle', { ...ring, 'stroke-dasharray': '2.4 2.5' })];
+      return [
+        circle('kfnb-ring', 6.25, {
+          'stroke-dasharray': `${2.4 * size} ${2.5 * size}`
+        })
+      ];
   }
 }
 
-function cut(d: string): SVGElement {
-  return s('path', { class: 'kfnb-cut', d });
+/** Path data around nought, enlarged and moved: relative but for its first point. */
+function scaled(d: string, { x, y, size }: Spot): string {
+  let first = 2;
+  return d.replace(/-?(?:\d+\.?\d*|\.\d+)/g, number => {
+    const from = first === 2 ? x : first === 1 ? y : 0;
+    first -= 1;
+    return String(Math.round((Number(number) * size + from) * 100) / 100);
+  });
 }
 
 /** A piece of the clock's face, from twelve. */
 function sector(done: number): string {
   if (done <= 0) {
-    return '';
+    return 'M0 0';
   }
-  if (done >= 1) {
-    return 'M8 4a4 4 0 1 1 0 8a4 4 0 1 1 0-8z';
+  const angle = Math.min(done, 0.999) * 2 * Math.PI;
+  const [x, y] = [4 * Math.sin(angle), -4 * Math.cos(angle)];
+  // A curve for each eighth: an arc's flags would not survive being scaled.
+  return `M0 0l0 -4${arc(angle)}l${(-x).toFixed(2)} ${(-y).toFixed(2)}z`;
+}
+
+/** Relative curves along a circle of radius 4, clockwise from its top. */
+function arc(angle: number): string {
+  const parts = Math.ceil(angle / (Math.PI / 4));
+  const step = angle / parts;
+  const pull = (4 / 3) * Math.tan(step / 4) * 4;
+  let curves = '';
+  for (let n = 0; n < parts; n += 1) {
+    const [from, to] = [n * step, (n + 1) * step];
+    const [x0, y0] = [4 * Math.sin(from), -4 * Math.cos(from)];
+    const [x1, y1] = [4 * Math.sin(to) - x0, -4 * Math.cos(to) - y0];
+    const points = [
+      pull * Math.cos(from),
+      pull * Math.sin(from),
+      x1 - pull * Math.cos(to),
+      y1 - pull * Math.sin(to),
+      x1,
+      y1
+    ];
+    curves += `c${points.map(value => value.toFixed(2)).join(' ')}`;
   }
-  const angle = done * 2 * Math.PI;
-  const x = 8 + 4 * Math.sin(angle);
-  const y = 8 - 4 * Math.cos(angle);
-  return `M8 8V4A4 4 0 ${done > 0.5 ? 1 : 0} 1 ${x.toFixed(2)} ${y.toFixed(2)}z`;
+  return curves;
 }
 
 /** The shape as a picture of its own, for lines of text. */

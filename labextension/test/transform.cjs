@@ -3,13 +3,17 @@ const esbuild = require('esbuild');
 
 module.exports = {
   process(source, path) {
-    const loader = path.endsWith('.css') ? 'text' : 'ts';
     const { code } = esbuild.transformSync(source, {
-      loader,
+      loader: path.endsWith('.css')
+        ? 'text'
+        : path.endsWith('.ts')
+          ? 'ts'
+          : 'js',
       format: 'cjs',
       target: 'es2022',
+      define: { 'import.meta.url': '"test:engine"' },
       sourcefile: path,
-      sourcemap: 'inline'
+      sourcemap: path.endsWith('.ts') ? 'inline' : false
     });
     return { code };
   }

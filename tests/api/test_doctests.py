@@ -19,7 +19,10 @@ TRAIN = [
 ]
 
 
-@pytest.mark.parametrize("name", ["kfnb", "kfnb.cli.common", "kfnb.draw", "kfnb.metrics"])
+@pytest.mark.parametrize(
+    "name",
+    ["kfnb", "kfnb.cli.common", "kfnb.draw.shape", "kfnb.draw.words", "kfnb.metrics"],
+)
 def test_examples(name: str) -> None:
     failed, tried = doctest.testmod(importlib.import_module(name))
     assert tried

@@ -29,7 +29,7 @@ SNAPSHOT = Path(__file__).with_name("surface.json")
 
 # What else these hold is how the parts of kfnb talk to each other.
 PUBLIC = {
-    pipeline.Pipeline: {"name", "parameters", "steps", "edges", "diagnostics", "errors"},
+    pipeline.Pipeline: {"name", "parameters", "steps", "edges", "diagnostics", "errors", "to_dot"},
     pipeline.Step: {"name", "cells", "inputs", "outputs", "parameters", "after", "options"},
     pipeline.Parameter: {"name", "default", "type"},
     StepFailure: {f.name for f in dataclasses.fields(StepFailure)},

@@ -39,6 +39,8 @@ class Book:
             self.server.address(self.front, str(self.path.relative_to(self.server.root)))
         )
         self.cell(0).wait_for(timeout=60_000)
+        # Before a kernel is chosen the page calls it idle too, and asks for one when a cell runs.
+        self.page.locator(".jp-Toolbar-kernelName", has_text="Python 3").first.wait_for()
         self.wait_idle()
         return self
 

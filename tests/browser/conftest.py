@@ -94,7 +94,7 @@ def guard() -> Guard:
 
 @pytest.fixture
 def context(chromium: Browser, guard: Guard) -> Iterator[BrowserContext]:
-    made = chromium.new_context(viewport={"width": 1280, "height": 900})
+    made = chromium.new_context(viewport={"width": 1280, "height": 1200})
     made.set_default_timeout(20_000)
     guard.watch(made)
     yield made

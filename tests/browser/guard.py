@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page, Route
+    from playwright.sync_api import BrowserContext, Dialog, Page, Route
 
 _INSIDE = ("blob", "data", "about", "file")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -47,4 +47,11 @@ class Guard:
         page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("websocket", lambda socket: self._note(socket.url.replace("ws", "http", 1)))
-        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", self._answer)
+
+    def _answer(self, dialog: Dialog) -> None:
+        if dialog.type == "beforeunload":  # the notebook's own: leave without saving?
+            dialog.accept()
+            return
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()

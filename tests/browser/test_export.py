@@ -49,8 +49,10 @@ def test_a_notebook_that_nbconvert_executed_shows_the_picture(desk, page, shoot,
         name="executed.ipynb",
     )
     page.goto(exported(desk, path, "--execute").as_uri())
-    assert page.locator(".jp-OutputArea-output svg").count() >= 2
-    page.locator("svg").last.scroll_into_view_if_needed()
+    pictures = page.locator(".jp-RenderedSVG img")
+    assert pictures.count() == 2
+    widths = pictures.evaluate_all("all => all.map(one => one.naturalWidth)")
+    assert min(widths) > 50, "a picture that no browser can read"
     shoot("executed-html")
     ours = [url for url in guard.left if not _nbconverts_own(url)]
     assert ours == []

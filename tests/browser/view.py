@@ -9,6 +9,23 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, LocatorAssertions
 
 PATIENCE = 30_000
+CONTRAST = """
+node => {
+  const channel = c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  const parse = text => (text.match(/[\\d.]+/g) ?? []).map(Number);
+  const solid = rgb => rgb.length >= 3 && (rgb.length === 3 || rgb[3] > 0.5);
+  const text = node.querySelector('text');
+  const shape = node.querySelector('path, polygon, rect');
+  let back = parse(getComputedStyle(shape).fill);
+  for (let at = node; !solid(back) && at; at = at.parentElement) {
+    back = parse(getComputedStyle(at).backgroundColor);
+  }
+  const [a, b] = [light(parse(getComputedStyle(text).fill)), light(back)].sort((x, y) => y - x);
+  return (a + 0.05) / (b + 0.05);
+}
+"""
+"""The contrast between the text of a node and what it stands on (WCAG)."""
 
 
 def expect(place: Locator) -> LocatorAssertions:
@@ -55,6 +72,19 @@ class View:
         """The statuses of all nodes, in the order of the graph."""
         return self.nodes.evaluate_all("nodes => nodes.map(node => node.dataset.status)")
 
+    def is_whole(self) -> bool:
+        """Whether every node is within the part of the drawing that can be seen."""
+        canvas = self.root.locator(".kfnb-canvas[role]").bounding_box()
+        assert canvas, "nothing is drawn"
+        boxes = [box for box in (node.bounding_box() for node in self.nodes.all()) if box]
+        return len(boxes) == self.nodes.count() and all(
+            box["x"] >= canvas["x"] - 1
+            and box["y"] >= canvas["y"] - 1
+            and box["x"] + box["width"] <= canvas["x"] + canvas["width"] + 1
+            and box["y"] + box["height"] <= canvas["y"] + canvas["height"] + 1
+            for box in boxes
+        )
+
     def wait_for(self, step: str, status: str, timeout: float = PATIENCE) -> None:
         """Wait until a node shows a status."""
         node = self.root.locator(f".kfnb-node[data-status={status}][aria-label^={_quoted(step)}]")
@@ -71,8 +101,8 @@ class View:
     def open(self, tab: str) -> Locator:
         """Go to a tab by a click; its panel."""
         self.root.locator(f'[role=tab][data-tab="{tab}"]').click()
-        panel = self.root.locator(f'[role=tabpanel][data-tab="{tab}"]')
-        panel.wait_for()
+        panel = self.root.locator(f'[role=tabpanel][data-tab="{tab}"]:not([hidden])')
+        panel.wait_for(state="attached")
         return panel
 
     @property

@@ -101,7 +101,7 @@ def test_a_line_fits_the_terminal() -> None:
 def test_drawing_does_not_fail_on_edges_that_turn_the_order_round() -> None:
     turned = replace(pipeline(), edges=(Edge("train", "load"), Edge("load", "train", ("x",))))
     assert "train" in draw.text(turned)
-    assert "s1 -> s0" in draw.dot(turned)
+    assert "n1 -> n0" in draw.dot(turned)
 
 
 def test_svg_without_graphviz_says_what_is_missing(

@@ -88,3 +88,56 @@ def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
         watch.add(later)
         (later / "x").touch()
         assert watch.wait(5)
+
+
+@poll
+def test_another_thread_wakes_the_one_who_waits(tmp_path: Path, poll: bool) -> None:
+    with Watch([tmp_path], poll=poll) as watch:
+        timer = threading.Timer(0.1, watch.wake)
+        timer.start()
+        began = time.monotonic()
+        assert watch.wait(30)
+        assert time.monotonic() - began < 20
+        timer.join()
+        assert not watch.wait(0.1), "and only once"
+        watch.wake()
+        assert watch.wait(30), "a call before the wait is not missed"
+    watch.wake()
+
+
+@poll
+def test_who_rests_is_woken_by_threads_only(tmp_path: Path, poll: bool) -> None:
+    with Watch([tmp_path], poll=poll) as watch:
+        (tmp_path / "new").touch()
+        assert not watch.rest(0.1)
+        watch.wake()
+        assert watch.rest(30)
+        assert watch.wait(5), "what changed meanwhile is not missed"
+
+
+@poll
+def test_a_folder_that_is_watched_no_more(tmp_path: Path, poll: bool) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    with Watch([one, other], poll=poll) as watch:
+        watch.remove(one)
+        watch.remove(one)
+        watch.wait(0.1)  # the system may tell that it watches no more
+        (one / "new").touch()
+        assert not watch.wait(0.1)
+        (other / "new").touch()
+        assert watch.wait(5)
+        watch.add(one)
+        (one / "newer").touch()
+        assert watch.wait(5)
+
+
+@poll
+def test_a_folder_that_was_deleted_is_taken_off(tmp_path: Path, poll: bool) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with Watch([gone], poll=poll) as watch:
+        gone.rmdir()
+        assert watch.wait(5)
+        watch.remove(gone)

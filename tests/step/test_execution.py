@@ -199,6 +199,23 @@ def test_no_output_is_lost_while_the_step_process_is_slow(bench: Bench) -> None:
     assert done.text(0) == "".join(f"{n}\n" for n in range(8000))
 
 
+def test_threads_that_go_on_are_told(bench: Bench) -> None:
+    source = """
+        import threading, time
+        values = []
+        def work():
+            time.sleep(2)
+            values.append(1)
+        threading.Thread(target=work, name="filler").start()
+        threading.Thread(target=time.sleep, args=(2,)).start()
+    """
+    done = bench.run("busy", textwrap.dedent(source), outputs=("values",))
+    assert done.code == 0, done.events[-1]
+    (said,) = [e["data"] for e in done.events if e["type"] == "Warning"]
+    assert said["code"] == "KFNB-W613"
+    assert "(filler)" in said["message"]
+
+
 def test_much_output_stays_bounded_and_whole_where_it_can(bench: Bench) -> None:
     done = bench.run(
         "loud",

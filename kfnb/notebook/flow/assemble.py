@@ -103,6 +103,11 @@ class Assembly:
             lists=tuple(use for use in uses if use.mode == "list"),
             metrics=tuple(dict.fromkeys(metrics)),
             opaque=self._opaque(facts, reached),
+            setup_values=tuple(
+                name
+                for name in sorted(need.static)
+                if name in facts.start and facts.start[name].definition is None
+            ),
         )
 
     def _used_parameters(self, acts: Sequence[Act]) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kfnb.notebook.flow import tables
-from kfnb.notebook.flow.calls import Calls
 from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.objects import NONE, Objects
+from kfnb.notebook.flow.operators import COMPARED, Operators
 from kfnb.notebook.flow.scopes import (
     Comprehension,
     Function,
@@ -21,7 +21,7 @@ from kfnb.notebook.flow.scopes import (
 _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
 
-class Expressions(Calls):
+class Expressions(Operators):
     """Goes through expressions in the order in which Python evaluates them."""
 
     def __init__(self) -> None:
@@ -67,7 +67,8 @@ class Expressions(Calls):
     def elements(self, objects: Objects) -> Objects:
         """Iterate over a value."""
         self.use(objects)
-        return self.heap.parts(objects)
+        made = self.implied(objects, "__iter__") | self.implied(objects, "__next__")
+        return self.heap.parts(objects) | made
 
     def _name(self, node: ast.Name) -> Objects:
         return self.read(node.id, node.lineno)
@@ -79,6 +80,10 @@ class Expressions(Calls):
         if node.attr == "__class__":
             return frozenset(o for o in self.heap.code_of(objects))
         found = self.heap.parts(objects)
+        read = self.getter(objects, node.attr)
+        if read is not None:
+            return found | read
+        self.implied(objects, "__getattr__")
         for number in self.heap.code_of(objects):
             state = self.heap.code[number].state.get(node.attr)
             if state:
@@ -99,12 +104,13 @@ class Expressions(Calls):
             with self.softly():
                 return self.read(name, node.lineno)
         objects = self.evaluate(node.value)
-        self.evaluate(node.slice)
+        index = self.evaluate(node.slice)
+        made = self.implied(objects, "__getitem__", index)
         if self.heap.lazy and not self.heap.lazy.isdisjoint(objects):
             self.touch(objects & self.heap.lazy)
         if copies(node.slice):
             return self.fresh(node) if objects else NONE
-        return self.heap.parts(objects)
+        return self.heap.parts(objects) | made
 
     def _namespace_item(self, node: ast.Subscript) -> str | None:
         """``globals()["x"]`` reads ``x``."""
@@ -128,11 +134,12 @@ class Expressions(Calls):
             return NONE
         if isinstance(node.op, ast.Mod) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
             return NONE
+        made = self.binary(node.op, left, right)
         holds: set[int] = set()
         if isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
             for number in left | right:
                 holds |= self.heap.holds.get(number, set())
-        return self.fresh(node, frozenset(holds))
+        return self.fresh(node, frozenset(holds)) | made
 
     def _compare(self, node: ast.Compare) -> Objects:
         if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
@@ -151,6 +158,10 @@ class Expressions(Calls):
             right = self.evaluate(comparator)
             if isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) and left and right:
                 self.record.identity = True
+            if isinstance(operator, (ast.In, ast.NotIn)):
+                self.implied(right, "__contains__", left)
+            else:
+                self.implied(left, COMPARED.get(type(operator), ""), right)
             found |= right
             left = right
         if isinstance(node.ops[0], (ast.In, ast.NotIn)):
@@ -309,12 +320,14 @@ class Expressions(Calls):
             self.assign(target.value, self.fresh(target, objects))
         elif isinstance(target, ast.Attribute):
             self._change(target.value, objects)
+            self.setter(self.evaluate(target.value), target.attr, objects)
         elif isinstance(target, ast.Subscript):
             name = self._namespace_item(target)
             if name is not None:
                 self.bind(name, objects)
                 return
             self._change(target.value, objects, target.slice)
+            self.implied(self.evaluate(target.value), "__setitem__", NONE, objects)
 
     def _change(
         self, node: ast.expr, objects: Objects = NONE, index: ast.expr | None = None

@@ -131,6 +131,7 @@ def file_edges(
             for path in _module_files(module):
                 if path in last:
                     wait(last[path], step, path)
+                    readers.setdefault(path, []).append(step)
         for path in dict.fromkeys(str(use.path) for use in own):
             for read, steps in readers.items():
                 if _same(path, read):

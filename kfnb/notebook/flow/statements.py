@@ -13,6 +13,7 @@ from kfnb.notebook.flow.expressions import Softly
 from kfnb.notebook.flow.functions import Arguments
 from kfnb.notebook.flow.names import UNBOUND
 from kfnb.notebook.flow.objects import NONE, Objects
+from kfnb.notebook.flow.operators import accessor_name
 from kfnb.notebook.flow.scopes import class_locals, imported_name, parameters, type_parameters
 
 
@@ -278,6 +279,11 @@ class Statements(Branches):
             self.store(objects, state)
             if state and not methods and name not in assigned:
                 code.state[name] = state
+        for statement in node.body:
+            accessor = accessor_name(statement)
+            part = self.heap.code.get(self.heap.at(statement))
+            if accessor is not None and part is not None:
+                code.methods[accessor] = part
         self.heap.add_code(number, code)
         self._made(code, given)
         self.bind(node.name, self._decorated(objects, decorators))

@@ -8,12 +8,14 @@ identity, reproducibly; arrays keep their layout, and what they share.
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import pickle
 import sys
 import types
 import typing
+from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -37,6 +39,11 @@ SINGLETONS = (
 _REFUSED = {
     ("IPython.core.display_functions", "DisplayHandle"),
     ("IPython.display", "DisplayHandle"),
+}
+_VIEWS: dict[type, tuple[type, Any]] = {
+    type(getattr(kind(), name)()): (kind, getattr(kind, name))
+    for kind in (dict, OrderedDict)
+    for name in ("keys", "values", "items")
 }
 _Reducer = Callable[[Any], Any]
 
@@ -117,6 +124,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._type_variable
         if issubclass(kind, logging.Logger):
             return self._leaf
+        if kind in _VIEWS:
+            return _view
         if kind is io.TextIOWrapper or (kind.__module__, kind.__name__) in _REFUSED:
             return _refuse
         package = kind.__module__.partition(".")[0]
@@ -272,6 +281,13 @@ def importable(value: Any) -> bool:
     if not isinstance(name, str) or home is None or home.__name__ == "__main__":
         return False
     return functions.find(vars(home), name) is value
+
+
+def _view(view: Any) -> Any:
+    """Reduce a view of a dict to the call that makes it; cloudpickle would copy what it shows."""
+    kind, method = _VIEWS[type(view)]
+    (shown,) = (obj for obj in gc.get_referents(view) if isinstance(obj, kind))
+    return method, (shown,)
 
 
 def _refuse(value: Any) -> Any:

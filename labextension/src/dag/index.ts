@@ -1,7 +1,7 @@
 /** The pipeline as a drawing: pan, zoom, keyboard, statuses that change without a new layout. */
 
 import type { Component, Context } from '../context';
-import { fill, h, s } from '../dom';
+import { fill, focusedNear, h, s } from '../dom';
 import type { Graph, StepStates } from '../protocol';
 import { read, sized, type Geometry } from './geometry';
 import type { Layouter } from './layouter';
@@ -23,26 +23,36 @@ export class DagView implements Component {
   /** A step was opened: double click, Enter on the chosen one. */
   onOpen: (id: string) => void = () => undefined;
 
+  /** The reader made the drawing higher or lower. */
+  onHeight: (height: number) => void = () => undefined;
+
   /**
+   * @param height - as the reader chose it before; null: what the drawing needs.
    * @param layouter - Graphviz; without one the drawing keeps the simple layout.
    */
   constructor(
     host: HTMLElement,
     private readonly context: Context,
-    private readonly layouter: Layouter | null
+    private readonly layouter: Layouter | null,
+    height: number | null = null
   ) {
     this.node = h(
       'div',
       { class: 'kfnb-dag', 'data-layout': 'pending' },
+      this.below,
       this.canvas,
       this.tools()
     );
+    this.below.append(this.lines);
     this.canvas.append(this.ground);
     this.canvas.setAttribute(
       'aria-label',
       context.trans('Graph of the pipeline')
     );
     this.view.onChange = () => this.show();
+    if (height !== null) {
+      this.node.style.height = `${height}px`;
+    }
     this.listen();
     host.append(this.node);
     this.observer.observe(this.node);
@@ -110,6 +120,7 @@ export class DagView implements Component {
 
   dispose(): void {
     this.observer.disconnect();
+    clearTimeout(this.telling);
     this.next = null;
     this.scene = null;
     this.node.remove();
@@ -120,13 +131,14 @@ export class DagView implements Component {
     geometry: Geometry,
     layout: 'placeholder' | 'graphviz'
   ): void {
-    const focused = this.scene?.element.contains(document.activeElement)
+    const focused = this.scene?.nodes.contains(focusedNear(this.node))
       ? this.current
       : null;
     scene.place(geometry);
     if (this.scene !== scene) {
       this.scene = scene;
-      fill(this.ground, scene.element);
+      fill(this.ground, scene.nodes);
+      fill(this.lines, scene.edges);
     }
     this.next = null;
     this.walk = new Walk(scene.boxes, scene.graph.edges);
@@ -153,8 +165,17 @@ export class DagView implements Component {
     if (!this.geometry || !this.node.clientWidth) {
       return; // in a tab that is not seen
     }
-    const height = heightFor(this.geometry, this.node.clientWidth);
-    this.node.style.setProperty('--kfnb-dag-height', `${height}px`);
+    // Dragged by its corner, the element has a height of its own.
+    if (this.node.style.height) {
+      clearTimeout(this.telling);
+      this.telling = setTimeout(
+        () => this.onHeight(this.node.clientHeight),
+        500
+      );
+    } else {
+      const height = heightFor(this.geometry, this.node.clientWidth);
+      this.node.style.setProperty('--kfnb-dag-height', `${height}px`);
+    }
     const { clientWidth, clientHeight } = this.node;
     this.view.setSizes(this.geometry, {
       width: clientWidth,
@@ -169,11 +190,21 @@ export class DagView implements Component {
     this.pending = true;
     requestAnimationFrame(() => {
       this.pending = false;
-      this.ground.setAttribute('transform', this.view.transform);
-      const { scale } = this.view;
-      this.node.dataset.detail =
-        scale > 0.55 ? 'all' : scale > 0.3 ? 'names' : 'shapes';
+      for (const layer of [this.ground, this.lines]) {
+        layer.setAttribute('transform', this.view.transform);
+      }
+      this.detail();
     });
+  }
+
+  /** What can be read at this size is drawn, and nothing else. */
+  private detail(): void {
+    const { scale } = this.view;
+    const detail = scale > 0.55 ? 'all' : scale > 0.3 ? 'names' : 'shapes';
+    if (this.node.dataset.detail !== detail) {
+      this.node.dataset.detail = detail;
+    }
+    this.scene?.detail(detail === 'shapes');
   }
 
   private listen(): void {
@@ -339,7 +370,12 @@ export class DagView implements Component {
   }
 
   private readonly canvas = s('svg', { class: 'kfnb-canvas', role: 'group' });
+  private readonly below = s('svg', {
+    class: 'kfnb-canvas',
+    'aria-hidden': 'true'
+  });
   private readonly ground = s('g');
+  private readonly lines = s('g');
   private readonly view = new Viewport(this.canvas);
   private readonly observer = new ResizeObserver(() => this.resized());
   private scene: Scene | null = null;
@@ -350,4 +386,5 @@ export class DagView implements Component {
   private selected: string | null = null;
   private current: string | null = null;
   private pending = false;
+  private telling: ReturnType<typeof setTimeout> | undefined;
 }

@@ -14,7 +14,6 @@ const WIDEST = 248;
 /** Before the texts: margin, shape, gap; and the margin after them. */
 const LEFT = 36;
 const RIGHT = 12;
-const SHAPE = 16;
 
 export interface Fonts {
   readonly name: string;
@@ -34,36 +33,39 @@ export class NodeCard {
     const name = visible(step.name);
     const wanted = Math.ceil(textWidth(name, fonts.name)) + LEFT + RIGHT;
     this.size = [Math.min(WIDEST, Math.max(NARROWEST, wanted)), HEIGHT];
-    const inner = this.size[0] - LEFT - RIGHT;
+    this.room = this.size[0] - LEFT - RIGHT;
+    this.name.textContent = fitted(name, this.room, fonts.name);
+    const cut = this.name.textContent !== name;
     this.element = s(
       'g',
       { class: 'kfnb-node', 'data-id': step.id, role: 'button', tabindex: -1 },
+      cut && s('title', {}, name),
       this.ground,
       this.picture,
-      s(
-        'text',
-        { class: 'kfnb-node-name', x: LEFT, y: 18.5 },
-        fitted(name, inner, fonts.name)
-      ),
+      this.name,
       this.note
     );
-    if (step.on_exit) {
-      this.element.dataset.last = '';
-    }
-    const [width, height] = this.size;
-    for (const [key, value] of Object.entries({ width, height, rx: 6 })) {
-      this.ground.setAttribute(key, String(value));
-    }
     this.update(null);
   }
 
   /** Puts the card's centre where the layout says. */
   place(box: Box): void {
-    const [x, y] = [box.x - this.size[0] / 2, box.y - this.size[1] / 2];
-    this.element.setAttribute(
-      'transform',
-      `translate(${x.toFixed(1)} ${y.toFixed(1)})`
-    );
+    // Coordinates, not a transform: a thousand transforms make every frame slow.
+    [this.x, this.y] = [box.x - this.size[0] / 2, box.y - this.size[1] / 2];
+    const [width, height] = this.size;
+    set(this.ground, { x: this.x, y: this.y, width, height, rx: 6 });
+    const left = this.x + (this.state ? LEFT : RIGHT + 2);
+    set(this.name, { x: left, y: this.y + 18.5 });
+    set(this.note, { x: left, y: this.y + 34 });
+    this.draw();
+  }
+
+  /** Draws the status's shape larger, where nothing else can be read. */
+  enlarge(size: number): void {
+    if (size !== this.enlarged) {
+      this.enlarged = size;
+      this.draw();
+    }
   }
 
   /** Shows a state; touches only what is another than before. */
@@ -74,20 +76,25 @@ export class NodeCard {
       : cells(step.cells, context.trans);
     const done = state?.status === 'running' ? fraction(state) : null;
     const look = state ? `${state.status} ${done ?? ''}` : '';
+    this.state = state;
     if (look !== this.look) {
       this.look = look;
       this.element.dataset.status = state?.status ?? '';
-      fill(this.picture, ...(state ? shape(state.status, done) : [dot()]));
+      this.draw();
     }
     if (text !== this.text) {
       this.text = text;
-      this.note.textContent = fitted(
-        text,
-        this.size[0] - LEFT - RIGHT,
-        this.fonts.note
-      );
+      this.note.textContent = fitted(text, this.room, this.fonts.note);
       this.element.setAttribute('aria-label', this.spoken(text));
     }
+  }
+
+  private draw(): void {
+    const { state, enlarged: size } = this;
+    const done = state?.status === 'running' ? fraction(state) : null;
+    // A pipeline that is only shown has no statuses.
+    const spot = { x: this.x + 12 + 8, y: this.y + HEIGHT / 2, size };
+    fill(this.picture, ...(state ? shape(state.status, done, spot) : []));
   }
 
   private spoken(text: string): string {
@@ -102,20 +109,23 @@ export class NodeCard {
   }
 
   private readonly ground = s('rect', { class: 'kfnb-node-ground' });
-  private readonly picture = s('g', {
-    class: 'kfnb-node-shape',
-    transform: `translate(12 ${(HEIGHT - SHAPE) / 2})`
-  });
-  private readonly note = s('text', {
-    class: 'kfnb-node-note',
-    x: LEFT,
-    y: 34
-  });
+  private readonly picture = s('g', { class: 'kfnb-node-shape' });
+  private readonly name = s('text', { class: 'kfnb-node-name' });
+  private readonly note = s('text', { class: 'kfnb-node-note' });
+  private readonly room: number;
+  private state: StepState | null = null;
+  private x = 0;
+  private y = 0;
+  private enlarged = 1;
   private look: string | null = null;
   private text = '';
 }
 
-/** A pipeline that is only shown has no statuses. */
-function dot(): SVGElement {
-  return s('circle', { class: 'kfnb-full', cx: 8, cy: 8, r: 3 });
+function set(
+  element: SVGElement,
+  numbers: Readonly<Record<string, number>>
+): void {
+  for (const [name, value] of Object.entries(numbers)) {
+    element.setAttribute(name, String(Math.round(value * 10) / 10));
+  }
 }

@@ -14,7 +14,9 @@ const WIDEST_LABEL = 150;
 const MOST_LABELS = 60;
 
 export class Scene {
-  readonly element = s('g', { class: 'kfnb-scene' });
+  /** Cards and lines are drawn in layers of their own: a card that changes moves no line. */
+  readonly nodes = s('g', { class: 'kfnb-nodes' });
+  readonly edges = s('g', { class: 'kfnb-edges' });
   readonly cards: ReadonlyMap<string, NodeCard>;
   /** Where the cards are now; empty before the first layout. */
   boxes: ReadonlyMap<string, Box> = new Map();
@@ -34,18 +36,8 @@ export class Scene {
       this.touching.get(edge.source)?.push(drawn);
       this.touching.get(edge.target)?.push(drawn);
     }
-    this.element.append(
-      s(
-        'g',
-        { class: 'kfnb-edges', 'aria-hidden': 'true' },
-        ...this.lines.values()
-      ),
-      s(
-        'g',
-        { class: 'kfnb-nodes' },
-        ...[...this.cards.values()].map(card => card.element)
-      )
-    );
+    this.edges.append(...this.lines.values());
+    this.nodes.append(...[...this.cards.values()].map(card => card.element));
   }
 
   get sizes(): Sizes {
@@ -86,6 +78,13 @@ export class Scene {
     }
   }
 
+  /** From afar only the statuses' shapes are drawn, larger. */
+  detail(shapesOnly: boolean): void {
+    for (const card of this.cards.values()) {
+      card.enlarge(shapesOnly ? 2.3 : 1);
+    }
+  }
+
   /** Lets the edges of a step stand out; null: of none. */
   emphasise(id: string | null): void {
     for (const line of this.near) {
@@ -117,8 +116,13 @@ export class Scene {
     );
     return s(
       'text',
-      { class: 'kfnb-edge-label', x: x.toFixed(1), y: (y + 3.5).toFixed(1) },
-      text
+      {
+        class: 'kfnb-edge-label',
+        x: (x + 3).toFixed(1),
+        y: (y + 3.5).toFixed(1)
+      },
+      text,
+      text !== why && s('title', {}, why)
     );
   }
 

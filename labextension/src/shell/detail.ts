@@ -1,7 +1,7 @@
 /** Beside the graph: all that is known of the chosen step. */
 
 import type { Component, Context } from '../context';
-import { fill, h } from '../dom';
+import { fill, focusedNear, h } from '../dom';
 import { bytes, cells, clock, duration, plain, visible } from '../format';
 import type {
   GraphEdge,
@@ -43,6 +43,9 @@ export class Detail implements Component {
       fill(this.node);
       return;
     }
+    const focused = this.focusable().indexOf(
+      focusedNear(this.node) as HTMLElement
+    );
     const scrolled = this.node.dataset.id === step.id ? this.node.scrollTop : 0;
     this.node.dataset.id = step.id;
     const state = this.model.steps[step.id] ?? null;
@@ -51,17 +54,23 @@ export class Detail implements Component {
       this.node,
       this.head(step, state),
       state?.error && this.failure(state.error),
-      state && this.actions(state),
+      state && this.actions(step, state),
       this.facts(step, state),
       ...this.flows(step),
       state && this.values(state.outputs),
       this.options(step)
     );
     this.node.scrollTop = scrolled;
+    // A step that runs changes all the time: who is about to press a button stays there.
+    this.focusable()[focused]?.focus({ preventScroll: true });
   }
 
   dispose(): void {
     this.node.remove();
+  }
+
+  private focusable(): HTMLElement[] {
+    return [...this.node.querySelectorAll<HTMLElement>('button, a')];
   }
 
   private head(step: GraphNode, state: StepState | null): HTMLElement {
@@ -105,24 +114,35 @@ export class Detail implements Component {
     );
   }
 
-  private actions(state: StepState): HTMLElement {
+  private actions(step: GraphNode, state: StepState): HTMLElement {
     const { trans } = this.context;
-    const action = (label: string, tab: Tab): HTMLElement => {
+    const action = (label: string, act: () => void): HTMLElement => {
       const made = h(
         'button',
         { type: 'button', class: 'kfnb-button' },
         trans(label)
       );
-      made.addEventListener('click', () => this.onOpen(tab));
+      made.addEventListener('click', act);
       return made;
     };
+    const open = (tab: Tab) => (): void => this.onOpen(tab);
+    const executed = state.status === 'cached' || state.attempts > 0;
     return h(
       'div',
       { class: 'kfnb-actions' },
-      action('Log', 'logs'),
-      action('Outputs', 'outputs'),
-      state.notebook !== null &&
-        openNotebook(state.notebook, trans('Executed notebook'))
+      action('Log', open('logs')),
+      action('Outputs', open('outputs')),
+      state.notebook !== null
+        ? openNotebook(state.notebook, trans('Executed notebook'))
+        : executed &&
+            // Where runs are kept Jupyter shows no files, if it is not told to.
+            action('Executed notebook', () =>
+              this.context.post({
+                kind: 'notebook',
+                step: step.id,
+                attempt: null
+              })
+            )
     );
   }
 

@@ -3,7 +3,7 @@
 import type { Context } from '../context';
 import { fill, h } from '../dom';
 import { visible } from '../format';
-import type { Diagnostic, Graph } from '../protocol';
+import type { Diagnostic, Graph, RunWarning } from '../protocol';
 import { glyph } from '../status';
 
 /** Folded away, however many; nothing where there are none. */
@@ -50,6 +50,32 @@ function finding(one: Diagnostic, trans: Context['trans']): HTMLElement {
     )
   );
 }
+
+/** What the run warned of; nothing where it did not. */
+export function warnings(
+  told: readonly RunWarning[],
+  { trans }: Context
+): HTMLElement | null {
+  if (told.length === 0) {
+    return null;
+  }
+  const count = `${told.length} ${told.length === 1 ? trans('warning') : trans('warnings')}`;
+  return h(
+    'details',
+    { class: 'kfnb-findings', 'data-status': 'cancelled' },
+    h('summary', {}, `${count} ${trans('of the run')}`),
+    h('ul', {}, ...told.map(one => finding({ ...NOWHERE, ...one }, trans)))
+  );
+}
+
+const NOWHERE = {
+  code: '',
+  severity: 'warning',
+  remedy: '',
+  step: null,
+  cell: null,
+  line: null
+} as const;
 
 /** A line that says what happened, until something else is to be said. */
 export class Notice {

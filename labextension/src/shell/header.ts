@@ -3,7 +3,7 @@
 import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
 import { clock, duration, plain, visible } from '../format';
-import type { StepStatus } from '../protocol';
+import type { RunInfo, StepStatus } from '../protocol';
 import { glyph, STATUSES, word } from '../status';
 import type { PanelModel } from './model';
 
@@ -46,23 +46,30 @@ export class Header implements Component {
 
   update(): void {
     const { model, context } = this;
-    this.name.textContent = visible(model.graph.name);
-    this.name.title = model.graph.notebook ?? '';
     const { facts } = model;
-    fill(
-      this.status,
-      facts && glyph(model.lost ? 'cancelled' : facts.status),
-      facts &&
-        h(
-          'span',
-          {},
-          model.lost ? context.trans('Lost') : word(facts.status, context)
-        )
-    );
-    this.status.hidden = !facts;
-    this.status.dataset.status = model.lost
-      ? 'cancelled'
-      : (facts?.status ?? '');
+    const stands = JSON.stringify([
+      model.graph.name,
+      facts?.status,
+      model.lost
+    ]);
+    if (stands !== this.stood) {
+      this.stood = stands;
+      this.name.textContent = visible(model.graph.name);
+      this.name.title = visible(model.graph.notebook ?? '');
+      const status = model.lost ? 'cancelled' : (facts?.status ?? '');
+      fill(
+        this.status,
+        facts && glyph(status),
+        facts &&
+          h(
+            'span',
+            {},
+            model.lost ? context.trans('Lost') : word(facts.status, context)
+          )
+      );
+      this.status.hidden = !facts;
+      this.status.dataset.status = status;
+    }
     this.tell();
     this.count();
     const canStop = model.going && !model.lost;
@@ -87,6 +94,10 @@ export class Header implements Component {
 
   private tell(): void {
     const { run } = this.model;
+    if (run === this.told) {
+      return;
+    }
+    this.told = run;
     const { trans } = this.context;
     const parts: (Node | string)[] = [];
     if (run) {
@@ -114,6 +125,15 @@ export class Header implements Component {
     for (const { status } of Object.values(model.steps)) {
       numbers.set(status, (numbers.get(status) ?? 0) + 1);
     }
+    const all = JSON.stringify([
+      ...numbers,
+      model.graph.nodes.length,
+      !model.facts
+    ]);
+    if (all === this.counted) {
+      return;
+    }
+    this.counted = all;
     const found = STATUSES.filter(status => numbers.has(status));
     this.counts.toggleAttribute('data-many', found.length > 3);
     fill(
@@ -254,6 +274,9 @@ export class Header implements Component {
   private readonly stop: HTMLButtonElement;
   private readonly resume: HTMLButtonElement;
   private asked: Command | null = null;
+  private told: RunInfo | null | undefined;
+  private counted = '';
+  private stood = '';
   private timer: ReturnType<typeof setInterval> | undefined;
 }
 

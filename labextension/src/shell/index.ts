@@ -12,10 +12,12 @@ import type { Source } from '../source';
 import { word } from '../status';
 import { StepTable } from '../table';
 import { Detail } from './detail';
-import { findings, Notice } from './findings';
+import { findings, Notice, warnings } from './findings';
 import { Header } from './header';
+import { saveNotebook } from './links';
+import { keepKeys } from './keys';
 import { PanelModel } from './model';
-import { Picker } from './picker';
+import { Reader, type StepView } from './reader';
 import { Tabs } from './tabs';
 
 const TITLES: readonly (readonly [Tab, string])[] = [
@@ -51,9 +53,7 @@ export class PipelinePanel implements Component {
     this.tabs.bar.hidden = only;
     this.node = h('section', {
       class: 'kfnb-view',
-      'aria-label': trans('Pipeline'),
-      // Keys typed in here are not the notebook's shortcuts.
-      'data-lm-suppress-shortcuts': 'true'
+      'aria-label': trans('Pipeline')
     });
     this.header = new Header(this.node, context, this.model);
     this.node.append(
@@ -74,6 +74,7 @@ export class PipelinePanel implements Component {
     this.detail.onOpen = name => this.tabs.show(name);
     this.tabs.onShow = name => this.shown(name);
     this.leave = [
+      keepKeys(this.node),
       context.theme.connect(() => this.facts()),
       context.busy.connect(() => this.facts()),
       source.onMessage(message => this.take(message)),
@@ -81,7 +82,6 @@ export class PipelinePanel implements Component {
     ];
     host.append(this.node);
     this.selected = this.model.node(selected) ? selected : null;
-    fill(this.findings, findings(this.model.graph, context));
     this.facts();
     this.tabs.show(
       this.tabs.has(tab) && (this.model.run || STATIC.includes(tab))
@@ -104,7 +104,7 @@ export class PipelinePanel implements Component {
   }
 
   private take(message: FromKernel): void {
-    const { dag, table, chart, logs, outputs, compare } = this;
+    const { dag, chart, logs, outputs, compare } = this;
     const { graph } = this.model;
     const steps = this.model.take(message);
     switch (message.kind) {
@@ -132,6 +132,9 @@ export class PipelinePanel implements Component {
       case 'compare':
         compare?.show(message);
         break;
+      case 'notebook':
+        saveNotebook(message.name, message.text);
+        break;
       case 'said':
         this.said.say(message.text, message.level);
         break;
@@ -139,7 +142,6 @@ export class PipelinePanel implements Component {
         // A newer kernel may say more than this page knows.
         break;
     }
-    table?.select(this.selected);
   }
 
   private restyle(steps: Record<string, StepState>): void {
@@ -150,7 +152,7 @@ export class PipelinePanel implements Component {
     if (this.selected !== null && this.selected in steps) {
       this.detail.show(this.selected);
     }
-    this.pickers.forEach(picker => picker.refresh());
+    this.readers.forEach(reader => reader.update(steps));
   }
 
   /** The source's snapshot was set anew. */
@@ -159,7 +161,6 @@ export class PipelinePanel implements Component {
     const { graph } = model;
     model.read();
     if (model.graph !== graph) {
-      fill(this.findings, findings(model.graph, this.context));
       this.dag?.setGraph(model.graph, model.steps);
       this.table?.setGraph(model.graph, model.steps);
     }
@@ -170,13 +171,22 @@ export class PipelinePanel implements Component {
   private facts(): void {
     const { model, context, node } = this;
     const { trans } = context;
-    node.dataset.theme = context.theme.value;
-    node.dataset.run = model.run?.id ?? '';
-    node.dataset.status = model.facts?.status ?? '';
+    const data = {
+      theme: context.theme.value,
+      run: model.run?.id ?? '',
+      status: model.facts?.status ?? ''
+    };
+    for (const [name, value] of Object.entries(data)) {
+      // Styles of everything below hang on these: set only what changed.
+      if (node.dataset[name] !== value) {
+        node.dataset[name] = value;
+      }
+    }
     this.header.update();
     for (const [tab] of TITLES) {
       this.tabs.offer(tab, model.run !== null || STATIC.includes(tab));
     }
+    this.find();
     this.busy.say(context.busy.value ? this.waiting() : null);
     this.gone.say(
       model.lost
@@ -186,6 +196,18 @@ export class PipelinePanel implements Component {
         : (model.facts?.error ?? null),
       model.lost ? 'warning' : 'error'
     );
+  }
+
+  private find(): void {
+    const { graph, warnings: told } = this.model;
+    if (this.found[0] !== graph.diagnostics || this.found[1] !== told) {
+      this.found = [graph.diagnostics, told];
+      fill(
+        this.findings,
+        findings(graph, this.context),
+        warnings(told, this.context)
+      );
+    }
   }
 
   private waiting(): string {
@@ -239,12 +261,8 @@ export class PipelinePanel implements Component {
       this.parts.set(tab, this.made(tab, this.tabs.panel(tab)));
     }
     const step = this.selected ?? this.interesting();
-    if (
-      (tab === 'logs' || tab === 'outputs') &&
-      step !== null &&
-      this.opened.get(tab) !== step
-    ) {
-      this.open(tab, step, null);
+    if (step !== null) {
+      this.readers.get(tab)?.show(step);
     }
   }
 
@@ -252,8 +270,14 @@ export class PipelinePanel implements Component {
     const { context, model } = this;
     switch (tab) {
       case 'dag': {
-        const dag = (this.dag = new DagView(host, context, this.layouter));
+        const dag = (this.dag = new DagView(
+          host,
+          context,
+          this.layouter,
+          this.source.ui.height
+        ));
         dag.onSelect = id => this.choose(id);
+        dag.onHeight = height => this.source.keep({ height });
         dag.onOpen = () => this.tabs.show(model.run ? 'logs' : 'table');
         dag.setGraph(model.graph, model.steps);
         dag.select(this.selected);
@@ -272,11 +296,19 @@ export class PipelinePanel implements Component {
         this.chart.setSeries(model.series);
         return this.chart;
       case 'logs':
-        this.picker(tab, host);
-        return (this.logs = new LogView(host, context));
+        return this.reader(
+          tab,
+          host,
+          true,
+          place => (this.logs = new LogView(place, context))
+        );
       case 'outputs':
-        this.picker(tab, host);
-        return (this.outputs = new OutputsView(host, context));
+        return this.reader(
+          tab,
+          host,
+          false,
+          place => (this.outputs = new OutputsView(place, context))
+        );
       case 'compare': {
         this.compare = new CompareView(host, context);
         const { compare } = this.source.ui;
@@ -287,16 +319,16 @@ export class PipelinePanel implements Component {
     }
   }
 
-  private picker(tab: Tab, host: HTMLElement): void {
-    const picker = new Picker(host, this.context, this.model);
-    picker.onPick = (step, attempt) => this.open(tab, step, attempt);
-    this.pickers.set(tab, picker);
-  }
-
-  private open(tab: Tab, step: string, attempt: number | null): void {
-    this.opened.set(tab, step);
-    this.pickers.get(tab)?.show(step, attempt);
-    (tab === 'logs' ? this.logs : this.outputs)?.open(step, attempt);
+  private reader(
+    tab: Tab,
+    host: HTMLElement,
+    grows: boolean,
+    make: (host: HTMLElement) => StepView
+  ): Reader {
+    const reader = new Reader(host, this.context, this.model, make, grows);
+    reader.onPick = step => this.choose(step);
+    this.readers.set(tab, reader);
+    return reader;
   }
 
   /** The step that one most likely wants to read about: the one that failed, or runs. */
@@ -325,9 +357,9 @@ export class PipelinePanel implements Component {
   });
   private readonly leave: readonly (() => void)[];
   private readonly parts = new Map<Tab, Component>();
-  private readonly pickers = new Map<Tab, Picker>();
-  private readonly opened = new Map<Tab, string>();
+  private readonly readers = new Map<Tab, Reader>();
   private readonly heard = new Map<string, string>();
+  private found: readonly unknown[] = [];
   private heardRun: string | undefined;
   private dag: DagView | null = null;
   private table: StepTable | null = null;

@@ -22,6 +22,18 @@ export function openNotebook(path: string, text: string): HTMLElement {
   );
 }
 
+/** Gives the reader a notebook as a file, as Jupyter's own "Download" does. */
+export function saveNotebook(name: string, text: string): void {
+  const file = new Blob([text], { type: 'application/x-ipynb+json' });
+  const url = URL.createObjectURL(file);
+  const link = h('a', { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  // The browser may still be about to read it.
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
+}
+
 /** Where this front end opens notebooks: JupyterLab's or Notebook 7's address, with a slash. */
 function baseUrl(): string | null {
   const config = document.getElementById('jupyter-config-data')?.textContent;

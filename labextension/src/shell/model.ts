@@ -8,6 +8,7 @@ import type {
   Point,
   RunInfo,
   RunStatus,
+  RunWarning,
   Series,
   StateMessage,
   StepState
@@ -28,6 +29,7 @@ export class PanelModel {
   /** Null for a pipeline that is only shown. */
   facts: Facts | null = null;
   steps: Record<string, StepState> = {};
+  warnings: readonly RunWarning[] = [];
 
   constructor(private readonly source: Source) {
     this.graph = source.graph;
@@ -79,6 +81,7 @@ export class PanelModel {
     this.seq = state.seq;
     this.facts = state;
     this.steps = { ...state.steps };
+    this.warn(state.warnings);
     for (const series of state.metrics) {
       const known = this.logged.get(key(series));
       if (!known || known.points.length < series.points.length) {
@@ -105,6 +108,7 @@ export class PanelModel {
     this.seq = message.seq;
     this.facts = message;
     Object.assign(this.steps, message.steps);
+    this.warn(message.warnings ?? []);
     if (message.edges?.length || message.dot !== undefined) {
       const known = new Set(this.graph.edges.map(edge => edge.id));
       const added = (message.edges ?? []).filter(edge => !known.has(edge.id));
@@ -115,6 +119,15 @@ export class PanelModel {
       };
     }
     return message.steps;
+  }
+
+  /** Warnings are told all, or only the new ones: each is shown once. */
+  private warn(told: readonly RunWarning[]): void {
+    const known = new Set(this.warnings.map(one => JSON.stringify(one)));
+    const added = told.filter(one => !known.has(JSON.stringify(one)));
+    if (added.length) {
+      this.warnings = [...this.warnings, ...added];
+    }
   }
 
   private takeMetrics(message: MetricsMessage): void {

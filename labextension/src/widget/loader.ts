@@ -5,6 +5,7 @@
  * is young. Until it is there, and where no kernel is, the steps are told as a list.
  */
 import type { Engine, Model, Rendering } from './host';
+import { settle } from './place';
 
 interface Entry {
   readonly engine: Promise<Engine>;
@@ -14,18 +15,18 @@ interface Entry {
 
 const PATIENCE = 4000;
 
-function entryOf(hash: string): Entry {
+function entries(): Map<string, Entry> {
   const page = globalThis as { [key: symbol]: Map<string, Entry> | undefined };
-  const entries = (page[Symbol.for('kfnb.engine')] ??= new Map<
-    string,
-    Entry
-  >());
-  let entry = entries.get(hash);
+  return (page[Symbol.for('kfnb.engine')] ??= new Map<string, Entry>());
+}
+
+function entryOf(hash: string): Entry {
+  let entry = entries().get(hash);
   if (!entry) {
     let arrived!: Entry['arrived'];
     const engine = new Promise<Engine>(resolve => (arrived = resolve));
     entry = { engine, arrived, asked: -Infinity };
-    entries.set(hash, entry);
+    entries().set(hash, entry);
   }
   return entry;
 }
@@ -44,8 +45,11 @@ async function engineFor(model: Model): Promise<Engine> {
       entry.arrived(import(url) as Promise<Engine>);
     }
   };
+  let tries = 1;
   const ask = (): void => {
-    if (Date.now() - entry.asked > PATIENCE) {
+    // Who asked in vain asks less often: another view's kernel may be the one that answers.
+    if (Date.now() - entry.asked > PATIENCE * tries) {
+      tries += 1;
       entry.asked = Date.now();
       model.send({ kind: 'hello', have: false });
     }
@@ -55,6 +59,10 @@ async function engineFor(model: Model): Promise<Engine> {
   ask();
   try {
     return await entry.engine;
+  } catch (error) {
+    // The next view asks again.
+    entries().delete(model.get('engine') as string);
+    throw error;
   } finally {
     clearInterval(timer);
     model.off('msg:custom', onMessage);
@@ -103,10 +111,29 @@ async function render({ model, el }: Rendering): Promise<() => void> {
     note.textContent =
       'The kernel is busy or not running; the live view follows when it answers.';
   }, 1000);
-  const engine = await engineFor(model);
-  clearTimeout(timer);
-  box.remove();
-  return engine.render({ model, el });
+  try {
+    const engine = await engineFor(model);
+    box.remove();
+    return engine.render({ model, el });
+  } catch (error) {
+    note.textContent = `The live view could not be loaded: ${String(error)}`;
+    return () => box.remove();
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
-export default { render };
+/** A widget with a place of its own is shown there; ipywidgets need not show it anywhere. */
+function initialize({
+  model
+}: Pick<Rendering, 'model'>): (() => void) | undefined {
+  const place = model.get('place') as string | undefined;
+  if (!place || !model.get('engine')) {
+    return undefined;
+  }
+  return settle(place, async el =>
+    (await engineFor(model)).render({ model, el })
+  );
+}
+
+export default { initialize, render };

@@ -21,6 +21,7 @@ const ANSWERS: Readonly<Partial<Record<ToKernel['kind'], FromKernel['kind']>>> =
     hello: 'state',
     'follow-log': 'log',
     outputs: 'outputs',
+    notebook: 'notebook',
     metrics: 'metrics',
     compare: 'compare',
     command: 'said'
@@ -66,7 +67,8 @@ export class WidgetSource implements Source {
 
   post(message: ToKernel): void {
     const answer = ANSWERS[message.kind];
-    if (answer) {
+    // Of a pipeline that is only shown there is nothing new to tell.
+    if (answer && (message.kind !== 'hello' || this.run)) {
       this.awaited.add(answer);
       this.timer ??= setTimeout(() => (this.late.value = true), PATIENCE);
     }
@@ -97,7 +99,11 @@ export class WidgetSource implements Source {
   }
 
   private readonly hear = (message: FromKernel): void => {
-    if (this.awaited.delete(message.kind) && this.awaited.size === 0) {
+    const answered = this.awaited.delete(message.kind);
+    if (message.kind === 'said') {
+      this.awaited.clear(); // what could not be done is answered by a sentence
+    }
+    if ((answered || message.kind === 'said') && this.awaited.size === 0) {
       clearTimeout(this.timer);
       this.timer = undefined;
       this.late.value = false;

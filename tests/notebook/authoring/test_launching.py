@@ -20,6 +20,8 @@ def executed(source: str) -> str:
         "%load_ext kfnb",
         "%reload_ext kfnb",
         "%pipeline show",
+        "shown = %pipeline status",
+        "print(get_ipython().run_line_magic('pipeline', 'status'))",
         "%pipeline run --detach",
         'kfnb.run("train.ipynb")',
         'run = kfnb.run("train.ipynb", {"lr": 0.1}, wait=True)',
@@ -185,3 +187,9 @@ def test_lines_that_are_setup_wherever_they_stand(magic: str) -> None:
 )
 def test_other_lines_are_not(source: str) -> None:
     assert not declared(("step:a", source)).setup_lines
+
+
+def test_below_a_step_line_too() -> None:
+    """The line looks like a cell magic and is none: what stands for the rest is executed."""
+    kept = executed("%%step b\nfor n in [1]:\n    %pipeline run\n    print(n)").split("\n")
+    assert kept[:4] == ["# %%step b", "for n in [1]:", "    pass", "    print(n)"]

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kfnb.notebook.magic import claim_of
+from kfnb.notebook.magic import FLAGS, claim_of
+from kfnb.notebook.options import KEYS
 from tests.notebook.authoring.book import cell, codes, declared, only, step, steps
 
 
@@ -161,3 +162,10 @@ def test_in_a_text_it_means_nothing(source: str) -> None:
 def test_any_line_is_read(words: str) -> None:
     found = declared(("", f"%%step {words}\nx = 1"))
     assert [c for s in found.steps for c in s.cells] == [0]
+
+
+def test_what_the_line_knows_is_what_there_is_to_say() -> None:
+    """Help and completion are made of this table, so nothing may be missing in it."""
+    known = {flag.name.removeprefix("--") for flag in FLAGS}
+    assert known == {*KEYS, "after", "changes", "no-cache", "on-exit"}
+    assert all(flag.help for flag in FLAGS)

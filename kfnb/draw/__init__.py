@@ -1,0 +1,33 @@
+"""A pipeline as text for a terminal, as DOT, and as SVG.
+
+Names are whatever a person typed: nothing here trusts them. Control characters are
+shown, not sent; DOT is written by the ``graphviz`` package with ids of our own; SVG holds
+shapes and escaped text only.
+"""
+
+from __future__ import annotations
+
+from kfnb.draw.dot import dot, short_reason, skeleton, svg
+from kfnb.draw.picture import picture
+from kfnb.draw.shape import cells_of, drawn_edges, layers, reason
+from kfnb.draw.terminal import ASCII, UNICODE, Line, text
+from kfnb.draw.words import shortened, visible, width_of
+
+__all__ = [
+    "ASCII",
+    "UNICODE",
+    "Line",
+    "cells_of",
+    "dot",
+    "drawn_edges",
+    "layers",
+    "picture",
+    "reason",
+    "short_reason",
+    "shortened",
+    "skeleton",
+    "svg",
+    "text",
+    "visible",
+    "width_of",
+]

@@ -1,0 +1,280 @@
+"""A pipeline as SVG that stands for itself: no script, no style sheet, no font, no reference.
+
+It is what a saved notebook shows where nothing lives any more, so it must be small, readable
+on light and dark pages, and say each status by shape and word besides colour. The places come
+from the system's Graphviz, or from a small layout of our own; the painting is always ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from html import escape
+from textwrap import wrap
+
+from kfnb.draw.dot import MOST_LABELS, short_reason, skeleton
+from kfnb.draw.graphviz_places import by_graphviz
+from kfnb.draw.layered import layered
+from kfnb.draw.places import Line, Places, Point, Task
+from kfnb.draw.shape import EdgeShape, PipelineShape, cells_of, drawn_edges, reason
+from kfnb.draw.words import pixels_of, shortened, visible
+
+MOST_STEPS = 200
+"""A pipeline of more steps is shown as a field of squares: its graph would be a web."""
+
+_LONGEST_NAME, _LONGEST_NOTE = 30, 34
+_LONGEST_LINE, _MOST_LINES = 90, 5
+_NAME, _SMALL = 13, 11
+_BOX_HEIGHT, _GLYPH, _PAD = 44.0, 30.0, 12.0
+_INCH = 72.0
+_SQUARE, _IN_A_ROW = 12, 50
+
+_FONT = "system-ui,-apple-system,Segoe UI,Helvetica,Arial,sans-serif"
+
+# A plain value first: programs that know no variables (LaTeX's way to PDF) take that one.
+_FG = 'fill="#1f2328" style="fill:var(--jp-content-font-color1,#1f2328)"'
+_FG2 = 'fill="#59636e" style="fill:var(--jp-content-font-color2,#59636e)"'
+_BG = 'fill="#ffffff" style="fill:var(--jp-layout-color0,#ffffff)"'
+# A reason stands on its line: a rim of the page's colour keeps it readable.
+_ON_LINE = (
+    'paint-order="stroke" fill="#59636e" stroke="#ffffff" stroke-width="4" style="'
+    'fill:var(--jp-content-font-color2,#59636e);stroke:var(--jp-layout-color0,#ffffff)"'
+)
+
+_TONES: Mapping[str, tuple[str, str]] = {
+    "pending": ("#6e7781", "#ffffff"),
+    "running": ("#0969da", "#ddf1ff"),
+    "succeeded": ("#116329", "#dcf5e3"),
+    "cached": ("#116329", "#f4fcf6"),
+    "failed": ("#b3001b", "#ffe6e8"),
+    "skipped": ("#6e7781", "#f0f1f2"),
+    "cancelled": ("#8a5a00", "#fff4d6"),
+}
+"""Stroke and fill by status."""
+
+_MARKS: Mapping[str, str] = {
+    "running": "M-1.8-3.2l5.2 3.2l-5.2 3.2z",
+    "succeeded": "M-3.1.3l2.2 2.2l4.1-4.7",
+    "cached": "M-3.1.3l2.2 2.2l4.1-4.7",
+    "failed": "M-2.5-2.5l5 5m0-5l-5 5",
+    "skipped": "M-2.8 0h5.6",
+    "cancelled": "M-2.2-2.2h4.4v4.4h-4.4z",
+}
+
+
+def picture(
+    pipeline: PipelineShape,
+    statuses: Mapping[str, str] | None = None,
+    *,
+    notes: Mapping[str, str] | None = None,
+    more_edges: Iterable[EdgeShape] = (),
+    captions: Sequence[str] = (),
+) -> str:
+    """Draw a pipeline as SVG, with or without Graphviz on this machine.
+
+    Parameters
+    ----------
+    statuses
+        Status of each step of a run.
+    notes
+        A few words for each step beside its status: a duration, the cell that failed.
+    more_edges
+        Dependencies that only the run showed; drawn dashed.
+    captions
+        Sentences below the name: which run, when it was so.
+    """
+    if len(pipeline.steps) > MOST_STEPS:
+        size, body = _field(pipeline, statuses)
+    else:
+        size, body = _graph(pipeline, statuses, notes or {}, drawn_edges(pipeline, more_edges))
+    lines = [shortened(visible(pipeline.name), _LONGEST_NAME * 2)]
+    for caption in captions:
+        lines += wrap(visible(caption), _LONGEST_LINE, max_lines=_MOST_LINES, placeholder=" …")
+    widest = max(pixels_of(text, _NAME) for text in lines) + 2 * _PAD
+    width, top = max(size[0], widest), 10.0 + 18 * len(lines)
+    height = top + size[1]
+    told = escape(_told(pipeline, statuses))
+    return "".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" ',
+            f'width="{_n(width)}" height="{_n(height)}" style="max-width:100%;height:auto" ',
+            f'role="img" aria-label="{told}" font-family="{_FONT}">',
+            f'<rect width="100%" height="100%" rx="4" {_BG}/>',
+            *_header(lines),
+            f'<g transform="translate(0 {_n(top)})">',
+            *body,
+            "</g></svg>",
+        ]
+    )
+
+
+def _told(pipeline: PipelineShape, statuses: Mapping[str, str] | None) -> str:
+    """Say in words what the picture shows."""
+    count = len(pipeline.steps)
+    said = f"{visible(pipeline.name)}: {count:,} step{'' if count == 1 else 's'}"
+    counts = Counter((statuses or {}).values())
+    parts = [f"{number:,} {status}" for status, number in counts.most_common()]
+    return ", ".join([said, *parts])
+
+
+def _header(lines: Sequence[str]) -> Iterator[str]:
+    for n, line in enumerate(lines):
+        look = f'font-size="{_NAME + 1}" font-weight="600" {_FG}' if n == 0 else ""
+        look = look or f'font-size="{_SMALL + 1}" {_FG2}'
+        yield f'<text x="{_n(_PAD)}" y="{20 + 18 * n}" {look}>{escape(line)}</text>'
+
+
+def _graph(
+    pipeline: PipelineShape,
+    statuses: Mapping[str, str] | None,
+    notes: Mapping[str, str],
+    edges: Sequence[EdgeShape],
+) -> tuple[tuple[float, float], list[str]]:
+    texts = []
+    for name, step in pipeline.steps.items():
+        said = cells_of(step)
+        if statuses is not None:
+            said = " · ".join(filter(None, (statuses.get(name, "pending"), notes.get(name))))
+        texts.append(
+            (shortened(visible(name), _LONGEST_NAME), shortened(visible(said), _LONGEST_NOTE))
+        )
+    glyph = _GLYPH if statuses is not None else _PAD
+    widths = [
+        max(96.0, glyph + _PAD + max(pixels_of(a, _NAME), pixels_of(b, _SMALL))) for a, b in texts
+    ]
+    places = _places(pipeline, edges, widths)
+    known = {(edge.source, edge.target) for edge in pipeline.edges}
+    body = ['<g fill="none" stroke="#7d8590" stroke-width="1.2">']
+    for edge, line in zip(edges, places.lines, strict=True):
+        body.append(_line(edge, line, found=(edge.source, edge.target) not in known))
+    body.append('</g><g fill="#7d8590">')
+    body += [f'<path d="{_arrow(line)}"/>' for line in places.lines]
+    body.append(f'</g><g font-size="{_SMALL}" text-anchor="middle" {_ON_LINE}>')
+    for edge, line in zip(edges, places.lines, strict=True):
+        if line.label is not None:
+            x, y = line.label
+            text = escape(short_reason(edge))
+            body.append(f'<text x="{_n(x)}" y="{_n(y + 4)}">{text}</text>')
+    body.append("</g>")
+    for n, (name, words) in enumerate(zip(pipeline.steps, texts, strict=True)):
+        status = None if statuses is None else statuses.get(name, "pending")
+        body.append(_box(name, words, status, places.boxes[n], widths[n]))
+    return places.size, body
+
+
+def _places(pipeline: PipelineShape, edges: Sequence[EdgeShape], widths: Sequence[float]) -> Places:
+    ids = {name: n for n, name in enumerate(pipeline.steps)}
+    bare = len(edges) > MOST_LABELS
+    task = Task(
+        boxes=[(width, _BOX_HEIGHT) for width in widths],
+        edges=[(ids[edge.source], ids[edge.target]) for edge in edges],
+        labels=[
+            None if bare else (pixels_of(short_reason(edge), _SMALL) + 6, 16.0) for edge in edges
+        ],
+        last=ids.get(pipeline.on_exit or ""),
+    )
+    sizes = {
+        name: (width / _INCH, _BOX_HEIGHT / _INCH)
+        for name, width in zip(pipeline.steps, widths, strict=True)
+    }
+    dot = skeleton(pipeline, more_edges=edges, sizes=sizes)
+    return by_graphviz(dot, task) or layered(task)
+
+
+def _line(edge: EdgeShape, line: Line, *, found: bool) -> str:
+    first, *rest = line.points
+    curves = " ".join(f"{_n(x)} {_n(y)}" for x, y in rest)
+    dash = ""
+    if found:
+        dash = ' stroke-dasharray="6 4"'
+    elif not edge.names and not edge.files:
+        dash = ' stroke-dasharray="1.5 3"'
+    why = f"seen in the run: {reason(edge)}" if found else reason(edge)
+    told = escape(f"{visible(edge.source)} → {visible(edge.target)}: {why}")
+    path = f"M{_n(first[0])} {_n(first[1])}C{curves}"
+    return f'<path d="{path}"{dash}><title>{told}</title></path>'
+
+
+def _arrow(line: Line) -> str:
+    """Give a small triangle at the end of a line, in its direction."""
+    x, y = line.points[-1]
+    back = next((p for p in reversed(line.points[:-1]) if p != (x, y)), (x, y - 1))
+    angle = math.atan2(y - back[1], x - back[0])
+    corners: list[Point] = [
+        (x - 8 * math.cos(angle + turn), y - 8 * math.sin(angle + turn)) for turn in (-0.42, 0.42)
+    ]
+    path = "L".join(f"{_n(a)} {_n(b)}" for a, b in [(x, y), *corners])
+    return f"M{path}z"
+
+
+def _box(name: str, words: tuple[str, str], status: str | None, at: Point, width: float) -> str:
+    stroke, fill = _TONES.get(status or "pending", _TONES["pending"])
+    dash = ' stroke-dasharray="4 3"' if status == "pending" else ""
+    thick = "2" if status in ("running", "failed") else "1.2"
+    left, top = at[0] - width / 2, at[1] - _BOX_HEIGHT / 2
+    text = left + (_PAD if status is None else _GLYPH)
+    told = escape(f"{visible(name)}: {words[1]}")
+    return "".join(
+        [
+            f"<g><title>{told}</title>",
+            f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(width)}" height="{_n(_BOX_HEIGHT)}" ',
+            f'rx="6" fill="{fill}" stroke="{stroke}" stroke-width="{thick}"{dash}/>',
+            "" if status is None else _glyph(status, (left + 17, at[1])),
+            (
+                f'<text x="{_n(text)}" y="{_n(at[1] - 3)}" font-size="{_NAME}" fill="#1f2328">'
+                f"{escape(words[0])}</text>"
+            ),
+            (
+                f'<text x="{_n(text)}" y="{_n(at[1] + 13)}" font-size="{_SMALL}" fill="#424a53">'
+                f"{escape(words[1])}</text></g>"
+            ),
+        ]
+    )
+
+
+def _glyph(status: str, at: Point) -> str:
+    """Give the shape that says a status without colour."""
+    stroke = _TONES.get(status, _TONES["pending"])[0]
+    full = status in ("succeeded", "failed")
+    ring = f'fill="{stroke if full else "#ffffff"}" stroke="{stroke}" stroke-width="1.4"'
+    dash = "" if status in _MARKS else ' stroke-dasharray="2.4 2.5"'
+    parts = [f'<circle r="7" {ring}{dash}/>']
+    if status in _MARKS:
+        solid = stroke if status in ("running", "cancelled") else "none"
+        ink = "#ffffff" if full else stroke
+        parts.append(
+            f'<path d="{_MARKS[status]}" fill="{solid}" stroke="{ink}" stroke-width="1.6"/>'
+        )
+    return f'<g transform="translate({_n(at[0])} {_n(at[1])})">{"".join(parts)}</g>'
+
+
+def _field(
+    pipeline: PipelineShape, statuses: Mapping[str, str] | None
+) -> tuple[tuple[float, float], list[str]]:
+    """Draw one square for each step, and say how many have which status."""
+    squares: dict[str, list[str]] = {}
+    for n, name in enumerate(pipeline.steps):
+        status = (statuses or {}).get(name, "pending")
+        x, y = n % _IN_A_ROW * _SQUARE, n // _IN_A_ROW * _SQUARE
+        squares.setdefault(status, []).append(f"M{x} {y}h9v9h-9z")
+    bottom = (math.ceil(len(pipeline.steps) / _IN_A_ROW)) * _SQUARE + 10
+    body = [f'<g transform="translate({_n(_PAD)} 0)">']
+    for row, (status, paths) in enumerate(squares.items()):
+        stroke, fill = _TONES.get(status, _TONES["pending"])
+        inner = stroke if status in ("succeeded", "failed", "running") else fill
+        body.append(f'<path d="{"".join(paths)}" fill="{inner}" stroke="{stroke}"/>')
+        told = f"{len(paths):,} steps" + ("" if statuses is None else f" {status}")
+        y = bottom + 18 * row
+        body.append(_glyph(status, (8, y + 4)) if statuses is not None else "")
+        body.append(
+            f'<text x="22" y="{y + 8}" font-size="{_SMALL + 1}" {_FG}>{escape(told)}</text>'
+        )
+    body.append("</g>")
+    height = bottom + 18 * len(squares) + _PAD
+    return (_IN_A_ROW * _SQUARE + 2 * _PAD, height), body
+
+
+def _n(number: float) -> str:
+    """Write a number as short as it can be."""
+    return f"{number:.1f}".removesuffix(".0")

@@ -1,0 +1,81 @@
+"""A pipeline as lines of text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kfnb.draw.shape import EdgeShape, PipelineShape, cells_of, layers, reason
+from kfnb.draw.words import shortened, visible, width_of
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The strokes of a terminal that may or may not know more than ASCII."""
+
+    begin: str = "──"
+    end: str = "──▶"
+
+
+UNICODE = Line()
+ASCII = Line("--", "-->")
+
+
+def text(pipeline: PipelineShape, *, width: int = 100, line: Line = UNICODE) -> str:
+    """Draw a pipeline as lines of text: each step once, below it the edges that lead to it.
+
+    Parameters
+    ----------
+    width
+        Columns of the terminal; reasons that would not fit are shortened.
+    line
+        :data:`ASCII` for a terminal that knows no other strokes.
+    """
+    return "\n".join(_lines(pipeline, width, line))
+
+
+def _lines(pipeline: PipelineShape, width: int, line: Line) -> Iterator[str]:
+    count = len(pipeline.steps)
+    yield f"{visible(pipeline.name)}: {count} step{'' if count == 1 else 's'}"
+    if pipeline.parameters:
+        said = ", ".join(
+            f"{p.name} = {p.expression or repr(p.default)}" for p in pipeline.parameters
+        )
+        yield shortened(f"parameters: {visible(said)}", width)
+    found = layers(pipeline)
+    number = len(str(len(found)))
+    into: dict[str, list[EdgeShape]] = {}
+    for edge in pipeline.edges:
+        into.setdefault(edge.target, []).append(edge)
+    for depth, steps in enumerate(found, 1):
+        yield ""
+        for n, step in enumerate(steps):
+            head = str(depth).rjust(number) if n == 0 else " " * number
+            name = shortened(visible(step.name), max(20, width - number - 30))
+            exits = ", runs last whatever happened" if step.name == pipeline.on_exit else ""
+            yield f"{head}  {name}  ({cells_of(step)}{exits})"
+            for edge in into.get(step.name, ()):
+                yield _edge(edge, " " * (number + 4), width, line)
+
+
+def _edge(edge: EdgeShape, margin: str, width: int, line: Line) -> str:
+    names = [shortened(visible(name), 40) for name in (edge.source, edge.target)]
+    fixed = width_of(f"{margin}{names[0]} {line.begin}{line.end} {names[1]}")
+    why = _fitting(reason(edge), max(20, width - fixed))
+    return f"{margin}{names[0]} {line.begin}{why}{line.end} {names[1]}"
+
+
+def _fitting(why: str, most: int) -> str:
+    """Leave out the last of many reasons, and say how many."""
+    if len(why) <= most:
+        return why
+    parts = why.split(", ")
+    kept = len(parts)
+    while kept > 1 and len(_counted(parts, kept)) > most:
+        kept -= 1
+    return shortened(_counted(parts, kept), most)
+
+
+def _counted(parts: list[str], kept: int) -> str:
+    left = len(parts) - kept
+    return ", ".join(parts[:kept]) + (f", +{left}" if left else "")

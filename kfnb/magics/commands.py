@@ -1,0 +1,83 @@
+"""The commands of ``%pipeline``; what they have in common with the command line is its own."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from kfnb.notebook.nearest import did_you_mean
+
+_COMMANDS = {
+    "show": ("kfnb.magics.looking", "Draw the steps, and why each edge is there."),
+    "check": ("kfnb.magics.looking", "Say what is wrong with the notebook, before anything runs."),
+    "run": ("kfnb.magics.running", "Run the notebook as a pipeline, and show how it goes."),
+    "status": ("kfnb.magics.looking", "Say how a run is going, or how it went."),
+    "logs": ("kfnb.magics.looking", "Print what a step printed."),
+    "stop": ("kfnb.magics.running", "Stop a run; what is done stays done."),
+    "resume": ("kfnb.magics.running", "Go on with a run that failed, was stopped or lost."),
+    "runs": ("kfnb.magics.looking", "List the runs of this notebook, newest first."),
+    "compare": ("kfnb.magics.looking", "Lay runs side by side."),
+    "load": ("kfnb.magics.values", "Bring a value of a run into this kernel."),
+    "debug": (
+        "kfnb.magics.debugging",
+        "Bring a failed step's inputs and parameters into this kernel.",
+    ),
+}
+_EPILOG = """\b
+Examples:
+  %pipeline show
+  %pipeline run -p lr=0.1 -p layers={layers} --no-wait
+  %pipeline logs train -f
+  %pipeline load train.model
+  %pipeline debug train
+
+\b
+The commands act on the notebook as it is saved. A RUN is an id, the beginning of one,
+or latest; where none is said, it is the latest of this notebook. {name} stands for a
+variable of this kernel.
+"""
+
+
+class Commands(click.Group):
+    """A group that imports its commands late, and guesses what a wrong word meant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        """List the commands in the order of a first use."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names."""
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], _COMMANDS, f"There are: {', '.join(_COMMANDS)}.")
+            raise click.UsageError(f'%pipeline has no command "{args[0]}". {hint}')
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, said) for name, (_, said) in _COMMANDS.items()])
+
+
+@click.group(
+    cls=Commands,
+    epilog=_EPILOG,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.pass_context
+def pipeline(ctx: click.Context) -> Any:
+    """Show, check and run the pipeline of this notebook."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

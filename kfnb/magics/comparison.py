@@ -1,0 +1,70 @@
+"""Runs side by side as lines of text, where no page shows them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from kfnb.api.handle import Run
+from kfnb.cli.common import duration, number
+from kfnb.draw import shortened, visible, width_of
+
+_WIDEST = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line: its name, what it shows for each run, and what counts as a difference."""
+
+    name: str
+    shown: Sequence[str]
+    compared: Sequence[str] = ()
+
+
+def table(runs: Sequence[Run]) -> str:
+    """Write a line for each parameter, metric and step; ``*`` marks those that differ."""
+    rows = [Row("", [run.id for run in runs]), *_rows(runs)]
+    first = max(width_of(row.name) for row in rows)
+    widths = [max(width_of(row.shown[n]) for row in rows) for n in range(len(runs))]
+    lines = []
+    for row in rows:
+        mark = "*" if len(set(row.compared)) > 1 else " "
+        cells = (_padded(value, width) for value, width in zip(row.shown, widths, strict=True))
+        lines.append(f"{mark} {_padded(row.name, first)}  {'  '.join(cells)}".rstrip())
+    return "\n".join(lines)
+
+
+def _rows(runs: Sequence[Run]) -> Iterator[Row]:
+    statuses = [run.status for run in runs]
+    yield Row("status", statuses, statuses)
+    yield Row(
+        "started", [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(r.created)) for r in runs]
+    )
+    yield Row("took", [duration(run.duration) for run in runs])
+    parameters = [run.parameters for run in runs]
+    for name in _names(parameters):
+        values = [repr(given[name]) if name in given else "" for given in parameters]
+        yield Row(f"parameter {_cell(name)}", [_cell(value) for value in values], values)
+    metrics = [run.metrics for run in runs]
+    for name in _names(metrics):
+        values = [number(given[name]) if name in given else "" for given in metrics]
+        yield Row(f"metric {_cell(name)}", values, values)
+    for name in _names([run.steps for run in runs]):
+        found = [run.steps.get(name) for run in runs]
+        # How long a step took is never the same, and a cached result is one all the same.
+        ends = [step.status.replace("cached", "succeeded") if step else "" for step in found]
+        took = [f"{s.status} {duration(s.duration)}".rstrip() if s else "" for s in found]
+        yield Row(f"step {_cell(name)}", took, ends)
+
+
+def _names(tables: Iterable[Iterable[str]]) -> list[str]:
+    return list(dict.fromkeys(name for table in tables for name in table))
+
+
+def _cell(text: str) -> str:
+    return shortened(visible(text), _WIDEST)
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - width_of(text))

@@ -1,0 +1,105 @@
+"""Diagnostics as a notebook shows them: HTML with links to the cells, and the same as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from kfnb.draw import shortened, visible
+from kfnb.magics.whereabouts import opens_links_elsewhere
+from kfnb.pipeline import Diagnostic, Pipeline
+
+if TYPE_CHECKING:
+    from kfnb.magics.session import Session
+
+_COLOURS = {"error": "var(--jp-error-color1, #c21f2c)", "warning": "var(--jp-warn-color1, #9a6700)"}
+_MARKS = {"error": "✗", "warning": "▲"}
+_SOURCE = 160
+
+
+def show_problems(session: Session, pipeline: Pipeline) -> None:
+    """Show the diagnostics of a pipeline, if there are any."""
+    if pipeline.diagnostics:
+        show_diagnostics(session, pipeline, pipeline.diagnostics)
+
+
+def show_diagnostics(
+    session: Session, pipeline: Pipeline, diagnostics: Sequence[Diagnostic], *, head: str = ""
+) -> None:
+    """Show diagnostics, errors first: as HTML where that is shown, else as lines.
+
+    Parameters
+    ----------
+    head
+        What stands above them.
+    """
+    found = sorted(diagnostics, key=lambda d: d.severity != "error")
+    text = "\n".join([*(visible(f"{d.severity}: {d}") for d in found), *([head] if head else [])])
+    if not session.in_notebook:
+        print(text)
+        return
+    leads_there = session.has_page and not opens_links_elsewhere()
+    page = Path(pipeline.path or "").name if leads_there else None
+    shown = {"text/plain": text, "text/html": html(pipeline, found, head=head, page=page)}
+    session.display(shown, raw=True)
+
+
+def html(
+    pipeline: Pipeline,
+    diagnostics: Sequence[Diagnostic],
+    *,
+    head: str = "",
+    page: str | None = None,
+) -> str:
+    """Write diagnostics as HTML; whatever a notebook holds is text in it.
+
+    Parameters
+    ----------
+    page
+        File name of the notebook, for the links: JupyterLab takes ``NAME#cell-id=ID`` to the
+        cell. None for an exported page, in which ``#cell-id=ID`` alone leads there, and where
+        such a link would open the notebook once more.
+    """
+    parts = [f"<div><b>{escape(visible(head))}</b></div>"] if head else []
+    parts += [_item(pipeline, found, page) for found in diagnostics]
+    return f'<div class="kfnb-diagnostics">{"".join(parts)}</div>'
+
+
+def summary(diagnostics: Sequence[Diagnostic]) -> str:
+    """Count errors and warnings."""
+    errors = sum(d.severity == "error" for d in diagnostics)
+    counts = ((errors, "error"), (len(diagnostics) - errors, "warning"))
+    return ", ".join(f"{n or 'no'} {what}{'' if n == 1 else 's'}" for n, what in counts)
+
+
+def cell_link(pipeline: Pipeline, cell: int, text: str, page: str | None) -> str:
+    """Link a text to a cell of the notebook."""
+    target = f"{quote(page) if page else ''}#cell-id={quote(pipeline.cells[cell].id)}"
+    return f'<a href="{escape(target)}">{escape(text)}</a>'
+
+
+def _item(pipeline: Pipeline, found: Diagnostic, page: str | None) -> str:
+    colour = _COLOURS[found.severity]
+    where = source = ""
+    if found.cell is not None and 0 <= found.cell < len(pipeline.cells):
+        line = f", line {found.line}" if found.line is not None else ""
+        where = f" {cell_link(pipeline, found.cell, f'cell {found.cell}{line}', page)}"
+        source = _line(pipeline.cells[found.cell].source, found.line)
+    return (
+        f'<div style="border-left:3px solid {colour};padding:0 0 0 .6em;margin:.5em 0">'
+        f'<div><span style="color:{colour}">{_MARKS[found.severity]} {found.severity}</span> '
+        f"<code>{escape(found.code)}</code>{where}</div>"
+        f"<div>{escape(visible(found.message))}.</div>"
+        f"{source}<div><i>{escape(visible(found.remedy))}</i></div></div>"
+    )
+
+
+def _line(source: str, number: int | None) -> str:
+    lines = source.splitlines()
+    if number is None or not 1 <= number <= len(lines) or not lines[number - 1].strip():
+        return ""
+    shown = shortened(visible(lines[number - 1].strip().expandtabs(4)), _SOURCE)
+    return f"<div><code>{escape(shown)}</code></div>"

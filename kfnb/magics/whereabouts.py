@@ -1,0 +1,221 @@
+"""Where the notebook is whose cells a kernel executes: Jupyter's protocol does not say.
+
+What says it, in this order: VS Code names the file in the kernel; the Jupyter server that
+started the kernel lists its sessions, which follow a notebook that is renamed or saved
+under another name; the server names it in the kernel's environment when the kernel starts;
+nbconvert, papermill and their like have it on their command line; and a file beside the
+kernel that holds every cell executed so far is it, if there is one only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import ssl
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 1.0
+"""Seconds that the Jupyter server has to answer."""
+
+_PROGRAMS = re.compile(r"(?:(?:jupyter-)?(nbconvert|papermill|nbclient)|jupyter-(execute|run))")
+_ANY_ADDRESS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_MOST_FILES, _MOST_BYTES = 200, 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A notebook's path.
+
+    Parameters
+    ----------
+    edited
+        Whether it is open in a front end, where it may have changes that are not saved.
+    note
+        What to tell a person about how it was found.
+    """
+
+    path: Path
+    edited: bool = False
+    note: str = ""
+
+
+def find(shell: Any) -> Place | None:
+    """Find the notebook of the kernel that we are in; None if nothing tells."""
+    named = shell.user_ns.get("__vsc_ipynb_file__")
+    if isinstance(named, str) and Path(named).is_file():
+        return Place(Path(named), edited=True)
+    served = _served(_kernel_id())
+    if served is not None:
+        return Place(served, edited=True)
+    session = Path(os.environ.get("JPY_SESSION_NAME") or "")
+    if session.suffix == ".ipynb" and session.is_file():
+        return Place(session, edited=True)
+    inputs = [text for text in shell.history_manager.input_hist_raw if text.strip()]
+    program = executing_program()
+    if program is not None:
+        return _of_program(program, inputs)
+    return _beside(inputs)
+
+
+def unknown(*, in_notebook: bool) -> str:
+    """Say that it cannot be known which notebook is meant."""
+    if in_notebook:
+        return (
+            "It cannot be known here where this notebook is saved. Save it, or name it: "
+            "%pipeline COMMAND --notebook PATH"
+        )
+    return "There is no notebook here. Name one: %pipeline COMMAND --notebook PATH"
+
+
+# The Jupyter server
+
+
+def _kernel_id() -> str | None:
+    """Return the id under which the server knows this kernel."""
+    with contextlib.suppress(Exception):  # no kernel of ipykernel's
+        from ipykernel.connect import get_connection_file
+
+        found = re.fullmatch(r"kernel-(.+)\.json", Path(get_connection_file()).name)
+        return found[1] if found else None
+    return None
+
+
+def _served(kernel: str | None) -> Path | None:
+    """Ask the server that started this kernel which notebook it belongs to."""
+    server = _server(os.environ.get("JPY_PARENT_PID")) if kernel else None
+    if server is None:
+        return None
+    for session in _sessions(server):
+        if (session.get("kernel") or {}).get("id") != kernel or session.get("type") != "notebook":
+            continue
+        # Documents that several people edit have a name before their path.
+        told = str(session.get("path") or "")
+        for path in (told, told.partition(":")[2]):
+            found = Path(str(server.get("root_dir") or ".")) / path
+            if path and found.is_file():
+                return found
+    return None
+
+
+def _server(parent: str | None) -> dict[str, Any] | None:
+    """Read what the server that is our parent says of itself."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    for kind in ("jpserver", "nbserver"):
+        with contextlib.suppress(OSError, ValueError):
+            plain = json.loads((Path(jupyter_runtime_dir()) / f"{kind}-{parent}.json").read_bytes())
+            if isinstance(plain, dict) and plain.get("port") and not plain.get("sock"):
+                return plain
+    return None
+
+
+def _sessions(server: dict[str, Any]) -> list[dict[str, Any]]:
+    from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
+
+    host = str(server.get("hostname") or "")
+    host = _ANY_ADDRESS.get(host, host)
+    scheme = "https" if server.get("secure") else "http"
+    base = str(server.get("base_url") or "/")
+    token = server.get("token") or os.environ.get("JUPYTERHUB_API_TOKEN")
+    secure = ssl.create_default_context()
+    if host in _LOOPBACK:  # it signs for itself, if at all
+        secure.check_hostname = False
+        secure.verify_mode = ssl.CERT_NONE
+    request = Request(f"{scheme}://{host}:{server['port']}{base}api/sessions")  # noqa: S310
+    if token:
+        request.add_header("Authorization", f"token {token}")
+    opener = build_opener(ProxyHandler({}), HTTPSHandler(context=secure))
+    with contextlib.suppress(OSError, ValueError), opener.open(request, timeout=PATIENCE) as reply:
+        found = json.loads(reply.read())
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return []
+
+
+# Programs that execute notebooks
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program that executes notebooks: its name, and the notebooks on its command line."""
+
+    name: str
+    notebooks: tuple[Path, ...]
+
+
+@cache
+def executing_program() -> Program | None:
+    """Tell which program executes this kernel's cells; None if a person does."""
+    words, folder = _parent()
+    for name in _names(words):
+        if (found := _PROGRAMS.fullmatch(name)) is not None:
+            books = (folder / word for word in words if word.endswith(".ipynb"))
+            return Program(found[1] or found[2], tuple(book for book in books if book.is_file()))
+    return None
+
+
+def opens_links_elsewhere() -> bool:
+    """Whether the page opens a link to its own notebook in another tab, as Notebook 7 does.
+
+    The kernel knows no page, but which program's server it belongs to.
+    """
+    return not {"jupyter-notebook", "notebook"}.isdisjoint(_names(_parent()[0]))
+
+
+@cache
+def _parent() -> tuple[list[str], Path]:
+    """Return the command line of the process that started the kernel, and where it works."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error, ValueError, OSError):
+        parent = psutil.Process(int(os.environ.get("JPY_PARENT_PID") or os.getppid()))
+        return parent.cmdline(), Path(parent.cwd())
+    return [], Path()
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    """Return what may name a program: interpreter, script or -m MODULE, jupyter's subcommand."""
+    return [Path(word).name for word in words[:4]]
+
+
+def _of_program(program: Program, inputs: Sequence[str]) -> Place | None:
+    """Choose the notebook that is executed: papermill's first, else the one with our cells."""
+    books = program.notebooks[:1] if program.name == "papermill" else program.notebooks
+    if len(books) > 1:
+        books = tuple(book for book in books if _holds(book, inputs))
+    return Place(books[0]) if len(books) == 1 else None
+
+
+# Files
+
+
+def _beside(inputs: Sequence[str]) -> Place | None:
+    """Find the one notebook in the working directory that has every cell executed so far."""
+    found = [path for path in _notebooks(Path.cwd()) if _holds(path, inputs)]
+    if len(found) != 1 or not inputs:
+        return None
+    note = f"This notebook was found by its cells: {found[0]}. --notebook PATH names another."
+    return Place(found[0], edited=True, note=note)
+
+
+def _notebooks(folder: Path) -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        for path in sorted(folder.glob("*.ipynb"))[:_MOST_FILES]:
+            if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+                yield path
+
+
+def _holds(path: Path, inputs: Iterable[str]) -> bool:
+    """Whether a notebook has all these cells; what papermill injects is nobody's."""
+    try:
+        plain = json.loads(path.read_bytes())
+        sources = {"".join(cell["source"]).strip() for cell in plain["cells"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    return all(text.strip() in sources for text in inputs if not text.startswith("# Parameters\n"))

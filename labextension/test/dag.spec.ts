@@ -1,0 +1,255 @@
+import { DagView, type Layouter } from '../src/dag';
+import { graphviz } from '../src/dag/graphviz';
+import { visible } from '../src/format';
+import { DIAMOND, expectInert, graph, HOSTILE, page, state } from './samples';
+
+const settled = (): Promise<void> =>
+  new Promise(resolve => setTimeout(resolve, 20));
+
+class Counting implements Layouter {
+  asked = 0;
+
+  async layout(dot: string): Promise<string> {
+    this.asked += 1;
+    return graphviz(dot);
+  }
+}
+
+async function drawn(
+  pipeline = DIAMOND
+): Promise<{ dag: DagView; layouter: Counting }> {
+  await graphviz('digraph {}'); // is loaded
+  const layouter = new Counting();
+  const dag = new DagView(document.body, page().context, layouter);
+  dag.setGraph(pipeline);
+  await settled();
+  expect(dag.node.dataset.layout).toBe('graphviz');
+  return { dag, layouter };
+}
+
+function card(dag: DagView, id: string): SVGGElement {
+  return dag.node.querySelector<SVGGElement>(`.kfnb-node[data-id="${id}"]`)!;
+}
+
+function press(element: Element, key: string): boolean {
+  return element.dispatchEvent(
+    new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true })
+  );
+}
+
+afterEach(() => document.body.replaceChildren());
+
+describe('the graph', () => {
+  it('draws every step by name and every edge, laid out by Graphviz', async () => {
+    const { dag } = await drawn();
+    const names = [...dag.node.querySelectorAll('.kfnb-node-name')].map(
+      text => text.textContent
+    );
+    expect(names).toEqual(['load', 'split', 'fit', 'check', 'report']);
+    const edges = [...dag.node.querySelectorAll('.kfnb-edge')];
+    expect(edges.map(edge => edge.getAttribute('data-id'))).toEqual([
+      'e0',
+      'e1',
+      'e2',
+      'e3',
+      'e4'
+    ]);
+    for (const edge of edges) {
+      expect(edge.querySelector('.kfnb-edge-line')?.getAttribute('d')).toMatch(
+        /^M[-\d. ]+C/
+      );
+    }
+  });
+
+  it('says why each edge is there', async () => {
+    const { dag } = await drawn();
+    const reasons = [...dag.node.querySelectorAll('.kfnb-edge-label')].map(
+      one => one.textContent
+    );
+    expect(reasons).toEqual(['x0', 'x1', 'x1', 'x2', 'x3']);
+  });
+
+  it('restyles a step when its status changes, without a new layout', async () => {
+    const { dag, layouter } = await drawn();
+    const before = card(dag, 'n2');
+    const place = before.querySelector('rect')?.getAttribute('x');
+    dag.setStates({ n2: state('running', { cells_done: 1, cells_total: 4 }) });
+    dag.setStates({ n2: state('failed') });
+    expect(layouter.asked).toBe(1);
+    expect(card(dag, 'n2')).toBe(before);
+    expect(before.dataset.status).toBe('failed');
+    expect(before.querySelector('rect')?.getAttribute('x')).toBe(place);
+    expect(card(dag, 'n1').dataset.status).toBe('');
+  });
+
+  it('tells a status by a word and a shape, not by colour alone', async () => {
+    const { dag } = await drawn();
+    const shapes = new Set<string>();
+    const statuses = [
+      'pending',
+      'running',
+      'succeeded',
+      'cached',
+      'failed',
+      'skipped',
+      'cancelled'
+    ] as const;
+    for (const status of statuses) {
+      dag.setStates({ n0: state(status) });
+      const element = card(dag, 'n0');
+      expect(element.getAttribute('aria-label')?.toLowerCase()).toContain(
+        status
+      );
+      expect(
+        element.querySelector('.kfnb-node-note')?.textContent?.toLowerCase()
+      ).toContain(status);
+      const parts = [...element.querySelectorAll('.kfnb-node-shape > *')];
+      shapes.add(
+        parts
+          .map(
+            part =>
+              `${part.getAttribute('class') ?? ''} ${part.getAttribute('d') ?? ''}`
+          )
+          .join()
+      );
+    }
+    expect(shapes.size).toBe(statuses.length);
+  });
+
+  it('shows how far a running step is, and in which cell one failed', async () => {
+    const { dag } = await drawn();
+    dag.setStates({ n0: state('running', { cells_done: 3, cells_total: 7 }) });
+    expect(card(dag, 'n0').textContent).toContain('3/7');
+    const error = {
+      ename: 'ValueError',
+      evalue: 'no',
+      cell: 5,
+      line: 2,
+      summary: 'ValueError: no',
+      remedy: null,
+      class: null
+    };
+    dag.setStates({ n0: state('failed', { error }) });
+    expect(card(dag, 'n0').textContent).toContain('cell 5');
+  });
+
+  it('keeps the drawing and the statuses when an edge is found at run time', async () => {
+    const { dag } = await drawn();
+    dag.setStates({ n0: state('succeeded') });
+    const found = {
+      ...DIAMOND.edges[0]!,
+      id: 'e5',
+      source: 'n0',
+      target: 'n4',
+      found: true
+    };
+    dag.setGraph(
+      { ...DIAMOND, edges: [...DIAMOND.edges, found] },
+      { n0: state('succeeded') }
+    );
+    expect(card(dag, 'n4')).not.toBeNull();
+    await settled();
+    expect(
+      dag.node.querySelector('[data-id="e5"]')?.getAttribute('data-kind')
+    ).toBe('found');
+    expect(dag.node.querySelector('[data-id="e5"] path')).not.toBeNull();
+    expect(card(dag, 'n0').dataset.status).toBe('succeeded');
+  });
+
+  it('draws a simple layout where Graphviz cannot be had', async () => {
+    jest.spyOn(console, 'warn').mockImplementation(() => undefined);
+    const dag = new DagView(document.body, page().context, {
+      layout: () => Promise.reject(new Error('no WebAssembly here'))
+    });
+    dag.setGraph(DIAMOND);
+    await new Promise(resolve => setTimeout(resolve, 300));
+    expect(dag.node.dataset.layout).toBe('placeholder');
+    expect(dag.node.querySelectorAll('.kfnb-node')).toHaveLength(5);
+    expect(dag.node.querySelectorAll('.kfnb-edge-line')).toHaveLength(5);
+  });
+});
+
+describe('the keyboard', () => {
+  it('walks along the edges and among neighbours', async () => {
+    const { dag } = await drawn();
+    const at = (): string | null =>
+      document.activeElement?.getAttribute('data-id') ?? null;
+    card(dag, 'n0').focus();
+    press(card(dag, 'n0'), 'ArrowDown');
+    expect(at()).toBe('n1');
+    press(document.activeElement!, 'ArrowDown');
+    const middle = at();
+    expect(['n2', 'n3']).toContain(middle);
+    const sideways =
+      middle === 'n2'
+        ? ['ArrowRight', 'ArrowLeft']
+        : ['ArrowLeft', 'ArrowRight'];
+    press(document.activeElement!, sideways[0]!);
+    press(document.activeElement!, sideways[0]!);
+    expect(at()).toBe(middle === 'n2' ? 'n3' : 'n2');
+    press(document.activeElement!, 'ArrowDown');
+    expect(at()).toBe('n4');
+    press(document.activeElement!, 'Home');
+    expect(at()).toBe('n0');
+    press(document.activeElement!, 'ArrowUp');
+    expect(at()).toBe('n0');
+  });
+
+  it('reaches the graph with one Tab: one step is in the tab order', async () => {
+    const { dag } = await drawn();
+    expect(dag.node.querySelectorAll('.kfnb-node[tabindex="0"]')).toHaveLength(
+      1
+    );
+    card(dag, 'n3').dispatchEvent(new FocusEvent('focusin', { bubbles: true }));
+    const inOrder = [...dag.node.querySelectorAll('.kfnb-node[tabindex="0"]')];
+    expect(inOrder).toEqual([card(dag, 'n3')]);
+  });
+
+  it('chooses with Enter, opens with Enter again, lets go with Escape', async () => {
+    const { dag } = await drawn();
+    const chosen: (string | null)[] = [];
+    const opened: string[] = [];
+    dag.onSelect = id => chosen.push(id);
+    dag.onOpen = id => opened.push(id);
+    press(card(dag, 'n1'), 'Enter');
+    expect(card(dag, 'n1').getAttribute('aria-pressed')).toBe('true');
+    press(card(dag, 'n1'), 'Enter');
+    press(card(dag, 'n1'), 'Escape');
+    expect(chosen).toEqual(['n1', null]);
+    expect(opened).toEqual(['n1']);
+  });
+
+  it('leaves keys alone that mean nothing here', async () => {
+    const { dag } = await drawn();
+    expect(press(card(dag, 'n1'), 'a')).toBe(true);
+    expect(press(card(dag, 'n1'), 'ArrowDown')).toBe(false);
+  });
+});
+
+describe('hostile names', () => {
+  it('are text, shown as they are or written out', async () => {
+    const pipeline = graph(
+      HOSTILE,
+      HOSTILE.slice(1).map((_, n) => [n, n + 1] as const)
+    );
+    const evil = {
+      ...pipeline,
+      edges: pipeline.edges.map((edge, n) => ({
+        ...edge,
+        why: HOSTILE[n] ?? ''
+      }))
+    };
+    const { dag } = await drawn(evil);
+    expectInert(dag.node);
+    HOSTILE.forEach((name, n) => {
+      const label = card(dag, `n${n}`).getAttribute('aria-label');
+      expect(label?.startsWith(visible(name))).toBe(true);
+    });
+  });
+
+  it('cannot hide behind a status that no one knows', async () => {
+    const { dag } = await drawn();
+    dag.setStates({ n0: state('"><script>' as never) });
+    expectInert(dag.node);
+  });
+});

@@ -1,0 +1,53 @@
+import { bytes, cells, duration, visible } from '../src/format';
+
+const same = (text: string): string => text;
+
+describe('visible', () => {
+  it.each([
+    ['träge 🎲', 'träge 🎲'],
+    ['\u001b[31m', '\\x1b[31m'],
+    ['a\nb', 'a\\nb'],
+    ['\u202egnp.exe', '\\u202egnp.exe'],
+    ['\u200bzero', '\\u200bzero'],
+    ['👩‍🔬', '👩‍🔬'],
+    ['\ud800', '\\ud800']
+  ])('writes out what does not show: %j', (text, expected) => {
+    expect(visible(text)).toBe(expected);
+  });
+});
+
+describe('duration', () => {
+  it.each([
+    [0.4242, '0.42 s'],
+    [7.26, '7.3 s'],
+    [9.97, '10 s'],
+    [59.7, '1 min 00 s'],
+    [185, '3 min 05 s'],
+    [7620, '2 h 07 min'],
+    [100 * 3600, '4 d 4 h']
+  ])('%d seconds', (seconds, expected) => {
+    expect(duration(seconds)).toBe(expected);
+  });
+});
+
+describe('cells', () => {
+  it.each([
+    [[], 'no cells'],
+    [[3], 'cell 3'],
+    [[3, 4, 5, 8], 'cells 3–5, 8']
+  ])('%j', (numbers, expected) => {
+    expect(cells(numbers, same)).toBe(expected);
+  });
+});
+
+describe('bytes', () => {
+  it.each([
+    [512, '512 B'],
+    [80_000, '80 kB'],
+    [1_430_000, '1.4 MB'],
+    [999_600, '1.0 MB'],
+    [3e15, '3000 TB']
+  ])('%d', (size, expected) => {
+    expect(bytes(size)).toBe(expected);
+  });
+});

@@ -1,0 +1,77 @@
+import { PanelModel } from '../src/shell/model';
+import { Reader, type StepView } from '../src/shell/reader';
+import { DIAMOND, page, RUN, snapshot, state, Told } from './samples';
+
+function made(grows: boolean) {
+  const opened: [string, number | null][] = [];
+  const model = new PanelModel(
+    new Told(DIAMOND, RUN, snapshot({ n0: state('running') }))
+  );
+  const view: StepView = {
+    node: document.createElement('div'),
+    open: (step, attempt) => opened.push([step, attempt]),
+    dispose: () => undefined
+  };
+  const reader = new Reader(
+    document.body,
+    page().context,
+    model,
+    () => view,
+    grows
+  );
+  const go = (more: Parameters<typeof state>[1]): void => {
+    const steps = { n0: state('running', more) };
+    Object.assign(model.steps, steps);
+    reader.update(steps);
+  };
+  return { reader, opened, go };
+}
+
+beforeEach(() => jest.useFakeTimers());
+afterEach(() => {
+  jest.useRealTimers();
+  document.body.replaceChildren();
+});
+
+describe('what a step wrote', () => {
+  it('is of the next attempt as soon as it begins, where the last was asked for', () => {
+    const { reader, opened, go } = made(true);
+    reader.show('n0');
+    go({ attempts: 2 });
+    expect(opened).toEqual([
+      ['n0', null],
+      ['n0', null]
+    ]);
+  });
+
+  it('is not asked for again where it is told as it grows', () => {
+    const { reader, opened, go } = made(true);
+    reader.show('n0');
+    go({ cells_done: 1 });
+    jest.advanceTimersByTime(10_000);
+    reader.show('n0');
+    expect(opened).toHaveLength(1);
+  });
+
+  it('is looked at every two seconds otherwise, however often the step changes', () => {
+    const { reader, opened, go } = made(false);
+    reader.show('n0');
+    for (let done = 0; done < 40; done += 1) {
+      go({ cells_done: done });
+      jest.advanceTimersByTime(100);
+    }
+    expect(opened).toHaveLength(3);
+  });
+
+  it('is not looked at while nobody sees it, but when somebody does', () => {
+    const { reader, opened, go } = made(false);
+    reader.show('n0');
+    document.body.hidden = true;
+    go({ cells_done: 1 });
+    jest.advanceTimersByTime(10_000);
+    expect(opened).toHaveLength(1);
+    document.body.hidden = false;
+    reader.show('n0');
+    expect(opened).toHaveLength(2);
+  });
+});

@@ -1,0 +1,503 @@
+import { PipelinePanel } from '../src/shell';
+import type { Diagnostic, StepError, Tab } from '../src/protocol';
+import {
+  DIAMOND,
+  expectInert,
+  graph,
+  HOSTILE,
+  page,
+  RUN,
+  snapshot,
+  state,
+  Told
+} from './samples';
+
+const ERROR: StepError = {
+  ename: 'ValueError',
+  evalue: 'inconsistent numbers of samples',
+  cell: 5,
+  line: 3,
+  summary: 'ValueError: inconsistent numbers of samples',
+  remedy: 'Look at it with %pipeline debug fit.',
+  class: 'user code'
+};
+const STEPS = {
+  n0: state('cached', { why: 'nothing changed' }),
+  n1: state('succeeded', { duration: 1.5, why: 'code changed in cell 3' }),
+  n2: state('failed', { error: ERROR, attempts: 2 }),
+  n3: state('running', { cells_done: 1, cells_total: 2 }),
+  n4: state('pending')
+};
+
+function shown(source = new Told(DIAMOND, RUN, snapshot(STEPS))) {
+  const made = page();
+  const panel = new PipelinePanel(document.body, made.context, source, null);
+  return { ...made, panel, source };
+}
+
+function find(selector: string): HTMLElement {
+  const found = document.querySelector<HTMLElement>(selector);
+  if (!found) {
+    throw new Error(`nothing is ${selector}`);
+  }
+  return found;
+}
+
+function button(text: string): HTMLButtonElement {
+  const all = [...document.querySelectorAll('button')];
+  return all.find(one => one.textContent === text && !one.hidden)!;
+}
+
+function tab(name: Tab): HTMLElement {
+  return find(`[role=tab][data-tab=${name}]`);
+}
+
+afterEach(() => document.body.replaceChildren());
+
+describe('the header', () => {
+  it('tells the run, its status and how many steps stand how', () => {
+    shown();
+    const header = find('.kfnb-header').textContent;
+    expect(header).toContain('digits');
+    expect(header).toContain(RUN.id);
+    expect(header).toContain('Running');
+    expect(header).toContain('lr = 0.1');
+    const counts = [...document.querySelectorAll('.kfnb-counts li')].map(
+      one => one.textContent
+    );
+    expect(counts).toEqual([
+      '1running',
+      '1failed',
+      '1succeeded',
+      '1cached',
+      '1pending'
+    ]);
+  });
+
+  it('stops a run only when one says so twice', () => {
+    const { posted } = shown();
+    button('Stop').click();
+    expect(posted).toEqual([]);
+    expect(find('.kfnb-confirm').getAttribute('role')).toBe('alertdialog');
+    expect(document.activeElement?.textContent).toBe('Keep running');
+    button('Stop the run').click();
+    expect(posted).toEqual([{ kind: 'command', name: 'stop' }]);
+    expect(document.querySelector('.kfnb-confirm')).toBeNull();
+  });
+
+  it('forgets the question on Escape, and when the run ends meanwhile', () => {
+    const { posted, source } = shown();
+    button('Stop').click();
+    find('.kfnb-confirm').dispatchEvent(
+      new KeyboardEvent('keydown', { key: 'Escape', bubbles: true })
+    );
+    expect(document.querySelector('.kfnb-confirm')).toBeNull();
+    button('Stop').click();
+    source.say({
+      kind: 'state',
+      ...snapshot({}, { seq: 2, status: 'succeeded', driver: 'ended' })
+    });
+    expect(document.querySelector('.kfnb-confirm')).toBeNull();
+    expect(button('Stop')).toBeUndefined();
+    expect(posted).toEqual([]);
+  });
+
+  it('says that nobody drives the run, and offers to resume it', () => {
+    const { posted } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS, { driver: 'lost since 12:00' }))
+    );
+    expect(find('.kfnb-gone').textContent).toContain('Nobody drives this run');
+    expect(find('.kfnb-status').textContent).toBe('Lost');
+    expect(button('Stop')).toBeUndefined();
+    button('Resume').click();
+    button('Resume the run').click();
+    expect(posted).toEqual([{ kind: 'command', name: 'resume' }]);
+  });
+
+  it('gives the executed notebook of a step as a file', () => {
+    const { posted, source } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n0' })
+    );
+    button('Executed notebook').click();
+    expect(posted).toContainEqual({
+      kind: 'notebook',
+      step: 'n0',
+      attempt: null
+    });
+    const made = jest.fn<string, [Blob]>(() => 'blob:made');
+    URL.createObjectURL = made as typeof URL.createObjectURL;
+    const clicked: string[] = [];
+    const click = jest
+      .spyOn(HTMLAnchorElement.prototype, 'click')
+      .mockImplementation(function (this: HTMLAnchorElement) {
+        clicked.push(`${this.download} ${this.href}`);
+      });
+    source.say({
+      kind: 'notebook',
+      step: 'n0',
+      attempt: 1,
+      name: 'digits-load.ipynb',
+      text: '{}'
+    });
+    expect(made.mock.calls[0]?.[0].size).toBe(2);
+    expect(clicked).toEqual(['digits-load.ipynb blob:made']);
+    expect(document.querySelector('a[download]')).toBeNull();
+    click.mockRestore();
+  });
+
+  it('says what the kernel answered, and that it is busy', () => {
+    const { source, busy } = shown();
+    source.say({
+      kind: 'said',
+      text: 'The run has ended already.',
+      level: 'warning'
+    });
+    expect(find('.kfnb-said').textContent).toContain('has ended already');
+    expect(find('.kfnb-busy').hidden).toBe(true);
+    busy.value = true;
+    expect(find('.kfnb-busy').hidden).toBe(false);
+    expect(find('.kfnb-busy').textContent).toContain('follows when it is free');
+    busy.value = false;
+    expect(find('.kfnb-busy').hidden).toBe(true);
+  });
+});
+
+describe('the tabs', () => {
+  it('show one panel, follow the arrows, and are kept for the next time', () => {
+    const { source } = shown();
+    expect(tab('dag').getAttribute('aria-selected')).toBe('true');
+    tab('dag').dispatchEvent(
+      new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true })
+    );
+    expect(tab('table').getAttribute('aria-selected')).toBe('true');
+    expect(document.activeElement).toBe(tab('table'));
+    const seen = [
+      ...document.querySelectorAll<HTMLElement>('[role=tabpanel]')
+    ].filter(panel => !panel.hidden);
+    expect(seen.map(panel => panel.dataset.tab)).toEqual(['table']);
+    expect(source.kept).toEqual([{ tab: 'table' }]);
+  });
+
+  it('offer nothing that a pipeline without a run cannot show', () => {
+    shown(new Told(DIAMOND));
+    const offered = [
+      ...document.querySelectorAll<HTMLElement>('[role=tab]')
+    ].filter(one => !one.hidden);
+    expect(offered.map(one => one.dataset.tab)).toEqual(['dag', 'table']);
+  });
+
+  it('are not there in a view of one thing', () => {
+    shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { only: true, tab: 'table' })
+    );
+    expect(find('[role=tablist]').hidden).toBe(true);
+    expect(document.querySelectorAll('[role=tabpanel]')).toHaveLength(1);
+    expect(document.querySelector('.kfnb-steps')).not.toBeNull();
+  });
+});
+
+describe('the chosen step', () => {
+  it('tells why it stands so: error with cell and line, remedy, edges and their reasons', () => {
+    const { posted, source } = shown();
+    find('.kfnb-node[data-id=n2], [role=tab][data-tab=table]').click();
+    find('tr[data-id=n2]').click();
+    const detail = find('.kfnb-detail[data-id=n2]').textContent;
+    expect(detail).toContain('ValueError: inconsistent numbers of samples');
+    expect(detail).toContain('In cell 5, line 3');
+    expect(detail).toContain('%pipeline debug fit');
+    expect(detail).toContain('Comes aftersplitx1');
+    expect(detail).toContain('Goes beforereportx2');
+    expect(posted).toContainEqual({ kind: 'select', id: 'n2' });
+    expect(source.ui.selected).toBe('n2');
+  });
+
+  it('changes with the run while one reads', () => {
+    const { source } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n3' })
+    );
+    expect(find('.kfnb-detail').textContent).toContain('1/2');
+    source.say({
+      kind: 'state',
+      ...snapshot({ n3: state('succeeded', { duration: 2 }) }, { seq: 2 })
+    });
+    expect(find('.kfnb-detail').textContent).toContain('Succeeded · 2.0 s');
+  });
+
+  it('keeps the focus while it changes', () => {
+    const { source } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n3' })
+    );
+    button('Outputs').focus();
+    source.say({
+      kind: 'state',
+      ...snapshot({ n3: state('running', { cell: 4 }) }, { seq: 2 })
+    });
+    expect(document.activeElement).toBe(button('Outputs'));
+  });
+
+  it('leads to its neighbours, its log, and away', () => {
+    shown(new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n2' }));
+    button('split').click();
+    expect(find('.kfnb-detail').dataset.id).toBe('n1');
+    button('Log').click();
+    expect(tab('logs').getAttribute('aria-selected')).toBe('true');
+    tab('table').click();
+    find('.kfnb-close').click();
+    expect(find('.kfnb-detail').hidden).toBe(true);
+  });
+});
+
+describe('logs and outputs', () => {
+  it('are of the step that failed, or runs, until one is chosen', () => {
+    const { posted, source } = shown();
+    tab('logs').click();
+    const step = find('.kfnb-picker select') as HTMLSelectElement;
+    expect(step.value).toBe('n2');
+    step.value = 'n1';
+    step.dispatchEvent(new Event('change'));
+    expect(source.ui.selected).toBe('n1');
+    expect(posted).toContainEqual({ kind: 'select', id: 'n1' });
+    tab('outputs').click();
+    const other = document.querySelector<HTMLSelectElement>(
+      '[data-tab=outputs] select'
+    );
+    expect(other?.value).toBe('n1');
+  });
+
+  it('offer the attempts of a step that had several', () => {
+    shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { tab: 'logs', selected: 'n2' })
+    );
+    const [, attempts] = [
+      ...document.querySelectorAll<HTMLSelectElement>('.kfnb-picker select')
+    ];
+    expect([...attempts!.options].map(option => option.textContent)).toEqual([
+      'last',
+      '1',
+      '2'
+    ]);
+    expect(attempts!.closest('label')?.hidden).toBe(false);
+  });
+});
+
+describe('messages', () => {
+  it('that are older than what is shown change nothing', () => {
+    const { source, panel } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS, { seq: 9 }))
+    );
+    source.say({
+      kind: 'state',
+      ...snapshot({ n4: state('failed') }, { seq: 3 })
+    });
+    tab('table').click();
+    expect(find('tr[data-id=n4]').dataset.status).toBe('pending');
+    expect(panel.node.dataset.status).toBe('running');
+  });
+
+  it('of a kind that is not known yet do no harm', () => {
+    const { source } = shown();
+    source.say({ kind: 'weather', sun: true } as never);
+    expect(find('.kfnb-status').textContent).toBe('Running');
+  });
+
+  it('end with the view', () => {
+    const { source, panel } = shown();
+    panel.dispose();
+    source.say({
+      kind: 'state',
+      ...snapshot({ n4: state('failed') }, { seq: 3 })
+    });
+    expect(document.body.childElementCount).toBe(0);
+  });
+
+  it('announce a failure and the end to who cannot see', () => {
+    const { source } = shown();
+    const live = find('[aria-live=polite]');
+    source.say({
+      kind: 'state',
+      ...snapshot({ n4: state('running') }, { seq: 2 })
+    });
+    expect(live.textContent).toBe('');
+    source.say({
+      kind: 'state',
+      ...snapshot({ n4: state('failed') }, { seq: 3 })
+    });
+    expect(live.textContent).toBe('report: Failed');
+    source.say({
+      kind: 'state',
+      ...snapshot({}, { seq: 4, status: 'failed', driver: 'ended' })
+    });
+    expect(live.textContent).toBe('digits: Failed');
+  });
+
+  it('bring edges that only the run showed', () => {
+    const { source } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n0' })
+    );
+    const edge = {
+      ...DIAMOND.edges[0]!,
+      id: 'e9',
+      target: 'n4',
+      found: true,
+      why: 'file out.csv'
+    };
+    source.say({
+      kind: 'state',
+      ...snapshot({ n0: STEPS.n0 }, { seq: 2 }),
+      edges: [edge]
+    });
+    expect(find('.kfnb-detail').textContent).toContain(
+      'file out.csv (seen in the run)'
+    );
+  });
+});
+
+describe('the page around', () => {
+  it('gives its theme, also when it changes', () => {
+    const { panel, theme } = shown();
+    expect(panel.node.dataset.theme).toBe('light');
+    theme.value = 'dark';
+    expect(panel.node.dataset.theme).toBe('dark');
+  });
+
+  it.each([false, true])(
+    'gets no keys that are typed here (capturing: %s)',
+    capturing => {
+      const { panel } = shown();
+      const heard: string[] = [];
+      // As Lumino does.
+      const hear = (event: KeyboardEvent): void => {
+        if (
+          !(event.target as Element).closest('[data-lm-suppress-shortcuts]')
+        ) {
+          heard.push(event.key);
+        }
+      };
+      document.addEventListener('keydown', hear, capturing);
+      const press = (key: string, more: KeyboardEventInit = {}): void => {
+        const event = new KeyboardEvent('keydown', {
+          key,
+          bubbles: true,
+          ...more
+        });
+        panel.node.querySelector('[role=tab]')?.dispatchEvent(event);
+      };
+      jest.useFakeTimers();
+      ['b', '0', 'd', 'Enter', ' ', 'ArrowDown', 'Escape'].forEach(key =>
+        press(key)
+      );
+      jest.runAllTimers();
+      // What is held with Ctrl, and what runs a cell, does reach the page.
+      press('s', { ctrlKey: true });
+      press('Enter', { shiftKey: true });
+      jest.useRealTimers();
+      document.removeEventListener('keydown', hear, capturing);
+      expect(heard).toEqual(['s', 'Enter']);
+    }
+  );
+});
+
+describe('findings', () => {
+  it('stand above, errors open, with place and remedy', () => {
+    const finding: Diagnostic = {
+      code: 'unbound',
+      severity: 'error',
+      message: 'The name df is read before any step makes it',
+      remedy: 'Move the cell up.',
+      step: 'split',
+      cell: 3,
+      line: 2
+    };
+    shown(new Told({ ...DIAMOND, diagnostics: [finding] }));
+    const found = find('.kfnb-findings') as HTMLDetailsElement;
+    expect(found.open).toBe(true);
+    expect(found.textContent).toContain('1 error in the notebook');
+    expect(found.textContent).toContain('Move the cell up. cell 3, line 2');
+  });
+});
+
+describe('warnings of the run', () => {
+  it('are told once each, however they are repeated', () => {
+    const warning = {
+      code: 'shared',
+      message: 'Two values share an object',
+      step: 'fit'
+    };
+    const { source } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS, { warnings: [warning] }))
+    );
+    source.say({
+      kind: 'state',
+      ...snapshot({}, { seq: 2, warnings: [warning, { message: 'Another' }] })
+    });
+    expect(find('.kfnb-findings summary').textContent).toBe(
+      '2 warnings of the run'
+    );
+    expect(document.querySelectorAll('.kfnb-findings li')).toHaveLength(2);
+  });
+});
+
+describe('hostile texts', () => {
+  it('are inert wherever they stand', () => {
+    for (const evil of HOSTILE) {
+      const pipeline = graph([evil, `${evil}2`], [[0, 1]]);
+      const error = {
+        ...ERROR,
+        ename: evil,
+        evalue: evil,
+        summary: evil,
+        remedy: evil
+      };
+      const source = new Told(
+        {
+          ...pipeline,
+          name: evil,
+          notebook: evil,
+          edges: pipeline.edges.map(edge => ({ ...edge, why: evil })),
+          nodes: pipeline.nodes.map(node => ({
+            ...node,
+            options: { [evil]: evil }
+          })),
+          diagnostics: [
+            {
+              code: evil,
+              severity: 'error',
+              message: evil,
+              remedy: evil,
+              step: evil,
+              cell: 0,
+              line: 1
+            }
+          ]
+        },
+        { ...RUN, id: evil, target: evil, parameters: { [evil]: evil } },
+        snapshot(
+          {
+            n0: state('failed', {
+              error,
+              why: evil,
+              reason: evil,
+              notebook: evil,
+              outputs: [
+                { name: evil, type: evil, shape: [evil], size: 1, repr: evil }
+              ]
+            }),
+            n1: state(evil as never)
+          },
+          {
+            status: evil as never,
+            driver: evil,
+            error: evil,
+            warnings: [{ code: evil, message: evil, remedy: evil }]
+          }
+        ),
+        { selected: 'n0' }
+      );
+      const { panel } = shown(source);
+      tab('table').click();
+      source.say({ kind: 'said', text: evil, level: 'error' });
+      expectInert(panel.node);
+      panel.dispose();
+    }
+  });
+});

@@ -1,0 +1,27 @@
+"""The links of ``%pipeline check`` lead to the cells."""
+
+from __future__ import annotations
+
+from tests.browser.view import expect
+
+
+def test_a_link_leads_to_the_cell(desk, opened, shoot):
+    between = [("skip", "# " + "\n# ".join(f"line {n}" for n in range(30)))] * 6
+    path = desk.notebook(
+        ("skip", "%load_ext kfnb"),
+        ("step:train", "print(rowz)"),
+        *between,
+        ("skip", "%pipeline check"),
+        name="a wrong one's.ipynb",
+    )
+    book = opened(path)
+    book.run(0)
+    out = book.run(len(between) + 2)
+    expect(book.cell(1)).not_to_be_in_viewport()
+    pages = len(book.page.context.pages)
+    out.get_by_role("link", name="cell 1, line 1").click()
+    expect(book.cell(1)).to_be_in_viewport()
+    shoot("there")
+    # In the notebook that is open, not in another tab or page.
+    assert len(book.page.context.pages) == pages
+    assert book.page.locator(".jp-NotebookPanel").count() == 1

@@ -1,0 +1,58 @@
+"""What the tests of the views share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kfnb.widgets import bundle
+from tests.widgets.kernel import Kernel, kernel
+
+ENGINE = b"export function render() {}\n"
+LOADER = "export default {render() {}};\n"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of kfnb's for this test alone."""
+    monkeypatch.setenv("KFNB_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("KFNB_STEP", raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The browser's files, whether or not this machine has node."""
+    folder = tmp_path / "static"
+    folder.mkdir()
+    (folder / "engine.js").write_bytes(ENGINE)
+    (folder / "loader.js").write_text(LOADER)
+    yield from _static(folder, monkeypatch)
+
+
+@pytest.fixture
+def not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A checkout that was installed without node."""
+    folder = tmp_path / "static"
+    folder.mkdir()
+    (folder / "missing.txt").write_text("The live views were not built: node was not found.\n")
+    yield from _static(folder, monkeypatch)
+
+
+def _static(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(bundle, "STATIC", folder)
+    cached = (bundle.loader, bundle.engine, bundle.engine_hash, bundle.missing)
+    for function in cached:
+        function.cache_clear()
+    yield folder
+    for function in cached:
+        function.cache_clear()
+
+
+@pytest.fixture
+def jupyter(tmp_path: Path, home: Path) -> Iterator[Kernel]:
+    """A kernel that a page talks to."""
+    with kernel(tmp_path) as started:
+        yield started

@@ -1,0 +1,328 @@
+"""The views as a notebook's author calls them, and what they are where nothing lives."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+import kfnb
+from kfnb import widgets
+from kfnb.errors import UsageError
+from kfnb.pipeline import Edge
+from kfnb.widgets import bundle, front, still
+from kfnb.widgets.feed import Feed
+from tests.browser.hostile import CANARY, KNOWN, names
+from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, made_run, pipeline, step, write
+from tests.draw.test_picture import inert
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+STILL = {"image/svg+xml", "text/plain"}
+
+
+def run_of(*events: Any) -> kfnb.Run:
+    run = made_run()
+    write(run, *events)
+    return kfnb.open_run(run.id)
+
+
+@pytest.fixture(autouse=True)
+def closing(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Close what a test opens: the follower is one for the whole process."""
+    made = []
+    real = widgets.PipelineView.__init__
+
+    def init(self: Any, *args: Any, **options: Any) -> None:
+        real(self, *args, **options)
+        made.append(self)
+
+    monkeypatch.setattr(widgets.PipelineView, "__init__", init)
+    yield
+    for view in made:
+        view.close()
+
+
+def seen_by(kind: front.Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "front", lambda: kind)
+
+
+# What is shown
+
+
+def test_a_run_by_itself_its_id_and_the_latest() -> None:
+    run = run_of(*SUCCEEDED)
+    for what in (run, run.id, run.id[:-2], "latest"):
+        view = widgets.PipelineView(what)
+        assert view.run is not None
+        assert view.run.id == run.id
+        assert list(view.pipeline.steps) == ["load", "train", "report"]
+        assert repr(view) == f"<view of the run {run.id}>"
+
+
+def test_a_pipeline_by_itself_and_by_its_notebook(desk: Any) -> None:
+    path = desk.notebook(("step:a", "x = 1"), ("step:b", "x"))
+    for what in (path, str(path), kfnb.read(path)):
+        view = widgets.PipelineView(what)
+        assert view.run is None
+        assert list(view.pipeline.steps) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda run: widgets.PipelineView("gone"), 'There is no run "gone"'),
+        (lambda run: widgets.PipelineView("gone.ipynb"), "gone.ipynb"),
+        (lambda run: widgets.PipelineView(run, tab="graph"), 'There is no tab "graph"'),
+        (lambda run: widgets.PipelineView(run, compare=["gone"]), 'There is no run "gone"'),
+        (lambda run: widgets.PipelineView(run.pipeline, compare=[run]), "compared with a run"),
+        (lambda run: widgets.LogView(run, "tran"), 'Did you mean "train"'),
+        (lambda run: widgets.MetricsView(run.pipeline), "a run or its id, not Pipeline"),
+    ],
+)
+def test_what_is_wrong_gets_a_sentence(call: Any, said: str) -> None:
+    with pytest.raises(kfnb.KfnbError, match=re.escape(said)):
+        call(run_of(*SUCCEEDED))
+
+
+def test_each_view_alone_opens_its_own_tab() -> None:
+    run, other = run_of(*SUCCEEDED), run_of(*FAILED)
+    alone = {
+        "dag": widgets.DagView(run),
+        "table": widgets.StepTable(run),
+        "metrics": widgets.MetricsView(run, other.id),
+        "logs": widgets.LogView(run, "train"),
+    }
+    for tab, view in alone.items():
+        assert view._ui["tab"] == tab
+        assert view._ui["only"]
+    assert alone["logs"]._ui["selected"] == "n1"
+    assert alone["metrics"]._ui["compare"] == [run.id, other.id]
+    assert widgets.PipelineView(run, compare=[run, other])._ui["compare"] == [run.id, other.id]
+    assert not widgets.PipelineView(run, tab="outputs")._ui["only"]
+
+
+# Where nothing lives
+
+
+def test_without_a_kernel_there_are_a_picture_and_text() -> None:
+    assert front.front() == "none"
+    forms = widgets.PipelineView(run_of(*FAILED))._repr_mimebundle_()
+    assert set(forms) == STILL
+    root = inert(forms["image/svg+xml"])
+    texts = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "failed · cell 2" in texts
+    assert any(text.startswith("run 2") and text.endswith(": failed") for text in texts)
+    assert "train: failed, cell 2" in forms["text/plain"]
+    assert "report: skipped" in forms["text/plain"]
+
+
+def test_of_a_run_that_goes_on_the_picture_says_when_it_was_so() -> None:
+    forms = widgets.PipelineView(run_of(*LOADED, *TRAINING))._repr_mimebundle_()
+    assert re.search(r"running.*\(as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)", forms["text/plain"])
+    assert "0 of 1 cells" in forms["text/plain"]
+    assert "driver lost since" in forms["text/plain"]
+    forms = widgets.PipelineView(run_of(*SUCCEEDED))._repr_mimebundle_()
+    assert "as of" not in forms["text/plain"]
+
+
+def test_a_program_gets_no_widget(built: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen_by("program", monkeypatch)
+    view = widgets.PipelineView(run_of(*SUCCEEDED))
+    assert set(view._repr_mimebundle_()) == STILL
+    assert view._model is None
+
+
+def test_jupyterlab_gets_a_place_and_no_widget_view(
+    built: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen_by("jupyter", monkeypatch)
+    view = widgets.PipelineView(run_of(*SUCCEEDED))
+    forms = view._repr_mimebundle_()
+    assert set(forms) == {*STILL, "text/html"}
+    assert view.widget.place
+    assert f'data-kfnb-place="{view.widget.place}"' in forms["text/html"]
+    assert forms["image/svg+xml"] in forms["text/html"]
+
+
+def test_other_front_ends_get_a_widget_view(built: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen_by("other", monkeypatch)
+    view = widgets.PipelineView(run_of(*SUCCEEDED))
+    forms = view._repr_mimebundle_()
+    assert set(forms) == {*STILL, WIDGET}
+    assert forms[WIDGET]["model_id"] == view.widget.model_id
+
+
+def test_what_was_not_built_says_so_beside_the_picture(
+    not_built: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen_by("jupyter", monkeypatch)
+    view = widgets.PipelineView(run_of(*SUCCEEDED))
+    forms = view._repr_mimebundle_()
+    assert set(forms) == STILL
+    for form in forms.values():
+        assert "The live views were not built: node was not found." in form
+    with pytest.raises(UsageError, match="node was not found"):
+        _ = view.widget
+
+
+def test_what_was_never_built_says_what_to_do(not_built: Path) -> None:
+    (not_built / "missing.txt").unlink()
+    assert "Install node" in str(bundle.missing())
+    assert bundle.engine_hash() == ""
+
+
+# The widget
+
+
+def test_the_widget_holds_no_engine_and_little_else(
+    built: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen_by("jupyter", monkeypatch)
+    widget = widgets.PipelineView(run_of(*FAILED)).widget
+    state = widget.get_state()
+    assert state["engine"] == bundle.engine_hash()
+    assert len(state["engine"]) == 16
+    assert state["_esm"] == bundle.loader()
+    assert state["_css"] == ""
+    assert state["state"]["status"] == "failed"
+    assert state["run"]["parameters"] == {"rate": 0.1}
+    assert len(json.dumps(state)) < 10_000
+
+
+def test_the_widget_tells_a_page_that_asks_later_what_is_known_then(
+    built: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen_by("jupyter", monkeypatch)
+    run = run_of(*LOADED)
+    view = widgets.PipelineView(run)
+    assert view.widget.get_state("state")["state"]["status"] == "running"
+    write(view._live.feeds[0].view.folder, *FAILED[len(LOADED) :])
+    view._live.feeds[0].look(1e12)
+    told = view.widget.get_state()
+    assert told["state"]["status"] == "failed"
+    assert set(view.widget.get_state("engine")) == {"engine"}
+    assert set(view.widget.get_state(["ui", "run"])) == {"ui", "run"}
+
+
+def test_no_point_of_a_metric_is_in_the_state(
+    built: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen_by("jupyter", monkeypatch)
+    points = [
+        ("MetricLogged", "train", {"name": "loss", "value": n / 7, "step": n}, 1)
+        for n in range(1000)
+    ]
+    run, other = run_of(*LOADED, *TRAINING, *points), run_of(*LOADED, *TRAINING, *points)
+    for view in (widgets.PipelineView(run), widgets.MetricsView(run, other)):
+        assert len(json.dumps(view.widget.get_state())) < 8_000
+
+
+def test_a_view_that_was_closed_can_be_shown_again(
+    built: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen_by("jupyter", monkeypatch)
+    view = widgets.PipelineView(run_of(*SUCCEEDED))
+    first = view.widget
+    view.close()
+    view.close()
+    assert first.comm is None
+    assert view.widget is not first
+
+
+# Hostile names
+
+
+class Found(HTMLParser):
+    """The elements and attributes that a page would make of a text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_whatever_names_are_the_forms_are_inert(seed: int) -> None:
+    steps = list(dict.fromkeys([*KNOWN[seed::3], *names(5, seed)]))
+    made = replace(
+        pipeline(),
+        name=steps[0],
+        steps={name: step(name, n, (n,)) for n, name in enumerate(steps)},
+        edges=tuple(Edge(a, b, (a, b), (b,)) for a, b in pairwise(steps)),
+    )
+    forms = still.bundle(made, None, place=steps[1], why_still=steps[2])
+    inert(str(forms["image/svg+xml"]))
+    found = Found(str(forms["text/html"]))
+    assert found.tags <= {"div", "svg", "g", "rect", "path", "circle", "text", "title"}
+    assert not {name for name in found.attributes if name.startswith("on") or "href" in name}
+    assert "\x1b" not in str(forms["text/plain"])
+
+
+def test_hostile_texts_of_a_run_are_inert() -> None:
+    bad = f'<script>window.{CANARY}=1</script>"><img src=x onerror=alert(1)>\x1b[31m'
+    failure = {"class": "user", "summary": bad, "ename": bad, "evalue": bad, "cell": 2}
+    run = made_run()
+    write(
+        run,
+        *LOADED,
+        *TRAINING,
+        ("MetricLogged", "train", {"name": bad, "value": 1, "step": 0}, 1),
+        ("AttemptFailed", "train", failure, 1),
+        ("StepFailed", "train", failure),
+        ("StepSkipped", "report", {"reason": bad}),
+        ("RunFinished", None, {"status": "failed", "error": failure}),
+    )
+    feed = Feed(run)
+    feed.look(0.0)
+    forms = still.bundle(feed.view.pipeline, feed, place="p")
+    inert(str(forms["image/svg+xml"]))
+    assert Found(str(forms["text/html"])).tags <= {
+        *("div", "svg", "g", "rect", "path", "circle", "text", "title")
+    }
+    assert "\x1b" not in str(forms["text/plain"])
+    ElementTree.fromstring(str(forms["image/svg+xml"]))
+
+
+# Loading
+
+
+def test_importing_the_views_loads_nothing_until_one_is_used() -> None:
+    code = (
+        "import sys, kfnb.widgets; first = set(sys.modules)\n"
+        "kfnb.widgets.PipelineView; second = set(sys.modules)\n"
+        "print([sorted(m & {'IPython', 'ipywidgets', 'anywidget', 'kfnb.api', 'traitlets'})"
+        " for m in (first, second)])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[[], ['kfnb.api']]"
+
+
+def test_there_is_nothing_else() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = widgets.Nothing
+    assert set(widgets.__all__) <= set(dir(widgets))
+
+
+@pytest.mark.parametrize("name", ["front", "still", "tail"])
+def test_examples(name: str) -> None:
+    import importlib
+
+    failed, tried = doctest.testmod(importlib.import_module(f"kfnb.widgets.{name}"))
+    assert tried
+    assert not failed
