@@ -41,6 +41,20 @@ _LEAVE = "(lambda loop: loop.add_callback(loop.stop))(get_ipython().kernel.io_lo
 _GRACE = {"timeout": 5.0, "cancelled": 2.0}
 
 
+def _never_abort(kernel_client: Any) -> None:
+    """Send every request so that its failure does not make the kernel refuse the next one.
+
+    For some time after an error a kernel answers "aborted" to whatever arrives, also to
+    what was sent after the error was known: the outputs after ``sys.exit()``, or the end.
+    """
+    execute = kernel_client.execute
+
+    def patiently(*arguments: Any, **options: Any) -> Any:
+        return execute(*arguments, **{**options, "stop_on_error": False})
+
+    kernel_client.execute = patiently
+
+
 class Client(PapermillNotebookClient):  # type: ignore[misc]
     """Executes a notebook's cells in one kernel."""
 
@@ -85,6 +99,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         try:
             await kernel.ready(timeout=self.startup_timeout)
             self.km, self.kc = kernel.manager, kernel.client
+            _never_abort(self.kc)
             self.nb.metadata["language_info"] = kernel.info["language_info"]
             await run_hook(self.on_notebook_start, notebook=self.nb)
             # what the notebook's own exit handlers print, which run before this one, is kept

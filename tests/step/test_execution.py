@@ -156,6 +156,11 @@ def test_errors_that_are_allowed_do_not_stop_a_step(bench: Bench) -> None:
     assert [e["ok"] for e in done.of("CellFinished")] == [True, True, False]
 
 
+def test_no_request_makes_the_kernel_refuse_the_next_one(bench: Bench) -> None:
+    done = bench.run("calm", "print(get_ipython().kernel.get_parent()['content']['stop_on_error'])")
+    assert done.text(0) == "False\n"
+
+
 def test_files_of_earlier_steps_are_put_back_but_never_over_others(bench: Bench) -> None:
     blob = bench.root / "file"
     blob.write_text("from upstream")
