@@ -117,6 +117,10 @@ class LocalRunner:
         self._watch(_Process(work, _find_process(work)))
         return True
 
+    def began(self, work: Work) -> bool:
+        """Whether the attempt's lock was ever made."""
+        return work.folder.alive.exists()
+
     def stop(self, work: Work) -> None:
         """Send SIGTERM, and SIGKILL to the process group when the grace is over."""
         process = self._processes.get(work)
