@@ -310,6 +310,12 @@ class Driver:
         for ended in self._runner.poll():
             if ended.work in self._feeds:
                 self._ended[ended.work] = ended.code
+        for note in self._runner.notes():
+            work, said = note.work, note.said
+            data = {"code": said.code, "message": said.message, "remedy": said.remedy}
+            self._write(
+                "Warning", work.step, data, index=work.index, attempt=work.attempt, durable=False
+            )
         for work, feed in list(self._feeds.items()):
             # Looked up before the last read: what was written until then is read by it.
             over = work in self._ended

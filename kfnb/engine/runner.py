@@ -39,6 +39,14 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something that a person should know of an attempt while it goes on."""
+
+    work: Work
+    said: Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """What a driver finds at its target: the run's store, and the notebook's folder.
 
@@ -82,6 +90,9 @@ class Runner(Protocol):
 
     def poll(self) -> list[Ended]:
         """List the attempts that have ended since the last call."""
+
+    def notes(self) -> list[Note]:
+        """List what there is to be said since the last call, each thing once."""
 
     def pause(self) -> float | None:
         """Seconds after which :meth:`poll` wants to be called although nothing is readable."""
