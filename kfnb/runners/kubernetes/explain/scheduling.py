@@ -1,0 +1,213 @@
+"""Pods that no node takes, in the scheduler's reasons."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
+from kfnb.runners.kubernetes.explain.reading import (
+    Case,
+    Object,
+    asked,
+    condition,
+    message,
+    moment,
+    pod_spec,
+)
+
+_CLAIM_MISSING = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
+_UNBOUND = re.compile(
+    r"unbound immediate PersistentVolumeClaims|didn't find available persistent volumes",
+)
+_TAINT = re.compile(r"(?:untolerated taint(?:\(s\))?|had taint) \{([^}]*)\}")
+_NOT_THE_POD = "not-ready", "unreachable", "memory-pressure", "disk-pressure", "unschedulable"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """Why some nodes do not take the pod."""
+
+    nodes: int
+    category: Category
+    words: str
+    remedy: str
+
+
+def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
+    """Say why no node takes a pod; None if one does, or the scheduler has not looked yet."""
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") != "False":
+        return None
+    words = message(scheduled)
+    since = moment(scheduled.get("lastTransitionTime"))
+    if scheduled.get("reason") == "SchedulingGated":
+        return Diagnosis(
+            "waiting",
+            Category.SUSPENDED,
+            "infrastructure",
+            "the pod is held back by a scheduling gate until a queue lets it go",
+            words,
+        )
+    missing = _CLAIM_MISSING.search(words)
+    if missing:
+        late = case.over(since, case.patience.settle)
+        return Diagnosis(
+            "failed" if late else "failing",
+            Category.CLAIM_MISSING,
+            "configuration",
+            f"the PersistentVolumeClaim {missing[1]} does not exist",
+            words,
+            f"Make it, or name another one in volumes; those that are there: "
+            f"{case.kubectl('get pvc')}.",
+            permanent=True,
+        )
+    reasons = _reasons(case, pod, words)
+    if not reasons:
+        if not words:
+            return None
+        reasons = [_Reason(0, Category.UNSCHEDULABLE, "", "")]
+    first = reasons[0]
+    # Whatever it says of volumes is the nearest thing to a reason that a person can act on.
+    over = case.patience.schedule is not None and case.over(since, case.patience.schedule)
+    return Diagnosis(
+        "failed" if over else "waiting",
+        first.category,
+        "infrastructure",
+        _summary(reasons),
+        words,
+        first.remedy or f"Look at the nodes: {case.kubectl('describe nodes')}.",
+    )
+
+
+def _summary(reasons: list[_Reason]) -> str:
+    words = list(dict.fromkeys(r.words for r in reasons if r.words))
+    if not words:
+        return "no node takes the step"
+    return "no node takes the step: " + "; ".join(words)
+
+
+def _reasons(case: Case, pod: Object, words: str) -> list[_Reason]:
+    """Read the scheduler's message, the reason of most nodes first."""
+    # "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …. preemption: 0/3 …"
+    text = words.split("preemption:", maxsplit=1)[0]
+    text = text.partition("available:")[2] or text
+    found = []
+    for part in re.split(r",\s+(?=\d+ )", text.strip()):
+        match = re.match(r"(\d+) (.*)", part.strip(" ."), re.DOTALL)
+        nodes, said = (int(match[1]), match[2]) if match else (0, part.strip(" ."))
+        if said:
+            found.append(_reason(case, pod, nodes, said))
+    return sorted(found, key=lambda r: -r.nodes)
+
+
+def _reason(case: Case, pod: Object, nodes: int, said: str) -> _Reason:
+    short = re.match(r"Insufficient (\S+)", said)
+    if short:
+        return _short_of(case, pod, nodes, short[1])
+    taint = _TAINT.search(said)
+    if taint:
+        return _tainted(nodes, taint[1])
+    if _UNBOUND.search(said):
+        return _unbound(case, pod, nodes)
+    spec = pod_spec(pod)
+    if "node affinity/selector" in said or "node selector" in said:
+        wanted = ", ".join(f"{k}={v}" for k, v in (spec.get("nodeSelector") or {}).items())
+        words = f"none has the labels {wanted}" if wanted else "none fits the node affinity"
+        return _Reason(
+            nodes,
+            Category.SELECTOR,
+            words,
+            "Correct the node selector, or see what nodes there are: "
+            "`kubectl get nodes --show-labels`.",
+        )
+    if "volume" in said.lower():
+        return _Reason(
+            nodes,
+            Category.VOLUME,
+            "a volume of the step cannot be used where there is room for it",
+            f"Look at the volumes: {case.kubectl('get pvc -o wide')}; a ReadWriteOnce claim keeps "
+            "its steps on one node.",
+        )
+    if "affinity" in said or "topology spread" in said:
+        return _Reason(
+            nodes,
+            Category.AFFINITY,
+            "the affinity rules leave no node",
+            "Correct the affinity of the step or of the target.",
+        )
+    if "Too many pods" in said:
+        return _Reason(
+            nodes,
+            Category.PODS,
+            "the nodes hold as many pods as they may",
+            "It starts when others end; --parallelism N keeps fewer steps at once.",
+        )
+    if "unschedulable" in said:
+        return _Reason(
+            nodes,
+            Category.TAINT,
+            "the nodes take no new pods (they are cordoned)",
+            "An administrator lets them again: `kubectl uncordon NODE`.",
+        )
+    return _Reason(nodes, Category.UNSCHEDULABLE, said, "")
+
+
+def _short_of(case: Case, pod: Object, nodes: int, resource: str) -> _Reason:
+    amount = asked(pod, resource)
+    look = case.kubectl("describe nodes")
+    later = (
+        "It starts when others end; if no node is as large, lower {}: of the step "
+        f"({look} shows what is free)."
+    )
+    if resource == "cpu":
+        words = f"too little CPU is free (it asks for cpu:{amount})"
+        return _Reason(nodes, Category.CPU, words, later.format("cpu"))
+    if resource == "memory":
+        words = f"too little memory is free (it asks for memory:{amount})"
+        return _Reason(nodes, Category.MEMORY, words, later.format("memory"))
+    if resource == "ephemeral-storage":
+        words = f"too little local disk is free (it asks for {amount} of ephemeral-storage)"
+        return _Reason(nodes, Category.STORAGE, words, f"Lower that limit ({look}).")
+    words = f"none has {amount} of {resource} free"
+    remedy = (
+        f"It starts when others end; if no node has any ({look} lists them), take gpu: or "
+        f"limit:{resource} off the step, or install the device plugin."
+    )
+    return _Reason(nodes, Category.GPU, words, remedy)
+
+
+def _tainted(nodes: int, taint: str) -> _Reason:
+    key = taint.rstrip(": ").strip()
+    if "node.kubernetes.io/" in key and any(word in key for word in _NOT_THE_POD):
+        state = key.partition("node.kubernetes.io/")[2].split(":")[0]
+        return _Reason(
+            nodes,
+            Category.TAINT,
+            f"the nodes are not fit for work now ({state})",
+            "An administrator looks at them: `kubectl get nodes`.",
+        )
+    return _Reason(
+        nodes,
+        Category.TAINT,
+        f"the nodes are kept for others (taint {key})",
+        f"If the step may run there, give the target a toleration for {key.split(':')[0]}.",
+    )
+
+
+def _unbound(case: Case, pod: Object, nodes: int) -> _Reason:
+    claims = [
+        str(volume["persistentVolumeClaim"].get("claimName"))
+        for volume in pod_spec(pod).get("volumes") or ()
+        if volume.get("persistentVolumeClaim")
+    ]
+    which = ", ".join(claims)
+    return _Reason(
+        nodes,
+        Category.CLAIM_UNBOUND,
+        f"no volume is bound to the claim {which}"
+        if len(claims) < 2
+        else f"no volume is bound to one of the claims {which}",
+        f"See why: {case.kubectl('describe pvc ' + ' '.join(claims))}; a claim needs a storage "
+        "class that makes volumes, or a free volume of its size (`kubectl get storageclass,pv`).",
+    )
