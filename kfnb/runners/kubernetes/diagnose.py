@@ -66,9 +66,7 @@ def diagnose(
     Diagnosis or None
         None if all goes well, or if the Job ended well.
     """
-    case = Case(
-        job, pods, events, now, patience or Patience(), gone=frozenset(gone), said=said.strip()
-    )
+    case = Case(job, pods, events, now, patience or Patience(), gone=frozenset(gone), said=said)
     if job is not None and any(c.get("type") == "Complete" for c in conditions(job)):
         return None
     ordered = sorted(pods, key=lambda pod: created(pod) or 0.0)

@@ -181,7 +181,7 @@ def _containers(case: Case, pod: Object) -> Diagnosis | None:
 
 def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | None:
     code = int(ended.get("exitCode") or 0)
-    words = _plain(message(ended)) or case.said
+    words = _plain(message(ended)) or _plain(case.said)
     if code == 0:
         return None
     if ended.get("reason") in _NOT_STARTED:

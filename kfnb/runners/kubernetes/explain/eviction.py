@@ -13,7 +13,7 @@ from kfnb.runners.kubernetes.explain.reading import (
     status,
 )
 
-_LOW = re.compile(r"low on resource: (?P<resource>[\w.-]+)")
+_LOW = re.compile(r"low on resource: (?P<resource>[\w-]+)")
 _OWN = (
     re.compile(
         r"ephemeral local storage usage exceeds the total limit of containers (?P<most>\S+)"

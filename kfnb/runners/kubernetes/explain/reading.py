@@ -173,7 +173,8 @@ def limit(thing: Object, resource: str) -> str:
 
 def message(found: Object) -> str:
     """Return Kubernetes' words in an event, condition or state."""
-    return str(found.get("message") or "").strip()
+    # Not strip(): the separator of a step's events counts as space.
+    return str(found.get("message") or "").strip(" \r\n")
 
 
 def first_time(event: Object) -> float | None:

@@ -20,7 +20,7 @@ _CLAIM_MISSING = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _UNBOUND = re.compile(
     r"unbound immediate PersistentVolumeClaims|didn't find available persistent volumes",
 )
-_TAINT = re.compile(r"(?:untolerated taint(?:\(s\))?|had taint) \{([^}]*)\}")
+_TAINT = re.compile(r"(?:untolerated taint(?:\(s\))?|had taint)(?: \{([^}]*)\})?")
 _NOT_THE_POD = "not-ready", "unreachable", "memory-pressure", "disk-pressure", "unschedulable"
 
 
@@ -107,7 +107,7 @@ def _reason(case: Case, pod: Object, nodes: int, said: str) -> _Reason:
         return _short_of(case, pod, nodes, short[1])
     taint = _TAINT.search(said)
     if taint:
-        return _tainted(nodes, taint[1])
+        return _tainted(nodes, taint[1] or "")
     if _UNBOUND.search(said):
         return _unbound(case, pod, nodes)
     spec = pod_spec(pod)
@@ -187,11 +187,12 @@ def _tainted(nodes: int, taint: str) -> _Reason:
             f"the nodes are not fit for work now ({state})",
             "An administrator looks at them: `kubectl get nodes`.",
         )
+    which, of = (f" (taint {key})", key.split(":")[0]) if key else ("", "the nodes' taint")
     return _Reason(
         nodes,
         Category.TAINT,
-        f"the nodes are kept for others (taint {key})",
-        f"If the step may run there, give the target a toleration for {key.split(':')[0]}.",
+        f"the nodes are kept for others{which}",
+        f"If the step may run there, give the target a toleration for {of}.",
     )
 
 
