@@ -22,6 +22,7 @@ from kfnb.runners.kubernetes.explain.reading import (
     Object,
     conditions,
     created,
+    is_live,
     metadata,
     status,
     step_container,
@@ -75,9 +76,10 @@ def diagnose(
     found = explain_job_end(job) if job is not None else None
     if found:
         return found
-    live = [pod for pod in ordered if _is_live(case, pod)]
+    live = [pod for pod in ordered if is_live(pod, case.gone)]
     if live:
-        pod = live[-1]
+        # Of two that live at once, one that executes the step is enough.
+        pod = ([p for p in live if _executes(p)] or live)[-1]
         return (
             explain_end(case, pod)
             or explain_scheduling(case, pod)
@@ -86,7 +88,9 @@ def diagnose(
         )
     if ordered:
         return _ended(case, ordered[-1])
-    if job is None or case.is_gone(job):
+    if job is None:
+        return None
+    if case.is_gone(job):
         return explain_gone(case)
     return explain_failed_job(case, job) or explain_creation(case, job)
 
@@ -109,12 +113,8 @@ def exit_code(pod: Object) -> int | None:
     return -number if number else code
 
 
-def _is_live(case: Case, pod: Object) -> bool:
-    return (
-        not case.is_gone(pod)
-        and not metadata(pod).get("deletionTimestamp")
-        and status(pod).get("phase") not in ("Succeeded", "Failed")
-    )
+def _executes(pod: Object) -> bool:
+    return bool((step_status(pod).get("state") or {}).get("running"))
 
 
 def _ended_well(pod: Object) -> bool:
@@ -124,7 +124,7 @@ def _ended_well(pod: Object) -> bool:
 
 def _outlived(case: Case, pod: Object) -> Diagnosis | None:
     """Say that something beside the step goes on after its end."""
-    if not _is_live(case, pod) or not _ended_well(pod):
+    if not is_live(pod, case.gone) or not _ended_well(pod):
         return None
     main = step_container(pod).get("name")
     others = [

@@ -11,6 +11,7 @@ from kfnb.errors import InfrastructureError
 from kfnb.runners.kubernetes.explain.reading import (
     condition,
     conditions,
+    is_live,
     metadata,
     status,
     step_status,
@@ -56,13 +57,7 @@ class View:
 
     def live(self) -> list[Object]:
         """List the pods that exist, are not being deleted and have not ended."""
-        return [
-            pod
-            for pod in self.pods
-            if uid(pod) not in self.gone
-            and not metadata(pod).get("deletionTimestamp")
-            and status(pod).get("phase") not in ("Succeeded", "Failed")
-        ]
+        return [pod for pod in self.pods if is_live(pod, self.gone)]
 
 
 class Happenings:
@@ -111,7 +106,7 @@ class Happenings:
     def unsettled(self) -> set[str]:
         """List the Jobs whose step does not run, and should by now."""
         with self._lock:
-            return {job for job, _ in self._due()}
+            return {job for job, _ in self._due(PATIENCE)}
 
     def about(self, uids: Iterable[str]) -> tuple[Object, ...]:
         """Return the events about objects."""
@@ -156,7 +151,8 @@ class Happenings:
         """List the events about what is due."""
         self._looked = self._clock.now()
         with self._lock:
-            wanted = [about for _, about in self._due()]
+            # What is nearly due is asked for along, or it would wait for the next time.
+            wanted = [about for _, about in self._due(PATIENCE / 2)]
         if not wanted:
             return
         try:
@@ -176,10 +172,10 @@ class Happenings:
         if news:
             self._said(news)
 
-    def _due(self) -> list[tuple[str, str]]:
+    def _due(self, patience: float) -> list[tuple[str, str]]:
         now = self._clock.now()
         return [
-            (job, about) for job, (since, about) in self._pending.items() if now - since >= PATIENCE
+            (job, about) for job, (since, about) in self._pending.items() if now - since >= patience
         ]
 
     def _list(self, wanted: list[str]) -> dict[str, tuple[Object, ...]]:

@@ -41,12 +41,23 @@ class Kept:
         """Take a whole list; return the names of the Jobs that it has news of."""
         items = {uid: item for item in found.get("items") or () if (uid := _uid(item))}
         changed = set()
+        self.version = str((found.get("metadata") or {}).get("resourceVersion") or "")
         for uid in [uid for uid in self._live if uid not in items]:
-            changed |= self._bury(uid, self._of[self._live[uid]][uid])
+            item = self._of[self._live[uid]][uid]
+            # What was learned from elsewhere may be younger than the list.
+            if not _is_later(_version(item), self.version):
+                changed |= self._bury(uid, item)
         for uid, item in items.items():
             changed |= self._keep(uid, item)
-        self.version = str((found.get("metadata") or {}).get("resourceVersion") or "")
         return changed
+
+    def learn(self, item: Object) -> set[str]:
+        """Take an object that the server gave in another way; return the Job it has news of."""
+        uid = _uid(item)
+        known = self._of.get(job_name(item), {}).get(uid)
+        if known is not None and not _is_later(_version(item), _version(known)):
+            return set()
+        return self._keep(uid, item) if uid else set()
 
     def take(self, line: bytes) -> tuple[set[str], Object | None]:
         """Take a line of a watch; return the Jobs it has news of, and the object as it came.
@@ -145,6 +156,12 @@ def _uid(item: Object) -> str:
 
 def _version(item: Object) -> object:
     return (item.get("metadata") or {}).get("resourceVersion")
+
+
+def _is_later(version: object, than: object) -> bool:
+    """Whether a version is surely later; versions that are no numbers cannot be compared."""
+    a, b = str(version), str(than)
+    return a.isdecimal() and b.isdecimal() and int(a) > int(b)
 
 
 def _trimmed(item: Object) -> Object:

@@ -108,6 +108,18 @@ class Watcher:
         with self._lock:
             return set().union(*(kept.names() for kept in self._kept.values()))
 
+    def made(self, job: Object) -> None:
+        """Take in a Job that was just created or found.
+
+        So that it is known to be gone, should it be deleted before a watch tells of it.
+        """
+        with self._lock:
+            changed = self._kept["Job"].learn(job)
+            self._news |= changed
+        if changed:
+            self._happenings.seen(changed)
+            self.ring()
+
     def forget(self, job: str) -> None:
         """Drop a Job that nobody will ask for again, by its name."""
         with self._lock:
@@ -198,7 +210,7 @@ class Watcher:
             self._news |= changed
         if changed:
             self._happenings.seen(changed)
-            self._ring()
+            self.ring()
 
     def _failed(self, kind: str, error: BaseException, pace: Pace) -> None:
         retry_after = getattr(error, "retry_after", None)
@@ -211,7 +223,7 @@ class Watcher:
         """Note that there are new events about Jobs or their pods."""
         with self._lock:
             self._news |= jobs
-        self._ring()
+        self.ring()
 
     def _view(self, job: str) -> View:
         jobs, pods = (self._kept[kind].of(job) for kind in KINDS)
@@ -223,7 +235,8 @@ class Watcher:
         uids = {str(o["metadata"]["uid"]) for o in [*(o for o, _ in jobs), *ordered]}
         return View(newest, tuple(ordered), self._happenings.about(uids), gone)
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """Make :attr:`bell` readable: somebody else has news for whoever waits on it."""
         # full (one poke more says nothing) or closed
         with contextlib.suppress(OSError):
             self._ringer.send(b"\0")

@@ -560,6 +560,13 @@ def test_an_init_container_that_fails():
     is_(found, "failed", "sidecar", "infrastructure")
 
 
+def test_a_node_that_takes_its_time():
+    stuck = pod(waiting("ContainerCreating"))
+    assert say([stuck], after=10) is None
+    is_(say([stuck], after=20), "waiting", "starting", "infrastructure")
+    is_(say([pod()], after=20), "waiting", "starting", "infrastructure")
+
+
 # --- ends
 
 
@@ -662,6 +669,12 @@ def test_a_node_that_does_not_answer():
     is_(say([silent_node()], after=60), "waiting", "node-lost", "infrastructure")
 
 
+def test_a_readiness_gate_is_no_lost_node():
+    gated = silent_node()
+    gated["status"]["conditions"][0]["reason"] = "ReadinessGatesNotReady"
+    assert say([gated], after=60) is None
+
+
 def test_a_pod_that_was_deleted_by_hand():
     dying = pod(running(), phase="Running", deleting=True)
     is_(say([dying]), "failing", "pod-deleted", "infrastructure")
@@ -678,6 +691,11 @@ def test_a_pod_that_was_deleted_and_replaced_is_no_trouble():
     assert say([dying, pod(running(), uid="2", at=3, phase="Running")]) is None
 
 
+def test_a_pod_that_waits_beside_one_that_executes_is_no_trouble():
+    waits = unscheduled("0/1 nodes are available: 1 Insufficient cpu.", uid="2", at=3)
+    assert say([pod(running(), phase="Running"), waits]) is None
+
+
 def test_a_pod_that_failed_and_was_deleted_then_failed_for_its_own_reason():
     found = say([failed(137, "OOMKilled", limits={"memory": "1Gi"}, deleting=True)])
     is_(found, "failed", "out-of-memory", "memory")
@@ -688,7 +706,7 @@ def test_a_job_that_was_deleted():
     is_(say(gone=["job"]), "failed", "job-gone", "infrastructure")
     dying = pod(running(), phase="Running", deleting=True)
     is_(say([dying], of=job(deleting=True)), "failed", "job-gone", "infrastructure")
-    assert diagnose(None, [], [], now=START).category is Category.JOB_GONE
+    assert diagnose(None, [], [], now=START) is None  # it was not seen yet
 
 
 def test_a_job_that_its_ttl_removed():

@@ -229,6 +229,27 @@ def test_what_was_forgotten_does_not_come_back(clock):
     assert watcher.jobs() == {"b"}
 
 
+def test_a_job_that_vanished_before_any_watch_told_of_it_is_gone(clock):
+    reads = Reads(clock, lists=[listed(9)], watches=[[]])
+    watcher = Watcher(reads, "run=r", clock=clock)
+    watcher.made(thing("a", 8))
+    assert watcher.take() == {"a"}
+    assert watcher.view("a").gone == set()
+    watcher.follow("Job")
+    assert watcher.view("a").gone == {"uid-a"}
+
+
+def test_a_job_that_is_younger_than_a_list_is_not_taken_to_be_gone(clock):
+    reads = Reads(clock, lists=[listed(9)], watches=[[line("MODIFIED", thing("a", 12))]])
+    watcher = Watcher(reads, "run=r", clock=clock)
+    watcher.made(thing("a", 11))
+    watcher.follow("Job")
+    assert watcher.view("a").gone == set()
+    assert versions(watcher, "a") == ["12"]
+    watcher.made(thing("a", 11))
+    assert versions(watcher, "a") == ["12"]
+
+
 def test_memory_is_bounded():
     kept = Kept()
     for n in range(5 * TOMBSTONES):

@@ -33,6 +33,7 @@ class Category(str, Enum):
     READ_ONLY = "read-only"
     CANNOT_START = "cannot-start"
     SANDBOX = "sandbox"
+    STARTING = "starting"
     SERVICE_ACCOUNT_MISSING = "service-account-missing"
     QUOTA = "quota"
     POD_SECURITY = "pod-security"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -169,6 +169,15 @@ def limit(thing: Object, resource: str) -> str:
     """Return the step's limit of a resource; empty if it has none."""
     resources = step_container(thing).get("resources") or {}
     return str((resources.get("limits") or {}).get(resource) or "")
+
+
+def is_live(pod: Object, gone: Collection[str]) -> bool:
+    """Whether a pod exists, is not being deleted and has not ended."""
+    return (
+        uid(pod) not in gone
+        and not metadata(pod).get("deletionTimestamp")
+        and status(pod).get("phase") not in ("Succeeded", "Failed")
+    )
 
 
 def message(found: Object) -> str:

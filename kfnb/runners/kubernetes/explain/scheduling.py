@@ -76,7 +76,7 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
         "infrastructure",
         _summary(reasons),
         words,
-        first.remedy or f"Look at the nodes: {case.kubectl('describe nodes')}.",
+        first.remedy or "Look at the nodes: `kubectl describe nodes`.",
     )
 
 
@@ -104,7 +104,7 @@ def _reasons(case: Case, pod: Object, words: str) -> list[_Reason]:
 def _reason(case: Case, pod: Object, nodes: int, said: str) -> _Reason:
     short = re.match(r"Insufficient (\S+)", said)
     if short:
-        return _short_of(case, pod, nodes, short[1])
+        return _short_of(pod, nodes, short[1])
     taint = _TAINT.search(said)
     if taint:
         return _tainted(nodes, taint[1] or "")
@@ -153,9 +153,9 @@ def _reason(case: Case, pod: Object, nodes: int, said: str) -> _Reason:
     return _Reason(nodes, Category.UNSCHEDULABLE, said, "")
 
 
-def _short_of(case: Case, pod: Object, nodes: int, resource: str) -> _Reason:
+def _short_of(pod: Object, nodes: int, resource: str) -> _Reason:
     amount = asked(pod, resource)
-    look = case.kubectl("describe nodes")
+    look = "`kubectl describe nodes`"
     later = (
         "It starts when others end; if no node is as large, lower {}: of the step "
         f"({look} shows what is free)."

@@ -87,7 +87,8 @@ def explain_silent_node(case: Case, pod: Object) -> Diagnosis | None:
     node = str((pod.get("spec") or {}).get("nodeName") or "")
     # The containers' own state is what the node said last; the pod's is what is known of the node.
     unknown = ready.get("status") == "Unknown" or status(pod).get("reason") == "NodeLost"
-    marked = ready.get("status") == "False" and (
+    gated = ready.get("reason") == "ReadinessGatesNotReady"
+    marked = (ready.get("status") == "False" and not gated) and (
         condition(pod, "ContainersReady").get("status") == "True" or bool(events)
     )
     if not node or not (unknown or (marked and not _answered(events, pod))):
@@ -262,13 +263,14 @@ def _waits_for_another(case: Case, pod: Object) -> Diagnosis | None:
                 message(unhealthy[-1]) if unhealthy else "",
                 f"See what it says: {case.kubectl(f'logs {name(pod)} -c {which}')}.",
             )
-    if not container_statuses(pod):
-        return Diagnosis(
-            "waiting",
-            Category.NODE_LOST,
-            "infrastructure",
-            f"the node {(pod.get('spec') or {}).get('nodeName', '')} has not begun with the pod",
-            "",
-            "See the node: `kubectl get nodes`.",
-        )
-    return None
+    node = (pod.get("spec") or {}).get("nodeName")
+    if not node:
+        return None
+    return Diagnosis(
+        "waiting",
+        Category.STARTING,
+        "infrastructure",
+        f"the node {node} has not started the step's container yet",
+        message(waiting(step_status(pod)) or {}),
+        f"See {case.kubectl('describe pod ' + name(pod))} and `kubectl get nodes`.",
+    )
