@@ -281,7 +281,7 @@ def lay_copies(store: Store, manifest: Manifest, folder: AttemptFolder) -> None:
         folder.path.mkdir(parents=True, exist_ok=True)
         for name, target in ((manifest.executed, folder.executed), (manifest.log, folder.log)):
             if name:
-                shutil.copyfile(store.blob(name), target)
+                shutil.copyfile(store.fetch(name), target)
 
 
 def cache_off(
