@@ -217,6 +217,7 @@ class _Seen:
     _unfinished: _Key | None = None
     _sent: int = 0
     _skip: float = 0
+    _begins: bool = False
 
     def since(self) -> str | None:
         """Begin a connection; return the time from which lines have to come again."""
@@ -224,6 +225,7 @@ class _Seen:
             return None
         self._again = {second: Counter(found) for second, found in self.lines.items()}
         self._joined = False
+        self._begins = True
         return min(self.lines).decode() + "Z"
 
     def take(self, line: _Line) -> tuple[bytes, bool]:
@@ -237,6 +239,12 @@ class _Seen:
         return data, hole
 
     def _first(self, line: _Line) -> bool:
+        begins, self._begins = self._begins, False
+        if begins and not line.stamp:
+            # The rest of a long line, whose beginning, and so its time, is before what was
+            # asked for: it was seen, or the lines after it would not have been.
+            self._skip = float("inf")
+            return False
         self._key = key = (line.stamp, hash(line.data[:_HEAD]))
         second = line.stamp[:19] or max(self.lines, default=b"")
         waiting = self._again.get(second)

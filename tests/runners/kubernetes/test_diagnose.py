@@ -232,6 +232,20 @@ def test_a_secret_that_is_mounted_and_missing():
     is_(found, "failed", "secret-missing", "configuration", permanent=True)
 
 
+def test_a_key_that_is_mounted_and_missing():
+    words = 'MountVolume.SetUp failed for volume "v" : references non-existent secret key: k'
+    volumes = [{"name": "v", "secret": {"secretName": "token"}}]
+    stuck = pod(waiting("ContainerCreating"), spec={"volumes": volumes})
+    found = say([stuck], [event("FailedMount", words)])
+    is_(found, "failed", "secret-key-missing", "configuration", permanent=True)
+    assert found.summary == "the Secret token has no key k"
+    words = words.replace(
+        "references non-existent secret", "configmap references non-existent config"
+    )
+    volumes[0] = {"name": "v", "configMap": {"name": "c"}}
+    assert say([stuck], [event("FailedMount", words)]).summary == "the ConfigMap c has no key k"
+
+
 def test_an_image_that_runs_as_root():
     words = "container has runAsNonRoot and image will run as root (pod: x, container: step)"
     found = say([pod(waiting("CreateContainerConfigError", words))])
@@ -453,13 +467,31 @@ def test_a_suspended_job():
 def test_no_node_takes_the_pod(words, limits, spec, category, part):
     message = (
         f"0/1 nodes are available: {words}. preemption: 0/1 nodes are available: "
-        "1 Preemption is not helpful for scheduling."
+        "1 No preemption victims found for incoming pod."
     )
     found = say([unscheduled(message, limits=limits, spec=spec)], after=9_000)
     is_(found, "waiting", category, "infrastructure")
     assert part in found.summary
     assert found.detail == message
     assert "preemption" not in found.summary.lower()
+
+
+@pytest.mark.parametrize(
+    ("resource", "amount", "part"),
+    [
+        ("cpu", "64", "none has that much CPU (it asks for cpu:64)"),
+        ("memory", "9Ti", "none has that much memory (it asks for memory:9Ti)"),
+        ("nvidia.com/gpu", "1", "none has 1 of nvidia.com/gpu"),
+    ],
+)
+def test_what_no_node_ever_has_is_told_from_what_is_in_use(resource, amount, part):
+    message = (
+        f"0/2 nodes are available: 2 Insufficient {resource}. preemption: 0/2 nodes are "
+        "available: 2 Preemption is not helpful for scheduling."
+    )
+    found = say([unscheduled(message, limits={resource: amount})])
+    assert found.summary == f"no node takes the step: {part}"
+    assert found.level == "waiting"  # the cluster may grow
 
 
 def test_the_reason_of_most_nodes_comes_first_and_all_are_said():

@@ -94,6 +94,20 @@ def test_what_rotation_took_is_a_gap():
     ]
 
 
+def test_the_end_of_a_long_line_that_began_earlier_comes_once():
+    """A kubelet gives the pieces of a line by their own times, and a time to the first only."""
+    story = Story(
+        [at(1, 0, b"slowly, a long line\n"), at(5, 0, b"b\n"), at(6, 0, b"c\n"), Refused(None)],
+        [b"a long line\n", at(5, 0, b"b\n"), at(6, 0, b"c\n"), at(7, 0, b"d\n")],
+    )
+    assert joined(story.follow()) == b"slowly, a long line\nb\nc\nd\n"
+
+
+def test_an_event_behind_an_unfinished_line_of_the_other_stream():
+    piece = at(1, 0, b"x" * 16384) + event(1)
+    assert Story([piece]).follow() == [Raw(b"x" * 16384), Report({"n": 1, "type": "CellOutput"})]
+
+
 def test_a_quiet_container_makes_no_gap():
     story = Story(
         [at(1, 0, b"a\n"), Refused(None)],

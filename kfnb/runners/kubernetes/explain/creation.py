@@ -23,7 +23,7 @@ _UNSAID = re.compile(r"failed quota: (?P<quota>\S+): must specify (?P<what>.+)")
 _SECURITY = re.compile(r'violates PodSecurity "(?P<level>[^"]+)": (?P<why>.*)', re.DOTALL)
 _PRIORITY = re.compile(r"no PriorityClass with name (\S+) was found")
 _RANGE = re.compile(
-    r"(maximum|minimum) (\S+) usage per (Container|Pod) is (\S+?),? ", re.IGNORECASE
+    r"(maximum|minimum) (\S+) usage per (Container|Pod) is (\S+?)[.,]? ", re.IGNORECASE
 )
 _PASSING = re.compile(
     r"timed? ?out|etcdserver|connection refused|failed calling webhook|too many requests"

@@ -20,7 +20,8 @@ _CLAIM_MISSING = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _UNBOUND = re.compile(
     r"unbound immediate PersistentVolumeClaims|didn't find available persistent volumes",
 )
-_TAINT = re.compile(r"(?:untolerated taint(?:\(s\))?|had taint)(?: \{([^}]*)\})?")
+_TAINT = re.compile(r"(?:untolerated taint(?:\(s\))?|had taints?)(?: \{([^}]*)\})?")
+_NEVER = re.compile(r"(\d+) Preemption is not helpful")
 _NOT_THE_POD = "not-ready", "unreachable", "memory-pressure", "disk-pressure", "unschedulable"
 
 
@@ -92,19 +93,23 @@ def _reasons(case: Case, pod: Object, words: str) -> list[_Reason]:
     # "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …. preemption: 0/3 …"
     text = words.split("preemption:", maxsplit=1)[0]
     text = text.partition("available:")[2] or text
+    total = re.match(r"0/(\d+)", words)
+    helpless = _NEVER.search(words)
+    # Newer schedulers say so of nodes that would be too small if they were empty.
+    never = bool(total and helpless and total[1] == helpless[1])
     found = []
     for part in re.split(r",\s+(?=\d+ )", text.strip()):
         match = re.match(r"(\d+) (.*)", part.strip(" ."), re.DOTALL)
         nodes, said = (int(match[1]), match[2]) if match else (0, part.strip(" ."))
         if said:
-            found.append(_reason(case, pod, nodes, said))
+            found.append(_reason(case, pod, nodes, said, never=never))
     return sorted(found, key=lambda r: -r.nodes)
 
 
-def _reason(case: Case, pod: Object, nodes: int, said: str) -> _Reason:
+def _reason(case: Case, pod: Object, nodes: int, said: str, *, never: bool) -> _Reason:
     short = re.match(r"Insufficient (\S+)", said)
     if short:
-        return _short_of(pod, nodes, short[1])
+        return _short_of(pod, nodes, short[1], never=never)
     taint = _TAINT.search(said)
     if taint:
         return _tainted(nodes, taint[1] or "")
@@ -121,7 +126,7 @@ def _reason(case: Case, pod: Object, nodes: int, said: str) -> _Reason:
             "Correct the node selector, or see what nodes there are: "
             "`kubectl get nodes --show-labels`.",
         )
-    if "volume" in said.lower():
+    if re.search(r"volume|pvc|available disk|free storage", said, re.IGNORECASE):
         return _Reason(
             nodes,
             Category.VOLUME,
@@ -153,28 +158,30 @@ def _reason(case: Case, pod: Object, nodes: int, said: str) -> _Reason:
     return _Reason(nodes, Category.UNSCHEDULABLE, said, "")
 
 
-def _short_of(pod: Object, nodes: int, resource: str) -> _Reason:
+def _short_of(pod: Object, nodes: int, resource: str, *, never: bool) -> _Reason:
     amount = asked(pod, resource)
-    look = "`kubectl describe nodes`"
-    later = (
-        "It starts when others end; if no node is as large, lower {}: of the step "
-        f"({look} shows what is free)."
-    )
-    if resource == "cpu":
-        words = f"too little CPU is free (it asks for cpu:{amount})"
-        return _Reason(nodes, Category.CPU, words, later.format("cpu"))
-    if resource == "memory":
-        words = f"too little memory is free (it asks for memory:{amount})"
-        return _Reason(nodes, Category.MEMORY, words, later.format("memory"))
-    if resource == "ephemeral-storage":
-        words = f"too little local disk is free (it asks for {amount} of ephemeral-storage)"
-        return _Reason(nodes, Category.STORAGE, words, f"Lower that limit ({look}).")
-    words = f"none has {amount} of {resource} free"
+    called, option, category = {
+        "cpu": ("CPU", "cpu:", Category.CPU),
+        "memory": ("memory", "memory:", Category.MEMORY),
+        "ephemeral-storage": ("local disk", "limit:ephemeral-storage:", Category.STORAGE),
+    }.get(resource, (resource, f"limit:{resource}:", Category.GPU))
+    asks = f"it asks for {option}{amount}"
+    look = "`kubectl describe nodes` shows what there is"
+    if category is Category.GPU:
+        plugin = f"take gpu: or limit:{resource} off the step, or have the device plugin installed"
+        if never:
+            return _Reason(
+                nodes, category, f"none has {amount} of {resource}", f"{look}; {plugin}."
+            )
+        remedy = f"It starts when others end; if no node has any, {plugin} ({look})."
+        return _Reason(nodes, category, f"none has {amount} of {resource} free", remedy)
+    if never:
+        remedy = f"Lower {option} of the step, or wait if the cluster makes larger nodes ({look})."
+        return _Reason(nodes, category, f"none has that much {called} ({asks})", remedy)
     remedy = (
-        f"It starts when others end; if no node has any ({look} lists them), take gpu: or "
-        f"limit:{resource} off the step, or install the device plugin."
+        f"It starts when others end; if no node is as large, lower {option} of the step ({look})."
     )
-    return _Reason(nodes, Category.GPU, words, remedy)
+    return _Reason(nodes, category, f"too little {called} is free ({asks})", remedy)
 
 
 def _tainted(nodes: int, taint: str) -> _Reason:

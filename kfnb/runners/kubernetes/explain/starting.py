@@ -19,6 +19,7 @@ from kfnb.runners.kubernetes.explain.reading import (
     message,
     moment,
     name,
+    pod_spec,
     status,
     step_status,
     terminated,
@@ -27,8 +28,12 @@ from kfnb.runners.kubernetes.explain.reading import (
 
 _NO_OBJECT = re.compile(r'(?P<kind>secret|configmap) "(?P<name>[^"]+)" not found', re.IGNORECASE)
 _NO_KEY = re.compile(
-    r"(?:couldn't find key|references non-existent (?:secret|config) key:?) ?(?P<key>\S+)"
-    r"(?: in (?P<kind>Secret|ConfigMap) (?:[^/\s]+/)?(?P<name>\S+))?"
+    r"couldn't find key (?P<key>\S+) in (?P<kind>Secret|ConfigMap) (?:[^/\s]+/)?(?P<name>\S+)"
+)
+_NO_KEY_TO_MOUNT = re.compile(
+    r'for volume "(?P<volume>[^"]+)".*references non-existent (?P<kind>secret|config) key: '
+    r"(?P<key>\S+)",
+    re.DOTALL,
 )
 _MOUNTING = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 
@@ -39,7 +44,7 @@ def explain_starting(case: Case, pod: Object) -> Diagnosis | None:
         state = waiting(container)
         if state is None:
             continue
-        found = explain_image(case, pod, container) or _configuration(case, container, state)
+        found = explain_image(case, pod, container) or _configuration(case, pod, container, state)
         if found:
             return found
         found = _crashing(case, pod, container, state)
@@ -119,13 +124,13 @@ def _answered(events: list[Object], pod: Object) -> bool:
     return max((t for t in times if t is not None), default=0.0) > (last_time(events[-1]) or 0.0)
 
 
-def _configuration(case: Case, container: Object, state: Object) -> Diagnosis | None:
+def _configuration(case: Case, pod: Object, container: Object, state: Object) -> Diagnosis | None:
     reason, words = state.get("reason"), message(state)
     if reason in ("CreateContainerError", "RunContainerError", "PostStartHookError"):
         return explain_command(container, words)
     if reason != "CreateContainerConfigError":
         return None
-    found = _missing(case, words)
+    found = _missing(case, pod, words)
     if found:
         return found
     if "runAsNonRoot" in words:
@@ -149,17 +154,23 @@ def _configuration(case: Case, container: Object, state: Object) -> Diagnosis | 
     )
 
 
-def _missing(case: Case, words: str) -> Diagnosis | None:
+def _missing(case: Case, pod: Object, words: str) -> Diagnosis | None:
     """Say which Secret or ConfigMap, or key of one, is missing."""
     key = _NO_KEY.search(words)
-    if key:
-        kind, which = key["kind"] or "Secret", key["name"] or ""
+    mounted = _NO_KEY_TO_MOUNT.search(words)
+    if key or mounted:
+        if key:
+            kind, which, missing = key["kind"], key["name"], key["key"]
+        else:
+            assert mounted is not None
+            kind = "Secret" if mounted["kind"] == "secret" else "ConfigMap"
+            which, missing = _mounted(pod, mounted["volume"]), mounted["key"]
         secret = kind == "Secret"
         return Diagnosis(
             "failed",
             Category.SECRET_KEY_MISSING if secret else Category.CONFIG_MAP_MISSING,
             "configuration",
-            f"the {kind} {which} has no key {key['key']}",
+            f"the {kind} {which} has no key {missing}",
             words,
             f"Its keys are listed by {case.kubectl(f'describe {kind.lower()} {which}')}; correct "
             f"{'secret:' if secret else 'the reference'} of the step, or add the key.",
@@ -181,6 +192,15 @@ def _missing(case: Case, words: str) -> Diagnosis | None:
         f"correct {'secret: of the step or --store-secret' if secret else 'the reference'}.",
         permanent=True,
     )
+
+
+def _mounted(pod: Object, volume: str) -> str:
+    """Return the name of the Secret or ConfigMap that a volume is made of."""
+    for found in pod_spec(pod).get("volumes") or ():
+        if found.get("name") == volume:
+            secret, config = found.get("secret") or {}, found.get("configMap") or {}
+            return str(secret.get("secretName") or config.get("name") or volume)
+    return volume
 
 
 def _crashing(case: Case, pod: Object, container: Object, state: Object) -> Diagnosis | None:
@@ -205,7 +225,7 @@ def _volumes(case: Case, pod: Object) -> Diagnosis | None:
     if not events:
         return None
     words = message(events[-1])
-    missing = next((d for e in reversed(events) if (d := _missing(case, message(e)))), None)
+    missing = next((d for e in reversed(events) if (d := _missing(case, pod, message(e)))), None)
     if missing:
         return missing
     since = min(t for t in (first_time(e) or case.now for e in events))
