@@ -273,6 +273,16 @@ def test_a_file_system_that_is_read_only():
     is_(found, "failed", "read-only", "configuration", permanent=True)
 
 
+def test_a_step_that_cannot_write():
+    found = say([failed(1)], said="OSError: [Errno 30] Read-only file system: '/x'")
+    is_(found, "failed", "read-only", "configuration", permanent=True)
+
+
+def test_a_mount_that_the_runtime_refuses():
+    found = start_error("error during container init: error mounting x: inside /proc")
+    is_(found, "failed", "cannot-start", "configuration", permanent=True)
+
+
 def test_a_binary_for_another_processor():
     found = start_error("exec /bin/python: exec format error")
     is_(found, "failed", "image-platform", "configuration", permanent=True)
@@ -505,6 +515,15 @@ def test_the_reason_of_most_nodes_comes_first_and_all_are_said():
     assert "memory:9Gi" in found.summary
 
 
+def test_what_the_scheduler_tried_afterwards_is_no_reason():
+    message = (
+        "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: "
+        "0/1 nodes are available: 1 No preemption victims found for incoming pod."
+    )
+    found = say([unscheduled(message, limits={"cpu": "2"})])
+    assert found.summary == "no node takes the step: too little CPU is free (it asks for cpu:2)"
+
+
 def test_waiting_for_a_node_can_have_an_end():
     stuck = unscheduled("0/1 nodes are available: 1 Insufficient cpu.")
     assert say([stuck], after=99, patience=Patience(schedule=60)).level == "failed"
@@ -586,10 +605,26 @@ def test_a_sidecar_that_crashes():
     assert "exit code 3" in found.summary
 
 
+@pytest.mark.parametrize("how", [ended(3), ended(137, "OOMKilled")])
+def test_a_sidecar_that_will_be_started_again_ends_nothing(how):
+    """Seen on a cluster: between its end and the back-off a sidecar is terminated."""
+    mesh = {"name": "mesh", "state": how}
+    sidecar = {"initContainers": [{"name": "mesh", "restartPolicy": "Always"}]}
+    waits = pod(waiting("PodInitializing"), spec=sidecar, initContainerStatuses=[mesh])
+    assert say([waits]) is None
+    works = pod(running(), phase="Running", others=[{"name": "proxy", "state": how}])
+    assert say([works]) is None
+
+
 def test_an_init_container_that_fails():
-    mesh = {"name": "prepare", "state": ended(3)}
-    found = say([pod(phase="Failed", initContainerStatuses=[mesh])])
+    prepare = {"name": "prepare", "state": ended(3)}
+    spec = {"initContainers": [{"name": "prepare"}]}
+    found = say([pod(spec=spec, initContainerStatuses=[prepare])])
     is_(found, "failed", "sidecar", "infrastructure")
+    assert "failed with exit code 3" in found.summary
+    prepare["state"] = ended(137, "OOMKilled")
+    found = say([pod(spec=spec, initContainerStatuses=[prepare])])
+    assert "ran out of memory" in found.summary
 
 
 def test_a_node_that_takes_its_time():

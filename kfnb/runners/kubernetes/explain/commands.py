@@ -48,6 +48,13 @@ def explain_command(container: Object, words: str) -> Diagnosis:
             words,
             "Make it executable for every user in the image (chmod a+rx).",
         )
+    if "error during container init" in words or "error mounting" in words:
+        return _permanent(
+            Category.CANNOT_START,
+            "the step's container cannot be started as it is described",
+            words,
+            "Correct volumes and security_context of the target.",
+        )
     passing = _PASSING.search(words) is not None
     return Diagnosis(
         "failing" if passing else "failed",

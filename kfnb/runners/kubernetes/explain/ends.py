@@ -14,12 +14,12 @@ from kfnb.runners.kubernetes.explain.reading import (
     Object,
     conditions,
     container_statuses,
+    is_sidecar,
     limit,
     message,
     name,
     pod_spec,
     status,
-    step_container,
     step_status,
     terminated,
 )
@@ -27,6 +27,7 @@ from kfnb.runners.kubernetes.explain.reading import (
 _DEADLINE = "DeadlineExceeded"
 _NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerCannotStart")
 _NO_KFNB = re.compile(r"No module named '?(?P<module>kfnb|papermill|ipykernel|nbclient)\b")
+_READ_ONLY = re.compile(r"read-only file ?system", re.IGNORECASE)
 _EVENT = "\x1e"
 
 
@@ -108,43 +109,30 @@ def _deadline(thing: Object, words: str) -> Diagnosis:
 
 
 def _memory(pod: Object) -> Diagnosis | None:
-    for container in container_statuses(pod):
-        ended = terminated(container) or {}
-        if ended.get("reason") != "OOMKilled":
-            continue
-        which = container.get("name")
-        if which != step_container(pod).get("name"):
-            return Diagnosis(
-                "failed",
-                Category.OUT_OF_MEMORY,
-                "infrastructure",
-                f"the container {which} beside the step ran out of memory",
-                message(ended),
-                "Who runs the cluster sets its limit.",
-            )
-        most = limit(pod, "memory")
-        code = ended.get("exitCode")
-        if not most:
-            return Diagnosis(
-                "failed",
-                Category.OUT_OF_MEMORY,
-                "memory",
-                "the step was killed because its node had no memory left (the step has no "
-                "memory limit)",
-                f"OOMKilled, exit code {code}",
-                "Say what it needs with memory: of the step (as memory:4Gi), so that it gets a "
-                "node that has it.",
-            )
+    ended = terminated(step_status(pod)) or {}
+    if ended.get("reason") != "OOMKilled":
+        return None
+    most = limit(pod, "memory")
+    words = f"OOMKilled, exit code {ended.get('exitCode')}"
+    if not most:
         return Diagnosis(
             "failed",
             Category.OUT_OF_MEMORY,
             "memory",
-            f"the step was killed because it used more than its memory limit of {most}",
-            f"OOMKilled, exit code {code}",
-            f"Give it more with memory: of the step (as memory:{_twice(most)}), or have it "
-            "use less.",
+            "the step was killed because its node had no memory left (the step has no memory "
+            "limit)",
+            words,
+            "Say what it needs with memory: of the step (as memory:4Gi), so that it gets a node "
+            "that has it.",
         )
-    return None
+    return Diagnosis(
+        "failed",
+        Category.OUT_OF_MEMORY,
+        "memory",
+        f"the step was killed because it used more than its memory limit of {most}",
+        words,
+        f"Give it more with memory: of the step (as memory:{_twice(most)}), or have it use less.",
+    )
 
 
 def _containers(case: Case, pod: Object) -> Diagnosis | None:
@@ -152,21 +140,26 @@ def _containers(case: Case, pod: Object) -> Diagnosis | None:
     ended = terminated(step)
     if ended is not None:
         return _exit(case, pod, step, ended)
+    failed = status(pod).get("phase") == "Failed"
+    before = {c.get("name") for c in pod_spec(pod).get("initContainers") or ()}
     for container in container_statuses(pod):
         ended = terminated(container)
-        if ended is None or ended.get("exitCode") == 0:
-            continue
         which = container.get("name")
+        # A sidecar is started again, and the step goes on without it.
+        final = failed or (which in before and not is_sidecar(pod, container))
+        if not ended or ended.get("exitCode") == 0 or not final:
+            continue
+        memory = ended.get("reason") == "OOMKilled"
+        how = "ran out of memory" if memory else f"failed with exit code {ended.get('exitCode')}"
         return Diagnosis(
             "failed",
             Category.SIDECAR,
             "infrastructure",
-            f"the container {which}, which the cluster runs before the step, failed with exit "
-            f"code {ended.get('exitCode')}",
+            f"the container {which}, which the cluster runs before the step, {how}",
             message(ended),
             f"See what it said: {case.kubectl(f'logs {name(pod)} -c {which}')}.",
         )
-    if status(pod).get("phase") == "Failed":
+    if failed:
         reason = status(pod).get("reason") or "no reason given"
         return Diagnosis(
             "failed",
@@ -205,6 +198,16 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
             words,
             f"Install it in the image (`pip install {module['module']}`), or take an image that "
             "has it with --image.",
+            permanent=True,
+        )
+    if _READ_ONLY.search(words):
+        return Diagnosis(
+            "failed",
+            Category.READ_ONLY,
+            "configuration",
+            "the step's container wrote where its file system is read-only, and ended",
+            words,
+            "Only /kfnb, the step's working folder and mounted volumes can be written.",
             permanent=True,
         )
     number = int(ended.get("signal") or 0) or (code - 128 if 128 < code < 128 + 65 else 0)

@@ -93,6 +93,8 @@ def _reasons(case: Case, pod: Object, words: str) -> list[_Reason]:
     # "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …. preemption: 0/3 …"
     text = words.split("preemption:", maxsplit=1)[0]
     text = text.partition("available:")[2] or text
+    # What plugins tried afterwards stands behind the first full stop.
+    text = re.split(r"\.\s", f"{text} ", maxsplit=1)[0]
     total = re.match(r"0/(\d+)", words)
     helpless = _NEVER.search(words)
     # Newer schedulers say so of nodes that would be too small if they were empty.
