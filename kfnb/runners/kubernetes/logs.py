@@ -99,7 +99,9 @@ class PodLog:
                 ):
                     pace.worked()
                     for line in lines.take(piece):
-                        yield from self._new(line)
+                        for new in self._new(line):
+                            refused = 0
+                            yield new
                     if self._clock.stopped:
                         return
             except InfrastructureError as error:

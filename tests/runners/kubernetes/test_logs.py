@@ -147,6 +147,12 @@ def test_a_server_that_breaks_for_ever_after_the_end_is_left_alone():
     assert [type(p) for p in pieces] == [Gap]
 
 
+def test_a_server_that_breaks_after_the_end_but_gives_something_is_asked_on():
+    lines = [at(1, n, b"%d\n" % n) for n in range(12)]
+    story = Story(*[[*lines[: n + 1], Refused(None)] for n in range(11)], lines, over_after=0)
+    assert joined(story.follow()) == b"".join(b"%d\n" % n for n in range(12))
+
+
 def test_a_follow_that_ends_before_the_container_goes_on():
     lines = [at(1, 0, b"a\n"), at(2, 0, b"b\n")]
     assert joined(Story(lines[:1], lines[:1], lines).follow()) == b"a\nb\n"
