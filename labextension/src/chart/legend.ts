@@ -17,7 +17,7 @@ export class Legend {
 
   constructor(
     private readonly context: Context,
-    private readonly onToggle: (tracks: readonly Track[]) => void
+    private readonly onToggle: () => void
   ) {
     this.node = h('div', {
       class: 'kfnb-chart-legend',
@@ -33,27 +33,29 @@ export class Legend {
         group.map(({ track, look, label }) => [track.key, look, label])
       )
     );
+    this.groups = groups;
     if (said !== this.said) {
       this.said = said;
-      // Who is about to press a switch stays at it.
-      this.buttons = groups.map(group => [this.button(group), group] as const);
-      fill(this.node, ...this.buttons.map(([button]) => button));
+      // Only then: who is about to press a switch stays at it.
+      this.buttons = groups.map((group, n) => this.button(group, n));
+      fill(this.node, ...this.buttons);
     }
     this.update();
   }
 
   update(): void {
-    for (const [button, group] of this.buttons) {
+    this.buttons.forEach((button, n) => {
+      const group = this.groups[n] ?? [];
       const hidden = group.filter(({ track }) => track.hidden).length;
       const some = hidden > 0 && hidden < group.length;
       button.setAttribute(
         'aria-pressed',
         some ? 'mixed' : String(hidden === 0)
       );
-    }
+    });
   }
 
-  private button(group: readonly Entry[]): HTMLButtonElement {
+  private button(group: readonly Entry[], n: number): HTMLButtonElement {
     const [first] = group;
     const label = visible(first?.label ?? '');
     const made = h(
@@ -67,18 +69,19 @@ export class Legend {
       h('bdi', {}, label)
     );
     made.addEventListener('click', () => {
-      const tracks = group.map(({ track }) => track);
+      const tracks = (this.groups[n] ?? []).map(({ track }) => track);
       const show = tracks.every(({ hidden }) => hidden);
       for (const track of tracks) {
         track.hidden = !show;
       }
-      this.onToggle(tracks);
+      this.onToggle();
     });
     return made;
   }
 
   private said = '';
-  private buttons: (readonly [HTMLButtonElement, readonly Entry[]])[] = [];
+  private groups: readonly (readonly Entry[])[] = [];
+  private buttons: readonly HTMLButtonElement[] = [];
 }
 
 /** A piece of the line, with one of its points. */

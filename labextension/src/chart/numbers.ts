@@ -30,9 +30,14 @@ export function number(value: number, digits = 6): string {
   if (Number.isInteger(value) && size < 1e9) {
     return String(value);
   }
-  return size >= 1e9 || size < 1e-4
-    ? value.toExponential(digits - 1).replace(/\.?0+e/, 'e')
-    : trimmed(value.toPrecision(digits));
+  if (size >= 1e9 || size < 1e-4) {
+    return value.toExponential(digits - 1).replace(/\.?0+e/, 'e');
+  }
+  if (Math.round(size) >= 10 ** digits) {
+    return value.toFixed(0);
+  }
+  const text = value.toPrecision(digits);
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
 }
 
 /** Numbers with just enough digits that different ones look different. */
@@ -45,11 +50,4 @@ export function distinct(values: readonly number[]): string[] {
     }
   }
   return values.map(value => number(value, 17));
-}
-
-function trimmed(text: string): string {
-  if (text.includes('e')) {
-    return text.replace(/\.?0+e\+?/, 'e');
-  }
-  return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
 }
