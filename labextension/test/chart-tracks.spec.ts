@@ -229,6 +229,14 @@ describe('series in plots', () => {
     ]);
   });
 
+  it('have the same looks whichever run came first', () => {
+    const looks = (...order: string[]): unknown =>
+      arrange(order.map(run => of(run, 'train', 'loss'))).groups.map(group =>
+        group.entries.map(({ label, look: one }) => [label, one])
+      );
+    expect(looks('b', 'a')).toEqual(looks('a', 'b'));
+  });
+
   it('have looks and names of their own where several steps log the same metric', () => {
     const { entries } = arrange([
       of('a', 'fit', 'loss'),

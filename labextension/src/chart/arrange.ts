@@ -23,10 +23,15 @@ export interface Arranged {
  * of the same name, each has a look of its own.
  */
 export function arrange(tracks: readonly Track[]): Arranged {
-  const runs = [...new Set(tracks.map(({ run }) => run))];
-  const byName = groupBy(tracks, ({ name }) => name);
+  // By id, which begins with the date: which run's points come first is chance, and no reason for a
+  // run to have another colour when the page is loaded again.
+  const runs = [...new Set(tracks.map(({ run }) => run))].sort();
+  const sorted = runs.flatMap(run => tracks.filter(one => one.run === run));
+  const byName = groupBy(sorted, ({ name }) => name);
   const windows = together([...byName.values()]);
-  const groups = [...byName].map(([name, own]): Group => {
+  const names = [...new Set(tracks.map(({ name }) => name))];
+  const groups = names.map((name): Group => {
+    const own = byName.get(name) ?? [];
     const steps = [...new Set(own.map(({ step }) => step))];
     return {
       name,
@@ -45,7 +50,7 @@ export function arrange(tracks: readonly Track[]): Arranged {
       }))
     };
   });
-  const ofRuns = groupBy(tracks, ({ run }) => run);
+  const ofRuns = groupBy(sorted, ({ run }) => run);
   return {
     groups,
     runs: [...ofRuns].map(([run, own], n) =>
