@@ -7,9 +7,9 @@ import type { Point } from '../src/protocol';
 
 function track(
   points: readonly Point[],
-  { run = 'r', step = 's', name = 'loss' } = {}
+  { run = 'r', title = '', step = 's', name = 'loss' } = {}
 ): Track {
-  const made = new Track({ run, step, name, points });
+  const made = new Track({ run, title, step, name, points });
   made.append(points);
   return made;
 }
@@ -199,6 +199,16 @@ describe('what a series says at an x', () => {
 describe('series in plots', () => {
   const of = (run: string, step: string, name: string): Track =>
     track([[0, 0, 1]], { run, step, name });
+
+  it('are named as people named the runs', () => {
+    const named = ['slow', 'slow', ''].map((title, n) =>
+      track([[0, 0, 1]], { run: `2026-loss-00a${n}`, title })
+    );
+    const { groups, runs } = arrange(named);
+    const labels = ['slow · 00a0', 'slow · 00a1', '2026-loss-00a2'];
+    expect(groups[0]?.entries.map(({ label }) => label)).toEqual(labels);
+    expect(runs.map(([entry]) => entry?.label)).toEqual(labels);
+  });
 
   it('are together by the name of the metric', () => {
     const { groups } = arrange([

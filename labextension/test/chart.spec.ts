@@ -58,10 +58,10 @@ const calls = (name: string): unknown[][] =>
 function series(
   name: string,
   values: readonly (number | string | null)[],
-  { run = 'run-1', step = 'train' } = {}
+  { run = 'run-1', title = '', step = 'train' } = {}
 ): Series {
   const points = values.map((value, n): Point => [1000 + 2 * n, n, value]);
-  return { run, step, name, points };
+  return { run, title, step, name, points };
 }
 
 const RISING = Array.from({ length: 101 }, (_, n) => n + 1);
@@ -458,7 +458,9 @@ it('takes its colours from the theme, and the new ones when that changes', () =>
 
 it('shows hostile names as the text that they are', () => {
   const chart = shown(
-    ...HOSTILE.map(name => series(name, [1, 2], { run: name, step: name })),
+    ...HOSTILE.map(name =>
+      series(name, [1, 2], { run: name, title: name, step: name })
+    ),
     ...HOSTILE.map(name => series(name, [1, 2], { run: 'other', step: name }))
   );
   point('pointermove', 330);

@@ -5,6 +5,7 @@ import { expectInert, HOSTILE, page, type Page } from './samples';
 function run(id: string, more: Partial<ComparedRun> = {}): ComparedRun {
   return {
     id,
+    title: '',
     status: 'succeeded',
     created: 1_700_000_000,
     duration: 10,
@@ -65,6 +66,15 @@ describe('runs beside each other', () => {
     new CompareView(document.body, made.context).open(['a', 'b', 'a']);
     expect(made.posted).toEqual([{ kind: 'compare', runs: ['a', 'b'] }]);
     expect(find('.kfnb-compare').textContent).toContain('Waiting for');
+  });
+
+  it('are called what people called them', () => {
+    shown(run('20261123-a1b2', { title: 'slow' }), run('20261123-c3d4'));
+    const heads = [...document.querySelectorAll('th[data-run] bdi')];
+    expect(heads.map(({ textContent }) => textContent)).toEqual([
+      'slow · a1b2',
+      '20261123-c3d4'
+    ]);
   });
 
   it('differ in parameters, by more than colour', () => {

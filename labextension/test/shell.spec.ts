@@ -470,7 +470,13 @@ describe('hostile texts', () => {
             }
           ]
         },
-        { ...RUN, id: evil, target: evil, parameters: { [evil]: evil } },
+        {
+          ...RUN,
+          id: evil,
+          title: evil,
+          target: evil,
+          parameters: { [evil]: evil }
+        },
         snapshot(
           {
             n0: state('failed', {

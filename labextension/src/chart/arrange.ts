@@ -42,7 +42,7 @@ export function arrange(tracks: readonly Track[]): Arranged {
           runs.indexOf(track.run) + runs.length * steps.indexOf(track.step)
         ),
         label: [
-          runs.length > 1 && track.run,
+          runs.length > 1 && track.runLabel,
           (runs.length === 1 || steps.length > 1) && track.step
         ]
           .filter(part => part !== false)
@@ -53,8 +53,8 @@ export function arrange(tracks: readonly Track[]): Arranged {
   const ofRuns = groupBy(sorted, ({ run }) => run);
   return {
     groups,
-    runs: [...ofRuns].map(([run, own], n) =>
-      own.map(track => ({ track, look: look(n), label: run }))
+    runs: [...ofRuns.values()].map((own, n) =>
+      own.map(track => ({ track, look: look(n), label: track.runLabel }))
     )
   };
 }

@@ -159,7 +159,9 @@ export class MetricsChart implements Component, Handlers, Settings {
     this.runs.node.hidden = !several;
     for (const { legend, entries } of plots) {
       // What the runs' own legend says needs no saying beside each plot.
-      const said = entries.every(({ track, label }) => label === track.run);
+      const said = entries.every(
+        ({ track, label }) => label === track.runLabel
+      );
       legend.node.dataset.short = String(several && said);
     }
     this.plotsNode.dataset.many = String(plots.length > 1);

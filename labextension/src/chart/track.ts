@@ -1,5 +1,6 @@
 /** One series as columns of numbers, sorted by what the x axis shows, and what is known of them. */
 
+import { runLabel } from '../format';
 import type { Point, Series } from '../protocol';
 import { toNumber } from './numbers';
 
@@ -37,6 +38,7 @@ export interface Curve {
 
 export class Track {
   readonly run: string;
+  readonly runLabel: string;
   readonly step: string;
   readonly name: string;
   readonly key: string;
@@ -51,6 +53,7 @@ export class Track {
 
   constructor(series: Series) {
     this.run = series.run;
+    this.runLabel = runLabel(series.run, series.title);
     this.step = series.step;
     this.name = series.name;
     this.key = keyOf(series);

@@ -85,7 +85,7 @@ export class Values {
           {},
           h('th', { scope: 'row' }, name(track.name)),
           h('td', {}, name(track.step)),
-          h('td', {}, name(track.run)),
+          h('td', {}, name(track.runLabel)),
           ...[
             number(track.last),
             track.finite ? number(track.min) : '–',

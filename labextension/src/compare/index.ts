@@ -2,7 +2,7 @@
 
 import type { Component, Context } from '../context';
 import { fill, focusedNear, h } from '../dom';
-import { clock, visible } from '../format';
+import { clock, runLabel, visible } from '../format';
 import type { CompareMessage, ComparedRun } from '../protocol';
 import { glyph } from '../status';
 import { sections, type Cell, type Row, type Section } from './rows';
@@ -191,14 +191,14 @@ export class CompareView implements Component {
 
   private heading(run: ComparedRun, n: number): HTMLElement {
     const { trans } = this.context;
-    const id = visible(run.id);
+    const label = runLabel(run.id, run.title);
     const remove = h(
       'button',
       {
         type: 'button',
         class: 'kfnb-close',
         'data-remove': n,
-        'aria-label': `${trans('Leave out')} ${id}`,
+        'aria-label': `${trans('Leave out')} ${label}`,
         title: trans('Leave this run out')
       },
       '×'
@@ -210,8 +210,8 @@ export class CompareView implements Component {
     });
     return h(
       'th',
-      { scope: 'col', 'data-run': run.id, title: id },
-      h('span', {}, h('bdi', {}, id), this.runs.length > 1 && remove)
+      { scope: 'col', 'data-run': run.id, title: visible(run.id) },
+      h('span', {}, h('bdi', {}, label), this.runs.length > 1 && remove)
     );
   }
 
