@@ -91,6 +91,7 @@ def compared(hostile, number):
     named = dict.fromkeys(hostile)
     return {
         "id": hostile[number],
+        "title": hostile[number],
         "status": "failed",
         "created": 1.7e9,
         "duration": 3.0,
