@@ -259,7 +259,10 @@ describe('HTML', () => {
           <link rel=preconnect href=https://example.com><base href=https://example.com>
           <a href=https://example.com ping=https://example.com onclick=x()>a</a>
           <form action=https://example.com><button formaction=https://example.com>b</button></form>
-          <svg><a xlink:href=https://example.com>c</a></svg>
+          <svg><a xlink:href=https://example.com>c</a><use href="#g"/>
+          <a><set attributeName=href to=https://example.com></set></a></svg>
+          <img src=https://example.com srcset=https://example.com>
+          <img src=data:image/png;base64,AAAA><a href=data:image/png,x>d</a>
           <iframe src=https://example.com></iframe><script>x</script><b>kept</b>`,
         'text/plain': 'x'
       })
@@ -274,6 +277,9 @@ describe('HTML', () => {
     expect(inside.documentElement.outerHTML).not.toContain('example.com');
     expect(inside.querySelector('script, iframe, link, base')).toBeNull();
     expect(inside.querySelectorAll('meta').length).toBe(1);
+    expect(inside.querySelectorAll('[href]').length).toBe(1);
+    expect(inside.querySelector('use')?.getAttribute('href')).toBe('#g');
+    expect(inside.querySelectorAll('img[src]').length).toBe(1);
     expect(inside.querySelector('b')?.textContent).toBe('kept');
     expect(find('.kfnb-output-note').textContent).toContain('Scripts');
   });

@@ -10,7 +10,7 @@ const POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:";
 /** What acts, fetches or redirects; a policy does not govern all of it (names are looked up). */
 const OUT =
-  'script, link, meta, base, iframe, frame, frameset, object, embed, portal, noscript, template';
+  'script, link, meta, base, iframe, frame, frameset, object, embed, portal, noscript, template, animate, set';
 
 /** Pixels that a frame has at first; nobody can measure what is in it. */
 const LEAST = 56;
@@ -45,8 +45,8 @@ export function framed(html: string, theme: Theme, title: string): Framed {
     element.remove();
   }
   for (const element of page.querySelectorAll('*')) {
-    for (const { name } of [...element.attributes]) {
-      if (LEADS.test(name)) {
+    for (const { name, value } of [...element.attributes]) {
+      if (LEADS.test(name) && !stays(element, value)) {
         element.removeAttribute(name);
       }
     }
@@ -72,8 +72,17 @@ export function framed(html: string, theme: Theme, title: string): Framed {
   return { node, scripted, blank };
 }
 
-/** Handlers, and what a click would follow. */
-const LEADS = /^(on.*|(xlink:)?href|action|formaction|ping|target|autofocus)$/i;
+/** Handlers, what a click would follow, and what is fetched (the policy would refuse it aloud). */
+const LEADS =
+  /^(on.*|(xlink:)?href|src|srcset|poster|background|action|formaction|ping|target|autofocus)$/i;
+
+/** Whether an address leads nowhere else: within the output, or a picture that is in it. */
+function stays(element: Element, address: string): boolean {
+  return (
+    address.startsWith('#') ||
+    (/^(img|image)$/i.test(element.localName) && /^data:image\//i.test(address))
+  );
+}
 
 function textIn(body: HTMLElement): string {
   return [...body.childNodes]
