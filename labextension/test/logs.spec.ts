@@ -1,4 +1,6 @@
 import { LogView } from '../src/logs';
+import { Lines } from '../src/logs/lines';
+import { Search } from '../src/logs/search';
 import type { LogMessage } from '../src/protocol';
 import { expectInert, HOSTILE, page, type Page } from './samples';
 
@@ -288,6 +290,12 @@ describe('the lines', () => {
       .at(-1)!
       .click();
     expect(find('.kfnb-log-long').hidden).toBe(true);
+    find('.kfnb-log-all').click();
+    find('.kfnb-log-whole').dispatchEvent(
+      new KeyboardEvent('keydown', { key: 'Escape', bubbles: true })
+    );
+    expect(find('.kfnb-log-whole')).toBeNull();
+    expect(document.activeElement).toBe(screen());
   });
 
   it('are only text, whatever was printed', () => {
@@ -371,6 +379,37 @@ describe('searching', () => {
     expect(count()).toBe('1 of 2');
     enter();
     expect(count()).toBe('2 of 2');
+  });
+
+  it('counts what comes later, and tears nobody away to it', () => {
+    const { say } = shown();
+    say(numbered(100));
+    type('needle');
+    expect(count()).toBe('not found');
+    say(`needle\n${numbered(100)}`);
+    expect(count()).toBe('1');
+    expect(lines()).toContain('line 99');
+    expect(find('[role=switch]').getAttribute('aria-checked')).toBe('true');
+    enter();
+    expect(count()).toBe('1 of 1');
+    expect(lines()).toContain('needle');
+  });
+
+  it('knows where it is when lines before it were let go', () => {
+    const made = new Lines(100, 1e6);
+    const search = new Search(made);
+    search.set('hit', false);
+    made.add('hit hit\n'.repeat(90));
+    search.go();
+    const hit = search.hit(161)!;
+    expect([hit, search.count]).toEqual([{ line: 80, nth: 1 }, 180]);
+    made.add('x\n'.repeat(20));
+    search.go();
+    expect(made.first).toBe(35);
+    expect([search.count, search.indexOf(hit)]).toEqual([110, 91]);
+    expect(search.hit(91)).toEqual(hit);
+    expect(search.indexOf({ line: 3, nth: 0 })).toBeNull();
+    expect(search.from(60)).toBe(50);
   });
 
   it('scrolls to what it finds, and follows no more', () => {

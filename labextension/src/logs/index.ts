@@ -9,7 +9,7 @@ import { Feed } from './feed';
 import { Lines } from './lines';
 import { paint } from './paint';
 import { Search, type Hit } from './search';
-import { cutAt, whole } from './whole';
+import { cutAt, Whole } from './whole';
 import { Window } from './window';
 
 /** Characters of a line that are drawn among the others. */
@@ -41,6 +41,12 @@ export class LogView implements Component {
     });
     this.window.onFollow = on => this.bar.following(on);
     this.search.onProgress = () => this.count();
+    this.whole = new Whole(context, text => this.copy(text));
+    this.whole.onClose = () => {
+      delete this.node.dataset.whole;
+      this.window.render();
+      this.window.node.focus({ preventScroll: true });
+    };
     this.node = h(
       'div',
       { class: 'kfnb-log' },
@@ -49,7 +55,7 @@ export class LogView implements Component {
       this.before,
       this.empty,
       this.window.node,
-      this.long
+      this.whole.node
     );
     host.append(this.node);
     this.say();
@@ -127,7 +133,7 @@ export class LogView implements Component {
     this.lines.clear();
     this.missing = 0;
     this.current = null;
-    this.close();
+    this.whole.close();
     this.search.restart();
     this.window.following = true;
     this.window.repaint();
@@ -203,7 +209,10 @@ export class LogView implements Component {
       { type: 'button', class: 'kfnb-log-all' },
       trans('Show the whole line')
     );
-    all.addEventListener('click', () => this.enlarge(number));
+    all.addEventListener('click', () => {
+      this.node.dataset.whole = 'true';
+      this.whole.show(this.lines.at(number), number);
+    });
     return h(
       'span',
       { class: 'kfnb-log-cut' },
@@ -213,60 +222,34 @@ export class LogView implements Component {
     );
   }
 
-  private enlarge(number: number): void {
-    const { trans } = this.context;
-    const line = this.lines.at(number);
-    const text = this.lines.text(number);
-    const title = `${trans('Line')} ${(number + 1).toLocaleString()}: ${text.length.toLocaleString()} ${trans('characters')}`;
-    const [copy, close] = [
-      trans('Copy the line'),
-      trans('Back to the log')
-    ].map(name => h('button', { type: 'button', class: 'kfnb-button' }, name));
-    copy?.addEventListener('click', () => this.copy(text));
-    close?.addEventListener('click', () => this.close());
-    const content = whole(line, title);
-    fill(
-      this.long,
-      h('div', { class: 'kfnb-log-head' }, h('span', {}, title), copy, close),
-      content
-    );
-    this.long.hidden = false;
-    this.node.dataset.whole = 'true';
-    content.focus();
-  }
-
-  private close(): void {
-    if (!this.long.hidden) {
-      this.long.hidden = true;
-      fill(this.long);
-      delete this.node.dataset.whole;
-      this.window.render();
-      this.window.node.focus();
-    }
-  }
-
   // Searching
 
   private find(query: string, matchCase: boolean): void {
     this.current = null;
     this.search.set(query, matchCase);
+    this.seeking = true;
     this.window.repaint();
     this.count();
   }
 
   private step(by: 1 | -1): void {
     const { count } = this.search;
-    if (count > 0 && this.index !== null) {
-      this.goTo((this.index + by + count) % count);
+    const next =
+      this.index === null
+        ? this.search.from(this.window.top)
+        : (this.index + by + count) % count;
+    if (count > 0 && next !== null) {
+      this.goTo(next);
     }
     this.count();
   }
 
   private goTo(index: number): void {
+    this.seeking = false;
     this.index = index;
     this.current = this.search.hit(index);
     if (this.current) {
-      this.close();
+      this.whole.close();
       this.window.show(this.current.line);
       this.window.repaint();
       const row = this.window.rowOf(this.current.line);
@@ -277,7 +260,7 @@ export class LogView implements Component {
     }
   }
 
-  /** How many there are by now; the first one that comes is gone to. */
+  /** How many there are by now; the first one that is found is gone to. */
   private count(): void {
     const { search } = this;
     const { trans } = this.context;
@@ -286,19 +269,23 @@ export class LogView implements Component {
       this.bar.say('', false);
       return;
     }
-    const { count } = search;
-    if (this.current === null && count > 0) {
+    search.go(); // lines may have been let go
+    this.index = this.current && search.indexOf(this.current);
+    if (this.seeking) {
       const index = search.from(this.window.top);
       // One that is further down may be found yet.
       if (index !== null && (index > 0 || search.done)) {
         this.goTo(index);
       }
+      // Who follows the log is not torn away by what is printed later.
+      this.seeking &&= !search.done;
     }
+    const { count } = search;
     const total = count.toLocaleString('en-US');
     const more = search.done ? '' : '…';
     if (count === 0) {
       this.bar.say(search.done ? trans('not found') : '…', false);
-    } else if (this.index === null || this.current === null) {
+    } else if (this.index === null) {
       this.bar.say(`${total}${more}`, true);
     } else {
       const at = (this.index + 1).toLocaleString('en-US');
@@ -353,7 +340,7 @@ export class LogView implements Component {
   });
   private readonly before = h('p', { class: 'kfnb-log-note', hidden: true });
   private readonly empty = h('p', { class: 'kfnb-log-empty' });
-  private readonly long = h('div', { class: 'kfnb-log-long', hidden: true });
+  private readonly whole: Whole;
   private stepId: string | null = null;
   private wanted: number | null = null;
   /** How many there are; null: nothing is known yet. */
@@ -361,5 +348,7 @@ export class LogView implements Component {
   private missing = 0;
   private current: Hit | null = null;
   private index: number | null = null;
+  /** Something is looked for, and was not found yet. */
+  private seeking = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }

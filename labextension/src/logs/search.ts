@@ -101,6 +101,17 @@ export class Search {
     };
   }
 
+  /** Which one of all it is now; null if its line was let go, or is another. */
+  indexOf({ line, nth }: Hit): number | null {
+    if (line === this.lines.ended) {
+      return nth < this.openSpans().length ? this.total + nth : null;
+    }
+    const at = firstBeyond(this.found, line) - 1;
+    return this.found[at] === line
+      ? (this.before[at] ?? 0) - this.lost + nth
+      : null;
+  }
+
   /** The first one at or after a line, counted from 0; the very first if there is none. */
   from(line: number): number | null {
     if (this.count === 0) {
