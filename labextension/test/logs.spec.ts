@@ -1,3 +1,4 @@
+import sheet from '../style/logs.css';
 import { LogView } from '../src/logs';
 import { Lines } from '../src/logs/lines';
 import { Search } from '../src/logs/search';
@@ -273,6 +274,19 @@ describe('the lines', () => {
     sizes.clientHeight = 180;
     say('more\n');
     expect(screen().scrollTop).toBe(5000);
+  });
+
+  it('keep their place when the log is moved in the page', () => {
+    const { say } = shown();
+    say(numbered(1000));
+    screen().scrollTop = 0; // what browsers do, without a word
+    const event = Object.assign(new Event('animationstart'), {
+      animationName: 'kfnb-shown'
+    });
+    screen().dispatchEvent(event);
+    expect(screen().scrollTop).toBe(1000 * 18 - 180);
+    expect(sheet).toMatch(/@keyframes kfnb-shown/);
+    expect(sheet).toMatch(/\.kfnb-log-screen \{\s*animation: kfnb-shown/);
   });
 
   it('of a megabyte are cut, with a way to see all of it', () => {

@@ -113,6 +113,20 @@ describe('the outputs of a step', () => {
     expect(mimes()).toEqual(['text/html']);
   });
 
+  it('keep their place when they are moved in the page', () => {
+    const { say, view } = shown();
+    jest.spyOn(view.node, 'clientHeight', 'get').mockReturnValue(200);
+    say([stream('one')]);
+    view.node.scrollTop = 40;
+    view.node.dispatchEvent(new Event('scroll'));
+    view.node.scrollTop = 0; // what browsers do, without a word
+    const event = Object.assign(new Event('animationstart'), {
+      animationName: 'kfnb-shown'
+    });
+    view.node.dispatchEvent(event);
+    expect(view.node.scrollTop).toBe(40);
+  });
+
   it('stand by cell, in their order, with the source of each', () => {
     const { view } = shown();
     const cell = (number: number): CellOutputs => ({

@@ -3,6 +3,7 @@
 import { h } from '../dom';
 import { Heights } from './heights';
 import type { Lines } from './lines';
+import { whenShown } from './shown';
 
 /** Pixels that browsers still scroll over; of more, each pixel stands for several. */
 const TALLEST = 15_000_000;
@@ -49,6 +50,7 @@ export class Window {
     this.node.addEventListener('pointerdown', event => this.pressed(event));
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(this.node);
+    whenShown(this.node, () => this.resized());
     document.addEventListener('pointerup', this.released);
   }
 
@@ -244,7 +246,7 @@ export class Window {
     this.render();
   }
 
-  /** Another size, or seen again after it was hidden. */
+  /** Another size, or seen again after it was hidden or moved. */
   private resized(): void {
     if (this.node.clientHeight) {
       this.render();

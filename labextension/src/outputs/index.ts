@@ -2,6 +2,7 @@
 
 import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
+import { whenShown } from '../logs/shown';
 import type { OutputsMessage } from '../protocol';
 import { Cell } from './cell';
 
@@ -23,6 +24,12 @@ export class OutputsView implements Component {
       this.note,
       this.list
     );
+    this.node.addEventListener('scroll', () => {
+      if (this.node.clientHeight) {
+        this.top = this.node.scrollTop;
+      }
+    });
+    whenShown(this.node, () => (this.node.scrollTop = this.top));
     this.leave = context.theme.connect(() => this.repaint());
     host.append(this.node);
   }
@@ -98,6 +105,7 @@ export class OutputsView implements Component {
     this.attempt = null;
     this.cells.clear();
     fill(this.list);
+    this.top = 0;
     this.node.scrollTop = 0;
   }
 
@@ -112,6 +120,7 @@ export class OutputsView implements Component {
   private readonly list = h('div');
   private readonly cells = new Map<number, Cell>();
   private readonly leave: () => void;
+  private top = 0;
   private step: string | null = null;
   private wanted: number | null = null;
   private attempt: number | null = null;
