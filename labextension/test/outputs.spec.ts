@@ -277,6 +277,9 @@ describe('HTML', () => {
           <a><set attributeName=href to=https://example.com></set></a></svg>
           <img src=https://example.com srcset=https://example.com>
           <img src=data:image/png;base64,AAAA><a href=data:image/png,x>d</a>
+          <style>@import 'https://example.com'; b { background: url(https://example.com); color: red }</style>
+          <style>@\\69mport 'https://example.com';</style><i style="background:url('https://example.com')">i</i>
+          <svg><rect fill="url(#near)" stroke="url(https://example.com)"/></svg>
           <iframe src=https://example.com></iframe><script>x</script><b>kept</b>`,
         'text/plain': 'x'
       })

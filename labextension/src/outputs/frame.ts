@@ -48,7 +48,12 @@ export function framed(html: string, theme: Theme, title: string): Framed {
     for (const { name, value } of [...element.attributes]) {
       if (LEADS.test(name) && !stays(element, value)) {
         element.removeAttribute(name);
+      } else if (name === 'style' || /url\(/i.test(value)) {
+        element.setAttribute(name, still(value));
       }
+    }
+    if (element.localName === 'style') {
+      element.textContent = still(element.textContent ?? '');
     }
   }
   const seen = page.querySelector('img, svg, table, hr, input, canvas, video');
@@ -75,6 +80,18 @@ export function framed(html: string, theme: Theme, title: string): Framed {
 /** Handlers, what a click would follow, and what is fetched (the policy would refuse it aloud). */
 const LEADS =
   /^(on.*|(xlink:)?href|src|srcset|poster|background|action|formaction|ping|target|autofocus)$/i;
+
+/** A style sheet without what it would fetch; written in escapes, it may hide that, and goes. */
+function still(sheet: string): string {
+  return sheet.includes('\\')
+    ? ''
+    : sheet
+        .replace(/@import\b[^;}]*;?/gi, '')
+        .replace(
+          /(?:url|src|image|image-set)\(\s*(?!["']?\s*(?:data:image|#))[^)]*\)?/gi,
+          'none'
+        );
+}
 
 /** Whether an address leads nowhere else: within the output, or a picture that is in it. */
 function stays(element: Element, address: string): boolean {
