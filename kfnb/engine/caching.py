@@ -263,6 +263,7 @@ class Cache:
             path: content
             for path, content in manifest.files_read.items()
             if not any(part in path for part in _NOT_READ)
+            and path not in prepared.key.modules
             and (path not in manifest.files_written or manifest.files_written[path].hash != content)
         }
         known = {

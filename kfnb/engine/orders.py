@@ -212,7 +212,7 @@ def environment(pipeline: Pipeline, step: Step, site: Site) -> dict[str, str]:
         **pipeline.defaults.env,
         **step.options.env,
         "KFNB_RUN": site.run.id,
-        "KFNB_STEP": step.name,
+        "KFNB_STEP": step.name.replace("\0", "\N{REPLACEMENT CHARACTER}"),
     }
 
 

@@ -20,6 +20,7 @@ _MADE_OF = {
     "string": "str",
     "Path": "str",
 }
+_PLAIN = (bool, int, float, str, list, dict)
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -46,22 +47,26 @@ def check_parameters(pipeline: Pipeline, values: Mapping[str, Any]) -> dict[str,
 def parse_parameter(pipeline: Pipeline, name: str, text: str) -> Any:
     """Read a value from the command line: YAML, as the parameter's type wants it.
 
-    Text for a ``str`` parameter stays text (``-p version=3``), and ``1e-3`` is a
-    number, which it is not in YAML 1.1.
+    Text for a ``str`` parameter stays the text that was typed (``-p version=3``,
+    ``-p title='issue #5'``); a number is what Python takes for one, not what YAML 1.1
+    does (``1e-3`` is, ``010`` is ten, ``12:30`` is text).
     """
     import yaml
 
     known = {p.name: p for p in pipeline.parameters}
+    if name in known and _kinds(known[name]) == {"str"}:
+        return text
+    said = text.strip()
+    if _NUMBER.fullmatch(said):
+        whole = said.replace("_", "")
+        return int(whole) if whole.lstrip("+-").isdecimal() else float(whole)
     try:
         value = yaml.load(text, _loader())  # noqa: S506 (a safe loader without dates)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         return text
-    if name in known and not isinstance(value, str) and _kinds(known[name]) == {"str"}:
-        return text
-    wants_text = name in known and _kinds(known[name]) == {"str"}
-    if value == text.strip() and _NUMBER.fullmatch(value) and not wants_text:
-        return float(value.replace("_", ""))
-    return value
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and ":" in said:
+        return said
+    return value if isinstance(value, _PLAIN) or value is None else text
 
 
 def _fitting(parameter: Parameter, value: Any) -> Any:

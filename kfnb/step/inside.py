@@ -201,7 +201,7 @@ def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
             if name in given and value is given[name] and name not in changed | unknown
         ],
         "unexpected": unexpected,
-        "read": sorted(inside.audit.read - inside.audit.written - _module_files(inside)),
+        "read": sorted((inside.audit.read | _module_files(inside)) - inside.audit.written),
         "written": sorted(inside.audit.written),
         "listed": inside.audit.listed,
         "packages": packages(set(sys.modules), before=inside.modules),
@@ -323,7 +323,11 @@ def _installed(top: str) -> bool:
 
 
 def _module_files(inside: Inside) -> set[str]:
-    """Return the notebook's own modules: they are code, not data that was read."""
+    """Return the notebook's own modules that are loaded, however they came in.
+
+    Which they are is not always seen in the source: a module path that is put together, a
+    value whose class is in one.
+    """
     folder = os.path.realpath(inside.plan["workdir"])
     found = set()
     for module in list(sys.modules.values()):

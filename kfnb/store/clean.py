@@ -8,6 +8,7 @@ than the oldest of them, or than a minute: it may be on its way into a manifest.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import time
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder, runs_folder, store_folder
 from kfnb.store import locks
 from kfnb.store.blobs import Store, open_store
@@ -22,6 +24,7 @@ from kfnb.store.manifest import Failure, Manifest
 
 GRACE = 60.0
 _DAY = 86400.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _STARTING = 60.0
 
 
@@ -61,7 +64,7 @@ def clean(
     InfrastructureError
         If the store cannot be written.
     """
-    store = open_store(store_folder())
+    store = _open()
     now = time.time()
     with locks.held(store.sweep_lock, shared=False):
         runs = sorted(_runs(), key=_moment, reverse=True)
@@ -86,6 +89,17 @@ def clean(
         if not dry_run:
             _sweep_staging(store, before=min(fresh, now - _DAY))
     return Cleaned(tuple(r.id for r in going), len(expired), blobs, size)
+
+
+def _open() -> Store:
+    """Open the store, also on a disk that is too full to try whether it can be written."""
+    try:
+        return open_store(store_folder())
+    except InfrastructureError as error:
+        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+        if not full or not (store_folder() / "blobs").is_dir():
+            raise
+        return Store(store_folder())
 
 
 def _runs() -> Iterator[RunFolder]:

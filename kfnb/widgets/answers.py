@@ -90,6 +90,7 @@ def compare(ids: Iterable[str]) -> protocol.CompareMessage:
 def _compared(run: Run) -> protocol.ComparedRun:
     return {
         "id": run.id,
+        "title": "" if run.name == run.pipeline.name else run.name,
         "status": run.status,
         "created": run.created,
         "duration": run.duration,

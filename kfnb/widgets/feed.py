@@ -86,6 +86,7 @@ class Feed:
         self._looked = float("-inf")
         self._told: dict[str, protocol.StepState] = {}
         self._facts: tuple[Any, ...] = ()
+        self._whose = self.view.folder.id, snapshot.title(self.view)
         self._logged: dict[str, tuple[int, int]] = {}
         self._edges = 0
 
@@ -217,5 +218,5 @@ class Feed:
                 reset = True
             self._logged[name] = step.attempts, len(step.metrics)
             fresh = step.metrics[count:]
-            new += snapshot.points(self.view.folder.id, name, fresh) if fresh else []
+            new += snapshot.points(self._whose, name, fresh) if fresh else []
         return (snapshot.series(self.view), True) if reset else (new, False)

@@ -71,6 +71,8 @@ class RunInfo(TypedDict):
     """The trait ``run``; None where a pipeline is shown that was not run."""
 
     id: str
+    title: str
+    """What a person called the run; empty where nobody did."""
     notebook: str | None
     target: str
     parameters: dict[str, Json]
@@ -126,6 +128,7 @@ class Series(TypedDict):
     """A metric of one step of one run; ``step`` is the step's name."""
 
     run: str
+    title: str
     step: str
     name: str
     points: list[Point]
@@ -249,6 +252,7 @@ class ComparedRun(TypedDict):
     """A run beside others."""
 
     id: str
+    title: str
     status: str
     created: float
     duration: float | None

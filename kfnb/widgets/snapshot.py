@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from kfnb.api.find import facts
 from kfnb.api.plain import check, json_safe
 from kfnb.api.view import RunView
 from kfnb.draw import drawn_edges, reason, shortened, skeleton
@@ -79,6 +80,12 @@ def edges(pipeline: Pipeline, found: Iterable[engine.EdgeSeen] = ()) -> list[pro
     return told
 
 
+def title(view: RunView) -> str:
+    """Return what a person called the run; empty where it has its pipeline's name."""
+    said = str(facts(view.folder).get("name") or "")
+    return "" if said == view.pipeline.name else said
+
+
 def run_info(view: RunView, about: Mapping[str, Any]) -> protocol.RunInfo:
     """Tell which run it is.
 
@@ -90,6 +97,7 @@ def run_info(view: RunView, about: Mapping[str, Any]) -> protocol.RunInfo:
     defaults = {p.name: p.default for p in view.pipeline.parameters}
     return {
         "id": view.folder.id,
+        "title": title(view),
         "notebook": str(about["notebook"]) if about.get("notebook") else None,
         "target": str(about.get("target") or "local"),
         "parameters": json_safe({**defaults, **(about.get("parameters") or {})}),
@@ -158,21 +166,26 @@ def step_state(view: RunView, name: str, *, link: Link = no_link) -> protocol.St
 
 def series(view: RunView) -> list[protocol.Series]:
     """Tell the metrics of a run, each one's oldest point first."""
+    whose = view.folder.id, title(view)
     return [
         one
         for name in view.pipeline.steps
-        for one in points(view.folder.id, name, view.state.steps[name, ""].metrics)
+        for one in points(whose, name, view.state.steps[name, ""].metrics)
     ]
 
 
-def points(run: str, step: str, metrics: Iterable[engine.Metric]) -> list[protocol.Series]:
-    """Sort what a step logged by the metric's name."""
+def points(
+    whose: tuple[str, str], step: str, metrics: Iterable[engine.Metric]
+) -> list[protocol.Series]:
+    """Sort what a step of a run (its id and title) logged by the metric's name."""
+    run, called = whose
     by_name: dict[str, list[protocol.Point]] = {}
     for metric in metrics:
         point = metric.time, json_safe(metric.step), json_safe(metric.value)
         by_name.setdefault(str(metric.name), []).append(point)
     return [
-        {"run": run, "step": step, "name": name, "points": found} for name, found in by_name.items()
+        {"run": run, "title": called, "step": step, "name": name, "points": found}
+        for name, found in by_name.items()
     ]
 
 

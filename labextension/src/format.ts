@@ -16,6 +16,14 @@ export function visible(text: string): string {
   });
 }
 
+/** A run as people tell it from others: what it was called, or its id. */
+export function runLabel(id: string, title: string): string {
+  // Several runs may be called the same; the end of an id is not the same.
+  return title === ''
+    ? visible(id)
+    : `${visible(title)} · ${visible(id.slice(-4))}`;
+}
+
 /** Zero-width joiner: makes one emoji of several. */
 const JOINER = 0x200d;
 const NAMED: Readonly<Record<string, string>> = {

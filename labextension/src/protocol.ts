@@ -63,6 +63,8 @@ export interface Graph {
 
 export interface RunInfo {
   readonly id: string;
+  /** What a person called the run; empty where nobody did. */
+  readonly title: string;
   readonly notebook: string | null;
   readonly target: string;
   readonly parameters: { readonly [name: string]: Json };
@@ -126,6 +128,8 @@ export type Point = readonly [
 
 export interface Series {
   readonly run: string;
+  /** As {@link RunInfo.title}. */
+  readonly title: string;
   readonly step: string;
   readonly name: string;
   readonly points: readonly Point[];
@@ -212,6 +216,8 @@ export interface NotebookMessage {
 
 export interface ComparedRun {
   readonly id: string;
+  /** As {@link RunInfo.title}. */
+  readonly title: string;
   readonly status: RunStatus;
   readonly created: number;
   readonly duration: number | null;

@@ -100,6 +100,7 @@ export const DIAMOND = graph(
 
 export const RUN: RunInfo = {
   id: '20261123-digits',
+  title: '',
   notebook: 'digits.ipynb',
   target: 'local',
   parameters: { lr: 0.1 },

@@ -386,10 +386,12 @@ describe('the page around', () => {
       ['b', '0', 'd', 'Enter', ' ', 'ArrowDown', 'Escape'].forEach(key =>
         press(key)
       );
-      jest.runAllTimers();
-      // What is held with Ctrl, and what runs a cell, does reach the page.
+      // What is held with Ctrl, and what runs a cell, does reach the page: at once, before any
+      // timer, and later.
       press('s', { ctrlKey: true });
+      jest.runAllTimers();
       press('Enter', { shiftKey: true });
+      jest.runAllTimers();
       jest.useRealTimers();
       document.removeEventListener('keydown', hear, capturing);
       expect(heard).toEqual(['s', 'Enter']);
@@ -470,7 +472,13 @@ describe('hostile texts', () => {
             }
           ]
         },
-        { ...RUN, id: evil, target: evil, parameters: { [evil]: evil } },
+        {
+          ...RUN,
+          id: evil,
+          title: evil,
+          target: evil,
+          parameters: { [evil]: evil }
+        },
         snapshot(
           {
             n0: state('failed', {

@@ -36,6 +36,27 @@ def test_who_lists_a_folder_waits_for_those_who_write_into_it(desk: Desk, listin
 
 
 @pytest.mark.slow
+def test_modules_that_nobody_could_name_count_too(desk: Desk) -> None:
+    (desk.folder / "lib").mkdir()
+    (desk.folder / "lib/far.py").write_text("def value():\n    return 1\n")
+    (desk.folder / "near.py").write_text("class M:\n    def p(self):\n        return 1\n")
+    path = desk.notebook(
+        ("step:far", "import sys\nsys.path.insert(0, 'li' + 'b')\nimport far\nprint(far.value())"),
+        ("step:make", "import near\nm = near.M()"),
+        ("step:use", "print(m.p())"),
+    )
+    assert desk.kfnb("run", path).returncode == 0
+    again = desk.kfnb("run", path)
+    assert "3 cached" in again.stdout, again.stdout
+    (desk.folder / "lib/far.py").write_text("def value():\n    return 2\n")
+    (desk.folder / "near.py").write_text("class M:\n    def p(self):\n        return 2\n")
+    third = desk.kfnb("run", path)
+    assert "far: started (file lib/far.py changed)" in third.stdout, third.stdout
+    assert "use: started (file near.py changed)" in third.stdout
+    assert desk.kfnb("logs", "latest", "use").stdout == "2\n"
+
+
+@pytest.mark.slow
 def test_a_new_file_in_a_listed_folder_is_a_change(desk: Desk) -> None:
     (desk.folder / "data").mkdir()
     (desk.folder / "data/a.csv").write_text("1")

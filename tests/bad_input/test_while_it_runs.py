@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -34,6 +35,7 @@ def succeeded(desk: Desk) -> list[str]:
         "../../x",
         'a"; rm -rf',
         "line\nbreak",
+        "nul\0l",
         "n" * 300,
         "🎲 würfeln",
         "<b>&'`$(id)",
@@ -144,6 +146,13 @@ def test_a_full_disk(desk: Desk) -> None:
         assert result.returncode in (1, 4)
         assert "space" in (result.stdout + result.stderr).lower()
         assert "done" in succeeded(desk)
+        with contextlib.suppress(OSError), (desk.home / "filler").open("wb") as file:
+            while True:  # until nothing at all goes in
+                file.write(b"x" * 4096)
+                file.flush()
+        cleaned = desk.kfnb("clean", "--keep", "0")
+        assert cleaned.returncode == 0, cleaned.stderr
+        assert not list((desk.home / "runs").iterdir())
     finally:
         subprocess.run(["umount", "-l", desk.home], check=True)
 

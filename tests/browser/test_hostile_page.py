@@ -30,7 +30,7 @@ def played(page, hostile):
         | {"step": name, "cell": 1, "line": 1}
         for name in hostile[:20]
     ]
-    made["run"].update(id=text[5], notebook=text[6], parameters={text[7]: text[8]})
+    made["run"].update(id=text[5], title=text[5], notebook=text[6], parameters={text[7]: text[8]})
     for n, node in enumerate(graph["nodes"]):
         name = hostile[n]
         error = dict.fromkeys(("ename", "evalue", "summary", "remedy", "class"), name)
@@ -53,7 +53,7 @@ def answer(bare, hostile):
     every = "\n".join(hostile)
     bare.tell(
         {"kind": "metrics", "reset": True, "points": [
-            {"run": name, "step": name, "name": name, "points": [[1.0, 1, 1.0], [2.0, 2, 2.0]]}
+            {"run": name, "title": name, "step": name, "name": name, "points": [[1.0, 1, 1.0], [2.0, 2, 2.0]]}
             for name in hostile[:30]
         ]}
     )  # fmt: skip
@@ -91,6 +91,7 @@ def compared(hostile, number):
     named = dict.fromkeys(hostile)
     return {
         "id": hostile[number],
+        "title": hostile[number],
         "status": "failed",
         "created": 1.7e9,
         "duration": 3.0,

@@ -17,11 +17,13 @@ VIEWS, MOST = 10, 200_000
 
 
 def ran(book: Book) -> int:
-    """Launch a run, see it end, save; the cell that shows it."""
+    """Launch a run, and see it end; the cell that shows it."""
     book.run(0)
     launch = book.add("%pipeline run --no-wait")
     book.save()
     View(book.run(launch)).drawn().wait_for_run("succeeded")
+    # The picture that is saved comes right after what the view is told.
+    expect(book.output(launch).locator(".kfnb-still")).to_contain_text(": succeeded")
     return launch
 
 

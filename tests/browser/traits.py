@@ -77,6 +77,7 @@ def traits(names: Sequence[str], edges: Sequence[tuple[int, int]]) -> dict[str, 
             "diagnostics": [],
         },
         "run": {
+            "title": "",
             "id": "20260101-000000-made-0000",
             "notebook": None,
             "target": "local",

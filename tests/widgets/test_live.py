@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -113,6 +114,20 @@ def test_metrics_of_other_runs_stand_beside(shown: Any) -> None:
     (series,) = page.of("metrics")[1]["points"]
     assert (series["run"], series["points"][0][2]) == (other.id, 3)
     assert not page.of("state") or "n1" not in page.of("state")[-1]["steps"]
+
+
+def test_runs_are_called_what_people_called_them(shown: Any) -> None:
+    one, other = run_of(*LOADED, *TRAINING, point(1)), run_of(*LOADED, *TRAINING, point(2))
+    about = json.loads(other.run.read_bytes())
+    other.run.write_text(json.dumps({**about, "name": "slow"}))
+    view, page = shown(other, one)
+    view.asked({"kind": "metrics"})
+    view.asked({"kind": "compare", "runs": [one.id, other.id]})
+    until(lambda: page.of("metrics") and page.of("compare"))
+    titles = {one.id: "", other.id: "slow"}
+    assert {s["run"]: s["title"] for s in page.of("metrics")[0]["points"]} == titles
+    assert {run["id"]: run["title"] for run in page.of("compare")[0]["runs"]} == titles
+    assert view.traits()["run"]["title"] == "slow"
 
 
 def test_a_repeated_attempt_takes_its_points_back(shown: Any) -> None:

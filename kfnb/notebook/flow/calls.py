@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from abc import abstractmethod
 
 from kfnb.notebook.flow import tables
@@ -99,6 +100,8 @@ class Calls(Functions):
     ) -> Objects:
         """Call a method that is not the notebook's own."""
         self.use(receiver)
+        if name in ("query", "eval"):
+            self._named_in_text(node)
         self.record.identity |= name in ("index", "remove", "count") and bool(arguments.all())
         changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
         if name in tables.DEEP_MUTATORS:
@@ -123,6 +126,15 @@ class Calls(Functions):
         if name == "copy":
             self.store(made, self.heap.parts(receiver) - receiver)
         return made
+
+    def _named_in_text(self, node: ast.Call) -> None:
+        """Read what pandas would: ``frame.query("x > @limit")`` reads ``limit``."""
+        for argument in (*node.args, *(k.value for k in node.keywords)):
+            for part in ast.walk(argument):
+                if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                    for name in re.findall(r"@([^\W\d]\w*)", part.value):
+                        if self.names.slots.get(self.key(name)) is not None:
+                            self.read(name, node.lineno)
 
     def _call_value(
         self, node: ast.Call, objects: Objects, arguments: Arguments, dotted: str

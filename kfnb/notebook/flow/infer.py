@@ -20,7 +20,7 @@ from kfnb.notebook.flow.order import (
     ordered,
 )
 from kfnb.notebook.flow.parameters import parameters
-from kfnb.notebook.flow.source import Source, parse
+from kfnb.notebook.flow.source import Source, parse, with_room
 from kfnb.notebook.flow.walk import walk
 from kfnb.notebook.grouping import Declared, StepDecl
 from kfnb.pipeline import Cell, Diagnostic, Pipeline
@@ -36,7 +36,10 @@ def infer(declared: Declared) -> Pipeline:
     collecting = gc.isenabled()
     gc.disable()  # Syntax trees are many objects and no cycles.
     try:
-        return _infer(declared)
+        try:
+            return _infer(declared)
+        except RecursionError:
+            return with_room(lambda: _infer(declared))
     finally:
         if collecting:
             gc.enable()

@@ -6,12 +6,17 @@ import ast
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import TypeVar
 
 from kfnb.pipeline import Cell, Statement
 
+T = TypeVar("T")
 _DEEP_LIMIT = 20_000
+_LONG = 5_000
+"""Characters of a cell that cannot be nested too deeply for a compiler."""
 _DEEP_STACK = 128 * 1024 * 1024
 
 
@@ -79,29 +84,67 @@ def parse(cell: Cell) -> Source:
         message = (error.msg or "invalid syntax").split(" (")[0]
         return Source(cell.index, code, [], cell.tags, (message, error.lineno))
     except (RecursionError, MemoryError):
-        return Source(cell.index, code, _deep(code), cell.tags, deep=True)
+        body = _deep(code)
+        return Source(cell.index, code, body, cell.tags, _too_deep(code, body), deep=True)
     except ValueError as error:
         return Source(cell.index, code, [], cell.tags, (str(error), 1))
+    if len(code) > _LONG and (error_at := _too_deep(code, body)) is not None:
+        return Source(cell.index, code, [], cell.tags, error_at)
     return Source(cell.index, code, body, cell.tags)
+
+
+def _too_deep(code: str, body: list[ast.stmt]) -> tuple[str, int] | None:
+    """Say where code is nested too deeply for Python to compile: a kernel would not even answer."""
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+                compile(code, "<cell>", "exec", flags=flags, dont_inherit=True)
+        except (RecursionError, MemoryError) as error:
+            failed.append(error)
+        except (SyntaxError, ValueError):  # what only IPython allows, or says better
+            return
+
+    thread = threading.Thread(target=work)  # with the room that a kernel has at most
+    thread.start()
+    thread.join()
+    if not failed:
+        return None
+    widest = max(body, key=lambda n: (n.end_col_offset or 0) - n.col_offset, default=None)
+    return "the expression is nested too deeply for Python", widest.lineno if widest else 1
 
 
 def _deep(code: str) -> list[ast.stmt]:
     """Parse what is nested too deeply for this thread in one that has room; else give nothing."""
-    found: list[ast.stmt] = []
+    try:
+        return with_room(lambda: ast.parse(code).body)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
 
-    def work() -> None:
+
+def with_room(work: Callable[[], T]) -> T:
+    """Do something in a thread with a deep stack, for trees that are too deep for this one."""
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def act() -> None:
         try:
-            found.extend(ast.parse(code).body)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return
+            done.append(work())
+        except BaseException as error:  # it is the caller's
+            failed.append(error)
 
     limit, size = sys.getrecursionlimit(), threading.stack_size(_DEEP_STACK)
     sys.setrecursionlimit(max(limit, _DEEP_LIMIT))
     try:
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=act)
         thread.start()
         thread.join()
     finally:
         sys.setrecursionlimit(limit)
         threading.stack_size(size)
-    return found
+    if failed:
+        raise failed[0]
+    return done[0]

@@ -90,7 +90,8 @@ class _Walk:
                 machine.touch(slot.objects)
                 machine.mutate(name, machine.names.slots[name])
         self._note(facts, place.cell, machine.record)
-        facts.touched = {name: machine.names.slots[name] for name in facts.touched}
+        slots = machine.names.slots
+        facts.touched = {name: slots[name] for name in facts.touched if name in slots}
         facts.acts_after = len(self.found.acts)
 
     # -- cells -------------------------------------------------------------------
@@ -189,6 +190,11 @@ class _Walk:
             record = machine.record = Record()
             self._roughly(node)
             self.found.too_deep.append((step, source.cell, node.lineno))
+        # What is bound only where a statement ends the notebook (except … as e: raise) is no name
+        # of what comes after it.
+        for kept in (record.touched, record.before):
+            for name in kept.keys() - machine.names.slots.keys():
+                del kept[name]
         for what, line, _ in record.findings:
             if what == "return":
                 self.found.returns.append((source.cell, line))

@@ -269,7 +269,7 @@ class KubernetesRunner:
         code = 0 if 0 in codes else next(reversed(codes), None)
         if found is not None and found.level == "failed" and not attempt.stopped:
             self._record(work, found)
-        if view.live() and not attempt.stopped:
+        if found is not None and view.live() and not attempt.stopped:
             # It waits for something that will not come, or a container beside it goes on.
             self._writes.delete("Job", attempt.job, uid=attempt.uid)
         self._ended.append(Ended(work, code))

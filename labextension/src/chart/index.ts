@@ -1,27 +1,339 @@
+/** The metrics of one or several runs, one plot for each metric's name, drawn as they come. */
+
 import type { Component, Context } from '../context';
-import { h } from '../dom';
+import { fill, h } from '../dom';
 import type { Series } from '../protocol';
+import { arrange, type Group } from './arrange';
+import { Legend } from './legend';
+import { inks } from './looks';
+import { Plot, type Handlers, type Settings } from './plot';
+import { NOTHING, union } from './decimate';
+import { axisName, read, snapped, Tip, type Reading } from './tip';
+import { keyOf, Track, type XAxis } from './track';
+import { Values } from './values';
+import { Window } from './window';
 
-export class MetricsChart implements Component {
+const AXES: readonly XAxis[] = ['step', 'time', 'index'];
+
+export class MetricsChart implements Component, Handlers, Settings {
   readonly node: HTMLElement;
+  log = false;
+  axis: XAxis = 'step';
 
-  constructor(host: HTMLElement, context: Context) {
-    this.node = h('div', {
-      class: 'kfnb-chart',
-      'aria-label': context.trans('MetricsChart')
-    });
+  constructor(
+    host: HTMLElement,
+    private readonly context: Context
+  ) {
+    const { trans } = context;
+    this.tip = new Tip(context);
+    this.values = new Values(context, () => [...this.tracks.values()]);
+    this.runs = new Legend(context, () => this.onToggle());
+    this.runs.node.classList.replace('kfnb-chart-legend', 'kfnb-chart-runs');
+    this.runs.node.setAttribute('aria-label', trans('Runs shown'));
+    this.node = h(
+      'div',
+      { class: 'kfnb-chart', role: 'region', 'aria-label': trans('Metrics') },
+      this.toolbar(),
+      this.empty,
+      this.runs.node,
+      this.plotsNode,
+      this.values.node,
+      this.tip.node
+    );
+    this.empty.textContent = trans(
+      'No metrics yet: what a step gives to kfnb.log_metric(name, value, step=…) is drawn here as it comes.'
+    );
+    this.sizes = new ResizeObserver(() => this.repaint());
+    this.sizes.observe(this.plotsNode);
+    this.plotsNode.addEventListener('scroll', () => this.schedule());
+    this.leave = context.theme.connect(() => this.repaint());
     host.append(this.node);
+    this.update();
   }
 
+  origin({ run }: Track): number {
+    return this.begun.get(run) ?? 0;
+  }
+
+  /** Shows these and no others; what the reader hid stays hidden. */
   setSeries(series: readonly Series[]): void {
-    this.node.dataset.series = String(series.length);
+    const hidden = new Set(
+      [...this.tracks.values()].filter(one => one.hidden).map(one => one.key)
+    );
+    this.tracks.clear();
+    this.add(series);
+    for (const track of this.tracks.values()) {
+      track.hidden = hidden.has(track.key);
+    }
+    this.rearrange();
   }
 
+  /** Adds points to what is shown. */
   append(points: readonly Series[]): void {
-    this.node.dataset.series ??= String(points.length);
+    const known = this.tracks.size;
+    this.add(points);
+    if (this.tracks.size !== known) {
+      this.rearrange();
+    } else {
+      this.update();
+    }
   }
 
   dispose(): void {
+    cancelAnimationFrame(this.frame);
+    this.values.dispose();
+    this.sizes.disconnect();
+    this.leave();
     this.node.remove();
   }
+
+  // What plots tell
+
+  onWindow(): void {
+    this.tip.hide();
+    this.point(null, null);
+    this.update();
+  }
+
+  onToggle(): void {
+    for (const { legend } of this.plots.values()) {
+      legend.update();
+    }
+    this.runs.update();
+    this.update();
+  }
+
+  onHover(plot: Plot, pixels: number | null): void {
+    const curves = plot.shown.map(track => plot.curve(track));
+    const x = pixels === null ? null : snapped(curves, plot.x(pixels));
+    this.point(plot, x);
+    if (x === null) {
+      this.tip.hide();
+      return;
+    }
+    this.tip.show(this.axis, x, this.readings(plot, x));
+    const [at, own] = [plot.area, this.node].map(element =>
+      element.getBoundingClientRect()
+    ) as [DOMRect, DOMRect];
+    this.tip.place(
+      at.left - own.left + plot.pixels(x),
+      at.top - own.top + 8,
+      own.width,
+      own.height
+    );
+  }
+
+  private add(series: readonly Series[]): void {
+    for (const one of series) {
+      const key = keyOf(one);
+      let track = this.tracks.get(key);
+      if (!track) {
+        this.tracks.set(key, (track = new Track(one)));
+      }
+      track.append(one.points);
+    }
+    const tracks = [...this.tracks.values()];
+    // Steps, where there are any, if nothing else was asked for.
+    const numbered =
+      tracks.length === 0 || tracks.some(one => one.numbered > 0);
+    this.axis = this.asked ?? (numbered ? 'step' : 'index');
+    this.begun.clear();
+    for (const { run, begins } of this.tracks.values()) {
+      this.begun.set(run, Math.min(begins, this.begun.get(run) ?? Infinity));
+    }
+  }
+
+  /** Makes the plots anew where metrics, steps or runs came or went. */
+  private rearrange(): void {
+    const { groups, runs } = arrange([...this.tracks.values()]);
+    const windows = new Map<string, Window>();
+    const plots = groups.map(group => this.plot(group, windows));
+    this.windows = windows;
+    this.plots = new Map(plots.map(plot => [plot.name, plot]));
+    plots.forEach(({ area }, n) => {
+      // The plot by which a chart is known is the first one.
+      area.classList.toggle('kfnb-chart-plot', n === 0);
+    });
+    this.runs.set(runs);
+    const several = runs.length > 1 && plots.length > 1;
+    this.runs.node.hidden = !several;
+    for (const { legend, entries } of plots) {
+      // What the runs' own legend says needs no saying beside each plot.
+      const said = entries.every(
+        ({ track, label }) => label === track.runLabel
+      );
+      legend.node.dataset.short = String(several && said);
+    }
+    this.plotsNode.dataset.many = String(plots.length > 1);
+    const nodes = plots.map(({ node }) => node);
+    if (
+      nodes.some((node, n) => this.plotsNode.children[n] !== node) ||
+      nodes.length !== this.plotsNode.children.length
+    ) {
+      fill(this.plotsNode, ...nodes);
+    }
+    this.update();
+  }
+
+  private plot(
+    { name, entries, window: step }: Group,
+    windows: Map<string, Window>
+  ): Plot {
+    // Steps are counted by each loop; time is the same for all.
+    const key = JSON.stringify(this.axis === 'time' ? null : step);
+    const window = windows.get(key) ?? this.windows.get(key) ?? new Window();
+    windows.set(key, window);
+    const plot =
+      this.plots.get(name) ?? new Plot(name, this.context, this, this, window);
+    plot.window = window;
+    plot.set(entries);
+    return plot;
+  }
+
+  /** Something changed: the numbers at once, the drawing with the next frame. */
+  private update(): void {
+    const plots = [...this.plots.values()];
+    for (const window of this.windows.values()) {
+      const sharing = plots.filter(plot => plot.window === window);
+      window.setFull(
+        sharing.map(({ extent }) => extent).reduce(union, NOTHING)
+      );
+    }
+    const there = plots.length > 0;
+    this.empty.hidden = there;
+    this.values.node.hidden = this.bar.hidden = !there;
+    const [first] = plots;
+    const { dataset } = this.node;
+    dataset.series = String(
+      plots.reduce((sum, { shown }) => sum + shown.length, 0)
+    );
+    if (first) {
+      [dataset.xMin, dataset.xMax] = first.window.range.map(String);
+    } else {
+      delete dataset.xMin;
+      delete dataset.xMax;
+    }
+    dataset.zoomed = String(plots.some(plot => plot.window.zoomed));
+    this.select.value = this.axis;
+    this.values.update();
+    this.repaint();
+  }
+
+  private repaint(): void {
+    for (const plot of this.plots.values()) {
+      plot.dirty = true;
+    }
+    this.schedule();
+  }
+
+  /** All that happens between two frames is drawn once, and only where it is seen. */
+  private schedule(): void {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      const { scrollTop, clientHeight } = this.plotsNode;
+      const colors = inks(this.node);
+      for (const plot of this.plots.values()) {
+        const { offsetTop, offsetHeight } = plot.node;
+        const seen =
+          offsetTop <= scrollTop + clientHeight &&
+          offsetTop + offsetHeight >= scrollTop;
+        if (plot.dirty && seen) {
+          plot.paint(colors);
+        }
+      }
+    });
+  }
+
+  /** What all lines say at an x: those of the plot itself first, then of those it moves with. */
+  private readings(plot: Plot, x: number): Reading[] {
+    const others = [...this.plots.values()].filter(
+      other => other !== plot && other.window === plot.window
+    );
+    return [plot, ...others].flatMap(({ name, entries }) =>
+      entries
+        .filter(({ track }) => !track.hidden)
+        .map(entry => ({
+          metric: name,
+          entry,
+          ...read(plot.curve(entry.track), x)
+        }))
+        // Here that a line has no value is worth telling, elsewhere it is not.
+        .filter(({ value }) => name === plot.name || value !== null)
+    );
+  }
+
+  private point(plot: Plot | null, x: number | null): void {
+    for (const other of this.plots.values()) {
+      other.point(plot && other.window === plot.window ? x : null);
+    }
+  }
+
+  private toolbar(): HTMLElement {
+    const { trans } = this.context;
+    const log = h(
+      'button',
+      { type: 'button', class: 'kfnb-button', 'aria-pressed': 'false' },
+      trans('Log scale')
+    );
+    log.addEventListener('click', () => {
+      this.log = !this.log;
+      log.setAttribute('aria-pressed', String(this.log));
+      this.update();
+    });
+    const reset = h(
+      'button',
+      { type: 'button', class: 'kfnb-button' },
+      trans('Reset zoom')
+    );
+    reset.addEventListener('click', () => {
+      for (const window of this.windows.values()) {
+        window.reset();
+      }
+      this.onWindow();
+    });
+    fill(
+      this.select,
+      ...AXES.map(axis =>
+        h('option', { value: axis }, axisName(axis, this.context))
+      )
+    );
+    this.select.addEventListener('change', () => {
+      this.axis = this.asked = this.select.value as XAxis;
+      // What was seen of steps says nothing of times.
+      this.windows.clear();
+      this.tip.hide();
+      this.rearrange();
+    });
+    fill(
+      this.bar,
+      h('label', {}, trans('Across'), this.select),
+      log,
+      reset,
+      h(
+        'span',
+        { class: 'kfnb-quiet' },
+        trans(
+          'Drag to zoom, Shift and drag to move, Ctrl and wheel to zoom, double-click for all'
+        )
+      )
+    );
+    return this.bar;
+  }
+
+  private readonly bar = h('div', { class: 'kfnb-chart-bar' });
+  private readonly select = h('select');
+  private readonly empty = h('p', { class: 'kfnb-chart-empty' });
+  private readonly plotsNode = h('div', { class: 'kfnb-chart-plots' });
+  private readonly runs: Legend;
+  private readonly values: Values;
+  private readonly tip: Tip;
+  private readonly sizes: ResizeObserver;
+  private readonly leave: () => void;
+  private readonly tracks = new Map<string, Track>();
+  private windows = new Map<string, Window>();
+  /** When each run logged its first value. */
+  private readonly begun = new Map<string, number>();
+  private plots = new Map<string, Plot>();
+  private asked: XAxis | null = null;
+  private frame = 0;
 }

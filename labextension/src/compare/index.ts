@@ -1,27 +1,283 @@
+/** Runs beside each other: what they were given, what came out, what differs. */
+
 import type { Component, Context } from '../context';
-import { h } from '../dom';
-import type { CompareMessage } from '../protocol';
+import { fill, focusedNear, h } from '../dom';
+import { clock, runLabel, visible } from '../format';
+import type { CompareMessage, ComparedRun } from '../protocol';
+import { glyph } from '../status';
+import { sections, type Cell, type Row, type Section } from './rows';
+
+/** Seconds until a run that goes on is looked at again; longer each time that nothing changed. */
+const SOON = 3;
+const LATE = 60;
 
 export class CompareView implements Component {
   readonly node: HTMLElement;
 
-  constructor(host: HTMLElement, context: Context) {
-    this.node = h('div', {
-      class: 'kfnb-compare',
-      'aria-label': context.trans('CompareView')
+  constructor(
+    host: HTMLElement,
+    private readonly context: Context
+  ) {
+    const { trans } = context;
+    this.scroll = h('div', {
+      class: 'kfnb-compare-scroll',
+      tabindex: 0,
+      role: 'group',
+      'aria-label': trans('Runs beside each other')
     });
+    this.node = h(
+      'div',
+      { class: 'kfnb-compare' },
+      this.bar(),
+      this.note,
+      this.scroll
+    );
     host.append(this.node);
   }
 
+  /** Asks for runs; what is shown stays until they come. */
   open(runs: readonly string[]): void {
-    this.node.dataset.runs = runs.join(' ');
+    const asked = [...new Set(runs)];
+    if (this.runs.length === 0) {
+      this.note.textContent = this.context.trans(
+        'Waiting for the kernel, which reads the runs.'
+      );
+    }
+    this.context.post({ kind: 'compare', runs: asked });
   }
 
   show(message: CompareMessage): void {
-    this.node.dataset.runs = message.runs.map(run => run.id).join(' ');
+    const news = JSON.stringify(message.runs);
+    this.pause = news === this.told ? Math.min(LATE, 2 * this.pause) : SOON;
+    this.looked.textContent = `${this.context.trans('as of')} ${clock(Date.now() / 1000)}`;
+    if (news !== this.told) {
+      this.told = news;
+      this.runs = message.runs;
+      this.render();
+    }
+    this.watch();
   }
 
   dispose(): void {
+    clearTimeout(this.timer);
     this.node.remove();
   }
+
+  private ids(): string[] {
+    return this.runs.map(({ id }) => id);
+  }
+
+  /** While a run goes on and somebody looks, it is asked for again, ever less often. */
+  private watch(): void {
+    clearTimeout(this.timer);
+    const going = this.runs.some(
+      ({ status }) => status === 'running' || status === 'pending'
+    );
+    if (going) {
+      this.timer = setTimeout(() => {
+        if (!document.hidden && this.node.offsetParent !== null) {
+          this.open(this.ids());
+        }
+        this.watch();
+      }, 1000 * this.pause);
+    }
+  }
+
+  private bar(): HTMLElement {
+    const { trans } = this.context;
+    this.only.textContent = trans('Only differences');
+    this.only.addEventListener('click', () => {
+      const pressed = this.only.getAttribute('aria-pressed') === 'true';
+      this.only.setAttribute('aria-pressed', String(!pressed));
+      this.render();
+    });
+    const again = h(
+      'button',
+      { type: 'button', class: 'kfnb-button' },
+      trans('Refresh')
+    );
+    again.addEventListener('click', () => this.open(this.ids()));
+    const name = h('input', {
+      type: 'text',
+      spellcheck: 'false',
+      autocomplete: 'off',
+      placeholder: trans('id or its beginning, or latest')
+    });
+    const add = h(
+      'form',
+      { class: 'kfnb-compare-add' },
+      h('label', {}, trans('Add a run'), name),
+      h('button', { type: 'submit', class: 'kfnb-button' }, trans('Add'))
+    );
+    add.addEventListener('submit', event => {
+      event.preventDefault();
+      const wanted = name.value.trim();
+      if (wanted) {
+        // A run that is not there is said by the kernel; then all stays as it is.
+        this.open([...this.ids(), wanted]);
+        name.value = '';
+      }
+    });
+    return h(
+      'div',
+      { class: 'kfnb-compare-bar' },
+      this.only,
+      again,
+      this.looked,
+      add
+    );
+  }
+
+  private render(): void {
+    const { trans } = this.context;
+    const { runs } = this;
+    const only = this.only.getAttribute('aria-pressed') === 'true';
+    const all = sections(runs, this.context);
+    const differing = all
+      .flatMap(({ rows }) => rows)
+      .filter(({ differs }) => differs).length;
+    this.note.textContent = this.summary(differing);
+    const kept = only
+      ? all.map(section => ({
+          ...section,
+          rows: section.rows.filter(row => row.differs || section.always)
+        }))
+      : all;
+    const focused = focusedNear(this.node);
+    const again = focused?.getAttribute('data-remove') ?? null;
+    fill(
+      this.scroll,
+      runs.length > 0 &&
+        h(
+          'table',
+          { 'aria-label': trans('Runs beside each other') },
+          h(
+            'thead',
+            {},
+            h(
+              'tr',
+              {},
+              h(
+                'th',
+                { scope: 'col' },
+                h('span', { class: 'kfnb-hidden' }, trans('Property'))
+              ),
+              ...runs.map((run, n) => this.heading(run, n))
+            )
+          ),
+          ...kept
+            .filter(({ rows }) => rows.length > 0)
+            .map(section => this.section(section))
+        )
+    );
+    if (again !== null) {
+      // The last button that had the focus may be gone with its run.
+      const next = this.scroll.querySelector<HTMLElement>(
+        `[data-remove="${again}"]`
+      );
+      (next ?? this.scroll).focus();
+    }
+  }
+
+  private summary(differing: number): string {
+    const { trans } = this.context;
+    if (this.runs.length === 0) {
+      return trans('There are no runs to compare.');
+    }
+    return this.runs.length === 1
+      ? trans('One run. Add another one to compare it with.')
+      : `${trans('Rows that differ (≠; bold where a run is not as the first):')} ${differing}. ${trans('Durations count as different from a second and a quarter on.')}`;
+  }
+
+  private heading(run: ComparedRun, n: number): HTMLElement {
+    const { trans } = this.context;
+    const label = runLabel(run.id, run.title);
+    const remove = h(
+      'button',
+      {
+        type: 'button',
+        class: 'kfnb-close',
+        'data-remove': n,
+        'aria-label': `${trans('Leave out')} ${label}`,
+        title: trans('Leave this run out')
+      },
+      '×'
+    );
+    remove.addEventListener('click', () => {
+      this.runs = this.runs.filter(other => other !== run);
+      this.told = '';
+      this.render();
+    });
+    return h(
+      'th',
+      { scope: 'col', 'data-run': run.id, title: visible(run.id) },
+      h('span', {}, h('bdi', {}, label), this.runs.length > 1 && remove)
+    );
+  }
+
+  private section({ title, rows }: Section): HTMLElement {
+    return h(
+      'tbody',
+      {},
+      h(
+        'tr',
+        { class: 'kfnb-compare-title' },
+        h(
+          'th',
+          { scope: 'rowgroup', colspan: this.runs.length + 1 },
+          h('span', {}, title)
+        )
+      ),
+      ...rows.map(row => this.row(row))
+    );
+  }
+
+  private row({ name, cells, differs }: Row): HTMLElement {
+    const { trans } = this.context;
+    return h(
+      'tr',
+      { 'data-differs': String(differs) },
+      h(
+        'th',
+        { scope: 'row', title: visible(name) },
+        h(
+          'span',
+          { class: 'kfnb-compare-sign', 'aria-hidden': 'true' },
+          differs ? '≠' : ''
+        ),
+        h('bdi', {}, visible(name)),
+        differs && h('span', { class: 'kfnb-hidden' }, ` (${trans('differs')})`)
+      ),
+      ...cells.map(cell => this.cell(cell))
+    );
+  }
+
+  private cell({ text, number, status, differs }: Cell): HTMLElement {
+    return h(
+      'td',
+      {
+        class: number ? 'kfnb-number' : null,
+        'data-differs': differs ? 'true' : null,
+        title: text
+      },
+      status !== null && glyph(status),
+      h('bdi', {}, text)
+    );
+  }
+
+  private readonly only = h('button', {
+    type: 'button',
+    class: 'kfnb-button',
+    'aria-pressed': 'false'
+  });
+  private readonly note = h('p', {
+    class: 'kfnb-compare-note',
+    role: 'status'
+  });
+  private readonly looked = h('span', { class: 'kfnb-quiet' });
+  private readonly scroll: HTMLElement;
+  private runs: readonly ComparedRun[] = [];
+  private told = '';
+  private pause = SOON;
+  private timer: ReturnType<typeof setTimeout> | undefined;
 }

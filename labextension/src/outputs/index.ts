@@ -1,27 +1,127 @@
+/** What the cells of a step put out, as its executed notebook has it. */
+
 import type { Component, Context } from '../context';
-import { h } from '../dom';
+import { fill, h } from '../dom';
+import { whenShown } from '../logs/shown';
 import type { OutputsMessage } from '../protocol';
+import { Cell } from './cell';
 
 export class OutputsView implements Component {
   readonly node: HTMLElement;
 
-  constructor(host: HTMLElement, context: Context) {
-    this.node = h('div', {
-      class: 'kfnb-outputs',
-      'aria-label': context.trans('OutputsView')
+  constructor(
+    host: HTMLElement,
+    private readonly context: Context
+  ) {
+    this.node = h(
+      'div',
+      {
+        class: 'kfnb-outputs',
+        role: 'group',
+        'aria-label': context.trans('Outputs of the step'),
+        tabindex: 0
+      },
+      this.note,
+      this.list
+    );
+    this.node.addEventListener('scroll', () => {
+      if (this.node.clientHeight) {
+        this.top = this.node.scrollTop;
+      }
     });
+    whenShown(this.node, () => (this.node.scrollTop = this.top));
+    this.leave = context.theme.connect(() => this.repaint());
     host.append(this.node);
   }
 
+  /** Asks for the outputs; those of the same step and attempt stay until the answer comes. */
   open(step: string, attempt: number | null): void {
-    this.node.dataset.step = `${step} ${attempt ?? ''}`;
+    if (step !== this.step || attempt !== this.wanted) {
+      this.step = step;
+      this.wanted = attempt;
+      this.clear();
+      this.say(
+        this.context.trans('Waiting for the kernel, which reads the outputs.')
+      );
+    }
+    this.context.post({ kind: 'outputs', step, attempt });
   }
 
   show(message: OutputsMessage): void {
-    this.node.dataset.cells = String(message.cells.length);
+    const { step, wanted } = this;
+    const { attempt, cells } = message;
+    if (message.step !== step || (wanted !== null && attempt !== wanted)) {
+      return; // it was asked for before something else was opened
+    }
+    if (attempt !== this.attempt) {
+      this.clear();
+      this.attempt = attempt;
+    }
+    this.say(cells.length ? null : this.why(attempt));
+    const there = new Set(cells.map(({ cell }) => cell));
+    for (const [number, cell] of this.cells) {
+      if (!there.has(number)) {
+        cell.node.remove();
+        this.cells.delete(number);
+      }
+    }
+    cells.forEach((data, n) => {
+      let cell = this.cells.get(data.cell);
+      if (!cell) {
+        cell = new Cell(data.cell, this.context);
+        this.cells.set(data.cell, cell);
+      }
+      cell.update(data);
+      // What is in its place is not moved: frames would load again.
+      const here = this.list.children[n];
+      if (here !== cell.node) {
+        this.list.insertBefore(cell.node, here ?? null);
+      }
+    });
   }
 
   dispose(): void {
+    this.leave();
     this.node.remove();
   }
+
+  private why(attempt: number): string {
+    const { trans } = this.context;
+    return attempt === 0
+      ? trans(
+          'This step has not started in this run, so there are no outputs of it.'
+        )
+      : trans(
+          'There are no outputs: no cell of this step has put anything out so far.'
+        );
+  }
+
+  private say(text: string | null): void {
+    this.note.hidden = text === null;
+    this.note.textContent = text ?? '';
+  }
+
+  private clear(): void {
+    this.attempt = null;
+    this.cells.clear();
+    fill(this.list);
+    this.top = 0;
+    this.node.scrollTop = 0;
+  }
+
+  /** Frames do not see the colours of the page around them. */
+  private repaint(): void {
+    for (const cell of this.cells.values()) {
+      cell.repaint();
+    }
+  }
+
+  private readonly note = h('p', { class: 'kfnb-outputs-empty', hidden: true });
+  private readonly list = h('div');
+  private readonly cells = new Map<number, Cell>();
+  private readonly leave: () => void;
+  private top = 0;
+  private step: string | null = null;
+  private wanted: number | null = null;
+  private attempt: number | null = null;
 }

@@ -104,6 +104,9 @@ export class Header implements Component {
       parts.push(
         h('code', { class: 'kfnb-run', title: trans('Run') }, visible(run.id))
       );
+      if (run.title !== '') {
+        parts.unshift(h('span', {}, visible(run.title)));
+      }
       parts.push(h('span', {}, clock(run.created)));
       if (run.target !== 'local') {
         parts.push(h('span', {}, `${trans('on')} ${visible(run.target)}`));

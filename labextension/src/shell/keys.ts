@@ -12,13 +12,13 @@ export function keepKeys(node: HTMLElement): () => void {
   const down = (event: KeyboardEvent): void => {
     // Out here a view's own tree is one element: what contains the view.
     const { target } = event;
-    if (
-      isPlain(event) &&
-      target instanceof Element &&
-      event.composedPath().includes(node)
-    ) {
-      target.setAttribute(MARK, 'true');
-      setTimeout(() => target.removeAttribute(MARK));
+    if (target instanceof Element && event.composedPath().includes(node)) {
+      // A key that comes at once is handled before the timer of the one before it.
+      target.removeAttribute(MARK);
+      if (isPlain(event)) {
+        target.setAttribute(MARK, 'true');
+        setTimeout(() => target.removeAttribute(MARK));
+      }
     }
   };
   const up = (event: KeyboardEvent): void => {

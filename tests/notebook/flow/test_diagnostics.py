@@ -219,12 +219,41 @@ def test_kales_rule_is_not_mentioned_where_it_agrees() -> None:
 
 
 def test_a_deep_expression_is_no_crash() -> None:
-    deep = "x = " + " + ".join(["y"] * 3000)
+    deep = "x = " + " + ".join(["y"] * 2000)
     found = pipeline(("step:a", "y = 1"), ("step:b", deep), ("step:c", "print(x)"))
-    assert not found.errors
+    assert not found.diagnostics
     assert found.steps["b"].inputs == {"y": "a"}
     assert found.steps["c"].inputs == {"x": "b"}
-    assert "KFNB-W110" in codes(found)
+
+
+def test_names_in_the_text_of_a_query_are_read() -> None:
+    found = pipeline(
+        ("step:a", "limit = 2\nother = 3"),
+        ("step:b", "import pandas as pd\ndf = pd.DataFrame({'x': [1, 2, 3]})"),
+        ("step:c", "df.query('x > @limit and y == \"a@b\"')"),
+        ("step:d", "df.eval(f'{x} + @other' if (x := 'x') else '')"),
+    )
+    assert not found.errors
+    assert found.steps["c"].inputs == {"df": "b", "limit": "a"}
+    assert found.steps["d"].inputs["other"] == "a"
+
+
+def test_what_no_kernel_would_even_answer_is_an_error() -> None:
+    deep = "z = 1\nx = " + " + ".join(["y"] * 20_000)
+    found = pipeline(("step:a", "y = 1"), ("step:b", deep), ("step:c", "print(y)"))
+    (error,) = [d for d in found.errors if d.code == "KFNB-E101"]
+    assert "nested too deeply" in error.message
+    assert error.cell == 1
+
+
+@pytest.mark.parametrize("tags", ["setup", "step:a"])
+def test_an_error_that_is_raised_again_leaves_no_name(tags: str) -> None:
+    again = "try:\n    x = 1\nexcept ValueError as e:\n    raise"
+    other = "for i in range(3):\n    try:\n        y = i\n    except OSError as f:\n        raise KeyError from f"
+    found = pipeline((tags, again), ("step:b", other), ("step:c", "print(x, y)"))
+    assert not found.diagnostics
+    assert found.steps["c"].inputs["y"] == "b"
+    assert "e" not in found.steps["c"].inputs
 
 
 def test_a_cell_that_may_raise_may_leave_everything() -> None:

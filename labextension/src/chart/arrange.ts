@@ -1,0 +1,98 @@
+/** Which plots there are, what is in each, how lines look and which plots move together. */
+
+import type { Entry } from './legend';
+import { look } from './looks';
+import type { Track } from './track';
+
+/** One plot: a metric's name, and who logged it. */
+export interface Group {
+  readonly name: string;
+  readonly entries: readonly Entry[];
+  /** Plots of the same window are zoomed together. */
+  readonly window: string;
+}
+
+export interface Arranged {
+  readonly groups: readonly Group[];
+  /** All lines of each run. */
+  readonly runs: readonly (readonly Entry[])[];
+}
+
+/**
+ * Sorts tracks into plots. A run looks the same in all of them; where several steps log a metric
+ * of the same name, each has a look of its own.
+ */
+export function arrange(tracks: readonly Track[]): Arranged {
+  // By id, which begins with the date: which run's points come first is chance, and no reason for a
+  // run to have another colour when the page is loaded again.
+  const runs = [...new Set(tracks.map(({ run }) => run))].sort();
+  const sorted = runs.flatMap(run => tracks.filter(one => one.run === run));
+  const byName = groupBy(sorted, ({ name }) => name);
+  const windows = together([...byName.values()]);
+  const names = [...new Set(tracks.map(({ name }) => name))];
+  const groups = names.map((name): Group => {
+    const own = byName.get(name) ?? [];
+    const steps = [...new Set(own.map(({ step }) => step))];
+    return {
+      name,
+      window: windows.get(own[0]?.step ?? '') ?? '',
+      entries: own.map(track => ({
+        track,
+        look: look(
+          runs.indexOf(track.run) + runs.length * steps.indexOf(track.step)
+        ),
+        label: [
+          runs.length > 1 && track.runLabel,
+          (runs.length === 1 || steps.length > 1) && track.step
+        ]
+          .filter(part => part !== false)
+          .join(' · ')
+      }))
+    };
+  });
+  const ofRuns = groupBy(sorted, ({ run }) => run);
+  return {
+    groups,
+    runs: [...ofRuns.values()].map((own, n) =>
+      own.map(track => ({ track, look: look(n), label: track.runLabel }))
+    )
+  };
+}
+
+/**
+ * Steps whose numbers count the same: a loop logs its metrics together. The folds of another
+ * step's validation are no epochs, so they have a window of their own.
+ */
+function together(groups: readonly (readonly Track[])[]): Map<string, string> {
+  const windows = new Map<string, string>();
+  for (const group of groups) {
+    const steps = group.map(({ step }) => step);
+    const window = steps.map(step => windows.get(step) ?? step)[0] ?? '';
+    const merged = new Set(steps.map(step => windows.get(step) ?? step));
+    for (const step of steps) {
+      windows.set(step, window);
+    }
+    for (const [step, old] of windows) {
+      if (merged.has(old)) {
+        windows.set(step, window);
+      }
+    }
+  }
+  return windows;
+}
+
+function groupBy<T>(
+  items: readonly T[],
+  key: (item: T) => string
+): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(key(item));
+    if (group) {
+      group.push(item);
+    } else {
+      groups.set(key(item), [item]);
+    }
+  }
+  return groups;
+}

@@ -1,0 +1,103 @@
+/** The lines as a table, for whoever cannot see a drawing, and for copying. */
+
+import type { Context } from '../context';
+import { fill, h } from '../dom';
+import { visible } from '../format';
+import { number } from './numbers';
+import type { Track } from './track';
+
+/** Between two looks at what came in the meantime. */
+const PAUSE = 1000;
+
+export class Values {
+  readonly node: HTMLDetailsElement;
+
+  constructor(
+    context: Context,
+    private readonly tracks: () => readonly Track[]
+  ) {
+    const { trans } = context;
+    const titles = [
+      'Metric',
+      'Step',
+      'Run',
+      'Last',
+      'Lowest',
+      'Highest',
+      'Values',
+      'Not finite'
+    ];
+    this.node = h(
+      'details',
+      { class: 'kfnb-chart-values' },
+      h('summary', {}, trans('The values as a table')),
+      h(
+        'div',
+        { class: 'kfnb-chart-scroll' },
+        h(
+          'table',
+          { 'aria-label': trans('Metrics') },
+          h(
+            'thead',
+            {},
+            h(
+              'tr',
+              {},
+              ...titles.map((title, n) =>
+                h(
+                  'th',
+                  { scope: 'col', class: n > 2 ? 'kfnb-number' : null },
+                  trans(title)
+                )
+              )
+            )
+          ),
+          this.body
+        )
+      )
+    );
+    this.node.addEventListener('toggle', () => this.renew());
+  }
+
+  /** The values changed. They are written when somebody looks, once a second at most. */
+  update(): void {
+    if (this.node.open) {
+      this.timer ??= setTimeout(() => this.renew(), PAUSE);
+    }
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+  }
+
+  private renew(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (!this.node.open) {
+      return;
+    }
+    const name = (text: string): HTMLElement => h('bdi', {}, visible(text));
+    fill(
+      this.body,
+      ...this.tracks().map(track =>
+        h(
+          'tr',
+          {},
+          h('th', { scope: 'row' }, name(track.name)),
+          h('td', {}, name(track.step)),
+          h('td', {}, name(track.runLabel)),
+          ...[
+            number(track.last),
+            track.finite ? number(track.min) : '–',
+            track.finite ? number(track.max) : '–',
+            String(track.count),
+            String(track.count - track.finite)
+          ].map(text => h('td', { class: 'kfnb-number' }, text))
+        )
+      )
+    );
+  }
+
+  private readonly body = h('tbody');
+  private timer: ReturnType<typeof setTimeout> | undefined;
+}

@@ -1,0 +1,192 @@
+/** What is compared: a row for each property, a cell for each run, and where they differ. */
+
+import { distinct, toNumber } from '../chart/numbers';
+import type { Context } from '../context';
+import { clock, duration, plain } from '../format';
+import type { ComparedRun, Json, StepStatus } from '../protocol';
+import { word } from '../status';
+
+export interface Cell {
+  readonly text: string;
+  /** Numbers stand below each other. */
+  readonly number: boolean;
+  /** The status whose glyph stands before the text. */
+  readonly status: string | null;
+  /** Not what the first run has. */
+  readonly differs: boolean;
+}
+
+export interface Row {
+  readonly name: string;
+  readonly cells: readonly Cell[];
+  readonly differs: boolean;
+}
+
+export interface Section {
+  readonly title: string;
+  readonly rows: readonly Row[];
+  /** Stays when only differences are shown: who a run is. */
+  readonly always: boolean;
+}
+
+interface Value {
+  readonly text: string;
+  readonly number?: boolean;
+  readonly status?: string;
+}
+
+type Same<T> = (a: T, b: T) => boolean;
+
+export function sections(
+  runs: readonly ComparedRun[],
+  context: Context
+): Section[] {
+  const { trans } = context;
+  const all: Section[] = [
+    { title: trans('Run'), rows: facts(runs, context), always: true },
+    {
+      title: trans('Parameters'),
+      rows: values(runs.map(run => run.parameters)),
+      always: false
+    },
+    {
+      title: trans('Metrics (last value)'),
+      rows: values(runs.map(run => run.metrics)),
+      always: false
+    },
+    { title: trans('Steps'), rows: steps(runs, context), always: false }
+  ];
+  return all.filter(({ rows }) => rows.length > 0);
+}
+
+function facts(runs: readonly ComparedRun[], context: Context): Row[] {
+  const { trans } = context;
+  return [
+    row(
+      trans('Status'),
+      runs.map(run => run.status),
+      status => ({ text: word(status, context), status })
+    ),
+    // When a run was started tells it from the others; that it differs tells nothing.
+    row(
+      trans('Started'),
+      runs.map(run => run.created),
+      created => ({ text: clock(created) }),
+      () => true
+    ),
+    row(
+      trans('Duration'),
+      runs.map(run => run.duration),
+      seconds => time(seconds),
+      similar
+    )
+  ];
+}
+
+function values(runs: readonly { readonly [name: string]: Json }[]): Row[] {
+  return names(runs).map(name => {
+    const found = runs.map(run =>
+      Object.hasOwn(run, name) ? run[name] : undefined
+    );
+    const numbers = found.map(value =>
+      isNumber(value) ? toNumber(value) : NaN
+    );
+    const texts = distinct(numbers);
+    const told = found.map((value, n): Value | null =>
+      value === undefined
+        ? null
+        : isNumber(value)
+          ? { text: texts[n] ?? plain(value), number: true }
+          : { text: plain(value) }
+    );
+    return row(
+      name,
+      found.map((value, n) => ({ value, told: told[n] ?? null })),
+      ({ told: one }) => one,
+      (a, b) => same(a.value, b.value)
+    );
+  });
+}
+
+function steps(runs: readonly ComparedRun[], context: Context): Row[] {
+  return names(runs.map(run => run.steps)).map(name =>
+    row(
+      name,
+      runs.map(run =>
+        Object.hasOwn(run.steps, name) ? run.steps[name] : undefined
+      ),
+      step => step && stepValue(step.status, step.duration, context),
+      // A step that came from the cache took no time: how it ended is what counts.
+      (a, b) =>
+        a?.status === b?.status &&
+        similar(a?.duration ?? null, b?.duration ?? null)
+    )
+  );
+}
+
+function stepValue(
+  status: StepStatus,
+  seconds: number | null,
+  context: Context
+): Value {
+  const took =
+    seconds !== null && status !== 'cached' ? ` · ${duration(seconds)}` : '';
+  return { text: `${word(status, context)}${took}`, status };
+}
+
+function row<T>(
+  name: string,
+  found: readonly T[],
+  tell: (value: T) => Value | null | undefined,
+  alike: Same<T> = Object.is
+): Row {
+  const first = found[0] as T;
+  const cells = found.map((value): Cell => {
+    const told = tell(value);
+    return {
+      text: told?.text ?? '–',
+      number: told?.number ?? false,
+      status: told?.status ?? null,
+      differs: !alike(first, value)
+    };
+  });
+  return { name, cells, differs: cells.some(({ differs }) => differs) };
+}
+
+function time(seconds: number | null): Value | null {
+  return seconds === null ? null : { text: duration(seconds), number: true };
+}
+
+/** No two runs take the same time. A quarter more, and a second, is worth a look. */
+function similar(a: number | null, b: number | null): boolean {
+  if (a === null || b === null) {
+    return a === b;
+  }
+  const [less, more] = [Math.min(a, b), Math.max(a, b)];
+  return more - less < 1 || more < 1.25 * less;
+}
+
+function names(runs: readonly object[]): string[] {
+  return [...new Set(runs.flatMap(run => Object.keys(run)))];
+}
+
+/** Numbers, and those that only text can say ("nan"). */
+function isNumber(value: Json | undefined): value is number | string {
+  return (
+    typeof value === 'number' ||
+    (typeof value === 'string' && /^([+-]?inf|nan)$/.test(value))
+  );
+}
+
+/** Whether two values are the same, whatever the order of the keys in them. */
+function same(a: Json | undefined, b: Json | undefined): boolean {
+  return a === b || ordered(a) === ordered(b);
+}
+
+function ordered(value: Json | undefined): string | undefined {
+  return JSON.stringify(value, (_, inner: Json) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))
+      : inner
+  );
+}

@@ -1,0 +1,142 @@
+/**
+ * Text with escape sequences, as it comes: in pieces that may end anywhere, also within a sequence.
+ *
+ * Sequences that choose colours, and the one that erases a line (progress bars), are obeyed; all
+ * others are dropped: moves of the cursor, titles of windows, hyperlinks, pictures.
+ */
+
+import { PLAIN, selected, type Style } from './style';
+
+/** What the text is written on. */
+export interface Paper {
+  put(text: string, style: Style): void;
+  newline(): void;
+  carriageReturn(): void;
+  backspace(): void;
+  /** Of the line: 0 what follows, 1 what is before, 2 all of it. */
+  erase(which: number): void;
+}
+
+/** Where in a sequence the text ended. */
+type Within = 'text' | 'escape' | 'between' | 'control' | 'string';
+
+const ESCAPE = 0x1b;
+/** Longer ones are no sequences, but text that happens to look like one. */
+const LONGEST = 256;
+
+export class Ansi {
+  constructor(private readonly paper: Paper) {}
+
+  feed(text: string): void {
+    let at = 0;
+    while (at < text.length) {
+      at = this.within === 'text' ? this.text(text, at) : this.more(text, at);
+    }
+  }
+
+  /** Forgets what was begun. */
+  reset(): void {
+    this.within = 'text';
+    this.style = PLAIN;
+    this.parameters = '';
+  }
+
+  private text(text: string, from: number): number {
+    // Bytes 0x80 to 0x9f are dropped too, but begin nothing: in text that was decoded wrongly
+    // they stand for quotes, and everything after them would be lost.
+    // eslint-disable-next-line no-control-regex -- it is what is looked for
+    const control = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
+    control.lastIndex = from;
+    for (;;) {
+      const found = control.exec(text);
+      const end = found ? found.index : text.length;
+      if (end > from) {
+        this.paper.put(text.slice(from, end), this.style);
+      }
+      if (!found) {
+        return end;
+      }
+      from = end + 1;
+      switch (text.charCodeAt(end)) {
+        case 0x08:
+          this.paper.backspace();
+          break;
+        case 0x0a:
+          this.paper.newline();
+          break;
+        case 0x0d:
+          this.paper.carriageReturn();
+          break;
+        case ESCAPE:
+          this.within = 'escape';
+          return from;
+        default:
+          break;
+      }
+    }
+  }
+
+  /** Goes on in a sequence; gives where it has come to. */
+  private more(text: string, at: number): number {
+    if (this.within === 'string') {
+      return this.string(text, at);
+    }
+    const code = text.charCodeAt(at);
+    if (code < 0x20 || code > 0x7e) {
+      // It broke off; what is here counts by itself.
+      this.within = 'text';
+      return at;
+    }
+    if (this.within === 'control') {
+      if (code >= 0x40) {
+        this.within = 'text';
+        this.act(code);
+      } else if (this.parameters.length > LONGEST) {
+        this.within = 'text';
+      } else {
+        this.parameters += text.charAt(at);
+      }
+    } else if (this.within === 'escape' && code === 0x5b) {
+      this.within = 'control';
+      this.parameters = '';
+    } else if (this.within === 'escape' && STRINGS.has(code)) {
+      this.within = 'string';
+    } else {
+      this.within = code < 0x30 ? 'between' : 'text';
+    }
+    return at + 1;
+  }
+
+  /** Drops a title, a link or the like: to its end, or to the end of the line if it has none. */
+  private string(text: string, from: number): number {
+    // eslint-disable-next-line no-control-regex -- as above
+    const end = /[\u0007\u000a\u0018\u001a\u001b]/g;
+    end.lastIndex = from;
+    const found = end.exec(text);
+    if (!found) {
+      return text.length;
+    }
+    this.within = 'text';
+    return found[0] === '\u0007' ? found.index + 1 : found.index;
+  }
+
+  private act(final: number): void {
+    const { parameters } = this;
+    // A private mark in front makes another sequence of it.
+    if (!/^[\d;:]*$/.test(parameters)) {
+      return;
+    }
+    if (final === 0x6d) {
+      this.style = selected(this.style, parameters);
+    } else if (final === 0x4b) {
+      this.paper.erase(Number(parameters) || 0);
+    }
+  }
+
+  private within: Within = 'text';
+  private parameters = '';
+  private style: Style = PLAIN;
+}
+
+/** What begins a string of its own after an escape: `]`, `P`, `X`, `^`, `_`. */
+const STRINGS: ReadonlySet<number> = new Set([0x5d, 0x50, 0x58, 0x5e, 0x5f]);

@@ -1,0 +1,155 @@
+/** Above the log: what is searched for, how it is shown, what is copied. */
+
+import type { Context } from '../context';
+import { h } from '../dom';
+
+export interface BarActs {
+  search(query: string, matchCase: boolean): void;
+  /** To the next hit, or to the one before. */
+  step(by: 1 | -1): void;
+  follow(on: boolean): void;
+  wrap(on: boolean): void;
+  copy(): void;
+}
+
+export class Bar {
+  readonly node: HTMLElement;
+
+  constructor(
+    { trans }: Context,
+    private readonly acts: BarActs
+  ) {
+    this.query = h('input', {
+      type: 'search',
+      role: 'searchbox',
+      class: 'kfnb-log-query',
+      placeholder: trans('Find in the log'),
+      'aria-label': trans('Find in the log'),
+      spellcheck: 'false',
+      autocomplete: 'off'
+    });
+    this.previous = button('↑', trans('Previous match'), () => acts.step(-1));
+    this.next = button('↓', trans('Next match'), () => acts.step(1));
+    this.matchCase = button('Aa', trans('Match case'), () => {
+      toggle(this.matchCase, 'aria-pressed');
+      this.search();
+    });
+    this.matchCase.setAttribute('aria-pressed', 'false');
+    this.follow = switched(trans('Follow'), true, on => acts.follow(on));
+    this.follow.title = trans('Stays at the end while the log grows');
+    const wrap = switched(trans('Wrap'), false, on => acts.wrap(on));
+    wrap.title = trans('Breaks long lines instead of scrolling to the side');
+    const copy = h(
+      'button',
+      { type: 'button', class: 'kfnb-button' },
+      trans('Copy')
+    );
+    copy.title = trans('Copies the log as it is shown, without colours');
+    copy.addEventListener('click', () => acts.copy());
+    this.query.addEventListener('input', () => this.search());
+    this.query.addEventListener('keydown', event => {
+      if (event.key === 'Enter' && !event.isComposing) {
+        event.preventDefault();
+        event.stopPropagation(); // with Shift it would run the notebook's cell
+        acts.step(event.shiftKey ? -1 : 1);
+      }
+    });
+    this.node = h(
+      'div',
+      { class: 'kfnb-log-bar' },
+      h(
+        'div',
+        { class: 'kfnb-log-search', role: 'search' },
+        this.query,
+        this.matchCase,
+        this.previous,
+        this.next,
+        this.count
+      ),
+      this.attempt,
+      h('div', { class: 'kfnb-log-ways' }, this.follow, wrap, copy)
+    );
+    this.say('', false);
+  }
+
+  /** What was found, and whether one can go from one to the next. */
+  say(count: string, some: boolean): void {
+    if (this.count.textContent !== count) {
+      this.count.textContent = count;
+    }
+    this.previous.disabled = !some;
+    this.next.disabled = !some;
+  }
+
+  /** Which attempt this is, where there are several. */
+  tell(attempt: string): void {
+    this.attempt.textContent = attempt;
+  }
+
+  following(on: boolean): void {
+    this.follow.setAttribute('aria-checked', String(on));
+  }
+
+  private search(): void {
+    this.acts.search(
+      this.query.value,
+      this.matchCase.getAttribute('aria-pressed') === 'true'
+    );
+  }
+
+  private readonly query: HTMLInputElement;
+  private readonly matchCase: HTMLButtonElement;
+  private readonly previous: HTMLButtonElement;
+  private readonly next: HTMLButtonElement;
+  private readonly follow: HTMLButtonElement;
+  private readonly count = h('span', {
+    class: 'kfnb-log-count',
+    role: 'status'
+  });
+  private readonly attempt = h('span', { class: 'kfnb-log-attempt' });
+}
+
+function button(
+  sign: string,
+  name: string,
+  act: () => void
+): HTMLButtonElement {
+  const made = h(
+    'button',
+    {
+      type: 'button',
+      class: 'kfnb-button kfnb-log-sign',
+      'aria-label': name,
+      title: name
+    },
+    sign
+  );
+  made.addEventListener('click', act);
+  return made;
+}
+
+function switched(
+  name: string,
+  on: boolean,
+  act: (on: boolean) => void
+): HTMLButtonElement {
+  const made = h(
+    'button',
+    {
+      type: 'button',
+      class: 'kfnb-log-switch',
+      role: 'switch',
+      'aria-checked': String(on)
+    },
+    h('span', { class: 'kfnb-log-knob', 'aria-hidden': 'true' }),
+    name
+  );
+  made.addEventListener('click', () => act(toggle(made, 'aria-checked')));
+  return made;
+}
+
+function toggle(element: HTMLElement, attribute: string): boolean {
+  const on = element.getAttribute(attribute) !== 'true';
+  element.setAttribute(attribute, String(on));
+  return on;
+}

@@ -1,0 +1,108 @@
+/** The lines of a log, numbered from its beginning; of a very long one the oldest are let go. */
+
+import { Ansi } from './ansi';
+import { Screen, textOf, type Line } from './screen';
+import { PLAIN } from './style';
+
+/** What a page keeps of a log. */
+export const MOST_LINES = 2_000_000;
+export const MOST_CHARACTERS = 96_000_000;
+const KEPT = 0.75;
+
+const NOTE = { ...PLAIN, italic: true, dim: true };
+
+export class Lines {
+  /**
+   * @param mostLines - and `mostCharacters`: beyond them, a quarter of what is kept is let go.
+   */
+  constructor(
+    private readonly mostLines = MOST_LINES,
+    private readonly mostCharacters = MOST_CHARACTERS
+  ) {}
+
+  /** The number of the first line that is kept. */
+  get first(): number {
+    return this.gone;
+  }
+
+  /** The number after the last line that has ended. */
+  get ended(): number {
+    return this.gone + this.kept.length;
+  }
+
+  /** The number after the last line, the one being written included. */
+  get end(): number {
+    return this.ended + (this.open === null ? 0 : 1);
+  }
+
+  at(number: number): Line {
+    return number === this.ended
+      ? (this.open ?? '')
+      : (this.kept[number - this.gone] ?? '');
+  }
+
+  text(number: number): string {
+    return textOf(this.at(number));
+  }
+
+  add(text: string): void {
+    this.ansi.feed(text);
+    this.open = this.screen.open;
+    this.trim();
+  }
+
+  /** Says something between what was printed; the line that is open ends there. */
+  note(text: string): void {
+    if (this.open !== null) {
+      this.screen.newline();
+    }
+    this.ansi.reset();
+    this.keep({ text, runs: [{ start: 0, style: NOTE }] });
+    this.open = null;
+  }
+
+  clear(): void {
+    this.kept = [];
+    this.gone = 0;
+    this.forgotten = 0;
+    this.characters = 0;
+    this.open = null;
+    this.screen.clear();
+    this.ansi.reset();
+  }
+
+  /** Characters that were let go. */
+  forgotten = 0;
+
+  private keep(line: Line): void {
+    this.kept.push(line);
+    this.characters += textOf(line).length + 1;
+  }
+
+  private trim(): void {
+    const { kept, mostLines, mostCharacters } = this;
+    if (kept.length <= mostLines && this.characters <= mostCharacters) {
+      return;
+    }
+    let count = Math.max(0, kept.length - Math.floor(KEPT * mostLines));
+    let size = 0;
+    for (let n = 0; n < kept.length; n += 1) {
+      if (n >= count && this.characters - size <= KEPT * mostCharacters) {
+        count = n;
+        break;
+      }
+      size += textOf(kept[n] ?? '').length + 1;
+    }
+    this.kept = kept.slice(count);
+    this.gone += count;
+    this.characters -= size;
+    this.forgotten += size;
+  }
+
+  private kept: Line[] = [];
+  private gone = 0;
+  private characters = 0;
+  private open: Line | null = null;
+  private readonly screen = new Screen(line => this.keep(line));
+  private readonly ansi = new Ansi(this.screen);
+}

@@ -1,0 +1,99 @@
+/** A line as elements: its colours, and what was searched for in it. */
+
+import { h } from '../dom';
+import { dress } from './colors';
+import { runsOf, textOf, type Line } from './screen';
+import { PLAIN, type Style } from './style';
+
+/** What is to be marked, as pairs of start and end; `current`: the one that one has come to. */
+export interface Marks {
+  readonly spans: readonly (readonly [start: number, end: number])[];
+  readonly current: number | null;
+}
+
+const NONE: Marks = { spans: [], current: null };
+
+/** The nodes of a part of a line. */
+export function paint(
+  line: Line,
+  { spans, current }: Marks = NONE,
+  from = 0,
+  to = textOf(line).length
+): Node[] {
+  const text = textOf(line);
+  const nodes: Node[] = [];
+  const put = (start: number, end: number): void => {
+    for (const [at, until, style] of pieces(line, start, end)) {
+      nodes.push(written(text.slice(at, until), style));
+    }
+  };
+  let at = from;
+  for (const [start, end] of spans) {
+    const [begin, until] = [Math.max(start, at), Math.min(end, to)];
+    if (begin >= until) {
+      continue;
+    }
+    put(at, begin);
+    const mark = h('mark', {
+      class: 'kfnb-log-hit',
+      'aria-current': start === current && 'true'
+    });
+    for (const [piece, stop, style] of pieces(line, begin, until)) {
+      mark.append(written(text.slice(piece, stop), weight(style)));
+    }
+    nodes.push(mark);
+    at = until;
+  }
+  put(at, to);
+  return nodes;
+}
+
+/** A mark has colours of its own, which those of the text would not be read on. */
+function weight(style: Style): Style {
+  return { ...style, color: null, background: null, inverse: false };
+}
+
+function written(text: string, style: Style): Node {
+  if (style === PLAIN) {
+    return document.createTextNode(text);
+  }
+  const span = h('span', {}, text);
+  dress(span, style);
+  return span;
+}
+
+/** The parts of a stretch that each look the same. */
+function* pieces(
+  line: Line,
+  start: number,
+  end: number
+): Generator<readonly [start: number, end: number, style: Style]> {
+  const runs = runsOf(line);
+  let next = firstAfter(runs, start);
+  let at = start;
+  while (at < end) {
+    const until = Math.min(end, runs[next]?.start ?? end);
+    if (until > at) {
+      yield [at, until, runs[next - 1]?.style ?? PLAIN];
+    }
+    at = until;
+    next += 1;
+  }
+}
+
+/** The first run that begins later; lines of a megabyte may have many. */
+function firstAfter(
+  runs: readonly { readonly start: number }[],
+  at: number
+): number {
+  let [low, high] = [0, runs.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((runs[middle]?.start ?? 0) <= at) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}

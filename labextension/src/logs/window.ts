@@ -1,0 +1,322 @@
+/** The part of a log that can be seen: only its lines are in the page, however many there are. */
+
+import { h } from '../dom';
+import { Heights } from './heights';
+import type { Lines } from './lines';
+import { whenShown } from './shown';
+
+/** Pixels that browsers still scroll over; of more, each pixel stands for several. */
+const TALLEST = 15_000_000;
+/** Lines above and below what is seen. */
+const OVERSCAN = 12;
+/** Lines that are in the page while somebody selects text over them. */
+const MOST_SELECTED = 5_000;
+/** Where nothing has a size yet. */
+const ROW = 18;
+const HEIGHT = 360;
+const COLUMN = 7.2;
+const PADDING = 24;
+
+export class Window {
+  readonly node: HTMLElement;
+  onFollow: (following: boolean) => void = () => undefined;
+
+  /**
+   * @param draw - fills the row of a line.
+   * @param shown - how many characters of a line are drawn, from the length of its text.
+   */
+  constructor(
+    private readonly lines: Lines,
+    private readonly draw: (row: HTMLElement, line: number) => void,
+    shown: (length: number) => number,
+    label: string
+  ) {
+    this.heights = new Heights(lines, shown);
+    this.node = h(
+      'div',
+      {
+        class: 'kfnb-log-screen',
+        role: 'log',
+        // Thousands of lines a second are not to be read aloud.
+        'aria-live': 'off',
+        'aria-label': label,
+        tabindex: 0
+      },
+      this.probe,
+      this.sizer
+    );
+    this.sizer.append(this.body);
+    this.node.addEventListener('scroll', () => this.scrolled());
+    this.node.addEventListener('pointerdown', event => this.pressed(event));
+    this.observer = new ResizeObserver(() => this.resized());
+    this.observer.observe(this.node);
+    whenShown(this.node, () => this.resized());
+    document.addEventListener('pointerup', this.released);
+  }
+
+  get following(): boolean {
+    return this.follows;
+  }
+
+  set following(follows: boolean) {
+    if (follows !== this.follows) {
+      this.follows = follows;
+      this.onFollow(follows);
+    }
+    if (follows) {
+      this.render();
+    }
+  }
+
+  set wrap(wrap: boolean) {
+    const [top] = this.range();
+    this.wraps = wrap;
+    this.node.classList.toggle('kfnb-wrap', wrap);
+    this.repaint();
+    if (!this.follows) {
+      this.show(top, false);
+    }
+  }
+
+  /** The first line that can be seen. */
+  get top(): number {
+    return this.range()[0];
+  }
+
+  /** Lines were added, changed or let go. */
+  render(): void {
+    this.measure();
+    const { lines, heights } = this;
+    if (lines.first !== this.first) {
+      // What was read stays where it is.
+      const gone = (lines.first - this.first) * (this.wraps ? 0 : this.row);
+      this.first = lines.first;
+      this.moveTo(Math.max(0, this.virtual - gone));
+    }
+    const tall = heights.total * this.row;
+    this.ratio(tall);
+    if (this.follows) {
+      this.moveTo(Infinity);
+    }
+    const view = this.view;
+    const from = Math.floor(this.virtual / this.row);
+    const to = Math.ceil((this.virtual + view) / this.row);
+    let low = Math.max(lines.first, heights.lineAt(from) - OVERSCAN);
+    let high = Math.min(lines.end, heights.lineAt(to) + 1 + OVERSCAN);
+    if (this.selecting && this.rows.size) {
+      const known = [...this.rows.keys()];
+      const [least, most] = [Math.min(...known), Math.max(...known) + 1];
+      if (Math.max(high, most) - Math.min(low, least) <= MOST_SELECTED) {
+        low = Math.max(lines.first, Math.min(low, least));
+        high = Math.min(lines.end, Math.max(high, most));
+      }
+    }
+    this.fill(low, high);
+    this.place(low, high, tall);
+  }
+
+  /** Draws all that is seen again. */
+  repaint(): void {
+    this.rows.clear();
+    this.body.replaceChildren();
+    this.render();
+  }
+
+  /** Scrolls to a line, if it cannot be seen; follows no more then. */
+  show(line: number, near = true): void {
+    const { heights, row } = this;
+    const [top, bottom] = [heights.before(line), heights.before(line + 1)];
+    const seen =
+      top * row >= this.virtual && bottom * row <= this.virtual + this.view;
+    const all = heights.total * row <= this.view;
+    if (!all) {
+      this.following = false;
+    }
+    if (!seen || !near) {
+      this.moveTo(near ? top * row - this.view / 3 : top * row);
+    }
+    this.render();
+  }
+
+  /** Scrolls so that an element of a row can be seen, also to the side. */
+  reveal(element: Element): void {
+    const [own, area] = [element, this.node].map(one =>
+      one.getBoundingClientRect()
+    );
+    if (!own || !area) {
+      return;
+    }
+    if (own.left < area.left || own.right > area.right - PADDING) {
+      this.node.scrollLeft += own.left - area.left - area.width / 3;
+    }
+    if (own.top < area.top || own.bottom > area.bottom) {
+      this.node.scrollTop += own.top - area.top - area.height / 3;
+      this.scrolled();
+    }
+  }
+
+  /** The row of a line, if it is in the page. */
+  rowOf(line: number): HTMLElement | null {
+    return this.rows.get(line)?.element ?? null;
+  }
+
+  dispose(): void {
+    this.observer.disconnect();
+    document.removeEventListener('pointerup', this.released);
+  }
+
+  private range(): [first: number] {
+    return [this.heights.lineAt(Math.ceil(this.virtual / this.row))];
+  }
+
+  private fill(low: number, high: number): void {
+    for (const [line, { element }] of this.rows) {
+      if (line < low || line >= high) {
+        element.remove();
+        this.rows.delete(line);
+      }
+    }
+    let next = this.body.firstElementChild;
+    for (let line = low; line < high; line += 1) {
+      const content = this.lines.at(line);
+      let known = this.rows.get(line);
+      if (!known) {
+        const element = h('div', { class: 'kfnb-log-line', dir: 'auto' });
+        this.body.insertBefore(element, next);
+        known = { element, content: null };
+        this.rows.set(line, known);
+      } else {
+        next = known.element.nextElementSibling;
+      }
+      if (known.content !== content) {
+        known.content = content;
+        this.draw(known.element, line);
+      }
+    }
+  }
+
+  private place(low: number, high: number, tall: number): void {
+    const { style } = this.body;
+    const over = this.height - this.view;
+    // How high wrapped lines are is guessed: the end is where the last one ends.
+    const end = high === this.lines.end && this.scroll >= over - 1 && over > 0;
+    style.top = end
+      ? 'auto'
+      : `${this.scroll + this.heights.before(low) * this.row - this.virtual}px`;
+    style.bottom = end ? '0' : 'auto';
+    this.sizer.style.height = `${Math.min(tall, TALLEST)}px`;
+    if (this.visible && this.node.scrollTop !== this.scroll) {
+      this.node.scrollTop = this.scroll;
+      // What the browser made of it: whole pixels, or less where it cannot.
+      this.scroll = this.follows ? this.node.scrollTop : this.scroll;
+    }
+  }
+
+  /** Where the content is to begin; the element is scrolled by `place`. */
+  private moveTo(virtual: number): void {
+    const tall = this.heights.total * this.row;
+    this.ratio(tall);
+    this.virtual = Math.max(0, Math.min(virtual, tall - this.view));
+    this.scroll = this.virtual / this.scale;
+  }
+
+  private ratio(tall: number): void {
+    this.height = Math.min(tall, TALLEST);
+    const over = this.height - this.view;
+    this.scale = over > 0 ? (tall - this.view) / over : 1;
+  }
+
+  private scrolled(): void {
+    if (!this.node.clientHeight) {
+      return; // hidden: browsers forget where it was
+    }
+    const { scrollTop } = this.node;
+    if (Math.abs(scrollTop - this.scroll) < 1) {
+      return;
+    }
+    const up = scrollTop < this.scroll;
+    this.scroll = scrollTop;
+    this.virtual = scrollTop * this.scale;
+    const atEnd = scrollTop >= this.height - this.view - 2;
+    if (atEnd && !up) {
+      this.following = true;
+    } else if (up && !atEnd) {
+      this.following = false;
+    }
+    this.render();
+  }
+
+  /** Another size, or seen again after it was hidden or moved. */
+  private resized(): void {
+    if (this.node.clientHeight) {
+      this.render();
+    }
+  }
+
+  private measure(): void {
+    const { width, height } = this.probe.getBoundingClientRect();
+    this.visible = this.node.clientHeight > 0;
+    this.view = this.node.clientHeight || this.view;
+    if (height > 0) {
+      this.row = height;
+      this.column = width / PROBE.length;
+    }
+    const wide = (this.node.clientWidth || this.wide) - PADDING;
+    this.wide = wide + PADDING;
+    this.heights.columns = this.wraps
+      ? Math.max(10, Math.floor(wide / this.column))
+      : null;
+  }
+
+  private pressed(event: PointerEvent): void {
+    // On a scrollbar nothing is selected.
+    this.selecting = event.button === 0 && event.target !== this.node;
+    if (this.selecting) {
+      this.followed = this.follows;
+      this.follows = false;
+    }
+  }
+
+  private readonly released = (): void => {
+    if (!this.selecting) {
+      return;
+    }
+    const root = this.node.getRootNode() as { getSelection?(): unknown };
+    const selection = root.getSelection?.call(root) ?? document.getSelection();
+    const empty = (selection as Selection | null)?.isCollapsed ?? true;
+    this.selecting = !empty;
+    this.follows = this.followed;
+    this.following = this.followed && empty;
+  };
+
+  private readonly heights: Heights;
+  private readonly observer: ResizeObserver;
+  private readonly probe = h(
+    'span',
+    { class: 'kfnb-log-probe', 'aria-hidden': 'true' },
+    PROBE
+  );
+  private readonly sizer = h('div', { class: 'kfnb-log-sizer' });
+  private readonly body = h('div', { class: 'kfnb-log-body' });
+  private readonly rows = new Map<
+    number,
+    { readonly element: HTMLElement; content: unknown }
+  >();
+  private follows = true;
+  private followed = true;
+  private wraps = false;
+  private selecting = false;
+  private visible = false;
+  private first = 0;
+  private row = ROW;
+  private column = COLUMN;
+  private view = HEIGHT;
+  private wide = 800;
+  /** Of the element, where it is to be scrolled to; and what that is in the content. */
+  private scroll = 0;
+  private virtual = 0;
+  private height = 0;
+  private scale = 1;
+}
+
+const PROBE = 'm'.repeat(64);

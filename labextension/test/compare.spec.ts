@@ -1,0 +1,278 @@
+import { CompareView } from '../src/compare';
+import type { ComparedRun, Json, StepStatus } from '../src/protocol';
+import { expectInert, HOSTILE, page, type Page } from './samples';
+
+function run(id: string, more: Partial<ComparedRun> = {}): ComparedRun {
+  return {
+    id,
+    title: '',
+    status: 'succeeded',
+    created: 1_700_000_000,
+    duration: 10,
+    parameters: {},
+    metrics: {},
+    steps: {},
+    ...more
+  };
+}
+
+interface Shown extends Page {
+  readonly view: CompareView;
+}
+
+function shown(...runs: readonly ComparedRun[]): Shown {
+  const made = page();
+  const view = new CompareView(document.body, made.context);
+  view.show({ kind: 'compare', runs });
+  return { ...made, view };
+}
+
+const find = (selector: string): HTMLElement =>
+  document.querySelector<HTMLElement>(selector)!;
+
+/** A row's cells; those that differ from the first are in brackets. */
+function row(name: string): string[] | null {
+  const found = [...document.querySelectorAll('tbody tr')].find(
+    one => one.querySelector('bdi')?.textContent === name
+  );
+  return found
+    ? [...found.querySelectorAll<HTMLElement>('td')].map(cell =>
+        cell.dataset.differs ? `[${cell.textContent}]` : cell.textContent!
+      )
+    : null;
+}
+
+const differs = (name: string): boolean =>
+  [...document.querySelectorAll('tr[data-differs=true] > th')].some(
+    ({ textContent }) => textContent === `≠${name} (differs)`
+  );
+
+function press(name: string): HTMLButtonElement {
+  const found = [...document.querySelectorAll('button')].find(
+    ({ textContent }) => textContent === name
+  )!;
+  found.click();
+  return found;
+}
+
+afterEach(() => {
+  document.body.replaceChildren();
+  jest.useRealTimers();
+});
+
+describe('runs beside each other', () => {
+  it('are asked for once each, and waited for', () => {
+    const made = page();
+    new CompareView(document.body, made.context).open(['a', 'b', 'a']);
+    expect(made.posted).toEqual([{ kind: 'compare', runs: ['a', 'b'] }]);
+    expect(find('.kfnb-compare').textContent).toContain('Waiting for');
+  });
+
+  it('are called what people called them', () => {
+    shown(run('20261123-a1b2', { title: 'slow' }), run('20261123-c3d4'));
+    const heads = [...document.querySelectorAll('th[data-run] bdi')];
+    expect(heads.map(({ textContent }) => textContent)).toEqual([
+      'slow · a1b2',
+      '20261123-c3d4'
+    ]);
+  });
+
+  it('differ in parameters, by more than colour', () => {
+    const parameters = (
+      rate: Json,
+      model: Json
+    ): ComparedRun['parameters'] => ({
+      rate,
+      model,
+      seed: 3
+    });
+    shown(
+      run('a', { parameters: parameters(0.1, 'svm') }),
+      run('b', { parameters: parameters(0.1, 'tree') }),
+      run('c', { parameters: { ...parameters(0.5, 'svm'), extra: true } })
+    );
+    expect(row('rate')).toEqual(['0.1', '0.1', '[0.5]']);
+    expect(row('model')).toEqual(['svm', '[tree]', 'svm']);
+    expect(row('seed')).toEqual(['3', '3', '3']);
+    expect(row('extra')).toEqual(['–', '–', '[true]']);
+    expect(['rate', 'model', 'extra', 'seed'].map(differs)).toEqual([
+      true,
+      true,
+      true,
+      false
+    ]);
+  });
+
+  it('have the same parameter whatever the order of its keys', () => {
+    shown(
+      run('a', { parameters: { x: { b: [1, { d: 1, c: 2 }], a: 1 } } }),
+      run('b', { parameters: { x: { a: 1, b: [1, { c: 2, d: 1 }] } } }),
+      run('c', { parameters: { x: { a: 1, b: [{ c: 2, d: 1 }, 1] } } })
+    );
+    const cells = row('x')!;
+    expect(cells.map(cell => cell.startsWith('['))).toEqual([
+      false,
+      false,
+      true
+    ]);
+  });
+
+  it('tell numbers and text that look alike apart', () => {
+    shown(
+      run('a', { parameters: { x: 1, y: true, z: null } }),
+      run('b', { parameters: { x: '1', y: 'true', z: null } })
+    );
+    expect([row('x'), row('y')]).toEqual([
+      ['1', '[1]'],
+      ['true', '[true]']
+    ]);
+    expect(differs('z')).toBe(false);
+  });
+
+  it('show metrics with as many digits as tell them apart, and guess no best one', () => {
+    shown(
+      run('a', { metrics: { loss: 0.123456789, auc: 0.9 } }),
+      run('b', { metrics: { loss: 0.123456788, auc: 'nan' } })
+    );
+    expect(row('loss')).toEqual(['0.123456789', '[0.123456788]']);
+    expect(row('auc')).toEqual(['0.9', '[nan]']);
+    expect(document.querySelectorAll('td.kfnb-number').length).toBe(6);
+    expect(find('.kfnb-compare').textContent).not.toMatch(/best/i);
+  });
+
+  it('differ in durations from a second and a quarter on', () => {
+    const taking = (id: string, duration: number | null): ComparedRun =>
+      run(id, { duration });
+    shown(
+      taking('a', 100),
+      taking('b', 120),
+      taking('c', 126),
+      taking('d', null)
+    );
+    expect(row('Duration')).toEqual([
+      '1 min 40 s',
+      '2 min 00 s',
+      '[2 min 06 s]',
+      '[–]'
+    ]);
+    document.body.replaceChildren();
+    shown(taking('a', 0.1), taking('b', 0.9));
+    expect(differs('Duration')).toBe(false);
+  });
+
+  it('differ in how steps ended, and in the steps that there are', () => {
+    const step = (status: StepStatus, duration: number | null = 2) => ({
+      status,
+      duration
+    });
+    shown(
+      run('a', { steps: { load: step('succeeded'), fit: step('succeeded') } }),
+      run('b', {
+        status: 'failed',
+        steps: {
+          load: step('cached'),
+          fit: step('failed'),
+          told: step('skipped', null)
+        }
+      })
+    );
+    expect(row('Status')).toEqual(['Succeeded', '[Failed]']);
+    expect(row('load')).toEqual(['Succeeded · 2.0 s', '[Cached]']);
+    expect(row('fit')).toEqual(['Succeeded · 2.0 s', '[Failed · 2.0 s]']);
+    expect(row('told')).toEqual(['–', '[Skipped]']);
+    expect(document.querySelectorAll('td .kfnb-glyph').length).toBe(7);
+  });
+
+  it('can be read without what is the same', () => {
+    const parameters = { seed: 3 };
+    shown(
+      run('a', { parameters, metrics: { loss: 1, same: 2 } }),
+      run('b', { parameters, metrics: { loss: 3, same: 2 } })
+    );
+    expect(find('.kfnb-compare-note').textContent).toMatch(/: 1\. /);
+    const only = press('Only differences');
+    expect(only.getAttribute('aria-pressed')).toBe('true');
+    expect([row('loss'), row('same'), row('seed')]).toEqual([
+      ['1', '[3]'],
+      null,
+      null
+    ]);
+    expect(find('.kfnb-compare').textContent).not.toContain('Parameters');
+    expect(row('Started')).not.toBeNull();
+    press('Only differences');
+    expect(row('same')).toEqual(['2', '2']);
+  });
+});
+
+describe('which runs', () => {
+  it('is more of them by id; what is shown stays until they come', () => {
+    const { posted } = shown(run('a'));
+    expect(find('.kfnb-compare-note').textContent).toContain('Add another');
+    (find('input') as HTMLInputElement).value = ' latest ';
+    find('form').dispatchEvent(new Event('submit', { cancelable: true }));
+    expect(posted).toEqual([{ kind: 'compare', runs: ['a', 'latest'] }]);
+    expect(find('thead').textContent).toContain('a');
+    find('form').dispatchEvent(new Event('submit', { cancelable: true }));
+    expect(posted.length).toBe(1);
+  });
+
+  it('is fewer of them by a button, which the next answer respects', () => {
+    const { posted } = shown(run('a'), run('b'), run('c'));
+    find('[aria-label="Leave out b"]').click();
+    const heads = [...document.querySelectorAll('th[data-run]')];
+    expect(heads.map(one => one.getAttribute('data-run'))).toEqual(['a', 'c']);
+    press('Refresh');
+    expect(posted).toEqual([{ kind: 'compare', runs: ['a', 'c'] }]);
+  });
+
+  it('keeps the focus where buttons are made anew', () => {
+    const { view } = shown(run('a'), run('b'));
+    find('[aria-label="Leave out b"]').focus();
+    view.show({
+      kind: 'compare',
+      runs: [run('a', { duration: 99 }), run('b')]
+    });
+    expect(document.activeElement?.getAttribute('aria-label')).toBe(
+      'Leave out b'
+    );
+  });
+
+  it('are looked at again while one goes on and somebody looks, ever less often', () => {
+    jest.useFakeTimers();
+    const seen = jest
+      .spyOn(HTMLElement.prototype, 'offsetParent', 'get')
+      .mockReturnValue(document.body);
+    const going = run('a', { status: 'running' });
+    const { view, posted } = shown(going);
+    jest.advanceTimersByTime(3000);
+    expect(posted.length).toBe(1);
+    view.show({ kind: 'compare', runs: [going] });
+    jest.advanceTimersByTime(5000);
+    expect(posted.length).toBe(1);
+    jest.advanceTimersByTime(1000);
+    expect(posted.length).toBe(2);
+    seen.mockReturnValue(null);
+    jest.advanceTimersByTime(60_000);
+    expect(posted.length).toBe(2);
+    view.show({ kind: 'compare', runs: [run('a')] });
+    expect(jest.getTimerCount()).toBe(0);
+    view.show({ kind: 'compare', runs: [going] });
+    view.dispose();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
+
+it('shows hostile text as the text that it is', () => {
+  const named = <T>(value: T): Record<string, T> =>
+    Object.fromEntries(HOSTILE.map(name => [name, value]));
+  const hostile = (id: string): ComparedRun =>
+    run(id, {
+      parameters: named<Json>(HOSTILE[1]!),
+      metrics: named<Json>(HOSTILE[2]!),
+      steps: named({ status: HOSTILE[0] as StepStatus, duration: 1 })
+    });
+  const { view } = shown(hostile(HOSTILE[0]!), hostile(HOSTILE[1]!));
+  expectInert(view.node);
+  expect(row(HOSTILE[3]!)).toEqual([HOSTILE[1], HOSTILE[1]]);
+  expect(row('constructor')).not.toBeNull();
+});

@@ -1,0 +1,375 @@
+import { OutputsView } from '../src/outputs';
+import type { CellOutputs, Json } from '../src/protocol';
+import { HOSTILE, page, type Page } from './samples';
+
+type Data = { [key: string]: Json };
+
+interface Shown extends Page {
+  readonly view: OutputsView;
+  readonly say: (outputs: readonly Data[], more?: Partial<CellOutputs>) => void;
+}
+
+const PNG =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
+
+function shown(): Shown {
+  const made = page();
+  const view = new OutputsView(document.body, made.context);
+  view.open('n0', null);
+  const say = (
+    outputs: readonly Data[],
+    more: Partial<CellOutputs> = {}
+  ): void =>
+    view.show({
+      kind: 'outputs',
+      step: 'n0',
+      attempt: 1,
+      cells: [{ cell: 3, source: 'x = 1\nx', outputs, ...more }]
+    });
+  return { ...made, view, say };
+}
+
+const stream = (text: Json, name = 'stdout'): Data => ({
+  output_type: 'stream',
+  name,
+  text
+});
+const display = (data: Data, metadata: Data = {}): Data => ({
+  output_type: 'display_data',
+  data,
+  metadata
+});
+const find = (selector: string): HTMLElement =>
+  document.querySelector<HTMLElement>(selector)!;
+const details = (): HTMLDetailsElement => document.querySelector('details')!;
+const mimes = (): (string | undefined)[] =>
+  [...document.querySelectorAll<HTMLElement>('.kfnb-output')].map(
+    element => element.dataset.mime
+  );
+const framed = (): Document =>
+  new DOMParser().parseFromString(
+    find('iframe').getAttribute('srcdoc') ?? '',
+    'text/html'
+  );
+
+afterEach(() => document.body.replaceChildren());
+
+describe('the outputs of a step', () => {
+  it('are asked for, and stay while they are asked for again', () => {
+    const { view, say, posted } = shown();
+    expect(find('.kfnb-outputs-empty').textContent).toContain('Waiting');
+    say([stream('one')]);
+    view.open('n0', null);
+    expect(find('.kfnb-output').textContent).toBe('one\n');
+    expect(find('.kfnb-outputs-empty').hidden).toBe(true);
+    view.open('n1', 2);
+    expect(find('.kfnb-output')).toBeNull();
+    expect(posted).toEqual([
+      { kind: 'outputs', step: 'n0', attempt: null },
+      { kind: 'outputs', step: 'n0', attempt: null },
+      { kind: 'outputs', step: 'n1', attempt: 2 }
+    ]);
+  });
+
+  it('of another step or attempt than the opened one are not shown', () => {
+    const { view, say } = shown();
+    view.open('n1', null);
+    say([stream('one')]);
+    view.open('n0', 2);
+    say([stream('one')]);
+    expect(find('.kfnb-output')).toBeNull();
+    view.dispose();
+    expect(find('.kfnb-outputs')).toBeNull();
+  });
+
+  it('say why there are none', () => {
+    const { view } = shown();
+    const none = { kind: 'outputs', step: 'n0', cells: [] } as const;
+    const empty = find('.kfnb-outputs-empty');
+    view.show({ ...none, attempt: 0 });
+    expect(empty.textContent).toContain('has not started');
+    view.show({ ...none, attempt: 1 });
+    expect(empty.textContent).toContain('no outputs');
+    expect(empty.hidden).toBe(false);
+  });
+
+  it('that did not change stay as they are: opened, sized and scrolled', () => {
+    const { say, view } = shown();
+    const html = display({ 'text/html': '<b>x</b>' });
+    say([html, stream('a')]);
+    const opened = details();
+    const [frame, before] = [find('iframe'), find('.kfnb-stdout')];
+    opened.open = true;
+    view.node.scrollTop = 40;
+    // The same again, as a message that was parsed anew.
+    say([structured(html), stream('ab')]);
+    expect(find('iframe')).toBe(frame);
+    expect(details()).toBe(opened);
+    expect(opened.open).toBe(true);
+    expect(view.node.scrollTop).toBe(40);
+    expect(find('.kfnb-stdout')).not.toBe(before);
+    expect(find('.kfnb-stdout').textContent).toBe('ab\n');
+    say([html]);
+    expect(mimes()).toEqual(['text/html']);
+  });
+
+  it('keep their place when they are moved in the page', () => {
+    const { say, view } = shown();
+    jest.spyOn(view.node, 'clientHeight', 'get').mockReturnValue(200);
+    say([stream('one')]);
+    view.node.scrollTop = 40;
+    view.node.dispatchEvent(new Event('scroll'));
+    view.node.scrollTop = 0; // what browsers do, without a word
+    const event = Object.assign(new Event('animationstart'), {
+      animationName: 'kfnb-shown'
+    });
+    view.node.dispatchEvent(event);
+    expect(view.node.scrollTop).toBe(40);
+  });
+
+  it('stand by cell, in their order, with the source of each', () => {
+    const { view } = shown();
+    const cell = (number: number): CellOutputs => ({
+      cell: number,
+      source: `\n# cell ${number}\ny`,
+      outputs: [stream('x')]
+    });
+    const told = (...cells: CellOutputs[]): (string | undefined)[] => {
+      view.show({ kind: 'outputs', step: 'n0', attempt: 1, cells });
+      return [
+        ...document.querySelectorAll<HTMLElement>('.kfnb-output-cell')
+      ].map(element => element.dataset.cell);
+    };
+    expect(told(cell(3), cell(7))).toEqual(['3', '7']);
+    expect(told(cell(3), cell(5), cell(7))).toEqual(['3', '5', '7']);
+    expect(told(cell(5))).toEqual(['5']);
+    expect(find('summary').textContent).toBe('Cell 5# cell 5');
+    expect(details().open).toBe(false);
+    expect(find('.kfnb-output-code').textContent).toBe('\n# cell 5\ny');
+  });
+});
+
+function structured(data: Data): Data {
+  return JSON.parse(JSON.stringify(data)) as Data;
+}
+
+describe('forms of outputs', () => {
+  it('are text, with its colours and progress bars', () => {
+    const { say } = shown();
+    say([
+      stream(['10%\r', '100%\n\u001b[31mred\u001b[0m']),
+      stream('warned', 'stderr')
+    ]);
+    expect(mimes()).toEqual([
+      'application/vnd.jupyter.stdout',
+      'application/vnd.jupyter.stderr'
+    ]);
+    expect(find('.kfnb-stdout').textContent).toBe('100%\nred\n');
+    expect(find('.kfnb-stdout .kfnb-is-colored').textContent).toBe('red');
+  });
+
+  it('are errors, with their traceback or at least what they say', () => {
+    const { say } = shown();
+    const error = { output_type: 'error', ename: 'KeyError', evalue: "'x'" };
+    say([
+      { ...error, traceback: ['\u001b[31mline\u001b[0m 1', 'line 2'] },
+      { ...error, traceback: [] }
+    ]);
+    const texts = [...document.querySelectorAll('.kfnb-output-error')].map(
+      element => element.textContent
+    );
+    expect(texts).toEqual(['line 1\nline 2\n', "KeyError: 'x'\n"]);
+    expect(mimes()[0]).toBe('application/vnd.jupyter.error');
+  });
+
+  it.each(['png', 'jpeg', 'gif', 'webp'])('are pictures: %s', kind => {
+    const { say } = shown();
+    const mime = `image/${kind}`;
+    say([
+      display(
+        {
+          [mime]: `${PNG.slice(0, 40)}\n${PNG.slice(40)}\n`,
+          'text/plain': 'x'
+        },
+        { [mime]: { width: 320 } }
+      )
+    ]);
+    const image = find('img');
+    expect(image.getAttribute('src')).toBe(`data:${mime};base64,${PNG}`);
+    expect(image.getAttribute('width')).toBe('320');
+    expect(mimes()).toEqual([mime]);
+  });
+
+  it('are drawings, as pictures: nothing in them acts', () => {
+    const { say } = shown();
+    const svg =
+      '<svg onload="globalThis.owned=1"><script>1</script>\ud800</svg>';
+    say([display({ 'image/svg+xml': [svg], 'text/plain': 'x' })]);
+    const source = find('img').getAttribute('src')!;
+    expect(source).toMatch(/^data:image\/svg\+xml;charset=utf-8,%3Csvg/);
+    expect(find('svg, script')).toBeNull();
+  });
+
+  it('that are no pictures, or cannot be read, fall back or say so', () => {
+    const { say } = shown();
+    say([display({ 'image/png': '"><script>', 'text/plain': 'instead' })]);
+    expect(mimes()).toEqual(['text/plain']);
+    say([display({ 'image/png': PNG })]);
+    find('img').dispatchEvent(new Event('error'));
+    expect(find('.kfnb-output').textContent).toContain('cannot be read');
+  });
+
+  it('are data, written out', () => {
+    const { say } = shown();
+    say([display({ 'application/json': { a: [1, 2] }, 'text/plain': 'x' })]);
+    expect(find('.kfnb-output').textContent).toBe(
+      JSON.stringify({ a: [1, 2] }, null, 2)
+    );
+  });
+
+  it.each(['text/markdown', 'text/latex'])('are text as it is: %s', mime => {
+    const { say } = shown();
+    say([display({ [mime]: '# $x$ <b>', 'text/plain': 'x' })]);
+    expect(mimes()).toEqual([mime]);
+    expect(find('.kfnb-output').textContent).toBe('# $x$ <b>');
+  });
+
+  it('that are not known are their text, or named', () => {
+    const { say } = shown();
+    say([
+      display({
+        'application/vnd.jupyter.widget-view+json': { model_id: '1' },
+        'text/plain': 'IntSlider()'
+      }),
+      display({ 'application/x-other': 'y' })
+    ]);
+    const [one, two] = document.querySelectorAll('.kfnb-output');
+    expect(one!.textContent).toBe('IntSlider()\n');
+    expect(two!.textContent).toContain('application/x-other');
+  });
+
+  it('of great length show their beginning, and all on demand', () => {
+    const { say } = shown();
+    say([stream(`${'line\n'.repeat(5000)}end`)]);
+    const pre = find('pre.kfnb-stdout');
+    expect(pre.textContent!.length).toBeLessThan(5000);
+    const note = find('.kfnb-output-note');
+    expect(note.textContent).toContain('lines 400 of 5001');
+    note.querySelector('button')!.click();
+    expect(pre.textContent).toBe(`${'line\n'.repeat(5000)}end\n`);
+    expect(find('.kfnb-output-note')).toBeNull();
+    say([stream('x'.repeat(100_000))]);
+    expect(find('pre.kfnb-stdout').textContent!.length).toBeLessThan(50_000);
+    expect(find('.kfnb-output-note').textContent).toContain('beginning');
+  });
+});
+
+describe('HTML', () => {
+  it('is in a frame without scripts, network, or a way out', () => {
+    const { say } = shown();
+    say([
+      display({
+        'text/html': `<meta http-equiv=refresh content="0;url=https://example.com">
+          <link rel=preconnect href=https://example.com><base href=https://example.com>
+          <a href=https://example.com ping=https://example.com onclick=x()>a</a>
+          <form action=https://example.com><button formaction=https://example.com>b</button></form>
+          <svg><a xlink:href=https://example.com>c</a><use href="#g"/>
+          <a><set attributeName=href to=https://example.com></set></a></svg>
+          <img src=https://example.com srcset=https://example.com>
+          <img src=data:image/png;base64,AAAA><a href=data:image/png,x>d</a>
+          <style>@import 'https://example.com'; b { background: url(https://example.com); color: red }</style>
+          <style>@\\69mport 'https://example.com';</style><i style="background:url('https://example.com')">i</i>
+          <svg><rect fill="url(#near)" stroke="url(https://example.com)"/></svg>
+          <iframe src=https://example.com></iframe><script>x</script><b>kept</b>`,
+        'text/plain': 'x'
+      })
+    ]);
+    const frame = find('iframe');
+    expect(frame.getAttribute('sandbox')).toBe('');
+    expect(frame.hasAttribute('src')).toBe(false);
+    const inside = framed();
+    expect(inside.head.firstElementChild?.getAttribute('content')).toMatch(
+      /^default-src 'none'; img-src data:; style-src 'unsafe-inline'/
+    );
+    expect(inside.documentElement.outerHTML).not.toContain('example.com');
+    expect(inside.querySelector('script, iframe, link, base')).toBeNull();
+    expect(inside.querySelectorAll('meta').length).toBe(1);
+    expect(inside.querySelectorAll('[href]').length).toBe(1);
+    expect(inside.querySelector('use')?.getAttribute('href')).toBe('#g');
+    expect(inside.querySelectorAll('img[src]').length).toBe(1);
+    expect(inside.querySelector('b')?.textContent).toBe('kept');
+    expect(find('.kfnb-output-note').textContent).toContain('Scripts');
+  });
+
+  it('that only scripts would fill gives way to its text', () => {
+    const { say } = shown();
+    const html = '<div id=plot></div><style>b{}</style><script>draw()</script>';
+    say([display({ 'text/html': html, 'text/plain': '<Plot>' })]);
+    expect(mimes()).toEqual(['text/plain']);
+    say([display({ 'text/html': html, 'image/png': PNG })]);
+    expect(mimes()).toEqual(['image/png']);
+    say([display({ 'text/html': html })]);
+    expect(find('.kfnb-output').textContent).toContain('executed notebook');
+  });
+
+  it('has a height that fits what it holds, more or less', () => {
+    const { say } = shown();
+    const height = (html: string): number => {
+      say([display({ 'text/html': html })]);
+      return Number.parseFloat(find('.kfnb-output-html').style.height);
+    };
+    const table = (rows: number): string =>
+      `<table>${'<tr><td>1</td></tr>'.repeat(rows)}</table>`;
+    expect(height('<b>x</b>')).toBeLessThan(80);
+    expect(height(table(5))).toBeGreaterThan(140);
+    expect(height(table(500))).toBe(420);
+  });
+
+  it('follows the theme of the page', () => {
+    const { say, theme } = shown();
+    say([display({ 'text/html': '<b>x</b>' })]);
+    const sheet = (): string | null =>
+      framed().head.querySelector('style')!.textContent;
+    expect(sheet()).toContain('color-scheme: light');
+    theme.value = 'dark';
+    expect(sheet()).toContain('color-scheme: dark');
+  });
+});
+
+it('is inert, whatever stands in it', () => {
+  const { say } = shown();
+  const all = HOSTILE.join('\n');
+  say(
+    [
+      stream(all),
+      { output_type: 'error', ename: all, evalue: all, traceback: [all] },
+      ...[
+        'text/html',
+        'text/markdown',
+        'text/latex',
+        'text/javascript',
+        'image/png',
+        'image/svg+xml'
+      ].map(mime => display({ [mime]: all, 'text/plain': all })),
+      display({ 'application/json': { [all]: all } }),
+      { output_type: all, data: all },
+      {}
+    ],
+    { source: all }
+  );
+  for (const element of document.querySelectorAll('*')) {
+    expect(['script', 'object', 'embed', 'svg', 'a']).not.toContain(
+      element.localName
+    );
+    for (const { name, value } of element.attributes) {
+      expect(name).not.toMatch(/^on/);
+      if (name === 'src') {
+        expect(value).toMatch(/^data:image\//);
+      }
+    }
+  }
+  for (const frame of document.querySelectorAll('iframe')) {
+    expect(frame.getAttribute('sandbox')).toBe('');
+  }
+  expect((globalThis as { owned?: unknown }).owned).toBeUndefined();
+});
