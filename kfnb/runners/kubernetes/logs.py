@@ -127,7 +127,8 @@ class PodLog:
             return
         data, hole = self._seen.take(line)
         if hole:
-            yield Gap(f"Kubernetes lost some of the log of the pod {self._pod}")
+            # Where a file ended just here nothing is lost, but who can tell.
+            yield Gap(f"the log of the pod {self._pod} was rotated, some of it may be lost here")
         yield from self._pieces(data)
 
     def _pieces(self, data: bytes) -> Iterator[Piece]:
