@@ -203,6 +203,7 @@ class KubernetesRunner:
         raise error
 
     def _follow(self, work: Work, job: Object) -> None:
+        self._watcher.made(job)
         reporting = Reporting(
             work.folder,
             reads=self._reads,
