@@ -216,12 +216,16 @@ def _target(
 ) -> dict[str, Any]:
     """Check the target's own options; what a run there has beside what every run has."""
     told = {key: value for key, value in said.items() if value not in (None, (), {})}
-    if target == "local":
-        if told:
-            raise UsageError(f"{', '.join(sorted(told))}: this has a meaning on Kubernetes only.")
+    if target == "local" and not told:
         return {}
     from kfnb.runners.code import bundle
-    from kfnb.runners.kubernetes.config import TARGET, target_of
+    from kfnb.runners.kubernetes.config import OPTIONS, TARGET, target_of
+
+    unknown = sorted(told.keys() - OPTIONS)
+    if unknown:
+        raise UsageError(f"There is no option {', '.join(unknown)}.")
+    if target == "local":
+        raise UsageError(f"{', '.join(sorted(told))}: this has a meaning on Kubernetes only.")
     from kfnb.runners.kubernetes.manifests import image_of, store_inside
 
     found = target_of(pipeline, told)

@@ -59,6 +59,10 @@ class Target:
         return target
 
 
+OPTIONS = frozenset(f.name for f in dataclasses.fields(Target))
+"""What can be said of a target."""
+
+
 def target_of(
     pipeline: Pipeline | None, said: Mapping[str, Any], *, config: Path | None = None
 ) -> Target:
@@ -83,14 +87,13 @@ def target_of(
         ("the notebook's metadata", dict((pipeline.targets if pipeline else {}).get(TARGET) or {})),
         ("the call", {k: v for k, v in said.items() if v not in (None, (), {})}),
     ]
-    known = {f.name for f in dataclasses.fields(Target)}
     for where, options in sources:
         for key, value in options.items():
             name = key.replace("-", "_")
-            if name not in known:
+            if name not in OPTIONS:
                 raise UsageError(
                     f'{where} has an option "{key}" for Kubernetes, which does not exist. '
-                    f"There are: {', '.join(sorted(known))}."
+                    f"There are: {', '.join(sorted(OPTIONS))}."
                 )
             found[name] = _fitting(name, value, where)
     return Target.from_plain(found)

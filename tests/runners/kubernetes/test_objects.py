@@ -161,3 +161,17 @@ def test_a_file_that_is_wrong_is_said(tmp_path, text, said):
     file.write_text(text)
     with pytest.raises(UsageError, match=said):
         target_of(None, {}, config=file)
+
+
+def test_options_that_do_not_exist_or_have_no_meaning_are_refused():
+    from kfnb.api.launch import create
+
+    made = pipeline(("step:a", "x = 1"))
+    with pytest.raises(UsageError, match="no option paralel"):
+        create(made, {}, target_options={"paralel": 3})
+    with pytest.raises(UsageError, match="on Kubernetes only"):
+        create(made, {}, target_options={"image": "x"})
+    with pytest.raises(UsageError, match="No store is said"):
+        create(made, {}, target="kubernetes", target_options={"image": "x"})
+    with pytest.raises(UsageError, match="No image is said"):
+        create(made, {}, target="kubernetes", target_options={"store": "s3://b"})
