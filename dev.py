@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 OLDEST = (3, 10)
+FOR_TESTS = "test,cluster"
 EVERY_CORE = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
 
 
@@ -110,7 +111,7 @@ def test(arguments: argparse.Namespace) -> None:
 
 
 def lint(_pytest: Sequence[str]) -> None:
-    python = environment("test", "test")
+    python = environment("test", FOR_TESTS)
     run([str(python), "-m", "ruff", "check", "."])
     run([str(python), "-m", "ruff", "format", "--check", "."])
     run([str(python), "-m", "mypy", "--strict", "kfnb"])
@@ -118,8 +119,9 @@ def lint(_pytest: Sequence[str]) -> None:
 
 
 def unit(pytest: Sequence[str]) -> None:
-    python = environment("test", "test")
-    run([str(python), "-m", "pytest", "-q", *EVERY_CORE, "-m", "not browser", *pytest])
+    python = environment("test", FOR_TESTS)
+    here = ["-m", "not browser and not cluster"]
+    run([str(python), "-m", "pytest", "-q", *EVERY_CORE, *here, *pytest])
 
 
 def lowest(_pytest: Sequence[str]) -> None:
@@ -160,7 +162,20 @@ def jlpm(*steps: str) -> None:
         run([str(programs / "jlpm"), *step.split()], cwd=ROOT / "labextension", PATH=path)
 
 
-PARTS = {"lint": lint, "unit": unit, "lowest": lowest, "web": web, "browser": browser}
+def on_a_cluster(pytest: Sequence[str]) -> None:
+    """Test on Kubernetes: the node of tests/cluster, or another that ``--cluster`` names."""
+    python = environment("test", FOR_TESTS)
+    run([str(python), "-m", "pytest", "-q", "-m", "cluster", *(pytest or ["tests"])])
+
+
+PARTS = {
+    "lint": lint,
+    "unit": unit,
+    "lowest": lowest,
+    "cluster": on_a_cluster,
+    "web": web,
+    "browser": browser,
+}
 IN_A_BROWSER = ("paint", "watching")
 DEFAULT = ("lint", "web", "unit", "lowest", "browser")
 
@@ -188,6 +203,12 @@ def chromium() -> str:
 def _chromium_on_path() -> str | None:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     return next((path for path in map(shutil.which, names) if path), None)
+
+
+def cluster(arguments: argparse.Namespace) -> None:
+    """Start or stop the one-node Kubernetes of the tests."""
+    python = environment("test", FOR_TESTS)
+    run([str(python), "-m", "tests.cluster", *arguments.rest])
 
 
 def _without(*parts: str) -> str:
@@ -232,6 +253,9 @@ def main() -> None:
     three = commands.add_parser("bench", help="measure kfnb beside its peers")
     three.add_argument("rows", nargs="*")
     three.set_defaults(call=bench)
+    four = commands.add_parser("cluster", help="up, down, …: the tests' Kubernetes (tests/cluster)")
+    four.add_argument("rest", nargs=argparse.REMAINDER, metavar="up|down|…")
+    four.set_defaults(call=cluster)
     arguments = parser.parse_args()
     try:
         arguments.call(arguments)

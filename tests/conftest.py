@@ -8,6 +8,8 @@ import pytest
 
 from tests.desk import Desk
 
+pytest_plugins = ("tests.cluster.fixtures",)
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kfnb.engine.settings import Settings
     from kfnb.home import RunFolder
 
-TARGETS = ("local",)
+TARGETS = ("local", "kubernetes")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _NAMES = {"sec": "s", "min": "m", "hour": "h", "hours": "h", "day": "d", "days": "d"}
 
@@ -71,6 +71,7 @@ def run(
     only_step: str | None = None,
     on_failure: Literal["finish", "stop"] = "finish",
     on_mutation: Literal["fail", "warn"] = "fail",
+    **options: Any,
 ) -> Run:
     """Run a notebook as a pipeline.
 
@@ -149,6 +150,7 @@ def run(
         only_step=only_step,
         on_failure=on_failure,
         on_mutation=on_mutation,
+        target_options=options,
     )
     from kfnb.runners import start_driver
 
@@ -170,6 +172,7 @@ def create(
     name: str | None = None,
     from_step: str | None = None,
     only_step: str | None = None,
+    target_options: Mapping[str, Any] | None = None,
     **said: Any,
 ) -> RunFolder:
     """Make the folder of a new run of ``pipeline``; nothing executes yet. As :func:`run`."""
@@ -177,6 +180,9 @@ def create(
 
     if target not in TARGETS:
         raise UsageError(f'There is no target "{target}". There is: {", ".join(TARGETS)}.')
+    found = _target(target, pipeline, parameters, target_options or {})
+    if target != "local" and said.get("parallel") is None:
+        said["parallel"] = PARALLEL
     settings = run_settings(**said)
     options: dict[str, Any] = {}
     begin = None
@@ -186,9 +192,9 @@ def create(
         settings = _from(pipeline, from_step, settings)
         options = {"from": from_step}
     if only_step is not None:
-        found = _only(pipeline, only_step, parameters)
+        alone = _only(pipeline, only_step, parameters)
         settings = dataclasses.replace(settings, force=(only_step,))
-        pipeline, options, begin = found.pipeline, found.options(), found.begin
+        pipeline, options, begin = alone.pipeline, alone.options(), alone.begin
     return create_run(
         pipeline,
         parameters=parameters,
@@ -197,7 +203,41 @@ def create(
         target=target,
         options=options,
         begin=begin,
+        **found,
     )
+
+
+PARALLEL = 20
+"""How many steps execute at once on a cluster unless told otherwise: it queues what is too much."""
+
+
+def _target(
+    target: str, pipeline: Pipeline, parameters: Mapping[str, Any], said: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Check the target's own options; what a run there has beside what every run has."""
+    told = {key: value for key, value in said.items() if value not in (None, (), {})}
+    if target == "local" and not told:
+        return {}
+    from kfnb.runners.code import bundle
+    from kfnb.runners.kubernetes.config import OPTIONS, TARGET, target_of
+
+    unknown = sorted(told.keys() - OPTIONS)
+    if unknown:
+        raise UsageError(f"There is no option {', '.join(unknown)}.")
+    if target == "local":
+        raise UsageError(f"{', '.join(sorted(told))}: this has a meaning on Kubernetes only.")
+    from kfnb.runners.kubernetes.manifests import image_of, store_inside
+
+    found = target_of(pipeline, told)
+    store_inside(found)
+    for step in pipeline.steps:
+        if not image_of(found, pipeline, step):
+            raise UsageError(
+                f'No image is said for step "{step}". Name one that has kfnb: --image NAME.'
+            )
+    code = bundle(pipeline, parameters, files=found.files)
+    files = {"code.tar": code.data} if code.data else {}
+    return {"about": {TARGET: found.plain()}, "files": files}
 
 
 def run_settings(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfnb.cli.arguments import Duration, NotebookPath, RunName, StepName
+from kfnb.cli.cluster import target_options, with_target
 from kfnb.cli.common import echo_diagnostics, is_terminal
 
 if TYPE_CHECKING:
@@ -103,10 +104,11 @@ Ctrl+C asks in a terminal whether to detach or to stop; in a pipe it stops the r
 @click.option(
     "--on",
     "target",
-    type=click.Choice(["local"]),
+    type=click.Choice(["local", "kubernetes"]),
     default="local",
     help="Where the steps execute [default: local].",
 )
+@with_target
 @_with_limits
 def run(
     notebook: str,
@@ -162,12 +164,14 @@ def created(
     for path in files:
         parameters.update(from_file(pipeline, path))
     parameters.update(given())
+    options = target_options(said)
     return create(
         pipeline,
         parameters,
         from_step=from_step,
         only_step=only_step,
         cache=not no_cache,
+        target_options=options,
         **{k: v for k, v in run_settings(said).items() if v is not None},
     )
 

@@ -139,7 +139,7 @@ def step_key(
             for name, source in sorted(inputs.items(), key=lambda item: item[0])
         },
         env={k: v for k, v in sorted(env.items()) if k not in _OURS},
-        interpreter=kernels.interpreter(site.kernel).plain(),
+        interpreter=_interpreter_of(step, site),
     )
 
 
@@ -269,6 +269,14 @@ def _inputs(old: Mapping[str, InputPart], new: Mapping[str, InputPart]) -> list[
             said.append(f"input {name} changed (from step {part.step})")
     said.extend(f"input {name} is no longer read" for name in old if name not in new)
     return said
+
+
+def _interpreter_of(step: Step, site: Site) -> Mapping[str, str]:
+    """Return what executes the step: the kernel's interpreter, or an image that holds one."""
+    image = site.images.get(step.name)
+    if image is not None:
+        return {"path": image, "version": ""}
+    return kernels.interpreter(site.kernel).plain()
 
 
 def _interpreter(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

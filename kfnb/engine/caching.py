@@ -128,7 +128,8 @@ class Cache:
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return
         files = self._files(manifest, prepared)
-        here = kernels.packages(self._site.kernel)
+        # In an image the packages are what its name stands for.
+        here = {} if step.name in self._site.images else kernels.packages(self._site.kernel)
         packages = {
             name: here[name]
             for name in sorted(kernels.normalise(dist) for dist in manifest.packages)
@@ -281,7 +282,7 @@ def lay_copies(store: Store, manifest: Manifest, folder: AttemptFolder) -> None:
         folder.path.mkdir(parents=True, exist_ok=True)
         for name, target in ((manifest.executed, folder.executed), (manifest.log, folder.log)):
             if name:
-                shutil.copyfile(store.blob(name), target)
+                shutil.copyfile(store.fetch(name), target)
 
 
 def cache_off(

@@ -30,11 +30,11 @@ from kfnb.engine.journal import Journal
 from kfnb.engine.orders import HASH_SEED, Site, step_order
 from kfnb.engine.plan import Plan
 from kfnb.engine.results import failure, load_run, own_manifest, success
-from kfnb.engine.runner import Runner, Work
+from kfnb.engine.runner import Place, Runner, Work
 from kfnb.engine.upstream import Results
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, store_folder
-from kfnb.pipeline import Step
+from kfnb.pipeline import Pipeline, Step
 from kfnb.store import disk
 from kfnb.store.blobs import open_store
 from kfnb.store.manifest import Failure, Manifest, manifest_key
@@ -59,6 +59,9 @@ class Driver:
         What executes attempts.
     journal
         The run's journal, open for writing.
+    place
+        Where the run's values are and its steps execute; by default on this machine, in the
+        notebook's folder.
     now
         The clock, seconds since the epoch.
     """
@@ -69,6 +72,7 @@ class Driver:
         runner: Runner,
         journal: Journal,
         *,
+        place: Place | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._run = run
@@ -79,16 +83,19 @@ class Driver:
         self._origin = _origin(about.get("options") or {})
         self._plan = Plan.of(self._pipeline)
         self._engine = replay(self._plan, journal.events)
-        self._store = open_store(store_folder())
+        place = place or _here(self._pipeline, run)
+        self._store = place.store
         self._bell = Doorbell(run)
         self._site = Site(
             run=run,
             store=self._store.root,
-            workdir=Path(path).parent if (path := self._pipeline.path) else run.path,
+            workdir=place.workdir,
             kernel=str(about.get("kernel") or self._pipeline.kernel),
             parameters=about.get("parameters") or {},
             doorbell=self._bell.path,
             seed=os.environ.get(HASH_SEED) or "0",
+            images=place.images,
+            inside=place.inside,
         )
         self._cache = Cache(self._pipeline, store=self._store, site=self._site)
         self._feeds: dict[Work, Feed] = {}
@@ -99,6 +106,7 @@ class Driver:
             store=self._store,
             hashes=self._cache.hashes,
             workdir=self._site.workdir,
+            restores=place.restores,
         )
         self._unsynced = False
         self._wake: float | None = None
@@ -149,7 +157,7 @@ class Driver:
             self._feeds[work] = Feed(work, after=reported.get((name, index, attempt), 0))
             if self._runner.adopt(work):
                 continue
-            if work.folder.alive.exists() or own_manifest(self._store, self._run.id, work):
+            if self._runner.began(work) or own_manifest(self._store, self._run.id, work):
                 self._ended[work] = None
             else:  # the last driver died between writing that it begins and beginning
                 state = self._engine.state
@@ -302,6 +310,12 @@ class Driver:
         for ended in self._runner.poll():
             if ended.work in self._feeds:
                 self._ended[ended.work] = ended.code
+        for note in self._runner.notes():
+            work, said = note.work, note.said
+            data = {"code": said.code, "message": said.message, "remedy": said.remedy}
+            self._write(
+                "Warning", work.step, data, index=work.index, attempt=work.attempt, durable=False
+            )
         for work, feed in list(self._feeds.items()):
             # Looked up before the last read: what was written until then is read by it.
             over = work in self._ended
@@ -410,6 +424,12 @@ class Driver:
         step = self._pipeline.steps[name]
         folder = self._run.attempt(step.id, attempt, index=index)
         return Work(name, step.id, attempt, folder, index)
+
+
+def _here(pipeline: Pipeline, run: RunFolder) -> Place:
+    """Return this machine as the place where a pipeline runs."""
+    folder = Path(pipeline.path).parent if pipeline.path else run.path
+    return Place(open_store(store_folder()), folder)
 
 
 _STOPPED = {"timeout": "the step took longer than it may", "cancelled": "the step was stopped"}

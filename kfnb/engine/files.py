@@ -79,7 +79,7 @@ def _write(target: Path, file: WrittenFile, store: Store) -> None:
     with disk.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            shutil.copyfile(store.blob(file.hash), temporary)
+            shutil.copyfile(store.fetch(file.hash), temporary)
             temporary.chmod(file.mode & 0o7777)
             temporary.replace(target)
         except BaseException:

@@ -27,8 +27,23 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
+class Inside:
+    """Where a step finds its run, the store, and the notebook's folder."""
+
+    run: RunFolder
+    store: Path
+    workdir: Path
+    kernel: str
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
-    """Where a run executes: the same for all of its steps."""
+    """Where a run executes: the same for all of its steps.
+
+    ``run``, ``store`` and ``workdir`` are the driver's; ``inside`` is how steps see them, where
+    that is elsewhere. ``images`` maps steps to the images that they execute in, if they do:
+    interpreter and packages are the image's then.
+    """
 
     run: RunFolder
     store: Path
@@ -37,6 +52,8 @@ class Site:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     doorbell: str | None = None
     seed: str = "0"
+    images: Mapping[str, str] = field(default_factory=dict)
+    inside: Inside | None = None
 
 
 def step_order(
@@ -63,7 +80,8 @@ def step_order(
     timeout
         Seconds that the step's own cells may take.
     """
-    folder = site.run.attempt(step.id, attempt)
+    seen = site.inside or site
+    folder = seen.run.attempt(step.id, attempt)
     definitions = input_definitions(pipeline, step, inputs)
     notebook = step_notebook(
         pipeline,
@@ -80,9 +98,9 @@ def step_order(
         attempt=attempt,
         notebook=str(folder.notebook),
         folder=str(folder.path),
-        workdir=str(site.workdir),
-        store=str(site.store),
-        kernel=site.kernel,
+        workdir=str(seen.workdir),
+        store=str(seen.store),
+        kernel=seen.kernel,
         inputs=tuple(_input(name, inputs[name]) for name in sorted(inputs)),
         outputs=tuple(sorted(step.outputs)),
         maybe=tuple(sorted(step.maybe)),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import selectors
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
+from kfnb.engine.orders import Inside
 from kfnb.home import AttemptFolder
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.step.order import StepOrder
+from kfnb.store.blobs import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,30 @@ class Ended:
     code: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that a person should know of an attempt while it goes on."""
+
+    work: Work
+    said: Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a driver finds at its target: the run's store, and the notebook's folder.
+
+    ``workdir`` is what the driver sees of the notebook's folder; ``restores`` says whether
+    files that steps wrote belong back into it. ``images`` and ``inside`` are as in
+    :class:`~kfnb.engine.orders.Site`.
+    """
+
+    store: Store
+    workdir: Path
+    restores: bool = True
+    images: Mapping[str, str] = field(default_factory=dict)
+    inside: Inside | None = None
+
+
 class Runner(Protocol):
     """Executes attempts. Called from one thread; no call waits for a step."""
 
@@ -55,11 +82,17 @@ class Runner(Protocol):
     def adopt(self, work: Work) -> bool:
         """Take over an attempt that another driver started; False if it executes no more."""
 
+    def began(self, work: Work) -> bool:
+        """Whether an attempt that executes no more has, or may have, executed at all."""
+
     def stop(self, work: Work) -> None:
         """Ask an attempt to end, and end it if it does not; asking twice does no harm."""
 
     def poll(self) -> list[Ended]:
         """List the attempts that have ended since the last call."""
+
+    def notes(self) -> list[Note]:
+        """List what there is to be said since the last call, each thing once."""
 
     def pause(self) -> float | None:
         """Seconds after which :meth:`poll` wants to be called although nothing is readable."""

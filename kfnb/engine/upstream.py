@@ -28,13 +28,24 @@ class Results:
         Whose state says which steps are done.
     workdir
         The notebook's folder.
+    restores
+        Whether it is where steps read and write their files, and want those of others.
     """
 
-    def __init__(self, engine: Engine, *, store: Store, hashes: FileHashes, workdir: Path) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        store: Store,
+        hashes: FileHashes,
+        workdir: Path,
+        restores: bool = True,
+    ) -> None:
         self._engine = engine
         self._store = store
         self._hashes = hashes
         self._workdir = workdir
+        self._restores = restores
         self._kept: OrderedDict[str, Manifest] = OrderedDict()
         self._writers = {
             engine.plan.position[key]
@@ -120,6 +131,8 @@ class Results:
 
     def keep_changed_before(self, step: Step) -> None:
         """Keep what a failed attempt made of files of the steps before it, if that can be done."""
+        if not self._restores:
+            return
         try:
             files = restored_files(self.files_before(step))
             keep_changed(files, workdir=self._workdir, store=self._store, hashes=self._hashes)
@@ -127,6 +140,8 @@ class Results:
             return
 
     def _restore(self, upstream: Mapping[str, Manifest]) -> None:
+        if not self._restores:
+            return
         try:
             restore(
                 restored_files(upstream),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kfnb.engine.driver import Driver
 from kfnb.engine.journal import Journal
+from kfnb.engine.results import load_run
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder
 from kfnb.runners.local import LocalRunner
@@ -22,12 +23,25 @@ def main(path: str) -> int:
         if not run.path.is_dir():
             raise InfrastructureError(f"there is no run in {run.path}.")
         with Journal(run.journal, run.id) as journal:
-            status = Driver(run, LocalRunner(), journal).drive()
+            status = _drive(run, journal)
     except (KfnbError, OSError) as error:
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
             print(f"kfnb: {error}", file=sys.stderr, flush=True)
         return error.exit_code if isinstance(error, KfnbError) else 4
     return _CODES.get(status, 4)
+
+
+def _drive(run: RunFolder, journal: Journal) -> str:
+    pipeline, about = load_run(run)
+    if about.get("target", "local") == "local":
+        return Driver(run, LocalRunner(), journal).drive()
+    from kfnb.runners.kubernetes.place import opened
+
+    with opened(run, pipeline, about) as (runner, place, workspace):
+        status = Driver(run, runner, journal, place=place).drive()
+        if status == "cancelled":
+            workspace.remove()
+    return status
 
 
 if __name__ == "__main__":

@@ -52,6 +52,8 @@ def create_run(
     target: str = "local",
     options: Mapping[str, Any] | None = None,
     begin: Begin | None = None,
+    about: Mapping[str, Any] | None = None,
+    files: Mapping[str, bytes] | None = None,
 ) -> RunFolder:
     """Make the folder of a new run; nothing executes yet.
 
@@ -69,6 +71,8 @@ def create_run(
     begin
         Writes what else is in the journal from the start: gets the journal, the event
         ``RunCreated`` and the folder as it is while the run is being made.
+    about, files
+        What the target wants to find in ``run.json`` and beside it.
 
     Returns
     -------
@@ -91,11 +95,12 @@ def create_run(
         pipeline = dataclasses.replace(pipeline, path=str(Path(pipeline.path).absolute()))
     values = check_parameters(pipeline, parameters or {})
     kernel = pipeline.kernel or "python3"
-    require_kernel(kernel)
+    if target == "local":
+        require_kernel(kernel)
     settings = settings or Settings(parallel=default_parallel())
     now = datetime.now(timezone.utc)
     run_id = _new_id(pipeline.name, now)
-    about = {
+    told = {
         "id": run_id,
         "name": name or pipeline.name,
         "notebook": pipeline.path,
@@ -105,6 +110,7 @@ def create_run(
         "settings": settings.to_plain(),
         "options": dict(options or {}),
         "created": now.timestamp(),
+        **(about or {}),
     }
     final = RunFolder(runs_folder() / run_id)
     # A name that views leave out, until everything is there.
@@ -112,13 +118,15 @@ def create_run(
     with disk.writing(final.path):
         making.steps.mkdir(parents=True)
         making.control.mkdir()
-        disk.write_new(making.run, _json(about))
+        disk.write_new(making.run, _json(told))
         disk.write_new(making.pipeline, _json(to_plain(pipeline)))
+        for name_, data in (files or {}).items():
+            disk.write_new(making.path / name_, data)
         if pipeline.path:
             with contextlib.suppress(FileNotFoundError):
                 disk.write_new(making.notebook, Path(pipeline.path).read_bytes())
     with Journal(making.journal, run_id) as journal:
-        created = journal.append("RunCreated", data=clean(about))
+        created = journal.append("RunCreated", data=clean(told))
         if begin is not None:
             begin(journal, created, making)
             journal.sync()

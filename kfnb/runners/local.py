@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kfnb.engine.runner import Ended, Work
+from kfnb.engine.runner import Ended, Note, Work
 from kfnb.errors import InfrastructureError
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.runners.honour import cannot_honour_locally
@@ -117,6 +117,10 @@ class LocalRunner:
         self._watch(_Process(work, _find_process(work)))
         return True
 
+    def began(self, work: Work) -> bool:
+        """Whether the attempt's lock was ever made."""
+        return work.folder.alive.exists()
+
     def stop(self, work: Work) -> None:
         """Send SIGTERM, and SIGKILL to the process group when the grace is over."""
         process = self._processes.get(work)
@@ -138,6 +142,10 @@ class LocalRunner:
                 self._signal(process, signal.SIGKILL, group=True)
                 process.stop_at = now + 1.0
         return ended
+
+    def notes(self) -> list[Note]:
+        """Nothing: a process of this machine runs or does not."""
+        return []
 
     def pause(self) -> float | None:
         """Seconds until something here is due."""

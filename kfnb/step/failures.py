@@ -81,6 +81,13 @@ def kernel_gone(order: StepOrder, gone: KernelGone, *, peak: int, available: int
             f"(peak {size_words(peak)}, {size_words(available)} free on this machine)"
         )
         remedy = "Use less memory, run fewer steps at once (--parallel), or a larger machine."
+        if order.memory:
+            what = (
+                "lost its kernel, which was killed (SIGKILL); most likely it needed more than its "
+                f"memory limit of {size_words(order.memory)} (peak {size_words(peak)}, "
+                f"{size_words(available)} free on this machine)"
+            )
+            remedy = 'Use less memory, or give the step more ("memory:" tag).'
     else:
         what = f"crashed its kernel ({_signal_words(-status)})"
     return Failure(

@@ -57,6 +57,15 @@ class Store:
         except OSError:
             return False
 
+    def fetch(self, name: str) -> Path:
+        """Have the blob ``name`` at hand as a file; where it is missing, so is the file."""
+        return self.blob(name)
+
+    def touch(self, key: str) -> None:
+        """Note that the record ``key`` was used now."""
+        with contextlib.suppress(OSError):
+            os.utime(self._record(key))
+
     def add_blob(self, file: Path, *, move: bool = True) -> str:
         """Move ``file`` (or copy it, with ``move=False``) into the store; the content's name.
 

@@ -8,7 +8,6 @@ so a run may be removed while its results are still used.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time
@@ -95,8 +94,7 @@ class CacheIndex:
         linked = self.store.link(entry.manifest_key, manifest)
         if not linked and self.store.get(manifest) is None:
             return False
-        with contextlib.suppress(OSError):
-            os.utime(self.store.root / _entry_key(entry))
+        self.store.touch(_entry_key(entry))
         return True
 
     def remove(self, entry: Entry) -> None:

@@ -1,0 +1,1 @@
+"""Steps as Jobs of a Kubernetes cluster."""

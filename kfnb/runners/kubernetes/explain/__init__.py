@@ -1,0 +1,1 @@
+"""Why an attempt waits or failed: the parts of :mod:`kfnb.runners.kubernetes.diagnose`."""

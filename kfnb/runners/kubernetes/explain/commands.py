@@ -1,0 +1,70 @@
+"""Containers that the runtime could not start."""
+
+from __future__ import annotations
+
+import re
+
+from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
+from kfnb.runners.kubernetes.explain.reading import Object
+
+_EXECUTABLE = re.compile(r'exec: "(?P<what>[^"]+)"|exec (?P<path>/\S+):')
+_PASSING = re.compile(
+    r"context deadline|timed? ?out|name .* is reserved|unavailable", re.IGNORECASE
+)
+
+
+def explain_command(container: Object, words: str) -> Diagnosis:
+    """Say why the runtime did not start a container, in ``words`` of it."""
+    image = str(container.get("image") or "")
+    match = _EXECUTABLE.search(words)
+    what = (match["what"] or match["path"]) if match else "its command"
+    if "exec format error" in words:
+        return _permanent(
+            Category.IMAGE_PLATFORM,
+            f"the image {image} was not made for the processor of the node",
+            words,
+            "Build it for the node's platform, or choose nodes with a node selector.",
+        )
+    if re.search(r"read-only file ?system", words, re.IGNORECASE):
+        return _permanent(
+            Category.READ_ONLY,
+            f"the container of {image} needs to write where its file system is read-only",
+            words,
+            "Only /kfnb and mounted volumes can be written; mount what it needs there, or set "
+            "readOnlyRootFilesystem in the target's security_context.",
+        )
+    if "executable file not found" in words or "no such file or directory" in words:
+        return _permanent(
+            Category.COMMAND_MISSING,
+            f"the image {image} has no {what}",
+            words,
+            "A step's image needs Python and kfnb; `kfnb doctor --on kubernetes` looks what an "
+            "image has.",
+        )
+    if "permission denied" in words:
+        return _permanent(
+            Category.COMMAND_MISSING,
+            f"the image {image} does not let its user execute {what}",
+            words,
+            "Make it executable for every user in the image (chmod a+rx).",
+        )
+    if "error during container init" in words or "error mounting" in words:
+        return _permanent(
+            Category.CANNOT_START,
+            "the step's container cannot be started as it is described",
+            words,
+            "Correct volumes and security_context of the target.",
+        )
+    passing = _PASSING.search(words) is not None
+    return Diagnosis(
+        "failing" if passing else "failed",
+        Category.CANNOT_START,
+        "infrastructure",
+        "the node could not start the step's container",
+        words,
+        "It is tried again." if passing else "",
+    )
+
+
+def _permanent(category: Category, summary: str, words: str, remedy: str) -> Diagnosis:
+    return Diagnosis("failed", category, "configuration", summary, words, remedy, permanent=True)

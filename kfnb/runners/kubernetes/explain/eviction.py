@@ -1,0 +1,117 @@
+"""Pods that a node or the scheduler ended: evicted, preempted, lost."""
+
+from __future__ import annotations
+
+import re
+
+from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
+from kfnb.runners.kubernetes.explain.reading import (
+    Object,
+    condition,
+    message,
+    name,
+    status,
+)
+
+_LOW = re.compile(r"low on resource: (?P<resource>[\w-]+)")
+_OWN = (
+    re.compile(
+        r"ephemeral local storage usage exceeds the total limit of containers (?P<most>\S+)"
+    ),
+    re.compile(
+        r'emptydir volume "(?P<what>[^"]+)" exceeds the limit "?(?P<most>[^"\s]+)', re.IGNORECASE
+    ),
+    re.compile(r'ephemeral storage limit "?(?P<most>[^"\s]+)', re.IGNORECASE),
+)
+_SHUTDOWN = ("NodeShutdown", "Shutdown", "Terminated")
+_REFUSED = re.compile(
+    r"OutOf(?P<resource>\w+)|NodeAffinity|UnexpectedAdmissionError|TopologyAffinity"
+)
+
+
+def explain_eviction(pod: Object) -> Diagnosis | None:
+    """Say why the node's kubelet ended a pod, or never started it."""
+    state = status(pod)
+    reason, words = str(state.get("reason") or ""), message(state)
+    node = (pod.get("spec") or {}).get("nodeName") or "its node"
+    if reason == "Evicted":
+        return _evicted(pod, words)
+    if reason in _SHUTDOWN or "node shutdown" in words:
+        return _lost(Category.EVICTED, f"the node {node} was shut down", words)
+    if reason == "NodeLost":
+        return _lost(Category.NODE_LOST, f"the node {node} does not answer any more", words)
+    if reason == "Preempting":
+        return _lost(Category.PREEMPTED, f"the node {node} needed the room for its own pods", words)
+    refused = _REFUSED.match(reason)
+    if refused:
+        what = f": it has too little {refused['resource']}" if refused["resource"] else ""
+        return _lost(Category.NODE_REFUSED, f"the node {node} refused the step's pod{what}", words)
+    return None
+
+
+def explain_disruption(pod: Object) -> Diagnosis | None:
+    """Say who, of the cluster's own parts, ended a pod."""
+    found = condition(pod, "DisruptionTarget")
+    if found.get("status") != "True":
+        return None
+    node = (pod.get("spec") or {}).get("nodeName") or ""
+    words = message(found)
+    reason = found.get("reason")
+    if reason == "PreemptionByScheduler":
+        return _lost(
+            Category.PREEMPTED,
+            "the step's pod had to make room for one of higher priority",
+            words,
+            "It is started anew; --priority-class NAME gives the steps a higher priority.",
+        )
+    if reason in ("DeletionByTaintManager", "DeletionByPodGC"):
+        return _lost(
+            Category.NODE_LOST, f"the node {node} was lost or is kept for others now", words
+        )
+    if reason == "EvictionByEvictionAPI":
+        return _lost(Category.EVICTED, f"the node {node} is being emptied", words)
+    return _lost(Category.EVICTED, f"the node {node} ended the step's pod", words)
+
+
+def _evicted(pod: Object, words: str) -> Diagnosis:
+    own = next((m for pattern in _OWN if (m := pattern.search(words))), None)
+    if own is not None:
+        what = own.groupdict().get("what")
+        where = f" in its volume {what}" if what else ""
+        return Diagnosis(
+            "failed",
+            Category.DISK_LIMIT,
+            "disk",
+            f"the step wrote more to local disk{where} than its limit of {own['most'].rstrip('.')}",
+            words,
+            "Write less, write to a volume, or raise limit:ephemeral-storage:SIZE of the step.",
+        )
+    low = _LOW.search(words)
+    resource = low["resource"] if low else ""
+    node = (pod.get("spec") or {}).get("nodeName") or ""
+    if resource == "memory":
+        return _lost(
+            Category.EVICTED_MEMORY,
+            f"the node {node} ran out of memory and evicted the step's pod",
+            words,
+            "It is started anew; say what it needs with memory: of the step, so that others are "
+            "evicted first.",
+        )
+    if resource in ("ephemeral-storage", "inodes", "nodefs", "imagefs"):
+        return _lost(
+            Category.EVICTED_DISK,
+            f"the node {node} ran out of disk and evicted the step's pod",
+            words,
+            "It is started anew; say what it needs with limit:ephemeral-storage:SIZE.",
+        )
+    return _lost(
+        Category.EVICTED,
+        f"the node {node} evicted the step's pod {name(pod)}",
+        words,
+    )
+
+
+def _lost(category: Category, summary: str, words: str, remedy: str = "") -> Diagnosis:
+    return Diagnosis(
+        "failed", category, "infrastructure", summary, words, remedy or "It is started anew."
+    )

@@ -1,0 +1,183 @@
+"""Images that cannot be pulled, told apart by what the registry or the runtime said."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
+from kfnb.runners.kubernetes.explain.reading import (
+    Case,
+    Object,
+    created,
+    first_time,
+    message,
+    moment,
+    pod_spec,
+    status,
+    waiting,
+)
+
+_PULLING = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable")
+
+# What containerd, CRI-O and the registries say, in the order in which it decides. A registry
+# that hides what one may not see says "denied" and "does not exist" in one breath.
+_DENIED = re.compile(
+    r"unauthorized|authorization failed|authentication required|denied|insufficient_scope"
+    r"|no basic auth|forbidden|\b40[13]\b",
+    re.IGNORECASE,
+)
+_MISSING = re.compile(
+    r"not found|manifest unknown|manifest_unknown|name unknown|name_unknown|does not exist"
+    r"|\b404\b",
+    re.IGNORECASE,
+)
+_PLATFORM = re.compile(r"no match for platform|no matching manifest", re.IGNORECASE)
+_UNREACHABLE = re.compile(
+    r"no such host|dial tcp|i/o timeout|connection re(fused|set)|TLS handshake|x509|EOF"
+    r"|HTTP response to HTTPS client|deadline exceeded|toomanyrequests|too many requests"
+    r"|\b(429|50[0234])\b|server misbehaving|network is unreachable",
+    re.IGNORECASE,
+)
+
+
+def explain_image(case: Case, pod: Object, container: Object) -> Diagnosis | None:
+    """Say why the image of a container that waits is not there; None if that is not why."""
+    state = waiting(container) or {}
+    reason = state.get("reason")
+    image = str(container.get("image") or "")
+    words = message(state)
+    if reason == "InvalidImageName":
+        return Diagnosis(
+            "failed",
+            Category.IMAGE_NAME,
+            "configuration",
+            f"{image!r} is not the name of an image",
+            words,
+            "Correct image: of the step (as in registry.example.org/team/name:tag; "
+            "names of images have no capitals).",
+            permanent=True,
+        )
+    if reason == "ErrImageNeverPull":
+        return Diagnosis(
+            "failed",
+            Category.IMAGE_MISSING,
+            "configuration",
+            f"the image {image} is not on the node, and the pull policy is Never",
+            words,
+            "Run with --image-pull-policy IfNotPresent, or load the image into the node.",
+            permanent=True,
+        )
+    if reason == "ImageInspectError":
+        return Diagnosis(
+            "failing",
+            Category.IMAGE_PULL,
+            "infrastructure",
+            f"the node cannot read the image {image}",
+            words,
+            "The image on the node is damaged: push it under another tag.",
+        )
+    if reason not in _PULLING:
+        return None
+    return _pull(case, pod, image, words)
+
+
+def explain_pulling(case: Case, pod: Object) -> Diagnosis | None:
+    """Say that an image is being pulled, if that takes a while."""
+    events = case.about(pod, "Pulling", "Pulled", "Failed")
+    if not events or events[-1].get("reason") != "Pulling":
+        return None
+    since = first_time(events[-1])
+    if not case.over(since, case.patience.settle):
+        return None
+    image = _quoted(message(events[-1])) or "the image"
+    return Diagnosis(
+        "waiting",
+        Category.IMAGE_PULLING,
+        "infrastructure",
+        f"the node pulls the image {image}",
+        message(events[-1]),
+    )
+
+
+def _pull(case: Case, pod: Object, image: str, words: str) -> Diagnosis:
+    # The back-off's own message had no reason in it before Kubernetes 1.31: events have.
+    failures = [e for e in case.about(pod, "Failed") if "pull image" in message(e)]
+    said = "\n".join([words, *(message(e) for e in failures[-1:])])
+    # A tag or digest such as :404 must not be taken for an answer.
+    plain = said.replace(image, "") if image else said
+    since = min(
+        (t for t in map(first_time, failures) if t is not None),
+        default=moment(status(pod).get("startTime")) or created(pod),
+    )
+    category, summary, remedy = _why(case, pod, image, plain)
+    lasting = category in (Category.IMAGE_MISSING, Category.IMAGE_DENIED, Category.IMAGE_PLATFORM)
+    patience = case.patience.image if lasting else case.patience.registry
+    over = case.over(since, patience)
+    return Diagnosis(
+        "failed" if over else "failing",
+        category,
+        "configuration" if lasting else "infrastructure",
+        summary,
+        max(words, *(message(e) for e in failures[-1:]), "", key=len),
+        remedy,
+        permanent=lasting,
+    )
+
+
+def _why(case: Case, pod: Object, image: str, said: str) -> tuple[Category, str, str]:
+    if _PLATFORM.search(said):
+        return (
+            Category.IMAGE_PLATFORM,
+            f"the image {image} was not made for the processor of the node",
+            "Build it for the node's platform, or choose nodes with a node selector.",
+        )
+    if _UNREACHABLE.search(said) and not re.search(r"unauthorized|denied", said, re.IGNORECASE):
+        return (
+            Category.IMAGE_UNREACHABLE,
+            f"the registry of the image {image} does not answer as it should",
+            "It is tried again; look at the registry's name, certificate and network.",
+        )
+    if _DENIED.search(said):
+        return Category.IMAGE_DENIED, *_denied(case, pod, image)
+    if _MISSING.search(said):
+        return (
+            Category.IMAGE_MISSING,
+            f"the image {image} does not exist",
+            f"Correct image: of the step, or push it: `docker push {shlex.quote(image)}`.",
+        )
+    return (
+        Category.IMAGE_PULL,
+        f"the image {image} cannot be pulled",
+        "It is tried again; correct image: of the step if it is wrong.",
+    )
+
+
+def _denied(case: Case, pod: Object, image: str) -> tuple[str, str]:
+    secrets = [str(s.get("name")) for s in pod_spec(pod).get("imagePullSecrets") or ()]
+    absent = case.about(pod, "FailedToRetrieveImagePullSecret")
+    refused = f"the registry does not give the image {image}"
+    server = shlex.quote(image.split("/", maxsplit=1)[0])
+    create = case.kubectl(
+        f"create secret docker-registry {secrets[0] if secrets else 'NAME'} "
+        f"--docker-server={server} --docker-username=USER --docker-password=PASSWORD"
+    )
+    if absent:
+        return (
+            f"{refused}, and the pull secret {', '.join(secrets)} does not exist",
+            f"Make it: {create}.",
+        )
+    if secrets:
+        return (
+            f"{refused} with the pull secret {', '.join(secrets)}",
+            f"Look at the image's name and at what the secret holds; anew: {create}.",
+        )
+    return (
+        f"{refused} without a password",
+        f"Make a secret, {create}, and name it with --image-pull-secret.",
+    )
+
+
+def _quoted(text: str) -> str:
+    found = re.search(r'"([^"]+)"', text)
+    return found[1] if found else ""

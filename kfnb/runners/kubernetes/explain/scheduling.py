@@ -1,0 +1,223 @@
+"""Pods that no node takes, in the scheduler's reasons."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
+from kfnb.runners.kubernetes.explain.reading import (
+    Case,
+    Object,
+    asked,
+    condition,
+    message,
+    moment,
+    pod_spec,
+)
+
+_CLAIM_MISSING = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
+_UNBOUND = re.compile(
+    r"unbound immediate PersistentVolumeClaims|didn't find available persistent volumes",
+)
+_TAINT = re.compile(r"(?:untolerated taint(?:\(s\))?|had taints?)(?: \{([^}]*)\})?")
+_NEVER = re.compile(r"(\d+) Preemption is not helpful")
+_NOT_THE_POD = "not-ready", "unreachable", "memory-pressure", "disk-pressure", "unschedulable"
+
+
+@dataclass(frozen=True, slots=True)
+class _Reason:
+    """Why some nodes do not take the pod."""
+
+    nodes: int
+    category: Category
+    words: str
+    remedy: str
+
+
+def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
+    """Say why no node takes a pod; None if one does, or the scheduler has not looked yet."""
+    scheduled = condition(pod, "PodScheduled")
+    if scheduled.get("status") != "False":
+        return None
+    words = message(scheduled)
+    since = moment(scheduled.get("lastTransitionTime"))
+    if scheduled.get("reason") == "SchedulingGated":
+        return Diagnosis(
+            "waiting",
+            Category.SUSPENDED,
+            "infrastructure",
+            "the pod is held back by a scheduling gate until a queue lets it go",
+            words,
+        )
+    missing = _CLAIM_MISSING.search(words)
+    if missing:
+        late = case.over(since, case.patience.settle)
+        return Diagnosis(
+            "failed" if late else "failing",
+            Category.CLAIM_MISSING,
+            "configuration",
+            f"the PersistentVolumeClaim {missing[1]} does not exist",
+            words,
+            f"Make it, or name another one in volumes; those that are there: "
+            f"{case.kubectl('get pvc')}.",
+            permanent=True,
+        )
+    reasons = _reasons(case, pod, words)
+    if not reasons:
+        if not words:
+            return None
+        reasons = [_Reason(0, Category.UNSCHEDULABLE, "", "")]
+    first = reasons[0]
+    # Whatever it says of volumes is the nearest thing to a reason that a person can act on.
+    over = case.patience.schedule is not None and case.over(since, case.patience.schedule)
+    return Diagnosis(
+        "failed" if over else "waiting",
+        first.category,
+        "infrastructure",
+        _summary(reasons),
+        words,
+        first.remedy or "Look at the nodes: `kubectl describe nodes`.",
+    )
+
+
+def _summary(reasons: list[_Reason]) -> str:
+    words = list(dict.fromkeys(r.words for r in reasons if r.words))
+    if not words:
+        return "no node takes the step"
+    return "no node takes the step: " + "; ".join(words)
+
+
+def _reasons(case: Case, pod: Object, words: str) -> list[_Reason]:
+    """Read the scheduler's message, the reason of most nodes first."""
+    # "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …. preemption: 0/3 …"
+    text = words.split("preemption:", maxsplit=1)[0]
+    text = text.partition("available:")[2] or text
+    # What plugins tried afterwards stands behind the first full stop.
+    text = re.split(r"\.\s", f"{text} ", maxsplit=1)[0]
+    total = re.match(r"0/(\d+)", words)
+    helpless = _NEVER.search(words)
+    # Newer schedulers say so of nodes that would be too small if they were empty.
+    never = bool(total and helpless and total[1] == helpless[1])
+    found = []
+    for part in re.split(r",\s+(?=\d+ )", text.strip()):
+        match = re.match(r"(\d+) (.*)", part.strip(" ."), re.DOTALL)
+        nodes, said = (int(match[1]), match[2]) if match else (0, part.strip(" ."))
+        if said:
+            found.append(_reason(case, pod, nodes, said, never=never))
+    return sorted(found, key=lambda r: -r.nodes)
+
+
+def _reason(case: Case, pod: Object, nodes: int, said: str, *, never: bool) -> _Reason:
+    short = re.match(r"Insufficient (\S+)", said)
+    if short:
+        return _short_of(pod, nodes, short[1], never=never)
+    taint = _TAINT.search(said)
+    if taint:
+        return _tainted(nodes, taint[1] or "")
+    if _UNBOUND.search(said):
+        return _unbound(case, pod, nodes)
+    spec = pod_spec(pod)
+    if "node affinity/selector" in said or "node selector" in said:
+        wanted = ", ".join(f"{k}={v}" for k, v in (spec.get("nodeSelector") or {}).items())
+        words = f"none has the labels {wanted}" if wanted else "none fits the node affinity"
+        return _Reason(
+            nodes,
+            Category.SELECTOR,
+            words,
+            "Correct the node selector, or see what nodes there are: "
+            "`kubectl get nodes --show-labels`.",
+        )
+    if re.search(r"volume|pvc|available disk|free storage", said, re.IGNORECASE):
+        return _Reason(
+            nodes,
+            Category.VOLUME,
+            "a volume of the step cannot be used where there is room for it",
+            f"Look at the volumes: {case.kubectl('get pvc -o wide')}; a ReadWriteOnce claim keeps "
+            "its steps on one node.",
+        )
+    if "affinity" in said or "topology spread" in said:
+        return _Reason(
+            nodes,
+            Category.AFFINITY,
+            "the affinity rules leave no node",
+            "Correct the affinity of the step or of the target.",
+        )
+    if "Too many pods" in said:
+        return _Reason(
+            nodes,
+            Category.PODS,
+            "the nodes hold as many pods as they may",
+            "It starts when others end; --parallelism N keeps fewer steps at once.",
+        )
+    if "unschedulable" in said:
+        return _Reason(
+            nodes,
+            Category.TAINT,
+            "the nodes take no new pods (they are cordoned)",
+            "An administrator lets them again: `kubectl uncordon NODE`.",
+        )
+    return _Reason(nodes, Category.UNSCHEDULABLE, said, "")
+
+
+def _short_of(pod: Object, nodes: int, resource: str, *, never: bool) -> _Reason:
+    amount = asked(pod, resource)
+    called, option, category = {
+        "cpu": ("CPU", "cpu:", Category.CPU),
+        "memory": ("memory", "memory:", Category.MEMORY),
+        "ephemeral-storage": ("local disk", "limit:ephemeral-storage:", Category.STORAGE),
+    }.get(resource, (resource, f"limit:{resource}:", Category.GPU))
+    asks = f"it asks for {option}{amount}"
+    look = "`kubectl describe nodes` shows what there is"
+    if category is Category.GPU:
+        plugin = f"take gpu: or limit:{resource} off the step, or have the device plugin installed"
+        if never:
+            return _Reason(
+                nodes, category, f"none has {amount} of {resource}", f"{look}; {plugin}."
+            )
+        remedy = f"It starts when others end; if no node has any, {plugin} ({look})."
+        return _Reason(nodes, category, f"none has {amount} of {resource} free", remedy)
+    if never:
+        remedy = f"Lower {option} of the step, or wait if the cluster makes larger nodes ({look})."
+        return _Reason(nodes, category, f"none has that much {called} ({asks})", remedy)
+    remedy = (
+        f"It starts when others end; if no node is as large, lower {option} of the step ({look})."
+    )
+    return _Reason(nodes, category, f"too little {called} is free ({asks})", remedy)
+
+
+def _tainted(nodes: int, taint: str) -> _Reason:
+    key = taint.rstrip(": ").strip()
+    if "node.kubernetes.io/" in key and any(word in key for word in _NOT_THE_POD):
+        state = key.partition("node.kubernetes.io/")[2].split(":")[0]
+        return _Reason(
+            nodes,
+            Category.TAINT,
+            f"the nodes are not fit for work now ({state})",
+            "An administrator looks at them: `kubectl get nodes`.",
+        )
+    which, of = (f" (taint {key})", key.split(":")[0]) if key else ("", "the nodes' taint")
+    return _Reason(
+        nodes,
+        Category.TAINT,
+        f"the nodes are kept for others{which}",
+        f"If the step may run there, give the target a toleration for {of}.",
+    )
+
+
+def _unbound(case: Case, pod: Object, nodes: int) -> _Reason:
+    claims = [
+        str(volume["persistentVolumeClaim"].get("claimName"))
+        for volume in pod_spec(pod).get("volumes") or ()
+        if volume.get("persistentVolumeClaim")
+    ]
+    which = ", ".join(claims)
+    return _Reason(
+        nodes,
+        Category.CLAIM_UNBOUND,
+        f"no volume is bound to the claim {which}"
+        if len(claims) < 2
+        else f"no volume is bound to one of the claims {which}",
+        f"See why: {case.kubectl('describe pvc ' + ' '.join(claims))}; a claim needs a storage "
+        "class that makes volumes, or a free volume of its size (`kubectl get storageclass,pv`).",
+    )

@@ -1,0 +1,73 @@
+"""What objects are called: recognisable, valid, and the same for two drivers of one run."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+LONGEST = 63
+"""Characters of a Job's name and of a label's value."""
+
+_PREFIX = "kfnb.dev/"
+RUN, STEP, ATTEMPT, PART = (_PREFIX + word for word in ("run", "step", "attempt", "part"))
+NAME = _PREFIX + "name"
+"""The annotation with a step's true name."""
+
+
+def job_name(run: str, step_id: str, attempt: int, *, index: str = "") -> str:
+    """Return the name of an attempt's Job: its step, its run, its number.
+
+    >>> job_name("20261123-051233-train-4f2a", "load-data", 1)
+    'load-data-20261123-051233-train-4f2a-1'
+    """
+    instance = f"{step_id}-{index}" if index else step_id
+    return object_name(instance, run, str(attempt))
+
+
+def object_name(*parts: str) -> str:
+    """Join parts to the name of an object (DNS-1123), ended by a hash where some is lost.
+
+    >>> object_name("Läufe", "20261123-x")
+    'l-ufe-20261123-x-8d6c'
+    """
+    said = "-".join(parts)
+    plain = re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-")
+    if plain == said and len(plain) <= LONGEST:
+        return plain
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:4]
+    tail = re.sub(r"[^a-z0-9]+", "-", "-".join(parts[1:]).lower()).strip("-")
+    room = LONGEST - len(digest) - 1
+    if len(plain) > room:
+        digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+        room = LONGEST - len(digest) - 1
+        keep = tail[-(room - 20) :].strip("-") if len(tail) > room - 20 else tail
+        plain = f"{plain[: room - len(keep) - 1].strip('-')}-{keep}".strip("-")
+    return f"{plain}-{digest}" if plain else f"x-{digest}"
+
+
+def label_value(said: str) -> str:
+    """Return ``said`` as a label's value: itself where it is one, else made valid and unique.
+
+    >>> label_value("train"), label_value("a b")
+    ('train', 'a-b-9c2e3f')
+    """
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", said):
+        return said
+    digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", said).strip("-._")[: LONGEST - 7].strip("-._")
+    return f"{plain}-{digest}" if plain else digest
+
+
+def labels(run: str, step: str | None = None, attempt: int | None = None) -> dict[str, str]:
+    """Return the labels by which a run's objects are found."""
+    found = {"app.kubernetes.io/managed-by": "kfnb", RUN: label_value(run)}
+    if step is not None:
+        found[STEP] = label_value(step)
+    if attempt is not None:
+        found[ATTEMPT] = str(attempt)
+    return found
+
+
+def selector(run: str) -> str:
+    """Return the label selector of a run's objects."""
+    return f"{RUN}={label_value(run)}"

@@ -1,0 +1,312 @@
+"""Runs attempts as Jobs: what the driver asks becomes objects, what happens becomes reports."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from kfnb.engine.runner import Ended, Note, Work
+from kfnb.errors import InfrastructureError, UsageError
+from kfnb.home import RunFolder
+from kfnb.pipeline import Diagnostic, Pipeline
+from kfnb.runners.kubernetes.diagnose import Diagnosis, diagnose, exit_code, has_ended
+from kfnb.runners.kubernetes.happenings import View
+from kfnb.runners.kubernetes.reads import Reads, status_of
+from kfnb.runners.kubernetes.reporting import Reporting
+from kfnb.runners.kubernetes.watch import Watcher
+from kfnb.step.order import StepOrder
+from kfnb.store import Failure, Store, failed_key, manifest_key
+from kfnb.store.remote.base import Remote
+
+Object = Mapping[str, Any]
+
+WAITING = "KFNB-W710"
+"""The code of what is said about an attempt that waits."""
+
+LOOK = 1.0
+"""Seconds between two looks at an attempt that does not run as it should."""
+
+_STARTING = 60.0
+
+
+class Writes(Protocol):
+    """The writing half of a cluster's client; errors as in :class:`Reads`."""
+
+    def create(self, kind: str, body: Object) -> Object:
+        """Create an object; refused with the status 409 where one of its name is there."""
+
+    def get(self, kind: str, name: str) -> Object | None:
+        """Return an object, or None."""
+
+    def delete(self, kind: str, name: str, *, uid: str | None = None) -> None:
+        """Delete an object and what it owns; gone already, or another UID: nothing happens."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """An attempt that has not ended: its Job, and what was said of it."""
+
+    work: Work
+    job: str
+    reporting: Reporting
+    begun: float
+    uid: str | None = None
+    said: str = ""
+    stopped: bool = False
+
+
+class KubernetesRunner:
+    """Executes each attempt as a Job whose pod runs :mod:`kfnb.step.pod`.
+
+    Parameters
+    ----------
+    job
+        Makes the Job of an attempt.
+    store
+        Where manifests and records of failures are.
+    selector
+        The label selector of the run's objects.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        *,
+        writes: Writes,
+        reads: Reads,
+        remote: Remote,
+        store: Store,
+        job: Callable[[Work, StepOrder | None], Object],
+        selector: str,
+    ) -> None:
+        self._run = run
+        self._writes = writes
+        self._reads = reads
+        self._remote = remote
+        self._store = store
+        self._job = job
+        self._watcher = Watcher(reads, selector)
+        self._attempts: dict[Work, _Attempt] = {}
+        self._ended: list[Ended] = []
+        self._notes: list[Note] = []
+        self._look_at = 0.0
+
+    def attach(self, selector: selectors.BaseSelector) -> None:
+        """Watch the run's Jobs and pods, and wake ``selector`` when there is news."""
+        self._watcher.start()
+        selector.register(self._watcher.bell, selectors.EVENT_READ)
+        if not self._watcher.wait(_STARTING):
+            raise InfrastructureError(
+                self._watcher.trouble() or "the cluster did not list the run's Jobs in time."
+            )
+
+    def start(self, work: Work, order: StepOrder) -> None:
+        """Lay the order into the store, and create the attempt's Job.
+
+        Raises
+        ------
+        InfrastructureError
+            If the cluster or the store refuses for now.
+        UsageError
+            If the cluster will never take the Job, or something else has its name.
+        """
+        key = attempt_prefix(self._run.id, work)
+        self._remote.put(key + "step.ipynb", work.folder.notebook.read_bytes())
+        self._remote.put(key + "order.json", order.to_json())
+        body = self._job(work, order)
+        try:
+            made = self._writes.create("Job", body)
+        except InfrastructureError as error:
+            made = self._refused(error, body)
+        self._follow(work, made)
+
+    def adopt(self, work: Work) -> bool:
+        """Take over the attempt's Job, if there is one."""
+        if work in self._attempts:
+            return True
+        body = self._job(work, None)
+        found = self._writes.get("Job", body["metadata"]["name"])
+        if found is None or not _same(found, body):
+            return False
+        self._follow(work, found)
+        return True
+
+    def began(self, work: Work) -> bool:
+        """Whether a Job of this attempt may have been created: its order is in the store."""
+        return self._remote.size(attempt_prefix(self._run.id, work) + "order.json") is not None
+
+    def stop(self, work: Work) -> None:
+        """Delete the attempt's Job: its pod is asked to end, and killed when its grace is over."""
+        attempt = self._attempts.get(work)
+        if attempt is None or attempt.stopped:
+            return
+        attempt.stopped = True
+        self._writes.delete("Job", attempt.job, uid=attempt.uid)
+
+    def poll(self) -> list[Ended]:
+        """Take in what happened; list the attempts that ended."""
+        news = self._watcher.take()
+        unsettled = self._watcher.unsettled()
+        now = time.monotonic()
+        again = now >= self._look_at
+        if again:
+            self._look_at = now + LOOK
+        for attempt in list(self._attempts.values()):
+            attempt.reporting.take()
+            if attempt.job in news or (again and (attempt.job in unsettled or attempt.stopped)):
+                self._look(attempt)
+        ended, self._ended = self._ended, []
+        return ended
+
+    def notes(self) -> list[Note]:
+        """List what holds attempts up, each thing once."""
+        notes, self._notes = self._notes, []
+        return notes
+
+    def pause(self) -> float | None:
+        """Seconds until something is to be looked at again."""
+        return LOOK if self._attempts else None
+
+    def running(self) -> Sequence[Work]:
+        """List the attempts whose pods may still execute."""
+        return list(self._attempts)
+
+    def cannot_honour(self, pipeline: Pipeline) -> list[Diagnostic]:
+        """Every option has a meaning here."""
+        del pipeline
+        return []
+
+    def close(self) -> None:
+        """Watch and follow nothing any more."""
+        for attempt in self._attempts.values():
+            attempt.reporting.close()
+        self._watcher.stop()
+
+    def _refused(self, error: InfrastructureError, body: Object) -> Object:
+        """Find out what became of a Job that the server did not confirm."""
+        name = body["metadata"]["name"]
+        status = status_of(error)
+        if status == 409:
+            found = self._writes.get("Job", name)
+            if found is not None and _same(found, body):
+                return found
+            raise UsageError(
+                f'There is a Job "{name}" in the namespace that is not this run\'s. '
+                f"Delete it (kubectl delete job {name}), or rename the pipeline."
+            ) from error
+        if status in (400, 403, 422):
+            raise UsageError(f"The cluster does not take the step's Job: {error}") from error
+        raise error
+
+    def _follow(self, work: Work, job: Object) -> None:
+        self._watcher.made(job)
+        reporting = Reporting(
+            work.folder,
+            reads=self._reads,
+            remote=self._remote,
+            prefix=attempt_prefix(self._run.id, work),
+            ring=self._watcher.ring,
+        )
+        self._attempts[work] = _Attempt(
+            work,
+            str(job["metadata"]["name"]),
+            reporting,
+            begun=time.monotonic(),
+            uid=str(job["metadata"].get("uid") or "") or None,
+        )
+
+    def _look(self, attempt: _Attempt) -> None:
+        """Follow the attempt's pods; see whether it has ended, or what holds it up."""
+        view = self._watcher.view(attempt.job)
+        for pod in view.pods:
+            metadata = pod["metadata"]
+            if has_ended(pod) or metadata["uid"] in view.gone:
+                attempt.reporting.over(metadata["uid"])
+            if _has_started(pod):
+                attempt.reporting.follow(metadata["name"], metadata["uid"])
+        found = self._explain(attempt, view)
+        done = [pod for pod in view.pods if has_ended(pod)]
+        ended_well = any(exit_code(pod) == 0 for pod in done)
+        if ended_well or self._is_over(attempt, view, found):
+            self._conclude(attempt, view, found)
+        elif found is not None and found.summary != attempt.said:
+            attempt.said = found.summary
+            said = Diagnostic(WAITING, "warning", _sentence(found), remedy=found.remedy)
+            self._notes.append(Note(attempt.work, said))
+
+    def _explain(self, attempt: _Attempt, view: View) -> Diagnosis | None:
+        return diagnose(
+            view.job,
+            view.pods,
+            view.events,
+            now=self._watcher.now(),
+            gone=view.gone,
+            said=attempt.reporting.said,
+        )
+
+    def _is_over(self, attempt: _Attempt, view: View, found: Diagnosis | None) -> bool:
+        if found is not None and found.level == "failed":
+            return True
+        job = view.job
+        if job is None:
+            # Not seen yet, or deleted before the watch began.
+            return attempt.stopped and not view.live()
+        conditions = (job.get("status") or {}).get("conditions") or ()
+        if any(c.get("type") in ("Complete", "Failed") for c in conditions):
+            return True
+        return job["metadata"]["uid"] in view.gone and not view.live()
+
+    def _conclude(self, attempt: _Attempt, view: View, found: Diagnosis | None) -> None:
+        """End an attempt: its last reports, the record of why, and what is left of its Job."""
+        work = attempt.work
+        with contextlib.suppress(InfrastructureError):  # a driver later reads them
+            attempt.reporting.finish()
+        attempt.reporting.close()
+        codes = [code for pod in view.pods if (code := exit_code(pod)) is not None]
+        code = 0 if 0 in codes else next(reversed(codes), None)
+        if found is not None and found.level == "failed" and not attempt.stopped:
+            self._record(work, found)
+        if found is not None and view.live() and not attempt.stopped:
+            # It waits for something that will not come, or a container beside it goes on.
+            self._writes.delete("Job", attempt.job, uid=attempt.uid)
+        self._ended.append(Ended(work, code))
+        del self._attempts[work]
+        self._watcher.forget(attempt.job)
+
+    def _record(self, work: Work, found: Diagnosis) -> None:
+        """Leave a record of the failure, unless the step has left its own, or a result."""
+        if self._store.get(manifest_key(self._run.id, work.step_id, index=work.index)) is not None:
+            return
+        failure = Failure(
+            kind=found.failure_class,
+            summary=_sentence(found),
+            remedy=found.remedy,
+            traceback=found.detail,
+        )
+        key = failed_key(self._run.id, work.step_id, work.attempt, index=work.index)
+        self._store.create(key, failure.to_json())
+
+
+def attempt_prefix(run: str, work: Work) -> str:
+    """Return where an attempt's files are in the store, with a slash at the end."""
+    folder = work.folder.path
+    return f"runs/{run}/steps/{folder.parent.name}/{folder.name}/"
+
+
+def _sentence(found: Diagnosis) -> str:
+    return f"{found.summary[:1].upper()}{found.summary[1:]}".rstrip(".")
+
+
+def _has_started(pod: Object) -> bool:
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any((s.get("state") or {}).keys() & {"running", "terminated"} for s in statuses)
+
+
+def _same(found: Object, body: Object) -> bool:
+    """Whether a Job is the one that would have been created: ours, of this very attempt."""
+    labels = found["metadata"].get("labels") or {}
+    return all(labels.get(k) == v for k, v in (body["metadata"].get("labels") or {}).items())

@@ -1,0 +1,49 @@
+"""What time it is for the cluster, told from the stamps of what just happened there."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kfnb.runners.kubernetes.explain.reading import moment
+
+_KEPT = 64
+
+
+class ClusterTime:
+    """The cluster's clock, as far as it can be known here.
+
+    A change that a watch tells of was made a moment ago, so that its stamp says what time
+    it was there. Of the last changes the one that was told quickest counts. Before any,
+    the clocks are taken to agree.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._ahead: deque[float] = deque(maxlen=_KEPT)
+
+    def told(self, item: Mapping[str, Any]) -> None:
+        """Take a change that a watch told of just now."""
+        newest = max(_stamps(item), default=None)
+        if newest is not None:
+            self._ahead.append(self._clock() - newest)
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the cluster's clock."""
+        ahead = min(self._ahead, default=0.0)
+        # Stamps are whole seconds, so a lag below two is none that can be told from that.
+        return self._clock() - (ahead if abs(ahead) > 2 else 0.0)
+
+
+def _stamps(item: Mapping[str, Any]) -> Iterator[float]:
+    found = item.get("metadata") or {}
+    texts = [
+        found.get("creationTimestamp"),
+        *(entry.get("time") for entry in found.get("managedFields") or ()),
+    ]
+    for text in texts:
+        stamp = moment(text)
+        if stamp is not None:
+            yield stamp

@@ -1,0 +1,128 @@
+"""A store whose truth is somewhere else: what is read is fetched once, what is written goes there.
+
+The folder here is a cache of it. Records are asked for there every time, because others
+write them too; a blob is named by its content, so a copy of it never gets old.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kfnb.errors import InfrastructureError
+from kfnb.store.blobs import Store, open_store
+from kfnb.store.content import hash_bytes, hash_file, size_of
+from kfnb.store.remote.base import Remote
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredStore(Store):
+    """A store in a bucket or on a volume, with a folder here for what is being used.
+
+    A blob that is needed here is brought by :meth:`fetch`. What this class is told to keep
+    is in the remote store when the call returns.
+    """
+
+    remote: Remote
+
+    def has(self, name: str) -> bool:
+        """Whether the blob is in the remote store and has the size that its name says."""
+        return self.remote.size(_blob_key(name)) == size_of(name)
+
+    def fetch(self, name: str) -> Path:
+        """Have the blob here; its path.
+
+        Raises
+        ------
+        InfrastructureError
+            If it is not in the remote store, or what comes is something else.
+        """
+        path = Store.blob(self, name)
+        if Store.has(self, name):
+            return path
+        staging = self.staging()
+        file = staging / "blob"
+        try:
+            if not self.remote.download(_blob_key(name), file):
+                raise InfrastructureError(
+                    f"The blob {name} is gone from the store {self.remote.address}. "
+                    "Run the step that makes it again (--from)."
+                )
+            if hash_file(file) != name:
+                raise InfrastructureError(
+                    f"The blob {name} of the store {self.remote.address} is damaged. "
+                    "Run the step that makes it again (--from)."
+                )
+            self._into_place(file, name)
+        finally:
+            file.unlink(missing_ok=True)
+            staging.rmdir()
+        return path
+
+    def add_blob(self, file: Path, *, move: bool = True) -> str:
+        """As :meth:`Store.add_blob`; the blob is in the remote store when this returns."""
+        name = Store.add_blob(self, file, move=move)
+        self._upload(name)
+        return name
+
+    def add_bytes(self, data: bytes) -> str:
+        """As :meth:`Store.add_bytes`."""
+        name = hash_bytes(data)
+        if not self.has(name):
+            self.remote.put(_blob_key(name), data)
+        return name
+
+    def keep(self, name: str) -> bool:
+        """Whether the blob is there. A remote store's sweep spares what is young."""
+        return self.has(name)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Create the record in the remote store if it is absent there."""
+        return self.remote.create(key, data) or self.remote.get(key) == data
+
+    def link(self, key: str, new: str) -> bool:
+        """Give the record a second name; False if it is gone or the name is taken."""
+        data = self.remote.get(key)
+        return data is not None and self.remote.create(new, data)
+
+    def sync(self, prefix: str) -> None:
+        """Nothing: what the remote store has taken is durable."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return the record, or None."""
+        return self.remote.get(key)
+
+    def put(self, key: str, data: bytes, *, durable: bool = True) -> None:
+        """Write the record, replacing it."""
+        del durable
+        self.remote.put(key, data)
+
+    def list(self, prefix: str) -> list[str]:
+        """Return the keys of all records below the folder ``prefix``, sorted."""
+        return self.remote.list(prefix.rstrip("/") + "/")
+
+    def delete(self, key: str) -> None:
+        """Remove the record if it is there."""
+        self.remote.delete(key)
+
+    def touch(self, key: str) -> None:
+        """Nothing: remote stores keep no times of use."""
+
+    def _upload(self, name: str) -> None:
+        if not self.has(name):
+            self.remote.upload(_blob_key(name), Store.blob(self, name))
+
+
+def open_mirrored(folder: Path, remote: Remote) -> MirroredStore:
+    """Open the store behind ``remote``, with ``folder`` as the place for copies.
+
+    Raises
+    ------
+    InfrastructureError
+        If the folder cannot be written.
+    """
+    return MirroredStore(open_store(folder).root, remote)
+
+
+def _blob_key(name: str) -> str:
+    return f"blobs/{name[:2]}/{name}"

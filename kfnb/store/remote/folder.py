@@ -1,0 +1,141 @@
+"""A store in a folder: a volume that is mounted here."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from pathlib import Path
+
+from kfnb.errors import InfrastructureError
+from kfnb.store import disk
+from kfnb.store.remote.base import check_key
+
+_TEMPORARY = ".part-"
+
+
+class FolderRemote:
+    """Keys are paths below a folder. Several pods may write to it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def address(self) -> str:
+        """The folder's path."""
+        return str(self.root)
+
+    def get(self, key: str) -> bytes | None:
+        """Return a record, or None."""
+        path = self._path(key)
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write a record, replacing it."""
+        path = self._path(key)
+        with disk.writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            disk.replace(path, data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Create a record if it is absent."""
+        path = self._path(key)
+        with disk.writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = _beside(path)
+            disk.write_new(temporary, data)
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+            finally:
+                temporary.unlink()
+            disk.sync_folder(path.parent)
+            return True
+
+    def upload(self, key: str, file: Path) -> None:
+        """Copy a file in."""
+        path = self._path(key)
+        with disk.writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = _beside(path)
+            try:
+                shutil.copyfile(file, temporary)
+                disk.sync_file(temporary)
+                temporary.replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+                raise
+            disk.sync_folder(path.parent)
+
+    def download(self, key: str, file: Path) -> bool:
+        """Copy a file out."""
+        path = self._path(key)
+        if not path.is_file():
+            return False
+        with disk.writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary = _beside(file)
+            try:
+                shutil.copyfile(path, temporary)
+                temporary.replace(file)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    temporary.unlink()
+                raise
+        return True
+
+    def size(self, key: str) -> int | None:
+        """Return the size in bytes, None if there is no such key."""
+        path = self._path(key)
+        try:
+            found = path.stat()
+            return None if stat.S_ISDIR(found.st_mode) else found.st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+    def list(self, prefix: str) -> list[str]:
+        """List the keys that begin with ``prefix``, sorted."""
+        top = self.root / prefix.rpartition("/")[0]
+        found = []
+        for folder, _, names in os.walk(top):
+            below = Path(folder).relative_to(self.root).as_posix()
+            for name in names:
+                key = name if below == "." else f"{below}/{name}"
+                if key.startswith(prefix) and not name.startswith(_TEMPORARY):
+                    found.append(key)
+        return sorted(found)
+
+    def delete(self, key: str) -> None:
+        """Remove a key if it is there."""
+        path = self._path(key)
+        with disk.writing(path), contextlib.suppress(FileNotFoundError):
+            path.unlink()
+
+    def delete_all(self, prefix: str) -> None:
+        """Remove all keys that begin with ``prefix``, and folders that are empty then."""
+        for key in self.list(prefix):
+            self.delete(key)
+        top = self.root / prefix
+        if prefix.endswith("/") and top.is_dir():
+            shutil.rmtree(top, ignore_errors=True)
+
+    def _path(self, key: str) -> Path:
+        return self.root.joinpath(*check_key(key).split("/"))
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f"{_TEMPORARY}{os.getpid()}-{os.urandom(6).hex()}")
+
+
+def _unreadable(path: Path, error: OSError) -> InfrastructureError:
+    return InfrastructureError(f"Cannot read {path}: {error.strerror or error}.")

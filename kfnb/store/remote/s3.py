@@ -1,0 +1,197 @@
+"""A store in a bucket, through s3fs. Credentials are the environment's (``AWS_*``) or the pod's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from kfnb.errors import InfrastructureError, UsageError
+from kfnb.store import disk
+from kfnb.store.remote.base import StoreAddress, check_key
+
+T = TypeVar("T")
+
+_TRIES = 5
+_PERMANENT = {"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+
+
+class S3Remote:
+    """Keys below a prefix of a bucket.
+
+    Parameters
+    ----------
+    address
+        ``s3://BUCKET/PREFIX`` and the endpoint, None for that of the cloud.
+    """
+
+    def __init__(self, address: StoreAddress) -> None:
+        try:
+            import s3fs
+        except ImportError:
+            raise UsageError(
+                f"{address.url} needs the client of object stores. Install it: "
+                "pip install 'kfnb[s3]'"
+            ) from None
+        self._where = address
+        self._top = address.url.removeprefix("s3://").strip("/")
+        if not self._top:
+            raise UsageError(f"{address.url} names no bucket: write s3://BUCKET/PREFIX.")
+        self._fs = s3fs.S3FileSystem(
+            endpoint_url=address.endpoint,
+            config_kwargs={
+                "connect_timeout": 10,
+                "read_timeout": 60,
+                "retries": {"max_attempts": 2, "mode": "standard"},
+                "s3": {"addressing_style": "path"} if address.endpoint else {},
+            },
+            use_listings_cache=False,
+            skip_instance_cache=True,
+        )
+
+    @property
+    def address(self) -> str:
+        """The URL, and the endpoint if it is not the cloud's."""
+        return self._where.url + (f" at {self._where.endpoint}" if self._where.endpoint else "")
+
+    def get(self, key: str) -> bytes | None:
+        """Return a record, or None."""
+        path = self._path(key)
+        with contextlib.suppress(FileNotFoundError):
+            return bytes(self._try(lambda: self._fs.cat_file(path), key))
+        return None
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write a record, replacing it."""
+        path = self._path(key)
+        self._try(lambda: self._fs.pipe_file(path, data), key)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Create a record if it is absent (``If-None-Match: *``)."""
+        path = self._path(key)
+        try:
+            self._try(lambda: self._fs.pipe_file(path, data, mode="create"), key)
+        except FileExistsError:
+            return False
+        return True
+
+    def upload(self, key: str, file: Path) -> None:
+        """Write a file, in parts where it is big."""
+        path = self._path(key)
+        self._try(lambda: self._fs.put_file(os.fspath(file), path), key)
+
+    def download(self, key: str, file: Path) -> bool:
+        """Read into a file that appears whole or not at all."""
+        path = self._path(key)
+        temporary = file.with_name(f".part-{os.getpid()}-{os.urandom(6).hex()}")
+        with disk.writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._try(lambda: self._fs.get_file(path, os.fspath(temporary)), key)
+            with disk.writing(file):
+                temporary.replace(file)
+        except FileNotFoundError:
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        return True
+
+    def size(self, key: str) -> int | None:
+        """Return the size in bytes, None if there is no such key."""
+        path = self._path(key)
+        with contextlib.suppress(FileNotFoundError):
+            found = self._try(lambda: self._fs.info(path), key)
+            return int(found["size"]) if found.get("type") == "file" else None
+        return None
+
+    def list(self, prefix: str) -> list[str]:
+        """List the keys that begin with ``prefix``, sorted."""
+        folder, _, _ = prefix.rpartition("/")
+        path = f"{self._top}/{folder}" if folder else self._top
+        try:
+            found = self._try(lambda: self._fs.find(path), prefix)
+        except FileNotFoundError:
+            return []
+        keys = (str(one).removeprefix(self._top).lstrip("/") for one in found)
+        return sorted(key for key in keys if key and key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        """Remove a key if it is there."""
+        path = self._path(key)
+        with contextlib.suppress(FileNotFoundError):
+            self._try(lambda: self._fs.rm_file(path), key)
+
+    def delete_all(self, prefix: str) -> None:
+        """Remove all keys that begin with ``prefix``."""
+        paths = [self._path(key) for key in self.list(prefix)]
+        if paths:
+            self._try(lambda: self._fs.rm(paths), prefix)
+
+    def _path(self, key: str) -> str:
+        return f"{self._top}/{check_key(key)}"
+
+    def _try(self, act: Callable[[], T], key: str) -> T:
+        """Do something, again where that may help; raises InfrastructureError with a sentence."""
+        for left in reversed(range(_TRIES)):
+            try:
+                return act()
+            except (FileNotFoundError, FileExistsError):
+                if not self._has_bucket():
+                    raise InfrastructureError(self._no_bucket()) from None
+                raise
+            except PermissionError as error:
+                raise InfrastructureError(
+                    f"The store {self.address} refuses access to {key}: {_words(error)}. Check the "
+                    "credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; --store-secret for "
+                    "pods) and what they allow."
+                ) from error
+            except Exception as error:
+                code = _code(error)
+                if left == 0 or code in _PERMANENT:
+                    raise InfrastructureError(self._sentence(error, key)) from error
+                time.sleep(0.2 * 2 ** (_TRIES - left - 1))
+        raise AssertionError("not reached")
+
+    def _has_bucket(self) -> bool:
+        bucket = self._top.partition("/")[0]
+        try:
+            return bool(self._fs.exists(bucket))
+        except Exception:  # it cannot be known: what was said stands
+            return True
+
+    def _no_bucket(self) -> str:
+        bucket = self._top.partition("/")[0]
+        return f'The store {self.address} has no bucket "{bucket}". Create it, or name another.'
+
+    def _sentence(self, error: Exception, key: str) -> str:
+        name = type(error).__name__
+        if name in ("NoCredentialsError", "PartialCredentialsError"):
+            return (
+                f"There are no credentials for the store {self.address}. Set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY."
+            )
+        if "Connect" in name or "Timeout" in name:
+            return (
+                f"The store {self.address} does not answer. Check its address "
+                "(--store-endpoint for pods, --store-client-endpoint for this machine)."
+            )
+        return f"The store {self.address} failed at {key}: {_words(error)}."
+
+
+def _code(error: BaseException) -> str:
+    """Return what S3 calls an error; empty where it is none of its."""
+    found: Any = error
+    while found is not None:
+        response = getattr(found, "response", None)
+        if isinstance(response, dict):
+            return str(response.get("Error", {}).get("Code") or "")
+        found = found.__cause__
+    return ""
+
+
+def _words(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).rstrip(".")

@@ -1,0 +1,114 @@
+"""What goes wrong on a cluster is said in a sentence, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.cluster.jobs import until
+
+
+def objects(desk):
+    """Names of all that a run may leave in the namespace."""
+    core, batch = desk.cluster.core(), desk.cluster.batch()
+    jobs = [j.metadata.name for j in batch.list_namespaced_job(desk.namespace).items]
+    pods = [p.metadata.name for p in core.list_namespaced_pod(desk.namespace).items]
+    maps = [m.metadata.name for m in core.list_namespaced_config_map(desk.namespace).items]
+    return [*jobs, *pods, *(m for m in maps if m != "kube-root-ca.crt")]
+
+
+def step(desk, name):
+    return desk.status()["steps"][name]
+
+
+def test_an_error_in_a_cell_is_the_step_s_own(desk):
+    path = desk.notebook(
+        ("step:one", "x = 1"), ("step:two", "print('here')\nx / 0"), ("step:three", "x")
+    )
+    said = desk.run(path, code=1)
+    assert "ZeroDivisionError" in said
+    assert "cell 1, line 2" in said
+    assert step(desk, "one")["status"] == "succeeded"
+    assert step(desk, "two")["attempts"] == 1
+    assert "here" in desk.kfnb("logs", "latest", "two")
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected", "permanent"),
+    [
+        ("image:UPPER//bad", "image", True),
+        ("secret:nowhere:key:TOKEN", "nowhere", True),
+        ("cpu:500", "cpu", False),
+        ("limit:example.com/none:1", "example.com/none", False),
+    ],
+)
+def test_what_a_pod_waits_for_is_said(desk, tag, expected, permanent):
+    path = desk.notebook((f"step:only {tag}", "x = 1"))
+    command = [sys.executable, "-m", "kfnb.cli.main", "run", str(path), *desk.options, "--detach"]
+    subprocess.run(command, cwd=desk.folder, env={**os.environ, **desk.environment}, check=True)
+
+    def told():
+        [journal] = desk.folder.parent.glob("home/runs/*/journal.jsonl")
+        said = [json.loads(line) for line in journal.read_text().splitlines()]
+        texts = [json.dumps(e["data"]) for e in said if e["type"] in ("Warning", "AttemptFailed")]
+        return next((text for text in texts if expected in text), None)
+
+    until(told, f"a sentence with {expected}", 30)
+    if permanent:
+        until(lambda: desk.status()["status"] == "failed", "the end of the run", 30)
+        assert step(desk, "only")["attempts"] == 1
+    else:
+        desk.kfnb("stop", "latest")
+        until(lambda: desk.status()["status"] == "cancelled", "the end of the run", 40)
+        until(lambda: not objects(desk), "nothing to be left", 60)
+
+
+def test_memory_beyond_the_limit_is_named(desk):
+    path = desk.notebook(
+        ("step:big memory:200Mi", "x = bytearray(10**9)\nx[::4096] = b'1' * len(x[::4096])")
+    )
+    said = desk.run(path, code=1)
+    assert "200Mi" in said
+    assert "memory" in said
+
+
+def test_a_stopped_run_leaves_nothing(desk):
+    path = desk.notebook(("step:slow", "import time\nprint('begun', flush=True)\ntime.sleep(600)"))
+    command = [sys.executable, "-m", "kfnb.cli.main", "run", str(path), *desk.options, "--detach"]
+    subprocess.run(command, cwd=desk.folder, env={**os.environ, **desk.environment}, check=True)
+    until(lambda: "begun" in desk.kfnb("logs", "latest", "slow"), "the step to print", 60)
+    desk.kfnb("stop", "latest")
+    until(lambda: desk.status()["status"] == "cancelled", "the end of the run", 60)
+    until(lambda: not objects(desk), "nothing to be left", 60)
+
+
+def test_a_driver_that_is_killed_is_followed_by_another_and_nothing_runs_twice(desk):
+    path = desk.notebook(
+        ("step:first", "import uuid\nmark = uuid.uuid4().hex"),
+        (
+            "step:second",
+            "import time\nprint('begun', mark, flush=True)\ntime.sleep(8)\nprint('done')",
+        ),
+    )
+    environment = {**os.environ, **desk.environment}
+    command = [sys.executable, "-m", "kfnb.cli.main", "run", str(path), *desk.options, "--detach"]
+    subprocess.run(command, cwd=desk.folder, env=environment, check=True)
+    until(lambda: "begun" in desk.kfnb("logs", "latest", "second"), "the step to print", 60)
+    [lock] = desk.folder.parent.glob("home/runs/*/driver.lock")
+    os.kill(int(lock.read_text()), signal.SIGKILL)
+    time.sleep(1)
+    assert desk.status()["driver"].startswith("lost")
+    desk.kfnb("resume", "latest")
+    steps = desk.status()["steps"]
+    assert {s["status"] for s in steps.values()} == {"succeeded"}
+    assert {s["attempts"] for s in steps.values()} == {1}
+    assert len(desk.cluster.batch().list_namespaced_job(desk.namespace).items) == 2
+    log = desk.kfnb("logs", "latest", "second")
+    assert log.count("begun") == 1
+    assert log.endswith("done\n")

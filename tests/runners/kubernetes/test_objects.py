@@ -1,0 +1,177 @@
+"""Names, labels and objects: valid and unique whatever people type; nothing escapes into YAML."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kfnb.engine.runner import Work
+from kfnb.errors import UsageError
+from kfnb.home import AttemptFolder
+from kfnb.runners.kubernetes import manifests, names
+from kfnb.runners.kubernetes.config import Target, target_of
+from tests.notebook.build import pipeline
+
+DNS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+ANY = st.text(min_size=1, max_size=300)
+OWNER = {"metadata": {"name": "kfnb-run", "uid": "1-2-3"}}
+
+
+@given(ANY, ANY, st.integers(1, 99))
+def test_names_are_valid(run, step, attempt):
+    assert DNS.fullmatch(names.job_name(run, step, attempt))
+    for value in names.labels(run, step, attempt).values():
+        assert LABEL.fullmatch(value)
+
+
+@given(st.tuples(ANY, ANY, st.integers(1, 9)), st.tuples(ANY, ANY, st.integers(1, 9)))
+@settings(max_examples=300)
+def test_what_is_not_the_same_has_another_name(one, other):
+    if one != other:
+        assert names.job_name(*one) != names.job_name(*other)
+    if one[0] != other[0]:
+        assert names.label_value(one[0]) != names.label_value(other[0])
+
+
+def test_names_are_recognised():
+    assert names.job_name("20261123-051233-train-4f2a", "load-data", 2) == (
+        "load-data-20261123-051233-train-4f2a-2"
+    )
+    long = names.job_name("20261123-051233-train-4f2a", "x" * 100, 1)
+    assert long.startswith("xxxx")
+    assert "20261123-051233-train-4f2a-1" in long
+
+
+def job(step="only", tags=(), target=None, **metadata):
+    made = pipeline(([f"step:{step}", *tags], "x = 1"), metadata=metadata)
+    (found,) = made.steps.values()
+    work = Work(found.name, found.id, 1, AttemptFolder(Path("/r/runs/id/steps/s/1")))
+    return manifests.job(
+        target or Target(image="image:1", store="s3://bucket/prefix"),
+        made, work, run="id", order="o", code="", owner=OWNER, timeout=60,
+    )  # fmt: skip
+
+
+@given(ANY.filter(str.strip))
+@settings(max_examples=50, deadline=None)
+def test_a_hostile_name_stays_text(name):
+    made = job(step=name.replace(",", " ").strip())
+    text = yaml.safe_dump(json.loads(json.dumps(made)))
+    assert yaml.safe_load(text) == made
+
+
+def test_a_pod_satisfies_the_restricted_standard():
+    spec = job()["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert spec["automountServiceAccountToken"] is False
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_a_job_runs_once_and_belongs_to_its_run():
+    made = job()
+    assert made["spec"]["backoffLimit"] == 0
+    assert made["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    assert made["spec"]["ttlSecondsAfterFinished"] > 0
+    assert made["spec"]["activeDeadlineSeconds"] > 60
+    (owner,) = made["metadata"]["ownerReferences"]
+    assert (owner["kind"], owner["uid"]) == ("ConfigMap", "1-2-3")
+
+
+def test_options_of_a_step_are_the_container_s():
+    tags = [
+        "cpu:500m", "memory:2Gi", "gpu:1", "limit:amd.com/gpu:2", "env:A:b", "label:team:x",
+        "annotation:note:y", "secret:cred:key:TOKEN", "image:other:2",
+    ]  # fmt: skip
+    made = job(tags=tags)
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert container["image"] == "other:2"
+    assert container["resources"] == {
+        "requests": {"cpu": "500m", "memory": "2Gi"},
+        "limits": {"memory": "2Gi", "nvidia.com/gpu": "1", "amd.com/gpu": "2"},
+    }
+    variables = {one["name"]: one for one in container["env"]}
+    assert variables["A"]["value"] == "b"
+    assert variables["TOKEN"]["valueFrom"] == {"secretKeyRef": {"name": "cred", "key": "key"}}
+    assert made["metadata"]["labels"]["team"] == "x"
+    assert made["metadata"]["annotations"]["note"] == "y"
+
+
+def test_no_secret_s_value_is_in_an_object(monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
+    target = Target(image="i", store="s3://b", store_secret="s3", store_endpoint="http://x")
+    made = job(target=target)
+    assert "very-secret" not in json.dumps(made)
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert container["envFrom"] == [{"secretRef": {"name": "s3"}}]
+
+
+def test_a_claim_is_mounted_as_the_store():
+    made = job(target=Target(image="i", store="pvc:work/here"))
+    spec = made["spec"]["template"]["spec"]
+    claims = [v["persistentVolumeClaim"] for v in spec["volumes"] if "persistentVolumeClaim" in v]
+    assert claims == [{"claimName": "work"}]
+    variables = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
+    assert variables["KFNB_STORE"] == "file:///kfnb-store/here"
+
+
+@pytest.mark.parametrize("store", ["pvc:", "pvc:x/../y", None])
+def test_a_store_that_is_none_is_refused(store):
+    with pytest.raises(UsageError):
+        job(target=Target(image="i", store=store))
+
+
+def test_flags_win_over_the_notebook_and_that_over_the_file(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text('[kubernetes]\nimage = "file"\nnamespace = "file"\nstore = "s3://file"\n')
+    made = pipeline(
+        ("step:a", "x = 1"),
+        metadata={
+            "kfnb": {"targets": {"kubernetes": {"image": "notebook", "namespace": "notebook"}}}
+        },
+    )
+    found = target_of(made, {"image": "flag", "namespace": None}, config=file)
+    assert (found.image, found.namespace, found.store) == ("flag", "notebook", "s3://file")
+    assert Target.from_plain(json.loads(json.dumps(found.plain()))) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[kubernetes]\nimge = 'x'", "imge"),
+        ("[kubernetes]\nimage = 3", "image must be a text"),
+        ("[kubernetes]\ntolerations = 'x'", "tolerations must be a list"),
+        ("[kubernetes", "no TOML"),
+    ],
+)
+def test_a_file_that_is_wrong_is_said(tmp_path, text, said):
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=said):
+        target_of(None, {}, config=file)
+
+
+def test_options_that_do_not_exist_or_have_no_meaning_are_refused():
+    from kfnb.api.launch import create
+
+    made = pipeline(("step:a", "x = 1"))
+    with pytest.raises(UsageError, match="no option paralel"):
+        create(made, {}, target_options={"paralel": 3})
+    with pytest.raises(UsageError, match="on Kubernetes only"):
+        create(made, {}, target_options={"image": "x"})
+    with pytest.raises(UsageError, match="No store is said"):
+        create(made, {}, target="kubernetes", target_options={"image": "x"})
+    with pytest.raises(UsageError, match="No image is said"):
+        create(made, {}, target="kubernetes", target_options={"store": "s3://b"})

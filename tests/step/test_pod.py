@@ -1,0 +1,184 @@
+"""What a step's container executes, as a process of this machine with a store in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kfnb.step.order import StepOrder
+from kfnb.step.pod import make_home
+from kfnb.step.shipping import RECORD
+from kfnb.store import Failure, Manifest, failed_key, manifest_key
+from kfnb.store.remote import StoreAddress, open_remote
+from tests.step.conftest import Bench
+
+
+class Pod:
+    """An order in a store, and what becomes of it."""
+
+    def __init__(self, bench: Bench, path: Path, **environment: str) -> None:
+        self.order = StepOrder.from_json(path.read_bytes())
+        self.where = StoreAddress((bench.root / "remote").as_uri())
+        self.remote = open_remote(self.where)
+        self.prefix = f"runs/run-1/steps/{self.order.step_id}/{self.order.attempt}/"
+        self.remote.put(self.prefix + "order.json", path.read_bytes())
+        self.remote.put(self.prefix + "step.ipynb", Path(self.order.notebook).read_bytes())
+        for top in ("blobs", "manifests"):
+            for file in (bench.store.root / top).rglob("*"):
+                if file.is_file():
+                    self.remote.upload(file.relative_to(bench.store.root).as_posix(), file)
+        # A container has nothing of this.
+        shutil.rmtree(path.parent)
+        shutil.rmtree(bench.store.root)
+        shutil.rmtree(bench.workdir)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "kfnb.step.pod"],
+            env={
+                **os.environ,
+                "KFNB_STORE": self.where.url,
+                "KFNB_ORDER": self.prefix + "order.json",
+                "KFNB_CODE": "",
+                "KFNB_POD_UID": "uid-1",
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def ended(self, code: int = 0) -> Pod:
+        self.out, err = self.process.communicate(timeout=120)
+        assert self.process.returncode == code, err.decode()
+        return self
+
+    @property
+    def manifest(self) -> Manifest | None:
+        data = self.remote.get(manifest_key("run-1", self.order.step_id))
+        return Manifest.from_json(data) if data else None
+
+    @property
+    def failure(self) -> Failure:
+        key = failed_key("run-1", self.order.step_id, self.order.attempt)
+        return Failure.from_json(self.remote.get(key) or b"")
+
+    def stored(self) -> list[dict]:
+        """The lines in the store's batches, in their order."""
+        keys = self.remote.list(self.prefix + "events/uid-1/")
+        return [json.loads(line) for k in keys for line in self.remote.get(k).splitlines()]
+
+    def printed(self) -> list[dict]:
+        """The lines on stdout."""
+        lines = [line for line in self.out.split(b"\n") if line]
+        assert all(line.startswith(RECORD) for line in lines)
+        return [json.loads(line[1:]) for line in lines]
+
+
+def text_of(lines: list[dict]) -> str:
+    found = ""
+    for line in lines:
+        if line.get("kind") == "log":
+            assert line["from"] == len(found.encode())
+            found += line["text"]
+    return found
+
+
+def test_a_step_publishes_as_it_would_here(bench: Bench) -> None:
+    first = bench.run("first", "x = [1, 2, 3]", outputs=("x",))
+    path = bench.prepare(
+        "second",
+        "print('ä\\r', x)\ny = sum(x)\nopen('made.txt', 'w').write('hello');",
+        inputs=bench.inputs(first, "x"),
+        outputs=("y",),
+    )
+    pod = Pod(bench, path).ended()
+    assert pod.manifest is not None
+    assert pod.manifest.outputs["y"].repr == "6"
+    assert pod.manifest.files_written["made.txt"].size == 5
+    for name in pod.manifest.blobs():
+        assert pod.remote.size(f"blobs/{name[:2]}/{name}") is not None
+    assert pod.stored() == pod.printed()
+    events = [line for line in pod.stored() if "n" in line]
+    assert [e["n"] for e in events] == list(range(1, len(events) + 1))
+    assert events[-1]["type"] == "Result"
+    assert events[-1]["data"]["ok"] is True
+    assert text_of(pod.stored()) == "ä\r [1, 2, 3]\n"
+
+
+def test_what_fails_leaves_its_record_and_notebook(bench: Bench) -> None:
+    pod = Pod(bench, bench.prepare("bad", "print('so far')\n1 / 0")).ended(1)
+    assert pod.manifest is None
+    assert pod.failure.ename == "ZeroDivisionError"
+    executed = pod.remote.get(f"blobs/{pod.failure.executed[:2]}/{pod.failure.executed}")
+    assert b"so far" in executed
+    assert pod.stored()[-1]["data"]["ok"] is False
+
+
+def test_a_step_that_is_published_is_not_executed_again(bench: Bench) -> None:
+    path = bench.prepare("once", "print('again')", outputs=())
+    kept = b'{"run": "run-1"}'
+    (bench.root / "remote/manifests/run-1").mkdir(parents=True)
+    (bench.root / "remote/manifests/run-1/once.json").write_bytes(kept)
+    pod = Pod(bench, path)
+    out, _ = pod.process.communicate(timeout=60)
+    assert pod.process.returncode == 0
+    assert b"published already" in out
+    assert pod.remote.get("manifests/run-1/once.json") == kept
+
+
+def test_a_pod_that_is_asked_to_end_saves_its_notebook(bench: Bench) -> None:
+    pod = Pod(bench, bench.prepare("slow", "print('begun')\nimport time\ntime.sleep(600)"))
+    _until(lambda: "begun" in text_of(pod.stored()), pod)
+    pod.process.send_signal(signal.SIGTERM)
+    pod.ended(3)
+    assert pod.failure.kind == "cancelled"
+    assert b"begun" in pod.remote.get(f"blobs/{pod.failure.executed[:2]}/{pod.failure.executed}")
+
+
+@pytest.mark.parametrize("who", ["pod", "step"])
+def test_a_kill_leaves_no_half_result(bench: Bench, who: str) -> None:
+    pod = Pod(bench, bench.prepare("slow", "x = 1\nprint('begun')\nimport time\ntime.sleep(600)"))
+    _until(lambda: "begun" in text_of(pod.stored()), pod)
+    children = subprocess.run(
+        ["pgrep", "-P", str(pod.process.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    if who == "pod":
+        pod.process.kill()
+        pod.process.wait()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+    else:
+        os.kill(int(children[0]), signal.SIGKILL)
+        assert pod.process.wait(60) != 0
+    assert pod.manifest is None
+
+
+def test_an_order_that_is_not_there_is_said(bench: Bench) -> None:
+    path = bench.prepare("gone", "1")
+    pod = Pod(bench, path, KFNB_ORDER="runs/none/order.json")
+    _, err = pod.process.communicate(timeout=60)
+    assert pod.process.returncode == 4
+    assert b"runs/none/order.json is not in" in err
+    assert b"Traceback" not in err
+
+
+def test_programs_write_below_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("USER", raising=False)
+    made = make_home(tmp_path)
+    paths = {k: v for k, v in made.items() if k not in ("USER", "LOGNAME", "PYTHONPATH")}
+    assert all(Path(path).is_dir() and path.startswith(str(tmp_path)) for path in paths.values())
+    assert made["USER"] == made["LOGNAME"] == "kfnb"
+
+
+def _until(holds, pod: Pod, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert pod.process.poll() is None, pod.process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
