@@ -23,6 +23,7 @@ from kfnb.store import locks
 Course = Literal["going", "ended", "lost"]
 """``lost``: nobody drives the run, although it has not ended."""
 
+_MOMENT = 0.1
 LEAVING = 15.0
 """Seconds that the driver of a run that has ended may take to leave."""
 
@@ -99,8 +100,12 @@ class RunView:
             return events, "going"  # somebody wrote them; whether he lives shows when it is quiet
         if driver_state(self.folder) == "alive" or self._on_its_way():
             return events, "going"
-        # Its last words may have come between our reading and our looking for it.
+        # Its last words may have come between our reading and our looking for it; or its folder
+        # is just being deleted, file by file.
         events = self.update()
+        if not self.state.ended:
+            time.sleep(_MOMENT)
+            events += self.update()
         return events, "ended" if self.state.ended and not resuming else "lost"
 
     def driver(self) -> str:

@@ -18,6 +18,7 @@ from kfnb.notebook.names import unique_ids
 from kfnb.notebook.nearest import did_you_mean
 from kfnb.notebook.options import Entry, built, said, shown
 from kfnb.notebook.tags import ON_EXIT
+from kfnb.notebook.transform import parsed
 from kfnb.pipeline import Cell, Diagnostic, Options, Volume
 
 IMPLICIT = "start"
@@ -206,6 +207,8 @@ class _Reader:
                     current = _SETUP
                 pending.append(cell.index)
                 continue
+            if role is None and not claim.on_exit and self._only_launches(cell):
+                role = "skip"  # nothing of it is executed in a step
             if role == "skip":
                 skipped |= {claim.step} if claim.step else set()
             elif role == "step" and claim.step:
@@ -239,6 +242,12 @@ class _Reader:
         if current:
             self._draft(current).notes += pending
         return skipped - set(self.drafts)
+
+    def _only_launches(self, cell: Cell) -> bool:
+        if cell.index not in self.dropped or cell.code is None:
+            return False
+        tree = parsed(cell.code)
+        return tree is not None and not tree.body
 
     def _implicit(self) -> str:
         taken = {claim.step for claim in self.claims}

@@ -1,5 +1,6 @@
 /** Where a panel's data comes from: a widget's model now, the server's journal for a side panel. */
 
+import type { Signal } from './context';
 import type {
   FromKernel,
   Graph,
@@ -15,6 +16,8 @@ export interface Source {
   readonly run: RunInfo | null;
   readonly state: State | null;
   readonly ui: Ui;
+  /** Whether nobody is left who could answer: the kernel was restarted, or ended. */
+  readonly cut?: Signal<boolean>;
 
   /** Listens to what the other side says; gives a way to leave. */
   onMessage(listener: (message: FromKernel) => void): () => void;

@@ -27,6 +27,34 @@ const LOG: FromKernel = {
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
+describe('a kernel that is gone', () => {
+  it('is known when nobody answers after the connection went', () => {
+    const { model, source } = made();
+    model.trigger('comm_live_update');
+    expect(model.sent).toContainEqual({ kind: 'hello', have: true });
+    jest.advanceTimersByTime(900);
+    expect(source.cut.value).toBe(false);
+    jest.advanceTimersByTime(200);
+    expect(source.cut.value).toBe(true);
+    // Nothing is waited for any more.
+    source.post({ kind: 'metrics' });
+    jest.advanceTimersByTime(2000);
+    expect(source.busy.value).toBe(false);
+  });
+
+  it('is there again as soon as it says something', () => {
+    const { model, source } = made();
+    model.trigger('comm_live_update');
+    model.trigger('msg:custom', LOG, []);
+    jest.advanceTimersByTime(2000);
+    expect(source.cut.value).toBe(false);
+    model.trigger('comm:close');
+    jest.advanceTimersByTime(2000);
+    model.trigger('msg:custom', LOG, []);
+    expect(source.cut.value).toBe(false);
+  });
+});
+
 describe('a kernel that does not answer', () => {
   it('counts as busy after a second, and no more when it answers', () => {
     const { model, source } = made();

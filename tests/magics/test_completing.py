@@ -47,7 +47,7 @@ def test_commands(tab):
 def test_options_come_from_the_command_itself(tab):
     assert "%pipeline run --no-wait" in tab("%pipeline run --")
     assert tab("%pipeline run --fr") == ["%pipeline run --from"]
-    assert tab("%pipeline run --on ") == ["%pipeline run --on local"]
+    assert tab("%pipeline run --on lo") == ["%pipeline run --on local"]
     assert tab("%pipeline run -p l") == ["%pipeline run -p lr=", "%pipeline run -p layers="]
     assert tab("%pipeline show --notebook bo") == ["%pipeline show --notebook book.ipynb"]
 

@@ -59,7 +59,8 @@ def test_a_step_runs_as_the_notebook_would_and_reports_all_of_it(bench: Bench) -
 
     written = {p: bench.store.blob(f.hash).read_text() for p, f in manifest.files_written.items()}
     assert written == {"made.txt": "made", "shell.txt": "shell\n", "late.txt": "late"}
-    assert manifest.files_read == {"data.csv": hash_bytes(b"a,b\n1,2\n")}
+    assert set(manifest.files_read) == {"data.csv", "local.py"}
+    assert manifest.files_read["data.csv"] == hash_bytes(b"a,b\n1,2\n")
 
     logged = [(name, value, step) for _, name, value, step in manifest.metrics]
     assert logged == [

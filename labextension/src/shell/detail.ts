@@ -135,7 +135,7 @@ export class Detail implements Component {
       state.notebook !== null
         ? openNotebook(state.notebook, trans('Executed notebook'))
         : executed &&
-            // Where runs are kept Jupyter shows no files, if it is not told to.
+            // Where runs are kept Jupyter shows no files, if it is not told to: it is downloaded.
             action('Executed notebook', () =>
               this.context.post({
                 kind: 'notebook',

@@ -89,11 +89,19 @@ export class Notice {
     this.node.classList.toggle(name || 'kfnb-notice', true);
   }
 
+  /** Takes back what was only said in passing. */
+  settle(): void {
+    if (this.level === 'info') {
+      this.say(null);
+    }
+  }
+
   say(text: string | null, level: 'info' | 'warning' | 'error' = 'info'): void {
     if (text === this.text) {
       return;
     }
     this.text = text;
+    this.level = level;
     this.node.hidden = text === null;
     this.node.dataset.status = {
       info: 'running',
@@ -110,4 +118,5 @@ export class Notice {
   }
 
   private text: string | null = null;
+  private level: 'info' | 'warning' | 'error' = 'info';
 }

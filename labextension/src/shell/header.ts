@@ -72,9 +72,12 @@ export class Header implements Component {
     }
     this.tell();
     this.count();
-    const canStop = model.going && !model.lost;
+    const canStop = model.live;
     const canResume =
-      model.lost || facts?.status === 'failed' || facts?.status === 'cancelled';
+      !model.cut &&
+      (model.lost ||
+        facts?.status === 'failed' ||
+        facts?.status === 'cancelled');
     this.stop.hidden = !canStop || this.asked !== null;
     this.resume.hidden = !canResume || this.asked !== null;
     if (
@@ -194,7 +197,9 @@ export class Header implements Component {
       ? trans(
           'Stop this run? Steps that run are ended; what is finished is kept.'
         )
-      : trans('Go on with this run where it was?');
+      : trans(
+          'Go on with this run where it was, with the notebook as it was then? A new run takes what was changed since, and the finished steps from the cache.'
+        );
     const yes = h(
       'button',
       {
@@ -246,7 +251,7 @@ export class Header implements Component {
   }
 
   private watch(): void {
-    const going = this.model.going && !this.model.lost;
+    const going = this.model.live;
     if (going && this.timer === undefined) {
       this.timer = setInterval(() => this.tick(), 1000);
     } else if (!going) {
@@ -257,7 +262,7 @@ export class Header implements Component {
 
   private tick(): void {
     const seconds = this.model.elapsed(Date.now() / 1000);
-    const going = this.model.going && !this.model.lost;
+    const going = this.model.live;
     const text =
       seconds === null ? '' : duration(going ? Math.floor(seconds) : seconds);
     if (this.elapsed.textContent !== text) {

@@ -77,6 +77,7 @@ export class PipelinePanel implements Component {
       keepKeys(this.node),
       context.theme.connect(() => this.facts()),
       context.busy.connect(() => this.facts()),
+      source.cut?.connect(() => this.facts()) ?? (() => undefined),
       source.onMessage(message => this.take(message)),
       source.onChanged(() => this.changed())
     ];
@@ -134,6 +135,9 @@ export class PipelinePanel implements Component {
         break;
       case 'notebook':
         saveNotebook(message.name, message.text);
+        this.said.say(
+          `${this.context.trans('The executed notebook was downloaded:')} ${message.name}`
+        );
         break;
       case 'said':
         this.said.say(message.text, message.level);
@@ -188,13 +192,22 @@ export class PipelinePanel implements Component {
     }
     this.find();
     this.busy.say(context.busy.value ? this.waiting() : null);
+    if (this.ends !== model.going && !model.going) {
+      // What was said of a run on its way is not true of one that has ended.
+      this.said.settle();
+    }
+    this.ends = model.going;
     this.gone.say(
-      model.lost
+      model.cut
         ? trans(
-            'Nobody drives this run any more. Resume goes on where it was; nothing runs twice.'
+            'The kernel that told of this run is gone: it stands here as it was then. The run does not depend on that kernel; execute the cell again to see how it is now.'
           )
-        : (model.facts?.error ?? null),
-      model.lost ? 'warning' : 'error'
+        : model.lost
+          ? trans(
+              'Nobody drives this run any more. Resume goes on where it was; nothing runs twice.'
+            )
+          : (model.facts?.error ?? null),
+      model.cut || model.lost ? 'warning' : 'error'
     );
   }
 
@@ -361,6 +374,7 @@ export class PipelinePanel implements Component {
   private readonly heard = new Map<string, string>();
   private found: readonly unknown[] = [];
   private heardRun: string | undefined;
+  private ends: boolean | undefined;
   private dag: DagView | null = null;
   private table: StepTable | null = null;
   private chart: MetricsChart | null = null;

@@ -53,6 +53,15 @@ export class PanelModel {
     return this.facts?.status === 'running' || this.facts?.status === 'pending';
   }
 
+  /** Whether news still come: of a run that goes on, unless it or who tells of it is gone. */
+  get live(): boolean {
+    return this.going && !this.lost && !this.cut;
+  }
+
+  get cut(): boolean {
+    return this.source.cut?.value ?? false;
+  }
+
   get lost(): boolean {
     return this.facts?.driver.startsWith('lost') ?? false;
   }
@@ -62,7 +71,7 @@ export class PanelModel {
     if (!this.run || !this.facts) {
       return null;
     }
-    if (this.going && !this.lost) {
+    if (this.live) {
       return Math.max(0, now - this.run.created);
     }
     const ends = Object.values(this.steps).map(step => step.finished ?? 0);

@@ -30,6 +30,9 @@ const ANSWERS: Readonly<Partial<Record<ToKernel['kind'], FromKernel['kind']>>> =
 export class WidgetSource implements Source {
   constructor(private readonly model: Model) {
     model.on('msg:custom', this.hear);
+    for (const event of ENDS) {
+      model.on(event, this.doubt);
+    }
     for (const name of TRAITS) {
       model.on(`change:${name}`, this.onTrait[name]);
     }
@@ -55,6 +58,10 @@ export class WidgetSource implements Source {
     return this.late;
   }
 
+  get cut(): Signal<boolean> {
+    return this.over;
+  }
+
   onMessage(listener: (message: FromKernel) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -68,7 +75,7 @@ export class WidgetSource implements Source {
   post(message: ToKernel): void {
     const answer = ANSWERS[message.kind];
     // Of a pipeline that is only shown there is nothing new to tell.
-    if (answer && (message.kind !== 'hello' || this.run)) {
+    if (answer && !this.over.value && (message.kind !== 'hello' || this.run)) {
       this.awaited.add(answer);
       this.timer ??= setTimeout(() => (this.late.value = true), PATIENCE);
     }
@@ -90,7 +97,11 @@ export class WidgetSource implements Source {
 
   dispose(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.doubting);
     this.model.off('msg:custom', this.hear);
+    for (const event of ENDS) {
+      this.model.off(event, this.doubt);
+    }
     for (const name of TRAITS) {
       this.model.off(`change:${name}`, this.onTrait[name]);
     }
@@ -98,7 +109,26 @@ export class WidgetSource implements Source {
     this.watchers.clear();
   }
 
+  /** The connection came or went; whoever is there answers. */
+  private readonly doubt = (): void => {
+    clearTimeout(this.doubting);
+    this.doubting = setTimeout(() => {
+      this.over.value = true;
+      clearTimeout(this.timer);
+      this.timer = undefined;
+      this.awaited.clear();
+      this.late.value = false;
+    }, PATIENCE);
+    try {
+      this.model.send({ kind: 'hello', have: true });
+    } catch {
+      // Nobody is there.
+    }
+  };
+
   private readonly hear = (message: FromKernel): void => {
+    clearTimeout(this.doubting);
+    this.over.value = false;
     const answered = this.awaited.delete(message.kind);
     if (message.kind === 'said') {
       this.awaited.clear(); // what could not be done is answered by a sentence
@@ -125,11 +155,15 @@ export class WidgetSource implements Source {
     state: () => this.changed('state')
   };
   private readonly late = new Value(false);
+  private readonly over = new Value(false);
+  private doubting: ReturnType<typeof setTimeout> | undefined;
   private readonly awaited = new Set<FromKernel['kind']>();
   private readonly listeners = new Set<(message: FromKernel) => void>();
   private readonly watchers = new Set<(what: Trait) => void>();
   private timer: ReturnType<typeof setTimeout> | undefined;
 }
 
+/** What Jupyter's widgets tell of their connection, when a kernel is restarted or ends. */
+const ENDS = ['comm_live_update', 'comm:close'] as const;
 const TRAITS = ['graph', 'run', 'state'] as const;
 type Trait = (typeof TRAITS)[number];

@@ -147,6 +147,18 @@ def test_skipped_cells_are_as_they_were() -> None:
     assert not found.diagnostics
 
 
+def test_cells_that_only_launch_are_no_cells_of_a_step() -> None:
+    found = declared(
+        ("step:a", "x = 1"),
+        ("", "%pipeline run --no-wait"),
+        ("", "# what came out\n%pipeline status"),
+        ("", "%pipeline show\ny = 2"),
+        ("step:b", "%pipeline check"),
+    )
+    assert [step.cells for step in found.steps] == [(0, 3), (4,)]
+    assert found.skipped == (1, 2)
+
+
 def test_magics_that_launch_need_no_word() -> None:
     assert not declared(("step:a", "%load_ext kfnb\nx = 1"), ("", "%pipeline run")).diagnostics
 
