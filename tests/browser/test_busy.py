@@ -74,3 +74,22 @@ def test_a_run_is_stopped_and_resumed_from_the_view(desk, opened, shoot):
     view.root.get_by_role("button", name="Resume", exact=True).click()
     view.root.locator(".kfnb-confirm").get_by_role("button", name="Resume the run").click()
     view.wait_for_run("succeeded")
+
+
+def test_a_kernel_that_was_restarted_is_said_to_be_gone(desk, opened, page, shoot):
+    path, gates = books.training(desk)
+    book = opened(path)
+    book.run(0)
+    launch = book.add("%pipeline run --no-wait")
+    book.save()
+    view = View(book.run(launch)).drawn()
+    view.wait_for("load", "running")
+    book.cell(launch).locator(".jp-InputPrompt").first.click()
+    page.keyboard.press("Escape")
+    page.keyboard.press("0")
+    page.keyboard.press("0")
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    expect(view.root.locator(".kfnb-gone")).to_contain_text("is gone", timeout=20_000)
+    expect(view.root.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
+    shoot("restarted")
+    gates.open(*books.STEPS)
