@@ -87,11 +87,18 @@ def test_a_pipeline_by_itself_and_by_its_notebook(desk: Any) -> None:
         (lambda run: widgets.PipelineView(run.pipeline, compare=[run]), "compared with a run"),
         (lambda run: widgets.LogView(run, "tran"), 'Did you mean "train"'),
         (lambda run: widgets.MetricsView(run.pipeline), "a run or its id, not Pipeline"),
+        (lambda run: widgets.PipelineView(3), "a notebook's path or a pipeline, not int"),
+        (lambda run: widgets.PipelineView(run, compare=3), "a run or its id, not int"),
+        (lambda run: widgets.PipelineView(run, compare="gone"), 'There is no run "gone"'),
+        (lambda run: widgets.PipelineView(run, tab=3), 'There is no tab "3"'),
+        (lambda run: widgets.PipelineView(run, step=["a"]), "no step"),
     ],
 )
 def test_what_is_wrong_gets_a_sentence(call: Any, said: str) -> None:
-    with pytest.raises(kfnb.KfnbError, match=re.escape(said)):
+    with pytest.raises(kfnb.KfnbError, match=re.escape(said)) as raised:
         call(run_of(*SUCCEEDED))
+    # IPython shows the sentence, and no traceback.
+    assert raised.value._render_traceback_() == [f"kfnb: {raised.value}"]
 
 
 def test_each_view_alone_opens_its_own_tab() -> None:
@@ -108,6 +115,7 @@ def test_each_view_alone_opens_its_own_tab() -> None:
     assert alone["logs"]._ui["selected"] == "n1"
     assert alone["metrics"]._ui["compare"] == [run.id, other.id]
     assert widgets.PipelineView(run, compare=[run, other])._ui["compare"] == [run.id, other.id]
+    assert widgets.PipelineView(run, compare=other)._ui["compare"] == [run.id, other.id]
     assert not widgets.PipelineView(run, tab="outputs")._ui["only"]
 
 
