@@ -61,6 +61,9 @@ def test_run_has_the_options_of_the_command_line():
         ("run -p divisr=3", 'no parameter "divisr". Did you mean "divisor"?'),
         ("run -p divisor=many", "divisor"),
         ("run -p divisor={nothing}", 'There is no variable "nothing" here'),
+        ("run -p divisor={divisor", 'The brace in "{divisor" is not closed: write {divisor}.'),
+        ("run -p label=at/{a.b", 'The brace in "at/{a.b" is not closed: write {a.b}.'),
+        ("run -p label={a.b", 'The brace in "{a.b" is not closed: write {a.b}.'),
         ("run -p divisor={numbers.size}", 'There is no variable "numbers" here'),
         ("run --from shar", 'no step "shar". Did you mean "share"?'),
         ("run --only shar", 'no step "shar". Did you mean "share"?'),
@@ -87,6 +90,18 @@ def test_run_has_the_options_of_the_command_line():
 def test_wrong_input_gets_a_sentence(said, desk, line, sentence):
     assert sentence in said.refused(f"%pipeline {line}")
     assert desk.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ("PipelineView('nope')", 'There is no run "nope"'),
+        ("PipelineView(3)", "not int"),
+        ("LogView(3, 'train')", "a run or its id, not int"),
+    ],
+)
+def test_a_wrong_call_of_a_widget_gets_a_sentence_too(ipython, call, sentence):
+    assert sentence in ipython.refused(f"from kfnb.widgets import LogView, PipelineView\n{call}")
 
 
 def test_nothing_tells_which_notebook_is_meant(ipython, book):
