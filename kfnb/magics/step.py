@@ -64,7 +64,8 @@ def step_magic(shell: Any) -> Callable[[str, str], None]:
 
     def step(line: str, cell: str) -> None:
         if _asks_for_help(f"%%step {line}"):
-            print(described.parser.format_help())
+            # IPython writes it for a page of documentation, which begins a block with "::".
+            print(described.parser.format_help().removeprefix("::\n\n"))
             return
         wrong = _above(cell) or _wrong(f"%%step {line}")
         if wrong is not None:

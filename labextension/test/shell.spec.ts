@@ -439,6 +439,19 @@ describe('warnings of the run', () => {
   });
 });
 
+describe('the options of a step', () => {
+  it('are written as in the notebook', () => {
+    const nodes = DIAMOND.nodes.map(node => ({
+      ...node,
+      options: { timeout: 600, retries: 2 }
+    }));
+    shown(
+      new Told({ ...DIAMOND, nodes }, RUN, snapshot(STEPS), { selected: 'n1' })
+    );
+    expect(find('.kfnb-detail').textContent).toContain('timeout10mretries2');
+  });
+});
+
 describe('hostile texts', () => {
   it('are inert wherever they stand', () => {
     for (const evil of HOSTILE) {

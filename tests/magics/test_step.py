@@ -103,6 +103,8 @@ def test_in_a_text_it_is_one(ipython):
 def test_help_lists_all_flags(ipython, asks):
     typed = ipython(f"%%step {asks}")
     assert typed.ok
+    assert "::" not in typed.text
+    assert typed.text.lstrip().startswith("%%step")
     for flag in FLAGS:
         assert flag.name in typed.text
     assert "left" not in ipython.names

@@ -2,7 +2,7 @@
 
 import type { Component, Context } from '../context';
 import { fill, focusedNear, h } from '../dom';
-import { bytes, cells, clock, duration, plain, visible } from '../format';
+import { bytes, cells, clock, duration, plain, span, visible } from '../format';
 import type {
   GraphEdge,
   GraphNode,
@@ -243,9 +243,15 @@ export class Detail implements Component {
       'div',
       { class: 'kfnb-detail-part' },
       h('h4', {}, this.context.trans('Options')),
-      list(said.map(([name, value]) => [visible(name), plain(value)]))
+      list(said.map(([name, value]) => [visible(name), option(name, value)]))
     );
   }
+}
+
+function option(name: string, value: Json): string {
+  return name === 'timeout' && typeof value === 'number'
+    ? span(value)
+    : plain(value);
 }
 
 function section(title: string, ...items: HTMLElement[]): HTMLElement {
