@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 _COLOURS = {"error": "var(--jp-error-color1, #c21f2c)", "warning": "var(--jp-warn-color1, #9a6700)"}
 _MARKS = {"error": "✗", "warning": "▲"}
 _SOURCE = 160
+_ONCE = frozenset(("KFNB-W215",))
 
 
 def show_problems(session: Session, pipeline: Pipeline) -> None:
-    """Show the diagnostics of a pipeline, if there are any."""
-    if pipeline.diagnostics:
-        show_diagnostics(session, pipeline, pipeline.diagnostics)
+    """Show the diagnostics of a pipeline, if there are any.
+
+    What is right as it is (a view in a cell of a step) is said once, and by ``check``.
+    """
+    found = [one for one in pipeline.diagnostics if one not in session.told]
+    session.told.update(one for one in found if one.code in _ONCE)
+    if found:
+        show_diagnostics(session, pipeline, found)
 
 
 def show_diagnostics(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 import kfnb
+from kfnb.magics.session import Session
 
 CELLS = (
     ("skip", "%load_ext kfnb"),
@@ -144,6 +146,28 @@ def test_check_says_what_is_wrong_where_and_what_to_do(ipython, desk):
     assert "KFNB-E102" in refused.text
     assert "nothing was started" in refused.text
     assert desk.runs() == []
+
+
+def test_a_view_in_a_step_is_told_once_and_by_check(ipython, desk):
+    looking = "from kfnb.widgets import PipelineView\nPipelineView('latest')"
+    desk.notebook(("step:load", "rows = 1"), ("step:load", looking), name="view.ipynb")
+    assert "KFNB-W215" in ipython("%pipeline show --notebook view.ipynb").text
+    assert "KFNB-W215" not in ipython("%pipeline show").text
+    assert "KFNB-W215" in ipython("%pipeline check").text
+    # Another view is news.
+    desk.notebook(("step:load", "rows = 1"), ("", "rows"), ("", looking), name="view.ipynb")
+    assert "KFNB-W215" in ipython("%pipeline show").text
+
+
+@pytest.mark.parametrize(("kernel", "place"), [(object(), "out"), (None, "err")])
+def test_a_note_is_no_failure_in_a_notebook(capsys, kernel, place):
+    Session(SimpleNamespace(kernel=kernel)).note("x was bound here before.")
+    said = capsys.readouterr()
+    assert {"out": said.out, "err": said.err} == {
+        "out": "",
+        "err": "",
+        place: "x was bound here before.\n",
+    }
 
 
 def test_inside_a_step_it_does_nothing(ipython, book, monkeypatch, desk):
