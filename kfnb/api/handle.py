@@ -335,7 +335,7 @@ def open_run(id: str | os.PathLike[str]) -> Run:  # noqa: A002 (the public name)
     Parameters
     ----------
     id
-        A run's id, the unique beginning of one, ``"latest"``, or a notebook's path (its
+        A run's id, the unique beginning of one, its name, ``"latest"``, or a notebook's path (its
         latest run).
 
     Raises

@@ -20,6 +20,7 @@ import kfnb
 from kfnb import widgets
 from kfnb.errors import UsageError
 from kfnb.pipeline import Edge
+from kfnb.runners import create_run
 from kfnb.widgets import bundle, front, still
 from kfnb.widgets.feed import Feed
 from tests.browser.hostile import CANARY, KNOWN, names
@@ -67,6 +68,15 @@ def test_a_run_by_itself_its_id_and_the_latest() -> None:
         assert view.run.id == run.id
         assert list(view.pipeline.steps) == ["load", "train", "report"]
         assert repr(view) == f"<view of the run {run.id}>"
+
+
+def test_a_run_by_its_name_where_only_one_has_it() -> None:
+    runs = [create_run(pipeline(), name=name) for name in ("slow", "fast", "fast")]
+    assert widgets.PipelineView("slow").run.id == runs[0].id
+    assert kfnb.open_run("slow").id == runs[0].id
+    with pytest.raises(UsageError, match='2 runs are called "fast"') as raised:
+        widgets.PipelineView("fast")
+    assert all(run.id in str(raised.value) for run in runs[1:])
 
 
 def test_a_pipeline_by_itself_and_by_its_notebook(desk: Any) -> None:
