@@ -74,6 +74,24 @@ describe('the header', () => {
     ]);
   });
 
+  it('names all runs whose metrics are shown', () => {
+    const compare = [RUN.id, '20261124-svm1', '20261125-tree'];
+    const { source } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { compare })
+    );
+    expect(find('.kfnb-others').textContent).toBe(
+      'with 20261124-svm1, 20261125-tree'
+    );
+    // Those of the first run alone would be taken for those of all.
+    expect(document.querySelector('.kfnb-parameter')).toBeNull();
+    const logged = { run: '20261124-svm1', title: 'slow', step: 'fit' };
+    source.say({
+      kind: 'metrics',
+      points: [{ ...logged, name: 'loss', points: [[1, 1, 1]] }]
+    });
+    expect(find('.kfnb-others').textContent).toContain('slow · svm1');
+  });
+
   it('stops a run only when one says so twice', () => {
     const { posted } = shown();
     button('Stop').click();

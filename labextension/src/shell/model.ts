@@ -1,5 +1,6 @@
 /** What is known of a pipeline and its run: the snapshot, and every message since. */
 
+import { runLabel } from '../format';
 import type {
   FromKernel,
   Graph,
@@ -39,6 +40,16 @@ export class PanelModel {
 
   get series(): Series[] {
     return [...this.logged.values()];
+  }
+
+  /** The runs beside this one, as people tell them from others. */
+  get others(): string[] {
+    const titles = new Map(
+      [...this.logged.values()].map(one => [one.run, one.title])
+    );
+    return this.source.ui.compare
+      .filter(id => id !== this.run?.id)
+      .map(id => runLabel(id, titles.get(id) ?? ''));
   }
 
   node(id: string | null): GraphNode | null {
