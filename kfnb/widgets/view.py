@@ -82,6 +82,7 @@ class PipelineView:
         self._shown = False
         self._in_place = False
         self._model: Model | None = None
+        self._only = only
         self._ui = _ui(tab=tab, only=only)
         self._ui["selected"] = None if step is None else _id(self.pipeline, step)
         self._ui["compare"] = list(runs) if others else []
@@ -161,6 +162,7 @@ class PipelineView:
                 place=self._place if model is not None and self._in_place else None,
                 model=model.model_id if model is not None and not self._in_place else None,
                 why_still=bundle.missing(),
+                metrics_of=self._live.feeds if self._only == "metrics" else (),
             )
 
     @cached_property

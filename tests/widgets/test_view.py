@@ -144,6 +144,22 @@ def test_without_a_kernel_there_are_a_picture_and_text() -> None:
     assert "report: skipped" in forms["text/plain"]
 
 
+def test_of_metrics_the_picture_is_a_chart_of_all_runs() -> None:
+    one, other = run_of(*SUCCEEDED), run_of(*FAILED)
+    forms = widgets.MetricsView(one, other)._repr_mimebundle_()
+    svg = forms["image/svg+xml"]
+    inert(svg)
+    for run in (one, other):
+        assert f"run {run.id}: {run.status}" in svg
+        assert f"<title>{run.id}: loss</title>" in svg or run is other  # one point: no line
+    assert "report" not in svg
+    assert f"loss ({one.id}): 0.25" in forms["text/plain"]
+    assert f"loss ({other.id}): 0.5" in forms["text/plain"]
+    # The whole view keeps the graph.
+    whole = widgets.PipelineView(one, compare=[other], tab="metrics")
+    assert "report" in whole._repr_mimebundle_()["image/svg+xml"]
+
+
 def test_of_a_run_that_goes_on_the_picture_says_when_it_was_so() -> None:
     forms = widgets.PipelineView(run_of(*LOADED, *TRAINING))._repr_mimebundle_()
     assert re.search(r"running.*\(as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)", forms["text/plain"])
