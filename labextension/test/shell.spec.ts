@@ -74,6 +74,14 @@ describe('the header', () => {
     ]);
   });
 
+  it('counts the time without the pause before a resume', () => {
+    const created = RUN.created;
+    const steps = { n0: state('succeeded', { finished: created + 100 }) };
+    const facts = { status: 'succeeded', driver: 'ended' } as const;
+    shown(new Told(DIAMOND, RUN, snapshot(steps, { ...facts, paused: 70 })));
+    expect(find('.kfnb-elapsed').textContent).toBe('30 s');
+  });
+
   it('names all runs whose metrics are shown', () => {
     const compare = [RUN.id, '20261124-svm1', '20261125-tree'];
     const { source } = shown(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -219,6 +220,8 @@ def test_run_and_what_comes_of_it(said, desk):
     compared = said("%pipeline compare").text
     assert "* parameter divisor" in compared
     assert "  step load" in compared
+    (cached,) = re.findall("step load .*", compared)
+    assert re.fullmatch(r"step load +cached +succeeded \d+\.\d s", cached), cached
     assert "one and the same run" in said.refused(f"%pipeline compare {run.id} {run.id}")
 
     # Values come into the kernel.

@@ -12,7 +12,7 @@ import type {
   StepState,
   Tab
 } from '../protocol';
-import { fraction, glyph, phrase } from '../status';
+import { fraction, glyph, phrase, taken } from '../status';
 import { openNotebook } from './links';
 import type { PanelModel } from './model';
 
@@ -152,7 +152,7 @@ export class Detail implements Component {
       [trans('Cells'), cells(step.cells, trans).replace(/^\S+ /, '')],
       [trans('Why'), state?.why ?? null],
       [trans('Reason'), state?.reason ?? null],
-      [trans('Duration'), said(state?.duration, duration)],
+      [trans('Duration'), said(state && taken(state), duration)],
       [trans('Started'), said(state?.started, clock)],
       [
         trans('Attempts'),
