@@ -26,8 +26,9 @@ export class Reasons {
       this.show(event.target, [event.clientX, event.clientY])
     );
     this.lines.addEventListener('pointerleave', () => this.hide());
-    this.lines.addEventListener('focusin', event => this.show(event.target));
-    this.lines.addEventListener('focusout', () => this.hide());
+    // Not of the lines: a group of an SVG that hears of the focus can have it.
+    host.addEventListener('focusin', event => this.show(event.target));
+    host.addEventListener('focusout', () => this.hide());
   }
 
   /** Follows the lines of a drawing that was just placed. */
