@@ -101,7 +101,7 @@ export class CompareView implements Component {
       type: 'text',
       spellcheck: 'false',
       autocomplete: 'off',
-      placeholder: trans('id or its beginning, name, or latest')
+      placeholder: trans('id, name or latest')
     });
     const add = h(
       'form',
