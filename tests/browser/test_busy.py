@@ -93,3 +93,20 @@ def test_a_kernel_that_was_restarted_is_said_to_be_gone(desk, opened, page, shoo
     expect(view.root.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
     shoot("restarted")
     gates.open(*books.STEPS)
+
+
+def test_a_kernel_that_somebody_else_restarted_is_said_to_be_gone(desk, opened, jupyter, shoot):
+    """The page is not told; that nobody answers although nothing is being computed tells it."""
+    path, gates = books.training(desk)
+    book = opened(path)
+    book.run(0)
+    launch = book.add("%pipeline run --no-wait")
+    book.save()
+    view = View(book.run(launch)).drawn()
+    view.wait_for("load", "running")
+    [session] = [s for s in jupyter.ask("GET", "api/sessions") if s["path"].endswith(path.name)]
+    jupyter.ask("POST", f"api/kernels/{session['kernel']['id']}/restart")
+    expect(view.root.locator(".kfnb-gone")).to_contain_text("is gone", timeout=60_000)
+    expect(view.root.get_by_role("button", name="Stop", exact=True)).to_have_count(0)
+    shoot("restarted-elsewhere")
+    gates.open(*books.STEPS)

@@ -7,6 +7,13 @@ export interface Model {
   on(event: string, callback: (...args: never[]) => void): void;
   off(event: string, callback: (...args: never[]) => void): void;
   send(content: unknown): void;
+  /** JupyterLab's and Notebook's say with which kernel they speak; others do not. */
+  readonly widget_manager?: { readonly kernel?: Kernel | null };
+}
+
+export interface Kernel {
+  readonly status: string;
+  readonly connectionStatus?: string;
 }
 
 export interface Rendering {

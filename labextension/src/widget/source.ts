@@ -5,6 +5,7 @@ import type {
   FromKernel,
   Graph,
   RunInfo,
+  RunStatus,
   State,
   ToKernel,
   Ui
@@ -14,6 +15,9 @@ import type { Model } from './host';
 
 /** How long the kernel may take to answer before it counts as busy. */
 const PATIENCE = 1000;
+
+/** How long nothing may come of a run that goes on before the kernel is asked. */
+const SILENCE = 15000;
 
 /** What is an answer to what. */
 const ANSWERS: Readonly<Partial<Record<ToKernel['kind'], FromKernel['kind']>>> =
@@ -36,6 +40,11 @@ export class WidgetSource implements Source {
     for (const name of TRAITS) {
       model.on(`change:${name}`, this.onTrait[name]);
     }
+    this.listening = setInterval(() => {
+      if (this.going && Date.now() - this.heard > SILENCE) {
+        this.ask();
+      }
+    }, SILENCE / 3);
   }
 
   get graph(): Graph {
@@ -77,7 +86,10 @@ export class WidgetSource implements Source {
     // Of a pipeline that is only shown there is nothing new to tell.
     if (answer && !this.over.value && (message.kind !== 'hello' || this.run)) {
       this.awaited.add(answer);
-      this.timer ??= setTimeout(() => (this.late.value = true), PATIENCE);
+      this.timer ??= setTimeout(() => {
+        this.late.value = true;
+        this.ask();
+      }, PATIENCE);
     }
     try {
       this.model.send(message);
@@ -96,8 +108,10 @@ export class WidgetSource implements Source {
   }
 
   dispose(): void {
+    clearInterval(this.listening);
     clearTimeout(this.timer);
     clearTimeout(this.doubting);
+    clearTimeout(this.asking);
     this.model.off('msg:custom', this.hear);
     for (const event of ENDS) {
       this.model.off(event, this.doubt);
@@ -112,23 +126,68 @@ export class WidgetSource implements Source {
   /** The connection came or went; whoever is there answers. */
   private readonly doubt = (): void => {
     clearTimeout(this.doubting);
-    this.doubting = setTimeout(() => {
-      this.over.value = true;
-      clearTimeout(this.timer);
-      this.timer = undefined;
-      this.awaited.clear();
-      this.late.value = false;
-    }, PATIENCE);
+    this.doubting = setTimeout(this.end, PATIENCE);
+    this.greet();
+  };
+
+  /**
+   * Nothing was heard for long. A kernel that is busy may be silent; one that is idle, or not
+   * there at all, does not know of this view: it was restarted, and nobody told the page.
+   */
+  private ask(): void {
+    if (this.over.value || !this.run) {
+      return;
+    }
+    clearTimeout(this.asking);
+    this.asking = setTimeout(() => {
+      if (this.deaf) {
+        this.end();
+      }
+    }, 3 * PATIENCE);
+    this.greet();
+  }
+
+  private greet(): void {
     try {
       this.model.send({ kind: 'hello', have: true });
     } catch {
       // Nobody is there.
     }
+  }
+
+  private readonly end = (): void => {
+    this.over.value = true;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.awaited.clear();
+    this.late.value = false;
   };
 
+  /** Whether the page's kernel could answer and does not, or is away. */
+  private get deaf(): boolean {
+    const kernel = this.model.widget_manager?.kernel;
+    if (kernel === undefined) {
+      return false; // this page does not tell
+    }
+    const away =
+      kernel === null ||
+      (kernel.connectionStatus ?? 'connected') !== 'connected';
+    return away || ['idle', 'dead', 'terminating'].includes(kernel.status);
+  }
+
+  private get going(): boolean {
+    const status = this.status ?? this.state?.status;
+    return !!this.run && (status === 'running' || status === 'pending');
+  }
+
   private readonly hear = (message: FromKernel): void => {
+    this.heard = Date.now();
     clearTimeout(this.doubting);
+    clearTimeout(this.asking);
     this.over.value = false;
+    if (message.kind === 'state') {
+      this.status = message.status;
+    }
     const answered = this.awaited.delete(message.kind);
     if (message.kind === 'said') {
       this.awaited.clear(); // what could not be done is answered by a sentence
@@ -157,6 +216,10 @@ export class WidgetSource implements Source {
   private readonly late = new Value(false);
   private readonly over = new Value(false);
   private doubting: ReturnType<typeof setTimeout> | undefined;
+  private asking: ReturnType<typeof setTimeout> | undefined;
+  private heard = Date.now();
+  private status: RunStatus | undefined;
+  private readonly listening: ReturnType<typeof setInterval>;
   private readonly awaited = new Set<FromKernel['kind']>();
   private readonly listeners = new Set<(message: FromKernel) => void>();
   private readonly watchers = new Set<(what: Trait) => void>();
