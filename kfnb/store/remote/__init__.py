@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from kfnb.errors import InfrastructureError, UsageError
-from kfnb.store.remote.base import Remote, StoreAddress, check_key
+from kfnb.store.remote.base import Refused, Remote, StoreAddress, check_key
 
-__all__ = ["Remote", "StoreAddress", "check_key", "open_remote"]
+__all__ = ["Refused", "Remote", "StoreAddress", "check_key", "open_remote"]
 
 
 def open_remote(where: StoreAddress, *, probe: bool = True) -> Remote:

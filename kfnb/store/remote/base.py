@@ -8,6 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from kfnb.errors import InfrastructureError
+
+
+class Refused(InfrastructureError):  # noqa: N818 (what the store does, not a mistake)
+    """The store says no, or what it has is of no use: asking again does not help."""
+
 
 class Remote(Protocol):
     """A flat store of small records and big blobs by key.
