@@ -10,7 +10,7 @@ import pytest
 
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.runners.code import bundle
-from kfnb.step.pod import unpack
+from kfnb.step.fetching import unpack
 from tests.notebook.build import pipeline
 
 
@@ -73,7 +73,8 @@ def test_paths_outside_are_told(folder):
 
 def test_a_bundle_is_unpacked_as_it_was(folder, tmp_path):
     found = bundle(made(folder, ("step:a", "open('data/a.csv').read()")), {})
-    unpack(found.data, tmp_path / "there")
+    (tmp_path / "code.tar").write_bytes(found.data)
+    unpack(tmp_path / "code.tar", tmp_path / "there")
     assert (tmp_path / "there/data/a.csv").read_text() == "1"
 
 
@@ -85,5 +86,6 @@ def test_a_bundle_that_leads_out_is_refused(tmp_path, kind):
         if kind == "link":
             entry.type, entry.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(entry)
+    (tmp_path / "code.tar").write_bytes(buffer.getvalue())
     with pytest.raises(InfrastructureError, match="no plain"):
-        unpack(buffer.getvalue(), tmp_path / "there")
+        unpack(tmp_path / "code.tar", tmp_path / "there")

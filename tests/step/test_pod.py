@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kfnb.step.order import StepOrder
-from kfnb.step.pod import make_home
+from kfnb.step.container import make_home
 from kfnb.step.shipping import RECORD
 from kfnb.store import Failure, Manifest, failed_key, manifest_key
 from kfnb.store.remote import StoreAddress, open_remote
@@ -47,6 +47,7 @@ class Pod:
                 "KFNB_ORDER": self.prefix + "order.json",
                 "KFNB_CODE": "",
                 "KFNB_POD_UID": "uid-1",
+                "KFNB_POD_ROOT": str(bench.root / "pod"),
                 **environment,
             },
             stdout=subprocess.PIPE,
@@ -103,7 +104,7 @@ def test_a_step_publishes_as_it_would_here(bench: Bench) -> None:
     assert pod.manifest.files_written["made.txt"].size == 5
     for name in pod.manifest.blobs():
         assert pod.remote.size(f"blobs/{name[:2]}/{name}") is not None
-    assert pod.stored() == pod.printed()
+    assert sorted(map(str, pod.stored())) == sorted(map(str, pod.printed()))
     events = [line for line in pod.stored() if "n" in line]
     assert [e["n"] for e in events] == list(range(1, len(events) + 1))
     assert events[-1]["type"] == "Result"

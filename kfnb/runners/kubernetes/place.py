@@ -10,15 +10,15 @@ from typing import Any
 
 from kfnb.engine.orders import Inside
 from kfnb.engine.runner import Place, Work
-from kfnb.errors import InfrastructureError, UsageError
+from kfnb.errors import UsageError
 from kfnb.home import RunFolder, home
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes import manifests, names
 from kfnb.runners.kubernetes.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.config import TARGET, Target
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
+from kfnb.step.fetching import unpack
 from kfnb.step.order import StepOrder
-from kfnb.step.pod import unpack
 from kfnb.store.mirrored import MirroredStore, open_mirrored
 from kfnb.store.remote import Remote, StoreAddress, open_remote
 
@@ -170,11 +170,6 @@ def _unpacked(run: RunFolder) -> Path:
     """Have the notebook folder's files as they were when the run began; the folder."""
     folder = run.path / "workdir"
     folder.mkdir(exist_ok=True)
-    try:
-        data = (run.path / CODE).read_bytes()
-    except FileNotFoundError:
-        return folder
-    except OSError as error:
-        raise InfrastructureError(f"Cannot read {run.path / CODE}: {error.strerror}.") from error
-    unpack(data, folder)
+    if (run.path / CODE).exists():
+        unpack(run.path / CODE, folder)
     return folder
