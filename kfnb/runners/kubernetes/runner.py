@@ -270,7 +270,7 @@ class KubernetesRunner:
         code = 0 if 0 in codes else next(reversed(codes), None)
         if found is not None and found.level == "failed" and not attempt.stopped:
             self._record(work, found)
-        if found is not None and view.live() and not attempt.stopped:
+        if found is not None and _goes_on(view) and not attempt.stopped:
             # It waits for something that will not come, or a container beside it goes on.
             self._writes.delete("Job", attempt.job, uid=attempt.uid)
         self._ended.append(Ended(work, code))
@@ -304,6 +304,15 @@ def _sentence(found: Diagnosis) -> str:
 def _has_started(pod: Object) -> bool:
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     return any((s.get("state") or {}).keys() & {"running", "terminated"} for s in statuses)
+
+
+def _goes_on(view: View) -> bool:
+    """Whether pods of the Job live, or the cluster still tries to make the first one."""
+    job = view.job
+    if view.live() or job is None or view.pods or job["metadata"]["uid"] in view.gone:
+        return bool(view.live())
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return not any(c.get("type") in ("Complete", "Failed") for c in conditions)
 
 
 def _same(found: Object, body: Object) -> bool:
