@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.runners.kubernetes.wrongs import (
     Fault,
@@ -107,11 +106,7 @@ class ApiServer:
     def asked(self, method: str, plural: str) -> list[Request]:
         """List the requests so far; the method ``WATCH`` is that of watches."""
         with self._change:
-            return [
-                r
-                for r in self.requests
-                if r.plural == plural and ("WATCH" if r.is_watch else r.method) == method
-            ]
+            return [r for r in self.requests if (r.kind, r.plural) == (method, plural)]
 
     def objects(self, plural: str) -> dict[str, Plain]:
         """Return copies of what there is, by name."""
@@ -141,9 +136,8 @@ class ApiServer:
         """Note a request; return the fault that was ordered for it."""
         with self._change:
             self.requests.append(request)
-            method = "WATCH" if request.is_watch else request.method
             for order in self._orders:
-                if (order.method, order.plural) == (method, request.plural) and order.faults:
+                if (order.method, order.plural) == (request.kind, request.plural) and order.faults:
                     return order.faults.pop(0)
         return None
 
@@ -271,21 +265,17 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_DELETE = do_GET
 
     def _serve(self) -> None:
-        asked = urlsplit(self.path)
-        query = {k: v[0] for k, v in parse_qs(asked.query).items()}
-        # /api/v1/namespaces/NS/PLURAL[/NAME[/log]], /apis/GROUP/VERSION/namespaces/…
-        parts = [unquote(part) for part in asked.path.split("/") if part]
-        plural, name, more = [*parts[parts.index("namespaces") + 2 :], "", ""][:3]
         length = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(length)) if length else {}
         api = self.server.api
-        plural_ = f"{plural}/{more}" if more else plural
-        request = Request(str(self.command), plural_, name, query, time.monotonic())
+        request = Request.of(str(self.command), self.path)
+        plural, _, more = request.plural.partition("/")
+        name, query = request.name, request.query
         fault = api.note(request)
         with contextlib.suppress(OSError):
             if fault is not None:
                 self._fail(fault, plural, name, body)
-            elif request.is_watch:
+            elif request.kind == "WATCH":
                 self._stream(api.watch(plural, query))
             elif more == "log":
                 self._log(name)

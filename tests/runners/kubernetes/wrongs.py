@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 Plain = dict[str, Any]
 
@@ -50,8 +51,22 @@ class Request:
     at: float
 
     @property
-    def is_watch(self) -> bool:
-        return "watch" in self.query
+    def kind(self) -> str:
+        """The method; ``WATCH`` for a watch."""
+        return "WATCH" if "watch" in self.query else self.method
+
+    @staticmethod
+    def of(method: str, url: str) -> Request:
+        """Read ``/api/v1/namespaces/NS/PLURAL[/NAME[/log]]`` and ``/apis/GROUP/VERSION/…``."""
+        asked = urlsplit(url)
+        query = {k: v[0] for k, v in parse_qs(asked.query).items()}
+        parts = [unquote(part) for part in asked.path.split("/") if part]
+        if "namespaces" in parts:
+            parts = parts[parts.index("namespaces") + 2 :]
+        plural, name, more = [*parts, "", "", ""][:3]
+        return Request(
+            method, f"{plural}/{more}" if more else plural, name, query, time.monotonic()
+        )
 
 
 def line(change: str, item: Plain) -> bytes:
