@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -112,6 +113,14 @@ class Happenings:
         """Return the events about objects."""
         with self._lock:
             return tuple(event for found in uids for event in self._events.get(found, ()))
+
+    def ask(self, job: str, about: str) -> None:
+        """List the events about an object of a Job now, if the server lets us."""
+        with contextlib.suppress(InfrastructureError):
+            found = self._list([about])
+            with self._lock:
+                self._owner[about] = job
+                self._events.update(found)
 
     def forget(self, job: str) -> None:
         """Drop a Job."""

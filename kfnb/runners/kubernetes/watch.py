@@ -23,7 +23,7 @@ KINDS = ("Job", "Pod")
 RELIST = 300.0
 """Seconds after which everything is listed again, whatever the watch said."""
 
-WATCH = 40.0
+WATCH = 30.0
 """Seconds that a watch is asked to last: a socket that is silent for longer is dead."""
 
 POLL = 5.0
@@ -119,6 +119,12 @@ class Watcher:
         if changed:
             self._happenings.seen(changed)
             self.ring()
+
+    def ask(self, job: str) -> View:
+        """List the events about a Job's pods now; what is known of it then."""
+        for pod in self.view(job).pods:
+            self._happenings.ask(job, str(pod["metadata"]["uid"]))
+        return self.view(job)
 
     def forget(self, job: str) -> None:
         """Drop a Job that nobody will ask for again, by its name."""

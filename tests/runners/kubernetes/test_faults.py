@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from kfnb.runners.kubernetes import calls, watch
-from kfnb.runners.kubernetes.transport import LONGEST_WAIT
+from kfnb.runners.kubernetes.transport import LONGEST_WAIT, TRIES
 from kfnb.runners.kubernetes.watch import Watcher
 from kfnb.runners.launch import request_stop
+from kfnb.store import Failure, failed_key
 from tests.cluster.jobs import until
 from tests.runners.bench import Make, events, statuses
 from tests.runners.kubernetes.scripted import Clock
@@ -275,7 +276,18 @@ def node_lost(node: Node, job: dict[str, Any]) -> None:
     node.api.put("jobs", {**job, "status": {"failed": 1, "conditions": [failed]}})
 
 
-@pytest.mark.parametrize("act", [deleted_by_hand, evicted, node_lost])
+def asked_to_end(node: Node, job: dict[str, Any]) -> None:
+    """A step that is asked to end cannot know by whom: it calls itself cancelled."""
+    node.pod(job, "Running", RUNNING)
+    order = node.order(job)
+    said = Failure(kind="cancelled", summary="cancelled", log="a blob")
+    key = failed_key(order.run, order.step_id, order.attempt)
+    node.remote.create(key, said.to_json())
+    message = '{"type": "Result", "data": {"ok": false, "failure": {"class": "cancelled"}}}'
+    node.end(job, 3, reason="Error", message=message)
+
+
+@pytest.mark.parametrize("act", [deleted_by_hand, evicted, node_lost, asked_to_end])
 def test_what_the_cluster_took_away_is_infrastructure_and_tried_again(
     tmp_path: Path, act: Any
 ) -> None:
@@ -284,6 +296,28 @@ def test_what_the_cluster_took_away_is_infrastructure_and_tried_again(
         [failed] = events(made.run, "AttemptFailed")
         assert failed.data["class"] == "infrastructure"
         assert [e.attempt for e in events(made.run, "AttemptStarted")] == [1, 2]
+
+
+def test_what_only_an_event_tells_is_asked_for(tmp_path: Path) -> None:
+    """A kubelet's eviction leaves no trace in a pod whose step ends when it is asked to."""
+
+    def evicted_for_its_disk(node: Node, job: dict[str, Any]) -> None:
+        about = node.pod(job, "Running", RUNNING)["metadata"]
+        event = {
+            "metadata": {"name": "evicted"},
+            "reason": "Evicted",
+            "message": "Pod ephemeral local storage usage exceeds the total limit of containers 2Mi.",
+            "involvedObject": {"kind": "Pod", "name": about["name"], "uid": about["uid"]},
+        }
+        node.api.put("events", event)
+        asked_to_end(node, job)
+
+    with world(tmp_path, ONE, acts={"a": evicted_for_its_disk}) as made:
+        assert made.drive() == "failed"
+        [failed] = events(made.run, "AttemptFailed")
+        assert failed.data["class"] == "disk"
+        assert "2Mi" in failed.data["summary"]
+        assert failed.data["log"] == "a blob"
 
 
 def ended_and_removed(node: Node, job: dict[str, Any]) -> None:
@@ -364,4 +398,18 @@ def test_a_run_that_is_stopped_before_its_pod_is_there_leaves_nothing(tmp_path: 
             }
         }
         made.cluster.create("Job", body)
+        assert not made.server.objects("jobs")
+
+
+def test_a_cluster_that_is_away_when_a_run_is_stopped_is_asked_until_it_is_back(
+    tmp_path: Path,
+) -> None:
+    def hangs(node: Node, job: dict[str, Any]) -> None:
+        node.pod(job, "Running", RUNNING)
+        request_stop(made.run)
+
+    with world(tmp_path, ONE, acts={"a": hangs}) as made:
+        made.server.order("DELETE", "jobs", *[Answer(429, {"Retry-After": "0"})] * 2 * TRIES)
+        assert made.drive() == "cancelled"
+        assert not made.server.ordered()
         assert not made.server.objects("jobs")
