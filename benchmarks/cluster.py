@@ -106,10 +106,8 @@ def _chain(space: Workspace, folder: Path) -> Iterator[Found]:
     yield "kfnb", spent.wall / CHAIN, "s wall a step", note
     requests = [r for r in space.proxy.requests if r.plural not in ("configmaps", "version")]
     yield "kfnb", len(requests) / CHAIN, "API requests a step", note
-    posts = {r.name: r.at + offset for r in requests if (r.method, r.plural) == ("POST", "jobs")}
-    times = [
-        _times(space, pod, seen) for pod in space.core.list_namespaced_pod(space.namespace).items
-    ]
+    pods = space.core.list_namespaced_pod(space.namespace).items
+    times = [_times(space, pod, seen) for pod in pods]
     times.sort(key=lambda one: one["made"])
     posted = sorted(r.at + offset for r in requests if (r.method, r.plural) == ("POST", "jobs"))
     assert len(times) == len(posted) == CHAIN, (len(times), len(posted))
@@ -157,10 +155,8 @@ def _pods(space: Workspace) -> Iterator[dict[str, float]]:
     watcher = watch.Watch()
 
     def follow() -> None:
-        stream = watcher.stream(
-            space.core.list_namespaced_pod, space.namespace, timeout_seconds=300
-        )
-        for event in stream:
+        listing = space.core.list_namespaced_pod
+        for event in watcher.stream(listing, space.namespace, timeout_seconds=300):
             pod = event["object"]
             if pod.spec.node_name:
                 seen.setdefault(pod.metadata.name, time.time())
