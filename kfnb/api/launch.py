@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kfnb.api.parameters import from_values
 from kfnb.errors import CheckError, UsageError
-from kfnb.pipeline import Pipeline
+from kfnb.pipeline import Diagnostic, Pipeline
 
 if TYPE_CHECKING:
     from kfnb.api.alone import Alone
     from kfnb.api.handle import Run
+    from kfnb.engine.events import Event
+    from kfnb.engine.journal import Journal
     from kfnb.engine.settings import Settings
     from kfnb.home import RunFolder
+    from kfnb.runners.launch import Begin
 
 TARGETS = ("local", "kubernetes")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -180,7 +183,7 @@ def create(
 
     if target not in TARGETS:
         raise UsageError(f'There is no target "{target}". There is: {", ".join(TARGETS)}.')
-    found = _target(target, pipeline, parameters, target_options or {})
+    found, findings = _target(target, pipeline, parameters, target_options or {})
     if target != "local" and said.get("parallel") is None:
         said["parallel"] = PARALLEL
     settings = run_settings(**said)
@@ -202,9 +205,26 @@ def create(
         name=name,
         target=target,
         options=options,
-        begin=begin,
+        begin=_begin(begin, findings),
         **found,
     )
+
+
+def target_findings(pipeline: Pipeline, target: str) -> tuple[Diagnostic, ...]:
+    """Say what of a notebook will not be where its steps execute.
+
+    Raises
+    ------
+    UsageError
+        If the target's options in the notebook or in the person's file do not fit, or a file
+        that they name is not there.
+    """
+    if target == "local":
+        return ()
+    from kfnb.runners.code import bundle
+    from kfnb.runners.kubernetes.config import target_of
+
+    return bundle(pipeline, {}, files=target_of(pipeline, {}).files).findings
 
 
 PARALLEL = 20
@@ -213,11 +233,11 @@ PARALLEL = 20
 
 def _target(
     target: str, pipeline: Pipeline, parameters: Mapping[str, Any], said: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
     """Check the target's own options; what a run there has beside what every run has."""
     told = {key: value for key, value in said.items() if value not in (None, (), {})}
     if target == "local" and not told:
-        return {}
+        return {}, ()
     from kfnb.runners.code import bundle
     from kfnb.runners.kubernetes.config import OPTIONS, TARGET, target_of
 
@@ -237,7 +257,22 @@ def _target(
             )
     code = bundle(pipeline, parameters, files=found.files)
     files = {"code.tar": code.data} if code.data else {}
-    return {"about": {TARGET: found.plain()}, "files": files}
+    return {"about": {TARGET: found.plain()}, "files": files}, code.findings
+
+
+def _begin(begin: Begin | None, findings: tuple[Diagnostic, ...]) -> Begin | None:
+    """Have findings about the target among a run's first events: every view shows them."""
+    if not findings:
+        return begin
+
+    def write(journal: Journal, created: Event, folder: RunFolder) -> None:
+        for found in findings:
+            data = {"code": found.code, "message": found.message, "remedy": found.remedy}
+            journal.append("Warning", found.step, data)
+        if begin is not None:
+            begin(journal, created, folder)
+
+    return write
 
 
 def run_settings(

@@ -244,9 +244,15 @@ def _follow(begin: Callable[[], RunView], *, detach: bool, as_json: bool) -> int
 
     if detach:
         view = begin()
+        events = view.update()
         if as_json:
-            _echo_events(view.update())
+            _echo_events(events)
         else:
+            from kfnb.cli.plain import warning_line
+
+            for event in events:
+                if event.type == "Warning":
+                    click.echo(warning_line(event), err=True)
             run = view.folder.id
             click.echo(f"run {run} goes on; kfnb status {run} tells how, kfnb stop {run} ends it")
         return 0

@@ -6,6 +6,7 @@ execute as well, and find what they ask for.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -18,6 +19,10 @@ from pathlib import Path
 _LINE = re.compile(r"^[%!]\s*(?:python3?\s+-m\s+)?pip3?\s+install\s+(\S.*)$", re.MULTILINE)
 _COMMENT = re.compile(r"\s#.*$")
 _SAID = 20_000
+_NAMES_A_FILE = {
+    *("-r", "--requirement", "-c", "--constraint", "-e", "--editable"),
+    *("-f", "--find-links"),
+}
 
 
 def install_lines(notebook: Path) -> list[list[str]]:
@@ -29,17 +34,49 @@ def install_lines(notebook: Path) -> list[list[str]]:
     for cell in json.loads(notebook.read_bytes())["cells"]:
         source = cell.get("source", "")
         source = "".join(source) if isinstance(source, list) else str(source)
-        if cell.get("cell_type") != "code":
-            continue
-        for said in _LINE.findall(source):
-            text = _COMMENT.sub("", said)
-            if "{" in text or "$" in text:
-                continue
-            try:
-                found.append(shlex.split(text))
-            except ValueError:
-                continue  # the line itself says what is wrong with it
+        if cell.get("cell_type") == "code":
+            found += lines_of(source)
     return found
+
+
+def lines_of(source: str) -> list[list[str]]:
+    r"""Return the arguments of a cell's ``%pip install`` lines, as :func:`install_lines`.
+
+    >>> lines_of("%pip install -q 'pandas>2'  # frames\nimport pandas")
+    [['-q', 'pandas>2']]
+    """
+    found = []
+    for said in _LINE.findall(source):
+        text = _COMMENT.sub("", said)
+        if "{" in text or "$" in text:
+            continue
+        with contextlib.suppress(ValueError):  # the line itself says what is wrong with it
+            found.append(shlex.split(text))
+    return found
+
+
+def paths_of(line: list[str]) -> list[str]:
+    """Return what files and folders a ``%pip install`` line names.
+
+    >>> paths_of(["-q", "-r", "needs.txt", "./wheels/a-1.whl", "pandas>2", "-e", "mine"])
+    ['needs.txt', './wheels/a-1.whl', 'mine']
+    """
+    found = []
+    before = ""
+    for word in line:
+        flag, _, value = word.partition("=")
+        if before in _NAMES_A_FILE:
+            found.append(word)
+        elif flag in _NAMES_A_FILE and value:
+            found.append(value)
+        elif not word.startswith("-") and "://" not in word and _is_path(word):
+            found.append(word.partition("[")[0])
+        before = word
+    return found
+
+
+def _is_path(word: str) -> bool:
+    return word.startswith(".") or "/" in word or word.endswith((".whl", ".zip", ".tar.gz"))
 
 
 def install(

@@ -175,7 +175,7 @@ class Pod:
         )
         said = install(
             install_lines(Path(order.notebook)),
-            site=workdir.with_name(SITE),
+            site=pod_root() / SITE,
             workdir=workdir,
             environment={**os.environ, **order.environment},
         )

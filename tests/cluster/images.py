@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 FOLDER = CACHE / "images"
 PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 PACKAGES = f"usr/local/lib/{PYTHON}/site-packages"
-CARRIED = ("kfnb[s3]", "kubernetes", "numpy")
+CARRIED = ("kfnb[s3]", "kubernetes", "numpy", "pip")
 """What the step image has besides Python, with everything that these require."""
 NOT_CARRIED = (
     *("site-packages", "test", "tests", "idlelib", "tkinter", "ensurepip", "turtledemo"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.step.order import StepOrder
 from kfnb.step.container import make_home
+from kfnb.step.order import MadeWith, StepOrder
 from kfnb.step.shipping import RECORD
 from kfnb.store import Failure, Manifest, failed_key, manifest_key
 from kfnb.store.remote import StoreAddress, open_remote
 from tests.step.conftest import Bench
+from tests.wheels import make_wheel
 
 
 class Pod:
@@ -158,6 +160,32 @@ def test_a_kill_leaves_no_half_result(bench: Bench, who: str) -> None:
         os.kill(int(children[0]), signal.SIGKILL)
         assert pod.process.wait(60) != 0
     assert pod.manifest is None
+
+
+def test_values_of_other_versions_are_told(bench: Bench) -> None:
+    first = bench.run("first", "x = 1", outputs=("x",))
+    path = bench.prepare("second", "print(x)", inputs=bench.inputs(first, "x"))
+    order = StepOrder.from_json(path.read_bytes())
+    made = {"first": MadeWith("3.1.4", {"cloudpickle": "0.1", "pip": "1.0"})}
+    path.write_bytes(dataclasses.replace(order, made_with=made).to_json())
+    warned = {
+        line["data"]["code"]: line["data"]["message"]
+        for line in Pod(bench, path).ended().stored()
+        if line.get("type") == "Warning"
+    }
+    assert sorted(warned) == ["KFNB-W702", "KFNB-W703"]
+    assert 'step "first" were made with Python 3.1.4' in warned["KFNB-W702"]
+    assert "cloudpickle 0.1 (here " in warned["KFNB-W703"]
+
+
+def test_what_the_notebook_installs_is_there_before_its_kernel(bench: Bench) -> None:
+    wheel = make_wheel(bench.root, "kfnb_parcel", "1.0", "value = 42\n")
+    source = f"%pip install --no-index --no-deps {wheel}\nimport kfnb_parcel\nprint(kfnb_parcel)"
+    pod = Pod(bench, bench.prepare("one", source)).ended()
+    site = bench.root / "pod/site-packages"
+    assert (site / "kfnb_parcel.py").is_file()
+    assert str(site) in text_of(pod.stored())
+    assert "already installed" in text_of(pod.stored())
 
 
 def test_an_order_that_is_not_there_is_said(bench: Bench) -> None:
