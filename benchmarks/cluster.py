@@ -6,6 +6,7 @@ printed in a container is what the node noted beside it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import statistics
 import sys
@@ -156,10 +157,11 @@ def _pods(space: Workspace) -> Iterator[dict[str, float]]:
 
     def follow() -> None:
         listing = space.core.list_namespaced_pod
-        for event in watcher.stream(listing, space.namespace, timeout_seconds=300):
-            pod = event["object"]
-            if pod.spec.node_name:
-                seen.setdefault(pod.metadata.name, time.time())
+        with contextlib.suppress(Exception):  # it is cut off at the end
+            for event in watcher.stream(listing, space.namespace, timeout_seconds=300):
+                pod = event["object"]
+                if pod.spec.node_name:
+                    seen.setdefault(pod.metadata.name, time.time())
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
@@ -177,7 +179,7 @@ def _times(space: Workspace, pod: Any, seen: Mapping[str, float]) -> dict[str, f
     # To the second, cut off: half a second more is right in the mean.
     state = pod.status.container_statuses[0].state
     found["started"] = (state.terminated or state.running).started_at.timestamp() + 0.5
-    for line in log.splitlines():
+    for line in log.split("\n"):  # the separator is a line's end to splitlines
         stamp, _, text = line.partition(" ")
         if not text.startswith("\x1e"):
             continue
