@@ -18,7 +18,7 @@ from tests.runners.bench import Make, events, statuses
 from tests.runners.kubernetes.scripted import Clock
 from tests.runners.kubernetes.server import ApiServer
 from tests.runners.kubernetes.world import RUNNING, Node, connected, pod_name, world
-from tests.runners.kubernetes.wrongs import Answer, Lost, Says, line, refusal
+from tests.runners.kubernetes.wrongs import Answer, Lost, Says, line, now, refusal
 
 CHAIN = {
     "a": Make("", outputs=["x"]),
@@ -413,3 +413,23 @@ def test_a_cluster_that_is_away_when_a_run_is_stopped_is_asked_until_it_is_back(
         assert made.drive() == "cancelled"
         assert not made.server.ordered()
         assert not made.server.objects("jobs")
+
+
+def test_what_came_live_is_not_asked_for_again(tmp_path: Path) -> None:
+    def ends(node: Node, job: dict[str, Any]) -> None:
+        node.publish(job)
+        node.pod(job, "Running", RUNNING)
+        node.pod(job, "Succeeded", {"terminated": {"exitCode": 0, "finishedAt": now()}})
+
+    with world(tmp_path, CHAIN, acts=dict.fromkeys("abc", ends)) as made:
+        asked: list[str] = []
+        plainly = made.remote.list
+
+        def noted(prefix: str) -> list[str]:
+            asked.append(prefix)
+            return plainly(prefix)
+
+        made.remote.list = noted  # type: ignore[method-assign]
+        assert made.drive() == "succeeded"
+        assert not [prefix for prefix in asked if "events/" in prefix]
+        assert [e.step for e in events(made.run, "StepSucceeded")] == ["a", "b", "c"]
