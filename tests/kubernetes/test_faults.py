@@ -127,8 +127,9 @@ def test_a_quota_that_is_full_is_said_and_waited_for(desk, full):
 def test_a_run_that_is_stopped_before_it_has_a_pod_leaves_nothing(desk, full):
     start(desk, desk.notebook(("step:only", "x = 1")))
     until(lambda: jobs(desk), "the Job", 60)
-    desk.cluster.core().delete_namespaced_resource_quota("few", desk.namespace)
     stopped(desk, others=[full])
+    desk.cluster.core().delete_namespaced_resource_quota("few", desk.namespace)
+    assert [p.metadata.name for p in pods(desk)] == [full]
 
 
 @pytest.mark.parametrize(

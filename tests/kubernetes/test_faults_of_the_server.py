@@ -72,7 +72,7 @@ def test_watches_and_logs_that_break_all_the_time(desk, proxy):
 
 
 def test_silent_watches(desk, proxy):
-    """Both are half open when the run begins, which is found out; it only takes longer."""
+    """Both are half open when the run begins: what they do not tell is looked for beside them."""
     for plural in ("jobs", "pods"):
         proxy.order("WATCH", plural, Says(silent=True))
     desk.run(two_steps(desk))
@@ -133,7 +133,7 @@ def test_a_sidecar_that_outlives_the_step_and_is_never_ready(desk, proxy):
             sidecar = {
                 "name": "proxy",
                 "image": desk.cluster.busybox,
-                "command": ["sleep", "1000"],
+                "command": ["sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait"],
                 "readinessProbe": probe,
                 "securityContext": first["securityContext"],
             }

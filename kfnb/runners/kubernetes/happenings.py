@@ -29,6 +29,9 @@ PATIENCE = 2.0
 INTERVAL = 3.0
 """Seconds between two lists of events, at least."""
 
+SEARCH = 10.0
+"""Seconds between two lists of pods while something does not run: the watch may be silent."""
+
 _FEW = 3
 _KEPT = 20
 _FIELDS = (
@@ -70,6 +73,8 @@ class Happenings:
         Says what is known of a Job.
     said
         Is called with the names of the Jobs that there are new events about.
+    search
+        Lists pods, apart from the watch that should have told of them.
     """
 
     def __init__(
@@ -78,11 +83,14 @@ class Happenings:
         clock: Clock,
         view: Callable[[str], View],
         said: Callable[[set[str]], None],
+        search: Callable[[], None],
     ) -> None:
         self._reads = reads
         self._clock = clock
         self._view = view
         self._said = said
+        self._search = search
+        self._search_at = float("-inf")
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._pending: dict[str, tuple[float, str]] = {}
@@ -165,6 +173,9 @@ class Happenings:
         if not wanted:
             return
         try:
+            if self._looked >= self._search_at:
+                self._search_at = self._looked + SEARCH
+                self._search()
             found = self._list(wanted)
         except InfrastructureError as error:
             # Without events much can be told still; who may not list them is not asked again soon.

@@ -63,7 +63,7 @@ class Watcher:
         self._listed = {kind: threading.Event() for kind in KINDS}
         self._troubles: dict[str, tuple[float, str]] = {}
         self._time = time or ClusterTime()
-        self._happenings = Happenings(reads, self._clock, self.view, self._said)
+        self._happenings = Happenings(reads, self._clock, self.view, self._said, self._search)
         self.bell, self._ringer = socket.socketpair()
         self.bell.setblocking(False)
         self._ringer.setblocking(False)
@@ -230,6 +230,17 @@ class Watcher:
         with self._lock:
             self._news |= jobs
         self.ring()
+
+    def _search(self) -> None:
+        """List the pods beside the watch, which may hang on a socket that is half open."""
+        found = self._reads.list("Pod", selector=self._selector)
+        with self._lock:
+            kept = self._kept["Pod"]
+            changed = set().union(*(kept.learn(item) for item in found.get("items") or ()))
+            self._news |= changed
+        if changed:
+            self._happenings.seen(changed)
+            self.ring()
 
     def _view(self, job: str) -> View:
         jobs, pods = (self._kept[kind].of(job) for kind in KINDS)

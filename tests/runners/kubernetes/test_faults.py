@@ -98,6 +98,18 @@ def test_a_silent_socket_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         watcher.stop()
 
 
+def test_a_run_whose_watches_are_silent_from_the_start_does_not_wait_for_them(
+    tmp_path: Path,
+) -> None:
+    """A step that seems not to start is looked for beside the watch."""
+    with world(tmp_path, ONE) as made:
+        for plural in ("jobs", "pods"):
+            made.server.order("WATCH", plural, Says(silent=True))
+        assert made.drive() == "succeeded"
+        assert len(made.server.asked("WATCH", "pods")) == 1
+        assert not events(made.run, "Warning")
+
+
 # 4: a server that closes at once
 
 
