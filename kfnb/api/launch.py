@@ -210,6 +210,37 @@ def create(
     )
 
 
+def objects(
+    pipeline: Pipeline,
+    parameters: Mapping[str, Any],
+    *,
+    target: str,
+    target_options: Mapping[str, Any],
+    timeout: float | str | None = None,
+) -> list[dict[str, Any]]:
+    """List the objects that a run would have on its target; nothing is created."""
+    from datetime import datetime, timezone
+
+    from kfnb.runners.code import bundle
+    from kfnb.runners.kubernetes.config import target_of
+    from kfnb.runners.kubernetes.preview import objects as of
+    from kfnb.runners.launch import new_id
+    from kfnb.runners.parameters import check_parameters
+
+    if target == "local":
+        raise UsageError("A run on this machine has no objects to print: say --on kubernetes.")
+    _target(target, pipeline, parameters, target_options)
+    check_parameters(pipeline, parameters)
+    found = target_of(pipeline, target_options)
+    return of(
+        found,
+        pipeline,
+        run=new_id(pipeline.name, datetime.now(timezone.utc)),
+        code=bundle(pipeline, parameters, files=found.files),
+        timeout=None if timeout is None else seconds(timeout),
+    )
+
+
 def target_findings(pipeline: Pipeline, target: str) -> tuple[Diagnostic, ...]:
     """Say what of a notebook will not be where its steps execute.
 
@@ -246,15 +277,10 @@ def _target(
         raise UsageError(f"There is no option {', '.join(unknown)}.")
     if target == "local":
         raise UsageError(f"{', '.join(sorted(told))}: this has a meaning on Kubernetes only.")
-    from kfnb.runners.kubernetes.manifests import image_of, store_inside
+    from kfnb.runners.kubernetes.manifests import check
 
     found = target_of(pipeline, told)
-    store_inside(found)
-    for step in pipeline.steps:
-        if not image_of(found, pipeline, step):
-            raise UsageError(
-                f'No image is said for step "{step}". Name one that has kfnb: --image NAME.'
-            )
+    check(found, pipeline)
     code = bundle(pipeline, parameters, files=found.files)
     files = {"code.tar": code.data} if code.data else {}
     return {"about": {TARGET: found.plain()}, "files": files}, code.findings

@@ -99,7 +99,7 @@ def create_run(
         require_kernel(kernel)
     settings = settings or Settings(parallel=default_parallel())
     now = datetime.now(timezone.utc)
-    run_id = _new_id(pipeline.name, now)
+    run_id = new_id(pipeline.name, now)
     told = {
         "id": run_id,
         "name": name or pipeline.name,
@@ -246,7 +246,7 @@ def _last_event(run: RunFolder) -> dict[str, Any]:
     return {}
 
 
-def _new_id(name: str, now: datetime) -> str:
+def new_id(name: str, now: datetime) -> str:
     """Make a run id that sorts by time: ``20261123-051233-train-4f2a``."""
     word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30].strip("-") or "run"
     return f"{now:%Y%m%d-%H%M%S}-{word}-{os.urandom(2).hex()}"

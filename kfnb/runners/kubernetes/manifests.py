@@ -14,7 +14,7 @@ from kfnb.engine.runner import Work
 from kfnb.errors import UsageError
 from kfnb.pipeline import Options, Pipeline
 from kfnb.runners.kubernetes import names
-from kfnb.runners.kubernetes.config import Target
+from kfnb.runners.kubernetes.config import Target, check_labels
 from kfnb.runners.kubernetes.explain.reading import STEP_CONTAINER
 
 Object = dict[str, Any]
@@ -63,28 +63,29 @@ def job(
         Seconds that the step's cells may take.
     """
     step = pipeline.steps[work.step]
+    target = target.for_step(work.step)
     options = (step.options, pipeline.defaults)
     metadata: Object = {
         "name": names.job_name(run, work.step_id, work.attempt, index=work.index),
         "labels": {
-            **_options(options, "labels"),
             **target.labels,
+            **_options(options, "labels"),
             **names.labels(run, work.step_id + work.index, work.attempt),
         },
         "annotations": {
-            **_options(options, "annotations"),
             **target.annotations,
+            **_options(options, "annotations"),
             names.NAME: work.step,
         },
     }
     if owner is not None:
         metadata["ownerReferences"] = [owner_reference(owner)]
     environment = {
+        **_options(options, "env"),
         "KFNB_STORE": store_inside(target),
         "KFNB_STORE_ENDPOINT": target.store_endpoint or "",
         "KFNB_ORDER": order,
         "KFNB_CODE": code,
-        **_options(options, "env"),
     }
     pod = {
         "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"]},
@@ -126,20 +127,22 @@ def _pod_spec(
             source = {"persistentVolumeClaim": {"claimName": volume.claim}}
         volumes.append({"name": name, **source})
         mounts.append({"name": name, "mountPath": volume.mount})
-    variables: list[Object] = [{"name": k, "value": v} for k, v in environment.items() if v]
     uid = {"fieldRef": {"fieldPath": "metadata.uid"}}
-    variables.append({"name": "KFNB_POD_UID", "valueFrom": uid})
+    # By name, so that each is there once; what kfnb itself needs cannot be replaced.
+    variables: dict[str, Object] = {}
     for options_ in reversed(options):
         for secret in options_.secrets:
             reference = {"secretKeyRef": {"name": secret.name, "key": secret.key}}
-            variables.append({"name": secret.env, "valueFrom": reference})
+            variables[secret.env] = {"valueFrom": reference}
+    variables.update({k: {"value": v} for k, v in environment.items()})
+    variables["KFNB_POD_UID"] = {"valueFrom": uid}
     container: Object = {
         "name": STEP_CONTAINER,
         "image": image,
         # Python of the image, whichever it is.
         "command": ["python", "-m", "kfnb.step.pod"],
         "workingDir": ROOT,
-        "env": variables,
+        "env": [{"name": name, **said} for name, said in variables.items()],
         "resources": resources(options),
         "volumeMounts": mounts,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -242,6 +245,25 @@ def image_of(target: Target, pipeline: Pipeline, step: str) -> str:
     """Return the image that a step executes in; empty where none is said."""
     options = (pipeline.steps[step].options, pipeline.defaults)
     return next((o.image for o in options if o.image), None) or target.image or ""
+
+
+def check(target: Target, pipeline: Pipeline) -> None:
+    """Refuse what cannot become objects: no store or image is said, labels that are none.
+
+    Raises
+    ------
+    UsageError
+        With what to say, or to correct.
+    """
+    store_inside(target)
+    for step in pipeline.steps.values():
+        if not image_of(target, pipeline, step.name):
+            raise UsageError(
+                f'No image is said for step "{step.name}". Name one that has kfnb: --image NAME.'
+            )
+        for name in ("labels", "annotations"):
+            said = _options((step.options, pipeline.defaults), name)
+            check_labels(said, f'Step "{step.name}"', values=name == "labels")
 
 
 def owner_reference(owner: Mapping[str, Any]) -> Object:
