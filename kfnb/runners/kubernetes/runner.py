@@ -362,10 +362,17 @@ def _has_started(pod: Object) -> bool:
 def _goes_on(view: View) -> bool:
     """Whether pods of the Job live, or the cluster still tries to make the first one."""
     job = view.job
-    if view.live() or job is None or view.pods or job["metadata"]["uid"] in view.gone:
-        return bool(view.live())
+    live = [pod for pod in view.live() if not _stands_still(pod)]
+    if live or job is None or view.pods or job["metadata"]["uid"] in view.gone:
+        return bool(live)
     conditions = (job.get("status") or {}).get("conditions") or ()
     return not any(c.get("type") in ("Complete", "Failed") for c in conditions)
+
+
+def _stands_still(pod: Object) -> bool:
+    """Whether all of a pod's containers have ended: its phase says so a moment later."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return bool(statuses) and all((s.get("state") or {}).get("terminated") for s in statuses)
 
 
 def _same(found: Object, body: Object) -> bool:
