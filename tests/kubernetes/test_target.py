@@ -12,6 +12,9 @@ from tests.kubernetes.runs import jobs, pods
 
 GPU = "example.com/gpu"
 TOLERATION = {"key": "spot", "operator": "Equal", "value": "yes", "effect": "NoSchedule"}
+SOURCE = """import os
+print(x, os.environ['A'], len(os.environ['TOKEN']))
+_ = [open(path, 'w').write('a') for path in ('/data/a', '/scratch/b')]"""
 AFFINITY = {
     "nodeAffinity": {
         "preferredDuringSchedulingIgnoredDuringExecution": [
@@ -55,8 +58,7 @@ def test_pods_are_made_with_all_that_was_said(desk, gpus, priority, claim):
         ("step:load", "x = 1"),
         (
             f"{tags} timeout:5m label:team:tags annotation:note:of-the-step",
-            "import os\nprint(x, os.environ['A'], len(os.environ['TOKEN']))\n"
-            "_ = open('/data/a', 'w').write('a') + open('/scratch/b', 'w').write('b')",
+            SOURCE,
         ),
         kfnb={
             "volumes": [
