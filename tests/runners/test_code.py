@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import tarfile
 
 import pytest
 
+from kfnb.api.launch import create, target_findings
 from kfnb.engine.cachekey import static_reads
 from kfnb.engine.orders import Site
 from kfnb.engine.stepbook import pieces_of
@@ -147,6 +149,25 @@ def test_what_pip_lines_name_travels_and_is_in_the_cache_s_key(folder):
         return [s.code for piece in pieces_of(of.steps["one"]) for s in piece.statements]
 
     assert codes(other) != codes(book)
+
+
+def test_what_will_not_be_there_is_in_the_run_s_journal_from_its_beginning(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("KFNB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KFNB_CONFIG", str(tmp_path / "none.toml"))
+    book = made(folder, ("step:a", "open('/srv/x').read()"), ("step:b", "open('none').read()"))
+    where = {"image": "image", "store": "s3://bucket"}
+    run = create(book, {}, target="kubernetes", target_options=where)
+    events = [json.loads(line) for line in run.journal.read_text().splitlines()]
+    told = [(e["type"], e["step"], e["data"].get("code")) for e in events]
+    assert told == [
+        ("RunCreated", None, None),
+        ("Warning", "a", "KFNB-W701"),
+        ("Warning", "b", "KFNB-W704"),
+    ]
+    assert [f.code for f in target_findings(book, "kubernetes")] == ["KFNB-W701", "KFNB-W704"]
+    assert target_findings(book, "local") == ()
 
 
 def test_a_bundle_is_unpacked_as_it_was(folder, tmp_path):
