@@ -9,7 +9,7 @@ from kfnb.errors import InfrastructureError
 from kfnb.runners.kubernetes.client import connect
 from kfnb.runners.kubernetes.logs import Gap, PodLog, Raw
 from tests.cluster.jobs import job, pod_of, until
-from tests.kubernetes.runs import start, until_begun, until_ended
+from tests.kubernetes.runs import start, told, until_begun, until_ended
 
 STRANGE = (
     ("step:only", r"print('one\rtwo\r\n\x1b[31mred\x1b[0m \u00e4\U0001f600\ttab')"),
@@ -25,6 +25,15 @@ STRANGE = (
 def log_of(desk, step="only", attempt=1):
     [path] = desk.folder.parent.glob(f"home/runs/*/steps/{step}/{attempt}/log.txt")
     return path.read_bytes()
+
+
+def told_by_events(desk):
+    """Bytes of the log that the journal speaks of: all, once, in order."""
+    at = 0
+    for event in told(desk, "CellOutput"):
+        assert event["data"]["offset"] == at
+        at += event["data"]["length"]
+    return at
 
 
 def test_strange_bytes_are_those_of_a_run_on_this_machine(desk):
@@ -55,6 +64,7 @@ print('the end')"""
     expected = "begun\n" + "".join(f"{n:07d} {'abcdefghij' * 8}\n" for n in range(240_000))
     assert log_of(desk) == (expected + "the end\n").encode()
     assert desk.kfnb("logs", "latest", "only") == expected + "the end\n"
+    assert told_by_events(desk) == len(expected) + len("the end\n")
 
 
 def test_a_driver_that_comes_back_takes_up_the_log_where_it_was(desk):
@@ -71,6 +81,7 @@ for n in range(100):
     until_ended(desk, "succeeded")
     lines = ["begun", *(f"line {n}" for n in range(100))]
     assert log_of(desk).decode().splitlines() == lines
+    assert told_by_events(desk) == len(log_of(desk))
 
 
 def test_lines_come_while_the_step_executes(desk):
