@@ -78,6 +78,7 @@ class Child:
 
     def __init__(self, root: Path) -> None:
         self._log = root / "process.log"
+        self._kills = memory_kills()
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "kfnb.step", "-"],
@@ -92,6 +93,11 @@ class Child:
         """The end of what it printed."""
         data = self._log.read_bytes()
         return data[-_SAID:].decode("utf-8", "replace").strip()
+
+    @property
+    def ran_out_of_memory(self) -> bool:
+        """Whether the container's memory ran out since the process began."""
+        return memory_kills() > self._kills
 
     def execute(self, order: Path) -> int:
         """Let it execute an order, and wait; its exit code, negative for a signal."""
@@ -137,14 +143,13 @@ class Pod:
         except (KfnbError, OSError) as error:
             print(f"kfnb: {error}", file=sys.stderr, flush=True)
             return self._could_not_begin("infrastructure", str(error))
-        kills = memory_kills()
         with self._ending.by_stopping(self._child.process):
             self._shipper.start()
             code = self._child.execute(self._folder / "order.json")
         if said := self._child.said:
             print(said, file=sys.stderr, flush=True)
         try:
-            return self._take_away(store, code, out_of_memory=memory_kills() > kills)
+            return self._take_away(store, code, out_of_memory=self._child.ran_out_of_memory)
         except (InfrastructureError, OSError) as error:
             print(f"kfnb: what the step left is lost: {error}", file=sys.stderr, flush=True)
             failure = Failure(kind="infrastructure", summary=str(error))

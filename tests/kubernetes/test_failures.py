@@ -79,6 +79,13 @@ def test_memory_beyond_the_limit_is_named(desk):
     assert "memory" in said
 
 
+def test_memory_that_is_too_little_for_the_container_itself_is_named_too(desk):
+    desk.run(desk.notebook(("step:only memory:32Mi", "x = 1")), code=1)
+    [failed] = told(desk, "AttemptFailed")
+    assert failed["data"]["class"] == "memory"
+    assert "32Mi" in failed["data"]["summary"]
+
+
 def test_a_step_that_takes_too_long_is_ended_and_says_where_it_was(desk):
     path = desk.notebook(
         ("step:slow timeout:4s", "print('begun', flush=True)"),

@@ -158,8 +158,28 @@ def test_a_kill_leaves_no_half_result(bench: Bench, who: str) -> None:
             os.kill(int(child), signal.SIGKILL)
     else:
         os.kill(int(children[0]), signal.SIGKILL)
-        assert pod.process.wait(60) != 0
+        pod.ended(4)
+        assert pod.failure.kind == "infrastructure"
+        assert "by SIGKILL" in pod.failure.summary
+        log = pod.remote.get(f"blobs/{pod.failure.log[:2]}/{pod.failure.log}")
+        assert log == b"begun\n"
+        assert pod.stored()[-1]["data"]["failure"]["class"] == "infrastructure"
     assert pod.manifest is None
+
+
+def test_a_second_pod_of_an_attempt_changes_nothing(bench: Bench) -> None:
+    """It executes while another one publishes: the first manifest stays as it is."""
+    go = str(bench.root / "go")
+    wait = f"import os, time\nwhile not os.path.exists({go!r}):\n    time.sleep(0.1)"
+    path = bench.prepare("once", f"x = 1\nprint('begun')\n{wait}", outputs=("x",))
+    pod = Pod(bench, path)
+    _until(lambda: "begun" in text_of(pod.stored()), pod)
+    kept = b'{"run": "run-1"}'
+    assert pod.remote.create(manifest_key("run-1", "once"), kept)
+    (bench.root / "go").touch()
+    pod.ended()
+    assert pod.remote.get(manifest_key("run-1", "once")) == kept
+    assert b"another pod has published this step before" in pod.out
 
 
 def test_values_of_other_versions_are_told(bench: Bench) -> None:
