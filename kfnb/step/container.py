@@ -25,7 +25,6 @@ _FOLDERS = {
     "XDG_DATA_HOME": "user/.local/share",
     "XDG_STATE_HOME": "user/.local/state",
     "XDG_RUNTIME_DIR": "tmp/runtime",
-    "PYTHONPYCACHEPREFIX": "user/.cache/python",
     "KFNB_HOME": "home",
 }
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tests.cluster.jobs import until
-from tests.kubernetes.test_faults import SLOW, jobs, start, told, until_begun, until_ended
+from tests.cluster.layout import NODE
+from tests.kubernetes.runs import jobs, start, told, until_begun, until_ended
 
 pytestmark = pytest.mark.alone
+SLOW = "import time\nprint('begun', flush=True)\ntime.sleep(4)\nx = 1"
 
 
 def run_of_two(desk):
-    start(desk, desk.notebook(("step:only", SLOW.format(4)), ("step:next", "print(x)")))
+    start(desk, desk.notebook(("step:only", SLOW), ("step:next", "print(x)")))
     until_begun(desk)
 
 
@@ -40,3 +42,20 @@ def test_an_api_server_that_is_restarted(desk, node, kill):
         assert not node.api.answers()
     is_whole(desk)
     assert not told(desk, "AttemptFailed")
+
+
+def test_a_node_that_is_lost_to_a_step(desk, node):
+    """As far as one node can show it: it throws out its pods, as a node that is gone has them."""
+    run_of_two(desk)
+    core = desk.cluster.core()
+    taint = {"key": "kfnb.test/lost", "effect": "NoExecute"}
+    core.patch_node(NODE, {"spec": {"taints": [taint]}})
+    try:
+        until(lambda: told(desk, "AttemptFailed"), "the end of the attempt", 90)
+    finally:
+        core.patch_node(NODE, {"spec": {"taints": None}})
+    [failed] = [event["data"] for event in told(desk, "AttemptFailed")]
+    assert failed["class"] == "infrastructure"
+    assert NODE in failed["summary"]
+    steps = until_ended(desk, "succeeded", 180)["steps"]
+    assert [s["attempts"] for s in steps.values()] == [2, 1]

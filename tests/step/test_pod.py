@@ -223,6 +223,9 @@ def test_programs_write_below_one_folder(tmp_path: Path, monkeypatch: pytest.Mon
     paths = {k: v for k, v in made.items() if k not in ("USER", "LOGNAME", "PYTHONPATH")}
     assert all(Path(path).is_dir() and path.startswith(str(tmp_path)) for path in paths.values())
     assert made["USER"] == made["LOGNAME"] == "kfnb"
+    # Compiled modules are found beside their sources: with a folder of their own for them, each
+    # process would compile all that it imports, which cost more than everything else it did.
+    assert "PYTHONPYCACHEPREFIX" not in made
 
 
 def _until(holds, pod: Pod, seconds: float = 60) -> None:
