@@ -114,11 +114,14 @@ def _uses(pipeline: Pipeline) -> Iterator[tuple[str, FileUse]]:
     """Yield the files that setup and steps name, in their order; those of setup once."""
     constants = {p.name: p.default for p in pipeline.parameters}
     seen: set[int] = set()
+    codes: dict[int, str] = {}
     for step in sorted(pipeline.steps.values(), key=lambda step: step.order):
         before: list[str] = []
         for piece in step.prelude:
-            code = transform(pipeline.cells[piece.cell].source)
             if piece.role != "parameters":
+                code = codes.get(piece.cell)
+                if code is None:
+                    code = codes[piece.cell] = transform(pipeline.cells[piece.cell].source)
                 if piece.cell not in seen:
                     for use in file_uses(piece.cell, code, constants=constants, context=before):
                         yield step.name, use
