@@ -29,6 +29,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
 
 _OF_THE_CLUSTER = {"Namespace", "StorageClass"}
 _REVIEWS = "/apis/authorization.k8s.io/v1"
+_WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _ABOUT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _SLACK = 10.0
 _LOG_SILENCE = 60.0
@@ -169,6 +170,17 @@ class Cluster:
         space = quote(self.namespace, safe="")
         path = f"{_REVIEWS}/namespaces/{space}/localsubjectaccessreviews"
         return self._review("LocalSubjectAccessReview", path, spec)
+
+    def whoami(self) -> str:
+        """Return the name by which the server knows who asks; empty where it does not tell."""
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+        try:
+            answer = self._transport.json("POST", _WHO, body=body)
+        except ApiError as error:  # servers before 1.28 have no such review
+            if error.status is None:
+                raise
+            return ""
+        return str(((answer.get("status") or {}).get("userInfo") or {}).get("username") or "")
 
     def version(self) -> str:
         """Return the API server's version."""

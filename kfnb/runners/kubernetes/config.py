@@ -40,6 +40,7 @@ class Target:
     storage_class: str | None = None
     storage_size: str = "10Gi"
     service_account: str | None = None
+    driver_service_account: str = "kfnb-driver"
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Any, ...] = ()
     affinity: Mapping[str, Any] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from typing import Any
 
 from kfnb.engine.runner import Work
 from kfnb.errors import UsageError
-from kfnb.pipeline import Options, Pipeline
+from kfnb.pipeline import Options, Pipeline, Volume
 from kfnb.runners.kubernetes import names
 from kfnb.runners.kubernetes.config import Target, check_labels
 from kfnb.runners.kubernetes.explain.reading import STEP_CONTAINER
@@ -89,7 +89,7 @@ def job(
     }
     pod = {
         "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"]},
-        "spec": _pod_spec(target, pipeline, options, environment),
+        "spec": _pod_spec(target, pipeline.volumes, options, environment),
     }
     spec: Object = {
         "backoffLimit": 0,
@@ -101,9 +101,29 @@ def job(
     return {"metadata": metadata, "spec": spec}
 
 
+def probe_pod(
+    target: Target, image: str, *, script: str, pipeline: Pipeline | None = None
+) -> Object:
+    """Return a pod like a step's, which executes a script of Python and ends."""
+    environment = {
+        "KFNB_STORE": store_inside(target) if target.store else "",
+        "KFNB_STORE_ENDPOINT": target.store_endpoint or "",
+        "HOME": ROOT,
+    }
+    volumes = pipeline.volumes if pipeline else ()
+    spec = _pod_spec(target, volumes, (Options(image=image),), environment)
+    spec["containers"][0]["command"] = ["python", "-c", script]
+    spec["activeDeadlineSeconds"] = BACKSTOP
+    metadata = {
+        "labels": {**target.labels, names.MANAGED: "kfnb"},
+        "annotations": dict(target.annotations),
+    }
+    return {"metadata": metadata, "spec": spec}
+
+
 def _pod_spec(
     target: Target,
-    pipeline: Pipeline,
+    shared: tuple[Volume, ...],
     options: tuple[Options, ...],
     environment: Mapping[str, str],
 ) -> Object:
@@ -120,7 +140,7 @@ def _pod_spec(
         claim, _ = claim_of(target.store)
         volumes.append({"name": "kfnb-store", "persistentVolumeClaim": {"claimName": claim}})
         mounts.append({"name": "kfnb-store", "mountPath": STORE})
-    for volume in pipeline.volumes:
+    for volume in shared:
         name = names.object_name("v", volume.name)
         source: Object = {"emptyDir": {"sizeLimit": volume.size} if volume.size else {}}
         if volume.claim:
