@@ -15,10 +15,10 @@ from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.runners.kubernetes.diagnose import Diagnosis, diagnose, exit_code, has_ended
-from kfnb.runners.kubernetes.explain.ends import ASKED_TO_END
 from kfnb.runners.kubernetes.happenings import View
 from kfnb.runners.kubernetes.reads import Reads, status_of
 from kfnb.runners.kubernetes.reporting import Reporting
+from kfnb.runners.kubernetes.states import goes_on, has_started, is_same, was_ended
 from kfnb.runners.kubernetes.watch import Watcher
 from kfnb.step.order import StepOrder
 from kfnb.store import Failure, Store, failed_key, manifest_key
@@ -135,7 +135,7 @@ class KubernetesRunner:
             return True
         body = self._job(work, None)
         found = self._writes.get("Job", body["metadata"]["name"])
-        if found is None or not _same(found, body):
+        if found is None or not is_same(found, body):
             return False
         self._follow(work, found)
         return True
@@ -198,7 +198,7 @@ class KubernetesRunner:
         status = status_of(error)
         if status == 409:
             found = self._writes.get("Job", name)
-            if found is not None and _same(found, body):
+            if found is not None and is_same(found, body):
                 return found
             raise UsageError(
                 f'There is a Job "{name}" in the namespace that is not this run\'s. '
@@ -234,10 +234,10 @@ class KubernetesRunner:
             metadata = pod["metadata"]
             if has_ended(pod) or metadata["uid"] in view.gone:
                 attempt.reporting.over(metadata["uid"])
-            if _has_started(pod):
+            if has_started(pod):
                 attempt.reporting.follow(metadata["name"], metadata["uid"])
         found = self._explain(attempt, view)
-        if not attempt.stopped and not attempt.asked and any(map(_was_ended, view.pods)):
+        if not attempt.stopped and not attempt.asked and any(map(was_ended, view.pods)):
             # Who ended it may be said in an event, and nowhere else.
             attempt.asked = True
             view = self._watcher.ask(attempt.job)
@@ -294,7 +294,7 @@ class KubernetesRunner:
         try:
             if found is not None and found.level == "failed" and not attempt.stopped:
                 self._record(work, found)
-            if found is not None and _goes_on(view) and not attempt.stopped:
+            if found is not None and goes_on(view) and not attempt.stopped:
                 # It waits for something that will not come, or a container beside it goes on.
                 self._writes.delete("Job", attempt.job, uid=attempt.uid)
         except InfrastructureError as error:
@@ -332,11 +332,6 @@ def attempt_prefix(run: str, work: Work) -> str:
     return f"runs/{run}/steps/{folder.parent.name}/{folder.name}/"
 
 
-def _was_ended(pod: Object) -> bool:
-    """Whether the step ended as one that was asked or made to."""
-    return exit_code(pod) in (ASKED_TO_END, -15, -9)
-
-
 def _cancelled(record: bytes | None) -> Failure | None:
     """Read a record that only says that the step was asked to end; None for any other."""
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
@@ -352,30 +347,3 @@ def _passes(error: InfrastructureError) -> bool:
 
 def _sentence(found: Diagnosis) -> str:
     return f"{found.summary[:1].upper()}{found.summary[1:]}".rstrip(".")
-
-
-def _has_started(pod: Object) -> bool:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    return any((s.get("state") or {}).keys() & {"running", "terminated"} for s in statuses)
-
-
-def _goes_on(view: View) -> bool:
-    """Whether pods of the Job live, or the cluster still tries to make the first one."""
-    job = view.job
-    live = [pod for pod in view.live() if not _stands_still(pod)]
-    if live or job is None or view.pods or job["metadata"]["uid"] in view.gone:
-        return bool(live)
-    conditions = (job.get("status") or {}).get("conditions") or ()
-    return not any(c.get("type") in ("Complete", "Failed") for c in conditions)
-
-
-def _stands_still(pod: Object) -> bool:
-    """Whether all of a pod's containers have ended: its phase says so a moment later."""
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    return bool(statuses) and all((s.get("state") or {}).get("terminated") for s in statuses)
-
-
-def _same(found: Object, body: Object) -> bool:
-    """Whether a Job is the one that would have been created: ours, of this very attempt."""
-    labels = found["metadata"].get("labels") or {}
-    return all(labels.get(k) == v for k, v in (body["metadata"].get("labels") or {}).items())
