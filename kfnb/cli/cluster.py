@@ -23,6 +23,8 @@ _OPTIONS = (
     ("--storage-class", "NAME", "The class of a claim that is made for the store."),
     ("--storage-size", "SIZE", "The size of a claim that is made for the store [10Gi]."),
     ("--service-account", "NAME", "The service account of the steps' pods."),
+    ("--driver", "WHERE", "What conducts the run: auto, cluster or here [auto]."),
+    ("--driver-service-account", "NAME", "The drivers' service account [kfnb-driver]."),
     ("--priority-class", "NAME", "The priority class of the steps' pods."),
 )
 _PAIRS = (

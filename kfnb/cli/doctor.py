@@ -33,11 +33,6 @@ Ends with 4 if something is missing that runs need. No Secret is ever read."""
 )
 @with_target
 @click.option(
-    "--driver-service-account",
-    metavar="NAME",
-    help="Kubernetes: The service account of drivers [default: kfnb-driver].",
-)
-@click.option(
     "--fix",
     is_flag=True,
     help="Make what is missing and may be made: the drivers' service account and its Role, the "
@@ -47,7 +42,6 @@ Ends with 4 if something is missing that runs need. No Secret is ever read."""
 def doctor(
     notebook: str | None,
     target: str,
-    driver_service_account: str | None,
     fix: bool,
     as_json: bool,
     **said: Any,
@@ -59,9 +53,8 @@ def doctor(
 
     del target
     pipeline = read(notebook) if notebook is not None else None
-    options = {**target_options(said), "driver_service_account": driver_service_account}
     missing = 0
-    for found in examine(target_of(pipeline, options), pipeline=pipeline, fix=fix):
+    for found in examine(target_of(pipeline, target_options(said)), pipeline=pipeline, fix=fix):
         missing += found.status == "missing"
         if as_json:
             click.echo(json.dumps(dataclasses.asdict(found)))

@@ -24,7 +24,9 @@ class Target:
     ``store`` is ``s3://BUCKET/PREFIX`` or ``pvc:CLAIM[/PATH]``; ``store_endpoint`` is what
     pods use, ``store_client_endpoint`` what this machine uses. ``store_secret`` names a Secret
     with the pods' ``AWS_*`` variables. Tolerations, affinity and security context are as in a
-    pod's specification. ``ttl`` is how many seconds a Job stays after its end. ``steps`` has
+    pod's specification. ``driver`` says where the driver is: ``cluster``, ``here``, or ``auto``
+    (in the cluster where its service account is). ``ttl`` is how many seconds a Job stays after
+    its end. ``steps`` has
     what differs for single steps, by their names: see :data:`STEP_OPTIONS`.
     """
 
@@ -41,6 +43,7 @@ class Target:
     storage_size: str = "10Gi"
     service_account: str | None = None
     driver_service_account: str = "kfnb-driver"
+    driver: str = "auto"
     node_selector: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Any, ...] = ()
     affinity: Mapping[str, Any] = field(default_factory=dict)
@@ -152,7 +155,10 @@ _LISTS = {"image_pull_secrets", "tolerations", "files"}
 _TABLES = {"node_selector", "affinity", "labels", "annotations", "security_context", "steps"}
 _TEXTS = {"node_selector", "labels", "annotations"}
 _ADDED = {"node_selector", "labels", "annotations", "security_context", "steps"}
-_CHOICES = {"image_pull_policy": ("Always", "IfNotPresent", "Never")}
+_CHOICES = {
+    "driver": ("auto", "cluster", "here"),
+    "image_pull_policy": ("Always", "IfNotPresent", "Never"),
+}
 # As Kubernetes wants them:
 # https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set
 _PREFIX = r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"

@@ -15,6 +15,14 @@ class Refused(InfrastructureError):  # noqa: N818 (what the store does, not a mi
     """The store says no, or what it has is of no use: asking again does not help."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A key's size in bytes, and when it was written, in seconds since the epoch."""
+
+    size: int
+    written: float
+
+
 class Remote(Protocol):
     """A flat store of small records and big blobs by key.
 
@@ -51,6 +59,9 @@ class Remote(Protocol):
 
     def list(self, prefix: str) -> list[str]:
         """List the keys that begin with ``prefix``, sorted."""
+
+    def found(self, prefix: str) -> dict[str, Kept]:
+        """List the keys that begin with ``prefix``, each with its size and age."""
 
     def delete(self, key: str) -> None:
         """Remove a key if it is there."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kfnb.errors import InfrastructureError
 from kfnb.store import disk
-from kfnb.store.remote.base import check_key
+from kfnb.store.remote.base import Kept, check_key
 
 _TEMPORARY = ".part-"
 
@@ -114,6 +114,15 @@ class FolderRemote:
                 if key.startswith(prefix) and not name.startswith(_TEMPORARY):
                     found.append(key)
         return sorted(found)
+
+    def found(self, prefix: str) -> dict[str, Kept]:
+        """List the keys that begin with ``prefix``, each with its size and age."""
+        found = {}
+        for key in self.list(prefix):
+            with contextlib.suppress(FileNotFoundError):
+                about = (self.root / key).stat()
+                found[key] = Kept(about.st_size, about.st_mtime)
+        return found
 
     def delete(self, key: str) -> None:
         """Remove a key if it is there."""

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.store import disk
-from kfnb.store.remote.base import Refused, StoreAddress, check_key
+from kfnb.store.remote.base import Kept, Refused, StoreAddress, check_key
 
 T = TypeVar("T")
 
@@ -123,6 +123,23 @@ class S3Remote:
             return []
         keys = (str(one).removeprefix(self._top).lstrip("/") for one in found)
         return sorted(key for key in keys if key and key.startswith(prefix))
+
+    def found(self, prefix: str) -> dict[str, Kept]:
+        """List the keys that begin with ``prefix``, each with its size and age."""
+        folder, _, _ = prefix.rpartition("/")
+        path = f"{self._top}/{folder}" if folder else self._top
+        try:
+            listed = self._try(lambda: self._fs.find(path, detail=True), prefix)
+        except FileNotFoundError:
+            return {}
+        found = {
+            str(one).removeprefix(self._top).lstrip("/"): Kept(
+                int(about["size"]), about["LastModified"].timestamp()
+            )
+            for one, about in listed.items()
+            if about.get("type") == "file" and "LastModified" in about
+        }
+        return {key: kept for key, kept in found.items() if key and key.startswith(prefix)}
 
     def delete(self, key: str) -> None:
         """Remove a key if it is there."""
