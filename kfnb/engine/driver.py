@@ -26,7 +26,7 @@ from kfnb.engine.events import Event
 from kfnb.engine.failures import Limits
 from kfnb.engine.feed import Feed, clean
 from kfnb.engine.files import FileChanged
-from kfnb.engine.journal import Journal
+from kfnb.engine.journal import Journal, JournalBusy
 from kfnb.engine.orders import HASH_SEED, Site, step_order
 from kfnb.engine.plan import Plan
 from kfnb.engine.results import failure, load_run, own_manifest, success
@@ -85,6 +85,7 @@ class Driver:
         self._engine = replay(self._plan, journal.events)
         place = place or _here(self._pipeline, run)
         self._store = place.store
+        self._outlives = place.outlives
         self._bell = Doorbell(run)
         self._site = Site(
             run=run,
@@ -134,8 +135,11 @@ class Driver:
                         self._collect()
                     self._heed_requests()
                 self._reap(selector)
+            except JournalBusy:
+                raise  # what executes is another driver's now
             except (KfnbError, OSError):
-                self._give_up(selector)
+                if not self._outlives:
+                    self._give_up(selector)
                 raise
             finally:
                 self._bell.close()
@@ -181,6 +185,8 @@ class Driver:
                 return
 
     def _carry_out(self, command: Command) -> None:
+        if not isinstance(command, Wake):
+            self._journal.confirm()
         if isinstance(command, Record):
             self._write(command.type, command.step, command.data, index=command.index)
         elif isinstance(command, Prepare):
@@ -300,6 +306,7 @@ class Driver:
             waits.append(self._wake - self._now())
         selector.select(max(0.0, min(w for w in waits if w is not None)))
         self._bell.answer()
+        self._journal.confirm()
 
     def _collect(self) -> None:
         """Take in what attempts report and which of them have ended."""

@@ -52,7 +52,8 @@ class Place:
 
     ``workdir`` is what the driver sees of the notebook's folder; ``restores`` says whether
     files that steps wrote belong back into it. ``images`` and ``inside`` are as in
-    :class:`~kfnb.engine.orders.Site`.
+    :class:`~kfnb.engine.orders.Site`. ``outlives`` says whether attempts go on without a driver
+    until the next one finds them.
     """
 
     store: Store
@@ -60,6 +61,7 @@ class Place:
     restores: bool = True
     images: Mapping[str, str] = field(default_factory=dict)
     inside: Inside | None = None
+    outlives: bool = False
 
 
 class Runner(Protocol):
