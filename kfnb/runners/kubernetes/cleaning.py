@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder, runs_folder
 from kfnb.runners.kubernetes import names
 from kfnb.runners.kubernetes.calls import Cluster
@@ -23,6 +24,7 @@ from kfnb.store.manifest import Failure, Manifest
 from kfnb.store.remote.base import Kept, Remote
 
 Object = Mapping[str, Any]
+T = TypeVar("T")
 
 YOUNG = 86_400.0
 """Seconds for which what nobody is known to need stays."""
@@ -192,10 +194,23 @@ def _unused(
 
 def _manifest(remote: Remote, key: str) -> set[str]:
     data = remote.get(key)
-    return set() if data is None else set(Manifest.from_json(data).blobs())
+    return set() if data is None else set(_read(Manifest.from_json, data, key).blobs())
 
 
 def _failed(remote: Remote, key: str) -> set[str]:
     data = remote.get(key)
-    failure = None if data is None else Failure.from_json(data)
-    return {name for name in (failure.executed, failure.log) if name} if failure else set()
+    if data is None:
+        return set()
+    failure = _read(Failure.from_json, data, key)
+    return {name for name in (failure.executed, failure.log) if name}
+
+
+def _read(parse: Callable[[bytes], T], data: bytes, key: str) -> T:
+    """Read a record; one that cannot be read may refer to anything, so nothing is removed."""
+    try:
+        return parse(data)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InfrastructureError(
+            f"The record {key} of the store cannot be read, so that it is not known which values "
+            "are needed; nothing was removed. Clean with the kfnb that wrote it, or remove it."
+        ) from error
