@@ -148,7 +148,8 @@ class Transport:
             )  # fmt: skip
         except (HTTPError, OSError) as error:
             cause = error.reason if isinstance(error, MaxRetryError) else error
-            untrusted = isinstance(cause, SSLError)
+            # A connection that ends while it is made is no matter of trust: a server that starts.
+            untrusted = isinstance(cause, SSLError) and "CERTIFICATE_VERIFY" in str(cause)
             hint = " The kubeconfig's certificate authority does not fit." if untrusted else ""
             raise ApiError(
                 f"{self.host} does not answer: {_words(error)}.{hint}", passing=not untrusted
