@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import socket
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kfnb.runners.kubernetes import calls, watch
-from kfnb.runners.kubernetes.transport import LONGEST_WAIT, TRIES
+from kfnb.runners.kubernetes.transport import LONGEST_WAIT, TRIES, ApiError
 from kfnb.runners.kubernetes.watch import Watcher
 from kfnb.runners.launch import request_stop
 from kfnb.store import Failure, failed_key
@@ -445,3 +448,28 @@ def test_what_came_live_is_not_asked_for_again(tmp_path: Path) -> None:
         assert made.drive() == "succeeded"
         assert not [prefix for prefix in asked if "events/" in prefix]
         assert [e.step for e in events(made.run, "StepSucceeded")] == ["a", "b", "c"]
+
+
+def test_a_server_that_ends_connections_while_they_are_made_is_asked_again(tmp_path: Path) -> None:
+    """As the port of one that is being started does; that is no matter of certificates."""
+    waits: list[float] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def refuse() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    connection.recv(1)
+                    connection.close()
+
+        threading.Thread(target=refuse, daemon=True).start()
+        with ApiServer() as server:
+            path = server.kubeconfig(tmp_path)
+        address = f"https://127.0.0.1:{listening.getsockname()[1]}"
+        path.write_text(path.read_text().replace(server.url, address))
+        with pytest.raises(ApiError) as caught:
+            connected(path, sleep=waits.append).list("Job")
+        assert caught.value.passing
+        assert "certificate authority" not in str(caught.value)
+        assert len(waits) == TRIES - 1
+        listening.shutdown(socket.SHUT_RDWR)
