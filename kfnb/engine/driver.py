@@ -86,6 +86,7 @@ class Driver:
         place = place or _here(self._pipeline, run)
         self._store = place.store
         self._outlives = place.outlives
+        self._inbox = place.inbox
         self._bell = Doorbell(run)
         self._site = Site(
             run=run,
@@ -378,6 +379,8 @@ class Driver:
 
     def _heed_requests(self) -> None:
         """Carry out what people asked for; asking for the end of an ended run does nothing."""
+        if self._inbox is not None:
+            self._inbox()
         for request in control.requests(self._run):
             if request.type == "resume":
                 self._write("RunResumed", data=request.data)

@@ -135,6 +135,8 @@ class SegmentJournal(Journal):
     def confirm(self) -> None:
         """Make sure that no other driver has taken over, if that was not seen just now.
 
+        What waits to be durable is then.
+
         Raises
         ------
         JournalLost
@@ -144,7 +146,9 @@ class SegmentJournal(Journal):
         # Both ways of the clock count: a set clock must not make an old certainty young.
         if abs(self._clock() - self._sure) < FRESH:
             return
-        if self._remote.size(_key(self.run, self._stored + 1)) is not None:
+        if self._waiting:
+            self.sync()
+        elif self._remote.size(_key(self.run, self._stored + 1)) is not None:
             self._lose()
         self._sure = self._clock()
 

@@ -213,3 +213,16 @@ def test_followers_of_one_folder_do_not_disturb_each_other(remote, tmp_path):
         assert [e.data["word"] for e in read(path)] == ["x", "y"]
         # The driver of this machine writes its own.
         assert not follow_segments(remote, "r", tmp_path / "a" / "journal.jsonl")
+
+
+def test_progress_is_durable_soon(remote, tmp_path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(segments.clock, "time", lambda: now[0])
+    with journal(remote, tmp_path / "a") as one:
+        say(one, "a", durable=False)
+        one.confirm()
+        assert one.waiting
+        now[0] += segments.FRESH
+        one.confirm()
+        assert not one.waiting
+    assert history(remote) == [(1, "a")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes import manifests, names
 from kfnb.runners.kubernetes.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.config import TARGET, Target
+from kfnb.runners.kubernetes.fence import Fenced
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
 from kfnb.step.fetching import unpack
 from kfnb.step.order import StepOrder
@@ -31,9 +32,21 @@ PARALLEL = 20
 
 @contextmanager
 def opened(
-    run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]
+    run: RunFolder,
+    pipeline: Pipeline,
+    about: Mapping[str, Any],
+    *,
+    store: MirroredStore,
+    fence: Callable[[], None],
 ) -> Iterator[tuple[KubernetesRunner, Place, Workspace]]:
     """Connect to the run's cluster and store; what watches there ends with the context.
+
+    Parameters
+    ----------
+    store
+        The run's store, as :func:`store_of` opens it.
+    fence
+        Called before each change of the cluster; raises where that is another driver's.
 
     Raises
     ------
@@ -44,7 +57,6 @@ def opened(
     """
     target = Target.from_plain(about.get(TARGET) or {})
     workspace = Workspace(target, run)
-    store = store_of(target)
     code = workspace.code_key(store.remote)
     owner = workspace.owner(pipeline)
     workdir = _unpacked(run)
@@ -63,7 +75,7 @@ def opened(
 
     runner = KubernetesRunner(
         run,
-        writes=workspace.cluster,
+        writes=Fenced(workspace.cluster, fence),
         reads=workspace.cluster,
         remote=store.remote,
         store=store,
