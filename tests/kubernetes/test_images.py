@@ -52,7 +52,9 @@ def test_doctor_says_that_the_registry_asks_for_a_password(desk, node):
 
 @pytest.mark.parametrize("package", ["kfnb", "ipykernel"])
 def test_an_image_that_lacks_a_package_is_explained_with_what_to_install(desk, node, package):
-    desk.image = pushed(node, images.without(package, print))
+    image = images.without(package, print)
+    desk.image = pushed(node, image)
+    image.archive.unlink()  # half a gigabyte, and soon made again
     said = desk.kfnb("doctor", *desk.options, code=4)
     assert f"but no {package}. Add to its Dockerfile: RUN pip install {package}" in said
     desk.run(desk.notebook(("step:a", "print(1)")), code=1)
