@@ -1,11 +1,11 @@
-"""The runs of this machine: by id, by the beginning of one, by notebook, the latest."""
+"""The runs of this machine: by id, by the beginning of one, by name, by notebook, the latest."""
 
 from __future__ import annotations
 
 import difflib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +66,8 @@ def find_run(name: str | os.PathLike[str]) -> RunFolder:
     Parameters
     ----------
     name
-        A run's id, a beginning that only one id has, ``latest``, or a notebook's path
-        (its latest run).
+        A run's id, a beginning that only one id has, the name that only one run was given,
+        ``latest``, or a notebook's path (its latest run).
 
     Raises
     ------
@@ -90,10 +90,15 @@ def find_run(name: str | os.PathLike[str]) -> RunFolder:
     fitting = [run for run in known if text and run.id.startswith(text)]
     if len(fitting) == 1:
         return fitting[0]
+    named = [run for run in known if text and facts(run).get("name") == text]
+    if len(named) == 1:
+        return named[0]
+    if named:
+        raise UsageError(
+            f'{len(named)} runs are called "{text}": {_listed(named)}. Name one by id.'
+        )
     if fitting:
-        shown = ", ".join(run.id for run in fitting[:_SHOWN])
-        more = ", …" if len(fitting) > _SHOWN else ""
-        raise UsageError(f'"{text}" is the beginning of {len(fitting)} runs: {shown}{more}.')
+        raise UsageError(f'"{text}" is the beginning of {len(fitting)} runs: {_listed(fitting)}.')
     near = difflib.get_close_matches(text, [run.id for run in known], n=1)
     hint = f' Did you mean "{near[0]}"?' if near else " kfnb runs lists those that there are."
     raise UsageError(f'There is no run "{text}".{hint}')
@@ -102,6 +107,11 @@ def find_run(name: str | os.PathLike[str]) -> RunFolder:
 def absolute(path: str | os.PathLike[str]) -> str:
     """Return the path as runs note it: absolute, links resolved."""
     return os.path.realpath(Path(path).expanduser())
+
+
+def _listed(runs: Sequence[RunFolder]) -> str:
+    shown = ", ".join(run.id for run in runs[:_SHOWN])
+    return shown + (", …" if len(runs) > _SHOWN else "")
 
 
 def _is_path(text: str) -> bool:

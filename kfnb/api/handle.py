@@ -198,11 +198,15 @@ class Run:
 
     @property
     def duration(self) -> float | None:
-        """Seconds from creation to the end, or until now; None if it never began."""
+        """Seconds from creation to the end or until now, without pauses; None if it never began.
+
+        A pause is the time between an end and a resume.
+        """
         state = self._state()
         if state.started is None:
             return None
-        return (state.finished if state.finished is not None else time.time()) - self.created
+        end = state.finished if state.finished is not None else time.time()
+        return max(0.0, end - self.created - state.paused)
 
     @cached_property
     def steps(self) -> Mapping[str, StepRun]:
@@ -335,7 +339,7 @@ def open_run(id: str | os.PathLike[str]) -> Run:  # noqa: A002 (the public name)
     Parameters
     ----------
     id
-        A run's id, the unique beginning of one, ``"latest"``, or a notebook's path (its
+        A run's id, the unique beginning of one, its name, ``"latest"``, or a notebook's path (its
         latest run).
 
     Raises

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,15 +63,17 @@ def print_logs(
     int
         How many logs there were to print.
     """
+    from kfnb.cli.colours import writer
     from kfnb.draw import visible
 
+    write = writer()
     shown = 0
     for name in [step] if step is not None else view.pipeline.steps:
         path = view.attempt(name, attempt).log
         if path.is_file() and path.stat().st_size:
             if step is None:
                 click.echo(f"{chr(10) if shown else ''}==> {visible(name)} <==")
-            _copy(path, most)
+            _copy(path, most, write)
             shown += 1
     return shown
 
@@ -105,10 +107,13 @@ class _Printer:
     """Prints outputs in the order in which they came; several steps' lines are named."""
 
     def __init__(self, view: RunView, step: str | None) -> None:
+        from kfnb.cli.colours import writer
+
         self._view = view
         self._step = step
         self._attempts: dict[str, int] = {}
         self._rest: dict[str, str] = {}
+        self._out = writer()
 
     def show(self, events: Iterable[Event]) -> None:
         for event in events:
@@ -135,7 +140,7 @@ class _Printer:
 
     def _print(self, name: str, text: str) -> None:
         if self._step is not None:
-            sys.stdout.write(text)
+            self._out(text)
             return
         *lines, rest = (self._rest.get(name, "") + text).split("\n")
         self._rest[name] = rest
@@ -150,7 +155,7 @@ class _Printer:
         from kfnb.draw import visible
 
         before = visible(name)
-        sys.stdout.write("".join(f"{before} | {line}\n" for line in lines))
+        self._out("".join(f"{before} | {line}\n" for line in lines))
 
 
 def _slice(view: RunView, name: str, attempt: int, data: Mapping[str, Any]) -> str:
@@ -162,7 +167,7 @@ def _slice(view: RunView, name: str, attempt: int, data: Mapping[str, Any]) -> s
         return ""
 
 
-def _copy(path: Path, most: int | None) -> None:
+def _copy(path: Path, most: int | None, write: Callable[[str], object]) -> None:
     """Print a log as it is, a piece at a time: it may be large."""
     import codecs
 
@@ -173,9 +178,9 @@ def _copy(path: Path, most: int | None) -> None:
             file.seek(left if most and left > 0 else 0)
             if file.tell():
                 left += len(file.readline())
-                sys.stdout.write(f"[the first {left} bytes are left out: all is in {path}]\n")
+                write(f"[the first {left} bytes are left out: all is in {path}]\n")
             while data := file.read(_BLOCK):
-                sys.stdout.write(decoder.decode(data))
+                write(decoder.decode(data))
     except FileNotFoundError:
         return
     sys.stdout.flush()

@@ -49,7 +49,9 @@ def end_of(view: RunView) -> str:
     )
     begun = state.created or state.started
     end = state.finished if state.finished is not None else state.updated
-    took = f" in {duration(end - begun)}" if begun is not None and end is not None else ""
+    took = ""
+    if begun is not None and end is not None:
+        took = f" in {duration(max(0.0, end - begun - state.paused))}"
     return f"run {view.folder.id} {state.status}{took}: {counts or 'no steps'}"
 
 

@@ -7,6 +7,7 @@ shapes and escaped text only.
 
 from __future__ import annotations
 
+from kfnb.draw.chart import Curve, chart
 from kfnb.draw.dot import dot, short_reason, skeleton, svg
 from kfnb.draw.picture import picture
 from kfnb.draw.shape import cells_of, drawn_edges, layers, reason
@@ -16,8 +17,10 @@ from kfnb.draw.words import shortened, visible, width_of
 __all__ = [
     "ASCII",
     "UNICODE",
+    "Curve",
     "Line",
     "cells_of",
+    "chart",
     "dot",
     "drawn_edges",
     "layers",

@@ -33,8 +33,8 @@ _SQUARE, _IN_A_ROW = 12, 50
 _FONT = "system-ui,-apple-system,Segoe UI,Helvetica,Arial,sans-serif"
 
 # A plain value first: programs that know no variables (LaTeX's way to PDF) take that one.
-_FG = 'fill="#1f2328" style="fill:var(--jp-content-font-color1,#1f2328)"'
-_FG2 = 'fill="#59636e" style="fill:var(--jp-content-font-color2,#59636e)"'
+FG = 'fill="#1f2328" style="fill:var(--jp-content-font-color1,#1f2328)"'
+FG2 = 'fill="#59636e" style="fill:var(--jp-content-font-color2,#59636e)"'
 _BG = 'fill="#ffffff" style="fill:var(--jp-layout-color0,#ffffff)"'
 # A reason stands on its line: a rim of the page's colour keeps it readable.
 _ON_LINE = (
@@ -88,18 +88,33 @@ def picture(
         size, body = _field(pipeline, statuses)
     else:
         size, body = _graph(pipeline, statuses, notes or {}, drawn_edges(pipeline, more_edges))
-    lines = [shortened(visible(pipeline.name), _LONGEST_NAME * 2)]
+    return framed([pipeline.name, *captions], size, body, told=_told(pipeline, statuses))
+
+
+def framed(
+    texts: Sequence[str], size: tuple[float, float], body: Iterable[str], *, told: str
+) -> str:
+    """Put a drawing below lines of text, and make it an SVG.
+
+    Parameters
+    ----------
+    texts
+        A title, and sentences below it: which run, when it was so.
+    told
+        What the picture shows, for whoever cannot see it.
+    """
+    title, *captions = texts
+    lines = [shortened(visible(title), _LONGEST_NAME * 2)]
     for caption in captions:
         lines += wrap(visible(caption), _LONGEST_LINE, max_lines=_MOST_LINES, placeholder=" …")
     widest = max(pixels_of(text, _NAME) for text in lines) + 2 * _PAD
     width, top = max(size[0], widest), 10.0 + 18 * len(lines)
     height = top + size[1]
-    told = escape(_told(pipeline, statuses))
     return "".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" ',
             f'width="{_n(width)}" height="{_n(height)}" style="max-width:100%;height:auto" ',
-            f'role="img" aria-label="{told}" font-family="{_FONT}">',
+            f'role="img" aria-label="{escape(told)}" font-family="{_FONT}">',
             f'<rect width="100%" height="100%" rx="4" {_BG}/>',
             *_header(lines),
             f'<g transform="translate(0 {_n(top)})">',
@@ -120,8 +135,8 @@ def _told(pipeline: PipelineShape, statuses: Mapping[str, str] | None) -> str:
 
 def _header(lines: Sequence[str]) -> Iterator[str]:
     for n, line in enumerate(lines):
-        look = f'font-size="{_NAME + 1}" font-weight="600" {_FG}' if n == 0 else ""
-        look = look or f'font-size="{_SMALL + 1}" {_FG2}'
+        look = f'font-size="{_NAME + 1}" font-weight="600" {FG}' if n == 0 else ""
+        look = look or f'font-size="{_SMALL + 1}" {FG2}'
         yield f'<text x="{_n(_PAD)}" y="{20 + 18 * n}" {look}>{escape(line)}</text>'
 
 
@@ -267,9 +282,7 @@ def _field(
         told = f"{len(paths):,} steps" + ("" if statuses is None else f" {status}")
         y = bottom + 18 * row
         body.append(_glyph(status, (8, y + 4)) if statuses is not None else "")
-        body.append(
-            f'<text x="22" y="{y + 8}" font-size="{_SMALL + 1}" {_FG}>{escape(told)}</text>'
-        )
+        body.append(f'<text x="22" y="{y + 8}" font-size="{_SMALL + 1}" {FG}>{escape(told)}</text>')
     body.append("</g>")
     height = bottom + 18 * len(squares) + _PAD
     return (_IN_A_ROW * _SQUARE + 2 * _PAD, height), body

@@ -16,6 +16,7 @@ from kfnb.engine.events import Event
 from kfnb.engine.failures import Limits, delay, judge
 from kfnb.engine.findings import Finding, NewEdge, Stale
 from kfnb.engine.folding import fold_run, fold_step
+from kfnb.engine.leftovers import Leftovers
 from kfnb.engine.owed import Owed
 from kfnb.engine.plan import Plan
 from kfnb.engine.queues import Queues
@@ -46,6 +47,8 @@ class Engine:
         self._steps: list[StepState] = [self.state.steps[k] for k in plan.keys]
         self._bindings = Bindings(plan, self._phase)
         self._files = Files(lambda n: plan.keys[n][0], self._depends)
+        last = max((n for n in range(len(plan.keys)) if n != plan.exit), default=0)
+        self._leftovers = Leftovers(lambda n: plan.keys[n][0], last)
         self._extra: dict[int, set[int]] = {}
         self._extra_dependents: dict[int, list[int]] = {}
         self._owed = Owed()
@@ -101,11 +104,13 @@ class Engine:
             found = self._bindings.publish(n, event.data)
             begun = [seq for a, seq in step.begun.items() if a <= (event.attempt or 0)]
             found += self._files.finish(n, begun or [event.seq], event.seq, event.data)
+            found += self._leftovers.finish(n, event.data)
             self._heed(found)
         elif step.status not in OPEN:
             if before in DONE:
                 self._bindings.retract(n)
                 self._files.retract(n)
+                self._leftovers.retract(n)
                 for d in self._dependents(n):
                     self._unmet[d] += 1
             self._close(n)
@@ -204,6 +209,7 @@ class Engine:
         if last is not None and self._steps[last].status not in DONE:
             self._bindings.retract(last)
             self._files.retract(last)
+            self._leftovers.retract(last)
         self._index()
 
     def _index(self) -> None:

@@ -164,3 +164,25 @@ def file_written_twice(first: str, second: str, path: str) -> Said:
         f'Tag a cell of step "{second}" with after:{first}, or write to two files',
         (first, second),
     )
+
+
+def left_behind(step: str, what: str) -> Said:
+    """Say that a step set something in its process that later steps do not find in theirs."""
+    return Said(
+        "KFNB-W614",
+        f'step "{step}" calls something that sets {what}, which later steps do not see: each '
+        "executes in a process of its own",
+        "Call it in a setup cell (tag: imports), which every step executes",
+        (step,),
+    )
+
+
+def module_changed(writer: str, reader: str, path: str, names: str) -> Said:
+    """Say that a step changed globals of a module that a later step imports anew."""
+    return Said(
+        "KFNB-W615",
+        f'step "{writer}" changed {names} in the module {path}, which step "{reader}" imports '
+        "anew, without the change",
+        "Change it in a setup cell (tag: imports), or hand the value over in a variable",
+        (writer, reader),
+    )

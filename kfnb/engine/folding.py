@@ -23,10 +23,10 @@ def fold_run(state: RunState, event: Event) -> None:
     """Fold what an event says about the run as a whole."""
     state.run = state.run or event.run
     state.seq = event.seq
-    state.updated = event.time
     act = _RUN.get(event.type)
     if act is not None:
         act(state, event)
+    state.updated = event.time
 
 
 def _ready(step: StepState, event: Event) -> None:
@@ -157,6 +157,8 @@ def _driver(state: RunState, event: Event) -> None:
     if state.status == "pending":
         state.status = "running"
         state.started = event.time
+    elif not state.ended and state.updated is not None:
+        state.paused += max(0.0, event.time - state.updated)  # the driver before was lost
 
 
 def _resumed(state: RunState, event: Event) -> None:
@@ -164,6 +166,8 @@ def _resumed(state: RunState, event: Event) -> None:
     state.stops = 0
     state.stop_exit = False
     state.status = "running"
+    if state.finished is not None:
+        state.paused += max(0.0, event.time - state.finished)
     state.finished = state.error = None
     state.started = state.started or event.time
     for step in state.steps.values():

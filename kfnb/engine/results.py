@@ -75,6 +75,7 @@ def success(manifest: Manifest, key: str) -> dict[str, Any]:
         },
         "files_read": dict(manifest.files_read),
         "duration": manifest.duration,
+        **({"left": {k: list(v) for k, v in manifest.left.items()}} if manifest.left else {}),
     }
 
 

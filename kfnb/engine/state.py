@@ -146,6 +146,9 @@ class RunState:
         The exit step is to end as well: a stop came while it executed, or a second one.
     edges
         Dependencies found while the run went, by (source, target).
+    paused
+        Seconds in which nobody drove the run: between an end, or the loss of a driver, and the
+        going on.
     error
         What ``RunFinished`` says went wrong.
     """
@@ -161,6 +164,7 @@ class RunState:
     started: float | None = None
     finished: float | None = None
     updated: float | None = None
+    paused: float = 0.0
     driver: Mapping[str, Any] | None = None
     stops: int = 0
     stop_exit: bool = False

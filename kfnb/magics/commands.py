@@ -35,8 +35,8 @@ Examples:
 
 \b
 The commands act on the notebook as it is saved. A RUN is an id, the beginning of one,
-or latest; where none is said, it is the latest of this notebook. {name} stands for a
-variable of this kernel.
+its name if no other run has it, or latest; where none is said, it is the latest of this
+notebook. {name} stands for a variable of this kernel.
 """
 
 

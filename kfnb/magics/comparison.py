@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kfnb.api.handle import Run
+from kfnb.api.handle import Run, StepRun
 from kfnb.cli.common import duration, number
 from kfnb.draw import shortened, visible, width_of
 
@@ -54,8 +54,14 @@ def _rows(runs: Sequence[Run]) -> Iterator[Row]:
         found = [run.steps.get(name) for run in runs]
         # How long a step took is never the same, and a cached result is one all the same.
         ends = [step.status.replace("cached", "succeeded") if step else "" for step in found]
-        took = [f"{s.status} {duration(s.duration)}".rstrip() if s else "" for s in found]
+        took = [_ended(step) for step in found]
         yield Row(f"step {_cell(name)}", took, ends)
+
+
+def _ended(step: StepRun | None) -> str:
+    if step is None or step.status == "cached":  # what a cached step took, it took in another run
+        return step.status if step else ""
+    return f"{step.status} {duration(step.duration)}".rstrip()
 
 
 def _names(tables: Iterable[Iterable[str]]) -> list[str]:

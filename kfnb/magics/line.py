@@ -10,6 +10,7 @@ from kfnb.magics.session import Session
 from kfnb.magics.told import PipelineError
 
 _VARIABLE = re.compile(r"\{([^\W\d]\w*(?:\.[^\W\d]\w*)*)\}")
+_UNCLOSED = re.compile(r"\{([^\W\d]\w*(?:\.[^\W\d]\w*)*)$")
 
 
 def pipeline_magic(session: Session) -> Callable[[str], None]:
@@ -94,7 +95,15 @@ def parameter_value(text: str, variables: Mapping[str, Any]) -> tuple[bool, Any]
     tuple
         Whether it is a variable's value as it stands (``{name}`` alone), and that value; or
         the text with the variables in it put in.
+
+    Raises
+    ------
+    PipelineError
+        If there is no such variable, or its brace is not closed.
     """
+    torn = _UNCLOSED.search(text)
+    if torn is not None:
+        raise PipelineError(f'The brace in "{text}" is not closed: write {{{torn[1]}}}.')
     whole = _VARIABLE.fullmatch(text)
     if whole is not None:
         return True, variable(whole[1], variables)

@@ -18,12 +18,28 @@ if TYPE_CHECKING:
 _COLOURS = {"error": "var(--jp-error-color1, #c21f2c)", "warning": "var(--jp-warn-color1, #9a6700)"}
 _MARKS = {"error": "✗", "warning": "▲"}
 _SOURCE = 160
+_CLICK = (
+    "var d=document.getElementById('jupyter-config-data'),"
+    "b=d&&d.textContent.indexOf('notebookPage')>0&&this.closest('.jp-Notebook'),"
+    "c=b&&(b.querySelector('.jp-Cell[data-windowed-list-index=\"#\"]')"
+    "||b.querySelectorAll('.jp-Cell')[#]);"
+    "if(c){c.scrollIntoView({block:'center'});"
+    "event.preventDefault();event.stopImmediatePropagation()}"
+)
+"""What a click does in Notebook 7, which would open the notebook once more. Elsewhere the link
+leads: in JupyterLab, in an exported page."""
+_ONCE = frozenset(("KFNB-W215",))
 
 
 def show_problems(session: Session, pipeline: Pipeline) -> None:
-    """Show the diagnostics of a pipeline, if there are any."""
-    if pipeline.diagnostics:
-        show_diagnostics(session, pipeline, pipeline.diagnostics)
+    """Show the diagnostics of a pipeline, if there are any.
+
+    What is right as it is (a view in a cell of a step) is said once, and by ``check``.
+    """
+    found = [one for one in pipeline.diagnostics if one not in session.told]
+    session.told.update(one for one in found if one.code in _ONCE)
+    if found:
+        show_diagnostics(session, pipeline, found)
 
 
 def show_diagnostics(
@@ -43,7 +59,8 @@ def show_diagnostics(
         return
     leads_there = session.has_page and not opens_links_elsewhere()
     page = Path(pipeline.path or "").name if leads_there else None
-    shown = {"text/plain": text, "text/html": html(pipeline, found, head=head, page=page)}
+    written = html(pipeline, found, head=head, page=page, scrolls=session.has_page)
+    shown = {"text/plain": text, "text/html": written}
     session.display(shown, raw=True)
 
 
@@ -53,6 +70,7 @@ def html(
     *,
     head: str = "",
     page: str | None = None,
+    scrolls: bool = False,
 ) -> str:
     """Write diagnostics as HTML; whatever a notebook holds is text in it.
 
@@ -62,9 +80,11 @@ def html(
         File name of the notebook, for the links: JupyterLab takes ``NAME#cell-id=ID`` to the
         cell. None for an exported page, in which ``#cell-id=ID`` alone leads there, and where
         such a link would open the notebook once more.
+    scrolls
+        In Notebook 7, which knows no link to a cell, a click scrolls the notebook that is open.
     """
     parts = [f"<div><b>{escape(visible(head))}</b></div>"] if head else []
-    parts += [_item(pipeline, found, page) for found in diagnostics]
+    parts += [_item(pipeline, found, page, scrolls=scrolls) for found in diagnostics]
     return f'<div class="kfnb-diagnostics">{"".join(parts)}</div>'
 
 
@@ -75,18 +95,22 @@ def summary(diagnostics: Sequence[Diagnostic]) -> str:
     return ", ".join(f"{n or 'no'} {what}{'' if n == 1 else 's'}" for n, what in counts)
 
 
-def cell_link(pipeline: Pipeline, cell: int, text: str, page: str | None) -> str:
+def cell_link(
+    pipeline: Pipeline, cell: int, text: str, page: str | None, *, scrolls: bool = False
+) -> str:
     """Link a text to a cell of the notebook."""
     target = f"{quote(page) if page else ''}#cell-id={quote(pipeline.cells[cell].id)}"
-    return f'<a href="{escape(target)}">{escape(text)}</a>'
+    act = f' onclick="{escape(_CLICK.replace("#", str(cell)))}"' if scrolls else ""
+    return f'<a href="{escape(target)}"{act}>{escape(text)}</a>'
 
 
-def _item(pipeline: Pipeline, found: Diagnostic, page: str | None) -> str:
+def _item(pipeline: Pipeline, found: Diagnostic, page: str | None, *, scrolls: bool) -> str:
     colour = _COLOURS[found.severity]
     where = source = ""
     if found.cell is not None and 0 <= found.cell < len(pipeline.cells):
         line = f", line {found.line}" if found.line is not None else ""
-        where = f" {cell_link(pipeline, found.cell, f'cell {found.cell}{line}', page)}"
+        text = f"cell {found.cell}{line}"
+        where = f" {cell_link(pipeline, found.cell, text, page, scrolls=scrolls)}"
         source = _line(pipeline.cells[found.cell].source, found.line)
     return (
         f'<div style="border-left:3px solid {colour};padding:0 0 0 .6em;margin:.5em 0">'

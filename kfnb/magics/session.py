@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kfnb.home import RunFolder
     from kfnb.magics.unsaved import Executed
     from kfnb.magics.whereabouts import Place
-    from kfnb.pipeline import Pipeline
+    from kfnb.pipeline import Diagnostic, Pipeline
 
 _KEPT = 2000
 
@@ -33,6 +33,8 @@ class Session:
         self.shell = shell
         self._executed: deque[Executed] = deque(maxlen=_KEPT)
         self._said: Path | None = None
+        self.told: set[Diagnostic] = set()
+        """What was told of a notebook and is not worth telling twice."""
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -142,10 +144,14 @@ class Session:
     # Showing
 
     def note(self, text: str) -> None:
-        """Tell something beside what was asked for."""
+        """Tell something beside what was asked for.
+
+        A notebook shows the standard error as a failure.
+        """
         from kfnb.draw import visible
 
-        print("\n".join(visible(line) for line in text.split("\n")), file=sys.stderr)
+        place = sys.stdout if self.in_notebook else sys.stderr
+        print("\n".join(visible(line) for line in text.split("\n")), file=place)
 
     def view(self, what: Any, **options: Any) -> Any:
         """Make a widget; None where there is none to be had."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from kfnb.magics.told import PipelineError
 from kfnb.notebook.claims import Claim
-from kfnb.notebook.magic import FLAGS, claim_of, split_words
+from kfnb.notebook.magic import FLAGS, below_a_magic, claim_of, split_words
 from kfnb.notebook.transform import step_line, without_step_line
 
 _HELP = frozenset(("-h", "--help"))
@@ -34,11 +34,11 @@ def as_comment(lines: list[str]) -> list[str]:
     source = "".join(lines)
     line = step_line(source)
     if line is None:
-        return lines
+        # Below another magic the line would be taken for a comment of its cell.
+        return lines if below_a_magic(source) is None else [_refusal("", source)]
     if _asks_for_help(line) or _wrong(line) is not None:
         # IPython would not call a cell magic without a body.
-        words = line.removeprefix("%%step").strip()
-        return [f"get_ipython().run_cell_magic('step', {words!r}, {source!r})\n"]
+        return [_refusal(line.removeprefix("%%step").strip(), source)]
     made = without_step_line(source).splitlines(keepends=True)
     top = next(n for n, text in enumerate(made) if text.strip()) + 1
     while top < len(made) and not made[top].strip():
@@ -48,6 +48,10 @@ def as_comment(lines: list[str]) -> list[str]:
 
         made[top:] = cell_magic(made[top:])
     return made
+
+
+def _refusal(words: str, source: str) -> str:
+    return f"get_ipython().run_cell_magic('step', {words!r}, {source!r})\n"
 
 
 # IPython asks whether a cell is complete without such ones: a cell magic in a terminal is
@@ -60,9 +64,10 @@ def step_magic(shell: Any) -> Callable[[str, str], None]:
 
     def step(line: str, cell: str) -> None:
         if _asks_for_help(f"%%step {line}"):
-            print(described.parser.format_help())
+            # IPython writes it for a page of documentation, which begins a block with "::".
+            print(described.parser.format_help().removeprefix("::\n\n"))
             return
-        wrong = _wrong(f"%%step {line}")
+        wrong = _above(cell) or _wrong(f"%%step {line}")
         if wrong is not None:
             raise PipelineError(wrong)
         _execute(shell, line, cell)
@@ -100,6 +105,17 @@ def _wrong(line: str) -> str | None:
     ]
     said = "; ".join(problems)
     return f"The %%step line cannot be understood: {said}. {claim.problems[0].remedy}"
+
+
+def _above(cell: str) -> str | None:
+    """Say that another magic stands above the line; None if none does."""
+    if below_a_magic(cell) is None:
+        return None
+    other = cell.split(maxsplit=1)[0]
+    return (
+        "A %%step line declares a step only on top of its cell: move it to the first line, "
+        f"above {other}."
+    )
 
 
 def _execute(shell: Any, line: str, cell: str) -> None:

@@ -24,7 +24,7 @@ def joined_claim(cell: Cell, cell_metadata: Mapping[str, Any], found: list[Diagn
         return claim
     line = magic.misplaced(cell.source)
     # In a text (a docstring, a %%writefile) the line means nothing.
-    if line is not None and _is_code(cell, line):
+    if line is not None and (_is_code(cell, line) or magic.below_a_magic(cell.source)):
         found.append(
             make(
                 "KFNB-E219",

@@ -44,6 +44,8 @@ USAGE = (
     "%%step NAME [--after A,B] [--changes X] [--image I] [--cpu C] [--memory M] [--gpu G] "
     "[--retries N] [--timeout 30m] [--cache | --no-cache]"
 )
+_TEXTS = frozenset(("writefile", "file", "html", "markdown", "latex", "svg", "javascript", "js"))
+"""Cell magics whose body is a text, in which a ``%%step`` line may be meant as one."""
 _FLAGS = frozenset(flag.name for flag in FLAGS if flag.metavar is None)
 _TAKES = {flag.name: flag.name[2:] for flag in FLAGS if flag.metavar is not None}
 
@@ -116,6 +118,19 @@ def misplaced(source: str) -> int | None:
     for number, line in enumerate(lines[top + 1 :], top + 2):
         if line.strip().split(" ")[0] == "%%step":
             return number
+    return None
+
+
+def below_a_magic(source: str) -> int | None:
+    """Find a ``%%step`` line (from 1) that stands right below other cell magics."""
+    for number, line in enumerate(source.split("\n"), 1):
+        if not line.strip():
+            continue
+        word = line.split()[0]
+        if word == "%%step":
+            return number if step_line(source) is None else None
+        if not word.startswith("%%") or word[2:] in _TEXTS:
+            return None
     return None
 
 

@@ -119,7 +119,22 @@ def shown(value: Any) -> str:
     """Write an entry's value for a sentence."""
     if isinstance(value, Secret):
         return f'"{value.name}:{value.key}"'
+    if isinstance(value, float):
+        return f'"{duration(value)}"'
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else f'"{value}"'
+
+
+def duration(total: float) -> str:
+    """Write seconds as a tag has them.
+
+    >>> duration(600.0), duration(5400.0), duration(90.0), duration(86400.0), duration(0.5)
+    ('10m', '1h30m', '1m30s', '1d', '0.5s')
+    """
+    parts, rest = [], total
+    for unit in ("d", "h", "m"):
+        number, rest = divmod(rest, _SECONDS[unit])
+        parts += [f"{number:g}{unit}"] if number else []
+    return "".join([*parts, *([f"{rest:g}s"] if rest or not parts else [])])
 
 
 def seconds(value: Any) -> float:

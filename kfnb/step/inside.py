@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfnb import metrics
 from kfnb.step.audit import FileAudit
+from kfnb.step.leftover import Leftover
 from kfnb.step.unseen import SetupWatch, own_threads
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Inside:
         self.folder = folder
         self.plan = plan
         self.audit = FileAudit(plan["workdir"])
+        self.leftover = Leftover(plan["workdir"])
         self.modules = frozenset(sys.modules)
         self.loaded: list[Loaded] = []
         self.given: dict[str, Any] = {}
@@ -73,6 +75,7 @@ def begin(order_path: str) -> None:
     _keep_all_outputs()
     inside = _inside[order_path] = Inside(folder, plan)
     inside.audit.start()
+    inside.leftover.start()
 
 
 def _keep_all_outputs() -> None:
@@ -96,6 +99,7 @@ def load_inputs(order_path: str) -> None:
     begin(order_path)
     inside = _inside[order_path]
     names = user_names()
+    inside.leftover.mark()
     if inside.plan["setup"]:
         inside.setup = SetupWatch(inside.plan["setup"], names, inside.plan["definitions"])
     if not inside.plan["bundles"]:
@@ -208,6 +212,7 @@ def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "not_numbers": not_numbers,
         "threads": own_threads(),
+        "left": inside.leftover.left(),
         "setup_changed": inside.setup.changed(names) if inside.setup is not None else [],
     }
 

@@ -97,6 +97,7 @@ def publish(
         log=log,
         duration=round(finished - done.started, 3),
         cells=tuple(CellTime(cell, duration) for cell, duration in done.durations),
+        left={key: tuple(names) for key, names in result["left"].items()},
     )
     key = manifest_key(order.run, order.step_id, index=order.index)
     store.create(key, manifest.to_json())

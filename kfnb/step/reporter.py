@@ -117,7 +117,7 @@ class EventReporter:
         data = output.get("data", {})
         kinds = {"execute_result": "result", "error": "error"}
         kind = kinds.get(str(output.get("output_type")), "display")
-        text = traceback_text(output) if kind == "error" else _joined(data.get("text/plain", ""))
+        text = coloured(output) if kind == "error" else _joined(data.get("text/plain", ""))
         if text and not text.endswith("\n"):
             text += "\n"
         if text and not self._at_line_start:
@@ -206,8 +206,17 @@ def plain_text(text: str) -> str:
 
 def traceback_text(error: Mapping[str, Any]) -> str:
     """Return the traceback of an error output as plain text."""
+    return plain_text(_traceback(error))
+
+
+def coloured(error: Mapping[str, Any]) -> str:
+    """Return the traceback of an error output with its colours; a terminal obeys nothing else."""
+    return _ANSI.sub(lambda found: found[0] if found[0][-1] == "m" else "", _traceback(error))
+
+
+def _traceback(error: Mapping[str, Any]) -> str:
     lines = error.get("traceback") or [f"{error.get('ename', '')}: {error.get('evalue', '')}"]
-    return plain_text("\n".join(lines))
+    return "\n".join(lines)
 
 
 def _joined(text: Any) -> str:

@@ -79,7 +79,9 @@ class Manifest:
     A folder in ``files_read`` ends with a slash and stands for the names that it held.
     ``files_written`` and ``files_read`` are keyed by the path relative to the
     notebook's folder, ``files_removed`` are those of earlier steps that this one
-    deleted; ``metrics`` holds ``[time, name, value, step or null]``.
+    deleted; ``metrics`` holds ``[time, name, value, step or null]``. ``left`` says what stays in
+    the step's process although later steps may want it: names of environment variables under
+    ``environment``, globals of a module under ``module:PATH``, and ``folder``.
     """
 
     run: str
@@ -105,6 +107,7 @@ class Manifest:
     duration: float = 0.0
     cells: tuple[CellTime, ...] = ()
     files_removed: tuple[str, ...] = ()
+    left: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:

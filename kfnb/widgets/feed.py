@@ -114,6 +114,7 @@ class Feed:
             "status": told["status"],
             "driver": told["driver"],
             "error": told["error"],
+            "paused": told["paused"],
             "steps": told["steps"],
             "edges": self._found(),
             "warnings": told["warnings"],
@@ -190,6 +191,7 @@ class Feed:
                 "status": run.status,
                 "driver": self.driver,
                 "error": error,
+                "paused": run.paused,
                 "steps": changed,
             }
             if found:

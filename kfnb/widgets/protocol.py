@@ -142,6 +142,8 @@ class State(TypedDict):
     status: str
     driver: str
     error: str | None
+    paused: float
+    """Seconds in which nobody drove the run: between an end and a resume."""
     steps: dict[str, StepState]
     metrics: list[Series]
     warnings: list[Json]
@@ -175,6 +177,7 @@ class _StateMessage(TypedDict):
     status: str
     driver: str
     error: str | None
+    paused: float
     steps: dict[str, StepState]
 
 

@@ -124,6 +124,7 @@ def state(view: RunView, *, driver: str, at: float, link: Link = no_link) -> pro
         "status": view.state.status,
         "driver": driver,
         "error": run_error(view.state),
+        "paused": view.state.paused,
         "steps": {
             id_: step_state(view, name, link=link) for name, id_ in ids(view.pipeline).items()
         },

@@ -8,13 +8,14 @@ the picture as long as it lives.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from kfnb import draw
 from kfnb.pipeline import Edge, Pipeline
-from kfnb.widgets import protocol
+from kfnb.widgets import protocol, snapshot
 from kfnb.widgets.feed import Feed
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -28,6 +29,7 @@ def bundle(
     model: str | None = None,
     why_still: str | None = None,
     live: bool = True,
+    metrics_of: Sequence[Feed] = (),
 ) -> dict[str, object]:
     """Give a view's forms by MIME type: always a picture and text.
 
@@ -43,16 +45,23 @@ def bundle(
         Why there is no live view, for people who could change that.
     live
         Something may come that this picture does not show yet.
+    metrics_of
+        The runs whose metrics the picture shows instead of the graph.
     """
     state = feed.state(time.time()) if feed is not None else None
     captions = _captions(feed, state, live=live)
+    for other in metrics_of[1:]:
+        captions += _captions(other, other.state(time.time()), live=live)
     if why_still is not None:
         captions.append(why_still)
-    svg = _picture(pipeline, feed, state, captions)
-    forms: dict[str, object] = {
-        "image/svg+xml": svg,
-        "text/plain": _text(pipeline, state, captions),
-    }
+    if metrics_of:
+        curves = _curves(metrics_of)
+        svg = draw.chart([pipeline.name, *captions], curves)
+        lines = (pipeline.name, *captions, *_values(curves))
+        text = "\n".join(draw.visible(line) for line in lines)
+    else:
+        svg, text = _picture(pipeline, feed, state, captions), _text(pipeline, state, captions)
+    forms: dict[str, object] = {"image/svg+xml": svg, "text/plain": text}
     if place is not None:
         still = f'<div class="kfnb-still">{svg}</div>'
         forms["text/html"] = f'<div data-kfnb-place="{escape(place)}">{still}</div>'
@@ -89,6 +98,45 @@ def _picture(
         ],
         captions=captions,
     )
+
+
+def _curves(feeds: Sequence[Feed]) -> list[draw.Curve]:
+    """Give the metrics of runs as lines, each named by what tells it from the others."""
+    found = [one for feed in feeds for one in snapshot.series(feed.view)]
+    logged: dict[str, set[str]] = {}
+    for one in found:
+        logged.setdefault(one["name"], set()).add(one["step"])
+    curves = []
+    for one in found:
+        run = f"{one['title']} · {one['run'][-4:]}" if one["title"] else one["run"]
+        words = [run] if len(feeds) > 1 else []
+        words += [one["step"]] if not words or len(logged[one["name"]]) > 1 else []
+        numbered = any(step is not None for _, step, _ in one["points"])
+        points = [
+            (float(n if step is None else step), _float(value))
+            for n, (_, step, value) in enumerate(one["points"])
+            if step is not None or not numbered
+        ]
+        curves.append(draw.Curve(one["name"], " · ".join(words), sorted(points, key=_x)))
+    return curves
+
+
+def _x(point: tuple[float, float]) -> float:
+    return point[0]
+
+
+def _float(value: object) -> float:
+    """Give a value as it was logged: what JSON has no form for is text."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _values(curves: Sequence[draw.Curve]) -> Iterator[str]:
+    for curve in curves:
+        last = f"{curve.points[-1][1]:.6g}" if curve.points else "–"
+        yield f"  {curve.metric} ({curve.label}): {last}"
 
 
 def _note(step: protocol.StepState) -> str:

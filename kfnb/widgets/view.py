@@ -17,6 +17,7 @@ from kfnb.widgets import bundle, front, protocol, snapshot, still
 from kfnb.widgets.cells import at_cell_end
 from kfnb.widgets.follower import FOLLOWER
 from kfnb.widgets.live import Live
+from kfnb.widgets.told import in_a_sentence
 
 if TYPE_CHECKING:
     from kfnb.widgets.model import Model
@@ -37,7 +38,7 @@ class PipelineView:
         A :class:`kfnb.Run`, a run's id (or the beginning of one, or ``"latest"``), the path of a
         notebook, or a :class:`kfnb.Pipeline`.
     compare
-        Other runs, whose metrics are drawn beside this one's.
+        Another run, or several, whose metrics are drawn beside this one's.
     tab
         What is shown first: ``dag``, ``table``, ``metrics``, ``logs``, ``outputs``, ``compare``.
     only
@@ -61,17 +62,18 @@ class PipelineView:
     <view of the pipeline 'train'>
     """
 
+    @in_a_sentence
     def __init__(
         self,
         what: What,
         *,
-        compare: Sequence[RunLike] = (),
+        compare: RunLike | Sequence[RunLike] = (),
         tab: str | None = None,
         only: str | None = None,
         step: str | None = None,
     ) -> None:
         self._run, self._read = _resolved(what)
-        others = [_opened(one) for one in compare]
+        others = [_opened(one) for one in _several(compare)]
         if others and self._run is None:
             raise UsageError("Runs are compared with a run: give one instead of a notebook.")
         runs = {run.id: run for run in (self._run, *others) if run is not None}
@@ -80,6 +82,7 @@ class PipelineView:
         self._shown = False
         self._in_place = False
         self._model: Model | None = None
+        self._only = only
         self._ui = _ui(tab=tab, only=only)
         self._ui["selected"] = None if step is None else _id(self.pipeline, step)
         self._ui["compare"] = list(runs) if others else []
@@ -95,6 +98,7 @@ class PipelineView:
         return self._read or self._live.pipeline
 
     @property
+    @in_a_sentence
     def widget(self) -> Any:
         """The widget, to be put into a box of ipywidgets.
 
@@ -158,6 +162,7 @@ class PipelineView:
                 place=self._place if model is not None and self._in_place else None,
                 model=model.model_id if model is not None and not self._in_place else None,
                 why_still=bundle.missing(),
+                metrics_of=self._live.feeds if self._only == "metrics" else (),
             )
 
     @cached_property
@@ -199,6 +204,7 @@ class PipelineView:
 class DagView(PipelineView):
     """The graph alone: a pipeline, or a run while it goes on."""
 
+    @in_a_sentence
     def __init__(self, what: What) -> None:
         super().__init__(what, only="dag")
 
@@ -206,6 +212,7 @@ class DagView(PipelineView):
 class StepTable(PipelineView):
     """The steps alone, as a table: status, progress, attempts, duration, and why."""
 
+    @in_a_sentence
     def __init__(self, what: What) -> None:
         super().__init__(what, only="table")
 
@@ -213,6 +220,7 @@ class StepTable(PipelineView):
 class MetricsView(PipelineView):
     """The metrics alone, of one or several runs in one chart."""
 
+    @in_a_sentence
     def __init__(self, run: RunLike, *more: RunLike) -> None:
         super().__init__(_opened(run), compare=more, only="metrics")
 
@@ -220,6 +228,7 @@ class MetricsView(PipelineView):
 class LogView(PipelineView):
     """What a step prints, alone."""
 
+    @in_a_sentence
     def __init__(self, run: RunLike, step: str | None = None) -> None:
         super().__init__(_opened(run), only="logs", step=step)
 
@@ -228,11 +237,22 @@ def _resolved(what: What) -> tuple[Run | None, Pipeline | None]:
     """Give the run that is meant, or the pipeline that was not run."""
     if isinstance(what, Pipeline):
         return None, what
-    if not isinstance(what, Run) and os.fspath(what).endswith(".ipynb"):
+    if isinstance(what, Run):
+        return what, None
+    if not isinstance(what, (str, os.PathLike)):
+        raise UsageError(
+            f"Give a run, its id, a notebook's path or a pipeline, not {type(what).__name__}."
+        )
+    path = os.fspath(what)
+    if path.endswith(".ipynb"):
         from kfnb.api.launch import read
 
-        return None, read(what)
-    return what if isinstance(what, Run) else _opened(os.fspath(what)), None
+        return None, read(path)
+    return _opened(path), None
+
+
+def _several(runs: RunLike | Sequence[RunLike]) -> Sequence[RunLike]:
+    return runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
 
 
 def _opened(run: RunLike) -> Run:
@@ -262,7 +282,7 @@ def _ui(*, tab: str | None, only: str | None) -> protocol.Ui:
 def _id(pipeline: Pipeline, step: str) -> str:
     from kfnb.api.launch import no_step
 
-    found = snapshot.ids(pipeline).get(step)
+    found = snapshot.ids(pipeline).get(str(step))
     if found is None:
-        raise UsageError(no_step(pipeline, step))
+        raise UsageError(no_step(pipeline, str(step)))
     return found

@@ -55,6 +55,25 @@ export function duration(seconds: number): string {
   return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
 }
 
+/** `10m`, `1h30m`, `90s` is `1m30s`: as the options of a step are written. */
+export function span(seconds: number): string {
+  let rest = seconds;
+  const parts = UNITS.map(([unit, size]) => {
+    const count = Math.floor(rest / size);
+    rest -= count * size;
+    return count > 0 ? `${count}${unit}` : '';
+  });
+  const tail = Number(rest.toFixed(3));
+  const whole = parts.join('');
+  return tail > 0 || whole === '' ? `${whole}${tail}s` : whole;
+}
+
+const UNITS = [
+  ['d', 86400],
+  ['h', 3600],
+  ['m', 60]
+] as const;
+
 function two(value: number): string {
   return String(value).padStart(2, '0');
 }

@@ -142,6 +142,8 @@ export interface State {
   /** "alive", "ended" or "lost since …". */
   readonly driver: string;
   readonly error: string | null;
+  /** Seconds in which nobody drove the run: between an end and a resume. */
+  readonly paused: number;
   readonly steps: StepStates;
   readonly metrics: readonly Series[];
   readonly warnings: readonly RunWarning[];
@@ -165,6 +167,7 @@ export interface StateMessage {
   readonly status: RunStatus;
   readonly driver: string;
   readonly error: string | null;
+  readonly paused: number;
   /** Only the steps that changed. */
   readonly steps: StepStates;
   readonly edges?: readonly GraphEdge[];

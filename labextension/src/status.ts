@@ -65,6 +65,11 @@ export function phrase(state: StepState, context: Context): string {
   return parts.filter(Boolean).join(' · ');
 }
 
+/** The seconds that a step took. What one from the cache took, it took in another run. */
+export function taken(state: StepState): number | null {
+  return state.status === 'cached' ? null : state.duration;
+}
+
 /** How much of a step is done, from 0 to 1; null where nobody knows. */
 export function fraction(state: StepState): number | null {
   const total = state.cells_total;

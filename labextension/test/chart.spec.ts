@@ -155,7 +155,7 @@ describe('the metrics chart', () => {
   });
 
   it('shows a point that is alone', () => {
-    shown(series('best', [0.5]));
+    shown(series('best', [0.5, 'nan']));
     expect(calls('arc').length).toBe(1);
     expect(calls('arc')[0]!.every(Number.isFinite)).toBe(true);
   });
@@ -180,10 +180,47 @@ describe('the metrics chart', () => {
   });
 
   it('takes a metric that was not there before', () => {
-    const chart = shown(series('loss', [1]));
-    chart.append([series('accuracy', [2])]);
+    const chart = shown(series('loss', [1, 2]));
+    chart.append([series('accuracy', [2, 3])]);
     expect(find('.kfnb-chart').dataset.series).toBe('2');
     expect(document.querySelectorAll('.kfnb-chart-area').length).toBe(2);
+  });
+});
+
+describe('a metric with one value', () => {
+  const rows = (): (string | null)[] =>
+    [...document.querySelectorAll('.kfnb-chart-singles li')].map(
+      ({ textContent }) => textContent
+    );
+
+  it('is a row of text, not a plot', () => {
+    shown(series('loss', [1, 2]), series('accuracy', [0.97]));
+    expect(rows()).toEqual(['accuracytrain0.97']);
+    expect(document.querySelectorAll('.kfnb-chart-area').length).toBe(1);
+    expect(range()).toEqual([0, 1]);
+  });
+
+  it('tells the runs apart', () => {
+    const run = (id: string, value: number): Series =>
+      series('accuracy', [value], { run: id });
+    const chart = shown(run('a', 0.9), run('b', 0.95));
+    expect(rows()).toEqual(['accuracya0.9b0.95']);
+    expect(find('.kfnb-chart-bar').hidden).toBe(true);
+    expect(find('.kfnb-chart-empty').hidden).toBe(true);
+    expect(
+      document.querySelectorAll('.kfnb-chart-singles .kfnb-chart-sample').length
+    ).toBe(2);
+    chart.setSeries([run('a', 0.8)]);
+    expect(rows()).toEqual(['accuracytrain0.8']);
+  });
+
+  it('becomes a line with the second', () => {
+    const chart = shown(series('loss', [1]));
+    chart.append([{ ...series('loss', []), points: [[1002, 1, 2]] }]);
+    paint();
+    expect(rows()).toEqual([]);
+    expect(calls('lineTo').length).toBeGreaterThan(0);
+    expect(range()).toEqual([0, 1]);
   });
 });
 

@@ -198,7 +198,9 @@ describe('runs beside each other', () => {
       null
     ]);
     expect(find('.kfnb-compare').textContent).not.toContain('Parameters');
+    // When a run was started tells it from the others; what is the same does not.
     expect(row('Started')).not.toBeNull();
+    expect([row('Status'), row('Duration')]).toEqual([null, null]);
     press('Only differences');
     expect(row('same')).toEqual(['2', '2']);
   });

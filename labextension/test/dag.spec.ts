@@ -253,3 +253,48 @@ describe('hostile names', () => {
     expectInert(dag.node);
   });
 });
+
+describe('an edge', () => {
+  const shown = (dag: DagView): string | null => {
+    const tip = dag.node.querySelector<HTMLElement>('.kfnb-reason')!;
+    return tip.hidden ? null : tip.textContent;
+  };
+  const line = (dag: DagView, id: string): SVGPathElement =>
+    dag.node.querySelector(`.kfnb-reasons [data-edge=${id}]`)!;
+
+  it('says why it is there where the mouse is', async () => {
+    const edges = DIAMOND.edges.map((edge, n) =>
+      n === 0 ? { ...edge, why: 'rows, file out.csv', found: true } : edge
+    );
+    const { dag } = await drawn({ ...DIAMOND, edges });
+    expect(shown(dag)).toBeNull();
+    const moved = new MouseEvent('pointermove', { bubbles: true });
+    line(dag, 'e0').dispatchEvent(moved);
+    expect(shown(dag)).toBe('load → splitrows, file out.csv (seen in the run)');
+    const pointed = dag.node.querySelector('.kfnb-pointed');
+    expect(pointed?.getAttribute('data-id')).toBe('e0');
+    line(dag, 'e0').parentElement!.dispatchEvent(
+      new MouseEvent('pointerleave')
+    );
+    expect(shown(dag)).toBeNull();
+    expect(dag.node.querySelector('.kfnb-pointed')).toBeNull();
+  });
+
+  it('is reached by Tab from its steps', async () => {
+    const { dag } = await drawn();
+    const reached = (): (string | null)[] =>
+      [...dag.node.querySelectorAll('.kfnb-reasons [tabindex="0"]')].map(one =>
+        one.getAttribute('data-edge')
+      );
+    expect(reached()).toEqual(['e0']);
+    dag.select('n1');
+    expect(reached()).toEqual(['e0', 'e1', 'e2']);
+    line(dag, 'e2').focus();
+    expect(shown(dag)).toBe('split → checkx1');
+    expect(line(dag, 'e2').getAttribute('aria-label')).toBe(
+      'split → check: x1'
+    );
+    line(dag, 'e2').blur();
+    expect(shown(dag)).toBeNull();
+  });
+});

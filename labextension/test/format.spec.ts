@@ -1,4 +1,4 @@
-import { bytes, cells, duration, visible } from '../src/format';
+import { bytes, cells, duration, span, visible } from '../src/format';
 
 const same = (text: string): string => text;
 
@@ -27,6 +27,18 @@ describe('duration', () => {
     [100 * 3600, '4 d 4 h']
   ])('%d seconds', (seconds, expected) => {
     expect(duration(seconds)).toBe(expected);
+  });
+});
+
+describe('span', () => {
+  it.each([
+    [600, '10m'],
+    [5400, '1h30m'],
+    [90, '1m30s'],
+    [86_400, '1d'],
+    [0.5, '0.5s']
+  ])('%d seconds', (seconds, expected) => {
+    expect(span(seconds)).toBe(expected);
   });
 });
 

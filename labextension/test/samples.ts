@@ -117,6 +117,7 @@ export function snapshot(
     status: 'running',
     driver: 'alive',
     error: null,
+    paused: 0,
     steps,
     metrics: [],
     warnings: [],

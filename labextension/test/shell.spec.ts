@@ -74,6 +74,32 @@ describe('the header', () => {
     ]);
   });
 
+  it('counts the time without the pause before a resume', () => {
+    const created = RUN.created;
+    const steps = { n0: state('succeeded', { finished: created + 100 }) };
+    const facts = { status: 'succeeded', driver: 'ended' } as const;
+    shown(new Told(DIAMOND, RUN, snapshot(steps, { ...facts, paused: 70 })));
+    expect(find('.kfnb-elapsed').textContent).toBe('30 s');
+  });
+
+  it('names all runs whose metrics are shown', () => {
+    const compare = [RUN.id, '20261124-svm1', '20261125-tree'];
+    const { source } = shown(
+      new Told(DIAMOND, RUN, snapshot(STEPS), { compare })
+    );
+    expect(find('.kfnb-others').textContent).toBe(
+      'with 20261124-svm1, 20261125-tree'
+    );
+    // Those of the first run alone would be taken for those of all.
+    expect(document.querySelector('.kfnb-parameter')).toBeNull();
+    const logged = { run: '20261124-svm1', title: 'slow', step: 'fit' };
+    source.say({
+      kind: 'metrics',
+      points: [{ ...logged, name: 'loss', points: [[1, 1, 1]] }]
+    });
+    expect(find('.kfnb-others').textContent).toContain('slow · svm1');
+  });
+
   it('stops a run only when one says so twice', () => {
     const { posted } = shown();
     button('Stop').click();
@@ -436,6 +462,19 @@ describe('warnings of the run', () => {
       '2 warnings of the run'
     );
     expect(document.querySelectorAll('.kfnb-findings li')).toHaveLength(2);
+  });
+});
+
+describe('the options of a step', () => {
+  it('are written as in the notebook', () => {
+    const nodes = DIAMOND.nodes.map(node => ({
+      ...node,
+      options: { timeout: 600, retries: 2 }
+    }));
+    shown(
+      new Told({ ...DIAMOND, nodes }, RUN, snapshot(STEPS), { selected: 'n1' })
+    );
+    expect(find('.kfnb-detail').textContent).toContain('timeout10mretries2');
   });
 });
 

@@ -21,7 +21,14 @@ TRAIN = [
 
 @pytest.mark.parametrize(
     "name",
-    ["kfnb", "kfnb.cli.common", "kfnb.draw.shape", "kfnb.draw.words", "kfnb.metrics"],
+    [
+        "kfnb",
+        "kfnb.cli.common",
+        "kfnb.draw.shape",
+        "kfnb.draw.words",
+        "kfnb.metrics",
+        "kfnb.notebook.options",
+    ],
 )
 def test_examples(name: str) -> None:
     failed, tried = doctest.testmod(importlib.import_module(name))

@@ -69,6 +69,24 @@ def test_outputs_errors_and_times() -> None:
     assert state.error is not None
 
 
+def test_the_time_between_an_end_and_a_resume_is_a_pause() -> None:
+    run = Driver(chain(2))
+    run.turn()
+    run.now += 5
+    run.fail("s0")
+    run.turn()
+    assert run.engine.state.ended
+    assert run.engine.state.paused == 0
+    run.now += 3600
+    run.emit("DriverStarted", data={"pid": 2})
+    run.emit("RunResumed")
+    assert run.engine.state.paused == 3600
+    # A driver that was lost, and the next one.
+    run.now += 60
+    run.emit("DriverStarted", data={"pid": 3})
+    assert run.engine.state.paused == 3660
+
+
 def test_edges_of_a_pair_are_one() -> None:
     run = Driver(chain(2))
     for names, files in ((["a"], []), (["a", "b"], ["f"])):

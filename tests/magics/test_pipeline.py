@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from types import SimpleNamespace
 
 import pytest
 
 import kfnb
+from kfnb.magics.session import Session
 
 CELLS = (
     ("skip", "%load_ext kfnb"),
@@ -61,6 +64,9 @@ def test_run_has_the_options_of_the_command_line():
         ("run -p divisr=3", 'no parameter "divisr". Did you mean "divisor"?'),
         ("run -p divisor=many", "divisor"),
         ("run -p divisor={nothing}", 'There is no variable "nothing" here'),
+        ("run -p divisor={divisor", 'The brace in "{divisor" is not closed: write {divisor}.'),
+        ("run -p label=at/{a.b", 'The brace in "at/{a.b" is not closed: write {a.b}.'),
+        ("run -p label={a.b", 'The brace in "{a.b" is not closed: write {a.b}.'),
         ("run -p divisor={numbers.size}", 'There is no variable "numbers" here'),
         ("run --from shar", 'no step "shar". Did you mean "share"?'),
         ("run --only shar", 'no step "shar". Did you mean "share"?'),
@@ -87,6 +93,18 @@ def test_run_has_the_options_of_the_command_line():
 def test_wrong_input_gets_a_sentence(said, desk, line, sentence):
     assert sentence in said.refused(f"%pipeline {line}")
     assert desk.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        ("PipelineView('nope')", 'There is no run "nope"'),
+        ("PipelineView(3)", "not int"),
+        ("LogView(3, 'train')", "a run or its id, not int"),
+    ],
+)
+def test_a_wrong_call_of_a_widget_gets_a_sentence_too(ipython, call, sentence):
+    assert sentence in ipython.refused(f"from kfnb.widgets import LogView, PipelineView\n{call}")
 
 
 def test_nothing_tells_which_notebook_is_meant(ipython, book):
@@ -129,6 +147,28 @@ def test_check_says_what_is_wrong_where_and_what_to_do(ipython, desk):
     assert "KFNB-E102" in refused.text
     assert "nothing was started" in refused.text
     assert desk.runs() == []
+
+
+def test_a_view_in_a_step_is_told_once_and_by_check(ipython, desk):
+    looking = "from kfnb.widgets import PipelineView\nPipelineView('latest')"
+    desk.notebook(("step:load", "rows = 1"), ("step:load", looking), name="view.ipynb")
+    assert "KFNB-W215" in ipython("%pipeline show --notebook view.ipynb").text
+    assert "KFNB-W215" not in ipython("%pipeline show").text
+    assert "KFNB-W215" in ipython("%pipeline check").text
+    # Another view is news.
+    desk.notebook(("step:load", "rows = 1"), ("", "rows"), ("", looking), name="view.ipynb")
+    assert "KFNB-W215" in ipython("%pipeline show").text
+
+
+@pytest.mark.parametrize(("kernel", "place"), [(object(), "out"), (None, "err")])
+def test_a_note_is_no_failure_in_a_notebook(capsys, kernel, place):
+    Session(SimpleNamespace(kernel=kernel)).note("x was bound here before.")
+    said = capsys.readouterr()
+    assert {"out": said.out, "err": said.err} == {
+        "out": "",
+        "err": "",
+        place: "x was bound here before.\n",
+    }
 
 
 def test_inside_a_step_it_does_nothing(ipython, book, monkeypatch, desk):
@@ -180,6 +220,8 @@ def test_run_and_what_comes_of_it(said, desk):
     compared = said("%pipeline compare").text
     assert "* parameter divisor" in compared
     assert "  step load" in compared
+    (cached,) = re.findall("step load .*", compared)
+    assert re.fullmatch(r"step load +cached +succeeded \d+\.\d s", cached), cached
     assert "one and the same run" in said.refused(f"%pipeline compare {run.id} {run.id}")
 
     # Values come into the kernel.

@@ -63,6 +63,15 @@ def test_links_lead_to_the_cell(desk):
     assert 'href="#cell-id=c0"' in html(pipeline, pipeline.diagnostics)
 
 
+def test_where_no_link_leads_to_a_cell_a_click_scrolls_there(desk):
+    path = desk.notebook(("step:a", "x = 1"), ("step:b", "print(missing)"))
+    pipeline = kfnb.read(path)
+    page = Page(html(pipeline, pipeline.diagnostics, scrolls=True))
+    (link,) = [given for tag, given in page.tags if tag == "a"]
+    assert link["href"] == "#cell-id=c1"
+    assert "querySelectorAll('.jp-Cell')[1]" in (link["onclick"] or "")
+
+
 def test_what_the_cells_do_not_have_is_not_linked():
     pipeline, found = made("x", "said")
     import dataclasses

@@ -87,10 +87,24 @@ def test_a_wrong_line_gets_a_sentence_and_executes_nothing(ipython, line, said, 
     assert "left" not in ipython.names
 
 
+@pytest.mark.parametrize("above", ["%%time", "\n%%capture out", "%%bash", "%%capture\n%%time"])
+def test_below_another_magic_it_gets_a_sentence_and_executes_nothing(ipython, above):
+    said = ipython.refused(f"{above}\n\n%%step load\nleft = 1")
+    assert f"above {above.split(maxsplit=1)[0]}." in said
+    assert "left" not in ipython.names
+
+
+def test_in_a_text_it_is_one(ipython):
+    assert ipython("%%writefile cell.txt\n%%step load\nleft = 1").ok
+    assert ipython('text = """\n%%step load\n"""').ok
+
+
 @pytest.mark.parametrize("asks", ["--help", "load -h", "load --help\nleft = 1"])
 def test_help_lists_all_flags(ipython, asks):
     typed = ipython(f"%%step {asks}")
     assert typed.ok
+    assert "::" not in typed.text
+    assert typed.text.lstrip().startswith("%%step")
     for flag in FLAGS:
         assert flag.name in typed.text
     assert "left" not in ipython.names

@@ -19,7 +19,7 @@ import pytest
 from kfnb.step import kernel
 from kfnb.step.control import Control, Stopped, cancelled_by_signals
 from kfnb.step.eventlog import EventLog, TextLog
-from kfnb.step.reporter import EventReporter
+from kfnb.step.reporter import EventReporter, coloured
 from kfnb.step.sampler import Sampler, children_usage, tree_sample, unshared
 
 
@@ -156,7 +156,7 @@ def test_printed_text_is_collected_and_keeps_its_order(tmp_path: Path) -> None:
     events.close()
     log.close()
     data = (tmp_path / "log.txt").read_bytes()
-    assert data.startswith(b"ab\rc\n42\nKeyError\nxxx")
+    assert data.startswith(b"ab\rc\n42\n\x1b[31mKeyError\x1b[0m\nxxx")
     found = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
     assert found[0]["data"] == {"cell": 4, "position": 2, "total": 2}
     outputs = [e["data"] for e in found if e["type"] == "CellOutput"]
@@ -173,3 +173,9 @@ def test_printed_text_is_collected_and_keeps_its_order(tmp_path: Path) -> None:
         data.decode()
     )
     assert found[-1]["data"]["ok"] is False
+
+
+def test_of_a_traceback_colours_are_kept_and_nothing_else_that_a_terminal_obeys() -> None:
+    said = "\x1b[31mOops\x1b[0m\x1b[2J\x1b]0;title\x07: \x1b[1;32mx\x1b[0m"
+    error = {"output_type": "error", "traceback": ["\x1b[0;31m---\x1b[0m", said]}
+    assert coloured(error) == ("\x1b[0;31m---\x1b[0m\n\x1b[31mOops\x1b[0m: \x1b[1;32mx\x1b[0m")

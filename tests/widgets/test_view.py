@@ -20,6 +20,7 @@ import kfnb
 from kfnb import widgets
 from kfnb.errors import UsageError
 from kfnb.pipeline import Edge
+from kfnb.runners import create_run
 from kfnb.widgets import bundle, front, still
 from kfnb.widgets.feed import Feed
 from tests.browser.hostile import CANARY, KNOWN, names
@@ -69,6 +70,15 @@ def test_a_run_by_itself_its_id_and_the_latest() -> None:
         assert repr(view) == f"<view of the run {run.id}>"
 
 
+def test_a_run_by_its_name_where_only_one_has_it() -> None:
+    runs = [create_run(pipeline(), name=name) for name in ("slow", "fast", "fast")]
+    assert widgets.PipelineView("slow").run.id == runs[0].id
+    assert kfnb.open_run("slow").id == runs[0].id
+    with pytest.raises(UsageError, match='2 runs are called "fast"') as raised:
+        widgets.PipelineView("fast")
+    assert all(run.id in str(raised.value) for run in runs[1:])
+
+
 def test_a_pipeline_by_itself_and_by_its_notebook(desk: Any) -> None:
     path = desk.notebook(("step:a", "x = 1"), ("step:b", "x"))
     for what in (path, str(path), kfnb.read(path)):
@@ -87,11 +97,18 @@ def test_a_pipeline_by_itself_and_by_its_notebook(desk: Any) -> None:
         (lambda run: widgets.PipelineView(run.pipeline, compare=[run]), "compared with a run"),
         (lambda run: widgets.LogView(run, "tran"), 'Did you mean "train"'),
         (lambda run: widgets.MetricsView(run.pipeline), "a run or its id, not Pipeline"),
+        (lambda run: widgets.PipelineView(3), "a notebook's path or a pipeline, not int"),
+        (lambda run: widgets.PipelineView(run, compare=3), "a run or its id, not int"),
+        (lambda run: widgets.PipelineView(run, compare="gone"), 'There is no run "gone"'),
+        (lambda run: widgets.PipelineView(run, tab=3), 'There is no tab "3"'),
+        (lambda run: widgets.PipelineView(run, step=["a"]), "no step"),
     ],
 )
 def test_what_is_wrong_gets_a_sentence(call: Any, said: str) -> None:
-    with pytest.raises(kfnb.KfnbError, match=re.escape(said)):
+    with pytest.raises(kfnb.KfnbError, match=re.escape(said)) as raised:
         call(run_of(*SUCCEEDED))
+    # IPython shows the sentence, and no traceback.
+    assert raised.value._render_traceback_() == [f"kfnb: {raised.value}"]
 
 
 def test_each_view_alone_opens_its_own_tab() -> None:
@@ -108,6 +125,7 @@ def test_each_view_alone_opens_its_own_tab() -> None:
     assert alone["logs"]._ui["selected"] == "n1"
     assert alone["metrics"]._ui["compare"] == [run.id, other.id]
     assert widgets.PipelineView(run, compare=[run, other])._ui["compare"] == [run.id, other.id]
+    assert widgets.PipelineView(run, compare=other)._ui["compare"] == [run.id, other.id]
     assert not widgets.PipelineView(run, tab="outputs")._ui["only"]
 
 
@@ -124,6 +142,22 @@ def test_without_a_kernel_there_are_a_picture_and_text() -> None:
     assert any(text.startswith("run 2") and text.endswith(": failed") for text in texts)
     assert "train: failed, cell 2" in forms["text/plain"]
     assert "report: skipped" in forms["text/plain"]
+
+
+def test_of_metrics_the_picture_is_a_chart_of_all_runs() -> None:
+    one, other = run_of(*SUCCEEDED), run_of(*FAILED)
+    forms = widgets.MetricsView(one, other)._repr_mimebundle_()
+    svg = forms["image/svg+xml"]
+    inert(svg)
+    for run in (one, other):
+        assert f"run {run.id}: {run.status}" in svg
+        assert f"<title>{run.id}: loss</title>" in svg or run is other  # one point: no line
+    assert "report" not in svg
+    assert f"loss ({one.id}): 0.25" in forms["text/plain"]
+    assert f"loss ({other.id}): 0.5" in forms["text/plain"]
+    # The whole view keeps the graph.
+    whole = widgets.PipelineView(one, compare=[other], tab="metrics")
+    assert "report" in whole._repr_mimebundle_()["image/svg+xml"]
 
 
 def test_of_a_run_that_goes_on_the_picture_says_when_it_was_so() -> None:

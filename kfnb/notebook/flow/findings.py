@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from kfnb.notebook.brought import bringing
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.flow.demand import Need
 from kfnb.notebook.flow.facts import Unknown, Walked
@@ -55,6 +56,7 @@ class Undefined:
         self.order = list(walked.facts)
         self.later = _binders(walked)
         self.skipped = _names_in(declared, sources)
+        self.cells = declared.document.cells
 
     def diagnostics(self, *, hidden: Iterable[tuple[int, str]]) -> Iterator[Diagnostic]:
         """Give one for each step and name; ``hidden`` (cell, name) are told otherwise."""
@@ -99,6 +101,12 @@ class Undefined:
         if unknown.missing.slot is not None:
             cells = ", ".join(map(str, sorted(unknown.missing.slot.cells)))
             return f"cell {cells} deletes", f'Bind "{name}" again before this cell.'
+        brought = bringing(name, self.cells[: unknown.cell + 1], self._of_step)
+        if brought is not None:
+            return (
+                f"only {brought[1]} in cell {brought[0]} brings, into a live kernel",
+                "Tag this cell skip if it is for looking: untagged it belongs to the step above.",
+            )
         later = self.later.get(name)
         if later is not None:
             return (
@@ -117,6 +125,14 @@ class Undefined:
             f'Did you mean "{near[0]}"?' if near else "Define it in a step before, or in setup."
         )
         return "no earlier step defines" if step is not None else "no earlier cell defines", remedy
+
+    def _of_step(self, command: str, step: str) -> Collection[str]:
+        """Names that a command brings of a whole step."""
+        facts = self.walked.facts.get(step)
+        if command == "load":
+            return facts.touched.keys() if facts is not None else ()
+        found = [facts] if facts is not None else [] if step else self.walked.facts.values()
+        return {name for one in found for name in one.reads}
 
     def _may_be_there(self, unknown: Unknown) -> bool:
         where = (unknown.cell, unknown.missing.line)

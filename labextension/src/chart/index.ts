@@ -6,6 +6,7 @@ import type { Series } from '../protocol';
 import { arrange, type Group } from './arrange';
 import { Legend } from './legend';
 import { inks } from './looks';
+import { isSingle, Singles } from './singles';
 import { Plot, type Handlers, type Settings } from './plot';
 import { NOTHING, union } from './decimate';
 import { axisName, read, snapped, Tip, type Reading } from './tip';
@@ -27,6 +28,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     const { trans } = context;
     this.tip = new Tip(context);
     this.values = new Values(context, () => [...this.tracks.values()]);
+    this.singles = new Singles(context);
     this.runs = new Legend(context, () => this.onToggle());
     this.runs.node.classList.replace('kfnb-chart-legend', 'kfnb-chart-runs');
     this.runs.node.setAttribute('aria-label', trans('Runs shown'));
@@ -36,6 +38,7 @@ export class MetricsChart implements Component, Handlers, Settings {
       this.toolbar(),
       this.empty,
       this.runs.node,
+      this.singles.node,
       this.plotsNode,
       this.values.node,
       this.tip.node
@@ -72,7 +75,7 @@ export class MetricsChart implements Component, Handlers, Settings {
   append(points: readonly Series[]): void {
     const known = this.tracks.size;
     this.add(points);
-    if (this.tracks.size !== known) {
+    if (this.tracks.size !== known || this.singles.grown) {
       this.rearrange();
     } else {
       this.update();
@@ -147,7 +150,10 @@ export class MetricsChart implements Component, Handlers, Settings {
   private rearrange(): void {
     const { groups, runs } = arrange([...this.tracks.values()]);
     const windows = new Map<string, Window>();
-    const plots = groups.map(group => this.plot(group, windows));
+    this.singles.set(groups.filter(isSingle));
+    const plots = groups
+      .filter(group => !isSingle(group))
+      .map(group => this.plot(group, windows));
     this.windows = windows;
     this.plots = new Map(plots.map(plot => [plot.name, plot]));
     plots.forEach(({ area }, n) => {
@@ -155,7 +161,7 @@ export class MetricsChart implements Component, Handlers, Settings {
       area.classList.toggle('kfnb-chart-plot', n === 0);
     });
     this.runs.set(runs);
-    const several = runs.length > 1 && plots.length > 1;
+    const several = runs.length > 1 && groups.length > 1;
     this.runs.node.hidden = !several;
     for (const { legend, entries } of plots) {
       // What the runs' own legend says needs no saying beside each plot.
@@ -200,12 +206,14 @@ export class MetricsChart implements Component, Handlers, Settings {
       );
     }
     const there = plots.length > 0;
-    this.empty.hidden = there;
-    this.values.node.hidden = this.bar.hidden = !there;
+    this.singles.update();
+    this.empty.hidden = there || this.singles.groups.length > 0;
+    this.bar.hidden = !there;
+    this.values.node.hidden = !this.empty.hidden;
     const [first] = plots;
     const { dataset } = this.node;
     dataset.series = String(
-      plots.reduce((sum, { shown }) => sum + shown.length, 0)
+      plots.reduce((sum, { shown }) => sum + shown.length, this.singles.shown)
     );
     if (first) {
       [dataset.xMin, dataset.xMax] = first.window.range.map(String);
@@ -324,6 +332,7 @@ export class MetricsChart implements Component, Handlers, Settings {
   private readonly select = h('select');
   private readonly empty = h('p', { class: 'kfnb-chart-empty' });
   private readonly plotsNode = h('div', { class: 'kfnb-chart-plots' });
+  private readonly singles: Singles;
   private readonly runs: Legend;
   private readonly values: Values;
   private readonly tip: Tip;

@@ -101,7 +101,7 @@ export class CompareView implements Component {
       type: 'text',
       spellcheck: 'false',
       autocomplete: 'off',
-      placeholder: trans('id or its beginning, or latest')
+      placeholder: trans('id, name or latest')
     });
     const add = h(
       'form',
@@ -140,7 +140,7 @@ export class CompareView implements Component {
     const kept = only
       ? all.map(section => ({
           ...section,
-          rows: section.rows.filter(row => row.differs || section.always)
+          rows: section.rows.filter(row => row.differs || row.always)
         }))
       : all;
     const focused = focusedNear(this.node);

@@ -20,13 +20,13 @@ export interface Row {
   readonly name: string;
   readonly cells: readonly Cell[];
   readonly differs: boolean;
+  /** Stays when only differences are shown: which run it is. */
+  readonly always?: boolean;
 }
 
 export interface Section {
   readonly title: string;
   readonly rows: readonly Row[];
-  /** Stays when only differences are shown: who a run is. */
-  readonly always: boolean;
 }
 
 interface Value {
@@ -43,18 +43,16 @@ export function sections(
 ): Section[] {
   const { trans } = context;
   const all: Section[] = [
-    { title: trans('Run'), rows: facts(runs, context), always: true },
+    { title: trans('Run'), rows: facts(runs, context) },
     {
       title: trans('Parameters'),
-      rows: values(runs.map(run => run.parameters)),
-      always: false
+      rows: values(runs.map(run => run.parameters))
     },
     {
       title: trans('Metrics (last value)'),
-      rows: values(runs.map(run => run.metrics)),
-      always: false
+      rows: values(runs.map(run => run.metrics))
     },
-    { title: trans('Steps'), rows: steps(runs, context), always: false }
+    { title: trans('Steps'), rows: steps(runs, context) }
   ];
   return all.filter(({ rows }) => rows.length > 0);
 }
@@ -68,12 +66,15 @@ function facts(runs: readonly ComparedRun[], context: Context): Row[] {
       status => ({ text: word(status, context), status })
     ),
     // When a run was started tells it from the others; that it differs tells nothing.
-    row(
-      trans('Started'),
-      runs.map(run => run.created),
-      created => ({ text: clock(created) }),
-      () => true
-    ),
+    {
+      ...row(
+        trans('Started'),
+        runs.map(run => run.created),
+        created => ({ text: clock(created) }),
+        () => true
+      ),
+      always: true
+    },
     row(
       trans('Duration'),
       runs.map(run => run.duration),

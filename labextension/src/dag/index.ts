@@ -6,6 +6,7 @@ import type { Graph, StepStates } from '../protocol';
 import { read, sized, type Geometry } from './geometry';
 import type { Layouter } from './layouter';
 import { placeholder } from './placeholder';
+import { Reasons } from './reasons';
 import { Scene } from './scene';
 import { heightFor, Viewport } from './viewport';
 import { Walk } from './walk';
@@ -43,6 +44,8 @@ export class DagView implements Component {
       this.canvas,
       this.tools()
     );
+    this.reasons = new Reasons(this.node, context);
+    this.node.append(this.reasons.tip);
     this.below.append(this.lines);
     this.canvas.append(this.ground);
     this.canvas.setAttribute(
@@ -137,9 +140,10 @@ export class DagView implements Component {
     scene.place(geometry);
     if (this.scene !== scene) {
       this.scene = scene;
-      fill(this.ground, scene.nodes);
+      fill(this.ground, scene.nodes, this.reasons.lines);
       fill(this.lines, scene.edges);
     }
+    this.reasons.set(scene);
     this.next = null;
     this.walk = new Walk(scene.boxes, scene.graph.edges);
     this.geometry = geometry;
@@ -326,6 +330,7 @@ export class DagView implements Component {
     }
     this.current = id;
     this.card(id)?.setAttribute('tabindex', '0');
+    this.reasons.rove(id);
   }
 
   private card(id: string): SVGGElement | null {
@@ -376,6 +381,7 @@ export class DagView implements Component {
   });
   private readonly ground = s('g');
   private readonly lines = s('g');
+  private readonly reasons: Reasons;
   private readonly view = new Viewport(this.canvas);
   private readonly observer = new ResizeObserver(() => this.resized());
   private scene: Scene | null = null;

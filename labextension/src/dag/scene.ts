@@ -96,6 +96,19 @@ export class Scene {
     }
   }
 
+  /** The line of an edge, as it is drawn. */
+  path(id: string): string | null {
+    const line = this.lines.get(id)?.querySelector('.kfnb-edge-line');
+    return line?.getAttribute('d') ?? null;
+  }
+
+  /** Lets one edge stand out; null: none. */
+  point(id: string | null): void {
+    this.pointed?.classList.remove('kfnb-pointed');
+    this.pointed = (id !== null && this.lines.get(id)) || null;
+    this.pointed?.classList.add('kfnb-pointed');
+  }
+
   private drawn(edge: GraphEdge): SVGGElement {
     const carries = edge.names.length > 0 || edge.files.length > 0;
     const kind = edge.found ? 'found' : carries ? 'data' : 'order';
@@ -138,5 +151,6 @@ export class Scene {
   private readonly lines = new Map<string, SVGGElement>();
   private readonly touching: ReadonlyMap<string, SVGGElement[]>;
   private readonly shown = new Map<string, unknown>();
+  private pointed: SVGGElement | null = null;
   private near: readonly SVGGElement[] = [];
 }

@@ -2,7 +2,7 @@
 
 import type { Component, Context } from '../context';
 import { fill, focusedNear, h } from '../dom';
-import { bytes, cells, clock, duration, plain, visible } from '../format';
+import { bytes, cells, clock, duration, plain, span, visible } from '../format';
 import type {
   GraphEdge,
   GraphNode,
@@ -12,7 +12,7 @@ import type {
   StepState,
   Tab
 } from '../protocol';
-import { fraction, glyph, phrase } from '../status';
+import { fraction, glyph, phrase, taken } from '../status';
 import { openNotebook } from './links';
 import type { PanelModel } from './model';
 
@@ -152,7 +152,7 @@ export class Detail implements Component {
       [trans('Cells'), cells(step.cells, trans).replace(/^\S+ /, '')],
       [trans('Why'), state?.why ?? null],
       [trans('Reason'), state?.reason ?? null],
-      [trans('Duration'), said(state?.duration, duration)],
+      [trans('Duration'), said(state && taken(state), duration)],
       [trans('Started'), said(state?.started, clock)],
       [
         trans('Attempts'),
@@ -243,9 +243,15 @@ export class Detail implements Component {
       'div',
       { class: 'kfnb-detail-part' },
       h('h4', {}, this.context.trans('Options')),
-      list(said.map(([name, value]) => [visible(name), plain(value)]))
+      list(said.map(([name, value]) => [visible(name), option(name, value)]))
     );
   }
+}
+
+function option(name: string, value: Json): string {
+  return name === 'timeout' && typeof value === 'number'
+    ? span(value)
+    : plain(value);
 }
 
 function section(title: string, ...items: HTMLElement[]): HTMLElement {

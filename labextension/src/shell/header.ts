@@ -9,6 +9,9 @@ import type { PanelModel } from './model';
 
 type Command = 'stop' | 'resume';
 
+/** Runs beside this one that are named; of more their number. */
+const MOST_NAMED = 8;
+
 export class Header implements Component {
   readonly node: HTMLElement;
   /** How many steps stand how, for beside the tabs. */
@@ -96,11 +99,13 @@ export class Header implements Component {
   }
 
   private tell(): void {
-    const { run } = this.model;
-    if (run === this.told) {
+    const { run, others } = this.model;
+    const known = others.join('\n');
+    if (run === this.told && known === this.beside) {
       return;
     }
     this.told = run;
+    this.beside = known;
     const { trans } = this.context;
     const parts: (Node | string)[] = [];
     if (run) {
@@ -114,7 +119,12 @@ export class Header implements Component {
       if (run.target !== 'local') {
         parts.push(h('span', {}, `${trans('on')} ${visible(run.target)}`));
       }
-      for (const [name, value] of Object.entries(run.parameters)) {
+      if (others.length > 0) {
+        parts.push(this.with(others));
+      }
+      // Of one run among several they would be taken for those of all.
+      const own = others.length > 0 ? {} : run.parameters;
+      for (const [name, value] of Object.entries(own)) {
         const text = `${visible(name)} = ${plain(value)}`;
         parts.push(h('code', { class: 'kfnb-parameter', title: text }, text));
       }
@@ -123,6 +133,21 @@ export class Header implements Component {
     }
     fill(this.facts, ...parts);
     this.facts.hidden = parts.length === 0;
+  }
+
+  private with(others: readonly string[]): HTMLElement {
+    const shown = others.slice(0, MOST_NAMED);
+    const more = others.length - shown.length;
+    return h(
+      'span',
+      { class: 'kfnb-others', title: others.join('\n') },
+      `${this.context.trans('with')} `,
+      ...shown.flatMap((label, n) => [
+        n > 0 ? ', ' : '',
+        h('code', { class: 'kfnb-run' }, label)
+      ]),
+      more > 0 ? ` ${this.context.trans('and')} ${more}` : ''
+    );
   }
 
   private count(): void {
@@ -283,6 +308,7 @@ export class Header implements Component {
   private readonly resume: HTMLButtonElement;
   private asked: Command | null = null;
   private told: RunInfo | null | undefined;
+  private beside = '';
   private counted = '';
   private stood = '';
   private timer: ReturnType<typeof setInterval> | undefined;

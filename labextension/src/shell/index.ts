@@ -123,6 +123,7 @@ export class PipelinePanel implements Component {
         } else {
           chart?.append(message.points);
         }
+        this.header.update(); // they tell what the runs are called
         break;
       case 'log':
         logs?.append(message);

@@ -1,5 +1,6 @@
 /** What is known of a pipeline and its run: the snapshot, and every message since. */
 
+import { runLabel } from '../format';
 import type {
   FromKernel,
   Graph,
@@ -21,6 +22,8 @@ export interface Facts {
   readonly error: string | null;
   /** When it was so, by the kernel's clock. */
   readonly at: number;
+  /** As {@link State.paused}. */
+  readonly paused: number;
 }
 
 export class PanelModel {
@@ -39,6 +42,16 @@ export class PanelModel {
 
   get series(): Series[] {
     return [...this.logged.values()];
+  }
+
+  /** The runs beside this one, as people tell them from others. */
+  get others(): string[] {
+    const titles = new Map(
+      [...this.logged.values()].map(one => [one.run, one.title])
+    );
+    return this.source.ui.compare
+      .filter(id => id !== this.run?.id)
+      .map(id => runLabel(id, titles.get(id) ?? ''));
   }
 
   node(id: string | null): GraphNode | null {
@@ -66,17 +79,18 @@ export class PanelModel {
     return this.facts?.driver.startsWith('lost') ?? false;
   }
 
-  /** Seconds from the run's start to its end, or to now. */
+  /** Seconds from the run's start to its end, or to now, without those between an end and a resume. */
   elapsed(now: number): number | null {
     if (!this.run || !this.facts) {
       return null;
     }
+    const begun = this.run.created + this.facts.paused;
     if (this.live) {
-      return Math.max(0, now - this.run.created);
+      return Math.max(0, now - begun);
     }
     const ends = Object.values(this.steps).map(step => step.finished ?? 0);
     const end = Math.max(0, ...ends);
-    return end > this.run.created ? end - this.run.created : null;
+    return end > this.run.created ? Math.max(0, end - begun) : null;
   }
 
   /** Takes the source's snapshot where it is newer than what was said since. */

@@ -4,7 +4,7 @@ import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
 import { cells, duration, visible } from '../format';
 import type { Graph, GraphNode, StepState, StepStates } from '../protocol';
-import { fraction, glyph, STATUSES, word } from '../status';
+import { fraction, glyph, STATUSES, taken, word } from '../status';
 
 type Order = 'notebook' | 'status' | 'duration';
 
@@ -269,7 +269,7 @@ class Row {
       this.running && state.started !== null
         ? Math.max(0, now - state.started)
         : null;
-    const seconds = going ?? state.duration;
+    const seconds = going ?? taken(state);
     this.time.textContent =
       seconds === null
         ? ''
@@ -278,7 +278,7 @@ class Row {
 
   rank(order: 'status' | 'duration'): number {
     if (order === 'duration') {
-      return this.state?.duration ?? -1;
+      return (this.state && taken(this.state)) ?? -1;
     }
     return this.state ? STATUSES.indexOf(this.state.status) : STATUSES.length;
   }

@@ -137,7 +137,15 @@ def test_skip_by_tag_takes_a_cell_with_a_magic_out() -> None:
     assert not found.diagnostics
 
 
-@pytest.mark.parametrize("source", ["x = 1\n%%step a\n", "%%time\n%%step a\nx = 1"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = 1\n%%step a\n",
+        "%%time\n%%step a\nx = 1",
+        "%%bash\n%%step a\nls",
+        "\n%%capture out\n%%time\n\n%%step a\nx = 1",
+    ],
+)
 def test_a_line_that_is_not_on_top_is_an_error(source: str) -> None:
     problem = only(declared(("step:a", source)))
     assert (problem.code, problem.cell, problem.line) == (

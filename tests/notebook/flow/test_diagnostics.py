@@ -270,3 +270,44 @@ def test_the_exit_step_comes_last_and_has_what_was_made() -> None:
     assert not found.errors
     assert dict(found.steps["mail"].inputs) == {"x": "a"}
     assert [s.name for s in sorted(found.steps.values(), key=lambda s: s.order)] == ["a", "mail"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "%pipeline load fit.model --as before",
+        "%pipeline load fit.model --as=before --run 20261123-0512",
+        "%pipeline load fit.before",
+    ],
+)
+@pytest.mark.parametrize("below", [(("", "{line}"), ("", "before")), (("", "{line}\nbefore"),)])
+def test_a_name_that_only_pipeline_load_brings(
+    line: str, below: tuple[tuple[str, str], ...]
+) -> None:
+    cells = [(tag, source.replace("{line}", line)) for tag, source in below]
+    found = pipeline(("step:fit", "model = 1"), ("step:tell", "print(model)"), *cells)
+    (finding,) = found.diagnostics
+    assert finding.code == "KFNB-E102"
+    assert "only %pipeline load in cell 2 brings" in finding.message
+    assert finding.remedy.startswith("Tag this cell skip")
+
+
+@pytest.mark.parametrize(
+    "line", ["%pipeline load fit", "%pipeline debug tell --run latest", "%pipeline debug"]
+)
+def test_a_name_that_is_brought_above_the_step_that_makes_it(line: str) -> None:
+    found = pipeline(
+        ("step:start", "x = 1"),
+        ("skip", line),
+        ("", "model"),
+        ("step:fit", "model = x"),
+        ("step:tell", "print(model)"),
+    )
+    (finding,) = found.diagnostics
+    assert finding.remedy.startswith("Tag this cell skip")
+
+
+@pytest.mark.parametrize("line", ["%pipeline load fit.model --run before", "%pipeline show"])
+def test_a_name_that_no_pipeline_line_brings(line: str) -> None:
+    found = pipeline(("step:fit", "model = 1"), ("", line), ("", "before"))
+    assert "skip" not in found.diagnostics[0].remedy

@@ -1,0 +1,109 @@
+/** Why an edge is there, told where somebody points at it or reaches it by Tab. */
+
+import type { Context } from '../context';
+import { fill, h, s } from '../dom';
+import { visible } from '../format';
+import type { GraphEdge } from '../protocol';
+import type { Scene } from './scene';
+
+/** More edges than these are a web: each step tells of its own beside the drawing. */
+const MOST = 600;
+
+export class Reasons {
+  /** Broad lines that nobody sees, to be pointed at; above the cards, whose layer gets the mouse. */
+  readonly lines = s('g', { class: 'kfnb-reasons' });
+  readonly tip = h('div', {
+    class: 'kfnb-reason',
+    role: 'tooltip',
+    hidden: true
+  });
+
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly context: Context
+  ) {
+    this.lines.addEventListener('pointermove', event =>
+      this.show(event.target, [event.clientX, event.clientY])
+    );
+    this.lines.addEventListener('pointerleave', () => this.hide());
+    // Not of the lines: a group of an SVG that hears of the focus can have it.
+    host.addEventListener('focusin', event => this.show(event.target));
+    host.addEventListener('focusout', () => this.hide());
+  }
+
+  /** Follows the lines of a drawing that was just placed. */
+  set(scene: Scene): void {
+    this.hide();
+    this.scene = scene;
+    const { edges, nodes } = scene.graph;
+    const names = new Map(nodes.map(({ id, name }) => [id, visible(name)]));
+    const name = (id: string): string => names.get(id) ?? id;
+    this.told = new Map(
+      edges.map(edge => [
+        edge.id,
+        [
+          `${name(edge.source)} → ${name(edge.target)}`,
+          reason(edge, this.context)
+        ]
+      ])
+    );
+    fill(
+      this.lines,
+      ...(edges.length > MOST ? [] : edges).map(edge => this.line(edge))
+    );
+  }
+
+  /** The edges of the step that Tab reaches are what Tab reaches next. */
+  rove(id: string): void {
+    for (const line of this.lines.children) {
+      const near = line.getAttribute('data-ends')?.split(' ').includes(id);
+      line.setAttribute('tabindex', near ? '0' : '-1');
+    }
+  }
+
+  private line(edge: GraphEdge): SVGElement {
+    return s('path', {
+      d: this.scene?.path(edge.id) ?? '',
+      'data-edge': edge.id,
+      'data-ends': `${edge.source} ${edge.target}`,
+      role: 'img',
+      tabindex: -1,
+      'aria-label': this.told.get(edge.id)?.join(': ') ?? ''
+    });
+  }
+
+  private show(target: EventTarget | null, at?: [number, number]): void {
+    const line = target instanceof Element ? target : null;
+    const id = line?.getAttribute('data-edge') ?? '';
+    const told = this.told.get(id);
+    if (!line || !told) {
+      this.hide();
+      return;
+    }
+    this.scene?.point(id);
+    fill(this.tip, h('b', {}, told[0]), h('span', {}, told[1]));
+    this.tip.hidden = false;
+    const own = this.host.getBoundingClientRect();
+    const box = line.getBoundingClientRect();
+    const [x, y] = at ?? [box.x + box.width / 2, box.y + box.height / 2];
+    const most = own.width - this.tip.offsetWidth - 4;
+    const below = y - own.top + 14;
+    const fits = below + this.tip.offsetHeight <= own.height;
+    const top = fits ? below : y - own.top - this.tip.offsetHeight - 8;
+    this.tip.style.left = `${Math.max(4, Math.min(x - own.left + 8, most))}px`;
+    this.tip.style.top = `${Math.max(0, top)}px`;
+  }
+
+  private hide(): void {
+    this.tip.hidden = true;
+    this.scene?.point(null);
+  }
+
+  private scene: Scene | null = null;
+  private told: ReadonlyMap<string, readonly [string, string]> = new Map();
+}
+
+function reason(edge: GraphEdge, { trans }: Context): string {
+  const why = visible(edge.why);
+  return edge.found ? `${why} (${trans('seen in the run')})` : why;
+}
