@@ -72,7 +72,9 @@ class StepRun:
     def __init__(self, view: RunView, name: str) -> None:
         self.name = name
         self._view = view
-        self._outputs = Outputs(self._result, step=name, pipeline=view.pipeline)
+        self._outputs = Outputs(
+            self._result, step=name, pipeline=view.pipeline, store=lambda: view.store
+        )
 
     @property
     def status(self) -> str:

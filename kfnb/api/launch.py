@@ -195,7 +195,8 @@ def create(
         settings = _from(pipeline, from_step, settings)
         options = {"from": from_step}
     if only_step is not None:
-        alone = _only(pipeline, only_step, parameters)
+        about = {"target": target, **found.get("about", {})}
+        alone = _only(pipeline, only_step, parameters, about)
         settings = dataclasses.replace(settings, force=(only_step,))
         pipeline, options, begin = alone.pipeline, alone.options(), alone.begin
     return create_run(
@@ -380,14 +381,16 @@ def refuse_inside_a_step() -> None:
         )
 
 
-def _only(pipeline: Pipeline, step: str, parameters: Mapping[str, Any]) -> Alone:
+def _only(
+    pipeline: Pipeline, step: str, parameters: Mapping[str, Any], about: Mapping[str, Any]
+) -> Alone:
     from kfnb.api.alone import alone
 
     if step not in pipeline.steps:
         raise UsageError(no_step(pipeline, step))
     if pipeline.errors:
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
-    return alone(pipeline, step, parameters)
+    return alone(pipeline, step, parameters, about=about)
 
 
 def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 from kfnb.engine import control
@@ -18,7 +19,9 @@ from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline, from_plain
 from kfnb.runners import driver_state, resume
+from kfnb.runners.stores import store_of_run
 from kfnb.store import locks
+from kfnb.store.blobs import Store
 
 Course = Literal["going", "ended", "lost"]
 """``lost``: nobody drives the run, although it has not ended."""
@@ -59,6 +62,15 @@ class RunView:
     def _rewind(self) -> None:
         self._engine = Engine(Plan.of(self.pipeline))
         self._reader = Reader(self.folder.journal)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store with the run's manifests and values; raises as :func:`store_of_run`."""
+        try:
+            about = json.loads(self.folder.run.read_bytes())
+        except (OSError, ValueError):
+            about = {}
+        return store_of_run(about)
 
     @property
     def state(self) -> RunState:
