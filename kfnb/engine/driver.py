@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -356,6 +357,7 @@ class Driver:
         key = manifest_key(self._run.id, work.step_id, index=work.index)
         self._forget(work)
         self._results.add(work.step, key, manifest, index=work.index)
+        self._lay_notebook(work, manifest.executed)
         self._write(
             "StepSucceeded",
             work.step,
@@ -370,7 +372,15 @@ class Driver:
     def _fail(self, work: Work, record: Mapping[str, Any]) -> None:
         self._forget(work)
         self._results.keep_changed_before(self._pipeline.steps[work.step])
+        self._lay_notebook(work, record.get("executed"))
         self._write("AttemptFailed", work.step, record, index=work.index, attempt=work.attempt)
+
+    def _lay_notebook(self, work: Work, blob: str | None) -> None:
+        """Have the executed notebook where views look for it; the store may be its only place."""
+        if blob is None or work.folder.executed.exists():
+            return
+        with contextlib.suppress(KfnbError, OSError):  # a convenience: the store has it
+            shutil.copyfile(self._store.fetch(blob), work.folder.executed)
 
     def _forget(self, work: Work) -> None:
         self._feeds.pop(work, None)

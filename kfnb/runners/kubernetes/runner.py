@@ -318,6 +318,10 @@ class KubernetesRunner:
         )
         key = failed_key(self._run.id, work.step_id, work.attempt, index=work.index)
         if self._store.create(key, failure.to_json()):
+            # It could leave nothing any more, but may have kept its notebook from time to time.
+            partial = attempt_prefix(self._run.id, work) + "executed.ipynb"
+            with contextlib.suppress(InfrastructureError):
+                self._remote.download(partial, work.folder.executed)
             return
         own = _cancelled(self._store.get(key))
         if own is not None:
