@@ -18,9 +18,8 @@ from kfnb.engine.state import RunState
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline, from_plain
-from kfnb.runners import driver_state, resume
+from kfnb.runners import driver_state, is_driven, resume
 from kfnb.runners.stores import store_of_run
-from kfnb.store import locks
 from kfnb.store.blobs import Store
 
 Course = Literal["going", "ended", "lost"]
@@ -138,13 +137,9 @@ class RunView:
             If the run is still going on, or has succeeded.
         """
         deadline = time.monotonic() + LEAVING
-        while (
-            self.state.ended
-            and locks.is_locked(self.folder.driver_lock)
-            and time.monotonic() < deadline
-        ):
+        while self.state.ended and is_driven(self.folder) and time.monotonic() < deadline:
             time.sleep(0.02)  # its driver has said the last word and sees the processes out
-        if locks.is_locked(self.folder.driver_lock):
+        if is_driven(self.folder):
             run = self.folder.id
             raise UsageError(
                 f"Run {run} is still going on: its driver is at work. Follow it with "

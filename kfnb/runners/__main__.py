@@ -35,9 +35,10 @@ def _drive(run: RunFolder) -> str:
     if about.get("target", "local") == "local":
         with Journal(run.journal, run.id) as journal:
             return Driver(run, LocalRunner(), journal).drive()
+    from kfnb.runners.kubernetes.away import accompany, is_away
     from kfnb.runners.kubernetes.conduct import conduct
 
-    return conduct(run, pipeline, about)
+    return accompany(run, pipeline, about) if is_away(about) else conduct(run, pipeline, about)
 
 
 if __name__ == "__main__":

@@ -194,7 +194,7 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     UsageError
         If a driver is at work, or the run has succeeded.
     """
-    if locks.is_locked(run.driver_lock):
+    if is_driven(run):
         raise UsageError(
             f"Run {run.id} is still going on. Follow it with kfnb logs -f {run.id}, "
             f"or end it with kfnb stop {run.id}."
@@ -208,9 +208,14 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     return start_driver(run)
 
 
+def is_driven(run: RunFolder) -> bool:
+    """Whether a process of this machine drives the run, or follows its driver in a cluster."""
+    return locks.is_locked(run.driver_lock) or locks.is_locked(run.follower_lock)
+
+
 def driver_state(run: RunFolder) -> str:
     """Say whether the run's driver is ``alive``, has ``ended``, or is ``lost since`` a time."""
-    if locks.is_locked(run.driver_lock):
+    if is_driven(run):
         return "alive"
     last = _last_event(run)
     waiting = control.requests(run)

@@ -69,11 +69,15 @@ def publish(run: RunFolder, remote: Remote) -> None:
             remote.upload(key, file)
 
 
-def ask(run: str, request: Request, remote: Remote) -> None:
-    """Leave a request for the run's driver, wherever that is."""
-    name = f"{time.time_ns():020d}"
+def ask(run: str, request: Request, remote: Remote) -> str:
+    """Leave a request for the run's driver, wherever that is; its name, which its event has.
+
+    What was asked in a run's folder keeps its name, so that asking twice is asking once.
+    """
+    name = request.path.stem if request.path else f"{time.time_ns():020d}"
     said = {"type": request.type, "data": {**request.data, "request": name}}
     remote.create(f"runs/{run}/control/{name}.json", json.dumps(said).encode())
+    return name
 
 
 class Inbox:

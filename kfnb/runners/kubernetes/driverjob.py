@@ -15,7 +15,12 @@ COMES_BACK = 100
 
 
 def driver_job(
-    target: Target, pipeline: Pipeline, *, run: str, owner: Mapping[str, Any] | None
+    target: Target,
+    pipeline: Pipeline,
+    *,
+    run: str,
+    owner: Mapping[str, Any] | None,
+    number: int = 1,
 ) -> manifests.Object:
     """Return the Job that drives a run in the cluster, in the image of its steps.
 
@@ -23,6 +28,8 @@ def driver_job(
     ----------
     owner
         The run's ConfigMap as the cluster has it; None before there is one.
+    number
+        The first driver of the run, or one that goes on after its end.
     """
     job = manifests.probe_pod(target, _image(target, pipeline), script="")
     spec: manifests.Object = job["spec"]
@@ -38,7 +45,7 @@ def driver_job(
     spec["restartPolicy"] = "OnFailure"
     labels = {**target.labels, **names.labels(run), names.PART: CONTAINER}
     metadata: manifests.Object = {
-        "name": names.object_name("driver", run),
+        "name": names.object_name("driver", run, str(number)),
         "labels": labels,
         "annotations": dict(target.annotations),
     }

@@ -27,6 +27,8 @@ class Reporting:
 
     Parameters
     ----------
+    reads
+        The cluster; None where nothing is followed live.
     prefix
         Where the attempt's batches are in the store, with a slash at the end.
     ring
@@ -37,7 +39,7 @@ class Reporting:
         self,
         folder: AttemptFolder,
         *,
-        reads: Reads,
+        reads: Reads | None,
         remote: Remote,
         prefix: str,
         ring: Callable[[], None],
@@ -64,7 +66,7 @@ class Reporting:
 
     def follow(self, pod: str, uid: str) -> None:
         """Follow a pod's log from now on; again for the same pod does nothing."""
-        if uid in self._followed:
+        if uid in self._followed or self._reads is None:
             return
         log = PodLog(self._reads, pod, ended=lambda: uid in self._ended, clock=self._clock)
         thread = threading.Thread(
