@@ -349,7 +349,9 @@ def open_run(id: str | os.PathLike[str]) -> Run:  # noqa: A002 (the public name)
     UsageError
         If there is no such run, or several fit.
     """
-    return Run(find_run(id))
+    from kfnb.api.elsewhere import refreshed
+
+    return Run(refreshed(find_run(id)))
 
 
 def runs(notebook: str | os.PathLike[str] | None = None) -> list[Run]:

@@ -44,6 +44,16 @@ _LISTS = (
 )
 
 
+_STORE = ("--context", "--namespace", "--store", "--store-endpoint", "--store-client-endpoint")
+
+
+def with_store(command: Any) -> Any:
+    """Give a command the options by which a cluster's store is found."""
+    for name, metavar, text in reversed([one for one in _OPTIONS if one[0] in _STORE]):
+        command = click.option(name, metavar=metavar, help=f"Kubernetes: {text}")(command)
+    return command
+
+
 def with_target(command: Any) -> Any:
     """Give a command the options of the target ``kubernetes``."""
     for (name, field, metavar), text in reversed(_LISTS):

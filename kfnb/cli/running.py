@@ -216,12 +216,13 @@ notebook, kfnb run takes every step that did not change from the cache."""
 @_with_limits
 def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
     """Go on with RUN (default: the latest); steps that are done stay done."""
+    from kfnb.api.elsewhere import refreshed
     from kfnb.api.find import find_run
     from kfnb.api.launch import changed_settings, refuse_inside_a_step
     from kfnb.api.view import RunView
 
     refuse_inside_a_step()
-    folder = find_run(run)
+    folder = refreshed(find_run(run))
     view = RunView(folder)
     events = view.update()
     if as_json:
@@ -249,11 +250,12 @@ Examples:
 @click.option("--no-wait", is_flag=True, help="Only ask; do not wait until it has stopped.")
 def stop(run: str, no_wait: bool) -> int:
     """Stop RUN. What is done stays done, and kfnb resume goes on."""
+    from kfnb.api.elsewhere import refreshed
     from kfnb.api.find import find_run
     from kfnb.api.handle import Run
     from kfnb.runners import request_stop
 
-    found = Run(find_run(run))
+    found = Run(refreshed(find_run(run)))
     if found.driver == "ended":
         click.echo(f"run {found.id} has ended already: {found.status}")
         return 0

@@ -114,6 +114,7 @@ CODES: dict[str, Code] = {
             "KFNB-W703": "values come from other versions of packages",
             "KFNB-W704": "a file that is read is not in the notebook's folder",
             "KFNB-W710": "a step waits for the cluster",
+            "KFNB-W711": "the run pauses while this machine sleeps",
         },
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -81,11 +82,51 @@ def test_the_laptop_may_close(driven):
 
     until(ended, "the driver in the cluster to end", 90)
     assert not told(driven, "RunFinished")
-    driven.kfnb("resume", "latest")
     assert driven.status()["status"] == "succeeded"
     once(driven)
     assert driven.kfnb("logs", "latest", "second").endswith("done\n")
     assert driven.kfnb("logs", "latest", "third") == "1\n"
+
+
+def test_who_comes_back_while_the_run_goes_on_follows_it(driven):
+    start(driven, driven.notebook(*WORK))
+    until_begun(driven, "second")
+    os.kill(companion(driven), signal.SIGKILL)
+    assert driven.status()["driver"] == "alive"
+    until_ended(driven, "succeeded")
+    once(driven)
+    assert len(drivers(driven)) == 1
+
+
+def test_another_machine_sees_the_run_and_stops_it(driven, tmp_path):
+    slow = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
+    start(driven, driven.notebook(("step:fast", "x = 1"), ("step:slow", slow)))
+    until_begun(driven, "slow")
+    [home] = driven.folder.parent.glob("home/runs/*")
+    os.kill(companion(driven), signal.SIGKILL)
+    other = dataclasses.replace(
+        driven, environment={**driven.environment, "KFNB_HOME": str(tmp_path / "other")}
+    )
+    wanted = ("--namespace", "--store", "--store-endpoint", "--store-client-endpoint")
+    pairs = zip(other.options[2::2], other.options[3::2], strict=True)
+    said = [word for pair in pairs if pair[0] in wanted for word in pair]
+    assert home.name in other.kfnb("runs", "--on", "kubernetes", *said)
+    found = other.status()
+    assert (found["id"], found["status"], found["driver"]) == (home.name, "running", "alive")
+    assert found["steps"]["fast"]["status"] == "succeeded"
+    until(lambda: "begun" in other.kfnb("logs", "latest", "slow"), "the step's log", 30)
+    other.kfnb("stop", "latest")
+    assert other.status()["status"] == "cancelled"
+    until(lambda: not jobs(driven) and not pods(driven), "nothing to be left", 90)
+    assert driven.status()["status"] == "cancelled"
+
+
+def test_a_driver_here_says_what_that_means(desk):
+    path = desk.notebook(("step:only", "x = 1"))
+    said = desk.run(path)
+    assert "KFNB-W711" in said
+    assert "pauses while it sleeps" in said
+    assert "KFNB-W711" not in desk.run(path, "--driver", "here")
 
 
 def test_a_killed_driver_comes_back_and_nothing_runs_twice(driven):

@@ -25,7 +25,7 @@ from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes import names
-from kfnb.runners.kubernetes.client import ApiError
+from kfnb.runners.kubernetes.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.conduct import ask, publish
 from kfnb.runners.kubernetes.config import TARGET, Target
 from kfnb.runners.kubernetes.driverjob import CONTAINER, driver_job
@@ -53,8 +53,6 @@ def is_away(about: Mapping[str, Any]) -> bool:
     target = Target.from_plain(about.get(TARGET) or {})
     if target.driver != "auto":
         return target.driver == "cluster"
-    from kfnb.runners.kubernetes.client import connect
-
     cluster = connect(context=target.context, namespace=target.namespace)
     try:
         return cluster.about("ServiceAccount", target.driver_service_account) is not None
@@ -62,6 +60,12 @@ def is_away(about: Mapping[str, Any]) -> bool:
         if error.status == 403:
             return False  # who may not even ask has nobody to drive for him
         raise
+
+
+def has_driver(run_id: str, target: Target) -> bool:
+    """Whether a driver of the run is in the cluster, or about to be; raises as connecting does."""
+    cluster = connect(context=target.context, namespace=target.namespace)
+    return any(not _finished(job) for job in _driver_jobs(cluster, run_id))
 
 
 def accompany(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
@@ -164,8 +168,7 @@ class _Companion:
     def _see_to_driver(self, *, first: bool) -> None:
         """Have a driver in the cluster; one that ended before the run is not replaced unasked."""
         cluster = self._workspace.cluster
-        selector = f"{names.selector(self._run.id)},{names.PART}={CONTAINER}"
-        jobs = cluster.list("Job", selector=selector).get("items") or []
+        jobs = _driver_jobs(cluster, self._run.id)
         if any(not _finished(job) for job in jobs):
             return
         if jobs and not first and not self._asked:
@@ -240,6 +243,11 @@ class Copies:
 
 def _silent() -> None:
     """Ring nobody: who copies looks again by himself."""
+
+
+def _driver_jobs(cluster: Cluster, run_id: str) -> list[Mapping[str, Any]]:
+    selector = f"{names.selector(run_id)},{names.PART}={CONTAINER}"
+    return list(cluster.list("Job", selector=selector).get("items") or ())
 
 
 def _finished(job: Mapping[str, Any]) -> bool:

@@ -18,6 +18,7 @@ from kfnb.home import RunFolder, runs_folder
 from kfnb.runners.kubernetes import names
 from kfnb.runners.kubernetes.calls import Cluster
 from kfnb.runners.kubernetes.client import ApiError
+from kfnb.runners.kubernetes.conduct import INDEX
 from kfnb.runners.kubernetes.explain.reading import moment
 from kfnb.runners.launch import driver_state
 from kfnb.store.manifest import Failure, Manifest
@@ -114,6 +115,7 @@ def clean(
             assert remote is not None
             for top in _RECORDS:
                 remote.delete_all(f"{top}/{name}/")
+            remote.delete(INDEX + name)
         for key in values if remote is not None else ():
             assert remote is not None
             remote.delete(key)

@@ -11,6 +11,7 @@ from typing import Any
 from kfnb.engine.control import Request, requests
 from kfnb.engine.driver import Driver
 from kfnb.engine.events import Event
+from kfnb.engine.journal import Journal
 from kfnb.engine.segments import SegmentJournal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
@@ -24,6 +25,11 @@ POLL = 2.0
 """Seconds between two looks at what was asked of a run from elsewhere."""
 
 FILES = ("run.json", "pipeline.json", "notebook.ipynb", CODE)
+
+
+HERE = "KFNB-W711"
+INDEX = "index/"
+"""Keys below it name the store's runs, so that they can be listed without all that they have."""
 
 
 def conduct(
@@ -47,9 +53,13 @@ def conduct(
     UsageError, InfrastructureError
         As :func:`~kfnb.runners.kubernetes.place.opened`.
     """
-    store = store or store_of(Target.from_plain(about.get(TARGET) or {}))
+    target = Target.from_plain(about.get(TARGET) or {})
+    here = store is None
+    store = store or store_of(target)
     with SegmentJournal(run.journal, run.id, remote=store.remote) as journal:
         publish(run, store.remote)
+        if here and target.driver == "auto":
+            _say_what_that_means(journal, target)
         inbox = Inbox(run, store.remote, journal.events)
         found = opened(run, pipeline, about, store=store, fence=journal.confirm)
         with found as (runner, place, workspace):
@@ -60,6 +70,20 @@ def conduct(
             return status
 
 
+def _say_what_that_means(journal: Journal, target: Target) -> None:
+    """Note, once for a run, that nobody drives it while this machine sleeps."""
+    if any(event.data.get("code") == HERE for event in journal.events):
+        return
+    account = target.driver_service_account
+    data = {
+        "code": HERE,
+        "message": "The run is driven by this machine, and pauses while it sleeps: the cluster has "
+        f'no service account "{account}" that could drive it.',
+        "remedy": "kfnb doctor --on kubernetes --fix makes one; --driver here says it is meant",
+    }
+    journal.append("Warning", data=data, durable=False)
+
+
 def publish(run: RunFolder, remote: Remote) -> None:
     """Have the run's own files in the store, for drivers and views on other machines."""
     for name in FILES:
@@ -67,6 +91,7 @@ def publish(run: RunFolder, remote: Remote) -> None:
         key = f"runs/{run.id}/{name}"
         if file.exists() and remote.size(key) is None:
             remote.upload(key, file)
+    remote.create(f"{INDEX}{run.id}", b"")
 
 
 def ask(run: str, request: Request, remote: Remote) -> str:
