@@ -48,6 +48,7 @@ class Server(ThreadingHTTPServer):
     """Serves one folder until nobody has asked for a while."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self, folder: Path, *, digest: str, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
