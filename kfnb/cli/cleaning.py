@@ -66,7 +66,7 @@ def _clean_cluster(
     from kfnb.runners.kubernetes.cleaning import clean as sweep
     from kfnb.runners.kubernetes.client import connect
     from kfnb.runners.kubernetes.config import target_of
-    from kfnb.runners.kubernetes.place import store_of
+    from kfnb.runners.kubernetes.reach import store_of
 
     found = target_of(None, options)
     cluster = connect(context=found.context, namespace=found.namespace)

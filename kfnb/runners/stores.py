@@ -27,7 +27,7 @@ def store_of_run(about: Mapping[str, Any]) -> Store:
     if about.get("target", "local") == "local":
         return open_store(store_folder())
     from kfnb.runners.kubernetes.config import TARGET, Target
-    from kfnb.runners.kubernetes.place import store_of
+    from kfnb.runners.kubernetes.reach import store_of
 
     return store_of(Target.from_plain(about.get(TARGET) or {}))
 

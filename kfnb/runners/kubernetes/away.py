@@ -25,11 +25,13 @@ from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes import names
+from kfnb.runners.kubernetes.claims import with_claim
 from kfnb.runners.kubernetes.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.conduct import ask, publish
 from kfnb.runners.kubernetes.config import TARGET, Target
 from kfnb.runners.kubernetes.driverjob import CONTAINER, driver_job
-from kfnb.runners.kubernetes.place import Workspace, store_of
+from kfnb.runners.kubernetes.place import Workspace
+from kfnb.runners.kubernetes.reach import store_of
 from kfnb.runners.kubernetes.reporting import Reporting
 from kfnb.store.mirrored import MirroredStore
 
@@ -181,7 +183,11 @@ class _Companion:
             return
         owner = self._workspace.owner(self._pipeline)
         body = driver_job(
-            self._target, self._pipeline, run=self._run.id, owner=owner, number=len(jobs) + 1
+            with_claim(cluster, self._target),
+            self._pipeline,
+            run=self._run.id,
+            owner=owner,
+            number=len(jobs) + 1,
         )
         try:
             cluster.create("Job", body)

@@ -16,6 +16,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "Pod": ("/api/v1", "pods"),
     "Event": ("/api/v1", "events"),
     "ConfigMap": ("/api/v1", "configmaps"),
+    "Service": ("/api/v1", "services"),
     "Secret": ("/api/v1", "secrets"),
     "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
     "ServiceAccount": ("/api/v1", "serviceaccounts"),

@@ -16,7 +16,8 @@ from kfnb.engine.segments import SegmentJournal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.config import TARGET, Target
-from kfnb.runners.kubernetes.place import CODE, opened, store_of
+from kfnb.runners.kubernetes.place import CODE, opened
+from kfnb.runners.kubernetes.reach import store_of
 from kfnb.store import disk
 from kfnb.store.mirrored import MirroredStore
 from kfnb.store.remote.base import Remote

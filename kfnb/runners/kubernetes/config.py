@@ -22,7 +22,9 @@ class Target:
     """A workspace, an image and a store; everything else has a default.
 
     ``store`` is ``s3://BUCKET/PREFIX`` or ``pvc:CLAIM[/PATH]``; ``store_endpoint`` is what
-    pods use, ``store_client_endpoint`` what this machine uses. ``store_secret`` names a Secret
+    pods use, ``store_client_endpoint`` what this machine uses (``service:NAME:PORT``
+    is reached through the API server). ``storage_class``, ``storage_size`` and
+    ``storage_access`` are those of a claim that is made. ``store_secret`` names a Secret
     with the pods' ``AWS_*`` variables. Tolerations, affinity and security context are as in a
     pod's specification. ``driver`` says where the driver is: ``cluster``, ``here``, or ``auto``
     (in the cluster where its service account is). ``ttl`` is how many seconds a Job stays after
@@ -41,6 +43,7 @@ class Target:
     store_secret: str | None = None
     storage_class: str | None = None
     storage_size: str = "10Gi"
+    storage_access: str = "ReadWriteMany"
     service_account: str | None = None
     driver_service_account: str = "kfnb-driver"
     driver: str = "auto"
@@ -157,6 +160,7 @@ _TEXTS = {"node_selector", "labels", "annotations"}
 _ADDED = {"node_selector", "labels", "annotations", "security_context", "steps"}
 _CHOICES = {
     "driver": ("auto", "cluster", "here"),
+    "storage_access": ("ReadWriteMany", "ReadWriteOnce"),
     "image_pull_policy": ("Always", "IfNotPresent", "Never"),
 }
 # As Kubernetes wants them:

@@ -16,7 +16,7 @@ from kfnb.runners.kubernetes.away import Copies, has_driver
 from kfnb.runners.kubernetes.conduct import INDEX
 from kfnb.runners.kubernetes.config import TARGET, Target, target_of
 from kfnb.runners.kubernetes.follow import fetch
-from kfnb.runners.kubernetes.place import store_of
+from kfnb.runners.kubernetes.reach import store_of
 from kfnb.runners.launch import is_driven, start_driver
 from kfnb.store import disk
 from kfnb.store.mirrored import MirroredStore

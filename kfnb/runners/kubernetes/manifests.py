@@ -228,7 +228,7 @@ def claim(target: Target) -> Object | None:
         return None
     name, _ = claim_of(target.store)
     spec: Object = {
-        "accessModes": ["ReadWriteMany"],
+        "accessModes": [target.storage_access],
         "resources": {"requests": {"storage": target.storage_size}},
     }
     if target.storage_class:

@@ -10,6 +10,7 @@ LONGEST = 63
 
 _PREFIX = "kfnb.dev/"
 RUN, STEP, ATTEMPT, PART = (_PREFIX + word for word in ("run", "step", "attempt", "part"))
+CLAIM, READER = (_PREFIX + word for word in ("claim", "reader"))
 MANAGED = "app.kubernetes.io/managed-by"
 NAME = _PREFIX + "name"
 """The annotation with a step's true name."""

@@ -11,17 +11,18 @@ from typing import Any
 from kfnb.engine.orders import Inside
 from kfnb.engine.runner import Place, Work
 from kfnb.errors import UsageError
-from kfnb.home import RunFolder, home
+from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes import manifests, names
+from kfnb.runners.kubernetes.claims import with_claim
 from kfnb.runners.kubernetes.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.config import TARGET, Target
 from kfnb.runners.kubernetes.fence import Fenced
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
 from kfnb.step.fetching import unpack
 from kfnb.step.order import StepOrder
-from kfnb.store.mirrored import MirroredStore, open_mirrored
-from kfnb.store.remote import Remote, StoreAddress, open_remote
+from kfnb.store.mirrored import MirroredStore
+from kfnb.store.remote import Remote
 
 CODE = "code.tar"
 """The notebook folder's bundle in a run's folder."""
@@ -44,7 +45,7 @@ def opened(
     Parameters
     ----------
     store
-        The run's store, as :func:`store_of` opens it.
+        The run's store, as :func:`~kfnb.runners.kubernetes.reach.store_of` opens it.
     fence
         Called before each change of the cluster; raises where that is another driver's.
 
@@ -57,6 +58,7 @@ def opened(
     """
     target = Target.from_plain(about.get(TARGET) or {})
     workspace = Workspace(target, run)
+    target = with_claim(workspace.cluster, target)
     code = workspace.code_key(store.remote)
     owner = workspace.owner(pipeline)
     workdir = _unpacked(run)
@@ -154,28 +156,6 @@ class Workspace:
         if remote.size(key) != len(data):
             remote.put(key, data)
         return key
-
-
-def store_of(target: Target) -> MirroredStore:
-    """Open a target's store as this machine reaches it, with copies below ``KFNB_HOME``.
-
-    Raises
-    ------
-    UsageError
-        If no store is said, or it is a claim, which this machine does not reach.
-    InfrastructureError
-        If it does not answer, refuses, or does not create records only once.
-    """
-    inside = manifests.store_inside(target)
-    if not inside.startswith("s3://"):
-        raise UsageError(
-            f"The store {target.store} is a volume of the cluster, which this machine does not "
-            "reach yet. Use a bucket: --store s3://BUCKET/PREFIX."
-        )
-    endpoint = target.store_client_endpoint or target.store_endpoint
-    remote = open_remote(StoreAddress(inside, endpoint))
-    name = hashlib.sha256(f"{inside} {endpoint}".encode()).hexdigest()[:16]
-    return open_mirrored(home() / "remote" / name, remote)
 
 
 def _unpacked(run: RunFolder) -> Path:

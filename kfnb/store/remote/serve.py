@@ -21,6 +21,7 @@ import hashlib
 import hmac
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -215,6 +216,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"kfnb: {said.folder} cannot be used: {error}", file=sys.stderr)
         return 4
+    # The first process of a container ends by no signal that it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Server(said.folder, digest=digest, port=said.port) as server:
         threading.Thread(target=server.end_when_idle, args=(said.idle,), daemon=True).start()
         server.serve_forever()
