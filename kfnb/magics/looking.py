@@ -65,8 +65,9 @@ Examples:
 @options_of(reading.check, without=["notebook", "as_json"])
 @notebook_option
 @with_session
-def check(session: Session, notebook: str | None, verify: bool) -> None:
+def check(session: Session, notebook: str | None, verify: bool, target: str) -> None:
     """Say what is wrong with this notebook: all of it, with cell, line and remedy."""
+    from kfnb.api.launch import target_findings
     from kfnb.magics.report import show_diagnostics, summary
 
     pipeline = session.read(notebook)
@@ -79,6 +80,7 @@ def check(session: Session, notebook: str | None, verify: bool) -> None:
         diagnostics = report.diagnostics
         if report.linear is not None:
             said = f"; {report.cells} cells and {report.values} values are equal"
+    diagnostics = (*diagnostics, *target_findings(pipeline, target))
     name = Path(pipeline.path or pipeline.name).name
     head = f"{name}: {summary(diagnostics)}{said}"
     show_diagnostics(session, pipeline, diagnostics, head=head)
