@@ -77,6 +77,9 @@ class Outputs(Mapping[str, Any]):
             self._loaded[bundle.blobs] = self._load(name, bundle)
         return self._loaded[bundle.blobs][name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._published()  # without loading it
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._published())
 
@@ -138,6 +141,9 @@ class Outputs(Mapping[str, Any]):
             raise InfrastructureError(
                 f'The value "{name}" of step "{self._step}" cannot be read: {error}.'
             ) from error
+        except Exception as error:  # the value's own code makes it anew, and may do anything
+            raised = UsageError(f"its own code raised {type(error).__name__}: {error}")
+            raise UsageError(self._needs(name, [], raised)) from error
         return values
 
     def _missing(self, bundle: Bundle) -> list[str]:

@@ -65,6 +65,7 @@ def run(
         raise PipelineError("The notebook has errors, so nothing was started.")
     given = running.split_pairs(pairs)
     folder = running.created(pipeline, files, lambda: _parameters(pipeline, given, session), **said)
+    session.launched.append(folder)
     _shown(session, lambda: RunView(folder, driver=start_driver(folder)), wait=wait)
 
 

@@ -33,6 +33,8 @@ class Session:
         self.shell = shell
         self._executed: deque[Executed] = deque(maxlen=_KEPT)
         self._said: Path | None = None
+        self.launched: list[RunFolder] = []
+        """Runs that were begun here, the last one last."""
         self.told: set[Diagnostic] = set()
         """What was told of a notebook and is not worth telling twice."""
 
@@ -129,6 +131,8 @@ class Session:
         if name is not None:
             return find_run(name)
         found = self.runs(notebook, most=1)
+        # A notebook that was renamed is the one whose runs this kernel has begun.
+        found = found or [run for run in self.launched[-1:] if run.path.is_dir()]
         if not found:
             raise PipelineError("This notebook has no runs yet. %pipeline run starts one.")
         return found[0]

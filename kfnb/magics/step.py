@@ -39,7 +39,10 @@ def as_comment(lines: list[str]) -> list[str]:
     if _asks_for_help(line) or _wrong(line) is not None:
         # IPython would not call a cell magic without a body.
         return [_refusal(line.removeprefix("%%step").strip(), source)]
-    made = without_step_line(source).splitlines(keepends=True)
+    from IPython.core.inputtransformer2 import leading_indent
+
+    # IPython did so before it came to this, when the line above stood at the margin.
+    made: list[str] = leading_indent(without_step_line(source).splitlines(keepends=True))
     top = next(n for n, text in enumerate(made) if text.strip()) + 1
     while top < len(made) and not made[top].strip():
         top += 1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from kfnb.draw import visible
+from kfnb.errors import KfnbError
 from kfnb.magics.arguments import notebook_option, run_option, step_argument, with_session
 from kfnb.magics.arguments import values as names_of_values
 from kfnb.magics.session import Session
@@ -51,15 +53,28 @@ def load(
     found = Run(session.run(run, notebook))
     step, names = _meant(found, " ".join(words))
     if new_name is not None:
-        if not new_name.isidentifier():
+        if not new_name.isidentifier() or keyword.iskeyword(new_name):
             raise PipelineError(f'"{new_name}" is no name of a variable.')
         if len(names) != 1:
             raise PipelineError(f"--as names one value; the step has {', '.join(names)}.")
     outputs = found.steps[step].outputs
-    loaded = {new_name or name: outputs[name] for name in names}
-    said = (f"{new_name or name}: {_about(outputs.describe(name))}" for name in names)
+    loaded, refused = {}, []
+    for name in names:
+        try:
+            loaded[new_name or name] = outputs[name]
+        except KfnbError as error:
+            if len(names) == 1:
+                raise
+            refused.append(str(error))
+    said = (
+        f"{new_name or name}: {_about(outputs.describe(name))}"
+        for name in names
+        if (new_name or name) in loaded
+    )
     bind(session, loaded, said)
     session.note(f'from step "{step}" of run {found.id}')
+    for text in refused:
+        session.note(text)
 
 
 def bind(session: Session, values: Mapping[str, Any], said: Iterable[str]) -> None:

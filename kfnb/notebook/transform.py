@@ -51,12 +51,17 @@ def step_line(source: str) -> str | None:
 
 
 def without_step_line(source: str) -> str:
-    """Turn a leading ``%%step`` line into a comment, so that line numbers stay."""
+    """Turn a leading ``%%step`` line into a comment, so that line numbers stay.
+
+    It stands as far in as the code below it, so that IPython takes that indentation away.
+    """
     match = _STEP_LINE.match(source)
     if match is None:
         return source
     at = match.start("line")
-    return f"{source[:at]}# {source[at:]}"
+    below = re.match(r"(?:[^\S\n]*\n)*([^\S\n]*)", source[match.end() :])
+    indent = below[1] if below and not match["indent"] else ""
+    return f"{source[:at]}{indent}# {source[at:]}"
 
 
 def transform(source: str) -> str:

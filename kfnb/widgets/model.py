@@ -55,7 +55,11 @@ class Model(anywidget.AnyWidget):
         # JupyterLab asks in a subshell, so that we can answer while a cell executes. ipykernel 7.4
         # brings such messages back to the shell that opened the widget: the one that is busy.
         if hasattr(self.comm, "_reply_subshell_for"):
-            self.comm._reply_subshell_for = lambda _data, subshell: subshell
+            ours = self.comm._reply_subshell_for
+            # A page that did not see a restart still asks in a subshell that went with it.
+            self.comm._reply_subshell_for = lambda data, subshell: (
+                subshell if _is_there(subshell) else ours(data, None)
+            )
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """Give the synced traits; what a run changes is told as it is now."""
@@ -64,3 +68,14 @@ class Model(anywidget.AnyWidget):
         if wanted is None or set(_FRESH) & set(wanted):
             told.update({k: v for k, v in self._fresh().items() if wanted is None or k in wanted})
         return told
+
+
+def _is_there(subshell: str | None) -> bool:
+    """Whether this kernel has a subshell; the main one it always has."""
+    if subshell is None:
+        return True
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    manager = getattr(getattr(kernel, "shell_channel_thread", None), "manager", None)
+    return manager is not None and subshell in manager.list_subshell()

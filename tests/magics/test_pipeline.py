@@ -317,3 +317,31 @@ def test_verify_compares_notebook_and_pipeline(said):
     typed = said("%pipeline check --verify")
     assert typed.ok
     assert "values are equal" in typed.text
+
+
+def test_a_renamed_notebook_keeps_the_runs_that_this_kernel_began(said, book):
+    assert said("%pipeline run").ok
+    [run] = kfnb.runs()
+    book.rename(book.with_name("renamed.ipynb"))
+    told = said("%pipeline status --notebook renamed.ipynb")
+    assert told.ok
+    assert run.id in told.text
+
+
+ODD = """class Odd:
+    def __reduce__(self):
+        return eval, ("1/0",)
+odd, good = Odd(), [1]"""
+
+
+def test_a_value_that_cannot_be_made_anew_does_not_hide_the_others(ipython, desk):
+    desk.notebook(("step:make", ODD), ("step:use", "print(good)"), ("step:last", "str(odd)"))
+    ipython("%pipeline run --notebook nb.ipynb")
+    [run] = kfnb.runs()
+    if "odd" not in run.steps["make"].outputs:
+        pytest.skip("the value was refused when it was saved")
+    refused = ipython.refused("%pipeline load make.odd --notebook nb.ipynb")
+    assert "its own code raised ZeroDivisionError: division by zero" in refused
+    told = ipython("%pipeline load make --notebook nb.ipynb")
+    assert ipython.names["good"] == [1]
+    assert "ZeroDivisionError" in told.text

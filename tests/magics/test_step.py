@@ -49,6 +49,17 @@ def test_blank_lines_and_indentation_above_it(ipython):
     assert ipython("\n\n  %%step load\n  x = 1\n  x").text == "Out[2]: 1\n"
 
 
+def test_a_body_that_is_indented_as_a_whole(ipython):
+    done = ipython("%%step one\n    x = 3\n\n    if x:\n        print('x', x)")
+    assert done.ok
+    assert "x 3" in done.text
+    from kfnb.notebook.transform import transform, without_step_line
+
+    source = "%%step one\n\n  x = 3"
+    assert without_step_line(source) == "  # %%step one\n\n  x = 3"
+    assert transform(source).endswith("\nx = 3")
+
+
 def test_history_has_what_was_executed(ipython):
     ipython("%%step load\nx = 1")
     assert ipython.names["In"][2] == "# %%step load\nx = 1"

@@ -103,6 +103,17 @@ def test_a_page_that_asks_in_a_subshell_is_answered_while_a_cell_executes(
     jupyter.finish(busy)
 
 
+def test_a_page_that_asks_in_a_subshell_that_is_gone_is_answered(jupyter: Kernel) -> None:
+    """A kernel that was restarted behind the page's back."""
+    if jupyter.subshell() is None:
+        pytest.skip("this ipykernel has no subshells")
+    run = made_run()
+    write(run, *LOADED)
+    model = open_view(jupyter, run.id)
+    jupyter.ask(model, {"kind": "hello", "have": False}, "11111111-2222-3333-4444-555555555555")
+    jupyter.kind("engine", 10)
+
+
 def test_one_that_computes_without_a_pause_does_not_silence_views(jupyter: Kernel) -> None:
     run = made_run()
     write(run, *LOADED)

@@ -68,7 +68,7 @@ export class PanelModel {
 
   /** Whether news still come: of a run that goes on, unless it or who tells of it is gone. */
   get live(): boolean {
-    return this.going && !this.lost && !this.cut;
+    return this.going && !this.lost && !this.cut && !this.facts?.error;
   }
 
   get cut(): boolean {
