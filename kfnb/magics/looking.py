@@ -147,14 +147,24 @@ def logs(
 @click.option("--all", "every", is_flag=True, help="Runs of all notebooks.")
 @notebook_option
 @with_session
-def runs(session: Session, limit: int, every: bool, notebook: str | None) -> None:
+def runs(
+    session: Session,
+    limit: int,
+    every: bool,
+    notebook: str | None,
+    target: str,
+    **options: str | None,
+) -> None:
     """List the runs of this notebook, newest first."""
+    from kfnb.api.elsewhere import bring
+
+    bring(target, options)
     path = None if every else str(session.place(notebook).path)
     if path is not None and not session.runs(notebook, most=1):
         session.note("This notebook has no runs yet. %pipeline run starts one.")
         return
     assert history.runs.callback is not None
-    history.runs.callback(notebook=path, limit=limit, as_json=False)
+    history.runs.callback(notebook=path, limit=limit, as_json=False, target="local")
 
 
 @click.command(
