@@ -165,7 +165,11 @@ def jlpm(*steps: str) -> None:
 def on_a_cluster(pytest: Sequence[str]) -> None:
     """Test on Kubernetes: the node of tests/cluster, or another that ``--cluster`` names."""
     python = environment("test", FOR_TESTS)
-    run([str(python), "-m", "pytest", "-q", "-m", "cluster", *(pytest or ["tests"])])
+    # Two at a time: a test mostly waits, each in a namespace of its own.
+    workers = ["-n", "2", "--dist", "worksteal"]
+    given = [*workers, "-m", "cluster", *(pytest or ["tests"])]
+    # What is missing fails here instead of being skipped.
+    run([str(python), "-m", "pytest", "-q", *given], KFNB_CLUSTER="required")
 
 
 PARTS = {
@@ -177,6 +181,7 @@ PARTS = {
     "browser": browser,
 }
 IN_A_BROWSER = ("paint", "watching")
+ON_A_CLUSTER = ("kubernetes",)
 DEFAULT = ("lint", "web", "unit", "lowest", "browser")
 
 
@@ -219,7 +224,11 @@ def _without(*parts: str) -> str:
 def bench(arguments: argparse.Namespace) -> None:
     """Measure kfnb beside its peers; prints the table of benchmarks/README.md."""
     inside = [row for row in arguments.rows if row in IN_A_BROWSER]
-    others = [row for row in arguments.rows if row not in IN_A_BROWSER]
+    outside = [row for row in arguments.rows if row in ON_A_CLUSTER]
+    others = [row for row in arguments.rows if row not in {*inside, *outside}]
+    if outside:
+        python = environment("test", FOR_TESTS)
+        run([str(python), "-m", "benchmarks", *outside])
     if others or not arguments.rows:
         python = environment("bench", "test")
         run([str(python), "-m", "benchmarks", *others])

@@ -9,14 +9,16 @@ import tempfile
 from pathlib import Path
 
 from .measure import adopt_orphans
-from .rows import IN_A_BROWSER, ROWS
+from .rows import IN_A_BROWSER, ON_A_CLUSTER, ROWS
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}")
-    # Those in a browser need packages of their own: dev.py calls them apart.
-    chosen = parser.parse_args().rows or [row for row in ROWS if row not in IN_A_BROWSER]
+    # Those in a browser need packages of their own: dev.py calls them apart. A cluster has to be
+    # asked for.
+    apart = {*IN_A_BROWSER, *ON_A_CLUSTER}
+    chosen = parser.parse_args().rows or [row for row in ROWS if row not in apart]
     unknown = [row for row in chosen if row not in ROWS]
     if unknown:
         parser.error(f"no row {unknown[0]!r}; there are {', '.join(ROWS)}")

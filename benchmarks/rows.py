@@ -204,6 +204,13 @@ def watching(folder: Path) -> Iterator[Figure]:
     yield from (Figure(*found) for found in watching(folder))
 
 
+def kubernetes(folder: Path) -> Iterator[Figure]:
+    """On the tests' cluster: a chain, many at once, and what driving 500 steps costs."""
+    from .cluster import figures
+
+    yield from (Figure(*found) for found in figures(folder))
+
+
 def _str(command: list[object]) -> list[str]:
     return [os.fspath(part) if isinstance(part, Path) else str(part) for part in command]
 
@@ -220,6 +227,9 @@ ROWS: dict[str, Row] = {
     "extension": extension,
     "paint": paint,
     "watching": watching,
+    "kubernetes": kubernetes,
 }
 IN_A_BROWSER = ("paint", "watching")
 """Rows that need Chromium and the extra ``browser``."""
+ON_A_CLUSTER = ("kubernetes",)
+"""Rows that need root on Linux and Go, for the tests' Kubernetes."""

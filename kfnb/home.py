@@ -124,6 +124,11 @@ class RunFolder:
         return self.path / "driver.lock"
 
     @property
+    def follower_lock(self) -> Path:
+        """Locked by the process that brings here what a driver elsewhere does."""
+        return self.path / "follower.lock"
+
+    @property
     def driver_log(self) -> Path:
         """What the driver process printed."""
         return self.path / "driver.log"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kfnb.api.find import runs_of
+from kfnb.api.find import facts, runs_of
 from kfnb.api.view import RunView
 from kfnb.engine.caching import lay_copies
 from kfnb.engine.commands import Prepare, Record
@@ -20,9 +20,10 @@ from kfnb.engine.plan import Plan
 from kfnb.engine.results import published, success
 from kfnb.engine.state import DONE
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
-from kfnb.home import RunFolder, store_folder
+from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline, Step
-from kfnb.store.blobs import Store, open_store
+from kfnb.runners.stores import same_store, store_of_run
+from kfnb.store.blobs import Store
 from kfnb.store.manifest import Manifest, manifest_key
 
 _LOOKED_AT = 50
@@ -42,12 +43,15 @@ class Alone:
         Run that the others are taken from; None if there are none.
     taken
         Manifest of each of them, and why it is taken.
+    store
+        Where the manifests and their values are; None where nothing is taken.
     """
 
     pipeline: Pipeline
     step: str
     source: RunFolder | None
     taken: Mapping[str, tuple[Manifest, str]]
+    store: Store | None = None
 
     def options(self) -> dict[str, Any]:
         """Return what ``run.json`` keeps of it."""
@@ -66,7 +70,6 @@ class Alone:
         InfrastructureError
             If a result was removed meanwhile.
         """
-        store = open_store(store_folder())
         engine = Engine(Plan.of(self.pipeline))
         engine.apply(created)
         while True:
@@ -74,24 +77,26 @@ class Alone:
             events = [
                 (c.type, c.step, c.data)
                 if isinstance(c, Record)
-                else self._cached(c, store, run=journal.run, making=making)
+                else self._cached(c, run=journal.run, making=making)
                 for c in found
                 if isinstance(c, Record) or (isinstance(c, Prepare) and c.step != self.step)
             ]
             for kind, step, data in events:
                 engine.apply(journal.append(kind, step, clean(data), durable=False))
             if not events:
-                if self.taken:
-                    store.sync(f"manifests/{journal.run}")
+                if self.store is not None:
+                    self.store.sync(f"manifests/{journal.run}")
                 return
 
     def _cached(
-        self, command: Prepare, store: Store, *, run: str, making: RunFolder
+        self, command: Prepare, *, run: str, making: RunFolder
     ) -> tuple[str, str, Mapping[str, Any]]:
         step = self.pipeline.steps[command.step]
         manifest, why = self.taken[step.name]
         key = manifest_key(run, step.id)
+        store = self.store
         assert self.source is not None
+        assert store is not None
         kept = all(store.keep(name) for name in manifest.blobs())
         if not kept or not store.link(manifest_key(self.source.id, step.id), key):
             raise InfrastructureError(
@@ -109,13 +114,18 @@ class Alone:
         return "StepCached", step.name, data
 
 
-def alone(pipeline: Pipeline, step: str, parameters: Mapping[str, Any]) -> Alone:
+def alone(
+    pipeline: Pipeline, step: str, parameters: Mapping[str, Any], *, about: Mapping[str, Any]
+) -> Alone:
     """Find the newest run of the notebook that has all that ``step`` needs.
 
     Parameters
     ----------
     parameters
         Values of the run that is to begin; only to tell where the earlier run had others.
+    about
+        Target of the run that is to begin, as in ``run.json``: only runs with the same store
+        have what it needs.
 
     Raises
     ------
@@ -125,9 +135,10 @@ def alone(pipeline: Pipeline, step: str, parameters: Mapping[str, Any]) -> Alone
     ended = _ending_with(pipeline, step)
     if len(ended.steps) == 1:
         return Alone(ended, step, None, {})
-    store = open_store(store_folder())
+    store = store_of_run(about)
     lacks = ""
-    for n, run in enumerate(runs_of(pipeline.path) if pipeline.path else ()):
+    earlier = runs_of(pipeline.path) if pipeline.path else ()
+    for n, run in enumerate(run for run in earlier if same_store(facts(run), about)):
         if n == _LOOKED_AT:
             break
         try:
@@ -137,7 +148,7 @@ def alone(pipeline: Pipeline, step: str, parameters: Mapping[str, Any]) -> Alone
             continue
         found, missing = _taken(ended, step, view, store=store, parameters=parameters)
         if not missing:
-            return Alone(ended, step, run, found)
+            return Alone(ended, step, run, found, store)
         lacks = lacks or f" ({missing} in run {run.id})"
     raise UsageError(
         f'No run of this notebook has all that step "{step}" needs{lacks}. '

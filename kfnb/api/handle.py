@@ -72,7 +72,9 @@ class StepRun:
     def __init__(self, view: RunView, name: str) -> None:
         self.name = name
         self._view = view
-        self._outputs = Outputs(self._result, step=name, pipeline=view.pipeline)
+        self._outputs = Outputs(
+            self._result, step=name, pipeline=view.pipeline, store=lambda: view.store
+        )
 
     @property
     def status(self) -> str:
@@ -347,7 +349,9 @@ def open_run(id: str | os.PathLike[str]) -> Run:  # noqa: A002 (the public name)
     UsageError
         If there is no such run, or several fit.
     """
-    return Run(find_run(id))
+    from kfnb.api.elsewhere import refreshed
+
+    return Run(refreshed(find_run(id)))
 
 
 def runs(notebook: str | os.PathLike[str] | None = None) -> list[Run]:

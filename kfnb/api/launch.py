@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from kfnb.api.parameters import from_values
 from kfnb.errors import CheckError, UsageError
-from kfnb.pipeline import Pipeline
+from kfnb.pipeline import Diagnostic, Pipeline
 
 if TYPE_CHECKING:
     from kfnb.api.alone import Alone
     from kfnb.api.handle import Run
+    from kfnb.engine.events import Event
+    from kfnb.engine.journal import Journal
     from kfnb.engine.settings import Settings
     from kfnb.home import RunFolder
+    from kfnb.runners.launch import Begin
 
 TARGETS = ("local", "kubernetes")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -180,7 +183,7 @@ def create(
 
     if target not in TARGETS:
         raise UsageError(f'There is no target "{target}". There is: {", ".join(TARGETS)}.')
-    found = _target(target, pipeline, parameters, target_options or {})
+    found, findings = _target(target, pipeline, parameters, target_options or {})
     if target != "local" and said.get("parallel") is None:
         said["parallel"] = PARALLEL
     settings = run_settings(**said)
@@ -192,7 +195,8 @@ def create(
         settings = _from(pipeline, from_step, settings)
         options = {"from": from_step}
     if only_step is not None:
-        alone = _only(pipeline, only_step, parameters)
+        about = {"target": target, **found.get("about", {})}
+        alone = _only(pipeline, only_step, parameters, about)
         settings = dataclasses.replace(settings, force=(only_step,))
         pipeline, options, begin = alone.pipeline, alone.options(), alone.begin
     return create_run(
@@ -202,9 +206,57 @@ def create(
         name=name,
         target=target,
         options=options,
-        begin=begin,
+        begin=_begin(begin, findings),
         **found,
     )
+
+
+def objects(
+    pipeline: Pipeline,
+    parameters: Mapping[str, Any],
+    *,
+    target: str,
+    target_options: Mapping[str, Any],
+    timeout: float | str | None = None,
+) -> list[dict[str, Any]]:
+    """List the objects that a run would have on its target; nothing is created."""
+    from datetime import datetime, timezone
+
+    from kfnb.runners.code import bundle
+    from kfnb.runners.kubernetes.config import target_of
+    from kfnb.runners.kubernetes.preview import objects as of
+    from kfnb.runners.launch import new_id
+    from kfnb.runners.parameters import check_parameters
+
+    if target == "local":
+        raise UsageError("A run on this machine has no objects to print: say --on kubernetes.")
+    _target(target, pipeline, parameters, target_options)
+    check_parameters(pipeline, parameters)
+    found = target_of(pipeline, target_options)
+    return of(
+        found,
+        pipeline,
+        run=new_id(pipeline.name, datetime.now(timezone.utc)),
+        code=bundle(pipeline, parameters, files=found.files),
+        timeout=None if timeout is None else seconds(timeout),
+    )
+
+
+def target_findings(pipeline: Pipeline, target: str) -> tuple[Diagnostic, ...]:
+    """Say what of a notebook will not be where its steps execute.
+
+    Raises
+    ------
+    UsageError
+        If the target's options in the notebook or in the person's file do not fit, or a file
+        that they name is not there.
+    """
+    if target == "local":
+        return ()
+    from kfnb.runners.code import bundle
+    from kfnb.runners.kubernetes.config import target_of
+
+    return bundle(pipeline, {}, files=target_of(pipeline, {}).files).findings
 
 
 PARALLEL = 20
@@ -213,11 +265,11 @@ PARALLEL = 20
 
 def _target(
     target: str, pipeline: Pipeline, parameters: Mapping[str, Any], said: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
     """Check the target's own options; what a run there has beside what every run has."""
     told = {key: value for key, value in said.items() if value not in (None, (), {})}
     if target == "local" and not told:
-        return {}
+        return {}, ()
     from kfnb.runners.code import bundle
     from kfnb.runners.kubernetes.config import OPTIONS, TARGET, target_of
 
@@ -226,18 +278,28 @@ def _target(
         raise UsageError(f"There is no option {', '.join(unknown)}.")
     if target == "local":
         raise UsageError(f"{', '.join(sorted(told))}: this has a meaning on Kubernetes only.")
-    from kfnb.runners.kubernetes.manifests import image_of, store_inside
+    from kfnb.runners.kubernetes.manifests import check
 
     found = target_of(pipeline, told)
-    store_inside(found)
-    for step in pipeline.steps:
-        if not image_of(found, pipeline, step):
-            raise UsageError(
-                f'No image is said for step "{step}". Name one that has kfnb: --image NAME.'
-            )
+    check(found, pipeline)
     code = bundle(pipeline, parameters, files=found.files)
     files = {"code.tar": code.data} if code.data else {}
-    return {"about": {TARGET: found.plain()}, "files": files}
+    return {"about": {TARGET: found.plain()}, "files": files}, code.findings
+
+
+def _begin(begin: Begin | None, findings: tuple[Diagnostic, ...]) -> Begin | None:
+    """Have findings about the target among a run's first events: every view shows them."""
+    if not findings:
+        return begin
+
+    def write(journal: Journal, created: Event, folder: RunFolder) -> None:
+        for found in findings:
+            data = {"code": found.code, "message": found.message, "remedy": found.remedy}
+            journal.append("Warning", found.step, data)
+        if begin is not None:
+            begin(journal, created, folder)
+
+    return write
 
 
 def run_settings(
@@ -319,14 +381,16 @@ def refuse_inside_a_step() -> None:
         )
 
 
-def _only(pipeline: Pipeline, step: str, parameters: Mapping[str, Any]) -> Alone:
+def _only(
+    pipeline: Pipeline, step: str, parameters: Mapping[str, Any], about: Mapping[str, Any]
+) -> Alone:
     from kfnb.api.alone import alone
 
     if step not in pipeline.steps:
         raise UsageError(no_step(pipeline, step))
     if pipeline.errors:
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
-    return alone(pipeline, step, parameters)
+    return alone(pipeline, step, parameters, about=about)
 
 
 def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:

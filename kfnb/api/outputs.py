@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kfnb.errors import InfrastructureError, UsageError
-from kfnb.home import store_folder
 from kfnb.pipeline import Pipeline
-from kfnb.store.blobs import open_store
+from kfnb.store.blobs import Store
 from kfnb.store.manifest import Bundle, Manifest
+from kfnb.store.remote.base import Refused
 
 _SHOWN = ("type", "shape", "size", "repr")
 
@@ -28,8 +28,10 @@ class Outputs(Mapping[str, Any]):
         *,
         step: str,
         pipeline: Pipeline,
+        store: Callable[[], Store],
     ) -> None:
         self._result = result
+        self._store = store
         self._step = step
         self._pipeline = pipeline
         self._loaded: dict[tuple[str, ...], Mapping[str, Any]] = {}
@@ -104,7 +106,7 @@ class Outputs(Mapping[str, Any]):
 
     def _bundle(self, name: str, about: Mapping[str, Any]) -> Bundle:
         key = str((self._result() or {}).get("manifest"))
-        data = open_store(store_folder()).get(key)
+        data = self._store().get(key)
         try:
             bundles = Manifest.from_json(data or b"").bundles
             return bundles[str(about.get("bundle"))]
@@ -116,8 +118,13 @@ class Outputs(Mapping[str, Any]):
     def _load(self, name: str, bundle: Bundle) -> Mapping[str, Any]:
         from kfnb.step.values import DamagedError, MissingDefinitionError, load
 
-        store = open_store(store_folder())
-        files = [store.blob(blob) for blob in bundle.blobs]
+        store = self._store()
+        try:
+            files = [store.fetch(blob) for blob in bundle.blobs]
+        except Refused as error:
+            raise InfrastructureError(
+                f'The value "{name}" of step "{self._step}" cannot be read: {error}'
+            ) from error
         if not all(file.is_file() for file in files):
             raise InfrastructureError(
                 f'The value "{name}" of step "{self._step}" was removed from the store. '

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Literal
 
 from kfnb.engine import control
@@ -17,8 +18,9 @@ from kfnb.engine.state import RunState
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline, from_plain
-from kfnb.runners import driver_state, resume
-from kfnb.store import locks
+from kfnb.runners import driver_state, is_driven, resume
+from kfnb.runners.stores import store_of_run
+from kfnb.store.blobs import Store
 
 Course = Literal["going", "ended", "lost"]
 """``lost``: nobody drives the run, although it has not ended."""
@@ -59,6 +61,15 @@ class RunView:
     def _rewind(self) -> None:
         self._engine = Engine(Plan.of(self.pipeline))
         self._reader = Reader(self.folder.journal)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store with the run's manifests and values; raises as :func:`store_of_run`."""
+        try:
+            about = json.loads(self.folder.run.read_bytes())
+        except (OSError, ValueError):
+            about = {}
+        return store_of_run(about)
 
     @property
     def state(self) -> RunState:
@@ -126,13 +137,9 @@ class RunView:
             If the run is still going on, or has succeeded.
         """
         deadline = time.monotonic() + LEAVING
-        while (
-            self.state.ended
-            and locks.is_locked(self.folder.driver_lock)
-            and time.monotonic() < deadline
-        ):
+        while self.state.ended and is_driven(self.folder) and time.monotonic() < deadline:
             time.sleep(0.02)  # its driver has said the last word and sees the processes out
-        if locks.is_locked(self.folder.driver_lock):
+        if is_driven(self.folder):
             run = self.folder.id
             raise UsageError(
                 f"Run {run} is still going on: its driver is at work. Follow it with "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from kfnb.cli.arguments import Duration
+from kfnb.cli.cluster import target_options, with_target
 
 
 @click.command(
@@ -13,6 +16,7 @@ Examples:
   kfnb clean --keep 10                 # all but the ten newest runs
   kfnb clean --older-than 7d --keep 3  # old ones, but never the three newest
   kfnb clean --dry-run --keep 10
+  kfnb clean --on kubernetes --older-than 30d
 
 Without --keep and --older-than only values that nothing refers to are removed. Runs that
 go on, and what they need, always stay."""
@@ -24,8 +28,26 @@ go on, and what they need, always stay."""
     "--older-than", type=Duration(), metavar="TIME", help="Remove only what is older (7d, 12h)."
 )
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
-def clean(keep: int | None, older_than: float | None, dry_run: bool) -> int:
+@click.option(
+    "--on",
+    "target",
+    type=click.Choice(["local", "kubernetes"]),
+    default="local",
+    help="Where to clean: here [default], or a namespace and its store.",
+)
+@with_target
+def clean(
+    keep: int | None, older_than: float | None, dry_run: bool, target: str, **said: Any
+) -> int:
     """Remove old runs, and the values that nothing refers to any more."""
+    options = {key: value for key, value in target_options(said).items() if value}
+    if target == "kubernetes":
+        return _clean_cluster(options, keep=keep, older_than=older_than, dry_run=dry_run)
+    if options:
+        raise click.UsageError(
+            f"{', '.join(sorted(options))}: this has a meaning with --on kubernetes only",
+            click.get_current_context(),
+        )
     from kfnb.store.clean import clean as sweep
 
     done = sweep(keep=keep, older_than=older_than, dry_run=dry_run)
@@ -34,6 +56,35 @@ def clean(keep: int | None, older_than: float | None, dry_run: bool) -> int:
     would = "would be removed" if dry_run else "removed"
     runs = _count(len(done.runs), "run")
     click.echo(f"{runs} and {_count(done.blobs, 'value')} {would}: {_size(done.bytes)}")
+    return 0
+
+
+def _clean_cluster(
+    options: dict[str, Any], *, keep: int | None, older_than: float | None, dry_run: bool
+) -> int:
+    """Clean a namespace and its store; say what was removed."""
+    from kfnb.runners.kubernetes.cleaning import clean as sweep
+    from kfnb.runners.kubernetes.client import connect
+    from kfnb.runners.kubernetes.config import target_of
+    from kfnb.runners.kubernetes.reach import store_of
+
+    found = target_of(None, options)
+    cluster = connect(context=found.context, namespace=found.namespace)
+    remote = store_of(found).remote if found.store else None
+    done = sweep(cluster, remote, keep=keep, older_than=older_than, dry_run=dry_run)
+    would = "would remove" if dry_run else "removed"
+    for run in done.objects:
+        click.echo(f"{would} the objects of run {run}")
+    for run in done.runs:
+        click.echo(f"{would} run {run} from the store")
+    for run in done.live:
+        click.echo(f"left run {run} alone: it may be going on")
+    said = f"{_count(done.values, 'value')} and {_count(len(done.runs), 'run')}"
+    click.echo(
+        f"{said} {'would be ' if dry_run else ''}removed from the store: {_size(done.bytes)}"
+    )
+    if remote is None:
+        click.echo("no store is said (--store), so that only objects were looked at")
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfnb.cli.arguments import NotebookPath, RunName, StepName
+from kfnb.cli.cluster import with_store
 from kfnb.cli.common import colour, duration, echo_json, glyph
 
 if TYPE_CHECKING:
@@ -19,16 +20,29 @@ if TYPE_CHECKING:
     epilog="""\b
 Examples:
   kfnb runs
-  kfnb runs train.ipynb -n 5"""
+  kfnb runs train.ipynb -n 5
+  kfnb runs --on kubernetes --store s3://bucket/kfnb   # what other machines began, too"""
 )
 @click.argument("notebook", type=NotebookPath(), required=False)
 @click.option("-n", "--limit", type=click.IntRange(min=1), default=20, help="At most so many [20].")
 @click.option("--json", "as_json", is_flag=True, help="Print them as JSON.")
-def runs(notebook: str | None, limit: int, as_json: bool) -> int:
+@click.option(
+    "--on",
+    "target",
+    type=click.Choice(["local", "kubernetes"]),
+    default="local",
+    help="Bring the runs of this target's store here first.",
+)
+@with_store
+def runs(
+    notebook: str | None, limit: int, as_json: bool, target: str, **options: str | None
+) -> int:
     """List runs (of NOTEBOOK), newest first."""
+    from kfnb.api.elsewhere import bring
     from kfnb.api.handle import runs as all_runs
     from kfnb.draw import shortened, visible
 
+    bring(target, options)
     found = all_runs(notebook)
     lines = [_line(run) for run in found[:limit]]
     if as_json:
@@ -61,6 +75,7 @@ Examples:
 def status(run: str, as_json: bool) -> int:
     """Say how RUN (default: the latest) is going, or how it went."""
     from kfnb.api import plain
+    from kfnb.api.elsewhere import refreshed
     from kfnb.api.find import find_run
     from kfnb.api.handle import open_run
     from kfnb.api.view import RunView
@@ -71,7 +86,7 @@ def status(run: str, as_json: bool) -> int:
     from kfnb.cli.story import end_of, failures, metrics_line
     from kfnb.draw import visible
 
-    view = RunView(find_run(run))
+    view = RunView(refreshed(find_run(run)))
     view.update()
     driver = view.driver()
     names = {name: visible(name) for name, _ in view.state.steps}

@@ -33,12 +33,13 @@ Examples:
 )
 def logs(run: str, step: str | None, follow: bool, attempt: int | None) -> int:
     """Print what STEP (or every step) of RUN printed."""
+    from kfnb.api.elsewhere import refreshed
     from kfnb.api.find import find_run
     from kfnb.api.launch import no_step
     from kfnb.api.view import RunView
     from kfnb.errors import UsageError
 
-    view = RunView(find_run(run))
+    view = RunView(refreshed(find_run(run)))
     if step is not None and step not in view.pipeline.steps:
         raise UsageError(no_step(view.pipeline, step))
     if follow:

@@ -25,6 +25,7 @@ _COMMANDS = {
     "stop": ("kfnb.cli.running", "Stop a run; what is done stays done."),
     "resume": ("kfnb.cli.running", "Go on with a run that failed, was stopped or lost its driver."),
     "clean": ("kfnb.cli.cleaning", "Remove old runs and the values that nothing refers to."),
+    "doctor": ("kfnb.cli.doctor", "Say whether a target has what runs need, and what helps."),
     "notebook": ("kfnb.cli.history", "Print the path of a step's executed notebook."),
     "completion": ("kfnb.cli.completion", "Print the script that completes words in your shell."),
 }

@@ -21,6 +21,7 @@ Examples:
   kfnb check train.ipynb
   kfnb check train.ipynb --json | jq '.[].code'
   kfnb check train.ipynb --verify      # executes it twice and compares
+  kfnb check train.ipynb --on kubernetes
 
 Exit code 0 if there are no errors (warnings do not count), 2 if there are."""
 )
@@ -32,10 +33,17 @@ Exit code 0 if there are no errors (warnings do not count), 2 if there are."""
     help="Execute the notebook once from top to bottom and once as a pipeline, and compare "
     "every value that flows and every cell's text.",
 )
-def check(notebook: str, as_json: bool, verify: bool) -> int:
+@click.option(
+    "--on",
+    "target",
+    type=click.Choice(["local", "kubernetes"]),
+    default="local",
+    help="Where it is to run: what will not be there is said too [default: local].",
+)
+def check(notebook: str, as_json: bool, verify: bool, target: str) -> int:
     """Say what is wrong with NOTEBOOK: all of it, with cell, line and remedy."""
     from kfnb.api import plain
-    from kfnb.api.launch import read, refuse_inside_a_step
+    from kfnb.api.launch import read, refuse_inside_a_step, target_findings
 
     said = ""
     if verify:
@@ -53,6 +61,8 @@ def check(notebook: str, as_json: bool, verify: bool) -> int:
     else:
         diagnostics = read(notebook).diagnostics
         good = not any(d.severity == "error" for d in diagnostics)
+    if target != "local":
+        diagnostics = (*diagnostics, *target_findings(read(notebook), target))
     if as_json:
         echo_json(plain.check(diagnostics))
         return 0 if good else 2

@@ -69,6 +69,7 @@ Examples:
   kfnb run train.ipynb --from train        # train and what depends on it, anew
   kfnb run train.ipynb --only train        # train alone, with what came before it last time
   kfnb run train.ipynb --detach; kfnb logs latest -f
+  kfnb run train.ipynb --on kubernetes --dry-run -o yaml
 
 Ctrl+C asks in a terminal whether to detach or to stop; in a pipe it stops the run."""
 )
@@ -110,12 +111,24 @@ Ctrl+C asks in a terminal whether to detach or to stop; in a pipe it stops the r
 )
 @with_target
 @_with_limits
+@click.option(
+    "--dry-run", is_flag=True, help="Kubernetes: only print the objects that would be created."
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    help="How --dry-run prints them [default: yaml].",
+)
 def run(
     notebook: str,
     pairs: tuple[str, ...],
     files: tuple[str, ...],
     detach: bool,
     as_json: bool,
+    dry_run: bool,
+    output: str,
     **said: Any,
 ) -> int:
     """Run NOTEBOOK as a pipeline, and show how it goes."""
@@ -128,6 +141,12 @@ def run(
     if pipeline.errors:
         click.echo("kfnb: the notebook has errors, so nothing was started.", err=True)
         return 2
+    if dry_run:
+        from kfnb.cli.cluster import echo_objects
+
+        given = given_parameters(pipeline, files, lambda: from_text(pipeline, split_pairs(pairs)))
+        echo_objects(pipeline, given, output=output, **said)
+        return 0
     folder = created(pipeline, files, lambda: from_text(pipeline, split_pairs(pairs)), **said)
     from kfnb.api.view import RunView
     from kfnb.runners import start_driver
@@ -155,25 +174,32 @@ def created(
         Reads the values of parameters that were given one by one: they win over ``files``.
     """
     from kfnb.api.launch import create
-    from kfnb.api.parameters import from_file
 
     if from_step is not None and only_step is not None:
         context = click.get_current_context()
         raise click.UsageError("--from and --only exclude each other", context)
-    parameters: dict[str, Any] = {}
-    for path in files:
-        parameters.update(from_file(pipeline, path))
-    parameters.update(given())
     options = target_options(said)
     return create(
         pipeline,
-        parameters,
+        given_parameters(pipeline, files, given),
         from_step=from_step,
         only_step=only_step,
         cache=not no_cache,
         target_options=options,
         **{k: v for k, v in run_settings(said).items() if v is not None},
     )
+
+
+def given_parameters(
+    pipeline: Pipeline, files: tuple[str, ...], given: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Put together the parameters of files and those that were given one by one, which win."""
+    from kfnb.api.parameters import from_file
+
+    parameters: dict[str, Any] = {}
+    for path in files:
+        parameters.update(from_file(pipeline, path))
+    return {**parameters, **given()}
 
 
 @click.command(
@@ -190,12 +216,13 @@ notebook, kfnb run takes every step that did not change from the cache."""
 @_with_limits
 def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
     """Go on with RUN (default: the latest); steps that are done stay done."""
+    from kfnb.api.elsewhere import refreshed
     from kfnb.api.find import find_run
     from kfnb.api.launch import changed_settings, refuse_inside_a_step
     from kfnb.api.view import RunView
 
     refuse_inside_a_step()
-    folder = find_run(run)
+    folder = refreshed(find_run(run))
     view = RunView(folder)
     events = view.update()
     if as_json:
@@ -223,11 +250,12 @@ Examples:
 @click.option("--no-wait", is_flag=True, help="Only ask; do not wait until it has stopped.")
 def stop(run: str, no_wait: bool) -> int:
     """Stop RUN. What is done stays done, and kfnb resume goes on."""
+    from kfnb.api.elsewhere import refreshed
     from kfnb.api.find import find_run
     from kfnb.api.handle import Run
     from kfnb.runners import request_stop
 
-    found = Run(find_run(run))
+    found = Run(refreshed(find_run(run)))
     if found.driver == "ended":
         click.echo(f"run {found.id} has ended already: {found.status}")
         return 0
@@ -244,9 +272,15 @@ def _follow(begin: Callable[[], RunView], *, detach: bool, as_json: bool) -> int
 
     if detach:
         view = begin()
+        events = view.update()
         if as_json:
-            _echo_events(view.update())
+            _echo_events(events)
         else:
+            from kfnb.cli.plain import warning_line
+
+            for event in events:
+                if event.type == "Warning":
+                    click.echo(warning_line(event), err=True)
             run = view.folder.id
             click.echo(f"run {run} goes on; kfnb status {run} tells how, kfnb stop {run} ends it")
         return 0

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.engine import kernels
+from kfnb.engine.installs import install_files
 from kfnb.engine.modules import LocalModules
 from kfnb.engine.orders import (
     Site,
@@ -189,7 +190,7 @@ def static_reads(
     upstream: Mapping[str, Manifest],
     hashes: FileHashes,
 ) -> dict[str, str | None]:
-    """Hash the files that the step's source names as read, before the step runs.
+    """Hash the files that the step's source names as read or installs, before the step runs.
 
     A file that the step's source writes before it reads it is no input.
     """
@@ -203,6 +204,8 @@ def static_reads(
         path = resolve_path(pipeline, use, site.parameters)
         if path and (use.cell, use.line) <= first.get(path, (use.cell, use.line)):
             found.add(path)
+    for file in install_files(pipeline, step, site.workdir):
+        found.add(file.relative_to(site.workdir).as_posix())
     return {
         path: file_content(path, workdir=site.workdir, upstream=upstream, hashes=hashes)
         for path in sorted(found)

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,7 +27,7 @@ from kfnb.engine.events import Event
 from kfnb.engine.failures import Limits
 from kfnb.engine.feed import Feed, clean
 from kfnb.engine.files import FileChanged
-from kfnb.engine.journal import Journal
+from kfnb.engine.journal import Journal, JournalBusy
 from kfnb.engine.orders import HASH_SEED, Site, step_order
 from kfnb.engine.plan import Plan
 from kfnb.engine.results import failure, load_run, own_manifest, success
@@ -85,6 +86,8 @@ class Driver:
         self._engine = replay(self._plan, journal.events)
         place = place or _here(self._pipeline, run)
         self._store = place.store
+        self._outlives = place.outlives
+        self._inbox = place.inbox
         self._bell = Doorbell(run)
         self._site = Site(
             run=run,
@@ -134,8 +137,11 @@ class Driver:
                         self._collect()
                     self._heed_requests()
                 self._reap(selector)
+            except JournalBusy:
+                raise  # what executes is another driver's now
             except (KfnbError, OSError):
-                self._give_up(selector)
+                if not self._outlives:
+                    self._give_up(selector)
                 raise
             finally:
                 self._bell.close()
@@ -181,6 +187,8 @@ class Driver:
                 return
 
     def _carry_out(self, command: Command) -> None:
+        if not isinstance(command, Wake):
+            self._journal.confirm()
         if isinstance(command, Record):
             self._write(command.type, command.step, command.data, index=command.index)
         elif isinstance(command, Prepare):
@@ -300,6 +308,7 @@ class Driver:
             waits.append(self._wake - self._now())
         selector.select(max(0.0, min(w for w in waits if w is not None)))
         self._bell.answer()
+        self._journal.confirm()
 
     def _collect(self) -> None:
         """Take in what attempts report and which of them have ended."""
@@ -348,6 +357,7 @@ class Driver:
         key = manifest_key(self._run.id, work.step_id, index=work.index)
         self._forget(work)
         self._results.add(work.step, key, manifest, index=work.index)
+        self._lay_notebook(work, manifest.executed)
         self._write(
             "StepSucceeded",
             work.step,
@@ -362,7 +372,15 @@ class Driver:
     def _fail(self, work: Work, record: Mapping[str, Any]) -> None:
         self._forget(work)
         self._results.keep_changed_before(self._pipeline.steps[work.step])
+        self._lay_notebook(work, record.get("executed"))
         self._write("AttemptFailed", work.step, record, index=work.index, attempt=work.attempt)
+
+    def _lay_notebook(self, work: Work, blob: str | None) -> None:
+        """Have the executed notebook where views look for it; the store may be its only place."""
+        if blob is None or work.folder.executed.exists():
+            return
+        with contextlib.suppress(KfnbError, OSError):  # a convenience: the store has it
+            shutil.copyfile(self._store.fetch(blob), work.folder.executed)
 
     def _forget(self, work: Work) -> None:
         self._feeds.pop(work, None)
@@ -371,6 +389,8 @@ class Driver:
 
     def _heed_requests(self) -> None:
         """Carry out what people asked for; asking for the end of an ended run does nothing."""
+        if self._inbox is not None:
+            self._inbox()
         for request in control.requests(self._run):
             if request.type == "resume":
                 self._write("RunResumed", data=request.data)

@@ -149,6 +149,7 @@ class Journal:
         try:
             if not self._lock.acquire():
                 raise JournalBusy(path, self._lock.holder())
+            self._prepare()
             reader = Reader(path)
             new = not path.exists()
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o644)
@@ -195,16 +196,7 @@ class Journal:
         ValueError
             If ``data`` cannot be written as JSON.
         """
-        event = Event(
-            seq=self.seq + 1,
-            time=self._now(),
-            run=self.run,
-            type=type,
-            step=step,
-            index=index,
-            attempt=attempt,
-            data=data or {},
-        )
+        event = self._event(type, step, data, index=index, attempt=attempt)
         line = event.to_line().encode() + b"\n"
         try:
             self._write(line)
@@ -224,6 +216,9 @@ class Journal:
         except OSError as error:
             raise _sentence(self.path, "write", error) from error
 
+    def confirm(self) -> None:
+        """Make sure that this is still the run's one writer: its lock says so."""
+
     def close(self) -> None:
         """Give the lock back. Closing twice does nothing."""
         if self._fd >= 0:
@@ -241,6 +236,29 @@ class Journal:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _prepare(self) -> None:
+        """Do what is to be done with the lock, before the file is opened."""
+
+    def _event(
+        self,
+        type: str,  # noqa: A002 (the event's own word)
+        step: str | None,
+        data: Mapping[str, Any] | None,
+        *,
+        index: str,
+        attempt: int | None,
+    ) -> Event:
+        return Event(
+            seq=self.seq + 1,
+            time=self._now(),
+            run=self.run,
+            type=type,
+            step=step,
+            index=index,
+            attempt=attempt,
+            data=data or {},
+        )
 
     def _write(self, line: bytes) -> None:
         if os.fstat(self._fd).st_nlink == 0:

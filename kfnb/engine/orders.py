@@ -12,7 +12,7 @@ from kfnb.engine.quantities import memory_bytes
 from kfnb.engine.stepbook import needed_definitions, step_notebook
 from kfnb.home import RunFolder
 from kfnb.pipeline import Definition, FileUse, Pipeline, Step
-from kfnb.step.order import Input, StepOrder, inputs_source, outputs_source
+from kfnb.step.order import Input, MadeWith, StepOrder, inputs_source, outputs_source
 from kfnb.store.manifest import Manifest, WrittenFile
 
 HASH_SEED = "PYTHONHASHSEED"
@@ -126,6 +126,11 @@ def step_order(
         doorbell=site.doorbell,
         source_cells=tuple(step.cells),
         origins=_origins(pipeline, step),
+        made_with={
+            source.step: MadeWith(source.manifest.python, dict(source.manifest.packages))
+            for source in inputs.values()
+            if source is not None
+        },
     )
     return notebook, order
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import selectors
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -52,7 +52,9 @@ class Place:
 
     ``workdir`` is what the driver sees of the notebook's folder; ``restores`` says whether
     files that steps wrote belong back into it. ``images`` and ``inside`` are as in
-    :class:`~kfnb.engine.orders.Site`.
+    :class:`~kfnb.engine.orders.Site`. ``outlives`` says whether attempts go on without a driver
+    until the next one finds them. ``inbox`` brings requests that were made elsewhere into the
+    run's folder.
     """
 
     store: Store
@@ -60,6 +62,8 @@ class Place:
     restores: bool = True
     images: Mapping[str, str] = field(default_factory=dict)
     inside: Inside | None = None
+    outlives: bool = False
+    inbox: Callable[[], None] | None = None
 
 
 class Runner(Protocol):

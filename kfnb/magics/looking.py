@@ -65,8 +65,9 @@ Examples:
 @options_of(reading.check, without=["notebook", "as_json"])
 @notebook_option
 @with_session
-def check(session: Session, notebook: str | None, verify: bool) -> None:
+def check(session: Session, notebook: str | None, verify: bool, target: str) -> None:
     """Say what is wrong with this notebook: all of it, with cell, line and remedy."""
+    from kfnb.api.launch import target_findings
     from kfnb.magics.report import show_diagnostics, summary
 
     pipeline = session.read(notebook)
@@ -79,6 +80,7 @@ def check(session: Session, notebook: str | None, verify: bool) -> None:
         diagnostics = report.diagnostics
         if report.linear is not None:
             said = f"; {report.cells} cells and {report.values} values are equal"
+    diagnostics = (*diagnostics, *target_findings(pipeline, target))
     name = Path(pipeline.path or pipeline.name).name
     head = f"{name}: {summary(diagnostics)}{said}"
     show_diagnostics(session, pipeline, diagnostics, head=head)
@@ -145,14 +147,24 @@ def logs(
 @click.option("--all", "every", is_flag=True, help="Runs of all notebooks.")
 @notebook_option
 @with_session
-def runs(session: Session, limit: int, every: bool, notebook: str | None) -> None:
+def runs(
+    session: Session,
+    limit: int,
+    every: bool,
+    notebook: str | None,
+    target: str,
+    **options: str | None,
+) -> None:
     """List the runs of this notebook, newest first."""
+    from kfnb.api.elsewhere import bring
+
+    bring(target, options)
     path = None if every else str(session.place(notebook).path)
     if path is not None and not session.runs(notebook, most=1):
         session.note("This notebook has no runs yet. %pipeline run starts one.")
         return
     assert history.runs.callback is not None
-    history.runs.callback(notebook=path, limit=limit, as_json=False)
+    history.runs.callback(notebook=path, limit=limit, as_json=False, target="local")
 
 
 @click.command(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kfnb.api.view import RunView
     from kfnb.pipeline import Pipeline
 
-_NOT_HERE = ("notebook", "run", "detach", "as_json")
+_NOT_HERE = ("notebook", "run", "detach", "as_json", "dry_run", "output")
 _MOST = 3
 
 _wait_option = click.option(

@@ -109,6 +109,12 @@ CODES: dict[str, Code] = {
             "KFNB-W655": "an output differs, as it does from run to run",
             "KFNB-W656": "a value cannot be compared",
             "KFNB-W657": "notebook and pipeline fail alike",
+            "KFNB-W701": "a path that is not in the notebook's folder",
+            "KFNB-W702": "values come from another version of Python",
+            "KFNB-W703": "values come from other versions of packages",
+            "KFNB-W704": "a file that is read is not in the notebook's folder",
+            "KFNB-W710": "a step waits for the cluster",
+            "KFNB-W711": "the run pauses while this machine sleeps",
         },
     ),
 }

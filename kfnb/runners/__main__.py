@@ -22,8 +22,7 @@ def main(path: str) -> int:
     try:
         if not run.path.is_dir():
             raise InfrastructureError(f"there is no run in {run.path}.")
-        with Journal(run.journal, run.id) as journal:
-            status = _drive(run, journal)
+        status = _drive(run)
     except (KfnbError, OSError) as error:
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
             print(f"kfnb: {error}", file=sys.stderr, flush=True)
@@ -31,17 +30,15 @@ def main(path: str) -> int:
     return _CODES.get(status, 4)
 
 
-def _drive(run: RunFolder, journal: Journal) -> str:
+def _drive(run: RunFolder) -> str:
     pipeline, about = load_run(run)
     if about.get("target", "local") == "local":
-        return Driver(run, LocalRunner(), journal).drive()
-    from kfnb.runners.kubernetes.place import opened
+        with Journal(run.journal, run.id) as journal:
+            return Driver(run, LocalRunner(), journal).drive()
+    from kfnb.runners.kubernetes.away import accompany, is_away
+    from kfnb.runners.kubernetes.conduct import conduct
 
-    with opened(run, pipeline, about) as (runner, place, workspace):
-        status = Driver(run, runner, journal, place=place).drive()
-        if status == "cancelled":
-            workspace.remove()
-    return status
+    return accompany(run, pipeline, about) if is_away(about) else conduct(run, pipeline, about)
 
 
 if __name__ == "__main__":

@@ -5,22 +5,29 @@ from __future__ import annotations
 import io
 import os
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kfnb.engine.installs import install_files
 from kfnb.engine.modules import LocalModules
 from kfnb.engine.orders import resolve_path
 from kfnb.errors import UsageError
-from kfnb.pipeline import Diagnostic, Pipeline
+from kfnb.notebook.files import file_uses
+from kfnb.notebook.transform import transform
+from kfnb.pipeline import Diagnostic, FileUse, Pipeline
 from kfnb.store.content import hash_bytes
 
 LARGEST = 256 << 20
 """Bytes that a bundle may have; more belongs into a store or on a volume."""
 
 OUTSIDE = "KFNB-W701"
+MISSING = "KFNB-W704"
 _SKIPPED = {"__pycache__", ".ipynb_checkpoints"}
+_EVERYWHERE = ("/dev/", "/proc/", "/sys/", "/kfnb/")
+_PACKAGE_DATA = 1 << 20
+"""Bytes that a file beside a package's modules may have to travel with them unasked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,23 +63,24 @@ def bundle(
     folder = Path(pipeline.path).parent if pipeline.path else None
     if folder is None:
         return _packed({}, ())
-    found: dict[str, Path] = {}
-    modules = LocalModules(folder)
-    for step in pipeline.steps.values():
-        for path in modules.files(step.modules):
-            found[path.relative_to(folder).as_posix()] = path
+    found = _modules(pipeline, folder)
     findings: dict[str, Diagnostic] = {}
+    made: set[str] = set()
+    for name, use in _uses(pipeline):
+        said = resolve_path(pipeline, use, parameters)
+        if not said or said.startswith(_EVERYWHERE) or _is_mounted(pipeline, said):
+            continue
+        if _is_outside(said):
+            findings.setdefault(said, _outside(name, said, use))
+        elif use.mode == "write":
+            made.add(said)
+        elif there := _below(folder, said):
+            found.update(there)
+        elif use.mode == "read" and not _is_made(said, made):
+            findings.setdefault(said, _missing(name, said, use))
     for step in pipeline.steps.values():
-        for use in (*step.reads, *step.lists):
-            said = resolve_path(pipeline, use, parameters)
-            if said and _is_outside(said):
-                findings.setdefault(said, _outside(step.name, said, use.cell, use.line))
-            elif said:
-                found.update(_below(folder, said))
-        for use in step.writes:
-            said = resolve_path(pipeline, use, parameters)
-            if said and _is_outside(said):
-                findings.setdefault(said, _outside(step.name, said, use.cell, use.line))
+        for path in install_files(pipeline, step, folder):
+            found[path.relative_to(folder).as_posix()] = path
     for pattern in files:
         matched = {} if _is_outside(pattern) else _matching(folder, pattern)
         if not matched:
@@ -84,13 +92,59 @@ def bundle(
     return _packed(found, tuple(findings.values()))
 
 
+def _modules(pipeline: Pipeline, folder: Path) -> dict[str, Path]:
+    """Return the modules that steps import, and what small files lie in their packages."""
+    modules = LocalModules(folder)
+    found: dict[str, Path] = {}
+    packages = set()
+    for step in pipeline.steps.values():
+        for path in modules.files(step.modules):
+            inside = path.relative_to(folder)
+            found[inside.as_posix()] = path
+            if len(inside.parts) > 1:
+                packages.add(inside.parts[0])
+    for package in sorted(packages):
+        for name, path in _matching(folder, package).items():
+            if path.stat().st_size <= _PACKAGE_DATA:
+                found.setdefault(name, path)
+    return found
+
+
+def _uses(pipeline: Pipeline) -> Iterator[tuple[str, FileUse]]:
+    """Yield the files that setup and steps name, in their order; those of setup once."""
+    constants = {p.name: p.default for p in pipeline.parameters}
+    seen: set[int] = set()
+    codes: dict[int, str] = {}
+    for step in sorted(pipeline.steps.values(), key=lambda step: step.order):
+        before: list[str] = []
+        for piece in step.prelude:
+            if piece.role != "parameters":
+                code = codes.get(piece.cell)
+                if code is None:
+                    code = codes[piece.cell] = transform(pipeline.cells[piece.cell].source)
+                if piece.cell not in seen:
+                    for use in file_uses(piece.cell, code, constants=constants, context=before):
+                        yield step.name, use
+                seen.add(piece.cell)
+                before.append(code)
+        of_step = [*step.reads, *step.lists, *step.writes]
+        for use in sorted(of_step, key=lambda use: (use.cell, use.line, use.mode == "write")):
+            yield step.name, use
+
+
 def _below(folder: Path, said: str) -> dict[str, Path]:
     """Return what stands at a path: the file, or all files of the folder or pattern."""
+    if said == ".":  # who lists the notebook's folder does not mean all that is below it
+        return {
+            path.name: path
+            for path in folder.iterdir()
+            if path.is_file() and not path.name.startswith(".")
+        }
     if any(c in said for c in "*?["):
         return _matching(folder, said)
     path = folder / said
     if path.is_dir():
-        return _matching(folder, said.rstrip("/") + "/**/*")
+        return _matching(folder, said)
     return {PurePosixPath(said).as_posix(): path} if path.is_file() else {}
 
 
@@ -99,8 +153,9 @@ def _matching(folder: Path, pattern: str) -> dict[str, Path]:
     for path in folder.glob(pattern.rstrip("/")):
         inside = path.rglob("*") if path.is_dir() else (path,)
         for file in inside:
-            if file.is_file() and not _SKIPPED & set(file.parts):
-                found[file.relative_to(folder).as_posix()] = file
+            name = file.relative_to(folder)
+            if file.is_file() and not _SKIPPED & set(name.parts):
+                found[name.as_posix()] = file
     return found
 
 
@@ -130,7 +185,17 @@ def _is_outside(said: str) -> bool:
     return path.is_absolute() or ".." in path.parts or said.startswith("~")
 
 
-def _outside(step: str, said: str, cell: int, line: int) -> Diagnostic:
+def _is_mounted(pipeline: Pipeline, said: str) -> bool:
+    path = PurePosixPath(said)
+    return any(path.is_relative_to(volume.mount) for volume in pipeline.volumes if volume.mount)
+
+
+def _is_made(said: str, made: set[str]) -> bool:
+    """Whether an earlier cell writes what is at a path: the file, or something below it."""
+    return said in made or any(path.startswith(said.rstrip("/") + "/") for path in made)
+
+
+def _outside(step: str, said: str, use: FileUse) -> Diagnostic:
     return Diagnostic(
         code=OUTSIDE,
         severity="warning",
@@ -138,6 +203,19 @@ def _outside(step: str, said: str, cell: int, line: int) -> Diagnostic:
         "be there on the cluster",
         remedy="Put it into the notebook's folder, or mount a volume that has it.",
         step=step,
-        cell=cell,
-        line=line,
+        cell=use.cell,
+        line=use.line,
+    )
+
+
+def _missing(step: str, said: str, use: FileUse) -> Diagnostic:
+    return Diagnostic(
+        code=MISSING,
+        severity="warning",
+        message=f'step "{step}" reads {said!r}, which is not in the notebook\'s folder and '
+        "which no earlier cell writes, as far as the source shows",
+        remedy="Put it there before the run, or let an earlier step write it.",
+        step=step,
+        cell=use.cell,
+        line=use.line,
     )

@@ -99,7 +99,7 @@ def create_run(
         require_kernel(kernel)
     settings = settings or Settings(parallel=default_parallel())
     now = datetime.now(timezone.utc)
-    run_id = _new_id(pipeline.name, now)
+    run_id = new_id(pipeline.name, now)
     told = {
         "id": run_id,
         "name": name or pipeline.name,
@@ -194,7 +194,7 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     UsageError
         If a driver is at work, or the run has succeeded.
     """
-    if locks.is_locked(run.driver_lock):
+    if is_driven(run):
         raise UsageError(
             f"Run {run.id} is still going on. Follow it with kfnb logs -f {run.id}, "
             f"or end it with kfnb stop {run.id}."
@@ -208,9 +208,14 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     return start_driver(run)
 
 
+def is_driven(run: RunFolder) -> bool:
+    """Whether a process of this machine drives the run, or follows its driver in a cluster."""
+    return locks.is_locked(run.driver_lock) or locks.is_locked(run.follower_lock)
+
+
 def driver_state(run: RunFolder) -> str:
     """Say whether the run's driver is ``alive``, has ``ended``, or is ``lost since`` a time."""
-    if locks.is_locked(run.driver_lock):
+    if is_driven(run):
         return "alive"
     last = _last_event(run)
     waiting = control.requests(run)
@@ -246,7 +251,7 @@ def _last_event(run: RunFolder) -> dict[str, Any]:
     return {}
 
 
-def _new_id(name: str, now: datetime) -> str:
+def new_id(name: str, now: datetime) -> str:
     """Make a run id that sorts by time: ``20261123-051233-train-4f2a``."""
     word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30].strip("-") or "run"
     return f"{now:%Y%m%d-%H%M%S}-{word}-{os.urandom(2).hex()}"

@@ -1,5 +1,7 @@
 """``python -m kfnb.step ORDER.json``: execute one attempt at one step.
 
+With ``-`` for the order its path is read from stdin, when all is imported that takes time.
+
 Exit codes: 0 published, 1 the step's code failed, 3 cancelled, 4 infrastructure,
 disk or configuration, 5 timeout, 6 memory. The last line of ``events.jsonl`` agrees.
 """
@@ -12,15 +14,21 @@ import sys
 def main(arguments: list[str]) -> int:
     """Run the order that the only argument names; the exit code."""
     if len(arguments) != 1:
-        sys.stderr.write("usage: python -m kfnb.step ORDER.json\n")
+        sys.stderr.write("usage: python -m kfnb.step ORDER.json|-\n")
         return 2
     # the guard is forked while this process is small and has one thread
     from kfnb.step import guard
 
     keeper = guard.start()
-    from kfnb.step.attempt import run
+    from kfnb.step.attempt import preload, run
 
-    return run(arguments[0], guard=keeper)
+    path = arguments[0]
+    if path == "-":
+        preload()
+        path = sys.stdin.readline().rstrip("\n")
+        if not path:
+            return 4  # whoever was to say it is gone
+    return run(path, guard=keeper)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from typing import Any
 
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.metrics import CHANNEL
-from kfnb.step import failures, files, plan, publishing
+from kfnb.step import failures, files, plan, publishing, skew
 from kfnb.step.control import Control, Stopped, cancelled_by_signals
 from kfnb.step.eventlog import EventLog, TextLog
 from kfnb.step.guard import ALIVE_FD, Guard
@@ -29,6 +29,14 @@ from kfnb.store.manifest import Failure
 
 _START_TIMEOUT = 120
 METRICS = "metrics.jsonl"
+
+
+def preload() -> None:
+    """Import what an attempt needs and takes long to load."""
+    import jupyter_client.kernelspec
+    import jupyter_client.manager  # noqa: F401
+
+    _papermill()
 
 
 def run(order_path: str, *, guard: Guard) -> int:
@@ -97,6 +105,9 @@ class Attempt:
             files.restore(self.store, Path(order.workdir), order.restore)
             plan.write(order, self.store, self.staging, path=session.path)
             before = self._before()
+            if session.path is None:  # the kernel's environment is this one
+                for said in skew.differences(order.made_with):
+                    session.events.warning(said.code, said.message, said.remedy)
             self._execute(session)
         finally:
             session.end_sampling()

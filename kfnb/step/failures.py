@@ -125,6 +125,35 @@ def stopped(order: StepOrder, stop: Stopped, *, cell: int | None) -> Failure:
     return Failure(kind="cancelled", summary=f'Step "{order.step}" was cancelled.', cell=cell)
 
 
+def process_lost(
+    order: StepOrder, code: int, *, said: str, out_of_memory: bool, asked: bool
+) -> Failure:
+    """Explain a step's process that ended without leaving a record.
+
+    ``said`` is the end of what it printed, ``asked`` whether it was to end.
+    """
+    step = f'Step "{order.step}"'
+    if asked:
+        return Failure(kind="cancelled", summary=f"{step} was cancelled.", traceback=said)
+    if out_of_memory:
+        most = f" of {size_words(order.memory)}" if order.memory else ""
+        return Failure(
+            kind="memory",
+            summary=f"{step} was killed because its container's memory{most} was used up.",
+            remedy='Use less memory, or give it more ("memory:" tag).',
+            traceback=said,
+        )
+    how = f"with exit code {code}"
+    if code < 0:
+        numbers = {int(number) for number in signal.Signals}
+        how = f"by {signal.Signals(-code).name}" if -code in numbers else f"by signal {-code}"
+    return Failure(
+        kind="infrastructure",
+        summary=f'The process of step "{order.step}" ended {how} and without a result.',
+        traceback=said,
+    )
+
+
 def unsaveable(order: StepOrder, problems: Mapping[str, Mapping[str, Any]]) -> Failure:
     """Explain outputs that cannot be saved."""
     sentences = []

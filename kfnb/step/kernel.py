@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -256,7 +257,7 @@ class Kernel:
             kind = UsageError if (self.exit_status or 0) > 0 else KernelError
             raise kind(
                 f'The kernel "{self.name}" ended before it was ready '
-                f"({exit_words(self.exit_status)}){last}"
+                f"({exit_words(self.exit_status)}){last}{_remedy(last)}"
             )
         if time.monotonic() > deadline:
             raise KernelError(
@@ -350,3 +351,10 @@ def _descendants(pid: int) -> list[int]:
     with contextlib.suppress(psutil.Error):
         return [child.pid for child in psutil.Process(pid).children(recursive=True)]
     return []
+
+
+def _remedy(said: str) -> str:
+    """Say what helps a kernel that lacks its own package: an image that somebody made, often."""
+    if re.search(r"No module named '?ipykernel", said):
+        return ". Install it where the kernel is, or in the image: pip install ipykernel"
+    return ""

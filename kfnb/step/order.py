@@ -41,6 +41,14 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeWith:
+    """The interpreter and the packages of the step that made an input."""
+
+    python: str = ""
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class StepOrder:
     """One attempt at one step. Paths are absolute; times in seconds, sizes in bytes.
 
@@ -50,7 +58,7 @@ class StepOrder:
     ``outputs`` are saved, ``maybe`` are outputs that may keep their old value,
     ``watch`` are inputs that later steps read and this step is not known to change.
     ``origins`` says which cell makes an output, for messages. ``source_cells`` are
-    the step's own code cells.
+    the step's own code cells. ``made_with`` says by producing step what made the inputs.
     """
 
     run: str
@@ -81,6 +89,7 @@ class StepOrder:
     origins: Mapping[str, int] = field(default_factory=dict)
     setup_readers: Mapping[str, str] = field(default_factory=dict)
     on_mutation: str = "fail"
+    made_with: Mapping[str, MadeWith] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:

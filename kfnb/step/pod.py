@@ -3,44 +3,49 @@
 It brings what the step needs from the store, executes the step as on any machine in a
 process of its own, and takes what the step leaves to the store. Told by the environment:
 ``KFNB_STORE``, ``KFNB_STORE_ENDPOINT``; ``KFNB_ORDER``, the key of the step's order;
-``KFNB_CODE``, the key of the notebook folder's bundle, empty for none; ``KFNB_POD_UID``.
-Exit codes are those of :mod:`kfnb.step`.
+``KFNB_CODE``, the key of the notebook folder's bundle, empty for none; ``KFNB_POD_UID``;
+``KFNB_POD_ROOT``, the folder that is written to (``/kfnb``); ``KFNB_POD_PATIENCE``, seconds
+for which a store that does not answer is asked again. Exit codes are those of
+:mod:`kfnb.step`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import io
+import dataclasses
+import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from pathlib import Path
+from typing import Any
 
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
-from kfnb.step.failures import EXIT_CODES
+from kfnb.step import failures
+from kfnb.step.container import SITE, make_home, memory_kills, pod_root
+from kfnb.step.ending import AskedToEnd, Ending
+from kfnb.step.fetching import drop_replaced, fetch_code, fetch_values, in_parallel
+from kfnb.step.installing import install, install_lines
 from kfnb.step.order import StepOrder
+from kfnb.step.patience import Patience
 from kfnb.step.shipping import Shipper
 from kfnb.store import Failure, Manifest, Store, failed_key, manifest_key
+from kfnb.store.manifest import FailureClass
 from kfnb.store.mirrored import MirroredStore, open_mirrored
-from kfnb.store.remote import Remote, StoreAddress, open_remote
+from kfnb.store.remote import Refused, Remote, StoreAddress, open_remote
 
-T = TypeVar("T")
+PATIENCE = 300.0
+"""Seconds for which a store that does not answer is asked again."""
 
-GRACE = 25.0
-"""Seconds that the step has to save its notebook when the pod is asked to end."""
-
-_UNREACHABLE = 60.0
+_SAID = 20_000
 
 
 def main() -> int:
     """Execute the step that the environment names; the exit code."""
+    child: Child | None = None
     try:
         where = StoreAddress.from_environment()
         key = os.environ.get("KFNB_ORDER", "")
@@ -48,217 +53,233 @@ def main() -> int:
             raise UsageError(
                 "KFNB_STORE and KFNB_ORDER say which step to execute; they are not set."
             )
-        remote = open_remote(where, probe=False)
-        return Pod(remote, key).execute()
+        patience = Patience(float(os.environ.get("KFNB_POD_PATIENCE") or PATIENCE))
+        ending = Ending(patience)
+        root = pod_root()
+        os.environ.update(make_home(root))
+        with ending.handled():
+            # It starts while this process learns what it is to execute.
+            child = Child(root)
+            remote = open_remote(where, probe=False)
+            return Pod(remote, key, child=child, patience=patience, ending=ending).execute()
+    except AskedToEnd:
+        print("kfnb: asked to end before the step could begin", file=sys.stderr, flush=True)
+        return failures.EXIT_CODES["cancelled"]
     except (KfnbError, OSError) as error:
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
-        return EXIT_CODES["infrastructure"]
+        return failures.EXIT_CODES["infrastructure"]
+    finally:
+        if child is not None:
+            child.close()
+
+
+class Child:
+    """The step's own process, which gets ready before it knows its order."""
+
+    def __init__(self, root: Path) -> None:
+        self._log = root / "process.log"
+        self._kills = memory_kills()
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "kfnb.step", "-"],
+                cwd=root,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def said(self) -> str:
+        """The end of what it printed."""
+        data = self._log.read_bytes()
+        return data[-_SAID:].decode("utf-8", "replace").strip()
+
+    @property
+    def ran_out_of_memory(self) -> bool:
+        """Whether the container's memory ran out since the process began."""
+        return memory_kills() > self._kills
+
+    def execute(self, order: Path) -> int:
+        """Let it execute an order, and wait; its exit code, negative for a signal."""
+        with contextlib.suppress(BrokenPipeError):  # it has ended: what it said tells why
+            self.process.communicate(os.fsencode(order) + b"\n")
+        return self.process.wait()
+
+    def close(self) -> None:
+        """End it, if it still waits for an order."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
 
 
 class Pod:
     """One execution of an attempt in a container."""
 
-    def __init__(self, remote: Remote, key: str) -> None:
+    def __init__(
+        self, remote: Remote, key: str, *, child: Child, patience: Patience, ending: Ending
+    ) -> None:
         self._remote = remote
+        self._child = child
+        self._patiently = patience
+        self._ending = ending
         self._prefix = key.rpartition("/")[0] + "/"
-        data = _patiently(lambda: remote.get(key))
-        if data is None:
-            raise InfrastructureError(f"The step's order {key} is not in {remote.address}.")
-        self.order = StepOrder.from_json(data)
+        self.order = self._read_order(key)
         self._folder = Path(self.order.folder)
         self._manifest = manifest_key(self.order.run, self.order.step_id, index=self.order.index)
-        self._child: subprocess.Popen[bytes] | None = None
-        self._asked_to_end = False
+        uid = os.environ.get("KFNB_POD_UID") or f"{os.getpid()}-{time.time_ns():x}"
+        self._shipper = Shipper(self._folder, remote, prefix=self._prefix, pod=uid)
 
     def execute(self) -> int:
-        """Bring, execute, take away."""
-        if self._remote.get(self._manifest) is not None:
-            print("kfnb: this step has been published already; nothing to do", flush=True)
-            return 0
-        environment = make_home(Path(self.order.workdir).parent)
-        store = open_mirrored(Path(self.order.store), self._remote)
-        self._bring(store)
-        uid = os.environ.get("KFNB_POD_UID") or f"{os.getpid()}-{time.time_ns():x}"
-        shipper = Shipper(self._folder, self._remote, prefix=self._prefix, pod=uid)
-        with self._ends_with_pod():
-            shipper.start()
-            code = self._run(environment)
-        shipper.finish()
-        return self._take_away(store, shipper, code)
+        """Bring, execute, take away; the exit code."""
+        try:
+            with self._ending.by_exception():
+                if self._patiently(lambda: self._remote.get(self._manifest)) is not None:
+                    print("kfnb: this step has been published already; nothing to do", flush=True)
+                    return 0
+                store = open_mirrored(Path(self.order.store), self._remote)
+                self._bring(store)
+        except AskedToEnd:
+            return self._could_not_begin("cancelled", f'Step "{self.order.step}" was cancelled.')
+        except (KfnbError, OSError) as error:
+            print(f"kfnb: {error}", file=sys.stderr, flush=True)
+            return self._could_not_begin("infrastructure", str(error))
+        with self._ending.by_stopping(self._child.process):
+            self._shipper.start()
+            code = self._child.execute(self._folder / "order.json")
+        if said := self._child.said:
+            print(said, file=sys.stderr, flush=True)
+        try:
+            return self._take_away(store, code, out_of_memory=self._child.ran_out_of_memory)
+        except (InfrastructureError, OSError) as error:
+            print(f"kfnb: what the step left is lost: {error}", file=sys.stderr, flush=True)
+            failure = Failure(kind="infrastructure", summary=str(error))
+            self._tell(ok=False, failure=failure.plain(), patiently=Patience(0))
+            return failures.EXIT_CODES["infrastructure"]
+
+    def _read_order(self, key: str) -> StepOrder:
+        with self._ending.by_exception():
+            data = self._patiently(lambda: self._remote.get(key))
+        if data is None:
+            raise Refused(f"The step's order {key} is not in {self._remote.address}.")
+        return StepOrder.from_json(data)
 
     def _bring(self, store: MirroredStore) -> None:
         """Have the order, the notebook, the code, values and files in this container."""
         order = self.order
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "order.json").write_bytes(order.to_json())
-        if not _patiently(
-            lambda: self._remote.download(self._prefix + "step.ipynb", Path(order.notebook))
-        ):
-            raise InfrastructureError(f"The step's notebook is not in {self._remote.address}.")
         workdir = Path(order.workdir)
         workdir.mkdir(parents=True, exist_ok=True)
-        if bundle := os.environ.get("KFNB_CODE"):
-            data = _patiently(lambda: self._remote.get(bundle))
-            if data is None:
-                raise InfrastructureError(
-                    f"The notebook's modules and files are not in {self._remote.address}."
-                )
-            unpack(data, workdir)
-        needed = [
-            blob for i in order.inputs if i.bundle and not i.absent for blob in i.bundle.blobs
-        ]
-        needed += [file.hash for file in order.restore.values()]
-        for blob in dict.fromkeys(needed):
-            _patiently(partial(store.fetch, blob))
+        bundle = os.environ.get("KFNB_CODE")
+        in_parallel(
+            [
+                self._bring_notebook,
+                *([partial(self._bring_code, bundle, workdir)] if bundle else []),
+                partial(fetch_values, store, order, patiently=self._patiently),
+            ]
+        )
+        said = install(
+            install_lines(Path(order.notebook)),
+            site=pod_root() / SITE,
+            workdir=workdir,
+            environment={**os.environ, **order.environment},
+        )
+        if said:  # the notebook's own line says it too, and may know better
+            print(said, file=sys.stderr, flush=True)
 
-    def _run(self, environment: dict[str, str]) -> int:
-        if self._asked_to_end:
-            return EXIT_CODES["cancelled"]
-        command = [sys.executable, "-m", "kfnb.step", str(self._folder / "order.json")]
-        with (self._folder / "process.log").open("wb") as log:
-            self._child = subprocess.Popen(
-                command,
-                env={**os.environ, **environment},
-                cwd=self.order.workdir,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-            code = self._child.wait()
-        said = (self._folder / "process.log").read_bytes()
-        if said:
-            sys.stderr.buffer.write(said[-20_000:])
-            sys.stderr.flush()
-        return code
+    def _bring_notebook(self) -> None:
+        key, path = self._prefix + "step.ipynb", Path(self.order.notebook)
+        if not self._patiently(lambda: self._remote.download(key, path)):
+            raise Refused(f"The step's notebook is not in {self._remote.address}.")
 
-    def _take_away(self, store: MirroredStore, shipper: Shipper, code: int) -> int:
+    def _bring_code(self, key: str, workdir: Path) -> None:
+        fetch_code(self._remote, key, workdir, patiently=self._patiently)
+        drop_replaced(self.order, workdir)
+
+    def _take_away(self, store: MirroredStore, code: int, *, out_of_memory: bool) -> int:
         """Have what the step left in the store: its values, then its manifest, then the news."""
         here = Store(store.root)
         data = here.get(self._manifest)
-        if data is not None:
-            manifest = Manifest.from_json(data)
-            for name in sorted(manifest.blobs()):
-                _patiently(partial(take, store, name))
-            if not _patiently(lambda: store.create(self._manifest, data)):
-                print("kfnb: another pod has published this step before", flush=True)
-        else:
-            self._take_failure(store, here)
-        if shipper.result is not None:
-            shipper.tell(shipper.result)
-        return code
+        if data is None:
+            return self._take_failure(store, code, out_of_memory=out_of_memory)
+        self._take(store, Manifest.from_json(data).blobs())
+        if not self._patiently(lambda: store.create(self._manifest, data)):
+            print("kfnb: another pod has published this step before", flush=True)
+        self._tell(ok=True, manifest=self._manifest)
+        return 0
 
-    def _take_failure(self, store: MirroredStore, here: Store) -> None:
+    def _take_failure(self, store: MirroredStore, code: int, *, out_of_memory: bool) -> int:
         order = self.order
         key = failed_key(order.run, order.step_id, order.attempt, index=order.index)
-        record = here.get(key)
-        if record is None:
-            return
-        failure = Failure.from_json(record)
-        for name in (failure.executed, failure.log):
-            if name:
-                _patiently(partial(take, store, name))
-        _patiently(lambda: store.create(key, record))
+        record = Store(store.root).get(key)
+        if record is not None:
+            failure = Failure.from_json(record)
+        else:
+            self._shipper.finish(self._patiently)
+            failure = self._lost(store, code, out_of_memory=out_of_memory)
+        self._take(store, {name for name in (failure.executed, failure.log) if name})
+        self._patiently(lambda: store.create(key, failure.to_json()))
+        self._tell(ok=False, failure=failure.plain())
+        return failures.EXIT_CODES[failure.kind]
 
-    @contextlib.contextmanager
-    def _ends_with_pod(self) -> Iterator[None]:
-        """Hand a pod's SIGTERM to the step, which saves its notebook; kill it after the grace."""
+    def _lost(self, store: MirroredStore, code: int, *, out_of_memory: bool) -> Failure:
+        """Say what became of a step that left no record: it was killed, or had no disk to."""
+        said = (self._shipper.result or {}).get("data", {}).get("failure")
+        failure = (
+            Failure.from_plain(said)
+            if said
+            else failures.process_lost(
+                self.order,
+                code,
+                said=self._child.said,
+                out_of_memory=out_of_memory,
+                asked=self._ending.asked,
+            )
+        )
+        here = Store(store.root)
+        with contextlib.suppress(InfrastructureError, OSError):
+            log = here.add_blob(self._folder / "log.txt", move=False)
+            failure = dataclasses.replace(failure, log=log)
+            executed = here.add_blob(self._folder / "executed.ipynb", move=False)
+            failure = dataclasses.replace(failure, executed=executed)
+        return failure
 
-        def end(_number: int, _frame: object) -> None:
-            self._asked_to_end = True
-            if self._child is not None and self._child.poll() is None:
-                self._child.terminate()
-                signal.setitimer(signal.ITIMER_REAL, GRACE)
+    def _take(self, store: MirroredStore, names: set[str]) -> None:
+        """Have blobs in the store, and all that was reported."""
+        in_parallel(
+            [
+                partial(self._shipper.finish, self._patiently),
+                *(partial(self._patiently, partial(take, store, name)) for name in sorted(names)),
+            ]
+        )
 
-        def kill(_number: int, _frame: object) -> None:
-            if self._child is not None and self._child.poll() is None:
-                self._child.kill()
+    def _could_not_begin(self, kind: FailureClass, summary: str) -> int:
+        """Leave a record of a step that did not begin, if the store takes it."""
+        order = self.order
+        failure = Failure(kind=kind, summary=summary)
+        key = failed_key(order.run, order.step_id, order.attempt, index=order.index)
+        with contextlib.suppress(InfrastructureError):
+            self._remote.create(key, failure.to_json())
+        self._tell(ok=False, failure=failure.plain(), patiently=Patience(0))
+        return failures.EXIT_CODES[kind]
 
-        before = signal.signal(signal.SIGTERM, end), signal.signal(signal.SIGALRM, kill)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGTERM, before[0])
-            signal.signal(signal.SIGALRM, before[1])
+    def _tell(self, *, ok: bool, patiently: Patience | None = None, **data: Any) -> None:
+        """Say how it ended, when that is so outside as well."""
+        event: Mapping[str, Any] = self._shipper.result or {
+            "n": self._shipper.next_number,
+            "time": time.time(),
+            "type": "Result",
+        }
+        event = {**event, "data": {"ok": ok, **data}}
+        line = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        with contextlib.suppress(InfrastructureError):  # manifest or record are what counts
+            self._shipper.tell(line.encode("utf-8", "replace"), patiently or self._patiently)
 
 
 def take(store: MirroredStore, name: str) -> None:
     """Upload a blob that is here, unless the store has it."""
     if not store.has(name):
-        store.remote.upload(f"blobs/{name[:2]}/{name}", store.blob(name))
-
-
-def make_home(root: Path) -> dict[str, str]:
-    """Make the folders that programs write to, below ``root``; the environment that says so.
-
-    The container's own file system may be read-only, and its user may have no name and no home.
-    What ``%pip install`` brings goes there too.
-    """
-    folders = {
-        "HOME": "user",
-        "TMPDIR": "tmp",
-        "IPYTHONDIR": "user/.ipython",
-        "JUPYTER_CONFIG_DIR": "user/.jupyter",
-        "JUPYTER_DATA_DIR": "user/.local/share/jupyter",
-        "JUPYTER_RUNTIME_DIR": "user/.local/share/jupyter/runtime",
-        "MPLCONFIGDIR": "user/.config/matplotlib",
-        "XDG_CACHE_HOME": "user/.cache",
-        "XDG_CONFIG_HOME": "user/.config",
-        "XDG_DATA_HOME": "user/.local/share",
-        "PIP_TARGET": "site",
-        "KFNB_HOME": "home",
-    }
-    environment = {name: str(root / folder) for name, folder in folders.items()}
-    for folder in environment.values():
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    path = os.environ.get("PYTHONPATH")
-    environment["PYTHONPATH"] = os.pathsep.join(
-        [environment["PIP_TARGET"], *([path] if path else [])]
-    )
-    environment["USER"] = environment["LOGNAME"] = os.environ.get("USER") or "kfnb"
-    return environment
-
-
-def unpack(data: bytes, folder: Path) -> None:
-    """Extract a bundle of plain files.
-
-    Raises
-    ------
-    InfrastructureError
-        If it holds anything else, or a path that leads out of ``folder``.
-    """
-    with tarfile.open(fileobj=io.BytesIO(data)) as bundle:
-        for member in bundle:
-            path = PurePosixPath(member.name)
-            if path.is_absolute() or ".." in path.parts or not (member.isreg() or member.isdir()):
-                raise InfrastructureError(
-                    f"The bundle of the notebook's folder holds {member.name!r}, which is no plain "
-                    "file inside it."
-                )
-            target = folder.joinpath(*path.parts)
-            if member.isdir():
-                target.mkdir(parents=True, exist_ok=True)
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source = bundle.extractfile(member)
-            assert source is not None
-            with source, target.open("wb") as file:
-                shutil.copyfileobj(source, file)
-            target.chmod(0o700 if member.mode & 0o100 else 0o600)
-
-
-def _patiently(act: Callable[[], T]) -> T:
-    """Try again for a minute what the store does not answer."""
-    deadline = time.monotonic() + _UNREACHABLE
-    pause = 0.5
-    while True:
-        try:
-            return act()
-        except InfrastructureError:
-            if time.monotonic() + pause > deadline:
-                raise
-            time.sleep(pause)
-            pause = min(2 * pause, 8.0)
+        store.remote.upload(f"blobs/{name[:2]}/{name}", Store.blob(store, name))
 
 
 if __name__ == "__main__":

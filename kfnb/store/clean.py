@@ -119,7 +119,7 @@ def _moment(run: RunFolder) -> tuple[str, int, str]:
 
 def _busy(run: RunFolder) -> bool:
     """Whether a driver or a step of the run lives, or the run is only being made."""
-    if locks.is_locked(run.driver_lock):
+    if locks.is_locked(run.driver_lock) or locks.is_locked(run.follower_lock):
         return True
     if time.time() - _created(run) < _STARTING and not _ended(run):
         return True

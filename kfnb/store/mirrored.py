@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kfnb.errors import InfrastructureError
 from kfnb.store.blobs import Store, open_store
 from kfnb.store.content import hash_bytes, hash_file, size_of
-from kfnb.store.remote.base import Remote
+from kfnb.store.remote.base import Refused, Remote
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class MirroredStore(Store):
 
         Raises
         ------
-        InfrastructureError
+        Refused
             If it is not in the remote store, or what comes is something else.
         """
         path = Store.blob(self, name)
@@ -44,12 +43,12 @@ class MirroredStore(Store):
         file = staging / "blob"
         try:
             if not self.remote.download(_blob_key(name), file):
-                raise InfrastructureError(
+                raise Refused(
                     f"The blob {name} is gone from the store {self.remote.address}. "
                     "Run the step that makes it again (--from)."
                 )
             if hash_file(file) != name:
-                raise InfrastructureError(
+                raise Refused(
                     f"The blob {name} of the store {self.remote.address} is damaged. "
                     "Run the step that makes it again (--from)."
                 )

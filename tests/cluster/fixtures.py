@@ -11,6 +11,7 @@ that into a failure.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from tests.cluster.layout import RUNNING, S3_INSIDE, S3_KEY, S3_SECRET
+from tests.cluster.layout import CACHE, RUNNING, S3_INSIDE, S3_KEY, S3_SECRET
 from tests.cluster.machine import Unable, check
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "cluster" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.cluster)
+    # Those for which all others have to wait come last.
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -143,6 +146,22 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             from tests.cluster.node import down
 
             down()
+
+
+@pytest.fixture(autouse=True)
+def _turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Any number of tests may use the cluster at once, of all sessions; a test ``alone`` may not.
+
+    Takes the lock before a test's other fixtures do anything with the cluster.
+    """
+    if "cluster" not in request.fixturenames:
+        yield
+        return
+    CACHE.mkdir(parents=True, exist_ok=True)
+    alone = request.node.get_closest_marker("alone") is not None
+    with (CACHE / "users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture(scope="session")

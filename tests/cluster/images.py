@@ -33,7 +33,7 @@ Say = Callable[[str], None]
 FOLDER = CACHE / "images"
 PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 PACKAGES = f"usr/local/lib/{PYTHON}/site-packages"
-CARRIED = ("kfnb[s3]", "kubernetes", "numpy")
+CARRIED = ("kfnb[s3]", "kubernetes", "numpy", "pip")
 """What the step image has besides Python, with everything that these require."""
 NOT_CARRIED = (
     *("site-packages", "test", "tests", "idlelib", "tkinter", "ensurepip", "turtledemo"),
@@ -91,6 +91,24 @@ def ensure(say: Say) -> Images:
     )
     _forget()
     return Images(busybox, step, s3)
+
+
+def without(package: str, say: Say) -> Image:
+    """Return the step image less one package, as somebody might have built it."""
+
+    def hide(root: Path) -> None:
+        hidden = root / PACKAGES / f".wh.{package}"
+        hidden.parent.mkdir(parents=True)
+        hidden.touch()
+
+    packages = closure(CARRIED)
+    layers = [
+        _layer("shell", _shell_key(), _shell, say),
+        _layer("python", _python_key(packages), lambda root: _python(root, packages), say),
+        _layer("kfnb", _kfnb_key(), _kfnb, say),
+        _layer(f"no-{package}", PYTHON, hide, say),
+    ]
+    return _image(f"no-{package}", layers, user=f"{USER}:{USER}", command=["python3"])
 
 
 def closure(wanted: tuple[str, ...]) -> dict[str, importlib.metadata.Distribution]:

@@ -19,6 +19,7 @@ PROGRAMS = {
     "ip": "iproute2",
     "unshare": "util-linux",
     "nsenter": "util-linux",
+    "mount": "mount",
     "openssl": "openssl",
     "ldd": "libc-bin",
 }

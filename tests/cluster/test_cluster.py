@@ -195,6 +195,7 @@ def test_a_pod_reaches_a_service_by_name(cluster: Cluster, namespace: str, node:
     assert run(cluster, namespace, job("dns", cluster.busybox, code)) == "found\n"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("kill", [False, True], ids=["ended", "killed"])
 def test_the_api_server_comes_back_with_what_it_knew(
     cluster: Cluster, namespace: str, node: Node, kill: bool
@@ -207,6 +208,7 @@ def test_the_api_server_comes_back_with_what_it_knew(
     assert ended(cluster, namespace, "through") == "Complete"
 
 
+@pytest.mark.alone
 def test_a_pod_goes_on_while_its_kubelet_is_away(
     cluster: Cluster, namespace: str, node: Node
 ) -> None:

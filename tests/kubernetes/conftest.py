@@ -14,6 +14,9 @@ import pytest
 
 from tests.cluster.fixtures import Bucket, Cluster
 
+# A kernel that finds itself in a test does not tell what subprocesses print.
+_NOT_A_TEST = {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"}
+
 
 @dataclass
 class Desk:
@@ -60,7 +63,7 @@ class Desk:
         done = subprocess.run(
             [sys.executable, "-m", "kfnb.cli.main", *map(str, arguments)],
             cwd=self.folder,
-            env={**os.environ, **self.environment},
+            env={**_NOT_A_TEST, **self.environment},
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from tests.cluster.jobs import until
+from tests.kubernetes.runs import jobs, pods, start, told, until_begun, until_ended
 
 
 def objects(desk):
@@ -76,6 +77,56 @@ def test_memory_beyond_the_limit_is_named(desk):
     said = desk.run(path, code=1)
     assert "200Mi" in said
     assert "memory" in said
+
+
+def test_memory_that_is_too_little_for_the_container_itself_is_named_too(desk):
+    desk.run(desk.notebook(("step:only memory:32Mi", "x = 1")), code=1)
+    [failed] = told(desk, "AttemptFailed")
+    assert failed["data"]["class"] == "memory"
+    assert "32Mi" in failed["data"]["summary"]
+
+
+def test_a_step_that_takes_too_long_is_ended_and_says_where_it_was(desk):
+    path = desk.notebook(
+        ("step:slow timeout:4s", "print('begun', flush=True)"),
+        ("step:slow", "import time\nfor n in range(600):\n    time.sleep(1)"),
+    )
+    desk.run(path, code=1)
+    [failed] = told(desk, "AttemptFailed")
+    assert failed["data"]["class"] == "timeout"
+    assert "4 s" in failed["data"]["summary"]
+    assert failed["data"]["cell"] == 1
+    assert desk.kfnb("logs", "latest", "slow").startswith("begun\n")
+    [job] = desk.cluster.batch().list_namespaced_job(desk.namespace).items
+    assert job.spec.active_deadline_seconds > 4
+
+
+def test_retries_come_later_and_later_and_end(desk):
+    path = desk.notebook(("step:only retries:2", "print('tried', flush=True)\n[][0]"))
+    desk.run(path, code=1)
+    failed = told(desk, "AttemptFailed")
+    assert [e["data"]["class"] for e in failed] == ["user"] * 3
+    assert {(e["data"]["cell"], e["data"]["line"]) for e in failed} == {(0, 2)}
+    started = [e["time"] for e in told(desk, "AttemptStarted")]
+    waits = [start - end["time"] for start, end in zip(started[1:], failed, strict=False)]
+    assert 0 < waits[0] < waits[1]
+    assert len(jobs(desk)) == 3
+    for attempt in "123":
+        assert "tried" in desk.kfnb("logs", "latest", "only", "--attempt", attempt)
+
+
+def test_infrastructure_that_fails_again_and_again_is_not_the_step_s_fault(desk):
+    """Its pods go away three times, and it has no retries of its own."""
+    path = desk.notebook(("step:only", "import time\nprint('begun', flush=True)\ntime.sleep(5)"))
+    start(desk, path)
+    for attempt in range(1, 4):
+        until_begun(desk, attempt=attempt)
+        [pod] = [p for p in pods(desk) if p.status.phase == "Running"]
+        desk.cluster.core().delete_namespaced_pod(
+            pod.metadata.name, desk.namespace, grace_period_seconds=0
+        )
+    assert until_ended(desk, "succeeded")["steps"]["only"]["attempts"] == 4
+    assert {e["data"]["class"] for e in told(desk, "AttemptFailed")} == {"infrastructure"}
 
 
 def test_a_stopped_run_leaves_nothing(desk):

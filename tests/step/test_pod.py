@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.step.order import StepOrder
-from kfnb.step.pod import make_home
+from kfnb.step.container import make_home
+from kfnb.step.order import MadeWith, StepOrder
 from kfnb.step.shipping import RECORD
 from kfnb.store import Failure, Manifest, failed_key, manifest_key
 from kfnb.store.remote import StoreAddress, open_remote
 from tests.step.conftest import Bench
+from tests.wheels import make_wheel
 
 
 class Pod:
@@ -47,6 +49,7 @@ class Pod:
                 "KFNB_ORDER": self.prefix + "order.json",
                 "KFNB_CODE": "",
                 "KFNB_POD_UID": "uid-1",
+                "KFNB_POD_ROOT": str(bench.root / "pod"),
                 **environment,
             },
             stdout=subprocess.PIPE,
@@ -103,7 +106,7 @@ def test_a_step_publishes_as_it_would_here(bench: Bench) -> None:
     assert pod.manifest.files_written["made.txt"].size == 5
     for name in pod.manifest.blobs():
         assert pod.remote.size(f"blobs/{name[:2]}/{name}") is not None
-    assert pod.stored() == pod.printed()
+    assert sorted(map(str, pod.stored())) == sorted(map(str, pod.printed()))
     events = [line for line in pod.stored() if "n" in line]
     assert [e["n"] for e in events] == list(range(1, len(events) + 1))
     assert events[-1]["type"] == "Result"
@@ -155,8 +158,54 @@ def test_a_kill_leaves_no_half_result(bench: Bench, who: str) -> None:
             os.kill(int(child), signal.SIGKILL)
     else:
         os.kill(int(children[0]), signal.SIGKILL)
-        assert pod.process.wait(60) != 0
+        pod.ended(4)
+        assert pod.failure.kind == "infrastructure"
+        assert "by SIGKILL" in pod.failure.summary
+        log = pod.remote.get(f"blobs/{pod.failure.log[:2]}/{pod.failure.log}")
+        assert log == b"begun\n"
+        assert pod.stored()[-1]["data"]["failure"]["class"] == "infrastructure"
     assert pod.manifest is None
+
+
+def test_a_second_pod_of_an_attempt_changes_nothing(bench: Bench) -> None:
+    """It executes while another one publishes: the first manifest stays as it is."""
+    go = str(bench.root / "go")
+    wait = f"import os, time\nwhile not os.path.exists({go!r}):\n    time.sleep(0.1)"
+    path = bench.prepare("once", f"x = 1\nprint('begun')\n{wait}", outputs=("x",))
+    pod = Pod(bench, path)
+    _until(lambda: "begun" in text_of(pod.stored()), pod)
+    kept = b'{"run": "run-1"}'
+    assert pod.remote.create(manifest_key("run-1", "once"), kept)
+    (bench.root / "go").touch()
+    pod.ended()
+    assert pod.remote.get(manifest_key("run-1", "once")) == kept
+    assert b"another pod has published this step before" in pod.out
+
+
+def test_values_of_other_versions_are_told(bench: Bench) -> None:
+    first = bench.run("first", "x = 1", outputs=("x",))
+    path = bench.prepare("second", "print(x)", inputs=bench.inputs(first, "x"))
+    order = StepOrder.from_json(path.read_bytes())
+    made = {"first": MadeWith("3.1.4", {"cloudpickle": "0.1", "pip": "1.0"})}
+    path.write_bytes(dataclasses.replace(order, made_with=made).to_json())
+    warned = {
+        line["data"]["code"]: line["data"]["message"]
+        for line in Pod(bench, path).ended().stored()
+        if line.get("type") == "Warning"
+    }
+    assert sorted(warned) == ["KFNB-W702", "KFNB-W703"]
+    assert 'step "first" were made with Python 3.1.4' in warned["KFNB-W702"]
+    assert "cloudpickle 0.1 (here " in warned["KFNB-W703"]
+
+
+def test_what_the_notebook_installs_is_there_before_its_kernel(bench: Bench) -> None:
+    wheel = make_wheel(bench.root, "kfnb_parcel", "1.0", "value = 42\n")
+    source = f"%pip install --no-index --no-deps {wheel}\nimport kfnb_parcel\nprint(kfnb_parcel)"
+    pod = Pod(bench, bench.prepare("one", source)).ended()
+    site = bench.root / "pod/site-packages"
+    assert (site / "kfnb_parcel.py").is_file()
+    assert str(site) in text_of(pod.stored())
+    assert "already installed" in text_of(pod.stored())
 
 
 def test_an_order_that_is_not_there_is_said(bench: Bench) -> None:
@@ -174,6 +223,9 @@ def test_programs_write_below_one_folder(tmp_path: Path, monkeypatch: pytest.Mon
     paths = {k: v for k, v in made.items() if k not in ("USER", "LOGNAME", "PYTHONPATH")}
     assert all(Path(path).is_dir() and path.startswith(str(tmp_path)) for path in paths.values())
     assert made["USER"] == made["LOGNAME"] == "kfnb"
+    # Compiled modules are found beside their sources: with a folder of their own for them, each
+    # process would compile all that it imports, which cost more than everything else it did.
+    assert "PYTHONPYCACHEPREFIX" not in made
 
 
 def _until(holds, pod: Pod, seconds: float = 60) -> None:

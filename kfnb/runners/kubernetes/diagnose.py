@@ -15,6 +15,7 @@ from kfnb.runners.kubernetes.explain.ends import (
     explain_failed_job,
     explain_gone,
     explain_job_end,
+    was_asked,
 )
 from kfnb.runners.kubernetes.explain.model import Category, Diagnosis, Level, Patience
 from kfnb.runners.kubernetes.explain.reading import (
@@ -169,7 +170,9 @@ def _ended(case: Case, pod: Object) -> Diagnosis | None:
 def _killed(pod: Object) -> bool:
     """Whether the step's container ended as containers of a deleted pod do."""
     ended = terminated(step_status(pod))
-    return ended is None or (ended.get("exitCode") in (137, 143) and ended.get("reason") == "Error")
+    if ended is None or was_asked(ended):
+        return True
+    return ended.get("exitCode") in (137, 143) and ended.get("reason") == "Error"
 
 
 def _disrupted(pod: Object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ PATIENCE = 2.0
 
 INTERVAL = 3.0
 """Seconds between two lists of events, at least."""
+
+SEARCH = 10.0
+"""Seconds between two lists of pods while something does not run: the watch may be silent."""
 
 _FEW = 3
 _KEPT = 20
@@ -69,6 +73,8 @@ class Happenings:
         Says what is known of a Job.
     said
         Is called with the names of the Jobs that there are new events about.
+    search
+        Lists pods, apart from the watch that should have told of them.
     """
 
     def __init__(
@@ -77,11 +83,14 @@ class Happenings:
         clock: Clock,
         view: Callable[[str], View],
         said: Callable[[set[str]], None],
+        search: Callable[[], None],
     ) -> None:
         self._reads = reads
         self._clock = clock
         self._view = view
         self._said = said
+        self._search = search
+        self._search_at = float("-inf")
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._pending: dict[str, tuple[float, str]] = {}
@@ -112,6 +121,14 @@ class Happenings:
         """Return the events about objects."""
         with self._lock:
             return tuple(event for found in uids for event in self._events.get(found, ()))
+
+    def ask(self, job: str, about: str) -> None:
+        """List the events about an object of a Job now, if the server lets us."""
+        with contextlib.suppress(InfrastructureError):
+            found = self._list([about])
+            with self._lock:
+                self._owner[about] = job
+                self._events.update(found)
 
     def forget(self, job: str) -> None:
         """Drop a Job."""
@@ -156,6 +173,9 @@ class Happenings:
         if not wanted:
             return
         try:
+            if self._looked >= self._search_at:
+                self._search_at = self._looked + SEARCH
+                self._search()
             found = self._list(wanted)
         except InfrastructureError as error:
             # Without events much can be told still; who may not list them is not asked again soon.

@@ -12,9 +12,9 @@ from typing import Any
 
 from kfnb.engine.runner import Work
 from kfnb.errors import UsageError
-from kfnb.pipeline import Options, Pipeline
+from kfnb.pipeline import Options, Pipeline, Volume
 from kfnb.runners.kubernetes import names
-from kfnb.runners.kubernetes.config import Target
+from kfnb.runners.kubernetes.config import Target, check_labels
 from kfnb.runners.kubernetes.explain.reading import STEP_CONTAINER
 
 Object = dict[str, Any]
@@ -63,32 +63,33 @@ def job(
         Seconds that the step's cells may take.
     """
     step = pipeline.steps[work.step]
+    target = target.for_step(work.step)
     options = (step.options, pipeline.defaults)
     metadata: Object = {
         "name": names.job_name(run, work.step_id, work.attempt, index=work.index),
         "labels": {
-            **_options(options, "labels"),
             **target.labels,
+            **_options(options, "labels"),
             **names.labels(run, work.step_id + work.index, work.attempt),
         },
         "annotations": {
-            **_options(options, "annotations"),
             **target.annotations,
+            **_options(options, "annotations"),
             names.NAME: work.step,
         },
     }
     if owner is not None:
         metadata["ownerReferences"] = [owner_reference(owner)]
     environment = {
+        **_options(options, "env"),
         "KFNB_STORE": store_inside(target),
         "KFNB_STORE_ENDPOINT": target.store_endpoint or "",
         "KFNB_ORDER": order,
         "KFNB_CODE": code,
-        **_options(options, "env"),
     }
     pod = {
         "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"]},
-        "spec": _pod_spec(target, pipeline, options, environment),
+        "spec": _pod_spec(target, pipeline.volumes, options, environment),
     }
     spec: Object = {
         "backoffLimit": 0,
@@ -100,9 +101,29 @@ def job(
     return {"metadata": metadata, "spec": spec}
 
 
+def probe_pod(
+    target: Target, image: str, *, script: str, pipeline: Pipeline | None = None
+) -> Object:
+    """Return a pod like a step's, which executes a script of Python and ends."""
+    environment = {
+        "KFNB_STORE": store_inside(target) if target.store else "",
+        "KFNB_STORE_ENDPOINT": target.store_endpoint or "",
+        "HOME": ROOT,
+    }
+    volumes = pipeline.volumes if pipeline else ()
+    spec = _pod_spec(target, volumes, (Options(image=image),), environment)
+    spec["containers"][0]["command"] = ["python", "-c", script]
+    spec["activeDeadlineSeconds"] = BACKSTOP
+    metadata = {
+        "labels": {**target.labels, names.MANAGED: "kfnb"},
+        "annotations": dict(target.annotations),
+    }
+    return {"metadata": metadata, "spec": spec}
+
+
 def _pod_spec(
     target: Target,
-    pipeline: Pipeline,
+    shared: tuple[Volume, ...],
     options: tuple[Options, ...],
     environment: Mapping[str, str],
 ) -> Object:
@@ -119,27 +140,29 @@ def _pod_spec(
         claim, _ = claim_of(target.store)
         volumes.append({"name": "kfnb-store", "persistentVolumeClaim": {"claimName": claim}})
         mounts.append({"name": "kfnb-store", "mountPath": STORE})
-    for volume in pipeline.volumes:
+    for volume in shared:
         name = names.object_name("v", volume.name)
         source: Object = {"emptyDir": {"sizeLimit": volume.size} if volume.size else {}}
         if volume.claim:
             source = {"persistentVolumeClaim": {"claimName": volume.claim}}
         volumes.append({"name": name, **source})
         mounts.append({"name": name, "mountPath": volume.mount})
-    variables: list[Object] = [{"name": k, "value": v} for k, v in environment.items() if v]
     uid = {"fieldRef": {"fieldPath": "metadata.uid"}}
-    variables.append({"name": "KFNB_POD_UID", "valueFrom": uid})
+    # By name, so that each is there once; what kfnb itself needs cannot be replaced.
+    variables: dict[str, Object] = {}
     for options_ in reversed(options):
         for secret in options_.secrets:
             reference = {"secretKeyRef": {"name": secret.name, "key": secret.key}}
-            variables.append({"name": secret.env, "valueFrom": reference})
+            variables[secret.env] = {"valueFrom": reference}
+    variables.update({k: {"value": v} for k, v in environment.items()})
+    variables["KFNB_POD_UID"] = {"valueFrom": uid}
     container: Object = {
         "name": STEP_CONTAINER,
         "image": image,
         # Python of the image, whichever it is.
         "command": ["python", "-m", "kfnb.step.pod"],
         "workingDir": ROOT,
-        "env": variables,
+        "env": [{"name": name, **said} for name, said in variables.items()],
         "resources": resources(options),
         "volumeMounts": mounts,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -205,7 +228,7 @@ def claim(target: Target) -> Object | None:
         return None
     name, _ = claim_of(target.store)
     spec: Object = {
-        "accessModes": ["ReadWriteMany"],
+        "accessModes": [target.storage_access],
         "resources": {"requests": {"storage": target.storage_size}},
     }
     if target.storage_class:
@@ -242,6 +265,25 @@ def image_of(target: Target, pipeline: Pipeline, step: str) -> str:
     """Return the image that a step executes in; empty where none is said."""
     options = (pipeline.steps[step].options, pipeline.defaults)
     return next((o.image for o in options if o.image), None) or target.image or ""
+
+
+def check(target: Target, pipeline: Pipeline) -> None:
+    """Refuse what cannot become objects: no store or image is said, labels that are none.
+
+    Raises
+    ------
+    UsageError
+        With what to say, or to correct.
+    """
+    store_inside(target)
+    for step in pipeline.steps.values():
+        if not image_of(target, pipeline, step.name):
+            raise UsageError(
+                f'No image is said for step "{step.name}". Name one that has kfnb: --image NAME.'
+            )
+        for name in ("labels", "annotations"):
+            said = _options((step.options, pipeline.defaults), name)
+            check_labels(said, f'Step "{step.name}"', values=name == "labels")
 
 
 def owner_reference(owner: Mapping[str, Any]) -> Object:

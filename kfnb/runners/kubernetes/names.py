@@ -10,6 +10,8 @@ LONGEST = 63
 
 _PREFIX = "kfnb.dev/"
 RUN, STEP, ATTEMPT, PART = (_PREFIX + word for word in ("run", "step", "attempt", "part"))
+CLAIM, READER = (_PREFIX + word for word in ("claim", "reader"))
+MANAGED = "app.kubernetes.io/managed-by"
 NAME = _PREFIX + "name"
 """The annotation with a step's true name."""
 
@@ -60,7 +62,7 @@ def label_value(said: str) -> str:
 
 def labels(run: str, step: str | None = None, attempt: int | None = None) -> dict[str, str]:
     """Return the labels by which a run's objects are found."""
-    found = {"app.kubernetes.io/managed-by": "kfnb", RUN: label_value(run)}
+    found = {MANAGED: "kfnb", RUN: label_value(run)}
     if step is not None:
         found[STEP] = label_value(step)
     if attempt is not None:

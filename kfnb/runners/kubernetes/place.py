@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kfnb.engine.orders import Inside
 from kfnb.engine.runner import Place, Work
-from kfnb.errors import InfrastructureError, UsageError
-from kfnb.home import RunFolder, home
+from kfnb.errors import UsageError
+from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes import manifests, names
+from kfnb.runners.kubernetes.claims import with_claim
 from kfnb.runners.kubernetes.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.config import TARGET, Target
+from kfnb.runners.kubernetes.fence import Fenced
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
+from kfnb.step.fetching import unpack
 from kfnb.step.order import StepOrder
-from kfnb.step.pod import unpack
-from kfnb.store.mirrored import MirroredStore, open_mirrored
-from kfnb.store.remote import Remote, StoreAddress, open_remote
+from kfnb.store.mirrored import MirroredStore
+from kfnb.store.remote import Remote
 
 CODE = "code.tar"
 """The notebook folder's bundle in a run's folder."""
@@ -31,9 +33,21 @@ PARALLEL = 20
 
 @contextmanager
 def opened(
-    run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]
+    run: RunFolder,
+    pipeline: Pipeline,
+    about: Mapping[str, Any],
+    *,
+    store: MirroredStore,
+    fence: Callable[[], None],
 ) -> Iterator[tuple[KubernetesRunner, Place, Workspace]]:
     """Connect to the run's cluster and store; what watches there ends with the context.
+
+    Parameters
+    ----------
+    store
+        The run's store, as :func:`~kfnb.runners.kubernetes.reach.store_of` opens it.
+    fence
+        Called before each change of the cluster; raises where that is another driver's.
 
     Raises
     ------
@@ -44,7 +58,7 @@ def opened(
     """
     target = Target.from_plain(about.get(TARGET) or {})
     workspace = Workspace(target, run)
-    store = store_of(target)
+    target = with_claim(workspace.cluster, target)
     code = workspace.code_key(store.remote)
     owner = workspace.owner(pipeline)
     workdir = _unpacked(run)
@@ -63,7 +77,7 @@ def opened(
 
     runner = KubernetesRunner(
         run,
-        writes=workspace.cluster,
+        writes=Fenced(workspace.cluster, fence),
         reads=workspace.cluster,
         remote=store.remote,
         store=store,
@@ -144,37 +158,10 @@ class Workspace:
         return key
 
 
-def store_of(target: Target) -> MirroredStore:
-    """Open a target's store as this machine reaches it, with copies below ``KFNB_HOME``.
-
-    Raises
-    ------
-    UsageError
-        If no store is said, or it is a claim, which this machine does not reach.
-    InfrastructureError
-        If it does not answer, refuses, or does not create records only once.
-    """
-    inside = manifests.store_inside(target)
-    if not inside.startswith("s3://"):
-        raise UsageError(
-            f"The store {target.store} is a volume of the cluster, which this machine does not "
-            "reach yet. Use a bucket: --store s3://BUCKET/PREFIX."
-        )
-    endpoint = target.store_client_endpoint or target.store_endpoint
-    remote = open_remote(StoreAddress(inside, endpoint))
-    name = hashlib.sha256(f"{inside} {endpoint}".encode()).hexdigest()[:16]
-    return open_mirrored(home() / "remote" / name, remote)
-
-
 def _unpacked(run: RunFolder) -> Path:
     """Have the notebook folder's files as they were when the run began; the folder."""
     folder = run.path / "workdir"
     folder.mkdir(exist_ok=True)
-    try:
-        data = (run.path / CODE).read_bytes()
-    except FileNotFoundError:
-        return folder
-    except OSError as error:
-        raise InfrastructureError(f"Cannot read {run.path / CODE}: {error.strerror}.") from error
-    unpack(data, folder)
+    if (run.path / CODE).exists():
+        unpack(run.path / CODE, folder)
     return folder

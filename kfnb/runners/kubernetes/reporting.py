@@ -7,8 +7,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from kfnb.errors import InfrastructureError
 from kfnb.home import AttemptFolder
@@ -28,6 +27,8 @@ class Reporting:
 
     Parameters
     ----------
+    reads
+        The cluster; None where nothing is followed live.
     prefix
         Where the attempt's batches are in the store, with a slash at the end.
     ring
@@ -38,7 +39,7 @@ class Reporting:
         self,
         folder: AttemptFolder,
         *,
-        reads: Reads,
+        reads: Reads | None,
         remote: Remote,
         prefix: str,
         ring: Callable[[], None],
@@ -53,10 +54,10 @@ class Reporting:
         self._followed: dict[str, threading.Thread] = {}
         self._ended: set[str] = set()
         self._batches: set[str] = set()
-        self._offsets: dict[str, int] = {}
         self._raw = b""
         self._look_at = time.monotonic() + EVERY
         self._behind = False
+        self._whole: set[str] = set()
 
     @property
     def said(self) -> str:
@@ -65,7 +66,7 @@ class Reporting:
 
     def follow(self, pod: str, uid: str) -> None:
         """Follow a pod's log from now on; again for the same pod does nothing."""
-        if uid in self._followed:
+        if uid in self._followed or self._reads is None:
             return
         log = PodLog(self._reads, pod, ended=lambda: uid in self._ended, clock=self._clock)
         thread = threading.Thread(
@@ -110,16 +111,11 @@ class Reporting:
                         if line:
                             self._merger.take(pod, json.loads(line))
                 self._batches.add(key)
-        for key in sorted(self._remote.list(self._prefix + "log/")):
-            if key not in self._batches and (data := self._remote.get(key)) is not None:
-                pod = key.removeprefix(self._prefix).split("/")[1]
-                start = self._offsets.get(pod, 0)
-                self._offsets[pod] = start + len(data)
-                self._merger.take(pod, _piece(start, data))
-                self._batches.add(key)
 
     def finish(self, patience: float = 5.0) -> None:
         """Take all that there is: the pods have ended. What is missing then is marked.
+
+        Where everything up to a pod's last word came live, the store is not asked.
 
         Raises
         ------
@@ -131,7 +127,9 @@ class Reporting:
         for thread in self._followed.values():
             thread.join(max(0.0, deadline - time.monotonic()))
         self.take()
-        self.look()
+        whole = self._whole and self._followed.keys() <= self._whole
+        if self._behind or self._merger.has_gap or not whole:
+            self.look()
         self._merger.settle()
 
     def close(self) -> None:
@@ -150,13 +148,9 @@ class Reporting:
     def _lay(self, uid: str, piece: Report | Raw | Gap) -> None:
         if isinstance(piece, Report):
             self._merger.take(uid, piece.line)
+            if piece.line.get("type") == "Result":
+                self._whole.add(uid)
         elif isinstance(piece, Raw):
             self._raw = (self._raw + piece.data)[-_KEPT_TEXT:]
         else:
             self._behind = True
-
-
-def _piece(start: int, data: bytes) -> Mapping[str, Any]:
-    import base64
-
-    return {"kind": "log", "from": start, "base64": base64.b64encode(data).decode()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import selectors
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +18,11 @@ from kfnb.runners.kubernetes.diagnose import Diagnosis, diagnose, exit_code, has
 from kfnb.runners.kubernetes.happenings import View
 from kfnb.runners.kubernetes.reads import Reads, status_of
 from kfnb.runners.kubernetes.reporting import Reporting
+from kfnb.runners.kubernetes.states import goes_on, has_started, is_same, was_ended
 from kfnb.runners.kubernetes.watch import Watcher
 from kfnb.step.order import StepOrder
 from kfnb.store import Failure, Store, failed_key, manifest_key
-from kfnb.store.remote.base import Remote
+from kfnb.store.remote.base import Refused, Remote
 
 Object = Mapping[str, Any]
 
@@ -57,6 +59,9 @@ class _Attempt:
     uid: str | None = None
     said: str = ""
     stopped: bool = False
+    deleted: bool = False
+    unfinished: bool = False
+    asked: bool = False
 
 
 class KubernetesRunner:
@@ -130,7 +135,7 @@ class KubernetesRunner:
             return True
         body = self._job(work, None)
         found = self._writes.get("Job", body["metadata"]["name"])
-        if found is None or not _same(found, body):
+        if found is None or not is_same(found, body):
             return False
         self._follow(work, found)
         return True
@@ -145,7 +150,7 @@ class KubernetesRunner:
         if attempt is None or attempt.stopped:
             return
         attempt.stopped = True
-        self._writes.delete("Job", attempt.job, uid=attempt.uid)
+        self._delete(attempt)
 
     def poll(self) -> list[Ended]:
         """Take in what happened; list the attempts that ended."""
@@ -157,7 +162,8 @@ class KubernetesRunner:
             self._look_at = now + LOOK
         for attempt in list(self._attempts.values()):
             attempt.reporting.take()
-            if attempt.job in news or (again and (attempt.job in unsettled or attempt.stopped)):
+            waits = attempt.job in unsettled or attempt.stopped or attempt.unfinished
+            if attempt.job in news or (again and waits):
                 self._look(attempt)
         ended, self._ended = self._ended, []
         return ended
@@ -192,7 +198,7 @@ class KubernetesRunner:
         status = status_of(error)
         if status == 409:
             found = self._writes.get("Job", name)
-            if found is not None and _same(found, body):
+            if found is not None and is_same(found, body):
                 return found
             raise UsageError(
                 f'There is a Job "{name}" in the namespace that is not this run\'s. '
@@ -221,14 +227,21 @@ class KubernetesRunner:
 
     def _look(self, attempt: _Attempt) -> None:
         """Follow the attempt's pods; see whether it has ended, or what holds it up."""
+        if attempt.stopped and not attempt.deleted:
+            self._delete(attempt)
         view = self._watcher.view(attempt.job)
         for pod in view.pods:
             metadata = pod["metadata"]
             if has_ended(pod) or metadata["uid"] in view.gone:
                 attempt.reporting.over(metadata["uid"])
-            if _has_started(pod):
+            if has_started(pod):
                 attempt.reporting.follow(metadata["name"], metadata["uid"])
         found = self._explain(attempt, view)
+        if not attempt.stopped and not attempt.asked and any(map(was_ended, view.pods)):
+            # Who ended it may be said in an event, and nowhere else.
+            attempt.asked = True
+            view = self._watcher.ask(attempt.job)
+            found = self._explain(attempt, view)
         done = [pod for pod in view.pods if has_ended(pod)]
         ended_well = any(exit_code(pod) == 0 for pod in done)
         if ended_well or self._is_over(attempt, view, found):
@@ -260,6 +273,16 @@ class KubernetesRunner:
             return True
         return job["metadata"]["uid"] in view.gone and not view.live()
 
+    def _delete(self, attempt: _Attempt) -> None:
+        """Delete the attempt's Job; a cluster that does not answer is asked again later."""
+        try:
+            self._writes.delete("Job", attempt.job, uid=attempt.uid)
+        except InfrastructureError as error:
+            if not _passes(error):
+                raise
+        else:
+            attempt.deleted = True
+
     def _conclude(self, attempt: _Attempt, view: View, found: Diagnosis | None) -> None:
         """End an attempt: its last reports, the record of why, and what is left of its Job."""
         work = attempt.work
@@ -268,11 +291,17 @@ class KubernetesRunner:
         attempt.reporting.close()
         codes = [code for pod in view.pods if (code := exit_code(pod)) is not None]
         code = 0 if 0 in codes else next(reversed(codes), None)
-        if found is not None and found.level == "failed" and not attempt.stopped:
-            self._record(work, found)
-        if found is not None and view.live() and not attempt.stopped:
-            # It waits for something that will not come, or a container beside it goes on.
-            self._writes.delete("Job", attempt.job, uid=attempt.uid)
+        try:
+            if found is not None and found.level == "failed" and not attempt.stopped:
+                self._record(work, found)
+            if found is not None and goes_on(view) and not attempt.stopped:
+                # It waits for something that will not come, or a container beside it goes on.
+                self._writes.delete("Job", attempt.job, uid=attempt.uid)
+        except InfrastructureError as error:
+            if not _passes(error):
+                raise
+            attempt.unfinished = True
+            return
         self._ended.append(Ended(work, code))
         del self._attempts[work]
         self._watcher.forget(attempt.job)
@@ -288,7 +317,17 @@ class KubernetesRunner:
             traceback=found.detail,
         )
         key = failed_key(self._run.id, work.step_id, work.attempt, index=work.index)
-        self._store.create(key, failure.to_json())
+        if self._store.create(key, failure.to_json()):
+            # It could leave nothing any more, but may have kept its notebook from time to time.
+            partial = attempt_prefix(self._run.id, work) + "executed.ipynb"
+            with contextlib.suppress(InfrastructureError):
+                self._remote.download(partial, work.folder.executed)
+            return
+        own = _cancelled(self._store.get(key))
+        if own is not None:
+            # It was asked to end, and not by us: a step cannot know by whom.
+            failure = dataclasses.replace(failure, executed=own.executed, log=own.log)
+            self._store.put(key, failure.to_json())
 
 
 def attempt_prefix(run: str, work: Work) -> str:
@@ -297,16 +336,18 @@ def attempt_prefix(run: str, work: Work) -> str:
     return f"runs/{run}/steps/{folder.parent.name}/{folder.name}/"
 
 
+def _cancelled(record: bytes | None) -> Failure | None:
+    """Read a record that only says that the step was asked to end; None for any other."""
+    with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
+        failure = Failure.from_json(record or b"")
+        return failure if failure.kind == "cancelled" else None
+    return None
+
+
+def _passes(error: InfrastructureError) -> bool:
+    """Whether the same may succeed later."""
+    return bool(getattr(error, "passing", not isinstance(error, Refused)))
+
+
 def _sentence(found: Diagnosis) -> str:
     return f"{found.summary[:1].upper()}{found.summary[1:]}".rstrip(".")
-
-
-def _has_started(pod: Object) -> bool:
-    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
-    return any((s.get("state") or {}).keys() & {"running", "terminated"} for s in statuses)
-
-
-def _same(found: Object, body: Object) -> bool:
-    """Whether a Job is the one that would have been created: ours, of this very attempt."""
-    labels = found["metadata"].get("labels") or {}
-    return all(labels.get(k) == v for k, v in (body["metadata"].get("labels") or {}).items())

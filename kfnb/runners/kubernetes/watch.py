@@ -23,7 +23,7 @@ KINDS = ("Job", "Pod")
 RELIST = 300.0
 """Seconds after which everything is listed again, whatever the watch said."""
 
-WATCH = 40.0
+WATCH = 30.0
 """Seconds that a watch is asked to last: a socket that is silent for longer is dead."""
 
 POLL = 5.0
@@ -63,7 +63,7 @@ class Watcher:
         self._listed = {kind: threading.Event() for kind in KINDS}
         self._troubles: dict[str, tuple[float, str]] = {}
         self._time = time or ClusterTime()
-        self._happenings = Happenings(reads, self._clock, self.view, self._said)
+        self._happenings = Happenings(reads, self._clock, self.view, self._said, self._search)
         self.bell, self._ringer = socket.socketpair()
         self.bell.setblocking(False)
         self._ringer.setblocking(False)
@@ -119,6 +119,12 @@ class Watcher:
         if changed:
             self._happenings.seen(changed)
             self.ring()
+
+    def ask(self, job: str) -> View:
+        """List the events about a Job's pods now; what is known of it then."""
+        for pod in self.view(job).pods:
+            self._happenings.ask(job, str(pod["metadata"]["uid"]))
+        return self.view(job)
 
     def forget(self, job: str) -> None:
         """Drop a Job that nobody will ask for again, by its name."""
@@ -224,6 +230,17 @@ class Watcher:
         with self._lock:
             self._news |= jobs
         self.ring()
+
+    def _search(self) -> None:
+        """List the pods beside the watch, which may hang on a socket that is half open."""
+        found = self._reads.list("Pod", selector=self._selector)
+        with self._lock:
+            kept = self._kept["Pod"]
+            changed = set().union(*(kept.learn(item) for item in found.get("items") or ()))
+            self._news |= changed
+        if changed:
+            self._happenings.seen(changed)
+            self.ring()
 
     def _view(self, job: str) -> View:
         jobs, pods = (self._kept[kind].of(job) for kind in KINDS)

@@ -7,9 +7,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from kfnb.errors import InfrastructureError, UsageError
-from kfnb.store.remote.base import Remote, StoreAddress, check_key
+from kfnb.store.remote.base import Refused, Remote, StoreAddress, check_key
 
-__all__ = ["Remote", "StoreAddress", "check_key", "open_remote"]
+__all__ = ["Refused", "Remote", "StoreAddress", "check_key", "check_once", "open_remote"]
 
 
 def open_remote(where: StoreAddress, *, probe: bool = True) -> Remote:
@@ -42,11 +42,18 @@ def open_remote(where: StoreAddress, *, probe: bool = True) -> Remote:
             f"{where.url!r} is no store: write s3://BUCKET/PREFIX or pvc:CLAIM[/PATH]."
         )
     if probe:
-        _probe(remote)
+        check_once(remote)
     return remote
 
 
-def _probe(remote: Remote) -> None:
+def check_once(remote: Remote) -> None:
+    """Make sure that a store refuses to create a record twice.
+
+    Raises
+    ------
+    InfrastructureError
+        If it does not, or does not answer.
+    """
     key = f"staging/probe-{os.getpid()}-{os.urandom(8).hex()}"
     try:
         honoured = remote.create(key, b"probe") and not remote.create(key, b"other")

@@ -8,6 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from kfnb.errors import InfrastructureError
+
+
+class Refused(InfrastructureError):  # noqa: N818 (what the store does, not a mistake)
+    """The store says no, or what it has is of no use: asking again does not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A key's size in bytes, and when it was written, in seconds since the epoch."""
+
+    size: int
+    written: float
+
 
 class Remote(Protocol):
     """A flat store of small records and big blobs by key.
@@ -45,6 +59,9 @@ class Remote(Protocol):
 
     def list(self, prefix: str) -> list[str]:
         """List the keys that begin with ``prefix``, sorted."""
+
+    def found(self, prefix: str) -> dict[str, Kept]:
+        """List the keys that begin with ``prefix``, each with its size and age."""
 
     def delete(self, key: str) -> None:
         """Remove a key if it is there."""

@@ -6,13 +6,16 @@ import contextlib
 import os
 import shutil
 import stat
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from kfnb.errors import InfrastructureError
 from kfnb.store import disk
-from kfnb.store.remote.base import check_key
+from kfnb.store.remote.base import Kept, check_key
 
 _TEMPORARY = ".part-"
+_PIECE = 1 << 20
 
 
 class FolderRemote:
@@ -61,12 +64,18 @@ class FolderRemote:
 
     def upload(self, key: str, file: Path) -> None:
         """Copy a file in."""
+        with disk.writing(self._path(key)), file.open("rb") as opened:
+            self.receive(key, iter(lambda: opened.read(_PIECE), b""))
+
+    def receive(self, key: str, pieces: Iterable[bytes]) -> None:
+        """Write what comes in pieces; nothing is left of it if they raise."""
         path = self._path(key)
         with disk.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary = _beside(path)
             try:
-                shutil.copyfile(file, temporary)
+                with temporary.open("xb") as opened:
+                    opened.writelines(pieces)
                 disk.sync_file(temporary)
                 temporary.replace(path)
             except BaseException:
@@ -74,6 +83,16 @@ class FolderRemote:
                     temporary.unlink()
                 raise
             disk.sync_folder(path.parent)
+
+    def open(self, key: str) -> BinaryIO | None:
+        """Open a record for reading, or None."""
+        path = self._path(key)
+        try:
+            return path.open("rb")
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
     def download(self, key: str, file: Path) -> bool:
         """Copy a file out."""
@@ -114,6 +133,15 @@ class FolderRemote:
                 if key.startswith(prefix) and not name.startswith(_TEMPORARY):
                     found.append(key)
         return sorted(found)
+
+    def found(self, prefix: str) -> dict[str, Kept]:
+        """List the keys that begin with ``prefix``, each with its size and age."""
+        found = {}
+        for key in self.list(prefix):
+            with contextlib.suppress(FileNotFoundError):
+                about = (self.root / key).stat()
+                found[key] = Kept(about.st_size, about.st_mtime)
+        return found
 
     def delete(self, key: str) -> None:
         """Remove a key if it is there."""

@@ -11,11 +11,15 @@ from typing import Any, TypeVar
 
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.store import disk
-from kfnb.store.remote.base import StoreAddress, check_key
+from kfnb.store.remote.base import Kept, Refused, StoreAddress, check_key
 
 T = TypeVar("T")
 
 _TRIES = 5
+_NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError")
+_PART = 8 << 20
+_MOST_PARTS = 9_000
+_PARTS_AT_ONCE = 4
 _PERMANENT = {"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
 
 
@@ -81,7 +85,8 @@ class S3Remote:
     def upload(self, key: str, file: Path) -> None:
         """Write a file, in parts where it is big."""
         path = self._path(key)
-        self._try(lambda: self._fs.put_file(os.fspath(file), path), key)
+        bounds = _bounds(file.stat().st_size)
+        self._try(lambda: self._fs.put_file(os.fspath(file), path, **bounds), key)
 
     def download(self, key: str, file: Path) -> bool:
         """Read into a file that appears whole or not at all."""
@@ -90,7 +95,7 @@ class S3Remote:
         with disk.writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._try(lambda: self._fs.get_file(path, os.fspath(temporary)), key)
+            self._try(lambda: self._fs.get_file(path, os.fspath(temporary), **_bounds()), key)
             with disk.writing(file):
                 temporary.replace(file)
         except FileNotFoundError:
@@ -119,6 +124,23 @@ class S3Remote:
         keys = (str(one).removeprefix(self._top).lstrip("/") for one in found)
         return sorted(key for key in keys if key and key.startswith(prefix))
 
+    def found(self, prefix: str) -> dict[str, Kept]:
+        """List the keys that begin with ``prefix``, each with its size and age."""
+        folder, _, _ = prefix.rpartition("/")
+        path = f"{self._top}/{folder}" if folder else self._top
+        try:
+            listed = self._try(lambda: self._fs.find(path, detail=True), prefix)
+        except FileNotFoundError:
+            return {}
+        found = {
+            str(one).removeprefix(self._top).lstrip("/"): Kept(
+                int(about["size"]), about["LastModified"].timestamp()
+            )
+            for one, about in listed.items()
+            if about.get("type") == "file" and "LastModified" in about
+        }
+        return {key: kept for key, kept in found.items() if key and key.startswith(prefix)}
+
     def delete(self, key: str) -> None:
         """Remove a key if it is there."""
         path = self._path(key)
@@ -141,17 +163,19 @@ class S3Remote:
                 return act()
             except (FileNotFoundError, FileExistsError):
                 if not self._has_bucket():
-                    raise InfrastructureError(self._no_bucket()) from None
+                    raise Refused(self._no_bucket()) from None
                 raise
             except PermissionError as error:
-                raise InfrastructureError(
+                raise Refused(
                     f"The store {self.address} refuses access to {key}: {_words(error)}. Check the "
                     "credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; --store-secret for "
                     "pods) and what they allow."
                 ) from error
             except Exception as error:
                 code = _code(error)
-                if left == 0 or code in _PERMANENT:
+                if code in _PERMANENT or type(error).__name__ in _NO_CREDENTIALS:
+                    raise Refused(self._sentence(error, key)) from error
+                if left == 0:
                     raise InfrastructureError(self._sentence(error, key)) from error
                 time.sleep(0.2 * 2 ** (_TRIES - left - 1))
         raise AssertionError("not reached")
@@ -169,7 +193,7 @@ class S3Remote:
 
     def _sentence(self, error: Exception, key: str) -> str:
         name = type(error).__name__
-        if name in ("NoCredentialsError", "PartialCredentialsError"):
+        if name in _NO_CREDENTIALS:
             return (
                 f"There are no credentials for the store {self.address}. Set AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY."
@@ -180,6 +204,12 @@ class S3Remote:
                 "(--store-endpoint for pods, --store-client-endpoint for this machine)."
             )
         return f"The store {self.address} failed at {key}: {_words(error)}."
+
+
+def _bounds(size: int = 0) -> dict[str, int]:
+    """Return how to move a file: s3fs would hold half a gigabyte of it in memory at once."""
+    part = max(_PART, -(-size // _MOST_PARTS))
+    return {"chunksize": part, "max_concurrency": _PARTS_AT_ONCE}
 
 
 def _code(error: BaseException) -> str:

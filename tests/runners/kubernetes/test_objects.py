@@ -175,3 +175,123 @@ def test_options_that_do_not_exist_or_have_no_meaning_are_refused():
         create(made, {}, target="kubernetes", target_options={"image": "x"})
     with pytest.raises(UsageError, match="No image is said"):
         create(made, {}, target="kubernetes", target_options={"store": "s3://b"})
+
+
+KEY = st.from_regex(r"[a-z][a-z0-9.-]{0,20}[a-z]/[A-Za-z0-9]{1,20}", fullmatch=True).filter(
+    lambda key: ".." not in key and ".-" not in key and "-." not in key
+)
+
+
+def strings(value):
+    """Every text in an object, keys too."""
+    if isinstance(value, dict):
+        return {t for k, v in value.items() for t in strings(k) | strings(v)}
+    if isinstance(value, list):
+        return {t for v in value for t in strings(v)}
+    return {value} if isinstance(value, str) else set()
+
+
+def structure(value):
+    """What is left of an object without its texts: a text that got out of its place shows."""
+    if isinstance(value, dict):
+        return [structure(v) for v in value.values()]
+    if isinstance(value, list):
+        return [structure(v) for v in value]
+    return type(value).__name__
+
+
+@given(ANY, ANY, KEY, ANY)
+@settings(max_examples=200, deadline=None)
+def test_nothing_that_people_type_gets_out_of_its_place(store, image, key, text):
+    target = Target(
+        image=image, store=f"s3://{store}", store_endpoint=text, annotations={key: text},
+        service_account=text, image_pull_secrets=(text,), node_selector={key: text},
+        tolerations=({"key": text},),
+    )  # fmt: skip
+    plain = Target(
+        image="i", store="s3://b", store_endpoint="e", annotations={"k/n": "v"},
+        service_account="s", image_pull_secrets=("p",), node_selector={"k/n": "v"},
+        tolerations=({"key": "t"},),
+    )  # fmt: skip
+    made = job(target=target)
+    assert structure(made) == structure(job(target=plain))
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    # No shell reads any of it, and no path is made of it.
+    assert container["command"] == ["python", "-m", "kfnb.step.pod"]
+    paths = {m["mountPath"] for m in container["volumeMounts"]} | {container["workingDir"]}
+    assert paths == {"/kfnb"}
+    try:
+        text = json.dumps(made).encode("utf-8").decode()
+    except UnicodeEncodeError:
+        return
+    assert yaml.safe_load(yaml.safe_dump(json.loads(text))) == json.loads(text)
+    assert image in strings(made)
+
+
+def test_what_is_said_of_one_step_is_added_to_what_is_said_of_all():
+    kubernetes = {
+        "image": "i:1", "store": "s3://b", "node-selector": {"disk": "ssd"}, "labels": {"team": "x"},
+        "tolerations": [{"key": "a"}], "priority_class": "low",
+        "steps": {
+            "train": {
+                "node_selector": {"zone": "b"}, "labels": {"team": "y"}, "priority-class": "high",
+                "tolerations": [{"key": "gpu"}], "image_pull_secrets": ["s"],
+                "affinity": {"nodeAffinity": {}}, "security_context": {"runAsUser": 7},
+            },
+        },
+    }  # fmt: skip
+    made = pipeline(
+        ("step:load", "x = 1"), ("step:train", "x"),
+        metadata={"kfnb": {"targets": {"kubernetes": kubernetes}}},
+    )  # fmt: skip
+    target = Target.from_plain(json.loads(json.dumps(target_of(made, {}).plain())))
+    pods = {}
+    for step in made.steps.values():
+        work = Work(step.name, step.id, 1, AttemptFolder(Path("/r/runs/id/steps/s/1")))
+        whole = manifests.job(target, made, work, run="id", order="o", code="", owner=None)
+        pods[step.name] = whole["spec"]["template"]
+    load, train = pods["load"]["spec"], pods["train"]["spec"]
+    assert load["nodeSelector"] == {"disk": "ssd"}
+    assert train["nodeSelector"] == {"disk": "ssd", "zone": "b"}
+    assert (load["tolerations"], train["tolerations"]) == ([{"key": "a"}], [{"key": "gpu"}])
+    assert (load["priorityClassName"], train["priorityClassName"]) == ("low", "high")
+    assert pods["load"]["metadata"]["labels"]["team"] == "x"
+    assert pods["train"]["metadata"]["labels"]["team"] == "y"
+    assert train["imagePullSecrets"] == [{"name": "s"}]
+    assert train["affinity"] == {"nodeAffinity": {}}
+    assert train["securityContext"]["runAsUser"] == 7
+    assert train["securityContext"]["runAsNonRoot"] is True
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "said"),
+    [
+        ({"steps": {"trian": {"priority_class": "x"}}}, 'a step "trian". There are: "a"'),
+        ({"steps": {"a": {"image": "x"}}}, 'step "a" has an option "image"'),
+        ({"steps": {"a": 3}}, 'step "a": this must be a table'),
+        ({"labels": {"a b": "x"}}, "'a b' cannot be a key"),
+        ({"labels": {"a": "x: {evil}"}}, "the value of a must be a text of up to 63"),
+        ({"node_selector": {"gpu": True}}, "the value of gpu must be a text"),
+        ({"annotations": {"n": 3}}, "the value of n must be a text"),
+        ({"tolerations": ["gpu"]}, "tolerations must be a list of tables"),
+        ({"image_pull_policy": "never"}, "is Always, IfNotPresent, Never; not 'never'"),
+    ],
+)
+def test_what_the_cluster_would_refuse_is_said_before(kubernetes, said):
+    made = pipeline(("step:a", "x = 1"), metadata={"kfnb": {"targets": {"kubernetes": kubernetes}}})
+    with pytest.raises(UsageError, match=re.escape(said)):
+        target_of(made, {})
+
+
+def test_labels_of_steps_are_checked_before_the_start():
+    made = pipeline((["step:a", "label:team:x y"], "x = 1"))
+    with pytest.raises(UsageError, match=r'Step "a": the value of team'):
+        manifests.check(Target(image="i", store="s3://b"), made)
+
+
+def test_variables_of_people_do_not_replace_ours():
+    made = job(tags=["env:KFNB_ORDER:mine", "env:A:b", "secret:s:k:A"])
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    names_ = [one["name"] for one in container["env"]]
+    assert len(names_) == len(set(names_))
+    assert {"name": "KFNB_ORDER", "value": "o"} in container["env"]

@@ -435,14 +435,15 @@ def test_waits_are_spread():
 
 
 def test_threads_start_and_end():
-    before = threading.active_count()
+    before = set(threading.enumerate())  # threads of other tests may end meanwhile
     clock = Clock()
     reads = Reads(clock, lists=[listed(5), listed(6)], watches=[])
     watcher = Watcher(reads, "run=r")
     watcher.start()
     assert watcher.wait(10)
+    begun = set(threading.enumerate()) - before
+    assert begun
     watcher.stop()
-    for thread in threading.enumerate():
-        if thread.name.startswith("kfnb-"):
-            thread.join(10)
-    assert threading.active_count() == before
+    for thread in begun:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in begun)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from kfnb.store.remote import Remote, StoreAddress, open_remote
+from kfnb.store.remote.http import HttpRemote, Way
+from kfnb.store.remote.serve import DIGEST, digest_of
 from tests.cluster import binaries
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testsecret"}
@@ -72,11 +77,55 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
     return name
 
 
-@pytest.fixture(params=["folder", "s3"])
+class Served:
+    """A folder that processes give out, a new one each time the last is found to be gone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.way: Way | None = None
+        self._lock = threading.Lock()
+
+    def find(self, *, instead_of: Way | None = None) -> Way:
+        with self._lock:
+            if self.way is None or self.way == instead_of:
+                self.way = self._start()
+            return self.way
+
+    def _start(self) -> Way:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        token = os.urandom(16).hex()
+        command = [sys.executable, "-m", "kfnb.store.remote.serve", str(self.folder)]
+        environment = {**os.environ, DIGEST: digest_of(token)}
+        server = subprocess.Popen([*command, "--port", str(port)], env=environment)
+        self.processes.append(server)
+        deadline = time.monotonic() + 30
+        while server.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return Way("127.0.0.1", port, token)
+            time.sleep(0.02)
+        pytest.fail("the server did not start")
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """A folder that is given out by real processes."""
+    made = Served(tmp_path / "served")
+    yield made
+    for process in made.processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(params=["folder", "http", "s3"])
 def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Remote:
-    """A store in a folder, and one in a bucket."""
+    """A store in a folder, one in a folder that another process gives out, one in a bucket."""
     if request.param == "folder":
         return open_remote(StoreAddress((tmp_path / "remote").as_uri()))
+    if request.param == "http":
+        return HttpRemote(request.getfixturevalue("served"), "pvc:work")
     bucket = request.getfixturevalue("bucket")
     where = StoreAddress(f"s3://{bucket}/some/prefix", request.getfixturevalue("endpoint"))
     return open_remote(where)

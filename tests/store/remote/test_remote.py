@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,17 @@ def test_records_come_back_as_they_were_put(remote):
     assert remote.size("runs/a") is None
     remote.put("runs/a/empty", b"")
     assert remote.get("runs/a/empty") == b""
+
+
+def test_keys_are_found_with_size_and_age(remote):
+    began = time.time()
+    remote.put("runs/a/one", b"123")
+    remote.put("runs/b/two", b"12345")
+    found = remote.found("")
+    assert {key: about.size for key, about in found.items()} == {"runs/a/one": 3, "runs/b/two": 5}
+    assert all(began - 60 < about.written < time.time() + 60 for about in found.values())
+    assert list(remote.found("runs/a")) == ["runs/a/one"]
+    assert remote.found("none/") == {}
 
 
 def test_a_record_is_created_once(remote):

@@ -24,6 +24,10 @@ from kfnb.runners.kubernetes.explain.reading import (
     terminated,
 )
 
+ASKED_TO_END = 3
+"""The exit code of a step that was asked to end, and did."""
+
+_ASKED = re.compile(r'"class": ?"cancelled"|^kfnb: asked to end', re.MULTILINE)
 _DEADLINE = "DeadlineExceeded"
 _NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerCannotStart")
 _NO_KFNB = re.compile(r"No module named '?(?P<module>kfnb|papermill|ipykernel|nbclient)\b")
@@ -79,8 +83,16 @@ def explain_end(case: Case, pod: Object) -> Diagnosis | None:
     if reason == _DEADLINE:
         return _deadline(case.job or pod, message(state))
     return (
-        explain_eviction(pod) or _memory(pod) or explain_disruption(pod) or _containers(case, pod)
+        explain_eviction(case, pod)
+        or _memory(pod)
+        or explain_disruption(pod)
+        or _containers(case, pod)
     )
+
+
+def was_asked(ended: Object) -> bool:
+    """Whether the step ended because it was asked to, as its last words say."""
+    return ended.get("exitCode") == ASKED_TO_END and bool(_ASKED.search(message(ended)))
 
 
 def explain_deleted(pod: Object, *, over: bool) -> Diagnosis:
@@ -209,6 +221,15 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
             words,
             "Only /kfnb, the step's working folder and mounted volumes can be written.",
             permanent=True,
+        )
+    if was_asked(ended):
+        return Diagnosis(
+            "failed",
+            Category.SIGNAL,
+            "infrastructure",
+            "the step's container was asked to end from outside (SIGTERM)",
+            words,
+            "It is started anew; `kfnb stop` is how a run is ended.",
         )
     number = int(ended.get("signal") or 0) or (code - 128 if 128 < code < 128 + 65 else 0)
     if number:

@@ -6,6 +6,7 @@ import re
 
 from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
 from kfnb.runners.kubernetes.explain.reading import (
+    Case,
     Object,
     condition,
     message,
@@ -29,8 +30,11 @@ _REFUSED = re.compile(
 )
 
 
-def explain_eviction(pod: Object) -> Diagnosis | None:
+def explain_eviction(case: Case, pod: Object) -> Diagnosis | None:
     """Say why the node's kubelet ended a pod, or never started it."""
+    for event in case.about(pod, "Evicted"):
+        # The pod's own status forgets it where the containers end in the time they are given.
+        return _evicted(pod, message(event))
     state = status(pod)
     reason, words = str(state.get("reason") or ""), message(state)
     node = (pod.get("spec") or {}).get("nodeName") or "its node"

@@ -1,0 +1,95 @@
+"""What driving 500 steps on Kubernetes costs, with pods that do nothing.
+
+The API server is the one that the tests have in memory: its Jobs publish at once what was asked
+for. Client, runner, driver, journal and files are the real ones, in a process of their own; the
+store is a folder. ``python -m benchmarks.driver RUN_FOLDER KUBECONFIG REMOTE`` is that process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from kfnb.engine.results import load_run
+from kfnb.engine.settings import Settings
+from kfnb.home import RunFolder
+from kfnb.store.remote.folder import FolderRemote
+
+STEPS, PARALLEL = 500, 20
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def figures(folder: Path) -> Iterator[tuple[str, float, str, str]]:
+    """Who, how much, unit and note, for the table of all rows."""
+    from tests.runners.bench import Make
+    from tests.runners.kubernetes.world import world
+
+    os.environ["KFNB_HOME"] = str(folder / "driver-home")
+    wide = {f"s{n}": Make("", outputs=[f"x{n}"]) for n in range(STEPS)}
+    deep = {
+        f"s{n}": Make("", inputs={f"x{n - 1}": f"s{n - 1}"} if n else {}, outputs=[f"x{n}"])
+        for n in range(STEPS)
+    }
+    for name, steps in (("at once", wide), ("a chain", deep)):
+        place = folder / name.replace(" ", "-")
+        place.mkdir()
+        with world(place, steps, settings=Settings(parallel=PARALLEL)) as made:
+            command = [sys.executable, "-m", "benchmarks.driver", str(made.run.path)]
+            more = [str(made.server.kubeconfig(place)), str(made.remote.root)]
+            owner = json.dumps(made.owner)
+            done = subprocess.run(
+                [*command, *more, owner], cwd=ROOT, check=True, capture_output=True, text=True
+            )
+            told = json.loads(done.stdout.splitlines()[-1])
+            requests = len(made.server.requests)
+        note = f"driver, {STEPS} steps, {name}; pods do nothing"
+        yield "kfnb", told["cpu"] / STEPS, "CPU-s of the driver a step", note
+        yield "kfnb", told["memory"], "MB of the driver", note
+        yield "kfnb", told["wall"] / STEPS, "s of the driver a step", note
+        yield "kfnb", requests / STEPS, "API requests a step", note
+
+
+def main(run: str, kubeconfig: str, remote: str, owner: str) -> None:
+    import time
+
+    from tests.runners.kubernetes.world import World, connected
+
+    folder = RunFolder(Path(run))
+    pipeline, _ = load_run(folder)
+    cluster = connected(Path(kubeconfig))
+    place = Path(kubeconfig).parent
+    before = _spent()
+    began = time.perf_counter()
+    world = World(
+        place, None, FolderRemote(Path(remote)), cluster, folder, pipeline, json.loads(owner)
+    )
+    status = world.drive()
+    told = {
+        "cpu": _spent() - before,
+        "wall": time.perf_counter() - began,
+        "memory": _peak(),
+    }
+    if status != "succeeded":
+        raise SystemExit(f"the run {status}")
+    print(json.dumps(told))
+
+
+def _peak() -> float:
+    """Most megabytes that were resident; getrusage would count what the parent had."""
+    status = Path("/proc/self/status").read_text()
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+def _spent() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

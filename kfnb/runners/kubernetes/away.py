@@ -1,0 +1,261 @@
+"""A run whose driver is in the cluster: started from here, followed here, asked from here.
+
+The process that does this may end at any time: the run goes on, and the next one brings here
+what came meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import shutil
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from kfnb.engine import control
+from kfnb.engine.bell import Doorbell
+from kfnb.engine.caching import lay_copies
+from kfnb.engine.events import Event
+from kfnb.engine.journal import JournalBusy, Reader
+from kfnb.engine.lock import FileLock
+from kfnb.engine.results import published
+from kfnb.engine.segments import SegmentJournal, follow_segments
+from kfnb.errors import InfrastructureError, KfnbError
+from kfnb.home import AttemptFolder, RunFolder
+from kfnb.pipeline import Pipeline
+from kfnb.runners.kubernetes import names
+from kfnb.runners.kubernetes.claims import with_claim
+from kfnb.runners.kubernetes.client import ApiError, Cluster, connect
+from kfnb.runners.kubernetes.conduct import ask, publish
+from kfnb.runners.kubernetes.config import TARGET, Target
+from kfnb.runners.kubernetes.driverjob import CONTAINER, driver_job
+from kfnb.runners.kubernetes.place import Workspace
+from kfnb.runners.kubernetes.reach import store_of
+from kfnb.runners.kubernetes.reporting import Reporting
+from kfnb.store.mirrored import MirroredStore
+
+EVERY = 1.0
+"""Seconds between two looks into the store."""
+
+ALIVE = 15.0
+"""Seconds between two looks whether the driver is there."""
+
+_ENDS = {"RunFinished", "RunCancelled"}
+
+
+def is_away(about: Mapping[str, Any]) -> bool:
+    """Whether a run's driver belongs into the cluster: it is said, or its account is there.
+
+    Raises
+    ------
+    UsageError, InfrastructureError
+        If the cluster cannot be asked.
+    """
+    target = Target.from_plain(about.get(TARGET) or {})
+    if target.driver != "auto":
+        return target.driver == "cluster"
+    cluster = connect(context=target.context, namespace=target.namespace)
+    try:
+        return cluster.about("ServiceAccount", target.driver_service_account) is not None
+    except ApiError as error:
+        if error.status == 403:
+            return False  # who may not even ask has nobody to drive for him
+        raise
+
+
+def has_driver(run_id: str, target: Target) -> bool:
+    """Whether a driver of the run is in the cluster, or about to be; raises as connecting does."""
+    cluster = connect(context=target.context, namespace=target.namespace)
+    return any(not _finished(job) for job in _driver_jobs(cluster, run_id))
+
+
+def accompany(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
+    """Have the run driven in the cluster, and bring here what happens until its end; its status.
+
+    Raises
+    ------
+    JournalBusy
+        If another process does so already.
+    UsageError, InfrastructureError
+        If the cluster or the store cannot be used, or the driver there is gone.
+    """
+    lock = FileLock(run.follower_lock)
+    if not lock.acquire():
+        raise JournalBusy(run.journal, lock.holder())
+    bell = Doorbell(run)
+    try:
+        target = Target.from_plain(about.get(TARGET) or {})
+        store = store_of(target)
+        with SegmentJournal(run.journal, run.id, remote=store.remote):
+            publish(run, store.remote)
+        return _Companion(run, pipeline, target, store).stay(bell)
+    finally:
+        bell.close()
+        lock.release()
+
+
+class _Companion:
+    """One run, as this machine sees it."""
+
+    def __init__(
+        self, run: RunFolder, pipeline: Pipeline, target: Target, store: MirroredStore
+    ) -> None:
+        self._run = run
+        self._pipeline = pipeline
+        self._target = target
+        self._store = store
+        self._workspace = Workspace(target, run)
+        self._copies = Copies(run, pipeline, store)
+        self._reader = Reader(run.journal)
+        self._last: Event | None = None
+        self._asked: dict[str, control.Request] = {}
+        self._heard: set[str] = set()
+
+    def stay(self, bell: Doorbell) -> str:
+        self._look()
+        check_at = 0.0
+        with selectors.DefaultSelector() as selector:
+            if bell.socket is not None:
+                selector.register(bell.socket, selectors.EVENT_READ)
+            while True:
+                if self._forward() or (not self._over() and time.monotonic() >= check_at):
+                    self._see_to_driver(first=check_at == 0.0)
+                    check_at = time.monotonic() + ALIVE
+                if self._over():
+                    for request in self._asked.values():
+                        control.done(request)
+                    return str(self._last.data.get("status", "cancelled") if self._last else "")
+                selector.select(EVERY)
+                bell.answer()
+                with contextlib.suppress(InfrastructureError):  # a store that is away comes back
+                    self._look()
+
+    def _look(self) -> None:
+        """Bring here what is new in the store."""
+        follow_segments(self._store.remote, self._run.id, self._run.journal)
+        for event in self._reader.read():
+            self._copies.heed(event)
+            self._last = event
+            if "request" in event.data:
+                self._heard.add(str(event.data["request"]))
+        self._copies.look()
+
+    def _over(self) -> bool:
+        """Whether the run has ended, and is not to go on; what has ended cannot be stopped."""
+        ended = self._last is not None and self._last.type in _ENDS
+        return ended and all(request.type != "resume" for request in self._asked.values())
+
+    def _forward(self) -> bool:
+        """Hand on what was asked here; True if somebody has to be there for it.
+
+        A request stays here until its event is: views wait for that.
+        """
+        forwarded = False
+        for request in control.requests(self._run):
+            name = request.path.stem if request.path else ""
+            ended = self._last is not None and self._last.type in _ENDS
+            if name in self._asked:
+                continue
+            # Going on with what goes on is what a companion does by being there.
+            if name in self._heard or (request.type == "resume" and not ended):
+                control.done(request)
+                continue
+            self._asked[ask(self._run.id, request, self._store.remote)] = request
+            forwarded = True
+        for name in self._heard & self._asked.keys():
+            control.done(self._asked.pop(name))
+        return forwarded
+
+    def _see_to_driver(self, *, first: bool) -> None:
+        """Have a driver in the cluster; one that ended before the run is not replaced unasked."""
+        cluster = self._workspace.cluster
+        jobs = _driver_jobs(cluster, self._run.id)
+        if any(not _finished(job) for job in jobs):
+            return
+        if jobs and not first and not self._asked:
+            self._look()
+            if not self._over():
+                raise InfrastructureError(
+                    "the run's driver in the cluster has ended before the run: "
+                    f"kubectl logs job/{jobs[-1]['metadata']['name']} says why."
+                )
+            return
+        owner = self._workspace.owner(self._pipeline)
+        body = driver_job(
+            with_claim(cluster, self._target),
+            self._pipeline,
+            run=self._run.id,
+            owner=owner,
+            number=len(jobs) + 1,
+        )
+        try:
+            cluster.create("Job", body)
+        except ApiError as error:
+            if error.status != 409:  # another machine was quicker
+                raise
+
+
+class Copies:
+    """What attempts printed, reported and left, laid down where views look for it."""
+
+    def __init__(self, run: RunFolder, pipeline: Pipeline, store: MirroredStore) -> None:
+        self._run = run
+        self._pipeline = pipeline
+        self._store = store
+        self._going: dict[AttemptFolder, Reporting] = {}
+
+    def heed(self, event: Event) -> None:
+        """Take an event of the run: attempts begin and end."""
+        if event.step is None or event.step not in self._pipeline.steps:
+            return
+        step_id = self._pipeline.steps[event.step].id
+        folder = self._run.attempt(step_id, event.attempt or 0, index=event.index)
+        if event.type == "AttemptStarted":
+            if not folder.executed.exists():
+                self._going[folder] = self._reporting(folder)
+        elif event.type == "StepCached":
+            manifest = published(self._store, str(event.data.get("manifest")))
+            if manifest is not None and not folder.executed.exists():
+                with contextlib.suppress(KfnbError):
+                    lay_copies(self._store, manifest, folder)
+        elif event.type in ("StepSucceeded", "AttemptFailed"):
+            reporting = self._going.pop(folder, None)
+            if reporting is not None:
+                with contextlib.suppress(InfrastructureError):
+                    reporting.look()
+                    reporting.finish()
+                reporting.close()
+                self._lay_notebook(event, folder)
+
+    def look(self) -> None:
+        """Bring here what attempts that go on have reported."""
+        for reporting in self._going.values():
+            reporting.look()
+
+    def _reporting(self, folder: AttemptFolder) -> Reporting:
+        prefix = f"runs/{self._run.id}/steps/{folder.path.parent.name}/{folder.path.name}/"
+        return Reporting(folder, reads=None, remote=self._store.remote, prefix=prefix, ring=_silent)
+
+    def _lay_notebook(self, event: Event, folder: AttemptFolder) -> None:
+        blob = event.data.get("executed")
+        if event.type == "StepSucceeded":
+            manifest = published(self._store, str(event.data.get("manifest")))
+            blob = manifest.executed if manifest is not None else None
+        if blob:
+            with contextlib.suppress(KfnbError, OSError):  # a convenience: the store has it
+                shutil.copyfile(self._store.fetch(str(blob)), folder.executed)
+
+
+def _silent() -> None:
+    """Ring nobody: who copies looks again by himself."""
+
+
+def _driver_jobs(cluster: Cluster, run_id: str) -> list[Mapping[str, Any]]:
+    selector = f"{names.selector(run_id)},{names.PART}={CONTAINER}"
+    return list(cluster.list("Job", selector=selector).get("items") or ())
+
+
+def _finished(job: Mapping[str, Any]) -> bool:
+    found = (job.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") in ("Complete", "Failed") and c.get("status") == "True" for c in found)

@@ -1,0 +1,218 @@
+"""``kfnb clean --on kubernetes``: what old runs left in a namespace, and in its store.
+
+A run that may still be driven is left alone. Whether it is, its folder here tells; a run of
+another machine counts as driven as long as a Job of it is active, its Lease was renewed, or
+something of it is younger than a day.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from kfnb.errors import InfrastructureError
+from kfnb.home import RunFolder, runs_folder
+from kfnb.runners.kubernetes import names
+from kfnb.runners.kubernetes.calls import Cluster
+from kfnb.runners.kubernetes.client import ApiError
+from kfnb.runners.kubernetes.conduct import INDEX
+from kfnb.runners.kubernetes.explain.reading import moment
+from kfnb.runners.launch import driver_state
+from kfnb.store.manifest import Failure, Manifest
+from kfnb.store.remote.base import Kept, Remote
+
+Object = Mapping[str, Any]
+T = TypeVar("T")
+
+YOUNG = 86_400.0
+"""Seconds for which what nobody is known to need stays."""
+
+_RECORDS = ("runs", "manifests", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """What was removed, or would be: runs' objects, runs' records, values, bytes; what stayed."""
+
+    objects: tuple[str, ...]
+    runs: tuple[str, ...]
+    values: int
+    bytes: int
+    live: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is known of a run: its ConfigMap, and when something of it was last written."""
+
+    owner: Object | None = None
+    written: float = 0.0
+    active: bool = False
+    keys: list[str] = field(default_factory=list)
+
+
+def clean(
+    cluster: Cluster,
+    remote: Remote | None,
+    *,
+    keep: int | None = None,
+    older_than: float | None = None,
+    dry_run: bool = False,
+    young: float = YOUNG,
+) -> Cleaned:
+    """Remove what runs that ended left.
+
+    The objects of such runs always go: what they made is in the store. Their records go if
+    ``keep`` or ``older_than`` says so; values go that no record refers to any more, unless a
+    run goes on that could be about to refer to them.
+
+    Parameters
+    ----------
+    remote
+        The store; None: only objects are removed.
+    keep
+        How many of the newest runs keep their records in any case.
+    older_than
+        Only records of runs that wrote nothing for this many seconds go.
+    young
+        Seconds for which what nobody is known to need stays.
+
+    Raises
+    ------
+    InfrastructureError
+        If the cluster or the store does not answer, or refuses.
+    """
+    now = time.time()
+    kept = remote.found("") if remote is not None else {}
+    runs = _runs(cluster, kept)
+    live = {name for name, run in runs.items() if _is_live(name, run, now=now, young=young)}
+    over = sorted((name for name in runs if name not in live), reverse=True)
+    objects = [(name, runs[name].owner) for name in over if runs[name].owner is not None]
+    gone: list[str] = []
+    if keep is not None or older_than is not None:
+        newest = sorted((name for name in runs if runs[name].keys), reverse=True)
+        spared = set(newest[: keep or 0])
+        gone = [
+            name
+            for name in over
+            if runs[name].keys
+            and name not in spared
+            and (older_than is None or now - runs[name].written > older_than)
+        ]
+    values: list[str] = []
+    if remote is not None and not live:
+        staying = [name for name in runs if name not in gone]
+        values = _unused(remote, kept, staying, now=now, young=young)
+    if not dry_run:
+        for _, owner in objects:
+            assert owner is not None
+            about = owner["metadata"]
+            cluster.delete("ConfigMap", about["name"], uid=about["uid"])
+        for name in gone if remote is not None else ():
+            assert remote is not None
+            for top in _RECORDS:
+                remote.delete_all(f"{top}/{name}/")
+            remote.delete(INDEX + name)
+        for key in values if remote is not None else ():
+            assert remote is not None
+            remote.delete(key)
+    removed = [*values, *(key for name in gone for key in runs[name].keys)]
+    return Cleaned(
+        tuple(sorted(name for name, _ in objects)),
+        tuple(sorted(gone)),
+        len(values),
+        sum(kept[key].size for key in removed),
+        tuple(sorted(live)),
+    )
+
+
+def _runs(cluster: Cluster, kept: Mapping[str, Kept]) -> dict[str, _Run]:
+    """Gather runs from the namespace's objects and the store's keys."""
+    runs: dict[str, _Run] = {}
+    ours = f"{names.MANAGED}=kfnb,{names.RUN}"
+    for owner in cluster.list("ConfigMap", selector=ours).get("items") or ():
+        run = runs.setdefault(_run_of(owner), _Run())
+        run.owner = owner
+        run.written = moment(owner["metadata"].get("creationTimestamp")) or 0.0
+    for job in cluster.list("Job", selector=ours).get("items") or ():
+        run = runs.setdefault(_run_of(job), _Run())
+        status = job.get("status") or {}
+        run.active |= bool(status.get("active"))
+        at = moment(status.get("completionTime") or job["metadata"].get("creationTimestamp"))
+        run.written = max(run.written, at or 0.0)
+    with contextlib.suppress(ApiError):  # who may not look at Leases sees the rest
+        for lease in cluster.list("Lease", selector=ours).get("items") or ():
+            run = runs.setdefault(_run_of(lease), _Run())
+            at = moment((lease.get("spec") or {}).get("renewTime"))
+            run.written = max(run.written, at or 0.0)
+    for key, about in kept.items():
+        parts = key.split("/")
+        if parts[0] in _RECORDS and len(parts) > 2:
+            run = runs.setdefault(parts[1], _Run())
+            run.keys.append(key)
+            run.written = max(run.written, about.written)
+    return runs
+
+
+def _run_of(item: Object) -> str:
+    """Return the id of the run that an object belongs to: its label, or what it stands for."""
+    said = (item.get("data") or {}).get("run")
+    return str(said or item["metadata"]["labels"][names.RUN])
+
+
+def _is_live(name: str, run: _Run, *, now: float, young: float) -> bool:
+    if run.active:
+        return True
+    folder = RunFolder(runs_folder() / name)
+    if name not in ("", ".", "..") and "/" not in name and folder.run.is_file():
+        return driver_state(folder) != "ended"
+    return now - run.written < young
+
+
+def _unused(
+    remote: Remote, kept: Mapping[str, Kept], staying: Iterable[str], *, now: float, young: float
+) -> list[str]:
+    """Find the values and bundles that no record of a run that stays, nor the cache, refers to."""
+    stays = set(staying)
+    used: set[str] = set()
+    for key in kept:
+        top, _, rest = key.partition("/")
+        name = rest.partition("/")[0]
+        if (top == "manifests" and name in stays) or key.endswith(".manifest"):
+            used |= _manifest(remote, key)
+        elif top == "failed" and name in stays:
+            used |= _failed(remote, key)
+    return sorted(
+        key
+        for key, about in kept.items()
+        if key.startswith("blobs/")
+        and key.rpartition("/")[2] not in used
+        and now - about.written >= young
+    )
+
+
+def _manifest(remote: Remote, key: str) -> set[str]:
+    data = remote.get(key)
+    return set() if data is None else set(_read(Manifest.from_json, data, key).blobs())
+
+
+def _failed(remote: Remote, key: str) -> set[str]:
+    data = remote.get(key)
+    if data is None:
+        return set()
+    failure = _read(Failure.from_json, data, key)
+    return {name for name in (failure.executed, failure.log) if name}
+
+
+def _read(parse: Callable[[bytes], T], data: bytes, key: str) -> T:
+    """Read a record; one that cannot be read may refer to anything, so nothing is removed."""
+    try:
+        return parse(data)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InfrastructureError(
+            f"The record {key} of the store cannot be read, so that it is not known which values "
+            "are needed; nothing was removed. Clean with the kfnb that wrote it, or remove it."
+        ) from error

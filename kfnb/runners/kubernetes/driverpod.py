@@ -1,0 +1,51 @@
+"""``python -m kfnb.runners.kubernetes.driverpod RUN``: the driver of a run, in a pod."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from kfnb.engine.journal import JournalBusy
+from kfnb.engine.results import load_run
+from kfnb.errors import InfrastructureError, KfnbError, UsageError
+from kfnb.home import home, run_folder
+from kfnb.runners.kubernetes.conduct import conduct
+from kfnb.runners.kubernetes.config import TARGET, Target
+from kfnb.runners.kubernetes.follow import fetch
+from kfnb.store.mirrored import open_mirrored
+from kfnb.store.remote import StoreAddress, open_remote
+
+
+def main(run_id: str) -> int:
+    """Drive the run; 0 where nothing is left to do for a driver, so that none is started again."""
+    where = StoreAddress.from_environment()
+    try:
+        if where is None:
+            raise UsageError("KFNB_STORE does not say where the run is.")
+        store = open_mirrored(home() / "store", open_remote(where))
+        run = run_folder(run_id)
+        fetch(run, store.remote)
+        pipeline, about = load_run(run)
+        conduct(run, pipeline, as_in_a_pod(about), store=store)
+    except JournalBusy as error:
+        print(f"kfnb: {error}", file=sys.stderr, flush=True)
+    except InfrastructureError as error:
+        print(f"kfnb: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except KfnbError as error:
+        # It would end the same way again.
+        print(f"kfnb: {error}", file=sys.stderr, flush=True)
+    return 0
+
+
+def as_in_a_pod(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is said of a run as a pod of its workspace sees it: there are no contexts."""
+    target = Target.from_plain(about.get(TARGET) or {})
+    inside = dataclasses.replace(target, context=None, namespace=None, store_client_endpoint=None)
+    return {**about, TARGET: inside.plain()}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,228 @@
+"""Requests to an API server: authenticated, tried again where that may help, refused in sentences.
+
+Of the official client only configuration and connection pool are used, the same since version
+28: its typed classes refuse what they do not know and cost much to make, its watch loses events.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from kfnb.errors import InfrastructureError
+
+Object = Mapping[str, Any]
+
+CONNECT, READ = 10.0, 30.0
+"""Seconds until a connection stands, and between two pieces of an answer."""
+
+TRIES = 6
+LONGEST_WAIT = 30.0
+"""Seconds that a server's Retry-After is followed at most."""
+
+_AGAIN = {429, 500, 502, 503, 504}
+_FIRST_WAIT = 0.25
+_DOCTOR = "kfnb doctor --on kubernetes says what is missing"
+
+
+class ApiError(InfrastructureError):
+    """The API server refused, or does not answer (``status`` None).
+
+    ``passing`` says whether the same request may succeed later.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        reason: str = "",
+        retry_after: float | None = None,
+        passing: bool | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.reason, self.retry_after = status, reason, retry_after
+        self.passing = (status is None or status in _AGAIN) if passing is None else passing
+
+
+class Transport:
+    """Sends requests to one API server; any thread may use it.
+
+    Parameters
+    ----------
+    api
+        An ``ApiClient`` of the official client.
+    tries
+        How often a request is sent at most.
+    sleep
+        Waits for seconds.
+    """
+
+    def __init__(
+        self, api: Any, *, tries: int = TRIES, sleep: Callable[[float], object] = time.sleep
+    ) -> None:
+        self.configuration = api.configuration
+        self.host = str(self.configuration.host).rstrip("/")
+        self._pool = api.rest_client.pool_manager
+        self._tries = tries
+        self._sleep = sleep
+
+    def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Mapping[str, Any]:
+        """Ask and read the answer, again where the server says that this may help.
+
+        A creation whose reply was lost is sent again too: the server tells by 409 that its
+        object is there.
+
+        Raises
+        ------
+        ApiError
+            What the last answer was.
+        """
+        for number in range(1, self._tries + 1):
+            try:
+                return self._answer(
+                    self.open(method, path, query=query, body=body, headers=headers)
+                )
+            except ApiError as error:
+                if not error.passing or number == self._tries:
+                    raise
+                wait = error.retry_after
+                if wait is None:
+                    jitter = random.uniform(0.8, 1.2)  # noqa: S311
+                    wait = _FIRST_WAIT * 2 ** (number - 1) * jitter
+                self._sleep(min(wait, LONGEST_WAIT))
+        raise AssertionError("not reached")
+
+    def pieces(self, path: str, *, query: Mapping[str, str], read: float) -> Iterator[bytes]:
+        """Yield an answer as it comes; silence of ``read`` seconds is an error."""
+        from urllib3.exceptions import HTTPError
+
+        response = self.open("GET", path, query=query, read=read)
+        try:
+            while piece := response.read1():
+                yield piece
+        except (HTTPError, OSError) as error:
+            raise ApiError(f"The connection to {self.host} broke: {_words(error)}.") from error
+        finally:
+            # Not to be used again: there may be more to come on it.
+            response.close()
+
+    def open(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Object | None = None,
+        headers: Mapping[str, str] | None = None,
+        read: float = READ,
+    ) -> Any:
+        """Send a request once; the response, whose body is still to be read."""
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
+
+        said = {k: v for k, v in (query or {}).items() if v}
+        url = self.host + path + (f"?{urlencode(said)}" if said else "")
+        sent = {"Accept": "application/json", "User-Agent": "kfnb", **self.authorization()}
+        data = None
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+            data = json.dumps(body).encode()
+        sent.update(headers or {})
+        try:
+            response = self._pool.request(
+                method, url, body=data, headers=sent, preload_content=False,
+                timeout=Timeout(connect=CONNECT, read=read), retries=False,
+            )  # fmt: skip
+        except (HTTPError, OSError) as error:
+            cause = error.reason if isinstance(error, MaxRetryError) else error
+            # A connection that ends while it is made is no matter of trust: a server that starts.
+            untrusted = isinstance(cause, SSLError) and "CERTIFICATE_VERIFY" in str(cause)
+            hint = " The kubeconfig's certificate authority does not fit." if untrusted else ""
+            raise ApiError(
+                f"{self.host} does not answer: {_words(error)}.{hint}", passing=not untrusted
+            ) from error
+        if response.status >= 300:
+            raise self._refusal(response)
+        return response
+
+    def authorization(self) -> dict[str, str]:
+        """Return the header that says who asks; tokens that expire are made anew."""
+        # Where the token is kept has changed since version 28; who asks for it in this way has not.
+        found = self.configuration.auth_settings().get("BearerToken") or {}
+        return {"Authorization": str(found["value"])} if found.get("value") else {}
+
+    def _answer(self, response: Any) -> Mapping[str, Any]:
+        from urllib3.exceptions import HTTPError
+
+        try:
+            data = response.data
+        except (HTTPError, OSError) as error:
+            response.close()
+            raise ApiError(f"The connection to {self.host} broke: {_words(error)}.") from error
+        response.release_conn()
+        try:
+            found = json.loads(data)
+        except ValueError as error:
+            raise ApiError(f"{self.host} answered with no JSON: {error}.") from error
+        if not isinstance(found, dict):
+            raise ApiError(f"{self.host} answered with no object.")
+        return found
+
+    def _refusal(self, response: Any) -> ApiError:
+        from urllib3.exceptions import HTTPError
+
+        status = int(response.status)
+        try:
+            data = response.data
+        except (HTTPError, OSError):
+            data = b""
+        finally:
+            response.close()
+        try:
+            plain = json.loads(data)
+            said, reason = str(plain.get("message") or ""), str(plain.get("reason") or "")
+        except (ValueError, AttributeError):
+            said, reason = data[:300].decode("utf-8", "replace"), ""
+        if status < 400:
+            place = response.headers.get("Location") or "nowhere"
+            said = f"{self.host} is no API server: it sends us to {place}"
+        elif status == 401:
+            said = (
+                f"{self.host} does not know who asks (401 Unauthorized): the login may have "
+                "expired. Log in again with your cluster's tool, or name another --context"
+            )
+        elif not said.strip():
+            said = f"{self.host} answered {status}"
+        elif status == 403 and " cannot " in said:
+            said = f"{said.strip().rstrip('.')}. {_DOCTOR}"
+        return ApiError(
+            said.strip().rstrip(".") + ".",
+            status=status,
+            reason=reason,
+            retry_after=_seconds(response.headers.get("Retry-After")),
+        )
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        found = float(text) if text else None
+    except ValueError:
+        return None
+    return found if found is not None and 0 <= found < float("inf") else None
+
+
+def _words(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).rstrip(".")

@@ -1,0 +1,71 @@
+"""What a container has to be made into before a step can execute in it, and what it says after."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = "/kfnb"
+"""The only folder that is written to, unless ``KFNB_POD_ROOT`` names another."""
+
+SITE = "site-packages"
+"""The folder in it with packages that the notebook installs; called as they always are."""
+
+_FOLDERS = {
+    "HOME": "user",
+    "TMPDIR": "tmp",
+    "IPYTHONDIR": "user/.ipython",
+    "JUPYTER_CONFIG_DIR": "user/.jupyter",
+    "JUPYTER_DATA_DIR": "user/.local/share/jupyter",
+    "JUPYTER_RUNTIME_DIR": "user/.local/share/jupyter/runtime",
+    "MPLCONFIGDIR": "user/.config/matplotlib",
+    "XDG_CACHE_HOME": "user/.cache",
+    "XDG_CONFIG_HOME": "user/.config",
+    "XDG_DATA_HOME": "user/.local/share",
+    "XDG_STATE_HOME": "user/.local/state",
+    "XDG_RUNTIME_DIR": "tmp/runtime",
+    "KFNB_HOME": "home",
+}
+
+
+def pod_root() -> Path:
+    """Return the folder that a pod's step writes to."""
+    return Path(os.environ.get("KFNB_POD_ROOT") or ROOT)
+
+
+def make_home(root: Path) -> dict[str, str]:
+    """Make the folders that programs write to, below ``root``; the environment that says so.
+
+    The container's own file system may be read-only, and its user may have no name and no home.
+    """
+    environment = {name: str(root / folder) for name, folder in _FOLDERS.items()}
+    site = root / SITE
+    for folder in (*map(Path, environment.values()), site):
+        folder.mkdir(parents=True, exist_ok=True)
+    Path(environment["XDG_RUNTIME_DIR"]).chmod(0o700)
+    path = os.environ.get("PYTHONPATH")
+    environment["PYTHONPATH"] = os.pathsep.join([str(site), *([path] if path else [])])
+    # pip installs there by itself where it must; who starts before it is there does not look.
+    own = f"user/.local/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+    (root / own).mkdir(parents=True, exist_ok=True)
+    name = os.environ.get("USER") or os.environ.get("LOGNAME") or "kfnb"
+    environment["USER"] = environment["LOGNAME"] = name
+    return environment
+
+
+def memory_kills(group: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return how many processes of this container were killed because its memory ran out."""
+    for path, word in (
+        (group / "memory.events", "oom_kill"),
+        (group / "memory" / "memory.oom_control", "oom_kill"),
+    ):
+        try:
+            lines = path.read_text().splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            name, _, number = line.partition(" ")
+            if name == word and number.strip().isdecimal():
+                return int(number)
+    return 0

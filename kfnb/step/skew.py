@@ -1,0 +1,77 @@
+"""Values that were made with other versions than those that they are loaded with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import metadata
+
+from kfnb.pipeline import Diagnostic
+from kfnb.step.order import MadeWith
+
+PYTHON = "KFNB-W702"
+PACKAGES = "KFNB-W703"
+
+
+def differences(
+    made_with: Mapping[str, MadeWith],
+    *,
+    python: str | None = None,
+    installed: Callable[[str], str | None] | None = None,
+) -> list[Diagnostic]:
+    """Say which steps' values were made with an interpreter or packages that differ from these.
+
+    A difference in what comes after the second number of a version is none.
+
+    Parameters
+    ----------
+    python
+        This interpreter's version, by default that of the process.
+    installed
+        Gives a package's version here, None where it is not installed.
+    """
+    here = python or sys.version.split()[0]
+    version = installed or _installed
+    found = []
+    for step, made in made_with.items():
+        if made.python and _series(made.python) != _series(here):
+            found.append(_of_python(step, made.python, here))
+        others = {name: version(name) for name in made.packages}
+        differing = [
+            f"{name} {made.packages[name]} ({f'here {now}' if now else 'not installed here'})"
+            for name, now in others.items()
+            if now is None or _series(now) != _series(made.packages[name])
+        ]
+        if differing:
+            found.append(_of_packages(step, differing))
+    return found
+
+
+def _of_python(step: str, made: str, here: str) -> Diagnostic:
+    return Diagnostic(
+        code=PYTHON,
+        severity="warning",
+        message=f'the values of step "{step}" were made with Python {made}, this step has {here}: '
+        "functions and classes of the notebook that they hold may not work",
+        remedy="Let both steps have the same Python: the same image, for example.",
+    )
+
+
+def _of_packages(step: str, differing: list[str]) -> Diagnostic:
+    return Diagnostic(
+        code=PACKAGES,
+        severity="warning",
+        message=f'the values of step "{step}" were made with {", ".join(differing)}',
+        remedy="If they do not load, or results differ, let both steps have the same versions.",
+    )
+
+
+def _series(version: str) -> tuple[str, ...]:
+    return tuple(version.split(".")[:2])
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except (metadata.PackageNotFoundError, ValueError):
+        return None

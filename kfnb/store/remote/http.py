@@ -1,0 +1,227 @@
+"""A store that another machine's :mod:`kfnb.store.remote.serve` gives out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from pathlib import Path
+from typing import IO, Protocol, TypeVar
+from urllib.parse import quote
+
+from kfnb.errors import InfrastructureError
+from kfnb.store import disk
+from kfnb.store.remote.base import Kept, Refused, check_key
+
+T = TypeVar("T")
+
+_TRIES = 6
+_FIRST_WAIT = 0.1
+_SILENCE = 60.0
+_PIECE = 1 << 20
+_ANSWERS = (200, 201, 204, 404, 412)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where the server is reached from here, and the token that it asks for."""
+
+    host: str
+    port: int
+    token: str = field(repr=False)
+
+
+class Finder(Protocol):
+    """Knows how the server is reached; any thread may ask."""
+
+    def find(self, *, instead_of: Way | None = None) -> Way:
+        """Return the way, another one than ``instead_of``, which leads nowhere any more.
+
+        Raises
+        ------
+        InfrastructureError
+            If there is none.
+        """
+
+
+class HttpRemote:
+    """Keys of a folder that is served elsewhere.
+
+    Parameters
+    ----------
+    address
+        What the store is called in messages.
+    wait
+        Waits for seconds.
+    """
+
+    def __init__(
+        self, finder: Finder, address: str, *, wait: Callable[[float], object] = time.sleep
+    ) -> None:
+        self._finder = finder
+        self._address = address
+        self._wait = wait
+        self._mine = threading.local()
+
+    @property
+    def address(self) -> str:
+        """What the store is called."""
+        return self._address
+
+    def get(self, key: str) -> bytes | None:
+        """Return a record, or None."""
+        return self._ask("GET", _of(key), lambda r: r.read() if r.status == 200 else None)
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write a record, replacing it."""
+        self._ask("PUT", _of(key), _done, body=data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        """Create a record if it is absent."""
+        headers = {"If-None-Match": "*"}
+        return self._ask("PUT", _of(key), lambda r: r.status == 201, body=data, headers=headers)
+
+    def upload(self, key: str, file: Path) -> None:
+        """Write a file."""
+        where = _of(key)
+        with file.open("rb") as opened:
+            self._ask("PUT", where, _done, body=opened)
+
+    def download(self, key: str, file: Path) -> bool:
+        """Read into a file that appears whole or not at all."""
+        where = _of(key)
+        temporary = file.with_name(f".part-{os.getpid()}-{os.urandom(6).hex()}")
+        with disk.writing(file):
+            file.parent.mkdir(parents=True, exist_ok=True)
+
+        def take(response: HTTPResponse) -> bool:
+            if response.status != 200:
+                return False
+            left = int(response.headers["Content-Length"])
+            with disk.writing(file), temporary.open("wb") as opened:
+                while left:
+                    piece = _read(response, min(left, _PIECE))
+                    left -= len(piece)
+                    opened.write(piece)
+            return True
+
+        try:
+            found = self._ask("GET", where, take)
+            if found:
+                with disk.writing(file):
+                    temporary.replace(file)
+            return found
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+    def size(self, key: str) -> int | None:
+        """Return the size in bytes, None if there is no such key."""
+
+        def take(response: HTTPResponse) -> int | None:
+            return int(response.headers["Content-Length"]) if response.status == 200 else None
+
+        return self._ask("HEAD", _of(key), take)
+
+    def list(self, prefix: str) -> list[str]:
+        """List the keys that begin with ``prefix``, sorted."""
+        return sorted(self.found(prefix))
+
+    def found(self, prefix: str) -> dict[str, Kept]:
+        """List the keys that begin with ``prefix``, each with its size and age."""
+        plain = self._ask("GET", _below(prefix), lambda response: json.loads(response.read()))
+        return {key: Kept(int(size), float(written)) for key, (size, written) in plain.items()}
+
+    def delete(self, key: str) -> None:
+        """Remove a key if it is there."""
+        self._ask("DELETE", _of(key), _done)
+
+    def delete_all(self, prefix: str) -> None:
+        """Remove all keys that begin with ``prefix``."""
+        self._ask("DELETE", _below(prefix), _done)
+
+    def _ask(
+        self,
+        method: str,
+        where: str,
+        take: Callable[[HTTPResponse], T],
+        *,
+        body: bytes | IO[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """Ask, by another way where one leads nowhere; all that is asked may be asked twice."""
+        said = ""
+        for number in range(_TRIES):
+            if number:
+                self._wait(_FIRST_WAIT * 2 ** (number - 1))
+            if body is not None and not isinstance(body, bytes):
+                body.seek(0)
+            connection = None
+            try:
+                connection, way = self._connection()
+                sent = {"Authorization": f"Bearer {way.token}", **(headers or {})}
+                if isinstance(body, bytes):
+                    sent["Content-Length"] = str(len(body))
+                elif body is not None:
+                    # Said here, or http.client would send it in chunks of unknown number.
+                    sent["Content-Length"] = str(os.fstat(body.fileno()).st_size)
+                connection.request(method, where, body=body, headers=sent)
+                response = connection.getresponse()
+                if response.status == 401:
+                    raise HTTPException("somebody else's server answers")
+                if response.status in (400, 507):
+                    words = response.read().decode("utf-8", "replace").strip().rstrip(".")
+                    raise Refused(f"The store {self.address} refuses: {words or response.reason}.")
+                if response.status not in _ANSWERS:
+                    raise HTTPException(f"its server answered {response.status}")
+                found = take(response)
+                response.read()
+                return found
+            except (HTTPException, OSError) as error:
+                said = (str(error) or type(error).__name__).rstrip(".")
+                self._drop()
+            except BaseException:
+                self._drop()  # its answer was not read to the end
+                raise
+        raise InfrastructureError(f"The store {self.address} does not answer: {said}.")
+
+    def _connection(self) -> tuple[HTTPConnection, Way]:
+        """Return this thread's connection, made if it has none."""
+        found: tuple[HTTPConnection, Way] | None = getattr(self._mine, "connection", None)
+        if found is None:
+            way = self._finder.find(instead_of=getattr(self._mine, "failed", None))
+            found = HTTPConnection(way.host, way.port, timeout=_SILENCE), way
+            self._mine.connection, self._mine.failed = found, None
+        return found
+
+    def _drop(self) -> None:
+        """Have the next request use another connection, and another way."""
+        found: tuple[HTTPConnection, Way] | None = getattr(self._mine, "connection", None)
+        if found is not None:
+            connection, self._mine.failed = found
+            connection.close()
+        self._mine.connection = None
+
+
+def _of(key: str) -> str:
+    return f"/key/{quote(check_key(key), safe='/')}"
+
+
+def _below(prefix: str) -> str:
+    return f"/keys?prefix={quote(prefix, safe='')}"
+
+
+def _done(response: HTTPResponse) -> None:
+    response.read()
+
+
+def _read(response: HTTPResponse, most: int) -> bytes:
+    piece = response.read(most)
+    if not piece:
+        raise HTTPException("the answer ended too early")
+    return piece

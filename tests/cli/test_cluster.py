@@ -1,0 +1,85 @@
+"""The options of the target kubernetes, where there is no cluster."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+KUBERNETES = ("--on", "kubernetes", "--image", "i:1", "--store", "s3://bucket/x")
+
+
+@pytest.fixture
+def notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("KFNB_CONFIG", str(tmp_path / "none.toml"))
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"c{n}",
+            "metadata": {"tags": [f"step:{name}"]},
+            "execution_count": None,
+            "outputs": [],
+            "source": source,
+        }
+        for n, (name, source) in enumerate([("load", "x = 1"), ("train", "print(x)")])
+    ]
+    path = tmp_path / "nb.ipynb"
+    path.write_text(
+        json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+    )
+    return path
+
+
+def test_a_dry_run_needs_no_cluster_and_leaves_no_run(kfnb: Any, notebook: Path, home: Path):
+    done = kfnb(
+        *("run", notebook, *KUBERNETES, "--dry-run", "--node-selector", "disk=ssd"),
+        *("--toleration", "gpu=yes:NoSchedule", "--toleration", "spot", "--label", "team=x"),
+    )
+    assert done.exit_code == 0, done.stderr
+    owner, load, train = yaml.safe_load_all(done.stdout)
+    assert owner["kind"] == "ConfigMap"
+    assert (load["kind"], train["kind"]) == ("Job", "Job")
+    pod = train["spec"]["template"]
+    assert pod["spec"]["nodeSelector"] == {"disk": "ssd"}
+    assert [one.get("effect") for one in pod["spec"]["tolerations"]] == ["NoSchedule", None]
+    assert pod["metadata"]["labels"]["team"] == "x"
+    assert "&id" not in done.stdout
+    assert not list(home.glob("runs/*"))
+    listed = json.loads(kfnb("run", notebook, *KUBERNETES, "--dry-run", "-o", "json").stdout)
+    assert [one["kind"] for one in listed["items"]] == ["ConfigMap", "Job", "Job"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--dry-run",), "say --on kubernetes"),
+        ((*KUBERNETES, "--toleration", "a:Never"), "--toleration wants KEY[=VALUE][:EFFECT]"),
+        ((*KUBERNETES, "--label", "team"), "--label wants KEY=VALUE, not 'team'"),
+        ((*KUBERNETES, "--label", "a b=c"), "cannot be a key in Kubernetes"),
+        ((*KUBERNETES, "--image-pull-policy", "never"), "Always, IfNotPresent, Never"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_the_start(
+    kfnb: Any, notebook: Path, home: Path, options: tuple[str, ...], said: str
+):
+    done = kfnb("run", notebook, *options)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not list(home.glob("runs/*"))
+
+
+def test_options_of_a_cluster_mean_nothing_to_clean_here(kfnb: Any, notebook: Path):
+    done = kfnb("clean", "--store", "s3://bucket")
+    assert done.exit_code == 2
+    assert "--on kubernetes" in done.stderr
+
+
+def test_doctor_without_a_cluster_says_so(kfnb: Any, notebook: Path):
+    done = kfnb("doctor", *KUBERNETES)
+    assert done.exit_code == 4
+    assert done.stdout.startswith("MISSING")
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,44 @@
+"""What kfnb clean removes of a namespace and its store, and what it leaves."""
+
+from __future__ import annotations
+
+from tests.cluster.jobs import until
+from tests.kubernetes.runs import jobs, start, until_begun
+
+
+def test_what_ended_runs_left_goes_and_what_goes_on_stays(desk):
+    core = desk.cluster.core()
+
+    def maps():
+        found = core.list_namespaced_config_map(desk.namespace).items
+        return [one.metadata.name for one in found if one.metadata.name.startswith("kfnb-")]
+
+    def stored():
+        files = desk.bucket.server.files()
+        return [key.partition("/kfnb/")[2] for key in files.find(f"{desk.bucket.name}/kfnb")]
+
+    core.create_namespaced_config_map(desk.namespace, {"metadata": {"name": "kfnb-of-another"}})
+    path = desk.notebook(("step:a", "x = 1"), ("step:b", "print(x)"))
+    desk.run(path)
+    first = desk.status()["id"]
+    slow = desk.notebook(
+        ("step:only", "print('begun', flush=True)\nimport time; time.sleep(20)"), name="slow.ipynb"
+    )
+    start(desk, slow)
+    until_begun(desk)
+    options = [*desk.options, "--keep", "0"]
+    said = desk.kfnb("clean", *options, "--dry-run")
+    assert f"would remove the objects of run {first}" in said
+    assert f"kfnb-{first}" in maps()
+    said = desk.kfnb("clean", *options)
+    assert f"removed run {first} from the store" in said
+    assert "left run" in said
+    until(lambda: not [m for m in maps() if first in m], "the end of the first run's objects")
+    assert "kfnb-of-another" in maps()
+    assert not [key for key in stored() if first in key and not key.startswith("cache/")]
+    until(lambda: desk.status()["status"] == "succeeded", "the end of the second run")
+    desk.kfnb("clean", *desk.options)
+    until(lambda: not jobs(desk), "the end of all Jobs")
+    assert maps() == ["kfnb-of-another"]
+    # The records of the last run were not asked to go: its values are there.
+    assert [key for key in stored() if key.startswith("manifests/")]

@@ -1,0 +1,200 @@
+"""The driver in the cluster: nobody has to stay for a run, and nothing is done twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.jobs import until
+from tests.kubernetes.runs import jobs, pods, start, told, until_begun, until_ended
+
+GRANT = """
+import sys
+from kfnb.runners.kubernetes.client import connect
+from kfnb.runners.kubernetes.rights import driver_objects
+cluster = connect(namespace=sys.argv[1])
+for item in driver_objects(sys.argv[1]):
+    cluster.apply(item["kind"], item)
+"""
+WORK = (
+    ("step:first", "import uuid\nmark = uuid.uuid4().hex"),
+    (
+        "step:second",
+        "import time\nprint('begun', mark, flush=True)\ntime.sleep(12)\nprint('done')\ny = 1",
+    ),
+    ("step:third", "print(y)"),
+)
+
+
+@pytest.fixture
+def driven(desk):
+    """A desk whose namespace has the service account of drivers."""
+    subprocess.run(
+        [sys.executable, "-c", GRANT, desk.namespace],
+        env={**os.environ, **desk.environment},
+        check=True,
+    )
+    return desk
+
+
+def companion(desk) -> int:
+    """The process here that follows the run."""
+    [lock] = desk.folder.parent.glob("home/runs/*/follower.lock")
+    return int(lock.read_text())
+
+
+def drivers(desk):
+    return [j for j in jobs(desk) if j.metadata.labels.get("kfnb.dev/part") == "driver"]
+
+
+def steps_jobs(desk):
+    return [j for j in jobs(desk) if j.metadata.labels.get("kfnb.dev/part") != "driver"]
+
+
+def driver_pods(desk):
+    return [p for p in pods(desk) if p.metadata.labels.get("kfnb.dev/part") == "driver"]
+
+
+def once(desk):
+    """Every step executed once."""
+    found = desk.status()
+    assert {s["attempts"] for s in found["steps"].values()} == {1}, found
+    assert len(steps_jobs(desk)) == 3
+
+
+def test_the_laptop_may_close(driven):
+    """The process here is killed while the run goes on; later its whole story is there."""
+    start(driven, driven.notebook(*WORK))
+    until_begun(driven, "second")
+    assert len(driver_pods(driven)) == 1
+    os.kill(companion(driven), signal.SIGKILL)
+
+    def ended():
+        [job] = drivers(driven)
+        return job.status.succeeded
+
+    until(ended, "the driver in the cluster to end", 90)
+    assert not told(driven, "RunFinished")
+    assert driven.status()["status"] == "succeeded"
+    once(driven)
+    assert driven.kfnb("logs", "latest", "second").endswith("done\n")
+    assert driven.kfnb("logs", "latest", "third") == "1\n"
+
+
+def test_who_comes_back_while_the_run_goes_on_follows_it(driven):
+    start(driven, driven.notebook(*WORK))
+    until_begun(driven, "second")
+    os.kill(companion(driven), signal.SIGKILL)
+    assert driven.status()["driver"] == "alive"
+    until_ended(driven, "succeeded")
+    once(driven)
+    assert len(drivers(driven)) == 1
+
+
+def test_another_machine_sees_the_run_and_stops_it(driven, tmp_path):
+    slow = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
+    start(driven, driven.notebook(("step:fast", "x = 1"), ("step:slow", slow)))
+    until_begun(driven, "slow")
+    [home] = driven.folder.parent.glob("home/runs/*")
+    os.kill(companion(driven), signal.SIGKILL)
+    other = dataclasses.replace(
+        driven, environment={**driven.environment, "KFNB_HOME": str(tmp_path / "other")}
+    )
+    wanted = ("--namespace", "--store", "--store-endpoint", "--store-client-endpoint")
+    pairs = zip(other.options[2::2], other.options[3::2], strict=True)
+    said = [word for pair in pairs if pair[0] in wanted for word in pair]
+    assert home.name in other.kfnb("runs", "--on", "kubernetes", *said)
+    found = other.status()
+    assert (found["id"], found["status"], found["driver"]) == (home.name, "running", "alive")
+    assert found["steps"]["fast"]["status"] == "succeeded"
+    until(lambda: "begun" in other.kfnb("logs", "latest", "slow"), "the step's log", 30)
+    other.kfnb("stop", "latest")
+    assert other.status()["status"] == "cancelled"
+    until(lambda: not jobs(driven) and not pods(driven), "nothing to be left", 90)
+    assert driven.status()["status"] == "cancelled"
+
+
+def test_a_driver_here_says_what_that_means(desk):
+    path = desk.notebook(("step:only", "x = 1"))
+    said = desk.run(path)
+    assert "KFNB-W711" in said
+    assert "pauses while it sleeps" in said
+    assert "KFNB-W711" not in desk.run(path, "--driver", "here")
+
+
+def test_a_killed_driver_comes_back_and_nothing_runs_twice(driven):
+    start(driven, driven.notebook(*WORK))
+    until_begun(driven, "second")
+    [pod] = driver_pods(driven)
+    driven.cluster.core().delete_namespaced_pod(
+        pod.metadata.name, driven.namespace, grace_period_seconds=0
+    )
+    until_ended(driven, "succeeded")
+    once(driven)
+    assert len(told(driven, "DriverStarted")) == 2
+    assert driven.kfnb("logs", "latest", "second").count("begun") == 1
+
+
+def test_a_run_is_stopped_from_here_and_nothing_is_left(driven):
+    start(driven, driven.notebook(("step:slow", "import time\nprint('begun')\ntime.sleep(600)")))
+    until_begun(driven, "slow")
+    driven.kfnb("stop", "latest")
+    until_ended(driven, "cancelled")
+    until(lambda: not jobs(driven) and not pods(driven), "nothing to be left", 90)
+
+
+def test_a_failed_run_goes_on_in_the_cluster(driven):
+    path = driven.notebook(
+        ("step:one", "x = 1"),
+        ("step:two", "import os\nprint('try', flush=True)\nassert os.path.exists('/kfnb/none'), x"),
+    )
+    driven.run(path, code=1)
+    driven.kfnb("resume", "latest", code=1)
+    found = driven.status()
+    assert found["status"] == "failed"
+    assert found["steps"]["one"]["attempts"] == 1
+    assert found["steps"]["two"]["attempts"] == 2
+    assert len(drivers(driven)) == 2
+    assert "cell 1, line 3" in driven.kfnb("status", "latest")
+
+
+def test_a_driver_here_that_was_overtaken_leaves(driven):
+    """It is stopped for a while, as by a closed laptop; another one goes on meanwhile."""
+    start(driven, driven.notebook(*WORK), "--driver", "here")
+    until_begun(driven, "second")
+    [lock] = driven.folder.parent.glob("home/runs/*/driver.lock")
+    pid = int(lock.read_text())
+    run = lock.parent.name
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        other = Path(driven.folder.parent / "elsewhere")
+        environment = {**os.environ, **driven.environment, "KFNB_HOME": str(other)}
+        text = (
+            "import sys; from kfnb.home import run_folder;"
+            "from kfnb.runners.kubernetes.follow import fetch;"
+            "from kfnb.runners.stores import store_of_run; import json;"
+            "about = json.load(open(sys.argv[2]));"
+            "fetch(run_folder(sys.argv[1]), store_of_run(about).remote)"
+        )
+        about = str(lock.with_name("run.json"))
+        subprocess.run([sys.executable, "-c", text, run, about], env=environment, check=True)
+        command = [sys.executable, "-m", "kfnb.runners", str(other / "runs" / run)]
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        before = {j.metadata.uid for j in jobs(driven)}
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    time.sleep(5)
+    assert {j.metadata.uid for j in jobs(driven)} == before
+    assert len(before) == 3
+    log = lock.with_name("driver.log").read_text()
+    assert "driven" in log, log

@@ -1,0 +1,116 @@
+"""Which values and records cleaning takes for nobody's, told from what a namespace and store hold."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import datetime, timezone
+
+import pytest
+
+from kfnb.errors import InfrastructureError
+from kfnb.runners.kubernetes import names
+from kfnb.runners.kubernetes.cleaning import clean
+from kfnb.store import Failure, hash_bytes
+from kfnb.store.remote.folder import FolderRemote
+
+OLD = 10 * 86_400
+
+
+class Namespace:
+    """Objects by kind; notes what is deleted."""
+
+    def __init__(self, **objects):
+        self.objects, self.deleted = objects, []
+
+    def list(self, kind, *, selector="", fields=""):
+        return {"items": self.objects.get(kind, [])}
+
+    def delete(self, kind, name, *, uid=None, grace=None):
+        self.deleted.append((kind, name, uid))
+
+
+@pytest.fixture
+def remote(tmp_path, monkeypatch):
+    monkeypatch.setenv("KFNB_HOME", str(tmp_path / "home"))
+    return FolderRemote(tmp_path / "store")
+
+
+def stamp(ago):
+    return datetime.fromtimestamp(time.time() - ago, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def owner(run, ago=OLD):
+    metadata = {"name": f"kfnb-{run}", "uid": run, "labels": names.labels(run)}
+    return {"metadata": {**metadata, "creationTimestamp": stamp(ago)}, "data": {"run": run}}
+
+
+def put(remote, key, data, ago=OLD):
+    remote.put(key, data)
+    then = time.time() - ago
+    os.utime(remote.root / key, (then, then))
+
+
+def value(remote, data, ago=OLD):
+    name = hash_bytes(data)
+    put(remote, f"blobs/{name[:2]}/{name}", data, ago)
+    return name
+
+
+def record(remote, run, log, ago=OLD):
+    failure = Failure(kind="user", summary="x", log=log)
+    put(remote, f"failed/{run}/s-1.json", failure.to_json(), ago)
+
+
+def left(remote):
+    return {remote.get(key) for key in remote.list("blobs/")}
+
+
+def test_values_that_a_record_refers_to_stay_and_so_do_young_ones(remote):
+    record(remote, "r1", value(remote, b"used"))
+    value(remote, b"unused")
+    value(remote, b"young", ago=60)
+    space = Namespace(ConfigMap=[owner("r1")])
+    done = clean(space, remote, dry_run=True)
+    assert (done.objects, done.values, done.bytes) == (("r1",), 1, 6)
+    assert not space.deleted
+    clean(space, remote)
+    assert space.deleted == [("ConfigMap", "kfnb-r1", "r1")]
+    assert left(remote) == {b"used", b"young"}
+    done = clean(Namespace(), remote, keep=0)
+    assert done.runs == ("r1",)
+    assert left(remote) == {b"young"}
+    assert not remote.list("failed/")
+
+
+def test_the_newest_and_the_young_keep_their_records(remote):
+    for run, ago in (("r1", 30), ("r2", 20), ("r3", 10)):
+        record(remote, run, value(remote, run.encode(), ago * 86_400), ago * 86_400)
+    assert clean(Namespace(), remote, keep=1, older_than=15 * 86_400).runs == ("r1", "r2")
+    assert {key.split("/")[1] for key in remote.list("failed/")} == {"r3"}
+
+
+@pytest.mark.parametrize("sign", ["job", "lease", "young"])
+def test_a_run_of_another_machine_that_may_go_on_stays_with_all_values(remote, sign):
+    value(remote, b"on its way")
+    labels = {"labels": names.labels("r1"), "creationTimestamp": stamp(OLD)}
+    space = Namespace(
+        ConfigMap=[owner("r1", ago=60 if sign == "young" else OLD)],
+        Job=[{"metadata": labels, "status": {"active": 1}}] if sign == "job" else [],
+        Lease=[{"metadata": labels, "spec": {"renewTime": stamp(5)}}] if sign == "lease" else [],
+    )
+    done = clean(space, remote, keep=0)
+    assert done.live == ("r1",)
+    assert (done.objects, done.runs, done.values) == ((), (), 0)
+    assert not space.deleted
+    assert left(remote) == {b"on its way"}
+
+
+def test_a_record_that_cannot_be_read_keeps_everything(remote):
+    put(remote, "manifests/r1/s.json", b"of a later kfnb")
+    value(remote, b"unknown")
+    space = Namespace(ConfigMap=[owner("r1")])
+    with pytest.raises(InfrastructureError, match="nothing was removed"):
+        clean(space, remote)
+    assert not space.deleted
+    assert left(remote) == {b"unknown"}
