@@ -66,15 +66,19 @@ class Kernel:
         assert "Traceback" not in answer.error
         return answer.error
 
-    def send(self, cell: str, **metadata: Any) -> str:
-        """Send a cell, and do not wait for it; ``metadata`` is the message's (``cellId``)."""
+    def send(self, cell: str, *, stop_on_error: bool = False, **metadata: Any) -> str:
+        """Send a cell, and do not wait for it; ``metadata`` is the message's (``cellId``).
+
+        With ``stop_on_error``, which front ends set, a failure aborts what is queued, and in
+        ipykernel whatever arrives in the next tenth of a second too. A person is slower.
+        """
         content = {
             "code": cell,
             "silent": False,
             "store_history": True,
             "user_expressions": {},
             "allow_stdin": False,
-            "stop_on_error": True,
+            "stop_on_error": stop_on_error,
         }
         message = self.client.session.msg("execute_request", content, metadata=metadata)
         self.client.shell_channel.send(message)

@@ -60,7 +60,7 @@ def test_not_waiting_leaves_the_kernel_free(kernel, desk, gated):
 
 
 def test_interrupting_ends_the_waiting_and_not_the_run(kernel, desk, gated):
-    sent = kernel.send("%pipeline run")
+    sent = kernel.send("%pipeline run", stop_on_error=True)
     queued = kernel.send("not_reached = 1")
     desk.wait_for("CellStarted", "wait")
     kernel.manager.interrupt_kernel()

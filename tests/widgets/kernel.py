@@ -43,7 +43,7 @@ class Kernel:
             "store_history": True,
             "user_expressions": {},
             "allow_stdin": bool(metadata),
-            "stop_on_error": True,
+            "stop_on_error": False,  # what comes right after an error is wanted
         }
         request = self.client.session.msg("execute_request", content, metadata=metadata)
         self.client.shell_channel.send(request)
