@@ -155,3 +155,4 @@ def test_a_bucket_that_only_the_api_server_leads_to(desk, hidden_s3):
     subprocess.run(command, env=environment, check=True)
     hidden.run(pipeline(hidden))
     seen(look(hidden))
+    assert "answers here" in hidden.kfnb("doctor", *hidden.options)
