@@ -78,7 +78,7 @@ def environment(name: str, extras: str, *, lowest: bool = False) -> Path:
 
 def lower_bounds() -> str:
     """Give the lowest versions that ``pyproject.toml`` allows, as constraints for pip."""
-    listed = re.findall(r'"([\w.-]+)>=([\w.]+)"', (ROOT / "pyproject.toml").read_text())
+    listed = re.findall(r'"([\w.-]+)>=([\w.]+)[",;]', (ROOT / "pyproject.toml").read_text())
     return "".join(f"{name}=={version}\n" for name, version in listed if name != "hatchling")
 
 
@@ -125,13 +125,12 @@ def unit(pytest: Sequence[str]) -> None:
 
 
 def lowest(_pytest: Sequence[str]) -> None:
-    python = environment("lowest", "test", lowest=True)
-    # What touches other packages: values, kernels, papermill, the command line, IPython.
-    parts = [
-        f"tests/{name}"
-        for name in ("values", "step", "cli", "draw", "widgets", "magics", "examples")
-    ]
-    run([str(python), "-m", "pytest", "-q", *EVERY_CORE, *parts])
+    python = environment("lowest", "test,kubernetes", lowest=True)
+    # What touches other packages: values, kernels, papermill, the command line, IPython, clusters.
+    named = ("values", "step", "cli", "draw", "widgets", "magics", "examples", "runners/kubernetes")
+    parts = [f"tests/{name}" for name in named]
+    here = ["-m", "not browser and not cluster"]
+    run([str(python), "-m", "pytest", "-q", *EVERY_CORE, *here, *parts])
 
 
 def web(_pytest: Sequence[str]) -> None:

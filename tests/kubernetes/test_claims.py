@@ -11,6 +11,7 @@ import sys
 from tests.cluster.jobs import until
 from tests.kubernetes import runs
 from tests.kubernetes.conftest import Desk
+from tests.kubernetes.test_driver import GRANT
 from tests.kubernetes.test_stores import look, pipeline, seen
 
 
@@ -115,6 +116,19 @@ def test_a_reader_that_is_gone_is_made_again(desk):
     assert reader.metadata.uid not in [r.metadata.uid for r in readers(desk)]
 
 
+def test_a_driver_in_the_cluster_is_on_the_node_of_its_claim(desk, claim):
+    environment = {**os.environ, **desk.environment}
+    command = [sys.executable, "-c", GRANT, desk.namespace]
+    subprocess.run(command, env=environment, check=True)
+    desk = on_a_claim(desk, store=f"pvc:{claim}")
+    desk.run(pipeline(desk))
+    seen(look(desk))
+    (driver,) = [p for p in runs.pods(desk) if p.metadata.labels.get("kfnb.dev/part") == "driver"]
+    assert driver.metadata.labels["kfnb.dev/claim"] == claim
+    (term,) = driver.spec.affinity.pod_affinity.required_during_scheduling_ignored_during_execution
+    assert term.label_selector.match_labels == {"kfnb.dev/claim": claim}
+
+
 MAKE_BUCKET = """
 import sys, s3fs
 from kfnb.runners.kubernetes.client import connect
@@ -141,3 +155,4 @@ def test_a_bucket_that_only_the_api_server_leads_to(desk, hidden_s3):
     subprocess.run(command, env=environment, check=True)
     hidden.run(pipeline(hidden))
     seen(look(hidden))
+    assert "answers here" in hidden.kfnb("doctor", *hidden.options)

@@ -213,11 +213,10 @@ def _store(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]:
     if not inside.startswith("s3://"):
         yield _claim(cluster, target, fix=fix)
         return
-    from kfnb.store.remote import StoreAddress, open_remote
+    from kfnb.runners.kubernetes.reach import store_of
 
-    endpoint = target.store_client_endpoint or target.store_endpoint
     try:
-        remote = open_remote(StoreAddress(inside, endpoint))
+        remote = store_of(target).remote
     except KfnbError as error:
         yield Finding("store", "missing", str(error))
         return

@@ -10,6 +10,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,6 +27,7 @@ LONGEST_WAIT = 30.0
 
 _AGAIN = {429, 500, 502, 503, 504}
 _FIRST_WAIT = 0.25
+_PIECE = 64 << 10
 _DOCTOR = "kfnb doctor --on kubernetes says what is missing"
 
 
@@ -111,8 +113,7 @@ class Transport:
 
         response = self.open("GET", path, query=query, read=read)
         try:
-            while piece := response.read1():
-                yield piece
+            yield from _as_it_comes(response)
         except (HTTPError, OSError) as error:
             raise ApiError(f"The connection to {self.host} broke: {_words(error)}.") from error
         finally:
@@ -214,6 +215,17 @@ class Transport:
             reason=reason,
             retry_after=_seconds(response.headers.get("Retry-After")),
         )
+
+
+def _as_it_comes(response: Any) -> Iterator[bytes]:
+    """Yield what a response has, without waiting for more than that."""
+    # urllib3 1.26, which version 28 of the client asks for, has no such call; what it wraps has.
+    source = response if hasattr(response, "read1") else response._fp
+    try:
+        while piece := source.read1(_PIECE):
+            yield piece
+    except HTTPException as error:
+        raise ConnectionError(_words(error)) from error
 
 
 def _seconds(text: str | None) -> float | None:
