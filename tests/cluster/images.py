@@ -47,6 +47,8 @@ GROUPS = f"root:x:0:\nkfnb:x:{USER}:\n"
 SERVE_S3 = """cd /data && mkdir -p objects metadata \
 && exec versitygw --port :9000 posix --sidecar /data/metadata /data/objects"""
 FOREVER = ("sleep", "2147483647")
+KEPT = 3
+"""So many of each image and of each layer, so that a few checkouts do not undo each other's."""
 
 
 @dataclass(frozen=True)
@@ -159,13 +161,24 @@ def _layer(name: str, key: str, build: Callable[[Path], None], say: Say) -> Laye
 
 
 def _forget() -> None:
-    """Remove what no checkout used for two weeks, and what a killed build left."""
+    """Remove what no checkout used for two weeks, and what a killed build left.
+
+    Of each image and layer the newest few are kept: with every change of kfnb comes another
+    image, half a gigabyte of mostly the same layers, made again in seconds where it is wanted.
+    """
+    now = time.time()
+    kinds: dict[str, list[tuple[float, Path]]] = {}
     for path in FOLDER.iterdir():
-        age = time.time() - path.stat().st_mtime
-        if path.is_dir() and age > 86400:
+        changed = path.stat().st_mtime
+        if path.is_dir() and now - changed > 86400:
             shutil.rmtree(path)
-        elif path.is_file() and age > 14 * 86400:
-            path.unlink()
+        elif path.is_file():
+            kind = f"{path.stem.rpartition('-')[0]}{path.suffix}"
+            kinds.setdefault(kind, []).append((changed, path))
+    for files in kinds.values():
+        for place, (changed, path) in enumerate(sorted(files, reverse=True)):
+            if now - changed > (14 * 86400 if place < KEPT else 3600):
+                path.unlink(missing_ok=True)
 
 
 # --- the shell ---
