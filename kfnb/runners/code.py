@@ -26,6 +26,8 @@ OUTSIDE = "KFNB-W701"
 MISSING = "KFNB-W704"
 _SKIPPED = {"__pycache__", ".ipynb_checkpoints"}
 _EVERYWHERE = ("/dev/", "/proc/", "/sys/", "/kfnb/")
+_TEMPORARY = "/tmp/"
+"""What a step writes there it may read there, and no other step."""
 _PACKAGE_DATA = 1 << 20
 """Bytes that a file beside a package's modules may have to travel with them unasked."""
 
@@ -66,10 +68,16 @@ def bundle(
     found = _modules(pipeline, folder)
     findings: dict[str, Diagnostic] = {}
     made: set[str] = set()
+    passing: set[tuple[str, str]] = set()
     for name, use in _uses(pipeline):
         said = resolve_path(pipeline, use, parameters)
         if not said or said.startswith(_EVERYWHERE) or _is_mounted(pipeline, said):
             continue
+        if said.startswith(_TEMPORARY):
+            if use.mode == "write":
+                passing.add((name, said))
+            if (name, said) in passing:
+                continue
         if _is_outside(said):
             findings.setdefault(said, _outside(name, said, use))
         elif use.mode == "write":

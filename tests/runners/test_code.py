@@ -118,6 +118,16 @@ def test_what_a_volume_has_and_what_every_machine_has_is_not_outside(folder):
     assert not bundle(book, {}).findings
 
 
+def test_a_temporary_file_is_for_the_step_that_writes_it(folder):
+    book = made(
+        folder,
+        ("step:a", "open('/tmp/x.csv', 'w').write('1')\nprint(open('/tmp/x.csv').read())"),
+        ("step:b", "print(open('/tmp/x.csv').read())"),
+    )
+    (finding,) = bundle(book, {}).findings
+    assert (finding.code, finding.step) == ("KFNB-W701", "b")
+
+
 def test_who_lists_the_notebook_s_folder_gets_the_files_in_it(folder):
     (folder / ".hidden").write_text("")
     book = made(folder, ("step:a", "import os\nos.listdir('.')"))

@@ -136,6 +136,9 @@ def _pod_spec(
         )
     volumes: list[Object] = [{"name": "kfnb", "emptyDir": {}}]
     mounts: list[Object] = [{"name": "kfnb", "mountPath": ROOT}]
+    if all(volume.mount.rstrip("/") != "/tmp" for volume in shared):
+        # Notebooks write there by name, whatever TMPDIR says: it is the same folder.
+        mounts.append({"name": "kfnb", "mountPath": "/tmp", "subPath": "tmp"})
     if target.store and target.store.startswith("pvc:"):
         claim, _ = claim_of(target.store)
         volumes.append({"name": "kfnb-store", "persistentVolumeClaim": {"claimName": claim}})

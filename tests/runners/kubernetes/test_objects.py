@@ -219,7 +219,7 @@ def test_nothing_that_people_type_gets_out_of_its_place(store, image, key, text)
     # No shell reads any of it, and no path is made of it.
     assert container["command"] == ["python", "-m", "kfnb.step.pod"]
     paths = {m["mountPath"] for m in container["volumeMounts"]} | {container["workingDir"]}
-    assert paths == {"/kfnb"}
+    assert paths == {"/kfnb", "/tmp"}
     try:
         text = json.dumps(made).encode("utf-8").decode()
     except UnicodeEncodeError:
