@@ -79,7 +79,8 @@ def _clean_cluster(
         click.echo(f"{would} run {run} from the store")
     for run in done.live:
         click.echo(f"left run {run} alone: it may be going on")
-    said = f"{_count(done.values, 'value')} and {_count(len(done.runs), 'run')}"
+    cached = f", {_count(done.cached, 'cached result')}" if done.cached else ""
+    said = f"{_count(done.values, 'value')}{cached} and {_count(len(done.runs), 'run')}"
     click.echo(
         f"{said} {'would be ' if dry_run else ''}removed from the store: {_size(done.bytes)}"
     )

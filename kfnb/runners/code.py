@@ -26,7 +26,7 @@ OUTSIDE = "KFNB-W701"
 MISSING = "KFNB-W704"
 _SKIPPED = {"__pycache__", ".ipynb_checkpoints"}
 _EVERYWHERE = ("/dev/", "/proc/", "/sys/", "/kfnb/")
-_TEMPORARY = "/tmp/"
+_TEMPORARY = "/tmp/"  # noqa: S108
 """What a step writes there it may read there, and no other step."""
 _PACKAGE_DATA = 1 << 20
 """Bytes that a file beside a package's modules may have to travel with them unasked."""

@@ -35,10 +35,14 @@ _RECORDS = ("runs", "manifests", "failed")
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What was removed, or would be: runs' objects, runs' records, values, bytes; what stayed."""
+    """What was removed, or would be: runs' objects, runs' records, values, bytes; what stayed.
+
+    ``values`` counts bundles of code among them, ``cached`` results that no later run will find.
+    """
 
     objects: tuple[str, ...]
     runs: tuple[str, ...]
+    cached: int
     values: int
     bytes: int
     live: tuple[str, ...]
@@ -67,7 +71,8 @@ def clean(
 
     The objects of such runs always go: what they made is in the store. Their records go if
     ``keep`` or ``older_than`` says so; values go that no record refers to any more, unless a
-    run goes on that could be about to refer to them.
+    run goes on that could be about to refer to them. So do bundles of code: a run's own is with
+    its record, and is laid out again by who resumes it.
 
     Parameters
     ----------
@@ -76,7 +81,8 @@ def clean(
     keep
         How many of the newest runs keep their records in any case.
     older_than
-        Only records of runs that wrote nothing for this many seconds go.
+        Only records of runs that wrote nothing for this many seconds go, and cached results
+        that were made before.
     young
         Seconds for which what nobody is known to need stays.
 
@@ -102,10 +108,15 @@ def clean(
             and name not in spared
             and (older_than is None or now - runs[name].written > older_than)
         ]
+    cached: list[str] = []
     values: list[str] = []
     if remote is not None and not live:
+        if older_than is not None:
+            entries = (key for key in kept if key.startswith("cache/entries/"))
+            cached = sorted(key for key in entries if now - kept[key].written > older_than)
+        needed = {key: about for key, about in kept.items() if key not in set(cached)}
         staying = [name for name in runs if name not in gone]
-        values = _unused(remote, kept, staying, now=now, young=young)
+        values = _unused(remote, needed, staying, now=now, young=young)
     if not dry_run:
         for _, owner in objects:
             assert owner is not None
@@ -116,13 +127,14 @@ def clean(
             for top in _RECORDS:
                 remote.delete_all(f"{top}/{name}/")
             remote.delete(INDEX + name)
-        for key in values if remote is not None else ():
+        for key in (*cached, *values):
             assert remote is not None
             remote.delete(key)
-    removed = [*values, *(key for name in gone for key in runs[name].keys)]
+    removed = [*cached, *values, *(key for name in gone for key in runs[name].keys)]
     return Cleaned(
         tuple(sorted(name for name, _ in objects)),
         tuple(sorted(gone)),
+        sum(key.endswith(".json") for key in cached),
         len(values),
         sum(kept[key].size for key in removed),
         tuple(sorted(live)),
@@ -188,7 +200,7 @@ def _unused(
     return sorted(
         key
         for key, about in kept.items()
-        if key.startswith("blobs/")
+        if key.startswith(("blobs/", "code/"))
         and key.rpartition("/")[2] not in used
         and now - about.written >= young
     )

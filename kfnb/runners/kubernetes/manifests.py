@@ -22,6 +22,8 @@ Object = dict[str, Any]
 ROOT = "/kfnb"
 STORE = "/kfnb-store"
 """Where a claim is mounted."""
+TEMPORARY = "/tmp"  # noqa: S108
+"""Notebooks write there by name, whatever TMPDIR says: it is the same folder of the same volume."""
 
 GRACE = 30
 """Seconds between a pod's SIGTERM and its SIGKILL."""
@@ -136,9 +138,8 @@ def _pod_spec(
         )
     volumes: list[Object] = [{"name": "kfnb", "emptyDir": {}}]
     mounts: list[Object] = [{"name": "kfnb", "mountPath": ROOT}]
-    if all(volume.mount.rstrip("/") != "/tmp" for volume in shared):
-        # Notebooks write there by name, whatever TMPDIR says: it is the same folder.
-        mounts.append({"name": "kfnb", "mountPath": "/tmp", "subPath": "tmp"})
+    if all(volume.mount.rstrip("/") != TEMPORARY for volume in shared):
+        mounts.append({"name": "kfnb", "mountPath": TEMPORARY, "subPath": "tmp"})
     if target.store and target.store.startswith("pvc:"):
         claim, _ = claim_of(target.store)
         volumes.append({"name": "kfnb-store", "persistentVolumeClaim": {"claimName": claim}})

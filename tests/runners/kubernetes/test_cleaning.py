@@ -11,7 +11,7 @@ import pytest
 from kfnb.errors import InfrastructureError
 from kfnb.runners.kubernetes import names
 from kfnb.runners.kubernetes.cleaning import clean
-from kfnb.store import Failure, hash_bytes
+from kfnb.store import Failure, Manifest, hash_bytes
 from kfnb.store.remote.folder import FolderRemote
 
 OLD = 10 * 86_400
@@ -88,6 +88,23 @@ def test_the_newest_and_the_young_keep_their_records(remote):
         record(remote, run, value(remote, run.encode(), ago * 86_400), ago * 86_400)
     assert clean(Namespace(), remote, keep=1, older_than=15 * 86_400).runs == ("r1", "r2")
     assert {key.split("/")[1] for key in remote.list("failed/")} == {"r3"}
+
+
+def test_code_of_runs_that_are_over_goes_and_old_results_if_it_is_said(remote):
+    put(remote, "code/old.tar", b"code")
+    put(remote, "code/young.tar", b"code", ago=60)
+    kept = Manifest("r1", "s", 1, 0.0, 1.0, executed=value(remote, b"cached"))
+    for form, data in (("json", b"{}"), ("manifest", kept.to_json())):
+        put(remote, f"cache/entries/ab/abc/e.{form}", data)
+    done = clean(Namespace(), remote)
+    assert (done.values, done.cached) == (1, 0)
+    assert remote.list("code/") == ["code/young.tar"]
+    assert left(remote) == {b"cached"}
+    assert clean(Namespace(), remote, older_than=2 * OLD).cached == 0
+    done = clean(Namespace(), remote, older_than=OLD / 2)
+    assert (done.values, done.cached) == (1, 1)
+    assert not left(remote)
+    assert not remote.list("cache/")
 
 
 @pytest.mark.parametrize("sign", ["job", "lease", "young"])
