@@ -95,7 +95,7 @@ def test_a_service_account_that_does_not_exist_is_said_at_once(desk):
     metadata = {"kfnb": {"targets": {"kubernetes": {"service_account": "nobody"}}}}
     start(desk, desk.notebook(("step:only", "x = 1"), **metadata))
     status = until_ended(desk, "failed")
-    assert "nobody" in until_said(desk, "service account")
+    until_said(desk, "service account", "nobody")
     assert status["steps"]["only"]["attempts"] == 1
     until(lambda: not jobs(desk), "the Job to be gone", 60)
 

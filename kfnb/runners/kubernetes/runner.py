@@ -18,7 +18,7 @@ from kfnb.runners.kubernetes.diagnose import Diagnosis, diagnose, exit_code, has
 from kfnb.runners.kubernetes.happenings import View
 from kfnb.runners.kubernetes.reads import Reads, status_of
 from kfnb.runners.kubernetes.reporting import Reporting
-from kfnb.runners.kubernetes.states import goes_on, has_started, is_same, was_ended
+from kfnb.runners.kubernetes.states import goes_on, has_failed, has_started, is_same, was_ended
 from kfnb.runners.kubernetes.watch import Watcher
 from kfnb.step.order import StepOrder
 from kfnb.store import Failure, Store, failed_key, manifest_key
@@ -237,10 +237,13 @@ class KubernetesRunner:
             if has_started(pod):
                 attempt.reporting.follow(metadata["name"], metadata["uid"])
         found = self._explain(attempt, view)
-        if not attempt.stopped and not attempt.asked and any(map(was_ended, view.pods)):
+        # A Job's watch may be ahead of its pods', which alone know how it failed.
+        behind = has_failed(view.job) and not any(map(has_ended, view.pods))
+        ended = behind or any(map(was_ended, view.pods))
+        if ended and not attempt.stopped and not attempt.asked:
             # Who ended it may be said in an event, and nowhere else.
             attempt.asked = True
-            view = self._watcher.ask(attempt.job)
+            view = self._watcher.ask(attempt.job, pods=behind)
             found = self._explain(attempt, view)
         done = [pod for pod in view.pods if has_ended(pod)]
         ended_well = any(exit_code(pod) == 0 for pod in done)

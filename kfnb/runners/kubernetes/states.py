@@ -17,6 +17,12 @@ def was_ended(pod: Object) -> bool:
     return exit_code(pod) in (ASKED_TO_END, -15, -9)
 
 
+def has_failed(job: Object | None) -> bool:
+    """Whether the cluster has given a Job up."""
+    conditions = ((job or {}).get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Failed" and c.get("status") == "True" for c in conditions)
+
+
 def has_started(pod: Object) -> bool:
     """Whether a container of the pod executes, or has: there is a log to follow."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()

@@ -120,8 +120,11 @@ class Watcher:
             self._happenings.seen(changed)
             self.ring()
 
-    def ask(self, job: str) -> View:
-        """List the events about a Job's pods now; what is known of it then."""
+    def ask(self, job: str, *, pods: bool = False) -> View:
+        """List the events about a Job's pods now, before that the pods; what is known then."""
+        if pods:
+            with contextlib.suppress(InfrastructureError):
+                self._search()
         for pod in self.view(job).pods:
             self._happenings.ask(job, str(pod["metadata"]["uid"]))
         return self.view(job)

@@ -313,7 +313,8 @@ def test_what_the_cluster_took_away_is_infrastructure_and_tried_again(
         assert [e.attempt for e in events(made.run, "AttemptStarted")] == [1, 2]
 
 
-def test_what_only_an_event_tells_is_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pods", ["watched", "a watch behind the Job's"])
+def test_what_only_an_event_tells_is_asked_for(tmp_path: Path, pods: str) -> None:
     """A kubelet's eviction leaves no trace in a pod whose step ends when it is asked to."""
 
     def evicted_for_its_disk(node: Node, job: dict[str, Any]) -> None:
@@ -328,6 +329,8 @@ def test_what_only_an_event_tells_is_asked_for(tmp_path: Path) -> None:
         asked_to_end(node, job)
 
     with world(tmp_path, ONE, acts={"a": evicted_for_its_disk}) as made:
+        if pods != "watched":
+            made.server.order("WATCH", "pods", Says(silent=True))
         assert made.drive() == "failed"
         [failed] = events(made.run, "AttemptFailed")
         assert failed.data["class"] == "disk"
