@@ -14,13 +14,15 @@ from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes import manifests
 from kfnb.runners.kubernetes.calls import Cluster
 from kfnb.runners.kubernetes.config import Target
-from kfnb.runners.kubernetes.diagnose import diagnose, has_ended
+from kfnb.runners.kubernetes.diagnose import Patience, diagnose, has_ended
 
 PATIENCE = 180.0
 """Seconds for an image to be pulled and looked at."""
 
 NEEDED = ("kfnb", "ipykernel", "papermill")
 _EVERY = 0.5
+_WAITS = Patience(image=5.0, registry=15.0)
+"""A run waits longer for an image that may be pushed yet; who asks a doctor sits and waits."""
 _MARK = "kfnb-probe "
 
 # Runs with whatever Python an image has; names what is there, never what it holds.
@@ -108,7 +110,7 @@ def _watched(
                 return said
         over = time.monotonic() >= until or has_ended(found)
         events = cluster.list("Event", fields=f"involvedObject.uid={uid}").get("items") or ()
-        told = diagnose(None, [found], list(events), now=time.time())
+        told = diagnose(None, [found], list(events), now=time.time(), patience=_WAITS)
         if told is not None and (over or told.level == "failed" or told.permanent):
             summary = f"{told.summary[:1].upper()}{told.summary[1:]}"
             return Probed(trouble=summary, remedy=told.remedy)
