@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from pathlib import Path
 
@@ -159,6 +160,21 @@ def test_a_value_that_was_removed() -> None:
         blob.unlink()
     with pytest.raises(InfrastructureError, match="removed from the store"):
         Run(folder).steps["load"].outputs["rows"]
+
+
+def test_who_looks_at_a_value_writes_nothing() -> None:
+    """Somebody else's folder of runs, or an archived one, may be read-only."""
+    folder = made_run()
+    publish(folder.id, {"rows": 1})
+    result = {
+        "manifest": f"manifests/{folder.id}/s0.json",
+        "outputs": {"rows": output(bundle="b0")},
+    }
+    write(folder, *scripted.LOADED[:3], ("StepSucceeded", "load", result, 1))
+    shutil.rmtree(store_folder() / "staging")
+    before = {path: path.stat().st_mtime_ns for path in store_folder().rglob("*")}
+    assert Run(folder).steps["load"].outputs["rows"] == {"rows": 1}
+    assert {path: path.stat().st_mtime_ns for path in store_folder().rglob("*")} == before
 
 
 def publish(run: str, value: object, classes: tuple[str, ...] = ()) -> None:
