@@ -280,11 +280,12 @@ class Calls(Functions):
             return NONE
         arguments.keywords.pop("key", None)
         everything = arguments.all()
+        parts = self.heap.items if dotted in tables.DRAINING else self.heap.parts
         if dotted in tables.ELEMENTS:
-            return self.heap.parts(everything)
+            return parts(everything)
         holds = NONE
         if dotted in tables.CONTAINERS:
-            holds = self.heap.parts(everything)
+            holds = parts(everything)
             if dotted in tables.APPLYING:
                 holds = self.heap.plain(holds)
         elif last[:1].isupper() and not last.isupper():
@@ -295,6 +296,8 @@ class Calls(Functions):
         made = self.fresh(node, holds)
         if dotted in tables.STATEFUL:
             self.heap.stateful |= made
+        if dotted in tables.ITERATORS - tables.OF_ITERATORS:
+            self.heap.draw(made, everything)
         if dotted in tables.LAZY:
             self.heap.lazy |= made
         return made

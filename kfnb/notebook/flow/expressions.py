@@ -68,7 +68,7 @@ class Expressions(Operators):
         """Iterate over a value."""
         self.use(objects)
         made = self.implied(objects, "__iter__") | self.implied(objects, "__next__")
-        return self.heap.parts(objects) | made
+        return self.heap.items(objects) | made
 
     def _name(self, node: ast.Name) -> Objects:
         return self.read(node.id, node.lineno)
@@ -196,14 +196,18 @@ class Expressions(Operators):
         return self.fresh(node, frozenset(held))
 
     def _comprehension(self, node: Comprehension) -> Objects:
-        first = self.elements(self.evaluate(node.generators[0].iter))
+        sources = self.evaluate(node.generators[0].iter)
+        first = self.elements(sources)
         number = self.make(node, "scope")
         self.push("comprehension", number, comprehension_locals(node))
         self.names.fork()
         held: set[int] = set()
         with self.doubtful():
             for index, generator in enumerate(node.generators):
-                each = first if index == 0 else self.elements(self.evaluate(generator.iter))
+                each = first
+                if index:
+                    inner = self.evaluate(generator.iter)
+                    each, sources = self.elements(inner), sources | inner
                 self.assign(generator.target, each)
                 for condition in generator.ifs:
                     self.evaluate(condition)
@@ -216,9 +220,12 @@ class Expressions(Operators):
         kept = {k: slot for k, slot in changed.items() if not k.startswith(f"{number}:")}
         if kept:
             self.names.join([{}, kept], self.unit)
-        made = self.fresh(node, frozenset(held))
-        if isinstance(node, ast.GeneratorExp):
-            self.heap.stateful |= made
+        if not isinstance(node, ast.GeneratorExp):
+            return self.fresh(node, frozenset(held))
+        sources = frozenset(o for o in sources if o in self.heap.drained)
+        made = self.fresh(node, frozenset(held) | sources)
+        self.heap.draw(made, sources)
+        self.heap.stateful |= made
         return made
 
     def _walrus(self, node: ast.NamedExpr) -> Objects:
@@ -308,7 +315,7 @@ class Expressions(Operators):
         if isinstance(target, ast.Name):
             self.bind(target.id, objects)
         elif isinstance(target, (ast.Tuple, ast.List)):
-            parts = self.heap.parts(objects)
+            parts = self.heap.items(objects)
             self.use(objects)
             # What a call gives and nobody else holds are several things: train, test = split(…).
             apart = isinstance(value, ast.Call) and self.heap.stateful.isdisjoint(parts)

@@ -21,7 +21,8 @@ class Heap:
     """Objects, what they hold, and which of them are code or change when they are used.
 
     ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy``
-    when an item is read; ``instances`` are those of the notebook's classes; ``bound``
+    when an item is read; ``drained`` are iterators, with themselves and those that they
+    draw from; ``instances`` are those of the notebook's classes; ``bound``
     are methods taken from an object without calling them.
     """
 
@@ -32,6 +33,7 @@ class Heap:
         self.touched: set[int] = set()
         self.stateful: set[int] = set()
         self.lazy: set[int] = set()
+        self.drained: dict[int, Objects] = {}
         self.instances: set[int] = set()
         self.bound: dict[int, tuple[Objects, str]] = {}
         self._made: dict[tuple[int, str], int] = {}
@@ -76,6 +78,18 @@ class Heap:
         """Give what ``x.a`` or ``x[k]`` may be: an object stands for its unknown parts, too."""
         reached = self.reach(objects)
         return reached if reached is objects else self.plain(reached)
+
+    def items(self, objects: Objects) -> Objects:
+        """Give what iterating over ``objects`` may give: not an iterator itself."""
+        found = self.parts(objects)
+        iterators = [self.drained[o] for o in objects if o in self.drained]
+        return found.difference(*iterators) if iterators else found
+
+    def draw(self, iterator: Objects, sources: Objects) -> None:
+        """Note that objects are iterators, and which others they may draw from."""
+        drawn = [self.drained[o] for o in sources if o in self.drained]
+        for number in iterator:
+            self.drained[number] = iterator.union(*drawn)
 
     def plain(self, objects: Objects) -> Objects:
         """Leave out functions and classes."""

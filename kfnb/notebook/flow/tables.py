@@ -180,6 +180,17 @@ ITERATORS = _words(
     """
 )
 
+# Iterators over the very iterators that they are given, or over new ones.
+OF_ITERATORS = _words("itertools.tee itertools.repeat")
+
+# What takes the elements out of an iterator, and does not keep it.
+DRAINING = _words(
+    """
+    list dict tuple set frozenset sorted max min next collections.deque collections.OrderedDict
+    collections.Counter functools.reduce
+    """
+)
+
 # Random generators and figures: used or passed counts as changed.
 STATEFUL = ITERATORS | _words(
     """

@@ -39,6 +39,11 @@ CHANGES = {
     "bisect.insort": ("import bisect\nx = [1]", "bisect.insort(x, 2)"),
     "next": ("x = iter([1, 2])", "next(x)"),
     "a loop over an iterator": ("x = iter([1, 2])", "for _ in x:\n    break"),
+    "a file that an iterator draws from": ("x = open('f')\ny = enumerate(x)", "list(y)"),
+    "a file that a generator draws from": ("x = open('f')\ny = (l for l in x)", "list(y)"),
+    "an iterator in a list": ("x = [iter([1])]", "[list(each) for each in x]"),
+    "an iterator of tee": ("import itertools\nx, y = itertools.tee([1])", "list(x)"),
+    "an iterator that is repeated": ("import itertools\nx = list(itertools.repeat(iter([1]), 2))", "for each in x:\n    next(each)"),
     "an iterator that is passed": ("x = iter([1, 2])", "list(x)"),
     "a numpy generator": ("import numpy as np\nx = np.random.default_rng(1)", "x.normal()"),
     "a numpy generator that is passed": ("import numpy as np\nx = np.random.default_rng(1)", "np.whatever(random_state=x)"),
@@ -180,6 +185,28 @@ def test_names_that_are_compared_by_identity_come_from_one_step() -> None:
 def test_two_steps_that_only_read_are_not_ordered() -> None:
     found = pipeline(("step:a", "x = []"), ("step:b", "len(x)"), ("step:c", "max(x)"))
     assert [(e.source, e.target) for e in found.edges] == [("a", "b"), ("a", "c")]
+
+
+TAKEN_OUT = (
+    "import csv\nx = [dict(row) for row in csv.DictReader(open('f'))]",
+    "import csv\nwith open('f') as f:\n    x = list(csv.reader(f))",
+    "import csv\nx = next(csv.reader(open('f')))",
+    "x = [line.split() for line in open('f')]",
+    "x = {n: line for n, line in enumerate(open('f'))}",
+    "x = []\nfor line in open('f'):\n    x.append(line)",
+    "x = list(zip([1], [2]))",
+    "y, x = zip(*[(1, 2)])",
+    "x = sorted(filter(None, [1]))",
+    "x = tuple(line for line in open('f'))",
+    "import itertools\nx = list(itertools.islice(open('f'), 3))",
+)
+
+
+@pytest.mark.parametrize("first", TAKEN_OUT)
+def test_what_was_taken_out_of_an_iterator_can_be_read_twice(first: str) -> None:
+    made = pipeline(("step:a", first), ("step:b", "y = [*x]"), ("step:c", "z = [*x]"))
+    assert edge(made, "b", "c") is None
+    assert made.steps["c"].inputs["x"] == "a"
 
 
 def test_two_steps_that_change_are_ordered_as_in_the_notebook() -> None:
