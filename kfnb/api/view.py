@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
 
+from kfnb.api.find import facts
 from kfnb.engine import control
 from kfnb.engine.decide import Engine
 from kfnb.engine.events import Event
@@ -63,13 +64,14 @@ class RunView:
         self._reader = Reader(self.folder.journal)
 
     @cached_property
+    def about(self) -> dict[str, Any]:
+        """What ``run.json`` says of the run; empty if it is gone or damaged."""
+        return facts(self.folder)
+
+    @cached_property
     def store(self) -> Store:
         """The store with the run's manifests and values; raises as :func:`store_of_run`."""
-        try:
-            about = json.loads(self.folder.run.read_bytes())
-        except (OSError, ValueError):
-            about = {}
-        return store_of_run(about)
+        return store_of_run(self.about)
 
     @property
     def state(self) -> RunState:

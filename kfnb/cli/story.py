@@ -121,7 +121,9 @@ def commands(view: RunView, step: str) -> Iterator[str]:
     ]
     if view.pipeline.path is not None:
         why = "after a change of the notebook; what is done comes from the cache"
-        listed.append((f"kfnb run {_typed(view.pipeline.path)}", why))
+        target = str(view.about.get("target") or "local")
+        where = "" if target == "local" else f" --on {shlex.quote(target)}"
+        listed.append((f"kfnb run {_typed(view.pipeline.path)}{where}", why))
     yield "next:"
     for command, why in listed:
         yield f"  {visible(command)}  # {why}"

@@ -71,9 +71,11 @@ def pipeline(path: Path | None = None, sources: Mapping[str, str] = SOURCES) -> 
     )
 
 
-def made_run(path: Path | None = None, sources: Mapping[str, str] = SOURCES) -> RunFolder:
+def made_run(
+    path: Path | None = None, sources: Mapping[str, str] = SOURCES, target: str = "local"
+) -> RunFolder:
     """A new run of that pipeline that nobody drives."""
-    return create_run(pipeline(path, sources))
+    return create_run(pipeline(path, sources), target=target)
 
 
 def write(run: RunFolder, *events: tuple[Any, ...]) -> None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.cli import scripted
-from tests.cli.scripted import drive, go, made_run, wait_until_following
+from tests.cli.scripted import drive, go, made_run, wait_until_following, write
 from tests.cli.terminal import FOLLOWER
 
 
@@ -42,6 +42,13 @@ def test_the_lines_of_a_run_that_fails(tmp_path: Path) -> None:
     assert "> 2 |     return 1 / 0" in said
     assert f"  kfnb resume {run.id}  # try again as it was" in said
     assert "train.ipynb  # after a change of the notebook" in said
+
+
+def test_what_to_type_after_a_change_names_the_target(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "train.ipynb", target="kubernetes")
+    write(run, *scripted.FAILED)
+    _, said, _ = ending(run.id)
+    assert "train.ipynb --on kubernetes  # after a change of the notebook" in said
 
 
 def test_the_words_are_stable() -> None:
