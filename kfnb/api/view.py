@@ -61,6 +61,7 @@ class RunView:
 
     def _rewind(self) -> None:
         self._engine = Engine(Plan.of(self.pipeline))
+        self._begun = False
         self._reader = Reader(self.folder.journal)
 
     @cached_property
@@ -90,6 +91,7 @@ class RunView:
         try:
             for event in self._reader.read():
                 self._engine.apply(event)
+                self._begun |= event.type == "DriverStarted"
                 events.append(event)
         except KeyboardInterrupt:
             # A notebook's "interrupt" may come between two halves of an event.
@@ -111,7 +113,7 @@ class RunView:
             return events, "ended"
         if events:
             return events, "going"  # somebody wrote them; whether he lives shows when it is quiet
-        if driver_state(self.folder) == "alive" or self._on_its_way():
+        if self._is_driven():
             return events, "going"
         # Its last words may have come between our reading and our looking for it; or its folder
         # is just being deleted, file by file.
@@ -154,6 +156,11 @@ class RunView:
         number = self.state.steps[step, ""].attempts if attempt is None else attempt
         return self.folder.attempt(self.pipeline.steps[step].id, number)
 
+    @property
+    def begun(self) -> bool:
+        """Whether a driver has ever taken the run."""
+        return self._begun
+
     def last_words(self) -> str:
         """Return the last line of what the driver itself printed; often empty."""
         try:
@@ -162,10 +169,18 @@ class RunView:
             return ""
         return next((line.removeprefix("kfnb: ") for line in reversed(lines) if line.strip()), "")
 
-    def _on_its_way(self) -> bool:
-        """Whether the driver that this process started still executes."""
+    def _is_driven(self) -> bool:
+        """Whether a driver is at work, or on its way."""
+        if driver_state(self.folder) != "alive":
+            return self._executes() is True
+        # Nobody need wait for a driver of ours that has left before it took the run.
+        waits = self._executes() is not False or control.requests(self.folder)
+        return bool(waits) or is_driven(self.folder)
+
+    def _executes(self) -> bool | None:
+        """Whether the driver that this process started still executes; None if it cannot tell."""
         if self._driver is None or not hasattr(os, "waitid"):
-            return False
+            return None
         try:
             flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
             return os.waitid(os.P_PID, self._driver, flags) is None
@@ -176,6 +191,8 @@ class RunView:
 def gone(view: RunView) -> str:
     """Say that nobody drives a run, what was heard last, and what to do."""
     said = view.last_words()
+    if said and not view.begun:
+        return f"{said.rstrip('.')}. Nothing has begun; kfnb resume {view.folder.id} tries again."
     because = f" (it said: {said.rstrip('.')})" if said else ""
     return (
         f"The driver of this run is gone{because}; "

@@ -29,6 +29,7 @@ from kfnb.store import disk, locks
 
 _STARTING = 5.0
 """Seconds that a driver has to take its lock before it counts as lost."""
+_NAME_FILES = {"KUBECONFIG", "KFNB_CONFIG", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
 
 _ENDS = {"RunFinished", "RunCancelled"}
 
@@ -150,8 +151,8 @@ def start_driver(run: RunFolder) -> int:
         process = subprocess.Popen(
             [sys.executable, "-m", "kfnb.runners", str(run.path)],
             cwd=run.path,
-            # A relative KFNB_HOME would mean another folder there.
-            env={**os.environ, "KFNB_HOME": str(home())},
+            # Relative paths would mean other places there.
+            env={**_absolute(os.environ), "KFNB_HOME": str(home())},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -161,6 +162,17 @@ def start_driver(run: RunFolder) -> int:
     _started[:] = [p for p in _started if p.poll() is None]
     _started.append(process)
     return process.pid
+
+
+def _absolute(environment: Mapping[str, str]) -> dict[str, str]:
+    """Copy an environment, with the files that it names for clusters and stores made absolute."""
+    made = dict(environment)
+    for name in _NAME_FILES & made.keys():
+        paths = made[name].split(os.pathsep)
+        made[name] = os.pathsep.join(
+            str(Path(path).expanduser().absolute()) if path else "" for path in paths
+        )
+    return made
 
 
 def request_stop(run: RunFolder, *, by: str | None = None) -> None:

@@ -6,7 +6,7 @@ process of its own, and takes what the step leaves to the store. Told by the env
 ``KFNB_CODE``, the key of the notebook folder's bundle, empty for none; ``KFNB_POD_UID``;
 ``KFNB_POD_ROOT``, the folder that is written to (``/kfnb``); ``KFNB_POD_PATIENCE``, seconds
 for which a store that does not answer is asked again. Exit codes are those of
-:mod:`kfnb.step`.
+:mod:`kfnb.step`, and 2 where the store refuses or the environment says nothing of use.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ from kfnb.store.remote import Refused, Remote, StoreAddress, open_remote
 PATIENCE = 300.0
 """Seconds for which a store that does not answer is asked again."""
 
+NEVER = 2
+"""The exit code where no pod of this step could begin: what it is told, or its keys, are wrong."""
+
 _SAID = 20_000
 
 
@@ -66,8 +69,10 @@ def main() -> int:
         print("kfnb: asked to end before the step could begin", file=sys.stderr, flush=True)
         return failures.EXIT_CODES["cancelled"]
     except (KfnbError, OSError) as error:
+        # No record can be left in a store that cannot be read: these words are the record.
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
-        return failures.EXIT_CODES["infrastructure"]
+        mends = isinstance(error, (InfrastructureError, OSError)) and not isinstance(error, Refused)
+        return failures.EXIT_CODES["infrastructure"] if mends else NEVER
     finally:
         if child is not None:
             child.close()

@@ -83,3 +83,23 @@ def test_doctor_without_a_cluster_says_so(kfnb: Any, notebook: Path):
     assert done.exit_code == 4
     assert done.stdout.startswith("MISSING")
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_begin_says_why_and_nothing_of_a_driver(
+    kfnb: Any, notebook: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The driver has another working directory: a relative KUBECONFIG is still found."""
+    cluster = {"name": "c", "cluster": {"server": "https://127.0.0.1:9"}}
+    context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
+    config = {"clusters": [cluster], "contexts": [context], "current-context": "c"}
+    (notebook.parent / "mine.yaml").write_text(
+        yaml.safe_dump({**config, "users": [{"name": "u", "user": {"token": "t"}}]})
+    )
+    monkeypatch.chdir(notebook.parent)
+    monkeypatch.setenv("KUBECONFIG", "mine.yaml")
+    done = kfnb("run", notebook, *KUBERNETES)
+    assert done.exit_code == 4
+    assert "https://127.0.0.1:9 does not answer" in done.stderr
+    assert "Nothing has begun; kfnb resume" in done.stderr
+    assert "is gone" not in done.stderr

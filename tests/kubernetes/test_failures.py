@@ -40,6 +40,19 @@ def test_an_error_in_a_cell_is_the_step_s_own(desk):
     assert "here" in desk.kfnb("logs", "latest", "two")
 
 
+def test_a_secret_with_wrong_keys_is_said_at_once_and_none_of_it_is_told(desk):
+    metadata = {"name": "wrong"}
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "never-told"}
+    body = {"metadata": metadata, "stringData": keys}
+    desk.cluster.core().create_namespaced_secret(desk.namespace, body)
+    said = desk.run(desk.notebook(("step:only", "x = 1")), "--store-secret", "wrong", code=1)
+    assert "refuses access" in said
+    assert "Check the credentials (AWS_ACCESS_KEY_ID" in said
+    assert "exit code" not in said
+    assert step(desk, "only")["attempts"] == 1
+    assert "never-told" not in said + desk.kfnb("logs", "latest", "only")
+
+
 @pytest.mark.parametrize(
     ("tag", "expected", "permanent"),
     [

@@ -792,6 +792,16 @@ def test_a_failed_job_whose_pod_nobody_saw():
     assert "BackoffLimitExceeded" in found.detail
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "permanent"), [(2, "configuration", True), (4, "infrastructure", False)]
+)
+def test_a_pod_that_could_not_begin_says_why_itself(code, kind, permanent):
+    found = say([failed(code, message="a warning\nkfnb: The store s3://b refuses access.\n")])
+    is_(found, "failed", "store", kind, permanent=permanent)
+    assert found.summary == "The store s3://b refuses access."
+    is_(say([failed(code, message="whatever")]), "failed", "exit-code", "user")
+
+
 def test_an_exit_code():
     found = say([failed(3, message='\x1e{"n":1}\nlast words')])
     is_(found, "failed", "exit-code", "user")

@@ -23,6 +23,7 @@ from kfnb.runners.kubernetes.explain.reading import (
     step_status,
     terminated,
 )
+from kfnb.store.manifest import FailureClass
 
 ASKED_TO_END = 3
 """The exit code of a step that was asked to end, and did."""
@@ -33,6 +34,10 @@ _NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerCannotStart")
 _NO_KFNB = re.compile(r"No module named '?(?P<module>kfnb|papermill|ipykernel|nbclient)\b")
 _READ_ONLY = re.compile(r"read-only file ?system", re.IGNORECASE)
 _EVENT = "\x1e"
+_NEVER = 2
+_COULD_NOT_BEGIN: dict[int, FailureClass] = {_NEVER: "configuration", 4: "infrastructure"}
+"""Exit codes of :mod:`kfnb.step.pod`, where it could leave no record of why."""
+_KFNB = re.compile(r"^kfnb: (?P<said>.+)", re.MULTILINE)
 
 
 def explain_job_end(job: Object) -> Diagnosis | None:
@@ -212,6 +217,11 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
             "has it with --image.",
             permanent=True,
         )
+    said = _KFNB.search(words)
+    kind = _COULD_NOT_BEGIN.get(code)
+    if said and kind:
+        never = code == _NEVER
+        return Diagnosis("failed", Category.STORE, kind, said["said"], words, permanent=never)
     if _READ_ONLY.search(words):
         return Diagnosis(
             "failed",

@@ -68,6 +68,7 @@ class Category(str, Enum):
     POD_DELETED = "pod-deleted"
     JOB_GONE = "job-gone"
     JOB_FAILED = "job-failed"
+    STORE = "store"
     EXIT_CODE = "exit-code"
     SIGNAL = "signal"
 
