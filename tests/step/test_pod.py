@@ -212,7 +212,7 @@ def test_an_order_that_is_not_there_is_said(bench: Bench) -> None:
     path = bench.prepare("gone", "1")
     pod = Pod(bench, path, KFNB_ORDER="runs/none/order.json")
     _, err = pod.process.communicate(timeout=60)
-    assert pod.process.returncode == 4
+    assert pod.process.returncode == 2
     assert b"runs/none/order.json is not in" in err
     assert b"Traceback" not in err
 
