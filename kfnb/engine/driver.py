@@ -88,6 +88,7 @@ class Driver:
         self._store = place.store
         self._outlives = place.outlives
         self._inbox = place.inbox
+        self._cancelled = place.cancelled
         self._bell = Doorbell(run)
         self._site = Site(
             run=run,
@@ -190,6 +191,8 @@ class Driver:
         if not isinstance(command, Wake):
             self._journal.confirm()
         if isinstance(command, Record):
+            if command.type == "RunCancelled" and self._cancelled is not None:
+                self._cancelled()
             self._write(command.type, command.step, command.data, index=command.index)
         elif isinstance(command, Prepare):
             self._prepare(command)

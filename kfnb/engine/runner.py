@@ -54,7 +54,8 @@ class Place:
     files that steps wrote belong back into it. ``images`` and ``inside`` are as in
     :class:`~kfnb.engine.orders.Site`. ``outlives`` says whether attempts go on without a driver
     until the next one finds them. ``inbox`` brings requests that were made elsewhere into the
-    run's folder.
+    run's folder. ``cancelled`` removes what a cancelled run left at the target, before it is said
+    to have ended: who is killed in between is asked once more to stop it.
     """
 
     store: Store
@@ -64,6 +65,7 @@ class Place:
     inside: Inside | None = None
     outlives: bool = False
     inbox: Callable[[], None] | None = None
+    cancelled: Callable[[], None] | None = None
 
 
 class Runner(Protocol):

@@ -44,8 +44,13 @@ class Proxy:
         self._host, self._port, self._tls = _upstream(kubeconfig)
         self.requests: list[Request] = []
         self.change: Callable[[str, Plain], Plain] = lambda _, body: body
+        self.before: Callable[[int, Request], bool] = lambda _, request: True
+        """Called with each request and its number, from 1; False: it never reaches the server."""
+        self.after: Callable[[int, Request, int], bool] = lambda _, request, status: True
+        """Called with the server's answer as well; False: nobody is told."""
         self._orders: list[tuple[str, str, list[Fault | Cut]]] = []
         self._lock = threading.Lock()
+        self._numbered = 0
         self._open: set[socket.socket] = set()
         self._server: _Server | None = None
         self._port_here = 0
@@ -119,6 +124,11 @@ class Proxy:
         with self._lock:
             self._open.add(connection)
 
+    def number(self) -> int:
+        with self._lock:
+            self._numbered += 1
+            return self._numbered
+
     def note(self, request: Request) -> Fault | Cut | None:
         with self._lock:
             self.requests.append(request)
@@ -167,6 +177,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length) if length else None
         request = Request.of(str(self.command), self.path)
         fault = proxy.note(request)
+        number = proxy.number()
+        if not proxy.before(number, request):
+            self._break()
+            return
         if self.command == "POST" and body:
             body = json.dumps(proxy.change(request.plural, json.loads(body))).encode()
         if isinstance(fault, Says):
@@ -179,7 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {k: v for k, v in self.headers.items() if k.lower() not in skipped}
         connection, response = proxy.ask(str(self.command), self.path, headers, body)
         try:
-            if isinstance(fault, (Answer, Lost)):
+            if not proxy.after(number, request, response.status):
+                self._break()
+            elif isinstance(fault, (Answer, Lost)):
                 response.read()
                 self._refuse(fault)
             else:

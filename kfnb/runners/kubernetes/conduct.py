@@ -64,9 +64,12 @@ def conduct(
         inbox = Inbox(run, store.remote, journal.events)
         found = opened(run, pipeline, about, store=store, fence=journal.confirm)
         with found as (runner, place, workspace):
-            place = replace(place, inbox=inbox.take, outlives=True)
+            # A driver in the cluster is owned by what it removes: it says first that all is over,
+            # and is started again if it is killed before it has removed it.
+            tidy = workspace.remove if here else None
+            place = replace(place, inbox=inbox.take, outlives=True, cancelled=tidy)
             status = Driver(run, runner, journal, place=place).drive()
-            if status == "cancelled":
+            if status == "cancelled" and not here:
                 workspace.remove()
             return status
 
