@@ -53,6 +53,22 @@ def test_a_dry_run_needs_no_cluster_and_leaves_no_run(kfnb: Any, notebook: Path,
     assert [one["kind"] for one in listed["items"]] == ["ConfigMap", "Job", "Job"]
 
 
+def test_a_dry_run_has_the_driver_and_what_a_claim_of_one_node_asks_of_pods(
+    kfnb: Any, notebook: Path
+):
+    store = ("--store", "pvc:values", "--storage-access", "ReadWriteOnce", "--driver", "cluster")
+    done = kfnb("run", notebook, "--on", "kubernetes", "--image", "i:1", *store, "--dry-run")
+    assert done.exit_code == 0, done.stderr
+    made = list(yaml.safe_load_all(done.stdout))
+    kinds = [one["kind"] for one in made]
+    assert kinds == ["ConfigMap", "PersistentVolumeClaim", "Job", "Job", "Job"]
+    driver, *steps = (one["spec"]["template"]["spec"] for one in made[2:])
+    assert driver["serviceAccountName"] == "kfnb-driver"
+    for pod in (driver, *steps):
+        [term] = pod["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+        assert term["topologyKey"] == "kubernetes.io/hostname"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import json
 import os
 import subprocess
 import sys
+from functools import partial
 
+from kfnb.runners.kubernetes.calls import Cluster
+from kfnb.runners.kubernetes.reach import _behind
+from kfnb.runners.kubernetes.transport import Transport
 from tests.cluster.jobs import until
 from tests.kubernetes import runs
 from tests.kubernetes.conftest import Desk
@@ -156,3 +161,40 @@ def test_a_bucket_that_only_the_api_server_leads_to(desk, hidden_s3):
     hidden.run(pipeline(hidden))
     seen(look(hidden))
     assert "answers here" in hidden.kfnb("doctor", *hidden.options)
+
+
+def test_the_way_to_a_service_leads_on_when_its_pod_is_replaced(desk, hidden_s3):
+    core = desk.cluster.core()
+    cluster = Cluster(Transport(desk.cluster.client()), desk.namespace)
+    find = partial(_behind, cluster, hidden_s3, 9000)
+    tunnel = cluster.port_forward(*find(), again=find)
+    try:
+        assert answers(tunnel)
+        body = cluster.get("Pod", hidden_s3)
+        spec = {key: body["spec"][key] for key in ("containers", "volumes")}
+        spec["volumes"] = [one for one in spec["volumes"] if "projected" not in one]
+        for container in spec["containers"]:
+            kept = [one for one in container["volumeMounts"] if one["name"] == "data"]
+            container["volumeMounts"] = kept
+        about = {"name": "another-s3", "labels": {"app": hidden_s3}}
+        core.create_namespaced_pod(desk.namespace, {"metadata": about, "spec": spec})
+        core.delete_namespaced_pod(hidden_s3, desk.namespace, grace_period_seconds=0)
+
+        def replaced():
+            names = [pod.metadata.name for pod in runs.pods(desk)]
+            return names == ["another-s3"] and runs.pods(desk)[0].status.container_statuses[0].ready
+
+        until(replaced, "the other pod", 60)
+        assert answers(tunnel)
+    finally:
+        tunnel.close()
+
+
+def answers(tunnel):
+    """Whether an S3 server is at the end of a tunnel: it wants a signature."""
+    connection = http.client.HTTPConnection("127.0.0.1", tunnel.port, timeout=30)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == 403
+    finally:
+        connection.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -142,13 +142,24 @@ class Cluster:
         path = self._path("Pod", name) + "/log"
         return self._transport.pieces(path, query=query, read=_LOG_SILENCE)
 
-    def port_forward(self, pod: str, port: int) -> Tunnel:
+    def port_forward(
+        self, pod: str, port: int, *, again: Callable[[], tuple[str, int]] | None = None
+    ) -> Tunnel:
         """Open a port of this machine that leads to a port of a pod, until it is closed.
 
         Every process of this machine can use it: what listens there has to ask for a password.
+        Where the pod is there no more, ``again`` names another and its port.
         """
-        path = f"{self._path('Pod', pod)}/portforward?ports={int(port)}"
-        return Tunnel(self._transport, path, what=f"port {port} of pod {pod}")
+
+        def path(pod: str, port: int) -> str:
+            return f"{self._path('Pod', pod)}/portforward?ports={int(port)}"
+
+        return Tunnel(
+            self._transport,
+            path(pod, port),
+            what=f"port {port} of pod {pod}",
+            again=(lambda: path(*again())) if again is not None else None,
+        )
 
     def can(self, verb: str, resource: str, *, group: str = "", subresource: str = "") -> bool:
         """Whether whoever asks may do something to objects of this namespace."""

@@ -39,7 +39,19 @@ def with_claim(cluster: Cluster, target: Target) -> Target:
         if error.status in (400, 403, 404, 422):
             raise UsageError(f"The store's claim {name} cannot be had: {error}") from error
         raise
-    spec = found.get("spec") or {}
+    return on_claim(target, found)
+
+
+def on_claim(target: Target, claim: Mapping[str, Any]) -> Target:
+    """Return the target as pods have to be that use this claim for their store.
+
+    Raises
+    ------
+    UsageError
+        If the claim cannot be written by several pods.
+    """
+    name = str(claim["metadata"]["name"])
+    spec = claim.get("spec") or {}
     modes = set(spec.get("accessModes") or ())
     if "ReadWriteMany" in modes:
         return target

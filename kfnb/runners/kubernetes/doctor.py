@@ -47,7 +47,9 @@ def examine(
     if namespace.status == "missing":
         return
     who = _asked(cluster.whoami) or ""
-    needed = [r for r in rights.FOR_USER if (target.store or "").startswith(r.store)]
+    needed = [
+        r for r in rights.FOR_USER if r.concerns(target.store, target.store_client_endpoint)
+    ]
     yield from _rights(needed, cluster.can, who=who, space=space)
     yield from _driver(cluster, target, fix=fix)
     yield from _references(cluster, target)
@@ -122,7 +124,7 @@ def _driver(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]
     except ApiError as error:
         yield Finding("driver", "unknown", f"Whether drivers may run there: {error}")
         return
-    needed = [r for r in rights.FOR_DRIVER if (target.store or "").startswith(r.store)]
+    needed = [r for r in rights.FOR_DRIVER if r.concerns(target.store)]
     if fix:
         before = there and _all(cluster, account, needed)
         if not before:

@@ -11,9 +11,11 @@ import contextlib
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from kfnb.errors import KfnbError
 from kfnb.runners.kubernetes.transport import CONNECT, ApiError, Transport
 
 _DATA, _ERROR = 0, 1
@@ -22,12 +24,30 @@ _PROTOCOL = "v4.channel.k8s.io"
 
 
 class Tunnel:
-    """Listens on the loopback address; leads every connection to the pod until :meth:`close`."""
+    """Listens on the loopback address; leads every connection to the pod until :meth:`close`.
 
-    def __init__(self, transport: Transport, path: str, *, what: str) -> None:
+    Parameters
+    ----------
+    path
+        Of the pod's port, at the API server.
+    what
+        The same in words.
+    again
+        Finds another path where that one leads nowhere any more: the pod was replaced.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        path: str,
+        *,
+        what: str,
+        again: Callable[[], str] | None = None,
+    ) -> None:
         self._transport = transport
         self._path = path
         self._what = what
+        self._again = again
         self._open: set[Any] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -66,8 +86,8 @@ class Tunnel:
     def _serve(self, here: socket.socket) -> None:
         """Carry what one connection says both ways."""
         try:
-            there = self._dial()
-        except ApiError as error:
+            there = self._reach()
+        except KfnbError as error:
             self.trouble = str(error)
             here.close()
             return
@@ -85,6 +105,15 @@ class Tunnel:
                 self._open -= {here, there}
             _end(here)
             _end(there)
+
+    def _reach(self) -> Any:
+        try:
+            return self._dial()
+        except ApiError as error:
+            if self._again is None or error.status in (None, 401, 403):
+                raise
+        self._path = self._again()
+        return self._dial()
 
     def _outward(self, here: socket.socket, there: Any) -> None:
         import websocket

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from kfnb.pipeline import Pipeline
 from kfnb.runners.code import CodeBundle
 from kfnb.runners.kubernetes import manifests
 from kfnb.runners.kubernetes.calls import version_of
+from kfnb.runners.kubernetes.claims import on_claim
 from kfnb.runners.kubernetes.client import Cluster, connect
 from kfnb.runners.kubernetes.config import Target
+from kfnb.runners.kubernetes.driverjob import driver_job
 from kfnb.runners.kubernetes.runner import attempt_prefix
 
 Object = dict[str, Any]
@@ -31,7 +34,8 @@ def objects(
     """List the objects of a run's first attempts, whole, in the order of their creation.
 
     No cluster is needed. Where one answers it is asked whether the store's claim is there
-    already. Objects name no owner: only a ConfigMap that exists has the UID for it.
+    already, and the service account of drivers. Objects name no owner: only a ConfigMap that
+    exists has the UID for it.
 
     Parameters
     ----------
@@ -45,8 +49,16 @@ def objects(
     about = {"run": run, "pipeline": pipeline.name, "store": target.store or ""}
     made = [_whole("ConfigMap", manifests.config_map(run, about), namespace)]
     claim = manifests.claim(target)
-    if claim is not None and not _is_there(cluster, claim["metadata"]["name"]):
-        made.append(_whole("PersistentVolumeClaim", claim, namespace))
+    if claim is not None:
+        found = _there(cluster, "PersistentVolumeClaim", claim["metadata"]["name"])
+        if found is None:
+            made.append(_whole("PersistentVolumeClaim", claim, namespace))
+        target = on_claim(target, found or claim)
+    account = target.driver_service_account
+    if target.driver == "cluster" or (
+        target.driver == "auto" and _there(cluster, "ServiceAccount", account) is not None
+    ):
+        made.append(_whole("Job", driver_job(target, pipeline, run=run, owner=None), namespace))
     for step in pipeline.steps.values():
         limits = (step.options.timeout, pipeline.defaults.timeout, timeout)
         work = Work(step.name, step.id, 1, RunFolder(Path("runs", run)).attempt(step.id, 1))
@@ -79,8 +91,9 @@ def _cluster(target: Target) -> Cluster | None:
         return None
 
 
-def _is_there(cluster: Cluster | None, claim: str) -> bool:
+def _there(cluster: Cluster | None, kind: str, name: str) -> Mapping[str, Any] | None:
+    """Look at an object of the cluster, if there is one and it tells."""
     try:
-        return cluster is not None and cluster.about("PersistentVolumeClaim", claim) is not None
+        return cluster.get(kind, name) if cluster is not None else None
     except InfrastructureError:
-        return False
+        return None

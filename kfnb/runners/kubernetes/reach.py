@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from threading import Lock
 
 from kfnb.errors import UsageError
@@ -71,8 +72,8 @@ def _forwarded(target: Target, said: str) -> str:
     key = (cluster.host, cluster.namespace, said)
     with _lock:
         if key not in _tunnels:
-            pod, number = _behind(cluster, service, int(port))
-            _tunnels[key] = cluster.port_forward(pod, number)
+            find = partial(_behind, cluster, service, int(port))
+            _tunnels[key] = cluster.port_forward(*find(), again=find)
         return f"http://{_tunnels[key].address}"
 
 

@@ -20,8 +20,12 @@ class Right:
     verbs: tuple[str, ...]
     group: str = ""
     subresource: str = ""
-    store: str = ""
-    """Needed with stores that begin so; empty: with any."""
+    store: tuple[str, ...] = ("",)
+    """Needed where the store, or its address here, begins with one of these; by default always."""
+
+    def concerns(self, *stores: str | None) -> bool:
+        """Whether it is needed with a store that has these addresses."""
+        return any((store or "").startswith(self.store) for store in stores)
 
     @property
     def whole(self) -> str:
@@ -42,7 +46,7 @@ FOR_DRIVER = (
     Right("events", ("list",)),
     Right("configmaps", ("create", "delete", "get")),
     Right("leases", ("create", "get", "update"), group="coordination.k8s.io"),
-    Right("persistentvolumeclaims", ("create", "get"), store="pvc:"),
+    Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
 )
 """What the service account of drivers needs in its namespace."""
 
@@ -50,11 +54,12 @@ FOR_USER = (
     Right("jobs", ("create", "delete", "get", "list", "watch"), group="batch"),
     Right("pods", ("create", "delete", "get", "list", "watch")),
     Right("pods", ("get",), subresource="log"),
-    Right("pods", ("create", "get"), subresource="portforward", store="pvc:"),
+    Right("pods", ("create", "get"), subresource="portforward", store=("pvc:", "service:")),
     Right("events", ("list",)),
     Right("configmaps", ("create", "delete", "get", "list")),
     Right("leases", ("get", "list"), group="coordination.k8s.io"),
-    Right("persistentvolumeclaims", ("create", "get"), store="pvc:"),
+    Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
+    Right("services", ("get",), store=("service:",)),
     Right("serviceaccounts", ("get",)),
 )
 """What a person needs who runs pipelines in a namespace."""
