@@ -47,9 +47,7 @@ def examine(
     if namespace.status == "missing":
         return
     who = _asked(cluster.whoami) or ""
-    needed = [
-        r for r in rights.FOR_USER if r.concerns(target.store, target.store_client_endpoint)
-    ]
+    needed = [r for r in rights.FOR_USER if r.concerns(target.store, target.store_client_endpoint)]
     yield from _rights(needed, cluster.can, who=who, space=space)
     yield from _driver(cluster, target, fix=fix)
     yield from _references(cluster, target)
