@@ -35,10 +35,13 @@ def _drive(run: RunFolder) -> str:
     if about.get("target", "local") == "local":
         with Journal(run.journal, run.id) as journal:
             return Driver(run, LocalRunner(), journal).drive()
-    from kfnb.runners.kubernetes.away import accompany, is_away
+    from kfnb.runners.kubernetes.away import accompany, is_away, is_driven_elsewhere
     from kfnb.runners.kubernetes.conduct import conduct
 
-    return accompany(run, pipeline, about) if is_away(about) else conduct(run, pipeline, about)
+    away = is_away(about)
+    if away or is_driven_elsewhere(run.id, about):
+        return accompany(run, pipeline, about, away=away)
+    return conduct(run, pipeline, about)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import os
 import signal
 import subprocess
@@ -62,6 +63,34 @@ def driver_pods(desk):
     return [p for p in pods(desk) if p.metadata.labels.get("kfnb.dev/part") == "driver"]
 
 
+def another_machine(desk, folder):
+    """A desk elsewhere, with the same workspace and store, whose list has the store's runs."""
+    environment = {**desk.environment, "KFNB_HOME": str(folder)}
+    other = dataclasses.replace(desk, environment=environment)
+    wanted = ("--namespace", "--store", "--store-endpoint", "--store-client-endpoint")
+    pairs = zip(other.options[2::2], other.options[3::2], strict=True)
+    said = [word for pair in pairs if pair[0] in wanted for word in pair]
+    [home] = desk.folder.parent.glob("home/runs/*")
+    assert home.name in other.kfnb("runs", "--on", "kubernetes", *said)
+    return other
+
+
+def driver_here(desk):
+    """The lock of the driver on this machine, and its process."""
+    [lock] = desk.folder.parent.glob("home/runs/*/driver.lock")
+    return lock, int(lock.read_text())
+
+
+def an_hour_passes(desk):
+    """Nobody has renewed the run's Lease for long."""
+    from kubernetes.client import CoordinationV1Api
+
+    leases = CoordinationV1Api(desk.cluster.client())
+    [lease] = leases.list_namespaced_lease(desk.namespace).items
+    lease.spec.renew_time -= datetime.timedelta(hours=1)
+    leases.replace_namespaced_lease(lease.metadata.name, desk.namespace, lease)
+
+
 def once(desk):
     """Every step executed once."""
     found = desk.status()
@@ -102,23 +131,47 @@ def test_another_machine_sees_the_run_and_stops_it(driven, tmp_path):
     slow = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
     start(driven, driven.notebook(("step:fast", "x = 1"), ("step:slow", slow)))
     until_begun(driven, "slow")
-    [home] = driven.folder.parent.glob("home/runs/*")
     os.kill(companion(driven), signal.SIGKILL)
-    other = dataclasses.replace(
-        driven, environment={**driven.environment, "KFNB_HOME": str(tmp_path / "other")}
-    )
-    wanted = ("--namespace", "--store", "--store-endpoint", "--store-client-endpoint")
-    pairs = zip(other.options[2::2], other.options[3::2], strict=True)
-    said = [word for pair in pairs if pair[0] in wanted for word in pair]
-    assert home.name in other.kfnb("runs", "--on", "kubernetes", *said)
+    other = another_machine(driven, tmp_path / "other")
     found = other.status()
-    assert (found["id"], found["status"], found["driver"]) == (home.name, "running", "alive")
+    assert (found["status"], found["driver"]) == ("running", "alive")
     assert found["steps"]["fast"]["status"] == "succeeded"
     until(lambda: "begun" in other.kfnb("logs", "latest", "slow"), "the step's log", 30)
     other.kfnb("stop", "latest")
     assert other.status()["status"] == "cancelled"
     until(lambda: not jobs(driven) and not pods(driven), "nothing to be left", 90)
     assert driven.status()["status"] == "cancelled"
+
+
+def test_another_machine_follows_and_stops_a_run_that_this_one_drives(desk, tmp_path):
+    slow = "import time\nprint('begun', flush=True)\ntime.sleep(600)"
+    start(desk, desk.notebook(("step:slow", slow)), "--driver", "here")
+    until_begun(desk, "slow")
+    other = another_machine(desk, tmp_path / "other")
+    found = other.status()
+    assert (found["status"], found["driver"]) == ("running", "alive")
+    assert "still going on" in other.kfnb("resume", "latest", code=2)
+    until(lambda: "begun" in other.kfnb("logs", "latest", "slow"), "the step's log", 30)
+    other.kfnb("stop", "latest")
+    assert other.status()["status"] == "cancelled"
+    until_ended(desk, "cancelled")
+    until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
+
+
+def test_another_machine_goes_on_when_this_one_is_not_heard_of_any_more(desk, tmp_path):
+    start(desk, desk.notebook(*WORK), "--driver", "here")
+    until_begun(desk, "second")
+    other = another_machine(desk, tmp_path / "other")
+    assert other.status()["driver"] == "alive"
+    _, pid = driver_here(desk)
+    os.kill(pid, signal.SIGKILL)
+    an_hour_passes(desk)
+    until(lambda: other.status()["driver"].startswith("lost since"), "it to count as lost", 60)
+    other.kfnb("resume", "latest")
+    assert other.status()["status"] == "succeeded"
+    once(other)
+    # This one hears of it.
+    assert desk.status()["status"] == "succeeded"
 
 
 def test_a_driver_here_says_what_that_means(desk):
@@ -169,10 +222,10 @@ def test_a_driver_here_that_was_overtaken_leaves(driven):
     """It is stopped for a while, as by a closed laptop; another one goes on meanwhile."""
     start(driven, driven.notebook(*WORK), "--driver", "here")
     until_begun(driven, "second")
-    [lock] = driven.folder.parent.glob("home/runs/*/driver.lock")
-    pid = int(lock.read_text())
+    lock, pid = driver_here(driven)
     run = lock.parent.name
     os.kill(pid, signal.SIGSTOP)
+    an_hour_passes(driven)
     try:
         other = Path(driven.folder.parent / "elsewhere")
         environment = {**os.environ, **driven.environment, "KFNB_HOME": str(other)}

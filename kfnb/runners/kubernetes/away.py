@@ -30,6 +30,7 @@ from kfnb.runners.kubernetes.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.conduct import ask, publish
 from kfnb.runners.kubernetes.config import TARGET, Target
 from kfnb.runners.kubernetes.driverjob import CONTAINER, driver_job
+from kfnb.runners.kubernetes.lease import held_elsewhere
 from kfnb.runners.kubernetes.place import Workspace
 from kfnb.runners.kubernetes.reach import store_of
 from kfnb.runners.kubernetes.reporting import Reporting
@@ -64,14 +65,34 @@ def is_away(about: Mapping[str, Any]) -> bool:
         raise
 
 
-def has_driver(run_id: str, target: Target) -> bool:
-    """Whether a driver of the run is in the cluster, or about to be; raises as connecting does."""
+def has_driver(run_id: str, about: Mapping[str, Any]) -> bool:
+    """Whether a driver of the run is in the cluster, or about to be, or on another machine.
+
+    Raises as connecting does.
+    """
+    target = Target.from_plain(about.get(TARGET) or {})
     cluster = connect(context=target.context, namespace=target.namespace)
-    return any(not _finished(job) for job in _driver_jobs(cluster, run_id))
+    there = any(not _finished(job) for job in _driver_jobs(cluster, run_id))
+    return there or held_elsewhere(cluster, run_id) is not None
 
 
-def accompany(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
+def is_driven_elsewhere(run_id: str, about: Mapping[str, Any]) -> bool:
+    """Whether another machine drives the run; raises as connecting does."""
+    target = Target.from_plain(about.get(TARGET) or {})
+    cluster = connect(context=target.context, namespace=target.namespace)
+    return held_elsewhere(cluster, run_id) is not None
+
+
+def accompany(
+    run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any], *, away: bool = True
+) -> str:
     """Have the run driven in the cluster, and bring here what happens until its end; its status.
+
+    Parameters
+    ----------
+    away
+        Whether its driver belongs into the cluster; otherwise another machine drives it, and
+        nobody is put in the place of that.
 
     Raises
     ------
@@ -89,7 +110,7 @@ def accompany(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> s
         store = store_of(target)
         with SegmentJournal(run.journal, run.id, remote=store.remote):
             publish(run, store.remote)
-        return _Companion(run, pipeline, target, store).stay(bell)
+        return _Companion(run, pipeline, target, store, away=away).stay(bell)
     finally:
         bell.close()
         lock.release()
@@ -99,8 +120,15 @@ class _Companion:
     """One run, as this machine sees it."""
 
     def __init__(
-        self, run: RunFolder, pipeline: Pipeline, target: Target, store: MirroredStore
+        self,
+        run: RunFolder,
+        pipeline: Pipeline,
+        target: Target,
+        store: MirroredStore,
+        *,
+        away: bool,
     ) -> None:
+        self._away = away
         self._run = run
         self._pipeline = pipeline
         self._target = target
@@ -172,6 +200,13 @@ class _Companion:
         cluster = self._workspace.cluster
         jobs = _driver_jobs(cluster, self._run.id)
         if any(not _finished(job) for job in jobs):
+            return
+        if not jobs and held_elsewhere(cluster, self._run.id) is not None:
+            return
+        if not self._away:
+            self._look()
+            if not self._over():
+                raise InfrastructureError("nothing is heard of the machine that drove the run.")
             return
         if jobs and not first and not self._asked:
             self._look()

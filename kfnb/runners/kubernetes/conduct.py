@@ -16,6 +16,7 @@ from kfnb.engine.segments import SegmentJournal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.config import TARGET, Target
+from kfnb.runners.kubernetes.lease import renewed
 from kfnb.runners.kubernetes.place import CODE, opened
 from kfnb.runners.kubernetes.reach import store_of
 from kfnb.store import disk
@@ -68,7 +69,8 @@ def conduct(
             # and is started again if it is killed before it has removed it.
             tidy = workspace.remove if here else None
             place = replace(place, inbox=inbox.take, outlives=True, cancelled=tidy)
-            status = Driver(run, runner, journal, place=place).drive()
+            with renewed(workspace.cluster, run.id, workspace.owner(pipeline)):
+                status = Driver(run, runner, journal, place=place).drive()
             if status == "cancelled" and not here:
                 workspace.remove()
             return status

@@ -101,8 +101,9 @@ def _rights(
             lacking = True
             yield Finding(
                 check,
-                "warning" if account else "missing",
-                f"{name} may not {', '.join(verbs)} {right.whole} in namespace {space}.",
+                "warning" if account or right.without else "missing",
+                f"{name} may not {', '.join(verbs)} {right.whole} in namespace {space}. "
+                f"{right.without}".rstrip(),
                 rights.grant(right, verbs, namespace=space, who=who),
             )
     if not lacking:

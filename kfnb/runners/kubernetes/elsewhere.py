@@ -62,21 +62,21 @@ def bring(said: Mapping[str, Any]) -> int:
 def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
     """Bring here what came of a run that no process here drives or follows.
 
-    If its driver is in the cluster, a process goes on with that until the run's end.
+    If its driver is in the cluster or on another machine, a process goes on with that until the
+    run's end.
 
     Raises
     ------
     UsageError, InfrastructureError
         If the cluster or the store cannot be asked.
     """
-    target = Target.from_plain(about.get(TARGET) or {})
-    if has_driver(run.id, target):
+    if has_driver(run.id, about):
         start_driver(run)
         until = time.monotonic() + _PATIENCE
         while not is_driven(run) and time.monotonic() < until:
             time.sleep(0.05)
         return
-    store = store_of(target)
+    store = store_of(Target.from_plain(about.get(TARGET) or {}))
     fetch(run, store.remote)
     _copy(run, store)
 

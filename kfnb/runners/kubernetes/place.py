@@ -110,9 +110,14 @@ class Workspace:
         self.target = target
         self.run = run
         self.cluster: Cluster = connect(context=target.context, namespace=target.namespace)
+        self._owner: Mapping[str, Any] | None = None
 
     def owner(self, pipeline: Pipeline) -> Mapping[str, Any]:
         """Have the run's ConfigMap, which owns all its objects."""
+        self._owner = self._owner or self._owned(pipeline)
+        return self._owner
+
+    def _owned(self, pipeline: Pipeline) -> Mapping[str, Any]:
         body = manifests.config_map(
             self.run.id,
             {"run": self.run.id, "pipeline": pipeline.name, "store": self.target.store or ""},

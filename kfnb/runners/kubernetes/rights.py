@@ -22,6 +22,8 @@ class Right:
     subresource: str = ""
     store: tuple[str, ...] = ("",)
     """Needed where the store, or its address here, begins with one of these; by default always."""
+    without: str = ""
+    """What is missed without it, where runs go on all the same."""
 
     def concerns(self, *stores: str | None) -> bool:
         """Whether it is needed with a store that has these addresses."""
@@ -57,7 +59,12 @@ FOR_USER = (
     Right("pods", ("create", "get"), subresource="portforward", store=("pvc:", "service:")),
     Right("events", ("list",)),
     Right("configmaps", ("create", "delete", "get", "list")),
-    Right("leases", ("get", "list"), group="coordination.k8s.io"),
+    Right(
+        "leases",
+        ("create", "get", "list", "update"),
+        group="coordination.k8s.io",
+        without="Other machines then show runs that this one drives as lost.",
+    ),
     Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
     Right("services", ("get",), store=("service:",)),
     Right("serviceaccounts", ("get",)),
