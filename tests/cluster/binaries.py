@@ -7,6 +7,7 @@ architecture.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -90,16 +91,18 @@ def folders() -> dict[str, Path]:
 
 
 def ensure(say: Callable[[str], None], *only: str) -> None:
-    """Build what is not in the cache; the first time that takes minutes."""
+    """Build what is not in the cache; the first time that takes minutes.
+
+    Of several processes one builds, and the others wait for it.
+    """
     wanted = [component for component in COMPONENTS if not only or component.name in only]
-    missing = [component for component in wanted if not component.folder.exists()]
-    if missing and not shutil.which("go"):
-        raise Unable("the test cluster is built with Go 1.26 or newer, which is not on PATH.")
-    for component in missing:
-        say(f"building {component.name} (minutes the first time, once)")
-        began = time.monotonic()
-        _build(component)
-        say(f"built {component.name} in {time.monotonic() - began:.0f} s")
+    if not all(component.folder.exists() for component in wanted):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with (CACHE / "building").open("a") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            for component in wanted:
+                if not component.folder.exists():
+                    _build(component, say)
     for component in wanted:
         os.utime(component.folder)
     for old in (CACHE / "bin").iterdir():
@@ -107,7 +110,11 @@ def ensure(say: Callable[[str], None], *only: str) -> None:
             shutil.rmtree(old)
 
 
-def _build(component: Component) -> None:
+def _build(component: Component, say: Callable[[str], None]) -> None:
+    if not shutil.which("go"):
+        raise Unable("the test cluster is built with Go 1.26 or newer, which is not on PATH.")
+    say(f"building {component.name} (minutes the first time, once)")
+    began = time.monotonic()
     bin_folder = component.folder.parent
     bin_folder.mkdir(parents=True, exist_ok=True)
     target = Path(tempfile.mkdtemp(prefix=".building-", dir=bin_folder))
@@ -128,6 +135,7 @@ def _build(component: Component) -> None:
             (target / built).rename(target / wanted)
         target.chmod(0o755)
         target.rename(component.folder)
+        say(f"built {component.name} in {time.monotonic() - began:.0f} s")
     except subprocess.CalledProcessError as error:
         raise Unable(f"{component.name} could not be built; Go says why above.") from error
     finally:

@@ -21,13 +21,17 @@ TERM = {
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
+def claim(*modes):
+    return {"metadata": {"name": "work"}, "spec": {"accessModes": list(modes)}}
+
+
 class Claims:
     """The claims of a namespace; ``refusal`` is how a creation ends."""
 
     def __init__(self, *modes, refusal=None):
         self.made = []
         self.refusal = refusal
-        self.there = {"spec": {"accessModes": list(modes)}} if modes else None
+        self.there = claim(*modes) if modes else None
 
     def get(self, kind, name):
         assert (kind, name) == ("PersistentVolumeClaim", "work")
@@ -91,7 +95,7 @@ def test_who_may_not_make_a_claim_is_told_so():
 
 def test_a_claim_that_somebody_else_makes_meanwhile_is_used():
     claims = Claims(refusal=ApiError("it is there", status=409))
-    found = iter([None, {"spec": {"accessModes": ["ReadWriteOnce"]}}])
+    found = iter([None, claim("ReadWriteOnce")])
     claims.get = lambda *_: next(found)
     assert with_claim(claims, TARGET) == together(TARGET, "work")
 

@@ -18,6 +18,7 @@ from kfnb.store.remote import Remote, StoreAddress, open_remote
 from kfnb.store.remote.http import HttpRemote, Way
 from kfnb.store.remote.serve import DIGEST, digest_of
 from tests.cluster import binaries
+from tests.cluster.machine import Unable
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testsecret"}
 
@@ -25,12 +26,13 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testsecret"}
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an S3 server."""
-    program = binaries.folders()["s3"] / "versitygw"
-    if not program.exists():
-        reason = "the S3 server of the test cluster is not built: python3 dev.py cluster up"
+    try:
+        binaries.ensure(print, "s3")  # a minute or two, the first time
+    except Unable as error:
         if os.environ.get("KFNB_CLUSTER") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
+            pytest.fail(f"KFNB_CLUSTER=required, but {error}")
+        pytest.skip(str(error))
+    program = binaries.folders()["s3"] / "versitygw"
     folder = tmp_path_factory.mktemp("s3")
     for name in ("objects", "metadata"):
         (folder / name).mkdir()
