@@ -209,7 +209,7 @@ def example() -> Pipeline:
         edges=(),
         diagnostics=(),
         definitions=(net, scale),
-        path="/work/example.ipynb",
+        path="/notebooks/example.ipynb",
     )
 
 
