@@ -95,10 +95,12 @@ def renewed(
     over = threading.Event()
 
     def beat() -> None:
+        held: Object | None = None
         while True:
             try:
-                _renew(cluster, run, owner, now())
+                held = _renew(cluster, run, owner, now(), held=held)
             except InfrastructureError as error:
+                held = None
                 if status_of(error) == 403:
                     return  # who may not is shown as lost elsewhere; kfnb doctor says so
             if over.wait(RENEW):
@@ -115,29 +117,34 @@ def renewed(
             _release(cluster, run)
 
 
-def _renew(cluster: Leases, run: str, owner: Object, now: float) -> None:
-    """Write that we are here; not over another driver that is."""
+def _renew(
+    cluster: Leases, run: str, owner: Object, now: float, *, held: Object | None = None
+) -> Object | None:
+    """Write that we are here; not over another driver that is. What was written, None if not.
+
+    ``held`` is what we wrote last; the server refuses if somebody else did meanwhile.
+    """
     said = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec = {
         "holderIdentity": this_machine(),
         "leaseDurationSeconds": int(LASTS),
         "renewTime": said,
     }
-    found = cluster.get("Lease", lease_name(run))
+    found = held or cluster.get("Lease", lease_name(run))
     if found is None:
         metadata = {
             "name": lease_name(run),
             "labels": names.labels(run),
             "ownerReferences": [manifests.owner_reference(owner)],
         }
-        cluster.create("Lease", {"metadata": metadata, "spec": {**spec, "acquireTime": said}})
-        return
+        made = {"metadata": metadata, "spec": {**spec, "acquireTime": said}}
+        return cluster.create("Lease", made)
     holder = _holder(found)
     if holder is not None and holder.machine != this_machine():
         if abs(now - holder.heard) < LASTS:
-            return  # one of us two will find out from the journal that it has to leave
+            return None  # one of us two finds out from the journal that it has to leave
         spec["acquireTime"] = said
-    cluster.replace("Lease", {**found, "spec": {**(found.get("spec") or {}), **spec}})
+    return cluster.replace("Lease", {**found, "spec": {**(found.get("spec") or {}), **spec}})
 
 
 def _release(cluster: Leases, run: str) -> None:

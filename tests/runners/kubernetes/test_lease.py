@@ -90,6 +90,20 @@ def test_it_goes_with_the_run_and_is_renewed():
     assert made["spec"]["acquireTime"] == first
 
 
+def test_it_is_renewed_by_one_request_and_not_over_what_somebody_wrote_meanwhile(monkeypatch):
+    there = Objects()
+    held = lease._renew(there, "r", OWNER, 1_700_000_000.0)
+    asked = there.asked
+    held = lease._renew(there, "r", OWNER, 1_700_000_010.0, held=held)
+    assert there.asked == asked + 1
+    with monkeypatch.context() as patch:
+        elsewhere(patch)
+        lease._renew(there, "r", OWNER, 1_800_000_000.0)
+    with pytest.raises(ApiError):
+        lease._renew(there, "r", OWNER, 1_700_000_020.0, held=held)
+    assert there.spec["holderIdentity"] == "other_1"
+
+
 def test_a_driver_that_was_killed_counts_as_lost_after_a_while(monkeypatch):
     there = Objects()
     lease._renew(there, "r", OWNER, time.time() - LASTS - 1)
