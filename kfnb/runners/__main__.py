@@ -39,7 +39,7 @@ def _drive(run: RunFolder) -> str:
     from kfnb.runners.kubernetes.conduct import conduct
 
     away = is_away(about)
-    if away or is_driven_elsewhere(run.id, about):
+    if away or is_driven_elsewhere(run, about):
         return accompany(run, pipeline, about, away=away)
     return conduct(run, pipeline, about)
 

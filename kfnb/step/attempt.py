@@ -166,13 +166,15 @@ class Attempt:
         if isinstance(error, KernelGone) and session is not None:
             peak = session.usage().peak_memory
             return failures.kernel_gone(order, error, peak=peak, available=free_memory())
-        if session is None or session.failure is None:
-            return failures.from_error(order, error)
+        failed = session.failure if session is not None else None
         if self.control.reason is not None:
+            # What breaks while it is being ended, such as a kernel that starts, explains nothing.
             stop = Stopped(self.control.reason, self.control.detail)
-            return failures.stopped(order, stop, cell=source_index(session.failure.cell))
+            return failures.stopped(order, stop, cell=source_index(failed.cell) if failed else None)
+        if session is None or failed is None:
+            return failures.from_error(order, error)
         result = publishing.read_result(self.folder) or {}
-        if source_index(session.failure.cell) is None:
+        if source_index(failed.cell) is None:
             if result.get("failed"):
                 self._keep_what_was_saved(result)
                 return failures.unsaveable(order, result["failed"])
@@ -180,7 +182,7 @@ class Attempt:
                 return failures.setup_changed(order, changed)
             if problem := result.get("problem"):
                 return failures.values_failed(order, problem)
-        return failures.failed_cell(order, session.failure)
+        return failures.failed_cell(order, failed)
 
     def _keep_what_was_saved(self, result: Mapping[str, Any]) -> None:
         if self.store is not None:

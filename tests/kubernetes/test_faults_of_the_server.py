@@ -151,17 +151,20 @@ def test_a_sidecar_that_outlives_the_step_and_is_never_ready(desk, proxy):
     until(lambda: not left(), "the sidecars' end", 60)
 
 
-def test_the_deadline_of_a_pod_is_a_timeout(desk, proxy):
+@pytest.mark.parametrize("seconds", [1, 4])
+def test_the_deadline_of_a_pod_is_a_timeout(desk, proxy, seconds):
+    """Whether the step has begun by then or not."""
+
     def soon(plural, body):
         if plural == "jobs":
-            body["spec"]["activeDeadlineSeconds"] = 1
+            body["spec"]["activeDeadlineSeconds"] = seconds
         return body
 
     proxy.change = soon
     path = desk.notebook(("step:slow timeout:60s", "import time\ntime.sleep(600)"))
     said = desk.run(path, code=1)
-    [failed] = _events(desk, "AttemptFailed")
-    assert failed["class"] == "timeout", said
+    failed = _events(desk, "AttemptFailed")
+    assert [one["class"] for one in failed] == ["timeout"], said
 
 
 def _events(desk, kind):

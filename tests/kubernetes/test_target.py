@@ -102,6 +102,7 @@ def test_pods_are_made_with_all_that_was_said(desk, gpus, priority, claim):
     }
     assert {m["mountPath"] for m in plain["containers"][0]["volumeMounts"]} == {
         "/kfnb",
+        "/tmp",
         "/data",
         "/scratch",
     }

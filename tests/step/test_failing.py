@@ -45,6 +45,14 @@ def running(ended: Ended) -> list[psutil.Process]:
     return [p for p in found if p.status() != psutil.STATUS_ZOMBIE]
 
 
+def add_kernel(bench: Bench, name: str, argv: list[str]) -> None:
+    """Install a kernel below the bench's folder."""
+    folder = bench.root / "jupyter/kernels" / name
+    folder.mkdir(parents=True)
+    spec = {"argv": argv, "display_name": name, "language": "python"}
+    (folder / "kernel.json").write_text(json.dumps(spec))
+
+
 def wait_for(path: Path, text: str, timeout: float = 30) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -173,6 +181,21 @@ def test_cancelling_interrupts_saves_and_leaves_nothing_behind(bench: Bench) -> 
     assert "on\n" in ended.text(0)
 
 
+def test_cancelling_while_the_kernel_starts(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = bench.root / "starts"
+    source = f"import time; open({str(mark)!r}, 'w').write('on'); time.sleep(100)"
+    add_kernel(bench, "slow", [sys.executable, "-c", source])
+    monkeypatch.setenv("JUPYTER_PATH", str(bench.root / "jupyter"))
+    path = bench.prepare("early", "x = 1", kernel="slow")
+    process = bench.start(path)
+    wait_for(mark, "on")
+    process.send_signal(signal.SIGTERM)
+    ended = bench.ended(path, process)
+    assert (ended.code, ended.failure.kind) == (3, "cancelled")
+    assert ended.events[-1]["data"]["failure"] == ended.failure.plain()
+    assert not running(ended)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the guard is forked")
 def test_a_killed_step_process_takes_its_kernel_along(bench: Bench) -> None:
     source = "import subprocess, time\nsubprocess.Popen(['sleep', '100'])\nprint('on', flush=True)\ntime.sleep(100)"
@@ -226,10 +249,7 @@ def test_kernels_that_cannot_be_used(bench: Bench, monkeypatch: pytest.MonkeyPat
         "poor": [sys.executable, "-c", "raise SystemExit('No module named ipykernel')"],
     }
     for name, argv in specs.items():
-        folder = bench.root / "jupyter/kernels" / name
-        folder.mkdir(parents=True)
-        spec = {"argv": argv, "display_name": name, "language": "python"}
-        (folder / "kernel.json").write_text(json.dumps(spec))
+        add_kernel(bench, name, argv)
     monkeypatch.setenv("JUPYTER_PATH", str(bench.root / "jupyter"))
     for name, words in {
         "absent": ['"absent" is not installed', '"poor"', '"python3"'],

@@ -17,7 +17,7 @@ from kfnb.engine import control
 from kfnb.engine.bell import Doorbell
 from kfnb.engine.caching import lay_copies
 from kfnb.engine.events import Event
-from kfnb.engine.journal import JournalBusy, Reader
+from kfnb.engine.journal import JournalBusy, Reader, read
 from kfnb.engine.lock import FileLock
 from kfnb.engine.results import published
 from kfnb.engine.segments import SegmentJournal, follow_segments
@@ -76,11 +76,13 @@ def has_driver(run_id: str, about: Mapping[str, Any]) -> bool:
     return there or held_elsewhere(cluster, run_id) is not None
 
 
-def is_driven_elsewhere(run_id: str, about: Mapping[str, Any]) -> bool:
+def is_driven_elsewhere(run: RunFolder, about: Mapping[str, Any]) -> bool:
     """Whether another machine drives the run; raises as connecting does."""
+    if all(event.type != "DriverStarted" for event in read(run.journal)):
+        return False  # it was made here just now: nobody else knows of it
     target = Target.from_plain(about.get(TARGET) or {})
     cluster = connect(context=target.context, namespace=target.namespace)
-    return held_elsewhere(cluster, run_id) is not None
+    return held_elsewhere(cluster, run.id) is not None
 
 
 def accompany(

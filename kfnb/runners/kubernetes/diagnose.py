@@ -15,6 +15,7 @@ from kfnb.runners.kubernetes.explain.ends import (
     explain_failed_job,
     explain_gone,
     explain_job_end,
+    explain_overdue,
     was_asked,
 )
 from kfnb.runners.kubernetes.explain.model import Category, Diagnosis, Level, Patience
@@ -107,7 +108,7 @@ def has_ended(pod: Object) -> bool:
 def exit_code(pod: Object) -> int | None:
     """Return the step's exit status, negative for the signal that killed it; None if unknown."""
     ended = terminated(step_status(pod))
-    if ended is None or ended.get("reason") == "ContainerStatusUnknown":
+    if ended is None or _is_unknown(pod):
         return None
     code = int(ended.get("exitCode") or 0)
     number = int(ended.get("signal") or 0) or (code - 128 if 128 < code < 128 + 65 else 0)
@@ -162,8 +163,11 @@ def _ended(case: Case, pod: Object) -> Diagnosis | None:
         known = explain_end(case, pod) if not _killed(pod) else None
         return known or explain_gone(case)
     known = explain_end(case, pod)
-    if deleted and (known is None or _killed(pod)) and not _disrupted(pod):
-        return explain_deleted(pod, over=over)
+    if deleted and not _disrupted(pod):
+        taken = known is None or _killed(pod)
+        overdue = explain_overdue(case) if taken or _is_unknown(pod) else None
+        if overdue or taken:
+            return overdue or explain_deleted(pod, over=over)
     return known
 
 
@@ -173,6 +177,11 @@ def _killed(pod: Object) -> bool:
     if ended is None or was_asked(ended):
         return True
     return ended.get("exitCode") in (137, 143) and ended.get("reason") == "Error"
+
+
+def _is_unknown(pod: Object) -> bool:
+    """Whether the kubelet cannot tell how the step's container ended, or whether it began."""
+    return (terminated(step_status(pod)) or {}).get("reason") == "ContainerStatusUnknown"
 
 
 def _disrupted(pod: Object) -> bool:

@@ -663,6 +663,22 @@ def test_the_deadline_is_known_before_the_job_has_failed():
     is_(found, "failed", "deadline", "timeout")
 
 
+def test_the_deadline_is_known_while_the_job_only_takes_its_pods_away():
+    def overdue(after, **pod_):
+        late = job(activeDeadlineSeconds=90)
+        late["status"]["startTime"] = late["metadata"]["creationTimestamp"]
+        unknown = failed(137, "ContainerStatusUnknown", "not found", deleting=True)
+        pods = [pod_.get("pod", unknown)]
+        return say(pods, of=late, after=after)
+
+    is_(overdue(90), "failed", "deadline", "timeout")
+    is_(overdue(90, pod=pod(deleting=True)), "failed", "deadline", "timeout")
+    assert overdue(30, pod=pod(deleting=True)).category is Category("pod-deleted")
+    assert overdue(30).failure_class == "infrastructure"
+    # What the step failed by itself of counts.
+    assert overdue(90, pod=failed(1, deleting=True)).failure_class == "user"
+
+
 def test_the_deadline_of_the_pod():
     over = pod(phase="Failed", reason="DeadlineExceeded", spec={"activeDeadlineSeconds": 90})
     is_(say([over]), "failed", "deadline", "timeout")

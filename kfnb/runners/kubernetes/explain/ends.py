@@ -17,6 +17,7 @@ from kfnb.runners.kubernetes.explain.reading import (
     is_sidecar,
     limit,
     message,
+    moment,
     name,
     pod_spec,
     status,
@@ -30,6 +31,8 @@ ASKED_TO_END = 3
 
 _ASKED = re.compile(r'"class": ?"cancelled"|^kfnb: asked to end', re.MULTILINE)
 _DEADLINE = "DeadlineExceeded"
+_ROUNDED = 1.0
+"""Seconds by which a time of Kubernetes may be too early: it has no fractions."""
 _NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerCannotStart")
 _NO_KFNB = re.compile(r"No module named '?(?P<module>kfnb|papermill|ipykernel|nbclient)\b")
 _READ_ONLY = re.compile(r"read-only file ?system", re.IGNORECASE)
@@ -110,6 +113,19 @@ def explain_deleted(pod: Object, *, over: bool) -> Diagnosis:
         _how_it_ended(pod),
         "It is started anew; `kfnb stop` is how a run is ended.",
     )
+
+
+def explain_overdue(case: Case) -> Diagnosis | None:
+    """Say that the Job's time was over when its pod was taken away; the Job itself says so later.
+
+    The controller removes the pods first, and writes the reason into the Job when they are gone.
+    """
+    job = case.job or {}
+    began = moment(status(job).get("startTime"))
+    seconds = (job.get("spec") or {}).get("activeDeadlineSeconds")
+    if began is None or seconds is None or case.now + _ROUNDED < began + float(seconds):
+        return None
+    return _deadline(job, "")
 
 
 def _deadline(thing: Object, words: str) -> Diagnosis:
