@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from kfnb.engine.events import Event
 
 _BLOCK = 1 << 20
+_AGAIN = 0.1
+"""Seconds until a text that is not here yet is looked for again."""
+_PATIENCE = 10.0
+"""Seconds that what is told has to come, when there is nothing more to be told."""
+_TOLD = {"CellOutput", "StepCached", "StepSucceeded", "StepFailed", "AttemptFailed"}
 
 
 @click.command(
@@ -98,40 +104,78 @@ def _follow(view: RunView, step: str | None) -> int:
                     "running",
                 )
                 if course == "ended" or ended:
+                    _see_out(view, printer)
                     return 0
-                watch.wait(1.0)
+                # The text of what is told may come a moment after it.
+                watch.wait(_AGAIN if printer.waits else 1.0)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
+def _see_out(view: RunView, printer: _Printer) -> None:
+    """Print what is still on its way here, from a run whose driver is elsewhere."""
+    import time
+
+    from kfnb.runners import is_driven
+
+    until = time.monotonic() + _PATIENCE
+    while printer.waits and is_driven(view.folder) and time.monotonic() < until:
+        time.sleep(_AGAIN)
+        printer.show(())
+    printer.show((), all_there=True)
+
+
 class _Printer:
-    """Prints outputs in the order in which they came; several steps' lines are named."""
+    """Prints outputs in the order in which they came; several steps' lines are named.
+
+    The journal may tell of an output before its text is here: what a step prints waits for that.
+    """
 
     def __init__(self, view: RunView, step: str | None) -> None:
         from kfnb.cli.colours import writer
 
         self._view = view
         self._step = step
+        self._due: dict[str, deque[Event]] = {}
         self._attempts: dict[str, int] = {}
         self._rest: dict[str, str] = {}
         self._out = writer()
 
-    def show(self, events: Iterable[Event]) -> None:
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to print whose text is not here yet."""
+        return any(self._due.values())
+
+    def show(self, events: Iterable[Event], *, all_there: bool = False) -> None:
+        """Print what events tell of; ``all_there``: what is not here will not come."""
         for event in events:
             name = event.step
-            if name is None or self._step not in (None, name):
+            if name is None or self._step not in (None, name) or event.type not in _TOLD:
                 continue
-            if event.type == "CellOutput" and event.data.get("length"):
-                self._attempt(name, event.attempt or 1)
-                self._print(name, _slice(self._view, name, event.attempt or 1, event.data))
-            elif event.type == "StepCached":
-                path = self._view.attempt(name, 0).log
-                if path.is_file():
-                    self._print(name, path.read_text("utf-8", "replace"))
-                self._flush(name)
-            elif event.type in ("StepSucceeded", "StepFailed", "AttemptFailed"):
-                self._flush(name)
+            self._due.setdefault(name, deque()).append(event)
+        for name, due in self._due.items():
+            while due and self._show(name, due[0], all_there=all_there):
+                due.popleft()
         sys.stdout.flush()
+
+    def _show(self, name: str, event: Event, *, all_there: bool) -> bool:
+        """Print what one event tells of; False if that is not here yet."""
+        if event.type == "CellOutput" and event.data.get("length"):
+            text = _slice(self._view, name, event.attempt or 1, event.data, part=all_there)
+            if text is None:
+                return False
+            self._attempt(name, event.attempt or 1)
+            self._print(name, text)
+        elif event.type == "StepCached":
+            path = self._view.attempt(name, 0).log
+            if path.is_file():
+                self._print(name, path.read_text("utf-8", "replace"))
+            elif not all_there:
+                return False
+            self._flush(name)
+        elif event.type != "CellOutput":
+            self._flush(name)
+        return True
 
     def _attempt(self, name: str, attempt: int) -> None:
         if attempt > self._attempts.setdefault(name, attempt):
@@ -159,13 +203,18 @@ class _Printer:
         self._out("".join(f"{before} | {line}\n" for line in lines))
 
 
-def _slice(view: RunView, name: str, attempt: int, data: Mapping[str, Any]) -> str:
+def _slice(
+    view: RunView, name: str, attempt: int, data: Mapping[str, Any], *, part: bool
+) -> str | None:
+    """Read an output's text; None if it is not whole yet, or what there is of it (``part``)."""
+    length = int(data["length"])
     try:
         with view.attempt(name, attempt).log.open("rb") as file:
             file.seek(int(data.get("offset") or 0))
-            return file.read(int(data["length"])).decode("utf-8", "replace")
+            text = file.read(length)
     except OSError:
-        return ""
+        text = b""
+    return text.decode("utf-8", "replace") if part or len(text) == length else None
 
 
 def _copy(path: Path, most: int | None, write: Callable[[str], object]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 
 from kfnb.cli.main import cli
+from kfnb.engine.lock import FileLock
 from tests.cli import scripted
 from tests.cli.scripted import drive, go, log, made_run, write
 
@@ -135,6 +136,34 @@ def test_logs_follow_until_the_end(kfnb: Call) -> None:
     assert result.exit_code == 0
     assert result.stdout == "load | loaded\ntrain | epoch 1\ntrain | epoch 2\n"
     assert kfnb("logs", run.id, "train", "-f").stdout == "epoch 1\nepoch 2"
+
+
+def test_logs_whose_text_comes_after_what_tells_of_it(kfnb: Call) -> None:
+    """As from a cluster, where the journal and the logs come here on ways of their own."""
+    run = made_run()
+    log(run, "train", "epoch")
+    spoken = {"kind": "stream", "cell": 1}
+    write(
+        run,
+        *scripted.LOADED,
+        *scripted.TRAINING,
+        ("CellOutput", "train", {**spoken, "offset": 0, "length": 8}, 1),
+        ("CellOutput", "train", {**spoken, "offset": 8, "length": 8}, 1),
+        *scripted.SUCCEEDED[9:],
+    )
+    follower = FileLock(run.follower_lock)
+    assert follower.acquire()
+    timer = threading.Timer(0.5, log, [run, "train", "epoch 1\nepoch 2\n"])
+    timer.start()
+    try:
+        result = kfnb("logs", run.id, "-f")
+    finally:
+        timer.join()
+        follower.release()
+    assert result.stdout == "train | epoch 1\ntrain | epoch 2\n"
+    # Of what never comes, what there is is printed when nobody is there to bring it.
+    log(run, "train", "epoch 1\nepo")
+    assert kfnb("logs", run.id, "-f").stdout == "train | epoch 1\ntrain | epo\n"
 
 
 def test_stop_waits_for_the_end(kfnb: Call) -> None:
