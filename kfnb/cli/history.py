@@ -96,7 +96,8 @@ def status(run: str, as_json: bool) -> int:
         took = duration(step.duration) if step.status in ("succeeded", "failed") else ""
         if step.status == "running":
             took = duration(time.time() - step.started) if step.started else ""
-        why = visible(step.reason or step.why or "")
+        held = step.held if step.status == "running" else ""
+        why = visible(held or step.reason or step.why or "")
         cells = ""
         if step.status == "running" and step.cells_total:
             cells = f"{step.cells_done}/{step.cells_total} cells  "

@@ -144,6 +144,8 @@ class LiveScreen:
                 text.append(f"attempt {step.attempts}  ", "yellow")
             if step.cell is not None:
                 text.append(f"cell {step.cell}  ", "blue")
+            if step.held:
+                return text.append(visible(step.held), "yellow")
             return text.append(self._said(view, step) or visible(step.why or ""), "bright_black")
         if step.retry_at is not None:
             left = max(0.0, step.retry_at - time.time())

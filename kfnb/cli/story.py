@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from kfnb.api.view import RunView
 from kfnb.cli.common import duration, number
 from kfnb.draw import shortened, visible
 from kfnb.engine.state import StepState
+from kfnb.runners import is_driven
 
 LOG_LINES = 12
 _AROUND = 2
@@ -48,7 +50,9 @@ def end_of(view: RunView) -> str:
         if state.counts[s]
     )
     begun = state.created or state.started
-    end = state.finished if state.finished is not None else state.updated
+    end = state.finished
+    if end is None:
+        end = time.time() if is_driven(view.folder) else state.updated
     took = ""
     if begun is not None and end is not None:
         took = f" in {duration(max(0.0, end - begun - state.paused))}"

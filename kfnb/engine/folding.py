@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kfnb.engine.events import Event
-from kfnb.engine.state import DONE, OPEN, EdgeSeen, Metric, RunState, StepState
+from kfnb.engine.state import DONE, HELD_UP, OPEN, EdgeSeen, Metric, RunState, StepState
 
 
 def fold_step(step: StepState, event: Event) -> None:
@@ -61,6 +61,7 @@ def _attempt_started(step: StepState, event: Event) -> None:
     step.begun[attempt] = event.seq
     step.cells_done, step.cells_total, step.cell = 0, None, None
     step.resources = None
+    step.held = ""
     step.metrics = []
 
 
@@ -69,6 +70,7 @@ def _cell_started(step: StepState, event: Event) -> None:
         return
     if step.running_since is None:
         step.running_since = event.time
+    step.held = ""
     step.cell = event.data.get("cell")
     step.cells_total = event.data.get("total")
 
@@ -204,6 +206,9 @@ def _joined(before: tuple[str, ...], data: Mapping[str, object], key: str) -> tu
 
 def _warning(state: RunState, event: Event) -> None:
     state.warnings.append({**event.data, "step": event.step})
+    step = state.steps.get((event.step or "", event.index))
+    if step is not None and event.data.get("code") == HELD_UP and step.active == event.attempt:
+        step.held = str(event.data.get("message") or "")
 
 
 def _finished(state: RunState, event: Event) -> None:

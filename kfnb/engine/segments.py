@@ -24,7 +24,7 @@ from kfnb.engine.journal import Journal, JournalBusy, Reader
 from kfnb.engine.lock import FileLock
 from kfnb.errors import InfrastructureError
 from kfnb.store import disk
-from kfnb.store.remote.base import Remote
+from kfnb.store.remote.base import Refused, Remote
 
 FRESH = 2.0
 """Seconds for which a driver that was alone believes that it still is."""
@@ -273,7 +273,7 @@ def _is(path: Path, lines: bytes) -> bool:
 
 
 def _damaged(remote: Remote, run: str, seq: int, why: str) -> InfrastructureError:
-    return InfrastructureError(
+    return Refused(
         f"the journal of {run} in the store {remote.address} cannot be read at event {seq}: {why}. "
         "Start a new run (finished steps come from the cache)."
     )

@@ -60,6 +60,8 @@ class StepState:
         was the exit step of an earlier end of the run): what it published does not count.
     cells_done, cells_total, cell
         Progress of the last attempt; ``cell`` is the one that executes now.
+    held
+        What keeps the last attempt from executing, in a sentence; empty if nothing does.
     """
 
     name: str
@@ -88,6 +90,7 @@ class StepState:
     cells_done: int = 0
     cells_total: int | None = None
     cell: int | None = None
+    held: str = ""
     resources: Mapping[str, Any] | None = None
     metrics: list[Metric] = field(default_factory=list)
 
@@ -121,6 +124,10 @@ class StepState:
         if stale:
             self.stale = True
             self.floor = self.attempts
+
+
+HELD_UP = "KFNB-W710"
+"""The code of the warning that says what keeps an attempt from executing."""
 
 
 @dataclass(slots=True)

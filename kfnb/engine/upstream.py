@@ -14,6 +14,7 @@ from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.pipeline import Step
 from kfnb.store.blobs import Store
 from kfnb.store.manifest import Manifest
+from kfnb.store.remote.base import Refused
 from kfnb.store.stats import FileHashes
 
 _MOST_KEPT = 2_000
@@ -70,7 +71,7 @@ class Results:
 
         Raises
         ------
-        InfrastructureError
+        Refused
             If the store does not have it any more.
         """
         state = self._engine.state.steps[name, ""]
@@ -80,7 +81,7 @@ class Results:
         if key not in self._kept:
             manifest = published(self._store, key)
             if manifest is None:
-                raise InfrastructureError(
+                raise Refused(
                     f'the values of step "{name}" are gone from the store ({key}). Start a new run.'
                 )
             self.add(name, key, manifest)

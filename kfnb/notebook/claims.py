@@ -27,7 +27,7 @@ class Claim:
 
     ``after`` is as written: whether ``a,b`` is one step's name or two is known only
     when all steps are. A skipped cell may still name its step. ``kale`` tells that the
-    cell is written in Kale's words.
+    cell says its place among the steps in Kale's words.
     """
 
     role: CellRole | None = None

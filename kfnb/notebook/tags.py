@@ -29,9 +29,8 @@ ROLES: dict[str, CellRole] = {
 }
 ON_EXIT = "on-exit"
 NAMED = {"step": "step", "block": "step", "after": "after", "prev": "after", "changes": "changes"}
-_KALE_ONLY = frozenset(
-    ("block", "prev", "imports", "functions", "pipeline-parameters", "pipeline-metrics")
-)
+_KALES_ORDER = frozenset(("block", "prev"))
+"""Tags of who thinks of values as Kale does; its other words are only other names for ours."""
 _WORDS = (*ROLES, ON_EXIT)
 _KEYS = (*NAMED, *KEYS)
 _SHORT = {"retry": "retries", "mem": "memory", "ram": "memory", "depends": "after"}
@@ -77,7 +76,7 @@ def claim_of(tags: Sequence[str]) -> Claim:
         changes=tuple(dict.fromkeys(lists["changes"])),
         on_exit=ON_EXIT in tags,
         options=options,
-        kale=any(tag.partition(":")[0] in _KALE_ONLY for tag in tags),
+        kale=any(tag.partition(":")[0] in _KALES_ORDER for tag in tags),
         problems=(*problems, *more),
     )
 

@@ -39,7 +39,7 @@ from kfnb.store.mirrored import MirroredStore
 EVERY = 1.0
 """Seconds between two looks into the store."""
 
-ALIVE = 15.0
+ALIVE = 10.0
 """Seconds between two looks whether the driver is there."""
 
 _ENDS = {"RunFinished", "RunCancelled"}
@@ -213,10 +213,7 @@ class _Companion:
         if jobs and not first and not self._asked:
             self._look()
             if not self._over():
-                raise InfrastructureError(
-                    "the run's driver in the cluster has ended before the run: "
-                    f"kubectl logs job/{jobs[-1]['metadata']['name']} says why."
-                )
+                raise InfrastructureError(_last_words(cluster, jobs[-1]["metadata"]["name"]))
             return
         owner = self._workspace.owner(self._pipeline)
         body = driver_job(
@@ -291,6 +288,24 @@ def _silent() -> None:
 def _driver_jobs(cluster: Cluster, run_id: str) -> list[Mapping[str, Any]]:
     selector = f"{names.selector(run_id)},{names.PART}={CONTAINER}"
     return list(cluster.list("Job", selector=selector).get("items") or ())
+
+
+def _last_words(cluster: Cluster, job: str) -> str:
+    """Say what a driver said that has ended before its run, or where that stands."""
+    words = ""
+    with contextlib.suppress(InfrastructureError):
+        pods = cluster.list("Pod", selector=f"job-name={job}").get("items") or ()
+        for pod in sorted(pods, key=lambda one: str(one["metadata"].get("creationTimestamp"))):
+            log = cluster.pod_log(pod["metadata"]["name"], container=CONTAINER, timestamps=False)
+            lines = b"".join(log).decode("utf-8", "replace").splitlines()
+            said = [line.removeprefix("kfnb: ") for line in lines if line.startswith("kfnb: ")]
+            words = said[-1] if said else words
+    if words:
+        return f"the run's driver in the cluster gave up: {words}"
+    return (
+        "the run's driver in the cluster has ended before the run: "
+        f"kubectl logs job/{job} says why."
+    )
 
 
 def _finished(job: Mapping[str, Any]) -> bool:

@@ -85,7 +85,7 @@ def _say_what_that_means(journal: Journal, target: Target) -> None:
         "code": HERE,
         "message": "The run is driven by this machine, and pauses while it sleeps: the cluster has "
         f'no service account "{account}" that could drive it.',
-        "remedy": "kfnb doctor --on kubernetes --fix makes one; --driver here says it is meant",
+        "remedy": f"kfnb doctor {target.where} --fix makes one; --driver here says it is meant",
     }
     journal.append("Warning", data=data, durable=False)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,6 +68,13 @@ class Target:
         return Target.from_plain(
             {**self.plain(), **{k: _added(k, getattr(self, k), v) for k, v in said.items()}}
         )
+
+    @property
+    def where(self) -> str:
+        """The flags that name this workspace, for lines that a person may type."""
+        said = (("--context", self.context), ("--namespace", self.namespace))
+        flags = [f"{flag} {shlex.quote(name)}" for flag, name in said if name is not None]
+        return " ".join(["--on kubernetes", *flags])
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON values."""

@@ -15,7 +15,7 @@ from kfnb.runners.kubernetes.conduct import conduct
 from kfnb.runners.kubernetes.config import TARGET, Target
 from kfnb.runners.kubernetes.follow import fetch
 from kfnb.store.mirrored import open_mirrored
-from kfnb.store.remote import StoreAddress, open_remote
+from kfnb.store.remote import Refused, StoreAddress, open_remote
 
 
 def main(run_id: str) -> int:
@@ -31,12 +31,11 @@ def main(run_id: str) -> int:
         conduct(run, pipeline, as_in_a_pod(about), store=store)
     except JournalBusy as error:
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
-    except InfrastructureError as error:
-        print(f"kfnb: {error}", file=sys.stderr, flush=True)
-        return error.exit_code
     except KfnbError as error:
-        # It would end the same way again.
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
+        if isinstance(error, InfrastructureError) and not isinstance(error, Refused):
+            return error.exit_code
+        # It would end the same way again.
     return 0
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kfnb.engine.runner import Ended, Note, Work
+from kfnb.engine.state import HELD_UP
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Diagnostic, Pipeline
@@ -25,9 +26,6 @@ from kfnb.store import Failure, Store, failed_key, manifest_key
 from kfnb.store.remote.base import Refused, Remote
 
 Object = Mapping[str, Any]
-
-WAITING = "KFNB-W710"
-"""The code of what is said about an attempt that waits."""
 
 LOOK = 1.0
 """Seconds between two looks at an attempt that does not run as it should."""
@@ -251,7 +249,7 @@ class KubernetesRunner:
             self._conclude(attempt, view, found)
         elif found is not None and found.summary != attempt.said:
             attempt.said = found.summary
-            said = Diagnostic(WAITING, "warning", _sentence(found), remedy=found.remedy)
+            said = Diagnostic(HELD_UP, "warning", _sentence(found), remedy=found.remedy)
             self._notes.append(Note(attempt.work, said))
 
     def _explain(self, attempt: _Attempt, view: View) -> Diagnosis | None:
