@@ -20,6 +20,7 @@ from kfnb.runners.kubernetes.calls import Cluster
 from kfnb.runners.kubernetes.client import ApiError
 from kfnb.runners.kubernetes.conduct import INDEX
 from kfnb.runners.kubernetes.explain.reading import moment
+from kfnb.runners.kubernetes.lease import LASTS, holder_of
 from kfnb.runners.launch import driver_state
 from kfnb.store.manifest import Failure, Manifest
 from kfnb.store.remote.base import Kept, Remote
@@ -50,11 +51,13 @@ class Cleaned:
 
 @dataclass(slots=True)
 class _Run:
-    """What is known of a run: its ConfigMap, and when something of it was last written."""
+    """What is known of a run: its ConfigMap, when something of it was last written, and when its
+    driver was last heard of."""
 
     owner: Object | None = None
     written: float = 0.0
     active: bool = False
+    driven: float = 0.0
     keys: list[str] = field(default_factory=list)
 
 
@@ -158,8 +161,10 @@ def _runs(cluster: Cluster, kept: Mapping[str, Kept]) -> dict[str, _Run]:
     with contextlib.suppress(ApiError):  # who may not look at Leases sees the rest
         for lease in cluster.list("Lease", selector=ours).get("items") or ():
             run = runs.setdefault(_run_of(lease), _Run())
-            at = moment((lease.get("spec") or {}).get("renewTime"))
-            run.written = max(run.written, at or 0.0)
+            at = moment((lease.get("spec") or {}).get("renewTime")) or 0.0
+            run.written = max(run.written, at)
+            if holder_of(lease) is not None:
+                run.driven = max(run.driven, at)
     for key, about in kept.items():
         parts = key.split("/")
         if parts[0] in _RECORDS and len(parts) > 2:
@@ -176,7 +181,8 @@ def _run_of(item: Object) -> str:
 
 
 def _is_live(name: str, run: _Run, *, now: float, young: float) -> bool:
-    if run.active:
+    # What this machine knows of a run may be older than what another one does with it.
+    if run.active or abs(now - run.driven) < LASTS:
         return True
     folder = RunFolder(runs_folder() / name)
     if name not in ("", ".", "..") and "/" not in name and folder.run.is_file():

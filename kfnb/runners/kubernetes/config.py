@@ -177,6 +177,29 @@ _PREFIX = r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
 _KEY = re.compile(_PREFIX + r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 
+_NAME = r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?"
+_NAMED = (_NAME, "a name of Kubernetes: small letters, digits and -")
+_URL = r"https?://\S+"
+# What is said wrong here is told before anything starts.
+_FORMS = {
+    "namespace": (r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", _NAMED[1]),
+    "store": (
+        rf"s3://[^/\s]+(/.*)?|pvc:{_NAME}(/.*)?",
+        "s3://BUCKET/PREFIX or pvc:CLAIM[/PATH]",
+    ),
+    "store_endpoint": (_URL, "the URL of an object store"),
+    "store_client_endpoint": (
+        rf"{_URL}|service:{_NAME}:\d+",
+        "the URL of an object store, or service:NAME:PORT",
+    ),
+    "storage_size": (r"\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?", "a size such as 10Gi"),
+    "store_secret": _NAMED,
+    "storage_class": _NAMED,
+    "service_account": _NAMED,
+    "driver_service_account": _NAMED,
+    "priority_class": _NAMED,
+}
+
 
 def _fitting(name: str, value: Any, where: str) -> Any:
     if name in _LISTS:
@@ -194,6 +217,9 @@ def _fitting(name: str, value: Any, where: str) -> Any:
         raise UsageError(f"{where}: {name} must be {kind}, not {value!r}.")
     if value not in _CHOICES.get(name, (value,)):
         raise UsageError(f"{where}: {name} is {', '.join(_CHOICES[name])}; not {value!r}.")
+    form, words = _FORMS.get(name, ("", ""))
+    if form and not re.fullmatch(form, value):
+        raise UsageError(f"{where}: {name} is {words}; not {value!r}.")
     if name in _TEXTS:
         check_labels(value, f"{where}: {name}", values=name != "annotations")
     if name == "steps":

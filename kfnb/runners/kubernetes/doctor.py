@@ -80,8 +80,12 @@ def _rights(
     who: str,
     space: str,
     account: str = "",
+    needs: bool = True,
 ) -> Iterator[Finding]:
-    """Ask for each verb; one finding for all that is there, one for each resource that lacks."""
+    """Ask for each verb; one finding for all that is there, one for each resource that lacks.
+
+    ``needs``: whether runs fail without them.
+    """
     check = "driver rights" if account else "rights"
     name = f"The service account {account}" if account else f"{who or 'You'}"
     lacking = False
@@ -101,7 +105,7 @@ def _rights(
             lacking = True
             yield Finding(
                 check,
-                "warning" if account or right.without else "missing",
+                "missing" if needs and not right.without else "warning",
                 f"{name} may not {', '.join(verbs)} {right.whole} in namespace {space}. "
                 f"{right.without}".rstrip(),
                 rights.grant(right, verbs, namespace=space, who=who),
@@ -132,9 +136,9 @@ def _driver(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]
     if not there:
         yield Finding(
             "driver",
-            "warning",
+            "missing" if target.driver == "cluster" else "warning",
             f"There is no service account {account} in namespace {space}, so that runs are driven "
-            "from this machine and pause while it sleeps. kfnb doctor --on kubernetes --fix makes "
+            f"from this machine and pause while it sleeps. kfnb doctor {target.where} --fix makes "
             "it, or an admin:",
             (
                 f"kubectl create serviceaccount {account} -n {shlex.quote(space)}",
@@ -150,7 +154,9 @@ def _driver(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]
     def can(verb: str, resource: str, *, group: str, subresource: str) -> bool:
         return cluster.account_can(account, verb, resource, group=group, subresource=subresource)
 
-    yield from _rights(needed, can, who=who, space=space, account=account)
+    # Where the account is there, runs are driven by it unless they are said not to be.
+    needs = target.driver != "here"
+    yield from _rights(needed, can, who=who, space=space, account=account, needs=needs)
 
 
 def _all(cluster: Cluster, account: str, needed: Sequence[rights.Right]) -> bool:

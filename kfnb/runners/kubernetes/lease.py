@@ -74,7 +74,7 @@ def held_elsewhere(cluster: Leases, run: str, *, now: float | None = None) -> Ho
         found = cluster.get("Lease", lease_name(run))
     except InfrastructureError:
         return None
-    holder = _holder(found)
+    holder = holder_of(found)
     if holder is None or holder.machine == this_machine():
         return None
     late = abs((time.time() if now is None else now) - holder.heard)
@@ -139,7 +139,7 @@ def _renew(
         }
         made = {"metadata": metadata, "spec": {**spec, "acquireTime": said}}
         return cluster.create("Lease", made)
-    holder = _holder(found)
+    holder = holder_of(found)
     if holder is not None and holder.machine != this_machine():
         if abs(now - holder.heard) < LASTS:
             return None  # one of us two finds out from the journal that it has to leave
@@ -150,13 +150,14 @@ def _renew(
 def _release(cluster: Leases, run: str) -> None:
     """Say that nobody drives the run any more, if it was us who did."""
     found = cluster.get("Lease", lease_name(run))
-    holder = _holder(found)
+    holder = holder_of(found)
     if found is not None and holder is not None and holder.machine == this_machine():
         spec = {k: v for k, v in found["spec"].items() if k != "holderIdentity"}
         cluster.replace("Lease", {**found, "spec": spec})
 
 
-def _holder(lease: Object | None) -> Holder | None:
+def holder_of(lease: Object | None) -> Holder | None:
+    """Return who holds a Lease, or held it until it died; None if it was released."""
     spec = (lease or {}).get("spec") or {}
     heard = moment(spec.get("renewTime"))
     said = str(spec.get("holderIdentity") or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,12 +129,13 @@ class Workspace:
             if error.status == 404:
                 raise UsageError(
                     f'There is no namespace "{self.cluster.namespace}" in this cluster. Create it '
-                    f"(kubectl create namespace {self.cluster.namespace}), or say --namespace."
+                    f"(kubectl create namespace {shlex.quote(self.cluster.namespace)}), or say "
+                    "--namespace."
                 ) from error
             if error.status == 403:
                 raise UsageError(
                     f"You may not create ConfigMaps in the namespace {self.cluster.namespace}: "
-                    f"{error} kfnb doctor --on kubernetes says what is missing."
+                    f"{error}"
                 ) from error
             if error.status != 409:
                 raise

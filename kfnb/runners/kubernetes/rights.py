@@ -47,7 +47,12 @@ FOR_DRIVER = (
     Right("pods", ("get",), subresource="log"),
     Right("events", ("list",)),
     Right("configmaps", ("create", "delete", "get")),
-    Right("leases", ("create", "get", "update"), group="coordination.k8s.io"),
+    Right(
+        "leases",
+        ("create", "get", "update"),
+        group="coordination.k8s.io",
+        without="kfnb clean of other machines then goes by the ages of things alone.",
+    ),
     Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
 )
 """What the service account of drivers needs in its namespace."""

@@ -8,7 +8,9 @@ from datetime import datetime, timezone
 
 import pytest
 
+from kfnb.engine.journal import Journal
 from kfnb.errors import InfrastructureError
+from kfnb.home import RunFolder, runs_folder
 from kfnb.runners.kubernetes import names
 from kfnb.runners.kubernetes.cleaning import clean
 from kfnb.store import Failure, Manifest, hash_bytes
@@ -121,6 +123,22 @@ def test_a_run_of_another_machine_that_may_go_on_stays_with_all_values(remote, s
     assert (done.objects, done.runs, done.values) == ((), (), 0)
     assert not space.deleted
     assert left(remote) == {b"on its way"}
+
+
+def test_a_run_that_ended_here_and_goes_on_elsewhere_stays(remote):
+    """What this machine knows of it may be old: its Lease is not."""
+    folder = RunFolder(runs_folder() / "r1")
+    folder.path.mkdir(parents=True)
+    folder.run.write_text("{}")
+    with Journal(folder.journal, "r1") as journal:
+        journal.append("RunCancelled")
+    labels = {"labels": names.labels("r1"), "creationTimestamp": stamp(OLD)}
+    spec = {"holderIdentity": "other_1", "renewTime": stamp(5)}
+    space = Namespace(ConfigMap=[owner("r1")], Lease=[{"metadata": labels, "spec": spec}])
+    assert clean(space, remote, keep=0).live == ("r1",)
+    assert not space.deleted
+    del spec["holderIdentity"]  # its driver has left
+    assert clean(space, remote, keep=0).objects == ("r1",)
 
 
 def test_a_record_that_cannot_be_read_keeps_everything(remote):

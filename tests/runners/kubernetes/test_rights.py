@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import yaml
@@ -9,13 +10,20 @@ import yaml
 from kfnb.runners.kubernetes import rights
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
+DRIVER = DEPLOY / "driver.yaml"
 
 
 def test_the_files_are_what_doctor_applies():
-    driver = list(yaml.safe_load_all((DEPLOY / "driver.yaml").read_text()))
+    driver = list(yaml.safe_load_all(DRIVER.read_text()))
     assert driver == rights.driver_objects("kfnb")
     user = yaml.safe_load((DEPLOY / "user.yaml").read_text())
     assert user == rights.role(rights.USER, rights.FOR_USER)
+
+
+def test_the_line_that_admins_type_gives_the_rights_in_their_namespace():
+    """``sed 's/namespace: kfnb$/namespace: lab/'``, as the docs and the file say."""
+    text = re.sub(r"namespace: kfnb$", "namespace: lab", DRIVER.read_text(), flags=re.MULTILINE)
+    assert list(yaml.safe_load_all(text)) == rights.driver_objects("lab")
 
 
 def test_drivers_may_do_nothing_that_they_need_not():
