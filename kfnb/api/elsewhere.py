@@ -9,16 +9,17 @@ from typing import Any
 from kfnb.api.find import facts
 from kfnb.errors import KfnbError
 from kfnb.home import RunFolder
-from kfnb.runners import driver_state
+from kfnb.runners import driver_state, has_succeeded
 
 
 def refreshed(run: RunFolder) -> RunFolder:
-    """Bring a run up to date that goes on without this machine; what is here stays otherwise.
+    """Bring a run up to date that may go on without this machine; what is here stays otherwise.
 
     Where its cluster cannot be asked now, it is as it was when it could be last.
     """
     about = facts(run)
-    if about.get("target", "local") == "local" or not driver_state(run).startswith("lost"):
+    local = about.get("target", "local") == "local"
+    if local or driver_state(run) == "alive" or has_succeeded(run):
         return run
     from kfnb.runners.kubernetes.elsewhere import attend
 
@@ -27,8 +28,8 @@ def refreshed(run: RunFolder) -> RunFolder:
     return run
 
 
-def bring(target: str, options: Mapping[str, Any]) -> int:
-    """Have the newest runs of a target's store in this machine's list; how many came.
+def bring(target: str, options: Mapping[str, Any]) -> set[str]:
+    """Have the newest runs of a target's store in this machine's list; those driven elsewhere.
 
     Raises
     ------
@@ -36,7 +37,7 @@ def bring(target: str, options: Mapping[str, Any]) -> int:
         If its store is not said, or cannot be read.
     """
     if target == "local":
-        return 0
+        return set()
     from kfnb.runners.kubernetes.elsewhere import bring as from_cluster
 
     return from_cluster(options)

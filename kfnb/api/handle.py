@@ -13,9 +13,9 @@ from typing import Any
 
 from kfnb.api.find import facts, find_run, run_folders, runs_of
 from kfnb.api.outputs import Outputs
-from kfnb.api.view import RunView, gone
+from kfnb.api.view import RunView, lost
 from kfnb.engine.state import RunState, StepState
-from kfnb.errors import InfrastructureError, UsageError
+from kfnb.errors import UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners import request_stop
@@ -272,6 +272,8 @@ class Run:
         ------
         InfrastructureError
             If the run's driver is gone, so that nothing would happen any more.
+        UsageError
+            If that is because the call was wrong, so that nothing has begun.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with Watch([self._folder.path]) as watch:
@@ -280,7 +282,7 @@ class Run:
                 if course == "ended":
                     return self._view.state.status
                 if course == "lost":
-                    raise InfrastructureError(gone(self._view))
+                    raise lost(self._view)
                 left = _CHECK if deadline is None else min(_CHECK, deadline - time.monotonic())
                 if left <= 0:
                     return self._view.state.status

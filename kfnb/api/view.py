@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -16,7 +17,7 @@ from kfnb.engine.events import Event
 from kfnb.engine.journal import Reader
 from kfnb.engine.plan import Plan
 from kfnb.engine.state import RunState
-from kfnb.errors import InfrastructureError, UsageError
+from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline, from_plain
 from kfnb.runners import driver_state, is_driven, resume
@@ -182,10 +183,29 @@ class RunView:
         if self._driver is None or not hasattr(os, "waitid"):
             return None
         try:
-            flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
-            return os.waitid(os.P_PID, self._driver, flags) is None
+            return self._ended() is None
         except ChildProcessError:
             return False
+
+    def _ended(self) -> os.waitid_result | None:
+        """How the driver that this process started ended; None if it has not."""
+        assert self._driver is not None
+        return os.waitid(os.P_PID, self._driver, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+
+    def refused(self) -> bool:
+        """Whether a driver that this process started took the call for wrong, and began nothing."""
+        if self._begun or self._driver is None or not hasattr(os, "waitid"):
+            return False
+        with contextlib.suppress(ChildProcessError):
+            ended = self._ended()
+            return ended is not None and ended.si_status == UsageError.exit_code
+        return False
+
+
+def lost(view: RunView) -> KfnbError:
+    """Return the error to raise where nobody drives a run: a wrong call is one."""
+    kind = UsageError if view.refused() else InfrastructureError
+    return kind(gone(view))
 
 
 def gone(view: RunView) -> str:

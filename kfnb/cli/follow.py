@@ -12,10 +12,9 @@ from typing import Any, Literal, Protocol
 
 import click
 
-from kfnb.api.view import RunView, gone
+from kfnb.api.view import RunView, lost
 from kfnb.cli.common import INTERRUPTED, can_draw, is_terminal, reader_left
 from kfnb.engine.events import Event
-from kfnb.errors import InfrastructureError
 from kfnb.runners import request_stop
 from kfnb.watch import Watch
 
@@ -117,7 +116,7 @@ def _follow(
             screen.close(view)
             return exit_code(view, interrupted=stopping and interrupted == "stop")
         if course == "lost":
-            raise InfrastructureError(gone(view))
+            raise lost(view)
         interrupts.wait(watch, min(LOOK, screen.pause))
 
 

@@ -42,7 +42,7 @@ def runs(
     from kfnb.api.handle import runs as all_runs
     from kfnb.draw import shortened, visible
 
-    bring(target, options)
+    elsewhere = bring(target, options)
     found = all_runs(notebook)
     lines = [_line(run) for run in found[:limit]]
     if as_json:
@@ -52,7 +52,8 @@ def runs(
         click.echo("no runs yet; kfnb run NOTEBOOK starts one", err=True)
     width = max((len(str(line["id"])) for line in lines), default=0)
     for line in lines:
-        status = "lost" if str(line["driver"]).startswith("lost") else str(line["status"])
+        lost = str(line["driver"]).startswith("lost") and line["id"] not in elsewhere
+        status = "lost" if lost else str(line["status"])
         mark = "failed" if status == "lost" else status
         word = colour(f"{glyph(mark, sys.stdout)} {status:<9}", mark)
         said = shortened(visible(str(line["notebook"] or line["name"])), 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ _BLOCK = 1 << 20
 _AGAIN = 0.1
 """Seconds until a text that is not here yet is looked for again."""
 _PATIENCE = 10.0
-"""Seconds that what is told has to come, when there is nothing more to be told."""
+"""Seconds that a text has to come of which there is told."""
 _TOLD = {"CellOutput", "StepCached", "StepSucceeded", "StepFailed", "AttemptFailed"}
 
 
@@ -86,9 +87,8 @@ def print_logs(
 
 
 def _follow(view: RunView, step: str | None) -> int:
-    from kfnb.api.view import gone
+    from kfnb.api.view import lost
     from kfnb.cli.common import INTERRUPTED
-    from kfnb.errors import InfrastructureError
     from kfnb.watch import Watch
 
     printer = _Printer(view, step)
@@ -98,7 +98,7 @@ def _follow(view: RunView, step: str | None) -> int:
                 events, course = view.look()
                 printer.show(events)
                 if course == "lost":
-                    raise InfrastructureError(gone(view))
+                    raise lost(view)
                 ended = step is not None and view.state.steps[step, ""].status not in (
                     "pending",
                     "running",
@@ -114,8 +114,6 @@ def _follow(view: RunView, step: str | None) -> int:
 
 def _see_out(view: RunView, printer: _Printer) -> None:
     """Print what is still on its way here, from a run whose driver is elsewhere."""
-    import time
-
     from kfnb.runners import is_driven
 
     until = time.monotonic() + _PATIENCE
@@ -136,7 +134,9 @@ class _Printer:
 
         self._view = view
         self._step = step
-        self._due: dict[str, deque[Event]] = {}
+        self._due: deque[Event] = deque()
+        self._since: float | None = None
+        self._local = view.about.get("target", "local") == "local"
         self._attempts: dict[str, int] = {}
         self._rest: dict[str, str] = {}
         self._out = writer()
@@ -144,22 +144,28 @@ class _Printer:
     @property
     def waits(self) -> bool:
         """Whether there is something to print whose text is not here yet."""
-        return any(self._due.values())
+        return bool(self._due)
 
     def show(self, events: Iterable[Event], *, all_there: bool = False) -> None:
-        """Print what events tell of; ``all_there``: what is not here will not come."""
+        """Print what events tell of, in their order; ``all_there``: nothing more will come."""
         for event in events:
             name = event.step
-            if name is None or self._step not in (None, name) or event.type not in _TOLD:
-                continue
-            self._due.setdefault(name, deque()).append(event)
-        for name, due in self._due.items():
-            while due and self._show(name, due[0], all_there=all_there):
-                due.popleft()
+            if name is not None and self._step in (None, name) and event.type in _TOLD:
+                self._due.append(event)
+        while self._due and self._show(self._due[0], all_there=all_there or self._is_late()):
+            self._due.popleft()
+            self._since = None
+        if self._due and self._since is None:
+            self._since = time.monotonic()
         sys.stdout.flush()
 
-    def _show(self, name: str, event: Event, *, all_there: bool) -> bool:
+    def _is_late(self) -> bool:
+        """Whether what is due has had its time to come."""
+        return self._since is not None and time.monotonic() - self._since > _PATIENCE
+
+    def _show(self, event: Event, *, all_there: bool) -> bool:
         """Print what one event tells of; False if that is not here yet."""
+        name = str(event.step)
         if event.type == "CellOutput" and event.data.get("length"):
             text = _slice(self._view, name, event.attempt or 1, event.data, part=all_there)
             if text is None:
@@ -170,7 +176,7 @@ class _Printer:
             path = self._view.attempt(name, 0).log
             if path.is_file():
                 self._print(name, path.read_text("utf-8", "replace"))
-            elif not all_there:
+            elif not all_there and not self._local:
                 return False
             self._flush(name)
         elif event.type != "CellOutput":

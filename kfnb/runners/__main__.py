@@ -35,13 +35,9 @@ def _drive(run: RunFolder) -> str:
     if about.get("target", "local") == "local":
         with Journal(run.journal, run.id) as journal:
             return Driver(run, LocalRunner(), journal).drive()
-    from kfnb.runners.kubernetes.away import accompany, is_away, is_driven_elsewhere
-    from kfnb.runners.kubernetes.conduct import conduct
+    from kfnb.runners.kubernetes.elsewhere import drive
 
-    away = is_away(about)
-    if away or is_driven_elsewhere(run, about):
-        return accompany(run, pipeline, about, away=away)
-    return conduct(run, pipeline, about)
+    return drive(run, pipeline, about)
 
 
 if __name__ == "__main__":

@@ -211,13 +211,19 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
             f"Run {run.id} is still going on. Follow it with kfnb logs -f {run.id}, "
             f"or end it with kfnb stop {run.id}."
         )
-    last = _last_event(run)
-    if last.get("type") == "RunFinished" and last.get("data", {}).get("status") == "succeeded":
+    if has_succeeded(run):
         raise UsageError(f"Run {run.id} has succeeded; there is nothing left to do.")
     known = {f.name for f in dataclasses.fields(Settings)}
     said = {k: v for k, v in (settings or {}).items() if k in known}
     control.ask(run, control.Request("resume", {"settings": said} if said else {}))
     return start_driver(run)
+
+
+def has_succeeded(run: RunFolder) -> bool:
+    """Whether the run's last word is that all went well: nobody will go on with it."""
+    last = _last_event(run)
+    succeeded = last.get("data", {}).get("status") == "succeeded"
+    return last.get("type") == "RunFinished" and succeeded
 
 
 def is_driven(run: RunFolder) -> bool:

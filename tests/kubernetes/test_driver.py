@@ -71,7 +71,9 @@ def another_machine(desk, folder):
     pairs = zip(other.options[2::2], other.options[3::2], strict=True)
     said = [word for pair in pairs if pair[0] in wanted for word in pair]
     [home] = desk.folder.parent.glob("home/runs/*")
-    assert home.name in other.kfnb("runs", "--on", "kubernetes", *said)
+    listed = other.kfnb("runs", "--on", "kubernetes", *said)
+    assert home.name in listed
+    assert "lost" not in listed
     return other
 
 
@@ -172,6 +174,65 @@ def test_another_machine_goes_on_when_this_one_is_not_heard_of_any_more(desk, tm
     once(other)
     # This one hears of it.
     assert desk.status()["status"] == "succeeded"
+
+
+def test_a_stop_from_elsewhere_of_a_run_whose_driver_was_killed_is_seen_to_there(desk, tmp_path):
+    start(desk, desk.notebook(*WORK), "--driver", "here")
+    until_begun(desk, "second")
+    other = another_machine(desk, tmp_path / "other")
+    assert other.status()["driver"] == "alive"
+    _, pid = driver_here(desk)
+    os.kill(pid, signal.SIGKILL)
+    an_hour_passes(desk)
+    other.kfnb("stop", "latest")
+    assert other.status()["status"] == "cancelled"
+    until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
+
+
+def test_what_ended_here_and_goes_on_elsewhere_is_followed(desk, tmp_path):
+    start(desk, desk.notebook(*WORK), "--driver", "here")
+    until_begun(desk, "second")
+    desk.kfnb("stop", "latest")
+    assert desk.status()["status"] == "cancelled"
+    other = another_machine(desk, tmp_path / "other")
+    other.kfnb("resume", "latest", "--detach")
+    until(lambda: other.status()["status"] == "running", "it to go on", 60)
+    found = desk.status()
+    assert (found["status"], found["driver"]) == ("running", "alive")
+    assert desk.kfnb("logs", "latest", "third", "-f") == "1\n"
+
+
+def test_a_driver_that_may_nothing_says_why_and_its_run_can_be_stopped(desk):
+    account = {"metadata": {"name": "kfnb-driver"}}
+    desk.cluster.core().create_namespaced_service_account(desk.namespace, account)
+    said = desk.run(desk.notebook(*WORK), code=4)
+    assert "gave up" in said
+    assert "may not create ConfigMaps" in said
+    assert said.count("kfnb doctor") == 1
+    desk.kfnb("stop", "latest")
+    assert desk.status()["status"] == "cancelled"
+    assert len(drivers(desk)) <= 2
+    until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
+
+
+def test_logs_of_a_run_that_is_driven_there_are_followed_whole(driven):
+    source = (
+        "import time\nfor n in range(8):\n    print('line', n, flush=True)\n    time.sleep(0.4)"
+    )
+    start(driven, driven.notebook(("step:one", source), ("step:two", "print('end')")))
+    said = driven.kfnb("logs", "latest", "-f")
+    lines = [f"one | line {n}" for n in range(8)]
+    assert said.splitlines() == [*lines, "two | end"]
+
+
+def test_what_a_driver_there_can_never_do_is_said_and_not_tried_again(driven):
+    path = driven.notebook(("step:one", "x = 1"), ("step:two", "assert x == 2"))
+    driven.run(path, code=1)
+    files = driven.bucket.server.files()
+    files.rm(f"{driven.bucket.name}/kfnb/manifests", recursive=True)
+    said = driven.kfnb("resume", "latest", code=4)
+    assert 'the values of step "one" are gone from the store' in said
+    assert len(drivers(driven)) == 2
 
 
 def test_a_driver_here_says_what_that_means(desk):

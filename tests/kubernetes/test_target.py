@@ -118,6 +118,22 @@ def test_pods_are_made_with_all_that_was_said(desk, gpus, priority, claim):
     assert times["train"] >= 300
 
 
+def test_a_call_that_is_wrong_is_told_from_a_cluster_that_fails(desk):
+    path = desk.notebook(("step:a", "x = 1"))
+    wrong = {
+        "--store": "file:///tmp/x",
+        "--namespace": "..",
+        "--storage-size": "lots",
+        "--store-client-endpoint": "service:x:y",
+    }
+    for flag, value in wrong.items():
+        said = desk.run(path, flag, value, code=2)
+        assert flag.removeprefix("--").replace("-", "_") in said
+    assert 'no namespace "nobodys"' in desk.run(path, "--namespace", "nobodys", code=2)
+    assert "no context" in desk.run(path, "--context", "nope", code=2)
+    assert not jobs(desk)
+
+
 @pytest.mark.parametrize("output", ["yaml", "json"])
 def test_a_dry_run_prints_objects_that_the_server_takes_and_creates_none(desk, output):
     from kubernetes.utils import create_from_dict

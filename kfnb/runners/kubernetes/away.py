@@ -10,7 +10,7 @@ import contextlib
 import selectors
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kfnb.engine import control
@@ -30,7 +30,7 @@ from kfnb.runners.kubernetes.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.conduct import ask, publish
 from kfnb.runners.kubernetes.config import TARGET, Target
 from kfnb.runners.kubernetes.driverjob import CONTAINER, driver_job
-from kfnb.runners.kubernetes.lease import held_elsewhere
+from kfnb.runners.kubernetes.lease import held_elsewhere, is_fresh
 from kfnb.runners.kubernetes.place import Workspace
 from kfnb.runners.kubernetes.reach import store_of
 from kfnb.runners.kubernetes.reporting import Reporting
@@ -43,6 +43,10 @@ ALIVE = 10.0
 """Seconds between two looks whether the driver is there."""
 
 _ENDS = {"RunFinished", "RunCancelled"}
+
+
+class Deserted(InfrastructureError):  # noqa: N818 (a state, not a mistake)
+    """Nobody elsewhere drives the run any more."""
 
 
 def is_away(about: Mapping[str, Any]) -> bool:
@@ -76,6 +80,17 @@ def has_driver(run_id: str, about: Mapping[str, Any]) -> bool:
     return there or held_elsewhere(cluster, run_id) is not None
 
 
+def driven(target: Target) -> set[str]:
+    """Name the runs of a workspace that somebody drives there or on another machine."""
+    cluster = connect(context=target.context, namespace=target.namespace)
+    ours = f"{names.MANAGED}=kfnb,{names.RUN}"
+    jobs = cluster.list("Job", selector=f"{ours},{names.PART}={CONTAINER}").get("items") or ()
+    leases = cluster.list("Lease", selector=ours).get("items") or ()
+    held = [lease for lease in leases if is_fresh(lease)]
+    alive = [*(job for job in jobs if not _finished(job)), *held]
+    return {str(one["metadata"]["labels"][names.RUN]) for one in alive}
+
+
 def is_driven_elsewhere(run: RunFolder, about: Mapping[str, Any]) -> bool:
     """Whether another machine drives the run; raises as connecting does."""
     if all(event.type != "DriverStarted" for event in read(run.journal)):
@@ -85,10 +100,24 @@ def is_driven_elsewhere(run: RunFolder, about: Mapping[str, Any]) -> bool:
     return held_elsewhere(cluster, run.id) is not None
 
 
+@contextlib.contextmanager
+def following(run: RunFolder) -> Iterator[None]:
+    """Be the one process here that follows the run; raises JournalBusy if there is another."""
+    lock = FileLock(run.follower_lock)
+    if not lock.acquire():
+        raise JournalBusy(run.journal, lock.holder())
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def accompany(
     run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any], *, away: bool = True
 ) -> str:
     """Have the run driven in the cluster, and bring here what happens until its end; its status.
+
+    Within :func:`following`.
 
     Parameters
     ----------
@@ -98,14 +127,11 @@ def accompany(
 
     Raises
     ------
-    JournalBusy
-        If another process does so already.
     UsageError, InfrastructureError
-        If the cluster or the store cannot be used, or the driver there is gone.
+        If the cluster or the store cannot be used.
+    Deserted
+        If the run's driver is gone.
     """
-    lock = FileLock(run.follower_lock)
-    if not lock.acquire():
-        raise JournalBusy(run.journal, lock.holder())
     bell = Doorbell(run)
     try:
         target = Target.from_plain(about.get(TARGET) or {})
@@ -115,7 +141,6 @@ def accompany(
         return _Companion(run, pipeline, target, store, away=away).stay(bell)
     finally:
         bell.close()
-        lock.release()
 
 
 class _Companion:
@@ -141,6 +166,7 @@ class _Companion:
         self._last: Event | None = None
         self._asked: dict[str, control.Request] = {}
         self._heard: set[str] = set()
+        self._tried: set[str] = set()
 
     def stay(self, bell: Doorbell) -> str:
         self._look()
@@ -206,14 +232,14 @@ class _Companion:
         if not jobs and held_elsewhere(cluster, self._run.id) is not None:
             return
         if not self._away:
-            self._look()
-            if not self._over():
-                raise InfrastructureError("nothing is heard of the machine that drove the run.")
+            if not first:  # who has just taken the run over may not have told yet
+                self._give_up("nothing is heard of the machine that drove the run.")
             return
-        if jobs and not first and not self._asked:
-            self._look()
-            if not self._over():
-                raise InfrastructureError(_last_words(cluster, jobs[-1]["metadata"]["name"]))
+        # One more driver for each thing that is asked: what ended the last may end the next.
+        new = self._asked.keys() - self._tried
+        self._tried |= new
+        if jobs and not first and not new:
+            self._give_up(_last_words(cluster, jobs[-1]["metadata"]["name"]))
             return
         owner = self._workspace.owner(self._pipeline)
         body = driver_job(
@@ -228,6 +254,12 @@ class _Companion:
         except ApiError as error:
             if error.status != 409:  # another machine was quicker
                 raise
+
+    def _give_up(self, why: str) -> None:
+        """Leave a run that nobody drives, unless it has ended meanwhile."""
+        self._look()
+        if not self._over():
+            raise Deserted(why)
 
 
 class Copies:

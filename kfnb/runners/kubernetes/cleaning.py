@@ -20,7 +20,7 @@ from kfnb.runners.kubernetes.calls import Cluster
 from kfnb.runners.kubernetes.client import ApiError
 from kfnb.runners.kubernetes.conduct import INDEX
 from kfnb.runners.kubernetes.explain.reading import moment
-from kfnb.runners.kubernetes.lease import LASTS, holder_of
+from kfnb.runners.kubernetes.lease import is_fresh
 from kfnb.runners.launch import driver_state
 from kfnb.store.manifest import Failure, Manifest
 from kfnb.store.remote.base import Kept, Remote
@@ -51,13 +51,11 @@ class Cleaned:
 
 @dataclass(slots=True)
 class _Run:
-    """What is known of a run: its ConfigMap, when something of it was last written, and when its
-    driver was last heard of."""
+    """A run's ConfigMap, when something was last written, and whether it executes or is driven."""
 
     owner: Object | None = None
     written: float = 0.0
     active: bool = False
-    driven: float = 0.0
     keys: list[str] = field(default_factory=list)
 
 
@@ -96,7 +94,7 @@ def clean(
     """
     now = time.time()
     kept = remote.found("") if remote is not None else {}
-    runs = _runs(cluster, kept)
+    runs = _runs(cluster, kept, now=now)
     live = {name for name, run in runs.items() if _is_live(name, run, now=now, young=young)}
     over = sorted((name for name in runs if name not in live), reverse=True)
     objects = [(name, runs[name].owner) for name in over if runs[name].owner is not None]
@@ -144,7 +142,7 @@ def clean(
     )
 
 
-def _runs(cluster: Cluster, kept: Mapping[str, Kept]) -> dict[str, _Run]:
+def _runs(cluster: Cluster, kept: Mapping[str, Kept], *, now: float) -> dict[str, _Run]:
     """Gather runs from the namespace's objects and the store's keys."""
     runs: dict[str, _Run] = {}
     ours = f"{names.MANAGED}=kfnb,{names.RUN}"
@@ -163,8 +161,7 @@ def _runs(cluster: Cluster, kept: Mapping[str, Kept]) -> dict[str, _Run]:
             run = runs.setdefault(_run_of(lease), _Run())
             at = moment((lease.get("spec") or {}).get("renewTime")) or 0.0
             run.written = max(run.written, at)
-            if holder_of(lease) is not None:
-                run.driven = max(run.driven, at)
+            run.active |= is_fresh(lease, now=now)
     for key, about in kept.items():
         parts = key.split("/")
         if parts[0] in _RECORDS and len(parts) > 2:
@@ -182,7 +179,7 @@ def _run_of(item: Object) -> str:
 
 def _is_live(name: str, run: _Run, *, now: float, young: float) -> bool:
     # What this machine knows of a run may be older than what another one does with it.
-    if run.active or abs(now - run.driven) < LASTS:
+    if run.active:
         return True
     folder = RunFolder(runs_folder() / name)
     if name not in ("", ".", "..") and "/" not in name and folder.run.is_file():

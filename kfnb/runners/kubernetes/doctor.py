@@ -7,6 +7,7 @@ unless it is asked for, but for a pod that looks at an image for some seconds.
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from kfnb.runners.kubernetes.doctor_finding import Finding
 from kfnb.runners.kubernetes.doctor_image import image_findings
 
 _LEVEL = "pod-security.kubernetes.io/enforce"
+_LEARNS = 5.0
+"""Seconds that an API server may take to heed a Role that was just made."""
 
 
 def examine(
@@ -133,6 +136,10 @@ def _driver(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]
         if not before:
             yield _fixed(cluster, rights.driver_objects(space, account), account)
             there = True
+            # The server learns of a Role a moment after it is written.
+            until = time.monotonic() + _LEARNS
+            while not _all(cluster, account, needed) and time.monotonic() < until:
+                time.sleep(0.1)
     if not there:
         yield Finding(
             "driver",

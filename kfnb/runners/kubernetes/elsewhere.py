@@ -4,22 +4,64 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from kfnb.engine.control import requests
 from kfnb.engine.journal import read
 from kfnb.engine.results import load_run
-from kfnb.errors import KfnbError
+from kfnb.engine.segments import JournalLost
+from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, run_folder
-from kfnb.runners.kubernetes.away import Copies, has_driver
-from kfnb.runners.kubernetes.conduct import INDEX
+from kfnb.pipeline import Pipeline
+from kfnb.runners.kubernetes.away import (
+    Copies,
+    Deserted,
+    accompany,
+    driven,
+    following,
+    has_driver,
+    is_away,
+    is_driven_elsewhere,
+)
+from kfnb.runners.kubernetes.conduct import INDEX, conduct
 from kfnb.runners.kubernetes.config import TARGET, Target, target_of
 from kfnb.runners.kubernetes.follow import fetch
 from kfnb.runners.kubernetes.reach import store_of
-from kfnb.runners.launch import is_driven, start_driver
+from kfnb.runners.launch import driver_state, has_succeeded, is_driven, start_driver
 from kfnb.store import disk
 from kfnb.store.mirrored import MirroredStore
+
+
+def drive(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
+    """Drive the run from here, or follow whoever does so elsewhere; its status at its end.
+
+    Raises
+    ------
+    JournalBusy, UsageError, InfrastructureError
+        As :func:`~kfnb.runners.kubernetes.conduct.conduct` and
+        :func:`~kfnb.runners.kubernetes.away.accompany`.
+    """
+    away = is_away(about)
+    if away or is_driven_elsewhere(run, about):
+        with following(run):
+            try:
+                return accompany(run, pipeline, about, away=away)
+            except Deserted as error:
+                if all(request.type != "stop" for request in requests(run)):
+                    raise
+                # Whoever wants it to end does not care who sees to that.
+                print(f"kfnb: {error} It is stopped from here.", file=sys.stderr, flush=True)
+            return conduct(run, pipeline, about)
+    try:
+        return conduct(run, pipeline, about)
+    except JournalLost as error:
+        print(f"kfnb: {error}", file=sys.stderr, flush=True)
+        with following(run):
+            return accompany(run, pipeline, about, away=False)
+
 
 NEWEST = 50
 """How many of a store's runs are brought here."""
@@ -29,8 +71,8 @@ _OWN = ("context", "namespace", "store_client_endpoint")
 """What differs from machine to machine."""
 
 
-def bring(said: Mapping[str, Any]) -> int:
-    """Have the newest runs of a store in this machine's list; how many came.
+def bring(said: Mapping[str, Any]) -> set[str]:
+    """Have the newest runs of a store in this machine's list; those that others drive now.
 
     Parameters
     ----------
@@ -45,22 +87,27 @@ def bring(said: Mapping[str, Any]) -> int:
     target = target_of(None, said)
     store = store_of(target)
     known = sorted(key.rpartition("/")[2] for key in store.remote.list(INDEX))
-    came = 0
     for run_id in known[-NEWEST:]:
         run = run_folder(run_id)
-        if run.run.exists():
+        here = run.run.exists()
+        if here and (is_driven(run) or has_succeeded(run)):
             continue
         try:
             fetch(run, store.remote)
         except KfnbError:
             continue  # it is being removed, or was never whole
-        _make_own(run, target)
-        came += 1
-    return came
+        if not here:
+            _make_own(run, target)
+    try:
+        return driven(target)
+    except InfrastructureError:
+        return set()  # who may not look sees runs as they were last told of
 
 
 def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
     """Bring here what came of a run that no process here drives or follows.
+
+    What ended here may go on elsewhere.
 
     If its driver is in the cluster or on another machine, a process goes on with that until the
     run's end.
@@ -70,13 +117,21 @@ def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
     UsageError, InfrastructureError
         If the cluster or the store cannot be asked.
     """
+    target = Target.from_plain(about.get(TARGET) or {})
+    if driver_state(run) == "ended":
+        store = store_of(target)
+        if not fetch(run, store.remote):
+            return
+        if driver_state(run) == "ended":
+            _copy(run, store)
+            return
     if has_driver(run.id, about):
         start_driver(run)
         until = time.monotonic() + _PATIENCE
         while not is_driven(run) and time.monotonic() < until:
             time.sleep(0.05)
         return
-    store = store_of(Target.from_plain(about.get(TARGET) or {}))
+    store = store_of(target)
     fetch(run, store.remote)
     _copy(run, store)
 

@@ -74,11 +74,10 @@ def held_elsewhere(cluster: Leases, run: str, *, now: float | None = None) -> Ho
         found = cluster.get("Lease", lease_name(run))
     except InfrastructureError:
         return None
-    holder = holder_of(found)
-    if holder is None or holder.machine == this_machine():
+    if found is None or not is_fresh(found, now=now):
         return None
-    late = abs((time.time() if now is None else now) - holder.heard)
-    return holder if late < LASTS else None
+    holder = holder_of(found)
+    return None if holder is None or holder.machine == this_machine() else holder
 
 
 @contextlib.contextmanager
@@ -141,7 +140,7 @@ def _renew(
         return cluster.create("Lease", made)
     holder = holder_of(found)
     if holder is not None and holder.machine != this_machine():
-        if abs(now - holder.heard) < LASTS:
+        if is_fresh(found, now=now):
             return None  # one of us two finds out from the journal that it has to leave
         spec["acquireTime"] = said
     return cluster.replace("Lease", {**found, "spec": {**(found.get("spec") or {}), **spec}})
@@ -154,6 +153,12 @@ def _release(cluster: Leases, run: str) -> None:
     if found is not None and holder is not None and holder.machine == this_machine():
         spec = {k: v for k, v in found["spec"].items() if k != "holderIdentity"}
         cluster.replace("Lease", {**found, "spec": spec})
+
+
+def is_fresh(lease: Object, *, now: float | None = None) -> bool:
+    """Whether a Lease is held by a driver that was heard of lately."""
+    holder = holder_of(lease)
+    return holder is not None and abs((time.time() if now is None else now) - holder.heard) < LASTS
 
 
 def holder_of(lease: Object | None) -> Holder | None:

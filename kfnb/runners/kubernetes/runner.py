@@ -121,6 +121,8 @@ class KubernetesRunner:
         self._remote.put(key + "step.ipynb", work.folder.notebook.read_bytes())
         self._remote.put(key + "order.json", order.to_json())
         body = self._job(work, order)
+        if work.attempt > 1:
+            self._check_owner(body)
         try:
             made = self._writes.create("Job", body)
         except InfrastructureError as error:
@@ -189,6 +191,16 @@ class KubernetesRunner:
         for attempt in self._attempts.values():
             attempt.reporting.close()
         self._watcher.stop()
+
+    def _check_owner(self, body: Object) -> None:
+        """Refuse to make what the cluster would collect at once: its owner was deleted."""
+        for owner in body["metadata"].get("ownerReferences") or ():
+            found = self._writes.get(owner["kind"], owner["name"])
+            if found is None or found["metadata"].get("uid") != owner["uid"]:
+                raise UsageError(
+                    f"The run's {owner['kind']} {owner['name']} was deleted from outside, and with "
+                    f"it all that the run had in the cluster. kfnb resume {self._run.id} goes on."
+                )
 
     def _refused(self, error: InfrastructureError, body: Object) -> Object:
         """Find out what became of a Job that the server did not confirm."""

@@ -365,6 +365,24 @@ def test_a_job_that_is_gone_without_a_manifest_is_tried_again(tmp_path: Path) ->
         assert failed.data["class"] == "infrastructure"
 
 
+def test_a_run_whose_configmap_was_deleted_makes_nothing_more(tmp_path: Path) -> None:
+    """What is made without an owner would be collected at once."""
+
+    def deleted(node: Node, job: dict[str, Any]) -> None:
+        node.pod(job, "Running", RUNNING)
+        [owner] = job["metadata"]["ownerReferences"]
+        node.api.remove("configmaps", owner["name"])
+        node.api.remove("jobs", job["metadata"]["name"])
+
+    with world(tmp_path, ONE, acts={"a": deleted}) as made:
+        assert made.drive() == "failed"
+        assert len(made.server.asked("POST", "jobs")) == 1
+        _, failed = events(made.run, "AttemptFailed")
+        assert failed.data["class"] == "configuration"
+        assert "was deleted from outside" in failed.data["summary"]
+        assert f"kfnb resume {made.run.id}" in failed.data["summary"]
+
+
 # 20, 21, 22
 
 
