@@ -316,7 +316,9 @@ def split_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign or not name.strip():
+            from kfnb.runners.parameters import brief
+
             context = click.get_current_context()
-            raise click.UsageError(f"-p wants name=value, not {pair!r}", context)
+            raise click.UsageError(f"-p wants name=value, not {brief(pair)}", context)
         found[name.strip()] = value
     return found

@@ -28,6 +28,7 @@ TRAIN = [
         "kfnb.draw.words",
         "kfnb.metrics",
         "kfnb.notebook.options",
+        "kfnb.runners.parameters",
     ],
 )
 def test_examples(name: str) -> None:
