@@ -23,6 +23,7 @@ TRAIN = [
     "name",
     [
         "kfnb",
+        "kfnb.cli.cluster",
         "kfnb.cli.common",
         "kfnb.draw.shape",
         "kfnb.draw.words",
