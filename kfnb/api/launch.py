@@ -284,7 +284,8 @@ def _target(
     check(found, pipeline)
     code = bundle(pipeline, parameters, files=found.files)
     files = {"code.tar": code.data} if code.data else {}
-    return {"about": {TARGET: found.plain()}, "files": files}, code.findings
+    # What was said in the call alone is what a person has to say again for another run.
+    return {"about": {TARGET: found.plain(), "said": told}, "files": files}, code.findings
 
 
 def _begin(begin: Begin | None, findings: tuple[Diagnostic, ...]) -> Begin | None:

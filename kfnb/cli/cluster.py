@@ -78,13 +78,51 @@ def target_options(said: dict[str, Any]) -> dict[str, Any]:
     click.UsageError
         If one that wants a key and a value has none, or a toleration is none.
     """
-    names = [name.removeprefix("--").replace("-", "_") for name, _, _ in _OPTIONS]
+    names = [_field(name) for name, _, _ in _OPTIONS]
     found = {name: said.pop(name) for name in names if name in said}
     for flag, field, _ in _PAIRS:
         found[field] = dict(_pair(flag, text) for text in said.pop(field, ()))
     found["image_pull_secrets"] = tuple(said.pop("image_pull_secrets", ()))
     found["tolerations"] = tuple(toleration(text) for text in said.pop("tolerations", ()))
     return found
+
+
+def target_flags(options: Mapping[str, Any]) -> list[str]:
+    """Write options of the target as the words of a command: what :func:`target_options` reads.
+
+    What no flag can say (a caller in Python may have said it) is left out.
+
+    >>> target_flags({"namespace": "a", "labels": {"team": "x"}})
+    ['--namespace', 'a', '--label', 'team=x']
+    """
+    words: list[str] = []
+    for name, _, _ in _OPTIONS:
+        value = options.get(_field(name))
+        words += [name, str(value)] if value else []
+    for flag, field, _ in _PAIRS:
+        for key, value in dict(options.get(field) or {}).items():
+            words += [flag, f"{key}={value}"]
+    for secret in options.get("image_pull_secrets") or ():
+        words += ["--image-pull-secret", str(secret)]
+    for borne in options.get("tolerations") or ():
+        text = _taint(borne)
+        words += ["--toleration", text] if text else []
+    return words
+
+
+def _taint(borne: Mapping[str, Any]) -> str | None:
+    """Write what :func:`toleration` reads; None if it has more than that can say."""
+    text = str(borne.get("key") or "")
+    text += f"={borne['value']}" if "value" in borne else ""
+    text += f":{borne['effect']}" if "effect" in borne else ""
+    try:
+        return text if toleration(text) == dict(borne) else None
+    except click.UsageError:
+        return None
+
+
+def _field(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
 
 
 def echo_objects(

@@ -100,14 +100,15 @@ def _follow(
     stopping = False
     while True:
         if interrupts.take():
-            choice: str = "detach" if stopping else interrupted
+            choice: str = "leave" if stopping or interrupted == "detach" else interrupted
             if choice == "ask":
                 screen.hold()
                 choice = ask(interrupts)
-            if choice == "detach":
+            if choice in ("detach", "leave"):
                 screen.hold()
                 screen.note(_detached(view.folder.id))
-                return INTERRUPTED
+                # Who chose to detach has what was asked for; all else was broken off.
+                return 0 if choice == "detach" else INTERRUPTED
             if choice == "stop":
                 stopping = _stop(view, screen)
         events, course = view.look()
@@ -135,7 +136,10 @@ def exit_code(view: RunView, *, interrupted: bool = False) -> int:
 
 
 def ask(interrupts: Interrupts) -> str:
-    """Ask a person whether to ``detach``, ``stop`` or ``go on``; another Ctrl+C means stop."""
+    """Ask a person whether to ``detach``, ``stop`` or ``go on``; another Ctrl+C means stop.
+
+    The answer is ``leave`` where nobody is there to give one.
+    """
     try:
         with interrupts.raising():
             key = _key("d detaches (the run goes on), s stops it, any other key goes on watching: ")
@@ -144,7 +148,7 @@ def ask(interrupts: Interrupts) -> str:
     finally:
         interrupts.take()
     # No key at all: the terminal is gone, and the run does not belong to it.
-    choice = {"d": "detach", "": "detach", "s": "stop", "\x03": "stop"}.get(key.lower(), "go on")
+    choice = {"d": "detach", "": "leave", "s": "stop", "\x03": "stop"}.get(key.lower(), "go on")
     click.echo(choice)
     return choice
 

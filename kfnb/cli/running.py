@@ -220,6 +220,7 @@ def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
     from kfnb.api.find import find_run
     from kfnb.api.launch import changed_settings, refuse_inside_a_step
     from kfnb.api.view import RunView
+    from kfnb.cli.changed import SENTENCE, has_changed
 
     refuse_inside_a_step()
     folder = refreshed(find_run(run))
@@ -235,6 +236,8 @@ def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
 
     def begin() -> RunView:
         view.resume(settings)
+        if has_changed(view):
+            click.echo(SENTENCE, err=True)
         return view
 
     return _follow(begin, detach=detach, as_json=as_json)
@@ -313,7 +316,9 @@ def split_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign or not name.strip():
+            from kfnb.runners.parameters import brief
+
             context = click.get_current_context()
-            raise click.UsageError(f"-p wants name=value, not {pair!r}", context)
+            raise click.UsageError(f"-p wants name=value, not {brief(pair)}", context)
         found[name.strip()] = value
     return found

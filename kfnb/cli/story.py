@@ -9,6 +9,7 @@ from typing import Any
 
 from kfnb.api.handle import StepFailure
 from kfnb.api.view import RunView
+from kfnb.cli.again import run_again
 from kfnb.cli.common import duration, number
 from kfnb.draw import shortened, visible
 from kfnb.engine.state import StepState
@@ -125,9 +126,7 @@ def commands(view: RunView, step: str) -> Iterator[str]:
     ]
     if view.pipeline.path is not None:
         why = "after a change of the notebook; what is done comes from the cache"
-        target = str(view.about.get("target") or "local")
-        where = "" if target == "local" else f" --on {shlex.quote(target)}"
-        listed.append((f"kfnb run {_typed(view.pipeline.path)}{where}", why))
+        listed.append((run_again(view), why))
     yield "next:"
     for command, why in listed:
         yield f"  {visible(command)}  # {why}"
@@ -151,15 +150,3 @@ def clean_line(line: str) -> str:
 
     line = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", line.rstrip("\r"))
     return shortened(visible(line.rpartition("\r")[2].expandtabs(4)), 200)
-
-
-def _typed(path: str) -> str:
-    """Write a path as a person here would type it."""
-    import os
-    import shlex
-
-    try:
-        near = os.path.relpath(path)
-    except ValueError:  # another drive
-        near = path
-    return shlex.quote(near if not near.startswith("..") else path)

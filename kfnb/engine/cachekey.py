@@ -29,6 +29,7 @@ from kfnb.engine.orders import (
 from kfnb.engine.stepbook import pieces_of
 from kfnb.pipeline import Pipeline, Step, from_plain, to_plain
 from kfnb.step.audit import ignored
+from kfnb.step.ownoutput import is_own_output
 from kfnb.store.content import hash_bytes, names_below, names_content, own_names
 from kfnb.store.manifest import Manifest, Output
 from kfnb.store.stats import FileHashes
@@ -172,7 +173,8 @@ def folder_content(
     wrote count as there, because they are put back before the step runs.
     """
     try:
-        names = {entry.name for entry in os.scandir(workdir / path)}
+        entries = os.scandir(workdir / path)
+        names = {entry.name for entry in entries if not is_own_output(entry)}
     except OSError:
         names = set()
     for manifest in upstream.values():

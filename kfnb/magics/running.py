@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfnb.cli import running
-from kfnb.cli.common import INTERRUPTED, is_terminal
+from kfnb.cli.common import is_terminal
 from kfnb.magics.arguments import RunName, notebook_option, options_of, with_session
 from kfnb.magics.line import parameter_value
 from kfnb.magics.session import Session
@@ -183,8 +183,9 @@ def _followed(session: Session, view: RunView) -> bool:
     from kfnb.cli.plain import PlainScreen
 
     asks = not session.in_notebook and is_terminal(sys.stdin) and is_terminal(sys.stdout)
-    code = follow(lambda: view, PlainScreen(), interrupted="ask" if asks else "detach")
-    return code != INTERRUPTED
+    follow(lambda: view, PlainScreen(), interrupted="ask" if asks else "detach")
+    _, course = view.look()
+    return course == "ended"
 
 
 def _goes_on(view: RunView) -> str:

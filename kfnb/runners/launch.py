@@ -25,6 +25,7 @@ from kfnb.errors import CheckError, UsageError
 from kfnb.home import RunFolder, home, runs_folder
 from kfnb.pipeline import Pipeline, to_plain
 from kfnb.runners.parameters import check_parameters
+from kfnb.step import ownoutput
 from kfnb.store import disk, locks
 
 _STARTING = 5.0
@@ -152,7 +153,11 @@ def start_driver(run: RunFolder) -> int:
             [sys.executable, "-m", "kfnb.runners", str(run.path)],
             cwd=run.path,
             # Relative paths would mean other places there.
-            env={**_absolute(os.environ), "KFNB_HOME": str(home())},
+            env={
+                **_absolute(os.environ),
+                "KFNB_HOME": str(home()),
+                ownoutput.VARIABLE: ownoutput.described(),
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

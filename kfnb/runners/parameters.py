@@ -20,6 +20,8 @@ _MADE_OF = {
     "string": "str",
     "Path": "str",
 }
+MOST = 200
+"""Characters of a value that a sentence shows."""
 _PLAIN = (bool, int, float, str, list, dict)
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][+-]?\d+)?")
 
@@ -69,6 +71,21 @@ def parse_parameter(pipeline: Pipeline, name: str, text: str) -> Any:
     return value if isinstance(value, _PLAIN) or value is None else text
 
 
+def brief(value: Any) -> str:
+    """Show a value in a sentence: a person has to recognise it, not to read all of it.
+
+    >>> brief("abc"), len(brief("x" * 1000)) < 210
+    ("'abc'", True)
+    """
+    return _cut(repr(value))
+
+
+def _cut(text: str) -> str:
+    from kfnb.draw import shortened  # only for a sentence about something that is wrong
+
+    return shortened(text, MOST)
+
+
 def _fitting(parameter: Parameter, value: Any) -> Any:
     kinds = _kinds(parameter)
     if not kinds or (value is None and "None" in kinds):
@@ -82,8 +99,8 @@ def _fitting(parameter: Parameter, value: Any) -> Any:
         return value
     wanted = " or ".join(sorted(kinds - {"None"})) or "None"
     raise UsageError(
-        f'Parameter "{parameter.name}" is {wanted} (default {parameter.expression}), '
-        f"{value!r} is {_article(kind)}. Nothing was started."
+        f'Parameter "{parameter.name}" is {wanted} (default {_cut(parameter.expression)}), '
+        f"{brief(value)} is {_article(kind)}. Nothing was started."
     )
 
 

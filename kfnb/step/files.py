@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.step.audit import ignored
+from kfnb.step.ownoutput import is_in, own_output
 from kfnb.store import Store, hash_file, size_of
 from kfnb.store.manifest import WrittenFile
 
@@ -30,13 +31,18 @@ class Listing:
 
 
 def listing(folder: Path, *, skip: Collection[Path] = (), most: int = MOST_FILES) -> Listing:
-    """List the files below ``folder``, without hidden ones, caches, notebooks and environments."""
+    """List the files below ``folder``, without hidden ones, caches, notebooks and environments.
+
+    Nor is a file there that kfnb's own command line writes into.
+    """
     found: dict[str, Mark] = {}
+    own = own_output()
     skipped = {os.path.realpath(path) for path in skip}
     for count, (relative, status) in enumerate(_walk(str(folder), "", skipped)):
         if count >= most:
             return Listing(found, complete=False)
-        found[relative] = (status.st_mtime_ns, status.st_size, status.st_ino)
+        if not is_in(status, own):
+            found[relative] = (status.st_mtime_ns, status.st_size, status.st_ino)
     return Listing(found)
 
 
@@ -175,7 +181,7 @@ def _mark(path: Path) -> Mark | None:
         status = path.stat()
     except OSError:
         return None
-    if not stat.S_ISREG(status.st_mode):
+    if not stat.S_ISREG(status.st_mode) or is_in(status, own_output()):
         return None
     return (status.st_mtime_ns, status.st_size, status.st_ino)
 

@@ -14,6 +14,7 @@ from kfnb.step import files
 from kfnb.step.control import Control
 from kfnb.step.inside import RESULT
 from kfnb.step.order import StepOrder
+from kfnb.step.ownoutput import is_own_output
 from kfnb.store import Store, hash_bytes, hash_file, manifest_key
 from kfnb.store.content import names_below, names_content
 from kfnb.store.manifest import Bundle, CellTime, Manifest, Output, WrittenFile
@@ -192,8 +193,10 @@ def _read_files(
     found = {}
     for path in result["read"]:
         file = Path(order.workdir) / path
-        if path not in written and file.is_file():
+        if path not in written and file.is_file() and not is_own_output(file):
             found[path] = hash_file(file)
     for folder, names in result["listed"].items():
-        found[folder] = names_content(names, own=names_below(folder, written))
+        where = Path(order.workdir) / folder
+        seen = [name for name in names if not is_own_output(where / name)]
+        found[folder] = names_content(seen, own=names_below(folder, written))
     return found

@@ -23,11 +23,13 @@ TRAIN = [
     "name",
     [
         "kfnb",
+        "kfnb.cli.cluster",
         "kfnb.cli.common",
         "kfnb.draw.shape",
         "kfnb.draw.words",
         "kfnb.metrics",
         "kfnb.notebook.options",
+        "kfnb.runners.parameters",
     ],
 )
 def test_examples(name: str) -> None:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
+from click.testing import CliRunner
+
+import kfnb as kfnb_
+from kfnb.api.launch import create
+from kfnb.api.view import RunView
+from kfnb.cli.again import run_again
+from kfnb.cli.cluster import target_flags, target_options, with_target
 
 KUBERNETES = ("--on", "kubernetes", "--image", "i:1", "--store", "s3://bucket/x")
 
@@ -119,3 +128,50 @@ def test_a_run_that_cannot_begin_says_why_and_nothing_of_a_driver(
     assert "https://127.0.0.1:9 does not answer" in done.stderr
     assert "Nothing has begun; kfnb resume" in done.stderr
     assert "is gone" not in done.stderr
+
+
+def read_back(words: list[str]) -> dict[str, Any]:
+    """What a command with a cluster's options makes of some words."""
+    found: dict[str, Any] = {}
+
+    @with_target
+    def command(**said: Any) -> None:
+        found.update(target_options(said))
+
+    done = CliRunner().invoke(click.command()(command), words)
+    assert done.exit_code == 0, done.output
+    return {key: value for key, value in found.items() if value}
+
+
+def test_options_are_written_as_they_were_typed() -> None:
+    words = ["--context", "here", "--namespace", "a", "--store-client-endpoint", "service:s:80"]
+    words += ["--driver", "here", "--node-selector", "disk=ssd", "--label", "team=x y"]
+    words += ["--label", "a=b=c", "--annotation", "note=", "--image-pull-secret", "one"]
+    words += ["--image-pull-secret", "two", "--toleration", "gpu=yes:NoSchedule"]
+    words += ["--toleration", "spot", "--toleration", "x=", "--toleration", "y:NoExecute"]
+    said = read_back(words)
+    # As they are after a stay in run.json.
+    assert target_flags(json.loads(json.dumps(said))) == words
+    assert read_back(target_flags(said)) == said
+
+
+def test_options_that_no_flag_can_say_are_left_out() -> None:
+    said = {"ttl": 5, "affinity": {"nodeAffinity": {}}, "image": "i", "labels": {}}
+    borne = [{"operator": "Exists"}, {"key": "a", "operator": "Exists", "tolerationSeconds": 5}]
+    assert target_flags({**said, "tolerations": borne}) == ["--image", "i"]
+
+
+def test_a_run_keeps_what_the_call_said_and_not_what_the_notebook_says(notebook: Path) -> None:
+    plain = json.loads(notebook.read_text())
+    plain["metadata"] = {"kfnb": {"targets": {"kubernetes": {"service_account": "theirs"}}}}
+    notebook.write_text(json.dumps(plain))
+    said = {"image": "i:1", "store": "s3://bucket/x", "labels": {"team": "a"}}
+    options = {"namespace": None, "tolerations": (), **said}
+    folder = create(kfnb_.read(notebook), {}, target="kubernetes", target_options=options)
+    view = RunView(folder)
+    assert view.about["said"] == said
+    assert shlex.split(run_again(view)) == [
+        *("kfnb", "run", str(notebook), "--on", "kubernetes", "--image", "i:1"),
+        *("--store", "s3://bucket/x", "--label", "team=a"),
+    ]
+    assert "said" not in RunView(create(kfnb_.read(notebook), {})).about

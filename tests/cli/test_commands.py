@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -194,6 +195,50 @@ def test_resume_of_a_run_that_succeeded(kfnb: Call) -> None:
     result = kfnb("resume")
     assert result.exit_code == 0
     assert "succeeded already" in result.stdout
+
+
+CHANGED = "the notebook has changed since this run began; resume goes on with it as it was"
+
+
+def code_cell(source: str | list[str], *tags: str, outputs: Sequence[str] = ()) -> dict[str, Any]:
+    return {
+        "cell_type": "code",
+        "source": source,
+        "metadata": {"tags": list(tags)},
+        "outputs": list(outputs),
+    }
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        ([code_cell("a = 1\nb = 2", "step:x")], False),
+        ([code_cell(["a = 1\n", "b = 2"], "step:x", outputs=["new"])], False),
+        ([{"cell_type": "markdown", "source": "new"}, code_cell("a = 1\nb = 2", "step:x")], False),
+        ([code_cell("a = 1\nb = 3", "step:x")], True),
+        ([code_cell("a = 1\nb = 2", "step:y")], True),
+        ([], True),
+        ("no cells", False),
+        (None, False),
+    ],
+)
+def test_resume_says_that_the_notebook_has_changed(
+    kfnb: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, now: Any, told: bool
+) -> None:
+    path = tmp_path / "nb.ipynb"
+    path.write_text(json.dumps({"cells": [code_cell("a = 1\nb = 2", "step:x")]}))
+    run = made_run(path)
+    write(run, *scripted.FAILED)
+    # The script is over already: nobody need drive.
+    monkeypatch.setattr("kfnb.api.view.RunView.resume", lambda _view, _settings: None)
+    if now is None:
+        path.unlink()
+    else:
+        path.write_text(json.dumps({"cells": now}) if isinstance(now, list) else now)
+    for words in ((), ("--json",), ("--detach",)):
+        result = kfnb("resume", run.id, *words)
+        assert result.stderr.count(CHANGED) == told
+        assert CHANGED not in result.stdout
 
 
 def test_the_executed_notebook(kfnb: Call, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -117,3 +118,44 @@ def test_a_detached_run(desk: Desk, home: Path) -> None:
     assert run.id in started.stdout
     assert desk.kfnb("logs", run.id, "-f").stdout == "load | loaded 2\ntell | total 4\n"
     assert run.wait(60) == "succeeded"
+
+
+def redirected(desk: Desk, *words: str | Path, out: str, err: str) -> int:
+    """Call the command line as a shell does with ``> out 2> err``."""
+    with (desk.folder / out).open("w") as log, (desk.folder / err).open("w") as errors:
+        return subprocess.run(
+            desk.command(*words),
+            cwd=desk.folder,
+            env=desk.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=errors,
+            check=False,
+            timeout=180,
+        ).returncode
+
+
+def test_output_that_a_shell_keeps_beside_the_notebook_is_no_file_of_it(
+    desk: Desk, home: Path
+) -> None:
+    path = desk.notebook(
+        ("step:load", "import os\nrows = sorted(os.listdir('.'))"),
+        ("step:count", "total = len(rows)\nopen('total.txt', 'w').write(str(total))"),
+        ("step:tell", "assert os.path.exists('go'), total\nprint(open('total.txt').read())"),
+    )
+    assert redirected(desk, "run", path, "--json", out="log.json", err="err.txt") == 1
+    events = [json.loads(line) for line in (desk.folder / "log.json").read_text().splitlines()]
+    assert [e["step"] for e in events if e["type"] == "StepFailed"] == ["tell"]
+    (desk.folder / "err.txt").unlink()
+    (desk.folder / "log.json").unlink()
+    (desk.folder / "go").touch()
+    said = (desk.folder / "more.txt", desk.folder / "err.txt")
+    assert redirected(desk, "resume", out="more.txt", err="err.txt") == 0, [
+        file.read_text() for file in said
+    ]
+    for file in (*said, desk.folder / "go", desk.folder / "total.txt"):
+        file.unlink()
+    # The first step lists the folder: what it saw then is what it would see now.
+    assert redirected(desk, "run", path, "--json", out="log.json", err="err.txt") == 1
+    events = [json.loads(line) for line in (desk.folder / "log.json").read_text().splitlines()]
+    assert [e["step"] for e in events if e["type"] == "StepCached"] == ["load", "count"]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from kfnb.runners import create_run
 from tests.cli import scripted
 from tests.cli.scripted import drive, go, made_run, wait_until_following, write
 from tests.cli.terminal import FOLLOWER
@@ -49,6 +50,13 @@ def test_what_to_type_after_a_change_names_the_target(tmp_path: Path) -> None:
     write(run, *scripted.FAILED)
     _, said, _ = ending(run.id)
     assert "train.ipynb --on kubernetes  # after a change of the notebook" in said
+
+
+def test_what_to_type_after_a_change_has_the_parameters(tmp_path: Path) -> None:
+    run = create_run(scripted.pipeline(tmp_path / "train.ipynb"), parameters={"rate": 1e-07})
+    write(run, *scripted.FAILED)
+    _, said, _ = ending(run.id)
+    assert "train.ipynb -p rate=1e-07  # after a change of the notebook" in said
 
 
 def test_the_words_are_stable() -> None:

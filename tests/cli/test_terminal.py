@@ -60,7 +60,7 @@ def test_ctrl_c_asks_and_d_detaches() -> None:
     screen.type("\x03")
     screen.wait_for("d detaches")
     screen.type("d")
-    assert screen.end() == 130
+    assert screen.end() == 0
     assert f"kfnb stop {run.id}" in screen.plain
     assert driver.poll() is None, "the run goes on"
     driver.kill()
@@ -127,7 +127,7 @@ def test_a_narrow_terminal_and_many_steps() -> None:
     screen.type("\x03")
     screen.wait_for("d detaches")
     screen.type("d")
-    assert screen.end() == 130
+    assert screen.end() == 0
     driver.kill()
     driver.wait()
 

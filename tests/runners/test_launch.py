@@ -86,6 +86,16 @@ def test_a_parameter_that_does_not_exist_or_fit_is_refused(
     assert not runs_folder().exists() or not list(runs_folder().iterdir())
 
 
+def test_a_value_that_does_not_fit_is_not_told_in_full(tmp_path: Path) -> None:
+    long = "x" * 1_000_000
+    made = pipeline(tmp_path, n=3, text=long)
+    for given in ({"n": long}, {"text": 1}):
+        with pytest.raises(UsageError) as refused:
+            create_run(made, parameters=given)
+        assert "Nothing was started" in str(refused.value)
+        assert len(str(refused.value)) < 400
+
+
 def test_a_whole_number_fits_a_float_and_anything_fits_none(tmp_path: Path) -> None:
     made = pipeline(tmp_path, lr=0.1, nothing=None)
     assert check_parameters(made, {"lr": 2, "nothing": [1]}) == {"lr": 2.0, "nothing": [1]}

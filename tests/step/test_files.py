@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kfnb.errors import InfrastructureError, UsageError
-from kfnb.step import files
+from kfnb.step import files, ownoutput
 from kfnb.step.audit import FileAudit
 from kfnb.store import Store, open_store
 from kfnb.store.manifest import WrittenFile
@@ -40,6 +40,37 @@ def test_a_listing_leaves_out_what_nobody_means(folder: Path) -> None:
     found = files.listing(folder, skip=[folder / "kept"])
     assert set(found.files) == {"a.csv", "sub/b.csv"}
     assert found.complete
+
+
+def test_what_kfnb_itself_says_into_a_file_is_no_file_of_the_notebook(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(folder, "a.csv")
+    before = files.listing(folder)
+    with (folder / "log.json").open("w") as log, (folder / "err.txt").open("w") as errors:
+        said = ownoutput.described((log.fileno(), errors.fileno(), log.fileno()))
+        monkeypatch.setenv(ownoutput.VARIABLE, said)
+    touch(folder, "b.csv", "log.json")
+    (folder / "same.json").symlink_to("log.json")
+    after = files.listing(folder)
+    assert set(after.files) == {"a.csv", "b.csv"}
+    written = files.written_files(
+        folder,
+        changed=files.changed_files(before, after),
+        audited=["log.json", "same.json"],
+        expected=["err.txt"],
+        foreign=[],
+        before=before,
+    )
+    assert written == ["b.csv"]
+
+
+def test_only_regular_files_are_own_output(folder: Path) -> None:
+    reading, writing = os.pipe()
+    with Path(os.devnull).open("w") as nothing:
+        assert ownoutput.described((reading, nothing.fileno(), 1 << 20)) == ""
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_huge_tree_is_not_walked_to_its_end(folder: Path) -> None:
