@@ -217,6 +217,19 @@ def test_an_order_that_is_not_there_is_said(bench: Bench) -> None:
     assert b"Traceback" not in err
 
 
+def test_a_store_that_does_not_answer_is_waited_for_aloud(bench: Bench) -> None:
+    path = bench.prepare("late", "pass")
+    unreadable = bench.root / "remote/manifests/run-1/late.json"
+    unreadable.mkdir(parents=True)
+    pod = Pod(bench, path, KFNB_POD_PATIENCE="30")
+    assert pod.process.stderr is not None
+    line = pod.process.stderr.readline().decode()
+    assert line.startswith("kfnb: waiting for the store: ")
+    unreadable.rmdir()
+    pod.ended()
+    assert pod.manifest is not None
+
+
 def test_programs_write_below_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("USER", raising=False)
     made = make_home(tmp_path)

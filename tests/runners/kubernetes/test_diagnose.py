@@ -936,3 +936,26 @@ def test_what_a_real_cluster_said(path):
     }
     assert told == record["expected"]
     assert found.failure_class in get_args(FailureClass)
+
+
+WAITS = "kfnb: waiting for the store: The store s3://b does not answer: refused.\n"
+
+
+def test_a_step_that_waits_for_the_store_says_so():
+    executes = pod(running(), phase="Running")
+    found = say([executes], said=f"a word of the image\n{WAITS}")
+    is_(found, "waiting", "store", "infrastructure")
+    assert found.summary == "the step waits for the store: The store s3://b does not answer: refused."
+    assert "--store-endpoint" in found.remedy
+    assert "kfnb doctor --on kubernetes" in found.remedy
+
+
+@pytest.mark.parametrize("after", ["\x1e\n", "kfnb: another word\n"])
+def test_a_step_that_waited_for_the_store_and_goes_on_does_not_wait(after):
+    assert say([pod(running(), phase="Running")], said=WAITS + after) is None
+
+
+def test_a_step_that_waited_in_vain_ends_by_what_it_said_last():
+    found = say([failed(4, message=f"{WAITS}kfnb: The store s3://b is gone.\n")])
+    is_(found, "failed", "store", "infrastructure")
+    assert found.summary == "The store s3://b is gone."

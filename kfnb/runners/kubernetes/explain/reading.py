@@ -25,6 +25,7 @@ class Case:
         UIDs of objects that do not exist any more; what is known of them is their last state.
     said
         What the container printed that is no event: the words of a Python that crashed early.
+        Where events came a line with a separator may stand for them.
     now
         Seconds since the epoch, by the cluster's clock.
     """

@@ -25,6 +25,7 @@ from kfnb.runners.kubernetes.explain.reading import (
     terminated,
     waiting,
 )
+from kfnb.step.patience import WAITS
 
 _NO_OBJECT = re.compile(r'(?P<kind>secret|configmap) "(?P<name>[^"]+)" not found', re.IGNORECASE)
 _NO_KEY = re.compile(
@@ -82,7 +83,23 @@ def explain_running(case: Case, pod: Object) -> Diagnosis | None:
             message(unhealthy[-1]) if unhealthy else message(ready),
             f"The step goes on; see {case.kubectl('describe pod ' + name(pod))}.",
         )
-    return None
+    return _waits_for_the_store(case)
+
+
+def _waits_for_the_store(case: Case) -> Diagnosis | None:
+    """Say that the step's container waits for the store, if that is the last it said."""
+    last = case.said.rstrip("\r\n").rpartition("\n")[2]  # not strip(): see message()
+    if not last.startswith(WAITS):
+        return None
+    return Diagnosis(
+        "waiting",
+        Category.STORE,
+        "infrastructure",
+        f"the step waits for the store: {last.removeprefix(WAITS)}",
+        "",
+        "See whether pods reach it: --store-endpoint is its address for pods; `kfnb doctor --on "
+        "kubernetes` looks.",
+    )
 
 
 def explain_silent_node(case: Case, pod: Object) -> Diagnosis | None:
