@@ -126,7 +126,9 @@ def test_a_store_that_is_away_is_asked_again_one_that_refuses_is_not():
 def test_who_waits_for_a_store_says_why_once_and_what_else_holds_it_up_later(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr("kfnb.step.patience.time.monotonic", lambda: clock[0])
-    monkeypatch.setattr("kfnb.step.patience.time.sleep", lambda s: clock.__setitem__(0, clock[0] + s))
+    monkeypatch.setattr(
+        "kfnb.step.patience.time.sleep", lambda s: clock.__setitem__(0, clock[0] + s)
+    )
     said = []
 
     def act():

@@ -945,7 +945,9 @@ def test_a_step_that_waits_for_the_store_says_so():
     executes = pod(running(), phase="Running")
     found = say([executes], said=f"a word of the image\n{WAITS}")
     is_(found, "waiting", "store", "infrastructure")
-    assert found.summary == "the step waits for the store: The store s3://b does not answer: refused."
+    assert (
+        found.summary == "the step waits for the store: The store s3://b does not answer: refused."
+    )
     assert "--store-endpoint" in found.remedy
     assert "kfnb doctor --on kubernetes" in found.remedy
 
