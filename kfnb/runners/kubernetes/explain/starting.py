@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from kfnb.runners.kubernetes.explain.commands import explain_command
 from kfnb.runners.kubernetes.explain.images import explain_image, explain_pulling
@@ -183,20 +184,21 @@ def _missing(case: Case, pod: Object, words: str) -> Diagnosis | None:
             kind = "Secret" if mounted["kind"] == "secret" else "ConfigMap"
             which, missing = _mounted(pod, mounted["volume"]), mounted["key"]
         secret = kind == "Secret"
+        describe = case.kubectl(f"describe {kind.lower()} {shlex.quote(which)}")
         return Diagnosis(
             "failed",
             Category.SECRET_KEY_MISSING if secret else Category.CONFIG_MAP_MISSING,
             "configuration",
             f"the {kind} {which} has no key {missing}",
             words,
-            f"Its keys are listed by {case.kubectl(f'describe {kind.lower()} {which}')}; correct "
+            f"Its keys are listed by {describe}; correct "
             f"{'secret:' if secret else 'the reference'} of the step, or add the key.",
             permanent=True,
         )
     match = _NO_OBJECT.search(words)
     if match is None:
         return None
-    which = match["name"]
+    which, quoted = match["name"], shlex.quote(match["name"])
     secret = match["kind"].lower() == "secret"
     kind, command = ("Secret", "secret generic") if secret else ("ConfigMap", "configmap")
     return Diagnosis(
@@ -205,7 +207,7 @@ def _missing(case: Case, pod: Object, words: str) -> Diagnosis | None:
         "configuration",
         f"the {kind} {which} does not exist",
         words,
-        f"Make it, {case.kubectl(f'create {command} {which} --from-literal=KEY=VALUE')}, or "
+        f"Make it, {case.kubectl(f'create {command} {quoted} --from-literal=KEY=VALUE')}, or "
         f"correct {'secret: of the step or --store-secret' if secret else 'the reference'}.",
         permanent=True,
     )
