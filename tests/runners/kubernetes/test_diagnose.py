@@ -263,6 +263,25 @@ def test_a_command_that_is_missing():
     assert found.summary == f"the image {IMAGE} has no python"
 
 
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"value": "/nowhere"}, "sets PATH to /nowhere, where no python is"),
+        ({"valueFrom": {"secretKeyRef": {"name": "s"}}}, "sets PATH, where no python is"),
+    ],
+)
+def test_a_path_of_the_step_that_leads_nowhere_is_not_the_image_s_fault(env, said):
+    spec = {"containers": [{"name": "step", "image": IMAGE, "env": [{"name": "PATH", **env}]}]}
+    words = 'exec: "python": executable file not found in $PATH: unknown'
+    for found in (
+        say([failed(128, "StartError", words, spec=spec)]),
+        say([pod(waiting("CreateContainerError", words), spec=spec)]),
+    ):
+        is_(found, "failed", "command-missing", "configuration", permanent=True)
+        assert said in found.summary
+        assert "env:PATH" in found.remedy
+
+
 def test_a_command_that_may_not_be_executed():
     found = start_error('exec: "/run.sh": permission denied: unknown')
     is_(found, "failed", "command-missing", "configuration", permanent=True)

@@ -213,7 +213,7 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
     if code == 0:
         return None
     if ended.get("reason") in _NOT_STARTED:
-        return explain_command(step, message(ended))
+        return explain_command(pod, step, message(ended))
     if ended.get("reason") == "ContainerStatusUnknown":
         return Diagnosis(
             "failed",

@@ -145,7 +145,7 @@ def _answered(events: list[Object], pod: Object) -> bool:
 def _configuration(case: Case, pod: Object, container: Object, state: Object) -> Diagnosis | None:
     reason, words = state.get("reason"), message(state)
     if reason in ("CreateContainerError", "RunContainerError", "PostStartHookError"):
-        return explain_command(container, words)
+        return explain_command(pod, container, words)
     if reason != "CreateContainerConfigError":
         return None
     found = _missing(case, pod, words)
