@@ -9,6 +9,9 @@ import click
 from kfnb.cli.arguments import Duration
 from kfnb.cli.cluster import target_options, with_target
 
+_GOES_ON = "it may be going on"
+_RECENT = "it wrote something within the last day, and is another machine's"
+
 
 @click.command(
     epilog="""\b
@@ -19,7 +22,11 @@ Examples:
   kfnb clean --on kubernetes --older-than 30d
 
 Without --keep and --older-than only values that nothing refers to are removed. Runs that
-go on, and what they need, always stay."""
+go on, and what they need, always stay.
+
+With --on kubernetes, what nobody refers to stays for a day, and so does a run of another machine
+after the last that it wrote: a run that is not known here may be about to refer to a value. While
+any run may be going on, no value goes."""
 )
 @click.option(
     "--keep", type=click.IntRange(min=0), metavar="N", help="Keep the N newest runs in any case."
@@ -62,7 +69,7 @@ def clean(
 def _clean_cluster(
     options: dict[str, Any], *, keep: int | None, older_than: float | None, dry_run: bool
 ) -> int:
-    """Clean a namespace and its store; say what was removed."""
+    """Clean a namespace and its store; say what was removed, and why something stays."""
     from kfnb.runners.kubernetes.cleaning import clean as sweep
     from kfnb.runners.kubernetes.client import connect
     from kfnb.runners.kubernetes.config import target_of
@@ -78,14 +85,23 @@ def _clean_cluster(
     for run in done.runs:
         click.echo(f"{would} run {run} from the store")
     for run in done.live:
-        click.echo(f"left run {run} alone: it may be going on")
+        click.echo(f"left run {run} alone: {_RECENT if run in done.recent else _GOES_ON}")
+    if remote is None:
+        click.echo("no store is said (--store), so that only objects were looked at")
+        return 0
     cached = f", {_count(done.cached, 'cached result')}" if done.cached else ""
     said = f"{_count(done.values, 'value')}{cached} and {_count(len(done.runs), 'run')}"
     click.echo(
         f"{said} {'would be ' if dry_run else ''}removed from the store: {_size(done.bytes)}"
     )
-    if remote is None:
-        click.echo("no store is said (--store), so that only objects were looked at")
+    if done.live:
+        click.echo("values stay: a run that may be going on could be about to refer to them")
+    if done.fresh:
+        stay = "stays" if done.fresh == 1 else "stay"
+        click.echo(
+            f"{_count(done.fresh, 'value')} {stay}: nobody refers to what was written within the "
+            "last day, and a run may be about to"
+        )
     return 0
 
 

@@ -19,6 +19,7 @@ from kfnb.step import failures, files, plan, publishing, skew
 from kfnb.step.control import Control, Stopped, cancelled_by_signals
 from kfnb.step.eventlog import EventLog, TextLog
 from kfnb.step.guard import ALIVE_FD, Guard
+from kfnb.step.installing import install_lines
 from kfnb.step.kernel import Kernel
 from kfnb.step.order import INJECTED, StepOrder, begin_source, outputs_source
 from kfnb.step.reporter import EventReporter, MetricTail, source_index
@@ -182,7 +183,13 @@ class Attempt:
                 return failures.setup_changed(order, changed)
             if problem := result.get("problem"):
                 return failures.values_failed(order, problem)
-        return failures.failed_cell(order, failed)
+        return failures.failed_cell(order, failed, installs=self._installs())
+
+    def _installs(self) -> list[list[str]]:
+        """Return the notebook's ``%pip install`` lines, as far as it can be read."""
+        with contextlib.suppress(OSError, ValueError):
+            return install_lines(Path(self.order.notebook))
+        return []
 
     def _keep_what_was_saved(self, result: Mapping[str, Any]) -> None:
         if self.store is not None:

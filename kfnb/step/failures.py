@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import shlex
 import signal
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,16 +33,25 @@ _DISK = {
     errno.EFBIG: "a file became larger than this process may write (ulimit -f)",
 }
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
+_NO_MODULE = re.compile(r"No module named '?([\w.]+)")
+_NAME = re.compile(r"[\w.-]+")
 _EXIT = "raise an error to stop here, or leave the line out"
 
 
-def failed_cell(order: StepOrder, failure: CellFailure) -> Failure:
-    """Explain an error that a cell raised."""
+def failed_cell(
+    order: StepOrder, failure: CellFailure, *, installs: Sequence[Sequence[str]] = ()
+) -> Failure:
+    """Explain an error that a cell raised.
+
+    ``installs`` are the arguments of the notebook's ``%pip install`` lines.
+    """
     reply = failure.reply
     ename, evalue = str(reply.get("ename", "")), plain_text(str(reply.get("evalue", "")))
     cell = source_index(failure.cell)
     line = source_line(reply)
     kind, remedy = _classified(order, ename, evalue)
+    if ename == "ModuleNotFoundError" and installs:
+        remedy = _not_brought(evalue, installs)
     if ename == "SystemExit":
         what = f"called sys.exit({evalue}), which stops a notebook"
     else:
@@ -293,6 +303,28 @@ def _classified(order: StepOrder, ename: str, evalue: str) -> tuple[FailureClass
         if name and given.name == name[1] and given.absent:
             return "user", f'Step "{given.producer}" ended without binding "{given.name}".'
     return "user", ""
+
+
+def _not_brought(evalue: str, installs: Sequence[Sequence[str]]) -> str:
+    """Say that the notebook's own lines did not bring a module; pip fails and a cell goes on."""
+    match = _NO_MODULE.search(evalue)
+    module = _plain_name(match[1].partition(".")[0]) if match else ""
+    meant = [line for line in installs if module in {_requirement(word) for word in line}]
+    lines = " and ".join(f'"%pip install {_short(shlex.join(line))}"' for line in meant or installs)
+    said = f"The notebook's {lines} did not bring it: see what pip said in the step's log."
+    return said if meant else f"{said} If none of them has it, add one that does to a setup cell."
+
+
+def _requirement(word: str) -> str:
+    """Return what a word of a pip line asks for, a wheel's name too; empty for an option."""
+    match = _NAME.match(word.rpartition("/")[2])
+    name = match[0] if match and not word.startswith("-") else ""
+    return _plain_name(name.partition("-")[0] if name.endswith(".whl") else name)
+
+
+def _plain_name(name: str) -> str:
+    """Return a name as packages and modules have it in common."""
+    return re.sub(r"[-_.]+", "_", name).lower()
 
 
 def _disk_words(ename: str, evalue: str) -> str | None:

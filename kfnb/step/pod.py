@@ -30,7 +30,7 @@ from kfnb.step.ending import AskedToEnd, Ending
 from kfnb.step.fetching import drop_replaced, fetch_code, fetch_values, in_parallel
 from kfnb.step.installing import install, install_lines
 from kfnb.step.order import StepOrder
-from kfnb.step.patience import Patience
+from kfnb.step.patience import WAITS, Patience
 from kfnb.step.shipping import Shipper
 from kfnb.store import Failure, Manifest, Store, failed_key, manifest_key
 from kfnb.store.manifest import FailureClass
@@ -56,7 +56,7 @@ def main() -> int:
             raise UsageError(
                 "KFNB_STORE and KFNB_ORDER say which step to execute; they are not set."
             )
-        patience = Patience(float(os.environ.get("KFNB_POD_PATIENCE") or PATIENCE))
+        patience = Patience(float(os.environ.get("KFNB_POD_PATIENCE") or PATIENCE), say=say_waiting)
         ending = Ending(patience)
         root = pod_root()
         os.environ.update(make_home(root))
@@ -279,6 +279,11 @@ class Pod:
         line = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
         with contextlib.suppress(InfrastructureError):  # manifest or record are what counts
             self._shipper.tell(line.encode("utf-8", "replace"), patiently or self._patiently)
+
+
+def say_waiting(reason: str) -> None:
+    """Print in one line what of the store is waited for."""
+    print(WAITS + " ".join(reason.split()), file=sys.stderr, flush=True)
 
 
 def take(store: MirroredStore, name: str) -> None:

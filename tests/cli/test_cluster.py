@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from kfnb.cli.again import run_again
 from kfnb.cli.cluster import target_flags, target_options, with_target
 
 KUBERNETES = ("--on", "kubernetes", "--image", "i:1", "--store", "s3://bucket/x")
+ON_A_STORE = ("--on", "kubernetes", "--store", "s3://bucket/x")
 
 
 @pytest.fixture
@@ -175,3 +177,45 @@ def test_a_run_keeps_what_the_call_said_and_not_what_the_notebook_says(notebook:
         *("--store", "s3://bucket/x", "--label", "team=a"),
     ]
     assert "said" not in RunView(create(kfnb_.read(notebook), {})).about
+
+
+@pytest.fixture
+def cleaned(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What cleaning comes to, where it is not done; a test adds to it."""
+    from kfnb.runners.kubernetes import cleaning, client, reach
+
+    said: dict[str, Any] = {"objects": (), "runs": (), "cached": 0, "values": 0, "bytes": 0}
+    said["live"] = ()
+    monkeypatch.setattr(client, "connect", lambda **_: None)
+    monkeypatch.setattr(reach, "store_of", lambda _: SimpleNamespace(remote="a store"))
+    monkeypatch.setattr(cleaning, "clean", lambda *_, **__: cleaning.Cleaned(**said))
+    return said
+
+
+def test_what_stays_when_a_cluster_is_cleaned_is_said_with_the_reason(
+    kfnb: Any, notebook: Path, cleaned: dict[str, Any]
+):
+    cleaned.update(live=("r1", "r2"), recent=("r2",))
+    done = kfnb("clean", *ON_A_STORE)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "left run r1 alone: it may be going on",
+        "left run r2 alone: it wrote something within the last day, and is another machine's",
+        "0 values and 0 runs removed from the store: 0 B",
+        "values stay: a run that may be going on could be about to refer to them",
+    ]
+    cleaned.update(live=(), recent=(), fresh=2)
+    assert "2 values stay: nobody refers to" in kfnb("clean", *ON_A_STORE).stdout
+    assert "stays for a day" in " ".join(kfnb("clean", "--help").stdout.split())
+
+
+@pytest.mark.parametrize("how", [("--dry-run",), ()])
+def test_without_a_store_nothing_is_said_of_one(
+    kfnb: Any, notebook: Path, cleaned: dict[str, Any], how: tuple[str, ...]
+):
+    cleaned.update(objects=("r1",))
+    would = "would remove" if how else "removed"
+    assert kfnb("clean", "--on", "kubernetes", *how).stdout.splitlines() == [
+        f"{would} the objects of run r1",
+        "no store is said (--store), so that only objects were looked at",
+    ]

@@ -123,6 +123,27 @@ def test_a_store_that_is_away_is_asked_again_one_that_refuses_is_not():
         Patience(0)(act)
 
 
+def test_who_waits_for_a_store_says_why_once_and_what_else_holds_it_up_later(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("kfnb.step.patience.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr(
+        "kfnb.step.patience.time.sleep", lambda s: clock.__setitem__(0, clock[0] + s)
+    )
+    said = []
+
+    def act():
+        if clock[0] > 100:
+            return "here"
+        raise InfrastructureError("away" if clock[0] < 30 else "full")
+
+    assert Patience(300, say=lambda why: said.append((why, clock[0])))(act) == "here"
+    (first, at), (second, then), *again = said
+    assert (first, at, second) == ("away", 0, "full")
+    assert 30 <= then < 40
+    assert [why for why, _ in again] == ["full"]
+    assert again[0][1] - then >= 60
+
+
 def test_who_is_asked_to_end_has_no_patience_any_more():
     patience = Patience(3600)
     threading.Timer(0.3, lambda: patience.end_by(time.monotonic())).start()

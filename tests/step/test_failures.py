@@ -39,6 +39,24 @@ def failed(ename: str, evalue: str, *traceback: str) -> failures.Failure:
 
 
 @pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            [["-q", "rich"], ["tabulate==0.9.0"]],
+            'The notebook\'s "%pip install tabulate==0.9.0" did not bring it: see what pip said',
+        ),
+        ([["./wheels/Tabulate-1-py3-none-any.whl"]], 'any.whl" did not bring it: see what pip'),
+        ([["rich"], ["attrs"]], '"%pip install rich" and "%pip install attrs" did not bring it'),
+    ],
+)
+def test_a_module_that_pip_did_not_bring_is_told_as_such(lines: Any, said: str) -> None:
+    reply = {"ename": "ModuleNotFoundError", "evalue": "No module named 'tabulate.core'"}
+    failure = failures.failed_cell(ORDER, CellFailure(CELL, reply), installs=lines)
+    assert said in failure.remedy
+    assert ("add one" in failure.remedy) == (lines[0] == ["rich"])
+
+
+@pytest.mark.parametrize(
     ("traceback", "line"),
     [
         ("\x1b[36mCell\x1b[39m In[3], line 12\n---> 12 f()\n\nFile lib.py:99, in g()", 12),

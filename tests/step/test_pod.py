@@ -208,6 +208,14 @@ def test_what_the_notebook_installs_is_there_before_its_kernel(bench: Bench) -> 
     assert "already installed" in text_of(pod.stored())
 
 
+def test_what_the_notebook_could_not_install_is_told_so(bench: Bench) -> None:
+    source = "%pip install --no-index kfnb-no-such-parcel==1\nimport kfnb_no_such_parcel"
+    pod = Pod(bench, bench.prepare("one", source)).ended(1)
+    wanted = '"%pip install --no-index kfnb-no-such-parcel==1" did not bring it'
+    assert wanted in pod.failure.remedy
+    assert "No matching distribution" in text_of(pod.stored())
+
+
 def test_an_order_that_is_not_there_is_said(bench: Bench) -> None:
     path = bench.prepare("gone", "1")
     pod = Pod(bench, path, KFNB_ORDER="runs/none/order.json")
@@ -215,6 +223,19 @@ def test_an_order_that_is_not_there_is_said(bench: Bench) -> None:
     assert pod.process.returncode == 2
     assert b"runs/none/order.json is not in" in err
     assert b"Traceback" not in err
+
+
+def test_a_store_that_does_not_answer_is_waited_for_aloud(bench: Bench) -> None:
+    path = bench.prepare("late", "pass")
+    unreadable = bench.root / "remote/manifests/run-1/late.json"
+    unreadable.mkdir(parents=True)
+    pod = Pod(bench, path, KFNB_POD_PATIENCE="30")
+    assert pod.process.stderr is not None
+    line = pod.process.stderr.readline().decode()
+    assert line.startswith("kfnb: waiting for the store: ")
+    unreadable.rmdir()
+    pod.ended()
+    assert pod.manifest is not None
 
 
 def test_programs_write_below_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,8 @@ class Cleaned:
     """What was removed, or would be: runs' objects, runs' records, values, bytes; what stayed.
 
     ``values`` counts bundles of code among them, ``cached`` results that no later run will find.
+    ``recent`` are those of ``live`` that are so only because another machine's run wrote something
+    not long ago; ``fresh`` counts what nobody refers to and is too young to go.
     """
 
     objects: tuple[str, ...]
@@ -47,6 +49,8 @@ class Cleaned:
     values: int
     bytes: int
     live: tuple[str, ...]
+    recent: tuple[str, ...] = ()
+    fresh: int = 0
 
 
 @dataclass(slots=True)
@@ -111,13 +115,16 @@ def clean(
         ]
     cached: list[str] = []
     values: list[str] = []
+    fresh: set[str] = set()
     if remote is not None and not live:
         if older_than is not None:
             entries = (key for key in kept if key.startswith("cache/entries/"))
             cached = sorted(key for key in entries if now - kept[key].written > older_than)
         needed = {key: about for key, about in kept.items() if key not in set(cached)}
         staying = [name for name in runs if name not in gone]
-        values = _unused(remote, needed, staying, now=now, young=young)
+        unused = _unused(remote, needed, staying)
+        fresh = {key for key in unused if now - kept[key].written < young}
+        values = [key for key in unused if key not in fresh]
     if not dry_run:
         for _, owner in objects:
             assert owner is not None
@@ -139,6 +146,8 @@ def clean(
         len(values),
         sum(kept[key].size for key in removed),
         tuple(sorted(live)),
+        tuple(sorted(name for name in live if not runs[name].active and not _is_here(name))),
+        len(fresh),
     )
 
 
@@ -187,9 +196,12 @@ def _is_live(name: str, run: _Run, *, now: float, young: float) -> bool:
     return now - run.written < young
 
 
-def _unused(
-    remote: Remote, kept: Mapping[str, Kept], staying: Iterable[str], *, now: float, young: float
-) -> list[str]:
+def _is_here(name: str) -> bool:
+    """Whether this machine has the run, so that it knows how the run's driver is."""
+    return RunFolder(runs_folder() / name).run.is_file()
+
+
+def _unused(remote: Remote, kept: Mapping[str, Kept], staying: Iterable[str]) -> list[str]:
     """Find the values and bundles that no record of a run that stays, nor the cache, refers to."""
     stays = set(staying)
     used: set[str] = set()
@@ -202,10 +214,8 @@ def _unused(
             used |= _failed(remote, key)
     return sorted(
         key
-        for key, about in kept.items()
-        if key.startswith(("blobs/", "code/"))
-        and key.rpartition("/")[2] not in used
-        and now - about.written >= young
+        for key in kept
+        if key.startswith(("blobs/", "code/")) and key.rpartition("/")[2] not in used
     )
 
 

@@ -73,7 +73,7 @@ def _namespace(cluster: Cluster) -> Finding:
         )
     level = (found["metadata"].get("labels") or {}).get(_LEVEL)
     said = f'enforces the Pod Security Standard "{level}"' if level else "enforces no Pod Security"
-    return Finding("namespace", "ok", f"Namespace {space} {said}; steps satisfy the restricted.")
+    return Finding("namespace", "ok", f'Namespace {space} {said}; steps satisfy "restricted".')
 
 
 def _rights(
@@ -118,7 +118,7 @@ def _rights(
 
 
 def _as(space: str, account: str) -> str:
-    return f" --as=system:serviceaccount:{shlex.quote(space)}:{account}" if account else ""
+    return f" --as={shlex.quote(f'system:serviceaccount:{space}:{account}')}" if account else ""
 
 
 def _driver(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]:
@@ -148,7 +148,7 @@ def _driver(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]
             f"from this machine and pause while it sleeps. kfnb doctor {target.where} --fix makes "
             "it, or an admin:",
             (
-                f"kubectl create serviceaccount {account} -n {shlex.quote(space)}",
+                f"kubectl create serviceaccount {shlex.quote(account)} -n {shlex.quote(space)}",
                 *(
                     line
                     for right in needed

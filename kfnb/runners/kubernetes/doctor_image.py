@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -13,6 +14,8 @@ from kfnb.runners.kubernetes.config import Target
 from kfnb.runners.kubernetes.doctor_finding import Finding
 from kfnb.runners.kubernetes.probe import Probed, probe
 
+_AGAIN = re.compile(r"It is (?:tried again|started anew)[;.]\s*")
+"""What is true of a run; a doctor looks once."""
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
@@ -39,7 +42,8 @@ def image_findings(
 
 def _of_image(image: str, found: Probed, target: Target) -> Iterator[Finding]:
     if found.trouble:
-        said = f"{found.trouble.rstrip('.')}. {found.remedy}".strip()
+        remedy = _AGAIN.sub("", found.remedy, count=1)
+        said = f"{found.trouble.rstrip('.')}. {remedy[:1].upper()}{remedy[1:]}".strip()
         yield Finding("image", "missing", said)
         return
     if found.missing:

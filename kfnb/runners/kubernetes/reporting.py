@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from kfnb.errors import InfrastructureError
 from kfnb.home import AttemptFolder
-from kfnb.runners.kubernetes.logs import Gap, PodLog, Raw, Report
+from kfnb.runners.kubernetes.logs import RECORD, Gap, PodLog, Raw, Report
 from kfnb.runners.kubernetes.merge import Merger
 from kfnb.runners.kubernetes.reads import Reads, RealClock
 from kfnb.store.remote.base import Remote
@@ -20,6 +20,8 @@ EVERY = 2.0
 """Seconds between two looks into the store, where something is missing live."""
 
 _KEPT_TEXT = 64 << 10
+_REPORTED = RECORD + b"\n"
+"""Stands for reports among what containers printed besides: what is said before is over."""
 
 
 class Reporting:
@@ -61,7 +63,10 @@ class Reporting:
 
     @property
     def said(self) -> str:
-        """The end of what the containers printed that is no report: why Python did not start."""
+        """The end of what the containers printed that is no report: why Python did not start.
+
+        Where reports came a line stands that holds a separator and nothing else.
+        """
         return self._raw.decode("utf-8", "replace")
 
     def follow(self, pod: str, uid: str) -> None:
@@ -73,20 +78,27 @@ class Reporting:
             target=self._read, args=(uid, log), name=f"kfnb-log-{pod}", daemon=True
         )
         self._followed[uid] = thread
+        self._mark()  # what another pod said says nothing of this one
         thread.start()
 
     def over(self, uid: str) -> None:
         """Note that a pod executes no more."""
         self._ended.add(uid)
 
-    def take(self) -> None:
+    def take(self) -> bool:
         """Lay down what came in; look into the store where something is missing for a while.
+
+        Returns
+        -------
+        bool
+            Whether :attr:`said` is another than it was.
 
         Raises
         ------
         InfrastructureError
             If the disk refuses.
         """
+        before = self._raw
         with contextlib.suppress(queue.Empty):
             while True:
                 self._lay(*self._pieces.get_nowait())
@@ -94,6 +106,7 @@ class Reporting:
             self._look_at = time.monotonic() + EVERY
             with contextlib.suppress(InfrastructureError):  # the next look may succeed
                 self.look()
+        return self._raw is not before
 
     def look(self) -> None:
         """Read the batches that are in the store and not yet known.
@@ -110,6 +123,7 @@ class Reporting:
                     with contextlib.suppress(ValueError):
                         if line:
                             self._merger.take(pod, json.loads(line))
+                self._mark()
                 self._batches.add(key)
 
     def finish(self, patience: float = 5.0) -> None:
@@ -148,9 +162,16 @@ class Reporting:
     def _lay(self, uid: str, piece: Report | Raw | Gap) -> None:
         if isinstance(piece, Report):
             self._merger.take(uid, piece.line)
+            self._mark()
             if piece.line.get("type") == "Result":
                 self._whole.add(uid)
         elif isinstance(piece, Raw):
             self._raw = (self._raw + piece.data)[-_KEPT_TEXT:]
         else:
             self._behind = True
+
+    def _mark(self) -> None:
+        """Note that what was said until now is not the last that is heard."""
+        if self._raw and not self._raw.endswith(_REPORTED):
+            line = b"" if self._raw.endswith(b"\n") else b"\n"
+            self._raw += line + _REPORTED

@@ -161,9 +161,10 @@ class KubernetesRunner:
         if again:
             self._look_at = now + LOOK
         for attempt in list(self._attempts.values()):
-            attempt.reporting.take()
+            # A step that waits in its container changes nothing that the cluster would tell.
+            said = attempt.reporting.take()
             waits = attempt.job in unsettled or attempt.stopped or attempt.unfinished
-            if attempt.job in news or (again and waits):
+            if said or attempt.job in news or (again and waits):
                 self._look(attempt)
         ended, self._ended = self._ended, []
         return ended

@@ -75,6 +75,7 @@ def test_values_that_a_record_refers_to_stay_and_so_do_young_ones(remote):
     space = Namespace(ConfigMap=[owner("r1")])
     done = clean(space, remote, dry_run=True)
     assert (done.objects, done.values, done.bytes) == (("r1",), 1, 6)
+    assert done.fresh == 1
     assert not space.deleted
     clean(space, remote)
     assert space.deleted == [("ConfigMap", "kfnb-r1", "r1")]
@@ -120,6 +121,7 @@ def test_a_run_of_another_machine_that_may_go_on_stays_with_all_values(remote, s
     )
     done = clean(space, remote, keep=0)
     assert done.live == ("r1",)
+    assert done.recent == (() if sign == "job" else ("r1",))
     assert (done.objects, done.runs, done.values) == ((), (), 0)
     assert not space.deleted
     assert left(remote) == {b"on its way"}

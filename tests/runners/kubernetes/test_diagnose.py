@@ -263,6 +263,25 @@ def test_a_command_that_is_missing():
     assert found.summary == f"the image {IMAGE} has no python"
 
 
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"value": "/nowhere"}, "sets PATH to /nowhere, where no python is"),
+        ({"valueFrom": {"secretKeyRef": {"name": "s"}}}, "sets PATH, where no python is"),
+    ],
+)
+def test_a_path_of_the_step_that_leads_nowhere_is_not_the_image_s_fault(env, said):
+    spec = {"containers": [{"name": "step", "image": IMAGE, "env": [{"name": "PATH", **env}]}]}
+    words = 'exec: "python": executable file not found in $PATH: unknown'
+    for found in (
+        say([failed(128, "StartError", words, spec=spec)]),
+        say([pod(waiting("CreateContainerError", words), spec=spec)]),
+    ):
+        is_(found, "failed", "command-missing", "configuration", permanent=True)
+        assert said in found.summary
+        assert "env:PATH" in found.remedy
+
+
 def test_a_command_that_may_not_be_executed():
     found = start_error('exec: "/run.sh": permission denied: unknown')
     is_(found, "failed", "command-missing", "configuration", permanent=True)
@@ -936,3 +955,28 @@ def test_what_a_real_cluster_said(path):
     }
     assert told == record["expected"]
     assert found.failure_class in get_args(FailureClass)
+
+
+WAITS = "kfnb: waiting for the store: The store s3://b does not answer: refused.\n"
+
+
+def test_a_step_that_waits_for_the_store_says_so():
+    executes = pod(running(), phase="Running")
+    found = say([executes], said=f"a word of the image\n{WAITS}")
+    is_(found, "waiting", "store", "infrastructure")
+    assert (
+        found.summary == "the step waits for the store: The store s3://b does not answer: refused."
+    )
+    assert "--store-endpoint" in found.remedy
+    assert "kfnb doctor --on kubernetes" in found.remedy
+
+
+@pytest.mark.parametrize("after", ["\x1e\n", "kfnb: another word\n"])
+def test_a_step_that_waited_for_the_store_and_goes_on_does_not_wait(after):
+    assert say([pod(running(), phase="Running")], said=WAITS + after) is None
+
+
+def test_a_step_that_waited_in_vain_ends_by_what_it_said_last():
+    found = say([failed(4, message=f"{WAITS}kfnb: The store s3://b is gone.\n")])
+    is_(found, "failed", "store", "infrastructure")
+    assert found.summary == "The store s3://b is gone."

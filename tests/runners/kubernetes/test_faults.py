@@ -451,6 +451,28 @@ def test_a_cluster_that_is_away_when_a_run_is_stopped_is_asked_until_it_is_back(
         assert not made.server.objects("jobs")
 
 
+def test_a_step_that_waits_for_its_store_is_told_while_it_waits(tmp_path: Path) -> None:
+    """Nothing of its pod changes meanwhile."""
+
+    def waits(node: Node, job: dict[str, Any]) -> None:
+        node.pod(job, "Running", RUNNING)
+        words = "kfnb: waiting for the store: The store s3://b does not answer."
+        node.api.logs[pod_name(job)] = f"{now()[:-1]}.000000001Z {words}\n".encode()
+        threading.Thread(target=goes_on, args=(node, job)).start()
+
+    def goes_on(node: Node, job: dict[str, Any]) -> None:
+        with contextlib.suppress(AssertionError):
+            until(lambda: events(made.run, "Warning"), "what is said of it", 15)
+        node.execute(job)
+
+    with world(tmp_path, ONE, acts={"a": waits}) as made:
+        assert made.drive() == "succeeded"
+        [warning] = events(made.run, "Warning")
+        assert warning.data["code"] == "KFNB-W710"
+        assert "waits for the store: The store s3://b does not answer" in warning.data["message"]
+        assert "--store-endpoint" in warning.data["remedy"]
+
+
 def test_what_came_live_is_not_asked_for_again(tmp_path: Path) -> None:
     def ends(node: Node, job: dict[str, Any]) -> None:
         node.publish(job)

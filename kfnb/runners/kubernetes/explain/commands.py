@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
-from kfnb.runners.kubernetes.explain.reading import Object
+from kfnb.runners.kubernetes.explain.reading import Object, pod_spec
 
 _EXECUTABLE = re.compile(r'exec: "(?P<what>[^"]+)"|exec (?P<path>/\S+):')
 _PASSING = re.compile(
@@ -13,8 +13,8 @@ _PASSING = re.compile(
 )
 
 
-def explain_command(container: Object, words: str) -> Diagnosis:
-    """Say why the runtime did not start a container, in ``words`` of it."""
+def explain_command(pod: Object, container: Object, words: str) -> Diagnosis:
+    """Say why the runtime did not start a container of a pod, in ``words`` of it."""
     image = str(container.get("image") or "")
     match = _EXECUTABLE.search(words)
     what = (match["what"] or match["path"]) if match else "its command"
@@ -32,6 +32,15 @@ def explain_command(container: Object, words: str) -> Diagnosis:
             words,
             "Only /kfnb and mounted volumes can be written; mount what it needs there, or set "
             "readOnlyRootFilesystem in the target's security_context.",
+        )
+    path = _path(pod, container)
+    if path is not None and "executable file not found" in words and "/" not in what:
+        return _permanent(
+            Category.COMMAND_MISSING,
+            f"the step's environment sets PATH{path}, where no {what} is",
+            words,
+            "Take env:PATH (or the secret: that stands for it) off the step, or have it name the "
+            f"folders of the image {image} too.",
         )
     if "executable file not found" in words or "no such file or directory" in words:
         return _permanent(
@@ -64,6 +73,17 @@ def explain_command(container: Object, words: str) -> Diagnosis:
         words,
         "It is tried again." if passing else "",
     )
+
+
+def _path(pod: Object, container: Object) -> str | None:
+    """Say to what the pod sets a container's ``PATH``; None if it leaves the image's."""
+    spec = pod_spec(pod)
+    for found in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        if found.get("name") == container.get("name"):
+            for one in reversed(found.get("env") or ()):  # the last of a name holds
+                if one.get("name") == "PATH":
+                    return f" to {one['value']}" if "value" in one else ""
+    return None
 
 
 def _permanent(category: Category, summary: str, words: str, remedy: str) -> Diagnosis:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from kfnb.engine.quantities import quantity
 from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
@@ -75,8 +76,8 @@ def _account(case: Case, failures: list[Object], words: str) -> Diagnosis | None
         "configuration",
         f"the service account {account} does not exist",
         words,
-        f"Make it, {case.kubectl('create serviceaccount ' + account)}, or name another one "
-        "with --service-account.",
+        f"Make it, {case.kubectl('create serviceaccount ' + shlex.quote(account))}, or name "
+        "another one with --service-account.",
         permanent=True,
     )
 
@@ -106,7 +107,7 @@ def _quota(words: str, case: Case) -> Diagnosis | None:
         "in use"
         for kind in shown
     )
-    look = case.kubectl(f"describe quota {match['quota']}")
+    look = case.kubectl(f"describe quota {shlex.quote(match['quota'])}")
     if never:
         return Diagnosis(
             "failed",

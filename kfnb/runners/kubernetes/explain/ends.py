@@ -24,6 +24,7 @@ from kfnb.runners.kubernetes.explain.reading import (
     step_status,
     terminated,
 )
+from kfnb.step.patience import WAITS
 from kfnb.store.manifest import FailureClass
 
 ASKED_TO_END = 3
@@ -40,7 +41,8 @@ _EVENT = "\x1e"
 _NEVER = 2
 _COULD_NOT_BEGIN: dict[int, FailureClass] = {_NEVER: "configuration", 4: "infrastructure"}
 """Exit codes of :mod:`kfnb.step.pod`, where it could leave no record of why."""
-_KFNB = re.compile(r"^kfnb: (?P<said>.+)", re.MULTILINE)
+_KFNB = re.compile(rf"^(?!{WAITS})kfnb: (?P<said>.+)", re.MULTILINE)
+"""Why it could not begin; that it waited before is no reason."""
 
 
 def explain_job_end(job: Object) -> Diagnosis | None:
@@ -211,7 +213,7 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
     if code == 0:
         return None
     if ended.get("reason") in _NOT_STARTED:
-        return explain_command(step, message(ended))
+        return explain_command(pod, step, message(ended))
     if ended.get("reason") == "ContainerStatusUnknown":
         return Diagnosis(
             "failed",

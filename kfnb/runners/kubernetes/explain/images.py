@@ -159,7 +159,7 @@ def _denied(case: Case, pod: Object, image: str) -> tuple[str, str]:
     refused = f"the registry does not give the image {image}"
     server = shlex.quote(image.split("/", maxsplit=1)[0])
     create = case.kubectl(
-        f"create secret docker-registry {secrets[0] if secrets else 'NAME'} "
+        f"create secret docker-registry {shlex.quote(secrets[0]) if secrets else 'NAME'} "
         f"--docker-server={server} --docker-username=USER --docker-password=PASSWORD"
     )
     if absent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -25,6 +26,7 @@ class Case:
         UIDs of objects that do not exist any more; what is known of them is their last state.
     said
         What the container printed that is no event: the words of a Python that crashed early.
+        Where events came a line with a separator may stand for them.
     now
         Seconds since the epoch, by the cluster's clock.
     """
@@ -45,7 +47,7 @@ class Case:
 
     def kubectl(self, command: str) -> str:
         """Give a ``kubectl`` command for the attempt's namespace."""
-        return f"`kubectl -n {self.namespace} {command}`"
+        return f"`kubectl -n {shlex.quote(self.namespace)} {command}`"
 
     def about(self, thing: Object, *reasons: str) -> list[Object]:
         """List the events about an object, the newest last."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 
 from kfnb.runners.kubernetes.explain.commands import explain_command
 from kfnb.runners.kubernetes.explain.images import explain_image, explain_pulling
@@ -25,6 +26,7 @@ from kfnb.runners.kubernetes.explain.reading import (
     terminated,
     waiting,
 )
+from kfnb.step.patience import WAITS
 
 _NO_OBJECT = re.compile(r'(?P<kind>secret|configmap) "(?P<name>[^"]+)" not found', re.IGNORECASE)
 _NO_KEY = re.compile(
@@ -82,7 +84,23 @@ def explain_running(case: Case, pod: Object) -> Diagnosis | None:
             message(unhealthy[-1]) if unhealthy else message(ready),
             f"The step goes on; see {case.kubectl('describe pod ' + name(pod))}.",
         )
-    return None
+    return _waits_for_the_store(case)
+
+
+def _waits_for_the_store(case: Case) -> Diagnosis | None:
+    """Say that the step's container waits for the store, if that is the last it said."""
+    last = case.said.rstrip("\r\n").rpartition("\n")[2]  # not strip(): see message()
+    if not last.startswith(WAITS):
+        return None
+    return Diagnosis(
+        "waiting",
+        Category.STORE,
+        "infrastructure",
+        f"the step waits for the store: {last.removeprefix(WAITS)}",
+        "",
+        "See whether pods reach it: --store-endpoint is its address for pods; `kfnb doctor --on "
+        "kubernetes` looks.",
+    )
 
 
 def explain_silent_node(case: Case, pod: Object) -> Diagnosis | None:
@@ -127,7 +145,7 @@ def _answered(events: list[Object], pod: Object) -> bool:
 def _configuration(case: Case, pod: Object, container: Object, state: Object) -> Diagnosis | None:
     reason, words = state.get("reason"), message(state)
     if reason in ("CreateContainerError", "RunContainerError", "PostStartHookError"):
-        return explain_command(container, words)
+        return explain_command(pod, container, words)
     if reason != "CreateContainerConfigError":
         return None
     found = _missing(case, pod, words)
@@ -166,20 +184,21 @@ def _missing(case: Case, pod: Object, words: str) -> Diagnosis | None:
             kind = "Secret" if mounted["kind"] == "secret" else "ConfigMap"
             which, missing = _mounted(pod, mounted["volume"]), mounted["key"]
         secret = kind == "Secret"
+        describe = case.kubectl(f"describe {kind.lower()} {shlex.quote(which)}")
         return Diagnosis(
             "failed",
             Category.SECRET_KEY_MISSING if secret else Category.CONFIG_MAP_MISSING,
             "configuration",
             f"the {kind} {which} has no key {missing}",
             words,
-            f"Its keys are listed by {case.kubectl(f'describe {kind.lower()} {which}')}; correct "
+            f"Its keys are listed by {describe}; correct "
             f"{'secret:' if secret else 'the reference'} of the step, or add the key.",
             permanent=True,
         )
     match = _NO_OBJECT.search(words)
     if match is None:
         return None
-    which = match["name"]
+    which, quoted = match["name"], shlex.quote(match["name"])
     secret = match["kind"].lower() == "secret"
     kind, command = ("Secret", "secret generic") if secret else ("ConfigMap", "configmap")
     return Diagnosis(
@@ -188,7 +207,7 @@ def _missing(case: Case, pod: Object, words: str) -> Diagnosis | None:
         "configuration",
         f"the {kind} {which} does not exist",
         words,
-        f"Make it, {case.kubectl(f'create {command} {which} --from-literal=KEY=VALUE')}, or "
+        f"Make it, {case.kubectl(f'create {command} {quoted} --from-literal=KEY=VALUE')}, or "
         f"correct {'secret: of the step or --store-secret' if secret else 'the reference'}.",
         permanent=True,
     )
