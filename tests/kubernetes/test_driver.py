@@ -219,10 +219,10 @@ def test_logs_of_a_run_that_is_driven_there_are_followed_whole(driven):
     source = (
         "import time\nfor n in range(8):\n    print('line', n, flush=True)\n    time.sleep(0.4)"
     )
-    start(driven, driven.notebook(("step:one", source), ("step:two", "print('end')")))
+    start(driven, driven.notebook(("step:one", source), ("step:two", "print('end', n)")))
     said = driven.kfnb("logs", "latest", "-f")
     lines = [f"one | line {n}" for n in range(8)]
-    assert said.splitlines() == [*lines, "two | end"]
+    assert said.splitlines() == [*lines, "two | end 7"]
 
 
 def test_what_a_driver_there_can_never_do_is_said_and_not_tried_again(driven):

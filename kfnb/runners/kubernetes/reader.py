@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -137,7 +138,7 @@ class Reader:
             if way is None:
                 raise InfrastructureError(
                     f"The pod that reads the store {self._target.store} does not answer. "
-                    f"See why: kubectl logs job/{name} -n {self._cluster.namespace}."
+                    f"See why: kubectl logs job/{name} -n {shlex.quote(self._cluster.namespace)}."
                 )
         except BaseException:
             with contextlib.suppress(InfrastructureError):
