@@ -101,7 +101,7 @@ def test_a_claim_that_only_one_pod_may_use_is_refused(desk):
     }
     body = {"metadata": {"name": "work"}, "spec": spec}
     desk.cluster.core().create_namespaced_persistent_volume_claim(desk.namespace, body)
-    said = on_a_claim(desk).run(pipeline(desk), code=4)
+    said = on_a_claim(desk).run(pipeline(desk), code=2)
     assert "ReadWriteOncePod" in said
     assert "ReadWriteMany" in said
 

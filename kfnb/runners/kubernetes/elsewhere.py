@@ -117,22 +117,19 @@ def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
     UsageError, InfrastructureError
         If the cluster or the store cannot be asked.
     """
-    target = Target.from_plain(about.get(TARGET) or {})
+    store = store_of(Target.from_plain(about.get(TARGET) or {}))
+    # First, so that whoever asked sees how things are now, and not when somebody follows them.
+    grew = fetch(run, store.remote)
     if driver_state(run) == "ended":
-        store = store_of(target)
-        if not fetch(run, store.remote):
-            return
-        if driver_state(run) == "ended":
+        if grew:
             _copy(run, store)
-            return
+        return
     if has_driver(run.id, about):
         start_driver(run)
         until = time.monotonic() + _PATIENCE
         while not is_driven(run) and time.monotonic() < until:
             time.sleep(0.05)
         return
-    store = store_of(target)
-    fetch(run, store.remote)
     _copy(run, store)
 
 
