@@ -98,6 +98,15 @@ def test_a_lost_driver_is_told(kfnb: Call, monkeypatch: pytest.MonkeyPatch) -> N
     assert "lost" in kfnb("runs").stdout
 
 
+def test_what_holds_a_step_up_stands_in_its_status_until_it_goes_on(kfnb: Call) -> None:
+    run = made_run()
+    said = {"code": "KFNB-W710", "message": "The image i:1 cannot be pulled", "remedy": ""}
+    write(run, *scripted.LOADED, *scripted.TRAINING[:2], ("Warning", "train", said, 1))
+    assert "The image i:1 cannot be pulled" in kfnb("status", run.id).stdout
+    write(run, scripted.TRAINING[2])
+    assert "cannot be pulled" not in kfnb("status", run.id).stdout
+
+
 def test_logs_of_one_step_are_as_it_printed(kfnb: Call) -> None:
     run = made_run()
     write(run, *scripted.FAILED)
