@@ -93,6 +93,18 @@ def an_hour_passes(desk):
     leases.replace_namespaced_lease(lease.metadata.name, desk.namespace, lease)
 
 
+def followed_when_its_driver_died(desk, folder):
+    """Another machine that follows a run of this one, whose driver is killed and forgotten."""
+    start(desk, desk.notebook(*WORK), "--driver", "here")
+    until_begun(desk, "second")
+    other = another_machine(desk, folder)
+    assert other.status()["driver"] == "alive"
+    _, pid = driver_here(desk)
+    os.kill(pid, signal.SIGKILL)
+    an_hour_passes(desk)
+    return other
+
+
 def once(desk):
     """Every step executed once."""
     found = desk.status()
@@ -161,13 +173,7 @@ def test_another_machine_follows_and_stops_a_run_that_this_one_drives(desk, tmp_
 
 
 def test_another_machine_goes_on_when_this_one_is_not_heard_of_any_more(desk, tmp_path):
-    start(desk, desk.notebook(*WORK), "--driver", "here")
-    until_begun(desk, "second")
-    other = another_machine(desk, tmp_path / "other")
-    assert other.status()["driver"] == "alive"
-    _, pid = driver_here(desk)
-    os.kill(pid, signal.SIGKILL)
-    an_hour_passes(desk)
+    other = followed_when_its_driver_died(desk, tmp_path / "other")
     until(lambda: other.status()["driver"].startswith("lost since"), "it to count as lost", 60)
     other.kfnb("resume", "latest")
     assert other.status()["status"] == "succeeded"
@@ -177,13 +183,7 @@ def test_another_machine_goes_on_when_this_one_is_not_heard_of_any_more(desk, tm
 
 
 def test_a_stop_from_elsewhere_of_a_run_whose_driver_was_killed_is_seen_to_there(desk, tmp_path):
-    start(desk, desk.notebook(*WORK), "--driver", "here")
-    until_begun(desk, "second")
-    other = another_machine(desk, tmp_path / "other")
-    assert other.status()["driver"] == "alive"
-    _, pid = driver_here(desk)
-    os.kill(pid, signal.SIGKILL)
-    an_hour_passes(desk)
+    other = followed_when_its_driver_died(desk, tmp_path / "other")
     other.kfnb("stop", "latest")
     assert other.status()["status"] == "cancelled"
     until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
@@ -205,6 +205,7 @@ def test_what_ended_here_and_goes_on_elsewhere_is_followed(desk, tmp_path):
 def test_a_driver_that_may_nothing_says_why_and_its_run_can_be_stopped(desk):
     account = {"metadata": {"name": "kfnb-driver"}}
     desk.cluster.core().create_namespaced_service_account(desk.namespace, account)
+    assert "kfnb-driver may not create" in desk.kfnb("doctor", *desk.options, code=4)
     said = desk.run(desk.notebook(*WORK), code=4)
     assert "gave up" in said
     assert "may not create ConfigMaps" in said

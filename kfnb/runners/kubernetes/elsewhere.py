@@ -34,6 +34,13 @@ from kfnb.runners.launch import driver_state, has_succeeded, is_driven, start_dr
 from kfnb.store import disk
 from kfnb.store.mirrored import MirroredStore
 
+NEWEST = 50
+"""How many of a store's runs are brought here."""
+
+_PATIENCE = 10.0
+_OWN = ("context", "namespace", "store_client_endpoint")
+"""What differs from machine to machine."""
+
 
 def drive(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
     """Drive the run from here, or follow whoever does so elsewhere; its status at its end.
@@ -61,14 +68,6 @@ def drive(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
         with following(run):
             return accompany(run, pipeline, about, away=False)
-
-
-NEWEST = 50
-"""How many of a store's runs are brought here."""
-
-_PATIENCE = 10.0
-_OWN = ("context", "namespace", "store_client_endpoint")
-"""What differs from machine to machine."""
 
 
 def bring(said: Mapping[str, Any]) -> set[str]:
