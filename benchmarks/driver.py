@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from kfnb.engine.results import load_run
-from kfnb.engine.settings import Settings
+from kfnb.engine.core.settings import Settings
+from kfnb.engine.dispatch.manifests import load_run
 from kfnb.home import RunFolder
 from kfnb.store.remote.folder import FolderRemote
 

@@ -14,11 +14,11 @@ import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
-from kfnb.engine.commands import Prepare, Record, Start
-from kfnb.engine.decide import Engine
-from kfnb.engine.events import Event
-from kfnb.engine.plan import Plan
-from kfnb.engine.settings import Settings
+from kfnb.engine.core.commands import Prepare, Record, Start
+from kfnb.engine.core.events import Event
+from kfnb.engine.core.plan import Plan
+from kfnb.engine.core.scheduler import Engine
+from kfnb.engine.core.settings import Settings
 from kfnb.pipeline import Edge, Options, Pipeline, Step
 
 

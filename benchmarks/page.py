@@ -117,7 +117,7 @@ def _laid_out_by_dagre(page: Page, count: int) -> float:
 
 def watching(folder: Path) -> Iterator[Found]:
     """A run of 200 steps, watched: the kernel's processor time, and journal to pixel."""
-    from kfnb.engine import journal
+    from kfnb.engine.journal import file_journal
     from tests.browser.book import Book
     from tests.browser.server import serving
     from tests.browser.view import View
@@ -140,7 +140,7 @@ def watching(folder: Path) -> Iterator[Found]:
         page.wait_for_timeout(1000)
         ended, until = map(float, book.do(cpu).inner_text().split())
         changes = page.evaluate("window.changes")
-        events = journal.read(next((server.home / "runs").iterdir()) / "journal.jsonl")
+        events = file_journal.read(next((server.home / "runs").iterdir()) / "journal.jsonl")
     wall = until - since
     yield "kernel, watching 200 steps", (ended - began) / wall * 100, "% of a core", f"{wall:.0f} s"
     yield "kernel, watching 200 steps", ended - began, "CPU-s", ""

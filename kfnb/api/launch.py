@@ -12,11 +12,11 @@ from kfnb.errors import CheckError, UsageError
 from kfnb.pipeline import Diagnostic, Pipeline
 
 if TYPE_CHECKING:
-    from kfnb.api.alone import Alone
-    from kfnb.api.handle import Run
-    from kfnb.engine.events import Event
-    from kfnb.engine.journal import Journal
-    from kfnb.engine.settings import Settings
+    from kfnb.api.only_step import Alone
+    from kfnb.api.run_handle import Run
+    from kfnb.engine.core.events import Event
+    from kfnb.engine.core.settings import Settings
+    from kfnb.engine.journal.file_journal import Journal
     from kfnb.home import RunFolder
     from kfnb.runners.launch import Begin
 
@@ -134,7 +134,7 @@ def run(
     >>> run.metrics
     {'loss': 0.25}
     """
-    from kfnb.api.handle import Run
+    from kfnb.api.run_handle import Run
 
     refuse_inside_a_step()
     pipeline = read(path)
@@ -222,9 +222,9 @@ def objects(
     """List the objects that a run would have on its target; nothing is created."""
     from datetime import datetime, timezone
 
-    from kfnb.runners.code import bundle
-    from kfnb.runners.kubernetes.config import target_of
-    from kfnb.runners.kubernetes.preview import objects as of
+    from kfnb.runners.code_bundle import bundle
+    from kfnb.runners.kubernetes.api.config import target_of
+    from kfnb.runners.kubernetes.objects.preview import objects as of
     from kfnb.runners.launch import new_id
     from kfnb.runners.parameters import check_parameters
 
@@ -253,8 +253,8 @@ def target_findings(pipeline: Pipeline, target: str) -> tuple[Diagnostic, ...]:
     """
     if target == "local":
         return ()
-    from kfnb.runners.code import bundle
-    from kfnb.runners.kubernetes.config import target_of
+    from kfnb.runners.code_bundle import bundle
+    from kfnb.runners.kubernetes.api.config import target_of
 
     return bundle(pipeline, {}, files=target_of(pipeline, {}).files).findings
 
@@ -270,15 +270,15 @@ def _target(
     told = {key: value for key, value in said.items() if value not in (None, (), {})}
     if target == "local" and not told:
         return {}, ()
-    from kfnb.runners.code import bundle
-    from kfnb.runners.kubernetes.config import OPTIONS, TARGET, target_of
+    from kfnb.runners.code_bundle import bundle
+    from kfnb.runners.kubernetes.api.config import OPTIONS, TARGET, target_of
 
     unknown = sorted(told.keys() - OPTIONS)
     if unknown:
         raise UsageError(f"There is no option {', '.join(unknown)}.")
     if target == "local":
         raise UsageError(f"{', '.join(sorted(told))}: this has a meaning on Kubernetes only.")
-    from kfnb.runners.kubernetes.manifests import check
+    from kfnb.runners.kubernetes.objects.manifests import check
 
     found = target_of(pipeline, told)
     check(found, pipeline)
@@ -313,7 +313,7 @@ def run_settings(
     on_mutation: str = "fail",
 ) -> Settings:
     """Check and gather what holds for a run as a whole; raises UsageError."""
-    from kfnb.engine.settings import Settings
+    from kfnb.engine.core.settings import Settings
     from kfnb.runners import default_parallel
 
     changes = changed_settings(
@@ -385,7 +385,7 @@ def refuse_inside_a_step() -> None:
 def _only(
     pipeline: Pipeline, step: str, parameters: Mapping[str, Any], about: Mapping[str, Any]
 ) -> Alone:
-    from kfnb.api.alone import alone
+    from kfnb.api.only_step import alone
 
     if step not in pipeline.steps:
         raise UsageError(no_step(pipeline, step))
@@ -395,7 +395,7 @@ def _only(
 
 
 def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:
-    from kfnb.engine.plan import Plan
+    from kfnb.engine.core.plan import Plan
 
     if step not in pipeline.steps:
         raise UsageError(no_step(pipeline, step))

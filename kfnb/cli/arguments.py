@@ -29,7 +29,7 @@ class RunName(_Text):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Complete ids, ``latest`` and the notebooks beside us."""
-        from kfnb.api.find import LATEST, run_folders
+        from kfnb.api.run_lookup import LATEST, run_folders
 
         with contextlib.suppress(Exception):
             ids = [LATEST, *(run.id for run in run_folders())]
@@ -100,7 +100,7 @@ def _notebooks(incomplete: str) -> list[CompletionItem]:
 
 def _steps(params: dict[str, Any]) -> list[str]:
     if params.get("run"):
-        from kfnb.api.find import find_run
+        from kfnb.api.run_lookup import find_run
 
         plain = json.loads(find_run(params["run"]).pipeline.read_bytes())
         return list(plain["steps"])

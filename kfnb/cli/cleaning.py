@@ -70,10 +70,10 @@ def _clean_cluster(
     options: dict[str, Any], *, keep: int | None, older_than: float | None, dry_run: bool
 ) -> int:
     """Clean a namespace and its store; say what was removed, and why something stays."""
+    from kfnb.runners.kubernetes.api.client import connect
+    from kfnb.runners.kubernetes.api.config import target_of
     from kfnb.runners.kubernetes.cleaning import clean as sweep
-    from kfnb.runners.kubernetes.client import connect
-    from kfnb.runners.kubernetes.config import target_of
-    from kfnb.runners.kubernetes.reach import store_of
+    from kfnb.runners.kubernetes.store.store_access import store_of
 
     found = target_of(None, options)
     cluster = connect(context=found.context, namespace=found.namespace)

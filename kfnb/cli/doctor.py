@@ -48,8 +48,8 @@ def doctor(
 ) -> int:
     """Say whether runs on a target will find what they need, and what helps if not."""
     from kfnb.api.launch import read
-    from kfnb.runners.kubernetes.config import target_of
-    from kfnb.runners.kubernetes.doctor import examine
+    from kfnb.runners.kubernetes.api.config import target_of
+    from kfnb.runners.kubernetes.doctor.checks import examine
 
     del target
     pipeline = read(notebook) if notebook is not None else None

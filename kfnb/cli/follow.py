@@ -12,9 +12,9 @@ from typing import Any, Literal, Protocol
 
 import click
 
-from kfnb.api.view import RunView, lost
+from kfnb.api.run_view import RunView, lost
 from kfnb.cli.common import INTERRUPTED, can_draw, is_terminal, reader_left
-from kfnb.engine.events import Event
+from kfnb.engine.core.events import Event
 from kfnb.runners import request_stop
 from kfnb.watch import Watch
 
@@ -45,14 +45,14 @@ class Screen(Protocol):
 def screen_for(*, as_json: bool) -> Screen:
     """Choose the screen: JSON if asked for, a live table in a terminal, else plain lines."""
     if as_json:
-        from kfnb.cli.plain import JsonScreen
+        from kfnb.cli.plain_output import JsonScreen
 
         return JsonScreen()
     if is_terminal(sys.stdout) and os.environ.get("TERM") != "dumb":
-        from kfnb.cli.live import LiveScreen
+        from kfnb.cli.live_table import LiveScreen
 
         return LiveScreen(ascii_only=not can_draw(sys.stdout))
-    from kfnb.cli.plain import PlainScreen
+    from kfnb.cli.plain_output import PlainScreen
 
     return PlainScreen()
 

@@ -13,7 +13,7 @@ from kfnb.cli.cluster import with_store
 from kfnb.cli.common import colour, duration, echo_json, glyph
 
 if TYPE_CHECKING:
-    from kfnb.api.handle import Run
+    from kfnb.api.run_handle import Run
 
 
 @click.command(
@@ -38,8 +38,8 @@ def runs(
     notebook: str | None, limit: int, as_json: bool, target: str, **options: str | None
 ) -> int:
     """List runs (of NOTEBOOK), newest first."""
-    from kfnb.api.elsewhere import bring
-    from kfnb.api.handle import runs as all_runs
+    from kfnb.api.run_handle import runs as all_runs
+    from kfnb.api.sync import bring
     from kfnb.draw import shortened, visible
 
     elsewhere = bring(target, options)
@@ -75,16 +75,16 @@ Examples:
 @click.option("--json", "as_json", is_flag=True, help="Print all that is known as JSON.")
 def status(run: str, as_json: bool) -> int:
     """Say how RUN (default: the latest) is going, or how it went."""
-    from kfnb.api import plain
-    from kfnb.api.elsewhere import refreshed
-    from kfnb.api.find import find_run
-    from kfnb.api.handle import open_run
-    from kfnb.api.view import RunView
+    from kfnb.api import json_output
+    from kfnb.api.run_handle import open_run
+    from kfnb.api.run_lookup import find_run
+    from kfnb.api.run_view import RunView
+    from kfnb.api.sync import refreshed
 
     if as_json:
-        echo_json(plain.status(open_run(run)))
+        echo_json(json_output.status(open_run(run)))
         return 0
-    from kfnb.cli.story import end_of, failures, metrics_line
+    from kfnb.cli.run_summary import end_of, failures, metrics_line
     from kfnb.draw import visible
 
     view = RunView(refreshed(find_run(run)))
@@ -125,7 +125,7 @@ Examples:
 @click.option("--copy", "copy_to", type=click.Path(), help="Copy it there, and print that path.")
 def notebook(run: str, step: str | None, copy_to: str | None) -> int:
     """Print the path of the executed notebook of a STEP of RUN (its last attempt)."""
-    from kfnb.api.handle import open_run
+    from kfnb.api.run_handle import open_run
 
     path = open_run(run).notebook(step)
     if copy_to is not None:

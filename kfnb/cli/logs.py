@@ -14,8 +14,8 @@ import click
 from kfnb.cli.arguments import RunName, StepName
 
 if TYPE_CHECKING:
-    from kfnb.api.view import RunView
-    from kfnb.engine.events import Event
+    from kfnb.api.run_view import RunView
+    from kfnb.engine.core.events import Event
 
 _BLOCK = 1 << 20
 _AGAIN = 0.1
@@ -40,10 +40,10 @@ Examples:
 )
 def logs(run: str, step: str | None, follow: bool, attempt: int | None) -> int:
     """Print what STEP (or every step) of RUN printed."""
-    from kfnb.api.elsewhere import refreshed
-    from kfnb.api.find import find_run
     from kfnb.api.launch import no_step
-    from kfnb.api.view import RunView
+    from kfnb.api.run_lookup import find_run
+    from kfnb.api.run_view import RunView
+    from kfnb.api.sync import refreshed
     from kfnb.errors import UsageError
 
     view = RunView(refreshed(find_run(run)))
@@ -87,7 +87,7 @@ def print_logs(
 
 
 def _follow(view: RunView, step: str | None) -> int:
-    from kfnb.api.view import lost
+    from kfnb.api.run_view import lost
     from kfnb.cli.common import INTERRUPTED
     from kfnb.watch import Watch
 

@@ -42,7 +42,7 @@ Exit code 0 if there are no errors (warnings do not count), 2 if there are."""
 )
 def check(notebook: str, as_json: bool, verify: bool, target: str) -> int:
     """Say what is wrong with NOTEBOOK: all of it, with cell, line and remedy."""
-    from kfnb.api import plain
+    from kfnb.api import json_output
     from kfnb.api.launch import read, refuse_inside_a_step, target_findings
 
     said = ""
@@ -64,7 +64,7 @@ def check(notebook: str, as_json: bool, verify: bool, target: str) -> int:
     if target != "local":
         diagnostics = (*diagnostics, *target_findings(read(notebook), target))
     if as_json:
-        echo_json(plain.check(diagnostics))
+        echo_json(json_output.check(diagnostics))
         return 0 if good else 2
     echo_diagnostics(diagnostics, err=False)
     if said:
@@ -100,7 +100,7 @@ other reads, "after" a tag."""
 def show(notebook: str, as_dot: bool, svg: str | None, as_json: bool, run_name: str | None) -> int:
     """Draw the pipeline of NOTEBOOK: its steps, and why each edge is there."""
     from kfnb import draw
-    from kfnb.api import plain
+    from kfnb.api import json_output
     from kfnb.api.launch import read
 
     if sum([as_dot, svg is not None, as_json]) > 1:
@@ -109,7 +109,7 @@ def show(notebook: str, as_dot: bool, svg: str | None, as_json: bool, run_name: 
         )
     pipeline = read(notebook)
     if as_json:
-        echo_json(plain.show(pipeline))
+        echo_json(json_output.show(pipeline))
         return 0
     if as_dot or svg is not None:
         statuses, edges = _seen(run_name, pipeline)
@@ -132,8 +132,8 @@ def _seen(run_name: str | None, pipeline: Pipeline) -> tuple[dict[str, str] | No
     """Return what a run adds to the drawing: statuses, and edges that only it showed."""
     if run_name is None:
         return None, []
-    from kfnb.api.find import find_run
-    from kfnb.api.view import RunView
+    from kfnb.api.run_lookup import find_run
+    from kfnb.api.run_view import RunView
     from kfnb.pipeline import Edge
 
     view = RunView(find_run(run_name))

@@ -13,8 +13,8 @@ from kfnb.cli.cluster import target_options, with_target
 from kfnb.cli.common import echo_diagnostics, is_terminal
 
 if TYPE_CHECKING:
-    from kfnb.api.view import RunView
-    from kfnb.engine.events import Event
+    from kfnb.api.run_view import RunView
+    from kfnb.engine.core.events import Event
     from kfnb.home import RunFolder
     from kfnb.pipeline import Pipeline
 
@@ -148,7 +148,7 @@ def run(
         echo_objects(pipeline, given, output=output, **said)
         return 0
     folder = created(pipeline, files, lambda: from_text(pipeline, split_pairs(pairs)), **said)
-    from kfnb.api.view import RunView
+    from kfnb.api.run_view import RunView
     from kfnb.runners import start_driver
 
     return _follow(
@@ -216,11 +216,11 @@ notebook, kfnb run takes every step that did not change from the cache."""
 @_with_limits
 def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
     """Go on with RUN (default: the latest); steps that are done stay done."""
-    from kfnb.api.elsewhere import refreshed
-    from kfnb.api.find import find_run
     from kfnb.api.launch import changed_settings, refuse_inside_a_step
-    from kfnb.api.view import RunView
-    from kfnb.cli.changed import SENTENCE, has_changed
+    from kfnb.api.run_lookup import find_run
+    from kfnb.api.run_view import RunView
+    from kfnb.api.sync import refreshed
+    from kfnb.cli.notebook_changes import SENTENCE, has_changed
 
     refuse_inside_a_step()
     folder = refreshed(find_run(run))
@@ -253,9 +253,9 @@ Examples:
 @click.option("--no-wait", is_flag=True, help="Only ask; do not wait until it has stopped.")
 def stop(run: str, no_wait: bool) -> int:
     """Stop RUN. What is done stays done, and kfnb resume goes on."""
-    from kfnb.api.elsewhere import refreshed
-    from kfnb.api.find import find_run
-    from kfnb.api.handle import Run
+    from kfnb.api.run_handle import Run
+    from kfnb.api.run_lookup import find_run
+    from kfnb.api.sync import refreshed
     from kfnb.runners import request_stop
 
     found = Run(refreshed(find_run(run)))
@@ -279,7 +279,7 @@ def _follow(begin: Callable[[], RunView], *, detach: bool, as_json: bool) -> int
         if as_json:
             _echo_events(events)
         else:
-            from kfnb.cli.plain import warning_line
+            from kfnb.cli.plain_output import warning_line
 
             for event in events:
                 if event.type == "Warning":

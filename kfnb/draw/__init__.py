@@ -10,9 +10,9 @@ from __future__ import annotations
 from kfnb.draw.chart import Curve, chart
 from kfnb.draw.dot import dot, short_reason, skeleton, svg
 from kfnb.draw.picture import picture
-from kfnb.draw.shape import cells_of, drawn_edges, layers, reason
+from kfnb.draw.protocols import cells_of, drawn_edges, layers, reason
 from kfnb.draw.terminal import ASCII, UNICODE, Line, text
-from kfnb.draw.words import shortened, visible, width_of
+from kfnb.draw.text import shortened, visible, width_of
 
 __all__ = [
     "ASCII",

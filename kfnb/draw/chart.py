@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from html import escape
 
 from kfnb.draw.picture import FG, FG2, framed
-from kfnb.draw.words import pixels_of, shortened, visible
+from kfnb.draw.text import pixels_of, shortened, visible
 
 MOST_METRICS = 24
 """More are counted, not drawn."""

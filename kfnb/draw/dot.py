@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kfnb.draw.shape import EdgeShape, PipelineShape, cells_of, drawn_edges, reason
-from kfnb.draw.words import shortened, visible
+from kfnb.draw.protocols import EdgeShape, PipelineShape, cells_of, drawn_edges, reason
+from kfnb.draw.text import shortened, visible
 from kfnb.errors import UsageError
 
 _LONGEST_LABEL = 60

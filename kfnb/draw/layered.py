@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kfnb.draw.places import Line, Places, Point, Task
+from kfnb.draw.layout import Line, Places, Point, Task
 
 _BESIDE, _BELOW, _AROUND = 22.0, 26.0, 12.0
 _THIN = 8.0

@@ -14,11 +14,11 @@ from html import escape
 from textwrap import wrap
 
 from kfnb.draw.dot import MOST_LABELS, short_reason, skeleton
-from kfnb.draw.graphviz_places import by_graphviz
+from kfnb.draw.graphviz_layout import by_graphviz
 from kfnb.draw.layered import layered
-from kfnb.draw.places import Line, Places, Point, Task
-from kfnb.draw.shape import EdgeShape, PipelineShape, cells_of, drawn_edges, reason
-from kfnb.draw.words import pixels_of, shortened, visible
+from kfnb.draw.layout import Line, Places, Point, Task
+from kfnb.draw.protocols import EdgeShape, PipelineShape, cells_of, drawn_edges, reason
+from kfnb.draw.text import pixels_of, shortened, visible
 
 MOST_STEPS = 200
 """A pipeline of more steps is shown as a field of squares: its graph would be a web."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kfnb.draw.shape import EdgeShape, PipelineShape, cells_of, layers, reason
-from kfnb.draw.words import shortened, visible, width_of
+from kfnb.draw.protocols import EdgeShape, PipelineShape, cells_of, layers, reason
+from kfnb.draw.text import shortened, visible, width_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,21 +18,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kfnb.engine import control
-from kfnb.engine.bell import Doorbell
-from kfnb.engine.caching import Cache, Found, cache_off
-from kfnb.engine.commands import Command, Prepare, Record, Start, Stop, Wake
-from kfnb.engine.decide import replay
-from kfnb.engine.events import Event
-from kfnb.engine.failures import Limits
-from kfnb.engine.feed import Feed, clean
-from kfnb.engine.files import FileChanged
-from kfnb.engine.journal import Journal, JournalBusy
-from kfnb.engine.orders import HASH_SEED, Site, step_order
-from kfnb.engine.plan import Plan
-from kfnb.engine.results import failure, load_run, own_manifest, success
+from kfnb.engine import driver_requests
+from kfnb.engine.cache.cache_lookup import Cache, Found, cache_off
+from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
+from kfnb.engine.core.events import Event
+from kfnb.engine.core.plan import Plan
+from kfnb.engine.core.retry_policy import Limits
+from kfnb.engine.core.scheduler import replay
+from kfnb.engine.dispatch.attempt_events import Feed, clean
+from kfnb.engine.dispatch.file_restore import FileChanged
+from kfnb.engine.dispatch.manifests import failure, load_run, own_manifest, success
+from kfnb.engine.dispatch.run_outputs import Results
+from kfnb.engine.dispatch.step_orders import HASH_SEED, Site, step_order
+from kfnb.engine.journal.file_journal import Journal, JournalBusy
 from kfnb.engine.runner import Place, Runner, Work
-from kfnb.engine.upstream import Results
+from kfnb.engine.wakeup import Doorbell
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, store_folder
 from kfnb.pipeline import Pipeline, Step
@@ -394,12 +394,12 @@ class Driver:
         """Carry out what people asked for; asking for the end of an ended run does nothing."""
         if self._inbox is not None:
             self._inbox()
-        for request in control.requests(self._run):
+        for request in driver_requests.requests(self._run):
             if request.type == "resume":
                 self._write("RunResumed", data=request.data)
             elif request.type == "stop" and not self._engine.state.ended:
                 self._write("StopRequested", data=request.data)
-            control.done(request)
+            driver_requests.done(request)
 
     # Ending
 

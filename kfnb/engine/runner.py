@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from kfnb.engine.orders import Inside
+from kfnb.engine.dispatch.step_orders import Inside
 from kfnb.home import AttemptFolder
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.step.order import StepOrder
@@ -52,8 +52,9 @@ class Place:
 
     ``workdir`` is what the driver sees of the notebook's folder; ``restores`` says whether
     files that steps wrote belong back into it. ``images`` and ``inside`` are as in
-    :class:`~kfnb.engine.orders.Site`. ``outlives`` says whether attempts go on without a driver
-    until the next one finds them. ``inbox`` brings requests that were made elsewhere into the
+    :class:`~kfnb.engine.dispatch.step_orders.Site`. ``outlives`` says whether attempts go on
+    without a driver until the next one finds them. ``inbox`` brings requests that were made
+    elsewhere into the
     run's folder. ``cancelled`` removes what a cancelled run left at the target, before it is said
     to have ended: who is killed in between is asked once more to stop it.
     """

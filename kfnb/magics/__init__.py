@@ -18,7 +18,7 @@ def load(shell: Any) -> None:
     """Register the magics with a shell; a second time does nothing."""
     if shell in _loaded:
         return
-    from kfnb.magics import completing, step
+    from kfnb.magics import completion, step
     from kfnb.magics.line import pipeline_magic
 
     session = _loaded[shell] = Session(shell)
@@ -26,7 +26,7 @@ def load(shell: Any) -> None:
     shell.register_magic_function(step.step_magic(shell), "cell", "step")
     shell.register_magic_function(pipeline_magic(session), "line", "pipeline")
     shell.events.register("pre_run_cell", session.heard)
-    completing.attach(session)
+    completion.attach(session)
 
 
 def unload(shell: Any) -> None:
@@ -34,10 +34,10 @@ def unload(shell: Any) -> None:
     session = _loaded.pop(shell, None)
     if session is None:
         return
-    from kfnb.magics import completing, step
+    from kfnb.magics import completion, step
 
     shell.input_transformers_cleanup.remove(step.as_comment)
     for kind, name in (("cell", "step"), ("line", "pipeline")):
         shell.magics_manager.magics[kind].pop(name, None)
     shell.events.unregister("pre_run_cell", session.heard)
-    completing.detach(session)
+    completion.detach(session)

@@ -12,8 +12,8 @@ from click.shell_completion import CompletionItem
 
 from kfnb.cli.arguments import RunName as _RunName
 from kfnb.cli.arguments import StepName
+from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
-from kfnb.magics.told import PipelineError
 
 if TYPE_CHECKING:  # generic since click 8.4, for type checkers only
     _Text = click.ParamType[str]
@@ -70,7 +70,7 @@ class RunName(_RunName):
 
 def steps(session: Session, params: dict[str, Any]) -> list[str]:
     """List the steps of the run that is meant, or of the notebook."""
-    from kfnb.magics.completing import declared_steps, steps_of_run
+    from kfnb.magics.completion import declared_steps, steps_of_run
 
     if "run" in params:
         with contextlib.suppress(PipelineError):  # there was none yet
@@ -88,7 +88,7 @@ def parameters(session: Session, params: dict[str, Any]) -> list[str]:
 
 def values(session: Session, params: dict[str, Any]) -> list[str]:
     """List the values of the run that is meant, as ``STEP.NAME``."""
-    from kfnb.api.handle import Run
+    from kfnb.api.run_handle import Run
 
     run = Run(session.run(params.get("run"), params.get("notebook")))
     return [f"{name}.{value}" for name, step in run.steps.items() for value in step.outputs]

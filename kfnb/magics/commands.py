@@ -7,21 +7,24 @@ from typing import Any
 
 import click
 
-from kfnb.notebook.nearest import did_you_mean
+from kfnb.notebook.suggestions import did_you_mean
 
 _COMMANDS = {
-    "show": ("kfnb.magics.looking", "Draw the steps, and why each edge is there."),
-    "check": ("kfnb.magics.looking", "Say what is wrong with the notebook, before anything runs."),
-    "run": ("kfnb.magics.running", "Run the notebook as a pipeline, and show how it goes."),
-    "status": ("kfnb.magics.looking", "Say how a run is going, or how it went."),
-    "logs": ("kfnb.magics.looking", "Print what a step printed."),
-    "stop": ("kfnb.magics.running", "Stop a run; what is done stays done."),
-    "resume": ("kfnb.magics.running", "Go on with a run that failed, was stopped or lost."),
-    "runs": ("kfnb.magics.looking", "List the runs of this notebook, newest first."),
-    "compare": ("kfnb.magics.looking", "Lay runs side by side."),
+    "show": ("kfnb.magics.inspect_commands", "Draw the steps, and why each edge is there."),
+    "check": (
+        "kfnb.magics.inspect_commands",
+        "Say what is wrong with the notebook, before anything runs.",
+    ),
+    "run": ("kfnb.magics.run_commands", "Run the notebook as a pipeline, and show how it goes."),
+    "status": ("kfnb.magics.inspect_commands", "Say how a run is going, or how it went."),
+    "logs": ("kfnb.magics.inspect_commands", "Print what a step printed."),
+    "stop": ("kfnb.magics.run_commands", "Stop a run; what is done stays done."),
+    "resume": ("kfnb.magics.run_commands", "Go on with a run that failed, was stopped or lost."),
+    "runs": ("kfnb.magics.inspect_commands", "List the runs of this notebook, newest first."),
+    "compare": ("kfnb.magics.inspect_commands", "Lay runs side by side."),
     "load": ("kfnb.magics.values", "Bring a value of a run into this kernel."),
     "debug": (
-        "kfnb.magics.debugging",
+        "kfnb.magics.debug_command",
         "Bring a failed step's inputs and parameters into this kernel.",
     ),
 }

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kfnb.api.handle import Run, StepRun
+from kfnb.api.run_handle import Run, StepRun
 from kfnb.cli.common import duration, number
 from kfnb.draw import shortened, visible, width_of
 

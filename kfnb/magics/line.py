@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
-from kfnb.magics.told import PipelineError
 
 _VARIABLE = re.compile(r"\{([^\W\d]\w*(?:\.[^\W\d]\w*)*)\}")
 _UNCLOSED = re.compile(r"\{([^\W\d]\w*(?:\.[^\W\d]\w*)*)$")
@@ -44,7 +44,7 @@ def obey(session: Session, line: str) -> None:
     from kfnb.cli.common import call_error
     from kfnb.errors import KfnbError
     from kfnb.magics.commands import pipeline
-    from kfnb.notebook.magic import split_words
+    from kfnb.notebook.authoring.magic import split_words
 
     if "KFNB_STEP" in os.environ:
         # Such lines are left out when a step is made; this one came by another way.
@@ -72,7 +72,7 @@ def variable(name: str, variables: Mapping[str, Any]) -> Any:
     PipelineError
         If there is none: with the name that was probably meant.
     """
-    from kfnb.notebook.nearest import did_you_mean
+    from kfnb.notebook.suggestions import did_you_mean
 
     first, *rest = name.split(".")
     if first not in variables:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kfnb.draw import shortened, visible
-from kfnb.magics.whereabouts import opens_links_elsewhere
+from kfnb.magics.notebook_path import opens_links_elsewhere
 from kfnb.pipeline import Diagnostic, Pipeline
 
 if TYPE_CHECKING:

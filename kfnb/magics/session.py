@@ -9,12 +9,12 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfnb.magics.told import PipelineError
+from kfnb.magics.errors import PipelineError
 
 if TYPE_CHECKING:
     from kfnb.home import RunFolder
-    from kfnb.magics.unsaved import Executed
-    from kfnb.magics.whereabouts import Place
+    from kfnb.magics.notebook_path import Place
+    from kfnb.magics.unsaved_cells import Executed
     from kfnb.pipeline import Diagnostic, Pipeline
 
 _KEPT = 2000
@@ -54,14 +54,14 @@ class Session:
         """Whether somebody looks at the outputs while they come, in a page."""
         if not self.in_notebook:
             return False
-        from kfnb.widgets.front import front
+        from kfnb.widgets.frontend import front
 
         return front() in ("jupyter", "other")
 
     def heard(self, info: Any) -> None:
         """Note a cell that is about to be executed (IPython's ``pre_run_cell``)."""
         if getattr(info, "store_history", True):
-            from kfnb.magics.unsaved import Executed
+            from kfnb.magics.unsaved_cells import Executed
 
             cell = getattr(info, "cell_id", None)
             self._executed.append(Executed(str(info.raw_cell), cell, time.time()))
@@ -76,7 +76,7 @@ class Session:
         PipelineError
             If it cannot be known.
         """
-        from kfnb.magics.whereabouts import Place, find, unknown
+        from kfnb.magics.notebook_path import Place, find, unknown
 
         if notebook is not None:
             said = Path(notebook).expanduser().absolute()
@@ -107,7 +107,7 @@ class Session:
         if place.note:
             self.note(place.note)
         if place.edited:
-            from kfnb.magics.unsaved import unsaved
+            from kfnb.magics.unsaved_cells import unsaved
 
             said = unsaved(self._executed, pipeline.cells, place.path)
             if said is not None:
@@ -126,7 +126,7 @@ class Session:
         UsageError
             If there is no such run.
         """
-        from kfnb.api.find import find_run
+        from kfnb.api.run_lookup import find_run
 
         if name is not None:
             return find_run(name)
@@ -141,7 +141,7 @@ class Session:
         """List the newest runs of the notebook."""
         from itertools import islice
 
-        from kfnb.api.find import runs_of
+        from kfnb.api.run_lookup import runs_of
 
         return list(islice(runs_of(self.place(notebook).path), most))
 

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
-from kfnb.magics.told import PipelineError
-from kfnb.notebook.claims import Claim
-from kfnb.notebook.magic import FLAGS, below_a_magic, claim_of, split_words
+from kfnb.magics.errors import PipelineError
+from kfnb.notebook.authoring.declarations import Claim
+from kfnb.notebook.authoring.magic import FLAGS, below_a_magic, claim_of, split_words
 from kfnb.notebook.transform import step_line, without_step_line
 
 _HELP = frozenset(("-h", "--help"))

@@ -12,12 +12,12 @@ from kfnb.draw import visible
 from kfnb.errors import KfnbError
 from kfnb.magics.arguments import notebook_option, run_option, step_argument, with_session
 from kfnb.magics.arguments import values as names_of_values
+from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
-from kfnb.magics.told import PipelineError
-from kfnb.notebook.nearest import did_you_mean
+from kfnb.notebook.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from kfnb.api.handle import Run
+    from kfnb.api.run_handle import Run
 
 _STATES = {
     "failed": "it failed",
@@ -48,7 +48,7 @@ def load(
     notebook: str | None,
 ) -> None:
     """Bring an output of a run into this kernel, under its own name."""
-    from kfnb.api.handle import Run
+    from kfnb.api.run_handle import Run
 
     found = Run(session.run(run, notebook))
     step, names = _meant(found, " ".join(words))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.document import load
-from kfnb.notebook.grouping import declare
 from kfnb.pipeline import Pipeline
 
 

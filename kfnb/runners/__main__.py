@@ -6,9 +6,9 @@ import contextlib
 import sys
 from pathlib import Path
 
+from kfnb.engine.dispatch.manifests import load_run
 from kfnb.engine.driver import Driver
-from kfnb.engine.journal import Journal
-from kfnb.engine.results import load_run
+from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder
 from kfnb.runners.local import LocalRunner
@@ -35,7 +35,7 @@ def _drive(run: RunFolder) -> str:
     if about.get("target", "local") == "local":
         with Journal(run.journal, run.id) as journal:
             return Driver(run, LocalRunner(), journal).drive()
-    from kfnb.runners.kubernetes.elsewhere import drive
+    from kfnb.runners.kubernetes.driver.mirror import drive
 
     return drive(run, pipeline, about)
 

@@ -15,17 +15,17 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from kfnb.engine import control
-from kfnb.engine.events import Event
-from kfnb.engine.feed import clean
-from kfnb.engine.journal import Journal
-from kfnb.engine.kernels import require_kernel
-from kfnb.engine.settings import Settings
+from kfnb.engine import driver_requests
+from kfnb.engine.core.events import Event
+from kfnb.engine.core.settings import Settings
+from kfnb.engine.dispatch.attempt_events import clean
+from kfnb.engine.dispatch.kernels import require_kernel
+from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import CheckError, UsageError
 from kfnb.home import RunFolder, home, runs_folder
 from kfnb.pipeline import Pipeline, to_plain
 from kfnb.runners.parameters import check_parameters
-from kfnb.step import ownoutput
+from kfnb.step import own_stdout
 from kfnb.store import disk, locks
 
 _STARTING = 5.0
@@ -156,7 +156,7 @@ def start_driver(run: RunFolder) -> int:
             env={
                 **_absolute(os.environ),
                 "KFNB_HOME": str(home()),
-                ownoutput.VARIABLE: ownoutput.described(),
+                own_stdout.VARIABLE: own_stdout.described(),
             },
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -193,7 +193,7 @@ def request_stop(run: RunFolder, *, by: str | None = None) -> None:
     state = driver_state(run)
     if state == "ended":
         raise UsageError(f"Run {run.id} has ended already.")
-    control.ask(run, control.Request("stop", {"by": by} if by else {}))
+    driver_requests.ask(run, driver_requests.Request("stop", {"by": by} if by else {}))
     if state != "alive":
         start_driver(run)
 
@@ -204,7 +204,7 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     Parameters
     ----------
     settings
-        Fields of :class:`~kfnb.engine.settings.Settings` that differ from now on.
+        Fields of :class:`~kfnb.engine.core.settings.Settings` that differ from now on.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
         raise UsageError(f"Run {run.id} has succeeded; there is nothing left to do.")
     known = {f.name for f in dataclasses.fields(Settings)}
     said = {k: v for k, v in (settings or {}).items() if k in known}
-    control.ask(run, control.Request("resume", {"settings": said} if said else {}))
+    driver_requests.ask(run, driver_requests.Request("resume", {"settings": said} if said else {}))
     return start_driver(run)
 
 
@@ -241,7 +241,7 @@ def driver_state(run: RunFolder) -> str:
     if is_driven(run):
         return "alive"
     last = _last_event(run)
-    waiting = control.requests(run)
+    waiting = driver_requests.requests(run)
     if last.get("type") in _ENDS and not waiting:
         return "ended"
     since = float(last.get("time") or 0.0)

@@ -26,8 +26,8 @@ def store_of_run(about: Mapping[str, Any]) -> Store:
     """
     if about.get("target", "local") == "local":
         return Store(store_folder())  # as it is: who only looks need not be able to write
-    from kfnb.runners.kubernetes.config import TARGET, Target
-    from kfnb.runners.kubernetes.reach import store_of
+    from kfnb.runners.kubernetes.api.config import TARGET, Target
+    from kfnb.runners.kubernetes.store.store_access import store_of
 
     return store_of(Target.from_plain(about.get(TARGET) or {}))
 

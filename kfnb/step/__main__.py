@@ -17,10 +17,10 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m kfnb.step ORDER.json|-\n")
         return 2
     # the guard is forked while this process is small and has one thread
-    from kfnb.step import guard
+    from kfnb.step.execution import guard
 
     keeper = guard.start()
-    from kfnb.step.attempt import preload, run
+    from kfnb.step.execution.attempt import preload, run
 
     path = arguments[0]
     if path == "-":

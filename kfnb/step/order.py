@@ -142,6 +142,7 @@ def begin_source(order_path: str | PurePath) -> str:
 def _inside(order_path: str | PurePath) -> str:
     folder = str(Path(order_path).parent / KERNEL_PATH)
     return (
-        '(lambda path, here: (path.insert(0, here), __import__("kfnb.step.inside", fromlist=["_"]),'
+        "(lambda path, here: (path.insert(0, here), "
+        '__import__("kfnb.step.in_kernel.kernel_side", fromlist=["_"]),'
         f' path.remove(here))[1])(__import__("sys").path, {folder!r})'
     )

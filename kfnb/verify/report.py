@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from kfnb import api
-from kfnb.engine.stepbook import PARAMETERS, executable, render
+from kfnb.engine.dispatch.step_notebook import PARAMETERS, executable, render
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import store_folder
+from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.document import load
-from kfnb.notebook.grouping import declare
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.store.blobs import open_store
 from kfnb.store.manifest import Manifest, manifest_key
-from kfnb.verify.beside import Beside, Difference, compare_outputs
+from kfnb.verify.side_by_side import Beside, Difference, compare_outputs
 
 LARGEST_FOLDER = 2 << 30
 """Bytes: a notebook's folder beyond this is not copied."""
@@ -255,7 +255,8 @@ class _Work:
             encoding="utf-8",
         )
         # Leaves no name behind and shows nothing, as the injected cells of a step.
-        return f'__import__("kfnb.step.compare", fromlist=["_"]).against({str(spec)!r}, globals())'
+        module = '__import__("kfnb.step.in_kernel.value_comparison", fromlist=["_"])'
+        return f"{module}.against({str(spec)!r}, globals())"
 
     def _kept(self, name: str) -> dict[str, dict[str, Any]]:
         """List what the linear run ``name`` saved of each step, for another to be compared with."""

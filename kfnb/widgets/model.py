@@ -8,7 +8,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from kfnb.widgets import bundle
+from kfnb.live import bundle
 
 Traits = Callable[[], Mapping[str, Any]]
 _FRESH = ("graph", "run", "state")

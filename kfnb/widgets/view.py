@@ -9,15 +9,16 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from kfnb.api.find import find_run
-from kfnb.api.handle import Run
+from kfnb.api.run_handle import Run
+from kfnb.api.run_lookup import find_run
 from kfnb.errors import UsageError
+from kfnb.live import bundle, protocol, snapshot
+from kfnb.live.follower import FOLLOWER
+from kfnb.live.view_session import Live
 from kfnb.pipeline import Pipeline
-from kfnb.widgets import bundle, front, protocol, snapshot, still
+from kfnb.widgets import frontend, static_view
 from kfnb.widgets.cells import at_cell_end
-from kfnb.widgets.follower import FOLLOWER
-from kfnb.widgets.live import Live
-from kfnb.widgets.told import in_a_sentence
+from kfnb.widgets.errors import in_a_sentence
 
 if TYPE_CHECKING:
     from kfnb.widgets.model import Model
@@ -128,7 +129,7 @@ class PipelineView:
 
     def _ipython_display_(self) -> None:
         """Show it, so that the picture in the output can be brought up to date at the end."""
-        kind, over = front.front(), self._live.over
+        kind, over = frontend.front(), self._live.over
         self._put(self._bundle(kind))
         self._shown = True
         if over:
@@ -140,9 +141,9 @@ class PipelineView:
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
         """Give the view in all forms that the front end may choose from."""
-        return self._bundle(front.front())
+        return self._bundle(frontend.front())
 
-    def _bundle(self, kind: front.Front) -> dict[str, Any]:
+    def _bundle(self, kind: frontend.Front) -> dict[str, Any]:
         alive = bundle.missing() is None and kind in ("jupyter", "other")
         model = self._living() if alive else None
         self._in_place = model is not None and kind == "jupyter"
@@ -156,7 +157,7 @@ class PipelineView:
     def _forms(self) -> dict[str, Any]:
         model = self._model
         with FOLLOWER.lock:
-            return still.bundle(
+            return static_view.bundle(
                 self.pipeline,
                 self._live.own,
                 place=self._place if model is not None and self._in_place else None,
@@ -167,12 +168,12 @@ class PipelineView:
 
     @cached_property
     def _live(self) -> Live:
-        root = front.server_root()
+        root = frontend.server_root()
         return Live(
             FOLLOWER,
             self._read,
             self._folders,
-            link=partial(front.linked, root=root),
+            link=partial(frontend.linked, root=root),
             ended=self._final,
         )
 

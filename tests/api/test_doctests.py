@@ -25,10 +25,10 @@ TRAIN = [
         "kfnb",
         "kfnb.cli.cluster",
         "kfnb.cli.common",
-        "kfnb.draw.shape",
-        "kfnb.draw.words",
+        "kfnb.draw.protocols",
+        "kfnb.draw.text",
         "kfnb.metrics",
-        "kfnb.notebook.options",
+        "kfnb.notebook.authoring.options",
         "kfnb.runners.parameters",
     ],
 )
@@ -39,7 +39,7 @@ def test_examples(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["kfnb.api.launch", "kfnb.api.handle"])
+@pytest.mark.parametrize("name", ["kfnb.api.launch", "kfnb.api.run_handle"])
 def test_examples_that_run_a_notebook(
     name: str, desk: Desk, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

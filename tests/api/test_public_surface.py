@@ -17,10 +17,10 @@ import pytest
 
 import kfnb
 from kfnb import pipeline
-from kfnb.api import Run, StepFailure, StepRun, plain
+from kfnb.api import Run, StepFailure, StepRun, json_output
 from kfnb.api.outputs import Outputs
 from kfnb.cli.main import cli
-from kfnb.engine.events import TYPES, Event
+from kfnb.engine.core.events import TYPES, Event
 from tests.cli import scripted
 from tests.cli.scripted import made_run, write
 
@@ -98,9 +98,9 @@ def surface(tmp_path: Path) -> dict[str, Any]:
             )
         },
         "json": {
-            "show": shape(plain.show(shown)),
-            "check": shape(plain.check(shown.diagnostics)),
-            "status": shape(plain.status(Run(folder))),
+            "show": shape(json_output.show(shown)),
+            "check": shape(json_output.check(shown.diagnostics)),
+            "status": shape(json_output.status(Run(folder))),
             "event": list(Event(1, 0.0, "r", "RunCreated").to_plain()),
         },
         "events": sorted(TYPES),

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from kfnb.engine.journal import Journal
+from kfnb.engine.journal.file_journal import Journal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Cell, Edge, Options, Parameter, Pipeline, Step
 from kfnb.runners import create_run

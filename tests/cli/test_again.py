@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from kfnb.api.parameters import from_text
-from kfnb.api.view import RunView
-from kfnb.cli.again import run_again
+from kfnb.api.run_view import RunView
+from kfnb.cli.rerun_command import run_again
 from kfnb.cli.running import split_pairs
 from kfnb.pipeline import Parameter, Pipeline
 from kfnb.runners import create_run

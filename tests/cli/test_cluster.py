@@ -15,9 +15,9 @@ from click.testing import CliRunner
 
 import kfnb as kfnb_
 from kfnb.api.launch import create
-from kfnb.api.view import RunView
-from kfnb.cli.again import run_again
+from kfnb.api.run_view import RunView
 from kfnb.cli.cluster import target_flags, target_options, with_target
+from kfnb.cli.rerun_command import run_again
 
 KUBERNETES = ("--on", "kubernetes", "--image", "i:1", "--store", "s3://bucket/x")
 ON_A_STORE = ("--on", "kubernetes", "--store", "s3://bucket/x")
@@ -182,12 +182,14 @@ def test_a_run_keeps_what_the_call_said_and_not_what_the_notebook_says(notebook:
 @pytest.fixture
 def cleaned(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What cleaning comes to, where it is not done; a test adds to it."""
-    from kfnb.runners.kubernetes import cleaning, client, reach
+    from kfnb.runners.kubernetes import cleaning
+    from kfnb.runners.kubernetes.api import client
+    from kfnb.runners.kubernetes.store import store_access
 
     said: dict[str, Any] = {"objects": (), "runs": (), "cached": 0, "values": 0, "bytes": 0}
     said["live"] = ()
     monkeypatch.setattr(client, "connect", lambda **_: None)
-    monkeypatch.setattr(reach, "store_of", lambda _: SimpleNamespace(remote="a store"))
+    monkeypatch.setattr(store_access, "store_of", lambda _: SimpleNamespace(remote="a store"))
     monkeypatch.setattr(cleaning, "clean", lambda *_, **__: cleaning.Cleaned(**said))
     return said
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from kfnb.cli.main import cli
-from kfnb.engine.lock import FileLock
+from kfnb.engine.journal.driver_lock import FileLock
 from tests.cli import scripted
 from tests.cli.scripted import drive, go, log, made_run, write
 
@@ -239,7 +239,7 @@ def test_resume_says_that_the_notebook_has_changed(
     run = made_run(path)
     write(run, *scripted.FAILED)
     # The script is over already: nobody need drive.
-    monkeypatch.setattr("kfnb.api.view.RunView.resume", lambda _view, _settings: None)
+    monkeypatch.setattr("kfnb.api.run_view.RunView.resume", lambda _view, _settings: None)
     if now is None:
         path.unlink()
     else:
@@ -300,7 +300,7 @@ def test_a_defect_is_a_sentence_too(kfnb: Call, monkeypatch: pytest.MonkeyPatch)
     def broken(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr("kfnb.api.find.find_run", broken)
+    monkeypatch.setattr("kfnb.api.run_lookup.find_run", broken)
     result = kfnb("status")
     assert result.exit_code == 4
     assert result.stderr == (

@@ -18,7 +18,7 @@ import pytest
 import kfnb
 from kfnb import draw
 from kfnb.draw.layered import layered
-from kfnb.draw.places import Task
+from kfnb.draw.layout import Task
 from kfnb.pipeline import Edge, Pipeline
 from tests.browser.hostile import KNOWN, names
 from tests.cli.scripted import pipeline, step

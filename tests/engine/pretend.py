@@ -11,11 +11,11 @@ from typing import Any
 import jsonschema
 
 import kfnb.engine
-from kfnb.engine.commands import Command, Prepare, Record, Start, Stop, Wake
-from kfnb.engine.decide import Engine, replay
-from kfnb.engine.events import Event
-from kfnb.engine.plan import Plan
-from kfnb.engine.settings import Settings
+from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
+from kfnb.engine.core.events import Event
+from kfnb.engine.core.plan import Plan
+from kfnb.engine.core.scheduler import Engine, replay
+from kfnb.engine.core.settings import Settings
 from kfnb.pipeline import Edge, FileUse, Options, Pipeline, Step
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kfnb.engine.commands import Stop
+from kfnb.engine.core.commands import Stop
 from tests.engine.pretend import Driver, pipeline, result, step
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from kfnb.engine.commands import Prepare, Start, Stop
-from kfnb.engine.settings import Settings
+from kfnb.engine.core.commands import Prepare, Start, Stop
+from kfnb.engine.core.settings import Settings
 from kfnb.pipeline import Options
 from tests.engine.pretend import Driver, chain, pipeline, result, step
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfnb.engine.events import Event
+from kfnb.engine.core.events import Event
 from tests.engine.pretend import schema, validate
 
 values = st.recursive(

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.engine import journal as module
-from kfnb.engine.journal import Journal, JournalBusy, JournalCorrupt, Reader, read
-from kfnb.engine.lock import FileLock
+from kfnb.engine.journal import file_journal as module
+from kfnb.engine.journal.driver_lock import FileLock
+from kfnb.engine.journal.file_journal import Journal, JournalBusy, JournalCorrupt, Reader, read
 from kfnb.errors import InfrastructureError
 
 
@@ -63,7 +63,7 @@ def test_one_writer_at_a_time(journal: Journal, path: Path) -> None:
 
 def test_the_lock_of_a_killed_process_is_free(path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from kfnb.engine.journal import Journal;"
+        "import sys, time; from pathlib import Path; from kfnb.engine.journal.file_journal import Journal;"
         f"j = Journal(Path({str(path)!r}), 'run-1'); print('held', flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:

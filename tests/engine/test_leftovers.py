@@ -1,5 +1,5 @@
-from kfnb.engine.findings import Surprise
-from kfnb.engine.leftovers import Leftovers
+from kfnb.engine.consistency.findings import Surprise
+from kfnb.engine.consistency.process_state import Leftovers
 
 NAMES = "abc"
 

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from kfnb.engine.commands import Command, Prepare, Record, Start, Stop, Wake
-from kfnb.engine.state import DONE
+from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
+from kfnb.engine.core.state import DONE
 from kfnb.pipeline import Options, Pipeline
 from tests.engine.pretend import Driver, pipeline, result, step
 

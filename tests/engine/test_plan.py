@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from kfnb.engine.plan import Plan
+from kfnb.engine.core.plan import Plan
 from kfnb.errors import CheckError
 from kfnb.pipeline import Edge
 from tests.engine.pretend import chain, pipeline, step

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.engine.failures import delay, judge
-from kfnb.engine.settings import Settings
+from kfnb.engine.core.retry_policy import delay, judge
+from kfnb.engine.core.settings import Settings
 from kfnb.pipeline import Options
 from tests.engine.pretend import Driver, chain, pipeline, step
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kfnb.engine import segments
-from kfnb.engine.journal import Journal, JournalBusy, read
-from kfnb.engine.lock import FileLock
-from kfnb.engine.segments import JournalLost, SegmentJournal, follow_segments
+from kfnb.engine.journal import segment_journal
+from kfnb.engine.journal.driver_lock import FileLock
+from kfnb.engine.journal.file_journal import Journal, JournalBusy, read
+from kfnb.engine.journal.segment_journal import JournalLost, SegmentJournal, follow_segments
 from kfnb.errors import InfrastructureError
 from kfnb.store.remote.folder import FolderRemote
 
@@ -121,7 +121,7 @@ def test_a_driver_that_was_taken_over_leaves_at_its_next_word(remote, tmp_path):
 
 def test_a_driver_that_comes_back_finds_out_before_it_does_anything(remote, tmp_path, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(segments.clock, "time", lambda: now[0])
+    monkeypatch.setattr(segment_journal.clock, "time", lambda: now[0])
     with journal(remote, tmp_path / "a") as old:
         say(old, "first")
         old.confirm()
@@ -217,12 +217,12 @@ def test_followers_of_one_folder_do_not_disturb_each_other(remote, tmp_path):
 
 def test_progress_is_durable_soon(remote, tmp_path, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr(segments.clock, "time", lambda: now[0])
+    monkeypatch.setattr(segment_journal.clock, "time", lambda: now[0])
     with journal(remote, tmp_path / "a") as one:
         say(one, "a", durable=False)
         one.confirm()
         assert one.waiting
-        now[0] += segments.FRESH
+        now[0] += segment_journal.FRESH
         one.confirm()
         assert not one.waiting
     assert history(remote) == [(1, "a")]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kfnb.engine.events import TYPES, Event
-from kfnb.engine.folding import _RUN, _STEP
+from kfnb.engine.core.events import TYPES, Event
+from kfnb.engine.core.reducer import _RUN, _STEP
 from tests.engine.pretend import Driver, chain, pipeline, result, schema, step
 
 

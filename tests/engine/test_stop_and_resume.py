@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from kfnb.engine.commands import Stop
+from kfnb.engine.core.commands import Stop
 from kfnb.pipeline import Pipeline
 from tests.engine.pretend import Driver, chain, pipeline, result, step
 

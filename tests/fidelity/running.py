@@ -13,9 +13,9 @@ from typing import Any
 
 import kfnb
 from kfnb.pipeline import Pipeline
-from kfnb.verify.beside import compare_outputs
 from kfnb.verify.linear import execute
 from kfnb.verify.outputs import texts
+from kfnb.verify.side_by_side import compare_outputs
 
 CODE = re.compile(r"KFNB-[EW]\d{3}")
 

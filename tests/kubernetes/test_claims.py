@@ -10,9 +10,9 @@ import subprocess
 import sys
 from functools import partial
 
-from kfnb.runners.kubernetes.calls import Cluster
-from kfnb.runners.kubernetes.reach import _behind
-from kfnb.runners.kubernetes.transport import Transport
+from kfnb.runners.kubernetes.api.calls import Cluster
+from kfnb.runners.kubernetes.api.transport import Transport
+from kfnb.runners.kubernetes.store.store_access import _behind
 from tests.cluster.jobs import until
 from tests.kubernetes import runs
 from tests.kubernetes.conftest import Desk

@@ -25,7 +25,7 @@ def test_the_dockerfile_takes_what_is_there_and_runs_as_nobody_in_particular():
     [user] = [words[1] for words in said if words[0] == "USER"]
     assert user.partition(":")[0] not in ("0", "root")
     assert said[-1][0] == "CMD"
-    assert "kfnb.step.pod" in " ".join(said[-1])
+    assert "kfnb.step.pod.pod_main" in " ".join(said[-1])
     assert not [words for words in said if words[0] == "ENTRYPOINT"]  # the Job says what executes
 
 

@@ -6,8 +6,8 @@ import os
 import signal
 
 from kfnb.errors import InfrastructureError
-from kfnb.runners.kubernetes.client import connect
-from kfnb.runners.kubernetes.logs import Gap, PodLog, Raw
+from kfnb.runners.kubernetes.api.client import connect
+from kfnb.runners.kubernetes.logs.pod_log import Gap, PodLog, Raw
 from tests.cluster.jobs import job, pod_of, until
 from tests.kubernetes.runs import start, told, until_begun, until_ended
 

@@ -6,8 +6,8 @@ import pytest
 
 from kfnb.magics import _loaded
 from kfnb.magics.commands import _COMMANDS
-from kfnb.magics.completing import completions, cut
-from kfnb.notebook.magic import FLAGS, split_words
+from kfnb.magics.completion import completions, cut
+from kfnb.notebook.authoring.magic import FLAGS, split_words
 
 CELLS = (
     ("parameters", "lr = 0.1\nlayers = 3"),

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kfnb.api.view import RunView
-from kfnb.magics.running import _followed
+from kfnb.api.run_view import RunView
+from kfnb.magics.run_commands import _followed
 from tests.cli import scripted
 from tests.cli.scripted import drive, made_run
 

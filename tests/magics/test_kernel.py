@@ -7,7 +7,7 @@ import time
 import pytest
 
 import kfnb
-from kfnb.magics.looking import LARGEST_LOG
+from kfnb.magics.inspect_commands import LARGEST_LOG
 from tests.magics.kernel import Kernel
 
 pytestmark = pytest.mark.slow

@@ -43,7 +43,7 @@ def test_help(ipython):
 
 def test_run_has_the_options_of_the_command_line():
     from kfnb.cli import running as line
-    from kfnb.magics import running as magics
+    from kfnb.magics import run_commands as magics
 
     for name, left_out in (("run", {"notebook"}), ("resume", {"run"})):
         theirs = {p.name for p in getattr(line, name).params} - left_out

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from kfnb.magics import step
-from kfnb.notebook.magic import FLAGS
+from kfnb.notebook.authoring.magic import FLAGS
 from kfnb.notebook.transform import transform
 
 

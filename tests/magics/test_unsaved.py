@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from kfnb.magics.unsaved import Executed, unsaved
+from kfnb.magics.unsaved_cells import Executed, unsaved
 from kfnb.notebook.document import load
 
 SAVED = 1_000_000.0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.magics import whereabouts
+from kfnb.magics import notebook_path
 from tests.magics.kernel import Kernel
 
 CELLS = (("step:found here", "x = 1"), ("skip", "%load_ext kfnb"), ("skip", "%pipeline show"))
@@ -25,8 +25,8 @@ class Shell:
 
 
 def forget():
-    whereabouts.executing_program.cache_clear()
-    whereabouts._parent.cache_clear()
+    notebook_path.executing_program.cache_clear()
+    notebook_path._parent.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -41,32 +41,32 @@ def nothing_known():
 
 def test_vs_code_names_the_file(desk):
     path = desk.notebook(*CELLS)
-    found = whereabouts.find(Shell(__vsc_ipynb_file__=str(path)))
+    found = notebook_path.find(Shell(__vsc_ipynb_file__=str(path)))
     assert (found.path, found.edited) == (path, True)
-    assert whereabouts.find(Shell(__vsc_ipynb_file__=str(path) + "x")) is None
+    assert notebook_path.find(Shell(__vsc_ipynb_file__=str(path) + "x")) is None
 
 
 def test_the_server_names_it_when_the_kernel_starts(desk, monkeypatch):
     path = desk.notebook(*CELLS)
     monkeypatch.setenv("JPY_SESSION_NAME", str(path))
-    assert whereabouts.find(Shell()).path == path
+    assert notebook_path.find(Shell()).path == path
     # A console is named so too, and a file may have been renamed since.
     monkeypatch.setenv("JPY_SESSION_NAME", str(desk.folder / "Console 1"))
-    assert whereabouts.find(Shell()) is None
+    assert notebook_path.find(Shell()) is None
     monkeypatch.setenv("JPY_SESSION_NAME", str(desk.folder / "gone.ipynb"))
-    assert whereabouts.find(Shell()) is None
+    assert notebook_path.find(Shell()) is None
 
 
 def test_a_file_beside_the_kernel_that_has_every_cell(desk):
     path = desk.notebook(*CELLS)
     desk.notebook(("", "%pipeline show"), name="other.ipynb")
     (desk.folder / "torn.ipynb").write_text("{")
-    found = whereabouts.find(Shell("x = 1", "%pipeline show"))
+    found = notebook_path.find(Shell("x = 1", "%pipeline show"))
     assert found.path == path
     assert "found by its cells" in found.note
-    assert whereabouts.find(Shell("%pipeline show")) is None  # two files have that
-    assert whereabouts.find(Shell("x = 2", "%pipeline show")) is None
-    assert whereabouts.find(Shell()) is None
+    assert notebook_path.find(Shell("%pipeline show")) is None  # two files have that
+    assert notebook_path.find(Shell("x = 2", "%pipeline show")) is None
+    assert notebook_path.find(Shell()) is None
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_programs_have_it_on_their_command_line(desk, monkeypatch, words, name, 
 
     monkeypatch.setattr("psutil.Process", Process)
     forget()
-    program = whereabouts.executing_program()
-    assert not whereabouts.opens_links_elsewhere()
+    program = notebook_path.executing_program()
+    assert not notebook_path.opens_links_elsewhere()
     words = ["python", "/env/bin/jupyter-notebook"]
     forget()
-    assert whereabouts.opens_links_elsewhere()
+    assert notebook_path.opens_links_elsewhere()
     forget()
     assert (program and program.name) == name
     if program:
@@ -114,11 +114,11 @@ def test_of_several_notebooks_the_one_that_has_our_cells(desk):
     paths = tuple(
         desk.notebook(("", f"'{book}'"), ("", "'both'"), name=f"{book}.ipynb") for book in "ab"
     )
-    program = whereabouts.Program("nbconvert", paths)
-    assert whereabouts._of_program(program, ["'b'"]) == whereabouts.Place(paths[1])
-    assert whereabouts._of_program(program, ["'both'"]) is None
-    program = whereabouts.Program("papermill", paths)  # what it reads, then what it writes
-    assert whereabouts._of_program(program, ["# Parameters\nx = 1", "'both'"]).path == paths[0]
+    program = notebook_path.Program("nbconvert", paths)
+    assert notebook_path._of_program(program, ["'b'"]) == notebook_path.Place(paths[1])
+    assert notebook_path._of_program(program, ["'both'"]) is None
+    program = notebook_path.Program("papermill", paths)  # what it reads, then what it writes
+    assert notebook_path._of_program(program, ["# Parameters\nx = 1", "'both'"]).path == paths[0]
 
 
 @pytest.mark.slow

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.document import Document, parse
 from kfnb.notebook.flow import infer
-from kfnb.notebook.grouping import declare
 from kfnb.pipeline import Edge, Pipeline
 
 Cell = str | tuple[str | Iterable[str], str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.notebook.ambient import AmbientStep, ambient
+from kfnb.notebook.effects.library_state import AmbientStep, ambient
 
 SETUP = "import os, random, sys, warnings, uuid, time\nimport numpy as np, pandas as pd\n"
 

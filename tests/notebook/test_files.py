@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.notebook.files import file_uses
+from kfnb.notebook.effects.files import file_uses
 
 
 def found(code: str, **constants: object) -> list[tuple[str, str]]:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kfnb.engine import journal as journals
+from kfnb.engine.core.events import Event
+from kfnb.engine.core.settings import Settings
 from kfnb.engine.driver import Driver
-from kfnb.engine.events import Event
-from kfnb.engine.journal import Journal
-from kfnb.engine.settings import Settings
+from kfnb.engine.journal import file_journal as journals
+from kfnb.engine.journal.file_journal import Journal
 from kfnb.home import RunFolder
 from kfnb.pipeline import (
     Cell,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.engine import kernels
+from kfnb.engine.dispatch import kernels
 from kfnb.home import RunFolder
 from kfnb.pipeline import Options
 from kfnb.store.clean import clean

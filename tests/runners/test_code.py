@@ -10,16 +10,16 @@ import tarfile
 import pytest
 
 from kfnb.api.launch import create, target_findings
-from kfnb.engine.cachekey import static_reads
-from kfnb.engine.orders import Site
-from kfnb.engine.stepbook import pieces_of
+from kfnb.engine.cache.cache_key import static_reads
+from kfnb.engine.dispatch.step_notebook import pieces_of
+from kfnb.engine.dispatch.step_orders import Site
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Volume
-from kfnb.runners.code import bundle
-from kfnb.step.fetching import unpack
+from kfnb.runners.code_bundle import bundle
+from kfnb.step.pod.input_download import unpack
 from kfnb.store import Store
-from kfnb.store.stats import FileHashes
+from kfnb.store.hash_cache import FileHashes
 from tests.notebook.build import pipeline
 
 

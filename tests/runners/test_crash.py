@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from kfnb.engine import control
+from kfnb.engine import driver_requests
+from kfnb.engine.core.events import Event
 from kfnb.engine.driver import Driver
-from kfnb.engine.events import Event
-from kfnb.engine.journal import Journal
+from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder
 from kfnb.runners import create_run, driver_state, request_stop
@@ -182,8 +182,8 @@ def test_a_step_that_does_not_obey_is_killed(tmp_path: Path) -> None:
     wait_for(run, "Warning", "a")
     driver.kill()
     driver.wait()
-    control = run.control / "1.json"
-    control.write_text('{"type": "stop", "data": {}}')
+    driver_requests = run.control / "1.json"
+    driver_requests.write_text('{"type": "stop", "data": {}}')
     assert drive(run, grace=0.2) == "cancelled"
 
 
@@ -195,7 +195,7 @@ def test_a_stopped_run_is_resumed_and_what_is_done_stays_done(tmp_path: Path) ->
     run = go(make_pipeline(tmp_path, steps), settings=quick())
     assert statuses(run) == {"a": "succeeded", "b": "failed"}
     (tmp_path / "go.txt").write_text("")
-    control.ask(run, control.Request("resume"))
+    driver_requests.ask(run, driver_requests.Request("resume"))
     assert drive(run) == "succeeded"
     assert (tmp_path / "ran.txt").read_text().split() == ["a", "b", "b"]
 
@@ -252,7 +252,7 @@ def test_a_journal_that_cannot_be_written_ends_the_driver_and_its_steps(tmp_path
 
 
 def request_stop_and_drive(run: RunFolder) -> None:
-    control.ask(run, control.Request("stop"))
+    driver_requests.ask(run, driver_requests.Request("stop"))
     drive(run)
 
 

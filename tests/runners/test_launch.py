@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kfnb.engine.quantities import memory_bytes, quantity
+from kfnb.engine.core.units import memory_bytes, quantity
 from kfnb.errors import CheckError, UsageError
 from kfnb.home import runs_folder
 from kfnb.pipeline import Diagnostic, Parameter, Pipeline, from_plain, to_plain

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kfnb.engine.driver import Driver
-from kfnb.engine.journal import Journal
+from kfnb.engine.journal.file_journal import Journal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Options, Pipeline
 from kfnb.runners import create_run, driver_state, request_stop, resume, start_driver

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kfnb.engine.orders import Site, Upstream, step_order
-from kfnb.engine.stepbook import blank, executable, merge, render
+from kfnb.engine.dispatch.step_notebook import blank, executable, merge, render
+from kfnb.engine.dispatch.step_orders import Site, Upstream, step_order
 from kfnb.home import RunFolder
 from kfnb.pipeline import (
     Cell,

@@ -12,14 +12,14 @@ import time
 import pytest
 
 from kfnb.errors import InfrastructureError
-from kfnb.step.container import memory_kills
-from kfnb.step.ending import AskedToEnd, Ending
-from kfnb.step.failures import process_lost
-from kfnb.step.installing import install, install_lines, paths_of
+from kfnb.step.attempt_tail import LINE, PIECE, Reports
+from kfnb.step.execution.failures import process_lost
 from kfnb.step.order import MadeWith, StepOrder
-from kfnb.step.patience import Patience
-from kfnb.step.reports import LINE, PIECE, Reports
-from kfnb.step.skew import differences
+from kfnb.step.pod.pip_install import install, install_lines, paths_of
+from kfnb.step.pod.pod_environment import memory_kills
+from kfnb.step.pod.retry import Patience
+from kfnb.step.pod.sigterm import AskedToEnd, Ending
+from kfnb.step.version_check import differences
 from kfnb.store.remote import Refused
 
 ORDER = StepOrder(
@@ -125,9 +125,9 @@ def test_a_store_that_is_away_is_asked_again_one_that_refuses_is_not():
 
 def test_who_waits_for_a_store_says_why_once_and_what_else_holds_it_up_later(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("kfnb.step.patience.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("kfnb.step.pod.retry.time.monotonic", lambda: clock[0])
     monkeypatch.setattr(
-        "kfnb.step.patience.time.sleep", lambda s: clock.__setitem__(0, clock[0] + s)
+        "kfnb.step.pod.retry.time.sleep", lambda s: clock.__setitem__(0, clock[0] + s)
     )
     said = []
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.step.kernelpath import make_path, needs_path
+from kfnb.step.execution.kernel_path import make_path, needs_path
 from tests.step.conftest import Bench
 
 
@@ -25,7 +25,7 @@ def test_the_path_holds_nothing_but_what_is_needed(tmp_path: Path) -> None:
     make_path(tmp_path / "kernel")
     folder = make_path(tmp_path / "kernel")
     assert sorted(p.name for p in folder.iterdir()) == ["cloudpickle", "kfnb"]
-    code = "import kfnb.step.inside, cloudpickle, sys; print(sys.modules['kfnb'].__path__[0])"
+    code = "import kfnb.step.in_kernel.kernel_side, cloudpickle, sys; print(sys.modules['kfnb'].__path__[0])"
     result = subprocess.run(
         [sys.executable, "-S", "-c", code],
         env={"PYTHONPATH": str(folder)},

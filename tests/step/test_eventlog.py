@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.step import eventlog
-from kfnb.step.eventlog import EventLog, TextLog
+from kfnb.step import event_log
+from kfnb.step.event_log import EventLog, TextLog
 
 
 def test_events_are_numbered_and_there_as_soon_as_they_are_written(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_the_doorbell_rings_seldom_but_never_misses_the_last(tmp_path: Path) -> 
     log = EventLog(tmp_path / "events.jsonl", doorbell=path)
     for _ in range(200):
         log.append("E")
-    time.sleep(3 * eventlog.GAP)
+    time.sleep(3 * event_log.GAP)
     bell.setblocking(False)
     pokes = 0
     while True:

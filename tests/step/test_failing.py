@@ -15,7 +15,7 @@ import nbformat
 import psutil
 import pytest
 
-from kfnb.step.failures import EXIT_CODES
+from kfnb.step.execution.failures import EXIT_CODES
 from tests.step.conftest import Bench, Ended
 
 pytestmark = pytest.mark.slow

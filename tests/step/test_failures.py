@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from kfnb.errors import InfrastructureError, UsageError
-from kfnb.step import failures
-from kfnb.step.control import Stopped
+from kfnb.step.execution import failures
+from kfnb.step.execution.session import CellFailure, KernelGone
+from kfnb.step.execution.stop_requests import Stopped
 from kfnb.step.order import Input, StepOrder
-from kfnb.step.session import CellFailure, KernelGone
 
 ORDER = StepOrder(
     run="r",

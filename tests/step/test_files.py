@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kfnb.errors import InfrastructureError, UsageError
-from kfnb.step import files, ownoutput
-from kfnb.step.audit import FileAudit
+from kfnb.step import folder_files, own_stdout
+from kfnb.step.in_kernel.audit import FileAudit
 from kfnb.store import Store, open_store
 from kfnb.store.manifest import WrittenFile
 
@@ -37,7 +37,7 @@ def test_a_listing_leaves_out_what_nobody_means(folder: Path) -> None:
         folder, "a.csv", "sub/b.csv", ".hidden/c", "__pycache__/m.pyc", "nb.ipynb", "env/pyvenv.cfg"
     )
     touch(folder, "env/lib/x", "node_modules/y", "kept/store/blob")
-    found = files.listing(folder, skip=[folder / "kept"])
+    found = folder_files.listing(folder, skip=[folder / "kept"])
     assert set(found.files) == {"a.csv", "sub/b.csv"}
     assert found.complete
 
@@ -46,17 +46,17 @@ def test_what_kfnb_itself_says_into_a_file_is_no_file_of_the_notebook(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touch(folder, "a.csv")
-    before = files.listing(folder)
+    before = folder_files.listing(folder)
     with (folder / "log.json").open("w") as log, (folder / "err.txt").open("w") as errors:
-        said = ownoutput.described((log.fileno(), errors.fileno(), log.fileno()))
-        monkeypatch.setenv(ownoutput.VARIABLE, said)
+        said = own_stdout.described((log.fileno(), errors.fileno(), log.fileno()))
+        monkeypatch.setenv(own_stdout.VARIABLE, said)
     touch(folder, "b.csv", "log.json")
     (folder / "same.json").symlink_to("log.json")
-    after = files.listing(folder)
+    after = folder_files.listing(folder)
     assert set(after.files) == {"a.csv", "b.csv"}
-    written = files.written_files(
+    written = folder_files.written_files(
         folder,
-        changed=files.changed_files(before, after),
+        changed=folder_files.changed_files(before, after),
         audited=["log.json", "same.json"],
         expected=["err.txt"],
         foreign=[],
@@ -68,17 +68,17 @@ def test_what_kfnb_itself_says_into_a_file_is_no_file_of_the_notebook(
 def test_only_regular_files_are_own_output(folder: Path) -> None:
     reading, writing = os.pipe()
     with Path(os.devnull).open("w") as nothing:
-        assert ownoutput.described((reading, nothing.fileno(), 1 << 20)) == ""
+        assert own_stdout.described((reading, nothing.fileno(), 1 << 20)) == ""
     os.close(reading)
     os.close(writing)
 
 
 def test_a_huge_tree_is_not_walked_to_its_end(folder: Path) -> None:
     touch(folder, *(f"{n}.txt" for n in range(20)))
-    found = files.listing(folder, most=10)
+    found = folder_files.listing(folder, most=10)
     assert not found.complete
     assert len(found.files) == 10
-    assert files.changed_files(found, files.listing(folder)) == set()
+    assert folder_files.changed_files(found, folder_files.listing(folder)) == set()
 
 
 def test_only_own_files_are_claimed(folder: Path) -> None:
@@ -93,15 +93,17 @@ def test_only_own_files_are_claimed(folder: Path) -> None:
         "both",
         "../out.txt",
     )
-    before = files.listing(folder)
-    before = files.Listing({**before.files, **files.marks(folder, ["../out.txt", "../never"])})
+    before = folder_files.listing(folder)
+    before = folder_files.Listing(
+        {**before.files, **folder_files.marks(folder, ["../out.txt", "../never"])}
+    )
     for name in ("audited", "unseen", "foreign", "expected", "both", "../out.txt"):
         (folder / name).write_text("changed now")
     touch(folder, "new", "foreign_new")
-    after = files.listing(folder)
-    written = files.written_files(
+    after = folder_files.listing(folder)
+    written = folder_files.written_files(
         folder,
-        changed=files.changed_files(before, after),
+        changed=folder_files.changed_files(before, after),
         audited=["audited", "same", "gone", "both"],
         expected=["./expected", "untouched", "missing", "../out.txt", str(folder / "new")],
         foreign=["foreign", "foreign_new", "both"],
@@ -114,30 +116,30 @@ def test_a_missing_file_is_put_back_once(store: Store, folder: Path) -> None:
     source = folder / "source"
     source.write_text("content")
     source.chmod(0o755)
-    kept = files.keep(store, folder, "source")
+    kept = folder_files.keep(store, folder, "source")
     assert (kept.size, kept.mode) == (7, 0o755)
     assert source.exists()
-    assert files.restore(store, folder, {"deep/er/copy": kept}) == ["deep/er/copy"]
+    assert folder_files.restore(store, folder, {"deep/er/copy": kept}) == ["deep/er/copy"]
     copy = folder / "deep/er/copy"
     assert copy.read_text() == "content"
     assert copy.stat().st_mode & 0o777 == 0o755
     copy.write_text("content")
-    assert files.restore(store, folder, {"deep/er/copy": kept}) == []
+    assert folder_files.restore(store, folder, {"deep/er/copy": kept}) == []
     assert [p.name for p in copy.parent.iterdir()] == ["copy"]
 
 
 def test_a_changed_file_is_an_error_and_stays(store: Store, folder: Path) -> None:
     touch(folder, "a")
-    kept = files.keep(store, folder, "a")
+    kept = folder_files.keep(store, folder, "a")
     (folder / "a").write_text("b")
     with pytest.raises(UsageError, match='"a" is not the one'):
-        files.restore(store, folder, {"a": kept})
+        folder_files.restore(store, folder, {"a": kept})
     assert (folder / "a").read_text() == "b"
 
 
 def test_a_file_that_is_nowhere_is_an_error(store: Store, folder: Path) -> None:
     with pytest.raises(InfrastructureError, match="gone from the folder and from"):
-        files.restore(store, folder, {"a": WrittenFile("0" * 32 + "-1", 1)})
+        folder_files.restore(store, folder, {"a": WrittenFile("0" * 32 + "-1", 1)})
 
 
 def test_opened_files_are_noted_and_others_ignored(folder: Path) -> None:
@@ -183,7 +185,7 @@ except FileNotFoundError: pass
 with tempfile.TemporaryFile(): pass
 print(sorted(audit.read), sorted(audit.written))
 """
-    root = str(Path(files.__file__).parents[2])
+    root = str(Path(folder_files.__file__).parents[2])
     result = subprocess.run(
         [sys.executable, "-c", code, str(folder), root], capture_output=True, text=True, check=True
     )
@@ -193,7 +195,7 @@ print(sorted(audit.read), sorted(audit.written))
 
 
 def test_a_file_system_far_away_is_recognised(tmp_path: Path) -> None:
-    from kfnb.step.plan import is_far
+    from kfnb.step.in_kernel.kernel_plan import is_far
 
     mounts = tmp_path / "mounts"
     mounts.write_text(

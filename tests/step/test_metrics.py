@@ -13,7 +13,7 @@ import pytest
 
 from kfnb import metrics
 from kfnb.metrics import log_metric
-from kfnb.step.reporter import MetricTail
+from kfnb.step.execution.reporter import MetricTail
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kfnb.step import outputs
-from kfnb.step.outputs import CellOutputs
+from kfnb.step.execution import cell_outputs
+from kfnb.step.execution.cell_outputs import CellOutputs
 
 
 def text_of(found: list[Any]) -> str:
@@ -39,7 +39,7 @@ def test_of_a_huge_output_head_and_tail_are_kept_and_the_gap_is_marked() -> None
     assert "<39>" in output["text"]
     assert "<20>" not in output["text"]
     assert "characters are left out here" in output["text"]
-    assert len(output["text"]) < outputs.HEAD + outputs.TAIL + 200
+    assert len(output["text"]) < cell_outputs.HEAD + cell_outputs.TAIL + 200
 
 
 def test_alternating_streams_stay_bounded() -> None:
@@ -49,8 +49,8 @@ def test_alternating_streams_stay_bounded() -> None:
         cell.stream("stdout", f"o{n}\n" + "." * 1000)
         cell.stream("stderr", f"e{n}\n")
     cell.settle()
-    assert len(found) <= outputs.RUNS
-    assert len(text_of(found)) < outputs.HEAD + outputs.TAIL + 100 * outputs.RUNS
+    assert len(found) <= cell_outputs.RUNS
+    assert len(text_of(found)) < cell_outputs.HEAD + cell_outputs.TAIL + 100 * cell_outputs.RUNS
     assert "o4999\n" in text_of(found)
     assert "e4999\n" in text_of(found)
 

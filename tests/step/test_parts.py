@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from kfnb.step import kernel
-from kfnb.step.control import Control, Stopped, cancelled_by_signals
-from kfnb.step.eventlog import EventLog, TextLog
-from kfnb.step.reporter import EventReporter, coloured
-from kfnb.step.sampler import Sampler, children_usage, tree_sample, unshared
+from kfnb.step.event_log import EventLog, TextLog
+from kfnb.step.execution import kernel_process
+from kfnb.step.execution.reporter import EventReporter, coloured
+from kfnb.step.execution.sampler import Sampler, children_usage, tree_sample, unshared
+from kfnb.step.execution.stop_requests import Control, Stopped, cancelled_by_signals
 
 
 def test_the_first_reason_to_stop_counts() -> None:
@@ -123,7 +123,7 @@ def test_sockets_get_a_private_folder_with_a_short_path(
     deep = tmp_path / ("d" * 120)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    folder = kernel.socket_folder()
+    folder = kernel_process.socket_folder()
     assert len(str(folder)) < 60
     assert folder.stat().st_mode & 0o777 == 0o700
     folder.rmdir()
@@ -134,7 +134,7 @@ def test_sockets_get_a_private_folder_with_a_short_path(
     [(3, "exit code 3"), (-9, "by signal SIGKILL"), (-99, "by signal 99"), (None, "not known")],
 )
 def test_an_exit_status_in_words(status: int | None, words: str) -> None:
-    assert words in kernel.exit_words(status)
+    assert words in kernel_process.exit_words(status)
 
 
 def test_printed_text_is_collected_and_keeps_its_order(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.step.container import make_home
 from kfnb.step.order import MadeWith, StepOrder
-from kfnb.step.shipping import RECORD
+from kfnb.step.pod.event_upload import RECORD
+from kfnb.step.pod.pod_environment import make_home
 from kfnb.store import Failure, Manifest, failed_key, manifest_key
 from kfnb.store.remote import StoreAddress, open_remote
 from tests.step.conftest import Bench
@@ -42,7 +42,7 @@ class Pod:
         shutil.rmtree(bench.store.root)
         shutil.rmtree(bench.workdir)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "kfnb.step.pod"],
+            [sys.executable, "-m", "kfnb.step.pod.pod_main"],
             env={
                 **os.environ,
                 "KFNB_STORE": self.where.url,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kfnb.step import streamtext
-from kfnb.step.streamtext import stream_pieces
+from kfnb.step.execution import stream_text
+from kfnb.step.execution.stream_text import stream_pieces
 
 
 def pieces(message: Any, *, ascii_only: bool = False) -> list[tuple[str, str]]:
@@ -25,7 +25,7 @@ def pieces(message: Any, *, ascii_only: bool = False) -> list[tuple[str, str]]:
 def test_pieces_join_to_the_text(text: str, name_first: bool, ascii_only: bool) -> None:
     message = {"name": "stderr", "text": text} if name_first else {"text": text, "name": "stderr"}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streamtext, "PIECE", 13)
+        patch.setattr(stream_text, "PIECE", 13)
         found = pieces(message, ascii_only=ascii_only)
     assert {name for name, _ in found} == {"stderr"}
     assert "".join(piece for _, piece in found) == text
@@ -39,6 +39,6 @@ def test_lone_surrogates_are_replaced() -> None:
 def test_the_stream_is_not_guessed_from_the_text() -> None:
     text = 'says "stderr" ' * 1000
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(streamtext, "PIECE", 1000)
+        patch.setattr(stream_text, "PIECE", 1000)
         found = pieces({"name": "stdout", "text": text})
     assert {name for name, _ in found} == {"stdout"}

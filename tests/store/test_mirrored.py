@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kfnb.errors import InfrastructureError
-from kfnb.store.mirrored import open_mirrored
 from kfnb.store.remote import StoreAddress, open_remote
+from kfnb.store.remote_store import open_mirrored
 
 
 @pytest.fixture

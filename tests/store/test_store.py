@@ -13,7 +13,7 @@ import pytest
 
 from kfnb.errors import InfrastructureError
 from kfnb.store import Store, blobs, hash_bytes, hash_file, open_store
-from kfnb.store.stats import FileHashes
+from kfnb.store.hash_cache import FileHashes
 
 
 @pytest.fixture

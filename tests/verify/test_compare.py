@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from kfnb.step.compare import Comparison, Uncertain
+from kfnb.step.in_kernel.value_comparison import Comparison, Uncertain
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kfnb.verify.beside import compare_outputs
 from kfnb.verify.outputs import Text, normal, texts
+from kfnb.verify.side_by_side import compare_outputs
 
 
 @pytest.mark.parametrize(

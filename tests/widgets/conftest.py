@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.widgets import bundle
+from kfnb.live import bundle
 from tests.widgets.kernel import Kernel, kernel
 
 ENGINE = b"export function render() {}\n"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from kfnb.home import RunFolder
-from kfnb.widgets import follower as module
-from kfnb.widgets.feed import News
-from kfnb.widgets.follower import Follower
+from kfnb.live import follower as module
+from kfnb.live.feed import News
+from kfnb.live.follower import Follower
 from tests.cli.scripted import FAILED, LOADED, TRAINING, made_run, write
 
 

@@ -140,7 +140,7 @@ def test_ten_runs_at_once_are_followed_by_one_thread(jupyter: Kernel) -> None:
         write(run, *FAILED[len(LOADED) :])
     for _ in runs:
         jupyter.until(lambda m: m["msg_type"] == "update_display_data")
-    wait = "from kfnb.widgets.follower import FOLLOWER\nimport time\n"
+    wait = "from kfnb.live.follower import FOLLOWER\nimport time\n"
     wait += "while FOLLOWER.working: time.sleep(0.05)"
     jupyter.do(wait)
     assert jupyter.text(threads) == "0"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from kfnb.engine import control
+from kfnb.engine import driver_requests
 from kfnb.home import RunFolder
-from kfnb.widgets import answers, live, snapshot, tail
-from kfnb.widgets.follower import Follower
-from kfnb.widgets.live import Live
+from kfnb.live import log_tail, page_requests, snapshot, view_session
+from kfnb.live.follower import Follower
+from kfnb.live.view_session import Live
 from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, drive, log, made_run, write
 from tests.widgets.conftest import ENGINE
 
@@ -51,7 +51,7 @@ def shown(built: object) -> Iterator[Callable[..., tuple[Live, Page]]]:
     made: list[Live] = []
 
     def show(*runs: RunFolder, **options: Any) -> tuple[Live, Page]:
-        from kfnb.api.view import RunView
+        from kfnb.api.run_view import RunView
 
         pipeline = RunView(runs[0]).pipeline
         one = Live(follower, pipeline, runs, **options)
@@ -174,7 +174,7 @@ def test_traits_are_as_new_as_the_journal_was_read(shown: Any) -> None:
 
 
 def test_a_log_is_followed_until_nobody_reads(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "PIECE", 8)
+    monkeypatch.setattr(log_tail, "PIECE", 8)
     run = run_of(*LOADED, *TRAINING)
     log(run, "train", "0123456789" * 3)
     view, page = shown(run)
@@ -194,7 +194,7 @@ def test_a_log_is_followed_until_nobody_reads(shown: Any, monkeypatch: pytest.Mo
 def test_the_log_of_a_run_that_has_ended_comes_whole(
     shown: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tail, "PIECE", 1000)
+    monkeypatch.setattr(log_tail, "PIECE", 1000)
     run = run_of(*FAILED)
     log(run, "train", "x" * 4321)
     view, page = shown(run)
@@ -243,14 +243,16 @@ def test_a_run_that_is_resumed_is_followed_again(
     view, page = shown(run)
 
     def resume(self: Any, settings: Any) -> None:
-        control.ask(run, control.Request("resume", {}))  # as the real one, without a driver
+        driver_requests.ask(
+            run, driver_requests.Request("resume", {})
+        )  # as the real one, without a driver
 
-    monkeypatch.setattr(live.RunView, "resume", resume)
+    monkeypatch.setattr(view_session.RunView, "resume", resume)
     view.asked({"kind": "command", "name": "resume"})
     until(lambda: page.of("said"))
     write(run, ("RunResumed", None, {}), ("DriverStarted", None, {"pid": 2}))
-    (request,) = control.requests(run)
-    control.done(request)
+    (request,) = driver_requests.requests(run)
+    driver_requests.done(request)
     until(lambda: page.of("state") and page.of("state")[-1]["status"] == "running")
 
 
@@ -306,7 +308,7 @@ def test_a_view_of_a_pipeline_follows_nothing(built: object) -> None:
     for kind in ("metrics", "outputs", "follow-log", "compare", "command"):
         view.asked({"kind": kind, "step": "n0", "name": "stop", "runs": []})
     until(lambda: page.of("compare"))
-    assert answers.compare([]) == {"kind": "compare", "runs": []}
+    assert page_requests.compare([]) == {"kind": "compare", "runs": []}
     view.close()
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from kfnb.api.view import RunView
+from kfnb.api.run_view import RunView
 from kfnb.errors import UsageError
 from kfnb.home import RunFolder
-from kfnb.widgets import answers, tail
-from kfnb.widgets.tail import Tail
+from kfnb.live import log_tail, page_requests
+from kfnb.live.log_tail import Tail
 from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, log, made_run, write
 
 AGAIN = [
@@ -89,7 +89,7 @@ def test_a_new_attempt_begins_anew_unless_one_was_asked_for() -> None:
 
 
 def test_a_log_in_pieces_has_every_character_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "PIECE", 7)
+    monkeypatch.setattr(log_tail, "PIECE", 7)
     run, view = viewed(*LOADED, *TRAINING)
     text = "".join(random.Random(1).choice("a€\n🎲ü") for _ in range(300))
     log(run, "train", text)
@@ -112,7 +112,7 @@ def test_a_character_that_is_half_written_waits_for_its_rest() -> None:
 
 
 def test_bytes_that_are_no_text_do_not_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "PIECE", 4)
+    monkeypatch.setattr(log_tail, "PIECE", 4)
     run, view = viewed(*LOADED, *TRAINING)
     log(run, "train", "")
     view.attempt("train").log.write_bytes(b"ok\n" + b"\xff\x80" * 20 + b"\nend\n")
@@ -120,7 +120,7 @@ def test_bytes_that_are_no_text_do_not_stop_it(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_of_a_very_long_log_the_end_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "MOST", 100)
+    monkeypatch.setattr(log_tail, "MOST", 100)
     run, view = viewed(*LOADED, *TRAINING)
     log(run, "train", "".join(f"line {n}\n" for n in range(1000)))
     tailed = Tail("train")
@@ -163,7 +163,7 @@ def stream(text: str) -> dict[str, Any]:
 def test_outputs_stand_at_the_cells_of_the_author() -> None:
     _, view = viewed(*LOADED, *TRAINING)
     executed(view, stream("hello\n"))
-    told = answers.outputs(view, "train", None)
+    told = page_requests.outputs(view, "train", None)
     assert (told["step"], told["attempt"]) == ("n1", 1)
     assert told["cells"] == [
         {"cell": 2, "source": view.pipeline.cells[2].source, "outputs": [stream("hello\n")]}
@@ -176,23 +176,23 @@ def test_a_notebook_that_is_not_whole_has_no_outputs(damage: str | None) -> None
     if damage is not None:
         executed(view)
         view.attempt("train").executed.write_text(damage)
-    assert answers.outputs(view, "train", None)["cells"] == []
+    assert page_requests.outputs(view, "train", None)["cells"] == []
 
 
 @pytest.mark.parametrize("cell", [-1, 99, "2", None])
 def test_a_cell_that_the_notebook_does_not_have_is_left_out(cell: object) -> None:
     _, view = viewed(*LOADED, *TRAINING)
     executed(view, stream("x"), cell=cell)
-    assert answers.outputs(view, "train", None)["cells"] == []
+    assert page_requests.outputs(view, "train", None)["cells"] == []
 
 
 def test_large_outputs_are_cut_with_a_note() -> None:
     _, view = viewed(*LOADED, *TRAINING)
-    image = {"image/png": "i" * (answers.MOST_IMAGE + 1), "text/plain": "<Figure>"}
-    page = {"text/html": "<p>" * answers.MOST_TEXT, "text/plain": "DataFrame"}
+    image = {"image/png": "i" * (page_requests.MOST_IMAGE + 1), "text/plain": "<Figure>"}
+    page = {"text/html": "<p>" * page_requests.MOST_TEXT, "text/plain": "DataFrame"}
     executed(
         view,
-        stream("x" * (answers.MOST_TEXT + 5)),
+        stream("x" * (page_requests.MOST_TEXT + 5)),
         {"output_type": "display_data", "metadata": {}, "data": image},
         {"output_type": "execute_result", "metadata": {}, "data": page},
         {
@@ -202,7 +202,7 @@ def test_large_outputs_are_cut_with_a_note() -> None:
             "traceback": ["t"] * 9_000,
         },
     )
-    (cell,) = answers.outputs(view, "train", None)["cells"]
+    (cell,) = page_requests.outputs(view, "train", None)["cells"]
     text, picture, html, error = cell["outputs"]
     assert text["text"].endswith("[5 more characters: the executed notebook has them]\n")
     assert set(picture["data"]) == {"text/plain"}
@@ -214,10 +214,10 @@ def test_large_outputs_are_cut_with_a_note() -> None:
 
 
 def test_all_outputs_together_are_small_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MOST_IN_ALL", 1000)
+    monkeypatch.setattr(page_requests, "MOST_IN_ALL", 1000)
     _, view = viewed(*LOADED, *TRAINING)
     executed(view, *(stream("x" * 400) for _ in range(10)))
-    told = answers.outputs(view, "train", None)
+    told = page_requests.outputs(view, "train", None)
     assert len(json.dumps(told)) < 3000
     assert "left out" in json.dumps(told)
 
@@ -225,9 +225,9 @@ def test_all_outputs_together_are_small_enough(monkeypatch: pytest.MonkeyPatch) 
 def test_an_executed_notebook_is_sent_under_a_name_that_any_system_takes() -> None:
     run, view = viewed(*LOADED, *TRAINING)
     with pytest.raises(UsageError, match='no executed notebook of step "train" yet: it is running'):
-        answers.notebook(view, "train", None)
+        page_requests.notebook(view, "train", None)
     executed(view, stream("hello\n"))
-    told = answers.notebook(view, "train", None)
+    told = page_requests.notebook(view, "train", None)
     assert told["name"] == f"made-train-{run.id}.ipynb"
     assert json.loads(told["text"])["cells"]
     assert (told["step"], told["attempt"]) == ("n1", 1)
@@ -242,11 +242,11 @@ def test_a_hostile_name_of_a_step_is_no_path(monkeypatch: pytest.MonkeyPatch) ->
     path = view.attempt('../<b>"').executed
     path.parent.mkdir(parents=True)
     path.write_text("{}")
-    name = answers.notebook(view, '../<b>"', None)["name"]
+    name = page_requests.notebook(view, '../<b>"', None)["name"]
     assert name == f"made-b-{run.id}.ipynb"
-    monkeypatch.setattr(answers, "MOST_NOTEBOOK", 1)
+    monkeypatch.setattr(page_requests, "MOST_NOTEBOOK", 1)
     with pytest.raises(UsageError, match="too large"):
-        answers.notebook(view, '../<b>"', None)
+        page_requests.notebook(view, '../<b>"', None)
 
 
 # Comparison
@@ -256,7 +256,7 @@ def test_runs_stand_side_by_side() -> None:
     good, bad = made_run(), made_run()
     write(good, *SUCCEEDED)
     write(bad, *FAILED)
-    told = answers.compare([good.id, bad.id, good.id])
+    told = page_requests.compare([good.id, bad.id, good.id])
     assert [run["id"] for run in told["runs"]] == [good.id, bad.id]
     first, second = told["runs"]
     assert first["metrics"] == {"loss": 0.25}
@@ -268,4 +268,4 @@ def test_runs_stand_side_by_side() -> None:
 
 def test_a_run_that_is_not_there_is_told() -> None:
     with pytest.raises(UsageError, match='There is no run "gone"'):
-        answers.compare(["gone"])
+        page_requests.compare(["gone"])

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from kfnb.widgets import protocol
+from kfnb.live import protocol
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "labextension" / "src" / "protocol.ts"
@@ -105,7 +105,7 @@ def test_every_message_of_the_page_is_known_to_the_kernel() -> None:
 
 
 def test_tabs_and_statuses_have_the_same_words() -> None:
-    from kfnb.engine import state
+    from kfnb.engine.core import state
 
     text = SOURCE.read_text()
     for name, words in (

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from kfnb.api.find import facts
-from kfnb.api.view import RunView
+from kfnb.api.run_lookup import facts
+from kfnb.api.run_view import RunView
 from kfnb.home import RunFolder
-from kfnb.widgets import protocol, snapshot
-from kfnb.widgets.feed import Feed
+from kfnb.live import protocol, snapshot
+from kfnb.live.feed import Feed
 from tests.cli.scripted import (
     FAILED,
     LOADED,

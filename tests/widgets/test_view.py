@@ -19,10 +19,11 @@ import pytest
 import kfnb
 from kfnb import widgets
 from kfnb.errors import UsageError
+from kfnb.live import bundle
+from kfnb.live.feed import Feed
 from kfnb.pipeline import Edge
 from kfnb.runners import create_run
-from kfnb.widgets import bundle, front, still
-from kfnb.widgets.feed import Feed
+from kfnb.widgets import frontend, static_view
 from tests.browser.hostile import CANARY, KNOWN, names
 from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, made_run, pipeline, step, write
 from tests.draw.test_picture import inert
@@ -53,8 +54,8 @@ def closing(monkeypatch: pytest.MonkeyPatch) -> Any:
         view.close()
 
 
-def seen_by(kind: front.Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "front", lambda: kind)
+def seen_by(kind: frontend.Front, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frontend, "front", lambda: kind)
 
 
 # What is shown
@@ -133,7 +134,7 @@ def test_each_view_alone_opens_its_own_tab() -> None:
 
 
 def test_without_a_kernel_there_are_a_picture_and_text() -> None:
-    assert front.front() == "none"
+    assert frontend.front() == "none"
     forms = widgets.PipelineView(run_of(*FAILED))._repr_mimebundle_()
     assert set(forms) == STILL
     root = inert(forms["image/svg+xml"])
@@ -300,7 +301,7 @@ def test_whatever_names_are_the_forms_are_inert(seed: int) -> None:
         steps={name: step(name, n, (n,)) for n, name in enumerate(steps)},
         edges=tuple(Edge(a, b, (a, b), (b,)) for a, b in pairwise(steps)),
     )
-    forms = still.bundle(made, None, place=steps[1], why_still=steps[2])
+    forms = static_view.bundle(made, None, place=steps[1], why_still=steps[2])
     inert(str(forms["image/svg+xml"]))
     found = Found(str(forms["text/html"]))
     assert found.tags <= {"div", "svg", "g", "rect", "path", "circle", "text", "title"}
@@ -324,7 +325,7 @@ def test_hostile_texts_of_a_run_are_inert() -> None:
     )
     feed = Feed(run)
     feed.look(0.0)
-    forms = still.bundle(feed.view.pipeline, feed, place="p")
+    forms = static_view.bundle(feed.view.pipeline, feed, place="p")
     inert(str(forms["image/svg+xml"]))
     assert Found(str(forms["text/html"])).tags <= {
         *("div", "svg", "g", "rect", "path", "circle", "text", "title")

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from kfnb.notebook.flow.demand import Need
-from kfnb.notebook.flow.facts import Act, Facts, Walked
+from kfnb.notebook.authoring.grouping import Declared, StepDecl
+from kfnb.notebook.flow.cell_walk import redefined
 from kfnb.notebook.flow.fileflow import Files, file_edges, known_constants
+from kfnb.notebook.flow.liveness import Need
 from kfnb.notebook.flow.metrics import logged_names
 from kfnb.notebook.flow.order import own_cells
-from kfnb.notebook.flow.replay import Reached, Replay
+from kfnb.notebook.flow.prelude import Reached, Replay
 from kfnb.notebook.flow.source import Source
-from kfnb.notebook.flow.walk import redefined
-from kfnb.notebook.grouping import Declared, StepDecl
+from kfnb.notebook.flow.step_facts import Act, Facts, Walked
 from kfnb.pipeline import Definition, Edge, Parameter, Piece, Step
 
 

@@ -6,7 +6,7 @@ import ast
 import re
 from abc import abstractmethod
 
-from kfnb.notebook.flow import tables
+from kfnb.notebook.flow import library_tables
 from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.functions import Arguments, Functions
 from kfnb.notebook.flow.objects import NONE, Objects
@@ -104,21 +104,21 @@ class Calls(Functions):
             self._named_in_text(node)
         self.record.identity |= name in ("index", "remove", "count") and bool(arguments.all())
         changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
-        if name in tables.DEEP_MUTATORS:
+        if name in library_tables.DEEP_MUTATORS:
             self.touch(self.heap.plain(self.heap.reach(receiver)))
         elif changes:
             self.touch(receiver)
-            if name in tables.STORING or name.startswith(tables.MUTATING_PREFIXES):
+            if name in library_tables.STORING or name.startswith(library_tables.MUTATING_PREFIXES):
                 self.store(receiver, arguments.all())
             elif name in ("extend", "extendleft"):
                 self.store(receiver, self.heap.parts(arguments.all()))
         self._keywords(node, receiver)
-        for position in tables.METHOD_CHANGES_ARGUMENT.get(name, ()):
+        for position in library_tables.METHOD_CHANGES_ARGUMENT.get(name, ()):
             if position < len(arguments.positional):
                 self.touch(arguments.positional[position])
-        if name in tables.FLUENT and name in tables.DEEP_MUTATORS:
+        if name in library_tables.FLUENT and name in library_tables.DEEP_MUTATORS:
             return receiver
-        if name in tables.VIEWS:
+        if name in library_tables.VIEWS:
             return self.heap.parts(receiver) | (
                 arguments.all() if name in ("setdefault", "get") else NONE
             )
@@ -232,7 +232,7 @@ class Calls(Functions):
 
     def _passed(self, arguments: Arguments, name: str) -> None:
         """Pass arguments: what has a state of its own is changed by whoever gets it."""
-        if name not in tables.HARMLESS:
+        if name not in library_tables.HARMLESS:
             self.use(arguments.all())
         self._functions_with(arguments)
 
@@ -258,7 +258,7 @@ class Calls(Functions):
         return not changed.isdisjoint(code.arguments) or not changed.isdisjoint(code.insides)
 
     def _changed_arguments(self, dotted: str, arguments: Arguments) -> None:
-        positions = tables.CHANGES_ARGUMENT.get(dotted, ())
+        positions = library_tables.CHANGES_ARGUMENT.get(dotted, ())
         for position in positions:
             if position < len(arguments.positional):
                 self.touch(arguments.positional[position])
@@ -276,29 +276,29 @@ class Calls(Functions):
     def _result(self, node: ast.Call, dotted: str, arguments: Arguments) -> Objects:
         """Tell what a function that is not the notebook's own may give."""
         last = dotted.rpartition(".")[2]
-        if dotted in tables.SCALARS:
+        if dotted in library_tables.SCALARS:
             return NONE
         arguments.keywords.pop("key", None)
         everything = arguments.all()
-        parts = self.heap.items if dotted in tables.DRAINING else self.heap.parts
-        if dotted in tables.ELEMENTS:
+        parts = self.heap.items if dotted in library_tables.DRAINING else self.heap.parts
+        if dotted in library_tables.ELEMENTS:
             return parts(everything)
         holds = NONE
-        if dotted in tables.CONTAINERS:
+        if dotted in library_tables.CONTAINERS:
             holds = parts(everything)
-            if dotted in tables.APPLYING:
+            if dotted in library_tables.APPLYING:
                 holds = self.heap.plain(holds)
         elif last[:1].isupper() and not last.isupper():
             holds = everything
-        if dotted and dotted not in tables.APPLYING:
+        if dotted and dotted not in library_tables.APPLYING:
             # A wrapper such as np.vectorize; what maps a function gives what that gives.
             holds |= frozenset(self.heap.code_of(everything))
         made = self.fresh(node, holds)
-        if dotted in tables.STATEFUL:
+        if dotted in library_tables.STATEFUL:
             self.heap.stateful |= made
-        if dotted in tables.ITERATORS - tables.OF_ITERATORS:
+        if dotted in library_tables.ITERATORS - library_tables.OF_ITERATORS:
             self.heap.draw(made, everything)
-        if dotted in tables.LAZY:
+        if dotted in library_tables.LAZY:
             self.heap.lazy |= made
         return made
 
@@ -379,11 +379,11 @@ def is_shell(node: ast.expr) -> bool:
 
 
 def _is_mutator(name: str) -> bool:
-    if name in tables.MUTATORS or name in tables.DEEP_MUTATORS:
+    if name in library_tables.MUTATORS or name in library_tables.DEEP_MUTATORS:
         return True
-    if name in tables.NOT_MUTATING:
+    if name in library_tables.NOT_MUTATING:
         return False
-    if name.startswith(tables.MUTATING_PREFIXES):
+    if name.startswith(library_tables.MUTATING_PREFIXES):
         return True
     return name.endswith("_") and not name.startswith("_")
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from kfnb.notebook.flow import tables
+from kfnb.notebook.flow import library_tables
 from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.objects import NONE, Objects
 from kfnb.notebook.flow.operators import COMPARED, Operators
@@ -88,7 +88,7 @@ class Expressions(Operators):
             state = self.heap.code[number].state.get(node.attr)
             if state:
                 found |= state
-        if node.attr in tables.TAKEN_METHODS or self._methods(objects, node.attr):
+        if node.attr in library_tables.TAKEN_METHODS or self._methods(objects, node.attr):
             number = self.make(node, "method")
             before = self.heap.bound.get(number, (NONE, ""))[0]
             self.heap.bound[number] = (before | objects, node.attr)

@@ -8,10 +8,10 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
-from kfnb.notebook.constants import NotConstantError, evaluate
-from kfnb.notebook.files import FileReader
-from kfnb.notebook.flow.facts import Facts, Walked
+from kfnb.notebook.effects.constants import NotConstantError, evaluate
+from kfnb.notebook.effects.files import FileReader
 from kfnb.notebook.flow.source import Source
+from kfnb.notebook.flow.step_facts import Facts, Walked
 from kfnb.pipeline import FileUse, Parameter, Piece
 
 _PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from kfnb.notebook.brought import bringing
+from kfnb.notebook.authoring.grouping import Declared, StepDecl
+from kfnb.notebook.authoring.loaded_names import bringing
 from kfnb.notebook.diagnostics import make
-from kfnb.notebook.flow.demand import Need
-from kfnb.notebook.flow.facts import Unknown, Walked
+from kfnb.notebook.flow.library_tables import KNOWN_NAMES
+from kfnb.notebook.flow.liveness import Need
 from kfnb.notebook.flow.order import Place
 from kfnb.notebook.flow.scopes import bound_in
 from kfnb.notebook.flow.source import Source
-from kfnb.notebook.flow.tables import KNOWN_NAMES
-from kfnb.notebook.grouping import Declared, StepDecl
+from kfnb.notebook.flow.step_facts import Unknown, Walked
 from kfnb.pipeline import Diagnostic
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kfnb.notebook.flow.code import NOTHING, Code, Frame, Record, Summary
-from kfnb.notebook.flow.machine import Depends, Machine, is_private
+from kfnb.notebook.flow.interpreter import Depends, Machine, is_private
 from kfnb.notebook.flow.names import ANY, BOUND, MAYBE, NEVER, UNBOUND, Changes, Slot
 from kfnb.notebook.flow.objects import NONE, Objects
 from kfnb.notebook.flow.scopes import function_locals

@@ -6,11 +6,12 @@ import gc
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from kfnb.notebook.ambient import AmbientStep, ambient
+from kfnb.notebook.authoring.grouping import Declared, StepDecl
+from kfnb.notebook.effects.library_state import AmbientStep, ambient
 from kfnb.notebook.flow import findings
 from kfnb.notebook.flow.assemble import Assembly
-from kfnb.notebook.flow.demand import demand
-from kfnb.notebook.flow.facts import Walked
+from kfnb.notebook.flow.cell_walk import walk
+from kfnb.notebook.flow.liveness import demand
 from kfnb.notebook.flow.metrics import plain_metrics
 from kfnb.notebook.flow.order import (
     Place,
@@ -21,8 +22,7 @@ from kfnb.notebook.flow.order import (
 )
 from kfnb.notebook.flow.parameters import parameters
 from kfnb.notebook.flow.source import Source, parse, with_room
-from kfnb.notebook.flow.walk import walk
-from kfnb.notebook.grouping import Declared, StepDecl
+from kfnb.notebook.flow.step_facts import Walked
 from kfnb.pipeline import Cell, Diagnostic, Pipeline
 
 _MOST_WALKS = 4

@@ -12,7 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator
 
-from kfnb.notebook.flow import tables
+from kfnb.notebook.flow import library_tables
 from kfnb.notebook.flow.calls import is_shell
 from kfnb.notebook.flow.expressions import Softly
 from kfnb.notebook.flow.functions import Arguments
@@ -58,14 +58,14 @@ class Machinery(Statements):
     def _line_magic(self, node: ast.Call, name: str, line: str) -> Objects:
         record = self.record
         record.effect = True
-        if name in tables.RUN_MAGICS:
+        if name in library_tables.RUN_MAGICS:
             # Options such as -r or -f NAME come before the statement.
             statement = line if name == "time" else _without_options(line)
             found = self.source(statement, node.lineno, expression=True)
             if found is None and statement.strip() and self.source(statement, node.lineno) is None:
                 self.opaque(node.lineno)
             return found or NONE
-        if name in tables.TIMED_MAGICS:
+        if name in library_tables.TIMED_MAGICS:
             self._timed(_without_options(line), node.lineno)
             return self.fresh(node)
         if name == "capture":
@@ -82,7 +82,7 @@ class Machinery(Statements):
                     self.read(word, node.lineno)
                     self.unbind(word)
             return NONE
-        if name in tables.ASKS_MAGICS:
+        if name in library_tables.ASKS_MAGICS:
             with Softly(self):
                 for word in re.findall(r"[A-Za-z_]\w*", line)[:1]:
                     self.read(word, node.lineno, call=True)
@@ -91,7 +91,7 @@ class Machinery(Statements):
             record.star = True
             return NONE
         self._interpolated(line, node.lineno)
-        if name not in tables.QUIET_MAGICS:
+        if name not in library_tables.QUIET_MAGICS:
             self.opaque(node.lineno)
         return self.fresh(node)
 
@@ -100,18 +100,18 @@ class Machinery(Statements):
         if name == "capture":
             self.source(body, node.lineno + 1)
             return self._line_magic(node, name, line)
-        if name in tables.RUN_MAGICS:
+        if name in library_tables.RUN_MAGICS:
             if self.source(body, node.lineno + 1) is None:
                 self.opaque(node.lineno)
             return NONE
-        if name in tables.TIMED_MAGICS:
+        if name in library_tables.TIMED_MAGICS:
             self._timed(_without_options(line), node.lineno)
             self._timed(body, node.lineno + 1)
             return NONE
         self._interpolated(line, node.lineno)
         for bound in _OUTPUTS.findall(line):
             self.bind(bound, self.fresh(node, NONE))
-        if name not in tables.QUIET_MAGICS:
+        if name not in library_tables.QUIET_MAGICS:
             self.opaque(node.lineno)
         return self.fresh(node)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from kfnb.notebook.grouping import Declared, StepDecl
+from kfnb.notebook.authoring.grouping import Declared, StepDecl
 from kfnb.pipeline import Role
 
 

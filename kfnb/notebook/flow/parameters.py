@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 from typing import Any
 
-from kfnb.notebook.constants import NotConstantError, evaluate
+from kfnb.notebook.effects.constants import NotConstantError, evaluate
 from kfnb.notebook.flow.source import Source
 from kfnb.pipeline import Parameter
 

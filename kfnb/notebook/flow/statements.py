@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kfnb.notebook.flow import tables
+from kfnb.notebook.flow import library_tables
 from kfnb.notebook.flow.branches import Branches, called
 from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.expressions import Softly
@@ -167,7 +167,7 @@ class Statements(Branches):
             dotted = f"{source}.{alias.name}"
             if not node.level:
                 self.record.modules.add(dotted)
-            objects = NONE if dotted in tables.MODULES else frozenset((self.make(alias),))
+            objects = NONE if dotted in library_tables.MODULES else frozenset((self.make(alias),))
             self.bind(imported_name(alias), objects, module=dotted)
 
     def _return(self, node: ast.Return) -> None:

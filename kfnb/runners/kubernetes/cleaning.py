@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder, runs_folder
-from kfnb.runners.kubernetes import names
-from kfnb.runners.kubernetes.calls import Cluster
-from kfnb.runners.kubernetes.client import ApiError
-from kfnb.runners.kubernetes.conduct import INDEX
+from kfnb.runners.kubernetes.api.calls import Cluster
+from kfnb.runners.kubernetes.api.client import ApiError
+from kfnb.runners.kubernetes.api.lease import is_fresh
+from kfnb.runners.kubernetes.driver.drive import INDEX
 from kfnb.runners.kubernetes.explain.reading import moment
-from kfnb.runners.kubernetes.lease import is_fresh
+from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.launch import driver_state
 from kfnb.store.manifest import Failure, Manifest
 from kfnb.store.remote.base import Kept, Remote

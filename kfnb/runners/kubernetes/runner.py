@@ -10,17 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from kfnb.engine.core.state import HELD_UP
 from kfnb.engine.runner import Ended, Note, Work
-from kfnb.engine.state import HELD_UP
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Diagnostic, Pipeline
-from kfnb.runners.kubernetes.diagnose import Diagnosis, diagnose, exit_code, has_ended
-from kfnb.runners.kubernetes.happenings import View
-from kfnb.runners.kubernetes.reads import Reads, status_of
-from kfnb.runners.kubernetes.reporting import Reporting
-from kfnb.runners.kubernetes.states import goes_on, has_failed, has_started, is_same, was_ended
-from kfnb.runners.kubernetes.watch import Watcher
+from kfnb.runners.kubernetes.api.client_protocol import Reads, status_of
+from kfnb.runners.kubernetes.explain.diagnose import Diagnosis, diagnose, exit_code, has_ended
+from kfnb.runners.kubernetes.logs.reporting import Reporting
+from kfnb.runners.kubernetes.watch.job_predicates import (
+    goes_on,
+    has_failed,
+    has_started,
+    is_same,
+    was_ended,
+)
+from kfnb.runners.kubernetes.watch.list_watch import Watcher
+from kfnb.runners.kubernetes.watch.pod_events import View
 from kfnb.step.order import StepOrder
 from kfnb.store import Failure, Store, failed_key, manifest_key
 from kfnb.store.remote.base import Refused, Remote
@@ -63,7 +69,7 @@ class _Attempt:
 
 
 class KubernetesRunner:
-    """Executes each attempt as a Job whose pod runs :mod:`kfnb.step.pod`.
+    """Executes each attempt as a Job whose pod runs :mod:`kfnb.step.pod.pod_main`.
 
     Parameters
     ----------

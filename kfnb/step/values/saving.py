@@ -14,8 +14,8 @@ from typing import TypeVar
 from kfnb.step.values import container
 from kfnb.step.values.arrays import Layout
 from kfnb.step.values.pickling import Pickler
-from kfnb.step.values.refusal import Unsaveable, refuse
 from kfnb.step.values.sharing import Reached, groups, layout_within
+from kfnb.step.values.unsaveable import Unsaveable, refuse
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kfnb.notebook.authoring.grouping import Declared, StepDecl, declare
 from kfnb.notebook.document import Document, parse
-from kfnb.notebook.grouping import Declared, StepDecl, declare
 from kfnb.pipeline import Diagnostic
 
 MARKDOWN = "markdown"

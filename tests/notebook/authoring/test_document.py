@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kfnb.errors import NotebookError
+from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.document import load, parse
-from kfnb.notebook.grouping import declare
 from tests.notebook.authoring.book import document, notebook
 
 WHERE = Path("nb.ipynb")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kfnb.engine.stepbook import executable
+from kfnb.engine.dispatch.step_notebook import executable
 from kfnb.notebook.document import Document
 from tests.notebook.authoring.book import declared
 

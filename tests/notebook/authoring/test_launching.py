@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.engine.stepbook import executable
+from kfnb.engine.dispatch.step_notebook import executable
 from tests.notebook.authoring.book import codes, declared, only
 
 

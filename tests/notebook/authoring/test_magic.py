@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kfnb.notebook.magic import FLAGS, claim_of
-from kfnb.notebook.options import KEYS
+from kfnb.notebook.authoring.magic import FLAGS, claim_of
+from kfnb.notebook.authoring.options import KEYS
 from tests.notebook.authoring.book import cell, codes, declared, only, step, steps
 
 

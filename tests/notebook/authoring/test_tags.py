@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kfnb.notebook.tags import claim_of
+from kfnb.notebook.authoring.tags import claim_of
 from kfnb.pipeline import Secret
 from tests.notebook.authoring.book import codes, declared, only, step, steps
 

@@ -12,7 +12,7 @@ import io
 import types
 from typing import Any
 
-from kfnb.engine.stepbook import blank, merge, needed_definitions
+from kfnb.engine.dispatch.step_notebook import blank, merge, needed_definitions
 from kfnb.pipeline import Piece, Pipeline, Step
 
 Outputs = dict[int, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.engine.stepbook import blank
+from kfnb.engine.dispatch.step_notebook import blank
 from kfnb.pipeline import Pipeline
 from tests.notebook.build import pipeline
 

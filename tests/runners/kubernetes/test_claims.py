@@ -7,10 +7,10 @@ import json
 import pytest
 
 from kfnb.errors import UsageError
-from kfnb.runners.kubernetes.claims import together, with_claim
-from kfnb.runners.kubernetes.client import ApiError
-from kfnb.runners.kubernetes.config import Target
-from kfnb.runners.kubernetes.reader import reader_job
+from kfnb.runners.kubernetes.api.client import ApiError
+from kfnb.runners.kubernetes.api.config import Target
+from kfnb.runners.kubernetes.objects.claims import together, with_claim
+from kfnb.runners.kubernetes.store.reader_pod import reader_job
 from kfnb.store.remote.serve import digest_of
 
 TARGET = Target(image="image", store="pvc:work/path", storage_size="3Gi", storage_class="fast")

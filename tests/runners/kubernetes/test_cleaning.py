@@ -8,11 +8,11 @@ from datetime import datetime, timezone
 
 import pytest
 
-from kfnb.engine.journal import Journal
+from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder, runs_folder
-from kfnb.runners.kubernetes import names
 from kfnb.runners.kubernetes.cleaning import clean
+from kfnb.runners.kubernetes.objects import names
 from kfnb.store import Failure, Manifest, hash_bytes
 from kfnb.store.remote.folder import FolderRemote
 

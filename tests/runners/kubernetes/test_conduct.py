@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.engine.control import Request, done, requests
-from kfnb.engine.events import Event
-from kfnb.engine.journal import JournalBusy
+from kfnb.engine.core.events import Event
+from kfnb.engine.driver_requests import Request, done, requests
+from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
-from kfnb.runners.kubernetes.conduct import POLL, Inbox, ask, publish
-from kfnb.runners.kubernetes.config import Target
-from kfnb.runners.kubernetes.driverjob import driver_job
-from kfnb.runners.kubernetes.fence import Fenced
+from kfnb.runners.kubernetes.api.config import Target
+from kfnb.runners.kubernetes.api.fenced_client import Fenced
+from kfnb.runners.kubernetes.driver.drive import POLL, Inbox, ask, publish
+from kfnb.runners.kubernetes.objects.driver_job import driver_job
 from kfnb.store.remote.folder import FolderRemote
 
 
@@ -116,7 +116,12 @@ def test_the_drivers_job_comes_back_has_its_token_and_no_secret_in_it():
     assert "activeDeadlineSeconds" not in pod
     assert job["metadata"]["ownerReferences"][0]["uid"] == "u"
     (container,) = pod["containers"]
-    assert container["command"] == ["python", "-m", "kfnb.runners.kubernetes.driverpod", "r"]
+    assert container["command"] == [
+        "python",
+        "-m",
+        "kfnb.runners.kubernetes.driver.driver_pod",
+        "r",
+    ]
     assert container["envFrom"] == [{"secretRef": {"name": "s3"}}]
     names = [one["name"] for one in container["env"]]
     assert not [name for name in names if name.startswith("AWS")]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kfnb.runners.kubernetes.diagnose import (
+from kfnb.runners.kubernetes.explain.diagnose import (
     Category,
     Diagnosis,
     Level,

@@ -6,9 +6,9 @@ import shlex
 
 import pytest
 
-from kfnb.runners.kubernetes import doctor, doctor_image
-from kfnb.runners.kubernetes.config import Target
-from kfnb.runners.kubernetes.probe import Probed
+from kfnb.runners.kubernetes.api.config import Target
+from kfnb.runners.kubernetes.doctor import checks, image
+from kfnb.runners.kubernetes.doctor.probe import Probed
 from tests.runners.kubernetes.made import job
 
 HOSTILE = "breaker-a;rm -rf /"
@@ -38,7 +38,7 @@ class Restricted(Nothing):
 
 
 def test_the_standard_of_a_namespace_is_named():
-    said = doctor._namespace(Restricted()).sentence
+    said = checks._namespace(Restricted()).sentence
     assert 'Standard "restricted"; steps satisfy "restricted".' in said
 
 
@@ -52,7 +52,7 @@ def test_the_standard_of_a_namespace_is_named():
 )
 def test_an_image_is_looked_at_once(remedy, said):
     found = Probed(trouble="The image i cannot be pulled", remedy=remedy)
-    [finding] = doctor_image._of_image("i", found, Target(image="i"))
+    [finding] = image._of_image("i", found, Target(image="i"))
     assert said in finding.sentence
     assert "tried again" not in finding.sentence
 
@@ -67,12 +67,12 @@ def test_no_name_gets_out_of_a_line_that_one_may_copy():
     )
     cluster = Nothing()
     found = [
-        doctor._namespace(cluster),
-        *doctor._driver(cluster, target, fix=False),
-        *doctor._references(cluster, target),
+        checks._namespace(cluster),
+        *checks._driver(cluster, target, fix=False),
+        *checks._references(cluster, target),
     ]
     lines = [line for finding in found for line in finding.commands]
-    lines.append("kubectl auth can-i --list" + doctor._as(HOSTILE, "a; ls"))
+    lines.append("kubectl auth can-i --list" + checks._as(HOSTILE, "a; ls"))
     assert len(lines) > 5
     for line in lines:
         words = shlex.split(line)

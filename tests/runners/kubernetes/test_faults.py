@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from kfnb.runners.kubernetes import calls, watch
-from kfnb.runners.kubernetes.transport import LONGEST_WAIT, TRIES, ApiError
-from kfnb.runners.kubernetes.watch import Watcher
+from kfnb.runners.kubernetes.api import calls
+from kfnb.runners.kubernetes.api.transport import LONGEST_WAIT, TRIES, ApiError
+from kfnb.runners.kubernetes.watch import list_watch
+from kfnb.runners.kubernetes.watch.list_watch import Watcher
 from kfnb.runners.launch import request_stop
 from kfnb.store import Failure, failed_key
 from tests.cluster.jobs import until
@@ -85,7 +86,7 @@ def test_no_transition_is_lost_to_410(tmp_path: Path, fault: Any) -> None:
 
 
 def test_a_silent_socket_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch, "WATCH", 1.0)
+    monkeypatch.setattr(list_watch, "WATCH", 1.0)
     monkeypatch.setattr(calls, "_SLACK", 0.0)
     with ApiServer() as server:
         server.put("jobs", thing("a"))

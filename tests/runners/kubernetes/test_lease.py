@@ -6,9 +6,15 @@ import time
 
 import pytest
 
-from kfnb.runners.kubernetes import lease
-from kfnb.runners.kubernetes.lease import LASTS, held_elsewhere, lease_name, renewed, this_machine
-from kfnb.runners.kubernetes.transport import ApiError
+from kfnb.runners.kubernetes.api import lease
+from kfnb.runners.kubernetes.api.lease import (
+    LASTS,
+    held_elsewhere,
+    lease_name,
+    renewed,
+    this_machine,
+)
+from kfnb.runners.kubernetes.api.transport import ApiError
 from tests.cluster.jobs import until
 
 OWNER = {"metadata": {"name": "kfnb-r", "uid": "u"}}

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from kfnb.runners.kubernetes.logs import Gap, PodLog, Raw, Report
+from kfnb.runners.kubernetes.logs.pod_log import Gap, PodLog, Raw, Report
 from tests.runners.kubernetes.scripted import Clock, Reads, Refused
 
 

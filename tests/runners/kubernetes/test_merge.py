@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kfnb.home import AttemptFolder
-from kfnb.runners.kubernetes.merge import Merger
+from kfnb.runners.kubernetes.logs.report_merge import Merger
 
 
 def event(n):

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from kfnb.engine.runner import Work
 from kfnb.errors import UsageError
 from kfnb.home import AttemptFolder
-from kfnb.runners.kubernetes import manifests, names
-from kfnb.runners.kubernetes.config import Target, target_of
+from kfnb.runners.kubernetes.api.config import Target, target_of
+from kfnb.runners.kubernetes.objects import manifests, names
 from tests.notebook.build import pipeline
 
 DNS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -217,7 +217,7 @@ def test_nothing_that_people_type_gets_out_of_its_place(store, image, key, text)
     assert structure(made) == structure(job(target=plain))
     (container,) = made["spec"]["template"]["spec"]["containers"]
     # No shell reads any of it, and no path is made of it.
-    assert container["command"] == ["python", "-m", "kfnb.step.pod"]
+    assert container["command"] == ["python", "-m", "kfnb.step.pod.pod_main"]
     paths = {m["mountPath"] for m in container["volumeMounts"]} | {container["workingDir"]}
     assert paths == {"/kfnb", "/tmp"}
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from kfnb.runners.kubernetes import rights
+from kfnb.runners.kubernetes.doctor import rights
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 DRIVER = DEPLOY / "driver.yaml"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.runners.kubernetes.happenings import View
-from kfnb.runners.kubernetes.states import goes_on, has_started
+from kfnb.runners.kubernetes.watch.job_predicates import goes_on, has_started
+from kfnb.runners.kubernetes.watch.pod_events import View
 
 ENDED = {"terminated": {"exitCode": 1}}
 RUNS = {"running": {}}

@@ -10,10 +10,10 @@ import threading
 
 import pytest
 
-from kfnb.runners.kubernetes.kept import TOMBSTONES, Kept
-from kfnb.runners.kubernetes.pace import CAP, Pace
-from kfnb.runners.kubernetes.skew import ClusterTime
-from kfnb.runners.kubernetes.watch import POLL, RELIST, Watcher
+from kfnb.runners.kubernetes.api.backoff import CAP, Pace
+from kfnb.runners.kubernetes.api.cluster_clock import ClusterTime
+from kfnb.runners.kubernetes.watch.list_watch import POLL, RELIST, Watcher
+from kfnb.runners.kubernetes.watch.object_cache import TOMBSTONES, Kept
 from tests.runners.kubernetes.scripted import (
     Clock,
     Reads,

@@ -14,23 +14,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kfnb.engine.core.settings import Settings
+from kfnb.engine.dispatch.step_orders import Inside
 from kfnb.engine.driver import Driver
-from kfnb.engine.journal import Journal
-from kfnb.engine.orders import Inside
+from kfnb.engine.journal.file_journal import Journal
 from kfnb.engine.runner import Place, Work
-from kfnb.engine.settings import Settings
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
-from kfnb.runners.kubernetes import manifests, names
-from kfnb.runners.kubernetes.calls import Cluster
-from kfnb.runners.kubernetes.config import Target
+from kfnb.runners.kubernetes.api.calls import Cluster
+from kfnb.runners.kubernetes.api.config import Target
+from kfnb.runners.kubernetes.api.transport import Transport
+from kfnb.runners.kubernetes.objects import manifests, names
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
-from kfnb.runners.kubernetes.transport import Transport
 from kfnb.runners.launch import create_run
 from kfnb.step.order import StepOrder
 from kfnb.store import Bundle, Manifest, Output, hash_bytes, manifest_key
-from kfnb.store.mirrored import open_mirrored
 from kfnb.store.remote.folder import FolderRemote
+from kfnb.store.remote_store import open_mirrored
 from tests.runners.bench import make_pipeline, quick
 from tests.runners.kubernetes.server import ApiServer
 from tests.runners.kubernetes.wrongs import Plain, now

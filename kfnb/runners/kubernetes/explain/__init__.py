@@ -1,1 +1,1 @@
-"""Why an attempt waits or failed: the parts of :mod:`kfnb.runners.kubernetes.diagnose`."""
+"""Why an attempt waits or failed: the parts of :mod:`kfnb.runners.kubernetes.explain.diagnose`."""

@@ -1,0 +1,102 @@
+"""The JSON of show, check and status: other people's scripts rely on its keys."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from kfnb.pipeline import Diagnostic, Pipeline, to_plain
+
+if TYPE_CHECKING:
+    from kfnb.api.run_handle import Run, StepFailure
+
+
+def show(pipeline: Pipeline) -> dict[str, Any]:
+    """Return what ``kfnb show NB --json`` prints."""
+    return {
+        "name": pipeline.name,
+        "parameters": [
+            {"name": p.name, "default": json_safe(p.default), "type": p.type}
+            for p in pipeline.parameters
+        ],
+        "steps": [
+            {
+                "name": step.name,
+                "cells": list(step.cells),
+                "inputs": dict(step.inputs),
+                "outputs": list(step.outputs),
+                "parameters": list(step.parameters),
+                "after": list(step.after),
+                "options": step.options.said(),
+            }
+            for step in pipeline.steps.values()
+        ],
+        "edges": [
+            {
+                "source": edge.source,
+                "target": edge.target,
+                "names": list(edge.names),
+                "files": list(edge.files),
+                "explicit": edge.explicit,
+            }
+            for edge in pipeline.edges
+        ],
+        "diagnostics": check(pipeline.diagnostics),
+    }
+
+
+def check(diagnostics: Iterable[Diagnostic]) -> list[dict[str, Any]]:
+    """Return what ``kfnb check NB --json`` prints."""
+    return [to_plain(d) for d in diagnostics]
+
+
+def status(run: Run) -> dict[str, Any]:
+    """Return what ``kfnb status RUN --json`` prints: what :class:`kfnb.Run` holds."""
+    return {
+        "id": run.id,
+        "name": run.name,
+        "notebook": str(run.path) if run.path else None,
+        "target": run.target,
+        "status": run.status,
+        "driver": run.driver,
+        "created": run.created,
+        "duration": run.duration,
+        "parameters": json_safe(dict(run.parameters)),
+        "steps": {
+            name: {
+                "status": step.status,
+                "attempts": step.attempts,
+                "why": step.why,
+                "duration": step.duration,
+                "outputs": step.outputs.describe(),
+                "error": failure(step.error),
+            }
+            for name, step in run.steps.items()
+        },
+        "metrics": json_safe(run.metrics),
+    }
+
+
+def failure(error: StepFailure | None) -> dict[str, Any] | None:
+    """Return a failure record; the class stands under its own name."""
+    if error is None:
+        return None
+    plain = dataclasses.asdict(error)
+    return {"class": plain.pop("kind"), **plain}
+
+
+def json_safe(value: Any) -> Any:
+    """Return ``value`` as strict JSON: NaN and infinities as text, sets as lists."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(k): json_safe(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_safe(v) for v in value]
+    if isinstance(value, (set, frozenset)):
+        return [json_safe(v) for v in sorted(value, key=repr)]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return repr(value)

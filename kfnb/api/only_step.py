@@ -1,0 +1,225 @@
+"""One step alone (``--only STEP``): what it needs is taken from an earlier run of its notebook."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kfnb.api.run_lookup import facts, runs_of
+from kfnb.api.run_view import RunView
+from kfnb.engine.cache.cache_lookup import lay_copies
+from kfnb.engine.core.commands import Prepare, Record
+from kfnb.engine.core.events import Event
+from kfnb.engine.core.plan import Plan
+from kfnb.engine.core.scheduler import Engine
+from kfnb.engine.core.state import DONE
+from kfnb.engine.dispatch.attempt_events import clean
+from kfnb.engine.dispatch.manifests import published, success
+from kfnb.engine.journal.file_journal import Journal
+from kfnb.errors import InfrastructureError, KfnbError, UsageError
+from kfnb.home import RunFolder
+from kfnb.pipeline import Pipeline, Step
+from kfnb.runners.stores import same_store, store_of_run
+from kfnb.store.blobs import Store
+from kfnb.store.manifest import Manifest, manifest_key
+
+_LOOKED_AT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """A pipeline that ends with one step, and the earlier run that has what comes before.
+
+    Parameters
+    ----------
+    pipeline
+        The step and all that it depends on, nothing else.
+    step
+        The one that executes.
+    source
+        Run that the others are taken from; None if there are none.
+    taken
+        Manifest of each of them, and why it is taken.
+    store
+        Where the manifests and their values are; None where nothing is taken.
+    """
+
+    pipeline: Pipeline
+    step: str
+    source: RunFolder | None
+    taken: Mapping[str, tuple[Manifest, str]]
+    store: Store | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Return what ``run.json`` keeps of it."""
+        return {"only": self.step, **({"source": self.source.id} if self.source else {})}
+
+    def begin(self, journal: Journal, created: Event, making: RunFolder) -> None:
+        """Write into a new run's journal that all but the one step are there already.
+
+        Parameters
+        ----------
+        making
+            The run's folder; it gets its name when it is whole.
+
+        Raises
+        ------
+        InfrastructureError
+            If a result was removed meanwhile.
+        """
+        engine = Engine(Plan.of(self.pipeline))
+        engine.apply(created)
+        while True:
+            found = [c for c in engine.decide(time.time()) if engine.wants(c)]
+            events = [
+                (c.type, c.step, c.data)
+                if isinstance(c, Record)
+                else self._cached(c, run=journal.run, making=making)
+                for c in found
+                if isinstance(c, Record) or (isinstance(c, Prepare) and c.step != self.step)
+            ]
+            for kind, step, data in events:
+                engine.apply(journal.append(kind, step, clean(data), durable=False))
+            if not events:
+                if self.store is not None:
+                    self.store.sync(f"manifests/{journal.run}")
+                return
+
+    def _cached(
+        self, command: Prepare, *, run: str, making: RunFolder
+    ) -> tuple[str, str, Mapping[str, Any]]:
+        step = self.pipeline.steps[command.step]
+        manifest, why = self.taken[step.name]
+        key = manifest_key(run, step.id)
+        store = self.store
+        assert self.source is not None
+        assert store is not None
+        kept = all(store.keep(name) for name in manifest.blobs())
+        if not kept or not store.link(manifest_key(self.source.id, step.id), key):
+            raise InfrastructureError(
+                f'What step "{step.name}" left in run {self.source.id} was removed just now. '
+                "Run the whole pipeline."
+            )
+        lay_copies(store, manifest, making.attempt(step.id, 0))
+        data = {
+            **success(manifest, key),
+            "inputs": dict(command.inputs),
+            "why": why,
+            "metrics": [list(m) for m in manifest.metrics],
+            "from": manifest.run,
+        }
+        return "StepCached", step.name, data
+
+
+def alone(
+    pipeline: Pipeline, step: str, parameters: Mapping[str, Any], *, about: Mapping[str, Any]
+) -> Alone:
+    """Find the newest run of the notebook that has all that ``step`` needs.
+
+    Parameters
+    ----------
+    parameters
+        Values of the run that is to begin; only to tell where the earlier run had others.
+    about
+        Target of the run that is to begin, as in ``run.json``: only runs with the same store
+        have what it needs.
+
+    Raises
+    ------
+    UsageError
+        If no run has it: what the newest one lacks is said.
+    """
+    ended = _ending_with(pipeline, step)
+    if len(ended.steps) == 1:
+        return Alone(ended, step, None, {})
+    store = store_of_run(about)
+    lacks = ""
+    earlier = runs_of(pipeline.path) if pipeline.path else ()
+    for n, run in enumerate(run for run in earlier if same_store(facts(run), about)):
+        if n == _LOOKED_AT:
+            break
+        try:
+            view = RunView(run)
+            view.update()
+        except KfnbError:
+            continue
+        found, missing = _taken(ended, step, view, store=store, parameters=parameters)
+        if not missing:
+            return Alone(ended, step, run, found, store)
+        lacks = lacks or f" ({missing} in run {run.id})"
+    raise UsageError(
+        f'No run of this notebook has all that step "{step}" needs{lacks}. '
+        "Run the whole pipeline first; steps that did not change come from the cache."
+    )
+
+
+def _ending_with(pipeline: Pipeline, step: str) -> Pipeline:
+    plan = Plan.of(pipeline)
+    needed = {plan.position[step, ""]}
+    for n in range(len(plan.keys) - 1, -1, -1):
+        if n in needed:
+            needed |= plan.deps[n]
+    names = {plan.keys[n][0] for n in needed}
+    return dataclasses.replace(
+        pipeline,
+        steps={name: s for name, s in pipeline.steps.items() if name in names},
+        edges=tuple(e for e in pipeline.edges if {e.source, e.target} <= names),
+        on_exit=pipeline.on_exit if pipeline.on_exit in names else None,
+    )
+
+
+def _taken(
+    pipeline: Pipeline,
+    only: str,
+    view: RunView,
+    *,
+    store: Store,
+    parameters: Mapping[str, Any],
+) -> tuple[dict[str, tuple[Manifest, str]], str]:
+    """Gather what a run has of the steps before ``only``; or what is missing, as a few words."""
+    found: dict[str, tuple[Manifest, str]] = {}
+    before = view.state.info.get("parameters") or {}
+    for name, step in pipeline.steps.items():
+        if name == only:
+            continue
+        state = view.state.steps.get((name, ""))
+        if state is None:
+            return found, f'there was no step "{name}"'
+        if state.status not in DONE:
+            return found, f'step "{name}" is {state.status}'
+        manifest = published(store, manifest_key(view.folder.id, step.id))
+        if manifest is None or not all(store.has(blob) for blob in manifest.blobs()):
+            return found, f'what step "{name}" left was removed'
+        run = f"taken from run {view.folder.id}"
+        found[name] = manifest, run + _since(step, view, pipeline, before, parameters)
+    for name, producer in pipeline.steps[only].inputs.items():
+        if producer in found and name not in found[producer][0].outputs:
+            return found, f'step "{producer}" left no "{name}"'
+    return found, ""
+
+
+def _since(
+    step: Step,
+    view: RunView,
+    pipeline: Pipeline,
+    before: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+) -> str:
+    """Say what of a step is not as it was when its result was made."""
+    then = view.pipeline.steps[step.name]
+    defaults = [{p.name: p.default for p in p_.parameters} for p_ in (view.pipeline, pipeline)]
+    said = []
+    if _code(then) != _code(step):
+        said.append("its code has changed since")
+    values = [{**defaults[0], **before}, {**defaults[1], **parameters}]
+    other = [p for p in step.parameters if values[0].get(p) != values[1].get(p)]
+    if other:
+        said.append(f"with other values of {', '.join(other)}")
+    return "".join(f"; {one}" for one in said)
+
+
+def _code(step: Step) -> list[tuple[str, ...]]:
+    return [tuple(s.code for s in piece.statements) for piece in (*step.prelude, *step.body)]

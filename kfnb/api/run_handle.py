@@ -1,0 +1,374 @@
+"""A run in Python: its status, steps, values, metrics, logs, and what can be done with it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from kfnb.api.outputs import Outputs
+from kfnb.api.run_lookup import facts, find_run, run_folders, runs_of
+from kfnb.api.run_view import RunView, lost
+from kfnb.engine.core.state import RunState, StepState
+from kfnb.errors import UsageError
+from kfnb.home import RunFolder
+from kfnb.pipeline import Pipeline
+from kfnb.runners import request_stop
+from kfnb.watch import Watch
+
+_CHECK = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class StepFailure:
+    """Why a step failed.
+
+    ``kind`` is ``user``, ``memory``, ``disk``, ``timeout``, ``infrastructure``,
+    ``configuration`` or ``cancelled`` (``class`` in JSON); ``cell`` counts from 0 over
+    all cells of the notebook, ``line`` from 1 in the cell.
+    """
+
+    kind: str
+    summary: str
+    remedy: str = ""
+    ename: str = ""
+    evalue: str = ""
+    cell: int | None = None
+    line: int | None = None
+    traceback: str = ""
+    code: str = ""
+
+    def __str__(self) -> str:
+        line = f", line {self.line}" if self.line is not None else ""
+        known = self.cell is None or f"cell {self.cell}" in self.summary
+        where = "" if known else f" (cell {self.cell}{line})"
+        said = f"{self.summary.rstrip('.') or self.ename or self.kind}{where}."
+        return f"{self.code + ': ' if self.code else ''}{said} {self.remedy}".rstrip()
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> StepFailure:
+        """Take the record of a failed attempt or step."""
+        return cls(
+            kind=str(record.get("class") or "user"),
+            summary=str(record.get("summary") or ""),
+            remedy=str(record.get("remedy") or ""),
+            ename=str(record.get("ename") or ""),
+            evalue=str(record.get("evalue") or ""),
+            cell=record.get("cell"),
+            line=record.get("line"),
+            traceback=str(record.get("traceback") or ""),
+            code=str(record.get("code") or ""),
+        )
+
+
+class StepRun:
+    """One step of a run. What it says is read anew each time."""
+
+    def __init__(self, view: RunView, name: str) -> None:
+        self.name = name
+        self._view = view
+        self._outputs = Outputs(
+            self._result, step=name, pipeline=view.pipeline, store=lambda: view.store
+        )
+
+    @property
+    def status(self) -> str:
+        """One of ``pending running succeeded cached failed skipped cancelled``."""
+        return self._state().status
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts were begun; 0 for a step that was cached."""
+        return self._state().attempts
+
+    @property
+    def why(self) -> str | None:
+        """Why the step ran or did not: ``code changed in cell 5``, ``nothing changed since …``."""
+        state = self._state()
+        return state.reason or state.why
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds of the attempt that counts; of a cached step, of the one that made the result."""
+        return self._state().duration
+
+    @property
+    def outputs(self) -> Outputs:
+        """The values that the step published; loaded on access."""
+        return self._outputs
+
+    @property
+    def error(self) -> StepFailure | None:
+        """Why the last attempt failed; None for a step that succeeded or did not run yet."""
+        record = self._state().error
+        return StepFailure.of(record) if record else None
+
+    def __repr__(self) -> str:
+        return f"<step {self.name!r}: {self.status}>"
+
+    def _state(self) -> StepState:
+        self._view.update()
+        return self._view.state.steps[self.name, ""]
+
+    def _result(self) -> Mapping[str, Any] | None:
+        return self._state().result
+
+
+class Run:
+    """A run of a pipeline, going on or over; made by :func:`kfnb.run` and :func:`kfnb.open_run`.
+
+    Everything is read from the run's journal, anew with each access, so a ``Run`` can be
+    kept while the run goes on.
+
+    Examples
+    --------
+    >>> import kfnb
+    >>> run = kfnb.run("train.ipynb", wait=False)
+    >>> run.wait()
+    'succeeded'
+    >>> {name: step.status for name, step in run.steps.items()}["report"]
+    'succeeded'
+    >>> run.steps["train"].outputs.describe("model")["type"]
+    'list'
+    >>> print(run.logs("report"), end="")
+    [0.1, 0.2, 0.3]
+    >>> kfnb.open_run("latest").id == kfnb.runs("train.ipynb")[0].id == run.id
+    True
+    """
+
+    def __init__(self, folder: RunFolder, *, driver: int | None = None) -> None:
+        self._folder = folder
+        self._about = facts(folder)
+        self._driver = driver
+
+    @cached_property
+    def _view(self) -> RunView:
+        return RunView(self._folder, driver=self._driver)
+
+    @property
+    def id(self) -> str:
+        """The run's id: sortable by time, unique on this machine."""
+        return self._folder.id
+
+    @property
+    def name(self) -> str:
+        """The name given to the run, else the pipeline's."""
+        return str(self._about.get("name") or self.id)
+
+    @property
+    def path(self) -> Path | None:
+        """The notebook that was run."""
+        said = self._about.get("notebook")
+        return Path(said) if said else None
+
+    @property
+    def target(self) -> str:
+        """Where the run executes: ``local``."""
+        return str(self._about.get("target") or "local")
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """All parameters with the values of this run, defaults included."""
+        defaults = {p.name: p.default for p in self._view.pipeline.parameters}
+        return {**defaults, **(self._about.get("parameters") or {})}
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline as it was read when the run began."""
+        return self._view.pipeline
+
+    @property
+    def status(self) -> str:
+        """``pending``, ``running``, ``succeeded``, ``failed`` or ``cancelled``."""
+        self._view.update()
+        return self._view.state.status
+
+    @property
+    def driver(self) -> str:
+        """``alive``, ``ended``, or ``lost since …``: then :meth:`resume` goes on."""
+        return self._view.driver()
+
+    @property
+    def created(self) -> float:
+        """When the run was created, seconds since the epoch."""
+        return float(self._about.get("created") or self._view.state.created or 0.0)
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from creation to the end or until now, without pauses; None if it never began.
+
+        A pause is the time between an end and a resume.
+        """
+        state = self._state()
+        if state.started is None:
+            return None
+        end = state.finished if state.finished is not None else time.time()
+        return max(0.0, end - self.created - state.paused)
+
+    @cached_property
+    def steps(self) -> Mapping[str, StepRun]:
+        """The steps by name, in the notebook's order."""
+        return MappingProxyType(
+            {name: StepRun(self._view, name) for name in self._view.pipeline.steps}
+        )
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric."""
+        return {k: _number(v) for k, v in self._state().metrics.items()}
+
+    def metric_history(self, name: str) -> list[tuple[float, int | None, float]]:
+        """Return every value of a metric, oldest first.
+
+        Returns
+        -------
+        list of (time, step, value)
+            ``time`` in seconds since the epoch, ``step`` as given to ``log_metric``.
+        """
+        found = self._state().metric_history(name)
+        return [(when, step, _number(value)) for when, step, value in found]
+
+    def notebook(self, step: str | None = None) -> Path:
+        """Return the path of a step's executed notebook (of its last attempt).
+
+        Parameters
+        ----------
+        step
+            The step's name; may be left out when there is only one.
+
+        Raises
+        ------
+        UsageError
+            If there is no such step, or it has not executed yet.
+        """
+        name = self._step_name(step)
+        self._view.update()
+        path = self._view.attempt(name).executed
+        if not path.is_file():
+            state = self.steps[name].status
+            raise UsageError(f'There is no executed notebook of step "{name}" yet: it is {state}.')
+        return path
+
+    def logs(self, step: str | None = None) -> str:
+        """Return what a step printed in its last attempt, or all steps one after the other."""
+        if step is None:
+            return "".join(self.logs(name) for name in self.steps)
+        self._view.update()
+        path = self._view.attempt(self._step_name(step)).log
+        try:
+            return path.read_text("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def wait(self, timeout: float | None = None) -> str:
+        """Wait until the run has ended, or ``timeout`` seconds; its status then.
+
+        Raises
+        ------
+        InfrastructureError
+            If the run's driver is gone, so that nothing would happen any more.
+        UsageError
+            If that is because the call was wrong, so that nothing has begun.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with Watch([self._folder.path]) as watch:
+            while True:
+                _, course = self._view.look()
+                if course == "ended":
+                    return self._view.state.status
+                if course == "lost":
+                    raise lost(self._view)
+                left = _CHECK if deadline is None else min(_CHECK, deadline - time.monotonic())
+                if left <= 0:
+                    return self._view.state.status
+                watch.wait(left)
+
+    def stop(self) -> None:
+        """Ask the run to stop; :meth:`wait` tells when it has. What is done stays done."""
+        if not self._state().ended:
+            request_stop(self._folder, by="kfnb.Run.stop")
+
+    def resume(self, *, wait: bool = False, **settings: Any) -> Run:
+        """Go on with a run that failed, was stopped, or lost its driver; finished steps stay done.
+
+        Parameters
+        ----------
+        wait
+            Return when it has ended.
+        settings
+            ``parallel``, ``retries``, ``timeout``, ``on_failure``, ``on_mutation`` where they
+            are to differ from now on.
+
+        Raises
+        ------
+        UsageError
+            If the run is still going on, or has succeeded.
+        """
+        from kfnb.api.launch import changed_settings
+
+        self._view.update()
+        self._view.resume(changed_settings(**settings))
+        if wait:
+            self.wait()
+        return self
+
+    def __repr__(self) -> str:
+        state = self._state()
+        done = state.counts["succeeded"] + state.counts["cached"]
+        return f"<run {self.id}: {state.status}, {done} of {len(state.steps)} steps done>"
+
+    def _state(self) -> RunState:
+        self._view.update()
+        return self._view.state
+
+    def _step_name(self, step: str | None) -> str:
+        names = list(self.steps)
+        if step in self.steps:
+            return str(step)
+        if step is None and len(names) == 1:
+            return names[0]
+        listed = ", ".join(f'"{n}"' for n in names)
+        said = f'The run has no step "{step}"' if step is not None else "Say which step"
+        raise UsageError(f"{said}. It has: {listed}.")
+
+
+def open_run(id: str | os.PathLike[str]) -> Run:  # noqa: A002 (the public name)
+    """Open a run.
+
+    Parameters
+    ----------
+    id
+        A run's id, the unique beginning of one, its name, ``"latest"``, or a notebook's path (its
+        latest run).
+
+    Raises
+    ------
+    UsageError
+        If there is no such run, or several fit.
+    """
+    from kfnb.api.sync import refreshed
+
+    return Run(refreshed(find_run(id)))
+
+
+def runs(notebook: str | os.PathLike[str] | None = None) -> list[Run]:
+    """Return the runs on this machine, newest first.
+
+    Parameters
+    ----------
+    notebook
+        Only runs of the notebook at this path.
+    """
+    return [Run(f) for f in (run_folders() if notebook is None else runs_of(notebook))]
+
+
+def _number(value: Any) -> float:
+    """Read a metric's value: what JSON lacks stands there as text."""
+    if value is None:
+        return float("nan")
+    return value if isinstance(value, (int, float)) else float(value)

@@ -1,0 +1,185 @@
+"""A run as a table that lives: every step with its state, progress and what it is doing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from kfnb.api.run_view import RunView
+from kfnb.cli.common import ASCII_GLYPHS, COLOURS, GLYPHS, duration
+from kfnb.cli.plain_output import warning_line
+from kfnb.cli.run_summary import brief, end_of, failures, log_tail, metrics_line
+from kfnb.draw import shortened, visible, width_of
+from kfnb.engine.core.events import Event
+from kfnb.engine.core.state import StepState
+
+TICK = 0.25
+"""Seconds between two drawings while something executes."""
+
+LEAST = 0.08
+"""Seconds between two drawings in any case: a step can say more than anyone can read."""
+
+_BAR = 8
+_NARROW = 60
+_RANK = {"running": 0, "failed": 1, "cancelled": 2, "pending": 3, "succeeded": 4, "cached": 5}
+
+
+class LiveScreen:
+    """Draws the steps again and again in place; what is past stays above.
+
+    Parameters
+    ----------
+    ascii_only
+        Use no other characters.
+    console
+        Where to draw; by default the terminal.
+    """
+
+    def __init__(self, *, ascii_only: bool = False, console: Console | None = None) -> None:
+        self.pause = TICK
+        self._marks = ASCII_GLYPHS if ascii_only else GLYPHS
+        self._bar = ("#", ".") if ascii_only else ("━", "╌")
+        self._console = console or Console(highlight=False, markup=False, emoji=False)
+        self._live: Live | None = None
+        self._last: dict[str, str] = {}
+        self._titled = False
+        self._drawn = 0.0
+
+    def show(self, view: RunView, events: Iterable[Event]) -> None:
+        """Draw the table anew; warnings stand above it."""
+        for event in events:
+            if event.type == "CellOutput" and event.step is not None:
+                self._last.pop(event.step, None)
+            elif event.type == "Warning":
+                self._print(Text(warning_line(event), style="yellow"))
+        if not self._titled:
+            self._titled = True
+            title = Text(visible(str(view.state.info.get("name") or view.pipeline.name)), "bold")
+            self._print(title.append(f"  {view.folder.id}", "bright_black"))
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False, redirect_stderr=False)
+            self._live.start()
+        since = time.monotonic() - self._drawn
+        if since < LEAST:
+            self.pause = LEAST - since
+            return
+        self._live.update(self.table(view), refresh=True)
+        self._drawn = time.monotonic()
+        self.pause = TICK if view.state.counts["running"] else 1.0
+
+    def hold(self) -> None:
+        """Leave the table as it is; the next :meth:`show` begins another."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def note(self, text: str) -> None:
+        """Print a line above the table."""
+        self._print(Text(text))
+
+    def close(self, view: RunView) -> None:
+        """Leave the last table and tell metrics, failures and the end."""
+        if self._live is not None:
+            self._live.update(self.table(view, all_steps=True), refresh=True)
+        self.hold()
+        metrics = metrics_line(view)
+        if metrics:
+            self._print(Text(metrics, "cyan"))
+        for line in failures(view):
+            bad = line.lower().startswith(('step "', "  >", "the run failed", "kfnb-e"))
+            self._print(Text(line, "red" if bad else ""))
+        status = view.state.status
+        self._print(Text(f"{self._marks[status]} {end_of(view)}", f"bold {COLOURS[status]}"))
+
+    def table(self, view: RunView, *, all_steps: bool = False) -> Table:
+        """Make the table: as many steps as fit, those that matter now first chosen."""
+        steps = list(view.state.steps.values())
+        room = len(steps) if all_steps else max(3, self._console.height - 4)
+        shown = _chosen(steps, room)
+        wide = self._console.width >= _NARROW
+        table = Table(box=None, show_header=False, pad_edge=False, expand=False, padding=(0, 1))
+        longest = max(8, self._console.width // 3)
+        status = min(longest, max((width_of(visible(s.name)) for s in shown), default=8))
+        table.add_column(no_wrap=True, width=11)
+        table.add_column(no_wrap=True, overflow="ellipsis", width=status)
+        table.add_column(no_wrap=True, justify="right", width=7 + (_BAR + 1 if wide else 0))
+        table.add_column(no_wrap=True, justify="right", width=11)
+        if wide:
+            table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        for step in shown:
+            mark = Text(f"{self._marks[step.status]} {step.status}", COLOURS[step.status])
+            name = shortened(visible(step.name), 200)
+            cells = [mark, Text(name), self._progress(step, wide), Text(_took(step))]
+            table.add_row(*cells, *([self._doing(view, step)] if wide else []))
+        hidden = len(steps) - len(shown)
+        if hidden:
+            counts = ", ".join(f"{n} {s}" for s, n in sorted(view.state.counts.items()) if n)
+            table.add_row(Text(f"+ {hidden} more", "bright_black"))
+            table.caption = Text(counts, "bright_black")
+        return table
+
+    def _progress(self, step: StepState, wide: bool) -> Text:
+        if step.status != "running" or not step.cells_total:
+            return Text("")
+        done, total = min(step.cells_done, step.cells_total), step.cells_total
+        text = Text()
+        if wide:
+            full = _BAR * done // total
+            text.append(self._bar[0] * full, "blue").append(
+                self._bar[1] * (_BAR - full), "bright_black"
+            )
+            text.append(" ")
+        return text.append(f"{done}/{total}")
+
+    def _doing(self, view: RunView, step: StepState) -> Text:
+        """Say what a step is about: its cell and last words, or why it is as it is."""
+        if step.status == "running":
+            text = Text()
+            if step.attempts > 1:
+                text.append(f"attempt {step.attempts}  ", "yellow")
+            if step.cell is not None:
+                text.append(f"cell {step.cell}  ", "blue")
+            if step.held:
+                return text.append(visible(step.held), "yellow")
+            return text.append(self._said(view, step) or visible(step.why or ""), "bright_black")
+        if step.retry_at is not None:
+            left = max(0.0, step.retry_at - time.time())
+            return Text(f"attempt {step.attempts} failed; again in {left:.0f} s", "yellow")
+        if step.status == "failed" and step.failure:
+            return Text(brief(step.failure, step.name), "red")
+        return Text(visible(step.reason or step.why or ""), "bright_black")
+
+    def _said(self, view: RunView, step: StepState) -> str:
+        """Return the last line that a step printed; its log is read only when it has grown."""
+        if step.name not in self._last:
+            lines = log_tail(view.attempt(step.name).log, 1)
+            self._last[step.name] = lines[-1] if lines else ""
+        return self._last[step.name]
+
+    def _print(self, text: Text) -> None:
+        self._console.print(text, soft_wrap=True)
+
+
+def _chosen(steps: list[StepState], room: int) -> list[StepState]:
+    """Choose the steps that fit: what executes, what failed, what comes next, what ended last."""
+    if len(steps) <= room:
+        return steps
+    ranked = sorted(
+        range(len(steps)),
+        key=lambda n: (_RANK.get(steps[n].status, 6), -(steps[n].finished or 0.0), n),
+    )
+    kept = sorted(ranked[: room - 2])
+    return [steps[n] for n in kept]
+
+
+def _took(step: StepState) -> str:
+    if step.status == "running" and step.started is not None:
+        return duration(max(0.0, time.time() - step.started))
+    if step.status in ("succeeded", "failed"):
+        return duration(step.duration)
+    return ""

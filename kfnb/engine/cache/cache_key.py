@@ -1,0 +1,317 @@
+"""What a step's result depends on, and in words what changed since the last time.
+
+The components of a key are kept apart, so that a miss can be explained. Numbers
+of cells and names of producing steps are in the components for the sentence
+only; moving a cell or renaming an upstream step changes no key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kfnb.engine.cache.local_modules import LocalModules
+from kfnb.engine.cache.pip_installs import install_files
+from kfnb.engine.dispatch import kernels
+from kfnb.engine.dispatch.step_notebook import pieces_of
+from kfnb.engine.dispatch.step_orders import (
+    Site,
+    Upstream,
+    environment,
+    input_definitions,
+    resolve_path,
+    used_parameters,
+    watched,
+)
+from kfnb.pipeline import Pipeline, Step, from_plain, to_plain
+from kfnb.step.in_kernel.audit import ignored
+from kfnb.step.own_stdout import is_own_output
+from kfnb.store.content import hash_bytes, names_below, names_content, own_names
+from kfnb.store.hash_cache import FileHashes
+from kfnb.store.manifest import Manifest, Output
+
+SCHEMA = 1
+_OURS = ("KFNB_RUN", "KFNB_STEP")
+
+
+@dataclass(frozen=True, slots=True)
+class CodePart:
+    """The statements that a step executes from one cell."""
+
+    cell: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputPart:
+    """The content of an input and the step that it came from."""
+
+    hash: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Everything that a step's result depends on and that is known before it runs."""
+
+    code: tuple[CodePart, ...]
+    modules: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, InputPart] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    interpreter: Mapping[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    @property
+    def base(self) -> str:
+        """The hash under which entries for this key are listed."""
+        plain = to_plain(self)
+        plain["code"] = [part["hash"] for part in plain["code"]]
+        plain["inputs"] = {name: part["hash"] for name, part in plain["inputs"].items()}
+        return hash_bytes(json.dumps(plain, sort_keys=True).encode()).partition("-")[0]
+
+    @staticmethod
+    def from_plain(plain: Mapping[str, Any]) -> Key:
+        """Read what :func:`~kfnb.pipeline.to_plain` made of a key."""
+        key: Key = from_plain(Key, plain)
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an execution was asked to publish; one that published less is no hit."""
+
+    outputs: tuple[str, ...] = ()
+    watch: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+
+    def lacks(self, other: Asked) -> str | None:
+        """Say what ``other`` asks for beyond this; None if nothing."""
+        for mine, theirs, words in (
+            (self.outputs, other.outputs, 'output "{}" is now needed by a later step'),
+            (self.watch, other.watch, 'a later step now reads "{}" too'),
+            (self.metrics, other.metrics, 'metric "{}" is new'),
+        ):
+            for name in theirs:
+                if name not in mine:
+                    return words.format(name)
+        return None
+
+
+def asked(pipeline: Pipeline, step: Step) -> Asked:
+    """Return what an execution of ``step`` is asked to publish."""
+    return Asked(
+        outputs=tuple(sorted(step.outputs)),
+        watch=watched(pipeline, step),
+        metrics=tuple(sorted(step.metrics)),
+    )
+
+
+def step_key(
+    pipeline: Pipeline,
+    step: Step,
+    *,
+    inputs: Mapping[str, Upstream | None],
+    site: Site,
+    hashes: FileHashes,
+    modules: LocalModules,
+) -> Key:
+    """Compute the key of ``step`` for the inputs that it will get."""
+    definitions = input_definitions(pipeline, step, inputs)
+    env = environment(pipeline, step, site)
+    return Key(
+        code=tuple(
+            CodePart(p.cell, hash_bytes("\0".join(s.code for s in p.statements).encode()))
+            for p in pieces_of(step, definitions)
+            if p.statements
+        ),
+        modules={
+            path.relative_to(site.workdir).as_posix(): hashes.of(path) or ""
+            for path in modules.files(step.modules)
+        },
+        parameters=used_parameters(pipeline, step, site.parameters),
+        inputs={
+            name: InputPart(output_hash(source.manifest, name), source.step)
+            if source
+            else InputPart("absent", "")
+            for name, source in sorted(inputs.items(), key=lambda item: item[0])
+        },
+        env={k: v for k, v in sorted(env.items()) if k not in _OURS},
+        interpreter=_interpreter_of(step, site),
+    )
+
+
+def output_hash(manifest: Manifest, name: str) -> str:
+    """Return the content hash of a published name."""
+    output = manifest.outputs.get(name, Output(absent=True))
+    if output.absent or not output.bundle:
+        return "absent"
+    return output.hash or "+".join(manifest.bundles[output.bundle].blobs)
+
+
+def file_content(
+    path: str, *, workdir: Path, upstream: Mapping[str, Manifest], hashes: FileHashes
+) -> str | None:
+    """Hash a file that a step reads; what a step of this run wrote counts by what it wrote."""
+    written: str | None = None
+    for manifest in upstream.values():
+        if path in manifest.files_written:
+            written = manifest.files_written[path].hash
+    return written or hashes.of(workdir / path)
+
+
+def folder_content(
+    path: str, recorded: str | None, *, workdir: Path, upstream: Mapping[str, Manifest]
+) -> str:
+    """Say what listing a folder shows now, as :func:`~kfnb.store.content.names_content`.
+
+    ``recorded`` is what it was when the step ran; files that earlier steps of this run
+    wrote count as there, because they are put back before the step runs.
+    """
+    try:
+        entries = os.scandir(workdir / path)
+        names = {entry.name for entry in entries if not is_own_output(entry)}
+    except OSError:
+        names = set()
+    for manifest in upstream.values():
+        names |= names_below(path, manifest.files_written)
+    return names_content(
+        (name for name in names if not ignored([name])), own=own_names(recorded or "")
+    )
+
+
+def static_reads(
+    pipeline: Pipeline,
+    step: Step,
+    *,
+    site: Site,
+    upstream: Mapping[str, Manifest],
+    hashes: FileHashes,
+) -> dict[str, str | None]:
+    """Hash the files that the step's source names as read or installs, before the step runs.
+
+    A file that the step's source writes before it reads it is no input.
+    """
+    first: dict[str, tuple[int, int]] = {}
+    for use in step.writes:
+        path = resolve_path(pipeline, use, site.parameters)
+        if path:
+            first[path] = min((use.cell, use.line), first.get(path, (use.cell, use.line)))
+    found = set()
+    for use in step.reads:
+        path = resolve_path(pipeline, use, site.parameters)
+        if path and (use.cell, use.line) <= first.get(path, (use.cell, use.line)):
+            found.add(path)
+    for file in install_files(pipeline, step, site.workdir):
+        found.add(file.relative_to(site.workdir).as_posix())
+    return {
+        path: file_content(path, workdir=site.workdir, upstream=upstream, hashes=hashes)
+        for path in sorted(found)
+    }
+
+
+def differences(old: Key, new: Key) -> list[str]:
+    """Say what changed from ``old`` to ``new``, the most telling first; empty if nothing did."""
+    return [
+        *_code(old.code, new.code),
+        *_mapping(
+            old.parameters,
+            new.parameters,
+            "parameter {name} changed from {old} to {new}",
+            gone="parameter {name} is no longer used",
+            fresh="parameter {name} is now used",
+        ),
+        *_inputs(old.inputs, new.inputs),
+        *_mapping(
+            old.modules,
+            new.modules,
+            "local module {name} changed",
+            gone="local module {name} is no longer imported",
+            fresh="local module {name} is now imported",
+        ),
+        *_mapping(
+            old.env,
+            new.env,
+            "environment variable {name} changed",
+            gone="environment variable {name} changed",
+            fresh="environment variable {name} changed",
+        ),
+        *_interpreter(old.interpreter, new.interpreter),
+        *(["kfnb's cache has a new format"] if old.schema != new.schema else []),
+    ]
+
+
+def _code(old: Sequence[CodePart], new: Sequence[CodePart]) -> list[str]:
+    if [p.hash for p in old] == [p.hash for p in new]:
+        return []
+    before = [p.hash for p in old]
+    changed = []
+    for part in new:
+        if part.hash in before:
+            before.remove(part.hash)
+        else:
+            changed.append(part.cell)
+    if changed:
+        cells = ", ".join(str(c) for c in changed)
+        return [
+            f"code changed in cell {cells}"
+            if len(changed) == 1
+            else f"code changed in cells {cells}"
+        ]
+    return ["the order of cells changed" if not before else "a cell was removed"]
+
+
+def _inputs(old: Mapping[str, InputPart], new: Mapping[str, InputPart]) -> list[str]:
+    said = []
+    for name, part in new.items():
+        if name not in old:
+            said.append(f"input {name} is new (from step {part.step})")
+        elif old[name].hash != part.hash:
+            said.append(f"input {name} changed (from step {part.step})")
+    said.extend(f"input {name} is no longer read" for name in old if name not in new)
+    return said
+
+
+def _interpreter_of(step: Step, site: Site) -> Mapping[str, str]:
+    """Return what executes the step: the kernel's interpreter, or an image that holds one."""
+    image = site.images.get(step.name)
+    if image is not None:
+        return {"path": image, "version": ""}
+    return kernels.interpreter(site.kernel).plain()
+
+
+def _interpreter(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    if old == new:
+        return []
+    before, after = (_readable(i) for i in (old, new))
+    if before == after:
+        return ["the kernel's interpreter was reinstalled"]
+    return [f"the kernel's interpreter changed from {before} to {after}"]
+
+
+def _readable(interpreter: Mapping[str, str]) -> str:
+    version = str(interpreter.get("version", "")).partition(" ")[0]
+    return f"{interpreter.get('path', '?')} {version}".strip()
+
+
+def _mapping(
+    old: Mapping[str, Any], new: Mapping[str, Any], changed: str, *, gone: str, fresh: str
+) -> list[str]:
+    said = []
+    for name in sorted({*old, *new}):
+        if name not in new:
+            said.append(gone.format(name=name))
+        elif name not in old:
+            said.append(fresh.format(name=name))
+        elif old[name] != new[name]:
+            said.append(changed.format(name=name, old=_short(old[name]), new=_short(new[name])))
+    return said
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,311 @@
+"""Whether a step must execute: its key, the cache's entries for it, and why not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kfnb.engine.cache.cache_key import (
+    Asked,
+    Key,
+    asked,
+    differences,
+    file_content,
+    folder_content,
+    static_reads,
+    step_key,
+)
+from kfnb.engine.cache.local_modules import LocalModules
+from kfnb.engine.dispatch import kernels
+from kfnb.engine.dispatch.manifests import published
+from kfnb.engine.dispatch.step_orders import Site, Upstream
+from kfnb.home import AttemptFolder
+from kfnb.pipeline import Pipeline, Step, from_plain, to_plain
+from kfnb.store import disk
+from kfnb.store.blobs import Store
+from kfnb.store.cache import CacheIndex, Entry, Last
+from kfnb.store.content import hash_bytes
+from kfnb.store.hash_cache import FileHashes
+from kfnb.store.manifest import Manifest
+
+_MOST_REASONS = 3
+_NOT_READ = ("__pycache__/", ".ipynb_checkpoints/")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is known about a step before it executes; kept beside its attempts."""
+
+    key: Key
+    base: str
+    asked: Asked
+    files: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer of a lookup: a manifest that can be used (None: execute), and why."""
+
+    prepared: Prepared
+    why: str
+    manifest: Manifest | None = None
+    entry: Entry | None = None
+
+
+class Cache:
+    """The cache as one run sees it."""
+
+    def __init__(self, pipeline: Pipeline, *, store: Store, site: Site) -> None:
+        self.hashes = FileHashes(store)
+        self._pipeline = pipeline
+        self._store = store
+        self._site = site
+        self._index = CacheIndex(store)
+        self._modules = LocalModules(site.workdir)
+        self._notebook = hash_bytes(str(pipeline.path or pipeline.name).encode()).partition("-")[0]
+
+    def look(
+        self,
+        step: Step,
+        *,
+        inputs: Mapping[str, Upstream | None],
+        upstream: Mapping[str, Manifest],
+        off: str | None,
+    ) -> Found:
+        """Compute the step's key and look for a result that still holds.
+
+        Parameters
+        ----------
+        off
+            Why the cache is not to be used for this step; None: it is.
+        """
+        prepared = self._prepare(step, inputs=inputs, upstream=upstream)
+        if off is not None:
+            return Found(prepared, off)
+        reasons: list[list[str]] = []
+        for entry in self._index.entries(prepared.base):
+            manifest = published(self._store, entry.manifest_key)
+            against = self._against(entry, manifest, prepared, upstream=upstream)
+            if not against and manifest is not None:
+                why = f"nothing changed since run {manifest.run}"
+                return Found(prepared, why, manifest, entry)
+            reasons.append(against)
+        if reasons:
+            return Found(prepared, _sentence(min(reasons, key=len)))
+        return Found(prepared, self._since_last(step, prepared, upstream=upstream))
+
+    def adopt(self, found: Found, *, manifest_key: str) -> bool:
+        """Make the found result this run's own; False if it is gone meanwhile."""
+        if found.entry is None or found.manifest is None:
+            return False
+        return self._index.adopt(found.entry, manifest=manifest_key, blobs=found.manifest.blobs())
+
+    def executing(self, step: Step, found: Found, *, run: str, folder: Path) -> None:
+        """Note what an execution depends on, so that its result can be entered and compared.
+
+        Losing the note costs an entry, nothing else.
+        """
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            plain = json.dumps(to_plain(found.prepared)).encode()
+            disk.replace(folder / "key.json", plain, durable=False)
+        self._index.remember(
+            self._notebook,
+            step.id,
+            Last(run, to_plain(found.prepared.key), finished=False, files=found.prepared.files),
+        )
+
+    def enter(self, step: Step, manifest: Manifest, *, manifest_key: str, folder: Path) -> None:
+        """Enter the result of an execution, with what it read and imported."""
+        try:
+            plain = json.loads((folder / "key.json").read_bytes())
+            prepared: Prepared = from_plain(Prepared, plain)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return
+        files = self._files(manifest, prepared)
+        # In an image the packages are what its name stands for.
+        here = {} if step.name in self._site.images else kernels.packages(self._site.kernel)
+        packages = {
+            name: here[name]
+            for name in sorted(kernels.normalise(dist) for dist in manifest.packages)
+            if name in here
+        }
+        key = to_plain(prepared.key)
+        self._index.remember(
+            self._notebook,
+            step.id,
+            Last(manifest.run, key, finished=True, files=files, packages=packages),
+        )
+        if not self._enabled(step):
+            return
+        self._index.record(
+            Entry(
+                base=prepared.base,
+                run=manifest.run,
+                step=step.name,
+                created=time.time(),
+                key=key,
+                asked=to_plain(prepared.asked),
+                files=files,
+                packages=packages,
+            ),
+            manifest=manifest_key,
+        )
+
+    def restore_notebook(self, manifest: Manifest, folder: AttemptFolder) -> None:
+        """As :func:`lay_copies`."""
+        lay_copies(self._store, manifest, folder)
+
+    def save(self) -> None:
+        """Keep what was learned about files for the next run."""
+        self.hashes.save()
+
+    def _prepare(
+        self, step: Step, *, inputs: Mapping[str, Upstream | None], upstream: Mapping[str, Manifest]
+    ) -> Prepared:
+        key = step_key(
+            self._pipeline,
+            step,
+            inputs=inputs,
+            site=self._site,
+            hashes=self.hashes,
+            modules=self._modules,
+        )
+        files = static_reads(
+            self._pipeline, step, site=self._site, upstream=upstream, hashes=self.hashes
+        )
+        return Prepared(key, key.base, asked(self._pipeline, step), files)
+
+    def _enabled(self, step: Step) -> bool:
+        said = (step.options.cache, self._pipeline.defaults.cache)
+        return next((s for s in said if s is not None), True)
+
+    def _against(
+        self,
+        entry: Entry,
+        manifest: Manifest | None,
+        prepared: Prepared,
+        *,
+        upstream: Mapping[str, Manifest],
+    ) -> list[str]:
+        """Say what speaks against using an entry."""
+        if manifest is None:
+            return ["its cached result was removed"]
+        said = []
+        lacks = from_plain(Asked, entry.asked).lacks(prepared.asked)
+        if lacks:
+            said.append(lacks)
+        said += self._changed_files(entry.files, upstream=upstream)
+        said += self._changed_packages(entry.packages)
+        if not said and not all(self._store.has(name) for name in manifest.blobs()):
+            said.append("its cached values were removed")
+        return said
+
+    def _since_last(
+        self, step: Step, prepared: Prepared, *, upstream: Mapping[str, Manifest]
+    ) -> str:
+        """Compare with the last execution of this step, of which there is no entry that fits."""
+        last = self._index.last(self._notebook, step.id)
+        if last is None:
+            return "first run of this step"
+        try:
+            said = differences(Key.from_plain(last.key), prepared.key)
+        except (TypeError, KeyError, AttributeError):
+            return "first run of this step"
+        said += self._changed_files(last.files, upstream=upstream)
+        said += self._changed_packages(last.packages)
+        if said:
+            return _sentence(said)
+        if not last.finished:
+            return f"it did not finish in run {last.run}"
+        return "its cached result was removed"
+
+    def _changed_files(
+        self, files: Mapping[str, str | None], *, upstream: Mapping[str, Manifest]
+    ) -> list[str]:
+        said = []
+        for path, content in files.items():
+            if path.endswith("/"):
+                now: str | None = folder_content(
+                    path, content, workdir=self._site.workdir, upstream=upstream
+                )
+                what = f"what is in folder {path} changed"
+            else:
+                now = file_content(
+                    path, workdir=self._site.workdir, upstream=upstream, hashes=self.hashes
+                )
+                what = f"file {path} changed"
+            if now != content:
+                said.append(what)
+        return said
+
+    def _changed_packages(self, packages: Mapping[str, str]) -> list[str]:
+        if not packages:
+            return []
+        here = kernels.packages(self._site.kernel)
+        said = []
+        for name, version in packages.items():
+            now = here.get(name)
+            if now is None:
+                said.append(f"package {name} {version} was removed")
+            elif now != version:
+                said.append(f"package {name} changed from {version} to {now}")
+        return said
+
+    def _files(self, manifest: Manifest, prepared: Prepared) -> dict[str, str | None]:
+        """List what the step read, as it was before the step changed anything itself."""
+        files: dict[str, str | None] = {
+            path: content
+            for path, content in manifest.files_read.items()
+            if not any(part in path for part in _NOT_READ)
+            and path not in prepared.key.modules
+            and (path not in manifest.files_written or manifest.files_written[path].hash != content)
+        }
+        known = {
+            path: content
+            for path, content in prepared.files.items()
+            if content is not None or path not in manifest.files_written
+        }
+        return files | known
+
+
+def lay_copies(store: Store, manifest: Manifest, folder: AttemptFolder) -> None:
+    """Lay the executed notebook and the log of a cached step where an attempt's would be."""
+    import shutil
+
+    with contextlib.suppress(OSError):  # a convenience: the store has them
+        folder.path.mkdir(parents=True, exist_ok=True)
+        for name, target in ((manifest.executed, folder.executed), (manifest.log, folder.log)):
+            if name:
+                shutil.copyfile(store.fetch(name), target)
+
+
+def cache_off(
+    pipeline: Pipeline, step: Step, *, allowed: bool, forced: Sequence[str], origin: str | None
+) -> str | None:
+    """Say why the cache is not to be used for a step; None if it is.
+
+    Parameters
+    ----------
+    allowed
+        Whether the run uses the cache at all.
+    forced
+        Steps that execute in any case, and ``origin``: the flag that said so.
+    """
+    if not allowed:
+        return "--no-cache"
+    if step.name in forced:
+        return origin or f"--from {forced[0]}"
+    said = step.options.cache if step.options.cache is not None else pipeline.defaults.cache
+    return "cache:off" if said is False else None
+
+
+def _sentence(reasons: Sequence[Any]) -> str:
+    said = "; ".join(str(r) for r in reasons[:_MOST_REASONS])
+    more = len(reasons) - _MOST_REASONS
+    return f"{said}; and {more} more" if more > 0 else said

@@ -1,0 +1,132 @@
+"""Which version of a value a step uses, when more is known than the plan knew.
+
+A step that has finished may have published names that it was not planned to
+publish: it changed an input in a way that its source does not show, or an output
+shares a mutable object with another name. From then on, later readers of those
+names belong to it. This module says who is rebound, who has to wait, and who
+began too early. It is a pure function of what was published in which order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from kfnb.engine.consistency.aliases import Aliases
+from kfnb.engine.consistency.findings import (
+    Finding,
+    NewEdge,
+    Stale,
+    Surprise,
+    lost_change,
+    older_value,
+    unforeseen_change,
+)
+from kfnb.engine.consistency.versions import Outputs, Phase, Versions
+from kfnb.engine.core.plan import Plan
+
+
+class Bindings:
+    """Who published what, and which version each step was given.
+
+    Parameters
+    ----------
+    phase
+        How far a step is.
+    """
+
+    def __init__(self, plan: Plan, phase: Callable[[int], Phase]) -> None:
+        self._plan = plan
+        self._versions = Versions(plan, phase)
+        self._aliases = Aliases(self._versions)
+        self._along: dict[str, set[int]] = {}
+
+    def resolve(self, n: int) -> dict[str, int]:
+        """Give the producer of each name that ``n`` is to be given, as things stand.
+
+        Each input comes from the latest step before that published it, -1 where no step did: the
+        step begins without the name. A name that shares an object with an input comes along if a
+        later step reads it, so that a change of the one is published as a change of the other.
+        """
+        found = {name: self._versions.latest(name, n) for name in self._plan.inputs[n]}
+        return found | self._aliases.carried(n, found)
+
+    def bind(self, n: int, inputs: Mapping[str, int]) -> None:
+        """Note which versions a step was given when it became ready or was found in the cache."""
+        self._versions.bound[n] = inputs
+        for name in inputs.keys() - self._plan.inputs[n].keys():
+            self._along.setdefault(name, set()).add(n)
+
+    def retract(self, n: int) -> None:
+        """Forget what a step published: it does not count any more."""
+        self._versions.remove(n)
+        self._aliases.remove(n)
+
+    def publish(self, n: int, result: Mapping[str, Any]) -> list[Finding]:
+        """Note what a step published and say what follows for the others.
+
+        Parameters
+        ----------
+        result
+            Data of ``StepSucceeded`` or ``StepCached``: ``outputs``, ``aliases``, ``unexpected``.
+        """
+        outputs: Outputs = result.get("outputs") or {}
+        unexpected: Mapping[str, str] = result.get("unexpected") or {}
+        # A bundle is loaded whole. Under a name that the step was not given, it holds an object
+        # that the notebook by then may call something else.
+        known = self._plan.outputs[n] | self._versions.bound.get(n, {}).keys()
+        outputs = {name: output for name, output in outputs.items() if name in known}
+        self._versions.add(n, outputs, unexpected)
+        found: list[Finding] = []
+        for name in outputs:
+            if name not in self._plan.outputs[n]:
+                found += self._unplanned(n, name, unexpected.get(name))
+        for name, reason in unexpected.items():
+            if name not in outputs:
+                found += self._unsaved(n, name, reason)
+        # A member that is not published here is one that nobody reads later.
+        members = [frozenset(names) & outputs.keys() for names in result.get("aliases") or ()]
+        found += self._aliases.add(n, [group for group in members if len(group) > 1])
+        return found
+
+    def _unplanned(self, n: int, name: str, reason: str | None) -> Iterator[Finding]:
+        versions = self._versions
+        writer = versions.name(n)
+        rebound = False
+        for r in self._users(name, n):
+            if versions.latest(name, r) != n:
+                continue
+            phase = versions.phase(r)
+            why = f'"{writer}" published {name}, which its source does not show'
+            if phase == "waiting":
+                rebound = True
+                yield NewEdge(n, r, names=(name,), why=why)
+            elif phase in ("running", "done") and (changer := self._missed(r, name, n)) >= 0:
+                yield NewEdge(n, r, names=(name,), why=why)
+                said = older_value(versions.name(r), versions.name(changer), name, reason or "")
+                yield Stale(r, said)
+        if reason is not None and rebound:
+            yield Surprise(n, unforeseen_change(writer, name, reason))
+
+    def _users(self, name: str, n: int) -> list[int]:
+        """Give the readers of what ``n`` leaves, and the steps that were given it along."""
+        until = self._plan.next_writer(name, n)
+        along = (r for r in self._along.get(name, ()) if n < r <= until)
+        return sorted({*self._versions.readers(name, n), *along})
+
+    def _missed(self, r: int, name: str, n: int) -> int:
+        """Give the last step up to ``n`` whose change of ``name`` is not in what ``r`` was given.
+
+        -1: there is none, the versions are equal.
+        """
+        given = self._versions.bound.get(r, {}).get(name, -1)
+        later = self._versions.between(name, given, n)
+        if given < 0:
+            return later[-1] if later else -1
+        return max((m for m in later if name in self._versions.changed(m)), default=-1)
+
+    def _unsaved(self, n: int, name: str, reason: str) -> Iterator[Finding]:
+        versions = self._versions
+        for r in versions.readers(name, n):
+            if versions.phase(r) != "ended" and versions.latest(name, r) < n:
+                yield Stale(r, lost_change(versions.name(n), name, reason, versions.name(r)))

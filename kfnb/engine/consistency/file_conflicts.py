@@ -1,0 +1,196 @@
+"""Files that steps turned out to read and write, and who saw the wrong content.
+
+A step's time is what lies between two events, so "before" is certain and "at the
+same time" may be too careful. Writes are found by comparing listings of the folder,
+so a step may be thought to have written what a step beside it wrote; equal content
+settles such doubts. What an attempt wrote that did not publish is not known at all, except
+that whoever reads it finds a content that no step left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kfnb.engine.consistency.findings import (
+    Finding,
+    NewEdge,
+    Stale,
+    Surprise,
+    file_by_luck,
+    file_content_gone,
+    file_overwritten,
+    file_too_early,
+    file_written_twice,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A step (position) used a file between two events; ``hash`` of the content, if known.
+
+    ``first`` is when its first attempt began: one that failed may have written, too.
+    """
+
+    step: int
+    first: int
+    start: int
+    end: int
+    hash: str | None
+
+
+class Files:
+    """Who read and wrote which file, by path.
+
+    Parameters
+    ----------
+    name
+        A step's name, for the sentences.
+    depends
+        Whether the first step waits for the second, directly or through others.
+    """
+
+    def __init__(self, name: Callable[[int], str], depends: Callable[[int, int], bool]) -> None:
+        self._name = name
+        self._depends = depends
+        self._reads: dict[str, dict[int, Use]] = {}
+        self._writes: dict[str, list[Use]] = {}
+        self._lists: dict[str, dict[int, Use]] = {}
+
+    def finish(
+        self, n: int, begun: Sequence[int], end: int, result: Mapping[str, Any]
+    ) -> list[Finding]:
+        """Note the files of a step that has finished and say what follows.
+
+        Parameters
+        ----------
+        begun, end
+            Sequence numbers of the events with which its attempts began, up to the one that
+            counts, and with which that one ended.
+        result
+            Data of ``StepSucceeded`` or ``StepCached``: ``files_read``, ``files_written``.
+        """
+        read: dict[str, Any] = dict(result.get("files_read") or {})
+        wrote: Mapping[str, Any] = result.get("files_written") or {}
+        first, start = min(begun), begun[-1]
+        for path, content in wrote.items():
+            self._writes.setdefault(path, []).append(Use(n, first, start, end, content))
+        found: list[Finding] = []
+        for folder in [path for path in read if path.endswith("/")]:
+            del read[folder]
+            self._lists.setdefault(folder, {})[n] = Use(n, first, start, end, None)
+            for path, writes in self._writes.items():
+                if _holds(folder, path):
+                    found += self._listed_before(folder, n, writes)
+        for path in wrote:
+            for folder, uses in self._lists.items():
+                if _holds(folder, path):
+                    for reader in uses:
+                        found += self._listed_before(folder, reader, self._writes[path][-1:])
+        for path, content in read.items():
+            if content is not None and wrote.get(path) == content:
+                continue  # It read its own file.
+            self._reads.setdefault(path, {})[n] = Use(n, first, start, end, content)
+            found += self._check(path, self._reads[path][n])
+        for path in wrote:
+            for use in list(self._reads.get(path, {}).values()):
+                if use.step != n:
+                    found += self._check(path, use, writer=n)
+            found += self._collisions(path, n)
+        return found
+
+    def retract(self, n: int) -> None:
+        """Forget what a step read: it will read again. What it wrote stays on the disk."""
+        for uses in (*self._reads.values(), *self._lists.values()):
+            uses.pop(n, None)
+
+    def _check(self, path: str, use: Use, *, writer: int | None = None) -> Iterator[Finding]:
+        """Check one read; of all writers or, when the others are settled, of one alone."""
+        writes = self._writes.get(path, [])
+        before = [w for w in writes if w.step < use.step]
+        latest = max(before, key=lambda w: (w.step, w.end), default=None)
+        right = latest is not None and use.hash is not None and latest.hash == use.hash
+        if latest is not None and writer in (None, latest.step):
+            yield from self._read_after(path, use, latest, before, right=right)
+        if right:
+            return
+        for w in writes:
+            if w.step > use.step and w.first < use.end and writer in (None, w.step):
+                said = file_overwritten(self._name(use.step), self._name(w.step), path)
+                yield Stale(use.step, said)
+        yield from self._other_content(path, use, latest)
+
+    def _listed_before(self, folder: str, n: int, writes: Sequence[Use]) -> Iterator[Finding]:
+        """Find files that a step should have seen in a folder, and may not have."""
+        use = self._lists[folder][n]
+        for w in writes:
+            if w.step >= n or (w.end < use.start and self._depends(n, w.step)):
+                continue
+            reader, source = self._name(n), self._name(w.step)
+            why = f'"{reader}" lists the folder {folder} into which "{source}" writes'
+            yield NewEdge(w.step, n, files=(folder,), why=why)
+            if w.end < use.start:
+                yield Surprise(n, file_by_luck(reader, source, folder))
+            else:
+                yield Stale(n, file_too_early(reader, source, folder))
+
+    def _other_content(self, path: str, use: Use, latest: Use | None) -> Iterator[Finding]:
+        """Find a read of something that no order of the notebook explains.
+
+        Executions that were repeated, or that failed after they had written, may have left it.
+        """
+        if use.hash is None or (latest is not None and latest.hash is None):
+            return
+        culprit = next(
+            (
+                w
+                for w in self._writes.get(path, ())
+                if w.step <= use.step and w.hash == use.hash and w.end < use.start
+            ),
+            None,
+        )
+        if culprit is not None or (latest is not None and latest.end < use.start):
+            said = file_content_gone(
+                self._name(use.step),
+                path,
+                writer=self._name(latest.step) if latest is not None else None,
+                other=self._name(culprit.step) if culprit is not None else None,
+            )
+            yield Stale(use.step, said)
+
+    def _read_after(
+        self, path: str, use: Use, latest: Use, before: list[Use], *, right: bool
+    ) -> Iterator[Finding]:
+        known = [
+            w
+            for w in before
+            if w.end < use.start and w.hash == latest.hash and self._depends(use.step, w.step)
+        ]
+        if right and known:
+            return
+        in_time = latest.end < use.start
+        if in_time and self._depends(use.step, latest.step):
+            return
+        reader, source = self._name(use.step), self._name(latest.step)
+        why = f'"{reader}" reads the file {path} that "{source}" writes'
+        yield NewEdge(latest.step, use.step, files=(path,), why=why)
+        if in_time:
+            yield Surprise(use.step, file_by_luck(reader, source, path))
+        else:
+            yield Stale(use.step, file_too_early(reader, source, path))
+
+    def _collisions(self, path: str, n: int) -> Iterator[Finding]:
+        mine = self._writes[path][-1]
+        for other in self._writes[path]:
+            if other.step == n or (mine.hash is not None and mine.hash == other.hash):
+                continue
+            first, second = sorted((mine, other), key=lambda use: use.step)
+            if second.start < first.end:
+                said = file_written_twice(self._name(first.step), self._name(second.step), path)
+                yield Surprise(second.step, said)
+
+
+def _holds(folder: str, path: str) -> bool:
+    """Whether listing ``folder`` (it ends with a slash) shows ``path`` or what it is in."""
+    return folder == "./" or path.startswith(folder)

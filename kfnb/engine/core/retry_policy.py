@@ -1,0 +1,67 @@
+"""What a failed attempt leads to: another attempt, and when, or the end of the step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kfnb.engine.core.settings import Settings
+from kfnb.pipeline import Options
+
+FailureClass = Literal[
+    "user", "memory", "disk", "timeout", "infrastructure", "configuration", "cancelled"
+]
+Verdict = Literal["own", "infrastructure", "cancelled", "permanent"]
+"""``own``: the step's retries are used; ``infrastructure``: the extra ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What holds for one step: its options, else the run's settings, else the notebook's."""
+
+    retries: int
+    timeout: float | None
+
+    @classmethod
+    def of(cls, options: Options, defaults: Options, settings: Settings) -> Limits:
+        """Combine the three places where a limit may be said, the nearest first."""
+        retries = (options.retries, settings.retries, defaults.retries)
+        timeouts = (options.timeout, settings.timeout, defaults.timeout)
+        return cls(
+            retries=next((n for n in retries if n is not None), 0),
+            # 0 is how a step says "no limit" where the run has one.
+            timeout=next((t for t in timeouts if t is not None), None) or None,
+        )
+
+
+def judge(failure: Mapping[str, Any], *, asked: bool, overdue: bool) -> Verdict:
+    """Say which budget pays for another attempt.
+
+    Parameters
+    ----------
+    failure
+        The record of the failed attempt; only its class counts.
+    asked
+        The engine had asked for the attempt's end because somebody cancels.
+    overdue
+        The attempt's time was over.
+    """
+    kind = failure.get("class", "user")
+    if kind == "cancelled":
+        if asked:
+            return "cancelled"
+        # Ended from outside: by our own Stop when its time was over, or by a stranger's kill.
+        return "own" if overdue else "infrastructure"
+    if kind == "configuration":
+        return "permanent"
+    return "infrastructure" if kind == "infrastructure" else "own"
+
+
+def delay(failures: int, settings: Settings) -> float:
+    """Seconds to wait after the ``failures``-th failure of a kind: doubled each time, capped.
+
+    Deterministic: there is one driver, so there is no herd that jitter would have to spread.
+    """
+    # 2.0**64 seconds are beyond any cap, and a larger exponent would overflow.
+    return min(settings.backoff_cap, settings.backoff * 2.0 ** min(failures - 1, 64))

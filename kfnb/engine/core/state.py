@@ -1,0 +1,211 @@
+"""The state of a run as its events tell it: what every view shows, and what decisions rest on.
+
+Only :class:`~kfnb.engine.core.scheduler.Engine` changes it. It folds events in place, so that each
+costs the same however long the run is, and two folds of the same events are equal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kfnb.engine.core.plan import Key
+from kfnb.engine.core.settings import Settings
+
+StepStatus = Literal["pending", "running", "succeeded", "cached", "failed", "skipped", "cancelled"]
+RunStatus = Literal["pending", "running", "succeeded", "failed", "cancelled"]
+DONE: frozenset[str] = frozenset({"succeeded", "cached"})
+OPEN: frozenset[str] = frozenset({"pending", "running"})
+
+
+@dataclass(slots=True)
+class Metric:
+    """One logged number: when (seconds since the epoch), what, and the step of a training loop."""
+
+    time: float
+    name: str
+    value: Any
+    step: Any = None
+
+
+@dataclass(slots=True)
+class StepState:
+    """One step, or one instance of it.
+
+    Attributes
+    ----------
+    status
+        As shown. Between two attempts a step is ``pending`` and ``retry_at`` is set.
+    attempts, active
+        Attempts begun so far (numbers are never used twice), and the one that has not ended, or
+        0. A step that has ended can still have an active attempt: one that nobody needs any more.
+    own_failures, infrastructure_failures
+        Failed attempts since the run was created or last resumed, by who pays for them.
+    failure
+        The record of the last failed attempt, or of the step's failure.
+    ready, inputs
+        The step may start, with these versions: name to producing step (None: absent).
+    started, finished
+        Of the last attempt, seconds since the epoch.
+    begun
+        Attempt to the number of the event that began it.
+    reason, because
+        Why a step was skipped or cancelled, and the step that this goes back to.
+    result
+        Data of ``StepSucceeded`` or ``StepCached``.
+    stale
+        An execution of this step, up to attempt ``floor``, used a value that was too old (or
+        was the exit step of an earlier end of the run): what it published does not count.
+    cells_done, cells_total, cell
+        Progress of the last attempt; ``cell`` is the one that executes now.
+    held
+        What keeps the last attempt from executing, in a sentence; empty if nothing does.
+    """
+
+    name: str
+    index: str = ""
+    status: StepStatus = "pending"
+    attempts: int = 0
+    active: int = 0
+    own_failures: int = 0
+    infrastructure_failures: int = 0
+    retry_at: float | None = None
+    failure: Mapping[str, Any] | None = None
+    permanent: bool = False
+    ready: bool = False
+    inputs: Mapping[str, str | None] = field(default_factory=dict)
+    key: str | None = None
+    why: str | None = None
+    reason: str | None = None
+    because: str | None = None
+    started: float | None = None
+    begun: dict[int, int] = field(default_factory=dict)
+    running_since: float | None = None
+    finished: float | None = None
+    result: Mapping[str, Any] | None = None
+    stale: bool = False
+    floor: int = 0
+    cells_done: int = 0
+    cells_total: int | None = None
+    cell: int | None = None
+    held: str = ""
+    resources: Mapping[str, Any] | None = None
+    metrics: list[Metric] = field(default_factory=list)
+
+    @property
+    def outputs(self) -> Mapping[str, Mapping[str, Any]]:
+        """Name to type, shape, size, repr … of what the step published; empty before."""
+        return self.result.get("outputs", {}) if self.result else {}
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds of the attempt that counts; of a cached step, of the one that made the entry."""
+        if self.result and self.result.get("duration") is not None:
+            return float(self.result["duration"])
+        if self.started is None or self.finished is None:
+            return None
+        return max(0.0, self.finished - self.started)
+
+    @property
+    def error(self) -> Mapping[str, Any] | None:
+        """The failure record of a step that failed, or that is to be tried again."""
+        return None if self.status in DONE else self.failure
+
+    def reopen(self, *, stale: bool) -> None:
+        """Make the step pending with fresh budgets; ``stale``: nothing published so far counts."""
+        self.status = "running" if self.active > self.floor and not stale else "pending"
+        self.own_failures = self.infrastructure_failures = 0
+        self.retry_at = self.failure = self.reason = self.because = self.result = self.finished = (
+            None
+        )
+        self.permanent = self.ready = False
+        if stale:
+            self.stale = True
+            self.floor = self.attempts
+
+
+HELD_UP = "KFNB-W710"
+"""The code of the warning that says what keeps an attempt from executing."""
+
+
+@dataclass(slots=True)
+class EdgeSeen:
+    """A dependency that only the run showed."""
+
+    source: str
+    target: str
+    names: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(slots=True)
+class RunState:
+    """A run. ``info`` is the data of ``RunCreated``; times are seconds since the epoch.
+
+    Attributes
+    ----------
+    stops
+        How often a stop was asked for since the run was created or last resumed.
+    stop_exit
+        The exit step is to end as well: a stop came while it executed, or a second one.
+    edges
+        Dependencies found while the run went, by (source, target).
+    paused
+        Seconds in which nobody drove the run: between an end, or the loss of a driver, and the
+        going on.
+    error
+        What ``RunFinished`` says went wrong.
+    """
+
+    run: str = ""
+    status: RunStatus = "pending"
+    seq: int = 0
+    info: Mapping[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=Settings)
+    steps: dict[Key, StepState] = field(default_factory=dict)
+    exit: Key | None = None
+    created: float | None = None
+    started: float | None = None
+    finished: float | None = None
+    updated: float | None = None
+    paused: float = 0.0
+    driver: Mapping[str, Any] | None = None
+    stops: int = 0
+    stop_exit: bool = False
+    edges: dict[tuple[str, str], EdgeSeen] = field(default_factory=dict)
+    warnings: list[Mapping[str, Any]] = field(default_factory=list)
+    error: Mapping[str, Any] | None = None
+
+    @classmethod
+    def of(cls, keys: Iterable[Key], exit: Key | None = None) -> RunState:  # noqa: A002
+        """Give the state before the first event."""
+        return cls(steps={key: StepState(*key) for key in keys}, exit=exit)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing will happen any more unless the run is resumed."""
+        return self.status not in ("pending", "running")
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many steps have each status."""
+        return Counter(step.status for step in self.steps.values())
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Last value of each metric."""
+        return {m.name: m.value for m in self._metrics()}
+
+    def metric_history(self, name: str) -> list[tuple[float, Any, Any]]:
+        """Give (time, step of the training loop, value) of a metric, oldest first.
+
+        Attempts that were repeated are left out: the journal has them.
+        """
+        return [(m.time, m.step, m.value) for m in self._metrics() if m.name == name]
+
+    def _metrics(self) -> Iterator[Metric]:
+        found = [m for step in self.steps.values() for m in step.metrics]
+        yield from sorted(found, key=lambda metric: metric.time)

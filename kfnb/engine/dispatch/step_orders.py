@@ -1,0 +1,270 @@
+"""From a pipeline and what its steps have published to a step's order: pure, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from kfnb.engine.core.units import memory_bytes
+from kfnb.engine.dispatch.step_notebook import needed_definitions, step_notebook
+from kfnb.home import RunFolder
+from kfnb.pipeline import Definition, FileUse, Pipeline, Step
+from kfnb.step.order import Input, MadeWith, StepOrder, inputs_source, outputs_source
+from kfnb.store.manifest import Manifest, WrittenFile
+
+HASH_SEED = "PYTHONHASHSEED"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """What an earlier step of the run has published, as its readers see it."""
+
+    step: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """Where a step finds its run, the store, and the notebook's folder."""
+
+    run: RunFolder
+    store: Path
+    workdir: Path
+    kernel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a run executes: the same for all of its steps.
+
+    ``run``, ``store`` and ``workdir`` are the driver's; ``inside`` is how steps see them, where
+    that is elsewhere. ``images`` maps steps to the images that they execute in, if they do:
+    interpreter and packages are the image's then.
+    """
+
+    run: RunFolder
+    store: Path
+    workdir: Path
+    kernel: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    doorbell: str | None = None
+    seed: str = "0"
+    images: Mapping[str, str] = field(default_factory=dict)
+    inside: Inside | None = None
+
+
+def step_order(
+    pipeline: Pipeline,
+    step: Step,
+    *,
+    attempt: int,
+    inputs: Mapping[str, Upstream | None],
+    upstream: Mapping[str, Manifest],
+    site: Site,
+    timeout: float | None = None,
+    on_mutation: Literal["fail", "warn"] = "fail",
+) -> tuple[dict[str, Any], StepOrder]:
+    """Build the notebook and the order of one attempt.
+
+    Parameters
+    ----------
+    inputs
+        For each input name, the step that its value is taken from; None where no
+        step of the run has it (the exit step after a failure).
+    upstream
+        Manifests of all steps that this one comes after, in the pipeline's order:
+        the files that they wrote must be there.
+    timeout
+        Seconds that the step's own cells may take.
+    """
+    seen = site.inside or site
+    folder = seen.run.attempt(step.id, attempt)
+    definitions = input_definitions(pipeline, step, inputs)
+    notebook = step_notebook(
+        pipeline,
+        step,
+        parameters=site.parameters,
+        definitions=definitions,
+        load=inputs_source(folder.order),
+        publish=outputs_source(folder.order),
+    )
+    order = StepOrder(
+        run=site.run.id,
+        step=step.name,
+        step_id=step.id,
+        attempt=attempt,
+        notebook=str(folder.notebook),
+        folder=str(folder.path),
+        workdir=str(seen.workdir),
+        store=str(seen.store),
+        kernel=seen.kernel,
+        inputs=tuple(_input(name, inputs[name]) for name in sorted(inputs)),
+        outputs=tuple(sorted(step.outputs)),
+        maybe=tuple(sorted(step.maybe)),
+        watch=watched(pipeline, step),
+        setup_readers=setup_readers(pipeline, step),
+        on_mutation=on_mutation,
+        definitions=tuple(
+            # What comes in as a value is no longer what its source says.
+            sorted({*step.definitions, *({d.name for d in definitions} - step.inputs.keys())})
+        ),
+        metrics=tuple(sorted(step.metrics)),
+        parameters=used_parameters(pipeline, step, site.parameters),
+        files_expected=_paths(pipeline, step.writes, site.parameters),
+        files_foreign=_paths(
+            pipeline,
+            [w for s in pipeline.steps.values() if s.name != step.name for w in s.writes],
+            site.parameters,
+        ),
+        restore=restored_files(upstream),
+        timeout=timeout,
+        memory=memory_bytes(_memory(pipeline, step)),
+        environment={**environment(pipeline, step, site), "KFNB_ATTEMPT": str(attempt)},
+        doorbell=site.doorbell,
+        source_cells=tuple(step.cells),
+        origins=_origins(pipeline, step),
+        made_with={
+            source.step: MadeWith(source.manifest.python, dict(source.manifest.packages))
+            for source in inputs.values()
+            if source is not None
+        },
+    )
+    return notebook, order
+
+
+def input_definitions(
+    pipeline: Pipeline, step: Step, inputs: Mapping[str, Upstream | None]
+) -> list[Definition]:
+    """Find the definitions that the values flowing into ``step`` need."""
+    needed: dict[str, int] = {}
+    for name, source in inputs.items():
+        if source is None:
+            continue
+        output = source.manifest.outputs.get(name)
+        bundle = source.manifest.bundles.get(output.bundle or "") if output else None
+        if bundle is None:
+            continue
+        producer = pipeline.steps[source.step].order
+        for wanted in (*bundle.classes, *bundle.globals):
+            needed[wanted] = max(producer, needed.get(wanted, producer))
+    return needed_definitions(pipeline, needed, step=step)
+
+
+def used_parameters(pipeline: Pipeline, step: Step, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the parameters that ``step`` uses, as JSON values."""
+    defaults = {p.name: p.default for p in pipeline.parameters}
+    return {
+        name: json_value(overrides.get(name, defaults.get(name)))
+        for name in sorted(step.parameters)
+    }
+
+
+def json_value(value: Any) -> Any:
+    """Return ``value`` as JSON can hold it; what it cannot (sets, bytes) as its source text."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): json_value(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_value(v) for v in value]
+    return repr(value)
+
+
+def watched(pipeline: Pipeline, step: Step) -> tuple[str, ...]:
+    """List the inputs that another step reads too and that ``step`` is not known to change.
+
+    Steps beside it count: one may hand on what it read before a change that nobody saw.
+    """
+    others = {
+        name
+        for other in pipeline.steps.values()
+        if other.name != step.name
+        for name in other.inputs
+    }
+    return tuple(sorted((others & set(step.inputs)) - set(step.outputs)))
+
+
+def setup_readers(pipeline: Pipeline, step: Step) -> dict[str, str]:
+    """Give for each value of setup that a later step reads the first such step.
+
+    Setup makes it anew there: what ``step`` does to it is not seen.
+    """
+    later = sorted(
+        (other for other in pipeline.steps.values() if other.order > step.order),
+        key=lambda other: -other.order,
+    )
+    found = {name: other.name for other in later for name in other.setup_values}
+    return {name: found[name] for name in sorted(found.keys() - set(step.outputs))}
+
+
+def restored_files(upstream: Mapping[str, Manifest]) -> dict[str, WrittenFile]:
+    """Return the files that earlier steps left, each in its latest version; not deleted ones."""
+    found: dict[str, WrittenFile] = {}
+    for manifest in upstream.values():
+        for path in manifest.files_removed:
+            found.pop(path, None)
+        found.update(manifest.files_written)
+    return found
+
+
+def environment(pipeline: Pipeline, step: Step, site: Site) -> dict[str, str]:
+    """Return the environment variables that a step gets on top of the driver's own."""
+    return {
+        HASH_SEED: site.seed,
+        **pipeline.defaults.env,
+        **step.options.env,
+        "KFNB_RUN": site.run.id,
+        "KFNB_STEP": step.name.replace("\0", "\N{REPLACEMENT CHARACTER}"),
+    }
+
+
+def resolve_path(pipeline: Pipeline, use: FileUse, overrides: Mapping[str, Any]) -> str | None:
+    """Return the path that a source names, with the run's parameters; None if not known."""
+    names = set(re.findall(r"{(\w+)}", use.template))
+    if not names & set(overrides):
+        return use.path
+    values = {p.name: p.default for p in pipeline.parameters} | dict(overrides)
+    if not names <= set(values):
+        return None
+    return re.sub(r"{(\w+)}", lambda m: str(values[m[1]]), use.template)
+
+
+def _paths(
+    pipeline: Pipeline, uses: tuple[FileUse, ...] | list[FileUse], overrides: Mapping[str, Any]
+) -> tuple[str, ...]:
+    found = (resolve_path(pipeline, use, overrides) for use in uses)
+    return tuple(sorted({path for path in found if path}))
+
+
+def _input(name: str, source: Upstream | None) -> Input:
+    if source is None:
+        return Input(name, absent=True)
+    output = source.manifest.outputs.get(name)
+    if output is None or output.absent or not output.bundle:
+        return Input(name, producer=source.step, absent=True)
+    bundle = source.manifest.bundles[output.bundle]
+    return Input(name, bundle=bundle, key=output.bundle, producer=source.step)
+
+
+def _memory(pipeline: Pipeline, step: Step) -> str | None:
+    for options in (step.options, pipeline.defaults):
+        said = options.limits.get("memory") or options.memory
+        if said:
+            return said
+    return None
+
+
+def _origins(pipeline: Pipeline, step: Step) -> dict[str, int]:
+    """For each output the last of the step's cells that mentions it."""
+    found = {}
+    for name in step.outputs:
+        word = re.compile(rf"\b{re.escape(name)}\b")
+        for piece in reversed(step.body):
+            cell = pipeline.cells[piece.cell]
+            if word.search(cell.source):
+                found[name] = cell.index
+                break
+    return found

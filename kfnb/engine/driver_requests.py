@@ -1,0 +1,62 @@
+"""Requests to a run's driver: small files in the run's folder, the oldest first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kfnb.engine import wakeup
+from kfnb.home import RunFolder
+from kfnb.store import disk
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Something a person asked of a run: ``stop`` or ``resume``, with details."""
+
+    type: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+
+def ask(run: RunFolder, request: Request) -> None:
+    """Leave a request for the run's driver, durably, and ring.
+
+    Raises
+    ------
+    InfrastructureError
+        If the run's folder cannot be written.
+    """
+    name = f"{time.time_ns():020d}-{os.getpid()}.json"
+    with disk.writing(run.control):
+        run.control.mkdir(exist_ok=True)
+        data = json.dumps({"type": request.type, "data": dict(request.data)}).encode()
+        disk.replace(run.control / name, data)
+    wakeup.ring(run)
+
+
+def requests(run: RunFolder) -> list[Request]:
+    """List what was asked and is not done, oldest first."""
+    try:
+        paths = sorted(p for p in run.control.iterdir() if p.suffix == ".json")
+    except OSError:
+        return []
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            plain = json.loads(path.read_bytes())
+            found.append(Request(str(plain["type"]), dict(plain.get("data") or {}), path))
+    return found
+
+
+def done(request: Request) -> None:
+    """Remove a request that was carried out."""
+    if request.path is not None:
+        with contextlib.suppress(FileNotFoundError):
+            request.path.unlink()

@@ -1,0 +1,279 @@
+"""The journal of a run whose truth is in a remote store, and the fence between its drivers.
+
+What an append makes durable is one numbered object there, ``runs/<id>/journal/<first
+seq>.jsonl``, created only if it is absent: of two drivers that both believe that they are the
+only one, one creates the next object, and the other finds out before it acts. Each object
+begins with a line that names its writer, so that a writer whose reply was lost knows its own.
+
+The local file has only what is in the store, so whoever follows it never sees an event that is
+taken back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time as clock
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from kfnb.engine.core.events import Event
+from kfnb.engine.journal.driver_lock import FileLock
+from kfnb.engine.journal.file_journal import Journal, JournalBusy, Reader
+from kfnb.errors import InfrastructureError
+from kfnb.store import disk
+from kfnb.store.remote.base import Refused, Remote
+
+FRESH = 2.0
+"""Seconds for which a driver that was alone believes that it still is."""
+
+_PATIENCE = 5.0
+
+
+class JournalLost(JournalBusy):
+    """Another driver has taken this run over: leave, and do nothing more."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, None)
+
+
+class SegmentJournal(Journal):
+    """A journal that is in a remote store, with a copy here.
+
+    Parameters
+    ----------
+    path, run, now
+        As for :class:`~kfnb.engine.journal.file_journal.Journal`. The file here may be behind the
+        store, torn, or ahead of it: it is made as the store says. Where the store has nothing yet,
+        the file's events are the run's first ones.
+    remote
+        Where the run is.
+    writer
+        Names this writer and no other, ever; by default made at random.
+
+    Raises
+    ------
+    JournalBusy
+        If another process of this machine, or meanwhile another driver, writes this journal.
+    InfrastructureError
+        If the store does not answer, or an object of the journal is missing or damaged.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        run: str,
+        *,
+        remote: Remote,
+        writer: str | None = None,
+        now: Callable[[], float] = clock.time,
+    ) -> None:
+        self._remote = remote
+        self._writer = writer or f"{os.getpid()}-{os.urandom(12).hex()}"
+        self._waiting: list[bytes] = []
+        self._stored = 0
+        self._sure = 0.0
+        self._broken: Exception | None = None
+        super().__init__(path, run, now=now)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether events were appended that are not durable yet."""
+        return bool(self._waiting)
+
+    def append(
+        self,
+        type: str,  # noqa: A002 (the event's own word)
+        step: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        *,
+        index: str = "",
+        attempt: int | None = None,
+        durable: bool = True,
+    ) -> Event:
+        """Write one event, as :meth:`Journal.append` does; others see it when it is durable.
+
+        Raises
+        ------
+        JournalLost
+            If another driver has written. The event is in nobody's journal.
+        InfrastructureError
+            If the store or the disk refuses. Whether the event is in the journal is not known,
+            and this writer appends nothing more.
+        """
+        self._check()
+        event = self._event(type, step, data, index=index, attempt=attempt)
+        self._waiting.append(event.to_line().encode() + b"\n")
+        self.seq = event.seq
+        if durable:
+            self.sync()
+        return event
+
+    def sync(self) -> None:
+        """Make everything that was appended durable; raises as :meth:`append`."""
+        self._check()
+        if not self._waiting:
+            return
+        lines = b"".join(self._waiting)
+        try:
+            self._create(self._stored + 1, lines)
+            self._write(lines)
+        except OSError as error:
+            self._cut()
+            self._broken = disk_error = InfrastructureError(disk.sentence(error, self.path))
+            raise disk_error from error
+        except Exception as error:
+            self._broken = error
+            raise
+        self._size += len(lines)
+        self._waiting.clear()
+        self._stored = self.seq
+        self._sure = self._clock()
+
+    def confirm(self) -> None:
+        """Make sure that no other driver has taken over, if that was not seen just now.
+
+        What waits to be durable is then.
+
+        Raises
+        ------
+        JournalLost
+            If one has. A process that was stopped for an hour finds out here.
+        """
+        self._check()
+        # Both ways of the clock count: a set clock must not make an old certainty young.
+        if abs(self._clock() - self._sure) < FRESH:
+            return
+        if self._waiting:
+            self.sync()
+        elif self._remote.size(_key(self.run, self._stored + 1)) is not None:
+            self._lose()
+        self._sure = self._clock()
+
+    def _prepare(self) -> None:
+        """Make the file here as the store says, before it is opened."""
+        with _following(self.path, patience=_PATIENCE):
+            lines = b"".join(segments(self._remote, self.run, after=0))
+            if not lines:
+                # A run that was just made here, or none at all.
+                self._stored = 0
+                mine = Reader(self.path)
+                lines = b"".join(e.to_line().encode() + b"\n" for e in mine.read())
+                if lines:
+                    self._create(1, lines)
+            self._stored = lines.count(b"\n")
+            if not _is(self.path, lines):
+                with disk.writing(self.path):
+                    disk.replace(self.path, lines)
+        self._sure = self._clock()
+
+    def _create(self, first: int, lines: bytes) -> None:
+        said = json.dumps({"writer": self._writer, "first": first}).encode()
+        data = said + b"\n" + lines
+        key = _key(self.run, first)
+        if self._remote.create(key, data) or self._remote.get(key) == data:
+            return
+        self._lose()
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
+    def _lose(self) -> NoReturn:
+        self._broken = JournalLost(self.path)
+        raise self._broken
+
+    def _clock(self) -> float:
+        # Not the monotonic one, which stands still while some machines sleep.
+        return clock.time()
+
+
+def segments(remote: Remote, run: str, *, after: int) -> Iterator[bytes]:
+    """Give the lines of a run's segments that begin after an event, in order.
+
+    Raises
+    ------
+    InfrastructureError
+        If one is missing or damaged.
+    """
+    seq = after
+    for key in remote.list(f"runs/{run}/journal/"):
+        first = int(Path(key).stem) if Path(key).stem.isdecimal() else 0
+        if first <= seq:
+            continue
+        data = remote.get(key)
+        if data is None or first != seq + 1:
+            raise _damaged(remote, run, seq + 1, "it is missing")
+        head, _, lines = data.partition(b"\n")
+        if not head.startswith(b'{"writer"') or not lines.endswith(b"\n"):
+            raise _damaged(remote, run, first, "it is no segment")
+        for line in lines.splitlines(keepends=True):
+            try:
+                found = Event.from_line(line).seq
+            except ValueError as error:
+                raise _damaged(remote, run, seq + 1, str(error)) from error
+            if found != seq + 1:
+                raise _damaged(remote, run, seq + 1, "it is missing")
+            seq = found
+        yield lines
+
+
+def follow_segments(remote: Remote, run: str, path: Path) -> bool:
+    """Bring a copy of a run's journal up to date; True if something was added.
+
+    Where a driver of this machine writes it, or another process is just doing the same,
+    nothing is done.
+    """
+    try:
+        with _following(path, patience=0.0):
+            if FileLock(path.with_name("driver.lock")).held():
+                return False
+            reader = Reader(path)
+            for _ in reader.read():
+                pass
+            added = b"".join(segments(remote, run, after=reader.seq))
+            if added:
+                with disk.writing(path), path.open("r+b" if path.exists() else "w+b") as file:
+                    file.truncate(reader.offset)
+                    file.seek(reader.offset)
+                    file.write(added)
+            return bool(added)
+    except _Followed:
+        return False
+
+
+class _Followed(JournalBusy):
+    """Somebody else is bringing the copy up to date."""
+
+
+@contextlib.contextmanager
+def _following(path: Path, *, patience: float) -> Iterator[None]:
+    lock = FileLock(path.with_name("follow.lock"))
+    until = clock.monotonic() + patience
+    while not lock.acquire():
+        if clock.monotonic() >= until:
+            raise _Followed(path, lock.holder())
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _key(run: str, first: int) -> str:
+    return f"runs/{run}/journal/{first:010d}.jsonl"
+
+
+def _is(path: Path, lines: bytes) -> bool:
+    try:
+        return path.read_bytes() == lines
+    except FileNotFoundError:
+        return False
+
+
+def _damaged(remote: Remote, run: str, seq: int, why: str) -> InfrastructureError:
+    return Refused(
+        f"the journal of {run} in the store {remote.address} cannot be read at event {seq}: {why}. "
+        "Start a new run (finished steps come from the cache)."
+    )

@@ -1,0 +1,167 @@
+"""What a page asks for once: the outputs of a step, runs side by side."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from kfnb.api.json_output import json_safe
+from kfnb.api.run_handle import Run
+from kfnb.api.run_lookup import find_run
+from kfnb.api.run_view import RunView
+from kfnb.errors import UsageError
+from kfnb.home import AttemptFolder
+from kfnb.live import protocol, snapshot
+from kfnb.pipeline import Pipeline
+
+MOST_TEXT = 200_000
+"""Characters of one output in a text format."""
+MOST_IMAGE = 8_000_000
+"""Characters of one image; a larger one is named and left out."""
+MOST_IN_ALL = 32_000_000
+MOST_NOTEBOOK = 64_000_000
+"""Bytes of an executed notebook that is sent to a page."""
+
+
+def outputs(view: RunView, step: str, attempt: int | None) -> protocol.OutputsMessage:
+    """Read what the cells of a step put out, from its executed notebook.
+
+    Parameters
+    ----------
+    step
+        The step's name.
+    attempt
+        Which attempt; None: the last.
+    """
+    number = view.state.steps[step, ""].attempts if attempt is None else attempt
+    return {
+        "kind": "outputs",
+        "step": snapshot.ids(view.pipeline)[step],
+        "attempt": number,
+        "cells": _cells(view.attempt(step, number), view.pipeline),
+    }
+
+
+def notebook(view: RunView, step: str, attempt: int | None) -> protocol.NotebookMessage:
+    """Read the executed notebook of a step: where it lies, Jupyter often shows no files.
+
+    Raises
+    ------
+    UsageError
+        If the step has not executed yet, or its notebook is too large to be sent.
+    """
+    number = view.state.steps[step, ""].attempts if attempt is None else attempt
+    path = view.attempt(step, number).executed
+    try:
+        size = path.stat().st_size
+        text = path.read_text("utf-8", "replace") if size <= MOST_NOTEBOOK else ""
+    except OSError as error:
+        status = view.state.steps[step, ""].status
+        raise UsageError(
+            f'There is no executed notebook of step "{step}" yet: it is {status}.'
+        ) from error
+    if size > MOST_NOTEBOOK:
+        raise UsageError(f"The executed notebook is too large to be sent to a page: {path}")
+    words = (view.pipeline.name, step, view.folder.id)
+    plain = "-".join(re.sub(r"[^\w-]+", "_", word)[:60].strip("_") for word in words)
+    return {
+        "kind": "notebook",
+        "step": snapshot.ids(view.pipeline)[step],
+        "attempt": number,
+        "name": f"{plain}.ipynb",
+        "text": text,
+    }
+
+
+def compare(ids: Iterable[str]) -> protocol.CompareMessage:
+    """Put runs side by side.
+
+    Raises
+    ------
+    KfnbError
+        If there is no such run, or one cannot be read.
+    """
+    found = {folder.id: Run(folder) for folder in map(find_run, ids)}
+    return {"kind": "compare", "runs": [_compared(run) for run in found.values()]}
+
+
+def _compared(run: Run) -> protocol.ComparedRun:
+    return {
+        "id": run.id,
+        "title": "" if run.name == run.pipeline.name else run.name,
+        "status": run.status,
+        "created": run.created,
+        "duration": run.duration,
+        "parameters": json_safe(dict(run.parameters)),
+        "metrics": json_safe(run.metrics),
+        "steps": {
+            name: {"status": step.status, "duration": step.duration}
+            for name, step in run.steps.items()
+        },
+    }
+
+
+def _cells(folder: AttemptFolder, pipeline: Pipeline) -> list[protocol.CellOutputs]:
+    try:
+        plain = json.loads(folder.executed.read_bytes())
+    except (OSError, ValueError):  # not executed yet, or just being written
+        return []
+    room = MOST_IN_ALL
+    told: list[protocol.CellOutputs] = []
+    for cell in plain.get("cells", ()) if isinstance(plain, dict) else ():
+        index = (cell.get("metadata") or {}).get("kfnb", {}).get("cell")
+        if not isinstance(index, int) or not 0 <= index < len(pipeline.cells):
+            continue  # kfnb's own
+        kept = []
+        for output in cell.get("outputs") or ():
+            small = _cut(output) if room > 0 else _note("left out: there is too much to show")
+            room -= len(json.dumps(small))
+            kept.append(small)
+        if kept:
+            source = pipeline.cells[index].source
+            told.append({"cell": index, "source": source[:MOST_TEXT], "outputs": kept})
+    return told
+
+
+def _cut(output: Mapping[str, Any]) -> dict[str, Any]:
+    """Give an output in a size that a page can show."""
+    kind = output.get("output_type")
+    if kind == "stream":
+        return {**output, "text": _text(output.get("text"))}
+    if kind == "error":
+        trace = [_text(line) for line in (output.get("traceback") or ())][-200:]
+        return {**output, "evalue": _text(output.get("evalue")), "traceback": trace}
+    if kind in ("display_data", "execute_result"):
+        return {**output, "data": _forms(output.get("data") or {})}
+    return dict(output)
+
+
+def _forms(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the forms of an output that are small enough; a piece of text is still text."""
+    kept, left = {}, []
+    for mime, value in data.items():
+        if mime == "text/plain":
+            kept[mime] = _text(value)
+            continue
+        size = len(value) if isinstance(value, str) else len(json.dumps(value))
+        if size <= (MOST_IMAGE if mime.startswith("image/") else MOST_TEXT):
+            kept[mime] = value
+        else:
+            left.append(f"[{mime} of {size:,} characters: the executed notebook has it]")
+    if left:
+        kept["text/plain"] = "\n".join([*left, str(kept.get("text/plain", ""))]).rstrip()
+    return kept
+
+
+def _text(value: Any) -> str:
+    text = "".join(map(str, value)) if isinstance(value, list) else str(value or "")
+    if len(text) <= MOST_TEXT:
+        return text
+    left = len(text) - MOST_TEXT
+    return f"{text[:MOST_TEXT]}\n[{left:,} more characters: the executed notebook has them]\n"
+
+
+def _note(text: str) -> dict[str, Any]:
+    return {"output_type": "stream", "name": "stdout", "text": f"[{text}]\n"}

@@ -1,0 +1,253 @@
+"""What a view is told of a pipeline and a run: pure functions of both, as :mod:`protocol` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kfnb.api.json_output import check, json_safe
+from kfnb.api.run_lookup import facts
+from kfnb.api.run_view import RunView
+from kfnb.draw import drawn_edges, reason, shortened, skeleton
+from kfnb.engine.core import state as engine
+from kfnb.live import protocol
+from kfnb.pipeline import Edge, Pipeline
+
+Link = Callable[[Path], "str | None"]
+"""Gives a file's path as the Jupyter server knows it; None where it does not."""
+
+_LONGEST = 2000
+
+
+def no_link(path: Path) -> None:
+    """Know no server: nothing can be linked."""
+    del path
+
+
+def ids(pipeline: Pipeline) -> dict[str, str]:
+    """Give each step's id in a view."""
+    return {name: f"n{n}" for n, name in enumerate(pipeline.steps)}
+
+
+def graph(pipeline: Pipeline, found: Iterable[engine.EdgeSeen] = ()) -> protocol.Graph:
+    """Tell what was read, and the dependencies that a run added."""
+    seen = list(found)
+    known = ids(pipeline)
+    return {
+        "name": pipeline.name,
+        "notebook": pipeline.path,
+        "dot": skeleton(pipeline, more_edges=_as_edges(seen)),
+        "nodes": [
+            {
+                "id": known[name],
+                "name": name,
+                "cells": list(step.cells),
+                "after": list(step.after),
+                "options": json_safe(step.options.said()),
+                "inputs": dict(step.inputs),
+                "outputs": list(step.outputs),
+                "parameters": list(step.parameters),
+                "on_exit": name == pipeline.on_exit,
+            }
+            for name, step in pipeline.steps.items()
+        ],
+        "edges": edges(pipeline, seen),
+        "diagnostics": [_diagnostic(plain) for plain in check(pipeline.diagnostics)],
+    }
+
+
+def edges(pipeline: Pipeline, found: Iterable[engine.EdgeSeen] = ()) -> list[protocol.GraphEdge]:
+    """Tell the edges: the pipeline's first, then those that a run added."""
+    known = ids(pipeline)
+    own = {(edge.source, edge.target) for edge in pipeline.edges}
+    seen = {(edge.source, edge.target): edge for edge in found}
+    told: list[protocol.GraphEdge] = []
+    for n, edge in enumerate(drawn_edges(pipeline, _as_edges(seen.values()))):
+        pair = edge.source, edge.target
+        told.append(
+            {
+                "id": f"e{n}",
+                "source": known[edge.source],
+                "target": known[edge.target],
+                "names": list(edge.names),
+                "files": list(edge.files),
+                "explicit": edge.explicit,
+                "found": pair not in own,
+                "why": reason(edge) if pair in own else seen[pair].why or reason(edge),
+            }
+        )
+    return told
+
+
+def title(view: RunView) -> str:
+    """Return what a person called the run; empty where it has its pipeline's name."""
+    said = str(facts(view.folder).get("name") or "")
+    return "" if said == view.pipeline.name else said
+
+
+def run_info(view: RunView, about: Mapping[str, Any]) -> protocol.RunInfo:
+    """Tell which run it is.
+
+    Parameters
+    ----------
+    about
+        What ``run.json`` holds.
+    """
+    defaults = {p.name: p.default for p in view.pipeline.parameters}
+    return {
+        "id": view.folder.id,
+        "title": title(view),
+        "notebook": str(about["notebook"]) if about.get("notebook") else None,
+        "target": str(about.get("target") or "local"),
+        "parameters": json_safe({**defaults, **(about.get("parameters") or {})}),
+        "created": float(about.get("created") or view.state.created or 0.0),
+    }
+
+
+def state(view: RunView, *, driver: str, at: float, link: Link = no_link) -> protocol.State:
+    """Tell all that is known of a run but its metrics.
+
+    Those come in messages when a page asks: a page that has no kernel has nothing to draw them
+    with either, and in a saved notebook each point would take a hundred bytes.
+
+    Parameters
+    ----------
+    driver
+        ``alive``, ``ended`` or ``lost since …``.
+    at
+        When this is told, seconds since the epoch.
+    """
+    return {
+        "seq": view.state.seq,
+        "at": at,
+        "status": view.state.status,
+        "driver": driver,
+        "error": run_error(view.state),
+        "paused": view.state.paused,
+        "steps": {
+            id_: step_state(view, name, link=link) for name, id_ in ids(view.pipeline).items()
+        },
+        "metrics": [],
+        "warnings": warnings(view.state),
+    }
+
+
+def step_state(view: RunView, name: str, *, link: Link = no_link) -> protocol.StepState:
+    """Tell all that is known of a step."""
+    step = view.state.steps[name, ""]
+    return {
+        "status": step.status,
+        "attempts": step.attempts,
+        "why": step.why,
+        "reason": step.reason,
+        "cells_done": step.cells_done,
+        "cells_total": step.cells_total,
+        "cell": step.cell,
+        "started": step.started,
+        "finished": step.finished,
+        "duration": step.duration,
+        "retry_at": step.retry_at,
+        "error": _error(step.error),
+        "outputs": [
+            {
+                "name": str(output),
+                "type": about.get("type"),
+                "shape": json_safe(about.get("shape")),
+                "size": about.get("size"),
+                "repr": _cut(about.get("repr")),
+            }
+            for output, about in step.outputs.items()
+            if not about.get("absent")
+        ],
+        "notebook": _notebook(view, step, link),
+        "resources": json_safe(dict(step.resources)) if step.resources else None,
+    }
+
+
+def series(view: RunView) -> list[protocol.Series]:
+    """Tell the metrics of a run, each one's oldest point first."""
+    whose = view.folder.id, title(view)
+    return [
+        one
+        for name in view.pipeline.steps
+        for one in points(whose, name, view.state.steps[name, ""].metrics)
+    ]
+
+
+def points(
+    whose: tuple[str, str], step: str, metrics: Iterable[engine.Metric]
+) -> list[protocol.Series]:
+    """Sort what a step of a run (its id and title) logged by the metric's name."""
+    run, called = whose
+    by_name: dict[str, list[protocol.Point]] = {}
+    for metric in metrics:
+        point = metric.time, json_safe(metric.step), json_safe(metric.value)
+        by_name.setdefault(str(metric.name), []).append(point)
+    return [
+        {"run": run, "title": called, "step": step, "name": name, "points": found}
+        for name, found in by_name.items()
+    ]
+
+
+def warnings(run: engine.RunState) -> list[dict[str, Any]]:
+    """Tell what the run warned of."""
+    return [
+        {
+            "code": str(one.get("code") or ""),
+            "message": _cut(one.get("message")) or "",
+            "remedy": _cut(one.get("remedy")) or "",
+            "step": one.get("step"),
+        }
+        for one in run.warnings
+    ]
+
+
+def run_error(run: engine.RunState) -> str | None:
+    """Tell in a sentence what went wrong with the run; None where nothing did."""
+    if not run.error:
+        return None
+    said = run.error.get("summary") or run.error.get("message") or run.error.get("ename")
+    return _cut(said) or "The run failed."
+
+
+def _as_edges(found: Iterable[engine.EdgeSeen]) -> list[Edge]:
+    return [Edge(one.source, one.target, tuple(one.names), tuple(one.files)) for one in found]
+
+
+def _diagnostic(plain: Mapping[str, Any]) -> protocol.Diagnostic:
+    return {
+        "code": plain["code"],
+        "severity": plain["severity"],
+        "message": plain["message"],
+        "remedy": plain["remedy"],
+        "step": plain["step"],
+        "cell": plain["cell"],
+        "line": plain["line"],
+    }
+
+
+def _error(record: Mapping[str, Any] | None) -> protocol.StepError | None:
+    if not record:
+        return None
+    return {
+        "ename": _cut(record.get("ename")),
+        "evalue": _cut(record.get("evalue")),
+        "cell": record.get("cell"),
+        "line": record.get("line"),
+        "summary": _cut(record.get("summary")) or "",
+        "remedy": _cut(record.get("remedy")),
+        "class": _cut(record.get("class")),
+    }
+
+
+def _notebook(view: RunView, step: engine.StepState, link: Link) -> str | None:
+    if step.status != "cached" and not step.attempts:
+        return None
+    path = view.attempt(step.name).executed
+    linked = link(path)
+    return linked if linked is not None and path.is_file() else None
+
+
+def _cut(text: Any) -> str | None:
+    return None if text is None else shortened(str(text), _LONGEST)

@@ -1,0 +1,136 @@
+"""``%pipeline debug``: a failed step's inputs and parameters, brought into the live kernel."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kfnb.draw import shortened, visible
+from kfnb.errors import KfnbError
+from kfnb.magics.arguments import notebook_option, run_option, step_argument, with_session
+from kfnb.magics.errors import PipelineError
+from kfnb.magics.session import Session
+from kfnb.magics.values import bind, in_words
+
+if TYPE_CHECKING:
+    from kfnb.api.run_handle import Run
+    from kfnb.api.run_view import RunView
+    from kfnb.engine.core.state import StepState
+    from kfnb.pipeline import Parameter
+
+_LONGEST = 60
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  %pipeline debug                 # the step that failed in the latest run
+  %pipeline debug train --run 20261123-0512"""
+)
+@step_argument(required=False)
+@run_option
+@notebook_option
+@with_session
+def debug(session: Session, words: tuple[str, ...], run: str | None, notebook: str | None) -> None:
+    """Bring the inputs and parameters of a failed STEP into this kernel; say where it failed."""
+    from kfnb.api.run_handle import Run
+    from kfnb.api.run_view import RunView
+
+    view = RunView(session.run(run, notebook))
+    view.update()
+    state = _chosen(view, " ".join(words) or None)
+    step = view.pipeline.steps[state.name]
+    print("\n".join(_where(view, state)))
+    sources = {**step.inputs, **state.inputs}
+    inputs, missing = _inputs(Run(view.folder), sources)
+    overridden = view.state.info.get("parameters") or {}
+    parameters = {
+        p.name: _value(p, overridden)
+        for p in view.pipeline.parameters
+        # One that an earlier step bound anew comes in as a value.
+        if p.name in step.parameters and p.name not in inputs
+    }
+    said = [
+        f"{name} = {shortened(repr(v), _LONGEST)}  (parameter)" for name, v in parameters.items()
+    ]
+    said += [f'{n}: {type(v).__name__}  (from step "{sources[n]}")' for n, v in inputs.items()]
+    if said:
+        bind(session, {**parameters, **inputs}, said)
+    elif not missing:
+        print("It has no inputs and no parameters.")
+    for line in missing:
+        session.note(line)
+    cells = ", ".join(f"cell {n}" for n in step.cells)
+    print(f"Execute {cells} to see it here; in a new kernel the setup cells first.")
+
+
+def _chosen(view: RunView, name: str | None) -> StepState:
+    from kfnb.api.launch import no_step
+
+    steps = {key[0]: state for key, state in view.state.steps.items()}
+    failed = [state for state in steps.values() if state.status == "failed"]
+    if name is None:
+        if failed:
+            return failed[0]
+        raise PipelineError(
+            f"No step of run {view.folder.id} failed: {in_words(view.state.status)}. "
+            "Name the step whose inputs you want."
+        )
+    if name not in steps:
+        raise PipelineError(no_step(view.pipeline, name))
+    state = steps[name]
+    if state.status in ("pending", "skipped", "cancelled") and not state.attempts:
+        hint = f' What failed is step "{failed[0].name}".' if failed else ""
+        raise PipelineError(
+            f'Step "{name}" of run {view.folder.id} did not begin: {in_words(state.status)}.{hint}'
+        )
+    return state
+
+
+def _where(view: RunView, state: StepState) -> Iterator[str]:
+    """Say why the step failed, in which cell and line, with the source there."""
+    from kfnb.cli.run_summary import brief, source
+
+    begin = f'step "{visible(state.name)}" of run {view.folder.id}'
+    record = state.error
+    if record is None:
+        yield f"{begin} did not fail: {in_words(state.status)}."
+        return
+    cell, line = record.get("cell"), record.get("line")
+    said = brief(record, state.name)
+    yield f"{begin} failed: {said}"
+    if cell is not None and f"cell {cell}" not in said:
+        yield f"It was in cell {cell}" + (f", line {line}." if line is not None else ".")
+    yield from source(view, cell, line)
+
+
+def _inputs(run: Run, sources: Mapping[str, str | None]) -> tuple[dict[str, Any], list[str]]:
+    """Load the inputs of a step; and a sentence for each that cannot be had."""
+    found: dict[str, Any] = {}
+    missing: list[str] = []
+    for name, producer in sources.items():
+        if producer is None:
+            continue  # the step began without it
+        step = run.steps[producer]
+        try:
+            found[name] = step.outputs[name]
+        except KeyError:
+            if step.status not in ("succeeded", "cached"):
+                why = in_words(step.status)
+                missing.append(f'"{name}" is not there, step "{producer}" makes it: {why}.')
+        except KfnbError as error:
+            missing.append(str(error))
+    return found, missing
+
+
+def _value(parameter: Parameter, overridden: Mapping[str, Any]) -> Any:
+    """Return a parameter's value as the step had it: a default keeps its type."""
+    if parameter.name in overridden:
+        return overridden[parameter.name]
+    try:
+        return ast.literal_eval(parameter.expression)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return parameter.default

@@ -1,0 +1,364 @@
+"""Which cell belongs to which step, and what is said about each step."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kfnb.notebook.authoring import dependencies, kale, metadata
+from kfnb.notebook.authoring.declaration_merge import joined_claim
+from kfnb.notebook.authoring.declarations import Claim
+from kfnb.notebook.authoring.implicit_setup import Beginning
+from kfnb.notebook.authoring.launch_filter import Launches, setup_lines
+from kfnb.notebook.authoring.options import Entry, built, said, shown
+from kfnb.notebook.authoring.tags import ON_EXIT
+from kfnb.notebook.diagnostics import make
+from kfnb.notebook.document import Document
+from kfnb.notebook.names import unique_ids
+from kfnb.notebook.suggestions import did_you_mean
+from kfnb.notebook.transform import parsed
+from kfnb.pipeline import Cell, Diagnostic, Options, Volume
+
+IMPLICIT = "start"
+"""The step of what stands before the first tagged cell."""
+
+_SETUP = ""
+"""In place of a step's name: untagged cells are setup here."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepDecl:
+    """A step as declared: its cells, and what was said of it.
+
+    ``after`` names steps that are there, without circles. ``kale_prev`` is what
+    Kale's ``prev:`` says where the notebook is tagged for Kale, otherwise None.
+    """
+
+    name: str
+    id: str
+    cells: tuple[int, ...]
+    notes: tuple[int, ...]
+    after: tuple[str, ...]
+    changes: tuple[str, ...]
+    options: Options
+    kale_prev: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A notebook whose cells have their roles; numbers are cell indices in notebook order.
+
+    ``document`` has the cells as a step executes them: what launches pipelines is a
+    comment in their ``code``. ``setup_lines`` are lines (from 1) that are setup
+    wherever they stand, ``dropped_lines`` those that became comments.
+    """
+
+    document: Document
+    name: str
+    steps: tuple[StepDecl, ...]
+    setup: tuple[int, ...]
+    parameters: tuple[int, ...]
+    metrics: tuple[int, ...]
+    skipped: tuple[int, ...]
+    on_exit: str | None
+    description: str
+    defaults: Options
+    volumes: tuple[Volume, ...]
+    targets: Mapping[str, Any]
+    setup_lines: Mapping[int, tuple[int, ...]]
+    dropped_lines: Mapping[int, tuple[int, ...]]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def declare(document: Document) -> Declared:
+    """Give each cell its role and join what is said about each step. Never raises."""
+    return _Reader(document).declared()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A step while its cells are gathered; options know the cell that said them."""
+
+    name: str
+    cells: list[int] = field(default_factory=list)
+    notes: list[int] = field(default_factory=list)
+    after: dict[str, int] = field(default_factory=dict)
+    changes: dict[str, None] = field(default_factory=dict)
+    options: dict[Entry, tuple[Any, int]] = field(default_factory=dict)
+    on_exit: int | None = None
+
+
+class _Reader:
+    def __init__(self, document: Document) -> None:
+        self.found: list[Diagnostic] = list(document.diagnostics)
+        self.drafts: dict[str, _Draft] = {}
+        self.roles: dict[str, list[int]] = {
+            role: [] for role in ("setup", "parameters", "metrics", "skip")
+        }
+        own = metadata.book_claim(document.metadata)
+        theirs = kale.book_claim(document.metadata)
+        self.found += [make(*problem) for problem in (*own.problems, *theirs.problems)]
+        self.own, self.theirs = own, theirs
+        self.name = own.name or theirs.name or document.name
+        self.claims = [
+            joined_claim(cell, of, self.found)
+            for cell, of in zip(document.cells, document.cell_metadata, strict=True)
+        ]
+        self.kale = kale.is_kale(document.metadata) or any(c.kale for c in self.claims)
+        self.document = self._without_launches(document)
+
+    def declared(self) -> Declared:
+        skipped = self._assign()
+        self._drop_empty()
+        after = dependencies.resolved({d.name: d.after for d in self.drafts.values()})
+        kept, found = dependencies.check(after, skipped=skipped)
+        self.found += found
+        on_exit = self._exit_step(kept)
+        self._check_language()
+        ids = unique_ids(self.drafts)
+        cells = self.document.cells
+        return Declared(
+            document=self.document,
+            name=self.name,
+            steps=tuple(
+                StepDecl(
+                    name=name,
+                    id=ids[name],
+                    cells=tuple(draft.cells),
+                    notes=tuple(draft.notes),
+                    after=tuple(kept[name]),
+                    changes=tuple(draft.changes),
+                    options=built({entry: value for entry, (value, _) in draft.options.items()}),
+                    kale_prev=tuple(kept[name]) if self.kale else None,
+                )
+                for name, draft in self.drafts.items()
+            ),
+            setup=tuple(self.roles["setup"]),
+            parameters=tuple(self.roles["parameters"]),
+            metrics=tuple(self.roles["metrics"]),
+            skipped=tuple(self.roles["skip"]),
+            on_exit=on_exit,
+            description=self.own.description or self.theirs.description or "",
+            defaults=built({**self.theirs.defaults, **self.own.defaults}),
+            volumes=self.own.volumes or self.theirs.volumes,
+            targets={**self.theirs.targets, **self.own.targets},
+            setup_lines={
+                c.index: lines
+                for c in cells
+                if c.type == "code" and c.code is not None and (lines := setup_lines(c.code))
+            },
+            dropped_lines=self.dropped,
+            diagnostics=tuple(self.found),
+        )
+
+    def _without_launches(self, document: Document) -> Document:
+        """Turn what launches pipelines into comments, in all cells that may execute."""
+        self.dropped: dict[int, tuple[int, ...]] = {}
+        launches = Launches()
+        cells: list[Cell] = []
+        for cell, claim in zip(document.cells, self.claims, strict=True):
+            if cell.type == "code" and claim.role != "skip" and document.language == "python":
+                code = cell.source if cell.code is None else cell.code
+                left, lines = launches.left_out(cell.source, code)
+                if lines:
+                    self.dropped[cell.index] = lines
+                    cell = dataclasses.replace(cell, code=left)
+                    self._tell_dropped(cell, lines)
+            cells.append(cell)
+        return dataclasses.replace(document, cells=tuple(cells)) if self.dropped else document
+
+    def _tell_dropped(self, cell: Cell, lines: Sequence[int]) -> None:
+        magics = ("%load_ext", "%reload_ext", "%pipeline", "%%pipeline")
+        source = cell.source.split("\n")
+        telling = [
+            n for n in lines if n <= len(source) and not source[n - 1].lstrip().startswith(magics)
+        ]
+        if telling:
+            self.found.append(
+                make(
+                    "KFNB-W215",
+                    "what launches or shows a pipeline, and what uses its result, is not executed "
+                    "in a step",
+                    "Tag the cell skip if that is all it does.",
+                    cell=cell.index,
+                    line=telling[0],
+                )
+            )
+
+    def _assign(self) -> set[str]:
+        """Walk the cells; gives the names that only skipped cells have."""
+        tagged = any(claim.role or claim.on_exit for claim in self.claims)
+        sorted_out = tagged and self.document.language == "python"
+        implicit = self._implicit() if tagged else self.name
+        current: str | None = None
+        untagged = Beginning()
+        skipped: set[str] = set()
+        pending: list[int] = []
+        for cell, claim in zip(self.document.cells, self.claims, strict=True):
+            role = claim.role
+            if cell.type != "code":
+                # A heading may carry the tag of the cells below it.
+                if role == "step" and claim.step:
+                    current = claim.step
+                    self._say(self._draft(current), claim, cell.index)
+                elif role == "setup":
+                    current = _SETUP
+                pending.append(cell.index)
+                continue
+            if role is None and not claim.on_exit and self._only_launches(cell):
+                role = "skip"  # nothing of it is executed in a step
+            if role == "skip":
+                skipped |= {claim.step} if claim.step else set()
+            elif role == "step" and claim.step:
+                current = claim.step
+            elif role == "setup":
+                current = _SETUP
+            elif role is None and claim.on_exit:
+                current = ON_EXIT
+            elif role is None and current in (None, implicit):
+                if not cell.source.strip():
+                    continue
+                if sorted_out and untagged.only_defines(cell):
+                    role = "setup"
+                else:
+                    current = implicit
+                    untagged.executes(cell)
+            elif role is None and current == _SETUP:
+                role = "setup"
+            step = current if role in (None, "step") else None
+            if current and pending:
+                self._draft(current).notes += pending
+            pending = []
+            if step:
+                draft = self._draft(step)
+                draft.cells.append(cell.index)
+                self._say(draft, claim, cell.index)
+                continue
+            assert role is not None
+            self.roles[role].append(cell.index)
+            self._without_effect(claim, role, cell.index)
+        if current:
+            self._draft(current).notes += pending
+        return skipped - set(self.drafts)
+
+    def _only_launches(self, cell: Cell) -> bool:
+        if cell.index not in self.dropped or cell.code is None:
+            return False
+        tree = parsed(cell.code)
+        return tree is not None and not tree.body
+
+    def _implicit(self) -> str:
+        taken = {claim.step for claim in self.claims}
+        name = IMPLICIT
+        while name in taken:
+            name += "_"
+        return name
+
+    def _draft(self, name: str) -> _Draft:
+        return self.drafts.setdefault(name, _Draft(name))
+
+    def _say(self, draft: _Draft, claim: Claim, cell: int) -> None:
+        for after in claim.after:
+            draft.after.setdefault(after, cell)
+        draft.changes.update(dict.fromkeys(claim.changes))
+        if claim.on_exit and draft.on_exit is None:
+            draft.on_exit = cell
+        for entry, value in claim.options.items():
+            before, other = draft.options.setdefault(entry, (value, cell))
+            if before != value:
+                self.found.append(
+                    make(
+                        "KFNB-E201",
+                        f"cell {other} and cell {cell} claim different values of {said(entry)} for "
+                        f'step "{draft.name}": {shown(before)} and {shown(value)}',
+                        "Keep one of the two.",
+                        step=draft.name,
+                        cell=cell,
+                    )
+                )
+
+    def _without_effect(self, claim: Claim, role: str, cell: int) -> None:
+        what = [f"after {name}" for name in claim.after]
+        what += [f"changes {name}" for name in claim.changes]
+        what += [said(entry) for entry in claim.options]
+        what += [ON_EXIT] if claim.on_exit else []
+        if what and role != "skip":
+            self.found.append(
+                make(
+                    "KFNB-W214",
+                    f"{', '.join(what)}: this has no effect on a {role} cell",
+                    "Say it on a cell of the step that is meant.",
+                    cell=cell,
+                )
+            )
+
+    def _drop_empty(self) -> None:
+        """Leave out steps that have headings only, and say when nothing is left."""
+        for name in [n for n, draft in self.drafts.items() if not draft.cells]:
+            draft = self.drafts.pop(name)
+            self.found.append(
+                make(
+                    "KFNB-W216",
+                    f'step "{name}" has no code',
+                    "Tag a code cell with it.",
+                    step=name,
+                    cell=next(iter(draft.notes), None),
+                )
+            )
+        if not self.drafts:
+            self.found.append(
+                make(
+                    "KFNB-W216",
+                    "no cell belongs to a step, so there is nothing to execute",
+                    "Write code in a cell, or tag a cell step:NAME.",
+                )
+            )
+
+    def _exit_step(self, after: dict[str, list[str]]) -> str | None:
+        """Find the step that runs at the end, whatever happened."""
+        tagged = [draft for draft in self.drafts.values() if draft.on_exit is not None]
+        wanted = self.own.on_exit
+
+        def unclear(message: str, remedy: str, cell: int | None = None) -> None:
+            self.found.append(make("KFNB-E209", message, remedy, step=name, cell=cell))
+
+        name = tagged[0].name if tagged else wanted
+        for other in tagged[1:]:
+            unclear(
+                f'steps "{name}" and "{other.name}" are both to run on exit',
+                "Keep one of the tags.",
+                other.on_exit,
+            )
+        if tagged and wanted and wanted != name:
+            unclear(
+                f'step "{name}" is tagged {ON_EXIT}, but the notebook\'s metadata names "{wanted}"',
+                "Keep one of the two.",
+                tagged[0].on_exit,
+            )
+        if name is None or name in self.drafts:
+            for step, before in after.items():
+                if name in before:
+                    unclear(
+                        f'step "{step}" comes after "{name}", which runs at the end',
+                        "Remove the tag.",
+                        next(iter(self.drafts[step].cells)),
+                    )
+            return name
+        unclear(
+            f'metadata.kfnb of the notebook: on_exit names "{name}", which is no step',
+            did_you_mean(name, self.drafts, "Name a step."),
+        )
+        return None
+
+    def _check_language(self) -> None:
+        language = self.document.language
+        if language != "python" and len(self.drafts) > 1:
+            self.found.append(
+                make(
+                    "KFNB-E002",
+                    f"the kernel is {language}, and the notebook has {len(self.drafts)} steps",
+                    "kfnb sees what flows between steps in Python only: use one step.",
+                )
+            )

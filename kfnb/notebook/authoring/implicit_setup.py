@@ -1,0 +1,97 @@
+"""What stands before the first tagged cell: imports and definitions are setup."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+
+from kfnb.notebook.authoring.launch_filter import is_setup
+from kfnb.notebook.transform import parsed
+from kfnb.pipeline import Cell
+
+# Where an import below such code finds, or does, something else than it would above it.
+_PREPARES_IMPORTS = re.compile(
+    r"sys\.(path|modules)|environ|putenv|chdir|addsitedir|\b(pip|conda|mamba|uv) |['\"]cd['\"]"
+)
+
+
+@dataclass(slots=True)
+class Beginning:
+    """The cells before the first tag, one after the other.
+
+    ``made`` are names that code there binds; ``prepares`` tells that it changes what
+    imports find.
+    """
+
+    made: set[str] = field(default_factory=set)
+    prepares: bool = False
+
+    def executes(self, cell: Cell) -> None:
+        """Note a cell that does more than define."""
+        code = _code(cell)
+        self.prepares = self.prepares or _PREPARES_IMPORTS.search(code) is not None
+        tree = parsed(code)
+        if tree is not None:
+            self.made |= {
+                node.id
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            }
+
+    def only_defines(self, cell: Cell) -> bool:
+        """Tell whether a cell imports or defines, and could do so before the code above it.
+
+        A cell that needs a name from there while it defines (in a decorator, a default,
+        a base class, a class body) could not.
+        """
+        tree = parsed(_code(cell))
+        if tree is None or not all(_defines(s) for s in tree.body):
+            return False
+        if self.prepares and any(
+            isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.walk(tree)
+        ):
+            return False
+        return not self.made or not any(_needs(s) & self.made for s in tree.body)
+
+
+def _code(cell: Cell) -> str:
+    return cell.source if cell.code is None else cell.code
+
+
+def _defines(s: ast.stmt) -> bool:
+    if isinstance(
+        s,
+        (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Pass),
+    ):
+        return True
+    if isinstance(s, ast.Expr):
+        return isinstance(s.value, ast.Constant) or is_setup(s)
+    if isinstance(s, ast.Try):
+        blocks = [s.body, s.orelse, s.finalbody, *(h.body for h in s.handlers)]
+        return all(_defines(inner) for block in blocks for inner in block)
+    if isinstance(s, ast.If):
+        test = ast.unparse(s.test)
+        return "TYPE_CHECKING" in test and all(_defines(inner) for inner in (*s.body, *s.orelse))
+    return False
+
+
+def _needs(s: ast.stmt) -> set[str]:
+    """Give the names that defining something reads at once."""
+    todo: list[ast.AST] = [s]
+    found: set[str] = set()
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            arguments = node.args
+            todo += [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]
+            if not isinstance(node, ast.Lambda):
+                todo += node.decorator_list
+                every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+                todo += [a.annotation for a in every if a.annotation is not None]
+                todo += [node.returns] if node.returns is not None else []
+        else:
+            todo += ast.iter_child_nodes(node)
+    return found

@@ -1,0 +1,159 @@
+"""The ``%%step`` line on top of a cell, as a claim."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kfnb.notebook.authoring.declarations import Claim, Problem, changed_names
+from kfnb.notebook.authoring.options import Entry, option
+from kfnb.notebook.suggestions import nearest
+from kfnb.notebook.transform import step_line
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag of the ``%%step`` line; ``metavar`` is None for one that takes no value."""
+
+    name: str
+    metavar: str | None
+    help: str
+
+
+FLAGS = (
+    Flag("--after", "A,B", "Run after these steps, even if no data flows."),
+    Flag("--changes", "X,Y", "Values that the step changes in a way its source does not show."),
+    Flag("--image", "IMAGE", "Container image, as in python:3.12-slim."),
+    Flag("--cpu", "CPU", "Cores, as in 500m or 2."),
+    Flag("--memory", "MEMORY", "Memory, as in 512Mi or 4Gi."),
+    Flag("--gpu", "N", "GPUs."),
+    Flag("--limit", "RESOURCE:N", "Limit of another resource, as in amd.com/gpu:1."),
+    Flag("--retries", "N", "How often the step is tried again after a failure."),
+    Flag("--timeout", "TIME", "How long it may take, as in 90 (seconds), 30m or 2h."),
+    Flag("--env", "NAME:VALUE", "An environment variable."),
+    Flag("--secret", "NAME:KEY:ENV", "An environment variable from a Kubernetes Secret."),
+    Flag("--label", "NAME:VALUE", "A label of the step's pod."),
+    Flag("--annotation", "NAME:VALUE", "An annotation of the step's pod."),
+    Flag("--cache", None, "Take the result of an earlier run if nothing changed [default]."),
+    Flag("--no-cache", None, "Execute the step in every run."),
+    Flag("--on-exit", None, "Run the step last, whatever happened before."),
+)
+"""All that the line knows; help and completion are made of it."""
+
+USAGE = (
+    "%%step NAME [--after A,B] [--changes X] [--image I] [--cpu C] [--memory M] [--gpu G] "
+    "[--retries N] [--timeout 30m] [--cache | --no-cache]"
+)
+_TEXTS = frozenset(("writefile", "file", "html", "markdown", "latex", "svg", "javascript", "js"))
+"""Cell magics whose body is a text, in which a ``%%step`` line may be meant as one."""
+_FLAGS = frozenset(flag.name for flag in FLAGS if flag.metavar is None)
+_TAKES = {flag.name: flag.name[2:] for flag in FLAGS if flag.metavar is not None}
+
+
+def claim_of(source: str) -> Claim | None:
+    """Read the ``%%step`` line of a cell; None where there is none. Never raises.
+
+    Words without dashes are the step's name, so it needs no quotes: ``%%step load data``.
+    """
+    line = step_line(source)
+    if line is None:
+        return None
+    words = split_words(line[len("%%step") :])
+    names: list[str] = []
+    lists: dict[str, list[str]] = {"after": [], "changes": []}
+    options: dict[Entry, Any] = {}
+    flags: set[str] = set()
+    wrong: list[str] = []
+    while words:
+        word = words.pop(0)
+        flag, equals, value = word.partition("=")
+        if not word.startswith("--"):
+            names.append(word)
+            continue
+        if flag in _FLAGS and not equals:
+            flags.add(flag)
+            continue
+        if flag not in _TAKES:
+            near = nearest(flag, (*_TAKES, *_FLAGS))
+            wrong.append(f'"{flag}" is not known' + (f' (is it "{near}"?)' if near else ""))
+            if names and not equals and words and not words[0].startswith("--"):
+                words.pop(0)
+            continue
+        if not equals:
+            if not words or words[0].startswith("--"):
+                wrong.append(f"{flag} takes a value")
+                continue
+            value = words.pop(0)
+        try:
+            _take(_TAKES[flag], value.strip(), lists=lists, options=options)
+        except ValueError as error:
+            wrong.append(f'{flag} {error}, not "{value}"')
+    for flag in flags & {"--cache", "--no-cache"}:
+        options["cache", ""] = flag == "--cache"
+    if {"--cache", "--no-cache"} <= flags:
+        wrong.append("--cache and --no-cache exclude each other")
+    name = " ".join(names).strip()
+    if not name:
+        wrong.append("it names no step")
+    return Claim(
+        role="step" if name else None,
+        step=name or None,
+        after=tuple(dict.fromkeys(lists["after"])),
+        changes=tuple(dict.fromkeys(lists["changes"])),
+        on_exit="--on-exit" in flags,
+        options=options,
+        problems=tuple(
+            Problem("KFNB-E207", f"the %%step line cannot be understood: {w}", f"Write {USAGE}.")
+            for w in wrong
+        ),
+    )
+
+
+def misplaced(source: str) -> int | None:
+    """Find a ``%%step`` line (from 1) that is not on top of its cell, where it means nothing."""
+    if "%%step" not in source:
+        return None
+    lines = source.split("\n")
+    top = next((n for n, line in enumerate(lines) if line.strip()), 0)
+    for number, line in enumerate(lines[top + 1 :], top + 2):
+        if line.strip().split(" ")[0] == "%%step":
+            return number
+    return None
+
+
+def below_a_magic(source: str) -> int | None:
+    """Find a ``%%step`` line (from 1) that stands right below other cell magics."""
+    for number, line in enumerate(source.split("\n"), 1):
+        if not line.strip():
+            continue
+        word = line.split()[0]
+        if word == "%%step":
+            return number if step_line(source) is None else None
+        if not word.startswith("%%") or word[2:] in _TEXTS:
+            return None
+    return None
+
+
+def split_words(text: str) -> list[str]:
+    """Split a magic's line as a shell does; backslashes stay, and quotes that are not closed."""
+    import shlex
+
+    lexer = shlex.shlex(text, posix=True)
+    lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
+    try:
+        return list(lexer)
+    except ValueError:
+        return text.split()
+
+
+def _take(key: str, value: str, *, lists: dict[str, list[str]], options: dict[Entry, Any]) -> None:
+    if not value:
+        raise ValueError("takes a value")
+    if key == "changes":
+        lists[key] += changed_names(value)
+    elif key == "after":
+        lists[key].append(value)
+    else:
+        entry, given = option(key, value)
+        if options.setdefault(entry, given) != given:
+            raise ValueError("is there twice with two values")

@@ -1,0 +1,287 @@
+"""Which files a cell reads and writes, as far as its source says so."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from kfnb.notebook.effects.constant_propagation import ConstantWalk
+from kfnb.notebook.effects.constants import NotConstantError, as_path, dotted, evaluate
+from kfnb.notebook.effects.file_api_tables import OF_PATHS, Use, effects, uses_of
+from kfnb.notebook.effects.shellwords import accesses
+from kfnb.pipeline import FileUse
+
+Effect = Literal["read", "write", "list"]
+
+_SHELLS = frozenset(("bash", "sh", "system", "sx", "!", "script"))
+_WRAPPERS = frozenset(("time", "timeit", "capture", "prun", "memit"))
+_SHELL_CALLS = frozenset(
+    [
+        "os.system",
+        "os.popen",
+        "subprocess.run",
+        "subprocess.call",
+        "subprocess.check_call",
+        "subprocess.check_output",
+        "subprocess.Popen",
+    ]
+)
+
+
+def file_uses(
+    cell_index: int,
+    code: str,
+    *,
+    constants: Mapping[str, object],
+    context: Iterable[str] = (),
+) -> tuple[FileUse, ...]:
+    """Find the files that a cell names.
+
+    Parameters
+    ----------
+    cell_index
+        The cell's index in the notebook, for the result.
+    code
+        Its code after IPython's transformation; what does not parse names no file.
+    constants
+        Values of parameters and constants known where the cell runs; paths as strings.
+    context
+        Code of cells that ran before in the same step (setup, definitions, earlier
+        cells): their imports, functions and constants are known, their files are not told.
+
+    Returns
+    -------
+    tuple of FileUse
+        In source order, without repetitions. Paths are relative to the notebook's
+        folder, normalised; absolute and ``../`` paths are kept as such. What is not
+        a constant path is left out.
+    """
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+    walk = _Walk(cell_index, constants)
+    for earlier in context:
+        walk.learn(earlier)
+    walk.statements(tree.body)
+    return tuple(dict.fromkeys(walk.found))
+
+
+class FileReader:
+    """Finds the files of one step's cells, one after the other, without reading any twice."""
+
+    def __init__(self, constants: Mapping[str, object]) -> None:
+        self._walk = _Walk(-1, constants)
+
+    def fork(self) -> FileReader:
+        """Give a reader that knows as much as this one."""
+        other = FileReader({})
+        other._walk = self._walk.fork(-1)
+        return other
+
+    def read(self, cell: int, body: Sequence[ast.stmt]) -> tuple[FileUse, ...]:
+        """Go through a cell that runs next; gives the files that it names."""
+        self._walk = self._walk.fork(cell)
+        self._walk.statements(body)
+        return tuple(dict.fromkeys(self._walk.found))
+
+
+class _Walk(ConstantWalk):
+    """Notes the files that calls use."""
+
+    def __init__(self, cell: int, constants: Mapping[str, object]) -> None:
+        super().__init__(constants)
+        self.cell = cell
+        self.found: list[FileUse] = []
+        self.moved: str | None = ""
+
+    def fork(self, cell: int) -> _Walk:
+        """Go on in another cell."""
+        other = _Walk(cell, {})
+        other.values, other.markers = dict(self.values), dict(self.markers)
+        other.modules, other.functions = dict(self.modules), dict(self.functions)
+        other.moved = self.moved
+        return other
+
+    def learn(self, code: str) -> None:
+        """Take over what an earlier cell binds, but not the files it uses."""
+        try:
+            tree = ast.parse(code)
+        except (SyntaxError, ValueError, RecursionError):
+            return
+        kept = len(self.found)
+        self.statements(tree.body)
+        del self.found[kept:]
+
+    def call(self, node: ast.Call) -> None:
+        name = dotted(node.func, self.modules)
+        attribute = node.func.attr if isinstance(node.func, ast.Attribute) else (name or "")
+        if isinstance(node.func, ast.Call) and dotted(node.func.func, {}) == "get_ipython":
+            return
+        if isinstance(node.func, ast.Name) and node.func.id in self.functions:
+            self.enter(node, self.functions[node.func.id])
+        elif (
+            isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Call)
+            and dotted(node.func.value.func, {}) == "get_ipython"
+        ):
+            self.ipython(node, attribute)
+        elif name in _SHELL_CALLS:
+            self.subprocess(node)
+        elif name == "os.chdir":
+            self.chdir(node)
+        elif isinstance(node.func, ast.Attribute) and (uses := OF_PATHS.get(attribute)):
+            try:
+                as_path(self.value(node.func.value))
+            except NotConstantError:
+                self.uses(node, uses_of(name, attribute))
+            else:
+                self.uses(node, uses)
+        else:
+            self.uses(node, uses_of(name, name.rsplit(".", 1)[-1] if name else attribute))
+
+    def uses(self, node: ast.Call, uses: Sequence[Use]) -> None:
+        for use in uses:
+            argument = _argument(node, use)
+            if argument is None:
+                if use.effect == "list" and not node.args and not node.keywords:
+                    self.note("list", ".", ".", node.lineno)
+                continue
+            if use.effect == "mode":
+                mode = _mode(self, node, use)
+                if mode is None:
+                    continue
+                found: tuple[Effect, ...] = effects(mode)
+            else:
+                found = ("read", "write") if use.effect == "both" else (use.effect,)
+            try:
+                value = self.value(argument)
+                # A path object would make one slash of the two in an address.
+                path = value if isinstance(value, str) else str(as_path(value))
+                template = str(self.template(argument, self.markers))
+            except NotConstantError:
+                continue
+            if use.suffix and not path.endswith(use.suffix):
+                path, template = path + use.suffix, template + use.suffix
+            for effect in found:
+                self.note(effect, path, template, node.lineno)
+
+    def note(self, effect: Effect, path: str, template: str, line: int) -> None:
+        path, template = self.placed(path), self.placed(template)
+        if path == "." and effect != "list":
+            return
+        if not path or path == ":memory:" or "://" in path or "\0" in path or "\n" in path:
+            return
+        # Where it happens inside a function, the line that matters is the call in this cell.
+        line = self.line or line + self.offset
+        self.found.append(FileUse(path, template, effect, self.cell, line))
+
+    def placed(self, path: str) -> str:
+        if not path or "://" in path:
+            return path
+        if not path.startswith(("/", "~")):
+            if self.moved is None:
+                return ""
+            path = posixpath.join(self.moved, path)
+        normal = posixpath.normpath(path)
+        return normal[1:] if normal.startswith("//") else normal
+
+    def chdir(self, node: ast.Call) -> None:
+        try:
+            self.moved = self.placed(str(as_path(self.value(node.args[0]))))
+        except (NotConstantError, IndexError):
+            self.moved = None
+
+    def fill(self, markers: Mapping[str, object], word: str) -> str | None:
+        """Put constants for ``{name}``, ``$name`` and ``${name}``; None where one is not known."""
+        unknown = False
+
+        def put(match: re.Match[str]) -> str:
+            nonlocal unknown
+            name = match.group(1) or match.group(2) or match.group(3)
+            try:
+                return str(evaluate(ast.parse(name, mode="eval").body, markers, self.modules))
+            except (NotConstantError, SyntaxError, ValueError):
+                unknown = True
+                return ""
+
+        filled = re.sub(r"\$\{([^{}]+)\}|\{([^{}]+)\}|\$(\w+)", put, word)
+        return None if unknown else filled
+
+    def shell(self, command: str, line: int) -> None:
+        templates = list(accesses(command, lambda word: self.fill(self.markers, word)))
+        found = list(accesses(command, lambda word: self.fill(self.values, word)))
+        if len(templates) != len(found):
+            templates = found
+        for (effect, path), (_, template) in zip(found, templates, strict=True):
+            self.note(effect, path, template, line)
+
+    def subprocess(self, node: ast.Call) -> None:
+        try:
+            command = self.value(node.args[0])
+        except (NotConstantError, IndexError):
+            return
+        if isinstance(command, str):
+            self.shell(command, node.lineno)
+        elif isinstance(command, (list, tuple)):
+            self.shell(" ".join(_quoted(str(word)) for word in command), node.lineno)
+
+    def ipython(self, node: ast.Call, method: str) -> None:
+        """Read what IPython makes of ``!command``, ``%magic`` and ``%%magic``."""
+        texts = [a.value if isinstance(a, ast.Constant) else None for a in node.args]
+        words = [t for t in texts if isinstance(t, str)]
+        if len(words) != len(texts) or not words:
+            return
+        if method in ("system", "getoutput", "getoutput_detailed"):
+            self.shell(words[0], node.lineno)
+        elif method in ("run_line_magic", "run_cell_magic") and len(words) >= 2:
+            self.magic(words[0], words[1], words[2] if len(words) > 2 else None, node.lineno)
+
+    def magic(self, name: str, line: str, body: str | None, number: int) -> None:
+        if body is not None and name in ("writefile", "file"):
+            *flags, target = line.split() or [""]
+            path, template = self.fill(self.values, target), self.fill(self.markers, target)
+            for effect in effects("a" if "-a" in flags else "w"):
+                if path:
+                    self.note(effect, path, template or path, number)
+        elif name in _SHELLS:
+            self.shell(body if body is not None else line, number)
+        elif name in _WRAPPERS:
+            inner = body if body is not None else line
+            try:
+                tree = ast.parse(inner)
+            except (SyntaxError, ValueError):
+                return
+            outer, self.offset = self.offset, self.offset + number - (body is None)
+            self.statements(tree.body)
+            self.offset = outer
+        elif name in ("run", "load") and (script := line.split(maxsplit=1)[:1]):
+            self.note("read", script[0], script[0], number)
+        elif name == "cd":
+            self.moved = self.placed(line.strip().strip("'\"")) if line.strip() else None
+
+
+def _quoted(word: str) -> str:
+    return word if re.fullmatch(r"[\w./{}$+,:@%^=-]+", word) else "'" + word.replace("'", "") + "'"
+
+
+def _argument(node: ast.Call, use: Use) -> ast.expr | None:
+    if use.position == -1:
+        return node.func.value if isinstance(node.func, ast.Attribute) else None
+    if use.position < len(node.args):
+        return node.args[use.position]
+    return next((k.value for k in node.keywords if k.arg in use.keywords), None)
+
+
+def _mode(walk: _Walk, node: ast.Call, use: Use) -> str | None:
+    given = node.args[use.mode_position] if use.mode_position < len(node.args) else None
+    given = given or next((k.value for k in node.keywords if k.arg == "mode"), None)
+    if given is None:
+        return use.default_mode
+    try:
+        return str(walk.value(given))
+    except NotConstantError:
+        return None

@@ -1,0 +1,391 @@
+"""State of the process that one step sets and another relies on: it cannot flow, so it is told.
+
+Random generators, environment variables, the working directory, the module
+path, modules' attributes and libraries' global options belong to a process;
+each step is a process of its own. What stands in setup runs in every step.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from kfnb.notebook.diagnostics import make
+from kfnb.notebook.effects.constants import imported
+from kfnb.notebook.effects.files import file_uses
+from kfnb.notebook.effects.library_state_calls import FELT_ANYWHERE, LIBRARY_VARIABLES, PLOTTING
+from kfnb.notebook.effects.library_state_facts import Fact, Known, facts, know, parsed
+from kfnb.pipeline import Diagnostic
+
+Code = tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AmbientStep:
+    """A step's name and its code cells (index, code after IPython's transformation)."""
+
+    name: str
+    cells: Sequence[Code]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A step with the facts of its cells, in order."""
+
+    name: str
+    facts: tuple[Fact, ...]
+    cells: Sequence[Code]
+
+    def of(self, area: str) -> list[Fact]:
+        return [f for f in self.facts if f.area == area]
+
+    def uses_before_setting(self, area: str, key: str) -> list[Fact]:
+        """List what it relies on of state ``key`` before it sets that itself."""
+        found: list[Fact] = []
+        for fact in self.facts:
+            if fact.area != area or fact.key not in (key, ""):
+                continue
+            if fact.kind == "set" and fact.sure:
+                break
+            if fact.kind in ("use", "guess"):
+                found.append(fact)
+        return found
+
+
+def ambient(steps: Sequence[AmbientStep], setup: Sequence[Code]) -> list[Diagnostic]:
+    """Find state of the process that is set in one step and relied on in another.
+
+    Parameters
+    ----------
+    steps
+        All steps, in pipeline order.
+    setup
+        Setup and parameter cells, in notebook order: they run in every step.
+
+    Returns
+    -------
+    list of Diagnostic
+        Errors where the values would plainly differ from the notebook's and nothing
+        would say so; warnings where they may.
+    """
+    known = know([code for _, code in setup] + [code for s in steps for _, code in s.cells])
+    shared = [fact for index, code in setup for fact in facts(index, code, known)]
+    seen = [
+        _Seen(s.name, tuple(f for i, code in s.cells for f in facts(i, code, known)), s.cells)
+        for s in steps
+    ]
+    found: list[Diagnostic] = []
+    found += _random(seen, shared)
+    found += _differs(seen, setup, shared, known)
+    for position, step in enumerate(seen):
+        later = seen[position + 1 :]
+        found += _environment(step, later)
+        found += _folder(step, later)
+        found += _path(step, later)
+        found += _modules(step, later)
+        found += _options(step, later)
+    found += _history(seen)
+    found += _memos(seen)
+    return found
+
+
+def _where(fact: Fact) -> str:
+    return f"cell {fact.cell}, line {fact.line}"
+
+
+_LIBRARY = {
+    "random": "Python's",
+    "numpy": "NumPy's",
+    "torch": "PyTorch's",
+    "tensorflow": "TensorFlow's",
+}
+_GENERATOR = {
+    "random": "rng = random.Random(SEED)",
+    "numpy": "rng = numpy.random.default_rng(SEED)",
+    "torch": "generator = torch.Generator().manual_seed(SEED)",
+    "tensorflow": "generator = tf.random.Generator.from_seed(SEED)",
+}
+
+
+def _random(seen: Sequence[_Seen], shared: Sequence[Fact]) -> Iterator[Diagnostic]:
+    for library, owner in _LIBRARY.items():
+        source: tuple[str, Fact] | None = None
+        drawn: str | None = None
+        for fact in shared:
+            if fact.area == "random" and fact.key == library and fact.kind == "set":
+                source = ("", fact)
+        for step in seen:
+            relied = step.uses_before_setting("random", library)
+            first = next((f for f in relied if f.sure and f.kind == "use"), None)
+            if relied and source is not None and source[0] != step.name:
+                fact = first or relied[0]
+                name, seed = source
+                remedy = (
+                    f'Seed at the start of step "{step.name}" too, or make one generator '
+                    f"({_GENERATOR[library]}) and draw from it: it flows between steps as a value"
+                )
+                what = (
+                    f'step "{step.name}" draws from {owner} global random generator ({fact.shown})'
+                )
+                if name:
+                    yield make(
+                        "KFNB-E401" if first else "KFNB-W411",
+                        f'{what}, which step "{name}" seeds ({_where(seed)})',
+                        remedy,
+                        step=step.name, cell=fact.cell, line=fact.line,
+                    )  # fmt: skip
+                elif drawn is not None:
+                    yield make(
+                        "KFNB-E402" if first else "KFNB-W411",
+                        f'{what}, which setup seeds ({_where(seed)}) and step "{drawn}" draws '
+                        "from before: here it would start from the seed again",
+                        remedy,
+                        step=step.name, cell=fact.cell, line=fact.line,
+                    )  # fmt: skip
+            drew = [f for f in step.of("random") if f.key == library and f.kind != "set"]
+            if drew and (source is None or not source[0]):
+                drawn = step.name
+            for seeding in step.of("random"):
+                if seeding.key == library and seeding.kind == "set":
+                    source = (step.name, seeding)
+
+
+def _differs(
+    seen: Sequence[_Seen], setup: Sequence[Code], shared: Sequence[Fact], known: Known
+) -> Iterator[Diagnostic]:
+    """Find names that setup binds to something that is another thing in each process."""
+    for index, code in setup:
+        seeded = any(f.area == "random" and f.kind == "set" for f in shared)
+        for statement in parsed(code).body:
+            if not isinstance(statement, (ast.Assign, ast.AnnAssign)):
+                continue
+            lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+            once = next(
+                (f for f in shared if f.area == "once" and f.cell == index and f.line in lines),
+                None,
+            )
+            if once is None:
+                continue
+            drawn = once.key.startswith(("random.", "numpy.random."))
+            if drawn and (seeded or _own_generator(once.key)):
+                continue
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            for name in [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]:
+                readers = [s.name for s in seen if _reads(s, name, known)]
+                if len(readers) > 1:
+                    yield make(
+                        "KFNB-E407" if drawn or once.key.startswith("uuid.") else "KFNB-W418",
+                        f'setup makes "{name}" by {once.key}(), which gives another value in each '
+                        f"step: {_listed(readers)} read it",
+                        "Make it in a step: then it flows to the others as one value",
+                        step=None, cell=index, line=statement.lineno,
+                    )  # fmt: skip
+
+
+def _own_generator(name: str) -> bool:
+    return name.rsplit(".", 1)[-1] in ("seed", "Random", "default_rng", "RandomState", "Generator")
+
+
+def _reads(step: _Seen, name: str, known: Known) -> bool:
+    for _, code in step.cells:
+        for node in ast.walk(parsed(code)):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                if node.id == name:
+                    return True
+                function = known.functions.get(node.id)
+                if function is not None and any(
+                    isinstance(n, ast.Name) and n.id == name for n in ast.walk(function)
+                ):
+                    return True
+    return False
+
+
+def _environment(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+    changed = {f.key: f for f in step.of("environment") if f.kind == "set"}
+    for key, change in changed.items():
+        shown = "environment variables" if key == "?" else f"the environment variable {key}"
+        remedy = (
+            "Set it in a cell tagged `setup` or with an `env:` tag, or pass it on in a variable"
+        )
+        told = False
+        for other in later:
+            relied = other.uses_before_setting("environment", key)
+            plain = next((f for f in relied if f.kind == "use" and f.key == key), None)
+            fact = plain or next(iter(relied), None)
+            if fact is None:
+                continue
+            told = True
+            yield make(
+                "KFNB-E403" if plain and plain.sure and key != "?" else "KFNB-W413",
+                f'step "{other.name}" '
+                + ("reads " if plain else f"starts {fact.shown or 'a process'}, which may read ")
+                + f'{shown}, which step "{step.name}" sets ({_where(change)}): each step is a '
+                "process of its own",
+                remedy,
+                step=other.name, cell=fact.cell, line=fact.line,
+            )  # fmt: skip
+        if not told and later and key.startswith(tuple(LIBRARY_VARIABLES)):
+            yield make(
+                "KFNB-W413",
+                f'step "{step.name}" sets {shown}, which later steps will not see',
+                remedy,
+                step=step.name, cell=change.cell, line=change.line,
+            )  # fmt: skip
+
+
+def _folder(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+    moves = [f for f in step.of("folder") if f.kind in ("set", "restore")]
+    if not moves or moves[-1].kind == "restore":
+        return
+    move = moves[-1]
+    for other in later:
+        own = next((f for f in other.of("folder") if f.kind == "set" and f.sure), None)
+        if own is not None and own.shown.startswith(("os.chdir('/", "%cd /")):
+            continue
+        fact, plain = _relies_on_folder(other, own)
+        if fact is None:
+            continue
+        yield make(
+            "KFNB-E404" if plain and move.sure else "KFNB-W414",
+            f'step "{other.name}" relies on the working directory ({fact.shown}), which step '
+            f'"{step.name}" changes ({move.shown}, {_where(move)}): every step starts in the '
+            "notebook's folder",
+            "Move the change to a cell tagged `setup`, or build paths from a constant folder",
+            step=other.name, cell=fact.cell, line=fact.line,
+        )  # fmt: skip
+
+
+def _relies_on_folder(step: _Seen, own: Fact | None) -> tuple[Fact | None, bool]:
+    """Find what a step does that depends on where it is, and whether that is plain."""
+    for cell, code in step.cells:
+        for use in file_uses(cell, code, constants={}):
+            if use.path and not use.path.startswith(("/", "~")):
+                return Fact("folder", "use", "", cell, use.line, shown=f'"{use.path}"'), True
+    if own is not None:
+        return own, True
+    return next((f for f in step.of("folder") if f.kind == "guess"), None), False
+
+
+def _path(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+    change = next((f for f in step.of("path") if f.kind == "set"), None)
+    if change is None:
+        return
+    own: dict[str, str] = {}
+    for _, code in step.cells:
+        for node in ast.walk(parsed(code)):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                own.update({n: m.split(".")[0] for n, m in imported(node).items()})
+    strange = {name for name, module in own.items() if not _importable(module)}
+    for other in later:
+        if any(f.kind == "set" for f in other.of("path")):
+            continue
+        fact = next((f for f in other.of("path") if not _importable(f.key)), None)
+        module, cell, line = (fact.key, fact.cell, fact.line) if fact else ("", 0, 0)
+        if fact is None:
+            used = next(_names(other, strange), None)
+            if used is None:
+                continue
+            module, cell, line = used
+        yield make(
+            "KFNB-W415",
+            f'step "{other.name}" needs the module {module!r}, but the module path is changed in '
+            f'step "{step.name}" ({_where(change)})',
+            "Move the change of sys.path to a cell tagged `setup`",
+            step=other.name, cell=cell, line=line,
+        )  # fmt: skip
+
+
+def _names(step: _Seen, names: set[str]) -> Iterator[tuple[str, int, int]]:
+    for cell, code in step.cells:
+        for node in ast.walk(parsed(code)):
+            if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load):
+                yield node.id, cell, node.lineno
+
+
+def _importable(module: str) -> bool:
+    if module in sys.stdlib_module_names:
+        return True
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _modules(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+    for change in {f.key: f for f in step.of("module") if f.kind == "set"}.values():
+        for other in later:
+            relied = other.uses_before_setting("module", change.key)
+            if not relied:
+                continue
+            fact = relied[0]
+            yield make(
+                "KFNB-E405" if change.sure and fact.sure else "KFNB-W416",
+                f'step "{other.name}" uses {change.key}, which step "{step.name}" changes '
+                f"({_where(change)}): each step imports modules afresh",
+                "Move the change to a cell tagged `setup`, or keep the value in a variable",
+                step=other.name, cell=fact.cell, line=fact.line,
+            )  # fmt: skip
+
+
+def _options(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+    for change in {f.key: f for f in step.of("option") if f.kind == "set"}.values():
+        names = [other.name for other in later if _lacks(other, change.key)]
+        if names:
+            yield make(
+                "KFNB-W416",
+                f'step "{step.name}" sets a global option ({change.shown}) that {_listed(names)} '
+                "will not have",
+                "Move it to a cell tagged `setup`, which is part of every step",
+                step=step.name, cell=change.cell, line=change.line,
+            )  # fmt: skip
+
+
+def _lacks(step: _Seen, key: str) -> bool:
+    """Tell whether a step would be another without a global option, as far as it shows."""
+    if any(f.kind == "set" and f.key == key for f in step.of("option")):
+        return False
+    shown = PLOTTING if key == "matplotlib" else frozenset((key,))
+    return key in FELT_ANYWHERE or any(f.key in shown for f in step.of("option"))
+
+
+def _history(seen: Sequence[_Seen]) -> Iterator[Diagnostic]:
+    for position, step in enumerate(seen):
+        first = step.cells[0][0] if step.cells else -1
+        for fact in step.of("history"):
+            last = not fact.key.strip("_")
+            if last and (fact.cell != first or not position):
+                continue
+            yield make(
+                "KFNB-E406",
+                f'step "{step.name}" reads "{fact.key}" of IPython\'s history, which other steps\' '
+                "cells are not part of",
+                "Give the value a name in the cell that makes it",
+                step=step.name, cell=fact.cell, line=fact.line,
+            )  # fmt: skip
+
+
+def _memos(seen: Sequence[_Seen]) -> Iterator[Diagnostic]:
+    callers: dict[str, list[tuple[str, Fact]]] = {}
+    for caller in seen:
+        for fact in {f.key: f for f in caller.of("memo")}.values():
+            callers.setdefault(fact.key, []).append((caller.name, fact))
+    for name, steps in callers.items():
+        if len(steps) > 1:
+            step, fact = steps[1]
+            yield make(
+                "KFNB-W417",
+                f'"{name}" keeps its results in a cache of its process: '
+                f"{_listed([s for s, _ in steps])} each start with an empty one",
+                "Nothing to do if it only saves time; otherwise compute the value once, in a step",
+                step=step, cell=fact.cell, line=fact.line,
+            )  # fmt: skip
+
+
+def _listed(names: Sequence[str]) -> str:
+    quoted = [f'"{name}"' for name in names]
+    if len(quoted) == 1:
+        return f"step {quoted[0]}"
+    return "steps " + ", ".join(quoted[:-1]) + " and " + quoted[-1]

@@ -1,0 +1,444 @@
+"""What a cell does to the state of its process, and what it expects of it, in source order."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from kfnb.notebook.effects.constant_propagation import USUAL
+from kfnb.notebook.effects.constants import NotConstantError, dotted, evaluate, imported
+from kfnb.notebook.effects.library_state_calls import (
+    HISTORY,
+    IMPLICIT_DRAWS,
+    LOGGER_SETS,
+    LOGGER_USES,
+    MEMO,
+    NO_DRAW,
+    ONCE,
+    OPTIONS,
+    PROCESSES,
+    SEEDS,
+    SHELL_METHODS,
+    SHELLS,
+    STATE_ARGUMENTS,
+    TORCH_DRAWS,
+)
+
+Kind = Literal["set", "use", "guess", "once", "restore"]
+Area = Literal[
+    "random", "environment", "folder", "path", "module", "option", "history", "memo", "once"
+]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+_MAX_DEPTH = 6
+_Assigning = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing done to or expected of the process.
+
+    ``kind``: "set" changes the state, "use" plainly relies on it, "guess" may,
+    "restore" undoes an earlier change. ``key`` says which state: the generator's
+    library, the variable's name, the option's library. ``sure`` is False where
+    the code may not be reached.
+    """
+
+    area: Area
+    kind: Kind
+    key: str
+    cell: int
+    line: int
+    sure: bool = True
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the whole notebook defines; ``memos`` are functions that keep their results."""
+
+    modules: Mapping[str, str]
+    functions: Mapping[str, Function]
+    methods: Mapping[str, tuple[Function, ...]]
+    memos: frozenset[str]
+    bound: frozenset[str]
+
+
+def know(codes: Iterable[str]) -> Known:
+    """Collect what the notebook's cells define, wherever it stands."""
+    modules: dict[str, str] = {}
+    functions: dict[str, Function] = {}
+    methods: dict[str, tuple[Function, ...]] = {}
+    memos: set[str] = set()
+    bound: set[str] = set()
+    for code in codes:
+        for node in ast.walk(parsed(code)):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                modules.update(imported(node))
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                bound.add(node.id)
+            elif isinstance(node, ast.ClassDef):
+                for item in node.body:
+                    if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                        methods[item.name] = (*methods.get(item.name, ()), item)
+        for statement in parsed(code).body:
+            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                functions[statement.name] = statement
+                for decorator in statement.decorator_list:
+                    target = decorator.func if isinstance(decorator, ast.Call) else decorator
+                    if dotted(target, modules) in MEMO:
+                        memos.add(statement.name)
+    for name, module in USUAL.items():
+        if name not in bound and name not in functions:
+            modules.setdefault(name, module)
+    return Known(modules, functions, methods, frozenset(memos), frozenset(bound))
+
+
+def parsed(code: str) -> ast.Module:
+    """Parse a cell; one that is no Python has no facts (its error is told elsewhere)."""
+    try:
+        return ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError):
+        return ast.Module(body=[], type_ignores=[])
+
+
+def facts(cell: int, code: str, known: Known) -> list[Fact]:
+    """Collect what one cell does and expects, in source order."""
+    walk = _Walk(cell, known)
+    walk.block(parsed(code).body)
+    return walk.found
+
+
+class _Walk:
+    def __init__(self, cell: int, known: Known) -> None:
+        self.cell = cell
+        self.known = known
+        self.found: list[Fact] = []
+        self.sure = True
+        self.entered: list[str] = []
+        self.line: int | None = None
+        self.locals: set[str] = set()
+        self.folders: set[str] = set()
+
+    def say(self, area: Area, kind: Kind, key: str, line: int, shown: str = "") -> None:
+        fact = Fact(area, kind, key, self.cell, self.line or line, self.sure, shown)
+        if fact not in self.found[-3:]:
+            self.found.append(fact)
+
+    def name_of(self, node: ast.expr) -> str | None:
+        """Give the dotted name of what an import binds; None for anything else."""
+        root = node
+        while isinstance(root, ast.Attribute):
+            root = root.value
+        if not isinstance(root, ast.Name) or root.id in self.locals:
+            return None
+        return dotted(node, self.known.modules) if root.id in self.known.modules else None
+
+    def block(self, body: Sequence[ast.stmt]) -> None:
+        for statement in body:
+            self.statement(statement)
+
+    def statement(self, node: ast.stmt) -> None:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            self.visit_all(node.decorator_list)
+            if isinstance(node, ast.ClassDef):
+                plain = (ast.FunctionDef, ast.AsyncFunctionDef)
+                self.block([s for s in node.body if not isinstance(s, plain)])
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            for module in _imports(node):
+                self.say("path", "use", module, node.lineno)
+                self.say("module", "use", f"sys.modules[{module!r}]", node.lineno)
+        elif isinstance(node, (ast.If, ast.Try, ast.While)):
+            test = getattr(node, "test", None)
+            if test is not None:
+                self.visit(test)
+            before, self.sure = self.sure, False
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.stmt):
+                    self.statement(child)
+                elif isinstance(child, ast.ExceptHandler):
+                    self.block(child.body)
+            self.sure = before
+        elif isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+            if node.value is not None:
+                self.visit(node.value)
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                self.assigned(target, node)
+        elif isinstance(node, ast.Delete):
+            for target in node.targets:
+                self.assigned(target, node)
+        else:
+            for child in ast.iter_child_nodes(node):
+                if isinstance(child, ast.stmt):
+                    self.statement(child)
+                elif isinstance(child, ast.withitem):
+                    self.visit(child.context_expr)
+                elif isinstance(child, ast.expr):
+                    self.visit(child)
+                elif isinstance(child, ast.match_case):
+                    self.block(child.body)
+
+    def assigned(self, target: ast.expr, node: _Assigning) -> None:
+        line = node.lineno
+        if isinstance(target, (ast.Tuple, ast.List)):
+            for element in target.elts:
+                self.assigned(element, node)
+        elif isinstance(target, ast.Subscript):
+            name = self.name_of(target.value)
+            key = self.text(target.slice)
+            if name == "os.environ":
+                self.say("environment", "set", key or "?", line)
+            elif name == "sys.modules":
+                self.say("module", "set", f"sys.modules[{key!r}]", line)
+            elif name in ("matplotlib.rcParams", "matplotlib.pyplot.rcParams"):
+                self.say("option", "set", "matplotlib", line, f"rcParams[{key!r}]")
+            elif name == "sys.path":
+                self.say("path", "set", "sys.path", line)
+            self.visit(target.slice)
+        elif isinstance(target, ast.Attribute):
+            name = self.name_of(target)
+            base = target.value
+            called = self.name_of(base.func) if isinstance(base, ast.Call) else None
+            if name == "sys.path":
+                self.say("path", "set", "sys.path", line)
+            elif name is not None and name.startswith("pandas.options."):
+                self.say("option", "set", "pandas", line, name)
+            elif called == "decimal.getcontext":
+                self.say("option", "set", "decimal", line, f"decimal.getcontext().{target.attr}")
+            elif name is not None:
+                self.say("module", "set", name, line)
+                owner = name.split(".")[-2]
+                if owner[:1].isupper():  # A class of a library: its own code uses it, too.
+                    self.say("option", "set", name.split(".")[0], line, name)
+        elif isinstance(target, ast.Name) and isinstance(node, ast.Assign):
+            called = self.name_of(node.value.func) if isinstance(node.value, ast.Call) else None
+            if called in ("os.getcwd", "pathlib.Path.cwd"):
+                self.folders.add(target.id)
+
+    def text(self, node: ast.expr) -> str | None:
+        try:
+            value = evaluate(node, {}, self.known.modules)
+        except NotConstantError:
+            return None
+        return value if isinstance(value, str) else None
+
+    def visit_all(self, nodes: Iterable[ast.expr]) -> None:
+        for node in nodes:
+            self.visit(node)
+
+    def visit(self, node: ast.expr) -> None:
+        if isinstance(node, ast.Lambda):
+            before, self.sure = self.sure, False
+            self.visit(node.body)
+            self.sure = before
+            return
+        if isinstance(node, ast.Call):
+            self.visit_all(node.args)
+            self.visit_all([k.value for k in node.keywords])
+            if isinstance(node.func, ast.Attribute):
+                self.visit(node.func.value)
+            self.call(node)
+            return
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self.visit(child)
+            elif isinstance(child, ast.comprehension):
+                self.visit(child.iter)
+                self.visit_all(child.ifs)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            self.loaded(node)
+        elif isinstance(node, ast.Subscript) and self.name_of(node.value) == "os.environ":
+            self.say("environment", "use", self.text(node.slice) or "?", node.lineno)
+        elif isinstance(node, ast.Compare) and self.name_of(node.comparators[0]) == "os.environ":
+            self.say("environment", "use", self.text(node.left) or "?", node.lineno)
+        elif isinstance(node, ast.Attribute) and (name := self.name_of(node)):
+            self.say("module", "use", name, node.lineno)
+            self.say("option", "use", name.split(".")[0], node.lineno)
+
+    def loaded(self, node: ast.Name) -> None:
+        name = node.id
+        if name in self.known.functions and name not in self.locals:
+            self.enter(self.known.functions[name], node.lineno, sure=False)
+        elif name not in self.known.bound and name not in self.locals and _history(name):
+            self.say("history", "use", name, node.lineno)
+        elif name in self.known.modules and name not in self.locals:
+            self.say("option", "use", self.known.modules[name].split(".")[0], node.lineno)
+
+    def call(self, node: ast.Call) -> None:
+        func = node.func
+        if isinstance(func, ast.Name) and func.id in self.known.functions:
+            if func.id in self.known.memos:
+                self.say("memo", "use", func.id, node.lineno)
+            self.enter(self.known.functions[func.id], node.lineno, sure=True)
+            return
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Call):
+            inner = func.value.func
+            if isinstance(inner, ast.Name) and inner.id == "get_ipython":
+                self.magic(node, func.attr)
+                return
+        name = self.name_of(func)
+        if name is not None:
+            self.library(node, name)
+        elif isinstance(func, ast.Attribute):
+            for method in self.known.methods.get(func.attr, ()):
+                self.enter(method, node.lineno, sure=False)
+            if func.attr == "sample" and not _told(node):
+                self.say("random", "guess", "numpy", node.lineno, ".sample()")
+            elif "logging" in self.known.modules.values():
+                if func.attr in LOGGER_SETS:
+                    self.say("option", "set", "logging", node.lineno, f".{func.attr}()")
+                elif func.attr in LOGGER_USES:
+                    self.say("option", "use", "logging", node.lineno)
+        elif isinstance(func, ast.Name):
+            path = self.text(node.args[0]) if node.args else None
+            if func.id == "open" and not (path or "").startswith("/"):
+                self.say("folder", "guess", "", node.lineno, "open()")
+            # Making an object of the notebook's class runs its __init__.
+            for method in self.known.methods.get("__init__", ()) if func.id[:1].isupper() else ():
+                self.enter(method, node.lineno, sure=False)
+
+    def library(self, node: ast.Call, name: str) -> None:
+        line = node.lineno
+        first = self.text(node.args[0]) if node.args else None
+        parent, _, last = name.rpartition(".")
+        if name in SEEDS:
+            self.say("random", "set", SEEDS[name], line, name)
+        elif parent in NO_DRAW and last not in NO_DRAW[parent]:
+            self.say("random", "use", parent.split(".")[0], line, name)
+        elif name in TORCH_DRAWS:
+            if not _told(node):
+                self.say("random", "use", "torch", line, name)
+        elif last in IMPLICIT_DRAWS:
+            if not _told(node):
+                self.say("random", "guess", "numpy", line, last)
+        elif name in ("os.putenv", "os.environ.setdefault", "os.environ.pop", "os.unsetenv"):
+            self.say("environment", "set", first or "?", line)
+        elif name == "os.environ.update":
+            for key in _keys(node):
+                self.say("environment", "set", key, line)
+        elif name == "dotenv.load_dotenv":
+            self.say("environment", "set", "?", line)
+        elif name in ("os.getenv", "os.environ.get"):
+            self.say("environment", "use", first or "?", line)
+        elif name in ("os.chdir", "os.fchdir"):
+            back = node.args and isinstance(node.args[0], ast.Name) and node.args[0].id
+            kind: Kind = "restore" if back and back in self.folders else "set"
+            self.say("folder", kind, "", line, ast.unparse(node))
+        elif name in ("os.getcwd", "pathlib.Path.cwd", "os.listdir", "glob.glob", "os.walk"):
+            self.say("folder", "guess", "", line, f"{name}()")
+        elif name.startswith("sys.path."):
+            self.say("path", "set", "sys.path", line)
+        elif name in OPTIONS:
+            self.say("option", "set", OPTIONS[name], line, name)
+        elif name in ("importlib.import_module", "importlib.reload") and first:
+            self.say("path", "use", first.split(".")[0], line)
+        elif name.startswith(PROCESSES):
+            self.say("environment", "guess", "", line, f"{name}()")
+            self.say("folder", "guess", "", line, f"{name}()")
+        if name in ONCE or parent in ("random", "numpy.random"):
+            self.say("once", "once", name, line)
+        self.say("option", "use", name.split(".", maxsplit=1)[0], line)
+        self.say("module", "use", name, line)
+
+    def magic(self, node: ast.Call, method: str) -> None:
+        words = [a.value for a in node.args if isinstance(a, ast.Constant)]
+        texts = [w for w in words if isinstance(w, str)]
+        line = node.lineno
+        if method in SHELL_METHODS and texts:
+            self.shell(texts[0], line)
+            return
+        if not method.startswith("run_") or len(texts) < 2:
+            return
+        name, rest, body = texts[0], texts[1].strip(), texts[2] if len(texts) > 2 else ""
+        if name in ("env", "set_env") and rest:
+            key, separator, _ = rest.replace("=", " ", 1).partition(" ")
+            self.say("environment", "set" if separator else "use", key, line)
+        elif name in ("cd", "pushd", "popd"):
+            self.say("folder", "set", "", line, f"%{name} {rest}".strip())
+        elif name == "precision":
+            self.say("option", "set", "numpy", line, "%precision")
+        elif name in SHELLS:
+            self.shell(body or rest, line)
+        elif name in ("time", "timeit", "capture", "prun"):
+            inner = _Walk(self.cell, self.known)
+            inner.block(parsed(body or rest).body)
+            shift = line if body else line - 1
+            self.found.extend(
+                replace(f, line=f.line + shift, sure=f.sure and self.sure) for f in inner.found
+            )
+
+    def shell(self, command: str, line: int) -> None:
+        for name in _shell_variables(command):
+            if name not in self.known.bound:
+                self.say("environment", "use", name, line)
+        self.say("environment", "guess", "", line, "a shell command")
+        self.say("folder", "guess", "", line, "a shell command")
+
+    def enter(self, function: Function, line: int, *, sure: bool) -> None:
+        if function.name in self.entered or len(self.entered) >= _MAX_DEPTH:
+            return
+        before = self.sure, self.line, self.locals
+        self.sure, self.line = self.sure and sure, self.line or line
+        self.locals = self.locals | _locals(function)
+        self.entered.append(function.name)
+        self.block(function.body)
+        self.entered.pop()
+        self.sure, self.line, self.locals = before
+
+
+def _locals(function: Function) -> set[str]:
+    names = {a.arg for a in [*function.args.posonlyargs, *function.args.args]}
+    names |= {a.arg for a in function.args.kwonlyargs}
+    names |= {a.arg for a in (function.args.vararg, function.args.kwarg) if a}
+    outer: set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Global):
+            outer.update(node.names)
+    return names - outer
+
+
+def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.name.split(".")[0]
+    elif node.module and not node.level:
+        yield node.module.split(".")[0]
+
+
+def _history(name: str) -> bool:
+    if name in HISTORY or (name and not name.strip("_") and len(name) <= 3):
+        return True
+    return name.startswith("_") and name.lstrip("_i").isdigit()
+
+
+def _told(node: ast.Call) -> bool:
+    """Tell whether a call names the generator that it draws from."""
+    return any(k.arg in STATE_ARGUMENTS or k.arg is None for k in node.keywords)
+
+
+def _keys(node: ast.Call) -> Iterator[str]:
+    for argument in node.args:
+        if isinstance(argument, ast.Dict):
+            for key in argument.keys:
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    yield key.value
+    for keyword in node.keywords:
+        if keyword.arg:
+            yield keyword.arg
+
+
+def _shell_variables(command: str) -> Iterator[str]:
+    rest = command
+    while "$" in rest:
+        rest = rest.split("$", 1)[1].removeprefix("$").removeprefix("{")
+        name = ""
+        for character in rest:
+            if not (character.isalnum() or character == "_"):
+                break
+            name += character
+        if name and not name[0].isdigit():
+            yield name

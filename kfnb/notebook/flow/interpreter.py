@@ -1,0 +1,275 @@
+"""The state of the abstract machine that goes through a notebook, and its elementary acts.
+
+It executes statements on what is known of names instead of on their values:
+reading, binding, changing in place, and calling what the notebook defines.
+"""
+
+from __future__ import annotations
+
+import ast
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from kfnb.notebook.flow.code import Code, Frame, Missing, Read, Record
+from kfnb.notebook.flow.library_tables import KNOWN_NAMES
+from kfnb.notebook.flow.names import BOUND, UNBOUND, Names, Slot
+from kfnb.notebook.flow.objects import NONE, Heap, Objects
+
+FREE = ":"
+"""Where a name of an enclosing function lives that is not being executed."""
+
+
+class Depends(NamedTuple):
+    """What a summary took a global name to be."""
+
+    objects: Objects
+    code: tuple[int, ...]
+    module: str | None
+
+
+class Machine(ABC):
+    """Names, heap, frames and the record of what the present statement does."""
+
+    def __init__(self) -> None:
+        self.names = Names()
+        self.heap = Heap()
+        self.frames: list[Frame] = []
+        self.record = Record()
+        self.function: Code | None = None
+        self.inner: dict[int, int] = {}
+        self.depends: dict[str, Depends] = {}
+        self.unit = 0
+        self.cell = 0
+        self.line = 1
+        self.doubt = 0
+        self.soft = 0
+        self.dead = False
+        self.annotations = True
+        self.first_seen: dict[tuple[int, str], frozenset[int]] = {}
+
+    @abstractmethod
+    def evaluate(self, node: ast.expr | None) -> Objects:
+        """Go through an expression; gives the objects that its value may be."""
+
+    @abstractmethod
+    def execute(self, body: Sequence[ast.stmt]) -> None:
+        """Go through statements."""
+
+    @abstractmethod
+    def may_call(self, objects: Objects) -> None:
+        """Take functions that a value is or holds as possibly called."""
+
+    # -- objects ---------------------------------------------------------------
+
+    def make(self, node: object, kind: str = "") -> int:
+        """Give the object that ``node`` makes, noting the function that makes it."""
+        number = self.heap.at(node, kind)
+        if self.function is not None:
+            self.inner.setdefault(number, self.function.number)
+        return number
+
+    def fresh(self, node: object, *parts: Objects) -> Objects:
+        """Give a new object at ``node`` that holds ``parts``."""
+        number = self.make(node)
+        for part in parts:
+            self.store(frozenset((number,)), part)
+        return frozenset((number,))
+
+    def store(self, into: Objects, what: Objects) -> None:
+        """Put ``what`` into ``into``; whether that is a change is the caller's business."""
+        if into and what:
+            self.heap.store(into, what)
+            if self.function is not None:
+                self.record.links.add((into, what))
+
+    def touch(self, objects: Objects) -> None:
+        """Change objects in place: all names that may share them are changed."""
+        if not objects:
+            return
+        self.record.objects |= objects
+        self.heap.touched |= objects
+        if self.function is not None:
+            return
+        holders = self.heap.holders(objects)
+        slots = self.names.slots
+        for number in holders:
+            for name in tuple(self.names.of_object.get(number, ())):
+                slot = slots.get(name)
+                if slot and number in slot.objects and not is_private(name):
+                    self.mutate(name, slot)
+
+    def use(self, objects: Objects) -> None:
+        """Use a value: what has a state that any use changes (a generator) is changed."""
+        if not objects:
+            return
+        if self.function is not None:
+            self.record.used |= objects
+        if self.heap.stateful:
+            self.touch(self.heap.reach(objects) & self.heap.stateful)
+
+    # -- names -----------------------------------------------------------------
+
+    def key(self, name: str, *, bind: bool = False, walrus: bool = False) -> str:
+        """Find where a name lives: itself for a global, a private key, or :data:`FREE`."""
+        last = len(self.frames) - 1
+        for index in range(last, -1, -1):
+            frame = self.frames[index]
+            if frame.kind == "class":
+                own = frame.keys.get(name, "")
+                if index == last and own != "":
+                    if own is None:
+                        return name
+                    if bind or own in self.names.slots:
+                        return own
+                continue
+            if walrus and frame.kind == "comprehension":
+                last -= index == last
+                continue
+            if name in frame.keys:
+                return frame.keys[name] or name
+            if frame.code is not None and name in frame.code.free and not self._active(frame.code):
+                return FREE
+        return name
+
+    def _active(self, code: Code) -> bool:
+        return any(f.code is not None and f.code.number == code.parent for f in self.frames)
+
+    def read(self, name: str, line: int, *, call: bool = False) -> Objects:
+        """Read a name. Unless it is about to be called, a function in it may be called."""
+        key = self.key(name)
+        if key is FREE:
+            # A closure's own state, or whatever it was made with.
+            own = frozenset((self.function.number,)) if self.function else NONE
+            return own | self.heap.plain(self.heap.reach(own))
+        slot = self.names.slots.get(key)
+        if not is_private(key):
+            self.refer(key, line, certain=self.doubt == 0, soft=self.soft > 0)
+        objects = slot.objects if slot else NONE
+        if not call:
+            self.may_call(objects)
+        return objects
+
+    def refer(self, name: str, line: int, *, certain: bool, soft: bool) -> None:
+        """Note that a global name is read here."""
+        slot = self.names.slots.get(name)
+        record = self.record
+        record.seen.setdefault(name, slot)
+        if self.function is None:
+            self.first_seen.setdefault((self.cell, name), slot.cells if slot else frozenset())
+        else:
+            self._depend(name, slot)
+        outside = slot is None or slot.unit != self.unit
+        if outside:
+            old = record.reads.get(name)
+            if old is None or (certain and not old.certain) or (old.soft and not soft):
+                record.reads[name] = Read(line, certain, soft, slot)
+        if (slot is None or slot.status == UNBOUND) and not soft and self.function is None:
+            if name in KNOWN_NAMES or (slot is None and _history(name)):
+                return
+            record.missing.append(Missing(name, line, certain, slot))
+
+    def _depend(self, name: str, slot: Slot | None) -> None:
+        objects = slot.objects if slot else NONE
+        self.depends[name] = Depends(
+            objects, self.heap.code_of(objects), slot.module if slot else None
+        )
+
+    def module(self, name: str) -> str | None:
+        """Give the dotted name that an import gave ``name``."""
+        slot = self.names.slots.get(self.key(name))
+        return slot.module if slot else None
+
+    def bind(
+        self,
+        name: str,
+        objects: Objects,
+        *,
+        module: str | None = None,
+        definition: int | None = None,
+        walrus: bool = False,
+    ) -> None:
+        """Bind a name on the present path."""
+        key = self.key(name, bind=True, walrus=walrus)
+        if key is FREE:
+            if self.function is not None:
+                self.touch(frozenset((self.function.number,)))
+                self.store(frozenset((self.function.number,)), objects)
+            return
+        slot = Slot(
+            objects, BOUND, self.unit, self.unit, frozenset((self.cell,)), definition, module
+        )
+        self.set(key, slot)
+
+    def unbind(self, name: str) -> None:
+        """Delete a name on the present path."""
+        key = self.key(name, bind=True)
+        if key is not FREE:
+            self.set(key, Slot(NONE, UNBOUND, self.unit, self.unit, frozenset((self.cell,))))
+
+    def set(self, key: str, slot: Slot) -> None:
+        """Make a name what ``slot`` says, and note that it was touched."""
+        if not is_private(key):
+            self.record.before.setdefault(key, self.names.slots.get(key))
+            self.record.touched[key] = slot
+        self.names.set(key, slot)
+
+    def mutate(self, name: str, slot: Slot) -> None:
+        """Note that what a global name stands for was changed in place."""
+        if slot.status == UNBOUND:
+            return
+        self.record.seen.setdefault(name, slot)
+        self.record.changed.add(name)
+        self.first_seen.setdefault((self.cell, name), slot.cells)
+        self.set(
+            name,
+            slot._replace(by=self.unit, cells=slot.cells | {self.cell}, definition=None),
+        )
+
+    # -- paths -----------------------------------------------------------------
+
+    @contextmanager
+    def doubtful(self, when: bool = True) -> Iterator[None]:
+        """Go through something that may not be executed."""
+        self.doubt += when
+        try:
+            yield
+        finally:
+            self.doubt -= when
+
+    def maybe(self, nodes: Iterable[ast.expr | None]) -> Objects:
+        """Evaluate expressions that may not be executed, one after the other."""
+        found: set[int] = set()
+        self.names.fork()
+        with self.doubtful():
+            for node in nodes:
+                found |= self.evaluate(node)
+        changed = self.names.take_back()
+        if changed:
+            self.names.join([{}, changed], self.unit)
+        return frozenset(found)
+
+    def push(
+        self, kind: str, number: int, local: Iterable[str], *, code: Code | None = None
+    ) -> Frame:
+        """Enter a scope whose own names are ``local``."""
+        frame = Frame(
+            number=number,
+            kind=kind,
+            keys={name: f"{number}:{name}" for name in local},
+            depth=self.names.depth,
+            code=code,
+        )
+        self.frames.append(frame)
+        return frame
+
+
+def is_private(key: str) -> bool:
+    """Whether a key is that of a local name (identifiers hold no colon)."""
+    return key[0].isdigit()
+
+
+def _history(name: str) -> bool:
+    """Whether IPython makes this name of its history (``_12``, ``_i3``)."""
+    return name.startswith("_") and name.lstrip("_i").isdigit()

@@ -1,0 +1,129 @@
+"""Which static acts a step reaches, and the pieces that replay them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from kfnb.notebook.flow.source import Source
+from kfnb.notebook.flow.step_facts import Act
+from kfnb.pipeline import Piece, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Acts that count for a step's result, and all that are executed so that none fails."""
+
+    acts: tuple[int, ...]
+    cells: tuple[int, ...]
+    executed: tuple[int, ...]
+
+
+class Replay:
+    """Follows names back through the acts that make them."""
+
+    def __init__(self, acts: Sequence[Act], sources: Mapping[int, Source], whole: Collection[int]):
+        self.acts = acts
+        self._sources = sources
+        self._whole = frozenset(whole)
+        self._makers: dict[str, list[int]] = {}
+        self._of_cell: dict[int, list[int]] = {}
+        self._always: list[int] = []
+        self._with_cell: dict[int, set[int]] = {}
+        for number, act in enumerate(acts):
+            for name in act.makes:
+                self._makers.setdefault(name, []).append(number)
+            self._of_cell.setdefault(act.cell, []).append(number)
+            if act.always:
+                self._always.append(number)
+
+    def reach(self, names: Iterable[str], before: int, *, always: bool = True) -> Reached:
+        """Follow ``names`` back from act ``before``; with ``always``, also what has an effect."""
+        counted: set[int] = set()
+        self._follow([(name, before) for name in names], counted)
+        if always:
+            for number in self._always[: bisect_left(self._always, before)]:
+                if number not in counted:
+                    counted.add(number)
+                    self._follow([(n, number) for n in self.acts[number].reads], counted)
+        executed, cells = self._executed(counted)
+        return Reached(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
+
+    def reach_act(self, number: int, late: Iterable[str], before: int) -> Reached:
+        """Follow one act's names back, and those that it needs ``late``, from act ``before``."""
+        counted = {number}
+        self._follow([(n, number) for n in self.acts[number].reads], counted)
+        self._follow([(n, before) for n in late if n not in self.acts[number].defines], counted)
+        executed, cells = self._executed(counted)
+        return Reached(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
+
+    def _follow(self, waiting: list[tuple[str, int]], found: set[int]) -> None:
+        seen = set(waiting)
+        while waiting:
+            name, before = waiting.pop()
+            makers = self._makers.get(name, ())
+            for at in range(bisect_left(makers, before) - 1, -1, -1):
+                number = makers[at]
+                act = self.acts[number]
+                if number not in found:
+                    found.add(number)
+                    for each in act.reads:
+                        if (each, number) not in seen:
+                            seen.add((each, number))
+                            waiting.append((each, number))
+                if name in act.must:
+                    break
+
+    def _executed(self, counted: Collection[int]) -> tuple[set[int], set[int]]:
+        """Close over whole cells: all that they execute must find its names."""
+        executed = set(counted)
+        cells: set[int] = set()
+        while True:
+            new = {self.acts[n].cell for n in executed} - cells
+            if not new:
+                return executed, cells
+            cells |= new
+            for cell in new & self._whole:
+                executed |= self._executed_with(cell)
+
+    def _executed_with(self, cell: int) -> set[int]:
+        """Give the acts of a whole cell, and those that they need."""
+        found = self._with_cell.get(cell)
+        if found is None:
+            found = self._with_cell[cell] = set(self._of_cell[cell])
+            for number in self._of_cell[cell]:
+                self._follow([(n, number) for n in self.acts[number].reads], found)
+        return found
+
+    def pieces(self, reached: Reached, *, without: Collection[int] = ()) -> tuple[Piece, ...]:
+        """Make the pieces that execute what was reached, in notebook order."""
+        counted = set(reached.acts)
+        by_cell: dict[int, list[int]] = {}
+        for number in reached.executed:
+            by_cell.setdefault(self.acts[number].cell, []).append(number)
+        found = []
+        for cell in sorted(by_cell):
+            if cell in without:
+                continue
+            whole = cell in self._whole
+            numbers = [n for n in by_cell[cell] if n in counted or not whole]
+            indices = sorted({self.acts[n].index for n in numbers})
+            source = self._sources[cell]
+            found.append(
+                Piece(
+                    cell=cell,
+                    role=self._role(by_cell[cell]),
+                    whole=whole,
+                    statements=tuple(source.statement(i) for i in indices),
+                )
+            )
+        return tuple(found)
+
+    def _role(self, numbers: Sequence[int]) -> Role:
+        roles = {self.acts[n].role for n in numbers}
+        return "definitions" if "definitions" in roles else self.acts[numbers[0]].role
+
+    def defined(self, reached: Reached) -> set[str]:
+        """Names that what is executed defines."""
+        return {name for n in reached.executed for name in self.acts[n].defines}

@@ -1,0 +1,58 @@
+"""How often a server is asked again that ends what should go on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from kfnb.runners.kubernetes.api.client_protocol import Clock
+
+INTERVAL = 1.0
+"""Seconds between the beginnings of two connections, at least."""
+
+CAP = 30.0
+_LONG = 5.0
+
+
+class Pace:
+    """Waits before each connection: a second from the last one, longer after failures.
+
+    Parameters
+    ----------
+    jitter
+        Gives a number from 0 to 1; up to half of a wait is added, so that the clients of a
+        server that comes back do not come all at once.
+    """
+
+    def __init__(self, clock: Clock, *, jitter: Callable[[], float] = random.random) -> None:
+        self._clock = clock
+        self._jitter = jitter
+        self._began: float | None = None
+        self._failures = 0
+        self._asked_for = 0.0
+
+    def wait(self) -> bool:
+        """Wait until the next connection may begin; False if it is over instead."""
+        now = self._clock.now()
+        if self._began is not None:
+            pause = self._began + INTERVAL - now
+            if self._failures:
+                grown = min(CAP, INTERVAL * 2.0 ** min(self._failures - 1, 16))
+                pause = max(pause, grown * (1 + self._jitter() / 2))
+            pause = max(pause, self._asked_for)
+            if pause > 0 and self._clock.wait(pause):
+                return False
+        self._asked_for = 0.0
+        self._began = self._clock.now()
+        return not self._clock.stopped
+
+    def worked(self) -> None:
+        """Note that the server did what it should."""
+        self._failures = 0
+
+    def failed(self, retry_after: float | None = None) -> None:
+        """Note a failure; ``retry_after`` seconds are what the server wants to be left alone."""
+        # A connection that was fine for a while and broke is no sign of a server in need.
+        lived = self._began is not None and self._clock.now() - self._began >= _LONG
+        self._failures = 1 if lived else self._failures + 1
+        self._asked_for = max(0.0, retry_after or 0.0)

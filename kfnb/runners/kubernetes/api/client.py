@@ -1,0 +1,110 @@
+"""A cluster's client: that of a kubeconfig's context, or of the pod this runs in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kfnb.errors import UsageError
+from kfnb.runners.kubernetes.api.calls import Cluster
+from kfnb.runners.kubernetes.api.transport import TRIES, ApiError, Transport
+
+__all__ = ["ApiError", "Cluster", "connect"]
+
+_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+def connect(
+    *, context: str | None = None, namespace: str | None = None, tries: int = TRIES
+) -> Cluster:
+    """Connect to the cluster of a kubeconfig's context, or to that of the pod this runs in.
+
+    Parameters
+    ----------
+    context
+        By default the kubeconfig's current one; without a kubeconfig, in a pod, its cluster.
+    namespace
+        By default the context's, else ``default``.
+    tries
+        How often a request is sent at most.
+
+    Raises
+    ------
+    UsageError
+        If there is no configuration, it cannot be used, or there is no such context.
+    """
+    try:
+        from kubernetes import client, config
+    except ImportError:
+        raise UsageError(
+            "Running on Kubernetes needs its client. Install it: pip install 'kfnb[kubernetes]'"
+        ) from None
+    try:
+        listed, current = config.list_kube_config_contexts()
+    except config.ConfigException as error:
+        if context is None and "current-context" not in str(error):
+            return _inside(namespace, error, tries)
+        raise _no_context(context, error) from None
+    except Exception as error:
+        # The client lets through whatever goes wrong with the file: no YAML, no right to read.
+        raise UsageError(f"The kubeconfig cannot be read: {_words(error)}.") from error
+    contexts = {one["name"]: one for one in listed}
+    if context is not None and context not in contexts:
+        names = ", ".join(sorted(contexts)) or "none"
+        raise UsageError(f"The kubeconfig has no context {context!r}. It has: {names}.")
+    chosen = contexts[context] if context is not None else current
+    configuration = client.Configuration()
+    try:
+        config.load_kube_config(context=chosen["name"], client_configuration=configuration)
+        configuration.retries = False
+        api = client.ApiClient(configuration)
+    except Exception as error:
+        # A login program that is missing, certificates that cannot be read, no such cluster.
+        raise UsageError(
+            f"The context {chosen['name']!r} of the kubeconfig cannot be used: {_words(error)}."
+        ) from error
+    space = namespace or (chosen.get("context") or {}).get("namespace") or "default"
+    return Cluster(Transport(api, tries=tries), space)
+
+
+def _no_context(context: str | None, error: Exception) -> UsageError:
+    """Say which contexts there are where none is current; else what is wrong with the file."""
+    from kubernetes import config
+    from kubernetes.config import kube_config
+
+    names: list[str] = []
+    try:
+        loader: Any = kube_config._get_kube_config_loader(filename=None, active_context=context)
+        names = sorted(one["name"] for one in loader.list_contexts())
+    except (config.ConfigException, AttributeError, TypeError, KeyError):
+        pass
+    if context is None:
+        listed = f" It has: {', '.join(names)}." if names else ""
+        return UsageError(
+            f"The kubeconfig names no current context: say which with --context.{listed}"
+        )
+    return UsageError(f"There is no kubeconfig with the context {context!r}: {_words(error)}.")
+
+
+def _inside(namespace: str | None, error: Exception, tries: int) -> Cluster:
+    from kubernetes import client, config
+
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException:
+        raise UsageError(
+            f"There is no cluster to run on: {_words(error)}. Say which with KUBECONFIG, or log "
+            "in with your cluster's tool."
+        ) from None
+    configuration.retries = False
+    try:
+        space = (_POD / "namespace").read_text().strip()
+    except OSError:
+        space = "default"
+    return Cluster(Transport(client.ApiClient(configuration), tries=tries), namespace or space)
+
+
+def _words(error: BaseException) -> str:
+    said = str(error) or type(error).__name__
+    return " ".join(said.split()).rstrip(".")

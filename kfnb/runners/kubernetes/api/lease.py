@@ -1,0 +1,169 @@
+"""The Lease of a run: by it other machines tell whether the run's driver lives.
+
+It tells that, and nothing else: what only one driver may do, the journal decides. It is as any
+Lease of ``coordination.k8s.io/v1``: a holder, and when that renewed it last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import platform
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+from kfnb.errors import InfrastructureError
+from kfnb.home import home
+from kfnb.runners.kubernetes.api.client_protocol import status_of
+from kfnb.runners.kubernetes.explain.reading import moment
+from kfnb.runners.kubernetes.objects import manifests, names
+
+Object = Mapping[str, Any]
+
+LASTS = 60.0
+"""Seconds without renewal after which a driver counts as lost: clocks differ by some, too."""
+
+RENEW = 10.0
+"""Seconds between two renewals."""
+
+_LEAVING = 2.0
+
+
+class Leases(Protocol):
+    """The part of a cluster's client that is needed; errors as in its calls."""
+
+    def create(self, kind: str, body: Object) -> Object:
+        """Create an object."""
+
+    def get(self, kind: str, name: str) -> Object | None:
+        """Return an object, or None."""
+
+    def replace(self, kind: str, body: Object) -> Object:
+        """Write an object that was read before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who drives a run: a machine's name, and when it was last heard of (seconds, epoch)."""
+
+    machine: str
+    heard: float
+
+
+def this_machine() -> str:
+    """Name this machine and this user's folder on it; no two drivers of one run share it."""
+    digest = hashlib.sha256(str(home()).encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{platform.node() or 'unknown'}_{digest}"
+
+
+def lease_name(run: str) -> str:
+    """Return the name of a run's Lease: that of the ConfigMap which owns it."""
+    return names.object_name("kfnb", run)
+
+
+def held_elsewhere(cluster: Leases, run: str, *, now: float | None = None) -> Holder | None:
+    """Return who drives the run on another machine; None for nobody that is known to.
+
+    A cluster that does not tell is one that does not know.
+    """
+    try:
+        found = cluster.get("Lease", lease_name(run))
+    except InfrastructureError:
+        return None
+    if found is None or not is_fresh(found, now=now):
+        return None
+    holder = holder_of(found)
+    return None if holder is None or holder.machine == this_machine() else holder
+
+
+@contextlib.contextmanager
+def renewed(
+    cluster: Leases, run: str, owner: Object, *, now: Callable[[], float] = time.time
+) -> Iterator[None]:
+    """Hold the run's Lease within the context, as far as the cluster lets us.
+
+    Parameters
+    ----------
+    owner
+        The run's ConfigMap as the cluster has it.
+    """
+    over = threading.Event()
+
+    def beat() -> None:
+        held: Object | None = None
+        while True:
+            try:
+                held = _renew(cluster, run, owner, now(), held=held)
+            except InfrastructureError as error:
+                held = None
+                if status_of(error) == 403:
+                    return  # who may not is shown as lost elsewhere; kfnb doctor says so
+            if over.wait(RENEW):
+                return
+
+    thread = threading.Thread(target=beat, name="kfnb-lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(_LEAVING)
+        with contextlib.suppress(InfrastructureError):
+            _release(cluster, run)
+
+
+def _renew(
+    cluster: Leases, run: str, owner: Object, now: float, *, held: Object | None = None
+) -> Object | None:
+    """Write that we are here; not over another driver that is. What was written, None if not.
+
+    ``held`` is what we wrote last; the server refuses if somebody else did meanwhile.
+    """
+    said = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    spec = {
+        "holderIdentity": this_machine(),
+        "leaseDurationSeconds": int(LASTS),
+        "renewTime": said,
+    }
+    found = held or cluster.get("Lease", lease_name(run))
+    if found is None:
+        metadata = {
+            "name": lease_name(run),
+            "labels": names.labels(run),
+            "ownerReferences": [manifests.owner_reference(owner)],
+        }
+        made = {"metadata": metadata, "spec": {**spec, "acquireTime": said}}
+        return cluster.create("Lease", made)
+    holder = holder_of(found)
+    if holder is not None and holder.machine != this_machine():
+        if is_fresh(found, now=now):
+            return None  # one of us two finds out from the journal that it has to leave
+        spec["acquireTime"] = said
+    return cluster.replace("Lease", {**found, "spec": {**(found.get("spec") or {}), **spec}})
+
+
+def _release(cluster: Leases, run: str) -> None:
+    """Say that nobody drives the run any more, if it was us who did."""
+    found = cluster.get("Lease", lease_name(run))
+    holder = holder_of(found)
+    if found is not None and holder is not None and holder.machine == this_machine():
+        spec = {k: v for k, v in found["spec"].items() if k != "holderIdentity"}
+        cluster.replace("Lease", {**found, "spec": spec})
+
+
+def is_fresh(lease: Object, *, now: float | None = None) -> bool:
+    """Whether a Lease is held by a driver that was heard of lately."""
+    holder = holder_of(lease)
+    return holder is not None and abs((time.time() if now is None else now) - holder.heard) < LASTS
+
+
+def holder_of(lease: Object | None) -> Holder | None:
+    """Return who holds a Lease, or held it until it died; None if it was released."""
+    spec = (lease or {}).get("spec") or {}
+    heard = moment(spec.get("renewTime"))
+    said = str(spec.get("holderIdentity") or "")
+    return Holder(said, heard) if said and heard is not None else None

@@ -1,0 +1,212 @@
+"""A port of this machine that leads to a port of a pod, by way of the API server.
+
+Each connection is a WebSocket of its own, of the protocol ``v4.channel.k8s.io``: the first byte
+of a message is its channel, 0 for data and 1 for errors, and the first message of each channel
+is the port's number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from kfnb.errors import KfnbError
+from kfnb.runners.kubernetes.api.transport import CONNECT, ApiError, Transport
+
+_DATA, _ERROR = 0, 1
+_PIECE = 64 << 10
+_PROTOCOL = "v4.channel.k8s.io"
+
+
+class Tunnel:
+    """Listens on the loopback address; leads every connection to the pod until :meth:`close`.
+
+    Parameters
+    ----------
+    path
+        Of the pod's port, at the API server.
+    what
+        The same in words.
+    again
+        Finds another path where that one leads nowhere any more: the pod was replaced.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        path: str,
+        *,
+        what: str,
+        again: Callable[[], str] | None = None,
+    ) -> None:
+        self._transport = transport
+        self._path = path
+        self._what = what
+        self._again = again
+        self._open: set[Any] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+        self.trouble = ""
+        # Fails at once where there is no such pod, or no right to it.
+        self._dial().close()
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        threading.Thread(target=self._accept, name="kfnb-forward", daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    def close(self) -> None:
+        """Listen no more, and end every connection."""
+        with self._lock:
+            self._closed = True
+            ends, self._open = list(self._open), set()
+        # Closing alone does not wake a thread that waits in accept.
+        with contextlib.suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for end in ends:
+            _end(end)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                here, _ = self._listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(here,), daemon=True).start()
+
+    def _serve(self, here: socket.socket) -> None:
+        """Carry what one connection says both ways."""
+        try:
+            there = self._reach()
+        except KfnbError as error:
+            self.trouble = str(error)
+            here.close()
+            return
+        with self._lock:
+            if self._closed:
+                _end(here)
+                _end(there)
+                return
+            self._open |= {here, there}
+        threading.Thread(target=self._outward, args=(here, there), daemon=True).start()
+        try:
+            self._inward(here, there)
+        finally:
+            with self._lock:
+                self._open -= {here, there}
+            _end(here)
+            _end(there)
+
+    def _reach(self) -> Any:
+        try:
+            return self._dial()
+        except ApiError as error:
+            if self._again is None or error.status in (None, 401, 403):
+                raise
+        self._path = self._again()
+        return self._dial()
+
+    def _outward(self, here: socket.socket, there: Any) -> None:
+        import websocket
+
+        with contextlib.suppress(OSError, websocket.WebSocketException):
+            while data := here.recv(_PIECE):
+                there.send_binary(bytes([_DATA]) + data)
+        # The protocol has no half-closed connections; who asked has read its answer by now.
+        _end(there)
+
+    def _inward(self, here: socket.socket, there: Any) -> None:
+        import websocket
+
+        begun: set[int] = set()
+        with contextlib.suppress(OSError, websocket.WebSocketException):
+            while message := there.recv():
+                data = message.encode() if isinstance(message, str) else message
+                channel, data = data[0], data[1:]
+                if channel not in begun:
+                    begun.add(channel)
+                    data = data[2:]
+                if channel == _DATA and data:
+                    here.sendall(data)
+                elif channel == _ERROR and data:
+                    self.trouble = data.decode("utf-8", "replace").strip()
+                    return
+
+    def _dial(self) -> Any:
+        import websocket
+
+        where = urlsplit(self._transport.host + self._path)
+        scheme = "wss" if where.scheme == "https" else "ws"
+        url = where._replace(scheme=scheme).geturl()
+        headers = [f"{k}: {v}" for k, v in self._transport.authorization().items()]
+        try:
+            there = websocket.create_connection(
+                url,
+                timeout=CONNECT,
+                header=headers,
+                subprotocols=[_PROTOCOL],
+                sslopt=_tls(self._transport.configuration),
+                skip_utf8_validation=True,
+                **_proxy(self._transport.configuration),
+            )
+        except websocket.WebSocketBadStatusException as error:
+            raise ApiError(
+                f"There is no way to {self._what}: the API server answers {error.status_code}"
+                f"{_REASONS.get(error.status_code, '')}.",
+                status=error.status_code,
+            ) from error
+        except (OSError, websocket.WebSocketException) as error:
+            raise ApiError(
+                f"There is no way to {self._what}: {self._transport.host} does not answer: {error}."
+            ) from error
+        there.settimeout(None)
+        return there
+
+
+_REASONS = {
+    403: " (you may not create pods/portforward; kfnb doctor --on kubernetes says how to get it)",
+    404: " (there is no such pod)",
+}
+
+
+def _tls(configuration: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "cert_reqs": ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
+    }
+    if configuration.ssl_ca_cert:
+        found["ca_certs"] = configuration.ssl_ca_cert
+    if configuration.cert_file:
+        found.update(certfile=configuration.cert_file, keyfile=configuration.key_file)
+    if configuration.assert_hostname is False or not configuration.verify_ssl:
+        found["check_hostname"] = False
+    if getattr(configuration, "tls_server_name", None):
+        found["server_hostname"] = configuration.tls_server_name
+    return found
+
+
+def _proxy(configuration: Any) -> dict[str, Any]:
+    if not configuration.proxy:
+        return {}
+    where = urlsplit(configuration.proxy)
+    return {
+        "http_proxy_host": where.hostname,
+        "http_proxy_port": where.port,
+        "proxy_type": where.scheme or "http",
+    }
+
+
+def _end(end: Any) -> None:
+    """Close a socket or WebSocket, and wake whoever waits in it."""
+    with contextlib.suppress(Exception):
+        (end if isinstance(end, socket.socket) else end.sock).shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(Exception):
+        end.close() if isinstance(end, socket.socket) else end.shutdown()

@@ -1,0 +1,142 @@
+"""A short pod that says what an image has, and what of the store it reaches."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kfnb.pipeline import Pipeline
+from kfnb.runners.kubernetes.api.calls import Cluster
+from kfnb.runners.kubernetes.api.config import Target
+from kfnb.runners.kubernetes.explain.diagnose import Patience, diagnose, has_ended
+from kfnb.runners.kubernetes.objects import manifests
+
+PATIENCE = 180.0
+"""Seconds for an image to be pulled and looked at."""
+
+NEEDED = ("kfnb", "ipykernel", "papermill")
+_EVERY = 0.5
+_WAITS = Patience(image=5.0, registry=15.0)
+"""A run waits longer for an image that may be pushed yet; who asks a doctor sits and waits."""
+_MARK = "kfnb-probe "
+
+# Runs with whatever Python an image has; names what is there, never what it holds.
+SCRIPT = (
+    (
+        """
+import importlib.util, json, os, sys
+found = {"python": "%d.%d.%d" % sys.version_info[:3]}
+found["missing"] = [n for n in NEEDED if importlib.util.find_spec(n) is None]
+found["credentials"] = sorted(n for n in os.environ if n.startswith("AWS_"))
+if "kfnb" not in found["missing"]:
+    import kfnb
+    found["kfnb"] = kfnb.__version__
+    try:
+        from kfnb.store.remote import StoreAddress, open_remote
+        where = StoreAddress.from_environment()
+        if where is not None:
+            open_remote(where)
+    except Exception as error:
+        found["store"] = " ".join(str(error).split()) or type(error).__name__
+print(MARK + json.dumps(found), flush=True)
+"""
+    )
+    .replace("NEEDED", repr(NEEDED))
+    .replace("MARK", repr(_MARK))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a pod said of its image; ``trouble`` and ``remedy`` where it could say nothing."""
+
+    python: str = ""
+    kfnb: str = ""
+    missing: tuple[str, ...] = ()
+    credentials: tuple[str, ...] = ()
+    store: str = ""
+    trouble: str = ""
+    remedy: str = ""
+
+
+def probe(
+    cluster: Cluster,
+    target: Target,
+    image: str,
+    *,
+    pipeline: Pipeline | None = None,
+    patience: float = PATIENCE,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Probed:
+    """Start a pod as a step's would be, read what it says, and remove it.
+
+    Raises
+    ------
+    ApiError
+        If the cluster refuses the pod, or does not answer.
+    """
+    body = manifests.probe_pod(target, image, script=SCRIPT, pipeline=pipeline)
+    body["metadata"]["name"] = f"kfnb-doctor-{os.urandom(4).hex()}"
+    pod = cluster.create("Pod", body)
+    name, uid = str(pod["metadata"]["name"]), str(pod["metadata"]["uid"])
+    try:
+        return _watched(cluster, pod, patience=patience, sleep=sleep)
+    finally:
+        cluster.delete("Pod", name, uid=uid, grace=0)
+
+
+def _watched(
+    cluster: Cluster,
+    pod: Mapping[str, Any],
+    *,
+    patience: float,
+    sleep: Callable[[float], object],
+) -> Probed:
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    until = time.monotonic() + patience
+    while True:
+        found = cluster.get("Pod", name)
+        if found is None or found["metadata"]["uid"] != uid:
+            return Probed(trouble="The pod that was to look at the image was deleted")
+        if has_ended(found):
+            data = b"".join(cluster.pod_log(name, container=_container(found), timestamps=False))
+            said = _said(data.decode("utf-8", "replace"))
+            if said is not None:
+                return said
+        over = time.monotonic() >= until or has_ended(found)
+        events = cluster.list("Event", fields=f"involvedObject.uid={uid}").get("items") or ()
+        told = diagnose(None, [found], list(events), now=time.time(), patience=_WAITS)
+        if told is not None and (over or told.level == "failed" or told.permanent):
+            summary = f"{told.summary[:1].upper()}{told.summary[1:]}"
+            return Probed(trouble=summary, remedy=told.remedy)
+        if over:
+            return Probed(trouble=f"The image {_image(found)} said nothing within {patience:.0f} s")
+        sleep(_EVERY)
+
+
+def _said(log: str) -> Probed | None:
+    for line in log.splitlines():
+        if line.startswith(_MARK):
+            with contextlib.suppress(ValueError, TypeError, AttributeError):
+                plain = json.loads(line.removeprefix(_MARK))
+                return Probed(
+                    python=str(plain.get("python", "")),
+                    kfnb=str(plain.get("kfnb", "")),
+                    missing=tuple(plain.get("missing", ())),
+                    credentials=tuple(plain.get("credentials", ())),
+                    store=str(plain.get("store", "")),
+                )
+    return None
+
+
+def _container(pod: Mapping[str, Any]) -> str:
+    return str(pod["spec"]["containers"][0]["name"])
+
+
+def _image(pod: Mapping[str, Any]) -> str:
+    return str(pod["spec"]["containers"][0]["image"])

@@ -1,0 +1,139 @@
+"""What kfnb may have to do on a cluster: of whom it is asked, and the objects that grant it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
+
+DRIVER = "kfnb-driver"
+USER = "kfnb-user"
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Verbs that are needed on a kind of objects, or on a part (``subresource``) of them."""
+
+    resource: str
+    verbs: tuple[str, ...]
+    group: str = ""
+    subresource: str = ""
+    store: tuple[str, ...] = ("",)
+    """Needed where the store, or its address here, begins with one of these; by default always."""
+    without: str = ""
+    """What is missed without it, where runs go on all the same."""
+
+    def concerns(self, *stores: str | None) -> bool:
+        """Whether it is needed with a store that has these addresses."""
+        return any((store or "").startswith(self.store) for store in stores)
+
+    @property
+    def whole(self) -> str:
+        """The resource as a Role names it."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+    @property
+    def dotted(self) -> str:
+        """The resource as ``kubectl`` names it."""
+        name = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{name}/{self.subresource}" if self.subresource else name
+
+
+FOR_DRIVER = (
+    Right("jobs", ("create", "delete", "get", "list", "watch"), group="batch"),
+    Right("pods", ("delete", "get", "list", "watch")),
+    Right("pods", ("get",), subresource="log"),
+    Right("events", ("list",)),
+    Right("configmaps", ("create", "delete", "get")),
+    Right(
+        "leases",
+        ("create", "get", "update"),
+        group="coordination.k8s.io",
+        without="kfnb clean of other machines then goes by the ages of things alone.",
+    ),
+    Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
+)
+"""What the service account of drivers needs in its namespace."""
+
+FOR_USER = (
+    Right("jobs", ("create", "delete", "get", "list", "watch"), group="batch"),
+    Right("pods", ("create", "delete", "get", "list", "watch")),
+    Right("pods", ("get",), subresource="log"),
+    Right("pods", ("create", "get"), subresource="portforward", store=("pvc:", "service:")),
+    Right("events", ("list",)),
+    Right("configmaps", ("create", "delete", "get", "list")),
+    Right(
+        "leases",
+        ("create", "get", "list", "update"),
+        group="coordination.k8s.io",
+        without="Other machines then show runs that this one drives as lost.",
+    ),
+    Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
+    Right("services", ("get",), store=("service:",)),
+    Right("serviceaccounts", ("get",)),
+)
+"""What a person needs who runs pipelines in a namespace."""
+
+
+def role(name: str, rights: tuple[Right, ...]) -> Object:
+    """Return the Role that grants rights."""
+    rules = [
+        {"apiGroups": [one.group], "resources": [one.whole], "verbs": list(one.verbs)}
+        for one in rights
+    ]
+    return {**_rbac("Role"), "metadata": _metadata(name), "rules": rules}
+
+
+def driver_objects(namespace: str, account: str = DRIVER) -> list[Object]:
+    """List what lets drivers run in a namespace: an account, its Role, and what binds them."""
+    reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account}
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+    made = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(account)},
+        role(account, FOR_DRIVER),
+        {
+            **_rbac("RoleBinding"),
+            "metadata": _metadata(account),
+            "roleRef": reference,
+            "subjects": [subject],
+        },
+    ]
+    for one in made:
+        one["metadata"]["namespace"] = namespace
+    return made
+
+
+def grant(right: Right, verbs: tuple[str, ...], *, namespace: str, who: str) -> tuple[str, str]:
+    """Return the lines by which an admin grants verbs on a resource to somebody.
+
+    >>> right = Right("jobs", ("create",), group="batch")
+    >>> role, binding = grant(right, ("create",), namespace="lab", who="ada")
+    >>> role
+    'kubectl create role kfnb-ada-jobs -n lab --verb=create --resource=jobs.batch'
+    >>> binding
+    'kubectl create rolebinding kfnb-ada-jobs -n lab --role=kfnb-ada-jobs --user=ada'
+    """
+    import shlex
+
+    from kfnb.runners.kubernetes.objects.names import object_name
+
+    space = shlex.quote(namespace)
+    account = who.startswith("system:serviceaccount:")
+    parts = (who.rpartition(":")[2] if account else who, right.resource, right.subresource)
+    name = object_name("kfnb", *(part for part in parts if part))
+    said = who.removeprefix("system:serviceaccount:")
+    subject = f"--serviceaccount={said}" if account else f"--user={who or 'NAME'}"
+    return (
+        f"kubectl create role {name} -n {space} --verb={','.join(verbs)} --resource={right.dotted}",
+        f"kubectl create rolebinding {name} -n {space} --role={name} {shlex.quote(subject)}",
+    )
+
+
+def _rbac(kind: str) -> Mapping[str, str]:
+    return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind}
+
+
+def _metadata(name: str) -> Object:
+    return {"name": name, "labels": {"app.kubernetes.io/part-of": "kfnb"}}

@@ -1,0 +1,174 @@
+"""A run on a cluster put together: its workspace, its store, and what executes its steps."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from kfnb.engine.dispatch.step_orders import Inside
+from kfnb.engine.runner import Place, Work
+from kfnb.errors import UsageError
+from kfnb.home import RunFolder
+from kfnb.pipeline import Pipeline
+from kfnb.runners.kubernetes.api.client import ApiError, Cluster, connect
+from kfnb.runners.kubernetes.api.config import TARGET, Target
+from kfnb.runners.kubernetes.api.fenced_client import Fenced
+from kfnb.runners.kubernetes.objects import manifests, names
+from kfnb.runners.kubernetes.objects.claims import with_claim
+from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
+from kfnb.step.order import StepOrder
+from kfnb.step.pod.input_download import unpack
+from kfnb.store.remote import Remote
+from kfnb.store.remote_store import MirroredStore
+
+CODE = "code.tar"
+"""The notebook folder's bundle in a run's folder."""
+
+PARALLEL = 20
+"""How many steps execute at once unless told otherwise: the cluster queues what is too much."""
+
+
+@contextmanager
+def opened(
+    run: RunFolder,
+    pipeline: Pipeline,
+    about: Mapping[str, Any],
+    *,
+    store: MirroredStore,
+    fence: Callable[[], None],
+) -> Iterator[tuple[KubernetesRunner, Place, Workspace]]:
+    """Connect to the run's cluster and store; what watches there ends with the context.
+
+    Parameters
+    ----------
+    store
+        The run's store, as :func:`~kfnb.runners.kubernetes.store.store_access.store_of` opens it.
+    fence
+        Called before each change of the cluster; raises where that is another driver's.
+
+    Raises
+    ------
+    UsageError
+        If the configuration is not complete, or names what does not exist.
+    InfrastructureError
+        If the cluster or the store cannot be reached.
+    """
+    target = Target.from_plain(about.get(TARGET) or {})
+    workspace = Workspace(target, run)
+    target = with_claim(workspace.cluster, target)
+    code = workspace.code_key(store.remote)
+    owner = workspace.owner(pipeline)
+    workdir = _unpacked(run)
+
+    def job(work: Work, order: StepOrder | None) -> Mapping[str, Any]:
+        return manifests.job(
+            target,
+            pipeline,
+            work,
+            run=run.id,
+            order=attempt_prefix(run.id, work) + "order.json",
+            code=code,
+            owner=owner,
+            timeout=order.timeout if order else None,
+        )
+
+    runner = KubernetesRunner(
+        run,
+        writes=Fenced(workspace.cluster, fence),
+        reads=workspace.cluster,
+        remote=store.remote,
+        store=store,
+        job=job,
+        selector=names.selector(run.id),
+    )
+    root = Path(manifests.ROOT)
+    place = Place(
+        store=store,
+        workdir=workdir,
+        restores=False,
+        images={step: manifests.image_of(target, pipeline, step) for step in pipeline.steps},
+        inside=Inside(
+            run=RunFolder(root / "home" / "runs" / run.id),
+            store=root / "home" / "store",
+            workdir=root / "work",
+            kernel="python3",
+        ),
+    )
+    try:
+        yield runner, place, workspace
+    finally:
+        runner.close()
+
+
+class Workspace:
+    """One run's things on its cluster."""
+
+    def __init__(self, target: Target, run: RunFolder) -> None:
+        self.target = target
+        self.run = run
+        self.cluster: Cluster = connect(context=target.context, namespace=target.namespace)
+        self._owner: Mapping[str, Any] | None = None
+
+    def owner(self, pipeline: Pipeline) -> Mapping[str, Any]:
+        """Have the run's ConfigMap, which owns all its objects."""
+        self._owner = self._owner or self._owned(pipeline)
+        return self._owner
+
+    def _owned(self, pipeline: Pipeline) -> Mapping[str, Any]:
+        body = manifests.config_map(
+            self.run.id,
+            {"run": self.run.id, "pipeline": pipeline.name, "store": self.target.store or ""},
+        )
+        try:
+            return self.cluster.create("ConfigMap", body)
+        except ApiError as error:
+            if error.status == 404:
+                raise UsageError(
+                    f'There is no namespace "{self.cluster.namespace}" in this cluster. Create it '
+                    f"(kubectl create namespace {shlex.quote(self.cluster.namespace)}), or say "
+                    "--namespace."
+                ) from error
+            if error.status == 403:
+                raise UsageError(
+                    f"You may not create ConfigMaps in the namespace {self.cluster.namespace}: "
+                    f"{error}"
+                ) from error
+            if error.status != 409:
+                raise
+        found = self.cluster.get("ConfigMap", body["metadata"]["name"])
+        if found is None or found["metadata"].get("labels", {}).get(names.RUN) != names.label_value(
+            self.run.id
+        ):
+            raise UsageError(
+                f'There is a ConfigMap "{body["metadata"]["name"]}" that is not this run\'s. '
+                "Delete it, or start a new run."
+            )
+        return found
+
+    def remove(self) -> None:
+        """Remove every object of the run: the cluster collects what the ConfigMap owns."""
+        self.cluster.delete("ConfigMap", names.object_name("kfnb", self.run.id))
+
+    def code_key(self, remote: Remote) -> str:
+        """Have the notebook folder's bundle in the store; its key, empty for none."""
+        try:
+            data = (self.run.path / CODE).read_bytes()
+        except FileNotFoundError:
+            return ""
+        key = f"code/{hashlib.sha256(data).hexdigest()[:32]}.tar"
+        if remote.size(key) != len(data):
+            remote.put(key, data)
+        return key
+
+
+def _unpacked(run: RunFolder) -> Path:
+    """Have the notebook folder's files as they were when the run began; the folder."""
+    folder = run.path / "workdir"
+    folder.mkdir(exist_ok=True)
+    if (run.path / CODE).exists():
+        unpack(run.path / CODE, folder)
+    return folder

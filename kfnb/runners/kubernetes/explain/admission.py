@@ -1,0 +1,217 @@
+"""Jobs that get no pod: what the Job controller was told when it tried."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from kfnb.engine.core.units import quantity
+from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
+from kfnb.runners.kubernetes.explain.reading import (
+    Case,
+    Object,
+    created,
+    first_time,
+    message,
+)
+
+_ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found', re.IGNORECASE)
+_EXCEEDED = re.compile(
+    r"exceeded quota: (?P<quota>\S+), requested: (?P<requested>\S+), used: (?P<used>\S+), "
+    r"limited: (?P<limited>[^\s]+)"
+)
+_UNSAID = re.compile(r"failed quota: (?P<quota>\S+): must specify (?P<what>.+)")
+_SECURITY = re.compile(r'violates PodSecurity "(?P<level>[^"]+)": (?P<why>.*)', re.DOTALL)
+_PRIORITY = re.compile(r"no PriorityClass with name (\S+) was found")
+_RANGE = re.compile(
+    r"(maximum|minimum) (\S+) usage per (Container|Pod) is (\S+?)[.,]? ", re.IGNORECASE
+)
+_PASSING = re.compile(
+    r"timed? ?out|etcdserver|connection refused|failed calling webhook|too many requests"
+    r"|internal error|unavailable|the object has been modified|context deadline",
+    re.IGNORECASE,
+)
+
+
+def explain_creation(case: Case, job: Object) -> Diagnosis | None:
+    """Say why a Job has no pod."""
+    if (job.get("spec") or {}).get("suspend"):
+        return Diagnosis(
+            "waiting",
+            Category.SUSPENDED,
+            "infrastructure",
+            "the Job is suspended until a queue lets it go",
+        )
+    failures = case.about(job, "FailedCreate")
+    if not failures:
+        if not case.over(created(job), case.patience.settle):
+            return None
+        return Diagnosis(
+            "waiting",
+            Category.NO_POD,
+            "infrastructure",
+            "Kubernetes has not made a pod for the step yet",
+            "",
+            f"If it stays so, see {case.kubectl('describe job ' + _name(job))}.",
+        )
+    words = message(failures[-1])
+    return (
+        _account(case, failures, words)
+        or _quota(words, case)
+        or _security(words)
+        or _refused(words, case, job)
+    )
+
+
+def _account(case: Case, failures: list[Object], words: str) -> Diagnosis | None:
+    match = _ACCOUNT.search(words)
+    if match is None:
+        return None
+    account = match[1]
+    # A new namespace gets its "default" account a moment after it is made.
+    young = account == "default" and not case.over(first_time(failures[0]), case.patience.settle)
+    return Diagnosis(
+        "failing" if young else "failed",
+        Category.SERVICE_ACCOUNT_MISSING,
+        "configuration",
+        f"the service account {account} does not exist",
+        words,
+        f"Make it, {case.kubectl('create serviceaccount ' + shlex.quote(account))}, or name "
+        "another one with --service-account.",
+        permanent=True,
+    )
+
+
+def _quota(words: str, case: Case) -> Diagnosis | None:
+    unsaid = _UNSAID.search(words)
+    if unsaid:
+        return Diagnosis(
+            "failed",
+            Category.QUOTA,
+            "configuration",
+            f"the quota {unsaid['quota']} wants every step to say {_kinds(unsaid['what'])}",
+            words,
+            "Give the step cpu: and memory:, or set them for all steps in the notebook's options.",
+            permanent=True,
+        )
+    match = _EXCEEDED.search(words)
+    if match is None:
+        return None
+    requested, used, limited = (_amounts(match[k]) for k in ("requested", "used", "limited"))
+    never = [kind for kind, amount in requested.items() if _more(amount, limited.get(kind, ""))]
+    shown = never or list(requested)
+    numbers = ", ".join(
+        f"{kind}={requested[kind]} where {limited.get(kind, '?')} is the most"
+        if never
+        else f"{kind}={requested[kind]} while {used.get(kind, '?')} of {limited.get(kind, '?')} is "
+        "in use"
+        for kind in shown
+    )
+    look = case.kubectl(f"describe quota {shlex.quote(match['quota'])}")
+    if never:
+        return Diagnosis(
+            "failed",
+            Category.QUOTA,
+            "configuration",
+            f"the step asks for more than the quota {match['quota']} ever allows: {numbers}",
+            words,
+            f"Lower cpu:, memory: or gpu: of the step, or have the quota raised ({look}).",
+            permanent=True,
+        )
+    return Diagnosis(
+        "waiting",
+        Category.QUOTA,
+        "infrastructure",
+        f"the quota {match['quota']} has no room for the step: it asks for {numbers}",
+        words,
+        f"It starts when others end; see {look}.",
+    )
+
+
+def _security(words: str) -> Diagnosis | None:
+    match = _SECURITY.search(words)
+    if match is None:
+        return None
+    return Diagnosis(
+        "failed",
+        Category.POD_SECURITY,
+        "configuration",
+        f"the namespace's Pod Security Standard {match['level']} refuses the pod: {match['why']}",
+        words,
+        "Correct the target's security_context; without one, kfnb's pods satisfy the "
+        "restricted standard.",
+        permanent=True,
+    )
+
+
+def _refused(words: str, case: Case, job: Object) -> Diagnosis:
+    priority = _PRIORITY.search(words)
+    if priority:
+        return _permanent(
+            f"there is no priority class {priority[1]}",
+            words,
+            "Name one of `kubectl get priorityclass` with --priority-class.",
+        )
+    bound = _RANGE.search(words)
+    if bound:
+        return _permanent(
+            f"the namespace allows a {bound[1].lower()} of {bound[4]} {bound[2]} to one "
+            f"{bound[3].lower()}, and the step asks for something else",
+            words,
+            f"Change {bound[2]}: of the step; see {case.kubectl('describe limitrange')}.",
+        )
+    webhook = re.search(r'admission webhook "([^"]+)" denied the request: (.*)', words, re.DOTALL)
+    if webhook:
+        return _permanent(
+            f"the cluster's policy {webhook[1]} refuses the pod: {webhook[2]}",
+            words,
+            "Change what it asks for, or ask who runs the cluster.",
+        )
+    if _PASSING.search(words):
+        return Diagnosis(
+            "waiting",
+            Category.NO_POD,
+            "infrastructure",
+            "Kubernetes has trouble making the step's pod and tries again",
+            words,
+        )
+    if "forbidden" in words or "is invalid" in words or "Invalid value" in words:
+        return _permanent(
+            "the cluster refuses the step's pod",
+            words,
+            f"See {case.kubectl('describe job ' + _name(job))}.",
+        )
+    return Diagnosis(
+        "failing",
+        Category.POD_REFUSED,
+        "infrastructure",
+        "Kubernetes cannot make the step's pod and tries again",
+        words,
+        f"See {case.kubectl('describe job ' + _name(job))}.",
+    )
+
+
+def _permanent(summary: str, words: str, remedy: str) -> Diagnosis:
+    return Diagnosis(
+        "failed", Category.ADMISSION, "configuration", summary, words, remedy, permanent=True
+    )
+
+
+def _amounts(text: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in text.strip(".").split(","))
+    return {kind: amount for kind, found, amount in pairs if found}
+
+
+def _kinds(text: str) -> str:
+    # "limits.cpu for: step; requests.cpu for: step", or "limits.cpu,requests.cpu" before 1.26
+    kinds = [part.split(" for:")[0].strip() for part in re.split(r"[;,]", text)]
+    return ", ".join(dict.fromkeys(k for k in kinds if k))
+
+
+def _more(amount: str, most: str) -> bool:
+    wanted, allowed = quantity(amount), quantity(most)
+    return wanted is not None and allowed is not None and wanted > allowed
+
+
+def _name(job: Object) -> str:
+    return str((job.get("metadata") or {}).get("name") or "")

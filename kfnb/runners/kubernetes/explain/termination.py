@@ -1,0 +1,311 @@
+"""Pods and Jobs that ended badly."""
+
+from __future__ import annotations
+
+import re
+import signal
+
+from kfnb.engine.core.units import quantity
+from kfnb.runners.kubernetes.explain.commands import explain_command
+from kfnb.runners.kubernetes.explain.eviction import explain_disruption, explain_eviction
+from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
+from kfnb.runners.kubernetes.explain.reading import (
+    Case,
+    Object,
+    conditions,
+    container_statuses,
+    is_sidecar,
+    limit,
+    message,
+    moment,
+    name,
+    pod_spec,
+    status,
+    step_status,
+    terminated,
+)
+from kfnb.step.pod.retry import WAITS
+from kfnb.store.manifest import FailureClass
+
+ASKED_TO_END = 3
+"""The exit code of a step that was asked to end, and did."""
+
+_ASKED = re.compile(r'"class": ?"cancelled"|^kfnb: asked to end', re.MULTILINE)
+_DEADLINE = "DeadlineExceeded"
+_ROUNDED = 1.0
+"""Seconds by which a time of Kubernetes may be too early: it has no fractions."""
+_NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerCannotStart")
+_NO_KFNB = re.compile(r"No module named '?(?P<module>kfnb|papermill|ipykernel|nbclient)\b")
+_READ_ONLY = re.compile(r"read-only file ?system", re.IGNORECASE)
+_EVENT = "\x1e"
+_NEVER = 2
+_COULD_NOT_BEGIN: dict[int, FailureClass] = {_NEVER: "configuration", 4: "infrastructure"}
+"""Exit codes of :mod:`kfnb.step.pod.pod_main`, where it could leave no record of why."""
+_KFNB = re.compile(rf"^(?!{WAITS})kfnb: (?P<said>.+)", re.MULTILINE)
+"""Why it could not begin; that it waited before is no reason."""
+
+
+def explain_job_end(job: Object) -> Diagnosis | None:
+    """Say why a Job failed, where the Job itself knows."""
+    for found in conditions(job):
+        if found.get("type") not in ("Failed", "FailureTarget"):
+            continue
+        if found.get("reason") == _DEADLINE:
+            return _deadline(job, message(found))
+    return None
+
+
+def explain_failed_job(case: Case, job: Object) -> Diagnosis | None:
+    """Say that a Job failed and nothing is left that knows why."""
+    for found in conditions(job):
+        if found.get("type") == "Failed":
+            return Diagnosis(
+                "failed",
+                Category.JOB_FAILED,
+                "infrastructure",
+                "the step's pod was lost before it could be seen why it ended",
+                f"{found.get('reason', '')}: {message(found)}".strip(": "),
+                f"See what is known: {case.kubectl('describe job ' + name(job))}.",
+            )
+    return None
+
+
+def explain_gone(case: Case) -> Diagnosis:
+    """Say that neither the Job nor a pod of it is there."""
+    job = case.job
+    ttl = ((job or {}).get("spec") or {}).get("ttlSecondsAfterFinished")
+    ended = job is not None and any(
+        c.get("type") in ("Complete", "Failed") for c in conditions(job)
+    )
+    if ended and ttl is not None:
+        summary = f"the step's Job was removed {ttl} s after its end and left no result"
+        remedy = "Keep Jobs for longer with ttl of the target."
+    else:
+        summary = "the step's Job was deleted from outside"
+        remedy = "It is started anew; `kfnb stop` is how a run is ended."
+    return Diagnosis("failed", Category.JOB_GONE, "infrastructure", summary, "", remedy)
+
+
+def explain_end(case: Case, pod: Object) -> Diagnosis | None:
+    """Say how a pod's step ended; None if it ended well, or goes on."""
+    state = status(pod)
+    reason = state.get("reason")
+    if reason == _DEADLINE:
+        return _deadline(case.job or pod, message(state))
+    return (
+        explain_eviction(case, pod)
+        or _memory(pod)
+        or explain_disruption(pod)
+        or _containers(case, pod)
+    )
+
+
+def was_asked(ended: Object) -> bool:
+    """Whether the step ended because it was asked to, as its last words say."""
+    return ended.get("exitCode") == ASKED_TO_END and bool(_ASKED.search(message(ended)))
+
+
+def explain_deleted(pod: Object, *, over: bool) -> Diagnosis:
+    """Say that somebody deleted the pod; ``over``: nothing replaces it."""
+    return Diagnosis(
+        "failed" if over else "failing",
+        Category.POD_DELETED,
+        "infrastructure",
+        f"the step's pod {name(pod)} was deleted from outside",
+        _how_it_ended(pod),
+        "It is started anew; `kfnb stop` is how a run is ended.",
+    )
+
+
+def explain_overdue(case: Case) -> Diagnosis | None:
+    """Say that the Job's time was over when its pod was taken away; the Job itself says so later.
+
+    The controller removes the pods first, and writes the reason into the Job when they are gone.
+    """
+    job = case.job or {}
+    began = moment(status(job).get("startTime"))
+    seconds = (job.get("spec") or {}).get("activeDeadlineSeconds")
+    if began is None or seconds is None or case.now + _ROUNDED < began + float(seconds):
+        return None
+    return _deadline(job, "")
+
+
+def _deadline(thing: Object, words: str) -> Diagnosis:
+    spec = thing.get("spec") or {}
+    seconds = spec.get("activeDeadlineSeconds") or pod_spec(thing).get("activeDeadlineSeconds")
+    return Diagnosis(
+        "failed",
+        Category.DEADLINE,
+        "timeout",
+        f"the step was ended by its deadline of {seconds} s",
+        words,
+        "Give it more time with timeout: of the step (as timeout:2h).",
+    )
+
+
+def _memory(pod: Object) -> Diagnosis | None:
+    ended = terminated(step_status(pod)) or {}
+    if ended.get("reason") != "OOMKilled":
+        return None
+    most = limit(pod, "memory")
+    words = f"OOMKilled, exit code {ended.get('exitCode')}"
+    if not most:
+        return Diagnosis(
+            "failed",
+            Category.OUT_OF_MEMORY,
+            "memory",
+            "the step was killed because its node had no memory left (the step has no memory "
+            "limit)",
+            words,
+            "Say what it needs with memory: of the step (as memory:4Gi), so that it gets a node "
+            "that has it.",
+        )
+    return Diagnosis(
+        "failed",
+        Category.OUT_OF_MEMORY,
+        "memory",
+        f"the step was killed because it used more than its memory limit of {most}",
+        words,
+        f"Give it more with memory: of the step (as memory:{_twice(most)}), or have it use less.",
+    )
+
+
+def _containers(case: Case, pod: Object) -> Diagnosis | None:
+    step = step_status(pod)
+    ended = terminated(step)
+    if ended is not None:
+        return _exit(case, pod, step, ended)
+    failed = status(pod).get("phase") == "Failed"
+    before = {c.get("name") for c in pod_spec(pod).get("initContainers") or ()}
+    for container in container_statuses(pod):
+        ended = terminated(container)
+        which = container.get("name")
+        # A sidecar is started again, and the step goes on without it.
+        final = failed or (which in before and not is_sidecar(pod, container))
+        if not ended or ended.get("exitCode") == 0 or not final:
+            continue
+        memory = ended.get("reason") == "OOMKilled"
+        how = "ran out of memory" if memory else f"failed with exit code {ended.get('exitCode')}"
+        return Diagnosis(
+            "failed",
+            Category.SIDECAR,
+            "infrastructure",
+            f"the container {which}, which the cluster runs before the step, {how}",
+            message(ended),
+            f"See what it said: {case.kubectl(f'logs {name(pod)} -c {which}')}.",
+        )
+    if failed:
+        reason = status(pod).get("reason") or "no reason given"
+        return Diagnosis(
+            "failed",
+            Category.JOB_FAILED,
+            "infrastructure",
+            f"the step's pod failed ({reason})",
+            message(status(pod)),
+            f"See {case.kubectl('describe pod ' + name(pod))}.",
+        )
+    return None
+
+
+def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | None:
+    code = int(ended.get("exitCode") or 0)
+    words = _plain(message(ended)) or _plain(case.said)
+    if code == 0:
+        return None
+    if ended.get("reason") in _NOT_STARTED:
+        return explain_command(pod, step, message(ended))
+    if ended.get("reason") == "ContainerStatusUnknown":
+        return Diagnosis(
+            "failed",
+            Category.NODE_LOST,
+            "infrastructure",
+            "the node lost the step's container and cannot tell how it ended",
+            message(ended),
+            "It is started anew.",
+        )
+    module = _NO_KFNB.search(words)
+    if module:
+        return Diagnosis(
+            "failed",
+            Category.IMAGE_WITHOUT_KFNB,
+            "configuration",
+            f"the image {step.get('image')} has no {module['module']}",
+            words,
+            f"Install it in the image (`pip install {module['module']}`), or take an image that "
+            "has it with --image.",
+            permanent=True,
+        )
+    said = _KFNB.search(words)
+    kind = _COULD_NOT_BEGIN.get(code)
+    if said and kind:
+        never = code == _NEVER
+        return Diagnosis("failed", Category.STORE, kind, said["said"], words, permanent=never)
+    if _READ_ONLY.search(words):
+        return Diagnosis(
+            "failed",
+            Category.READ_ONLY,
+            "configuration",
+            "the step's container wrote where its file system is read-only, and ended",
+            words,
+            "Only /kfnb, the step's working folder and mounted volumes can be written.",
+            permanent=True,
+        )
+    if was_asked(ended):
+        return Diagnosis(
+            "failed",
+            Category.SIGNAL,
+            "infrastructure",
+            "the step's container was asked to end from outside (SIGTERM)",
+            words,
+            "It is started anew; `kfnb stop` is how a run is ended.",
+        )
+    number = int(ended.get("signal") or 0) or (code - 128 if 128 < code < 128 + 65 else 0)
+    if number:
+        return _signal(number, words)
+    return Diagnosis(
+        "failed",
+        Category.EXIT_CODE,
+        "user",
+        f"the step's container ended with exit code {code}",
+        words,
+        f"What it printed: {case.kubectl('logs ' + name(pod))}." if not words else "",
+    )
+
+
+def _signal(number: int, words: str) -> Diagnosis:
+    try:
+        called = signal.Signals(number).name
+    except ValueError:
+        called = f"signal {number}"
+    # A crash of the code itself; the others come from outside.
+    crashed = called in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGTRAP", "SIGSYS")
+    remedy = ""
+    if called == "SIGKILL":
+        remedy = "If it was short of memory, give it a memory: limit with room."
+    elif crashed:
+        remedy = "A compiled library crashed; the log's end says which cell it was in."
+    return Diagnosis(
+        "failed",
+        Category.SIGNAL,
+        "user" if crashed else "infrastructure",
+        f"the step's container was ended by {called}",
+        words,
+        remedy,
+    )
+
+
+def _how_it_ended(pod: Object) -> str:
+    ended = terminated(step_status(pod))
+    return f"{ended.get('reason')}, exit code {ended.get('exitCode')}" if ended else ""
+
+
+def _plain(text: str) -> str:
+    """Leave out the events of a step from what its container said at last."""
+    return "\n".join(line for line in text.split("\n") if not line.startswith(_EVENT)).strip()
+
+
+def _twice(most: str) -> str:
+    match = re.fullmatch(r"(\d+)(\D.*)?", most)
+    if match is None or quantity(most) is None:
+        return most
+    return f"{int(match[1]) * 2}{match[2] or ''}"

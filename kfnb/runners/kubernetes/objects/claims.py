@@ -1,0 +1,99 @@
+"""The claim of a store on a volume: made if it is missing, and used as its access modes allow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from kfnb.errors import UsageError
+from kfnb.runners.kubernetes.api.calls import Cluster
+from kfnb.runners.kubernetes.api.client import ApiError
+from kfnb.runners.kubernetes.api.config import Target
+from kfnb.runners.kubernetes.objects import manifests, names
+
+_KIND = "PersistentVolumeClaim"
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def with_claim(cluster: Cluster, target: Target) -> Target:
+    """Have the claim of a target's store; the target as its pods have to be then.
+
+    Pods that use a claim of one node (ReadWriteOnce) are put on one node. Without a claim the
+    target stays as it is.
+
+    Raises
+    ------
+    UsageError
+        If the claim may not be made, or cannot be written by several pods.
+    ApiError
+        If the cluster does not answer.
+    """
+    body = manifests.claim(target)
+    if body is None:
+        return target
+    name = str(body["metadata"]["name"])
+    try:
+        found = cluster.get(_KIND, name) or _made(cluster, name, body)
+    except ApiError as error:
+        if error.status in (400, 403, 404, 422):
+            raise UsageError(f"The store's claim {name} cannot be had: {error}") from error
+        raise
+    return on_claim(target, found)
+
+
+def on_claim(target: Target, claim: Mapping[str, Any]) -> Target:
+    """Return the target as pods have to be that use this claim for their store.
+
+    Raises
+    ------
+    UsageError
+        If the claim cannot be written by several pods.
+    """
+    name = str(claim["metadata"]["name"])
+    spec = claim.get("spec") or {}
+    modes = set(spec.get("accessModes") or ())
+    if "ReadWriteMany" in modes:
+        return target
+    if "ReadWriteOnce" in modes:
+        return together(target, name)
+    raise UsageError(
+        f"The claim {name} is {', '.join(sorted(modes)) or 'of no access mode'}: several pods have "
+        "to write a store. Use one that is ReadWriteMany, or ReadWriteOnce (all steps execute on "
+        "one node then)."
+    )
+
+
+def together(target: Target, claim: str) -> Target:
+    """Return the target with all its pods on the node of others that use the claim."""
+    value = names.label_value(claim)
+    # The first of such pods goes anywhere: the scheduler lets a pod that fits its own rule begin.
+    term = {
+        "labelSelector": {"matchLabels": {names.CLAIM: value}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+
+    def near(affinity: Mapping[str, Any]) -> dict[str, Any]:
+        said = dict(affinity.get("podAffinity") or {})
+        return {**affinity, "podAffinity": {**said, _REQUIRED: [*said.get(_REQUIRED, ()), term]}}
+
+    steps = {
+        step: {**own, "affinity": near(own["affinity"])} if "affinity" in own else own
+        for step, own in target.steps.items()
+    }
+    return dataclasses.replace(
+        target,
+        affinity=near(target.affinity),
+        labels={**target.labels, names.CLAIM: value},
+        steps=steps,
+    )
+
+
+def _made(cluster: Cluster, name: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        return cluster.create(_KIND, body)
+    except ApiError as error:
+        if error.status != 409:
+            raise
+    # Somebody else was quicker, or the reply to our own creation was lost.
+    return cluster.get(_KIND, name) or body

@@ -1,0 +1,67 @@
+"""The Job of a run's driver in the cluster, as JSON values: a pure function of what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kfnb.pipeline import Options, Pipeline
+from kfnb.runners.kubernetes.api.config import Target
+from kfnb.runners.kubernetes.objects import manifests, names
+
+CONTAINER = "driver"
+COMES_BACK = 100
+"""How often a driver that was killed is started again."""
+
+
+def driver_job(
+    target: Target,
+    pipeline: Pipeline,
+    *,
+    run: str,
+    owner: Mapping[str, Any] | None,
+    number: int = 1,
+) -> manifests.Object:
+    """Return the Job that drives a run in the cluster, in the image of its steps.
+
+    Parameters
+    ----------
+    owner
+        The run's ConfigMap as the cluster has it; None before there is one.
+    number
+        The first driver of the run, or one that goes on after its end.
+    """
+    job = manifests.probe_pod(target, _image(target, pipeline), script="")
+    spec: manifests.Object = job["spec"]
+    # It lasts as long as the run.
+    del spec["activeDeadlineSeconds"]
+    (container,) = spec["containers"]
+    container["name"] = CONTAINER
+    container["command"] = ["python", "-m", "kfnb.runners.kubernetes.driver.driver_pod", run]
+    container["env"].append({"name": "KFNB_HOME", "value": f"{manifests.ROOT}/home"})
+    # Its token is for driving; no pod of a step has one.
+    spec["automountServiceAccountToken"] = True
+    spec["serviceAccountName"] = target.driver_service_account
+    spec["restartPolicy"] = "OnFailure"
+    labels = {**target.labels, **names.labels(run), names.PART: CONTAINER}
+    metadata: manifests.Object = {
+        "name": names.object_name("driver", run, str(number)),
+        "labels": labels,
+        "annotations": dict(target.annotations),
+    }
+    if owner is not None:
+        metadata["ownerReferences"] = [manifests.owner_reference(owner)]
+    return {
+        "metadata": metadata,
+        "spec": {
+            "backoffLimit": COMES_BACK,
+            "ttlSecondsAfterFinished": target.ttl,
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+        },
+    }
+
+
+def _image(target: Target, pipeline: Pipeline) -> str:
+    """Return the target's image, else that of the pipeline or of its first step that says one."""
+    said: list[Options] = [pipeline.defaults, *(s.options for s in pipeline.steps.values())]
+    return target.image or next((o.image for o in said if o.image), "")

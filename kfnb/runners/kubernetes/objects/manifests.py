@@ -1,0 +1,308 @@
+"""The objects of a run, as JSON values: pure functions of what is asked.
+
+All of them satisfy the *restricted* Pod Security Standard, and belong to the run's
+ConfigMap: whatever is created late goes with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from kfnb.engine.runner import Work
+from kfnb.errors import UsageError
+from kfnb.pipeline import Options, Pipeline, Volume
+from kfnb.runners.kubernetes.api.config import Target, check_labels
+from kfnb.runners.kubernetes.explain.reading import STEP_CONTAINER
+from kfnb.runners.kubernetes.objects import names
+
+Object = dict[str, Any]
+
+ROOT = "/kfnb"
+STORE = "/kfnb-store"
+"""Where a claim is mounted."""
+TEMPORARY = "/tmp"  # noqa: S108
+"""Notebooks write there by name, whatever TMPDIR says: it is the same folder of the same volume."""
+
+GRACE = 30
+"""Seconds between a pod's SIGTERM and its SIGKILL."""
+
+BACKSTOP = 600
+"""Seconds that a pod gets beyond the step's own timeout."""
+
+_GPU = "nvidia.com/gpu"
+
+
+def config_map(run: str, about: Mapping[str, str]) -> Object:
+    """Return the ConfigMap that owns all objects of a run."""
+    return {
+        "metadata": {"name": names.object_name("kfnb", run), "labels": names.labels(run)},
+        "data": dict(about),
+    }
+
+
+def job(
+    target: Target,
+    pipeline: Pipeline,
+    work: Work,
+    *,
+    run: str,
+    order: str,
+    code: str,
+    owner: Mapping[str, Any] | None,
+    timeout: float | None = None,
+) -> Object:
+    """Return the Job of an attempt.
+
+    Parameters
+    ----------
+    order, code
+        Keys of the step's order and of the notebook folder's bundle (empty: none).
+    owner
+        The run's ConfigMap as the cluster has it; None before there is one.
+    timeout
+        Seconds that the step's cells may take.
+    """
+    step = pipeline.steps[work.step]
+    target = target.for_step(work.step)
+    options = (step.options, pipeline.defaults)
+    metadata: Object = {
+        "name": names.job_name(run, work.step_id, work.attempt, index=work.index),
+        "labels": {
+            **target.labels,
+            **_options(options, "labels"),
+            **names.labels(run, work.step_id + work.index, work.attempt),
+        },
+        "annotations": {
+            **target.annotations,
+            **_options(options, "annotations"),
+            names.NAME: work.step,
+        },
+    }
+    if owner is not None:
+        metadata["ownerReferences"] = [owner_reference(owner)]
+    environment = {
+        **_options(options, "env"),
+        "KFNB_STORE": store_inside(target),
+        "KFNB_STORE_ENDPOINT": target.store_endpoint or "",
+        "KFNB_ORDER": order,
+        "KFNB_CODE": code,
+    }
+    pod = {
+        "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"]},
+        "spec": _pod_spec(target, pipeline.volumes, options, environment),
+    }
+    spec: Object = {
+        "backoffLimit": 0,
+        "ttlSecondsAfterFinished": target.ttl,
+        "template": pod,
+    }
+    if timeout is not None:
+        spec["activeDeadlineSeconds"] = int(timeout) + BACKSTOP
+    return {"metadata": metadata, "spec": spec}
+
+
+def probe_pod(
+    target: Target, image: str, *, script: str, pipeline: Pipeline | None = None
+) -> Object:
+    """Return a pod like a step's, which executes a script of Python and ends."""
+    environment = {
+        "KFNB_STORE": store_inside(target) if target.store else "",
+        "KFNB_STORE_ENDPOINT": target.store_endpoint or "",
+        "HOME": ROOT,
+    }
+    volumes = pipeline.volumes if pipeline else ()
+    spec = _pod_spec(target, volumes, (Options(image=image),), environment)
+    spec["containers"][0]["command"] = ["python", "-c", script]
+    spec["activeDeadlineSeconds"] = BACKSTOP
+    metadata = {
+        "labels": {**target.labels, names.MANAGED: "kfnb"},
+        "annotations": dict(target.annotations),
+    }
+    return {"metadata": metadata, "spec": spec}
+
+
+def _pod_spec(
+    target: Target,
+    shared: tuple[Volume, ...],
+    options: tuple[Options, ...],
+    environment: Mapping[str, str],
+) -> Object:
+    said = next((o.image for o in options if o.image), None)
+    image = said or target.image
+    if not image:
+        raise UsageError(
+            "No image is said for the steps. Name one that has kfnb: --image NAME, or image in the "
+            "notebook's metadata or in your configuration file."
+        )
+    volumes: list[Object] = [{"name": "kfnb", "emptyDir": {}}]
+    mounts: list[Object] = [{"name": "kfnb", "mountPath": ROOT}]
+    if all(volume.mount.rstrip("/") != TEMPORARY for volume in shared):
+        mounts.append({"name": "kfnb", "mountPath": TEMPORARY, "subPath": "tmp"})
+    if target.store and target.store.startswith("pvc:"):
+        claim, _ = claim_of(target.store)
+        volumes.append({"name": "kfnb-store", "persistentVolumeClaim": {"claimName": claim}})
+        mounts.append({"name": "kfnb-store", "mountPath": STORE})
+    for volume in shared:
+        name = names.object_name("v", volume.name)
+        source: Object = {"emptyDir": {"sizeLimit": volume.size} if volume.size else {}}
+        if volume.claim:
+            source = {"persistentVolumeClaim": {"claimName": volume.claim}}
+        volumes.append({"name": name, **source})
+        mounts.append({"name": name, "mountPath": volume.mount})
+    uid = {"fieldRef": {"fieldPath": "metadata.uid"}}
+    # By name, so that each is there once; what kfnb itself needs cannot be replaced.
+    variables: dict[str, Object] = {}
+    for options_ in reversed(options):
+        for secret in options_.secrets:
+            reference = {"secretKeyRef": {"name": secret.name, "key": secret.key}}
+            variables[secret.env] = {"valueFrom": reference}
+    variables.update({k: {"value": v} for k, v in environment.items()})
+    variables["KFNB_POD_UID"] = {"valueFrom": uid}
+    container: Object = {
+        "name": STEP_CONTAINER,
+        "image": image,
+        # Python of the image, whichever it is.
+        "command": ["python", "-m", "kfnb.step.pod.pod_main"],
+        "workingDir": ROOT,
+        "env": [{"name": name, **said} for name, said in variables.items()],
+        "resources": resources(options),
+        "volumeMounts": mounts,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    if target.image_pull_policy:
+        container["imagePullPolicy"] = target.image_pull_policy
+    if target.store_secret:
+        container["envFrom"] = [{"secretRef": {"name": target.store_secret}}]
+    spec: Object = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "fsGroup": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+            **target.security_context,
+        },
+        "containers": [container],
+        "volumes": volumes,
+    }
+    extra = {
+        "serviceAccountName": target.service_account,
+        "nodeSelector": dict(target.node_selector),
+        "tolerations": list(target.tolerations),
+        "affinity": dict(target.affinity),
+        "priorityClassName": target.priority_class,
+        "imagePullSecrets": [{"name": name} for name in target.image_pull_secrets],
+    }
+    return {**spec, **{key: value for key, value in extra.items() if value}}
+
+
+def resources(options: tuple[Options, ...]) -> Object:
+    """Return a container's resources; the first of ``options`` that says something counts.
+
+    ``cpu`` and ``memory`` are asked for; memory is a limit too, as are ``limit:`` options.
+    """
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+    for option in reversed(options):
+        if option.cpu:
+            requests["cpu"] = option.cpu
+        if option.memory:
+            requests["memory"] = limits["memory"] = option.memory
+        if option.gpu:
+            limits[_GPU] = option.gpu
+        limits.update(option.limits)
+    if "memory" in limits and "memory" not in requests:
+        requests["memory"] = limits["memory"]
+    return {key: value for key, value in {"requests": requests, "limits": limits}.items() if value}
+
+
+def claim(target: Target) -> Object | None:
+    """Return the claim of a store on a volume, to be created if it is missing."""
+    if not target.store or not target.store.startswith("pvc:"):
+        return None
+    name, _ = claim_of(target.store)
+    spec: Object = {
+        "accessModes": [target.storage_access],
+        "resources": {"requests": {"storage": target.storage_size}},
+    }
+    if target.storage_class:
+        spec["storageClassName"] = target.storage_class
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+def claim_of(store: str) -> tuple[str, str]:
+    """Split ``pvc:CLAIM/PATH`` into the claim's name and the path on it.
+
+    >>> claim_of("pvc:work/kfnb")
+    ('work', 'kfnb')
+    """
+    name, _, path = store.removeprefix("pvc:").partition("/")
+    if not name or ".." in PurePosixPath(path).parts:
+        raise UsageError(f"{store!r} is no store: write pvc:CLAIM or pvc:CLAIM/PATH.")
+    return name, path.strip("/")
+
+
+def store_inside(target: Target) -> str:
+    """Return the store's address as pods see it."""
+    if not target.store:
+        raise UsageError(
+            "No store is said. Steps hand over their values through one: "
+            "--store s3://BUCKET/PREFIX or --store pvc:CLAIM."
+        )
+    if target.store.startswith("pvc:"):
+        _, path = claim_of(target.store)
+        return f"file://{STORE}/{path}".rstrip("/")
+    return target.store
+
+
+def image_of(target: Target, pipeline: Pipeline, step: str) -> str:
+    """Return the image that a step executes in; empty where none is said."""
+    options = (pipeline.steps[step].options, pipeline.defaults)
+    return next((o.image for o in options if o.image), None) or target.image or ""
+
+
+def check(target: Target, pipeline: Pipeline) -> None:
+    """Refuse what cannot become objects: no store or image is said, labels that are none.
+
+    Raises
+    ------
+    UsageError
+        With what to say, or to correct.
+    """
+    store_inside(target)
+    for step in pipeline.steps.values():
+        if not image_of(target, pipeline, step.name):
+            raise UsageError(
+                f'No image is said for step "{step.name}". Name one that has kfnb: --image NAME.'
+            )
+        for name in ("labels", "annotations"):
+            said = _options((step.options, pipeline.defaults), name)
+            check_labels(said, f'Step "{step.name}"', values=name == "labels")
+
+
+def owner_reference(owner: Mapping[str, Any]) -> Object:
+    """Return the reference by which an object goes with its owner."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "name": owner["metadata"]["name"],
+        "uid": owner["metadata"]["uid"],
+        "blockOwnerDeletion": False,
+    }
+
+
+def _options(options: tuple[Options, ...], name: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for option in reversed(options):
+        found.update(getattr(option, name))
+    return found

@@ -1,0 +1,99 @@
+"""The objects that a run would have, before there is one: ``kfnb run --dry-run``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kfnb.engine.runner import Work
+from kfnb.errors import InfrastructureError, KfnbError
+from kfnb.home import RunFolder
+from kfnb.pipeline import Pipeline
+from kfnb.runners.code_bundle import CodeBundle
+from kfnb.runners.kubernetes.api.calls import version_of
+from kfnb.runners.kubernetes.api.client import Cluster, connect
+from kfnb.runners.kubernetes.api.config import Target
+from kfnb.runners.kubernetes.objects import manifests
+from kfnb.runners.kubernetes.objects.claims import on_claim
+from kfnb.runners.kubernetes.objects.driver_job import driver_job
+from kfnb.runners.kubernetes.runner import attempt_prefix
+
+Object = dict[str, Any]
+
+
+def objects(
+    target: Target,
+    pipeline: Pipeline,
+    *,
+    run: str,
+    code: CodeBundle,
+    timeout: float | None = None,
+) -> list[Object]:
+    """List the objects of a run's first attempts, whole, in the order of their creation.
+
+    No cluster is needed. Where one answers it is asked whether the store's claim is there
+    already, and the service account of drivers. Objects name no owner: only a ConfigMap that
+    exists has the UID for it.
+
+    Parameters
+    ----------
+    run
+        What the run's id would be.
+    timeout
+        Seconds that a step may take unless it says so itself.
+    """
+    cluster = _cluster(target)
+    namespace = cluster.namespace if cluster else target.namespace
+    about = {"run": run, "pipeline": pipeline.name, "store": target.store or ""}
+    made = [_whole("ConfigMap", manifests.config_map(run, about), namespace)]
+    claim = manifests.claim(target)
+    if claim is not None:
+        found = _there(cluster, "PersistentVolumeClaim", claim["metadata"]["name"])
+        if found is None:
+            made.append(_whole("PersistentVolumeClaim", claim, namespace))
+        target = on_claim(target, found or claim)
+    account = target.driver_service_account
+    if target.driver == "cluster" or (
+        target.driver == "auto" and _there(cluster, "ServiceAccount", account) is not None
+    ):
+        made.append(_whole("Job", driver_job(target, pipeline, run=run, owner=None), namespace))
+    for step in pipeline.steps.values():
+        limits = (step.options.timeout, pipeline.defaults.timeout, timeout)
+        work = Work(step.name, step.id, 1, RunFolder(Path("runs", run)).attempt(step.id, 1))
+        job = manifests.job(
+            target,
+            pipeline,
+            work,
+            run=run,
+            order=attempt_prefix(run, work) + "order.json",
+            code=f"code/{hashlib.sha256(code.data).hexdigest()[:32]}.tar" if code.data else "",
+            owner=None,
+            timeout=next((one for one in limits if one is not None), None),
+        )
+        made.append(_whole("Job", job, namespace))
+    return made
+
+
+def _whole(kind: str, body: Object, namespace: str | None) -> Object:
+    """Return an object as ``kubectl`` wants it: with its kind, and where it is."""
+    place = {"namespace": namespace} if namespace else {}
+    return {**version_of(kind), **body, "metadata": {**body["metadata"], **place}}
+
+
+def _cluster(target: Target) -> Cluster | None:
+    try:
+        return connect(context=target.context, namespace=target.namespace, tries=1)
+    except KfnbError:
+        if target.context is not None:
+            raise
+        return None
+
+
+def _there(cluster: Cluster | None, kind: str, name: str) -> Mapping[str, Any] | None:
+    """Look at an object of the cluster, if there is one and it tells."""
+    try:
+        return cluster.get(kind, name) if cluster is not None else None
+    except InfrastructureError:
+        return None

@@ -1,0 +1,282 @@
+"""A pod that gives this machine the store on a claim, by way of the API server's port-forward.
+
+One is shared by all processes of a machine's user: what is known of it is in a file below
+``KFNB_HOME`` that only the user can read. It ends when nobody has asked for a minute, and its
+Job goes with it. The cluster knows a digest of the token that it asks for, not the token.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shlex
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from kfnb.errors import InfrastructureError, UsageError
+from kfnb.runners.kubernetes.api.calls import Cluster
+from kfnb.runners.kubernetes.api.client import ApiError
+from kfnb.runners.kubernetes.api.config import Target
+from kfnb.runners.kubernetes.api.port_forward import Tunnel
+from kfnb.runners.kubernetes.explain.diagnose import Category, Diagnosis, diagnose
+from kfnb.runners.kubernetes.objects import manifests, names
+from kfnb.runners.kubernetes.objects.claims import with_claim
+from kfnb.store import disk, locks
+from kfnb.store.remote.base import Refused
+from kfnb.store.remote.http import Way
+from kfnb.store.remote.serve import DIGEST, PORT, digest_of
+
+Object = Mapping[str, Any]
+
+PATIENCE = 180.0
+"""Seconds for the pod to start."""
+
+UNBOUND = 30.0
+"""Seconds for a claim to get its volume."""
+
+_EVERY = 0.3
+_ANSWERING = 15.0
+_GRACE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a pod that was started for reading."""
+
+    job: str
+    uid: str
+    token: str = field(repr=False)
+
+
+class Reader:
+    """Finds the way to the store of a claim, over a pod that is made where there is none.
+
+    Parameters
+    ----------
+    folder
+        Where this machine's processes tell one another of the pod.
+    sleep
+        Waits for seconds.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        target: Target,
+        folder: Path,
+        *,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._cluster = cluster
+        self._target = target
+        self._folder = folder
+        self._sleep = sleep
+        self._lock = Lock()
+        self._way: Way | None = None
+        self._tunnel: Tunnel | None = None
+
+    def find(self, *, instead_of: Way | None = None) -> Way:
+        """Return the way to the store, another one than ``instead_of``.
+
+        Raises
+        ------
+        UsageError, InfrastructureError
+            If the pod cannot be had, with the reason.
+        """
+        with self._lock:
+            if self._way is not None and self._way != instead_of:
+                return self._way
+            self.close()
+            with disk.writing(self._folder):
+                self._folder.mkdir(parents=True, exist_ok=True)
+            with locks.held(self._folder / "reader.lock", shared=False):
+                self._way = self._again() or self._anew()
+            return self._way
+
+    def close(self) -> None:
+        """Close this process's way; the pod ends by itself."""
+        self._way = None
+        if self._tunnel is not None:
+            self._tunnel.close()
+            self._tunnel = None
+
+    def _again(self) -> Way | None:
+        """Return a way to the pod that some process of this machine made, if it goes on."""
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            known = _Known(**json.loads((self._folder / "reader.json").read_bytes()))
+            pod = self._pod(known)
+            if pod is not None and _runs(pod):
+                return self._reach(pod, known, tries=3)
+        return None
+
+    def _anew(self) -> Way:
+        target = with_claim(self._cluster, self._target)
+        token = secrets.token_urlsafe(32)
+        body = reader_job(target, digest_of(token))
+        name = str(body["metadata"]["name"])
+        try:
+            made = self._cluster.create("Job", body)
+        except ApiError as error:
+            if error.status in (400, 403, 404, 422):
+                raise UsageError(
+                    f"The store {self._target.store} is read through a pod, which cannot be made: "
+                    f"{error}"
+                ) from error
+            if error.status != 409:
+                raise
+            made = self._cluster.get("Job", name) or body  # the reply to its creation was lost
+        known = _Known(name, str(made["metadata"].get("uid", "")), token)
+        try:
+            way = self._reach(self._started(known), known, tries=int(_ANSWERING / _EVERY))
+            if way is None:
+                raise InfrastructureError(
+                    f"The pod that reads the store {self._target.store} does not answer. "
+                    f"See why: kubectl logs job/{name} -n {shlex.quote(self._cluster.namespace)}."
+                )
+        except BaseException:
+            with contextlib.suppress(InfrastructureError):
+                self._cluster.delete("Job", name)
+            raise
+        self._note(known)
+        return way
+
+    def _reach(self, pod: Object, known: _Known, *, tries: int) -> Way | None:
+        """Forward a port to a pod; None if it does not answer, or not to this token."""
+        for number in range(tries):
+            if number:
+                self._sleep(_EVERY)
+            try:
+                tunnel = self._cluster.port_forward(str(pod["metadata"]["name"]), PORT)
+            except ApiError as error:
+                if error.status == 403:
+                    raise UsageError(str(error)) from error
+                continue
+            way = Way("127.0.0.1", tunnel.port, known.token)
+            if _answers(way):
+                self._tunnel = tunnel
+                return way
+            tunnel.close()
+        return None
+
+    def _started(self, known: _Known) -> Object:
+        """Wait for the pod to run.
+
+        Raises
+        ------
+        InfrastructureError
+            If it will not, or takes too long; with what the cluster says of it.
+        """
+        began = time.monotonic()
+        while True:
+            pod = self._pod(known)
+            if pod is not None and _runs(pod):
+                return pod
+            waited = time.monotonic() - began
+            if waited > 2 * _EVERY:
+                self._give_up(self._explained(known, pod), waited)
+            self._sleep(_EVERY)
+
+    def _give_up(self, told: Diagnosis | None, waited: float) -> None:
+        """Raise if there is nothing to wait for any more."""
+        store = self._target.store
+        if told is None:
+            if waited > PATIENCE:
+                raise InfrastructureError(
+                    f"The pod that reads the store {store} did not start within {PATIENCE:.0f} s."
+                )
+            return
+        over = waited > (UNBOUND if told.category == Category.CLAIM_UNBOUND else PATIENCE)
+        if over or told.permanent or told.level == "failed":
+            summary = told.summary.rstrip(".")
+            raise Refused(
+                f"The store {store} cannot be read: its pod does not start, {summary}. "
+                f"{told.remedy}".rstrip()
+            )
+
+    def _explained(self, known: _Known, pod: Object | None) -> Diagnosis | None:
+        job = self._cluster.get("Job", known.job)
+        pods = [pod] if pod is not None else []
+        uids = [str(one["metadata"]["uid"]) for one in (job, pod) if one is not None]
+        events = [
+            event
+            for uid in uids
+            for event in self._cluster.list("Event", fields=f"involvedObject.uid={uid}").get(
+                "items"
+            )
+            or ()
+        ]
+        return diagnose(job, pods, events, now=time.time())
+
+    def _pod(self, known: _Known) -> Object | None:
+        """Return the newest pod of the Job; None if there is none (yet, or any more)."""
+        selector = f"{names.READER}={known.job}"
+        found = self._cluster.list("Pod", selector=selector).get("items") or []
+        ours = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+        return max(ours, key=lambda pod: pod["metadata"]["creationTimestamp"], default=None)
+
+    def _note(self, known: _Known) -> None:
+        """Tell other processes of this user, and nobody else."""
+        path = self._folder / "reader.json"
+        temporary = path.with_name(f".reader-{os.getpid()}-{os.urandom(4).hex()}")
+        plain = {"job": known.job, "uid": known.uid, "token": known.token}
+        with disk.writing(path):
+            disk.write_new(temporary, json.dumps(plain).encode(), durable=False, mode=0o600)
+            temporary.replace(path)
+
+
+def reader_job(target: Target, digest: str) -> manifests.Object:
+    """Return the Job of a pod that gives out the store on a target's claim.
+
+    Parameters
+    ----------
+    digest
+        Of the token that it asks for.
+    """
+    if not target.image:
+        raise UsageError(
+            f"The store {target.store} is read through a pod. Name an image for it that has kfnb: "
+            "--image NAME, or image in your configuration file."
+        )
+    job = manifests.probe_pod(target, target.image, script="")
+    spec: manifests.Object = job["spec"]
+    del spec["activeDeadlineSeconds"]
+    spec["terminationGracePeriodSeconds"] = _GRACE
+    (container,) = spec["containers"]
+    folder = manifests.store_inside(target).removeprefix("file://")
+    container["command"] = ["python", "-m", "kfnb.store.remote.serve", folder, f"--port={PORT}"]
+    container["env"].append({"name": DIGEST, "value": digest})
+    name = names.object_name("kfnb-reader", os.urandom(4).hex())
+    labels = {**job["metadata"]["labels"], names.PART: "reader", names.READER: name}
+    metadata = {"labels": labels, "annotations": job["metadata"]["annotations"]}
+    return {
+        "metadata": {**metadata, "name": name},
+        "spec": {
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": 0,
+            "template": {"metadata": metadata, "spec": spec},
+        },
+    }
+
+
+def _runs(pod: Object) -> bool:
+    states = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any((one.get("state") or {}).get("running") for one in states)
+
+
+def _answers(way: Way) -> bool:
+    connection = HTTPConnection(way.host, way.port, timeout=10)
+    try:
+        headers = {"Authorization": f"Bearer {way.token}"}
+        connection.request("HEAD", "/key/none", headers=headers)
+        return connection.getresponse().status in (200, 404)
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,110 @@
+"""How this machine reaches a target's store: directly, or through the API server."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from threading import Lock
+
+from kfnb.errors import UsageError
+from kfnb.home import home
+from kfnb.runners.kubernetes.api.client import Cluster, connect
+from kfnb.runners.kubernetes.api.config import Target
+from kfnb.runners.kubernetes.api.port_forward import Tunnel
+from kfnb.runners.kubernetes.objects import manifests
+from kfnb.runners.kubernetes.store.reader_pod import Reader
+from kfnb.store.remote import StoreAddress, check_once, open_remote
+from kfnb.store.remote.http import HttpRemote
+from kfnb.store.remote_store import MirroredStore, open_mirrored
+
+_SERVICE = "service:"
+
+_lock = Lock()
+_claims: dict[str, HttpRemote] = {}
+_tunnels: dict[tuple[str, str, str], Tunnel] = {}
+
+
+def store_of(target: Target) -> MirroredStore:
+    """Open a target's store as this machine reaches it, with copies below ``KFNB_HOME``.
+
+    Raises
+    ------
+    UsageError
+        If no store is said, or what is needed for it.
+    InfrastructureError
+        If it does not answer, refuses, or does not create records only once.
+    """
+    inside = manifests.store_inside(target)
+    if not inside.startswith("s3://"):
+        return _on_a_claim(target, inside)
+    endpoint = target.store_client_endpoint or target.store_endpoint
+    name = hashlib.sha256(f"{inside} {endpoint}".encode()).hexdigest()[:16]
+    if endpoint is not None and endpoint.startswith(_SERVICE):
+        endpoint = _forwarded(target, endpoint)
+    remote = open_remote(StoreAddress(inside, endpoint))
+    return open_mirrored(home() / "remote" / name, remote)
+
+
+def _on_a_claim(target: Target, inside: str) -> MirroredStore:
+    """Open the store on a claim through a pod; processes keep their way to it."""
+    cluster = connect(context=target.context, namespace=target.namespace)
+    said = f"{cluster.host} {cluster.namespace} {target.store} {inside}"
+    name = hashlib.sha256(said.encode()).hexdigest()[:16]
+    folder = home() / "remote" / name
+    with _lock:
+        remote = _claims.get(str(folder))
+        if remote is None:
+            remote = HttpRemote(Reader(cluster, target, folder / "reader"), str(target.store))
+            check_once(remote)
+            _claims[str(folder)] = remote
+    return open_mirrored(folder, remote)
+
+
+def _forwarded(target: Target, said: str) -> str:
+    """Return an address here that leads to a service in the cluster (``service:NAME:PORT``)."""
+    service, _, port = said.removeprefix(_SERVICE).partition(":")
+    if not service or not port.isdecimal():
+        raise UsageError(
+            f"{said!r} is no address: write service:NAME:PORT, or the URL of the object store as "
+            "this machine reaches it (--store-client-endpoint)."
+        )
+    cluster = connect(context=target.context, namespace=target.namespace)
+    key = (cluster.host, cluster.namespace, said)
+    with _lock:
+        if key not in _tunnels:
+            find = partial(_behind, cluster, service, int(port))
+            _tunnels[key] = cluster.port_forward(*find(), again=find)
+        return f"http://{_tunnels[key].address}"
+
+
+def _behind(cluster: Cluster, service: str, port: int) -> tuple[str, int]:
+    """Find a pod of a service, and its port."""
+    found = cluster.get("Service", service)
+    if found is None:
+        raise UsageError(f"There is no service {service} in namespace {cluster.namespace}.")
+    spec = found["spec"]
+    ports = {int(one["port"]): one.get("targetPort", one["port"]) for one in spec["ports"]}
+    if port not in ports:
+        listed = ", ".join(map(str, sorted(ports)))
+        raise UsageError(f"The service {service} has no port {port}; it has {listed}.")
+    chosen = ",".join(f"{key}={value}" for key, value in (spec.get("selector") or {}).items())
+    pods = cluster.list("Pod", selector=chosen).get("items") or [] if chosen else []
+    for pod in pods:
+        ready = (pod.get("status") or {}).get("containerStatuses") or [{}]
+        number = _number(pod, ports[port])
+        if number is not None and all(one.get("ready") for one in ready):
+            return str(pod["metadata"]["name"]), number
+    raise UsageError(f"The service {service} has no pod that is ready.")
+
+
+def _number(pod: dict[str, object], target_port: int | str) -> int | None:
+    """Return a port's number, which a service may say by the name that a container gives it."""
+    if not isinstance(target_port, str):
+        return target_port
+    spec = pod["spec"]
+    assert isinstance(spec, dict)
+    for container in spec["containers"]:
+        for one in container.get("ports") or ():
+            if one.get("name") == target_port:
+                return int(one["containerPort"])
+    return None

@@ -1,0 +1,51 @@
+"""What the runner wants to know of a Job and its pods: pure functions of the objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kfnb.runners.kubernetes.explain.diagnose import exit_code
+from kfnb.runners.kubernetes.explain.termination import ASKED_TO_END
+from kfnb.runners.kubernetes.watch.pod_events import View
+
+Object = Mapping[str, Any]
+
+
+def was_ended(pod: Object) -> bool:
+    """Whether the step ended as one that was asked or made to."""
+    return exit_code(pod) in (ASKED_TO_END, -15, -9)
+
+
+def has_failed(job: Object | None) -> bool:
+    """Whether the cluster has given a Job up."""
+    conditions = ((job or {}).get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Failed" and c.get("status") == "True" for c in conditions)
+
+
+def has_started(pod: Object) -> bool:
+    """Whether a container of the pod executes, or has: there is a log to follow."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return any((s.get("state") or {}).keys() & {"running", "terminated"} for s in statuses)
+
+
+def goes_on(view: View) -> bool:
+    """Whether pods of the Job live, or the cluster still tries to make the first one."""
+    job = view.job
+    live = [pod for pod in view.live() if not _stands_still(pod)]
+    if live or job is None or view.pods or job["metadata"]["uid"] in view.gone:
+        return bool(live)
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return not any(c.get("type") in ("Complete", "Failed") for c in conditions)
+
+
+def _stands_still(pod: Object) -> bool:
+    """Whether all of a pod's containers have ended: its phase says so a moment later."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return bool(statuses) and all((s.get("state") or {}).get("terminated") for s in statuses)
+
+
+def is_same(found: Object, body: Object) -> bool:
+    """Whether a Job is the one that would have been created: ours, of this very attempt."""
+    labels = found["metadata"].get("labels") or {}
+    return all(labels.get(k) == v for k, v in (body["metadata"].get("labels") or {}).items())

@@ -1,0 +1,236 @@
+"""Kubernetes' events about what does not run, asked for only then."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kfnb.errors import InfrastructureError
+from kfnb.runners.kubernetes.api.client_protocol import Clock, Reads, status_of
+from kfnb.runners.kubernetes.explain.reading import (
+    condition,
+    conditions,
+    is_live,
+    metadata,
+    status,
+    step_status,
+    terminated,
+    uid,
+)
+
+Object = Mapping[str, Any]
+
+PATIENCE = 2.0
+"""Seconds that an object gets to run before somebody asks why it does not."""
+
+INTERVAL = 3.0
+"""Seconds between two lists of events, at least."""
+
+SEARCH = 10.0
+"""Seconds between two lists of pods while something does not run: the watch may be silent."""
+
+_FEW = 3
+_KEPT = 20
+_FIELDS = (
+    "reason", "message", "type", "count", "firstTimestamp", "lastTimestamp", "eventTime",
+    "series", "involvedObject",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known of one Job.
+
+    Parameters
+    ----------
+    job
+        The Job, or its last state if it is gone; None if it was never seen.
+    pods
+        Its pods, those that are gone too, the oldest first.
+    gone
+        UIDs of those that exist no more.
+    """
+
+    job: Object | None
+    pods: tuple[Object, ...]
+    events: tuple[Object, ...]
+    gone: frozenset[str]
+
+    def live(self) -> list[Object]:
+        """List the pods that exist, are not being deleted and have not ended."""
+        return [pod for pod in self.pods if is_live(pod, self.gone)]
+
+
+class Happenings:
+    """Lists the events about Jobs whose step does not run.
+
+    Parameters
+    ----------
+    view
+        Says what is known of a Job.
+    said
+        Is called with the names of the Jobs that there are new events about.
+    search
+        Lists pods, apart from the watch that should have told of them.
+    """
+
+    def __init__(
+        self,
+        reads: Reads,
+        clock: Clock,
+        view: Callable[[str], View],
+        said: Callable[[set[str]], None],
+        search: Callable[[], None],
+    ) -> None:
+        self._reads = reads
+        self._clock = clock
+        self._view = view
+        self._said = said
+        self._search = search
+        self._search_at = float("-inf")
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._pending: dict[str, tuple[float, str]] = {}
+        self._events: dict[str, tuple[Object, ...]] = {}
+        self._owner: dict[str, str] = {}
+        self._looked = float("-inf")
+        self._stopped = False
+
+    def seen(self, jobs: Iterable[str]) -> None:
+        """Take note that Jobs or their pods changed."""
+        for job in jobs:
+            about = _unsettled(self._view(job))
+            with self._lock:
+                if about is None:
+                    self._pending.pop(job, None)
+                    continue
+                since, _ = self._pending.get(job, (self._clock.now(), ""))
+                self._pending[job] = (since, about)
+                self._owner[about] = job
+        self._wake.set()
+
+    def unsettled(self) -> set[str]:
+        """List the Jobs whose step does not run, and should by now."""
+        with self._lock:
+            return {job for job, _ in self._due(PATIENCE)}
+
+    def about(self, uids: Iterable[str]) -> tuple[Object, ...]:
+        """Return the events about objects."""
+        with self._lock:
+            return tuple(event for found in uids for event in self._events.get(found, ()))
+
+    def ask(self, job: str, about: str) -> None:
+        """List the events about an object of a Job now, if the server lets us."""
+        with contextlib.suppress(InfrastructureError):
+            found = self._list([about])
+            with self._lock:
+                self._owner[about] = job
+                self._events.update(found)
+
+    def forget(self, job: str) -> None:
+        """Drop a Job."""
+        with self._lock:
+            self._pending.pop(job, None)
+            for found in [u for u, owner in self._owner.items() if owner == job]:
+                del self._owner[found]
+                self._events.pop(found, None)
+
+    def stop(self) -> None:
+        """End :meth:`follow`."""
+        self._stopped = True
+        self._wake.set()
+
+    def follow(self) -> None:
+        """List events when they are due, until it is over."""
+        while not self._stopped:
+            pause = self.pause()
+            if pause is None:
+                self._wake.wait()
+                self._wake.clear()
+            elif pause > 0:
+                if self._clock.wait(pause):
+                    return
+            else:
+                self.look()
+
+    def pause(self) -> float | None:
+        """Seconds until events are due; None if nothing waits for any."""
+        with self._lock:
+            if not self._pending:
+                return None
+            first = min(since for since, _ in self._pending.values()) + PATIENCE
+        return max(first, self._looked + INTERVAL) - self._clock.now()
+
+    def look(self) -> None:
+        """List the events about what is due."""
+        self._looked = self._clock.now()
+        with self._lock:
+            # What is nearly due is asked for along, or it would wait for the next time.
+            wanted = [about for _, about in self._due(PATIENCE / 2)]
+        if not wanted:
+            return
+        try:
+            if self._looked >= self._search_at:
+                self._search_at = self._looked + SEARCH
+                self._search()
+            found = self._list(wanted)
+        except InfrastructureError as error:
+            # Without events much can be told still; who may not list them is not asked again soon.
+            if status_of(error) in (401, 403):
+                self._looked += 20 * INTERVAL
+            return
+        news = set()
+        with self._lock:
+            for about, events in found.items():
+                job = self._owner.get(about)
+                if job is not None and self._events.get(about) != events:
+                    self._events[about] = events
+                    news.add(job)
+        if news:
+            self._said(news)
+
+    def _due(self, patience: float) -> list[tuple[str, str]]:
+        now = self._clock.now()
+        return [
+            (job, about) for job, (since, about) in self._pending.items() if now - since >= patience
+        ]
+
+    def _list(self, wanted: list[str]) -> dict[str, tuple[Object, ...]]:
+        # One list of what went wrong anywhere costs less than a list for each of many.
+        asked = (
+            [f"involvedObject.uid={about}" for about in wanted]
+            if len(wanted) <= _FEW
+            else ["type=Warning"]
+        )
+        found: dict[str, list[Object]] = {about: [] for about in wanted}
+        for fields in asked:
+            for event in self._reads.list("Event", fields=fields).get("items") or ():
+                about = str((event.get("involvedObject") or {}).get("uid") or "")
+                if about in found:
+                    slim = {k: event[k] for k in _FIELDS if event.get(k) is not None}
+                    stamp = metadata(event).get("creationTimestamp")
+                    found[about].append({**slim, "metadata": {"creationTimestamp": stamp}})
+        return {about: tuple(events[-_KEPT:]) for about, events in found.items()}
+
+
+def _unsettled(view: View) -> str | None:
+    """Return the UID of the object that does not go on; None if all goes well or is over."""
+    job = view.job
+    if job is not None and any(c.get("type") in ("Complete", "Failed") for c in conditions(job)):
+        return None
+    live = view.live()
+    if live:
+        step = step_status(live[-1])
+        running = (step.get("state") or {}).get("running")
+        ready = condition(live[-1], "Ready").get("status") == "True"
+        return None if terminated(step) or (running and ready) else uid(live[-1])
+    if job is None or uid(job) in view.gone or any(p for p in view.pods if _failed(p)):
+        return None
+    return uid(job)
+
+
+def _failed(pod: Object) -> bool:
+    return bool(status(pod).get("phase") == "Failed")

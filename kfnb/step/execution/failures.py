@@ -1,0 +1,358 @@
+"""From what ended a step to a record that a person understands: pure functions."""
+
+from __future__ import annotations
+
+import errno
+import re
+import shlex
+import signal
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kfnb.errors import KfnbError, UsageError
+from kfnb.step.execution.reporter import plain_text, source_index, traceback_text
+from kfnb.step.execution.session import CellFailure, KernelGone
+from kfnb.step.execution.stop_requests import Stopped
+from kfnb.step.order import StepOrder
+from kfnb.store.manifest import Failure, FailureClass
+
+EXIT_CODES: Mapping[FailureClass, int] = {
+    "user": 1,
+    "cancelled": 3,
+    "infrastructure": 4,
+    "disk": 4,
+    "configuration": 4,
+    "timeout": 5,
+    "memory": 6,
+}
+
+_TRACEBACK = 64 << 10
+_DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file became larger than this process may write (ulimit -f)",
+}
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
+_NO_MODULE = re.compile(r"No module named '?([\w.]+)")
+_NAME = re.compile(r"[\w.-]+")
+_EXIT = "raise an error to stop here, or leave the line out"
+
+
+def failed_cell(
+    order: StepOrder, failure: CellFailure, *, installs: Sequence[Sequence[str]] = ()
+) -> Failure:
+    """Explain an error that a cell raised.
+
+    ``installs`` are the arguments of the notebook's ``%pip install`` lines.
+    """
+    reply = failure.reply
+    ename, evalue = str(reply.get("ename", "")), plain_text(str(reply.get("evalue", "")))
+    cell = source_index(failure.cell)
+    line = source_line(reply)
+    kind, remedy = _classified(order, ename, evalue)
+    if ename == "ModuleNotFoundError" and installs:
+        remedy = _not_brought(evalue, installs)
+    if ename == "SystemExit":
+        what = f"called sys.exit({evalue}), which stops a notebook"
+    else:
+        what = f"raised {ename}: {_short(evalue)}" if evalue else f"raised {ename}"
+    return Failure(
+        kind=kind,
+        summary=f'Step "{order.step}" failed: {_place(cell, line)} {what}.',
+        remedy=remedy,
+        ename=ename,
+        evalue=evalue,
+        cell=cell,
+        line=line,
+        traceback=traceback_text(reply)[-_TRACEBACK:],
+    )
+
+
+def kernel_gone(order: StepOrder, gone: KernelGone, *, peak: int, available: int) -> Failure:
+    """Explain a kernel that ended by itself.
+
+    ``peak`` is the most memory that the step was seen to use, ``available`` what the
+    machine had left when it was gone, in bytes.
+    """
+    cell = source_index(gone.cell)
+    where = _place(cell, None)
+    kind: FailureClass = "user"
+    remedy = "Look at the end of the log; native code (an extension module) may have crashed."
+    status = gone.status
+    if gone.asked:
+        what, remedy = "ended its kernel with exit() or quit()", f"Instead, {_EXIT}."
+    elif status is None or status >= 0:
+        what = f"ended its kernel (os._exit or native code, exit code {status})"
+        remedy = f"Instead of ending the process, {_EXIT}."
+    elif -status == signal.SIGKILL:
+        kind = "memory"
+        what = (
+            "lost its kernel, which was killed (SIGKILL); most likely memory ran out "
+            f"(peak {size_words(peak)}, {size_words(available)} free on this machine)"
+        )
+        remedy = "Use less memory, run fewer steps at once (--parallel), or a larger machine."
+        if order.memory:
+            what = (
+                "lost its kernel, which was killed (SIGKILL); most likely it needed more than its "
+                f"memory limit of {size_words(order.memory)} (peak {size_words(peak)}, "
+                f"{size_words(available)} free on this machine)"
+            )
+            remedy = 'Use less memory, or give the step more ("memory:" tag).'
+    else:
+        what = f"crashed its kernel ({_signal_words(-status)})"
+    return Failure(
+        kind=kind,
+        summary=f'Step "{order.step}" failed: {where} {what}.',
+        remedy=remedy,
+        ename="DeadKernelError",
+        evalue=what,
+        cell=cell,
+        traceback=plain_text(gone.said)[-_TRACEBACK:],
+    )
+
+
+def stopped(order: StepOrder, stop: Stopped, *, cell: int | None) -> Failure:
+    """Explain a step that was stopped from outside."""
+    if stop.reason == "timeout":
+        limit = order.timeout or 0
+        return Failure(
+            kind="timeout",
+            summary=f'Step "{order.step}" took longer than its timeout of {limit:g} '
+            f"second{'' if limit == 1 else 's'}{_during(cell)}.",
+            remedy='Make it faster, or give it more time ("timeout:" tag, --timeout).',
+            cell=cell,
+        )
+    if stop.reason == "memory":
+        return Failure(
+            kind="memory",
+            summary=f'Step "{order.step}" used more than its memory of '
+            f"{size_words(order.memory or 0)} (peak {stop.detail}){_during(cell)}.",
+            remedy='Use less memory, or give it more ("memory:" tag).',
+            cell=cell,
+        )
+    if stop.reason == "disk":
+        return Failure(kind="disk", summary=f'Step "{order.step}" stopped: {stop.detail}')
+    return Failure(kind="cancelled", summary=f'Step "{order.step}" was cancelled.', cell=cell)
+
+
+def process_lost(
+    order: StepOrder, code: int, *, said: str, out_of_memory: bool, asked: bool
+) -> Failure:
+    """Explain a step's process that ended without leaving a record.
+
+    ``said`` is the end of what it printed, ``asked`` whether it was to end.
+    """
+    step = f'Step "{order.step}"'
+    if asked:
+        return Failure(kind="cancelled", summary=f"{step} was cancelled.", traceback=said)
+    if out_of_memory:
+        most = f" of {size_words(order.memory)}" if order.memory else ""
+        return Failure(
+            kind="memory",
+            summary=f"{step} was killed because its container's memory{most} was used up.",
+            remedy='Use less memory, or give it more ("memory:" tag).',
+            traceback=said,
+        )
+    how = f"with exit code {code}"
+    if code < 0:
+        numbers = {int(number) for number in signal.Signals}
+        how = f"by {signal.Signals(-code).name}" if -code in numbers else f"by signal {-code}"
+    return Failure(
+        kind="infrastructure",
+        summary=f'The process of step "{order.step}" ended {how} and without a result.',
+        traceback=said,
+    )
+
+
+def unsaveable(order: StepOrder, problems: Mapping[str, Mapping[str, Any]]) -> Failure:
+    """Explain outputs that cannot be saved."""
+    sentences = []
+    for name, problem in sorted(problems.items()):
+        inner = problem.get("path")
+        where = f" (at {inner})" if inner and inner != name else ""
+        made = order.origins.get(name)
+        cell = f", made in cell {made}," if made is not None else ""
+        sentences.append(
+            f'"{name}"{cell} is a {problem.get("type", "value")}{where}: {problem.get("reason")}'
+        )
+    first = next(iter(sorted(problems)))
+    return Failure(
+        kind="user",
+        summary=f'Step "{order.step}" cannot save what later steps read: '
+        + "; ".join(s.rstrip(".") for s in sentences)
+        + ".",
+        remedy=str(problems[first].get("remedy", "")),
+        ename="Unsaveable",
+        evalue=", ".join(sorted(problems)),
+        cell=order.origins.get(first),
+    )
+
+
+def setup_changed(order: StepOrder, names: Sequence[str]) -> Failure:
+    """Explain a change of what setup makes, which later steps would not see."""
+    message, remedy = setup_change(order, names)
+    return Failure(
+        kind="user", summary=message, remedy=remedy, ename="SetupChanged", evalue=", ".join(names)
+    )
+
+
+def setup_change(order: StepOrder, names: Sequence[str]) -> tuple[str, str]:
+    """Say that a step changed values of setup unforeseen, and what to do."""
+    said = " and ".join(f'"{name}"' for name in names)
+    readers = " and ".join(f'"{r}"' for r in dict.fromkeys(order.setup_readers[n] for n in names))
+    tags = ", ".join(f"changes:{name}" for name in names)
+    message = (
+        f'KFNB-E609: step "{order.step}" changed {said}, which setup makes, in a way that its '
+        f"source does not show; step {readers} would get it as setup makes it."
+    )
+    return message, f'Tag a cell of step "{order.step}" with {tags}.'
+
+
+def values_failed(order: StepOrder, problem: Mapping[str, Any]) -> Failure:
+    """Explain inputs that could not be loaded, or outputs that the disk did not take."""
+    ename, evalue = str(problem.get("ename", "")), str(problem.get("evalue", ""))
+    names = ", ".join(f'"{name}"' for name in problem.get("names", ()))
+    traceback = str(problem.get("traceback", ""))[-_TRACEBACK:]
+    kind: FailureClass = "disk" if problem.get("errno") in _DISK else "user"
+    if problem.get("phase") == "save":
+        reason = _DISK.get(problem.get("errno") or 0, f"{ename}: {_short(evalue)}")
+        return Failure(
+            kind="disk" if kind == "disk" else "infrastructure",
+            summary=f'Step "{order.step}" could not save {names}: {reason}.',
+            remedy="Free some space (kfnb clean removes old runs) and resume the run.",
+            ename=ename,
+            evalue=evalue,
+            traceback=traceback,
+        )
+    if ename == "DamagedError":
+        kind = "infrastructure"
+    made = {given.name: given.producer for given in order.inputs if given.producer}
+    steps = sorted({made[name] for name in problem.get("names", ()) if name in made})
+    origin = f" (from {', '.join(steps)})" if steps else ""
+    return Failure(
+        kind=kind,
+        summary=f'Step "{order.step}" could not load {names}{origin}: {ename}: {_short(evalue)}.',
+        remedy="What the value needs to be loaded (a class, a package) must be there in this "
+        "step too: define or import it in a setup cell.",
+        ename=ename,
+        evalue=evalue,
+        traceback=traceback,
+    )
+
+
+def from_error(order: StepOrder, error: BaseException) -> Failure:
+    """Explain what went wrong around the notebook rather than in it."""
+    if isinstance(error, UsageError):
+        return Failure(kind="configuration", summary=str(error), ename=type(error).__name__)
+    if isinstance(error, KfnbError):
+        kind: FailureClass = "infrastructure"
+        cause = error.__cause__
+        if isinstance(cause, OSError) and cause.errno in _DISK:
+            kind = "disk"
+        return Failure(kind=kind, summary=str(error), ename=type(error).__name__)
+    if isinstance(error, OSError):
+        kind = "disk" if error.errno in _DISK else "infrastructure"
+        return Failure(kind=kind, summary=os_sentence(error), ename=type(error).__name__)
+    return Failure(
+        kind="infrastructure",
+        summary=f'Step "{order.step}" stopped for a reason of kfnb\'s own: '
+        f"{type(error).__name__}: {_short(str(error))}",
+        remedy="Please report this with the run's folder.",
+        ename=type(error).__name__,
+        evalue=str(error),
+    )
+
+
+def os_sentence(error: OSError) -> str:
+    """Say what the operating system refused."""
+    where = f" {error.filename}" if error.filename else ""
+    reason = _DISK.get(error.errno or 0) or error.strerror or str(error)
+    return f"Cannot use{where or ' the disk'}: {reason}."
+
+
+def source_line(reply: Mapping[str, Any]) -> int | None:
+    """Find the innermost line of the failing cell in a traceback as IPython writes it."""
+    number = reply.get("execution_count")
+    text = plain_text("\n".join(reply.get("traceback") or ()))
+    frames = re.findall(rf"Cell In ?\[{number}\], line (\d+)", text)
+    if not frames:  # IPython 7 and early 8 mark the line with an arrow only
+        header = rf"(?:Input In ?\[{number}\]|<ipython-input-{number}-)[^\n]*\n"
+        frames = re.findall(header + r"(?: [^\n]*\n)*?-+> (\d+)", text)
+    return int(frames[-1]) if frames else None
+
+
+def size_words(size: int) -> str:
+    """Write a number of bytes as Kubernetes does: ``4Gi``, ``1.5Gi``, ``300Mi``."""
+    value, units = float(size), ["", "Ki", "Mi", "Gi", "Ti"]
+    while value >= 1024 and len(units) > 1:
+        value, units = value / 1024, units[1:]
+    return f"{value:.2f}".rstrip("0").rstrip(".") + units[0]
+
+
+def _classified(order: StepOrder, ename: str, evalue: str) -> tuple[FailureClass, str]:
+    if ename == "MemoryError" or ename.endswith("OutOfMemoryError"):
+        return "memory", "Use less memory, or run the step on a larger machine."
+    if words := _disk_words(ename, evalue):
+        return "disk", f"Free some space: {words} (kfnb clean removes old runs)."
+    if ename in ("ModuleNotFoundError", "ImportError"):
+        return "user", "Install it in the kernel's environment (%pip install in a setup cell)."
+    if ename == "SystemExit":
+        return "user", "Raise an error to fail, or put the code after it under an if."
+    name = re.match(r"name '(\w+)' is not defined", evalue) if ename == "NameError" else None
+    for given in order.inputs:
+        if name and given.name == name[1] and given.absent:
+            return "user", f'Step "{given.producer}" ended without binding "{given.name}".'
+    return "user", ""
+
+
+def _not_brought(evalue: str, installs: Sequence[Sequence[str]]) -> str:
+    """Say that the notebook's own lines did not bring a module; pip fails and a cell goes on."""
+    match = _NO_MODULE.search(evalue)
+    module = _plain_name(match[1].partition(".")[0]) if match else ""
+    meant = [line for line in installs if module in {_requirement(word) for word in line}]
+    lines = " and ".join(f'"%pip install {_short(shlex.join(line))}"' for line in meant or installs)
+    said = f"The notebook's {lines} did not bring it: see what pip said in the step's log."
+    return said if meant else f"{said} If none of them has it, add one that does to a setup cell."
+
+
+def _requirement(word: str) -> str:
+    """Return what a word of a pip line asks for, a wheel's name too; empty for an option."""
+    match = _NAME.match(word.rpartition("/")[2])
+    name = match[0] if match and not word.startswith("-") else ""
+    return _plain_name(name.partition("-")[0] if name.endswith(".whl") else name)
+
+
+def _plain_name(name: str) -> str:
+    """Return a name as packages and modules have it in common."""
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def _disk_words(ename: str, evalue: str) -> str | None:
+    match = _ERRNO.search(evalue)
+    if ename not in ("OSError", "InfrastructureError") or not match:
+        return None
+    return _DISK.get(int(match[1]))
+
+
+def _place(cell: int | None, line: int | None) -> str:
+    if cell is None:
+        return "its notebook"
+    return f"cell {cell}, line {line}," if line is not None else f"cell {cell}"
+
+
+def _during(cell: int | None) -> str:
+    return "" if cell is None else f", in cell {cell}"
+
+
+def _short(text: str) -> str:
+    first = text.strip().split("\n")[0]
+    return first if len(first) <= 500 else first[:500] + "…"
+
+
+def _signal_words(number: int) -> str:
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+    said = {"SIGSEGV": "segmentation fault", "SIGABRT": "abort", "SIGBUS": "bus error"}.get(name)
+    return f"{said}, {name}" if said else name

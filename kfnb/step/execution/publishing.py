@@ -1,0 +1,204 @@
+"""After the last cell: what the step made goes into the store, and its manifest is published."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from kfnb.metrics import Metric, plain
+from kfnb.step import folder_files
+from kfnb.step.execution.stop_requests import Control
+from kfnb.step.in_kernel.kernel_side import RESULT
+from kfnb.step.order import StepOrder
+from kfnb.step.own_stdout import is_own_output
+from kfnb.store import Store, hash_bytes, hash_file, manifest_key
+from kfnb.store.content import names_below, names_content
+from kfnb.store.manifest import Bundle, CellTime, Manifest, Output, WrittenFile
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the step used: bytes, seconds."""
+
+    peak_memory: int
+    mean_memory: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What the step process knows at the end of an attempt."""
+
+    started: float
+    metrics: Collection[Metric]
+    durations: Collection[tuple[int, float]]
+    usage: Usage
+    before: folder_files.Listing
+    executed: Path
+    log: Path
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """Read what the kernel side left; None if it did not get that far."""
+    try:
+        result: dict[str, Any] = json.loads((folder / RESULT).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return result
+
+
+def publish(
+    order: StepOrder, store: Store, result: Mapping[str, Any], done: Done, *, control: Control
+) -> str:
+    """Store everything, then create the manifest; its key.
+
+    If an attempt at this step has published before, its manifest stays.
+
+    Raises
+    ------
+    InfrastructureError
+        If the store refuses.
+    Stopped
+        If a stop was asked for before everything was stored.
+    """
+    bundles, outputs = store_values(store, result)
+    written = store_files(order, store, result, done)
+    executed = store.add_blob(done.executed, move=False)
+    log = store.add_blob(done.log, move=False)
+    finished = time.time()
+    control.check()
+    manifest = Manifest(
+        run=order.run,
+        step=order.step,
+        index=order.index,
+        attempt=order.attempt,
+        started=done.started,
+        finished=finished,
+        outputs=outputs,
+        bundles=bundles,
+        aliases=tuple(tuple(group) for group in result["aliases"]),
+        unexpected=result["unexpected"],
+        files_written=written,
+        files_removed=_removed_files(order, result),
+        files_read=_read_files(order, result, written),
+        metrics=tuple((m.time, m.name, plain(m.value), m.step) for m in done.metrics),
+        packages=result["packages"],
+        python=result["python"],
+        peak_memory=done.usage.peak_memory,
+        cpu_seconds=done.usage.cpu_seconds,
+        resources={
+            "memory": {"peak": done.usage.peak_memory, "mean": done.usage.mean_memory},
+            "cpu": {"mean": round(done.usage.cpu_seconds / max(finished - done.started, 1e-3), 3)},
+        },
+        executed=executed,
+        log=log,
+        duration=round(finished - done.started, 3),
+        cells=tuple(CellTime(cell, duration) for cell, duration in done.durations),
+        left={key: tuple(names) for key, names in result["left"].items()},
+    )
+    key = manifest_key(order.run, order.step_id, index=order.index)
+    store.create(key, manifest.to_json())
+    return key
+
+
+def store_values(
+    store: Store, result: Mapping[str, Any]
+) -> tuple[dict[str, Bundle], dict[str, Output]]:
+    """Move the saved bundles into the store, and describe each name."""
+    bundles: dict[str, Bundle] = {}
+    outputs = {name: Output(absent=True) for name in result["absent"]}
+    unchanged = set(result["unchanged"])
+    for record in result["bundles"]:
+        blobs = tuple(store.add_blob(Path(file)) for file in record["files"])
+        key = blobs[0] if len(blobs) == 1 else hash_bytes(" ".join(blobs).encode())
+        bundles[key] = Bundle(
+            blobs=blobs,
+            names=tuple(record["names"]),
+            codec=record["codec"],
+            classes=tuple(record["classes"]),
+            globals=tuple(record["globals"]),
+        )
+        for name in record["names"]:
+            outputs[name] = _output(
+                key, result["described"].get(name, {}), changed=name not in unchanged
+            )
+    return bundles, outputs
+
+
+def store_files(
+    order: StepOrder, store: Store, result: Mapping[str, Any], done: Done
+) -> dict[str, WrittenFile]:
+    """Add the files that the step wrote to the store."""
+    workdir = Path(order.workdir)
+    after = folder_files.listing(workdir, skip=skipped_folders(order))
+    written = folder_files.written_files(
+        workdir,
+        changed=folder_files.changed_files(done.before, after),
+        audited=result["written"],
+        expected=order.files_expected,
+        foreign=order.files_foreign,
+        before=done.before,
+    )
+    return {path: folder_files.keep(store, workdir, path) for path in written}
+
+
+def _removed_files(order: StepOrder, result: Mapping[str, Any]) -> tuple[str, ...]:
+    """List the files that were there because earlier steps wrote them, and that this one deleted.
+
+    Only those that the step declares to write or was seen to write: a file that a
+    person deletes meanwhile is put back for whoever reads it.
+    """
+    workdir = Path(order.workdir)
+    own = {
+        folder_files.relative_path(workdir, p) for p in (*order.files_expected, *result["written"])
+    }
+    return tuple(
+        sorted(
+            path
+            for path in order.restore
+            if own.intersection((path, *(str(p) for p in PurePosixPath(path).parents)))
+            and not (workdir / path).exists()
+        )
+    )
+
+
+def skipped_folders(order: StepOrder) -> tuple[Path, ...]:
+    """Folders that are kfnb's own, should they lie in the notebook's folder."""
+    folder = Path(order.folder)
+    own = (Path(order.store), folder)
+    # runs/<id>/steps/<step>/<attempt>: other attempts and the journal are not the user's either.
+    above = folder.parents
+    is_run = len(above) > 3 and (above[1].name, above[3].name) == ("steps", "runs")
+    return (*own, above[3]) if is_run else own
+
+
+def _output(key: str, described: Mapping[str, Any], *, changed: bool) -> Output:
+    shape = described.get("shape")
+    return Output(
+        bundle=key,
+        type=str(described.get("type", "")),
+        shape=tuple(shape) if shape is not None else None,
+        size=described.get("size"),
+        repr=str(described.get("repr", "")),
+        changed=changed,
+        hash=key,
+    )
+
+
+def _read_files(
+    order: StepOrder, result: Mapping[str, Any], written: Collection[str]
+) -> dict[str, str]:
+    found = {}
+    for path in result["read"]:
+        file = Path(order.workdir) / path
+        if path not in written and file.is_file() and not is_own_output(file):
+            found[path] = hash_file(file)
+    for folder, names in result["listed"].items():
+        where = Path(order.workdir) / folder
+        seen = [name for name in names if not is_own_output(where / name)]
+        found[folder] = names_content(seen, own=names_below(folder, written))
+    return found

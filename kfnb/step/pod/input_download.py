@@ -1,0 +1,126 @@
+"""What a step's container needs from the store before the step can begin."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import shutil
+import tarfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from kfnb.errors import InfrastructureError
+from kfnb.step.order import StepOrder
+from kfnb.step.pod.retry import Patience
+from kfnb.store.remote import Refused, Remote
+from kfnb.store.remote_store import MirroredStore
+
+AT_ONCE = 4
+"""How many blobs travel at once."""
+
+
+def fetch_code(remote: Remote, key: str, workdir: Path, *, patiently: Patience) -> None:
+    """Bring the bundle of the notebook's folder and extract it into ``workdir``, writable.
+
+    Raises
+    ------
+    InfrastructureError
+        If it is not there, is not what its name says, or holds anything but plain files.
+    """
+    file = workdir.with_name("code.tar")
+    try:
+        if not patiently(lambda: remote.download(key, file)):
+            raise Refused(f"The notebook's modules and files are not in {remote.address} ({key}).")
+        if not _is_named_by_content(file, key):
+            raise Refused(
+                f"The notebook's modules and files in {remote.address} are damaged ({key}). "
+                "Remove them there, and start the run again."
+            )
+        unpack(file, workdir)
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def fetch_values(store: MirroredStore, order: StepOrder, *, patiently: Patience) -> None:
+    """Bring the blobs of the step's inputs, and of files that earlier steps wrote."""
+    bundles = [given.bundle for given in order.inputs if given.bundle and not given.absent]
+    needed = [blob for bundle in bundles for blob in bundle.blobs]
+    needed += [file.hash for file in order.restore.values()]
+    in_parallel(partial(patiently, partial(store.fetch, blob)) for blob in dict.fromkeys(needed))
+
+
+def drop_replaced(order: StepOrder, workdir: Path) -> None:
+    """Remove files of the bundle that earlier steps have written anew: theirs come instead."""
+    for path in order.restore:
+        with contextlib.suppress(OSError):
+            (workdir / path).unlink()
+
+
+def in_parallel(actions: Iterable[Callable[[], object]]) -> None:
+    """Do some things at once; raises what the first of them raises."""
+    todo = list(actions)
+    if len(todo) < 2:
+        for act in todo:
+            act()
+        return
+    pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="kfnb-store")
+    futures = [pool.submit(act) for act in todo]
+    try:
+        for future in futures:
+            future.result()
+    finally:
+        # Where all went well nothing is left to wait for; else nobody has the time.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def unpack(bundle: Path, folder: Path) -> None:
+    """Extract a bundle of plain files.
+
+    Raises
+    ------
+    InfrastructureError
+        If it is none, or holds anything else or a path that leads out of ``folder``.
+    """
+    try:
+        with tarfile.open(bundle, mode="r:") as archive:
+            for member in archive:
+                _extract(archive, member, folder)
+    except OSError as error:
+        raise InfrastructureError(f"Cannot read {bundle}: {error.strerror or error}.") from error
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise Refused(f"The bundle of the notebook's folder cannot be read: {error}.") from error
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    path = PurePosixPath(member.name)
+    # A sparse file may be a few bytes here and fill the disk there.
+    plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
+    if path.is_absolute() or not path.parts or ".." in path.parts or not plain:
+        raise Refused(
+            f"The bundle of the notebook's folder holds {member.name!r}, which is no plain "
+            "file inside it."
+        )
+    target = folder.joinpath(*path.parts)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source = archive.extractfile(member)
+        assert source is not None
+        with source, target.open("wb") as file:
+            shutil.copyfileobj(source, file)
+        target.chmod(0o700 if member.mode & 0o100 else 0o600)
+    except OSError as error:
+        raise InfrastructureError(f"Cannot write {target}: {error.strerror or error}.") from error
+
+
+def _is_named_by_content(file: Path, key: str) -> bool:
+    """Whether the file's content is what a key says that ends with a SHA-256, or part of one."""
+    name = PurePosixPath(key).stem
+    if len(name) < 32 or set(name) - set("0123456789abcdef"):
+        return True
+    digest = hashlib.sha256()
+    with file.open("rb") as data:
+        while piece := data.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest().startswith(name)

@@ -1,0 +1,177 @@
+"""What is seen where nothing lives: a picture and a text, for saved notebooks and other programs.
+
+JupyterLab shows *Error displaying widget: model not found* where it finds a widget without its
+kernel, although there is a picture beside it. So in JupyterLab and Notebook 7 the output holds
+no widget but a *place* with the picture in it; the widget finds its place in the page and covers
+the picture as long as it lives.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+
+from kfnb import draw
+from kfnb.live import protocol, snapshot
+from kfnb.live.feed import Feed
+from kfnb.pipeline import Edge, Pipeline
+
+_WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def bundle(
+    pipeline: Pipeline,
+    feed: Feed | None,
+    *,
+    place: str | None = None,
+    model: str | None = None,
+    why_still: str | None = None,
+    live: bool = True,
+    metrics_of: Sequence[Feed] = (),
+) -> dict[str, object]:
+    """Give a view's forms by MIME type: always a picture and text.
+
+    Parameters
+    ----------
+    feed
+        The run, if one is shown.
+    place
+        Name of the place that a widget will look for.
+    model
+        The widget that is to be shown in the ordinary way.
+    why_still
+        Why there is no live view, for people who could change that.
+    live
+        Something may come that this picture does not show yet.
+    metrics_of
+        The runs whose metrics the picture shows instead of the graph.
+    """
+    state = feed.state(time.time()) if feed is not None else None
+    captions = _captions(feed, state, live=live)
+    for other in metrics_of[1:]:
+        captions += _captions(other, other.state(time.time()), live=live)
+    if why_still is not None:
+        captions.append(why_still)
+    if metrics_of:
+        curves = _curves(metrics_of)
+        svg = draw.chart([pipeline.name, *captions], curves)
+        lines = (pipeline.name, *captions, *_values(curves))
+        text = "\n".join(draw.visible(line) for line in lines)
+    else:
+        svg, text = _picture(pipeline, feed, state, captions), _text(pipeline, state, captions)
+    forms: dict[str, object] = {"image/svg+xml": svg, "text/plain": text}
+    if place is not None:
+        still = f'<div class="kfnb-still">{svg}</div>'
+        forms["text/html"] = f'<div data-kfnb-place="{escape(place)}">{still}</div>'
+    if model is not None:
+        forms[_WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": model}
+    return forms
+
+
+def _captions(feed: Feed | None, state: protocol.State | None, *, live: bool) -> list[str]:
+    if feed is None or state is None:
+        return []
+    said = f"run {feed.info['id']}: {state['status']}"
+    if state["driver"].startswith("lost"):
+        said += f", driver {state['driver']}"
+    if live and state["driver"] != "ended":
+        said += time.strftime(" (as of %Y-%m-%d %H:%M:%S)", time.localtime(state["at"]))
+    return [said, *([state["error"]] if state["error"] else [])]
+
+
+def _picture(
+    pipeline: Pipeline, feed: Feed | None, state: protocol.State | None, captions: list[str]
+) -> str:
+    if feed is None or state is None:
+        return draw.picture(pipeline, captions=captions)
+    names = dict(zip(state["steps"], pipeline.steps, strict=True))
+    steps = {names[key]: step for key, step in state["steps"].items()}
+    return draw.picture(
+        pipeline,
+        {name: step["status"] for name, step in steps.items()},
+        notes={name: _note(step) for name, step in steps.items()},
+        more_edges=[
+            Edge(edge.source, edge.target, tuple(edge.names), tuple(edge.files))
+            for edge in feed.view.state.edges.values()
+        ],
+        captions=captions,
+    )
+
+
+def _curves(feeds: Sequence[Feed]) -> list[draw.Curve]:
+    """Give the metrics of runs as lines, each named by what tells it from the others."""
+    found = [one for feed in feeds for one in snapshot.series(feed.view)]
+    logged: dict[str, set[str]] = {}
+    for one in found:
+        logged.setdefault(one["name"], set()).add(one["step"])
+    curves = []
+    for one in found:
+        run = f"{one['title']} · {one['run'][-4:]}" if one["title"] else one["run"]
+        words = [run] if len(feeds) > 1 else []
+        words += [one["step"]] if not words or len(logged[one["name"]]) > 1 else []
+        numbered = any(step is not None for _, step, _ in one["points"])
+        points = [
+            (float(n if step is None else step), _float(value))
+            for n, (_, step, value) in enumerate(one["points"])
+            if step is not None or not numbered
+        ]
+        curves.append(draw.Curve(one["name"], " · ".join(words), sorted(points, key=_x)))
+    return curves
+
+
+def _x(point: tuple[float, float]) -> float:
+    return point[0]
+
+
+def _float(value: object) -> float:
+    """Give a value as it was logged: what JSON has no form for is text."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
+
+
+def _values(curves: Sequence[draw.Curve]) -> Iterator[str]:
+    for curve in curves:
+        last = f"{curve.points[-1][1]:.6g}" if curve.points else "–"
+        yield f"  {curve.metric} ({curve.label}): {last}"
+
+
+def _note(step: protocol.StepState) -> str:
+    """Say in a few words what stands beside the status."""
+    error, total = step["error"], step["cells_total"]
+    if step["status"] == "failed" and error is not None and error["cell"] is not None:
+        return f"cell {error['cell']}"
+    if step["status"] == "running" and total:
+        return f"{step['cells_done']} of {total} cells"
+    if step["status"] == "succeeded" and step["duration"] is not None:
+        return _duration(step["duration"])
+    return ""
+
+
+def _duration(seconds: float) -> str:
+    """Write seconds for a person.
+
+    >>> _duration(0.123), _duration(75), _duration(7300)
+    ('0.1 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def _text(pipeline: Pipeline, state: protocol.State | None, captions: list[str]) -> str:
+    lines = [draw.visible(line) for line in captions]
+    if state is None:
+        return "\n".join([draw.text(pipeline), *lines])
+    steps: Mapping[str, protocol.StepState] = state["steps"]
+    for name, step in zip(pipeline.steps, steps.values(), strict=True):
+        parts = filter(None, (step["status"], _note(step)))
+        lines.append(f"  {draw.visible(name)}: {', '.join(parts)}")
+    return "\n".join([draw.visible(pipeline.name), *lines])
