@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from kfnb.api.parameters import from_values
+from kfnb.api.run_settings import run_settings, seconds
+from kfnb.api.step_lookup import no_such_step
 from kfnb.errors import CheckError, UsageError
 from kfnb.pipeline import Diagnostic, Pipeline
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from kfnb.runners.launch import Begin
 
 TARGETS = ("local", "kubernetes")
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_NAMES = {"sec": "s", "min": "m", "hour": "h", "hours": "h", "day": "d", "days": "d"}
 
 
 def read(path: str | os.PathLike[str]) -> Pipeline:
@@ -303,75 +303,6 @@ def _begin(begin: Begin | None, findings: tuple[Diagnostic, ...]) -> Begin | Non
     return write
 
 
-def run_settings(
-    *,
-    parallel: int | None = None,
-    retries: int | None = None,
-    timeout: float | str | None = None,
-    cache: bool = True,
-    on_failure: str = "finish",
-    on_mutation: str = "fail",
-) -> Settings:
-    """Check and gather what holds for a run as a whole; raises UsageError."""
-    from kfnb.engine.core.settings import Settings
-    from kfnb.runners import default_parallel
-
-    changes = changed_settings(
-        parallel=parallel,
-        retries=retries,
-        timeout=timeout,
-        on_failure=on_failure,
-        on_mutation=on_mutation,
-    )
-    return Settings(parallel=default_parallel(), cache=bool(cache)).changed(changes)
-
-
-def changed_settings(**said: Any) -> dict[str, Any]:
-    """Check the settings that were said (those that are None were not); raises UsageError."""
-    found = {k: v for k, v in said.items() if v is not None}
-    unknown = set(found) - {"parallel", "retries", "timeout", "on_failure", "on_mutation"}
-    if unknown:
-        raise UsageError(f"There is no option {', '.join(sorted(unknown))}.")
-    for key, least in (("parallel", 1), ("retries", 0)):
-        value = found.get(key, least)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise UsageError(f"{key} must be a whole number of at least {least}, not {value!r}.")
-    for key, allowed in (("on_failure", ("finish", "stop")), ("on_mutation", ("fail", "warn"))):
-        if found.get(key, allowed[0]) not in allowed:
-            raise UsageError(f"{key} must be {' or '.join(allowed)}, not {found[key]!r}.")
-    if "timeout" in found:
-        found["timeout"] = seconds(found["timeout"])
-    return found
-
-
-def seconds(duration: float | str) -> float:
-    """Return a duration in seconds.
-
-    >>> seconds("90"), seconds("30m"), seconds("1h30m"), seconds(2.5)
-    (90.0, 1800.0, 5400.0, 2.5)
-
-    Raises
-    ------
-    UsageError
-        If it is no duration, or not more than nothing.
-    """
-    import re
-
-    total = 0.0
-    if isinstance(duration, str):
-        text = duration.strip().lower()
-        parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text)
-        fits = re.fullmatch(r"(\d+(\.\d+)?\s*[a-z]*\s*)+", text)
-        units = [_NAMES.get(unit, unit) for _, unit in parts]
-        if fits and all(unit in _UNITS for unit in units) and (len(units) == 1 or all(units)):
-            total = sum(float(n) * _UNITS[u] for (n, _), u in zip(parts, units, strict=True))
-    elif isinstance(duration, (int, float)) and not isinstance(duration, bool):
-        total = float(duration)
-    if not 0 < total < float("inf"):
-        raise UsageError(f"{duration!r} is no duration: write 90 (seconds), 30m, 2h, 1h30m or 7d.")
-    return total
-
-
 def refuse_inside_a_step() -> None:
     """Refuse to run pipelines from the code of a step; raises UsageError."""
     step = os.environ.get("KFNB_STEP")
@@ -388,7 +319,7 @@ def _only(
     from kfnb.api.only_step import alone
 
     if step not in pipeline.steps:
-        raise UsageError(no_step(pipeline, step))
+        raise UsageError(no_such_step(pipeline, step))
     if pipeline.errors:
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
     return alone(pipeline, step, parameters, about=about)
@@ -398,15 +329,5 @@ def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:
     from kfnb.engine.core.plan import Plan
 
     if step not in pipeline.steps:
-        raise UsageError(no_step(pipeline, step))
+        raise UsageError(no_such_step(pipeline, step))
     return dataclasses.replace(settings, force=Plan.of(pipeline).downstream([step]))
-
-
-def no_step(pipeline: Pipeline, step: str) -> str:
-    """Say that there is no such step, and which there are."""
-    import difflib
-
-    near = difflib.get_close_matches(step, pipeline.steps, n=1)
-    listed = ", ".join(f'"{name}"' for name in pipeline.steps)
-    hint = f'Did you mean "{near[0]}"?' if near else f"It has: {listed}."
-    return f'The pipeline has no step "{step}". {hint}'

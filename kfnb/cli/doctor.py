@@ -1,4 +1,4 @@
-"""``kfnb doctor``: what a target needs, and what is missing."""
+"""``kfnb doctor``: whether a target has what runs need."""
 
 from __future__ import annotations
 
@@ -8,45 +8,48 @@ from typing import Any
 
 import click
 
-from kfnb.cli.arguments import NotebookPath
-from kfnb.cli.cluster import target_options, with_target
+from kfnb.commands.arguments import NotebookPath
+from kfnb.commands.target_options import take_target_options, target_options
 
 _MARKS = {"ok": "ok", "missing": "MISSING", "warning": "warning", "unknown": "?", "fixed": "fixed"}
 
 
 @click.command(
+    params=[
+        click.Argument(["notebook"], type=NotebookPath(), required=False),
+        click.Option(
+            ["--on", "target"],
+            type=click.Choice(["kubernetes"]),
+            default="kubernetes",
+            help="The target to check [default: kubernetes].",
+        ),
+        *target_options(),
+        click.Option(
+            ["--fix"],
+            is_flag=True,
+            help="Create what is missing where that is safe: the drivers' service account and its "
+            "Role, the store's claim.",
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="Print each finding as a line of JSON."
+        ),
+    ],
     epilog="""\b
 Examples:
   kfnb doctor --on kubernetes --image IMAGE --store s3://BUCKET/PREFIX
-  kfnb doctor train.ipynb --on kubernetes     # with what the notebook says, and its images
-  kfnb doctor --on kubernetes --fix           # and make what may be made
+  kfnb doctor train.ipynb --on kubernetes     # with the notebook's options and images
+  kfnb doctor --on kubernetes --fix           # create what is missing
 
-Ends with 4 if something is missing that runs need. No Secret is ever read."""
+The exit code is 4 if something that runs need is missing. Secrets are never read.""",
 )
-@click.argument("notebook", type=NotebookPath(), required=False)
-@click.option(
-    "--on",
-    "target",
-    type=click.Choice(["kubernetes"]),
-    default="kubernetes",
-    help="The target to look at [default: kubernetes].",
-)
-@with_target
-@click.option(
-    "--fix",
-    is_flag=True,
-    help="Make what is missing and may be made: the drivers' service account and its Role, the "
-    "store's claim.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one finding a line, as JSON.")
 def doctor(
     notebook: str | None,
     target: str,
     fix: bool,
     as_json: bool,
-    **said: Any,
+    **given: Any,
 ) -> int:
-    """Say whether runs on a target will find what they need, and what helps if not."""
+    """Check whether a target has everything that runs need, and say what to do if not."""
     from kfnb.api.launch import read
     from kfnb.runners.kubernetes.api.config import target_of
     from kfnb.runners.kubernetes.doctor.checks import examine
@@ -54,13 +57,14 @@ def doctor(
     del target
     pipeline = read(notebook) if notebook is not None else None
     missing = 0
-    for found in examine(target_of(pipeline, target_options(said)), pipeline=pipeline, fix=fix):
-        missing += found.status == "missing"
+    chosen = target_of(pipeline, take_target_options(given))
+    for finding in examine(chosen, pipeline=pipeline, fix=fix):
+        missing += finding.status == "missing"
         if as_json:
-            click.echo(json.dumps(dataclasses.asdict(found)))
+            click.echo(json.dumps(dataclasses.asdict(finding)))
             continue
-        click.echo(f"{_MARKS[found.status]:8} {found.sentence}")
-        for line in found.commands:
+        click.echo(f"{_MARKS[finding.status]:8} {finding.sentence}")
+        for line in finding.commands:
             click.echo(f"{'':8}   {line}")
     if missing and not as_json:
         click.echo(f"{missing} {'thing is' if missing == 1 else 'things are'} missing.", err=True)

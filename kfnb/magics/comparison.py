@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kfnb.api.run_handle import Run, StepRun
-from kfnb.cli.common import duration, number
+from kfnb.api.use_cases.formats import duration, number
 from kfnb.draw import shortened, visible, width_of
 
 _WIDEST = 28

@@ -23,8 +23,9 @@ TRAIN = [
     "name",
     [
         "kfnb",
-        "kfnb.cli.cluster",
-        "kfnb.cli.common",
+        "kfnb.api.run_settings",
+        "kfnb.api.use_cases.formats",
+        "kfnb.api.use_cases.target_flags",
         "kfnb.draw.protocols",
         "kfnb.draw.text",
         "kfnb.metrics",

@@ -160,8 +160,8 @@ def log(run: RunFolder, name: str, text: str, attempt: int = 1) -> None:
 DRIVER = """
     import json, sys, time
     from pathlib import Path
-    from kfnb.engine.control import done, requests
-    from kfnb.engine.journal import Journal
+    from kfnb.engine.driver_requests import done, requests
+    from kfnb.engine.journal.file_journal import Journal
     from kfnb.home import RunFolder
 
     run = RunFolder(Path(sys.argv[1]))

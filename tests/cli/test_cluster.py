@@ -16,8 +16,9 @@ from click.testing import CliRunner
 import kfnb as kfnb_
 from kfnb.api.launch import create
 from kfnb.api.run_view import RunView
-from kfnb.cli.cluster import target_flags, target_options, with_target
-from kfnb.cli.rerun_command import run_again
+from kfnb.api.use_cases.rerun_command import rerun_command
+from kfnb.api.use_cases.target_flags import target_flags
+from kfnb.commands.target_options import take_target_options, target_options
 
 KUBERNETES = ("--on", "kubernetes", "--image", "i:1", "--store", "s3://bucket/x")
 ON_A_STORE = ("--on", "kubernetes", "--store", "s3://bucket/x")
@@ -136,11 +137,11 @@ def read_back(words: list[str]) -> dict[str, Any]:
     """What a command with a cluster's options makes of some words."""
     found: dict[str, Any] = {}
 
-    @with_target
-    def command(**said: Any) -> None:
-        found.update(target_options(said))
+    @click.command(params=target_options())
+    def command(**given: Any) -> None:
+        found.update(take_target_options(given))
 
-    done = CliRunner().invoke(click.command()(command), words)
+    done = CliRunner().invoke(command, words)
     assert done.exit_code == 0, done.output
     return {key: value for key, value in found.items() if value}
 
@@ -172,7 +173,7 @@ def test_a_run_keeps_what_the_call_said_and_not_what_the_notebook_says(notebook:
     folder = create(kfnb_.read(notebook), {}, target="kubernetes", target_options=options)
     view = RunView(folder)
     assert view.about["said"] == said
-    assert shlex.split(run_again(view)) == [
+    assert shlex.split(rerun_command(view)) == [
         *("kfnb", "run", str(notebook), "--on", "kubernetes", "--image", "i:1"),
         *("--store", "s3://bucket/x", "--label", "team=a"),
     ]

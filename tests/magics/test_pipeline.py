@@ -42,7 +42,7 @@ def test_help(ipython):
 
 
 def test_run_has_the_options_of_the_command_line():
-    from kfnb.cli import running as line
+    from kfnb.cli import run as line
     from kfnb.magics import run_commands as magics
 
     for name, left_out in (("run", {"notebook"}), ("resume", {"run"})):

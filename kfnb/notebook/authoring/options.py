@@ -7,6 +7,7 @@ entry two values.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -37,8 +38,11 @@ KEYS = {
 
 MAPPINGS = ("limits", "env", "labels", "annotations")
 _KEY_OF = {field: key for key, field in KEYS.items()}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONG_UNITS = {
+    "sec": "s", "min": "m", "hour": "h", "hours": "h", "day": "d", "days": "d",
+}  # fmt: skip
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)([a-z]+)")
 # As in Kubernetes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 _QUANTITY = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+|[EPTGMK]i|[EPTGMkmun])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -138,21 +142,23 @@ def duration(total: float) -> str:
 
 
 def seconds(value: Any) -> float:
-    """Read a duration: a number of seconds, or ``30s``, ``30m``, ``2h``, ``1d``, ``1h30m``.
+    """Read a duration: a number of seconds, or ``30s``, ``30m``, ``2h``, ``7d``, ``1h30m``.
 
     Raises
     ------
     ValueError
-        If it is none, or not more than nothing.
+        If it is not a duration, or not positive.
     """
-    text = "" if isinstance(value, bool) else str(value).strip().replace(" ", "")
+    text = "" if isinstance(value, bool) else str(value).strip().lower().replace(" ", "")
     total = math.nan
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        total = float(text)
-    elif text and not _DURATION.sub("", text):
-        total = sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text))
+    with contextlib.suppress(KeyError):
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            total = float(text)
+        elif text and not _DURATION.sub("", text):
+            parts = _DURATION.findall(text)
+            total = sum(float(n) * _SECONDS[_LONG_UNITS.get(unit, unit)] for n, unit in parts)
     if not 0 < total < math.inf:
-        raise ValueError("takes a duration, as in 90, 30s, 30m, 2h or 1d")
+        raise ValueError("takes a duration, as in 90 (seconds), 30m, 2h, 1h30m or 7d")
     return total
 
 
