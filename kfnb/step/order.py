@@ -57,8 +57,8 @@ class StepOrder:
     other steps) and ``restore`` (written upstream, and needed here) are relative.
     ``outputs`` are saved, ``maybe`` are outputs that may keep their old value,
     ``watch`` are inputs that later steps read and this step is not known to change.
-    ``origins`` says which cell makes an output, for messages. ``source_cells`` are
-    the step's own code cells. ``made_with`` says by producing step what made the inputs.
+    ``origins`` says which cell makes an output, for messages. ``made_with`` says by
+    producing step what made the inputs.
     """
 
     run: str
@@ -85,7 +85,6 @@ class StepOrder:
     memory: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     doorbell: str | None = None
-    source_cells: tuple[int, ...] = ()
     origins: Mapping[str, int] = field(default_factory=dict)
     setup_readers: Mapping[str, str] = field(default_factory=dict)
     on_mutation: str = "fail"

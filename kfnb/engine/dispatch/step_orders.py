@@ -27,7 +27,7 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class StepPaths:
     """Where a step finds its run, the store, and the notebook's folder."""
 
     run: RunFolder
@@ -53,7 +53,7 @@ class Site:
     doorbell: str | None = None
     seed: str = "0"
     images: Mapping[str, str] = field(default_factory=dict)
-    inside: Inside | None = None
+    inside: StepPaths | None = None
 
 
 def step_order(
@@ -124,7 +124,6 @@ def step_order(
         memory=memory_bytes(_memory(pipeline, step)),
         environment={**environment(pipeline, step, site), "KFNB_ATTEMPT": str(attempt)},
         doorbell=site.doorbell,
-        source_cells=tuple(step.cells),
         origins=_origins(pipeline, step),
         made_with={
             source.step: MadeWith(source.manifest.python, dict(source.manifest.packages))
@@ -251,9 +250,9 @@ def _input(name: str, source: Upstream | None) -> Input:
 
 def _memory(pipeline: Pipeline, step: Step) -> str | None:
     for options in (step.options, pipeline.defaults):
-        said = options.limits.get("memory") or options.memory
-        if said:
-            return said
+        limit = options.limits.get("memory") or options.memory
+        if limit:
+            return limit
     return None
 
 
