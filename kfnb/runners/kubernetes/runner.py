@@ -140,10 +140,10 @@ class KubernetesRunner:
         if work in self._attempts:
             return True
         body = self._job(work, None)
-        found = self._writes.get("Job", body["metadata"]["name"])
-        if found is None or not is_same(found, body):
+        job = self._writes.get("Job", body["metadata"]["name"])
+        if job is None or not is_same(job, body):
             return False
-        self._follow(work, found)
+        self._follow(work, job)
         return True
 
     def began(self, work: Work) -> bool:
@@ -168,9 +168,9 @@ class KubernetesRunner:
             self._look_at = now + LOOK
         for attempt in list(self._attempts.values()):
             # A step that waits in its container changes nothing that the cluster would tell.
-            said = attempt.reporting.take()
+            changed = attempt.reporting.take()
             waits = attempt.job in unsettled or attempt.stopped or attempt.unfinished
-            if said or attempt.job in news or (again and waits):
+            if changed or attempt.job in news or (again and waits):
                 self._look(attempt)
         ended, self._ended = self._ended, []
         return ended
@@ -202,8 +202,8 @@ class KubernetesRunner:
     def _check_owner(self, body: Object) -> None:
         """Refuse to make what the cluster would collect at once: its owner was deleted."""
         for owner in body["metadata"].get("ownerReferences") or ():
-            found = self._writes.get(owner["kind"], owner["name"])
-            if found is None or found["metadata"].get("uid") != owner["uid"]:
+            existing = self._writes.get(owner["kind"], owner["name"])
+            if existing is None or existing["metadata"].get("uid") != owner["uid"]:
                 raise UsageError(
                     f"The run's {owner['kind']} {owner['name']} was deleted from outside, and with "
                     f"it all that the run had in the cluster. kfnb resume {self._run.id} goes on."
@@ -214,9 +214,9 @@ class KubernetesRunner:
         name = body["metadata"]["name"]
         status = status_of(error)
         if status == 409:
-            found = self._writes.get("Job", name)
-            if found is not None and is_same(found, body):
-                return found
+            existing = self._writes.get("Job", name)
+            if existing is not None and is_same(existing, body):
+                return existing
             raise UsageError(
                 f'There is a Job "{name}" in the namespace that is not this run\'s. '
                 f"Delete it (kubectl delete job {name}), or rename the pipeline."
@@ -253,7 +253,7 @@ class KubernetesRunner:
                 attempt.reporting.over(metadata["uid"])
             if has_started(pod):
                 attempt.reporting.follow(metadata["name"], metadata["uid"])
-        found = self._explain(attempt, view)
+        diagnosis = self._explain(attempt, view)
         # A Job's watch may be ahead of its pods', which alone know how it failed.
         behind = has_failed(view.job) and not any(map(has_ended, view.pods))
         ended = behind or any(map(was_ended, view.pods))
@@ -261,15 +261,15 @@ class KubernetesRunner:
             # Who ended it may be said in an event, and nowhere else.
             attempt.asked = True
             view = self._watcher.ask(attempt.job, pods=behind)
-            found = self._explain(attempt, view)
+            diagnosis = self._explain(attempt, view)
         done = [pod for pod in view.pods if has_ended(pod)]
         ended_well = any(exit_code(pod) == 0 for pod in done)
-        if ended_well or self._is_over(attempt, view, found):
-            self._conclude(attempt, view, found)
-        elif found is not None and found.summary != attempt.said:
-            attempt.said = found.summary
-            said = Diagnostic(HELD_UP, "warning", _sentence(found), remedy=found.remedy)
-            self._notes.append(Note(attempt.work, said))
+        if ended_well or self._is_over(attempt, view, diagnosis):
+            self._conclude(attempt, view, diagnosis)
+        elif diagnosis is not None and diagnosis.summary != attempt.said:
+            attempt.said = diagnosis.summary
+            finding = Diagnostic(HELD_UP, "warning", _sentence(diagnosis), remedy=diagnosis.remedy)
+            self._notes.append(Note(attempt.work, finding))
 
     def _explain(self, attempt: _Attempt, view: View) -> Diagnosis | None:
         return diagnose(
@@ -281,8 +281,8 @@ class KubernetesRunner:
             said=attempt.reporting.said,
         )
 
-    def _is_over(self, attempt: _Attempt, view: View, found: Diagnosis | None) -> bool:
-        if found is not None and found.level == "failed":
+    def _is_over(self, attempt: _Attempt, view: View, diagnosis: Diagnosis | None) -> bool:
+        if diagnosis is not None and diagnosis.level == "failed":
             return True
         job = view.job
         if job is None:
@@ -303,7 +303,7 @@ class KubernetesRunner:
         else:
             attempt.deleted = True
 
-    def _conclude(self, attempt: _Attempt, view: View, found: Diagnosis | None) -> None:
+    def _conclude(self, attempt: _Attempt, view: View, diagnosis: Diagnosis | None) -> None:
         """End an attempt: its last reports, the record of why, and what is left of its Job."""
         work = attempt.work
         with contextlib.suppress(InfrastructureError):  # a driver later reads them
@@ -312,9 +312,9 @@ class KubernetesRunner:
         codes = [code for pod in view.pods if (code := exit_code(pod)) is not None]
         code = 0 if 0 in codes else next(reversed(codes), None)
         try:
-            if found is not None and found.level == "failed" and not attempt.stopped:
-                self._record(work, found)
-            if found is not None and goes_on(view) and not attempt.stopped:
+            if diagnosis is not None and diagnosis.level == "failed" and not attempt.stopped:
+                self._record(work, diagnosis)
+            if diagnosis is not None and goes_on(view) and not attempt.stopped:
                 # It waits for something that will not come, or a container beside it goes on.
                 self._writes.delete("Job", attempt.job, uid=attempt.uid)
         except InfrastructureError as error:
@@ -326,15 +326,15 @@ class KubernetesRunner:
         del self._attempts[work]
         self._watcher.forget(attempt.job)
 
-    def _record(self, work: Work, found: Diagnosis) -> None:
+    def _record(self, work: Work, diagnosis: Diagnosis) -> None:
         """Leave a record of the failure, unless the step has left its own, or a result."""
         if self._store.get(manifest_key(self._run.id, work.step_id, index=work.index)) is not None:
             return
         failure = Failure(
-            kind=found.failure_class,
-            summary=_sentence(found),
-            remedy=found.remedy,
-            traceback=found.detail,
+            kind=diagnosis.failure_class,
+            summary=_sentence(diagnosis),
+            remedy=diagnosis.remedy,
+            traceback=diagnosis.detail,
         )
         key = failed_key(self._run.id, work.step_id, work.attempt, index=work.index)
         if self._store.create(key, failure.to_json()):
@@ -369,5 +369,5 @@ def _passes(error: InfrastructureError) -> bool:
     return bool(getattr(error, "passing", not isinstance(error, Refused)))
 
 
-def _sentence(found: Diagnosis) -> str:
-    return f"{found.summary[:1].upper()}{found.summary[1:]}".rstrip(".")
+def _sentence(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.summary[:1].upper()}{diagnosis.summary[1:]}".rstrip(".")

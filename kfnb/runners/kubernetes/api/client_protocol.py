@@ -77,5 +77,5 @@ class RealClock:
 
 def status_of(error: BaseException) -> int | None:
     """Return the HTTP status that a refusal carries."""
-    found = getattr(error, "status", None)
-    return found if isinstance(found, int) else None
+    status = getattr(error, "status", None)
+    return status if isinstance(status, int) else None

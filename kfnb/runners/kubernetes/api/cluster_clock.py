@@ -38,10 +38,10 @@ class ClusterTime:
 
 
 def _stamps(item: Mapping[str, Any]) -> Iterator[float]:
-    found = item.get("metadata") or {}
+    metadata = item.get("metadata") or {}
     texts = [
-        found.get("creationTimestamp"),
-        *(entry.get("time") for entry in found.get("managedFields") or ()),
+        metadata.get("creationTimestamp"),
+        *(entry.get("time") for entry in metadata.get("managedFields") or ()),
     ]
     for text in texts:
         stamp = moment(text)

@@ -324,16 +324,16 @@ def _driver_jobs(cluster: Cluster, run_id: str) -> list[Mapping[str, Any]]:
 
 def _last_words(cluster: Cluster, job: str) -> str:
     """Say what a driver said that has ended before its run, or where that stands."""
-    words = ""
+    reason = ""
     with contextlib.suppress(InfrastructureError):
         pods = cluster.list("Pod", selector=f"job-name={job}").get("items") or ()
         for pod in sorted(pods, key=lambda one: str(one["metadata"].get("creationTimestamp"))):
             log = cluster.pod_log(pod["metadata"]["name"], container=CONTAINER, timestamps=False)
             lines = b"".join(log).decode("utf-8", "replace").splitlines()
-            said = [line.removeprefix("kfnb: ") for line in lines if line.startswith("kfnb: ")]
-            words = said[-1] if said else words
-    if words:
-        return f"the run's driver in the cluster gave up: {words}"
+            messages = [line.removeprefix("kfnb: ") for line in lines if line.startswith("kfnb: ")]
+            reason = messages[-1] if messages else reason
+    if reason:
+        return f"the run's driver in the cluster gave up: {reason}"
     return (
         "the run's driver in the cluster has ended before the run: "
         f"kubectl logs job/{job} says why."
@@ -341,5 +341,5 @@ def _last_words(cluster: Cluster, job: str) -> str:
 
 
 def _finished(job: Mapping[str, Any]) -> bool:
-    found = (job.get("status") or {}).get("conditions") or ()
-    return any(c.get("type") in ("Complete", "Failed") and c.get("status") == "True" for c in found)
+    conditions = (job.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") in ("Complete", "Failed") and c.get("status") == "True" for c in conditions)

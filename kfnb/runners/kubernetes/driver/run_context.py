@@ -139,15 +139,15 @@ class Workspace:
                 ) from error
             if error.status != 409:
                 raise
-        found = self.cluster.get("ConfigMap", body["metadata"]["name"])
-        if found is None or found["metadata"].get("labels", {}).get(names.RUN) != names.label_value(
+        owner = self.cluster.get("ConfigMap", body["metadata"]["name"])
+        if owner is None or owner["metadata"].get("labels", {}).get(names.RUN) != names.label_value(
             self.run.id
         ):
             raise UsageError(
                 f'There is a ConfigMap "{body["metadata"]["name"]}" that is not this run\'s. '
                 "Delete it, or start a new run."
             )
-        return found
+        return owner
 
     def remove(self) -> None:
         """Remove every object of the run: the cluster collects what the ConfigMap owns."""

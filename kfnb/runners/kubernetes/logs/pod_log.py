@@ -144,12 +144,12 @@ class PodLog:
                 yield Raw(RECORD + record)
                 continue
             try:
-                found = json.loads(record)
+                report = json.loads(record)
             except ValueError:
                 yield Gap(f"a line of the pod {self._pod} is cut")
                 continue
-            self._complete = self._complete or found.get("type") == "Result"
-            yield Report(found)
+            self._complete = self._complete or report.get("type") == "Result"
+            yield Report(report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ class _Seen:
         """Begin a connection; return the time from which lines have to come again."""
         if not self.lines:
             return None
-        self._again = {second: Counter(found) for second, found in self.lines.items()}
+        self._again = {second: Counter(count) for second, count in self.lines.items()}
         self._joined = False
         self._begins = True
         return min(self.lines).decode() + "Z"

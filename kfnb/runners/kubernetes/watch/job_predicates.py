@@ -45,7 +45,7 @@ def _stands_still(pod: Object) -> bool:
     return bool(statuses) and all((s.get("state") or {}).get("terminated") for s in statuses)
 
 
-def is_same(found: Object, body: Object) -> bool:
+def is_same(job: Object, body: Object) -> bool:
     """Whether a Job is the one that would have been created: ours, of this very attempt."""
-    labels = found["metadata"].get("labels") or {}
+    labels = job["metadata"].get("labels") or {}
     return all(labels.get(k) == v for k, v in (body["metadata"].get("labels") or {}).items())

@@ -106,7 +106,7 @@ class Watcher:
     def jobs(self) -> set[str]:
         """List the Jobs that exist, or that pods exist of."""
         with self._lock:
-            return set().union(*(kept.names() for kept in self._kept.values()))
+            return set().union(*(cache.names() for cache in self._kept.values()))
 
     def made(self, job: Object) -> None:
         """Take in a Job that was just created or found.
@@ -132,8 +132,8 @@ class Watcher:
     def forget(self, job: str) -> None:
         """Drop a Job that nobody will ask for again, by its name."""
         with self._lock:
-            for kept in self._kept.values():
-                kept.forget(job)
+            for cache in self._kept.values():
+                cache.forget(job)
             self._news.discard(job)
         self._happenings.forget(job)
 
@@ -150,39 +150,39 @@ class Watcher:
         """Say what keeps this from knowing how things are, if that lasts."""
         with self._lock:
             now = self._clock.now()
-            lasting = [said for at, said in self._troubles.values() if now - at >= _LASTING]
+            lasting = [message for at, message in self._troubles.values() if now - at >= _LASTING]
         return lasting[0] if lasting else None
 
     def follow(self, kind: str) -> None:
         """Keep the objects of one kind up to date until it is over."""
         pace = Pace(self._clock)
-        kept = self._kept[kind]
+        cache = self._kept[kind]
         since = ""
         relist_at = 0.0
         may_watch = True
         while pace.wait():
             try:
                 if not since or self._clock.now() >= relist_at or not may_watch:
-                    found = self._reads.list(kind, selector=self._selector)
+                    listed = self._reads.list(kind, selector=self._selector)
                     with self._lock:
-                        changed = kept.replace(found)
-                    since = kept.version
+                        changed = cache.replace(listed)
+                    since = cache.version
                     relist_at = self._clock.now() + RELIST
                     self._listed[kind].set()
                     self._worked(kind, changed)
                     pace.worked()
                 if may_watch:
                     may_watch = self._watch(kind, since, pace, relist_at)
-                    since = kept.version
+                    since = cache.version
                 if not may_watch and self._clock.wait(POLL):
                     return
             except Stale:
                 since = ""
             except Torn:
                 # The version is that of the last whole line: the torn one comes again.
-                since = kept.version
+                since = cache.version
             except InfrastructureError as error:
-                since = "" if status_of(error) == 410 else kept.version
+                since = "" if status_of(error) == 410 else cache.version
                 self._failed(kind, error, pace)
             except Exception as error:
                 # A thread that dies in silence would leave the run waiting for ever.
@@ -236,10 +236,10 @@ class Watcher:
 
     def _search(self) -> None:
         """List the pods beside the watch, which may hang on a socket that is half open."""
-        found = self._reads.list("Pod", selector=self._selector)
+        listed = self._reads.list("Pod", selector=self._selector)
         with self._lock:
-            kept = self._kept["Pod"]
-            changed = set().union(*(kept.learn(item) for item in found.get("items") or ()))
+            cache = self._kept["Pod"]
+            changed = set().union(*(cache.learn(item) for item in listed.get("items") or ()))
             self._news |= changed
         if changed:
             self._happenings.seen(changed)

@@ -37,11 +37,11 @@ class Kept:
         self._gone: OrderedDict[str, str] = OrderedDict()
         self._forgotten: set[str] = set()
 
-    def replace(self, found: Object) -> set[str]:
+    def replace(self, listed: Object) -> set[str]:
         """Take a whole list; return the names of the Jobs that it has news of."""
-        items = {uid: item for item in found.get("items") or () if (uid := _uid(item))}
+        items = {uid: item for item in listed.get("items") or () if (uid := _uid(item))}
         changed = set()
-        self.version = str((found.get("metadata") or {}).get("resourceVersion") or "")
+        self.version = str((listed.get("metadata") or {}).get("resourceVersion") or "")
         for uid in [uid for uid in self._live if uid not in items]:
             item = self._of[self._live[uid]][uid]
             # What was learned from elsewhere may be younger than the list.
@@ -74,12 +74,12 @@ class Kept:
         try:
             event = json.loads(line)
             kind, item = event["type"], event["object"]
-            found = item.get("metadata") or {}
+            metadata = item.get("metadata") or {}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Torn from error
         if kind == "ERROR":
             raise Stale(str(item.get("message") or item.get("reason") or item))
-        version = str(found.get("resourceVersion") or "")
+        version = str(metadata.get("resourceVersion") or "")
         changed: set[str] = set()
         uid = _uid(item)
         if kind in ("ADDED", "MODIFIED") and uid:
@@ -137,17 +137,17 @@ class Kept:
 
 def job_name(item: Object) -> str:
     """Return the name of the Job that an object is or belongs to; empty if to none."""
-    found = item.get("metadata") or {}
-    for owner in found.get("ownerReferences") or ():
+    metadata = item.get("metadata") or {}
+    for owner in metadata.get("ownerReferences") or ():
         if owner.get("kind") == "Job":
             return str(owner.get("name") or "")
-    labels = found.get("labels") or {}
+    labels = metadata.get("labels") or {}
     for label in _JOB_LABELS:
         if label in labels:
             return str(labels[label])
     # Items of a list carry no kind of their own.
     is_pod = "containers" in (item.get("spec") or {})
-    return "" if is_pod else str(found.get("name") or "")
+    return "" if is_pod else str(metadata.get("name") or "")
 
 
 def _uid(item: Object) -> str:
@@ -166,6 +166,6 @@ def _is_later(version: object, than: object) -> bool:
 
 def _trimmed(item: Object) -> Object:
     """Leave out what nobody reads and is half of an object's size."""
-    found = item.get("metadata") or {}
-    slim = {k: v for k, v in found.items() if k != "managedFields"}
+    metadata = item.get("metadata") or {}
+    slim = {k: v for k, v in metadata.items() if k != "managedFields"}
     return {**item, "metadata": slim}
