@@ -220,7 +220,9 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
         raise UsageError(f"Run {run.id} has succeeded; there is nothing left to do.")
     known = {f.name for f in dataclasses.fields(Settings)}
     changed = {k: v for k, v in (settings or {}).items() if k in known}
-    driver_requests.ask(run, driver_requests.Request("resume", {"settings": changed} if changed else {}))
+    driver_requests.ask(
+        run, driver_requests.Request("resume", {"settings": changed} if changed else {})
+    )
     return start_driver(run)
 
 

@@ -149,7 +149,9 @@ def _loader() -> Any:
     import yaml
 
     resolvers = {
-        first: [(tag, pattern) for tag, pattern in resolvers_of_first if not tag.endswith(":timestamp")]
+        first: [
+            (tag, pattern) for tag, pattern in resolvers_of_first if not tag.endswith(":timestamp")
+        ]
         for first, resolvers_of_first in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     return type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": resolvers})

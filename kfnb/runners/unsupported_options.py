@@ -10,7 +10,7 @@ CODE = "KFNB-W501"
 _LOCAL_LIMITS = {"cpu", "memory"}
 
 
-def cannot_honour_locally(pipeline: Pipeline) -> list[Diagnostic]:
+def options_without_effect(pipeline: Pipeline) -> list[Diagnostic]:
     """Return at most one warning that lists what this machine does not do."""
     ignored: dict[str, list[str]] = {}
     for what in _unsupported(pipeline.defaults):

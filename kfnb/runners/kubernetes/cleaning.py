@@ -165,7 +165,7 @@ def _runs(cluster: Cluster, stored: Mapping[str, Kept], *, now: float) -> dict[s
         run.active |= bool(status.get("active"))
         at = moment(status.get("completionTime") or job["metadata"].get("creationTimestamp"))
         run.written = max(run.written, at or 0.0)
-    with contextlib.suppress(ApiError):  # who may not look at Leases sees the rest
+    with contextlib.suppress(ApiError):  # without a right to list Leases, ages decide
         for lease in cluster.list("Lease", selector=ours).get("items") or ():
             run = runs.setdefault(_run_of(lease), _Run())
             at = moment((lease.get("spec") or {}).get("renewTime")) or 0.0

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 
-class Reads(Protocol):
+class ReadClient(Protocol):
     """The reading half of a cluster's client.
 
     Each call raises :class:`~kfnb.errors.InfrastructureError` where the server refuses or

@@ -12,7 +12,7 @@ from kfnb.runners.kubernetes.explain.reading import moment
 _KEPT = 64
 
 
-class ClusterTime:
+class ClusterClock:
     """The cluster's clock, as far as it can be known here.
 
     A change that a watch tells of was made a moment ago, so that its stamp says what time
@@ -24,7 +24,7 @@ class ClusterTime:
         self._clock = clock
         self._ahead: deque[float] = deque(maxlen=_KEPT)
 
-    def told(self, item: Mapping[str, Any]) -> None:
+    def observe(self, item: Mapping[str, Any]) -> None:
         """Take a change that a watch told of just now."""
         newest = max(_stamps(item), default=None)
         if newest is not None:

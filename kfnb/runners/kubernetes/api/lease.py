@@ -33,7 +33,7 @@ RENEW = 10.0
 _LEAVING = 2.0
 
 
-class Leases(Protocol):
+class LeaseClient(Protocol):
     """The part of a cluster's client that is needed; errors as in its calls."""
 
     def create(self, kind: str, body: Object) -> Object:
@@ -65,7 +65,9 @@ def lease_name(run: str) -> str:
     return names.object_name("kfnb", run)
 
 
-def held_elsewhere(cluster: Leases, run: str, *, now: float | None = None) -> Holder | None:
+def held_by_another_machine(
+    cluster: LeaseClient, run: str, *, now: float | None = None
+) -> Holder | None:
     """Return who drives the run on another machine; None for nobody that is known to.
 
     A cluster that does not tell is one that does not know.
@@ -82,7 +84,7 @@ def held_elsewhere(cluster: Leases, run: str, *, now: float | None = None) -> Ho
 
 @contextlib.contextmanager
 def renewed(
-    cluster: Leases, run: str, owner: Object, *, now: Callable[[], float] = time.time
+    cluster: LeaseClient, run: str, owner: Object, *, now: Callable[[], float] = time.time
 ) -> Iterator[None]:
     """Hold the run's Lease within the context, as far as the cluster lets us.
 
@@ -117,7 +119,7 @@ def renewed(
 
 
 def _renew(
-    cluster: Leases, run: str, owner: Object, now: float, *, held: Object | None = None
+    cluster: LeaseClient, run: str, owner: Object, now: float, *, held: Object | None = None
 ) -> Object | None:
     """Write that we are here; not over another driver that is. What was written, None if not.
 
@@ -146,7 +148,7 @@ def _renew(
     return cluster.replace("Lease", {**lease, "spec": {**(lease.get("spec") or {}), **spec}})
 
 
-def _release(cluster: Leases, run: str) -> None:
+def _release(cluster: LeaseClient, run: str) -> None:
     """Say that nobody drives the run any more, if it was us who did."""
     lease = cluster.get("Lease", lease_name(run))
     holder = holder_of(lease)

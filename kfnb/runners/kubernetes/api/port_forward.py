@@ -23,7 +23,7 @@ _PIECE = 64 << 10
 _PROTOCOL = "v4.channel.k8s.io"
 
 
-class Tunnel:
+class PortForward:
     """Listens on the loopback address; leads every connection to the pod until :meth:`close`.
 
     Parameters

@@ -73,7 +73,9 @@ def _namespace(cluster: Cluster) -> Finding:
             (f"kubectl create namespace {shlex.quote(space)}",),
         )
     level = (namespace["metadata"].get("labels") or {}).get(_LEVEL)
-    standard = f'enforces the Pod Security Standard "{level}"' if level else "enforces no Pod Security"
+    standard = (
+        f'enforces the Pod Security Standard "{level}"' if level else "enforces no Pod Security"
+    )
     return Finding("namespace", "ok", f'Namespace {space} {standard}; steps satisfy "restricted".')
 
 

@@ -16,7 +16,7 @@ from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.api.config import TARGET, Target
-from kfnb.runners.kubernetes.api.fenced_client import Fenced
+from kfnb.runners.kubernetes.api.fenced_client import FencedClient
 from kfnb.runners.kubernetes.objects import manifests, names
 from kfnb.runners.kubernetes.objects.claims import with_claim
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
@@ -78,8 +78,8 @@ def opened(
 
     runner = KubernetesRunner(
         run,
-        writes=Fenced(workspace.cluster, fence),
-        reads=workspace.cluster,
+        write_client=FencedClient(workspace.cluster, fence),
+        read_client=workspace.cluster,
         remote=store.remote,
         store=store,
         job=job,

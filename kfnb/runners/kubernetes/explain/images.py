@@ -132,7 +132,9 @@ def _why(case: Case, pod: Object, image: str, messages: str) -> tuple[Category, 
             f"the image {image} was not made for the processor of the node",
             "Build it for the node's platform, or choose nodes with a node selector.",
         )
-    if _UNREACHABLE.search(messages) and not re.search(r"unauthorized|denied", messages, re.IGNORECASE):
+    if _UNREACHABLE.search(messages) and not re.search(
+        r"unauthorized|denied", messages, re.IGNORECASE
+    ):
         return (
             Category.IMAGE_UNREACHABLE,
             f"the registry of the image {image} does not answer as it should",

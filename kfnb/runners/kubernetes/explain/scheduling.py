@@ -88,15 +88,15 @@ def _summary(reasons: list[_Reason]) -> str:
     return "no node takes the step: " + "; ".join(phrases)
 
 
-def _reasons(case: Case, pod: Object, text: str) -> list[_Reason]:
+def _reasons(case: Case, pod: Object, statement: str) -> list[_Reason]:
     """Read the scheduler's message, the reason of most nodes first."""
     # "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …. preemption: 0/3 …"
-    text = text.split("preemption:", maxsplit=1)[0]
+    text = statement.split("preemption:", maxsplit=1)[0]
     text = text.partition("available:")[2] or text
     # What plugins tried afterwards stands behind the first full stop.
     text = re.split(r"\.\s", f"{text} ", maxsplit=1)[0]
-    total = re.match(r"0/(\d+)", text)
-    helpless = _NEVER.search(text)
+    total = re.match(r"0/(\d+)", statement)
+    helpless = _NEVER.search(statement)
     # Newer schedulers say so of nodes that would be too small if they were empty.
     never = bool(total and helpless and total[1] == helpless[1])
     reasons = []

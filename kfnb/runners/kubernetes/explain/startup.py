@@ -46,7 +46,9 @@ def explain_starting(case: Case, pod: Object) -> Diagnosis | None:
         state = waiting(container)
         if state is None:
             continue
-        diagnosis = explain_image(case, pod, container) or _configuration(case, pod, container, state)
+        diagnosis = explain_image(case, pod, container) or _configuration(
+            case, pod, container, state
+        )
         if diagnosis:
             return diagnosis
         diagnosis = _crashing(case, pod, container, state)

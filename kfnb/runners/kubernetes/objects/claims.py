@@ -56,7 +56,7 @@ def on_claim(target: Target, claim: Mapping[str, Any]) -> Target:
     if "ReadWriteMany" in modes:
         return target
     if "ReadWriteOnce" in modes:
-        return together(target, name)
+        return on_one_node(target, name)
     raise UsageError(
         f"The claim {name} is {', '.join(sorted(modes)) or 'of no access mode'}: several pods have "
         "to write a store. Use one that is ReadWriteMany, or ReadWriteOnce (all steps execute on "
@@ -64,7 +64,7 @@ def on_claim(target: Target, claim: Mapping[str, Any]) -> Target:
     )
 
 
-def together(target: Target, claim: str) -> Target:
+def on_one_node(target: Target, claim: str) -> Target:
     """Return the target with all its pods on the node of others that use the claim."""
     value = names.label_value(claim)
     # The first of such pods goes anywhere: the scheduler lets a pod that fits its own rule begin.

@@ -24,7 +24,7 @@ from kfnb.errors import InfrastructureError, UsageError
 from kfnb.runners.kubernetes.api.calls import Cluster
 from kfnb.runners.kubernetes.api.client import ApiError
 from kfnb.runners.kubernetes.api.config import Target
-from kfnb.runners.kubernetes.api.port_forward import Tunnel
+from kfnb.runners.kubernetes.api.port_forward import PortForward
 from kfnb.runners.kubernetes.explain.diagnose import Category, Diagnosis, diagnose
 from kfnb.runners.kubernetes.objects import manifests, names
 from kfnb.runners.kubernetes.objects.claims import with_claim
@@ -80,7 +80,7 @@ class Reader:
         self._sleep = sleep
         self._lock = Lock()
         self._way: Way | None = None
-        self._tunnel: Tunnel | None = None
+        self._tunnel: PortForward | None = None
 
     def find(self, *, instead_of: Way | None = None) -> Way:
         """Return the way to the store, another one than ``instead_of``.
@@ -180,10 +180,10 @@ class Reader:
                 return pod
             waited = time.monotonic() - began
             if waited > 2 * _EVERY:
-                self._give_up(self._explained(known, pod), waited)
+                self._raise_if_hopeless(self._explained(known, pod), waited)
             self._sleep(_EVERY)
 
-    def _give_up(self, diagnosis: Diagnosis | None, waited: float) -> None:
+    def _raise_if_hopeless(self, diagnosis: Diagnosis | None, waited: float) -> None:
         """Raise if there is nothing to wait for any more."""
         store = self._target.store
         if diagnosis is None:

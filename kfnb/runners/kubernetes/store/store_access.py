@@ -10,7 +10,7 @@ from kfnb.errors import UsageError
 from kfnb.home import home
 from kfnb.runners.kubernetes.api.client import Cluster, connect
 from kfnb.runners.kubernetes.api.config import Target
-from kfnb.runners.kubernetes.api.port_forward import Tunnel
+from kfnb.runners.kubernetes.api.port_forward import PortForward
 from kfnb.runners.kubernetes.objects import manifests
 from kfnb.runners.kubernetes.store.reader_pod import Reader
 from kfnb.store.remote import StoreAddress, check_once, open_remote
@@ -21,7 +21,7 @@ _SERVICE = "service:"
 
 _lock = Lock()
 _claims: dict[str, HttpRemote] = {}
-_tunnels: dict[tuple[str, str, str], Tunnel] = {}
+_tunnels: dict[tuple[str, str, str], PortForward] = {}
 
 
 def store_of(target: Target) -> MirroredStore:
@@ -65,8 +65,8 @@ def _forwarded(target: Target, address: str) -> str:
     service, _, port = address.removeprefix(_SERVICE).partition(":")
     if not service or not port.isdecimal():
         raise UsageError(
-            f"{address!r} is no address: write service:NAME:PORT, or the URL of the object store as "
-            "this machine reaches it (--store-client-endpoint)."
+            f"{address!r} is not an address: write service:NAME:PORT, or the URL under which this "
+            "machine reaches the object store (--store-client-endpoint)."
         )
     cluster = connect(context=target.context, namespace=target.namespace)
     key = (cluster.host, cluster.namespace, address)

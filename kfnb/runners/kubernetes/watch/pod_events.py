@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kfnb.errors import InfrastructureError
-from kfnb.runners.kubernetes.api.client_protocol import Clock, Reads, status_of
+from kfnb.runners.kubernetes.api.client_protocol import Clock, ReadClient, status_of
 from kfnb.runners.kubernetes.explain.reading import (
     condition,
     conditions,
@@ -33,7 +33,7 @@ SEARCH = 10.0
 """Seconds between two lists of pods while something does not run: the watch may be silent."""
 
 _FEW = 3
-_KEPT = 20
+_EVENTS_KEPT = 20
 _FIELDS = (
     "reason", "message", "type", "count", "firstTimestamp", "lastTimestamp", "eventTime",
     "series", "involvedObject",
@@ -64,7 +64,7 @@ class View:
         return [pod for pod in self.pods if is_live(pod, self.gone)]
 
 
-class Happenings:
+class PodEvents:
     """Lists the events about Jobs whose step does not run.
 
     Parameters
@@ -79,16 +79,16 @@ class Happenings:
 
     def __init__(
         self,
-        reads: Reads,
+        read_client: ReadClient,
         clock: Clock,
         view: Callable[[str], View],
         on_events: Callable[[set[str]], None],
         search: Callable[[], None],
     ) -> None:
-        self._reads = reads
+        self._read_client = read_client
         self._clock = clock
         self._view = view
-        self._said = on_events
+        self._on_events = on_events
         self._search = search
         self._search_at = float("-inf")
         self._lock = threading.Lock()
@@ -190,12 +190,14 @@ class Happenings:
                     self._events[object_uid] = events
                     news.add(job)
         if news:
-            self._said(news)
+            self._on_events(news)
 
     def _due(self, patience: float) -> list[tuple[str, str]]:
         now = self._clock.now()
         return [
-            (job, object_uid) for job, (since, object_uid) in self._pending.items() if now - since >= patience
+            (job, object_uid)
+            for job, (since, object_uid) in self._pending.items()
+            if now - since >= patience
         ]
 
     def _list(self, wanted: list[str]) -> dict[str, tuple[Object, ...]]:
@@ -207,13 +209,13 @@ class Happenings:
         )
         listed: dict[str, list[Object]] = {object_uid: [] for object_uid in wanted}
         for fields in asked:
-            for event in self._reads.list("Event", fields=fields).get("items") or ():
+            for event in self._read_client.list("Event", fields=fields).get("items") or ():
                 object_uid = str((event.get("involvedObject") or {}).get("uid") or "")
                 if object_uid in listed:
                     slim = {k: event[k] for k in _FIELDS if event.get(k) is not None}
                     stamp = metadata(event).get("creationTimestamp")
                     listed[object_uid].append({**slim, "metadata": {"creationTimestamp": stamp}})
-        return {object_uid: tuple(events[-_KEPT:]) for object_uid, events in listed.items()}
+        return {object_uid: tuple(events[-_EVENTS_KEPT:]) for object_uid, events in listed.items()}
 
 
 def _unsettled(view: View) -> str | None:
