@@ -1,1 +1,1 @@
-"""The target ``kubernetes``: one Job for each attempt, values in a store that pods and laptop share."""
+"""The target ``kubernetes``: one Job for each attempt, values in a store that all pods share."""

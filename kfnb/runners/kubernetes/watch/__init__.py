@@ -1,1 +1,1 @@
-"""One list and watch of Jobs and one of pods for each run, and the Events of what does not start."""
+"""One watch of Jobs and one of pods for each run, and the Events of what does not start."""
