@@ -51,7 +51,7 @@ def test_a_stop_wakes_the_loop_from_threads_and_signals() -> None:
 def test_the_guard_kills_what_it_was_told_of_when_its_owner_dies(tmp_path: Path) -> None:
     code = """
 import os, subprocess, sys, time
-from kfnb.step import guard
+from kfnb.step.execution import guard
 keeper = guard.start()
 quiet = {"stdout": subprocess.DEVNULL, "start_new_session": True}
 made = [subprocess.Popen(["sleep", "50"], **quiet) for _ in range(3)]
