@@ -32,7 +32,7 @@ from kfnb.runners.kubernetes.driver.run_copy import fetch
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.runners.launch import driver_state, has_succeeded, is_driven, start_driver
 from kfnb.store import disk
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 NEWEST = 50
 """How many of a store's runs are brought here."""
@@ -132,7 +132,7 @@ def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
     _copy(run, store)
 
 
-def _copy(run: RunFolder, store: MirroredStore) -> None:
+def _copy(run: RunFolder, store: RemoteStore) -> None:
     pipeline, _ = load_run(run)
     copies = Copies(run, pipeline, store)
     for event in read(run.journal):

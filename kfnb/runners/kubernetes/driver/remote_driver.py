@@ -34,7 +34,7 @@ from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.kubernetes.objects.claims import with_claim
 from kfnb.runners.kubernetes.objects.driver_job import CONTAINER, driver_job
 from kfnb.runners.kubernetes.store.store_access import store_of
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 EVERY = 1.0
 """Seconds between two looks into the store."""
@@ -151,7 +151,7 @@ class _Companion:
         run: RunFolder,
         pipeline: Pipeline,
         target: Target,
-        store: MirroredStore,
+        store: RemoteStore,
         *,
         away: bool,
     ) -> None:
@@ -265,7 +265,7 @@ class _Companion:
 class Copies:
     """What attempts printed, reported and left, laid down where views look for it."""
 
-    def __init__(self, run: RunFolder, pipeline: Pipeline, store: MirroredStore) -> None:
+    def __init__(self, run: RunFolder, pipeline: Pipeline, store: RemoteStore) -> None:
         self._run = run
         self._pipeline = pipeline
         self._store = store
