@@ -172,7 +172,7 @@ def test_the_hook_sees_what_python_does(folder: Path) -> None:
     code = """
 import os, shutil, sys, tempfile
 sys.path.insert(0, sys.argv[2])
-from kfnb.step.audit import FileAudit
+from kfnb.step.in_kernel.audit import FileAudit
 audit = FileAudit(sys.argv[1]); audit.start()
 os.chdir(sys.argv[1])
 open("in.txt").read()

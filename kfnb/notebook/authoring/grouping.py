@@ -271,9 +271,10 @@ class _Reader:
                 self.found.append(
                     make(
                         "KFNB-E201",
-                        f"cell {other} and cell {cell} claim different values of {said(entry)} for "
-                        f'step "{draft.name}": {shown(before)} and {shown(value)}',
-                        "Keep one of the two.",
+                        f'two cells give step "{draft.name}" different values for {said(entry)}: '
+                        f"{shown(before)} and {shown(value)}",
+                        "Keep one of them. The other is in the cell "
+                        f"{self.document.cells[other].location()}.",
                         step=draft.name,
                         cell=cell,
                     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
+from kfnb.notebook.diagnostics import located
 from kfnb.notebook.effects.library_state import AmbientStep, ambient
 from kfnb.notebook.flow import findings
 from kfnb.notebook.flow.assemble import Assembly
@@ -113,7 +114,7 @@ def _infer(declared: Declared) -> Pipeline:
         parameters=found_parameters,
         steps=MappingProxyType(made),
         edges=edges,
-        diagnostics=_sorted(found),
+        diagnostics=_sorted(list(located(found, cells))),
         definitions=definitions,
         defaults=declared.defaults,
         volumes=declared.volumes,

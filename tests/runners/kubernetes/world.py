@@ -153,8 +153,8 @@ class World:
 
         return KubernetesRunner(
             self.run,
-            writes=client,
-            reads=client,
+            write_client=client,
+            read_client=client,
             remote=self.remote,
             store=open_remote_store(self.folder / "cache", self.remote),
             job=job,

@@ -22,7 +22,7 @@ def move(to):
 """
 PROGRAM = """
 import json, os, sys
-from kfnb.step.leftover import ProcessLeaks
+from kfnb.step.in_kernel.process_leaks import ProcessLeaks
 leftover = ProcessLeaks(os.getcwd())
 leftover.start()
 sys.path.insert(0, os.getcwd())

@@ -34,7 +34,7 @@ INDEX = "index/"
 """Keys below it name the store's runs, so that they can be listed without all that they have."""
 
 
-def conduct(
+def drive_here(
     run: RunFolder,
     pipeline: Pipeline,
     about: Mapping[str, Any],
@@ -61,7 +61,7 @@ def conduct(
     with SegmentJournal(run.journal, run.id, remote=store.remote) as journal:
         publish(run, store.remote)
         if here and target.driver == "auto":
-            _say_what_that_means(journal, target)
+            _warn_about_sleep(journal, target)
         inbox = Inbox(run, store.remote, journal.events)
         found = opened(run, pipeline, about, store=store, fence=journal.confirm)
         with found as (runner, place, workspace):
@@ -76,7 +76,7 @@ def conduct(
             return status
 
 
-def _say_what_that_means(journal: Journal, target: Target) -> None:
+def _warn_about_sleep(journal: Journal, target: Target) -> None:
     """Note, once for a run, that nobody drives it while this machine sleeps."""
     if any(event.data.get("code") == HERE for event in journal.events):
         return

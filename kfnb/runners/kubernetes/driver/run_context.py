@@ -16,7 +16,7 @@ from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.api.config import TARGET, Target
-from kfnb.runners.kubernetes.api.fenced_client import Fenced
+from kfnb.runners.kubernetes.api.fenced_client import FencedClient
 from kfnb.runners.kubernetes.objects import manifests, names
 from kfnb.runners.kubernetes.objects.claims import with_claim
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
@@ -78,8 +78,8 @@ def opened(
 
     runner = KubernetesRunner(
         run,
-        writes=Fenced(workspace.cluster, fence),
-        reads=workspace.cluster,
+        write_client=FencedClient(workspace.cluster, fence),
+        read_client=workspace.cluster,
         remote=store.remote,
         store=store,
         job=job,
@@ -139,15 +139,15 @@ class Workspace:
                 ) from error
             if error.status != 409:
                 raise
-        found = self.cluster.get("ConfigMap", body["metadata"]["name"])
-        if found is None or found["metadata"].get("labels", {}).get(names.RUN) != names.label_value(
+        owner = self.cluster.get("ConfigMap", body["metadata"]["name"])
+        if owner is None or owner["metadata"].get("labels", {}).get(names.RUN) != names.label_value(
             self.run.id
         ):
             raise UsageError(
                 f'There is a ConfigMap "{body["metadata"]["name"]}" that is not this run\'s. '
                 "Delete it, or start a new run."
             )
-        return found
+        return owner
 
     def remove(self) -> None:
         """Remove every object of the run: the cluster collects what the ConfigMap owns."""
