@@ -1,1 +1,1 @@
-"""The container of a step on Kubernetes: it downloads inputs, executes the step, uploads results."""
+"""The container of a step on Kubernetes: it downloads inputs, executes the step, uploads outputs."""
