@@ -1,1 +1,1 @@
-"""The container of a step on Kubernetes: it downloads inputs, executes the step, uploads outputs."""
+"""The container of a step on Kubernetes: downloads inputs, executes the step, uploads outputs."""
