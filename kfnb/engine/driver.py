@@ -95,7 +95,7 @@ class Driver:
             workdir=context.workdir,
             kernel=str(about.get("kernel") or self._pipeline.kernel),
             parameters=about.get("parameters") or {},
-            doorbell=self._wakeup.address,
+            wakeup_socket=self._wakeup.address,
             seed=os.environ.get(HASH_SEED) or "0",
             images=context.images,
             inside=context.inside,

@@ -128,11 +128,7 @@ def create_run(
             with contextlib.suppress(FileNotFoundError):
                 disk.write_new(making.notebook, Path(pipeline.path).read_bytes())
     with Journal(making.journal, run_id) as journal:
-<<<<<<< HEAD
-        created = journal.append("RunCreated", data=strict_json(told))
-=======
-        created = journal.append("RunCreated", data=clean(facts))
->>>>>>> main
+        created = journal.append("RunCreated", data=strict_json(facts))
         if begin is not None:
             begin(journal, created, making)
             journal.sync()
@@ -223,15 +219,9 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     if has_succeeded(run):
         raise UsageError(f"Run {run.id} has succeeded; there is nothing left to do.")
     known = {f.name for f in dataclasses.fields(Settings)}
-<<<<<<< HEAD
-    said = {k: v for k, v in (settings or {}).items() if k in known}
-    driver_requests.send_request(
-        run, driver_requests.Request("resume", {"settings": said} if said else {})
-=======
     changed = {k: v for k, v in (settings or {}).items() if k in known}
-    driver_requests.ask(
+    driver_requests.send_request(
         run, driver_requests.Request("resume", {"settings": changed} if changed else {})
->>>>>>> main
     )
     return start_driver(run)
 

@@ -50,7 +50,7 @@ class Site:
     workdir: Path
     kernel: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    doorbell: str | None = None
+    wakeup_socket: str | None = None
     seed: str = "0"
     images: Mapping[str, str] = field(default_factory=dict)
     inside: StepPaths | None = None
@@ -103,7 +103,6 @@ def step_order(
         kernel=seen.kernel,
         inputs=tuple(_input(name, inputs[name]) for name in sorted(inputs)),
         outputs=tuple(sorted(step.outputs)),
-        maybe=tuple(sorted(step.maybe)),
         watch=watched(pipeline, step),
         setup_readers=setup_readers(pipeline, step),
         on_mutation=on_mutation,
@@ -123,7 +122,7 @@ def step_order(
         timeout=timeout,
         memory=memory_bytes(_memory(pipeline, step)),
         environment={**environment(pipeline, step, site), "KFNB_ATTEMPT": str(attempt)},
-        doorbell=site.doorbell,
+        wakeup_socket=site.wakeup_socket,
         origins=_origins(pipeline, step),
         made_with={
             source.step: MadeWith(source.manifest.python, dict(source.manifest.packages))

@@ -264,21 +264,12 @@ class KubernetesRunner:
             diagnosis = self._explain(attempt, view)
         done = [pod for pod in view.pods if has_ended(pod)]
         ended_well = any(exit_code(pod) == 0 for pod in done)
-<<<<<<< HEAD
-        if ended_well or self._is_over(attempt, view, found):
-            self._conclude(attempt, view, found)
-        elif found is not None and found.summary != attempt.said:
-            attempt.said = found.summary
-            said = Diagnostic(HELD_UP, "warning", _sentence(found), remedy=found.remedy)
-            self._notes.append(Notice(attempt.work, said))
-=======
         if ended_well or self._is_over(attempt, view, diagnosis):
             self._conclude(attempt, view, diagnosis)
         elif diagnosis is not None and diagnosis.summary != attempt.said:
             attempt.said = diagnosis.summary
             finding = Diagnostic(HELD_UP, "warning", _sentence(diagnosis), remedy=diagnosis.remedy)
-            self._notes.append(Note(attempt.work, finding))
->>>>>>> main
+            self._notes.append(Notice(attempt.work, finding))
 
     def _explain(self, attempt: _Attempt, view: View) -> Diagnosis | None:
         return diagnose(

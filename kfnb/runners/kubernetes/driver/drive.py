@@ -21,7 +21,7 @@ from kfnb.runners.kubernetes.driver.run_context import CODE, opened
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.store import disk
 from kfnb.store.remote.base import Remote
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 POLL = 2.0
 """Seconds between two looks at what was asked of a run from elsewhere."""
@@ -39,7 +39,7 @@ def drive_here(
     pipeline: Pipeline,
     about: Mapping[str, Any],
     *,
-    store: MirroredStore | None = None,
+    store: RemoteStore | None = None,
 ) -> str:
     """Drive the run to its end; its status.
 

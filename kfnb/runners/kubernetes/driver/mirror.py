@@ -32,7 +32,7 @@ from kfnb.runners.kubernetes.driver.run_copy import fetch
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.runners.launch import driver_state, has_succeeded, is_driven, start_driver
 from kfnb.store import disk
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 NEWEST = 50
 """How many of a store's runs are brought here."""
@@ -55,15 +55,9 @@ def drive(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
     if away or is_driven_by_another_machine(run, about):
         with following(run):
             try:
-<<<<<<< HEAD
-                return accompany(run, pipeline, about, away=away)
-            except Deserted as error:
-                if all(request.type != "stop" for request in pending_requests(run)):
-=======
                 return follow_remote_driver(run, pipeline, about, away=away)
             except DriverGone as error:
-                if all(request.type != "stop" for request in requests(run)):
->>>>>>> main
+                if all(request.type != "stop" for request in pending_requests(run)):
                     raise
                 # Whoever wants it to end does not care who sees to that.
                 print(f"kfnb: {error} It is stopped from here.", file=sys.stderr, flush=True)
@@ -138,7 +132,7 @@ def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
     _copy(run, store)
 
 
-def _copy(run: RunFolder, store: MirroredStore) -> None:
+def _copy(run: RunFolder, store: RemoteStore) -> None:
     pipeline, _ = load_run(run)
     copies = Copies(run, pipeline, store)
     for event in read_journal(run.journal):

@@ -34,7 +34,7 @@ from kfnb.runners.kubernetes.objects.claims import with_claim
 from kfnb.runners.kubernetes.objects.driver_job import CONTAINER, driver_job
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.store.locks import FileLock
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 EVERY = 1.0
 """Seconds between two looks into the store."""
@@ -132,21 +132,13 @@ def follow_remote_driver(
     DriverGone
         If the run's driver is gone.
     """
-<<<<<<< HEAD
     wakeup = WakeupSocket(run)
-=======
-    wakeup = Doorbell(run)
->>>>>>> main
     try:
         target = Target.from_plain(about.get(TARGET) or {})
         store = store_of(target)
         with SegmentJournal(run.journal, run.id, remote=store.remote):
             publish(run, store.remote)
-<<<<<<< HEAD
-        return _Companion(run, pipeline, target, store, away=away).stay(wakeup)
-=======
         return _RemoteRun(run, pipeline, target, store, away=away).stay(wakeup)
->>>>>>> main
     finally:
         wakeup.close()
 
@@ -159,7 +151,7 @@ class _RemoteRun:
         run: RunFolder,
         pipeline: Pipeline,
         target: Target,
-        store: MirroredStore,
+        store: RemoteStore,
         *,
         away: bool,
     ) -> None:
@@ -176,11 +168,7 @@ class _RemoteRun:
         self._heard: set[str] = set()
         self._tried: set[str] = set()
 
-<<<<<<< HEAD
     def stay(self, wakeup: WakeupSocket) -> str:
-=======
-    def stay(self, wakeup: Doorbell) -> str:
->>>>>>> main
         self._look()
         check_at = 0.0
         with selectors.DefaultSelector() as selector:
@@ -195,11 +183,7 @@ class _RemoteRun:
                         driver_requests.remove_request(request)
                     return str(self._last.data.get("status", "cancelled") if self._last else "")
                 selector.select(EVERY)
-<<<<<<< HEAD
                 wakeup.drain()
-=======
-                wakeup.answer()
->>>>>>> main
                 with contextlib.suppress(InfrastructureError):  # a store that is away comes back
                     self._look()
 
@@ -281,7 +265,7 @@ class _RemoteRun:
 class Copies:
     """What attempts printed, reported and left, laid down where views look for it."""
 
-    def __init__(self, run: RunFolder, pipeline: Pipeline, store: MirroredStore) -> None:
+    def __init__(self, run: RunFolder, pipeline: Pipeline, store: RemoteStore) -> None:
         self._run = run
         self._pipeline = pipeline
         self._store = store

@@ -23,7 +23,7 @@ from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
 from kfnb.step.order import StepOrder
 from kfnb.step.pod.input_download import unpack
 from kfnb.store.remote import Remote
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 CODE = "code.tar"
 """The notebook folder's bundle in a run's folder."""
@@ -38,7 +38,7 @@ def opened(
     pipeline: Pipeline,
     about: Mapping[str, Any],
     *,
-    store: MirroredStore,
+    store: RemoteStore,
     fence: Callable[[], None],
 ) -> Iterator[tuple[KubernetesRunner, RunContext, Workspace]]:
     """Connect to the run's cluster and store; what watches there ends with the context.
