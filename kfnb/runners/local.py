@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from kfnb.engine.runner import Ended, Note, Work
 from kfnb.errors import InfrastructureError
 from kfnb.pipeline import Diagnostic, Pipeline
-from kfnb.runners.unsupported_options import cannot_honour_locally
+from kfnb.runners.unsupported_options import options_without_effect
 from kfnb.step.order import StepOrder
 from kfnb.store import disk, locks
 
@@ -166,7 +166,7 @@ class LocalRunner:
 
     def cannot_honour(self, pipeline: Pipeline) -> list[Diagnostic]:
         """Say once which options need a cluster."""
-        return cannot_honour_locally(pipeline)
+        return options_without_effect(pipeline)
 
     def _has_ended(self, process: _Process, now: float) -> bool:
         """Whether the process is gone, and with it what it may have left behind.

@@ -28,7 +28,7 @@ from kfnb.home import AttemptFolder
 from kfnb.pipeline import Pipeline, Step, from_plain, to_plain
 from kfnb.store import disk
 from kfnb.store.blobs import Store
-from kfnb.store.cache import CacheIndex, Entry, Last
+from kfnb.store.cache import CacheIndex, Entry, LastExecution
 from kfnb.store.content import hash_bytes
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Manifest
@@ -117,7 +117,9 @@ class Cache:
         self._index.remember(
             self._notebook,
             step.id,
-            Last(run, to_plain(found.prepared.key), finished=False, files=found.prepared.files),
+            LastExecution(
+                run, to_plain(found.prepared.key), finished=False, files=found.prepared.files
+            ),
         )
 
     def enter(self, step: Step, manifest: Manifest, *, manifest_key: str, folder: Path) -> None:
@@ -139,7 +141,7 @@ class Cache:
         self._index.remember(
             self._notebook,
             step.id,
-            Last(manifest.run, key, finished=True, files=files, packages=packages),
+            LastExecution(manifest.run, key, finished=True, files=files, packages=packages),
         )
         if not self._enabled(step):
             return

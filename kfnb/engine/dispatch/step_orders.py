@@ -103,7 +103,6 @@ def step_order(
         kernel=seen.kernel,
         inputs=tuple(_input(name, inputs[name]) for name in sorted(inputs)),
         outputs=tuple(sorted(step.outputs)),
-        maybe=tuple(sorted(step.maybe)),
         watch=watched(pipeline, step),
         setup_readers=setup_readers(pipeline, step),
         on_mutation=on_mutation,
@@ -123,8 +122,7 @@ def step_order(
         timeout=timeout,
         memory=memory_bytes(_memory(pipeline, step)),
         environment={**environment(pipeline, step, site), "KFNB_ATTEMPT": str(attempt)},
-        doorbell=site.doorbell,
-        source_cells=tuple(step.cells),
+        wakeup_socket=site.doorbell,
         origins=_origins(pipeline, step),
         made_with={
             source.step: MadeWith(source.manifest.python, dict(source.manifest.packages))

@@ -10,7 +10,7 @@ from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.config import Target
-from kfnb.runners.kubernetes.api.fenced_client import Fenced
+from kfnb.runners.kubernetes.api.fenced_client import FencedClient
 from kfnb.runners.kubernetes.driver.drive import POLL, Inbox, ask, publish
 from kfnb.runners.kubernetes.objects.driver_job import driver_job
 from kfnb.store.remote.folder import FolderRemote
@@ -94,14 +94,14 @@ def test_a_driver_that_was_taken_over_changes_nothing_in_the_cluster(tmp_path):
         raise JournalBusy(tmp_path / "r" / "journal.jsonl", None)
 
     cluster = Cluster()
-    late = Fenced(cluster, lost)
+    late = FencedClient(cluster, lost)
     with pytest.raises(JournalBusy):
         late.create("Job", {})
     with pytest.raises(JournalBusy):
         late.delete("Job", "x")
     assert late.get("Job", "x") is not None
     assert cluster.did == []
-    Fenced(cluster, lambda: None).delete("Job", "x", uid="u")
+    FencedClient(cluster, lambda: None).delete("Job", "x", uid="u")
     assert cluster.did == [("delete", "Job", "x", "u")]
 
 

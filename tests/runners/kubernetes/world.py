@@ -30,7 +30,7 @@ from kfnb.runners.launch import create_run
 from kfnb.step.order import StepOrder
 from kfnb.store import Bundle, Manifest, Output, hash_bytes, manifest_key
 from kfnb.store.remote.folder import FolderRemote
-from kfnb.store.remote_store import open_mirrored
+from kfnb.store.remote_store import open_remote_store
 from tests.runners.bench import make_pipeline, quick
 from tests.runners.kubernetes.server import ApiServer
 from tests.runners.kubernetes.wrongs import Plain, now
@@ -153,10 +153,10 @@ class World:
 
         return KubernetesRunner(
             self.run,
-            writes=client,
-            reads=client,
+            write_client=client,
+            read_client=client,
             remote=self.remote,
-            store=open_mirrored(self.folder / "cache", self.remote),
+            store=open_remote_store(self.folder / "cache", self.remote),
             job=job,
             selector=names.selector(self.run.id),
         )
@@ -167,7 +167,7 @@ class World:
         root = self.folder / "pod"
         inside = Inside(RunFolder(root / "run" / self.run.id), root / "store", root, "python3")
         place = Place(
-            open_mirrored(self.folder / "cache", self.remote),
+            open_remote_store(self.folder / "cache", self.remote),
             self.folder,
             restores=False,
             inside=inside,

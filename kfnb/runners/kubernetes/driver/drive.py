@@ -21,7 +21,7 @@ from kfnb.runners.kubernetes.driver.run_context import CODE, opened
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.store import disk
 from kfnb.store.remote.base import Remote
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 POLL = 2.0
 """Seconds between two looks at what was asked of a run from elsewhere."""
@@ -34,12 +34,12 @@ INDEX = "index/"
 """Keys below it name the store's runs, so that they can be listed without all that they have."""
 
 
-def conduct(
+def drive_here(
     run: RunFolder,
     pipeline: Pipeline,
     about: Mapping[str, Any],
     *,
-    store: MirroredStore | None = None,
+    store: RemoteStore | None = None,
 ) -> str:
     """Drive the run to its end; its status.
 
@@ -61,7 +61,7 @@ def conduct(
     with SegmentJournal(run.journal, run.id, remote=store.remote) as journal:
         publish(run, store.remote)
         if here and target.driver == "auto":
-            _say_what_that_means(journal, target)
+            _warn_about_sleep(journal, target)
         inbox = Inbox(run, store.remote, journal.events)
         found = opened(run, pipeline, about, store=store, fence=journal.confirm)
         with found as (runner, place, workspace):
@@ -76,7 +76,7 @@ def conduct(
             return status
 
 
-def _say_what_that_means(journal: Journal, target: Target) -> None:
+def _warn_about_sleep(journal: Journal, target: Target) -> None:
     """Note, once for a run, that nobody drives it while this machine sleeps."""
     if any(event.data.get("code") == HERE for event in journal.events):
         return
