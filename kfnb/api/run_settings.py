@@ -78,5 +78,7 @@ def seconds(duration: float | str) -> float:
 
     try:
         return options.seconds(duration)
-    except ValueError as error:
-        raise UsageError(f"{duration!r} is not a duration: it {error}.") from None
+    except ValueError:
+        raise UsageError(
+            f"{duration!r} is not a duration: write 90 (seconds), 30m, 2h, 1h30m or 7d."
+        ) from None

@@ -83,5 +83,5 @@ def _pair(flag: str, text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign or not key:
         context = click.get_current_context(silent=True)
-        raise click.UsageError(f"{flag} wants KEY=VALUE, not {text!r}", context)
+        raise click.UsageError(f"{flag} expects KEY=VALUE, not {text!r}", context)
     return key, value
