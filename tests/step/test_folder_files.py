@@ -195,7 +195,7 @@ print(sorted(audit.read), sorted(audit.written))
 
 
 def test_a_file_system_far_away_is_recognised(tmp_path: Path) -> None:
-    from kfnb.step.in_kernel.kernel_plan import is_far
+    from kfnb.step.in_kernel.kernel_plan import is_remote
 
     mounts = tmp_path / "mounts"
     mounts.write_text(
@@ -204,8 +204,8 @@ def test_a_file_system_far_away_is_recognised(tmp_path: Path) -> None:
         f"here {tmp_path}/far\\040away/near xfs rw 0 0\n"
         f"s3 {tmp_path}/s3 fuse.rclone rw 0 0\n"
     )
-    assert is_far(tmp_path / "far away/store", mounts)
-    assert is_far(tmp_path / "s3/store", mounts)
-    assert not is_far(tmp_path / "far away/near/store", mounts)
-    assert not is_far(tmp_path / "store", mounts)
-    assert not is_far(tmp_path / "store", tmp_path / "none")
+    assert is_remote(tmp_path / "far away/store", mounts)
+    assert is_remote(tmp_path / "s3/store", mounts)
+    assert not is_remote(tmp_path / "far away/near/store", mounts)
+    assert not is_remote(tmp_path / "store", mounts)
+    assert not is_remote(tmp_path / "store", tmp_path / "none")

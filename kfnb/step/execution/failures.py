@@ -68,18 +68,18 @@ def failed_cell(
     )
 
 
-def kernel_died(order: StepOrder, gone: KernelDied, *, peak: int, available: int) -> Failure:
+def kernel_died(order: StepOrder, death: KernelDied, *, peak: int, available: int) -> Failure:
     """Explain a kernel that ended by itself.
 
     ``peak`` is the most memory that the step was seen to use, ``available`` what the
     machine had left when it was gone, in bytes.
     """
-    cell = source_index(gone.cell)
+    cell = source_index(death.cell)
     where = _place(cell, None)
     kind: FailureClass = "user"
     remedy = "Look at the end of the log; native code (an extension module) may have crashed."
-    status = gone.status
-    if gone.asked:
+    status = death.status
+    if death.exit_requested:
         what, remedy = "ended its kernel with exit() or quit()", f"Instead, {_EXIT}."
     elif status is None or status >= 0:
         what = f"ended its kernel (os._exit or native code, exit code {status})"
@@ -107,7 +107,7 @@ def kernel_died(order: StepOrder, gone: KernelDied, *, peak: int, available: int
         ename="DeadKernelError",
         evalue=what,
         cell=cell,
-        traceback=plain_text(gone.said)[-_TRACEBACK:],
+        traceback=plain_text(death.output)[-_TRACEBACK:],
     )
 
 
@@ -136,22 +136,22 @@ def stopped(order: StepOrder, stop: Stopped, *, cell: int | None) -> Failure:
 
 
 def process_lost(
-    order: StepOrder, code: int, *, said: str, out_of_memory: bool, asked: bool
+    order: StepOrder, code: int, *, output: str, out_of_memory: bool, stop_requested: bool
 ) -> Failure:
     """Explain a step's process that ended without leaving a record.
 
-    ``said`` is the end of what it printed, ``asked`` whether it was to end.
+    ``output`` is the end of what it printed.
     """
     step = f'Step "{order.step}"'
-    if asked:
-        return Failure(kind="cancelled", summary=f"{step} was cancelled.", traceback=said)
+    if stop_requested:
+        return Failure(kind="cancelled", summary=f"{step} was cancelled.", traceback=output)
     if out_of_memory:
         most = f" of {format_bytes(order.memory)}" if order.memory else ""
         return Failure(
             kind="memory",
             summary=f"{step} was killed because its container's memory{most} was used up.",
             remedy='Use less memory, or give it more ("memory:" tag).',
-            traceback=said,
+            traceback=output,
         )
     how = f"with exit code {code}"
     if code < 0:
@@ -160,7 +160,7 @@ def process_lost(
     return Failure(
         kind="infrastructure",
         summary=f'The process of step "{order.step}" ended {how} and without a result.',
-        traceback=said,
+        traceback=output,
     )
 
 
