@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.errors import InfrastructureError, UsageError
 from kfnb.step import folder_files, own_stdout
 from kfnb.step.in_kernel.audit import FileAudit
 from kfnb.store import Store, open_store
-from kfnb.store.manifest import WrittenFile
 
 
 @pytest.fixture
@@ -110,36 +108,6 @@ def test_only_own_files_are_claimed(folder: Path) -> None:
         before=before,
     )
     assert written == ["../out.txt", "audited", "both", "expected", "new", "unseen"]
-
-
-def test_a_missing_file_is_put_back_once(store: Store, folder: Path) -> None:
-    source = folder / "source"
-    source.write_text("content")
-    source.chmod(0o755)
-    kept = folder_files.keep(store, folder, "source")
-    assert (kept.size, kept.mode) == (7, 0o755)
-    assert source.exists()
-    assert folder_files.restore(store, folder, {"deep/er/copy": kept}) == ["deep/er/copy"]
-    copy = folder / "deep/er/copy"
-    assert copy.read_text() == "content"
-    assert copy.stat().st_mode & 0o777 == 0o755
-    copy.write_text("content")
-    assert folder_files.restore(store, folder, {"deep/er/copy": kept}) == []
-    assert [p.name for p in copy.parent.iterdir()] == ["copy"]
-
-
-def test_a_changed_file_is_an_error_and_stays(store: Store, folder: Path) -> None:
-    touch(folder, "a")
-    kept = folder_files.keep(store, folder, "a")
-    (folder / "a").write_text("b")
-    with pytest.raises(UsageError, match='"a" is not the one'):
-        folder_files.restore(store, folder, {"a": kept})
-    assert (folder / "a").read_text() == "b"
-
-
-def test_a_file_that_is_nowhere_is_an_error(store: Store, folder: Path) -> None:
-    with pytest.raises(InfrastructureError, match="gone from the folder and from"):
-        folder_files.restore(store, folder, {"a": WrittenFile("0" * 32 + "-1", 1)})
 
 
 def test_opened_files_are_noted_and_others_ignored(folder: Path) -> None:

@@ -27,6 +27,8 @@ from kfnb.step.kernels.resource_sampler import free_memory
 from kfnb.step.order import StepOrder
 from kfnb.step.pod.pip_install import install_lines
 from kfnb.store import Store, failed_key, manifest_key, open_store
+from kfnb.store.file_restore import restore
+from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Failure
 
 _START_TIMEOUT = 120
@@ -102,7 +104,12 @@ class Attempt:
             key = manifest_key(order.run, order.step_id, index=order.index)
             if self.store.get(key) is not None:
                 return key
-            folder_files.restore(self.store, Path(order.workdir), order.restore)
+            restore(
+                order.restore,
+                workdir=Path(order.workdir),
+                store=self.store,
+                hashes=FileHashes(self.store),
+            )
             kernel_plan.write(order, self.store, self.staging, path=session.kernel_path)
             before = self._list_folder()
             if session.kernel_path is None:  # The kernel has the packages of this process.

@@ -149,7 +149,7 @@ def store_files(
         foreign=order.files_foreign,
         before=totals.before,
     )
-    return {path: folder_files.keep(store, workdir, path) for path in written}
+    return {path: folder_files.store_file(store, workdir, path) for path in written}
 
 
 def _removed_files(order: StepOrder, result: Mapping[str, Any]) -> tuple[str, ...]:
