@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.engine.core.settings import Settings
-from kfnb.engine.dispatch.step_orders import Inside
+from kfnb.engine.dispatch.step_orders import StepPaths
 from kfnb.engine.driver import Driver
 from kfnb.engine.journal.file_journal import Journal
-from kfnb.engine.runner import Place, Work
+from kfnb.engine.runner import RunContext, Work
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.calls import Cluster
@@ -165,8 +165,8 @@ class World:
         """Drive the run in this process; its status."""
         runner = self.runner()
         root = self.folder / "pod"
-        inside = Inside(RunFolder(root / "run" / self.run.id), root / "store", root, "python3")
-        place = Place(
+        inside = StepPaths(RunFolder(root / "run" / self.run.id), root / "store", root, "python3")
+        context = RunContext(
             open_remote_store(self.folder / "cache", self.remote),
             self.folder,
             restores=False,
@@ -174,7 +174,7 @@ class World:
         )
         with Journal(self.run.journal, self.run.id) as journal:
             try:
-                return Driver(self.run, runner, journal, place=place).drive()
+                return Driver(self.run, runner, journal, context=context).drive()
             finally:
                 runner.close()
 

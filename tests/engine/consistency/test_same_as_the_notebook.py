@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.notebooks import Act, Cell, Steps, linear
+from tests.engine.small_notebooks import Act, Cell, Steps, linear
 
 names = st.sampled_from("xyz")
 paths = st.lists(st.sampled_from(["f", "g"]), max_size=1).map(tuple)

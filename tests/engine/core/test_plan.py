@@ -7,7 +7,7 @@ import pytest
 from kfnb.engine.core.plan import Plan
 from kfnb.errors import CheckError
 from kfnb.pipeline import Edge
-from tests.engine.pretend import chain, pipeline, step
+from tests.engine.pretend_driver import chain, pipeline, step
 
 
 def deps(plan: Plan) -> dict[str, set[str]]:

@@ -236,7 +236,7 @@ def test_step_notebooks_and_orders_are_as_the_golden_files_say(step: str) -> Non
         workdir=Path("/work"),
         kernel="python3",
         parameters={"lr": 0.5, "epochs": 4},
-        doorbell="/tmp/bell",
+        wakeup_socket="/tmp/bell",
     )
     notebook, order = step_order(
         pipeline,

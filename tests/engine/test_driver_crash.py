@@ -195,7 +195,7 @@ def test_a_stopped_run_is_resumed_and_what_is_done_stays_done(tmp_path: Path) ->
     run = go(make_pipeline(tmp_path, steps), settings=quick())
     assert statuses(run) == {"a": "succeeded", "b": "failed"}
     (tmp_path / "go.txt").write_text("")
-    driver_requests.ask(run, driver_requests.Request("resume"))
+    driver_requests.send_request(run, driver_requests.Request("resume"))
     assert drive(run) == "succeeded"
     assert (tmp_path / "ran.txt").read_text().split() == ["a", "b", "b"]
 
@@ -252,7 +252,7 @@ def test_a_journal_that_cannot_be_written_ends_the_driver_and_its_steps(tmp_path
 
 
 def request_stop_and_drive(run: RunFolder) -> None:
-    driver_requests.ask(run, driver_requests.Request("stop"))
+    driver_requests.send_request(run, driver_requests.Request("stop"))
     drive(run)
 
 

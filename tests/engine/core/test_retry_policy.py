@@ -5,7 +5,7 @@ import pytest
 from kfnb.engine.core.retry_policy import delay, judge
 from kfnb.engine.core.settings import Settings
 from kfnb.pipeline import Options
-from tests.engine.pretend import Driver, chain, pipeline, step
+from tests.engine.pretend_driver import Driver, chain, pipeline, step
 
 
 def test_waiting_doubles_up_to_the_cap() -> None:
