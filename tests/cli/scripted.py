@@ -160,7 +160,7 @@ def log(run: RunFolder, name: str, text: str, attempt: int = 1) -> None:
 DRIVER = """
     import json, sys, time
     from pathlib import Path
-    from kfnb.engine.driver_requests import done, requests
+    from kfnb.engine.driver_requests import pending_requests, remove_request
     from kfnb.engine.journal.file_journal import Journal
     from kfnb.home import RunFolder
 
@@ -170,8 +170,8 @@ DRIVER = """
         def tell(kind, name=None, data=None, attempt=None):
             journal.append(kind, name, data, attempt=attempt, durable=False)
         def heed():
-            for request in requests(run):
-                done(request)
+            for request in pending_requests(run):
+                remove_request(request)
                 if request.type == "stop":
                     tell("StopRequested")
                     tell("StepCancelled", "report", {"reason": "stopped"})

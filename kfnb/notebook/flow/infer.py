@@ -22,9 +22,9 @@ from kfnb.notebook.flow.order import (
     ordered,
 )
 from kfnb.notebook.flow.parameters import parameters
-from kfnb.notebook.flow.source import Source, parse, with_room
 from kfnb.notebook.flow.step_facts import Walked
-from kfnb.pipeline import Cell, Diagnostic, Pipeline
+from kfnb.notebook.parsed_cell import ParsedCell, parse_cells, with_deep_stack
+from kfnb.pipeline import Diagnostic, Pipeline
 
 _MOST_WALKS = 4
 
@@ -40,7 +40,7 @@ def infer(declared: Declared) -> Pipeline:
         try:
             return _infer(declared)
         except RecursionError:
-            return with_room(lambda: _infer(declared))
+            return with_deep_stack(lambda: _infer(declared))
     finally:
         if collecting:
             gc.enable()
@@ -49,7 +49,7 @@ def infer(declared: Declared) -> Pipeline:
 def _infer(declared: Declared) -> Pipeline:
     cells = declared.document.cells
     python = declared.document.language == "python"
-    sources = {c.index: _source(c, python) for c in cells if c.type == "code"}
+    sources = parse_cells(cells, python=python)
     steps = ordered(declared.steps, declared.on_exit)
     homes = metrics_homes(declared, steps)
     plain = {cell: names for cell in homes if (names := plain_metrics(sources[cell])) is not None}
@@ -124,10 +124,6 @@ def _infer(declared: Declared) -> Pipeline:
     )
 
 
-def _source(cell: Cell, python: bool) -> Source:
-    return parse(cell) if python else Source(cell.index, cell.source, [], cell.tags)
-
-
 def _too_late(
     walked: Walked, early: Mapping[int, object], declared: Declared
 ) -> dict[int, tuple[str, str]]:
@@ -149,7 +145,7 @@ def _too_late(
 
 
 def _ambient(
-    declared: Declared, steps: Sequence[StepDecl], sources: Mapping[int, Source]
+    declared: Declared, steps: Sequence[StepDecl], sources: Mapping[int, ParsedCell]
 ) -> list[Diagnostic]:
     static = sorted({*declared.setup, *declared.parameters})
     return ambient(

@@ -23,7 +23,7 @@ from kfnb.runners.kubernetes.explain.reading import moment
 from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.launch import driver_state
 from kfnb.store.manifest import Failure, Manifest
-from kfnb.store.remote.base import Kept, Remote
+from kfnb.store.remote.base import ObjectInfo, Remote
 
 Object = Mapping[str, Any]
 T = TypeVar("T")
@@ -151,7 +151,7 @@ def clean(
     )
 
 
-def _runs(cluster: Cluster, stored: Mapping[str, Kept], *, now: float) -> dict[str, _Run]:
+def _runs(cluster: Cluster, stored: Mapping[str, ObjectInfo], *, now: float) -> dict[str, _Run]:
     """Gather runs from the namespace's objects and the store's keys."""
     runs: dict[str, _Run] = {}
     ours = f"{names.MANAGED}=kfnb,{names.RUN}"
@@ -201,7 +201,7 @@ def _is_here(name: str) -> bool:
     return RunFolder(runs_folder() / name).run.is_file()
 
 
-def _unused(remote: Remote, stored: Mapping[str, Kept], staying: Iterable[str]) -> list[str]:
+def _unused(remote: Remote, stored: Mapping[str, ObjectInfo], staying: Iterable[str]) -> list[str]:
     """Find the values and bundles that no record of a run that stays, nor the cache, refers to."""
     stays = set(staying)
     used: set[str] = set()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kfnb.engine.core.state import HELD_UP
-from kfnb.engine.runner import Ended, Note, Work
+from kfnb.engine.runner import Ended, Notice, Work
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Diagnostic, Pipeline
@@ -101,7 +101,7 @@ class KubernetesRunner:
         self._watcher = Watcher(read_client, selector)
         self._attempts: dict[Work, _Attempt] = {}
         self._ended: list[Ended] = []
-        self._notes: list[Note] = []
+        self._notes: list[Notice] = []
         self._look_at = 0.0
 
     def attach(self, selector: selectors.BaseSelector) -> None:
@@ -146,7 +146,7 @@ class KubernetesRunner:
         self._follow(work, job)
         return True
 
-    def began(self, work: Work) -> bool:
+    def may_have_executed(self, work: Work) -> bool:
         """Whether a Job of this attempt may have been created: its order is in the store."""
         return self._remote.size(attempt_prefix(self._run.id, work) + "order.json") is not None
 
@@ -175,12 +175,12 @@ class KubernetesRunner:
         ended, self._ended = self._ended, []
         return ended
 
-    def notes(self) -> list[Note]:
+    def notes(self) -> list[Notice]:
         """List what holds attempts up, each thing once."""
         notes, self._notes = self._notes, []
         return notes
 
-    def pause(self) -> float | None:
+    def poll_interval(self) -> float | None:
         """Seconds until something is to be looked at again."""
         return LOOK if self._attempts else None
 
@@ -188,7 +188,7 @@ class KubernetesRunner:
         """List the attempts whose pods may still execute."""
         return list(self._attempts)
 
-    def cannot_honour(self, pipeline: Pipeline) -> list[Diagnostic]:
+    def unsupported_options(self, pipeline: Pipeline) -> list[Diagnostic]:
         """Every option has a meaning here."""
         del pipeline
         return []
@@ -269,7 +269,7 @@ class KubernetesRunner:
         elif diagnosis is not None and diagnosis.summary != attempt.said:
             attempt.said = diagnosis.summary
             finding = Diagnostic(HELD_UP, "warning", _sentence(diagnosis), remedy=diagnosis.remedy)
-            self._notes.append(Note(attempt.work, finding))
+            self._notes.append(Notice(attempt.work, finding))
 
     def _explain(self, attempt: _Attempt, view: View) -> Diagnosis | None:
         return diagnose(

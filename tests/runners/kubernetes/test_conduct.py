@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kfnb.engine.core.events import Event
-from kfnb.engine.driver_requests import Request, done, requests
+from kfnb.engine.driver_requests import Request, pending_requests, remove_request
 from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
@@ -32,15 +32,15 @@ def test_a_request_from_elsewhere_is_heeded_once_and_taken_away(remote, run):
     now = [0.0]
     inbox = Inbox(run, remote, (), now=lambda: now[0])
     inbox.take()
-    (found,) = requests(run)
+    (found,) = pending_requests(run)
     assert (found.type, found.data["by"]) == ("stop", "ada")
     now[0] += POLL
     inbox.take()
-    assert len(requests(run)) == 1
-    done(found)
+    assert len(pending_requests(run)) == 1
+    remove_request(found)
     now[0] += POLL
     inbox.take()
-    assert requests(run) == []
+    assert pending_requests(run) == []
     assert remote.list("runs/r/control/") == []
 
 
@@ -48,11 +48,11 @@ def test_a_request_that_a_killed_driver_recorded_is_not_heeded_again(remote, run
     ask("r", Request("stop"), remote)
     inbox = Inbox(run, remote, ())
     inbox.take()
-    (found,) = requests(run)
+    (found,) = pending_requests(run)
     recorded = Event(1, 0.0, "r", "StopRequested", data=found.data)
-    done(found)
+    remove_request(found)
     Inbox(run, remote, (recorded,)).take()
-    assert requests(run) == []
+    assert pending_requests(run) == []
     assert remote.list("runs/r/control/") == []
 
 
@@ -63,7 +63,7 @@ def test_the_store_is_not_asked_all_the_time(remote, run):
     ask("r", Request("stop"), remote)
     now[0] += POLL / 2
     inbox.take()
-    assert requests(run) == []
+    assert pending_requests(run) == []
 
 
 def test_a_runs_files_are_in_the_store_once(remote, run):

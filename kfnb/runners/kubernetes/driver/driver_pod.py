@@ -15,7 +15,7 @@ from kfnb.runners.kubernetes.api.config import TARGET, Target
 from kfnb.runners.kubernetes.driver.drive import drive_here
 from kfnb.runners.kubernetes.driver.run_copy import fetch
 from kfnb.store.remote import Refused, StoreAddress, open_remote
-from kfnb.store.remote_store import open_mirrored
+from kfnb.store.remote_store import open_remote_store
 
 
 def main(run_id: str) -> int:
@@ -24,7 +24,7 @@ def main(run_id: str) -> int:
     try:
         if where is None:
             raise UsageError("KFNB_STORE does not say where the run is.")
-        store = open_mirrored(home() / "store", open_remote(where))
+        store = open_remote_store(home() / "store", open_remote(where))
         run = run_folder(run_id)
         fetch(run, store.remote)
         pipeline, about = load_run(run)

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from kfnb.engine.dispatch.manifests import load_run
-from kfnb.engine.driver_requests import requests
-from kfnb.engine.journal.file_journal import read
+from kfnb.engine.driver_requests import pending_requests
+from kfnb.engine.journal.file_journal import read_journal
 from kfnb.engine.journal.segment_journal import JournalLost
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, run_folder
@@ -32,7 +32,7 @@ from kfnb.runners.kubernetes.driver.run_copy import fetch
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.runners.launch import driver_state, has_succeeded, is_driven, start_driver
 from kfnb.store import disk
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 NEWEST = 50
 """How many of a store's runs are brought here."""
@@ -57,7 +57,7 @@ def drive(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
             try:
                 return follow_remote_driver(run, pipeline, about, away=away)
             except DriverGone as error:
-                if all(request.type != "stop" for request in requests(run)):
+                if all(request.type != "stop" for request in pending_requests(run)):
                     raise
                 # Whoever wants it to end does not care who sees to that.
                 print(f"kfnb: {error} It is stopped from here.", file=sys.stderr, flush=True)
@@ -132,10 +132,10 @@ def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
     _copy(run, store)
 
 
-def _copy(run: RunFolder, store: MirroredStore) -> None:
+def _copy(run: RunFolder, store: RemoteStore) -> None:
     pipeline, _ = load_run(run)
     copies = Copies(run, pipeline, store)
-    for event in read(run.journal):
+    for event in read_journal(run.journal):
         copies.heed(event)
     copies.look()
 

@@ -14,13 +14,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kfnb.engine import driver_requests
-from kfnb.engine.cache.cache_lookup import lay_copies
+from kfnb.engine.cache.cache_lookup import copy_notebook_and_log
 from kfnb.engine.core.events import Event
-from kfnb.engine.dispatch.manifests import published
-from kfnb.engine.journal.driver_lock import FileLock
-from kfnb.engine.journal.file_journal import JournalBusy, Reader, read
+from kfnb.engine.dispatch.manifests import read_manifest
+from kfnb.engine.journal.file_journal import JournalBusy, JournalReader, read_journal
 from kfnb.engine.journal.segment_journal import SegmentJournal, follow_segments
-from kfnb.engine.wakeup import Doorbell
+from kfnb.engine.wakeup import WakeupSocket
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline
@@ -34,7 +33,8 @@ from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.kubernetes.objects.claims import with_claim
 from kfnb.runners.kubernetes.objects.driver_job import CONTAINER, driver_job
 from kfnb.runners.kubernetes.store.store_access import store_of
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.locks import FileLock
+from kfnb.store.remote_store import RemoteStore
 
 EVERY = 1.0
 """Seconds between two looks into the store."""
@@ -93,7 +93,7 @@ def driven(target: Target) -> set[str]:
 
 def is_driven_by_another_machine(run: RunFolder, about: Mapping[str, Any]) -> bool:
     """Whether another machine drives the run; raises as connecting does."""
-    if all(event.type != "DriverStarted" for event in read(run.journal)):
+    if all(event.type != "DriverStarted" for event in read_journal(run.journal)):
         return False  # it was made here just now: nobody else knows of it
     target = Target.from_plain(about.get(TARGET) or {})
     cluster = connect(context=target.context, namespace=target.namespace)
@@ -132,7 +132,7 @@ def follow_remote_driver(
     DriverGone
         If the run's driver is gone.
     """
-    wakeup = Doorbell(run)
+    wakeup = WakeupSocket(run)
     try:
         target = Target.from_plain(about.get(TARGET) or {})
         store = store_of(target)
@@ -151,7 +151,7 @@ class _RemoteRun:
         run: RunFolder,
         pipeline: Pipeline,
         target: Target,
-        store: MirroredStore,
+        store: RemoteStore,
         *,
         away: bool,
     ) -> None:
@@ -162,13 +162,13 @@ class _RemoteRun:
         self._store = store
         self._workspace = Workspace(target, run)
         self._copies = Copies(run, pipeline, store)
-        self._reader = Reader(run.journal)
+        self._reader = JournalReader(run.journal)
         self._last: Event | None = None
         self._asked: dict[str, driver_requests.Request] = {}
         self._heard: set[str] = set()
         self._tried: set[str] = set()
 
-    def stay(self, wakeup: Doorbell) -> str:
+    def stay(self, wakeup: WakeupSocket) -> str:
         self._look()
         check_at = 0.0
         with selectors.DefaultSelector() as selector:
@@ -180,10 +180,10 @@ class _RemoteRun:
                     check_at = time.monotonic() + ALIVE
                 if self._over():
                     for request in self._asked.values():
-                        driver_requests.done(request)
+                        driver_requests.remove_request(request)
                     return str(self._last.data.get("status", "cancelled") if self._last else "")
                 selector.select(EVERY)
-                wakeup.answer()
+                wakeup.drain()
                 with contextlib.suppress(InfrastructureError):  # a store that is away comes back
                     self._look()
 
@@ -208,19 +208,19 @@ class _RemoteRun:
         A request stays here until its event is: views wait for that.
         """
         forwarded = False
-        for request in driver_requests.requests(self._run):
+        for request in driver_requests.pending_requests(self._run):
             name = request.path.stem if request.path else ""
             ended = self._last is not None and self._last.type in _ENDS
             if name in self._asked:
                 continue
             # Going on with what goes on is what a companion does by being there.
             if name in self._heard or (request.type == "resume" and not ended):
-                driver_requests.done(request)
+                driver_requests.remove_request(request)
                 continue
             self._asked[ask(self._run.id, request, self._store.remote)] = request
             forwarded = True
         for name in self._heard & self._asked.keys():
-            driver_requests.done(self._asked.pop(name))
+            driver_requests.remove_request(self._asked.pop(name))
         return forwarded
 
     def _ensure_driver(self, *, first: bool) -> None:
@@ -265,7 +265,7 @@ class _RemoteRun:
 class Copies:
     """What attempts printed, reported and left, laid down where views look for it."""
 
-    def __init__(self, run: RunFolder, pipeline: Pipeline, store: MirroredStore) -> None:
+    def __init__(self, run: RunFolder, pipeline: Pipeline, store: RemoteStore) -> None:
         self._run = run
         self._pipeline = pipeline
         self._store = store
@@ -281,10 +281,10 @@ class Copies:
             if not folder.executed.exists():
                 self._going[folder] = self._reports_of(folder)
         elif event.type == "StepCached":
-            manifest = published(self._store, str(event.data.get("manifest")))
+            manifest = read_manifest(self._store, str(event.data.get("manifest")))
             if manifest is not None and not folder.executed.exists():
                 with contextlib.suppress(KfnbError):
-                    lay_copies(self._store, manifest, folder)
+                    copy_notebook_and_log(self._store, manifest, folder)
         elif event.type in ("StepSucceeded", "AttemptFailed"):
             reports = self._going.pop(folder, None)
             if reports is not None:
@@ -308,7 +308,7 @@ class Copies:
     def _lay_notebook(self, event: Event, folder: AttemptFolder) -> None:
         blob = event.data.get("executed")
         if event.type == "StepSucceeded":
-            manifest = published(self._store, str(event.data.get("manifest")))
+            manifest = read_manifest(self._store, str(event.data.get("manifest")))
             blob = manifest.executed if manifest is not None else None
         if blob:
             with contextlib.suppress(KfnbError, OSError):  # a convenience: the store has it

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kfnb.engine.dispatch.step_orders import Inside
-from kfnb.engine.runner import Place, Work
+from kfnb.engine.dispatch.step_orders import StepPaths
+from kfnb.engine.runner import RunContext, Work
 from kfnb.errors import UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
@@ -23,7 +23,7 @@ from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
 from kfnb.step.order import StepOrder
 from kfnb.step.pod.input_download import unpack
 from kfnb.store.remote import Remote
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 CODE = "code.tar"
 """The notebook folder's bundle in a run's folder."""
@@ -38,9 +38,9 @@ def opened(
     pipeline: Pipeline,
     about: Mapping[str, Any],
     *,
-    store: MirroredStore,
+    store: RemoteStore,
     fence: Callable[[], None],
-) -> Iterator[tuple[KubernetesRunner, Place, Workspace]]:
+) -> Iterator[tuple[KubernetesRunner, RunContext, Workspace]]:
     """Connect to the run's cluster and store; what watches there ends with the context.
 
     Parameters
@@ -86,12 +86,12 @@ def opened(
         selector=names.selector(run.id),
     )
     root = Path(manifests.ROOT)
-    place = Place(
+    context = RunContext(
         store=store,
         workdir=workdir,
         restores=False,
         images={step: manifests.image_of(target, pipeline, step) for step in pipeline.steps},
-        inside=Inside(
+        inside=StepPaths(
             run=RunFolder(root / "home" / "runs" / run.id),
             store=root / "home" / "store",
             workdir=root / "work",
@@ -99,7 +99,7 @@ def opened(
         ),
     )
     try:
-        yield runner, place, workspace
+        yield runner, context, workspace
     finally:
         runner.close()
 

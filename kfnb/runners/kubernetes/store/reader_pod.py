@@ -30,7 +30,7 @@ from kfnb.runners.kubernetes.objects import manifests, names
 from kfnb.runners.kubernetes.objects.claims import with_claim
 from kfnb.store import disk, locks
 from kfnb.store.remote.base import Refused
-from kfnb.store.remote.http import Way
+from kfnb.store.remote.http import ServerAddress
 from kfnb.store.remote.serve import DIGEST, PORT, digest_of
 
 Object = Mapping[str, Any]
@@ -79,10 +79,10 @@ class Reader:
         self._folder = folder
         self._sleep = sleep
         self._lock = Lock()
-        self._way: Way | None = None
+        self._way: ServerAddress | None = None
         self._tunnel: PortForward | None = None
 
-    def find(self, *, instead_of: Way | None = None) -> Way:
+    def find(self, *, instead_of: ServerAddress | None = None) -> ServerAddress:
         """Return the way to the store, another one than ``instead_of``.
 
         Raises
@@ -107,7 +107,7 @@ class Reader:
             self._tunnel.close()
             self._tunnel = None
 
-    def _again(self) -> Way | None:
+    def _again(self) -> ServerAddress | None:
         """Return a way to the pod that some process of this machine made, if it goes on."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             known = _Known(**json.loads((self._folder / "reader.json").read_bytes()))
@@ -116,7 +116,7 @@ class Reader:
                 return self._reach(pod, known, tries=3)
         return None
 
-    def _anew(self) -> Way:
+    def _anew(self) -> ServerAddress:
         target = with_claim(self._cluster, self._target)
         token = secrets.token_urlsafe(32)
         body = reader_job(target, digest_of(token))
@@ -147,7 +147,7 @@ class Reader:
         self._note(known)
         return way
 
-    def _reach(self, pod: Object, known: _Known, *, tries: int) -> Way | None:
+    def _reach(self, pod: Object, known: _Known, *, tries: int) -> ServerAddress | None:
         """Forward a port to a pod; None if it does not answer, or not to this token."""
         for number in range(tries):
             if number:
@@ -158,7 +158,7 @@ class Reader:
                 if error.status == 403:
                     raise UsageError(str(error)) from error
                 continue
-            way = Way("127.0.0.1", tunnel.port, known.token)
+            way = ServerAddress("127.0.0.1", tunnel.port, known.token)
             if _answers(way):
                 self._tunnel = tunnel
                 return way
@@ -270,7 +270,7 @@ def _runs(pod: Object) -> bool:
     return any((one.get("state") or {}).get("running") for one in states)
 
 
-def _answers(way: Way) -> bool:
+def _answers(way: ServerAddress) -> bool:
     connection = HTTPConnection(way.host, way.port, timeout=10)
     try:
         headers = {"Authorization": f"Bearer {way.token}"}

@@ -15,7 +15,7 @@ from kfnb.runners.kubernetes.objects import manifests
 from kfnb.runners.kubernetes.store.reader_pod import Reader
 from kfnb.store.remote import StoreAddress, check_once, open_remote
 from kfnb.store.remote.http import HttpRemote
-from kfnb.store.remote_store import MirroredStore, open_mirrored
+from kfnb.store.remote_store import RemoteStore, open_remote_store
 
 _SERVICE = "service:"
 
@@ -24,7 +24,7 @@ _claims: dict[str, HttpRemote] = {}
 _tunnels: dict[tuple[str, str, str], PortForward] = {}
 
 
-def store_of(target: Target) -> MirroredStore:
+def store_of(target: Target) -> RemoteStore:
     """Open a target's store as this machine reaches it, with copies below ``KFNB_HOME``.
 
     Raises
@@ -42,10 +42,10 @@ def store_of(target: Target) -> MirroredStore:
     if endpoint is not None and endpoint.startswith(_SERVICE):
         endpoint = _forwarded(target, endpoint)
     remote = open_remote(StoreAddress(inside, endpoint))
-    return open_mirrored(home() / "remote" / name, remote)
+    return open_remote_store(home() / "remote" / name, remote)
 
 
-def _on_a_claim(target: Target, inside: str) -> MirroredStore:
+def _on_a_claim(target: Target, inside: str) -> RemoteStore:
     """Open the store on a claim through a pod; processes keep their way to it."""
     cluster = connect(context=target.context, namespace=target.namespace)
     identity = f"{cluster.host} {cluster.namespace} {target.store} {inside}"
@@ -57,7 +57,7 @@ def _on_a_claim(target: Target, inside: str) -> MirroredStore:
             remote = HttpRemote(Reader(cluster, target, folder / "reader"), str(target.store))
             check_once(remote)
             _claims[str(folder)] = remote
-    return open_mirrored(folder, remote)
+    return open_remote_store(folder, remote)
 
 
 def _forwarded(target: Target, address: str) -> str:
