@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kfnb.durations import parse_duration
 from kfnb.engine.core.settings import Settings
 from kfnb.errors import UsageError
 
@@ -27,7 +28,7 @@ def run_settings(
     UsageError
         If a value does not fit.
     """
-    from kfnb.runners import default_parallel
+    from kfnb.runners.target import LOCAL, find_target
 
     changes = changed_settings(
         parallel=parallel,
@@ -36,7 +37,7 @@ def run_settings(
         on_failure=on_failure,
         on_mutation=on_mutation,
     )
-    return Settings(parallel=default_parallel(), cache=bool(cache)).changed(changes)
+    return Settings(parallel=find_target(LOCAL).parallel(), cache=bool(cache)).changed(changes)
 
 
 def changed_settings(**given: Any) -> dict[str, Any]:
@@ -66,19 +67,12 @@ def changed_settings(**given: Any) -> dict[str, Any]:
 def seconds(duration: float | str) -> float:
     """Return a duration in seconds.
 
-    >>> seconds("90"), seconds("30m"), seconds("1h30m"), seconds(2.5)
-    (90.0, 1800.0, 5400.0, 2.5)
-
     Raises
     ------
     UsageError
         If it is not a duration, or not positive.
     """
-    from kfnb.notebook.authoring import options
-
     try:
-        return options.seconds(duration)
-    except ValueError:
-        raise UsageError(
-            f"{duration!r} is not a duration: write 90 (seconds), 30m, 2h, 1h30m or 7d."
-        ) from None
+        return parse_duration(duration)
+    except ValueError as error:
+        raise UsageError(str(error)) from error

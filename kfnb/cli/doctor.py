@@ -10,6 +10,7 @@ import click
 
 from kfnb.commands.arguments import NotebookPath
 from kfnb.commands.target_options import take_target_options, target_options
+from kfnb.runners.target import target_names
 
 _MARKS = {"ok": "ok", "missing": "MISSING", "warning": "warning", "unknown": "?", "fixed": "fixed"}
 
@@ -19,7 +20,7 @@ _MARKS = {"ok": "ok", "missing": "MISSING", "warning": "warning", "unknown": "?"
         click.Argument(["notebook"], type=NotebookPath(), required=False),
         click.Option(
             ["--on", "target"],
-            type=click.Choice(["kubernetes"]),
+            type=click.Choice(target_names()),
             default="kubernetes",
             help="The target to check [default: kubernetes].",
         ),
@@ -51,14 +52,13 @@ def doctor(
 ) -> int:
     """Check whether a target has everything that runs need, and say what to do if not."""
     from kfnb.api.launch import read
-    from kfnb.runners.kubernetes.api.config import target_of
-    from kfnb.runners.kubernetes.doctor.checks import examine
+    from kfnb.runners.target import check_names, find_target
 
-    del target
     pipeline = read(notebook) if notebook is not None else None
+    options = take_target_options(given)
+    check_names(target, options)
     missing = 0
-    chosen = target_of(pipeline, take_target_options(given))
-    for finding in examine(chosen, pipeline=pipeline, fix=fix):
+    for finding in find_target(target).doctor(pipeline, options, fix=fix):
         missing += finding.status == "missing"
         if as_json:
             click.echo(json.dumps(dataclasses.asdict(finding)))

@@ -12,10 +12,10 @@ from rich.text import Text
 
 from kfnb.api.run_view import RunView
 from kfnb.api.use_cases.event_lines import warning_line
-from kfnb.api.use_cases.formats import duration
 from kfnb.api.use_cases.run_summary import brief, failures, log_tail, metrics_line, summary_line
 from kfnb.commands.terminal import ASCII_GLYPHS, COLOURS, GLYPHS
 from kfnb.draw import shortened, visible, width_of
+from kfnb.durations import describe_duration
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.state import StepState
 
@@ -181,7 +181,7 @@ def _chosen(steps: list[StepState], room: int) -> list[StepState]:
 
 def _took(step: StepState) -> str:
     if step.status == "running" and step.started is not None:
-        return duration(max(0.0, time.time() - step.started))
+        return describe_duration(max(0.0, time.time() - step.started))
     if step.status in ("succeeded", "failed"):
-        return duration(step.duration)
+        return describe_duration(step.duration)
     return ""

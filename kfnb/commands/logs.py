@@ -118,12 +118,13 @@ class _Printer:
 
     def __init__(self, view: RunView, step: str | None) -> None:
         from kfnb.commands.colour_filter import writer
+        from kfnb.runners.target import target_of
 
         self._view = view
         self._step = step
         self._queue: deque[Event] = deque()
         self._waiting_since: float | None = None
-        self._local = view.about.get("target", "local") == "local"
+        self._local = not target_of(view.about).is_remote
         self._attempts: dict[str, int] = {}
         self._partial_lines: dict[str, str] = {}
         self._out = writer()

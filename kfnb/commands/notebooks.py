@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kfnb.api.use_cases.formats import count
 from kfnb.commands.target_options import on_option
 from kfnb.commands.terminal import can_draw, echo_diagnostics, echo_json
+from kfnb.runners.amounts import count
 
 if TYPE_CHECKING:
     from kfnb.pipeline import Diagnostic, Edge, Pipeline

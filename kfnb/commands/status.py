@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfnb.api.use_cases.formats import duration
 from kfnb.commands.target_options import on_option, store_options
 from kfnb.commands.terminal import colour, echo_json, glyph
+from kfnb.durations import describe_duration
 
 if TYPE_CHECKING:
     from kfnb.api.run_handle import Run
@@ -59,7 +59,9 @@ def print_runs(
         mark = "failed" if status == "lost" else status
         word = colour(f"{glyph(mark, sys.stdout)} {status:<9}", mark)
         title = shortened(visible(str(entry["notebook"] or entry["name"])), 200)
-        click.echo(f"{entry['id']:<{width}}  {word}  {duration(entry['duration']):>11}  {title}")
+        click.echo(
+            f"{entry['id']:<{width}}  {word}  {describe_duration(entry['duration']):>11}  {title}"
+        )
     if len(runs) > limit:
         click.echo(f"({len(runs) - limit} older runs; -n shows more)", err=True)
 
@@ -89,10 +91,10 @@ def _step_line(step: StepState, name: str) -> str:
     from kfnb.draw import visible
 
     word = colour(f"{glyph(step.status, sys.stdout)} {step.status:<9}", step.status)
-    took = duration(step.duration) if step.status in ("succeeded", "failed") else ""
+    took = describe_duration(step.duration) if step.status in ("succeeded", "failed") else ""
     cells = held = ""
     if step.status == "running":
-        took = duration(time.time() - step.started) if step.started else ""
+        took = describe_duration(time.time() - step.started) if step.started else ""
         held = step.held or ""
         cells = f"{step.cells_done}/{step.cells_total} cells  " if step.cells_total else ""
     reason = visible(held or step.reason or step.why or "")

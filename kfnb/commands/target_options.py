@@ -1,87 +1,80 @@
-"""Command-line options that choose where on a cluster a run executes, and how."""
+"""Options of a command for what the targets declare."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from kfnb.api.use_cases.target_flags import (
-    LISTS,
-    PAIRS,
-    STORE_FLAGS,
-    TEXTS,
-    option_name,
-    toleration,
-)
-from kfnb.errors import UsageError
+from kfnb.api.use_cases.target_flags import Flag, all_flags
+from kfnb.runners.target import LOCAL, target_names
 
 
 def on_option(help_text: str) -> click.Option:
     """Make the option ``--on`` with a help text of its own."""
     return click.Option(
-        ["--on", "target"],
-        type=click.Choice(["local", "kubernetes"]),
-        default="local",
-        help=help_text,
+        ["--on", "target"], type=click.Choice(target_names()), default=LOCAL, help=help_text
     )
 
 
 def store_options() -> list[click.Parameter]:
-    """Make the options that are enough to find a cluster's store."""
-    return [_text_option(*one) for one in TEXTS if one[0] in STORE_FLAGS]
+    """Make the options that are enough to find a target's store."""
+    return [_option(flag) for flag in all_flags() if flag.option.locates_store]
 
 
 def target_options() -> list[click.Parameter]:
-    """Make the options of the target ``kubernetes``."""
-    pairs = [
-        click.Option([flag, name], metavar="KEY=VALUE", multiple=True, help=f"Kubernetes: {text}")
-        for flag, name, text in PAIRS
-    ]
-    lists = [
-        click.Option([flag, name], metavar=metavar, multiple=True, help=f"Kubernetes: {text}")
-        for flag, name, metavar, text in LISTS
-    ]
-    return [*(_text_option(*one) for one in TEXTS), *pairs, *lists]
+    """Make the options of all targets."""
+    return [_option(flag) for flag in all_flags()]
 
 
 def take_target_options(given: dict[str, Any]) -> dict[str, Any]:
-    """Take the target's options out of the parameters of a command.
+    """Take the targets' options out of the parameters of a command.
 
     Raises
     ------
     click.UsageError
-        If a value is not ``KEY=VALUE`` where that is expected, or not a toleration.
+        If a value does not have the form that its flag expects.
     """
-    names = [option_name(flag) for flag, _, _ in TEXTS]
-    found = {name: given.pop(name) for name in names if name in given}
-    for flag, name, _ in PAIRS:
-        found[name] = dict(_pair(flag, text) for text in given.pop(name, ()))
-    found["image_pull_secrets"] = tuple(given.pop("image_pull_secrets", ()))
-    found["tolerations"] = tuple(_toleration(text) for text in given.pop("tolerations", ()))
-    return found
+    options: dict[str, Any] = {}
+    for flag in all_flags():
+        if flag.name not in given:
+            continue
+        value = given.pop(flag.name)
+        if flag.option.kind == "table":
+            options[flag.name] = dict(_pair(flag, text) for text in value)
+        elif flag.option.kind == "list":
+            options[flag.name] = tuple(_item(flag, text) for text in value)
+        else:
+            options[flag.name] = value
+    return options
 
 
-def set_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the options that have a value."""
-    return {name: value for name, value in options.items() if value not in (None, (), {})}
+def _option(flag: Flag) -> click.Parameter:
+    option = flag.option
+    return click.Option(
+        [flag.flag, flag.name],
+        metavar="KEY=VALUE" if option.kind == "table" else option.metavar,
+        multiple=option.kind in ("table", "list"),
+        type=int if option.kind == "number" else str,
+        help=f"{flag.title}: {option.help}",
+    )
 
 
-def _text_option(flag: str, metavar: str, text: str) -> click.Parameter:
-    return click.Option([flag], metavar=metavar, help=f"Kubernetes: {text}")
-
-
-def _toleration(text: str) -> dict[str, str]:
-    try:
-        return toleration(text)
-    except UsageError as error:
-        raise click.UsageError(str(error), click.get_current_context(silent=True)) from error
-
-
-def _pair(flag: str, text: str) -> tuple[str, str]:
+def _pair(flag: Flag, text: str) -> tuple[str, str]:
     key, sign, value = text.partition("=")
     if not sign or not key:
-        context = click.get_current_context(silent=True)
-        raise click.UsageError(f"{flag} expects KEY=VALUE, not {text!r}", context)
+        raise _wrong(f"{flag.flag} expects KEY=VALUE, not {text!r}")
     return key, value
+
+
+def _item(flag: Flag, text: str) -> Any:
+    if flag.option.read is None:
+        return text
+    try:
+        return flag.option.read(text)
+    except ValueError as error:
+        raise _wrong(f"{flag.flag} {error}") from error
+
+
+def _wrong(message: str) -> click.UsageError:
+    return click.UsageError(message, click.get_current_context(silent=True))

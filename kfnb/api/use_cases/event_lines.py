@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kfnb.api.run_view import RunView
-from kfnb.api.use_cases.formats import count, duration, number
+from kfnb.api.use_cases.formats import number
 from kfnb.api.use_cases.run_summary import brief
 from kfnb.draw import visible
+from kfnb.durations import describe_duration
 from kfnb.engine.core.events import Event
+from kfnb.runners.amounts import count
 
 
 def event_lines(view: RunView, event: Event) -> Iterator[str]:
@@ -30,7 +32,7 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
         step = view.state.steps.get((event.step or "", event.index))
         if step is not None and step.status == "failed":
             return  # the step had already failed for another reason, so this result does not count
-        took = duration(data.get("duration"))
+        took = describe_duration(data.get("duration"))
         yield f"{name}: succeeded" + (f" in {took}" if took else "")
     elif event.type == "AttemptFailed":
         if _will_be_retried(view, event):

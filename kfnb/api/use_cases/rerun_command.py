@@ -22,13 +22,14 @@ LONGEST = 200
 def rerun_command(view: RunView) -> str:
     """Write ``kfnb run`` with the notebook, parameters and target of a run."""
     from kfnb.api.use_cases.target_flags import target_flags
+    from kfnb.runners.target import LOCAL, target_name
 
     words = ["kfnb", "run", _relative(str(view.pipeline.path))]
     for name, value in _mapping(view.about.get("parameters")).items():
         text = typed(view.pipeline, name, value)
         words += ["-p", f"{name}={'…' if text is None else text}"]
-    target = str(view.about.get("target") or "local")
-    if target != "local":
+    target = target_name(view.about)
+    if target != LOCAL:
         words += ["--on", target, *target_flags(_mapping(view.about.get("said")))]
     return " ".join(word if word.endswith("=…") else shlex.quote(word) for word in words)
 

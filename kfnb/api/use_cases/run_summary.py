@@ -9,9 +9,10 @@ from typing import Any
 
 from kfnb.api.run_handle import StepFailure
 from kfnb.api.run_view import RunView
-from kfnb.api.use_cases.formats import duration, number
+from kfnb.api.use_cases.formats import number
 from kfnb.api.use_cases.rerun_command import rerun_command
 from kfnb.draw import shortened, visible
+from kfnb.durations import describe_duration
 from kfnb.engine.core.state import StepState
 from kfnb.runners import is_driven
 
@@ -56,7 +57,7 @@ def summary_line(view: RunView) -> str:
         end = time.time() if is_driven(view.folder) else state.updated
     took = ""
     if start is not None and end is not None:
-        took = f" in {duration(max(0.0, end - start - state.paused))}"
+        took = f" in {describe_duration(max(0.0, end - start - state.paused))}"
     return f"run {view.folder.id} {state.status}{took}: {counts or 'no steps'}"
 
 
