@@ -30,7 +30,7 @@ def ids(pipeline: Pipeline) -> dict[str, str]:
     return {name: f"n{n}" for n, name in enumerate(pipeline.steps)}
 
 
-def graph(pipeline: Pipeline, found: Iterable[engine.EdgeSeen] = ()) -> protocol.Graph:
+def graph(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> protocol.Graph:
     """Describe a pipeline as it was read, with the dependencies that a run added."""
     seen = list(found)
     known = ids(pipeline)
@@ -57,7 +57,7 @@ def graph(pipeline: Pipeline, found: Iterable[engine.EdgeSeen] = ()) -> protocol
     }
 
 
-def edges(pipeline: Pipeline, found: Iterable[engine.EdgeSeen] = ()) -> list[protocol.GraphEdge]:
+def edges(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> list[protocol.GraphEdge]:
     """Describe the edges: first the pipeline's, then those that a run added."""
     known = ids(pipeline)
     own = {(edge.source, edge.target) for edge in pipeline.edges}
@@ -211,7 +211,7 @@ def run_error(run: engine.RunState) -> str | None:
     return _cut(text) or "The run failed."
 
 
-def _as_edges(found: Iterable[engine.EdgeSeen]) -> list[Edge]:
+def _as_edges(found: Iterable[engine.RuntimeEdge]) -> list[Edge]:
     return [Edge(one.source, one.target, tuple(one.names), tuple(one.files)) for one in found]
 
 

@@ -6,12 +6,11 @@ state, 5xx what the target cannot honour, 6xx what only the run can see.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from kfnb.pipeline import Diagnostic, Severity
-
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+from kfnb.locations import line_text, one_line
+from kfnb.pipeline import Cell, Diagnostic, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +139,17 @@ def make(
         If the code is not registered.
     """
     return Diagnostic(
-        code, CODES[code].severity, _one_line(message), _one_line(remedy), step, cell, line
+        code, CODES[code].severity, one_line(message), one_line(remedy), step, cell, line
     )
 
 
-def _one_line(text: str) -> str:
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def located(diagnostics: Iterable[Diagnostic], cells: Sequence[Cell]) -> Iterator[Diagnostic]:
+    """Add to each diagnostic its line's text and its cell's execution count."""
+    for diagnostic in diagnostics:
+        index = diagnostic.cell
+        if index is None or not 0 <= index < len(cells):
+            yield diagnostic
+            continue
+        cell = cells[index]
+        text = line_text(cell.source, diagnostic.line) or None
+        yield replace(diagnostic, text=text, execution_count=cell.execution_count)

@@ -164,6 +164,7 @@ def _cell(item: Any, index: int, ids: set[str], *, python: bool, found: list[Dia
     if tags is not None and not (isinstance(tags, list) and all(isinstance(t, str) for t in tags)):
         odd("KFNB-W003", "the tags of this cell are not a list of texts", "Set them anew.")
         tags = [t for t in tags if isinstance(t, str)] if isinstance(tags, list) else [tags]
+    count = item.get("execution_count") if kind == "code" else None
     return Cell(
         index=index,
         id=_own_id(item.get("id"), ids) or _made_id(index, source, ids),
@@ -171,6 +172,7 @@ def _cell(item: Any, index: int, ids: set[str], *, python: bool, found: list[Dia
         source=source,
         code=None if code == source else code,
         tags=tuple(_clean(t) for t in tags or () if isinstance(t, str)),
+        execution_count=count if isinstance(count, int) and not isinstance(count, bool) else None,
     )
 
 

@@ -6,11 +6,12 @@ is kept for cells with magics, shell lines and help requests.
 
 from __future__ import annotations
 
-import ast
 import re
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
+
+from kfnb.notebook.parsed_cell import parse_code
 
 _CELL_MAGIC = re.compile(r"%%(\w[^\s?]*)[^\S\n]*([^\n]*)")
 _STEP_LINE = re.compile(r"\A([^\S\n]*\n)*(?P<indent>[^\S\n]*)(?P<line>%%step(?=\s|\Z)[^\n]*)")
@@ -27,21 +28,7 @@ PYTHON_BODY = frozenset(
 
 def is_python(source: str) -> bool:
     """Tell whether ``source`` parses as it stands (with top-level ``await``)."""
-    return parsed(source) is not None
-
-
-def parsed(code: str) -> ast.Module | None:
-    """Parse a cell's code, silently; None where it has a syntax error."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = compile(
-                code, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-            )
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    assert isinstance(tree, ast.Module)
-    return tree
+    return parse_code(source).error is None
 
 
 def step_line(source: str) -> str | None:
@@ -64,6 +51,7 @@ def without_step_line(source: str) -> str:
     return f"{source[:at]}{indent}# {source[at:]}"
 
 
+@lru_cache(maxsize=1024)
 def transform(source: str) -> str:
     """Give what IPython makes of a cell, with the same line numbers; never raises.
 

@@ -18,7 +18,7 @@ from typing import Any
 from kfnb.engine import driver_requests
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.settings import Settings
-from kfnb.engine.dispatch.attempt_events import clean
+from kfnb.engine.dispatch.attempt_events import strict_json
 from kfnb.engine.dispatch.kernels import require_kernel
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import CheckError, UsageError
@@ -102,7 +102,7 @@ def create_run(
     settings = settings or Settings(parallel=default_parallel())
     now = datetime.now(timezone.utc)
     run_id = new_id(pipeline.name, now)
-    told = {
+    facts = {
         "id": run_id,
         "name": name or pipeline.name,
         "notebook": pipeline.path,
@@ -120,7 +120,7 @@ def create_run(
     with disk.writing(final.path):
         making.steps.mkdir(parents=True)
         making.control.mkdir()
-        disk.write_new(making.run, _json(told))
+        disk.write_new(making.run, _json(facts))
         disk.write_new(making.pipeline, _json(to_plain(pipeline)))
         for name_, data in (files or {}).items():
             disk.write_new(making.path / name_, data)
@@ -128,7 +128,7 @@ def create_run(
             with contextlib.suppress(FileNotFoundError):
                 disk.write_new(making.notebook, Path(pipeline.path).read_bytes())
     with Journal(making.journal, run_id) as journal:
-        created = journal.append("RunCreated", data=clean(told))
+        created = journal.append("RunCreated", data=strict_json(facts))
         if begin is not None:
             begin(journal, created, making)
             journal.sync()
@@ -193,7 +193,7 @@ def request_stop(run: RunFolder, *, by: str | None = None) -> None:
     state = driver_state(run)
     if state == "ended":
         raise UsageError(f"Run {run.id} has ended already.")
-    driver_requests.ask(run, driver_requests.Request("stop", {"by": by} if by else {}))
+    driver_requests.send_request(run, driver_requests.Request("stop", {"by": by} if by else {}))
     if state != "alive":
         start_driver(run)
 
@@ -219,8 +219,10 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     if has_succeeded(run):
         raise UsageError(f"Run {run.id} has succeeded; there is nothing left to do.")
     known = {f.name for f in dataclasses.fields(Settings)}
-    said = {k: v for k, v in (settings or {}).items() if k in known}
-    driver_requests.ask(run, driver_requests.Request("resume", {"settings": said} if said else {}))
+    changed = {k: v for k, v in (settings or {}).items() if k in known}
+    driver_requests.send_request(
+        run, driver_requests.Request("resume", {"settings": changed} if changed else {})
+    )
     return start_driver(run)
 
 
@@ -241,7 +243,7 @@ def driver_state(run: RunFolder) -> str:
     if is_driven(run):
         return "alive"
     last = _last_event(run)
-    waiting = driver_requests.requests(run)
+    waiting = driver_requests.pending_requests(run)
     if last.get("type") in _ENDS and not waiting:
         return "ended"
     since = float(last.get("time") or 0.0)

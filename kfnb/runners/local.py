@@ -18,10 +18,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kfnb.engine.runner import Ended, Note, Work
+from kfnb.engine.runner import Ended, Notice, Work
 from kfnb.errors import InfrastructureError
 from kfnb.pipeline import Diagnostic, Pipeline
-from kfnb.runners.unsupported_options import cannot_honour_locally
+from kfnb.runners.unsupported_options import options_without_effect
 from kfnb.step.order import StepOrder
 from kfnb.store import disk, locks
 
@@ -117,7 +117,7 @@ class LocalRunner:
         self._watch(_Process(work, _find_process(work)))
         return True
 
-    def began(self, work: Work) -> bool:
+    def may_have_executed(self, work: Work) -> bool:
         """Whether the attempt's lock was ever made."""
         return work.folder.alive.exists()
 
@@ -143,11 +143,11 @@ class LocalRunner:
                 process.stop_at = now + 1.0
         return ended
 
-    def notes(self) -> list[Note]:
+    def notes(self) -> list[Notice]:
         """Nothing: a process of this machine runs or does not."""
         return []
 
-    def pause(self) -> float | None:
+    def poll_interval(self) -> float | None:
         """Seconds until something here is due."""
         now = time.monotonic()
         waits = []
@@ -164,9 +164,9 @@ class LocalRunner:
         """List the attempts whose processes have not ended."""
         return list(self._processes)
 
-    def cannot_honour(self, pipeline: Pipeline) -> list[Diagnostic]:
+    def unsupported_options(self, pipeline: Pipeline) -> list[Diagnostic]:
         """Say once which options need a cluster."""
-        return cannot_honour_locally(pipeline)
+        return options_without_effect(pipeline)
 
     def _has_ended(self, process: _Process, now: float) -> bool:
         """Whether the process is gone, and with it what it may have left behind.

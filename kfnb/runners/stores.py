@@ -41,8 +41,8 @@ def _where(about: Mapping[str, Any]) -> tuple[Any, ...]:
     target = about.get("target", "local")
     if target == "local":
         return ("local",)
-    said = about.get(target) or {}
-    claim = str(said.get("store") or "").startswith("pvc:")
+    options = about.get(target) or {}
+    claim = str(options.get("store") or "").startswith("pvc:")
     # A claim's name means another one in another workspace.
-    place = (said.get("context"), said.get("namespace")) if claim else ()
-    return target, said.get("store"), said.get("store_endpoint"), *place
+    workspace = (options.get("context"), options.get("namespace")) if claim else ()
+    return target, options.get("store"), options.get("store_endpoint"), *workspace

@@ -10,19 +10,19 @@ CODE = "KFNB-W501"
 _LOCAL_LIMITS = {"cpu", "memory"}
 
 
-def cannot_honour_locally(pipeline: Pipeline) -> list[Diagnostic]:
+def options_without_effect(pipeline: Pipeline) -> list[Diagnostic]:
     """Return at most one warning that lists what this machine does not do."""
-    found: dict[str, list[str]] = {}
+    ignored: dict[str, list[str]] = {}
     for what in _unsupported(pipeline.defaults):
-        found.setdefault(what, []).append("every step")
+        ignored.setdefault(what, []).append("every step")
     for step in pipeline.steps.values():
         for what in _unsupported(step.options):
-            found.setdefault(what, []).append(f'"{step.name}"')
+            ignored.setdefault(what, []).append(f'"{step.name}"')
     for volume in pipeline.volumes:
-        found.setdefault("volumes", []).append(f'"{volume.name}"')
-    if not found:
+        ignored.setdefault("volumes", []).append(f'"{volume.name}"')
+    if not ignored:
         return []
-    listed = "; ".join(f"{what} ({', '.join(of)})" for what, of in sorted(found.items()))
+    listed = "; ".join(f"{what} ({', '.join(of)})" for what, of in sorted(ignored.items()))
     return [
         Diagnostic(
             code=CODE,

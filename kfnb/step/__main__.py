@@ -17,9 +17,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m kfnb.step ORDER.json|-\n")
         return 2
     # the guard is forked while this process is small and has one thread
-    from kfnb.step.execution import guard
+    from kfnb.step.kernels import orphan_guard
 
-    keeper = guard.start()
+    keeper = orphan_guard.start()
     from kfnb.step.execution.attempt import preload, run
 
     path = arguments[0]

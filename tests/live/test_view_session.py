@@ -229,7 +229,7 @@ def test_a_resumed_run_is_followed_again(shown: Any, monkeypatch: pytest.MonkeyP
     view, page = shown(run)
 
     def resume(self: Any, settings: Any) -> None:
-        driver_requests.ask(
+        driver_requests.send_request(
             run, driver_requests.Request("resume", {})
         )  # as the real one, without a driver
 
@@ -237,8 +237,8 @@ def test_a_resumed_run_is_followed_again(shown: Any, monkeypatch: pytest.MonkeyP
     view.handle_message({"kind": "command", "name": "resume"})
     wait_until(lambda: page.of("notice"))
     write(run, ("RunResumed", None, {}), ("DriverStarted", None, {"pid": 2}))
-    (request,) = driver_requests.requests(run)
-    driver_requests.done(request)
+    (request,) = driver_requests.pending_requests(run)
+    driver_requests.remove_request(request)
     wait_until(lambda: page.of("state") and page.of("state")[-1]["status"] == "running")
 
 

@@ -133,7 +133,9 @@ def go(pipeline: Pipeline, *, settings: Settings | None = None, **more: Any) -> 
 
 def events(run: RunFolder, kind: str | None = None, step: str | None = None) -> list[Event]:
     return [
-        e for e in journals.read(run.journal) if kind in (None, e.type) and step in (None, e.step)
+        e
+        for e in journals.read_journal(run.journal)
+        if kind in (None, e.type) and step in (None, e.step)
     ]
 
 

@@ -35,7 +35,7 @@ class Events:
     def __init__(self, order: StepOrder) -> None:
         self._n = 0
         self._file = (Path(order.folder) / "events.jsonl").open("a")
-        self._bell = order.doorbell
+        self._bell = order.wakeup_socket
 
     def __call__(self, kind: str, **data: Any) -> None:
         self._n += 1

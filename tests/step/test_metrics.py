@@ -13,7 +13,7 @@ import pytest
 
 from kfnb import metrics
 from kfnb.metrics import log_metric
-from kfnb.step.execution.reporter import MetricTail
+from kfnb.step.execution.reporter import MetricReader
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def channel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def logged(path: Path) -> list[tuple[str, float, int | None]]:
-    return [(m.name, m.value, m.step) for m in MetricTail(str(path)).read()]
+    return [(m.name, m.value, m.step) for m in MetricReader(str(path)).read()]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_threads_and_subprocesses_log_too(channel: Path) -> None:
 
 def test_the_tail_waits_for_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "m"
-    tail = MetricTail(str(path))
+    tail = MetricReader(str(path))
     assert tail.read() == []
     path.write_text('[1.0, "a", 2, null]\n[1.0, "b"')
     assert [m.name for m in tail.read()] == ["a"]

@@ -26,7 +26,7 @@ class Report:
     data: Mapping[str, Any]
 
 
-class Feed:
+class AttemptEvents:
     """Reads the reports of one attempt.
 
     Parameters
@@ -54,7 +54,7 @@ class Feed:
         if not whole:
             return []
         self._offset += len(whole) + 1
-        found = []
+        reports = []
         for line in whole.split(b"\n"):
             report = _parse(line)
             if report is None or report.n <= self._n:
@@ -66,20 +66,20 @@ class Feed:
             if report.type == "Result":
                 self.result = report.data
             elif report.type in PASSED_ON:
-                found.append(report)
-        return found
+                reports.append(report)
+        return reports
 
 
-def clean(value: Any) -> Any:
+def strict_json(value: Any) -> Any:
     """Return ``value`` as strict JSON in valid UTF-8: no NaN, no half characters."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {clean(str(k)): clean(v) for k, v in value.items()}
+        return {strict_json(str(k)): strict_json(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [clean(v) for v in value]
+        return [strict_json(v) for v in value]
     return value
 
 

@@ -61,7 +61,7 @@ def restore(
     return missing
 
 
-def keep_changed(
+def save_changed(
     files: Mapping[str, WrittenFile], *, workdir: Path, store: Store, hashes: FileHashes
 ) -> None:
     """Copy into the store what a failed attempt made of files that earlier steps wrote.

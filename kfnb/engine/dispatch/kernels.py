@@ -156,9 +156,9 @@ def _version(program: Path, prefix: Path) -> str:
         text = (prefix / "pyvenv.cfg").read_text("utf-8")
     except OSError:
         text = ""
-    said = re.search(r"^version(?:_info)?\s*=\s*(\S+)", text, re.MULTILINE)
-    if said:
-        return said[1]
+    written = re.search(r"^version(?:_info)?\s*=\s*(\S+)", text, re.MULTILINE)
+    if written:
+        return written[1]
     named = re.search(r"python(3\.\d+)", program.resolve().name)
     return named[1] if named else program.name
 

@@ -27,7 +27,7 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class StepPaths:
     """Where a step finds its run, the store, and the notebook's folder."""
 
     run: RunFolder
@@ -50,10 +50,10 @@ class Site:
     workdir: Path
     kernel: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    doorbell: str | None = None
+    wakeup_socket: str | None = None
     seed: str = "0"
     images: Mapping[str, str] = field(default_factory=dict)
-    inside: Inside | None = None
+    inside: StepPaths | None = None
 
 
 def step_order(
@@ -103,7 +103,6 @@ def step_order(
         kernel=seen.kernel,
         inputs=tuple(_input(name, inputs[name]) for name in sorted(inputs)),
         outputs=tuple(sorted(step.outputs)),
-        maybe=tuple(sorted(step.maybe)),
         watch=watched(pipeline, step),
         setup_readers=setup_readers(pipeline, step),
         on_mutation=on_mutation,
@@ -123,8 +122,7 @@ def step_order(
         timeout=timeout,
         memory=memory_bytes(_memory(pipeline, step)),
         environment={**environment(pipeline, step, site), "KFNB_ATTEMPT": str(attempt)},
-        doorbell=site.doorbell,
-        source_cells=tuple(step.cells),
+        wakeup_socket=site.wakeup_socket,
         origins=_origins(pipeline, step),
         made_with={
             source.step: MadeWith(source.manifest.python, dict(source.manifest.packages))
@@ -251,9 +249,9 @@ def _input(name: str, source: Upstream | None) -> Input:
 
 def _memory(pipeline: Pipeline, step: Step) -> str | None:
     for options in (step.options, pipeline.defaults):
-        said = options.limits.get("memory") or options.memory
-        if said:
-            return said
+        limit = options.limits.get("memory") or options.memory
+        if limit:
+            return limit
     return None
 
 

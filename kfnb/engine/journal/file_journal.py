@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any
 
 from kfnb.engine.core.events import Event
-from kfnb.engine.journal.driver_lock import FileLock
 from kfnb.errors import InfrastructureError, KfnbError
+from kfnb.store.locks import FileLock
 
 LOCK_NAME = "driver.lock"
 _sync_data = getattr(os, "fdatasync", os.fsync)
@@ -49,7 +49,7 @@ class JournalCorrupt(InfrastructureError):  # noqa: N818 (as above)
         self.line = line
 
 
-class Reader:
+class JournalReader:
     """Reads a journal from where the last call stopped, also while it is being written.
 
     Parameters
@@ -109,9 +109,9 @@ class Reader:
                 yield event
 
 
-def read(path: Path) -> list[Event]:
-    """Read the whole journal as it stands now; raises as :meth:`Reader.read`."""
-    return list(Reader(path).read())
+def read_journal(path: Path) -> list[Event]:
+    """Read the whole journal as it stands now; raises as :meth:`JournalReader.read`."""
+    return list(JournalReader(path).read())
 
 
 class Journal:
@@ -150,7 +150,7 @@ class Journal:
             if not self._lock.acquire():
                 raise JournalBusy(path, self._lock.holder())
             self._prepare()
-            reader = Reader(path)
+            reader = JournalReader(path)
             new = not path.exists()
             self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o644)
             self.events = tuple(reader.read())

@@ -17,8 +17,8 @@ from kfnb.notebook.authoring.tags import ON_EXIT
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.document import Document
 from kfnb.notebook.names import unique_ids
+from kfnb.notebook.parsed_cell import parse_code
 from kfnb.notebook.suggestions import did_you_mean
-from kfnb.notebook.transform import parsed
 from kfnb.pipeline import Cell, Diagnostic, Options, Volume
 
 IMPLICIT = "start"
@@ -246,8 +246,8 @@ class _Reader:
     def _only_launches(self, cell: Cell) -> bool:
         if cell.index not in self.dropped or cell.code is None:
             return False
-        tree = parsed(cell.code)
-        return tree is not None and not tree.body
+        parsed = parse_code(cell.code)
+        return parsed.error is None and not parsed.body
 
     def _implicit(self) -> str:
         taken = {claim.step for claim in self.claims}
@@ -271,9 +271,10 @@ class _Reader:
                 self.found.append(
                     make(
                         "KFNB-E201",
-                        f"cell {other} and cell {cell} claim different values of {said(entry)} for "
-                        f'step "{draft.name}": {shown(before)} and {shown(value)}',
-                        "Keep one of the two.",
+                        f'two cells give step "{draft.name}" different values for {said(entry)}: '
+                        f"{shown(before)} and {shown(value)}",
+                        "Keep one of them. The other is in the cell "
+                        f"{self.document.cells[other].location()}.",
                         step=draft.name,
                         cell=cell,
                     )

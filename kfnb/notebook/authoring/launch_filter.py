@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kfnb.notebook.transform import parsed, without_step_line
+from kfnb.notebook.parsed_cell import parse_code
+from kfnb.notebook.transform import without_step_line
 
 SETUP_MAGICS = frozenset(
     (
@@ -50,11 +51,10 @@ def is_setup(statement: ast.stmt) -> bool:
 
 def setup_lines(code: str) -> tuple[int, ...]:
     """Give the lines (from 1) of a cell's code that are setup wherever they stand."""
-    if "run_line_magic" not in code or (tree := parsed(code)) is None:
+    if "run_line_magic" not in code:
         return ()
-    return tuple(
-        sorted({line for s in tree.body if is_setup(s) for line in range(s.lineno, _end(s) + 1)})
-    )
+    statements = [s for s in parse_code(code).shallow_body if is_setup(s)]
+    return tuple(sorted({n for s in statements for n in range(s.lineno, _end(s) + 1)}))
 
 
 @dataclass(slots=True)
@@ -86,11 +86,11 @@ class Launches:
         """
         if not self._may(code):
             return code, ()
-        tree = parsed(code)
-        if tree is None:
+        parsed = parse_code(code)
+        if parsed.error is not None or parsed.deep:
             lines = [n for n, s in enumerate(source.split("\n"), 1) if _LAUNCH_LINE.match(s)]
             return _commented(code, lines), tuple(lines)
-        gone = list(self._found(tree.body, top=True))
+        gone = list(self._found(parsed.shallow_body, top=True))
         if not gone:
             return code, ()
         lines = sorted({n for s, _ in gone for n in range(s.lineno, _end(s) + 1)})

@@ -12,12 +12,14 @@ from kfnb.notebook.flow.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.liveness import Need
 from kfnb.notebook.flow.order import Place
 from kfnb.notebook.flow.scopes import bound_in
-from kfnb.notebook.flow.source import Source
 from kfnb.notebook.flow.step_facts import Unknown, Walked
+from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Diagnostic
 
 
-def syntax_errors(sources: Mapping[int, Source], owner: Mapping[int, str]) -> Iterator[Diagnostic]:
+def syntax_errors(
+    sources: Mapping[int, ParsedCell], owner: Mapping[int, str]
+) -> Iterator[Diagnostic]:
     """Cells that do not parse."""
     for cell, source in sorted(sources.items()):
         if source.error is not None:
@@ -49,7 +51,7 @@ class Undefined:
     """Names that are read where nothing binds them."""
 
     def __init__(
-        self, walked: Walked, declared: Declared, sources: Mapping[int, Source], *, broken: bool
+        self, walked: Walked, declared: Declared, sources: Mapping[int, ParsedCell], *, broken: bool
     ) -> None:
         self.walked = walked
         self.broken = broken
@@ -160,7 +162,7 @@ def _binders(walked: Walked) -> dict[str, str]:
     return found
 
 
-def _names_in(declared: Declared, sources: Mapping[int, Source]) -> dict[str, int]:
+def _names_in(declared: Declared, sources: Mapping[int, ParsedCell]) -> dict[str, int]:
     return {
         name: cell
         for cell in declared.skipped

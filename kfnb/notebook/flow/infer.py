@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
+from kfnb.notebook.diagnostics import located
 from kfnb.notebook.effects.library_state import AmbientStep, ambient
 from kfnb.notebook.flow import findings
 from kfnb.notebook.flow.assemble import Assembly
@@ -21,9 +22,9 @@ from kfnb.notebook.flow.order import (
     ordered,
 )
 from kfnb.notebook.flow.parameters import parameters
-from kfnb.notebook.flow.source import Source, parse, with_room
 from kfnb.notebook.flow.step_facts import Walked
-from kfnb.pipeline import Cell, Diagnostic, Pipeline
+from kfnb.notebook.parsed_cell import ParsedCell, parse_cells, with_deep_stack
+from kfnb.pipeline import Diagnostic, Pipeline
 
 _MOST_WALKS = 4
 
@@ -39,7 +40,7 @@ def infer(declared: Declared) -> Pipeline:
         try:
             return _infer(declared)
         except RecursionError:
-            return with_room(lambda: _infer(declared))
+            return with_deep_stack(lambda: _infer(declared))
     finally:
         if collecting:
             gc.enable()
@@ -48,7 +49,7 @@ def infer(declared: Declared) -> Pipeline:
 def _infer(declared: Declared) -> Pipeline:
     cells = declared.document.cells
     python = declared.document.language == "python"
-    sources = {c.index: _source(c, python) for c in cells if c.type == "code"}
+    sources = parse_cells(cells, python=python)
     steps = ordered(declared.steps, declared.on_exit)
     homes = metrics_homes(declared, steps)
     plain = {cell: names for cell in homes if (names := plain_metrics(sources[cell])) is not None}
@@ -113,7 +114,7 @@ def _infer(declared: Declared) -> Pipeline:
         parameters=found_parameters,
         steps=MappingProxyType(made),
         edges=edges,
-        diagnostics=_sorted(found),
+        diagnostics=_sorted(list(located(found, cells))),
         definitions=definitions,
         defaults=declared.defaults,
         volumes=declared.volumes,
@@ -121,10 +122,6 @@ def _infer(declared: Declared) -> Pipeline:
         on_exit=declared.on_exit,
         path=declared.document.path,
     )
-
-
-def _source(cell: Cell, python: bool) -> Source:
-    return parse(cell) if python else Source(cell.index, cell.source, [], cell.tags)
 
 
 def _too_late(
@@ -148,7 +145,7 @@ def _too_late(
 
 
 def _ambient(
-    declared: Declared, steps: Sequence[StepDecl], sources: Mapping[int, Source]
+    declared: Declared, steps: Sequence[StepDecl], sources: Mapping[int, ParsedCell]
 ) -> list[Diagnostic]:
     static = sorted({*declared.setup, *declared.parameters})
     return ambient(

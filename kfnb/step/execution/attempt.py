@@ -18,13 +18,13 @@ from kfnb.metrics import CHANNEL
 from kfnb.step import folder_files, version_check
 from kfnb.step.event_log import EventLog, TextLog
 from kfnb.step.execution import failures, publishing
-from kfnb.step.execution.guard import ALIVE_FD, Guard
-from kfnb.step.execution.kernel_process import Kernel
-from kfnb.step.execution.reporter import EventReporter, MetricTail, source_index
-from kfnb.step.execution.sampler import Sample, Sampler, children_usage, free_memory
-from kfnb.step.execution.session import KernelGone, Session
-from kfnb.step.execution.stop_requests import Control, Stopped, cancelled_by_signals
+from kfnb.step.execution.reporter import EventReporter, MetricReader, source_index
+from kfnb.step.execution.session import KernelDied, Session
+from kfnb.step.execution.stop_requests import Stopped, StopRequest, cancelled_by_signals
 from kfnb.step.in_kernel import kernel_plan
+from kfnb.step.kernels.kernel_process import Kernel
+from kfnb.step.kernels.orphan_guard import ALIVE_FD, Guard
+from kfnb.step.kernels.resource_sampler import Sample, Sampler, children_usage, free_memory
 from kfnb.step.order import INJECTED, StepOrder, begin_source, outputs_source
 from kfnb.step.pod.pip_install import install_lines
 from kfnb.store import Store, failed_key, manifest_key, open_store
@@ -45,7 +45,7 @@ def preload() -> None:
 def run(order_path: str, *, guard: Guard) -> int:
     """Carry out the order; the exit code of the step process."""
     order_path = str(Path(order_path).absolute())
-    control = Control()
+    control = StopRequest()
     with cancelled_by_signals(control):
         try:
             order = StepOrder.from_json(Path(order_path).read_bytes())
@@ -60,13 +60,13 @@ class Attempt:
     """Everything that one attempt holds open."""
 
     def __init__(
-        self, order: StepOrder, order_path: str, *, control: Control, guard: Guard
+        self, order: StepOrder, order_path: str, *, control: StopRequest, guard: Guard
     ) -> None:
         self.order, self.order_path, self.control = order, order_path, control
         self.guard = guard
         self.folder = Path(order.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.events = EventLog(self.folder / "events.jsonl", doorbell=order.doorbell)
+        self.events = EventLog(self.folder / "events.jsonl", wakeup_socket=order.wakeup_socket)
         self.log = TextLog(self.folder / "log.txt")
         self.executed = self.folder / "executed.ipynb"
         self.started = time.time()
@@ -120,7 +120,7 @@ class Attempt:
         if result is None:
             raise InfrastructureError("The step's outputs were not reported by its kernel.")
         self._warn(result)
-        done = publishing.Done(
+        done = publishing.StepTotals(
             started=self.started,
             metrics=tuple(session.metrics.found),
             durations=tuple(session.events.durations),
@@ -166,9 +166,9 @@ class Attempt:
         order, session = self.order, self.session
         if isinstance(error, Stopped):
             return failures.stopped(order, error, cell=session.current if session else None)
-        if isinstance(error, KernelGone) and session is not None:
+        if isinstance(error, KernelDied) and session is not None:
             peak = session.usage().peak_memory
-            return failures.kernel_gone(order, error, peak=peak, available=free_memory())
+            return failures.kernel_died(order, error, peak=peak, available=free_memory())
         failed = session.failure if session is not None else None
         if self.control.reason is not None:
             # What breaks while it is being ended, such as a kernel that starts, explains nothing.
@@ -262,7 +262,7 @@ class OrderSession(Session):
         self._attempt = attempt
         self._sampler: Sampler | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self.metrics = MetricTail(str(attempt.folder / METRICS))
+        self.metrics = MetricReader(str(attempt.folder / METRICS))
         self.kernel = Kernel(self.order.kernel, guard=attempt.guard, capture=True)
         self.events = EventReporter(attempt.events, attempt.log)
         self.reporter = self.events
@@ -284,7 +284,7 @@ class OrderSession(Session):
         """Whether to execute ``cell``: all of them, unless the step has ended early."""
         return not self.ended_early or cell.get("source") == self._last_source
 
-    def goes_on_after(self, error: Exception) -> bool:
+    def continues_after(self, error: Exception) -> bool:
         """Go on to the outputs after ``sys.exit(0)``, if no later step needs any.
 
         papermill takes it for a success. Later steps would have run with what the
@@ -306,7 +306,7 @@ class OrderSession(Session):
                 self.kernel.pid,
                 limit=self.order.memory,
                 report=self._sampled,
-                exceeded=lambda size: self.control.stop("memory", failures.size_words(size)),
+                exceeded=lambda size: self.control.stop("memory", failures.format_bytes(size)),
             )
             self._sampler.start()
         if self._timer is None and self.order.timeout is not None:
@@ -314,18 +314,18 @@ class OrderSession(Session):
             self._timer = loop.call_later(self.order.timeout, self.control.stop, "timeout")
         super().cell_started(cell)
 
-    def could_not_begin(self, reply: Mapping[str, Any]) -> None:
+    def preparation_failed(self, reply: Mapping[str, Any]) -> None:
         """Say why the kernel cannot be used for a step."""
         raise UsageError(
             f'The kernel "{self.kernel.name}" cannot run kfnb\'s part of a step '
             f"({reply.get('ename')}: {reply.get('evalue')}). It must be a Python 3.10 or later."
         )
 
-    def exit_was_slow(self) -> None:
+    def exit_timed_out(self) -> None:
         """Warn that exit handlers were cut off."""
         self.events.warning(
             "KFNB-W612",
-            f"The kernel did not exit within {self.exit_patience:g} seconds after its last cell "
+            f"The kernel did not exit within {self.exit_timeout:g} seconds after its last cell "
             "and was killed.",
             "Stop threads and servers at the end of the step.",
         )

@@ -22,12 +22,12 @@ from papermill.clientwrap import PapermillNotebookClient
 from traitlets import Integer
 
 from kfnb.step.execution.cell_outputs import CellOutputs
-from kfnb.step.execution.kernel_process import Kernel
-from kfnb.step.execution.manager import Manager
+from kfnb.step.execution.notebook_saving import Manager
 from kfnb.step.execution.reporter import BATCH, Reporter
-from kfnb.step.execution.session import CellFailure, KernelGone, Session
-from kfnb.step.execution.stop_requests import Control
+from kfnb.step.execution.session import CellFailure, KernelDied, Session
+from kfnb.step.execution.stop_requests import StopRequest
 from kfnb.step.execution.stream_text import stream_pieces
+from kfnb.step.kernels.kernel_process import Kernel
 
 _DELIMITER = b"<IDS|MSG>"
 _BURST = 500
@@ -65,7 +65,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         super().__init__(nb_man, **options)
         nb_man.settle = self._settle
         self._session = session
-        self._control: Control = session.control
+        self._control: StopRequest = session.control
         self._reporter: Reporter = session.reporter
         self._kernel: Kernel | None = session.kernel
         self._requests: dict[bytes, tuple[Any, int]] = {}
@@ -82,7 +82,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         ------
         Stopped
             If the session's control asked for it.
-        KernelGone
+        KernelDied
             If the kernel ended by itself.
         """
         self.reset_execution_trackers()
@@ -107,11 +107,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             if source := first + (self._session.first_source or ""):
                 reply = await self._silently(source)
                 if reply["status"] != "ok":
-                    self._session.could_not_begin(reply)
+                    self._session.preparation_failed(reply)
             await self._execute_cells()
             self.set_widgets_metadata()
             await self._end(kernel)
-        except (DeadKernelError, KernelGone):
+        except (DeadKernelError, KernelDied):
             await asyncio.sleep(_SETTLE)  # what it wrote before it died
             await self._read_late()
             raise
@@ -134,7 +134,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
                 await self._execute(cell, index)
             except CellExecutionError as error:
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
-                if not session.goes_on_after(error):
+                if not session.continues_after(error):
                     break
             except BaseException:
                 self.nb_man.cell_exception(cell, cell_index=index)
@@ -162,11 +162,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if self._asked_exit:
             raise self._gone(cell)
 
-    def _gone(self, cell: Mapping[str, Any]) -> KernelGone:
+    def _gone(self, cell: Mapping[str, Any]) -> KernelDied:
         kernel = self._kernel
         status = kernel.exit_status if kernel else None
         said = kernel.said() if kernel else ""
-        return KernelGone(cell, status=status, asked=self._asked_exit, said=said)
+        return KernelDied(cell, status=status, asked=self._asked_exit, said=said)
 
     async def _silently(self, source: str) -> Mapping[str, Any]:
         """Execute what is no cell of the notebook; the content of the reply."""
@@ -206,19 +206,19 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
 
     async def _end(self, kernel: Kernel) -> None:
         """Let the kernel exit by itself, and keep what its exit handlers print."""
-        kernel.forget_said()
+        kernel.discard_output()
         if kernel.is_ipykernel:
             # After a shutdown request its control thread flushes streams that its main thread
             # may just have closed, and waits ten seconds for that. Leaving the loop is quiet.
             self.kc.execute(_LEAVE, silent=True, store_history=False)
             await kernel.ended(_QUIETLY)
-        if await kernel.exit(patience=self._session.exit_patience):
+        if await kernel.exit(patience=self._session.exit_timeout):
             seen = await self._read_late()
             said = kernel.said()
             if said.strip() and not seen:
                 self._print_late("stderr", said)
         else:
-            self._session.exit_was_slow()
+            self._session.exit_timed_out()
 
     # -- receiving --------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from kfnb.errors import KfnbError, UsageError
 from kfnb.step.execution.reporter import plain_text, source_index, traceback_text
-from kfnb.step.execution.session import CellFailure, KernelGone
+from kfnb.step.execution.session import CellFailure, KernelDied
 from kfnb.step.execution.stop_requests import Stopped
 from kfnb.step.order import StepOrder
 from kfnb.store.manifest import Failure, FailureClass
@@ -68,7 +68,7 @@ def failed_cell(
     )
 
 
-def kernel_gone(order: StepOrder, gone: KernelGone, *, peak: int, available: int) -> Failure:
+def kernel_died(order: StepOrder, gone: KernelDied, *, peak: int, available: int) -> Failure:
     """Explain a kernel that ended by itself.
 
     ``peak`` is the most memory that the step was seen to use, ``available`` what the
@@ -88,14 +88,14 @@ def kernel_gone(order: StepOrder, gone: KernelGone, *, peak: int, available: int
         kind = "memory"
         what = (
             "lost its kernel, which was killed (SIGKILL); most likely memory ran out "
-            f"(peak {size_words(peak)}, {size_words(available)} free on this machine)"
+            f"(peak {format_bytes(peak)}, {format_bytes(available)} free on this machine)"
         )
         remedy = "Use less memory, run fewer steps at once (--parallel), or a larger machine."
         if order.memory:
             what = (
                 "lost its kernel, which was killed (SIGKILL); most likely it needed more than its "
-                f"memory limit of {size_words(order.memory)} (peak {size_words(peak)}, "
-                f"{size_words(available)} free on this machine)"
+                f"memory limit of {format_bytes(order.memory)} (peak {format_bytes(peak)}, "
+                f"{format_bytes(available)} free on this machine)"
             )
             remedy = 'Use less memory, or give the step more ("memory:" tag).'
     else:
@@ -126,7 +126,7 @@ def stopped(order: StepOrder, stop: Stopped, *, cell: int | None) -> Failure:
         return Failure(
             kind="memory",
             summary=f'Step "{order.step}" used more than its memory of '
-            f"{size_words(order.memory or 0)} (peak {stop.detail}){_during(cell)}.",
+            f"{format_bytes(order.memory or 0)} (peak {stop.detail}){_during(cell)}.",
             remedy='Use less memory, or give it more ("memory:" tag).',
             cell=cell,
         )
@@ -146,7 +146,7 @@ def process_lost(
     if asked:
         return Failure(kind="cancelled", summary=f"{step} was cancelled.", traceback=said)
     if out_of_memory:
-        most = f" of {size_words(order.memory)}" if order.memory else ""
+        most = f" of {format_bytes(order.memory)}" if order.memory else ""
         return Failure(
             kind="memory",
             summary=f"{step} was killed because its container's memory{most} was used up.",
@@ -281,7 +281,7 @@ def source_line(reply: Mapping[str, Any]) -> int | None:
     return int(frames[-1]) if frames else None
 
 
-def size_words(size: int) -> str:
+def format_bytes(size: int) -> str:
     """Write a number of bytes as Kubernetes does: ``4Gi``, ``1.5Gi``, ``300Mi``."""
     value, units = float(size), ["", "Ki", "Mi", "Gi", "Ti"]
     while value >= 1024 and len(units) > 1:

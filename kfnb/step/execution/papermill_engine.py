@@ -9,7 +9,7 @@ from papermill.engines import Engine as PapermillEngine
 from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
-from kfnb.step.execution.manager import Manager
+from kfnb.step.execution.notebook_saving import Manager
 from kfnb.step.execution.session import Session
 from kfnb.step.execution.stop_requests import Stopped, cancelled_by_signals
 

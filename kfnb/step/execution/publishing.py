@@ -11,7 +11,7 @@ from typing import Any
 
 from kfnb.metrics import Metric, plain
 from kfnb.step import folder_files
-from kfnb.step.execution.stop_requests import Control
+from kfnb.step.execution.stop_requests import StopRequest
 from kfnb.step.in_kernel.kernel_side import RESULT
 from kfnb.step.order import StepOrder
 from kfnb.step.own_stdout import is_own_output
@@ -30,7 +30,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class StepTotals:
     """What the step process knows at the end of an attempt."""
 
     started: float
@@ -52,7 +52,12 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 
 
 def publish(
-    order: StepOrder, store: Store, result: Mapping[str, Any], done: Done, *, control: Control
+    order: StepOrder,
+    store: Store,
+    result: Mapping[str, Any],
+    done: StepTotals,
+    *,
+    control: StopRequest,
 ) -> str:
     """Store everything, then create the manifest; its key.
 
@@ -130,7 +135,7 @@ def store_values(
 
 
 def store_files(
-    order: StepOrder, store: Store, result: Mapping[str, Any], done: Done
+    order: StepOrder, store: Store, result: Mapping[str, Any], done: StepTotals
 ) -> dict[str, WrittenFile]:
     """Add the files that the step wrote to the store."""
     workdir = Path(order.workdir)

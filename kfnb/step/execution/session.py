@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kfnb.step.execution.kernel_process import EXIT_PATIENCE, Kernel
-from kfnb.step.execution.reporter import Reporter, Silent
-from kfnb.step.execution.stop_requests import Control
+from kfnb.step.execution.reporter import NullReporter, Reporter
+from kfnb.step.execution.stop_requests import StopRequest
+from kfnb.step.kernels.kernel_process import EXIT_TIMEOUT, Kernel
 
 
-class KernelGone(Exception):  # noqa: N818 (what it means is for the caller to say)
+class KernelDied(Exception):  # noqa: N818 (what it means is for the caller to say)
     """The kernel ended by itself while ``cell`` executed.
 
     ``status`` is the process's exit code (a signal as a negative number), ``asked``
@@ -41,11 +41,11 @@ class Session:
     reporter: Reporter
     kernel: Kernel | None = None
     first_source: str | None = None
-    exit_patience = EXIT_PATIENCE
+    exit_timeout = EXIT_TIMEOUT
 
-    def __init__(self, control: Control | None = None) -> None:
-        self.control = control or Control()
-        self.reporter = Silent()
+    def __init__(self, control: StopRequest | None = None) -> None:
+        self.control = control or StopRequest()
+        self.reporter = NullReporter()
         self.failure: CellFailure | None = None
         self.kernel_exit: int | None = None
         self.late_text = 0
@@ -57,7 +57,7 @@ class Session:
         """Whether ``cell`` is to be executed."""
         return True
 
-    def goes_on_after(self, error: Exception) -> bool:  # noqa: ARG002 (for subclasses)
+    def continues_after(self, error: Exception) -> bool:  # noqa: ARG002 (for subclasses)
         """Whether to look at the cells after one that failed."""
         return False
 
@@ -69,10 +69,10 @@ class Session:
         """Note that a code cell has executed."""
         self.reporter.cell_finished(cell, ok=ok)
 
-    def could_not_begin(self, reply: Mapping[str, Any]) -> None:
+    def preparation_failed(self, reply: Mapping[str, Any]) -> None:
         """Note that ``first_source`` failed."""
 
-    def exit_was_slow(self) -> None:
+    def exit_timed_out(self) -> None:
         """Note that the kernel had to be killed after its last cell."""
 
     def tick(self) -> None:

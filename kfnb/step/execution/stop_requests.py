@@ -22,7 +22,7 @@ class Stopped(Exception):  # noqa: N818 (it is no error of the notebook)
         self.detail = detail
 
 
-class Control:
+class StopRequest:
     """A request to stop: the first reason counts, a second request means at once."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Control:
 
 
 @contextlib.contextmanager
-def cancelled_by_signals(control: Control) -> Iterator[None]:
+def cancelled_by_signals(control: StopRequest) -> Iterator[None]:
     """Let SIGTERM and SIGINT cancel, where signals can be handled (the main thread)."""
 
     def cancel(_number: int, _frame: FrameType | None) -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.errors import InfrastructureError
-from kfnb.step.execution.kernel_path import make_path, needs_path
-from kfnb.step.execution.kernel_process import Kernel
 from kfnb.step.in_kernel.kernel_side import PLAN
+from kfnb.step.kernels.kernel_path import make_path, needs_path
+from kfnb.step.kernels.kernel_process import Kernel
 from kfnb.step.order import KERNEL_PATH, StepOrder
 from kfnb.store import Store, hash_bytes
 from kfnb.store.manifest import Bundle

@@ -140,8 +140,10 @@ def test_options_may_stand_on_any_cell_of_the_step() -> None:
 def test_two_cells_that_claim_different_options_are_both_named() -> None:
     problem = only(declared((["step:a", "memory:1Gi"], "1"), (["step:a", "memory:2Gi"], "2")))
     assert problem.code == "KFNB-E201"
-    for word in ("cell 0", "cell 1", "memory", '"a"', "1Gi", "2Gi"):
+    for word in ("memory", '"a"', "1Gi", "2Gi"):
         assert word in problem.message
+    assert problem.cell == 1
+    assert "the cell `1`" in problem.remedy
     assert problem.cell == 1
 
 

@@ -11,8 +11,8 @@ def test_an_undefined_name_is_told_with_its_place_and_a_guess() -> None:
     found = pipeline(("step:load", "models = []"), ("step:train", "x = 1\nprint(x)\nmodel.fit(x)"))
     (finding,) = found.diagnostics
     assert str(finding) == (
-        'KFNB-E102: step "train" reads "model", which no earlier step defines (cell 1, line 3). '
-        'Did you mean "models"?'
+        'KFNB-E102: step "train" reads "model", which no earlier step defines '
+        '(line 3: `model.fit(x)`). Did you mean "models"?'
     )
     assert (finding.severity, finding.step, finding.cell, finding.line) == ("error", "train", 1, 3)
 

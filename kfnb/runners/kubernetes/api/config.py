@@ -64,16 +64,16 @@ class Target:
         own = self.steps.get(step)
         if not own:
             return self
-        said = {key.replace("-", "_"): value for key, value in own.items()}
+        named = {key.replace("-", "_"): value for key, value in own.items()}
         return Target.from_plain(
-            {**self.plain(), **{k: _added(k, getattr(self, k), v) for k, v in said.items()}}
+            {**self.plain(), **{k: _added(k, getattr(self, k), v) for k, v in named.items()}}
         )
 
     @property
     def where(self) -> str:
         """The flags that name this workspace, for lines that a person may type."""
-        said = (("--context", self.context), ("--namespace", self.namespace))
-        flags = [f"{flag} {shlex.quote(name)}" for flag, name in said if name is not None]
+        pairs = (("--context", self.context), ("--namespace", self.namespace))
+        flags = [f"{flag} {shlex.quote(name)}" for flag, name in pairs if name is not None]
         return " ".join(["--on kubernetes", *flags])
 
     def plain(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ STEP_OPTIONS = frozenset(
 
 
 def target_of(
-    pipeline: Pipeline | None, said: Mapping[str, Any], *, config: Path | None = None
+    pipeline: Pipeline | None, options_of_call: Mapping[str, Any], *, config: Path | None = None
 ) -> Target:
     """Put together what flags, the notebook's metadata and the person's file say, in this order.
 
@@ -113,27 +113,27 @@ def target_of(
     UsageError
         If there is no such option, or a value does not fit.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     path = config or config_file()
     sources = [
         (str(path), read_config(path)),
         ("the notebook's metadata", dict((pipeline.targets if pipeline else {}).get(TARGET) or {})),
-        ("the call", {k: v for k, v in said.items() if v not in (None, (), {})}),
+        ("the call", {k: v for k, v in options_of_call.items() if v not in (None, (), {})}),
     ]
     for where, options in sources:
         for key, value in options.items():
             name = _known(key, OPTIONS, where)
-            found[name] = _added(name, found.get(name), _fitting(name, value, where))
+            values[name] = _added(name, values.get(name), _fitting(name, value, where))
         if pipeline is not None and options is sources[1][1]:
             _check_steps(pipeline, options.get("steps") or {}, where)
-    return Target.from_plain(found)
+    return Target.from_plain(values)
 
 
 def config_file() -> Path:
     """Return the path of the person's own file, whether or not it is there."""
-    said = os.environ.get("KFNB_CONFIG")
-    if said:
-        return Path(said).expanduser()
+    configured = os.environ.get("KFNB_CONFIG")
+    if configured:
+        return Path(configured).expanduser()
     import platformdirs
 
     return Path(platformdirs.user_config_dir("kfnb")) / "config.toml"
@@ -217,9 +217,9 @@ def _fitting(name: str, value: Any, where: str) -> Any:
         raise UsageError(f"{where}: {name} must be {kind}, not {value!r}.")
     if value not in _CHOICES.get(name, (value,)):
         raise UsageError(f"{where}: {name} is {', '.join(_CHOICES[name])}; not {value!r}.")
-    form, words = _FORMS.get(name, ("", ""))
+    form, wanted = _FORMS.get(name, ("", ""))
     if form and not re.fullmatch(form, value):
-        raise UsageError(f"{where}: {name} is {words}; not {value!r}.")
+        raise UsageError(f"{where}: {name} is {wanted}; not {value!r}.")
     if name in _TEXTS:
         check_labels(value, f"{where}: {name}", values=name != "annotations")
     if name == "steps":
@@ -227,7 +227,7 @@ def _fitting(name: str, value: Any, where: str) -> Any:
     return value
 
 
-def check_labels(said: Mapping[str, Any], where: str, *, values: bool = True) -> None:
+def check_labels(labels: Mapping[str, Any], where: str, *, values: bool = True) -> None:
     """Refuse what the API server would: a key, or (if ``values``) a value, that is none.
 
     Raises
@@ -235,7 +235,7 @@ def check_labels(said: Mapping[str, Any], where: str, *, values: bool = True) ->
     UsageError
         With what is wrong, and what may stand there.
     """
-    for key, value in said.items():
+    for key, value in labels.items():
         prefix, _, word = key.rpartition("/")
         if not _KEY.fullmatch(key) or len(prefix) > 253 or not word:
             raise UsageError(
@@ -248,11 +248,11 @@ def check_labels(said: Mapping[str, Any], where: str, *, values: bool = True) ->
 
 
 def _of_step(step: str, own: Any, where: str) -> dict[str, Any]:
-    place = f'{where}, step "{step}"'
+    where_of_step = f'{where}, step "{step}"'
     if not isinstance(own, Mapping):
-        raise UsageError(f"{place}: this must be a table, not {own!r}.")
-    names = {key: _known(key, STEP_OPTIONS, place) for key in own}
-    return {names[key]: _fitting(names[key], value, place) for key, value in own.items()}
+        raise UsageError(f"{where_of_step}: this must be a table, not {own!r}.")
+    names = {key: _known(key, STEP_OPTIONS, where_of_step) for key in own}
+    return {names[key]: _fitting(names[key], value, where_of_step) for key, value in own.items()}
 
 
 def _known(key: str, options: frozenset[str], where: str) -> str:

@@ -62,19 +62,21 @@ def examine(
 def _namespace(cluster: Cluster) -> Finding:
     space = cluster.namespace
     try:
-        found = cluster.get("Namespace", space)
+        namespace = cluster.get("Namespace", space)
     except InfrastructureError as error:
         return Finding("namespace", "unknown", f"Namespace {space} cannot be looked at: {error}")
-    if found is None:
+    if namespace is None:
         return Finding(
             "namespace",
             "missing",
             f"There is no namespace {space}.",
             (f"kubectl create namespace {shlex.quote(space)}",),
         )
-    level = (found["metadata"].get("labels") or {}).get(_LEVEL)
-    said = f'enforces the Pod Security Standard "{level}"' if level else "enforces no Pod Security"
-    return Finding("namespace", "ok", f'Namespace {space} {said}; steps satisfy "restricted".')
+    level = (namespace["metadata"].get("labels") or {}).get(_LEVEL)
+    standard = (
+        f'enforces the Pod Security Standard "{level}"' if level else "enforces no Pod Security"
+    )
+    return Finding("namespace", "ok", f'Namespace {space} {standard}; steps satisfy "restricted".')
 
 
 def _rights(
@@ -184,8 +186,8 @@ def _fixed(cluster: Cluster, objects: Sequence[dict[str, Any]], name: str) -> Fi
         try:
             cluster.apply(one["kind"], one)
         except ApiError as error:
-            said = f"{one['kind']} {name} cannot be made: {error}"
-            return Finding("driver", "warning", said)
+            sentence = f"{one['kind']} {name} cannot be made: {error}"
+            return Finding("driver", "warning", sentence)
     kinds = ", ".join(one["kind"] for one in objects)
     return Finding("driver", "fixed", f"{name} is as it should be now: {kinds}.")
 
@@ -235,8 +237,8 @@ def _store(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]:
     except KfnbError as error:
         yield Finding("store", "missing", str(error))
         return
-    said = f"The store {remote.address} answers here, and creates records only once."
-    yield Finding("store", "ok", said)
+    sentence = f"The store {remote.address} answers here, and creates records only once."
+    yield Finding("store", "ok", sentence)
 
 
 def _claim(cluster: Cluster, target: Target, *, fix: bool) -> Finding:
@@ -244,28 +246,28 @@ def _claim(cluster: Cluster, target: Target, *, fix: bool) -> Finding:
     assert body is not None
     name, space = body["metadata"]["name"], cluster.namespace
     try:
-        found = cluster.get("PersistentVolumeClaim", name)
-        if found is None and fix:
+        claim = cluster.get("PersistentVolumeClaim", name)
+        if claim is None and fix:
             cluster.create("PersistentVolumeClaim", body)
             return Finding("store", "fixed", f"The claim {name} was created.")
     except ApiError as error:
         return Finding("store", "unknown", f"The claim {name} cannot be had: {error}")
-    if found is None:
+    if claim is None:
         wrong = _class_missing(cluster, target)
         if wrong:
             return Finding("store", "missing", wrong, ("kubectl get storageclasses",))
-        said = f"There is no claim {name} in namespace {space}; the first run creates it"
-        return Finding("store", "ok", f"{said} with {target.storage_size}.")
-    phase = (found.get("status") or {}).get("phase")
+        sentence = f"There is no claim {name} in namespace {space}; the first run creates it"
+        return Finding("store", "ok", f"{sentence} with {target.storage_size}.")
+    phase = (claim.get("status") or {}).get("phase")
     if phase == "Bound":
         return Finding("store", "ok", f"The claim {name} is there and bound to a volume.")
-    wrong = _class_missing(cluster, target, str(found["spec"].get("storageClassName") or ""))
+    wrong = _class_missing(cluster, target, str(claim["spec"].get("storageClassName") or ""))
     look = f"kubectl describe pvc {shlex.quote(name)} -n {shlex.quote(space)}"
     if wrong or phase == "Lost":
         lost = f"The claim {name} has lost its volume."
         return Finding("store", "missing", wrong or lost, (look,))
-    said = f"The claim {name} has no volume yet; some classes make it for the first pod."
-    return Finding("store", "warning", said, (look,))
+    sentence = f"The claim {name} has no volume yet; some classes make it for the first pod."
+    return Finding("store", "warning", sentence, (look,))
 
 
 def _class_missing(cluster: Cluster, target: Target, own: str = "") -> str:

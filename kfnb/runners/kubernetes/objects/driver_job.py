@@ -63,5 +63,5 @@ def driver_job(
 
 def _image(target: Target, pipeline: Pipeline) -> str:
     """Return the target's image, else that of the pipeline or of its first step that says one."""
-    said: list[Options] = [pipeline.defaults, *(s.options for s in pipeline.steps.values())]
-    return target.image or next((o.image for o in said if o.image), "")
+    options: list[Options] = [pipeline.defaults, *(s.options for s in pipeline.steps.values())]
+    return target.image or next((o.image for o in options if o.image), "")

@@ -129,8 +129,7 @@ def _pod_spec(
     options: tuple[Options, ...],
     environment: Mapping[str, str],
 ) -> Object:
-    said = next((o.image for o in options if o.image), None)
-    image = said or target.image
+    image = next((o.image for o in options if o.image), None) or target.image
     if not image:
         raise UsageError(
             "No image is said for the steps. Name one that has kfnb: --image NAME, or image in the "
@@ -166,7 +165,7 @@ def _pod_spec(
         # Python of the image, whichever it is.
         "command": ["python", "-m", "kfnb.step.pod.pod_main"],
         "workingDir": ROOT,
-        "env": [{"name": name, **said} for name, said in variables.items()],
+        "env": [{"name": name, **source} for name, source in variables.items()],
         "resources": resources(options),
         "volumeMounts": mounts,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -286,8 +285,8 @@ def check(target: Target, pipeline: Pipeline) -> None:
                 f'No image is said for step "{step.name}". Name one that has kfnb: --image NAME.'
             )
         for name in ("labels", "annotations"):
-            said = _options((step.options, pipeline.defaults), name)
-            check_labels(said, f'Step "{step.name}"', values=name == "labels")
+            options = _options((step.options, pipeline.defaults), name)
+            check_labels(options, f'Step "{step.name}"', values=name == "labels")
 
 
 def owner_reference(owner: Mapping[str, Any]) -> Object:
@@ -302,7 +301,7 @@ def owner_reference(owner: Mapping[str, Any]) -> Object:
 
 
 def _options(options: tuple[Options, ...], name: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    merged: dict[str, str] = {}
     for option in reversed(options):
-        found.update(getattr(option, name))
-    return found
+        merged.update(getattr(option, name))
+    return merged

@@ -46,14 +46,14 @@ def objects(
     """
     cluster = _cluster(target)
     namespace = cluster.namespace if cluster else target.namespace
-    about = {"run": run, "pipeline": pipeline.name, "store": target.store or ""}
-    made = [_whole("ConfigMap", manifests.config_map(run, about), namespace)]
+    facts = {"run": run, "pipeline": pipeline.name, "store": target.store or ""}
+    made = [_whole("ConfigMap", manifests.config_map(run, facts), namespace)]
     claim = manifests.claim(target)
     if claim is not None:
-        found = _there(cluster, "PersistentVolumeClaim", claim["metadata"]["name"])
-        if found is None:
+        existing = _there(cluster, "PersistentVolumeClaim", claim["metadata"]["name"])
+        if existing is None:
             made.append(_whole("PersistentVolumeClaim", claim, namespace))
-        target = on_claim(target, found or claim)
+        target = on_claim(target, existing or claim)
     account = target.driver_service_account
     if target.driver == "cluster" or (
         target.driver == "auto" and _there(cluster, "ServiceAccount", account) is not None
@@ -78,8 +78,8 @@ def objects(
 
 def _whole(kind: str, body: Object, namespace: str | None) -> Object:
     """Return an object as ``kubectl`` wants it: with its kind, and where it is."""
-    place = {"namespace": namespace} if namespace else {}
-    return {**version_of(kind), **body, "metadata": {**body["metadata"], **place}}
+    metadata = {"namespace": namespace} if namespace else {}
+    return {**version_of(kind), **body, "metadata": {**body["metadata"], **metadata}}
 
 
 def _cluster(target: Target) -> Cluster | None:

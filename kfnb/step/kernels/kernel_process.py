@@ -1,0 +1,360 @@
+"""One kernel process: started early, talked to over IPC, watched, and ended properly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kfnb.errors import InfrastructureError, UsageError
+from kfnb.step.kernels.orphan_guard import Guard, kill_group
+
+EXIT_TIMEOUT = 10.0
+"""Seconds that a kernel has for its exit handlers."""
+
+_SOCKETS = range(1, 6)
+_LONGEST_SOCKET = 100  # AF_UNIX paths end at 104 (macOS) or 108 bytes
+_SAID = 64 << 10
+
+
+class KernelStartError(InfrastructureError):
+    """The kernel could not be started, or did not answer."""
+
+
+class Kernel:
+    """A kernel of the installed kernelspec ``name``, in the working directory ``cwd``."""
+
+    def __init__(self, name: str, *, guard: Guard | None = None, capture: bool = False) -> None:
+        from jupyter_client.kernelspec import KernelSpecManager
+        from jupyter_client.manager import AsyncKernelManager
+        from jupyter_core.paths import jupyter_path
+
+        self.dead = asyncio.Event()
+        self.exit_status: int | None = None
+        self.pid: int | None = None
+        self.client: Any = None
+        self.info: dict[str, Any] = {}
+        self._guard = guard or Guard()
+        self._capture = capture
+        self._said: deque[bytes] = deque()
+        self._said_size = 0
+        self._pipe = -1
+        self._watching: asyncio.Task[None] | None = None
+        self.folder = socket_folder()
+        self._guard.remove(str(self.folder))
+        # without the folder of IPython 3's kernels, for which Jupyter would import IPython
+        specs = KernelSpecManager(kernel_dirs=jupyter_path("kernels"))
+        self.manager = AsyncKernelManager(kernel_spec_manager=specs, **_transport(self.folder))
+        if name:
+            self.manager.kernel_name = name
+
+    @property
+    def name(self) -> str:
+        """The name of the kernelspec."""
+        return str(self.manager.kernel_name)
+
+    @property
+    def command(self) -> list[str]:
+        """The kernelspec's command line.
+
+        Raises
+        ------
+        UsageError
+            If no kernel of this name is installed.
+        """
+        return list(self._spec().argv)
+
+    @property
+    def is_ipykernel(self) -> bool:
+        """Whether it is IPython's own kernel."""
+        return any("ipykernel" in argument for argument in self.command)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs, as far as this process knows."""
+        return self.pid is not None and not self.dead.is_set()
+
+    async def launch(self, *, cwd: str | None, env: Mapping[str, str] | None) -> None:
+        """Start the process; it boots while the caller does other things.
+
+        Raises
+        ------
+        UsageError
+            If no such kernel is installed, or its program is not there.
+        """
+        spec = self._spec()
+        options: dict[str, Any] = {"extra_arguments": [], "cwd": cwd}
+        if env is not None:
+            options["env"] = dict(env)
+        if self.is_ipykernel:
+            # history in a file would be shared, and locked, by all kernels of this user
+            options["extra_arguments"] = ["--HistoryManager.hist_file=:memory:"]
+        write = self._open_pipe(options) if self._capture and not _provisioned(spec) else -1
+        try:
+            await self.manager.start_kernel(**options)
+        except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
+            if cwd is not None and not Path(cwd).is_dir():
+                raise InfrastructureError(f"The notebook's folder {cwd} is gone.") from error
+            raise UsageError(
+                f'The kernel "{self.name}" cannot be started: {error.strerror} '
+                f"({error.filename}). Reinstall it, or choose another kernel."
+            ) from error
+        finally:
+            if write >= 0:
+                os.close(write)
+        self.pid = getattr(self.manager.provisioner, "pid", None)
+        if self.pid is not None:
+            self._guard.watch(self.pid)
+        self._watching = asyncio.ensure_future(self._watch())
+
+    async def ready(self, *, timeout: float) -> None:
+        """Connect, and wait until the kernel answers and its outputs arrive.
+
+        Raises
+        ------
+        KernelStartError
+            If a signal ends it before that, or it does not answer in ``timeout`` seconds.
+        UsageError
+            If it ends by itself: its environment is not complete.
+        """
+        import zmq
+
+        deadline = time.monotonic() + timeout
+        sockets = [f"{self.manager.ip}-{n}" for n in _SOCKETS]
+        while self.manager.transport == "ipc" and not all(map(os.path.exists, sockets)):
+            self._check(deadline, timeout)
+            await asyncio.sleep(0.005)
+        self.client = self.manager.client()
+        self.client.context.setsockopt(zmq.RCVHWM, 0)  # never drop outputs on this side
+        self.client.start_channels(stdin=False, hb=False)
+        self.client.allow_stdin = False
+        while True:
+            request = self.client.kernel_info()
+            reply = await self._reply(self.client.shell_channel, request, deadline, timeout)
+            if reply is not None:
+                self.info = reply["content"]
+                if await self._reply(self.client.iopub_channel, request, deadline, timeout):
+                    return
+
+    async def interrupt(self) -> None:
+        """Interrupt what the kernel executes."""
+        if self.alive:
+            with contextlib.suppress(Exception):
+                await self.manager.interrupt_kernel()
+
+    async def exit(self, *, patience: float = EXIT_TIMEOUT) -> bool:
+        """Ask the kernel to exit, so that its exit handlers run; True if it did in time."""
+        if self.alive:
+            with contextlib.suppress(Exception):
+                await self.manager.request_shutdown()
+            await self.ended(patience)
+        return self.dead.is_set()
+
+    async def ended(self, patience: float) -> bool:
+        """Wait for the process to end, at most ``patience`` seconds."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.dead.wait(), patience)
+        return self.dead.is_set()
+
+    async def kill(self) -> None:
+        """Kill the kernel and all processes of its group, and wait until it is gone."""
+        if self.pid is None:
+            return
+        children = _descendants(self.pid) if self.alive else []
+        if os.name == "nt":
+            with contextlib.suppress(Exception):
+                await self.manager.provisioner.kill()
+        else:
+            kill_group(self.pid)
+        for child in children:
+            with contextlib.suppress(OSError):
+                os.kill(child, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+        await self.ended(5)
+
+    async def close(self) -> None:
+        """Kill what is left of it and remove its sockets."""
+        await self.kill()
+        if self._watching is not None:
+            self._watching.cancel()
+        if self.pid is not None:
+            self._guard.release(self.pid)
+        self._close_pipe()
+        if self.client is not None:
+            self.client.stop_channels()
+        with contextlib.suppress(Exception):
+            await self.manager.cleanup_resources()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def said(self) -> str:
+        """Return the last of what the process wrote to its own stdout and stderr."""
+        self._read_pipe()
+        return b"".join(self._said).decode("utf-8", "replace")
+
+    def discard_output(self) -> None:
+        """Drop what the process has written so far."""
+        self._read_pipe()
+        self._said.clear()
+        self._said_size = 0
+
+    def _spec(self) -> Any:
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+
+        with contextlib.suppress(NoSuchKernel):
+            return self.manager.kernel_spec
+        self.manager.kernel_spec_manager = KernelSpecManager()
+        try:
+            return self.manager.kernel_spec
+        except NoSuchKernel:
+            known = sorted(self.manager.kernel_spec_manager.find_kernel_specs())
+            names = ", ".join(f'"{k}"' for k in known) or "none"
+            raise UsageError(
+                f'The kernel "{self.name}" is not installed (installed: {names}). '
+                "Install it, or choose another kernel in the notebook and save it."
+            ) from None
+
+    async def _watch(self) -> None:
+        """Set ``dead`` as soon as the process has ended."""
+        provisioner = self.manager.provisioner
+        if self.pid is not None and hasattr(os, "pidfd_open"):
+            with contextlib.suppress(OSError):  # an old kernel, a sandbox, or it is gone already
+                await _readable(os.pidfd_open(self.pid))
+        while (status := await provisioner.poll()) is None:
+            await asyncio.sleep(0.05)
+        self.exit_status = status
+        self.dead.set()
+
+    async def _reply(
+        self, channel: Any, request: str, deadline: float, timeout: float
+    ) -> dict[str, Any] | None:
+        """Wait for the answer to ``request``; None after half a second (to ask again)."""
+        from queue import Empty
+
+        again = time.monotonic() + 0.5
+        while time.monotonic() < again:
+            try:
+                message: dict[str, Any] = await channel.get_msg(timeout=0.1)
+            except Empty:
+                self._check(deadline, timeout)
+                continue
+            if message["parent_header"].get("msg_id") == request:
+                return message
+        return None
+
+    def _check(self, deadline: float, timeout: float) -> None:
+        if self.dead.is_set():
+            said = self.said().strip().splitlines()
+            last = f": {said[-1]}" if said else ""
+            kind = UsageError if (self.exit_status or 0) > 0 else KernelStartError
+            raise kind(
+                f'The kernel "{self.name}" ended before it was ready '
+                f"({describe_exit(self.exit_status)}){last}{_remedy(last)}"
+            )
+        if time.monotonic() > deadline:
+            raise KernelStartError(
+                f'The kernel "{self.name}" did not answer within {timeout:g} seconds.'
+            )
+
+    def _open_pipe(self, options: dict[str, Any]) -> int:
+        read, write = os.pipe()
+        os.set_blocking(read, False)
+        self._pipe = read
+        with contextlib.suppress(NotImplementedError):  # Windows' loop watches sockets only
+            asyncio.get_running_loop().add_reader(read, self._read_pipe)
+        options.update(stdout=write, stderr=write)
+        return write
+
+    def _read_pipe(self) -> None:
+        if self._pipe < 0:
+            return
+        with contextlib.suppress(BlockingIOError):
+            while data := os.read(self._pipe, 1 << 16):
+                self._said.append(data)
+                self._said_size += len(data)
+                while self._said_size > _SAID and len(self._said) > 1:
+                    self._said_size -= len(self._said.popleft())
+            self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        if self._pipe >= 0:
+            with contextlib.suppress(RuntimeError, NotImplementedError):
+                asyncio.get_running_loop().remove_reader(self._pipe)
+            os.close(self._pipe)
+            self._pipe = -1
+
+
+def socket_folder() -> Path:
+    """Make a private folder whose path is short enough for unix sockets in it."""
+    error: OSError | None = None
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
+        if os.name != "nt" and len(parent) > _LONGEST_SOCKET - 20:
+            continue
+        try:
+            return Path(tempfile.mkdtemp(prefix="kfnb-", dir=parent))
+        except OSError as refused:
+            error = error or refused
+    raise InfrastructureError(
+        f"There is no folder for temporary files ({error}). Set TMPDIR to a short, writable path."
+    )
+
+
+def describe_exit(status: int | None) -> str:
+    """Say how a process ended: by which signal or with which exit code."""
+    if status is None:
+        return "it is not known how"
+    if status < 0:
+        try:
+            return f"by signal {signal.Signals(-status).name}"
+        except ValueError:
+            return f"by signal {-status}"
+    return f"exit code {status}"
+
+
+def _transport(folder: Path) -> dict[str, Any]:
+    connection = str(folder / "c.json")
+    if sys.platform == "win32":
+        return {"connection_file": connection}
+    return {"connection_file": connection, "transport": "ipc", "ip": str(folder / "k")}
+
+
+def _provisioned(spec: Any) -> bool:
+    """Whether the kernel is started by something that need not know Popen's options."""
+    provisioner = spec.metadata.get("kernel_provisioner", {})
+    name = provisioner.get("provisioner_name", "local-provisioner")
+    return bool(name != "local-provisioner")
+
+
+async def _readable(fd: int) -> None:
+    """Wait until a file descriptor is readable, and close it."""
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(fd, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(fd)
+        os.close(fd)
+
+
+def _descendants(pid: int) -> list[int]:
+    """List the processes below ``pid``, also those that have left its process group."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    return []
+
+
+def _remedy(said: str) -> str:
+    """Say what helps a kernel that lacks its own package: an image that somebody made, often."""
+    if re.search(r"No module named '?ipykernel", said):
+        return ". Install it where the kernel is, or in the image: pip install ipykernel"
+    return ""
