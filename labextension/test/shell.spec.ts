@@ -178,7 +178,9 @@ describe('the header', () => {
       text: 'The run has ended already.',
       level: 'warning'
     });
-    expect(find('.kfnb-notice-result').textContent).toContain('has ended already');
+    expect(find('.kfnb-notice-result').textContent).toContain(
+      'has ended already'
+    );
     expect(find('.kfnb-busy').hidden).toBe(true);
     busy.value = true;
     expect(find('.kfnb-busy').hidden).toBe(false);

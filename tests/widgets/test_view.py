@@ -352,7 +352,7 @@ def test_unknown_names_are_attribute_errors() -> None:
     assert set(widgets.__all__) <= set(dir(widgets))
 
 
-@pytest.mark.parametrize("name", ["frontend", "static_view"])
+@pytest.mark.parametrize("name", ["frontend"])
 def test_examples(name: str) -> None:
     import importlib
 
