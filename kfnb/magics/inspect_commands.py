@@ -1,4 +1,4 @@
-"""``%pipeline show``, ``check``, ``status``, ``logs``, ``runs`` and ``compare``: what there is."""
+"""``%pipeline show``, ``check``, ``status``, ``logs``, ``runs`` and ``compare``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from kfnb.commands.status import list_options, print_runs, print_status
 from kfnb.magics.arguments import (
     RunName,
     notebook_option,
+    pass_session,
     run_option,
     step_argument,
     with_options,
-    with_session,
 )
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
@@ -32,27 +32,27 @@ if TYPE_CHECKING:
     from kfnb.home import RunFolder
 
 LARGEST_LOG = 256 * 1024
-"""Bytes of a log that a notebook's output takes; of a longer one the end is shown."""
+"""Of a longer log, a notebook's output shows only the end. In bytes."""
 
 
 @click.command(
     epilog="""\b
 Examples:
   %pipeline show
-  %pipeline show --run latest     # with the status of each step in that run"""
+  %pipeline show --run latest     # with the statuses of that run"""
 )
 @with_options(show_options())
 @run_option
 @notebook_option
-@with_session
+@pass_session
 def show(session: Session, notebook: str | None, run: str | None, **forms: Any) -> None:
-    """Draw the pipeline of this notebook: its steps, and why each edge is there."""
+    """Draw the pipeline of this notebook, with the reason for each edge."""
     from kfnb import draw
     from kfnb.api.launch import read
     from kfnb.magics.report import show_problems
 
     if any(forms.values()):
-        print_pipeline(read(session.place(notebook).path), run_name=run, **forms)
+        print_pipeline(read(session.locate(notebook).path), run_name=run, **forms)
         return
     if run is not None:
         _show_run(session, run, notebook)
@@ -70,21 +70,20 @@ def show(session: Session, notebook: str | None, run: str | None, **forms: Any) 
     epilog="""\b
 Examples:
   %pipeline check
-  %pipeline check --verify        # executes the notebook twice, and compares"""
+  %pipeline check --verify        # executes the notebook in both ways and compares"""
 )
 @with_options(check_options(), without=["as_json"])
 @notebook_option
-@with_session
+@pass_session
 def check(session: Session, notebook: str | None, verify: bool, target: str) -> None:
-    """Say what is wrong with this notebook: all of it, with cell, line and remedy."""
+    """List everything that is wrong with this notebook, with cell, line and remedy."""
     from kfnb.magics.report import show_diagnostics
 
     pipeline = session.read(notebook)
     found = check_notebook(pipeline, verify=verify, target=target)
     name = Path(pipeline.path or pipeline.name).name
-    head = "; ".join(
-        part for part in (f"{name}: {counted(found.diagnostics)}", found.verified) if part
-    )
+    verified = f"; {found.verified}" if found.verified else ""
+    head = f"{name}: {counted(found.diagnostics)}{verified}"
     show_diagnostics(session, pipeline, found.diagnostics, head=head)
 
 
@@ -96,9 +95,9 @@ Examples:
 )
 @click.argument("run", type=RunName(), required=False)
 @notebook_option
-@with_session
+@pass_session
 def status(session: Session, run: str | None, notebook: str | None) -> None:
-    """Say how RUN (default: the latest of this notebook) is going, or how it went."""
+    """Show the status of RUN (default: the latest of this notebook)."""
     if session.has_page:
         _show_run(session, run, notebook, tab="table")
         return
@@ -109,13 +108,13 @@ def status(session: Session, run: str | None, notebook: str | None) -> None:
     epilog="""\b
 Examples:
   %pipeline logs train
-  %pipeline logs train -f         # as it comes, until the step has ended"""
+  %pipeline logs train -f         # follow the log until the step has ended"""
 )
 @step_argument(required=False)
 @with_options(log_options())
 @run_option
 @notebook_option
-@with_session
+@pass_session
 def logs(
     session: Session,
     words: tuple[str, ...],
@@ -124,7 +123,7 @@ def logs(
     follow: bool,
     attempt: int | None,
 ) -> None:
-    """Print what STEP (or every step) of a run printed."""
+    """Print the log of STEP, or of every step, of a run."""
     from kfnb.api.run_view import RunView
     from kfnb.api.step_lookup import no_such_step
 
@@ -147,7 +146,7 @@ def logs(
 @with_options(list_options(), without=["as_json"])
 @click.option("--all", "every", is_flag=True, help="Runs of all notebooks.")
 @notebook_option
-@with_session
+@pass_session
 def runs(
     session: Session,
     limit: int,
@@ -161,9 +160,9 @@ def runs(
     from kfnb.api.sync import bring
 
     driven_remotely = bring(target, options)
-    path = None if every else str(session.place(notebook).path)
+    path = None if every else str(session.locate(notebook).path)
     if path is not None and not session.runs(notebook, most=1):
-        session.note("This notebook has no runs yet. %pipeline run starts one.")
+        session.note("This notebook has no runs yet. Start one: %pipeline run")
         return
     print_runs(all_runs(path), limit=limit, as_json=False, driven_remotely=driven_remotely)
 
@@ -176,21 +175,21 @@ Examples:
 )
 @click.argument("names", type=RunName(), nargs=-1, metavar="RUN...")
 @notebook_option
-@with_session
+@pass_session
 def compare(session: Session, names: tuple[str, ...], notebook: str | None) -> None:
-    """Lay runs side by side: parameters, metrics, steps; what differs is marked."""
+    """Compare runs: parameters, metrics, steps; differences are marked."""
     from kfnb.api.run_handle import Run
     from kfnb.api.run_lookup import find_run
     from kfnb.magics.comparison import table
 
     if len(names) == 1:
-        raise PipelineError("Compare takes two runs or more; %pipeline runs lists them.")
+        raise PipelineError("compare needs two or more runs; list them with %pipeline runs.")
     folders = [find_run(name) for name in names] or session.runs(notebook, most=2)
     if len(folders) < 2:
-        raise PipelineError("This notebook has fewer than two runs: there is nothing to compare.")
+        raise PipelineError("Nothing to compare: this notebook has fewer than two runs.")
     found = list({folder.id: Run(folder) for folder in folders}.values())
     if len(found) < 2:
-        raise PipelineError(f"These are one and the same run: {found[0].id}.")
+        raise PipelineError(f"These are the same run: {found[0].id}.")
     ids = [run.id for run in found]
     view = session.view(found[0], compare=ids, tab="compare") if session.has_page else None
     if view is not None:

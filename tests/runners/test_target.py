@@ -195,7 +195,7 @@ def test_importing_the_registry_and_options_imports_no_engine_and_no_client() ->
     import sys
 
     code = (
-        "import sys; from kfnb.cli import target_options as t; list(t._flags());"
+        "import sys; from kfnb.commands import target_options as t; list(t.target_options());"
         "bad = [m for m in sys.modules if m.startswith(('kubernetes', 'kfnb.engine', 'msgspec'))];"
         "assert not bad, bad"
     )
