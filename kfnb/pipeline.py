@@ -71,7 +71,8 @@ class Options:
     """What a person may say about how a step executes; None and empty mean: not said.
 
     ``timeout`` is in seconds; ``cpu``, ``memory`` and ``limits`` are Kubernetes
-    quantities as typed (``500m``, ``4Gi``, ``nvidia.com/gpu: 1``).
+    quantities as typed (``500m``, ``4Gi``, ``nvidia.com/gpu: 1``). ``once``: the step has
+    effects outside that must not happen twice.
     """
 
     image: str | None = None
@@ -86,6 +87,7 @@ class Options:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     cache: bool | None = None
+    once: bool | None = None
 
     def said(self) -> dict[str, Any]:
         """Give the options that were said, as plain JSON values."""

@@ -102,7 +102,7 @@ class Attempt:
             # the kernel boots while this process prepares and imports papermill
             loop.run_until_complete(session.launch())
             self.staging = self.store.staging()
-            key = manifest_key(order.run, order.step_id, index=order.index)
+            key = manifest_key(order.run, order.step_id, index=order.index, round=order.round)
             if self.store.get(key) is not None:
                 return key
             folder_files.restore(self.store, Path(order.workdir), order.restore)
