@@ -68,7 +68,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person may say about how a step executes; None and empty mean: not said.
+    """How a step is to be executed; None and empty mean that nothing is set.
 
     ``timeout`` is in seconds; ``cpu``, ``memory`` and ``limits`` are Kubernetes
     quantities as typed (``500m``, ``4Gi``, ``nvidia.com/gpu: 1``). ``once``: the step has
@@ -90,7 +90,7 @@ class Options:
     once: bool | None = None
 
     def said(self) -> dict[str, Any]:
-        """Give the options that were said, as plain JSON values."""
+        """Return the options that are set, as plain JSON values."""
         return {k: v for k, v in to_plain(self).items() if v not in (None, {}, [])}
 
 
@@ -298,7 +298,7 @@ class Pipeline:
         return dot(self)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """Give Jupyter a picture, and a terminal text."""
+        """Return a picture for Jupyter, and text for a terminal."""
         from kfnb.draw import picture, text
 
         return {"image/svg+xml": picture(self), "text/plain": text(self)}
@@ -316,13 +316,13 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: Any, plain: Any) -> Any:
-    """Rebuild a frozen value of type ``kind`` from what :func:`to_plain` made of it."""
+    """Rebuild a frozen value of type ``kind`` from the result of :func:`to_plain`."""
     return _builder(kind)(plain)
 
 
 @cache
 def _builder(kind: Any) -> Callable[[Any], Any]:
-    """Give the function that rebuilds a type: a large pipeline has a million values."""
+    """Return a function that rebuilds a type; a large pipeline has a million values."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = typing.get_type_hints(kind)
         fields = {field.name: _builder(hints[field.name]) for field in dataclasses.fields(kind)}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfnb.cli.arguments import NotebookPath, RunName, StepName
-from kfnb.cli.cluster import with_store
 from kfnb.cli.common import colour, duration, echo_json, glyph
+from kfnb.cli.target_options import with_store
+from kfnb.runners.target import LOCAL, target_names
 
 if TYPE_CHECKING:
     from kfnb.api.run_handle import Run
@@ -29,8 +30,8 @@ Examples:
 @click.option(
     "--on",
     "target",
-    type=click.Choice(["local", "kubernetes"]),
-    default="local",
+    type=click.Choice(target_names()),
+    default=LOCAL,
     help="Bring the runs of this target's store here first.",
 )
 @with_store

@@ -1,7 +1,7 @@
-"""The registry of diagnostics: every finding has a stable code and a severity here.
+"""The registry of diagnostics: each has a stable code and a severity.
 
-Ranges: 00x the document, 1xx data flow, 2xx tags and options, 3xx files, 4xx ambient
-state, 5xx what the target cannot honour, 6xx what only the run can see.
+Ranges: 00x the document, 1xx data flow, 2xx tags and options, 3xx files, 4xx library state,
+5xx options that the target does not support, 6xx findings of a run, 7xx infrastructure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kfnb.pipeline import Cell, Diagnostic, Severity
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a code stands for."""
+    """Severity and title of a code."""
 
     severity: Severity
     title: str
@@ -82,6 +82,7 @@ CODES: dict[str, Code] = {
             "KFNB-W215": "lines that launch pipelines are left out",
             "KFNB-W216": "there is nothing to execute",
             "KFNB-W218": "a setting of Kale that has no effect",
+            "KFNB-W220": "%%step is used without %load_ext kfnb",
             "KFNB-W411": "a global random generator may be relied on across steps",
             "KFNB-W413": "an environment variable set in a step may be relied on",
             "KFNB-W414": "the working directory changed in a step may be relied on",
@@ -130,8 +131,8 @@ def make(
 ) -> Diagnostic:
     """Make a diagnostic with the severity that its code has.
 
-    What would break or disguise a line of text (a newline in a step's name, a terminal's
-    escape sequences, reversed writing) is written as an escape in the sentences.
+    Characters that would break or disguise a line (a newline in a step's name, a terminal's
+    escape sequences, right-to-left overrides) are written as escapes.
 
     Raises
     ------

@@ -19,7 +19,7 @@ from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder
 from kfnb.runners import create_run, driver_state, request_stop
 from kfnb.runners.launch import resume
-from kfnb.runners.local import LocalRunner
+from kfnb.runners.local.processes import LocalRunner
 from kfnb.store import locks
 from tests.runners.bench import (
     FAKE,

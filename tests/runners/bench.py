@@ -32,7 +32,7 @@ from kfnb.pipeline import (
     Step,
 )
 from kfnb.runners.launch import create_run
-from kfnb.runners.local import LocalRunner
+from kfnb.runners.local.processes import LocalRunner
 from kfnb.store import Manifest, manifest_key, open_store
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_step.py")))

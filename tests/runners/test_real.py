@@ -14,7 +14,7 @@ from kfnb.engine.journal.file_journal import Journal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Options, Pipeline
 from kfnb.runners import create_run, driver_state, request_stop, resume, start_driver
-from kfnb.runners.local import LocalRunner
+from kfnb.runners.local.processes import LocalRunner
 from kfnb.store import open_store
 from tests.runners.bench import (
     Make,

@@ -1,4 +1,4 @@
-"""What stands before the first tagged cell: imports and definitions are setup."""
+"""Find setup among the untagged cells above the first tagged one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PREPARES_IMPORTS = re.compile(
 
 
 @dataclass(slots=True)
-class Beginning:
+class UntaggedCells:
     """The cells before the first tag, one after the other.
 
     ``made`` are names that code there binds; ``prepares`` tells that it changes what
@@ -82,11 +82,11 @@ def _defines(s: ast.stmt) -> bool:
 def _needs(s: ast.stmt) -> set[str]:
     """Give the names that defining something reads at once."""
     todo: list[ast.AST] = [s]
-    found: set[str] = set()
+    names: set[str] = set()
     while todo:
         node = todo.pop()
         if isinstance(node, ast.Name):
-            found.add(node.id)
+            names.add(node.id)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             arguments = node.args
             todo += [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]
@@ -97,4 +97,4 @@ def _needs(s: ast.stmt) -> set[str]:
                 todo += [node.returns] if node.returns is not None else []
         else:
             todo += ast.iter_child_nodes(node)
-    return found
+    return names

@@ -1,8 +1,8 @@
-"""Options of a step as tags, magics and metadata spell them, and what they mean.
+"""Read a step's options as tags, magics and metadata spell them.
 
 Each option is one entry: its field of :class:`~kfnb.pipeline.Options` and, for those
-that hold several, its name there. So two places disagree exactly where they give one
-entry two values.
+that hold several, its name there. So two cells disagree exactly if they give one entry
+two values.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ KEYS = {
     "annotation": "annotations",
     "cache": "cache",
 }
-"""What tags and flags are called, and the field that each sets."""
+"""Names of tags and flags, each with the field that it sets."""
 
 MAPPINGS = ("limits", "env", "labels", "annotations")
 _KEY_OF = {field: key for key, field in KEYS.items()}
@@ -56,12 +56,12 @@ def option(key: str, value: Any) -> tuple[Entry, Any]:
     key
         One of :data:`KEYS`.
     value
-        What stands after the first colon; numbers and booleans where JSON gave them.
+        The text after the first colon; from JSON also a number or a boolean.
 
     Raises
     ------
     ValueError
-        A sentence without its subject: ``takes a duration, as in 90, 30s or 2h``.
+        With a sentence that lacks its subject: ``takes a duration, as in 90, 30s or 2h``.
     """
     field = KEYS[key]
     if field in MAPPINGS:
@@ -77,7 +77,7 @@ def option(key: str, value: Any) -> tuple[Entry, Any]:
 
 def options_of(plain: Mapping[str, Any]) -> tuple[dict[Entry, Any], list[str]]:
     """Understand the ``options`` object of metadata: entries, and a sentence for each mistake."""
-    found: dict[Entry, Any] = {}
+    entries: dict[Entry, Any] = {}
     wrong: list[str] = []
     for field, value in plain.items():
         if field not in _KEY_OF:
@@ -87,10 +87,10 @@ def options_of(plain: Mapping[str, Any]) -> tuple[dict[Entry, Any], list[str]]:
         if value is None:
             continue
         try:
-            found.update(_members(field, value))
+            entries.update(_members(field, value))
         except ValueError as error:
             wrong.append(f'option "{field}" {error}, not {_short(value)}')
-    return found, wrong
+    return entries, wrong
 
 
 def built(entries: Mapping[Entry, Any]) -> Options:
@@ -109,14 +109,14 @@ def built(entries: Mapping[Entry, Any]) -> Options:
     return Options(**fields)
 
 
-def said(entry: Entry) -> str:
-    """Name an entry as its author would: ``memory``, ``env "HOME"``."""
+def entry_name(entry: Entry) -> str:
+    """Return an entry's name for a sentence: ``memory``, ``env "HOME"``."""
     field, name = entry
     return f'{_KEY_OF[field]} "{name}"' if name else field
 
 
-def shown(value: Any) -> str:
-    """Write an entry's value for a sentence."""
+def entry_value(value: Any) -> str:
+    """Return an entry's value for a sentence."""
     if isinstance(value, Secret):
         return f'"{value.name}:{value.key}"'
     if isinstance(value, float):
@@ -143,7 +143,7 @@ def seconds(value: Any) -> float:
     Raises
     ------
     ValueError
-        If it is none, or not more than nothing.
+        If it is not a duration, or not above zero.
     """
     text = "" if isinstance(value, bool) else str(value).strip().replace(" ", "")
     total = math.nan

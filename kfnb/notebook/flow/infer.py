@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
+from kfnb.notebook.authoring.magic import extension_not_loaded
 from kfnb.notebook.diagnostics import located
-from kfnb.notebook.effects.library_state import AmbientStep, ambient
+from kfnb.notebook.effects.library_state import StepCells, library_state_diagnostics
 from kfnb.notebook.flow import findings
 from kfnb.notebook.flow.assemble import Assembly
 from kfnb.notebook.flow.cell_walk import walk
@@ -72,6 +73,7 @@ def _infer(declared: Declared) -> Pipeline:
         demoted |= shared
 
     found: list[Diagnostic] = list(declared.diagnostics)
+    found += extension_not_loaded(cells)
     owner = {c: s.name for s in steps for c in s.cells}
     used = {p.cell for p in places}
     found += findings.syntax_errors({c: s for c, s in sources.items() if c in used}, owner)
@@ -80,7 +82,12 @@ def _infer(declared: Declared) -> Pipeline:
     linear = linear_sequence(declared, steps, homes=homes)
     if [p.cell for p in linear] != [p.cell for p in places]:
         hidden, differing = findings.interleaving(
-            walked, through(linear), places=places, early=early, on_exit=declared.on_exit
+            walked,
+            through(linear),
+            places=places,
+            early=early,
+            on_exit=declared.on_exit,
+            cells=cells,
         )
         found += differing
     broken = any(s.error is not None for c, s in sources.items() if c in used)
@@ -148,8 +155,8 @@ def _ambient(
     declared: Declared, steps: Sequence[StepDecl], sources: Mapping[int, ParsedCell]
 ) -> list[Diagnostic]:
     static = sorted({*declared.setup, *declared.parameters})
-    return ambient(
-        [AmbientStep(s.name, [(c, sources[c].code) for c in s.cells]) for s in steps],
+    return library_state_diagnostics(
+        [StepCells(s.name, [(c, sources[c].code) for c in s.cells]) for s in steps],
         [(c, sources[c].code) for c in static],
     )
 
