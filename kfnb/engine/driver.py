@@ -346,6 +346,10 @@ class Driver:
             )
 
     def _fail(self, work: Work, record: Mapping[str, Any]) -> None:
+        once = self._pipeline.steps[work.step].options.once
+        # What an attempt elsewhere reported last may be lost; its first cell may have begun.
+        if once and self._attempts_survive and self._runner.may_have_executed(work):
+            record = {**record, "began": True}
         self._forget(work)
         self._outputs.save_changed_before(self._pipeline.steps[work.step])
         self._copy_notebook(work, record.get("executed"))

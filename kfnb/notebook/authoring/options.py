@@ -32,6 +32,7 @@ KEYS = {
     "label": "labels",
     "annotation": "annotations",
     "cache": "cache",
+    "once": "once",
 }
 """Names of tags and flags, each with the field that it sets."""
 
@@ -164,7 +165,7 @@ def _single(field: str, value: Any) -> Any:
         return int(text)
     if field == "timeout":
         return seconds(value)
-    if field == "cache":
+    if field in ("cache", "once"):
         if (switch := _SWITCH.get(str(value).strip().lower())) is None:
             raise ValueError("takes on or off")
         return switch
