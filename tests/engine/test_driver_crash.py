@@ -55,6 +55,14 @@ def new_run(folder: Path, steps: dict[str, Make] | None = None, **settings: obje
     return create_run(make_pipeline(folder, steps or STEPS), settings=quick(**settings))
 
 
+def wait_for_driver(run: RunFolder, number: int) -> None:
+    for _ in range(6000):
+        if len(events(run, "DriverStarted")) == number:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the driver does not start")
+
+
 def test_a_driver_that_is_killed_at_every_event_loses_nothing_and_repeats_nothing(
     tmp_path: Path,
 ) -> None:
@@ -97,15 +105,18 @@ def test_the_next_driver_adopts_what_still_executes(tmp_path: Path) -> None:
 
 
 def test_what_an_adopted_attempt_does_is_heard_at_once(tmp_path: Path) -> None:
-    run = new_run(tmp_path, {"a": Make("sleep 1\nsay hello\nsleep 1")})
+    run = new_run(tmp_path, {"a": Make("until driven\nsay hello\nuntil heard")})
     first = driver_process(run)
     wait_for(run, "CellStarted", "a")
     first.kill()
     first.wait()
     second = driver_process(run)
+    wait_for_driver(run, 2)
+    (tmp_path / "driven").touch()
     heard = wait_for(run, "Warning", "a")
     assert not events(run, "StepSucceeded")
-    second.communicate(timeout=20)
+    (tmp_path / "heard").touch()
+    second.communicate(timeout=60)
     assert heard.data["message"] == "hello"
     assert status(run) == "succeeded"
 
@@ -137,15 +148,16 @@ def test_a_result_that_was_published_while_no_driver_lived_counts(tmp_path: Path
 
 
 def test_of_two_drivers_one_works_and_the_other_says_so_and_leaves(tmp_path: Path) -> None:
-    run = new_run(tmp_path, {"a": Make("sleep 1")})
+    run = new_run(tmp_path, {"a": Make("until seen")})
     first = driver_process(run)
     wait_for(run, "CellStarted", "a")
     second = driver_process(run)
-    said = second.communicate(timeout=20)[0].decode()
+    said = second.communicate(timeout=60)[0].decode()
     assert second.returncode != 0
     assert "already being driven by process" in said
     assert driver_state(run) == "alive"
-    first.communicate(timeout=20)
+    (tmp_path / "seen").touch()
+    first.communicate(timeout=60)
     assert status(run) == "succeeded"
     assert driver_state(run) == "ended"
 
@@ -159,7 +171,7 @@ def test_a_lost_driver_is_reported_with_the_time_of_its_last_event(tmp_path: Pat
     assert driver_state(run).startswith("lost since 20")
     second = driver_process(run)
     request_stop(run)
-    second.communicate(timeout=20)
+    second.communicate(timeout=60)
     assert status(run) == "cancelled"
 
 
@@ -170,7 +182,7 @@ def test_a_stop_ends_what_executes_and_cancels_the_rest(tmp_path: Path) -> None:
     wait_for(run, "CellStarted", "a")
     began = time.monotonic()
     request_stop(run)
-    driver.communicate(timeout=20)
+    driver.communicate(timeout=60)
     assert time.monotonic() - began < 5
     assert status(run) == "cancelled"
     assert statuses(run) == {"a": "cancelled", "b": "cancelled"}
@@ -262,5 +274,5 @@ def test_the_drivers_folder_for_its_doorbell_is_private_and_goes_with_it(tmp_pat
     wait_for(run, "CellStarted", "a")
     folder = Path((run.path / "doorbell").read_text()).parent
     assert folder.stat().st_mode & 0o777 == 0o700
-    driver.communicate(timeout=20)
+    driver.communicate(timeout=60)
     assert not folder.exists()

@@ -195,7 +195,7 @@ def driver_process(run: RunFolder, *, last: int = 10**9) -> subprocess.Popen[byt
     )
 
 
-def wait_for(run: RunFolder, kind: str, step: str | None = None, *, seconds: float = 20) -> Event:
+def wait_for(run: RunFolder, kind: str, step: str | None = None, *, seconds: float = 60) -> Event:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = events(run, kind, step)
