@@ -25,7 +25,7 @@ from kfnb.engine.core.identity import Source, inputs_to_plain
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.retry_policy import Limits
 from kfnb.engine.core.scheduler import replay
-from kfnb.engine.dispatch.attempt_events import AttemptEvents, strict_json
+from kfnb.engine.dispatch.attempt_events import AttemptEvents
 from kfnb.engine.dispatch.manifests import failure_record, load_run, step_manifest, success_data
 from kfnb.engine.dispatch.run_outputs import RunOutputs
 from kfnb.engine.dispatch.step_orders import HASH_SEED, Site, step_order
@@ -35,6 +35,7 @@ from kfnb.engine.runner import RunContext, Runner, Work
 from kfnb.engine.wakeup import WakeupSocket
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, store_folder
+from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline
 from kfnb.store import disk
 from kfnb.store.blobs import open_store

@@ -10,12 +10,12 @@ from kfnb.engine.cache.cache_lookup import Cache, Lookup, cache_off_reason
 from kfnb.engine.core.commands import Prepare
 from kfnb.engine.core.identity import inputs_to_plain
 from kfnb.engine.core.settings import Settings
-from kfnb.engine.dispatch.file_restore import FileChanged
 from kfnb.engine.dispatch.manifests import success_data
 from kfnb.engine.dispatch.run_outputs import RunOutputs
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline, Step
 from kfnb.store.blobs import Store
+from kfnb.store.file_restore import FileChanged
 from kfnb.store.manifest import Failure, manifest_key
 
 

@@ -82,10 +82,8 @@ def main(path: str) -> int:
             word, _, rest = line.lstrip("# ").partition(" ")
             if word == "sleep":
                 time.sleep(float(rest))
-            elif word == "until":  # a file of this name is there
-                for _ in range(6000):
-                    if (work / rest).exists():
-                        break
+            elif word == "await":
+                while not (work / rest).exists():
                     time.sleep(0.01)
             elif word in ("write", "append"):
                 name, _, text = rest.partition(" ")
