@@ -44,7 +44,10 @@ def debug(session: Session, words: tuple[str, ...], run: str | None, notebook: s
     state = _choose_step(view, " ".join(words) or None)
     step = view.pipeline.steps[state.name]
     print("\n".join(_failure_lines(view, state)))
-    sources = {**step.inputs, **state.inputs}
+    sources = {
+        **step.inputs,
+        **{name: source.step if source else None for name, source in state.inputs.items()},
+    }
     inputs, missing = _load_inputs(Run(view.folder), sources)
     overridden = view.state.info.get("parameters") or {}
     parameters = {
