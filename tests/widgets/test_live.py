@@ -15,6 +15,7 @@ from kfnb.live import log_tail, page_requests, snapshot, view_session
 from kfnb.live.follower import Follower
 from kfnb.live.view_session import Live
 from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, drive, log, made_run, write
+from tests.waiting import PATIENCE, wait_until
 from tests.widgets.conftest import ENGINE
 
 
@@ -35,13 +36,6 @@ class Page:
 
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [message for message in self.said if message["kind"] == kind]
-
-
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -78,7 +72,7 @@ def point(value: float, attempt: int = 1) -> tuple[Any, ...]:
 def test_a_page_that_comes_gets_the_engine_and_all_that_is_known(shown: Any) -> None:
     view, page = shown(run_of(*SUCCEEDED))
     view.asked({"kind": "hello", "have": False})
-    until(lambda: page.of("metrics"))
+    wait_until(lambda: page.of("metrics"))
     assert [message["kind"] for message in page.said] == ["engine", "state", "metrics"]
     assert page.buffers[0] == [ENGINE]
     assert list(page.said[1]["steps"]) == ["n0", "n1", "n2"]
@@ -89,7 +83,7 @@ def test_a_page_that_comes_gets_the_engine_and_all_that_is_known(shown: Any) -> 
 def test_a_page_that_has_the_engine_is_not_sent_it(shown: Any) -> None:
     view, page = shown(run_of(*SUCCEEDED))
     view.asked({"kind": "hello", "have": True})
-    until(lambda: page.of("metrics"))
+    wait_until(lambda: page.of("metrics"))
     assert not page.of("engine")
 
 
@@ -97,7 +91,7 @@ def test_changes_come_by_themselves(shown: Any) -> None:
     run = run_of(*LOADED)
     _, page = shown(run)
     write(run, *TRAINING, point(0.5))
-    until(lambda: page.of("metrics"))
+    wait_until(lambda: page.of("metrics"))
     assert page.of("state")[-1]["steps"]["n1"]["status"] == "running"
     assert page.of("metrics")[0]["points"][0]["points"][0][2] == 0.5
     assert "reset" not in page.of("metrics")[0]
@@ -107,10 +101,10 @@ def test_metrics_of_other_runs_stand_beside(shown: Any) -> None:
     one, other = run_of(*LOADED, *TRAINING, point(1)), run_of(*LOADED, *TRAINING, point(2))
     view, page = shown(one, other)
     view.asked({"kind": "metrics"})
-    until(lambda: page.of("metrics"))
+    wait_until(lambda: page.of("metrics"))
     assert {s["run"] for s in page.of("metrics")[0]["points"]} == {one.id, other.id}
     write(other, point(3))
-    until(lambda: len(page.of("metrics")) > 1)
+    wait_until(lambda: len(page.of("metrics")) > 1)
     (series,) = page.of("metrics")[1]["points"]
     assert (series["run"], series["points"][0][2]) == (other.id, 3)
     assert not page.of("state") or "n1" not in page.of("state")[-1]["steps"]
@@ -123,7 +117,7 @@ def test_runs_are_called_what_people_called_them(shown: Any) -> None:
     view, page = shown(other, one)
     view.asked({"kind": "metrics"})
     view.asked({"kind": "compare", "runs": [one.id, other.id]})
-    until(lambda: page.of("metrics") and page.of("compare"))
+    wait_until(lambda: page.of("metrics") and page.of("compare"))
     titles = {one.id: "", other.id: "slow"}
     assert {s["run"]: s["title"] for s in page.of("metrics")[0]["points"]} == titles
     assert {run["id"]: run["title"] for run in page.of("compare")[0]["runs"]} == titles
@@ -136,7 +130,7 @@ def test_a_repeated_attempt_takes_its_points_back(shown: Any) -> None:
     failure = {"class": "user", "summary": "no"}
     write(run, ("AttemptFailed", "train", failure, 1), ("AttemptStarted", "train", {}, 2))
     write(run, point(3, 2))
-    until(lambda: page.of("metrics") and page.of("metrics")[-1]["points"])
+    wait_until(lambda: page.of("metrics") and page.of("metrics")[-1]["points"])
     known: list[float] = [1]
     for message in page.of("metrics"):
         new = [p[2] for series in message["points"] for p in series["points"]]
@@ -149,12 +143,12 @@ def test_the_state_is_synced_at_the_end_and_not_with_each_change(shown: Any) -> 
     ended: list[int] = []
     view, page = shown(run, ended=lambda: ended.append(1))
     write(run, *TRAINING)
-    until(lambda: page.of("state"))
+    wait_until(lambda: page.of("state"))
     write(run, point(1))
-    until(lambda: page.of("metrics"))
+    wait_until(lambda: page.of("metrics"))
     assert page.synced == ["state"]
     write(run, *FAILED[len(LOADED) + len(TRAINING) + 1 :])
-    until(lambda: ended)
+    wait_until(lambda: ended)
     assert page.synced == ["state", "state"]
     assert view.over
     assert view.traits()["state"]["status"] == "failed"
@@ -166,10 +160,10 @@ def test_traits_are_as_new_as_the_journal_was_read(shown: Any) -> None:
     before = view.traits()["state"]["seq"]
     seen = {"source": "load", "target": "report", "names": ["rows"], "files": [], "why": "shared"}
     write(run, ("EdgeAdded", "report", seen))
-    until(lambda: page.of("state"))
+    wait_until(lambda: page.of("state"))
     assert view.traits()["state"]["seq"] > before
     assert view.traits()["graph"]["edges"][-1]["found"]
-    until(lambda: "graph" in page.synced)
+    wait_until(lambda: "graph" in page.synced)
     assert page.of("state")[0]["edges"][0]["why"] == "shared"
 
 
@@ -179,15 +173,15 @@ def test_a_log_is_followed_until_nobody_reads(shown: Any, monkeypatch: pytest.Mo
     log(run, "train", "0123456789" * 3)
     view, page = shown(run)
     view.asked({"kind": "follow-log", "step": "n1", "attempt": None, "from": 0})
-    until(lambda: sum(len(m["text"]) for m in page.of("log")) == 30)
+    wait_until(lambda: sum(len(m["text"]) for m in page.of("log")) == 30)
     log(run, "train", "0123456789" * 3 + "more")
     output = {"cell": 2, "kind": "stream", "name": "stdout", "offset": 30, "length": 4}
     write(run, ("CellOutput", "train", output, 1))
-    until(lambda: page.of("log")[-1]["text"] == "more")
+    wait_until(lambda: page.of("log")[-1]["text"] == "more")
     view.asked({"kind": "unfollow-log", "step": "n1"})
     log(run, "train", "0123456789" * 3 + "more and more")
     write(run, ("CellOutput", "train", {**output, "offset": 34, "length": 9}, 1), point(1))
-    until(lambda: page.of("metrics"))
+    wait_until(lambda: page.of("metrics"))
     assert page.of("log")[-1]["text"] == "more"
 
 
@@ -199,7 +193,7 @@ def test_the_log_of_a_run_that_has_ended_comes_whole(
     log(run, "train", "x" * 4321)
     view, page = shown(run)
     view.asked({"kind": "follow-log", "step": "n1", "attempt": 1, "from": 0})
-    until(lambda: sum(len(m["text"]) for m in page.of("log")) == 4321)
+    wait_until(lambda: sum(len(m["text"]) for m in page.of("log")) == 4321)
 
 
 def test_outputs_and_comparisons_are_answered(shown: Any) -> None:
@@ -207,7 +201,7 @@ def test_outputs_and_comparisons_are_answered(shown: Any) -> None:
     view, page = shown(run)
     view.asked({"kind": "outputs", "step": "n1", "attempt": None})
     view.asked({"kind": "compare", "runs": [run.id, 5]})
-    until(lambda: page.of("compare"))
+    wait_until(lambda: page.of("compare"))
     assert page.of("outputs")[0]["step"] == "n1"
     assert page.of("compare")[0]["runs"][0]["id"] == run.id
 
@@ -218,7 +212,7 @@ def test_what_cannot_be_done_is_said(shown: Any) -> None:
     view.asked({"kind": "notebook", "step": "n1", "attempt": None})
     view.asked({"kind": "command", "name": "stop"})
     view.asked({"kind": "command", "name": "resume"})
-    until(lambda: len(page.of("said")) == 4)
+    wait_until(lambda: len(page.of("said")) == 4)
     texts = [(m["level"], m["text"]) for m in page.of("said")]
     assert any(level == "error" and '"gone"' in text for level, text in texts)
     assert any(level == "info" and "ended already" in text for level, text in texts)
@@ -231,9 +225,9 @@ def test_a_run_is_stopped_by_its_view(shown: Any) -> None:
     driver = drive(run, *LOADED, "go")
     view, page = shown(run)
     view.asked({"kind": "command", "name": "stop"})
-    until(lambda: page.of("state") and page.of("state")[-1]["status"] == "cancelled")
+    wait_until(lambda: page.of("state") and page.of("state")[-1]["status"] == "cancelled")
     assert "being stopped" in page.of("said")[0]["text"]
-    driver.wait(20)
+    driver.wait(PATIENCE)
 
 
 def test_a_run_that_is_resumed_is_followed_again(
@@ -249,11 +243,11 @@ def test_a_run_that_is_resumed_is_followed_again(
 
     monkeypatch.setattr(view_session.RunView, "resume", resume)
     view.asked({"kind": "command", "name": "resume"})
-    until(lambda: page.of("said"))
+    wait_until(lambda: page.of("said"))
     write(run, ("RunResumed", None, {}), ("DriverStarted", None, {"pid": 2}))
     (request,) = driver_requests.pending_requests(run)
     driver_requests.remove_request(request)
-    until(lambda: page.of("state") and page.of("state")[-1]["status"] == "running")
+    wait_until(lambda: page.of("state") and page.of("state")[-1]["status"] == "running")
 
 
 def test_a_page_that_comes_learns_that_a_run_was_resumed_elsewhere(shown: Any) -> None:
@@ -262,7 +256,7 @@ def test_a_page_that_comes_learns_that_a_run_was_resumed_elsewhere(shown: Any) -
     time.sleep(0.2)
     write(run, ("RunResumed", None, {}), ("DriverStarted", None, {"pid": 2}))
     view.asked({"kind": "hello", "have": True})
-    until(lambda: page.of("state") and page.of("state")[-1]["status"] == "running")
+    wait_until(lambda: page.of("state") and page.of("state")[-1]["status"] == "running")
 
 
 @pytest.mark.parametrize(
@@ -292,7 +286,7 @@ def test_whatever_a_page_sends_the_view_lives_on(
     view, page = shown(run_of(*SUCCEEDED))
     view.asked(message)
     view.asked({"kind": "metrics"})
-    until(lambda: page.of("metrics"))
+    wait_until(lambda: page.of("metrics"))
     assert not caplog.records
 
 
@@ -303,11 +297,11 @@ def test_a_view_of_a_pipeline_follows_nothing(built: object) -> None:
     view = Live(follower, pipeline(), [])
     view.page = page = Page()
     view.asked({"kind": "hello", "have": False})
-    until(lambda: page.of("engine"))
+    wait_until(lambda: page.of("engine"))
     assert view.traits() == {"graph": snapshot.graph(pipeline()), "run": None, "state": None}
     for kind in ("metrics", "outputs", "follow-log", "compare", "command"):
         view.asked({"kind": kind, "step": "n0", "name": "stop", "runs": []})
-    until(lambda: page.of("compare"))
+    wait_until(lambda: page.of("compare"))
     assert page_requests.compare([]) == {"kind": "compare", "runs": []}
     view.close()
 
@@ -319,6 +313,6 @@ def test_a_closed_view_tells_nothing(shown: Any) -> None:
     view.close()
     view.asked({"kind": "hello", "have": True})
     write(run, *TRAINING)
-    until(lambda: heard.of("state"))
+    wait_until(lambda: heard.of("state"))
     other.close()
     assert page.said == []
