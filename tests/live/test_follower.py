@@ -11,7 +11,7 @@ import pytest
 
 from kfnb.home import RunFolder
 from kfnb.live import follower as module
-from kfnb.live.feed import News
+from kfnb.live.feed import Changes
 from kfnb.live.follower import Follower
 from tests.cli.scripted import FAILED, LOADED, TRAINING, made_run, write
 from tests.waiting import PATIENCE, wait_until
@@ -21,23 +21,23 @@ class Seen:
     """A view that notes what it hears, and when."""
 
     def __init__(self, sends: int = 1) -> None:
-        self.news: list[dict[Path, News]] = []
+        self.changes: list[dict[Path, Changes]] = []
         self.times: list[float] = []
         self.threads: set[str] = set()
         self._sends = sends
 
-    def heard(self, news: dict[Path, News], now: float) -> int:
+    def receive(self, changes: dict[Path, Changes], now: float) -> int:
         self.threads.add(threading.current_thread().name)
         self.times.append(now)
-        if news:
-            self.news.append(news)
-        return self._sends if news else 0
+        if changes:
+            self.changes.append(changes)
+        return self._sends if changes else 0
 
     def statuses(self) -> list[str]:
         return [
             step["status"]
-            for told in self.news
-            for one in told.values()
+            for message in self.changes
+            for one in message.values()
             if one.state
             for step in one.state["steps"].values()
         ]
@@ -45,12 +45,12 @@ class Seen:
 
 @pytest.fixture(params=[False, True], ids=["inotify", "polling"])
 def follower(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Follower]:
-    monkeypatch.setattr(module, "IDLE", 0.3)
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.3)
     made = Follower(poll=request.param)
     yield made
-    for watcher in list(made._watchers):
-        made.remove(watcher)
-    wait_until(lambda: not made.working)
+    for subscriber in list(made._subscribers):
+        made.remove(subscriber)
+    wait_until(lambda: not made.running)
 
 
 def begun(*events: object) -> RunFolder:
@@ -59,7 +59,7 @@ def begun(*events: object) -> RunFolder:
     return run
 
 
-def test_a_change_is_told_to_who_watches_the_run(follower: Follower) -> None:
+def test_a_change_reaches_the_views_of_its_run(follower: Follower) -> None:
     one, other = begun(), begun()
     views = Seen(), Seen(), Seen()
     follower.follow(views[0], [one])
@@ -68,7 +68,7 @@ def test_a_change_is_told_to_who_watches_the_run(follower: Follower) -> None:
     write(one, *TRAINING)
     for view in views[:2]:
         wait_until(lambda view=view: view.statuses()[-1:] == ["running"])
-    assert views[2].news == []
+    assert views[2].changes == []
     assert views[0].threads == {"kfnb views"}
     assert sum(t.name == "kfnb views" for t in threading.enumerate()) == 1
 
@@ -80,7 +80,7 @@ def test_views_of_one_run_share_its_feed(follower: Follower) -> None:
     assert one is other
 
 
-def test_what_comes_fast_comes_together(follower: Follower) -> None:
+def test_fast_changes_are_sent_together(follower: Follower) -> None:
     run = begun(*TRAINING)
     view = Seen()
     follower.follow(view, [run])
@@ -88,60 +88,60 @@ def test_what_comes_fast_comes_together(follower: Follower) -> None:
     while time.monotonic() - began < 1.5:
         write(run, ("MetricLogged", "train", {"name": "loss", "value": 1, "step": 0}, 1))
         time.sleep(0.002)
-    wait_until(lambda: sum(len(s.points) for n in view.news for s in n.values()))
+    wait_until(lambda: sum(len(s.points) for n in view.changes for s in n.values()))
     took = time.monotonic() - began
-    assert len(view.news) <= 10 * took + 2
+    assert len(view.changes) <= 10 * took + 2
 
 
-def test_a_view_that_was_sent_much_hears_less_often(
+def test_a_view_that_gets_many_messages_gets_them_less_often(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begun(*TRAINING)
     view, other = Seen(sends=5), Seen(sends=0)
-    monkeypatch.setattr(module, "PAUSE", 1000)
+    monkeypatch.setattr(module, "SEND_SECONDS", 1000)
     follower.follow(view, [run])
     follower.follow(other, [run])
     for _ in range(5):
-        heard = len(other.news)
+        before = len(other.changes)
         write(run, ("MetricLogged", "train", {"name": "loss", "value": 1, "step": 0}, 1))
         follower.call(lambda: None)  # wakes the thread, which rests because of the other view
-        wait_until(lambda heard=heard: len(other.news) > heard)
-    assert len(view.news) == 1
+        wait_until(lambda before=before: len(other.changes) > before)
+    assert len(view.changes) == 1
 
 
-def test_a_run_that_ended_is_watched_no_more_and_the_thread_goes(follower: Follower) -> None:
+def test_an_ended_run_is_not_watched_and_the_thread_ends(follower: Follower) -> None:
     run = begun()
     view = Seen()
     (feed,) = follower.follow(view, [run])
-    assert follower.working
+    assert follower.running
     write(run, *FAILED[len(LOADED) :])
-    wait_until(lambda: feed.over)
+    wait_until(lambda: feed.ended)
     assert view.statuses()[-2:] == ["failed", "skipped"]
-    wait_until(lambda: not follower.working)
+    wait_until(lambda: not follower.running)
 
 
-def test_a_run_that_had_ended_costs_no_thread_for_long(follower: Follower) -> None:
+def test_the_thread_ends_soon_for_a_run_that_had_ended(follower: Follower) -> None:
     run = made_run()
     write(run, *FAILED)
     follower.follow(Seen(), [run])
-    wait_until(lambda: not follower.working)
+    wait_until(lambda: not follower.running)
 
 
-def test_the_thread_comes_back_for_a_request(follower: Follower) -> None:
+def test_the_thread_starts_again_for_a_request(follower: Follower) -> None:
     run = made_run()
     write(run, *FAILED)
     view = Seen()
     follower.follow(view, [run])
-    wait_until(lambda: not follower.working)
+    wait_until(lambda: not follower.running)
     done = threading.Event()
     follower.call(done.set)
     assert done.wait(PATIENCE)
 
 
-def test_a_request_is_answered_although_nothing_changes(
+def test_a_request_is_answered_while_nothing_changes(
     follower: Follower, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "ALIVE_FOR", 1000)
+    monkeypatch.setattr(module, "DRIVER_CHECK_SECONDS", 1000)
     run = begun()
     follower.follow(Seen(), [run])
     time.sleep(0.2)
@@ -150,22 +150,22 @@ def test_a_request_is_answered_although_nothing_changes(
     assert done.wait(PATIENCE)
 
 
-def test_a_view_that_is_closed_hears_nothing(follower: Follower) -> None:
+def test_a_closed_view_gets_nothing(follower: Follower) -> None:
     run = begun()
     closed, open_ = Seen(), Seen()
     follower.follow(closed, [run])
     follower.follow(open_, [run])
     follower.remove(closed)
     write(run, *TRAINING)
-    wait_until(lambda: open_.news)
-    assert closed.news == []
+    wait_until(lambda: open_.changes)
+    assert closed.changes == []
 
 
 def test_a_view_that_fails_does_not_silence_the_others(
     follower: Follower, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(Seen):
-        def heard(self, news: dict[Path, News], now: float) -> int:
+        def receive(self, changes: dict[Path, Changes], now: float) -> int:
             raise RuntimeError("no comm")
 
     run = begun()
@@ -173,10 +173,10 @@ def test_a_view_that_fails_does_not_silence_the_others(
     follower.follow(Broken(), [run])
     follower.follow(good, [run])
     write(run, *TRAINING)
-    wait_until(lambda: good.news)
+    wait_until(lambda: good.changes)
     write(run, ("CellFinished", "train", {"cell": 2, "duration": 0.1, "ok": True}, 1))
-    wait_until(lambda: len(good.news) > 1)
-    assert len([r for r in caplog.records if "could not be brought up to date" in r.message]) == 1
+    wait_until(lambda: len(good.changes) > 1)
+    assert len([r for r in caplog.records if "could not be updated" in r.message]) == 1
 
 
 def test_a_task_that_fails_does_not_end_the_thread(
@@ -192,7 +192,7 @@ def test_a_task_that_fails_does_not_end_the_thread(
     assert "could not be answered" in caplog.text
 
 
-def test_between_following_and_watching_nothing_is_missed(follower: Follower) -> None:
+def test_a_change_before_watching_begins_is_not_missed(follower: Follower) -> None:
     for _ in range(5):
         run = begun()
         view = Seen()
@@ -206,7 +206,7 @@ def test_between_following_and_watching_nothing_is_missed(follower: Follower) ->
 def test_a_quiet_run_is_not_read(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> None:
     run = begun()
     (feed,) = follower.follow(Seen(), [run])
-    wait_until(lambda: follower.working)
+    wait_until(lambda: follower.running)
     looks = []
     real = feed.view.look
     monkeypatch.setattr(feed.view, "look", lambda: looks.append(1) or real())
