@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from kfnb.api.parameters import from_values
+from kfnb.durations import parse_duration
 from kfnb.errors import CheckError, UsageError
 from kfnb.pipeline import Diagnostic, Pipeline
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from kfnb.engine.journal.file_journal import Journal
     from kfnb.home import RunFolder
     from kfnb.runners.launch import Begin
-
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_NAMES = {"sec": "s", "min": "m", "hour": "h", "hours": "h", "day": "d", "days": "d"}
 
 
 def read(path: str | os.PathLike[str]) -> Pipeline:
@@ -302,29 +300,15 @@ def changed_settings(**said: Any) -> dict[str, Any]:
 def seconds(duration: float | str) -> float:
     """Return a duration in seconds.
 
-    >>> seconds("90"), seconds("30m"), seconds("1h30m"), seconds(2.5)
-    (90.0, 1800.0, 5400.0, 2.5)
-
     Raises
     ------
     UsageError
-        If it is no duration, or not more than nothing.
+        If it is no duration, or not longer than zero.
     """
-    import re
-
-    total = 0.0
-    if isinstance(duration, str):
-        text = duration.strip().lower()
-        parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text)
-        fits = re.fullmatch(r"(\d+(\.\d+)?\s*[a-z]*\s*)+", text)
-        units = [_NAMES.get(unit, unit) for _, unit in parts]
-        if fits and all(unit in _UNITS for unit in units) and (len(units) == 1 or all(units)):
-            total = sum(float(n) * _UNITS[u] for (n, _), u in zip(parts, units, strict=True))
-    elif isinstance(duration, (int, float)) and not isinstance(duration, bool):
-        total = float(duration)
-    if not 0 < total < float("inf"):
-        raise UsageError(f"{duration!r} is no duration: write 90 (seconds), 30m, 2h, 1h30m or 7d.")
-    return total
+    try:
+        return parse_duration(duration)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def refuse_inside_a_step() -> None:

@@ -18,10 +18,10 @@ from typing import Any
 from kfnb.engine import driver_requests
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.settings import Settings
-from kfnb.engine.dispatch.attempt_events import strict_json
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import CheckError, UsageError
 from kfnb.home import RunFolder, home, runs_folder
+from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline, to_plain
 from kfnb.runners.parameters import check_parameters
 from kfnb.runners.target import LOCAL, Prepared, find_target

@@ -144,7 +144,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_a_sentence(tmp_path: Path, home:
         }
         run = create_run(make_pipeline(tmp_path, steps), settings=quick())
         start_driver(run)
-        wait_for(run, "RunFinished", seconds=60)
+        wait_for(run, "RunFinished")
         (failed,) = events(run, "StepFailed")
         assert failed.data["class"] == "disk"
         assert "disk is full" in failed.data["summary"]

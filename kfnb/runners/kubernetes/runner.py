@@ -328,7 +328,12 @@ class KubernetesRunner:
 
     def _record(self, work: Work, diagnosis: Diagnosis) -> None:
         """Leave a record of the failure, unless the step has left its own, or a result."""
-        if self._store.get(manifest_key(self._run.id, work.step_id, index=work.index)) is not None:
+        if (
+            self._store.get(
+                manifest_key(self._run.id, work.step_id, index=work.index, round=work.round)
+            )
+            is not None
+        ):
             return
         failure = Failure(
             kind=diagnosis.failure_class,

@@ -136,7 +136,9 @@ class PodAttempt:
         self._prefix = key.rpartition("/")[0] + "/"
         self.order = self._read_order(key)
         self._folder = Path(self.order.folder)
-        self._manifest = manifest_key(self.order.run, self.order.step_id, index=self.order.index)
+        self._manifest = manifest_key(
+            self.order.run, self.order.step_id, index=self.order.index, round=self.order.round
+        )
         uid = os.environ.get("KFNB_POD_UID") or f"{os.getpid()}-{time.time_ns():x}"
         self._uploader = EventUploader(self._folder, remote, prefix=self._prefix, pod=uid)
 
@@ -242,9 +244,9 @@ class PodAttempt:
             else failures.process_lost(
                 self.order,
                 code,
-                said=self._process.said,
+                output=self._process.said,
                 out_of_memory=out_of_memory,
-                asked=self._ending.asked,
+                stop_requested=self._ending.asked,
             )
         )
         here = Store(store.root)
