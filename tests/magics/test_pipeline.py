@@ -86,7 +86,7 @@ def test_run_has_the_options_of_the_command_line():
         ("load", "STEP.NAME"),
         ("compare", "fewer than two runs"),
         ("compare latest", "two runs or more"),
-        ("show --notebook nothing.ipynb", "nothing.ipynb is not there"),
+        ("show --notebook nothing.ipynb", "nothing.ipynb does not exist"),
         ("show --run nothing", 'There is no run "nothing"'),
         ("show --dot --json", "exclude each other"),
     ],
