@@ -16,11 +16,11 @@ from kfnb.engine.core.events import Event
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.core.state import DONE
-from kfnb.engine.dispatch.attempt_events import strict_json
 from kfnb.engine.dispatch.manifests import read_manifest, success_data
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.home import RunFolder
+from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline, Step
 from kfnb.runners.stores import same_store, store_of_run
 from kfnb.store.blobs import Store

@@ -24,8 +24,7 @@ from kfnb.engine.core.events import Event
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.retry_policy import Limits
 from kfnb.engine.core.scheduler import replay
-from kfnb.engine.dispatch.attempt_events import AttemptEvents, strict_json
-from kfnb.engine.dispatch.file_restore import FileChanged
+from kfnb.engine.dispatch.attempt_events import AttemptEvents
 from kfnb.engine.dispatch.manifests import failure_record, load_run, step_manifest, success_data
 from kfnb.engine.dispatch.run_outputs import RunOutputs
 from kfnb.engine.dispatch.step_orders import HASH_SEED, Site, step_order
@@ -34,9 +33,11 @@ from kfnb.engine.runner import RunContext, Runner, Work
 from kfnb.engine.wakeup import WakeupSocket
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, store_folder
+from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline, Step
 from kfnb.store import disk
 from kfnb.store.blobs import open_store
+from kfnb.store.file_restore import FileChanged
 from kfnb.store.manifest import Failure, Manifest, manifest_key
 
 POLL_INTERVAL = 2.0

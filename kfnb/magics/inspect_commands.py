@@ -1,4 +1,4 @@
-"""``%pipeline show``, ``check``, ``status``, ``logs``, ``runs`` and ``compare``: what there is."""
+"""``%pipeline show``, ``check``, ``status``, ``logs``, ``runs`` and ``compare``."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from kfnb.magics.arguments import (
     RunName,
     notebook_option,
     options_of,
+    pass_session,
     run_option,
     step_argument,
-    with_session,
 )
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
 
 LARGEST_LOG = 256 * 1024
-"""Bytes of a log that a notebook's output takes; of a longer one the end is shown."""
+"""Of a longer log, a notebook's output shows only the end. In bytes."""
 
 
 @click.command(
     epilog="""\b
 Examples:
   %pipeline show
-  %pipeline show --run latest     # with the status of each step in that run"""
+  %pipeline show --run latest     # with the statuses of that run"""
 )
 @options_of(reading.show, without=["notebook", "run_name"])
 @run_option
 @notebook_option
-@with_session
+@pass_session
 def show(session: Session, notebook: str | None, run: str | None, **forms: Any) -> None:
-    """Draw the pipeline of this notebook: its steps, and why each edge is there."""
+    """Draw the pipeline of this notebook, with the reason for each edge."""
     from kfnb import draw
     from kfnb.magics.report import show_problems
 
     if any(forms.values()):
-        path = str(session.place(notebook).path)
+        path = str(session.locate(notebook).path)
         assert reading.show.callback is not None
         reading.show.callback(notebook=path, run_name=run, **forms)
         return
@@ -60,29 +60,29 @@ def show(session: Session, notebook: str | None, run: str | None, **forms: Any) 
     epilog="""\b
 Examples:
   %pipeline check
-  %pipeline check --verify        # executes the notebook twice, and compares"""
+  %pipeline check --verify        # executes the notebook in both ways and compares"""
 )
 @options_of(reading.check, without=["notebook", "as_json"])
 @notebook_option
-@with_session
+@pass_session
 def check(session: Session, notebook: str | None, verify: bool, target: str) -> None:
-    """Say what is wrong with this notebook: all of it, with cell, line and remedy."""
+    """List everything that is wrong with this notebook, with cell, line and remedy."""
     from kfnb.api.launch import target_findings
     from kfnb.magics.report import show_diagnostics, summary
 
     pipeline = session.read(notebook)
     diagnostics = pipeline.diagnostics
-    said = ""
+    verified_counts = ""
     if verify:
         from kfnb.verify import verify as verified
 
         report = verified(str(pipeline.path))
         diagnostics = report.diagnostics
         if report.linear is not None:
-            said = f"; {report.cells} cells and {report.values} values are equal"
+            verified_counts = f"; {report.cells} cells and {report.values} values are equal"
     diagnostics = (*diagnostics, *target_findings(pipeline, target))
     name = Path(pipeline.path or pipeline.name).name
-    head = f"{name}: {summary(diagnostics)}{said}"
+    head = f"{name}: {summary(diagnostics)}{verified_counts}"
     show_diagnostics(session, pipeline, diagnostics, head=head)
 
 
@@ -94,9 +94,9 @@ Examples:
 )
 @click.argument("run", type=RunName(), required=False)
 @notebook_option
-@with_session
+@pass_session
 def status(session: Session, run: str | None, notebook: str | None) -> None:
-    """Say how RUN (default: the latest of this notebook) is going, or how it went."""
+    """Show the status of RUN (default: the latest of this notebook)."""
     if session.has_page:
         _show_run(session, run, notebook, tab="table")
         return
@@ -108,13 +108,13 @@ def status(session: Session, run: str | None, notebook: str | None) -> None:
     epilog="""\b
 Examples:
   %pipeline logs train
-  %pipeline logs train -f         # as it comes, until the step has ended"""
+  %pipeline logs train -f         # follow the log until the step has ended"""
 )
 @step_argument(required=False)
 @options_of(printing.logs, without=["run", "step"])
 @run_option
 @notebook_option
-@with_session
+@pass_session
 def logs(
     session: Session,
     words: tuple[str, ...],
@@ -123,7 +123,7 @@ def logs(
     follow: bool,
     attempt: int | None,
 ) -> None:
-    """Print what STEP (or every step) of a run printed."""
+    """Print the log of STEP, or of every step, of a run."""
     from kfnb.api.launch import no_step
     from kfnb.api.run_view import RunView
 
@@ -146,7 +146,7 @@ def logs(
 @options_of(history.runs, without=["notebook", "as_json"])
 @click.option("--all", "every", is_flag=True, help="Runs of all notebooks.")
 @notebook_option
-@with_session
+@pass_session
 def runs(
     session: Session,
     limit: int,
@@ -159,9 +159,9 @@ def runs(
     from kfnb.api.sync import bring
 
     bring(target, options)
-    path = None if every else str(session.place(notebook).path)
+    path = None if every else str(session.locate(notebook).path)
     if path is not None and not session.runs(notebook, most=1):
-        session.note("This notebook has no runs yet. %pipeline run starts one.")
+        session.note("This notebook has no runs yet. Start one: %pipeline run")
         return
     assert history.runs.callback is not None
     history.runs.callback(notebook=path, limit=limit, as_json=False, target="local")
@@ -175,21 +175,21 @@ Examples:
 )
 @click.argument("names", type=RunName(), nargs=-1, metavar="RUN...")
 @notebook_option
-@with_session
+@pass_session
 def compare(session: Session, names: tuple[str, ...], notebook: str | None) -> None:
-    """Lay runs side by side: parameters, metrics, steps; what differs is marked."""
+    """Compare runs: parameters, metrics, steps; differences are marked."""
     from kfnb.api.run_handle import Run
     from kfnb.api.run_lookup import find_run
     from kfnb.magics.comparison import table
 
     if len(names) == 1:
-        raise PipelineError("Compare takes two runs or more; %pipeline runs lists them.")
+        raise PipelineError("compare needs two or more runs; list them with %pipeline runs.")
     folders = [find_run(name) for name in names] or session.runs(notebook, most=2)
     if len(folders) < 2:
-        raise PipelineError("This notebook has fewer than two runs: there is nothing to compare.")
+        raise PipelineError("Nothing to compare: this notebook has fewer than two runs.")
     found = list({folder.id: Run(folder) for folder in folders}.values())
     if len(found) < 2:
-        raise PipelineError(f"These are one and the same run: {found[0].id}.")
+        raise PipelineError(f"These are the same run: {found[0].id}.")
     ids = [run.id for run in found]
     view = session.view(found[0], compare=ids, tab="compare") if session.has_page else None
     if view is not None:

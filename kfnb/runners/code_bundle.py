@@ -19,8 +19,11 @@ from kfnb.notebook.transform import transform
 from kfnb.pipeline import Diagnostic, FileUse, Pipeline
 from kfnb.store.content import hash_bytes
 
+FILE = "code.tar"
+"""The bundle's name in a run's folder."""
+
 LARGEST = 256 << 20
-"""Bytes that a bundle may have; more belongs into a store or on a volume."""
+"""Bytes that a bundle may have; larger files have to be in a store or on a volume."""
 
 OUTSIDE = "KFNB-W701"
 MISSING = "KFNB-W704"

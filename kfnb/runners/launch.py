@@ -18,13 +18,13 @@ from typing import Any
 from kfnb.engine import driver_requests
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.settings import Settings
-from kfnb.engine.dispatch.attempt_events import strict_json
-from kfnb.engine.dispatch.kernels import require_kernel
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import CheckError, UsageError
 from kfnb.home import RunFolder, home, runs_folder
+from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline, to_plain
 from kfnb.runners.parameters import check_parameters
+from kfnb.runners.target import LOCAL, Prepared, find_target
 from kfnb.step import own_stdout
 from kfnb.store import disk, locks
 
@@ -38,24 +38,16 @@ Begin = Callable[[Journal, Event, RunFolder], None]
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def default_parallel() -> int:
-    """Return how many steps this machine executes at once unless told otherwise: its cores."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
 def create_run(
     pipeline: Pipeline,
     *,
     parameters: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
     name: str | None = None,
-    target: str = "local",
+    target: str = LOCAL,
     options: Mapping[str, Any] | None = None,
     begin: Begin | None = None,
-    about: Mapping[str, Any] | None = None,
-    files: Mapping[str, bytes] | None = None,
+    prepared: Prepared | None = None,
 ) -> RunFolder:
     """Make the folder of a new run; nothing executes yet.
 
@@ -64,7 +56,7 @@ def create_run(
     parameters
         Overridden values, by name.
     settings
-        Limits and policies; by default as many steps at once as there are cores.
+        Limits and policies; by default as many steps at once as the target says.
     name
         What a person calls the run; by default the pipeline's name.
     options
@@ -73,8 +65,8 @@ def create_run(
     begin
         Writes what else is in the journal from the start: gets the journal, the event
         ``RunCreated`` and the folder as it is while the run is being made.
-    about, files
-        What the target wants to find in ``run.json`` and beside it.
+    prepared
+        What the target needs for this run; by default it is asked, without options.
 
     Returns
     -------
@@ -97,9 +89,10 @@ def create_run(
         pipeline = dataclasses.replace(pipeline, path=str(Path(pipeline.path).absolute()))
     values = check_parameters(pipeline, parameters or {})
     kernel = pipeline.kernel or "python3"
-    if target == "local":
-        require_kernel(kernel)
-    settings = settings or Settings(parallel=default_parallel())
+    where = find_target(target)
+    if prepared is None:
+        prepared = where.prepare(pipeline, values, {})
+    settings = settings or Settings(parallel=where.parallel())
     now = datetime.now(timezone.utc)
     run_id = new_id(pipeline.name, now)
     facts = {
@@ -112,7 +105,7 @@ def create_run(
         "settings": settings.to_plain(),
         "options": dict(options or {}),
         "created": now.timestamp(),
-        **(about or {}),
+        **prepared.facts,
     }
     final = RunFolder(runs_folder() / run_id)
     # A name that views leave out, until everything is there.
@@ -122,7 +115,7 @@ def create_run(
         making.control.mkdir()
         disk.write_new(making.run, _json(facts))
         disk.write_new(making.pipeline, _json(to_plain(pipeline)))
-        for name_, data in (files or {}).items():
+        for name_, data in prepared.files.items():
             disk.write_new(making.path / name_, data)
         if pipeline.path:
             with contextlib.suppress(FileNotFoundError):

@@ -32,9 +32,7 @@ class EventLog:
         self._number = 0
         self._torn = False
         self._bell = DriverWakeup(wakeup_socket)
-        self._fd = os.open(
-            path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666
-        )
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     def append(self, event_type: str, /, **data: Any) -> None:
         """Write one event and poke the wakeup_socket."""
@@ -67,9 +65,7 @@ class TextLog:
         self.error: OSError | None = None
         self.capped = False
         self._limit = limit
-        self._fd = os.open(
-            path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666
-        )
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         self._size = os.fstat(self._fd).st_size
 
     def write(self, text: str, *, important: bool = False) -> tuple[int, int]:
@@ -115,7 +111,7 @@ class DriverWakeup:
         self._last = 0.0
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
-        if path and hasattr(socket, "AF_UNIX"):
+        if path:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
 

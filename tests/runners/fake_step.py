@@ -82,6 +82,9 @@ def main(path: str) -> int:
             word, _, rest = line.lstrip("# ").partition(" ")
             if word == "sleep":
                 time.sleep(float(rest))
+            elif word == "await":
+                while not (work / rest).exists():
+                    time.sleep(0.01)
             elif word in ("write", "append"):
                 name, _, text = rest.partition(" ")
                 with (work / name).open("w" if word == "write" else "a") as file:

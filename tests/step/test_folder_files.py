@@ -7,11 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.errors import InfrastructureError, UsageError
 from kfnb.step import folder_files, own_stdout
 from kfnb.step.in_kernel.audit import FileAudit
 from kfnb.store import Store, open_store
-from kfnb.store.manifest import WrittenFile
 
 
 @pytest.fixture
@@ -112,36 +110,6 @@ def test_only_own_files_are_claimed(folder: Path) -> None:
     assert written == ["../out.txt", "audited", "both", "expected", "new", "unseen"]
 
 
-def test_a_missing_file_is_put_back_once(store: Store, folder: Path) -> None:
-    source = folder / "source"
-    source.write_text("content")
-    source.chmod(0o755)
-    kept = folder_files.keep(store, folder, "source")
-    assert (kept.size, kept.mode) == (7, 0o755)
-    assert source.exists()
-    assert folder_files.restore(store, folder, {"deep/er/copy": kept}) == ["deep/er/copy"]
-    copy = folder / "deep/er/copy"
-    assert copy.read_text() == "content"
-    assert copy.stat().st_mode & 0o777 == 0o755
-    copy.write_text("content")
-    assert folder_files.restore(store, folder, {"deep/er/copy": kept}) == []
-    assert [p.name for p in copy.parent.iterdir()] == ["copy"]
-
-
-def test_a_changed_file_is_an_error_and_stays(store: Store, folder: Path) -> None:
-    touch(folder, "a")
-    kept = folder_files.keep(store, folder, "a")
-    (folder / "a").write_text("b")
-    with pytest.raises(UsageError, match='"a" is not the one'):
-        folder_files.restore(store, folder, {"a": kept})
-    assert (folder / "a").read_text() == "b"
-
-
-def test_a_file_that_is_nowhere_is_an_error(store: Store, folder: Path) -> None:
-    with pytest.raises(InfrastructureError, match="gone from the folder and from"):
-        folder_files.restore(store, folder, {"a": WrittenFile("0" * 32 + "-1", 1)})
-
-
 def test_opened_files_are_noted_and_others_ignored(folder: Path) -> None:
     audit = FileAudit(str(folder))
     touch(folder, "read.csv", "appended", "changed", "db.sqlite", "x.ipynb", ".cache/y")
@@ -195,7 +163,7 @@ print(sorted(audit.read), sorted(audit.written))
 
 
 def test_a_file_system_far_away_is_recognised(tmp_path: Path) -> None:
-    from kfnb.step.in_kernel.kernel_plan import is_far
+    from kfnb.step.in_kernel.kernel_plan import is_remote
 
     mounts = tmp_path / "mounts"
     mounts.write_text(
@@ -204,8 +172,8 @@ def test_a_file_system_far_away_is_recognised(tmp_path: Path) -> None:
         f"here {tmp_path}/far\\040away/near xfs rw 0 0\n"
         f"s3 {tmp_path}/s3 fuse.rclone rw 0 0\n"
     )
-    assert is_far(tmp_path / "far away/store", mounts)
-    assert is_far(tmp_path / "s3/store", mounts)
-    assert not is_far(tmp_path / "far away/near/store", mounts)
-    assert not is_far(tmp_path / "store", mounts)
-    assert not is_far(tmp_path / "store", tmp_path / "none")
+    assert is_remote(tmp_path / "far away/store", mounts)
+    assert is_remote(tmp_path / "s3/store", mounts)
+    assert not is_remote(tmp_path / "far away/near/store", mounts)
+    assert not is_remote(tmp_path / "store", mounts)
+    assert not is_remote(tmp_path / "store", tmp_path / "none")

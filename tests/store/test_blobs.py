@@ -202,7 +202,7 @@ def test_a_folder_that_vanishes_is_a_sentence(store: Store) -> None:
     import shutil
 
     shutil.rmtree(store.root)
-    with pytest.raises(InfrastructureError, match="the folder is gone"):
+    with pytest.raises(InfrastructureError, match="its folder was deleted"):
         store.add_bytes(b"1")
 
 

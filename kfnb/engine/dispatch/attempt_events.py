@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,19 +67,6 @@ class AttemptEvents:
             elif report.type in PASSED_ON:
                 reports.append(report)
         return reports
-
-
-def strict_json(value: Any) -> Any:
-    """Return ``value`` as strict JSON in valid UTF-8: no NaN, no half characters."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {strict_json(str(k)): strict_json(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [strict_json(v) for v in value]
-    return value
 
 
 def _parse(line: bytes) -> Report | None:

@@ -171,16 +171,11 @@ def _kernel_folders() -> Iterator[Path]:
         tops.append(Path(data))
     elif sys.platform == "darwin":
         tops.append(Path.home() / "Library" / "Jupyter")
-    elif os.name == "nt":
-        tops.append(Path(os.environ.get("APPDATA", str(Path.home()))) / "jupyter")
     else:
         shared = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
         tops.append(Path(shared) / "jupyter")
     tops.append(Path(sys.prefix) / "share" / "jupyter")
-    if os.name == "nt":
-        tops.append(Path(os.environ.get("PROGRAMDATA", "")) / "jupyter")
-    else:
-        tops += [Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter")]
+    tops += [Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter")]
     for top in tops:
         yield top / "kernels"
 

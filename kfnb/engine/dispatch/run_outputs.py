@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kfnb.engine.core.scheduler import Engine
-from kfnb.engine.dispatch.file_restore import restore, save_changed
 from kfnb.engine.dispatch.manifests import read_manifest
 from kfnb.engine.dispatch.step_orders import Upstream, restored_files
-from kfnb.errors import InfrastructureError, KfnbError
+from kfnb.errors import KfnbError
 from kfnb.pipeline import Step
 from kfnb.store.blobs import Store
+from kfnb.store.file_restore import restore, save_changed
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Manifest
 from kfnb.store.remote.base import Refused
@@ -143,15 +143,9 @@ class RunOutputs:
     def _restore(self, upstream: Mapping[str, Manifest]) -> None:
         if not self._restores:
             return
-        try:
-            restore(
-                restored_files(upstream),
-                workdir=self._workdir,
-                store=self._store,
-                hashes=self._hashes,
-            )
-        except FileNotFoundError as error:
-            raise InfrastructureError(
-                f'the file "{error}" is missing, and the store has no copy of it. '
-                "Run the step that writes it again with --from."
-            ) from error
+        restore(
+            restored_files(upstream),
+            workdir=self._workdir,
+            store=self._store,
+            hashes=self._hashes,
+        )

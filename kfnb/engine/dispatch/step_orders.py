@@ -11,6 +11,7 @@ from typing import Any, Literal
 from kfnb.engine.core.units import memory_bytes
 from kfnb.engine.dispatch.step_notebook import needed_definitions, step_notebook
 from kfnb.home import RunFolder
+from kfnb.json_values import json_value
 from kfnb.pipeline import Definition, FileUse, Pipeline, Step
 from kfnb.step.order import Input, MadeWith, StepOrder, inputs_source, outputs_source
 from kfnb.store.manifest import Manifest, WrittenFile
@@ -158,17 +159,6 @@ def used_parameters(pipeline: Pipeline, step: Step, overrides: Mapping[str, Any]
         name: json_value(overrides.get(name, defaults.get(name)))
         for name in sorted(step.parameters)
     }
-
-
-def json_value(value: Any) -> Any:
-    """Return ``value`` as JSON can hold it; what it cannot (sets, bytes) as its source text."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(k): json_value(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_value(v) for v in value]
-    return repr(value)
 
 
 def watched(pipeline: Pipeline, step: Step) -> tuple[str, ...]:

@@ -7,12 +7,12 @@ two values.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from kfnb.durations import parse_duration, write_duration
 from kfnb.notebook.suggestions import nearest
 from kfnb.pipeline import Options, Secret
 
@@ -37,8 +37,6 @@ KEYS = {
 
 MAPPINGS = ("limits", "env", "labels", "annotations")
 _KEY_OF = {field: key for key, field in KEYS.items()}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 # As in Kubernetes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 _QUANTITY = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+|[EPTGMK]i|[EPTGMkmun])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -120,40 +118,8 @@ def entry_value(value: Any) -> str:
     if isinstance(value, Secret):
         return f'"{value.name}:{value.key}"'
     if isinstance(value, float):
-        return f'"{duration(value)}"'
+        return f'"{write_duration(value)}"'
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else f'"{value}"'
-
-
-def duration(total: float) -> str:
-    """Write seconds as a tag has them.
-
-    >>> duration(600.0), duration(5400.0), duration(90.0), duration(86400.0), duration(0.5)
-    ('10m', '1h30m', '1m30s', '1d', '0.5s')
-    """
-    parts, rest = [], total
-    for unit in ("d", "h", "m"):
-        number, rest = divmod(rest, _SECONDS[unit])
-        parts += [f"{number:g}{unit}"] if number else []
-    return "".join([*parts, *([f"{rest:g}s"] if rest or not parts else [])])
-
-
-def seconds(value: Any) -> float:
-    """Read a duration: a number of seconds, or ``30s``, ``30m``, ``2h``, ``1d``, ``1h30m``.
-
-    Raises
-    ------
-    ValueError
-        If it is not a duration, or not above zero.
-    """
-    text = "" if isinstance(value, bool) else str(value).strip().replace(" ", "")
-    total = math.nan
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        total = float(text)
-    elif text and not _DURATION.sub("", text):
-        total = sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text))
-    if not 0 < total < math.inf:
-        raise ValueError("takes a duration, as in 90, 30s, 30m, 2h or 1d")
-    return total
 
 
 def _single(field: str, value: Any) -> Any:
@@ -163,7 +129,10 @@ def _single(field: str, value: Any) -> Any:
             raise ValueError("takes a whole number from 0 on, as in 3")
         return int(text)
     if field == "timeout":
-        return seconds(value)
+        try:
+            return parse_duration(value)
+        except ValueError:
+            raise ValueError("takes a duration, as in 90, 30s, 30m, 2h or 1d") from None
     if field == "cache":
         if (switch := _SWITCH.get(str(value).strip().lower())) is None:
             raise ValueError("takes on or off")

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from kfnb.notebook.authoring.grouping import Declared
+from kfnb.notebook.effects.names_in_strings import constant_texts
 from kfnb.notebook.effects.statement_effects import Effects
 from kfnb.notebook.flow.code import Record
 from kfnb.notebook.flow.library_tables import CLASS_FACTORIES
@@ -46,6 +47,7 @@ class _Walk:
         self.demoted = demoted
         self.effects = effects
         self.machine = Machinery()
+        self.machine.texts = constant_texts(sources.values())
         self.sources = sources
         self.declared = declared
         self.plain_metrics = plain_metrics

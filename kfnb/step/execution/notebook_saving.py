@@ -1,4 +1,4 @@
-"""papermill's execution manager, saving now and then instead of at every cell, and atomically."""
+"""papermill's execution manager, which here saves from time to time, and atomically."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EVERY = 5.0
 _SHARE = 20
 
 
-class Manager(NotebookExecutionManager):  # type: ignore[misc]
+class NotebookManager(NotebookExecutionManager):  # type: ignore[misc]
     """Keeps papermill's metadata of an execution, and saves the notebook.
 
     A save that takes long is made more rarely, so that saving never takes more than
@@ -27,18 +27,18 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
     """
 
     def __init__(self, nb: Any, *, output_path: str | None = None, **options: Any) -> None:
-        self.settle: Callable[[], None] = _nothing
+        self.before_save: Callable[[], None] = _nothing
         self.save_error: OSError | None = None
         self._next_save = 0.0
         super().__init__(nb, output_path=output_path, **options)
 
     def save(self, **_: Any) -> None:
-        """Save, unless it was done lately."""
+        """Save, unless the last save was a short while ago."""
         if time.monotonic() >= self._next_save:
             self.save_now()
 
     def autosave_cell(self, **_: Any) -> None:
-        """Save while a cell executes, unless that is switched off or was done lately."""
+        """Save while a cell executes, unless that is switched off or was done a short while ago."""
         if self.autosave_cell_every:
             self.save()
 
@@ -49,10 +49,10 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
         self.save_now()
 
     def save_now(self) -> None:
-        """Save whatever the cost. A disk that refuses is remembered, not raised."""
+        """Save at once. A refusal of the disk is kept in ``save_error`` instead of raised."""
         began = time.monotonic()
         if self.output_path:
-            self.settle()
+            self.before_save()
             try:
                 save_notebook(self.nb, str(self.output_path))
             except OSError as error:
@@ -63,7 +63,7 @@ class Manager(NotebookExecutionManager):  # type: ignore[misc]
 
 
 def save_notebook(notebook: Any, path: str) -> None:
-    """Write a notebook whole or not at all; where papermill writes elsewhere, as it does."""
+    """Write a notebook whole or not at all; URLs are written as papermill writes them."""
     if "://" in path:
         write_ipynb(notebook, path)
         return
@@ -71,7 +71,8 @@ def save_notebook(notebook: Any, path: str) -> None:
     if not data.endswith(b"\n"):
         data += b"\n"
     if not Path(path).parent.is_dir() or (Path(path).exists() and not Path(path).is_file()):
-        write_ipynb(notebook, path)  # its sentence about a folder that is not there, /dev/stdout
+        # papermill has its own message for a missing folder, and can write to /dev/stdout.
+        write_ipynb(notebook, path)
         return
     write_atomically(Path(path), data)
 
@@ -91,4 +92,4 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def _nothing() -> None:
-    """Stand in for a client that has not come yet."""
+    """Do nothing: no client has set its callback yet."""

@@ -72,6 +72,8 @@ def begin(order_path: str) -> None:
     plan = json.loads((folder / PLAN).read_bytes())
     if plan["path"]:
         _make_importable(plan["path"])
+    # A kernel that executes several steps was started with the environment of the first.
+    os.environ[metrics.CHANNEL] = plan["metrics_file"]
     _keep_all_outputs()
     step = _steps[order_path] = StepState(folder, plan)
     step.audit.start()

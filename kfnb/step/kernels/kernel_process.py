@@ -1,4 +1,8 @@
-"""One kernel process: started early, talked to over IPC, watched, and ended properly."""
+"""One kernel process: started early, connected over IPC, watched, and ended properly.
+
+A step waits for little: the process boots while the step prepares, its end is noticed through
+a pidfd, and it leaves its event loop by itself so that exit handlers run.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ import os
 import re
 import shutil
 import signal
-import sys
 import tempfile
 import time
 from collections import deque
@@ -18,13 +21,18 @@ from typing import Any
 
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.step.kernels.orphan_guard import Guard, kill_group
+from kfnb.step.kernels.provider import KernelExit
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a kernel has for its exit handlers."""
 
+# After a shutdown request, ipykernel's control thread flushes streams that its main thread may
+# just have closed, and waits ten seconds for that. Stopping the event loop avoids it.
+_STOP_LOOP = "(lambda loop: loop.add_callback(loop.stop))(get_ipython().kernel.io_loop)"
+_STOP_LOOP_TIMEOUT = 5.0
 _SOCKETS = range(1, 6)
 _LONGEST_SOCKET = 100  # AF_UNIX paths end at 104 (macOS) or 108 bytes
-_SAID = 64 << 10
+_OUTPUT_LIMIT = 64 << 10
 
 
 class KernelStartError(InfrastructureError):
@@ -46,13 +54,13 @@ class Kernel:
         self.info: dict[str, Any] = {}
         self._guard = guard or Guard()
         self._capture = capture
-        self._said: deque[bytes] = deque()
-        self._said_size = 0
+        self._output: deque[bytes] = deque()
+        self._output_size = 0
         self._pipe = -1
         self._watching: asyncio.Task[None] | None = None
         self.folder = socket_folder()
         self._guard.remove(str(self.folder))
-        # without the folder of IPython 3's kernels, for which Jupyter would import IPython
+        # Without the folder of IPython 3's kernels, for which Jupyter would import IPython.
         specs = KernelSpecManager(kernel_dirs=jupyter_path("kernels"))
         self.manager = AsyncKernelManager(kernel_spec_manager=specs, **_transport(self.folder))
         if name:
@@ -97,7 +105,7 @@ class Kernel:
         if env is not None:
             options["env"] = dict(env)
         if self.is_ipykernel:
-            # history in a file would be shared, and locked, by all kernels of this user
+            # History in a file would be shared, and locked, by all kernels of this user.
             options["extra_arguments"] = ["--HistoryManager.hist_file=:memory:"]
         write = self._open_pipe(options) if self._capture and not _provisioned(spec) else -1
         try:
@@ -138,6 +146,7 @@ class Kernel:
         self.client.context.setsockopt(zmq.RCVHWM, 0)  # never drop outputs on this side
         self.client.start_channels(stdin=False, hb=False)
         self.client.allow_stdin = False
+        _never_abort(self.client)
         while True:
             request = self.client.kernel_info()
             reply = await self._reply(self.client.shell_channel, request, deadline, timeout)
@@ -152,37 +161,42 @@ class Kernel:
             with contextlib.suppress(Exception):
                 await self.manager.interrupt_kernel()
 
-    async def exit(self, *, patience: float = EXIT_TIMEOUT) -> bool:
-        """Ask the kernel to exit, so that its exit handlers run; True if it did in time."""
+    async def exit(self, *, timeout: float = EXIT_TIMEOUT) -> KernelExit:
+        """Let the kernel exit by itself, so that its exit handlers run.
+
+        Returns
+        -------
+        KernelExit
+            ``in_time`` is False if it has not exited after ``timeout`` seconds.
+        """
+        self.discard_output()
+        if self.alive and self.is_ipykernel:
+            self.client.execute(_STOP_LOOP, silent=True, store_history=False)
+            await self.wait_until_dead(_STOP_LOOP_TIMEOUT)
         if self.alive:
             with contextlib.suppress(Exception):
                 await self.manager.request_shutdown()
-            await self.ended(patience)
-        return self.dead.is_set()
+            await self.wait_until_dead(timeout)
+        return KernelExit(in_time=self.dead.is_set(), output=self.captured_output())
 
-    async def ended(self, patience: float) -> bool:
-        """Wait for the process to end, at most ``patience`` seconds."""
+    async def wait_until_dead(self, timeout: float) -> None:
+        """Wait for the process to end, at most ``timeout`` seconds."""
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self.dead.wait(), patience)
-        return self.dead.is_set()
+            await asyncio.wait_for(self.dead.wait(), timeout)
 
     async def kill(self) -> None:
         """Kill the kernel and all processes of its group, and wait until it is gone."""
         if self.pid is None:
             return
         children = _descendants(self.pid) if self.alive else []
-        if os.name == "nt":
-            with contextlib.suppress(Exception):
-                await self.manager.provisioner.kill()
-        else:
-            kill_group(self.pid)
+        kill_group(self.pid)
         for child in children:
             with contextlib.suppress(OSError):
-                os.kill(child, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
-        await self.ended(5)
+                os.kill(child, signal.SIGKILL)
+        await self.wait_until_dead(5)
 
     async def close(self) -> None:
-        """Kill what is left of it and remove its sockets."""
+        """Kill what is left of the process and remove its sockets. May be called again."""
         await self.kill()
         if self._watching is not None:
             self._watching.cancel()
@@ -195,16 +209,16 @@ class Kernel:
             await self.manager.cleanup_resources()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def said(self) -> str:
-        """Return the last of what the process wrote to its own stdout and stderr."""
+    def captured_output(self) -> str:
+        """Return the end of what the process wrote to its own stdout and stderr."""
         self._read_pipe()
-        return b"".join(self._said).decode("utf-8", "replace")
+        return b"".join(self._output).decode("utf-8", "replace")
 
     def discard_output(self) -> None:
         """Drop what the process has written so far."""
         self._read_pipe()
-        self._said.clear()
-        self._said_size = 0
+        self._output.clear()
+        self._output_size = 0
 
     def _spec(self) -> Any:
         from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -252,8 +266,8 @@ class Kernel:
 
     def _check(self, deadline: float, timeout: float) -> None:
         if self.dead.is_set():
-            said = self.said().strip().splitlines()
-            last = f": {said[-1]}" if said else ""
+            lines = self.captured_output().strip().splitlines()
+            last = f": {lines[-1]}" if lines else ""
             kind = UsageError if (self.exit_status or 0) > 0 else KernelStartError
             raise kind(
                 f'The kernel "{self.name}" ended before it was ready '
@@ -268,8 +282,7 @@ class Kernel:
         read, write = os.pipe()
         os.set_blocking(read, False)
         self._pipe = read
-        with contextlib.suppress(NotImplementedError):  # Windows' loop watches sockets only
-            asyncio.get_running_loop().add_reader(read, self._read_pipe)
+        asyncio.get_running_loop().add_reader(read, self._read_pipe)
         options.update(stdout=write, stderr=write)
         return write
 
@@ -278,25 +291,39 @@ class Kernel:
             return
         with contextlib.suppress(BlockingIOError):
             while data := os.read(self._pipe, 1 << 16):
-                self._said.append(data)
-                self._said_size += len(data)
-                while self._said_size > _SAID and len(self._said) > 1:
-                    self._said_size -= len(self._said.popleft())
+                self._output.append(data)
+                self._output_size += len(data)
+                while self._output_size > _OUTPUT_LIMIT and len(self._output) > 1:
+                    self._output_size -= len(self._output.popleft())
             self._close_pipe()
 
     def _close_pipe(self) -> None:
         if self._pipe >= 0:
-            with contextlib.suppress(RuntimeError, NotImplementedError):
+            with contextlib.suppress(RuntimeError):
                 asyncio.get_running_loop().remove_reader(self._pipe)
             os.close(self._pipe)
             self._pipe = -1
+
+
+def _never_abort(client: Any) -> None:
+    """Send every request so that its failure does not make the kernel refuse the next one.
+
+    For some time after an error a kernel answers "aborted" to whatever arrives, also to
+    what was sent after the error was known: the outputs after ``sys.exit()``, for example.
+    """
+    execute = client.execute
+
+    def without_abort(*arguments: Any, **options: Any) -> Any:
+        return execute(*arguments, **{**options, "stop_on_error": False})
+
+    client.execute = without_abort
 
 
 def socket_folder() -> Path:
     """Make a private folder whose path is short enough for unix sockets in it."""
     error: OSError | None = None
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
-        if os.name != "nt" and len(parent) > _LONGEST_SOCKET - 20:
+        if len(parent) > _LONGEST_SOCKET - 20:
             continue
         try:
             return Path(tempfile.mkdtemp(prefix="kfnb-", dir=parent))
@@ -320,10 +347,11 @@ def describe_exit(status: int | None) -> str:
 
 
 def _transport(folder: Path) -> dict[str, Any]:
-    connection = str(folder / "c.json")
-    if sys.platform == "win32":
-        return {"connection_file": connection}
-    return {"connection_file": connection, "transport": "ipc", "ip": str(folder / "k")}
+    return {
+        "connection_file": str(folder / "c.json"),
+        "transport": "ipc",
+        "ip": str(folder / "k"),
+    }
 
 
 def _provisioned(spec: Any) -> bool:
@@ -353,8 +381,8 @@ def _descendants(pid: int) -> list[int]:
     return []
 
 
-def _remedy(said: str) -> str:
-    """Say what helps a kernel that lacks its own package: an image that somebody made, often."""
-    if re.search(r"No module named '?ipykernel", said):
+def _remedy(output: str) -> str:
+    """Say what helps a kernel whose environment lacks ipykernel; often a container image does."""
+    if re.search(r"No module named '?ipykernel", output):
         return ". Install it where the kernel is, or in the image: pip install ipykernel"
     return ""

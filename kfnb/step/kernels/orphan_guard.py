@@ -21,7 +21,7 @@ _PATIENCE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The step's end of the pipe; -1 where there is no guard (Windows)."""
+    """The step's end of the pipe; -1 if there is no guard."""
 
     pipe: int = -1
 
@@ -45,8 +45,6 @@ class Guard:
 
 def start() -> Guard:
     """Fork the guard. To be called while the process is small and has one thread."""
-    if not hasattr(os, "fork"):
-        return Guard()
     read, write = os.pipe()
     if os.fork() == 0:
         try:

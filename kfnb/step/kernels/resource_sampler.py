@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -102,10 +103,6 @@ def tree_sample(pid: int) -> Sample | None:
 
 def children_usage() -> tuple[int, float]:
     """Peak memory of the largest ended child, in bytes, and CPU seconds of all of them."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0, 0.0
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     unit = 1 if sys.platform == "darwin" else 1024
     return used.ru_maxrss * unit, used.ru_utime + used.ru_stime

@@ -242,9 +242,9 @@ class PodAttempt:
             else failures.process_lost(
                 self.order,
                 code,
-                said=self._process.said,
+                output=self._process.said,
                 out_of_memory=out_of_memory,
-                asked=self._ending.asked,
+                stop_requested=self._ending.asked,
             )
         )
         here = Store(store.root)

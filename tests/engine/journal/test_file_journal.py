@@ -163,7 +163,7 @@ def test_a_full_disk_leaves_no_half_line_and_can_be_overcome(path: Path) -> None
     try:
         # A limit on file sizes gives what a full disk gives: a short write, then an error.
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, old[1]))
-        with pytest.raises(InfrastructureError, match="cannot write the journal"):
+        with pytest.raises(InfrastructureError, match="Cannot write the journal"):
             journal.append("StopRequested")
         assert path.read_bytes() == whole
     finally:
@@ -199,7 +199,7 @@ def test_a_deleted_folder_is_noticed(journal: Journal, path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InfrastructureError, match="cannot open the journal"):
+    with pytest.raises(InfrastructureError, match="Cannot open the journal"):
         Journal(tmp_path / "nowhere" / "journal.jsonl", "r")
 
 

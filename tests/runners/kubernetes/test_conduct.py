@@ -9,10 +9,10 @@ from kfnb.engine.driver_requests import Request, pending_requests, remove_reques
 from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.api.fenced_client import FencedClient
 from kfnb.runners.kubernetes.driver.drive import POLL, Inbox, ask, publish
 from kfnb.runners.kubernetes.objects.driver_job import driver_job
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.store.remote.folder import FolderRemote
 
 
@@ -106,7 +106,9 @@ def test_a_driver_that_was_taken_over_changes_nothing_in_the_cluster(tmp_path):
 
 
 def test_the_drivers_job_comes_back_has_its_token_and_no_secret_in_it():
-    target = Target(image="i", store="s3://b/p", store_secret="s3", driver_service_account="d")
+    target = KubernetesOptions(
+        image="i", store="s3://b/p", store_secret="s3", driver_service_account="d"
+    )
     owner = {"metadata": {"name": "kfnb-r", "uid": "u"}}
     pipeline = Pipeline("nb", "", "python3", "python", (), (), {}, (), ())
     job = driver_job(target, pipeline, run="r", owner=owner)

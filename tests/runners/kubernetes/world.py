@@ -22,9 +22,9 @@ from kfnb.engine.runner import RunContext, Work
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.calls import Cluster
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.api.transport import Transport
 from kfnb.runners.kubernetes.objects import manifests, names
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
 from kfnb.runners.launch import create_run
 from kfnb.step.order import StepOrder
@@ -35,7 +35,7 @@ from tests.runners.bench import make_pipeline, quick
 from tests.runners.kubernetes.server import ApiServer
 from tests.runners.kubernetes.wrongs import Plain, now
 
-TARGET = Target(image="registry.example.org/team/step:1", store="pvc:work")
+TARGET = KubernetesOptions(image="registry.example.org/team/step:1", store="pvc:work")
 RUNNING: Plain = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
 Act = Callable[["Node", Plain], object]
 

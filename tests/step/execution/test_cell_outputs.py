@@ -21,7 +21,7 @@ def test_small_outputs_are_kept_as_they_came(prints: list[tuple[str, str]]) -> N
     cell = CellOutputs(found)
     for name, text in prints:
         cell.stream(name, text)
-        cell.settle()
+        cell.write()
     assert text_of(found) == "".join(text for _, text in prints)
     names = [output["name"] for output in found]
     assert all(a != b for a, b in itertools.pairwise(names))
@@ -32,7 +32,7 @@ def test_of_a_huge_output_head_and_tail_are_kept_and_the_gap_is_marked() -> None
     cell = CellOutputs(found)
     for n in range(40):
         cell.stream("stdout", f"<{n}>" + "x" * 100_000)
-    cell.settle()
+    cell.write()
     (output,) = found
     assert output["text"].startswith("<0>")
     assert output["text"].endswith("x" * 100)
@@ -48,7 +48,7 @@ def test_alternating_streams_stay_bounded() -> None:
     for n in range(5000):
         cell.stream("stdout", f"o{n}\n" + "." * 1000)
         cell.stream("stderr", f"e{n}\n")
-    cell.settle()
+    cell.write()
     assert len(found) <= cell_outputs.RUNS
     assert len(text_of(found)) < cell_outputs.HEAD + cell_outputs.TAIL + 100 * cell_outputs.RUNS
     assert "o4999\n" in text_of(found)
@@ -61,7 +61,7 @@ def test_text_goes_on_behind_other_outputs() -> None:
     cell.stream("stdout", "a")
     found.append({"output_type": "display_data", "data": {}})
     cell.stream("stdout", "b")
-    cell.settle()
+    cell.write()
     assert [output["output_type"] for output in found] == ["stream", "display_data", "stream"]
 
 
@@ -70,9 +70,9 @@ def test_a_cleared_cell_begins_anew() -> None:
     cell = CellOutputs(found)
     cell.stream("stdout", "old")
     found.clear()
-    cell.cleared()
+    cell.clear()
     cell.stream("stdout", "new")
-    cell.settle()
+    cell.write()
     assert text_of(found) == "new"
 
 
@@ -80,5 +80,5 @@ def test_rich_outputs_are_bounded() -> None:
     found: list[Any] = []
     cell = CellOutputs(found)
     picture = {"image/png": "x" * (20 << 20)}
-    assert [cell.full(picture) for _ in range(5)] == [False, False, False, True, True]
+    assert [cell.is_full(picture) for _ in range(5)] == [False, False, False, True, True]
     assert "displayed more than" in text_of(found)

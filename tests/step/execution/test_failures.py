@@ -107,7 +107,7 @@ def test_some_errors_have_a_remedy(ename: str, evalue: str, kind: str, words: st
     ],
 )
 def test_a_lost_kernel_is_explained(status: int | None, asked: bool, kind: str, words: str) -> None:
-    gone = KernelDied(CELL, status=status, asked=asked, said="last words")
+    gone = KernelDied(CELL, status=status, exit_requested=asked, output="last words")
     failure = failures.kernel_died(ORDER, gone, peak=2 << 30, available=512 << 20)
     assert failure.kind == kind
     assert words in failure.summary

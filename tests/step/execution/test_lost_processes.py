@@ -23,7 +23,9 @@ ORDER = StepOrder(
     ],
 )
 def test_a_process_that_left_no_record_is_explained(code, out_of_memory, asked, kind, words):
-    found = process_lost(ORDER, code, said="said", out_of_memory=out_of_memory, asked=asked)
+    found = process_lost(
+        ORDER, code, output="printed", out_of_memory=out_of_memory, stop_requested=asked
+    )
     assert found.kind == kind
     assert words in found.summary
-    assert found.traceback == "said"
+    assert found.traceback == "printed"

@@ -12,24 +12,24 @@ from kfnb.step.execution.stop_requests import Stopped, StopRequest, cancelled_by
 
 
 def test_the_first_reason_to_stop_counts() -> None:
-    control = StopRequest()
-    control.check()
-    control.stop("memory", "5Gi")
-    control.stop("cancelled")
+    stop = StopRequest()
+    stop.check()
+    stop.request("memory", "5Gi")
+    stop.request("cancelled")
     with pytest.raises(Stopped) as stopped:
-        control.check()
+        stop.check()
     assert (stopped.value.reason, stopped.value.detail) == ("memory", "5Gi")
 
 
 def test_a_stop_wakes_the_loop_from_threads_and_signals() -> None:
-    control = StopRequest()
+    stop = StopRequest()
 
     async def wait() -> None:
-        threading.Timer(0.05, control.stop, ["timeout"]).start()
-        await asyncio.wait_for(control.asked(), 2)
+        threading.Timer(0.05, stop.request, ["timeout"]).start()
+        await asyncio.wait_for(stop.requested(), 2)
         signal.raise_signal(signal.SIGTERM)
-        await asyncio.wait_for(control.asked(times=2), 2)
+        await asyncio.wait_for(stop.requested(times=2), 2)
 
-    with cancelled_by_signals(control):
+    with cancelled_by_signals(stop):
         asyncio.run(wait())
-    assert control.reason == "timeout"
+    assert stop.reason == "timeout"

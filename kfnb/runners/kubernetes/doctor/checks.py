@@ -14,11 +14,11 @@ from typing import Any
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.client import ApiError, Cluster, connect
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.doctor import rights
-from kfnb.runners.kubernetes.doctor.finding import Finding
 from kfnb.runners.kubernetes.doctor.image import image_findings
 from kfnb.runners.kubernetes.objects import manifests
+from kfnb.runners.kubernetes.options import KubernetesOptions
+from kfnb.runners.target import Finding
 
 _LEVEL = "pod-security.kubernetes.io/enforce"
 _LEARNS = 5.0
@@ -26,7 +26,7 @@ _LEARNS = 5.0
 
 
 def examine(
-    target: Target, *, pipeline: Pipeline | None = None, fix: bool = False
+    target: KubernetesOptions, *, pipeline: Pipeline | None = None, fix: bool = False
 ) -> Iterator[Finding]:
     """Look at all that runs on a target need; findings come as they are made.
 
@@ -124,7 +124,7 @@ def _as(space: str, account: str) -> str:
     return f" --as={shlex.quote(f'system:serviceaccount:{space}:{account}')}" if account else ""
 
 
-def _driver(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]:
+def _driver(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterator[Finding]:
     """Look whether drivers may run in the cluster; they run on this machine otherwise."""
     account, space = target.driver_service_account, cluster.namespace
     who = f"system:serviceaccount:{space}:{account}"
@@ -148,7 +148,7 @@ def _driver(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]
             "driver",
             "missing" if target.driver == "cluster" else "warning",
             f"There is no service account {account} in namespace {space}, so that runs are driven "
-            f"from this machine and pause while it sleeps. kfnb doctor {target.where} --fix makes "
+            f"from this machine and pause while it sleeps. kfnb doctor {target.flags} --fix makes "
             "it, or an admin:",
             (
                 f"kubectl create serviceaccount {shlex.quote(account)} -n {shlex.quote(space)}",
@@ -192,7 +192,7 @@ def _fixed(cluster: Cluster, objects: Sequence[dict[str, Any]], name: str) -> Fi
     return Finding("driver", "fixed", f"{name} is as it should be now: {kinds}.")
 
 
-def _references(cluster: Cluster, target: Target) -> Iterator[Finding]:
+def _references(cluster: Cluster, target: KubernetesOptions) -> Iterator[Finding]:
     """Look for what pods will refer to; of a Secret only that it is there, never what it holds."""
     space = shlex.quote(cluster.namespace)
     wanted = [("Secret", name, "image pull secret") for name in target.image_pull_secrets]
@@ -221,7 +221,7 @@ def _references(cluster: Cluster, target: Target) -> Iterator[Finding]:
         yield Finding(what, "missing", sentence, (command,))
 
 
-def _store(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]:
+def _store(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterator[Finding]:
     try:
         inside = manifests.store_inside(target)
     except KfnbError as error:
@@ -241,7 +241,7 @@ def _store(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]:
     yield Finding("store", "ok", sentence)
 
 
-def _claim(cluster: Cluster, target: Target, *, fix: bool) -> Finding:
+def _claim(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Finding:
     body = manifests.claim(target)
     assert body is not None
     name, space = body["metadata"]["name"], cluster.namespace
@@ -270,7 +270,7 @@ def _claim(cluster: Cluster, target: Target, *, fix: bool) -> Finding:
     return Finding("store", "warning", sentence, (look,))
 
 
-def _class_missing(cluster: Cluster, target: Target, own: str = "") -> str:
+def _class_missing(cluster: Cluster, target: KubernetesOptions, own: str = "") -> str:
     """Say what is wrong with the class of a claim's volume; empty if nothing is, or unknown."""
     name = own or target.storage_class
     try:

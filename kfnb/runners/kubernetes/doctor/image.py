@@ -9,10 +9,10 @@ from importlib.metadata import version
 
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.client import ApiError, Cluster
-from kfnb.runners.kubernetes.api.config import Target
-from kfnb.runners.kubernetes.doctor.finding import Finding
 from kfnb.runners.kubernetes.doctor.probe import Probed, probe
 from kfnb.runners.kubernetes.objects import manifests
+from kfnb.runners.kubernetes.options import KubernetesOptions
+from kfnb.runners.target import Finding
 
 _AGAIN = re.compile(r"It is (?:tried again|started anew)[;.]\s*")
 """What is true of a run; a doctor looks once."""
@@ -20,7 +20,7 @@ _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 def image_findings(
-    cluster: Cluster, target: Target, pipeline: Pipeline | None
+    cluster: Cluster, target: KubernetesOptions, pipeline: Pipeline | None
 ) -> Iterator[Finding]:
     """Look at each image that steps execute in."""
     images = [target.image] if pipeline is None else []
@@ -40,7 +40,7 @@ def image_findings(
         yield from _of_image(image, probed, target)
 
 
-def _of_image(image: str, probed: Probed, target: Target) -> Iterator[Finding]:
+def _of_image(image: str, probed: Probed, target: KubernetesOptions) -> Iterator[Finding]:
     if probed.trouble:
         remedy = _AGAIN.sub("", probed.remedy, count=1)
         sentence = f"{probed.trouble.rstrip('.')}. {remedy[:1].upper()}{remedy[1:]}".strip()

@@ -12,9 +12,9 @@ from typing import Any
 
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.calls import Cluster
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.explain.diagnose import Patience, diagnose, has_ended
 from kfnb.runners.kubernetes.objects import manifests
+from kfnb.runners.kubernetes.options import KubernetesOptions
 
 PATIENCE = 180.0
 """Seconds for an image to be pulled and looked at."""
@@ -66,7 +66,7 @@ class Probed:
 
 def probe(
     cluster: Cluster,
-    target: Target,
+    target: KubernetesOptions,
     image: str,
     *,
     pipeline: Pipeline | None = None,

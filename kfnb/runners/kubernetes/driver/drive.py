@@ -15,9 +15,10 @@ from kfnb.engine.journal.file_journal import Journal
 from kfnb.engine.journal.segment_journal import SegmentJournal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
-from kfnb.runners.kubernetes.api.config import TARGET, Target
+from kfnb.runners.code_bundle import FILE
 from kfnb.runners.kubernetes.api.lease import renewed
-from kfnb.runners.kubernetes.driver.run_context import CODE, opened
+from kfnb.runners.kubernetes.driver.run_context import opened
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.store import disk
 from kfnb.store.remote.base import Remote
@@ -26,7 +27,7 @@ from kfnb.store.remote_store import RemoteStore
 POLL = 2.0
 """Seconds between two looks at what was asked of a run from elsewhere."""
 
-FILES = ("run.json", "pipeline.json", "notebook.ipynb", CODE)
+FILES = ("run.json", "pipeline.json", "notebook.ipynb", FILE)
 
 
 HERE = "KFNB-W711"
@@ -55,7 +56,7 @@ def drive_here(
     UsageError, InfrastructureError
         As :func:`~kfnb.runners.kubernetes.driver.run_context.opened`.
     """
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     here = store is None
     store = store or store_of(target)
     with SegmentJournal(run.journal, run.id, remote=store.remote) as journal:
@@ -78,7 +79,7 @@ def drive_here(
             return status
 
 
-def _warn_about_sleep(journal: Journal, target: Target) -> None:
+def _warn_about_sleep(journal: Journal, target: KubernetesOptions) -> None:
     """Note, once for a run, that nobody drives it while this machine sleeps."""
     if any(event.data.get("code") == HERE for event in journal.events):
         return
@@ -87,7 +88,7 @@ def _warn_about_sleep(journal: Journal, target: Target) -> None:
         "code": HERE,
         "message": "The run is driven by this machine, and pauses while it sleeps: the cluster has "
         f'no service account "{account}" that could drive it.',
-        "remedy": f"kfnb doctor {target.where} --fix makes one; --driver here says it is meant",
+        "remedy": f"kfnb doctor {target.flags} --fix makes one; --driver here says it is meant",
     }
     journal.append("Warning", data=data, durable=False)
 

@@ -11,9 +11,9 @@ from kfnb.engine.dispatch.manifests import load_run
 from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.home import home, run_folder
-from kfnb.runners.kubernetes.api.config import TARGET, Target
 from kfnb.runners.kubernetes.driver.drive import drive_here
 from kfnb.runners.kubernetes.driver.run_copy import fetch
+from kfnb.runners.kubernetes.options import TARGET, KubernetesOptions
 from kfnb.store.remote import Refused, StoreAddress, open_remote
 from kfnb.store.remote_store import open_remote_store
 
@@ -41,7 +41,7 @@ def main(run_id: str) -> int:
 
 def facts_inside_pod(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is said of a run as a pod of its workspace sees it: there are no contexts."""
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     inside = dataclasses.replace(target, context=None, namespace=None, store_client_endpoint=None)
     return {**about, TARGET: inside.plain()}
 

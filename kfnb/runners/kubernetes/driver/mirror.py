@@ -16,7 +16,6 @@ from kfnb.engine.journal.segment_journal import JournalLost
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, run_folder
 from kfnb.pipeline import Pipeline
-from kfnb.runners.kubernetes.api.config import TARGET, Target, target_of
 from kfnb.runners.kubernetes.driver.drive import INDEX, drive_here
 from kfnb.runners.kubernetes.driver.remote_driver import (
     Copies,
@@ -29,6 +28,7 @@ from kfnb.runners.kubernetes.driver.remote_driver import (
     is_driven_by_another_machine,
 )
 from kfnb.runners.kubernetes.driver.run_copy import fetch
+from kfnb.runners.kubernetes.options import TARGET, KubernetesOptions
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.runners.launch import driver_state, has_succeeded, is_driven, start_driver
 from kfnb.store import disk
@@ -70,20 +70,14 @@ def drive(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
             return follow_remote_driver(run, pipeline, about, away=False)
 
 
-def bring(said: Mapping[str, Any]) -> set[str]:
+def bring(target: KubernetesOptions) -> set[str]:
     """Have the newest runs of a store in this machine's list; those that others drive now.
-
-    Parameters
-    ----------
-    said
-        Options of the target, as for :func:`~kfnb.runners.kubernetes.api.config.target_of`.
 
     Raises
     ------
     UsageError, InfrastructureError
         If the store is not said, or cannot be read.
     """
-    target = target_of(None, said)
     store = store_of(target)
     known = sorted(key.rpartition("/")[2] for key in store.remote.list(INDEX))
     for run_id in known[-NEWEST:]:
@@ -116,7 +110,7 @@ def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
     UsageError, InfrastructureError
         If the cluster or the store cannot be asked.
     """
-    store = store_of(Target.from_plain(about.get(TARGET) or {}))
+    store = store_of(KubernetesOptions.of_run(about))
     # First, so that whoever asked sees how things are now, and not when somebody follows them.
     grew = fetch(run, store.remote)
     if driver_state(run) == "ended":
@@ -140,10 +134,10 @@ def _copy(run: RunFolder, store: RemoteStore) -> None:
     copies.look()
 
 
-def _use_local_addresses(run: RunFolder, here: Target) -> None:
+def _use_local_addresses(run: RunFolder, here: KubernetesOptions) -> None:
     """Note how this machine reaches the run's cluster and store."""
     about = json.loads(run.run.read_bytes())
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     own = {name: getattr(here, name) for name in _OWN}
     changed = dataclasses.replace(target, **{k: v for k, v in own.items() if v is not None})
     if here.context is None:

@@ -24,7 +24,6 @@ from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.client import ApiError, Cluster, connect
-from kfnb.runners.kubernetes.api.config import TARGET, Target
 from kfnb.runners.kubernetes.api.lease import held_by_another_machine, is_fresh
 from kfnb.runners.kubernetes.driver.drive import ask, publish
 from kfnb.runners.kubernetes.driver.run_context import Workspace
@@ -32,6 +31,7 @@ from kfnb.runners.kubernetes.logs.reporting import AttemptReports
 from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.kubernetes.objects.claims import with_claim
 from kfnb.runners.kubernetes.objects.driver_job import CONTAINER, driver_job
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.store.locks import FileLock
 from kfnb.store.remote_store import RemoteStore
@@ -57,7 +57,7 @@ def drives_in_cluster(about: Mapping[str, Any]) -> bool:
     UsageError, InfrastructureError
         If the cluster cannot be asked.
     """
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     if target.driver != "auto":
         return target.driver == "cluster"
     cluster = connect(context=target.context, namespace=target.namespace)
@@ -74,13 +74,13 @@ def has_remote_driver(run_id: str, about: Mapping[str, Any]) -> bool:
 
     Raises as connecting does.
     """
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     cluster = connect(context=target.context, namespace=target.namespace)
     there = any(not _finished(job) for job in _driver_jobs(cluster, run_id))
     return there or held_by_another_machine(cluster, run_id) is not None
 
 
-def driven(target: Target) -> set[str]:
+def driven(target: KubernetesOptions) -> set[str]:
     """Name the runs of a workspace that somebody drives there or on another machine."""
     cluster = connect(context=target.context, namespace=target.namespace)
     ours = f"{names.MANAGED}=kfnb,{names.RUN}"
@@ -95,7 +95,7 @@ def is_driven_by_another_machine(run: RunFolder, about: Mapping[str, Any]) -> bo
     """Whether another machine drives the run; raises as connecting does."""
     if all(event.type != "DriverStarted" for event in read_journal(run.journal)):
         return False  # it was made here just now: nobody else knows of it
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     cluster = connect(context=target.context, namespace=target.namespace)
     return held_by_another_machine(cluster, run.id) is not None
 
@@ -134,7 +134,7 @@ def follow_remote_driver(
     """
     wakeup = WakeupSocket(run)
     try:
-        target = Target.from_plain(about.get(TARGET) or {})
+        target = KubernetesOptions.of_run(about)
         store = store_of(target)
         with SegmentJournal(run.journal, run.id, remote=store.remote):
             publish(run, store.remote)
@@ -150,7 +150,7 @@ class _RemoteRun:
         self,
         run: RunFolder,
         pipeline: Pipeline,
-        target: Target,
+        target: KubernetesOptions,
         store: RemoteStore,
         *,
         away: bool,

@@ -14,19 +14,17 @@ from kfnb.engine.runner import RunContext, Work
 from kfnb.errors import UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
+from kfnb.runners.code_bundle import FILE
 from kfnb.runners.kubernetes.api.client import ApiError, Cluster, connect
-from kfnb.runners.kubernetes.api.config import TARGET, Target
 from kfnb.runners.kubernetes.api.fenced_client import FencedClient
 from kfnb.runners.kubernetes.objects import manifests, names
 from kfnb.runners.kubernetes.objects.claims import with_claim
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
 from kfnb.step.order import StepOrder
 from kfnb.step.pod.input_download import unpack
 from kfnb.store.remote import Remote
 from kfnb.store.remote_store import RemoteStore
-
-CODE = "code.tar"
-"""The notebook folder's bundle in a run's folder."""
 
 PARALLEL = 20
 """How many steps execute at once unless told otherwise: the cluster queues what is too much."""
@@ -57,7 +55,7 @@ def opened(
     InfrastructureError
         If the cluster or the store cannot be reached.
     """
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     workspace = Workspace(target, run)
     target = with_claim(workspace.cluster, target)
     code = workspace.code_key(store.remote)
@@ -107,7 +105,7 @@ def opened(
 class Workspace:
     """One run's things on its cluster."""
 
-    def __init__(self, target: Target, run: RunFolder) -> None:
+    def __init__(self, target: KubernetesOptions, run: RunFolder) -> None:
         self.target = target
         self.run = run
         self.cluster: Cluster = connect(context=target.context, namespace=target.namespace)
@@ -156,7 +154,7 @@ class Workspace:
     def code_key(self, remote: Remote) -> str:
         """Have the notebook folder's bundle in the store; its key, empty for none."""
         try:
-            data = (self.run.path / CODE).read_bytes()
+            data = (self.run.path / FILE).read_bytes()
         except FileNotFoundError:
             return ""
         key = f"code/{hashlib.sha256(data).hexdigest()[:32]}.tar"
@@ -169,6 +167,6 @@ def _unpacked(run: RunFolder) -> Path:
     """Have the notebook folder's files as they were when the run began; the folder."""
     folder = run.path / "workdir"
     folder.mkdir(exist_ok=True)
-    if (run.path / CODE).exists():
-        unpack(run.path / CODE, folder)
+    if (run.path / FILE).exists():
+        unpack(run.path / FILE, folder)
     return folder

@@ -9,14 +9,14 @@ from typing import Any
 from kfnb.errors import UsageError
 from kfnb.runners.kubernetes.api.calls import Cluster
 from kfnb.runners.kubernetes.api.client import ApiError
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.objects import manifests, names
+from kfnb.runners.kubernetes.options import KubernetesOptions
 
 _KIND = "PersistentVolumeClaim"
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
-def with_claim(cluster: Cluster, target: Target) -> Target:
+def with_claim(cluster: Cluster, target: KubernetesOptions) -> KubernetesOptions:
     """Have the claim of a target's store; the target as its pods have to be then.
 
     Pods that use a claim of one node (ReadWriteOnce) are put on one node. Without a claim the
@@ -42,7 +42,7 @@ def with_claim(cluster: Cluster, target: Target) -> Target:
     return on_claim(target, existing)
 
 
-def on_claim(target: Target, claim: Mapping[str, Any]) -> Target:
+def on_claim(target: KubernetesOptions, claim: Mapping[str, Any]) -> KubernetesOptions:
     """Return the target as pods have to be that use this claim for their store.
 
     Raises
@@ -64,7 +64,7 @@ def on_claim(target: Target, claim: Mapping[str, Any]) -> Target:
     )
 
 
-def on_one_node(target: Target, claim: str) -> Target:
+def on_one_node(target: KubernetesOptions, claim: str) -> KubernetesOptions:
     """Return the target with all its pods on the node of others that use the claim."""
     value = names.label_value(claim)
     # The first of such pods goes anywhere: the scheduler lets a pod that fits its own rule begin.

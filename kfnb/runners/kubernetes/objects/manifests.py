@@ -13,9 +13,9 @@ from typing import Any
 from kfnb.engine.runner import Work
 from kfnb.errors import UsageError
 from kfnb.pipeline import Options, Pipeline, Volume
-from kfnb.runners.kubernetes.api.config import Target, check_labels
 from kfnb.runners.kubernetes.explain.reading import STEP_CONTAINER
 from kfnb.runners.kubernetes.objects import names
+from kfnb.runners.kubernetes.options import KubernetesOptions, check_labels
 
 Object = dict[str, Any]
 
@@ -43,7 +43,7 @@ def config_map(run: str, about: Mapping[str, str]) -> Object:
 
 
 def job(
-    target: Target,
+    target: KubernetesOptions,
     pipeline: Pipeline,
     work: Work,
     *,
@@ -104,7 +104,7 @@ def job(
 
 
 def probe_pod(
-    target: Target, image: str, *, script: str, pipeline: Pipeline | None = None
+    target: KubernetesOptions, image: str, *, script: str, pipeline: Pipeline | None = None
 ) -> Object:
     """Return a pod like a step's, which executes a script of Python and ends."""
     environment = {
@@ -124,7 +124,7 @@ def probe_pod(
 
 
 def _pod_spec(
-    target: Target,
+    target: KubernetesOptions,
     shared: tuple[Volume, ...],
     options: tuple[Options, ...],
     environment: Mapping[str, str],
@@ -225,7 +225,7 @@ def resources(options: tuple[Options, ...]) -> Object:
     return {key: value for key, value in {"requests": requests, "limits": limits}.items() if value}
 
 
-def claim(target: Target) -> Object | None:
+def claim(target: KubernetesOptions) -> Object | None:
     """Return the claim of a store on a volume, to be created if it is missing."""
     if not target.store or not target.store.startswith("pvc:"):
         return None
@@ -251,7 +251,7 @@ def claim_of(store: str) -> tuple[str, str]:
     return name, path.strip("/")
 
 
-def store_inside(target: Target) -> str:
+def store_inside(target: KubernetesOptions) -> str:
     """Return the store's address as pods see it."""
     if not target.store:
         raise UsageError(
@@ -264,13 +264,13 @@ def store_inside(target: Target) -> str:
     return target.store
 
 
-def image_of(target: Target, pipeline: Pipeline, step: str) -> str:
+def image_of(target: KubernetesOptions, pipeline: Pipeline, step: str) -> str:
     """Return the image that a step executes in; empty where none is said."""
     options = (pipeline.steps[step].options, pipeline.defaults)
     return next((o.image for o in options if o.image), None) or target.image or ""
 
 
-def check(target: Target, pipeline: Pipeline) -> None:
+def check(target: KubernetesOptions, pipeline: Pipeline) -> None:
     """Refuse what cannot become objects: no store or image is said, labels that are none.
 
     Raises

@@ -14,17 +14,17 @@ from kfnb.pipeline import Pipeline
 from kfnb.runners.code_bundle import CodeBundle
 from kfnb.runners.kubernetes.api.calls import version_of
 from kfnb.runners.kubernetes.api.client import Cluster, connect
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.objects import manifests
 from kfnb.runners.kubernetes.objects.claims import on_claim
 from kfnb.runners.kubernetes.objects.driver_job import driver_job
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.runner import attempt_prefix
 
 Object = dict[str, Any]
 
 
 def objects(
-    target: Target,
+    target: KubernetesOptions,
     pipeline: Pipeline,
     *,
     run: str,
@@ -82,7 +82,7 @@ def _whole(kind: str, body: Object, namespace: str | None) -> Object:
     return {**version_of(kind), **body, "metadata": {**body["metadata"], **metadata}}
 
 
-def _cluster(target: Target) -> Cluster | None:
+def _cluster(target: KubernetesOptions) -> Cluster | None:
     try:
         return connect(context=target.context, namespace=target.namespace, tries=1)
     except KfnbError:

@@ -23,11 +23,11 @@ from typing import Any
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.runners.kubernetes.api.calls import Cluster
 from kfnb.runners.kubernetes.api.client import ApiError
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.api.port_forward import PortForward
 from kfnb.runners.kubernetes.explain.diagnose import Category, Diagnosis, diagnose
 from kfnb.runners.kubernetes.objects import manifests, names
 from kfnb.runners.kubernetes.objects.claims import with_claim
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.store import disk, locks
 from kfnb.store.remote.base import Refused
 from kfnb.store.remote.http import ServerAddress
@@ -69,7 +69,7 @@ class Reader:
     def __init__(
         self,
         cluster: Cluster,
-        target: Target,
+        target: KubernetesOptions,
         folder: Path,
         *,
         sleep: Callable[[float], object] = time.sleep,
@@ -231,7 +231,7 @@ class Reader:
             temporary.replace(path)
 
 
-def reader_job(target: Target, digest: str) -> manifests.Object:
+def reader_job(target: KubernetesOptions, digest: str) -> manifests.Object:
     """Return the Job of a pod that gives out the store on a target's claim.
 
     Parameters

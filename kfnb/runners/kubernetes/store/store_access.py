@@ -9,9 +9,9 @@ from threading import Lock
 from kfnb.errors import UsageError
 from kfnb.home import home
 from kfnb.runners.kubernetes.api.client import Cluster, connect
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.api.port_forward import PortForward
 from kfnb.runners.kubernetes.objects import manifests
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.store.reader_pod import Reader
 from kfnb.store.remote import StoreAddress, check_once, open_remote
 from kfnb.store.remote.http import HttpRemote
@@ -24,7 +24,7 @@ _claims: dict[str, HttpRemote] = {}
 _tunnels: dict[tuple[str, str, str], PortForward] = {}
 
 
-def store_of(target: Target) -> RemoteStore:
+def store_of(target: KubernetesOptions) -> RemoteStore:
     """Open a target's store as this machine reaches it, with copies below ``KFNB_HOME``.
 
     Raises
@@ -45,7 +45,7 @@ def store_of(target: Target) -> RemoteStore:
     return open_remote_store(home() / "remote" / name, remote)
 
 
-def _on_a_claim(target: Target, inside: str) -> RemoteStore:
+def _on_a_claim(target: KubernetesOptions, inside: str) -> RemoteStore:
     """Open the store on a claim through a pod; processes keep their way to it."""
     cluster = connect(context=target.context, namespace=target.namespace)
     identity = f"{cluster.host} {cluster.namespace} {target.store} {inside}"
@@ -60,7 +60,7 @@ def _on_a_claim(target: Target, inside: str) -> RemoteStore:
     return open_remote_store(folder, remote)
 
 
-def _forwarded(target: Target, address: str) -> str:
+def _forwarded(target: KubernetesOptions, address: str) -> str:
     """Return an address here that leads to a service in the cluster (``service:NAME:PORT``)."""
     service, _, port = address.removeprefix(_SERVICE).partition(":")
     if not service or not port.isdecimal():

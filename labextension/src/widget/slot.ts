@@ -47,7 +47,7 @@ export function settle(
   const shown = new Map<HTMLElement, Promise<() => void>>();
   const covered = (el: HTMLElement, hidden: boolean): void => {
     const still = el.parentElement?.querySelector<HTMLElement>(
-      ':scope > .kfnb-still'
+      ':scope > .kfnb-static'
     );
     if (still) {
       still.hidden = hidden;
@@ -79,9 +79,9 @@ export function settle(
   };
   const look = (): void => {
     for (const place of document.querySelectorAll<HTMLElement>(
-      '[data-kfnb-place]'
+      '[data-kfnb-slot]'
     )) {
-      if (place.dataset.kfnbPlace === name) {
+      if (place.dataset.kfnbSlot === name) {
         enter(place);
       }
     }

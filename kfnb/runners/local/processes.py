@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from kfnb.engine.runner import Ended, Notice, Work
 from kfnb.errors import InfrastructureError
 from kfnb.pipeline import Diagnostic, Pipeline
-from kfnb.runners.unsupported_options import options_without_effect
+from kfnb.runners.local.unsupported_options import options_without_effect
 from kfnb.step.order import StepOrder
 from kfnb.store import disk, locks
 

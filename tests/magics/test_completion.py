@@ -6,7 +6,7 @@ import pytest
 
 from kfnb.magics import _loaded
 from kfnb.magics.commands import _COMMANDS
-from kfnb.magics.completion import completions, cut
+from kfnb.magics.completion import completions, split_at_cursor
 from kfnb.notebook.authoring.magic import FLAGS, split_words
 
 CELLS = (
@@ -101,7 +101,7 @@ def test_what_is_completed_is_what_is_meant(tab):
     ],
 )
 def test_the_line_is_cut_at_the_cursor(text, words, typed, value):
-    found = cut(text)
+    found = split_at_cursor(text)
     assert (found.words, found.typed, found.value) == (words, typed, value)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kfnb.api.run_view import RunView
-from kfnb.magics.run_commands import _followed
+from kfnb.magics.run_commands import _print_events
 from tests.cli import scripted
 from tests.cli.scripted import drive, made_run
 
@@ -26,6 +26,6 @@ def test_a_run_that_was_left_has_not_ended(
     if not going:
         driver.wait()
     session: Any = SimpleNamespace(in_notebook=False)
-    assert _followed(session, RunView(run)) is not going
+    assert _print_events(session, RunView(run)) is not going
     driver.kill()
     driver.wait()

@@ -63,7 +63,7 @@ def test_a_file_beside_the_kernel_that_has_every_cell(desk):
     (desk.folder / "torn.ipynb").write_text("{")
     found = notebook_path.find(Shell("x = 1", "%pipeline show"))
     assert found.path == path
-    assert "found by its cells" in found.note
+    assert "by its cells" in found.note
     assert notebook_path.find(Shell("%pipeline show")) is None  # two files have that
     assert notebook_path.find(Shell("x = 2", "%pipeline show")) is None
     assert notebook_path.find(Shell()) is None
@@ -100,10 +100,10 @@ def test_programs_have_it_on_their_command_line(desk, monkeypatch, words, name, 
     monkeypatch.setattr("psutil.Process", Process)
     forget()
     program = notebook_path.executing_program()
-    assert not notebook_path.opens_links_elsewhere()
+    assert not notebook_path.opens_links_in_new_tab()
     words = ["python", "/env/bin/jupyter-notebook"]
     forget()
-    assert notebook_path.opens_links_elsewhere()
+    assert notebook_path.opens_links_in_new_tab()
     forget()
     assert (program and program.name) == name
     if program:
@@ -115,10 +115,15 @@ def test_of_several_notebooks_the_one_that_has_our_cells(desk):
         desk.notebook(("", f"'{book}'"), ("", "'both'"), name=f"{book}.ipynb") for book in "ab"
     )
     program = notebook_path.Program("nbconvert", paths)
-    assert notebook_path._of_program(program, ["'b'"]) == notebook_path.Place(paths[1])
-    assert notebook_path._of_program(program, ["'both'"]) is None
+    assert notebook_path._notebook_of_program(program, ["'b'"]) == notebook_path.NotebookLocation(
+        paths[1]
+    )
+    assert notebook_path._notebook_of_program(program, ["'both'"]) is None
     program = notebook_path.Program("papermill", paths)  # what it reads, then what it writes
-    assert notebook_path._of_program(program, ["# Parameters\nx = 1", "'both'"]).path == paths[0]
+    assert (
+        notebook_path._notebook_of_program(program, ["# Parameters\nx = 1", "'both'"]).path
+        == paths[0]
+    )
 
 
 @pytest.mark.slow
@@ -126,7 +131,7 @@ def test_a_kernel_that_nobody_named_says_what_to_do(desk):
     with Kernel.started(desk.folder, desk.environment()) as kernel:
         kernel.ok("%load_ext kfnb")
         for line in ("show", "run", "status", "debug", "load a.b"):
-            assert "It cannot be known here" in kernel.refused(f"%pipeline {line}")
+            assert "cannot be found" in kernel.refused(f"%pipeline {line}")
         path = desk.notebook(*CELLS)
         assert "found here" in kernel.ok(f"%pipeline show --notebook {path}").text + "".join(
             map(str, kernel.ok("%pipeline show").shown)

@@ -4,59 +4,53 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kfnb.home import RunFolder
 from kfnb.live import follower as module
-from kfnb.live.feed import News
+from kfnb.live.feed import Changes
 from kfnb.live.follower import Follower
 from tests.cli.scripted import FAILED, LOADED, TRAINING, made_run, write
+from tests.live.runs import wait_until
 
 
 class Seen:
     """A view that notes what it hears, and when."""
 
     def __init__(self, sends: int = 1) -> None:
-        self.news: list[dict[Path, News]] = []
+        self.changes: list[dict[Path, Changes]] = []
         self.times: list[float] = []
         self.threads: set[str] = set()
         self._sends = sends
 
-    def heard(self, news: dict[Path, News], now: float) -> int:
+    def receive(self, changes: dict[Path, Changes], now: float) -> int:
         self.threads.add(threading.current_thread().name)
         self.times.append(now)
-        if news:
-            self.news.append(news)
-        return self._sends if news else 0
+        if changes:
+            self.changes.append(changes)
+        return self._sends if changes else 0
 
     def statuses(self) -> list[str]:
         return [
             step["status"]
-            for told in self.news
-            for one in told.values()
+            for message in self.changes
+            for one in message.values()
             if one.state
             for step in one.state["steps"].values()
         ]
 
 
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-
-
 @pytest.fixture(params=[False, True], ids=["inotify", "polling"])
 def follower(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Follower]:
-    monkeypatch.setattr(module, "IDLE", 0.3)
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.3)
     made = Follower(poll=request.param)
     yield made
-    for watcher in list(made._watchers):
-        made.remove(watcher)
-    until(lambda: not made.working)
+    for subscriber in list(made._subscribers):
+        made.remove(subscriber)
+    wait_until(lambda: not made.running)
 
 
 def begun(*events: object) -> RunFolder:
@@ -65,7 +59,7 @@ def begun(*events: object) -> RunFolder:
     return run
 
 
-def test_a_change_is_told_to_who_watches_the_run(follower: Follower) -> None:
+def test_a_change_reaches_the_views_of_its_run(follower: Follower) -> None:
     one, other = begun(), begun()
     views = Seen(), Seen(), Seen()
     follower.follow(views[0], [one])
@@ -73,8 +67,8 @@ def test_a_change_is_told_to_who_watches_the_run(follower: Follower) -> None:
     follower.follow(views[2], [other])
     write(one, *TRAINING)
     for view in views[:2]:
-        until(lambda view=view: view.statuses()[-1:] == ["running"])
-    assert views[2].news == []
+        wait_until(lambda view=view: view.statuses()[-1:] == ["running"])
+    assert views[2].changes == []
     assert views[0].threads == {"kfnb views"}
     assert sum(t.name == "kfnb views" for t in threading.enumerate()) == 1
 
@@ -86,7 +80,7 @@ def test_views_of_one_run_share_its_feed(follower: Follower) -> None:
     assert one is other
 
 
-def test_what_comes_fast_comes_together(follower: Follower) -> None:
+def test_fast_changes_are_sent_together(follower: Follower) -> None:
     run = begun(*TRAINING)
     view = Seen()
     follower.follow(view, [run])
@@ -94,51 +88,51 @@ def test_what_comes_fast_comes_together(follower: Follower) -> None:
     while time.monotonic() - began < 1.5:
         write(run, ("MetricLogged", "train", {"name": "loss", "value": 1, "step": 0}, 1))
         time.sleep(0.002)
-    until(lambda: sum(len(s.points) for n in view.news for s in n.values()))
+    wait_until(lambda: sum(len(s.points) for n in view.changes for s in n.values()))
     took = time.monotonic() - began
-    assert len(view.news) <= 10 * took + 2
+    assert len(view.changes) <= 10 * took + 2
 
 
-def test_who_is_sent_much_is_told_less_often(follower: Follower) -> None:
+def test_a_view_that_gets_many_messages_gets_them_less_often(follower: Follower) -> None:
     run = begun(*TRAINING)
     view = Seen(sends=5)
     follower.follow(view, [run])
     for _ in range(40):
         write(run, ("MetricLogged", "train", {"name": "loss", "value": 1, "step": 0}, 1))
         time.sleep(0.02)
-    assert 1 <= len(view.news) <= 4
+    assert 1 <= len(view.changes) <= 4
 
 
-def test_a_run_that_ended_is_watched_no_more_and_the_thread_goes(follower: Follower) -> None:
+def test_an_ended_run_is_not_watched_and_the_thread_ends(follower: Follower) -> None:
     run = begun()
     view = Seen()
     (feed,) = follower.follow(view, [run])
-    assert follower.working
+    assert follower.running
     write(run, *FAILED[len(LOADED) :])
-    until(lambda: feed.over)
+    wait_until(lambda: feed.ended)
     assert view.statuses()[-2:] == ["failed", "skipped"]
-    until(lambda: not follower.working)
+    wait_until(lambda: not follower.running)
 
 
-def test_a_run_that_had_ended_costs_no_thread_for_long(follower: Follower) -> None:
+def test_the_thread_ends_soon_for_a_run_that_had_ended(follower: Follower) -> None:
     run = made_run()
     write(run, *FAILED)
     follower.follow(Seen(), [run])
-    until(lambda: not follower.working)
+    wait_until(lambda: not follower.running)
 
 
-def test_the_thread_comes_back_for_a_request(follower: Follower) -> None:
+def test_the_thread_starts_again_for_a_request(follower: Follower) -> None:
     run = made_run()
     write(run, *FAILED)
     view = Seen()
     follower.follow(view, [run])
-    until(lambda: not follower.working)
+    wait_until(lambda: not follower.running)
     done = threading.Event()
     follower.call(done.set)
     assert done.wait(10)
 
 
-def test_a_request_is_answered_at_once_although_nothing_changes(follower: Follower) -> None:
+def test_a_request_is_answered_while_nothing_changes(follower: Follower) -> None:
     run = begun()
     follower.follow(Seen(), [run])
     time.sleep(0.2)
@@ -149,22 +143,22 @@ def test_a_request_is_answered_at_once_although_nothing_changes(follower: Follow
     assert time.monotonic() - began < 0.9  # it looks at drivers every two seconds
 
 
-def test_a_view_that_is_closed_hears_nothing(follower: Follower) -> None:
+def test_a_closed_view_gets_nothing(follower: Follower) -> None:
     run = begun()
     closed, open_ = Seen(), Seen()
     follower.follow(closed, [run])
     follower.follow(open_, [run])
     follower.remove(closed)
     write(run, *TRAINING)
-    until(lambda: open_.news)
-    assert closed.news == []
+    wait_until(lambda: open_.changes)
+    assert closed.changes == []
 
 
 def test_a_view_that_fails_does_not_silence_the_others(
     follower: Follower, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(Seen):
-        def heard(self, news: dict[Path, News], now: float) -> int:
+        def receive(self, changes: dict[Path, Changes], now: float) -> int:
             raise RuntimeError("no comm")
 
     run = begun()
@@ -172,10 +166,10 @@ def test_a_view_that_fails_does_not_silence_the_others(
     follower.follow(Broken(), [run])
     follower.follow(good, [run])
     write(run, *TRAINING)
-    until(lambda: good.news)
+    wait_until(lambda: good.changes)
     write(run, ("CellFinished", "train", {"cell": 2, "duration": 0.1, "ok": True}, 1))
-    until(lambda: len(good.news) > 1)
-    assert len([r for r in caplog.records if "could not be brought up to date" in r.message]) == 1
+    wait_until(lambda: len(good.changes) > 1)
+    assert len([r for r in caplog.records if "could not be updated" in r.message]) == 1
 
 
 def test_a_task_that_fails_does_not_end_the_thread(
@@ -191,7 +185,7 @@ def test_a_task_that_fails_does_not_end_the_thread(
     assert "could not be answered" in caplog.text
 
 
-def test_between_following_and_watching_nothing_is_missed(follower: Follower) -> None:
+def test_a_change_before_watching_begins_is_not_missed(follower: Follower) -> None:
     for _ in range(5):
         run = begun()
         view = Seen()
@@ -199,13 +193,13 @@ def test_between_following_and_watching_nothing_is_missed(follower: Follower) ->
         writer.start()
         (feed,) = follower.follow(view, [run])
         writer.join()
-        until(lambda feed=feed: feed.view.state.steps["train", ""].status == "running")
+        wait_until(lambda feed=feed: feed.view.state.steps["train", ""].status == "running")
 
 
 def test_a_quiet_run_is_not_read(follower: Follower, monkeypatch: pytest.MonkeyPatch) -> None:
     run = begun()
     (feed,) = follower.follow(Seen(), [run])
-    until(lambda: follower.working)
+    wait_until(lambda: follower.running)
     looks = []
     real = feed.view.look
     monkeypatch.setattr(feed.view, "look", lambda: looks.append(1) or real())

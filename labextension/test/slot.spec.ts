@@ -1,5 +1,5 @@
 import loader from '../src/widget/loader';
-import { settle } from '../src/widget/place';
+import { settle } from '../src/widget/slot';
 import { DIAMOND, FakeModel } from './samples';
 
 const ENGINE = Symbol.for('kfnb.engine');
@@ -11,15 +11,15 @@ const page = globalThis as unknown as Record<
 /** What a notebook keeps: a place with a picture. */
 function place(name = 'p1'): HTMLElement {
   const made = document.createElement('div');
-  made.dataset.kfnbPlace = name;
+  made.dataset.kfnbSlot = name;
   const still = document.createElement('div');
-  still.className = 'kfnb-still';
+  still.className = 'kfnb-static';
   made.append(still);
   return made;
 }
 
 function still(of: HTMLElement): HTMLElement {
-  return of.querySelector<HTMLElement>('.kfnb-still')!;
+  return of.querySelector<HTMLElement>('.kfnb-static')!;
 }
 
 /** What lives in a place, out of reach of the page's styles. */
@@ -114,7 +114,7 @@ describe('a place', () => {
     expect(still(here).hidden).toBe(false);
     document.body.append(place());
     await soon();
-    expect(document.querySelectorAll('[data-kfnb-place] > *')).toHaveLength(2);
+    expect(document.querySelectorAll('[data-kfnb-slot] > *')).toHaveLength(2);
   });
 
   it('keeps its picture where nothing can live', async () => {
@@ -136,7 +136,7 @@ describe('the loader', () => {
     page[ENGINE] = undefined;
     const here = place('p9');
     document.body.append(here);
-    const model = new FakeModel({ engine: 'abc', place: 'p9', graph: DIAMOND });
+    const model = new FakeModel({ engine: 'abc', slot: 'p9', graph: DIAMOND });
     const leave = loader.initialize({ model });
     expect(model.sent).toEqual([{ kind: 'hello', have: false }]);
     expect(living(here)).toBe('');
@@ -155,16 +155,16 @@ describe('the loader', () => {
 
   it('asks for nothing as long as the page has no such place', () => {
     page[ENGINE] = undefined;
-    const model = new FakeModel({ engine: 'abc', place: 'p8', graph: DIAMOND });
+    const model = new FakeModel({ engine: 'abc', slot: 'p8', graph: DIAMOND });
     const leave = loader.initialize({ model });
     expect(model.sent).toEqual([]);
     leave?.();
   });
 
-  it.each([{ place: '' }, { engine: '' }, { place: undefined }])(
+  it.each([{ slot: '' }, { engine: '' }, { slot: undefined }])(
     'leaves a widget without a place to ipywidgets: %p',
     traits => {
-      const model = new FakeModel({ engine: 'abc', place: 'p7', ...traits });
+      const model = new FakeModel({ engine: 'abc', slot: 'p7', ...traits });
       expect(loader.initialize({ model })).toBeUndefined();
     }
   );

@@ -56,7 +56,7 @@ def test_run_has_the_options_of_the_command_line():
     ("line", "sentence"),
     [
         ("lgos", '%pipeline has no command "lgos". Did you mean "logs"?'),
-        ("frobnicate", "There are: show, check"),
+        ("frobnicate", "Its commands: show, check"),
         ("run --waitt", "--waitt"),
         ("run --from", "--from"),
         ("run --on mars", "mars"),
@@ -64,11 +64,11 @@ def test_run_has_the_options_of_the_command_line():
         ("run -p lr", "-p wants name=value, not 'lr'"),
         ("run -p divisr=3", 'no parameter "divisr". Did you mean "divisor"?'),
         ("run -p divisor=many", "divisor"),
-        ("run -p divisor={nothing}", 'There is no variable "nothing" here'),
+        ("run -p divisor={nothing}", 'This kernel has no variable "nothing"'),
         ("run -p divisor={divisor", 'The brace in "{divisor" is not closed: write {divisor}.'),
         ("run -p label=at/{a.b", 'The brace in "at/{a.b" is not closed: write {a.b}.'),
         ("run -p label={a.b", 'The brace in "{a.b" is not closed: write {a.b}.'),
-        ("run -p divisor={numbers.size}", 'There is no variable "numbers" here'),
+        ("run -p divisor={numbers.size}", 'This kernel has no variable "numbers"'),
         ("run --from shar", 'no step "shar". Did you mean "share"?'),
         ("run --only shar", 'no step "shar". Did you mean "share"?'),
         ("run --only share", "No run of this notebook has all"),
@@ -76,7 +76,7 @@ def test_run_has_the_options_of_the_command_line():
         ("run --timeout soon", "soon"),
         ("run 'unclosed", "unclosed"),
         ("run -f nothing.yaml", "nothing.yaml"),
-        ("status", "This notebook has no runs yet. %pipeline run starts one."),
+        ("status", "This notebook has no runs yet. Start one: %pipeline run"),
         ("status 2026", 'There is no run "2026"'),
         ("logs share", "This notebook has no runs yet"),
         ("stop", "This notebook has no runs yet"),
@@ -85,7 +85,7 @@ def test_run_has_the_options_of_the_command_line():
         ("load share.shares", "This notebook has no runs yet"),
         ("load", "STEP.NAME"),
         ("compare", "fewer than two runs"),
-        ("compare latest", "two runs or more"),
+        ("compare latest", "two or more runs"),
         ("show --notebook nothing.ipynb", "nothing.ipynb does not exist"),
         ("show --run nothing", 'There is no run "nothing"'),
         ("show --dot --json", "exclude each other"),
@@ -146,7 +146,7 @@ def test_check_says_what_is_wrong_where_and_what_to_do(ipython, desk):
     refused = ipython("%pipeline run")
     assert not refused.ok
     assert "KFNB-E102" in refused.text
-    assert "nothing was started" in refused.text
+    assert "Nothing was started" in refused.text
     assert desk.runs() == []
 
 
@@ -163,12 +163,12 @@ def test_a_view_in_a_step_is_told_once_and_by_check(ipython, desk):
 
 @pytest.mark.parametrize(("kernel", "place"), [(object(), "out"), (None, "err")])
 def test_a_note_is_no_failure_in_a_notebook(capsys, kernel, place):
-    Session(SimpleNamespace(kernel=kernel)).note("x was bound here before.")
+    Session(SimpleNamespace(kernel=kernel)).note("Replaced your variable x.")
     said = capsys.readouterr()
     assert {"out": said.out, "err": said.err} == {
         "out": "",
         "err": "",
-        place: "x was bound here before.\n",
+        place: "Replaced your variable x.\n",
     }
 
 
@@ -223,7 +223,7 @@ def test_run_and_what_comes_of_it(said, desk):
     assert "  step load" in compared
     (cached,) = re.findall("step load .*", compared)
     assert re.fullmatch(r"step load +cached +succeeded \d+\.\d s", cached), cached
-    assert "one and the same run" in said.refused(f"%pipeline compare {run.id} {run.id}")
+    assert "the same run" in said.refused(f"%pipeline compare {run.id} {run.id}")
 
     # Values come into the kernel.
     typed = said("%pipeline load share.shares")
@@ -259,7 +259,7 @@ def test_a_failed_step_is_debugged_where_the_person_is(said, desk):
     assert "cell 3, line 3" in typed.text
     assert "> 3 | shares = [n / divisor for n in numbers]" in typed.text
     assert 'numbers: list  (from step "load")' in typed.text
-    assert "divisor was bound here before" in typed.text
+    assert "Replaced your variable divisor" in typed.text
     assert said.names["numbers"] == [2, 4]
     assert said.names["divisor"] == 0
     assert said.names["label"] == "a"
@@ -268,7 +268,7 @@ def test_a_failed_step_is_debugged_where_the_person_is(said, desk):
 
     assert "did not fail: it succeeded" in said("%pipeline debug load").text
     refused = said.refused("%pipeline debug tell it all")
-    assert 'did not begin: it was skipped. What failed is step "share".' in refused
+    assert 'did not start: it was skipped. What failed is step "share".' in refused
     assert "it failed" in said.refused("%pipeline load share.shares")
 
 

@@ -80,7 +80,7 @@ describe('a kernel that does not answer', () => {
     source.post({ kind: 'compare', runs: ['gone'] });
     jest.advanceTimersByTime(1100);
     expect(source.busy.value).toBe(true);
-    const said = { kind: 'said', text: 'There is no run.', level: 'error' };
+    const said = { kind: 'notice', text: 'There is no run.', level: 'error' };
     model.trigger('msg:custom', said, []);
     expect(source.busy.value).toBe(false);
   });

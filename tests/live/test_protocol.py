@@ -35,7 +35,7 @@ SAME = {
         "OutputsMessage",
         "ComparedRun",
         "CompareMessage",
-        "SaidMessage",
+        "NoticeMessage",
     ]
 }
 
@@ -52,7 +52,7 @@ def interfaces() -> dict[str, dict[str, tuple[str, bool]]]:
     return found
 
 
-def asked() -> dict[str, set[str]]:
+def page_messages() -> dict[str, set[str]]:
     """What a page may send: kinds and their fields."""
     text = SOURCE.read_text()
     text = text[text.index("export type ToKernel") :]
@@ -73,14 +73,14 @@ pytestmark = pytest.mark.skipif(not SOURCE.is_file(), reason="no checkout")
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_an_interface_has_the_same_fields(name: str) -> None:
+def test_typescript_and_python_declare_the_same_fields(name: str) -> None:
     ours, theirs = SAME[name], interfaces()[name]
     assert set(theirs) == ours.__required_keys__ | ours.__optional_keys__
     assert {field for field, (_, maybe) in theirs.items() if maybe} == ours.__optional_keys__
 
 
 @pytest.mark.parametrize("name", SAME)
-def test_what_may_be_null_may_be_null_on_both_sides(name: str) -> None:
+def test_typescript_and_python_agree_on_null(name: str) -> None:
     hints = typing.get_type_hints(SAME[name])
     for field, (kind, _) in interfaces()[name].items():
         if kind == "Json":
@@ -89,22 +89,22 @@ def test_what_may_be_null_may_be_null_on_both_sides(name: str) -> None:
         assert ("null" in re.split(r"\W+", kind)) == nullable, f"{name}.{field}: {kind}"
 
 
-def test_every_message_of_the_kernel_is_known_to_the_page() -> None:
+def test_typescript_declares_every_message_from_the_kernel() -> None:
     text = SOURCE.read_text()
     union = text[text.index("export type FromKernel") : text.index("// page → kernel")]
     theirs = set(re.findall(r"\| (\w+)", union))
     assert {message.__name__ for message in get_args(protocol.FromKernel)} == theirs | OURS
 
 
-def test_every_message_of_the_page_is_known_to_the_kernel() -> None:
+def test_typescript_declares_every_message_to_the_kernel() -> None:
     ours = {
         kind_of(message): set(typing.get_type_hints(message))
         for message in get_args(protocol.ToKernel)
     }
-    assert ours == asked()
+    assert ours == page_messages()
 
 
-def test_tabs_and_statuses_have_the_same_words() -> None:
+def test_tabs_and_statuses_are_the_same() -> None:
     from kfnb.engine.core import state
 
     text = SOURCE.read_text()
