@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from kfnb.notebook.parsed_cell import ParsedCell
 
@@ -84,7 +84,9 @@ def names_read(
     text = _text(node, 0, ("expr", "query", "sql"), texts)
     if text is None:
         # A query of another library is no string: session.query(User).
-        return None if method in _PANDAS_METHODS and _is_text(node) else frozenset()
+        if method not in _PANDAS_METHODS:
+            return frozenset()
+        return None if _is_text(node) else frozenset(_names_in_parts(node))
     names: set[str] = set()
     if method in _PANDAS_METHODS:
         names.update(_AT_NAME.findall(text))
@@ -166,6 +168,13 @@ def _string(node: ast.expr, texts: Mapping[str, str]) -> str | None:
         left, right = _string(node.left, texts), _string(node.right, texts)
         return None if left is None and right is None else (left or _HOLE) + (right or _HOLE)
     return None
+
+
+def _names_in_parts(node: ast.Call) -> Iterator[str]:
+    for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+        for part in ast.walk(argument):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                yield from _AT_NAME.findall(part.value)
 
 
 def _is_text(node: ast.Call) -> bool:

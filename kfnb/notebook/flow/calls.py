@@ -131,8 +131,8 @@ class Calls(Functions):
         modules = (slot.module or "" for slot in self.names.slots.values())
         names = names_read(node, self.dotted(node.func), self.texts, modules)
         if names is None:
-            return self.opaque(node.lineno)
-        for name in sorted(names):
+            self.opaque(node.lineno)
+        for name in sorted(names or ()):
             if self.names.slots.get(self.key(name)) is not None:
                 self.read(name, node.lineno)
 
