@@ -191,6 +191,13 @@ def test_the_folders_tested_with_the_lowest_versions_exist() -> None:
     assert all((ROOT / "tests" / name).is_dir() for name in LOWEST_FOLDERS)
 
 
+def test_contributing_names_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"`((?:kfnb|tests|devtools|docs|benchmarks)/[\w/.]+)`", text)
+    built = {"kfnb/widgets/static"}
+    check({path for path in named if not (ROOT / path).exists()}, built)
+
+
 WAITS = re.compile(
     r"\b(?:timeout|seconds)(?:: float)? ?= ?(\d+(?:\.\d+)?)\b|\.(?:wait|join)\((\d+)\)"
 )
