@@ -172,7 +172,8 @@ class Calls(Functions):
         if not isinstance(code.node, ast.ClassDef):
             return self.apply(code, arguments, certain=sure, made=self.make(node))
         made = self.fresh(node, frozenset((code.number,)), arguments.all())
-        self.heap.instances |= made
+        for number in made:
+            self.heap.kinds[number] = self.heap.kinds.get(number, NONE) | {code.number}
         bound = Arguments([made, *arguments.positional], arguments.keywords, arguments.spread)
         for name in ("__new__", "__init__", "__post_init__"):
             for method in self.methods_of(code.number, name):
@@ -191,7 +192,7 @@ class Calls(Functions):
             )
             found |= self.apply(code, bound, certain=False, made=self.make(node))
         self._passed(arguments, "")
-        instance = not self.heap.instances.isdisjoint(objects)
+        instance = not self.heap.kinds.keys().isdisjoint(objects)
         for number in self.heap.code_of(objects):
             code = self.heap.code[number]
             if isinstance(code.node, ast.ClassDef):
@@ -308,7 +309,7 @@ class Calls(Functions):
         """Find the notebook's methods that ``receiver.name`` may be."""
         found: dict[int, Code] = {}
         for number in receiver:
-            classes = [number] if number in self.heap.code else self.heap.holds.get(number, ())
+            classes = [number] if number in self.heap.code else self.heap.kinds.get(number, ())
             for held in classes:
                 for code in self.methods_of(held, name):
                     found[code.number] = code

@@ -138,7 +138,7 @@ class Expressions(Operators):
         holds: set[int] = set()
         if isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
             for number in left | right:
-                holds |= self.heap.holds.get(number, set())
+                holds |= self.heap.holds.get(number, NONE) | self.heap.held_code.get(number, NONE)
         return self.fresh(node, frozenset(holds)) | made
 
     def _compare(self, node: ast.Compare) -> Objects:

@@ -176,6 +176,7 @@ class Functions(Machine):
                     objects |= {code.owner}
                 elif code.bound_to == "instance":
                     self.heap.store(objects, frozenset((code.owner,)))
+                    self.heap.kinds[number] = frozenset((code.owner,))
             key = frame.keys[name] or name
             self.names.set(key, Slot(objects, BOUND, self.unit, self.unit, frozenset()))
         return frame
