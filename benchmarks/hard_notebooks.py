@@ -40,9 +40,9 @@ def deep_classes() -> Cells:
         cells.append((["setup"], "\n".join(body)))
     cells.append((["step:first"], "table = {}\nnet = Layer0()"))
     for step in range(CELLS - depth - 1):
-        body = [f"net = Layer{step % depth}(net, *[Layer{n}() for n in range(3)])".replace("{n}", "0")]
+        body = [f"net = Layer{step % depth}(net, *[Layer{step % 7}() for _ in range(3)])"]
         body += [f"out{step}_{n} = net.m{n % 9}({n})" for n in range(LINES - 1)]
-        cells.append(([f"step:s{step}"], "\n".join(body).replace("Layern", "Layer1")))
+        cells.append(([f"step:s{step}"], "\n".join(body)))
     return cells
 
 

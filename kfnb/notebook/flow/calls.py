@@ -281,12 +281,11 @@ class Calls(Functions):
             return NONE
         arguments.keywords.pop("key", None)
         everything = arguments.all()
-        parts = self.heap.items if dotted in library_tables.DRAINING else self.heap.parts
         if dotted in library_tables.ELEMENTS:
-            return parts(everything)
+            return self.heap.elements(everything)
         holds = NONE
         if dotted in library_tables.CONTAINERS:
-            holds = parts(everything)
+            holds = self.heap.elements(everything)
             if dotted in library_tables.APPLYING:
                 holds = self.heap.plain(holds)
         elif last[:1].isupper() and not last.isupper():
@@ -297,8 +296,8 @@ class Calls(Functions):
         made = self.fresh(node, holds)
         if dotted in library_tables.STATEFUL:
             self.heap.stateful |= made
-        if dotted in library_tables.ITERATORS - library_tables.OF_ITERATORS:
-            self.heap.draw(made, everything)
+            if dotted in library_tables.ITERATORS:
+                self.heap.iterators |= made
         if dotted in library_tables.LAZY:
             self.heap.lazy |= made
         return made

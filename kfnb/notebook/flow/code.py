@@ -36,7 +36,6 @@ class Code:
     defaults: dict[str, Objects] = field(default_factory=dict)
     methods: dict[str, Code] = field(default_factory=dict)
     bases: tuple[int, ...] = ()
-    metaclasses: tuple[int, ...] = ()
     state: dict[str, Objects] = field(default_factory=dict)
 
 

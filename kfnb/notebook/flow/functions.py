@@ -19,6 +19,7 @@ from kfnb.notebook.flow.scopes import function_locals
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
+MOST_WORK = 400_000
 
 
 @dataclass(slots=True)
@@ -63,6 +64,10 @@ class Functions(Machine):
         super().__init__()
         self._known: dict[int, _Known] = {}
         self._open: dict[int, _Open] = {}
+        self._round: dict[int, _Known] = {}
+        self._guess: dict[int, Summary] = {}
+        self._unsettled = False
+        self.exhausted: set[int] = set()
 
     @abstractmethod
     def body_of(self, code: Code) -> None:
@@ -76,51 +81,66 @@ class Functions(Machine):
     # -- summaries -------------------------------------------------------------
 
     def summary(self, code: Code) -> Summary:
-        """Tell what calling a function may do here and now."""
+        """Tell what calling a function may do here and now.
+
+        Functions that call one another are gone through in rounds, each once a round,
+        until no summary that was used before it was known has changed.
+        """
         number = code.number
-        known = self._known.get(number)
-        if known is not None and all(self._still(n, d) for n, d in known.depends.items()):
-            self.depends.update(known.depends)
-            return known.summary
+        for kept in (self._known, self._round):
+            known = kept.get(number)
+            if known is not None and self._holds(known):
+                self.depends.update(known.depends)
+                return known.summary
         busy = self._open.get(number)
         if busy is not None:
             busy.met = True
             return busy.summary
-        if len(self._open) > _DEEPEST:
+        if len(self._open) > _DEEPEST or self.work > MOST_WORK:
+            self.exhausted.add(number)
             return NOTHING
-        outer = self.depends
-        self.depends = {}
-        own = self._open[number] = _Open(NOTHING)
-        for _ in range(_MOST_ROUNDS):
-            own.met = False
+        outermost = not self._open
+        outer, self.depends = self.depends, {}
+        own = self._open[number] = _Open(self._guess.get(number, NOTHING))
+        for _ in range(_MOST_ROUNDS if outermost else 1):
+            own.met, self._unsettled = False, outermost and False or self._unsettled
+            if outermost:
+                self._round.clear()
             found = self._analyse(code)
-            settled = found == own.summary or not own.met
-            own.summary = found
-            if settled:
+            if own.met and found != own.summary:
+                self._unsettled = True
+            own.summary = self._guess[number] = found
+            if not self._unsettled:
                 break
+            if outermost:
+                self._unsettled = False
         del self._open[number]
-        if not any(o.met for o in self._open.values()) and not self._inside_parent(code):
-            self._known[number] = _Known(own.summary, self.depends)
+        kept = self._known if outermost else self._round
+        kept[number] = _Known(own.summary, self.depends)
+        if outermost:
+            self._known.update(self._round)
+            self._round.clear()
+            self._guess.clear()
         outer.update(self.depends)
         self.depends = outer
         return own.summary
+
+    def _holds(self, known: _Known) -> bool:
+        slots = self.names.slots
+        self.work += len(known.depends)
+        for key, depends in known.depends.items():
+            slot = slots.get(key)
+            now = self.dependence(slot)
+            if is_private(key):
+                now = now._replace(direct=slot.objects if slot else NONE)
+            if now != depends:
+                return False
+        return True
 
     def reads_of(self, code: Code) -> frozenset[str]:
         """Give the outer names that calling ``code`` may read, as last seen."""
         known = self._known.get(code.number)
         return frozenset((known.summary if known else self.summary(code)).reads)
-
-    def _still(self, name: str, depends: Depends) -> bool:
-        slot = self.names.slots.get(name)
-        objects = slot.objects if slot else NONE
-        return (
-            objects == depends.objects
-            and (slot.module if slot else None) == depends.module
-            and self.heap.code_of(objects) == depends.code
-        )
-
-    def _inside_parent(self, code: Code) -> bool:
-        return code.parent is not None and self._active(code)
 
     def _analyse(self, code: Code) -> Summary:
         if isinstance(code.node, ast.ClassDef):
@@ -233,6 +253,7 @@ class Functions(Machine):
         ``made`` stands for whatever the call makes; None where nobody gets that.
         """
         summary = self.summary(code)
+        self.work += 1 + len(summary.reads) + len(summary.bound) + len(summary.links)
         given = self._given(code, arguments)
 
         def mapped(objects: Iterable[int]) -> Objects:
@@ -243,6 +264,8 @@ class Functions(Machine):
                 elif number in code.insides:
                     held = given[code.insides[number]]
                     found |= self.heap.plain(self.heap.reach(held) - held)
+                elif number in self.globals:
+                    found |= self.resolved(frozenset((number,)))
                 elif self.inner.get(number) != code.number or number in self.heap.code:
                     found.add(number)
                 elif made is not None:
@@ -278,7 +301,7 @@ class Functions(Machine):
                 extra = arguments.positional[code.positional :]
                 objects = NONE.union(*extra, *arguments.keywords.values())
             if objects is None:
-                objects = code.defaults.get(name, NONE)
+                objects = self.resolved(code.defaults.get(name, NONE))
             given[name] = objects | arguments.spread
         return given
 

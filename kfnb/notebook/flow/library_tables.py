@@ -170,24 +170,13 @@ HARMLESS = SCALARS | _words(
     """
 )
 
-# What iterating consumes: results of these are changed by any use.
+# What iterating uses up: any use changes the results of these.
 ITERATORS = _words(
     """
     iter map filter zip enumerate reversed itertools.chain itertools.cycle itertools.islice
-    itertools.count itertools.repeat itertools.tee itertools.chain.from_iterable
-    itertools.zip_longest itertools.product itertools.accumulate itertools.starmap open
-    csv.reader csv.DictReader csv.writer csv.DictWriter
-    """
-)
-
-# Iterators over the very iterators that they are given, or over new ones.
-OF_ITERATORS = _words("itertools.tee itertools.repeat")
-
-# What takes the elements out of an iterator, and does not keep it.
-DRAINING = _words(
-    """
-    list dict tuple set frozenset sorted max min next collections.deque collections.OrderedDict
-    collections.Counter functools.reduce
+    itertools.count itertools.chain.from_iterable itertools.zip_longest itertools.product
+    itertools.accumulate itertools.starmap open csv.reader csv.DictReader csv.writer
+    csv.DictWriter
     """
 )
 

@@ -24,8 +24,7 @@ class Heap:
     """Objects, what they hold, and which of them are code or change when they are used.
 
     ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy``
-    when an item is read; ``drained`` are iterators, with themselves and those that they
-    draw from; ``instances`` are those of the notebook's classes; ``bound``
+    when an item is read; ``iterators`` are used up by iterating; ``kinds`` gives the notebook's classes of an instance; ``bound``
     are methods taken from an object without calling them.
     """
 
@@ -37,14 +36,14 @@ class Heap:
         self.touched: set[int] = set()
         self.stateful: set[int] = set()
         self.lazy: set[int] = set()
-        self.drained: dict[int, Objects] = {}
+        self.iterators: set[int] = set()
         self.kinds: dict[int, Objects] = {}
         self.bound: dict[int, tuple[Objects, str]] = {}
-        self._made: dict[tuple[int, str], int] = {}
+        self._made: dict[tuple[object, str], int] = {}
 
     def at(self, place: object, kind: str = "") -> int:
         """Give the object that ``place`` (a syntax node, kept alive by its tree) makes."""
-        key = (id(place), kind)
+        key = (place if isinstance(place, str) else id(place), kind)
         made = self._made.get(key)
         if made is None:
             made = self._made[key] = len(self._made)
@@ -78,17 +77,9 @@ class Heap:
         reached = self.reach(objects)
         return reached if reached is objects else self.plain(reached)
 
-    def items(self, objects: Objects) -> Objects:
+    def elements(self, objects: Objects) -> Objects:
         """Give what iterating over ``objects`` may give: not an iterator itself."""
-        found = self.parts(objects)
-        iterators = [self.drained[o] for o in objects if o in self.drained]
-        return found.difference(*iterators) if iterators else found
-
-    def draw(self, iterator: Objects, sources: Objects) -> None:
-        """Note that objects are iterators, and which others they may draw from."""
-        drawn = [self.drained[o] for o in sources if o in self.drained]
-        for number in iterator:
-            self.drained[number] = iterator.union(*drawn)
+        return self.parts(objects) - self.iterators
 
     def plain(self, objects: Objects) -> Objects:
         """Leave out functions and classes."""
