@@ -140,7 +140,7 @@ def watching(folder: Path) -> Iterator[Found]:
         page.wait_for_timeout(1000)
         ended, until = map(float, book.do(cpu).inner_text().split())
         changes = page.evaluate("window.changes")
-        events = file_journal.read(next((server.home / "runs").iterdir()) / "journal.jsonl")
+        events = file_journal.read_journal(next((server.home / "runs").iterdir()) / "journal.jsonl")
     wall = until - since
     yield "kernel, watching 200 steps", (ended - began) / wall * 100, "% of a core", f"{wall:.0f} s"
     yield "kernel, watching 200 steps", ended - began, "CPU-s", ""

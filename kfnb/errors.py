@@ -31,12 +31,6 @@ class StepError(KfnbError):
     exit_code = 1
 
 
-class CancelledRun(KfnbError):  # noqa: N818 (a state, not a mistake)
-    """The run was stopped."""
-
-    exit_code = 3
-
-
 class InfrastructureError(KfnbError):
     """A disk, store or cluster did not do its part."""
 

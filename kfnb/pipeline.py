@@ -11,6 +11,8 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Literal
 
+from kfnb.locations import line_text, location
+
 Role = Literal["setup", "parameters", "definitions", "step", "metrics"]
 Severity = Literal["error", "warning"]
 
@@ -22,6 +24,7 @@ class Cell:
     ``index`` counts from 0 over all cells, markdown included; ``source`` is what
     the author wrote, ``code`` what IPython's input transformation makes of it
     (None where that is the same, or where the cell is not code).
+    ``execution_count`` is the number that Jupyter shows beside the cell.
     """
 
     index: int
@@ -30,6 +33,16 @@ class Cell:
     source: str
     code: str | None = None
     tags: tuple[str, ...] = ()
+    execution_count: int | None = None
+
+    def location(self, line: int | None = None, *, step: str | None = None) -> str:
+        """Write where this cell, or a line of it (from 1), is: ``[12] line 3: `fit(X)` ``."""
+        return location(
+            step=step,
+            execution_count=self.execution_count,
+            line=line,
+            text=line_text(self.source, line),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +68,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person may say about how a step executes; None and empty mean: not said.
+    """How a step is to be executed; None and empty mean that nothing is set.
 
     ``timeout`` is in seconds; ``cpu``, ``memory`` and ``limits`` are Kubernetes
     quantities as typed (``500m``, ``4Gi``, ``nvidia.com/gpu: 1``).
@@ -75,7 +88,7 @@ class Options:
     cache: bool | None = None
 
     def said(self) -> dict[str, Any]:
-        """Give the options that were said, as plain JSON values."""
+        """Return the options that are set, as plain JSON values."""
         return {k: v for k, v in to_plain(self).items() if v not in (None, {}, [])}
 
 
@@ -191,7 +204,8 @@ class Edge:
 class Diagnostic:
     """One finding: what is wrong, where, and what to do.
 
-    ``cell`` is the notebook index (from 0), ``line`` counts from 1 in that cell.
+    ``cell`` is the notebook index (from 0), ``line`` counts from 1 in that cell. ``text`` is
+    that line, or the cell's first one where no line is known.
     """
 
     code: str
@@ -201,13 +215,30 @@ class Diagnostic:
     step: str | None = None
     cell: int | None = None
     line: int | None = None
+    text: str | None = None
+    execution_count: int | None = None
 
     def __str__(self) -> str:
-        where = ""
-        if self.cell is not None:
-            line = f", line {self.line}" if self.line is not None else ""
-            where = f" (cell {self.cell}{line})"
-        return f"{self.code}: {self.message}{where}. {self.remedy}".rstrip()
+        named = self.step is None or f'"{self.step}"' in self.message
+        where = location(
+            step=None if named or self.cell is None else self.step,
+            execution_count=self.execution_count,
+            line=self.line,
+            text=self.text,
+        )
+        return (
+            f"{self.code}: {self.message}{f' ({where})' if where else ''}. {self.remedy}".rstrip()
+        )
+
+    @property
+    def location(self) -> str:
+        """Where it is, as a person sees it: ``step "train", [12] line 3: `model.fit(X)` ``."""
+        return location(
+            step=self.step,
+            execution_count=self.execution_count,
+            line=self.line,
+            text=self.text,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +277,18 @@ class Pipeline:
         """The diagnostics that stop a run before anything starts."""
         return tuple(d for d in self.diagnostics if d.severity == "error")
 
+    def location(
+        self, cell: int | None, line: int | None = None, *, step: str | None = None
+    ) -> str:
+        """Write a location as a person sees it: ``step "train", [12] line 3: `fit(X)` ``.
+
+        ``cell`` is the index in the notebook (from 0), ``line`` counts from 1 in that cell.
+        The step is left out where it is not given: the sentence around it names it already.
+        """
+        if cell is None or not 0 <= cell < len(self.cells):
+            return location(step=step, line=line)
+        return self.cells[cell].location(line, step=step)
+
     def to_dot(self) -> str:
         """Return the pipeline in Graphviz's language (DOT)."""
         from kfnb.draw import dot
@@ -253,7 +296,7 @@ class Pipeline:
         return dot(self)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        """Give Jupyter a picture, and a terminal text."""
+        """Return a picture for Jupyter, and text for a terminal."""
         from kfnb.draw import picture, text
 
         return {"image/svg+xml": picture(self), "text/plain": text(self)}
@@ -271,13 +314,13 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: Any, plain: Any) -> Any:
-    """Rebuild a frozen value of type ``kind`` from what :func:`to_plain` made of it."""
+    """Rebuild a frozen value of type ``kind`` from the result of :func:`to_plain`."""
     return _builder(kind)(plain)
 
 
 @cache
 def _builder(kind: Any) -> Callable[[Any], Any]:
-    """Give the function that rebuilds a type: a large pipeline has a million values."""
+    """Return a function that rebuilds a type; a large pipeline has a million values."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = typing.get_type_hints(kind)
         fields = {field.name: _builder(hints[field.name]) for field in dataclasses.fields(kind)}

@@ -1,4 +1,4 @@
-"""What every test may use."""
+"""Fixtures that every test may use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytest_plugins = ("tests.cluster.fixtures",)
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    """A folder to put notebooks in, and a home of kfnb's beside it."""
+    """A folder to put notebooks in, and KFNB_HOME beside it."""
     folder = tmp_path / "work"
     folder.mkdir()
     return Desk(folder, tmp_path / "home")

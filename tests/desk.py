@@ -1,4 +1,4 @@
-"""A notebook, a home and the command line, as a person has them."""
+"""A notebook, a KFNB_HOME and the command line, as a person has them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import wait_until
+
 
 @dataclass(frozen=True)
 class Desk:
-    """A folder with a notebook in it, and kfnb's home beside it."""
+    """A folder with a notebook in it, and KFNB_HOME beside it."""
 
     folder: Path
     home: Path
@@ -49,9 +50,9 @@ class Desk:
         return path
 
     def kfnb(
-        self, *words: str | Path, timeout: float = 180, **environment: str
+        self, *words: str | Path, timeout: float = 300, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Call the command line; a traceback in what it says is never right."""
+        """Call the command line; it must never print a traceback."""
         result = subprocess.run(
             self.command(*words),
             cwd=self.folder,
@@ -73,7 +74,7 @@ class Desk:
         return {**os.environ, "KFNB_HOME": str(self.home), "NO_COLOR": "1", **more}
 
     def events(self) -> list[dict[str, Any]]:
-        """The whole lines of the newest run's journal."""
+        """Return the complete lines of the newest run's journal."""
         journal = self.runs()[-1] / "journal.jsonl"
         if not journal.exists():
             return []
@@ -83,15 +84,17 @@ class Desk:
     def runs(self) -> list[Path]:
         return sorted((self.home / "runs").glob("*")) if (self.home / "runs").exists() else []
 
-    def wait_for(self, kind: str, step: str | None = None, seconds: float = 60) -> dict[str, Any]:
+    def wait_for(self, kind: str, step: str | None = None) -> dict[str, Any]:
         """Wait until the newest run's journal has an event of this kind (and step)."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for event in self.events() if self.runs() else []:
-                if event["type"] == kind and step in (None, event["step"]):
-                    return event
-            time.sleep(0.05)
-        raise AssertionError(f"no {kind} of {step} within {seconds} s")
+
+        def first() -> dict[str, Any] | None:
+            seen = self.events() if self.runs() else []
+            matching = (e for e in seen if e["type"] == kind and step in (None, e["step"]))
+            return next(matching, None)
+
+        event = wait_until(first, f"an event {kind} of step {step}")
+        assert event is not None
+        return event
 
     def start(self, *words: str | Path) -> subprocess.Popen[str]:
         """Start the command line in a session of its own, as a pipe would see it."""

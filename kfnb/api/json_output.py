@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from kfnb.json_values import json_with_text
 from kfnb.pipeline import Diagnostic, Pipeline, to_plain
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def show(pipeline: Pipeline) -> dict[str, Any]:
     return {
         "name": pipeline.name,
         "parameters": [
-            {"name": p.name, "default": json_safe(p.default), "type": p.type}
+            {"name": p.name, "default": json_with_text(p.default), "type": p.type}
             for p in pipeline.parameters
         ],
         "steps": [
@@ -63,7 +63,7 @@ def status(run: Run) -> dict[str, Any]:
         "driver": run.driver,
         "created": run.created,
         "duration": run.duration,
-        "parameters": json_safe(dict(run.parameters)),
+        "parameters": json_with_text(dict(run.parameters)),
         "steps": {
             name: {
                 "status": step.status,
@@ -75,7 +75,7 @@ def status(run: Run) -> dict[str, Any]:
             }
             for name, step in run.steps.items()
         },
-        "metrics": json_safe(run.metrics),
+        "metrics": json_with_text(run.metrics),
     }
 
 
@@ -85,18 +85,3 @@ def failure(error: StepFailure | None) -> dict[str, Any] | None:
         return None
     plain = dataclasses.asdict(error)
     return {"class": plain.pop("kind"), **plain}
-
-
-def json_safe(value: Any) -> Any:
-    """Return ``value`` as strict JSON: NaN and infinities as text, sets as lists."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, dict):
-        return {str(k): json_safe(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_safe(v) for v in value]
-    if isinstance(value, (set, frozenset)):
-        return [json_safe(v) for v in sorted(value, key=repr)]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return repr(value)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from kfnb.api.parameters import from_values
+from kfnb.durations import parse_duration
 from kfnb.errors import CheckError, UsageError
 from kfnb.pipeline import Diagnostic, Pipeline
 
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from kfnb.engine.journal.file_journal import Journal
     from kfnb.home import RunFolder
     from kfnb.runners.launch import Begin
-
-TARGETS = ("local", "kubernetes")
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_NAMES = {"sec": "s", "min": "m", "hour": "h", "hours": "h", "day": "d", "days": "d"}
 
 
 def read(path: str | os.PathLike[str]) -> Pipeline:
@@ -180,12 +177,13 @@ def create(
 ) -> RunFolder:
     """Make the folder of a new run of ``pipeline``; nothing executes yet. As :func:`run`."""
     from kfnb.runners import create_run
+    from kfnb.runners.target import check_names, find_target
 
-    if target not in TARGETS:
-        raise UsageError(f'There is no target "{target}". There is: {", ".join(TARGETS)}.')
-    found, findings = _target(target, pipeline, parameters, target_options or {})
-    if target != "local" and said.get("parallel") is None:
-        said["parallel"] = PARALLEL
+    where = find_target(target)
+    check_names(target, target_options or {})
+    prepared = where.prepare(pipeline, parameters, target_options or {})
+    if said.get("parallel") is None:
+        said["parallel"] = where.parallel()
     settings = run_settings(**said)
     options: dict[str, Any] = {}
     begin = None
@@ -195,7 +193,7 @@ def create(
         settings = _from(pipeline, from_step, settings)
         options = {"from": from_step}
     if only_step is not None:
-        about = {"target": target, **found.get("about", {})}
+        about = {"target": target, **prepared.facts}
         alone = _only(pipeline, only_step, parameters, about)
         settings = dataclasses.replace(settings, force=(only_step,))
         pipeline, options, begin = alone.pipeline, alone.options(), alone.begin
@@ -206,8 +204,8 @@ def create(
         name=name,
         target=target,
         options=options,
-        begin=_begin(begin, findings),
-        **found,
+        begin=_begin(begin, prepared.findings),
+        prepared=prepared,
     )
 
 
@@ -220,72 +218,27 @@ def objects(
     timeout: float | str | None = None,
 ) -> list[dict[str, Any]]:
     """List the objects that a run would have on its target; nothing is created."""
-    from datetime import datetime, timezone
-
-    from kfnb.runners.code_bundle import bundle
-    from kfnb.runners.kubernetes.api.config import target_of
-    from kfnb.runners.kubernetes.objects.preview import objects as of
-    from kfnb.runners.launch import new_id
     from kfnb.runners.parameters import check_parameters
+    from kfnb.runners.target import check_names, find_target
 
-    if target == "local":
-        raise UsageError("A run on this machine has no objects to print: say --on kubernetes.")
-    _target(target, pipeline, parameters, target_options)
+    check_names(target, target_options)
     check_parameters(pipeline, parameters)
-    found = target_of(pipeline, target_options)
-    return of(
-        found,
-        pipeline,
-        run=new_id(pipeline.name, datetime.now(timezone.utc)),
-        code=bundle(pipeline, parameters, files=found.files),
-        timeout=None if timeout is None else seconds(timeout),
-    )
+    limit = None if timeout is None else seconds(timeout)
+    return find_target(target).preview(pipeline, parameters, target_options, timeout=limit)
 
 
 def target_findings(pipeline: Pipeline, target: str) -> tuple[Diagnostic, ...]:
-    """Say what of a notebook will not be where its steps execute.
+    """Return what a notebook's steps will miss on a target.
 
     Raises
     ------
     UsageError
-        If the target's options in the notebook or in the person's file do not fit, or a file
-        that they name is not there.
+        If the target's options in the notebook or in the configuration file do not fit, or a file
+        that they name does not exist.
     """
-    if target == "local":
-        return ()
-    from kfnb.runners.code_bundle import bundle
-    from kfnb.runners.kubernetes.api.config import target_of
+    from kfnb.runners.target import find_target
 
-    return bundle(pipeline, {}, files=target_of(pipeline, {}).files).findings
-
-
-PARALLEL = 20
-"""How many steps execute at once on a cluster unless told otherwise: it queues what is too much."""
-
-
-def _target(
-    target: str, pipeline: Pipeline, parameters: Mapping[str, Any], said: Mapping[str, Any]
-) -> tuple[dict[str, Any], tuple[Diagnostic, ...]]:
-    """Check the target's own options; what a run there has beside what every run has."""
-    told = {key: value for key, value in said.items() if value not in (None, (), {})}
-    if target == "local" and not told:
-        return {}, ()
-    from kfnb.runners.code_bundle import bundle
-    from kfnb.runners.kubernetes.api.config import OPTIONS, TARGET, target_of
-
-    unknown = sorted(told.keys() - OPTIONS)
-    if unknown:
-        raise UsageError(f"There is no option {', '.join(unknown)}.")
-    if target == "local":
-        raise UsageError(f"{', '.join(sorted(told))}: this has a meaning on Kubernetes only.")
-    from kfnb.runners.kubernetes.objects.manifests import check
-
-    found = target_of(pipeline, told)
-    check(found, pipeline)
-    code = bundle(pipeline, parameters, files=found.files)
-    files = {"code.tar": code.data} if code.data else {}
-    # What was said in the call alone is what a person has to say again for another run.
-    return {"about": {TARGET: found.plain(), "said": told}, "files": files}, code.findings
+    return find_target(target).check(pipeline, {})
 
 
 def _begin(begin: Begin | None, findings: tuple[Diagnostic, ...]) -> Begin | None:
@@ -314,7 +267,7 @@ def run_settings(
 ) -> Settings:
     """Check and gather what holds for a run as a whole; raises UsageError."""
     from kfnb.engine.core.settings import Settings
-    from kfnb.runners import default_parallel
+    from kfnb.runners.target import LOCAL, find_target
 
     changes = changed_settings(
         parallel=parallel,
@@ -323,7 +276,7 @@ def run_settings(
         on_failure=on_failure,
         on_mutation=on_mutation,
     )
-    return Settings(parallel=default_parallel(), cache=bool(cache)).changed(changes)
+    return Settings(parallel=find_target(LOCAL).parallel(), cache=bool(cache)).changed(changes)
 
 
 def changed_settings(**said: Any) -> dict[str, Any]:
@@ -347,29 +300,15 @@ def changed_settings(**said: Any) -> dict[str, Any]:
 def seconds(duration: float | str) -> float:
     """Return a duration in seconds.
 
-    >>> seconds("90"), seconds("30m"), seconds("1h30m"), seconds(2.5)
-    (90.0, 1800.0, 5400.0, 2.5)
-
     Raises
     ------
     UsageError
-        If it is no duration, or not more than nothing.
+        If it is no duration, or not longer than zero.
     """
-    import re
-
-    total = 0.0
-    if isinstance(duration, str):
-        text = duration.strip().lower()
-        parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text)
-        fits = re.fullmatch(r"(\d+(\.\d+)?\s*[a-z]*\s*)+", text)
-        units = [_NAMES.get(unit, unit) for _, unit in parts]
-        if fits and all(unit in _UNITS for unit in units) and (len(units) == 1 or all(units)):
-            total = sum(float(n) * _UNITS[u] for (n, _), u in zip(parts, units, strict=True))
-    elif isinstance(duration, (int, float)) and not isinstance(duration, bool):
-        total = float(duration)
-    if not 0 < total < float("inf"):
-        raise UsageError(f"{duration!r} is no duration: write 90 (seconds), 30m, 2h, 1h30m or 7d.")
-    return total
+    try:
+        return parse_duration(duration)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def refuse_inside_a_step() -> None:

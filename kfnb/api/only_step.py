@@ -10,17 +10,17 @@ from typing import Any
 
 from kfnb.api.run_lookup import facts, runs_of
 from kfnb.api.run_view import RunView
-from kfnb.engine.cache.cache_lookup import lay_copies
+from kfnb.engine.cache.cache_lookup import copy_notebook_and_log
 from kfnb.engine.core.commands import Prepare, Record
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.core.state import DONE
-from kfnb.engine.dispatch.attempt_events import clean
-from kfnb.engine.dispatch.manifests import published, success
+from kfnb.engine.dispatch.manifests import read_manifest, success_data
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.home import RunFolder
+from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline, Step
 from kfnb.runners.stores import same_store, store_of_run
 from kfnb.store.blobs import Store
@@ -82,7 +82,7 @@ class Alone:
                 if isinstance(c, Record) or (isinstance(c, Prepare) and c.step != self.step)
             ]
             for kind, step, data in events:
-                engine.apply(journal.append(kind, step, clean(data), durable=False))
+                engine.apply(journal.append(kind, step, strict_json(data), durable=False))
             if not events:
                 if self.store is not None:
                     self.store.sync(f"manifests/{journal.run}")
@@ -103,9 +103,9 @@ class Alone:
                 f'What step "{step.name}" left in run {self.source.id} was removed just now. '
                 "Run the whole pipeline."
             )
-        lay_copies(store, manifest, making.attempt(step.id, 0))
+        copy_notebook_and_log(store, manifest, making.attempt(step.id, 0))
         data = {
-            **success(manifest, key),
+            **success_data(manifest, key),
             "inputs": dict(command.inputs),
             "why": why,
             "metrics": [list(m) for m in manifest.metrics],
@@ -190,7 +190,7 @@ def _taken(
             return found, f'there was no step "{name}"'
         if state.status not in DONE:
             return found, f'step "{name}" is {state.status}'
-        manifest = published(store, manifest_key(view.folder.id, step.id))
+        manifest = read_manifest(store, manifest_key(view.folder.id, step.id))
         if manifest is None or not all(store.has(blob) for blob in manifest.blobs()):
             return found, f'what step "{name}" left was removed'
         run = f"taken from run {view.folder.id}"

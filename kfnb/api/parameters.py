@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.errors import UsageError
+from kfnb.json_values import json_value
 from kfnb.pipeline import Pipeline
 
 
@@ -89,20 +90,12 @@ def plain(value: Any, name: str) -> Any:
     UsageError
         If it is something else.
     """
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
+    return json_value(value, other=lambda part: _number_or_text(part, name))
+
+
+def _number_or_text(value: Any, name: str) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    if isinstance(value, Mapping):
-        return {str(k): plain(v, name) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(v, name) for v in value]
-    if isinstance(value, (set, frozenset)):
-        return [plain(v, name) for v in sorted(value, key=repr)]
     isoformat = getattr(value, "isoformat", None)
     if callable(isoformat):
         return str(isoformat())

@@ -16,7 +16,7 @@ from kfnb.engine.core.events import Event
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.core.state import RunState
-from kfnb.engine.journal.file_journal import Reader
+from kfnb.engine.journal.file_journal import JournalReader
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.home import AttemptFolder, RunFolder
 from kfnb.pipeline import Pipeline, from_plain
@@ -63,7 +63,7 @@ class RunView:
     def _rewind(self) -> None:
         self._engine = Engine(Plan.of(self.pipeline))
         self._begun = False
-        self._reader = Reader(self.folder.journal)
+        self._reader = JournalReader(self.folder.journal)
 
     @cached_property
     def about(self) -> dict[str, Any]:
@@ -108,7 +108,9 @@ class RunView:
         """Read what is new, and whether more is to come; raises as :meth:`update`."""
         # Asked for before reading: whoever takes the request has written RunResumed by then.
         over = self.state.ended or not self._reader.seq
-        resuming = over and any(r.type == "resume" for r in driver_requests.requests(self.folder))
+        resuming = over and any(
+            r.type == "resume" for r in driver_requests.pending_requests(self.folder)
+        )
         events = self.update()
         if self.state.ended and not resuming:
             return events, "ended"
@@ -175,7 +177,7 @@ class RunView:
         if driver_state(self.folder) != "alive":
             return self._executes() is True
         # Nobody need wait for a driver of ours that has left before it took the run.
-        waits = self._executes() is not False or driver_requests.requests(self.folder)
+        waits = self._executes() is not False or driver_requests.pending_requests(self.folder)
         return bool(waits) or is_driven(self.folder)
 
     def _executes(self) -> bool | None:

@@ -1,4 +1,4 @@
-"""Runs whose driver is not on this machine."""
+"""Runs whose driver may not be on this machine."""
 
 from __future__ import annotations
 
@@ -10,34 +10,29 @@ from kfnb.api.run_lookup import facts
 from kfnb.errors import KfnbError
 from kfnb.home import RunFolder
 from kfnb.runners import driver_state, has_succeeded
+from kfnb.runners.target import find_target, target_of
 
 
 def refreshed(run: RunFolder) -> RunFolder:
-    """Bring a run up to date that may go on without this machine; what is here stays otherwise.
+    """Bring the copy of a run that may go on without this machine up to date, and return it.
 
-    Where its cluster cannot be asked now, it is as it was when it could be last.
+    If its target cannot be reached now, the copy stays as it is.
     """
     about = facts(run)
-    local = about.get("target", "local") == "local"
-    if local or driver_state(run) == "alive" or has_succeeded(run):
+    target = target_of(about)
+    if not target.is_remote or driver_state(run) == "alive" or has_succeeded(run):
         return run
-    from kfnb.runners.kubernetes.driver.mirror import attend
-
     with contextlib.suppress(KfnbError):
-        attend(run, about)
+        target.mirror(run, about)
     return run
 
 
 def bring(target: str, options: Mapping[str, Any]) -> set[str]:
-    """Have the newest runs of a target's store in this machine's list; those driven elsewhere.
+    """Bring the newest runs of a target's store here; return those that something drives now.
 
     Raises
     ------
     UsageError, InfrastructureError
-        If its store is not said, or cannot be read.
+        If the store is not configured, or cannot be read.
     """
-    if target == "local":
-        return set()
-    from kfnb.runners.kubernetes.driver.mirror import bring as from_cluster
-
-    return from_cluster(options)
+    return find_target(target).mirror_all(options)

@@ -89,23 +89,6 @@ def echo_diagnostics(diagnostics: Iterable[Diagnostic], *, err: bool) -> None:
         click.echo(f"{found.severity}: {visible(str(found))}", err=err)
 
 
-def duration(seconds: float | None) -> str:
-    """Write a duration as people say it.
-
-    >>> duration(0.25), duration(12.34), duration(75), duration(7260), duration(None)
-    ('0.2 s', '12.3 s', '1 min 15 s', '2 h 1 min', '')
-    """
-    if seconds is None:
-        return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
-
-
 def number(value: Any) -> str:
     """Write a metric's value with the digits that matter.
 

@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from kfnb.cli.arguments import NotebookPath
-from kfnb.cli.cluster import target_options, with_target
+from kfnb.cli.target_options import target_options, with_target
+from kfnb.runners.target import target_names
 
 _MARKS = {"ok": "ok", "missing": "MISSING", "warning": "warning", "unknown": "?", "fixed": "fixed"}
 
@@ -18,8 +19,8 @@ _MARKS = {"ok": "ok", "missing": "MISSING", "warning": "warning", "unknown": "?"
     epilog="""\b
 Examples:
   kfnb doctor --on kubernetes --image IMAGE --store s3://BUCKET/PREFIX
-  kfnb doctor train.ipynb --on kubernetes     # with what the notebook says, and its images
-  kfnb doctor --on kubernetes --fix           # and make what may be made
+  kfnb doctor train.ipynb --on kubernetes     # with the notebook's options and images
+  kfnb doctor --on kubernetes --fix           # and create what can be created
 
 Ends with 4 if something is missing that runs need. No Secret is ever read."""
 )
@@ -27,16 +28,16 @@ Ends with 4 if something is missing that runs need. No Secret is ever read."""
 @click.option(
     "--on",
     "target",
-    type=click.Choice(["kubernetes"]),
+    type=click.Choice(target_names()),
     default="kubernetes",
-    help="The target to look at [default: kubernetes].",
+    help="The target to check [default: kubernetes].",
 )
 @with_target
 @click.option(
     "--fix",
     is_flag=True,
-    help="Make what is missing and may be made: the drivers' service account and its Role, the "
-    "store's claim.",
+    help="Create what is missing and can be created: the drivers' service account and its Role, "
+    "the store's claim.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one finding a line, as JSON.")
 def doctor(
@@ -46,15 +47,15 @@ def doctor(
     as_json: bool,
     **said: Any,
 ) -> int:
-    """Say whether runs on a target will find what they need, and what helps if not."""
+    """Check whether runs on a target will find what they need, and say what helps if not."""
     from kfnb.api.launch import read
-    from kfnb.runners.kubernetes.api.config import target_of
-    from kfnb.runners.kubernetes.doctor.checks import examine
+    from kfnb.runners.target import check_names, find_target
 
-    del target
     pipeline = read(notebook) if notebook is not None else None
+    options = target_options(said)
+    check_names(target, options)
     missing = 0
-    for found in examine(target_of(pipeline, target_options(said)), pipeline=pipeline, fix=fix):
+    for found in find_target(target).doctor(pipeline, options, fix=fix):
         missing += found.status == "missing"
         if as_json:
             click.echo(json.dumps(dataclasses.asdict(found)))

@@ -155,9 +155,6 @@ def ask(interrupts: Interrupts) -> str:
 
 def _key(question: str) -> str:
     """Ask for one key; what is typed while the question appears counts."""
-    if sys.platform == "win32":
-        click.echo(question, nl=False)
-        return click.getchar()
     import termios
     import tty
 

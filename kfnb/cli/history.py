@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfnb.cli.arguments import NotebookPath, RunName, StepName
-from kfnb.cli.cluster import with_store
-from kfnb.cli.common import colour, duration, echo_json, glyph
+from kfnb.cli.common import colour, echo_json, glyph
+from kfnb.cli.target_options import with_store
+from kfnb.durations import describe_duration
+from kfnb.runners.target import LOCAL, target_names
 
 if TYPE_CHECKING:
     from kfnb.api.run_handle import Run
@@ -29,8 +31,8 @@ Examples:
 @click.option(
     "--on",
     "target",
-    type=click.Choice(["local", "kubernetes"]),
-    default="local",
+    type=click.Choice(target_names()),
+    default=LOCAL,
     help="Bring the runs of this target's store here first.",
 )
 @with_store
@@ -57,7 +59,7 @@ def runs(
         mark = "failed" if status == "lost" else status
         word = colour(f"{glyph(mark, sys.stdout)} {status:<9}", mark)
         said = shortened(visible(str(line["notebook"] or line["name"])), 200)
-        took = duration(line["duration"])
+        took = describe_duration(line["duration"])
         click.echo(f"{line['id']:<{width}}  {word}  {took:>11}  {said}")
     if len(found) > limit:
         click.echo(f"({len(found) - limit} older ones; -n shows more)", err=True)
@@ -94,9 +96,9 @@ def status(run: str, as_json: bool) -> int:
     width = min(40, max(map(len, names.values()), default=0))
     for step in view.state.steps.values():
         word = colour(f"{glyph(step.status, sys.stdout)} {step.status:<9}", step.status)
-        took = duration(step.duration) if step.status in ("succeeded", "failed") else ""
+        took = describe_duration(step.duration) if step.status in ("succeeded", "failed") else ""
         if step.status == "running":
-            took = duration(time.time() - step.started) if step.started else ""
+            took = describe_duration(time.time() - step.started) if step.started else ""
         held = step.held if step.status == "running" else ""
         why = visible(held or step.reason or step.why or "")
         cells = ""

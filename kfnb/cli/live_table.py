@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from kfnb.api.run_view import RunView
-from kfnb.cli.common import ASCII_GLYPHS, COLOURS, GLYPHS, duration
+from kfnb.cli.common import ASCII_GLYPHS, COLOURS, GLYPHS
 from kfnb.cli.plain_output import warning_line
 from kfnb.cli.run_summary import brief, end_of, failures, log_tail, metrics_line
 from kfnb.draw import shortened, visible, width_of
+from kfnb.durations import describe_duration
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.state import StepState
 
@@ -179,7 +180,7 @@ def _chosen(steps: list[StepState], room: int) -> list[StepState]:
 
 def _took(step: StepState) -> str:
     if step.status == "running" and step.started is not None:
-        return duration(max(0.0, time.time() - step.started))
+        return describe_duration(max(0.0, time.time() - step.started))
     if step.status in ("succeeded", "failed"):
-        return duration(step.duration)
+        return describe_duration(step.duration)
     return ""

@@ -131,12 +131,13 @@ class _Printer:
 
     def __init__(self, view: RunView, step: str | None) -> None:
         from kfnb.cli.colours import writer
+        from kfnb.runners.target import target_of
 
         self._view = view
         self._step = step
         self._due: deque[Event] = deque()
         self._since: float | None = None
-        self._local = view.about.get("target", "local") == "local"
+        self._local = not target_of(view.about).is_remote
         self._attempts: dict[str, int] = {}
         self._rest: dict[str, str] = {}
         self._out = writer()

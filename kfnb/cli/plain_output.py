@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 import click
 
 from kfnb.api.run_view import RunView
-from kfnb.cli.common import duration, number
+from kfnb.cli.common import number
 from kfnb.cli.run_summary import brief, end_of, failures, metrics_line
 from kfnb.draw import visible
+from kfnb.durations import describe_duration
 from kfnb.engine.core.events import Event
 
 
@@ -82,7 +83,7 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
         step = view.state.steps.get((event.step or "", event.index))
         if step is not None and step.status == "failed":
             return  # it had failed by then for another reason: what it published does not count
-        took = duration(data.get("duration"))
+        took = describe_duration(data.get("duration"))
         yield f"{name}: succeeded" + (f" in {took}" if took else "")
     elif event.type == "AttemptFailed":
         if _tried_again(view, event):

@@ -10,6 +10,7 @@ import click
 
 from kfnb.cli.arguments import NotebookPath
 from kfnb.cli.common import can_draw, echo_diagnostics, echo_json
+from kfnb.runners.target import LOCAL, target_names
 
 if TYPE_CHECKING:
     from kfnb.pipeline import Edge, Pipeline
@@ -36,8 +37,8 @@ Exit code 0 if there are no errors (warnings do not count), 2 if there are."""
 @click.option(
     "--on",
     "target",
-    type=click.Choice(["local", "kubernetes"]),
-    default="local",
+    type=click.Choice(target_names()),
+    default=LOCAL,
     help="Where it is to run: what will not be there is said too [default: local].",
 )
 def check(notebook: str, as_json: bool, verify: bool, target: str) -> int:
@@ -46,6 +47,7 @@ def check(notebook: str, as_json: bool, verify: bool, target: str) -> int:
     from kfnb.api.launch import read, refuse_inside_a_step, target_findings
 
     said = ""
+    pipeline = None
     if verify:
         from kfnb.verify import verify as verified
 
@@ -59,10 +61,10 @@ def check(notebook: str, as_json: bool, verify: bool, target: str) -> int:
             )
         good = report.ok
     else:
-        diagnostics = read(notebook).diagnostics
+        pipeline = read(notebook)
+        diagnostics = pipeline.diagnostics
         good = not any(d.severity == "error" for d in diagnostics)
-    if target != "local":
-        diagnostics = (*diagnostics, *target_findings(read(notebook), target))
+    diagnostics = (*diagnostics, *target_findings(pipeline or read(notebook), target))
     if as_json:
         echo_json(json_output.check(diagnostics))
         return 0 if good else 2

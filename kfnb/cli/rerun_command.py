@@ -21,14 +21,15 @@ LONGEST = 200
 
 def run_again(view: RunView) -> str:
     """Write ``kfnb run`` with the notebook, parameters and target of a run."""
-    from kfnb.cli.cluster import target_flags
+    from kfnb.cli.target_options import target_flags
+    from kfnb.runners.target import LOCAL, target_name
 
     words = ["kfnb", "run", _near(str(view.pipeline.path))]
     for name, value in _mapping(view.about.get("parameters")).items():
         text = typed(view.pipeline, name, value)
         words += ["-p", f"{name}={'…' if text is None else text}"]
-    target = str(view.about.get("target") or "local")
-    if target != "local":
+    target = target_name(view.about)
+    if target != LOCAL:
         words += ["--on", target, *target_flags(_mapping(view.about.get("said")))]
     return " ".join(word if word.endswith("=…") else shlex.quote(word) for word in words)
 

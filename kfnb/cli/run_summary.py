@@ -9,9 +9,10 @@ from typing import Any
 
 from kfnb.api.run_handle import StepFailure
 from kfnb.api.run_view import RunView
-from kfnb.cli.common import duration, number
+from kfnb.cli.common import number
 from kfnb.cli.rerun_command import run_again
 from kfnb.draw import shortened, visible
+from kfnb.durations import describe_duration
 from kfnb.engine.core.state import StepState
 from kfnb.runners import is_driven
 
@@ -56,7 +57,7 @@ def end_of(view: RunView) -> str:
         end = time.time() if is_driven(view.folder) else state.updated
     took = ""
     if begun is not None and end is not None:
-        took = f" in {duration(max(0.0, end - begun - state.paused))}"
+        took = f" in {describe_duration(max(0.0, end - begun - state.paused))}"
     return f"run {view.folder.id} {state.status}{took}: {counts or 'no steps'}"
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kfnb.cli.arguments import Duration, NotebookPath, RunName, StepName
-from kfnb.cli.cluster import target_options, with_target
 from kfnb.cli.common import echo_diagnostics, is_terminal
+from kfnb.cli.target_options import target_options, with_target
+from kfnb.runners.target import LOCAL, target_names
 
 if TYPE_CHECKING:
     from kfnb.api.run_view import RunView
@@ -105,8 +106,8 @@ Ctrl+C asks in a terminal whether to detach or to stop; in a pipe it stops the r
 @click.option(
     "--on",
     "target",
-    type=click.Choice(["local", "kubernetes"]),
-    default="local",
+    type=click.Choice(target_names()),
+    default=LOCAL,
     help="Where the steps execute [default: local].",
 )
 @with_target
@@ -142,7 +143,7 @@ def run(
         click.echo("kfnb: the notebook has errors, so nothing was started.", err=True)
         return 2
     if dry_run:
-        from kfnb.cli.cluster import echo_objects
+        from kfnb.cli.target_options import echo_objects
 
         given = given_parameters(pipeline, files, lambda: from_text(pipeline, split_pairs(pairs)))
         echo_objects(pipeline, given, output=output, **said)

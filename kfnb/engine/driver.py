@@ -1,9 +1,8 @@
-"""The driver: carries out what the engine decides, and writes down what happens.
+"""The driver: carries out what the engine decides, and journals what happens.
 
-One process drives a run; the journal's lock sees to that. It may be killed at any
-moment: a command is carried out only after the event that records it is durable,
-and the next driver finds out what became of the rest. A manifest that exists
-decides; a lock that is held means that an attempt still executes.
+The journal's lock allows one driver for a run. It may be killed at any moment: the next driver
+reads the journal and looks at the attempts that it names (see :mod:`kfnb.engine.core.commands` for
+what is durable when). A manifest means that the attempt succeeded, a held lock that it executes.
 """
 
 from __future__ import annotations
@@ -19,34 +18,35 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.engine import driver_requests
-from kfnb.engine.cache.cache_lookup import Cache, Found, cache_off
+from kfnb.engine.cache.cache_lookup import Cache, Lookup, cache_off_reason
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.retry_policy import Limits
 from kfnb.engine.core.scheduler import replay
-from kfnb.engine.dispatch.attempt_events import Feed, clean
-from kfnb.engine.dispatch.file_restore import FileChanged
-from kfnb.engine.dispatch.manifests import failure, load_run, own_manifest, success
-from kfnb.engine.dispatch.run_outputs import Results
+from kfnb.engine.dispatch.attempt_events import AttemptEvents
+from kfnb.engine.dispatch.manifests import failure_record, load_run, step_manifest, success_data
+from kfnb.engine.dispatch.run_outputs import RunOutputs
 from kfnb.engine.dispatch.step_orders import HASH_SEED, Site, step_order
 from kfnb.engine.journal.file_journal import Journal, JournalBusy
-from kfnb.engine.runner import Place, Runner, Work
-from kfnb.engine.wakeup import Doorbell
+from kfnb.engine.runner import RunContext, Runner, Work
+from kfnb.engine.wakeup import WakeupSocket
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, store_folder
+from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline, Step
 from kfnb.store import disk
 from kfnb.store.blobs import open_store
+from kfnb.store.file_restore import FileChanged
 from kfnb.store.manifest import Failure, Manifest, manifest_key
 
-LOOK = 2.0
-"""Seconds between two looks at what executes, in case a poke of the doorbell was lost."""
+POLL_INTERVAL = 2.0
+"""Seconds between two looks at what executes, in case a wake-up was lost."""
 
-PATIENCE = 20.0
-"""Seconds that attempts have to end when the driver has to give up."""
+STOP_GRACE = 20.0
+"""Seconds that attempts have to end when the driver cannot go on."""
 
-_REAP = 5.0
+_REAP_TIMEOUT = 5.0
 
 
 class Driver:
@@ -60,7 +60,7 @@ class Driver:
         What executes attempts.
     journal
         The run's journal, open for writing.
-    place
+    context
         Where the run's values are and its steps execute; by default on this machine, in the
         notebook's folder.
     now
@@ -73,7 +73,7 @@ class Driver:
         runner: Runner,
         journal: Journal,
         *,
-        place: Place | None = None,
+        context: RunContext | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._run = run
@@ -84,33 +84,33 @@ class Driver:
         self._origin = _origin(about.get("options") or {})
         self._plan = Plan.of(self._pipeline)
         self._engine = replay(self._plan, journal.events)
-        place = place or _here(self._pipeline, run)
-        self._store = place.store
-        self._outlives = place.outlives
-        self._inbox = place.inbox
-        self._cancelled = place.cancelled
-        self._bell = Doorbell(run)
+        context = context or _local_context(self._pipeline, run)
+        self._store = context.store
+        self._attempts_survive = context.attempts_survive
+        self._fetch_requests = context.fetch_requests
+        self._clean_up = context.clean_up
+        self._wakeup = WakeupSocket(run)
         self._site = Site(
             run=run,
             store=self._store.root,
-            workdir=place.workdir,
+            workdir=context.workdir,
             kernel=str(about.get("kernel") or self._pipeline.kernel),
             parameters=about.get("parameters") or {},
-            doorbell=self._bell.path,
+            wakeup_socket=self._wakeup.address,
             seed=os.environ.get(HASH_SEED) or "0",
-            images=place.images,
-            inside=place.inside,
+            images=context.images,
+            inside=context.inside,
         )
         self._cache = Cache(self._pipeline, store=self._store, site=self._site)
-        self._feeds: dict[Work, Feed] = {}
+        self._attempts: dict[Work, AttemptEvents] = {}
         self._ended: dict[Work, int | None] = {}
         self._stop_reasons: dict[Work, str] = {}
-        self._results = Results(
+        self._outputs = RunOutputs(
             self._engine,
             store=self._store,
             hashes=self._cache.hashes,
             workdir=self._site.workdir,
-            restores=place.restores,
+            restores=context.restores,
         )
         self._unsynced = False
         self._wake: float | None = None
@@ -124,11 +124,11 @@ class Driver:
             If the disk is full or the run's folder is gone. What executes was stopped.
         """
         with selectors.DefaultSelector() as selector:
-            if self._bell.socket is not None:
-                selector.register(self._bell.socket, selectors.EVENT_READ)
+            if self._wakeup.socket is not None:
+                selector.register(self._wakeup.socket, selectors.EVENT_READ)
             self._runner.attach(selector)
             try:
-                self._heed_requests()
+                self._handle_requests()
                 if not self._engine.state.ended:
                     self._begin()
                 while not self._engine.state.ended:
@@ -136,35 +136,43 @@ class Driver:
                     if not self._engine.state.ended:
                         self._wait(selector)
                         self._collect()
-                    self._heed_requests()
-                self._reap(selector)
+                    self._handle_requests()
+                self._wait_for_exits(selector)
             except JournalBusy:
-                raise  # what executes is another driver's now
+                raise  # what executes belongs to another driver now
             except (KfnbError, OSError):
-                if not self._outlives:
+                if not self._attempts_survive:
                     self._give_up(selector)
                 raise
             finally:
-                self._bell.close()
+                self._wakeup.close()
                 self._cache.save()
         return self._engine.state.status
 
     # Beginning
 
     def _begin(self) -> None:
-        """Note that a driver is here, and find out what became of what the last one began."""
+        """Journal that a driver has begun, and find out what became of the last one's attempts."""
         self._write("DriverStarted", data={"pid": os.getpid()})
         if not self._engine.state.warnings:
-            for found in self._runner.cannot_honour(self._pipeline):
-                data = {"code": found.code, "message": found.message, "remedy": found.remedy}
+            for diagnostic in self._runner.unsupported_options(self._pipeline):
+                data = {
+                    "code": diagnostic.code,
+                    "message": diagnostic.message,
+                    "remedy": diagnostic.remedy,
+                }
                 self._write("Warning", data=data)
         reported = _last_reports(self._journal.events)
         for name, index, attempt in self._engine.active():
             work = self._work(name, attempt, index=index)
-            self._feeds[work] = Feed(work, after=reported.get((name, index, attempt), 0))
+            self._attempts[work] = AttemptEvents(
+                work, after=reported.get((name, index, attempt), 0)
+            )
             if self._runner.adopt(work):
                 continue
-            if self._runner.began(work) or own_manifest(self._store, self._run.id, work):
+            if self._runner.may_have_executed(work) or step_manifest(
+                self._store, self._run.id, work
+            ):
                 self._ended[work] = None
             else:  # the last driver died between writing that it begins and beginning
                 state = self._engine.state
@@ -177,7 +185,7 @@ class Driver:
     # Acting
 
     def _act(self) -> None:
-        """Carry out what the engine decides until it has nothing more to say."""
+        """Carry out the engine's decisions until there are no more."""
         while True:
             commands = self._engine.decide(self._now())
             self._wake = None
@@ -191,8 +199,8 @@ class Driver:
         if not isinstance(command, Wake):
             self._journal.confirm()
         if isinstance(command, Record):
-            if command.type == "RunCancelled" and self._cancelled is not None:
-                self._cancelled()
+            if command.type == "RunCancelled" and self._clean_up is not None:
+                self._clean_up()
             self._write(command.type, command.step, command.data, index=command.index)
         elif isinstance(command, Prepare):
             self._prepare(command)
@@ -208,52 +216,52 @@ class Driver:
     def _prepare(self, command: Prepare) -> None:
         step = self._pipeline.steps[command.step]
         key = manifest_key(self._run.id, step.id, index=command.index)
-        # Nothing of this step executes now, so a manifest that is there belongs to a result
-        # that no longer counts, or to a lookup whose driver died before it could say so.
+        # Nothing of this step executes now, so an existing manifest belongs to a result that no
+        # longer counts, or to a cache hit whose driver died before it journaled it.
         self._store.delete(key)
-        self._results.drop(key)
-        inputs = self._results.inputs(command.inputs)
-        upstream = self._results.files_before(step)
+        self._outputs.drop(key)
+        inputs = self._outputs.inputs(command.inputs)
+        upstream = self._outputs.files_before(step)
         settings = self._engine.state.settings
-        off = cache_off(
+        off = cache_off_reason(
             self._pipeline, step, allowed=settings.cache, forced=settings.force, origin=self._origin
         )
         if off is None and not command.cache:
             off = "an earlier result of it was made from a value that changed later"
             if step.name == self._pipeline.on_exit:
                 off = "it executes at the end of every run"
-        found = self._cache.look(step, inputs=inputs, upstream=upstream, off=off)
+        lookup = self._cache.look_up(step, inputs=inputs, upstream=upstream, off=off)
         try:
-            if found.manifest is not None and self._reuse(step, found, command, key):
+            if lookup.manifest is not None and self._reuse(step, lookup, command, key):
                 return
-            self._results.restore_before(step)
+            self._outputs.restore_before(step)
         except FileChanged as error:
             data = _record("configuration", str(error), error.remedy)
             self._write("StepFailed", step.name, {**data, "attempts": 0}, index=command.index)
             return
         folder = self._run.attempt(step.id, 0, index=command.index).path.parent
-        self._cache.executing(step, found, run=self._run.id, folder=folder)
-        data = {"key": found.prepared.base, "why": found.why, "inputs": dict(command.inputs)}
+        self._cache.note_execution(step, lookup, run=self._run.id, folder=folder)
+        data = {"key": lookup.prepared.base, "why": lookup.why, "inputs": dict(command.inputs)}
         self._write("StepReady", step.name, data, index=command.index, durable=False)
 
-    def _reuse(self, step: Step, found: Found, command: Prepare, key: str) -> bool:
-        """Take a cached result as this run's own; False if it vanished meanwhile."""
-        manifest = found.manifest
-        if manifest is None or not self._cache.adopt(found, manifest_key=key):
+    def _reuse(self, step: Step, lookup: Lookup, command: Prepare, key: str) -> bool:
+        """Use a cached result as this run's own; return False if it was removed meanwhile."""
+        manifest = lookup.manifest
+        if manifest is None or not self._cache.adopt(lookup, manifest_key=key):
             return False
         self._unsynced = True
-        self._results.restore_of(step.name, manifest)
+        self._outputs.restore_of(step.name, manifest)
         folder = self._run.attempt(step.id, 0, index=command.index)
         self._cache.restore_notebook(manifest, folder)
         data = {
-            **success(manifest, key),
-            "key": found.prepared.base,
+            **success_data(manifest, key),
+            "key": lookup.prepared.base,
             "inputs": dict(command.inputs),
-            "why": found.why,
+            "why": lookup.why,
             "metrics": [list(m) for m in manifest.metrics],
             "from": manifest.run,
         }
-        self._results.add(step.name, key, manifest, index=command.index)
+        self._outputs.add(step.name, key, manifest, index=command.index)
         # Losing this event costs another lookup; the next durable one makes it durable.
         self._write("StepCached", step.name, data, index=command.index, durable=False)
         return True
@@ -276,7 +284,7 @@ class Driver:
         """Hand an attempt that is in the journal to the runner."""
         step = self._pipeline.steps[work.step]
         try:
-            before = self._results
+            before = self._outputs
             again = work.attempt > 1
             upstream = before.restore_before(step) if again else before.files_before(step)
             notebook, order = step_order(
@@ -301,37 +309,41 @@ class Driver:
             kind = "infrastructure" if isinstance(error, InfrastructureError) else "configuration"
             self._fail(work, _record(kind, str(error), getattr(error, "remedy", "")))
             return
-        self._feeds[work] = Feed(work)
+        self._attempts[work] = AttemptEvents(work)
 
     # Waiting and collecting
 
     def _wait(self, selector: selectors.BaseSelector) -> None:
-        waits = [LOOK, self._runner.pause()]
+        waits = [POLL_INTERVAL, self._runner.poll_interval()]
         if self._wake is not None:
             waits.append(self._wake - self._now())
         selector.select(max(0.0, min(w for w in waits if w is not None)))
-        self._bell.answer()
+        self._wakeup.drain()
         self._journal.confirm()
 
     def _collect(self) -> None:
-        """Take in what attempts report and which of them have ended."""
+        """Journal what attempts report, and how those that ended did."""
         if not self._run.path.is_dir():
             raise InfrastructureError(
                 f"the run's folder {self._run.path} was deleted while the run was going on."
             )
         for ended in self._runner.poll():
-            if ended.work in self._feeds:
+            if ended.work in self._attempts:
                 self._ended[ended.work] = ended.code
         for note in self._runner.notes():
-            work, said = note.work, note.said
-            data = {"code": said.code, "message": said.message, "remedy": said.remedy}
+            work, diagnostic = note.work, note.diagnostic
+            data = {
+                "code": diagnostic.code,
+                "message": diagnostic.message,
+                "remedy": diagnostic.remedy,
+            }
             self._write(
                 "Warning", work.step, data, index=work.index, attempt=work.attempt, durable=False
             )
-        for work, feed in list(self._feeds.items()):
-            # Looked up before the last read: what was written until then is read by it.
+        for work, attempt_events in list(self._attempts.items()):
+            # Checked before reading, so that the last lines of an ended attempt are read.
             over = work in self._ended
-            for report in feed.read():
+            for report in attempt_events.read():
                 self._write(
                     report.type,
                     work.step,
@@ -340,16 +352,16 @@ class Driver:
                     attempt=work.attempt,
                     durable=False,
                 )
-            if over or (feed.result is not None and feed.result.get("ok")):
+            if over or (attempt_events.result is not None and attempt_events.result.get("ok")):
                 self._conclude(work, over=over)
 
     def _conclude(self, work: Work, *, over: bool) -> None:
-        """Write down how an attempt ended: a manifest decides, then the failure's own record."""
-        manifest = own_manifest(self._store, self._run.id, work)
+        """Journal how an attempt ended: by its manifest, else by its failure record."""
+        manifest = step_manifest(self._store, self._run.id, work)
         if manifest is not None:
             self._succeed(work, manifest)
         elif over:
-            record = failure(self._store, self._run.id, work, self._ended[work])
+            record = failure_record(self._store, self._run.id, work, self._ended[work])
             reason = self._stop_reasons.get(work)
             if reason and record["class"] in ("infrastructure", "cancelled"):
                 record["class"] = "timeout" if reason == "timeout" else "cancelled"
@@ -359,66 +371,68 @@ class Driver:
     def _succeed(self, work: Work, manifest: Manifest) -> None:
         key = manifest_key(self._run.id, work.step_id, index=work.index)
         self._forget(work)
-        self._results.add(work.step, key, manifest, index=work.index)
-        self._lay_notebook(work, manifest.executed)
+        self._outputs.add(work.step, key, manifest, index=work.index)
+        self._copy_notebook(work, manifest.executed)
         self._write(
             "StepSucceeded",
             work.step,
-            success(manifest, key),
+            success_data(manifest, key),
             index=work.index,
             attempt=work.attempt,
         )
         step = self._pipeline.steps[work.step]
         with contextlib.suppress(KfnbError):  # a cache that cannot be written is only slower
-            self._cache.enter(step, manifest, manifest_key=key, folder=work.folder.path.parent)
+            self._cache.record_result(
+                step, manifest, manifest_key=key, folder=work.folder.path.parent
+            )
 
     def _fail(self, work: Work, record: Mapping[str, Any]) -> None:
         self._forget(work)
-        self._results.keep_changed_before(self._pipeline.steps[work.step])
-        self._lay_notebook(work, record.get("executed"))
+        self._outputs.save_changed_before(self._pipeline.steps[work.step])
+        self._copy_notebook(work, record.get("executed"))
         self._write("AttemptFailed", work.step, record, index=work.index, attempt=work.attempt)
 
-    def _lay_notebook(self, work: Work, blob: str | None) -> None:
-        """Have the executed notebook where views look for it; the store may be its only place."""
+    def _copy_notebook(self, work: Work, blob: str | None) -> None:
+        """Copy the executed notebook from the store to where views look for it."""
         if blob is None or work.folder.executed.exists():
             return
         with contextlib.suppress(KfnbError, OSError):  # a convenience: the store has it
             shutil.copyfile(self._store.fetch(blob), work.folder.executed)
 
     def _forget(self, work: Work) -> None:
-        self._feeds.pop(work, None)
+        self._attempts.pop(work, None)
         self._ended.pop(work, None)
         self._stop_reasons.pop(work, None)
 
-    def _heed_requests(self) -> None:
-        """Carry out what people asked for; asking for the end of an ended run does nothing."""
-        if self._inbox is not None:
-            self._inbox()
-        for request in driver_requests.requests(self._run):
+    def _handle_requests(self) -> None:
+        """Carry out people's requests; a stop of an ended run does nothing."""
+        if self._fetch_requests is not None:
+            self._fetch_requests()
+        for request in driver_requests.pending_requests(self._run):
             if request.type == "resume":
                 self._write("RunResumed", data=request.data)
             elif request.type == "stop" and not self._engine.state.ended:
                 self._write("StopRequested", data=request.data)
-            driver_requests.done(request)
+            driver_requests.remove_request(request)
 
     # Ending
 
-    def _reap(self, selector: selectors.BaseSelector) -> None:
-        """See processes out that have told their result and are about to end."""
-        deadline = time.monotonic() + _REAP
+    def _wait_for_exits(self, selector: selectors.BaseSelector) -> None:
+        """Wait for processes that have reported their result and are about to end."""
+        deadline = time.monotonic() + _REAP_TIMEOUT
         while self._runner.running() and time.monotonic() < deadline:
-            selector.select(min(0.2, self._runner.pause() or 0.2))
-            self._bell.answer()
+            selector.select(min(0.2, self._runner.poll_interval() or 0.2))
+            self._wakeup.drain()
             self._runner.poll()
 
     def _give_up(self, selector: selectors.BaseSelector) -> None:
-        """Stop what executes: without a journal nobody would know of it."""
-        deadline = time.monotonic() + PATIENCE
+        """Stop what executes: without a journal nobody would know about it."""
+        deadline = time.monotonic() + STOP_GRACE
         for work in self._runner.running():
             self._runner.stop(work)
         while self._runner.running() and time.monotonic() < deadline:
-            selector.select(min(0.5, self._runner.pause() or 0.5))
-            self._bell.answer()
+            selector.select(min(0.5, self._runner.poll_interval() or 0.5))
+            self._wakeup.drain()
             with contextlib.suppress(OSError):
                 self._runner.poll()
 
@@ -434,12 +448,12 @@ class Driver:
         attempt: int | None = None,
         durable: bool = True,
     ) -> None:
-        """Journal an event and let the engine know."""
+        """Journal an event and apply it to the engine."""
         if durable and self._unsynced:
             self._store.sync(f"manifests/{self._run.id}")
             self._unsynced = False
         event = self._journal.append(
-            type, step, clean(data or {}), index=index, attempt=attempt, durable=durable
+            type, step, strict_json(data or {}), index=index, attempt=attempt, durable=durable
         )
         self._engine.apply(event)
 
@@ -449,10 +463,10 @@ class Driver:
         return Work(name, step.id, attempt, folder, index)
 
 
-def _here(pipeline: Pipeline, run: RunFolder) -> Place:
-    """Return this machine as the place where a pipeline runs."""
+def _local_context(pipeline: Pipeline, run: RunFolder) -> RunContext:
+    """Return the context of a run on this machine."""
     folder = Path(pipeline.path).parent if pipeline.path else run.path
-    return Place(open_store(store_folder()), folder)
+    return RunContext(open_store(store_folder()), folder)
 
 
 _STOPPED = {"timeout": "the step took longer than it may", "cancelled": "the step was stopped"}
@@ -460,11 +474,11 @@ _STOPPED = {"timeout": "the step took longer than it may", "cancelled": "the ste
 
 def _last_reports(events: tuple[Event, ...]) -> dict[tuple[str, str, int], int]:
     """Find for each attempt the number of its last report that is in the journal."""
-    found: dict[tuple[str, str, int], int] = {}
+    reported: dict[tuple[str, str, int], int] = {}
     for event in events:
         if event.step is not None and event.attempt is not None and "n" in event.data:
-            found[event.step, event.index, event.attempt] = int(event.data["n"])
-    return found
+            reported[event.step, event.index, event.attempt] = int(event.data["n"])
+    return reported
 
 
 def _origin(options: Mapping[str, Any]) -> str | None:

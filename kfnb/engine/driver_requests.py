@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kfnb.engine import wakeup
+from kfnb.engine.wakeup import wake_driver
 from kfnb.home import RunFolder
 from kfnb.store import disk
 
@@ -25,8 +25,8 @@ class Request:
     path: Path | None = None
 
 
-def ask(run: RunFolder, request: Request) -> None:
-    """Leave a request for the run's driver, durably, and ring.
+def send_request(run: RunFolder, request: Request) -> None:
+    """Leave a request for the run's driver, durably, and wake it.
 
     Raises
     ------
@@ -38,24 +38,24 @@ def ask(run: RunFolder, request: Request) -> None:
         run.control.mkdir(exist_ok=True)
         data = json.dumps({"type": request.type, "data": dict(request.data)}).encode()
         disk.replace(run.control / name, data)
-    wakeup.ring(run)
+    wake_driver(run)
 
 
-def requests(run: RunFolder) -> list[Request]:
+def pending_requests(run: RunFolder) -> list[Request]:
     """List what was asked and is not done, oldest first."""
     try:
         paths = sorted(p for p in run.control.iterdir() if p.suffix == ".json")
     except OSError:
         return []
-    found = []
+    requests = []
     for path in paths:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             plain = json.loads(path.read_bytes())
-            found.append(Request(str(plain["type"]), dict(plain.get("data") or {}), path))
-    return found
+            requests.append(Request(str(plain["type"]), dict(plain.get("data") or {}), path))
+    return requests
 
 
-def done(request: Request) -> None:
+def remove_request(request: Request) -> None:
     """Remove a request that was carried out."""
     if request.path is not None:
         with contextlib.suppress(FileNotFoundError):

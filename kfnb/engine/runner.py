@@ -1,4 +1,4 @@
-"""What a driver asks of whatever executes steps: a seam with one side for each target."""
+"""The seam between a driver and what executes its attempts; each target has an implementation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from kfnb.engine.dispatch.step_orders import Inside
+from kfnb.engine.dispatch.step_orders import StepPaths
 from kfnb.home import AttemptFolder
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.step.order import StepOrder
@@ -28,10 +28,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """An attempt that executes no more.
+    """An attempt that has ended.
 
-    ``code`` is its exit status, negative for the signal that killed it, None where
-    nobody can know.
+    ``code`` is its exit status, negative for the signal that killed it, None if unknown.
     """
 
     work: Work
@@ -39,34 +38,42 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
-    """Something that a person should know of an attempt while it goes on."""
+class Notice:
+    """A diagnostic about an attempt that goes on."""
 
     work: Work
-    said: Diagnostic
+    diagnostic: Diagnostic
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What a driver finds at its target: the run's store, and the notebook's folder.
+class RunContext:
+    """The run's store and notebook folder, as the driver of a target sees them.
 
-    ``workdir`` is what the driver sees of the notebook's folder; ``restores`` says whether
-    files that steps wrote belong back into it. ``images`` and ``inside`` are as in
-    :class:`~kfnb.engine.dispatch.step_orders.Site`. ``outlives`` says whether attempts go on
-    without a driver until the next one finds them. ``inbox`` brings requests that were made
-    elsewhere into the
-    run's folder. ``cancelled`` removes what a cancelled run left at the target, before it is said
-    to have ended: who is killed in between is asked once more to stop it.
+    Parameters
+    ----------
+    workdir
+        The notebook's folder, as the driver sees it.
+    restores
+        Whether files that steps wrote are restored into it.
+    images, inside
+        As in :class:`~kfnb.engine.dispatch.step_orders.Site`.
+    attempts_survive
+        Whether attempts go on without a driver until the next one adopts them.
+    fetch_requests
+        Copies requests that were made on other machines into the run's folder.
+    clean_up
+        Removes what a cancelled run left at the target. It is called before the run is journaled as
+        cancelled, so that a driver that dies in between is asked to stop once more.
     """
 
     store: Store
     workdir: Path
     restores: bool = True
     images: Mapping[str, str] = field(default_factory=dict)
-    inside: Inside | None = None
-    outlives: bool = False
-    inbox: Callable[[], None] | None = None
-    cancelled: Callable[[], None] | None = None
+    inside: StepPaths | None = None
+    attempts_survive: bool = False
+    fetch_requests: Callable[[], None] | None = None
+    clean_up: Callable[[], None] | None = None
 
 
 class Runner(Protocol):
@@ -76,7 +83,7 @@ class Runner(Protocol):
         """Register with ``selector`` what becomes readable when :meth:`poll` has news."""
 
     def start(self, work: Work, order: StepOrder) -> None:
-        """Execute an attempt; it must not be started twice, whoever asks.
+        """Execute an attempt. It never executes twice, even if two drivers start it.
 
         Raises
         ------
@@ -87,25 +94,25 @@ class Runner(Protocol):
         """
 
     def adopt(self, work: Work) -> bool:
-        """Take over an attempt that another driver started; False if it executes no more."""
+        """Take over an attempt that another driver started; return False if it has ended."""
 
-    def began(self, work: Work) -> bool:
-        """Whether an attempt that executes no more has, or may have, executed at all."""
+    def may_have_executed(self, work: Work) -> bool:
+        """Return whether an attempt that has ended may have executed at all."""
 
     def stop(self, work: Work) -> None:
-        """Ask an attempt to end, and end it if it does not; asking twice does no harm."""
+        """Ask an attempt to end, and kill it if it does not; a second call does no harm."""
 
     def poll(self) -> list[Ended]:
         """List the attempts that have ended since the last call."""
 
-    def notes(self) -> list[Note]:
-        """List what there is to be said since the last call, each thing once."""
+    def notes(self) -> list[Notice]:
+        """List the notices since the last call, each once."""
 
-    def pause(self) -> float | None:
+    def poll_interval(self) -> float | None:
         """Seconds after which :meth:`poll` wants to be called although nothing is readable."""
 
     def running(self) -> Sequence[Work]:
         """List the attempts that have not ended, as far as known."""
 
-    def cannot_honour(self, pipeline: Pipeline) -> list[Diagnostic]:
-        """Say which of the pipeline's options mean nothing here."""
+    def unsupported_options(self, pipeline: Pipeline) -> list[Diagnostic]:
+        """List the pipeline's options that this target does not support."""

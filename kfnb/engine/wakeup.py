@@ -1,7 +1,8 @@
-"""A datagram socket that steps and people poke when there is something to read.
+"""Wake a run's driver when there is something for it to read.
 
-Its path is noted in the run's folder: a later driver listens at the same place,
-so that attempts which outlive a driver are heard by the next one.
+Steps append to files, and people ask for a stop by writing a file; the driver would notice either
+at its next poll. A byte sent to this Unix datagram socket makes it look at once. Losing a byte
+loses nothing but time, so every error on this path is ignored on purpose.
 """
 
 from __future__ import annotations
@@ -17,79 +18,95 @@ from pathlib import Path
 from kfnb.home import RunFolder
 from kfnb.store import disk
 
-_NOTE = "doorbell"
+# The address is stored in the run's folder, so that attempts that outlive a driver can wake the
+# next one. The file is named as in version 0.1.
+_ADDRESS_FILE = "doorbell"
+_PREFIX = "kfnb-wakeup-"
 
 
-class Doorbell:
-    """The driver's end; without Unix sockets the driver looks from time to time instead."""
+class WakeupSocket:
+    """The driver's end of the socket. Without Unix sockets it is inert, and the driver only polls.
+
+    Attributes
+    ----------
+    socket
+        Readable when somebody woke the driver; None where there is no socket.
+    address
+        The socket's path, for steps; None where there is no socket.
+    """
 
     def __init__(self, run: RunFolder) -> None:
         self.socket: socket.socket | None = None
-        self.path: str | None = None
+        self.address: str | None = None
         if not hasattr(socket, "AF_UNIX"):
             return
-        path = noted(run)
-        if path is None or not _ours(path.parent):
-            # Short, because a socket's path may have hardly a hundred characters.
-            path = Path(tempfile.mkdtemp(prefix="kfnb-")) / "bell"
+        path = wakeup_address(run)
+        if path is None:
+            # A folder of its own in TMPDIR: the path of a Unix socket is limited to about 100
+            # characters, which a run's folder may exceed.
+            path = Path(tempfile.mkdtemp(prefix=_PREFIX)) / "socket"
         with contextlib.suppress(FileNotFoundError):
             path.unlink()
-        bell = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        listener.setblocking(False)
         try:
-            bell.bind(str(path))
-        except OSError:  # a path that is too long: steps go unheard until the next look
-            bell.close()
+            listener.bind(str(path))
+        except OSError:  # still too long: fall back to polling
+            listener.close()
             shutil.rmtree(path.parent, ignore_errors=True)
             return
-        bell.setblocking(False)
-        self.socket, self.path = bell, str(path)
+        self.socket, self.address = listener, str(path)
         with contextlib.suppress(OSError):
-            disk.replace(run.path / _NOTE, os.fsencode(path), durable=False)
+            disk.replace(run.path / _ADDRESS_FILE, os.fsencode(path), durable=False)
 
-    def answer(self) -> None:
-        """Take away the pokes that came in."""
+    def drain(self) -> None:
+        """Discard the bytes received so far."""
         if self.socket is not None:
             with contextlib.suppress(OSError):
                 while self.socket.recv(64):
                     pass
 
     def close(self) -> None:
-        """Stop listening and remove the socket."""
-        if self.socket is not None and self.path is not None:
+        """Stop listening and remove the socket with its folder."""
+        if self.socket is not None and self.address is not None:
             self.socket.close()
-            shutil.rmtree(Path(self.path).parent, ignore_errors=True)
             self.socket = None
+            shutil.rmtree(Path(self.address).parent, ignore_errors=True)
 
 
-def noted(run: RunFolder) -> Path | None:
-    """Return where the run's driver listens, or last listened."""
-    try:
-        return Path(os.fsdecode((run.path / _NOTE).read_bytes()))
-    except OSError:
-        return None
-
-
-def ring(run: RunFolder) -> None:
-    """Poke the run's driver, if one listens."""
-    path = noted(run)
+def wake_driver(run: RunFolder) -> None:
+    """Make the driver of ``run`` look for news now, if one is listening."""
+    path = wakeup_address(run)
     if path is None or not hasattr(socket, "AF_UNIX"):
         return
-    with (
-        contextlib.suppress(OSError),
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell,
-    ):
-        bell.setblocking(False)
-        bell.sendto(b"\0", str(path))
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.setblocking(False)
+        sender.sendto(b"\0", str(path))
 
 
-def _ours(folder: Path) -> bool:
-    """Whether ``folder`` is a folder that only this user can change."""
+def wakeup_address(run: RunFolder) -> Path | None:
+    """Return the socket of the run's driver, or None if there is none that can be trusted.
+
+    A run's folder may have been copied from somebody else, so the address in it is only believed if
+    it names a folder that we could have made: below TMPDIR, with our prefix, and accessible to
+    nobody else.
+    """
     try:
-        found = folder.lstat()
+        path = Path(os.fsdecode((run.path / _ADDRESS_FILE).read_bytes()))
+    except OSError:
+        return None
+    return path if _is_our_folder(path.parent) else None
+
+
+def _is_our_folder(folder: Path) -> bool:
+    if not folder.name.startswith(_PREFIX) or folder.parent != Path(tempfile.gettempdir()):
+        return False
+    try:
+        status = folder.lstat()
     except OSError:
         return False
     return (
-        stat.S_ISDIR(found.st_mode)
-        and found.st_uid == os.getuid()
-        and not stat.S_IMODE(found.st_mode) & 0o077
+        stat.S_ISDIR(status.st_mode)
+        and status.st_uid == os.getuid()
+        and not stat.S_IMODE(status.st_mode) & 0o077
     )

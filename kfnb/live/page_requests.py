@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from kfnb.api.json_output import json_safe
 from kfnb.api.run_handle import Run
 from kfnb.api.run_lookup import find_run
 from kfnb.api.run_view import RunView
 from kfnb.errors import UsageError
 from kfnb.home import AttemptFolder
+from kfnb.json_values import json_with_text
 from kfnb.live import protocol, snapshot
 from kfnb.pipeline import Pipeline
 
@@ -94,8 +94,8 @@ def _compared(run: Run) -> protocol.ComparedRun:
         "status": run.status,
         "created": run.created,
         "duration": run.duration,
-        "parameters": json_safe(dict(run.parameters)),
-        "metrics": json_safe(run.metrics),
+        "parameters": json_with_text(dict(run.parameters)),
+        "metrics": json_with_text(run.metrics),
         "steps": {
             name: {"status": step.status, "duration": step.duration}
             for name, step in run.steps.items()

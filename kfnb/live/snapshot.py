@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kfnb.api.json_output import check, json_safe
+from kfnb.api.json_output import check
 from kfnb.api.run_lookup import facts
 from kfnb.api.run_view import RunView
 from kfnb.draw import drawn_edges, reason, shortened, skeleton
 from kfnb.engine.core import state as engine
+from kfnb.json_values import json_with_text
 from kfnb.live import protocol
 from kfnb.pipeline import Edge, Pipeline
 
@@ -30,7 +31,7 @@ def ids(pipeline: Pipeline) -> dict[str, str]:
     return {name: f"n{n}" for n, name in enumerate(pipeline.steps)}
 
 
-def graph(pipeline: Pipeline, found: Iterable[engine.EdgeSeen] = ()) -> protocol.Graph:
+def graph(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> protocol.Graph:
     """Tell what was read, and the dependencies that a run added."""
     seen = list(found)
     known = ids(pipeline)
@@ -44,7 +45,7 @@ def graph(pipeline: Pipeline, found: Iterable[engine.EdgeSeen] = ()) -> protocol
                 "name": name,
                 "cells": list(step.cells),
                 "after": list(step.after),
-                "options": json_safe(step.options.said()),
+                "options": json_with_text(step.options.said()),
                 "inputs": dict(step.inputs),
                 "outputs": list(step.outputs),
                 "parameters": list(step.parameters),
@@ -57,7 +58,7 @@ def graph(pipeline: Pipeline, found: Iterable[engine.EdgeSeen] = ()) -> protocol
     }
 
 
-def edges(pipeline: Pipeline, found: Iterable[engine.EdgeSeen] = ()) -> list[protocol.GraphEdge]:
+def edges(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> list[protocol.GraphEdge]:
     """Tell the edges: the pipeline's first, then those that a run added."""
     known = ids(pipeline)
     own = {(edge.source, edge.target) for edge in pipeline.edges}
@@ -100,7 +101,7 @@ def run_info(view: RunView, about: Mapping[str, Any]) -> protocol.RunInfo:
         "title": title(view),
         "notebook": str(about["notebook"]) if about.get("notebook") else None,
         "target": str(about.get("target") or "local"),
-        "parameters": json_safe({**defaults, **(about.get("parameters") or {})}),
+        "parameters": json_with_text({**defaults, **(about.get("parameters") or {})}),
         "created": float(about.get("created") or view.state.created or 0.0),
     }
 
@@ -153,7 +154,7 @@ def step_state(view: RunView, name: str, *, link: Link = no_link) -> protocol.St
             {
                 "name": str(output),
                 "type": about.get("type"),
-                "shape": json_safe(about.get("shape")),
+                "shape": json_with_text(about.get("shape")),
                 "size": about.get("size"),
                 "repr": _cut(about.get("repr")),
             }
@@ -161,7 +162,7 @@ def step_state(view: RunView, name: str, *, link: Link = no_link) -> protocol.St
             if not about.get("absent")
         ],
         "notebook": _notebook(view, step, link),
-        "resources": json_safe(dict(step.resources)) if step.resources else None,
+        "resources": json_with_text(dict(step.resources)) if step.resources else None,
     }
 
 
@@ -182,7 +183,7 @@ def points(
     run, called = whose
     by_name: dict[str, list[protocol.Point]] = {}
     for metric in metrics:
-        point = metric.time, json_safe(metric.step), json_safe(metric.value)
+        point = metric.time, json_with_text(metric.step), json_with_text(metric.value)
         by_name.setdefault(str(metric.name), []).append(point)
     return [
         {"run": run, "title": called, "step": step, "name": name, "points": found}
@@ -211,7 +212,7 @@ def run_error(run: engine.RunState) -> str | None:
     return _cut(said) or "The run failed."
 
 
-def _as_edges(found: Iterable[engine.EdgeSeen]) -> list[Edge]:
+def _as_edges(found: Iterable[engine.RuntimeEdge]) -> list[Edge]:
     return [Edge(one.source, one.target, tuple(one.names), tuple(one.files)) for one in found]
 
 

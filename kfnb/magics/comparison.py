@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kfnb.api.run_handle import Run, StepRun
-from kfnb.cli.common import duration, number
+from kfnb.cli.common import number
 from kfnb.draw import shortened, visible, width_of
+from kfnb.durations import describe_duration
 
 _WIDEST = 28
 
@@ -41,7 +42,7 @@ def _rows(runs: Sequence[Run]) -> Iterator[Row]:
     yield Row(
         "started", [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(r.created)) for r in runs]
     )
-    yield Row("took", [duration(run.duration) for run in runs])
+    yield Row("took", [describe_duration(run.duration) for run in runs])
     parameters = [run.parameters for run in runs]
     for name in _names(parameters):
         values = [repr(given[name]) if name in given else "" for given in parameters]
@@ -61,7 +62,7 @@ def _rows(runs: Sequence[Run]) -> Iterator[Row]:
 def _ended(step: StepRun | None) -> str:
     if step is None or step.status == "cached":  # what a cached step took, it took in another run
         return step.status if step else ""
-    return f"{step.status} {duration(step.duration)}".rstrip()
+    return f"{step.status} {describe_duration(step.duration)}".rstrip()
 
 
 def _names(tables: Iterable[Iterable[str]]) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kfnb.notebook.authoring.magic import FLAGS, claim_of
+from kfnb.notebook.authoring.magic import FLAGS, cell_declaration
 
 if TYPE_CHECKING:
     from kfnb.home import RunFolder
@@ -114,7 +114,12 @@ def declared_steps(session: Session, notebook: str | None = None) -> list[str]:
         path = session.place(notebook).path
         names.update(dict.fromkeys(_saved(path, path.stat().st_mtime_ns)))
     for text in session.shell.history_manager.input_hist_raw:
-        if "%%step" in text and (claim := claim_of(text)) and claim.step and not claim.problems:
+        if (
+            "%%step" in text
+            and (claim := cell_declaration(text))
+            and claim.step
+            and not claim.problems
+        ):
             names[claim.step] = None
     return list(names)
 

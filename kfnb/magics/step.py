@@ -14,8 +14,8 @@ from types import CodeType
 from typing import Any
 
 from kfnb.magics.errors import PipelineError
-from kfnb.notebook.authoring.declarations import Claim
-from kfnb.notebook.authoring.magic import FLAGS, below_a_magic, claim_of, split_words
+from kfnb.notebook.authoring.declarations import Declaration
+from kfnb.notebook.authoring.magic import FLAGS, below_a_magic, cell_declaration, split_words
 from kfnb.notebook.transform import step_line, without_step_line
 
 _HELP = frozenset(("-h", "--help"))
@@ -100,7 +100,7 @@ def _asks_for_help(line: str) -> bool:
 
 def _wrong(line: str) -> str | None:
     """Say what is wrong with a line; None if nothing is."""
-    claim: Claim | None = claim_of(line)
+    claim: Declaration | None = cell_declaration(line)
     if claim is None or not claim.problems:
         return None
     problems = [

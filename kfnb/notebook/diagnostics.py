@@ -1,22 +1,21 @@
-"""The registry of diagnostics: every finding has a stable code and a severity here.
+"""The registry of diagnostics: each has a stable code and a severity.
 
-Ranges: 00x the document, 1xx data flow, 2xx tags and options, 3xx files, 4xx ambient
-state, 5xx what the target cannot honour, 6xx what only the run can see.
+Ranges: 00x the document, 1xx data flow, 2xx tags and options, 3xx files, 4xx library state,
+5xx options that the target does not support, 6xx findings of a run, 7xx infrastructure.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from kfnb.pipeline import Diagnostic, Severity
-
-_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+from kfnb.locations import line_text, one_line
+from kfnb.pipeline import Cell, Diagnostic, Severity
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a code stands for."""
+    """Severity and title of a code."""
 
     severity: Severity
     title: str
@@ -83,6 +82,7 @@ CODES: dict[str, Code] = {
             "KFNB-W215": "lines that launch pipelines are left out",
             "KFNB-W216": "there is nothing to execute",
             "KFNB-W218": "a setting of Kale that has no effect",
+            "KFNB-W220": "%%step is used without %load_ext kfnb",
             "KFNB-W411": "a global random generator may be relied on across steps",
             "KFNB-W413": "an environment variable set in a step may be relied on",
             "KFNB-W414": "the working directory changed in a step may be relied on",
@@ -131,8 +131,8 @@ def make(
 ) -> Diagnostic:
     """Make a diagnostic with the severity that its code has.
 
-    What would break or disguise a line of text (a newline in a step's name, a terminal's
-    escape sequences, reversed writing) is written as an escape in the sentences.
+    Characters that would break or disguise a line (a newline in a step's name, a terminal's
+    escape sequences, right-to-left overrides) are written as escapes.
 
     Raises
     ------
@@ -140,9 +140,17 @@ def make(
         If the code is not registered.
     """
     return Diagnostic(
-        code, CODES[code].severity, _one_line(message), _one_line(remedy), step, cell, line
+        code, CODES[code].severity, one_line(message), one_line(remedy), step, cell, line
     )
 
 
-def _one_line(text: str) -> str:
-    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def located(diagnostics: Iterable[Diagnostic], cells: Sequence[Cell]) -> Iterator[Diagnostic]:
+    """Add to each diagnostic its line's text and its cell's execution count."""
+    for diagnostic in diagnostics:
+        index = diagnostic.cell
+        if index is None or not 0 <= index < len(cells):
+            yield diagnostic
+            continue
+        cell = cells[index]
+        text = line_text(cell.source, diagnostic.line) or None
+        yield replace(diagnostic, text=text, execution_count=cell.execution_count)

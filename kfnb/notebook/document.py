@@ -1,4 +1,4 @@
-"""A notebook file as a value: its cells and metadata, read as plain JSON."""
+"""Read a notebook file into a frozen value: cells and metadata, from plain JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kfnb.notebook.transform import transform
 from kfnb.pipeline import Cell, Diagnostic
 
 _TYPES = ("code", "markdown", "raw")
-# As nbformat 4.5 asks for; executed notebooks carry the ids on.
+# The form that nbformat 4.5 asks for.
 _ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
@@ -24,7 +24,7 @@ class Document:
     """A notebook as read.
 
     ``name`` is the file's, without its ending; ``metadata`` the notebook's,
-    ``cell_metadata`` that of each cell. ``diagnostics`` are what is odd about the file.
+    ``cell_metadata`` that of each cell. ``diagnostics`` tell what is wrong with the file.
     """
 
     name: str
@@ -43,15 +43,15 @@ def load(path: str | Path) -> Document:
     Raises
     ------
     NotebookError
-        If the file is no notebook of format 4: one sentence says why.
+        If the file is no notebook of format 4, with one sentence that says why.
     """
     path = Path(path)
     try:
         raw = path.read_bytes()
     except FileNotFoundError:
-        raise NotebookError(f"{path} is not there. Check the name and the folder.") from None
+        raise NotebookError(f"{path} does not exist. Check the name and the folder.") from None
     except IsADirectoryError:
-        raise NotebookError(f"{path} is a folder. Name a notebook file in it.") from None
+        raise NotebookError(f"{path} is a folder. Give the path of a notebook file.") from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise NotebookError(f"{path} cannot be read: {why}.") from None
@@ -72,11 +72,11 @@ def parse(raw: bytes, *, path: Path) -> Document:
     language = _text(spec.get("language")) or _text(info.get("name")) or "python"
     if language.lower().startswith(("python", "ipython")):
         language = "python"
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     cells: list[Cell] = []
     ids: set[str] = set()
     for index, item in enumerate(book["cells"]):
-        cells.append(_cell(item, index, ids, python=language == "python", found=found))
+        cells.append(_cell(item, index, ids, python=language == "python", diagnostics=diagnostics))
         ids.add(cells[-1].id)
     return Document(
         name=_clean(path.stem),
@@ -86,7 +86,7 @@ def parse(raw: bytes, *, path: Path) -> Document:
         cells=tuple(cells),
         metadata=metadata,
         cell_metadata=tuple(_mapping(_mapping(i).get("metadata")) for i in book["cells"]),
-        diagnostics=tuple(found),
+        diagnostics=tuple(diagnostics),
     )
 
 
@@ -103,13 +103,13 @@ def _book(raw: bytes, path: Path) -> dict[str, Any]:
         if version is not None and version > 4:
             raise NotebookError(
                 f"{path} is a notebook of nbformat {version}; kfnb reads nbformat 4. "
-                "Is there a newer kfnb?"
+                "Install a newer kfnb, or save the notebook as nbformat 4."
             )
         if version is not None and isinstance(book.get("cells"), list):
             return book
         missing = "nbformat" if version is None else "list of cells"
         raise NotebookError(f"{path} is JSON but not a notebook: it has no {missing}.")
-    raise NotebookError(f"{path} is JSON but not a notebook: it is no object.")
+    raise NotebookError(f"{path} is JSON but not a notebook: it is not an object.")
 
 
 def _json(raw: bytes, path: Path) -> Any:
@@ -133,13 +133,15 @@ def _json(raw: bytes, path: Path) -> Any:
     except (RecursionError, ValueError):
         # Beyond Python's limits of nesting, or of digits in a number.
         raise NotebookError(
-            f"{path} is JSON but not a notebook: no notebook is nested so."
+            f"{path} is JSON but not a notebook: it is nested too deeply."
         ) from None
 
 
-def _cell(item: Any, index: int, ids: set[str], *, python: bool, found: list[Diagnostic]) -> Cell:
+def _cell(
+    item: Any, index: int, ids: set[str], *, python: bool, diagnostics: list[Diagnostic]
+) -> Cell:
     def odd(code: str, what: str, remedy: str) -> None:
-        found.append(make(code, what, remedy, cell=index))
+        diagnostics.append(make(code, what, remedy, cell=index))
 
     if not isinstance(item, dict):
         odd("KFNB-E001", "this cell is not a JSON object", "Remove it or restore the notebook.")
@@ -148,22 +150,23 @@ def _cell(item: Any, index: int, ids: set[str], *, python: bool, found: list[Dia
     if kind not in _TYPES:
         odd(
             "KFNB-W003",
-            f"a cell of type {kind!r} is not executed",
-            f"Its type should be one of {', '.join(_TYPES)}.",
+            f"this cell is not executed, because its type is {kind!r}",
+            f"Set its type to one of {', '.join(_TYPES)}.",
         )
         kind = "raw"
     source = item.get("source", "")
     if isinstance(source, list) and all(isinstance(part, str) for part in source):
         source = "".join(source)
     if not isinstance(source, str):
-        odd("KFNB-E001", "the source of this cell is not text", "Write the cell anew.")
+        odd("KFNB-E001", "the source of this cell is not text", "Write the cell again.")
         source = ""
     source = _clean(source).replace("\r\n", "\n").replace("\r", "\n")
     code = transform(source) if kind == "code" and python else source
     tags = _mapping(item.get("metadata")).get("tags")
     if tags is not None and not (isinstance(tags, list) and all(isinstance(t, str) for t in tags)):
-        odd("KFNB-W003", "the tags of this cell are not a list of texts", "Set them anew.")
+        odd("KFNB-W003", "the tags of this cell are not a list of strings", "Set the tags again.")
         tags = [t for t in tags if isinstance(t, str)] if isinstance(tags, list) else [tags]
+    count = item.get("execution_count") if kind == "code" else None
     return Cell(
         index=index,
         id=_own_id(item.get("id"), ids) or _made_id(index, source, ids),
@@ -171,6 +174,7 @@ def _cell(item: Any, index: int, ids: set[str], *, python: bool, found: list[Dia
         source=source,
         code=None if code == source else code,
         tags=tuple(_clean(t) for t in tags or () if isinstance(t, str)),
+        execution_count=count if isinstance(count, int) and not isinstance(count, bool) else None,
     )
 
 
@@ -179,7 +183,7 @@ def _own_id(given: Any, ids: set[str]) -> str | None:
 
 
 def _made_id(index: int, source: str, ids: set[str]) -> str:
-    """Derive an id from position and source, for cells that have none of their own."""
+    """Derive an id from index and source, for a cell that has none."""
     import hashlib  # takes 4 ms, and most notebooks have ids
 
     made = hashlib.sha256(f"{index}\0{source}".encode()).hexdigest()

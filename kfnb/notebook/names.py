@@ -1,4 +1,4 @@
-"""Ids for Kubernetes and for folders, derived from names that may be anything."""
+"""Derive ids for Kubernetes objects and folders from names, which may be any text."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ def safe(name: str) -> str:
 
 
 def unique_ids(names: Iterable[str]) -> dict[str, str]:
-    """Give each name an id of its own, which does not depend on the order of the names.
+    """Return a distinct id for each name, independent of the order of the names.
 
-    A name that is its own label keeps it; others that become the same label, or that
-    were cut, carry a hash of the name.
+    A name that is its own label keeps it; a hash of the name is appended to labels that were
+    cut or that several names share.
     """
     names = list(dict.fromkeys(names))
     labels = {name: safe(name) for name in names}
     sharing: dict[str, int] = {}
     for label in labels.values():
         sharing[label] = sharing.get(label, 0) + 1
-    found = {n: label for n, label in labels.items() if sharing[label] == 1 or n == label}
-    taken = set(found.values())
-    for name in sorted(set(names) - set(found)):
+    ids = {n: label for n, label in labels.items() if sharing[label] == 1 or n == label}
+    taken = set(ids.values())
+    for name in sorted(set(names) - set(ids)):
         for length in range(_HASH, LONGEST):
             label = _hashed(labels[name], name, length)
             if label not in taken:
                 break
         taken.add(label)
-        found[name] = label
-    return {name: found[name] for name in names}
+        ids[name] = label
+    return {name: ids[name] for name in names}
 
 
 def _hashed(label: str, name: str, length: int = _HASH) -> str:
     import hashlib  # takes 4 ms, and few names need it
 
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:length]
-    kept = label[: max(LONGEST - length - 1, 0)].strip("-") or "step"[: LONGEST - length - 1]
-    return f"{kept}-{digest}".strip("-")
+    stem = label[: max(LONGEST - length - 1, 0)].strip("-") or "step"[: LONGEST - length - 1]
+    return f"{stem}-{digest}".strip("-")

@@ -1,4 +1,4 @@
-"""What a person may have meant: the nearest of the names that there are."""
+"""Suggest the name that a misspelt one was probably meant to be."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterable
 
 
 def nearest(word: str, names: Iterable[str], *, cutoff: float = 0.6) -> str | None:
-    """Give the name that is most like ``word``, if one is; capitals do not count.
+    """Return the name that is most like ``word``, ignoring case, or None.
 
     Parameters
     ----------
     cutoff
-        Likeness from 0 to 1 that is asked for, as in :func:`difflib.get_close_matches`.
+        Least similarity, from 0 to 1, as in :func:`difflib.get_close_matches`.
     """
     from difflib import get_close_matches
 
     folded = {name.lower(): name for name in names}
-    found = get_close_matches(word.lower()[:200], folded, 1, cutoff)
-    return folded[found[0]] if found else None
+    matches = get_close_matches(word.lower()[:200], folded, 1, cutoff)
+    return folded[matches[0]] if matches else None
 
 
 def did_you_mean(word: str, names: Iterable[str], otherwise: str) -> str:
-    """Write the remedy for a name that is not there."""
-    found = nearest(word, names)
-    return f'Did you mean "{found}"?' if found else otherwise
+    """Return the remedy for a name that does not exist."""
+    near = nearest(word, names)
+    return f'Did you mean "{near}"?' if near else otherwise

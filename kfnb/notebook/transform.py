@@ -1,16 +1,17 @@
-"""IPython's input transformation, where a cell needs it, and only then.
+"""Apply IPython's input transformation to the cells that need it.
 
-A cell that parses as plain Python is what it is: importing IPython costs 70 ms and
-is kept for cells with magics, shell lines and help requests.
+A cell that parses as Python stays as it is, because importing IPython takes 70 ms. Only cells
+with magics, shell lines and help requests need it.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 import warnings
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
+
+from kfnb.notebook.parsed_cell import parse_code
 
 _CELL_MAGIC = re.compile(r"%%(\w[^\s?]*)[^\S\n]*([^\n]*)")
 _STEP_LINE = re.compile(r"\A([^\S\n]*\n)*(?P<indent>[^\S\n]*)(?P<line>%%step(?=\s|\Z)[^\n]*)")
@@ -26,26 +27,12 @@ PYTHON_BODY = frozenset(
 
 
 def is_python(source: str) -> bool:
-    """Tell whether ``source`` parses as it stands (with top-level ``await``)."""
-    return parsed(source) is not None
-
-
-def parsed(code: str) -> ast.Module | None:
-    """Parse a cell's code, silently; None where it has a syntax error."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = compile(
-                code, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-            )
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    assert isinstance(tree, ast.Module)
-    return tree
+    """Return whether ``source`` parses as it is (with top-level ``await``)."""
+    return parse_code(source).error is None
 
 
 def step_line(source: str) -> str | None:
-    """Give the ``%%step`` line that a cell begins with."""
+    """Return the ``%%step`` line that a cell begins with."""
     match = _STEP_LINE.match(source)
     return match["line"] if match else None
 
@@ -53,7 +40,7 @@ def step_line(source: str) -> str | None:
 def without_step_line(source: str) -> str:
     """Turn a leading ``%%step`` line into a comment, so that line numbers stay.
 
-    It stands as far in as the code below it, so that IPython takes that indentation away.
+    It is indented as the code below it, so that IPython removes that indentation.
     """
     match = _STEP_LINE.match(source)
     if match is None:
@@ -64,8 +51,9 @@ def without_step_line(source: str) -> str:
     return f"{source[:at]}{indent}# {source[at:]}"
 
 
+@lru_cache(maxsize=1024)
 def transform(source: str) -> str:
-    """Give what IPython makes of a cell, with the same line numbers; never raises.
+    """Return what IPython makes of a cell, with the same line numbers; never raises.
 
     The body of a cell magic that runs it in the notebook (``%%time`` …) stays Python
     under a call on its first line, so that it can be analysed; other cell magics
@@ -93,7 +81,7 @@ def transform(source: str) -> str:
 
 
 def _ipython(source: str) -> str:
-    """Transform a cell that is not plain Python; what cannot be transformed stays."""
+    """Transform a cell that is not plain Python; return it unchanged if that fails."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -111,25 +99,25 @@ def _ipython(source: str) -> str:
 
 
 def _aligned(source: str, changed: str) -> str:
-    """Put lines back that IPython dropped: blank ones on top, and those it joined to a magic.
+    """Add the lines that IPython dropped: blank ones at the top, and continuations of magics.
 
-    A ``pass`` stands where a continuation stood, so that what follows keeps its number.
+    A continuation becomes ``pass``, so that the lines below keep their numbers.
     """
     lines, made = source.split("\n"), changed.split("\n")
     top = 0
     while top < len(lines) and not lines[top].strip():
         top += 1
-    found: list[str] = [""] * top
+    result: list[str] = [""] * top
     at = top
     for line in made:
-        found.append(line)
+        result.append(line)
         if "get_ipython()" in line and at < len(lines) and _CONTINUED.match(lines[at]):
             indent = line[: len(line) - len(line.lstrip())]
             while at + 1 < len(lines) and lines[at].endswith("\\"):
-                found.append(f"{indent}pass")
+                result.append(f"{indent}pass")
                 at += 1
         at += 1
-    aligned = "\n".join(found)
+    aligned = "\n".join(result)
     return aligned if aligned.count("\n") == source.count("\n") else changed
 
 

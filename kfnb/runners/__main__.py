@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 from kfnb.engine.dispatch.manifests import load_run
-from kfnb.engine.driver import Driver
-from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder
-from kfnb.runners.local import LocalRunner
+from kfnb.runners.target import target_of
 
 _CODES = {"succeeded": 0, "failed": 1, "cancelled": 3}
 
@@ -31,13 +29,8 @@ def main(path: str) -> int:
 
 
 def _drive(run: RunFolder) -> str:
-    pipeline, about = load_run(run)
-    if about.get("target", "local") == "local":
-        with Journal(run.journal, run.id) as journal:
-            return Driver(run, LocalRunner(), journal).drive()
-    from kfnb.runners.kubernetes.driver.mirror import drive
-
-    return drive(run, pipeline, about)
+    pipeline, facts = load_run(run)
+    return target_of(facts).drive(run, pipeline, facts)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,11 @@ from kfnb.notebook.transform import transform
 from kfnb.pipeline import Diagnostic, FileUse, Pipeline
 from kfnb.store.content import hash_bytes
 
+FILE = "code.tar"
+"""The bundle's name in a run's folder."""
+
 LARGEST = 256 << 20
-"""Bytes that a bundle may have; more belongs into a store or on a volume."""
+"""Bytes that a bundle may have; larger files have to be in a store or on a volume."""
 
 OUTSIDE = "KFNB-W701"
 MISSING = "KFNB-W704"
@@ -65,30 +68,30 @@ def bundle(
     folder = Path(pipeline.path).parent if pipeline.path else None
     if folder is None:
         return _packed({}, ())
-    found = _modules(pipeline, folder)
+    files_found = _modules(pipeline, folder)
     findings: dict[str, Diagnostic] = {}
     made: set[str] = set()
     passing: set[tuple[str, str]] = set()
     for name, use in _uses(pipeline):
-        said = resolve_path(pipeline, use, parameters)
-        if not said or said.startswith(_EVERYWHERE) or _is_mounted(pipeline, said):
+        path = resolve_path(pipeline, use, parameters)
+        if not path or path.startswith(_EVERYWHERE) or _is_mounted(pipeline, path):
             continue
-        if said.startswith(_TEMPORARY):
+        if path.startswith(_TEMPORARY):
             if use.mode == "write":
-                passing.add((name, said))
-            if (name, said) in passing:
+                passing.add((name, path))
+            if (name, path) in passing:
                 continue
-        if _is_outside(said):
-            findings.setdefault(said, _outside(name, said, use))
+        if _is_outside(path):
+            findings.setdefault(path, _outside(name, path, use))
         elif use.mode == "write":
-            made.add(said)
-        elif there := _below(folder, said):
-            found.update(there)
-        elif use.mode == "read" and not _is_made(said, made):
-            findings.setdefault(said, _missing(name, said, use))
+            made.add(path)
+        elif there := _below(folder, path):
+            files_found.update(there)
+        elif use.mode == "read" and not _is_made(path, made):
+            findings.setdefault(path, _missing(name, path, use))
     for step in pipeline.steps.values():
-        for path in install_files(pipeline, step, folder):
-            found[path.relative_to(folder).as_posix()] = path
+        for file in install_files(pipeline, step, folder):
+            files_found[file.relative_to(folder).as_posix()] = file
     for pattern in files:
         matched = {} if _is_outside(pattern) else _matching(folder, pattern)
         if not matched:
@@ -96,26 +99,26 @@ def bundle(
                 f"files: {pattern!r} matches nothing in {folder}. Name what the steps read, "
                 "relative to the notebook's folder."
             )
-        found.update(matched)
-    return _packed(found, tuple(findings.values()))
+        files_found.update(matched)
+    return _packed(files_found, tuple(findings.values()))
 
 
 def _modules(pipeline: Pipeline, folder: Path) -> dict[str, Path]:
     """Return the modules that steps import, and what small files lie in their packages."""
     modules = LocalModules(folder)
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     packages = set()
     for step in pipeline.steps.values():
         for path in modules.files(step.modules):
             inside = path.relative_to(folder)
-            found[inside.as_posix()] = path
+            files[inside.as_posix()] = path
             if len(inside.parts) > 1:
                 packages.add(inside.parts[0])
     for package in sorted(packages):
         for name, path in _matching(folder, package).items():
             if path.stat().st_size <= _PACKAGE_DATA:
-                found.setdefault(name, path)
-    return found
+                files.setdefault(name, path)
+    return files
 
 
 def _uses(pipeline: Pipeline) -> Iterator[tuple[str, FileUse]]:
@@ -140,37 +143,37 @@ def _uses(pipeline: Pipeline) -> Iterator[tuple[str, FileUse]]:
             yield step.name, use
 
 
-def _below(folder: Path, said: str) -> dict[str, Path]:
+def _below(folder: Path, pattern: str) -> dict[str, Path]:
     """Return what stands at a path: the file, or all files of the folder or pattern."""
-    if said == ".":  # who lists the notebook's folder does not mean all that is below it
+    if pattern == ".":  # who lists the notebook's folder does not mean all that is below it
         return {
             path.name: path
             for path in folder.iterdir()
             if path.is_file() and not path.name.startswith(".")
         }
-    if any(c in said for c in "*?["):
-        return _matching(folder, said)
-    path = folder / said
+    if any(c in pattern for c in "*?["):
+        return _matching(folder, pattern)
+    path = folder / pattern
     if path.is_dir():
-        return _matching(folder, said)
-    return {PurePosixPath(said).as_posix(): path} if path.is_file() else {}
+        return _matching(folder, pattern)
+    return {PurePosixPath(pattern).as_posix(): path} if path.is_file() else {}
 
 
 def _matching(folder: Path, pattern: str) -> dict[str, Path]:
-    found = {}
+    files = {}
     for path in folder.glob(pattern.rstrip("/")):
         inside = path.rglob("*") if path.is_dir() else (path,)
         for file in inside:
             name = file.relative_to(folder)
             if file.is_file() and not _SKIPPED & set(name.parts):
-                found[name.as_posix()] = file
-    return found
+                files[name.as_posix()] = file
+    return files
 
 
-def _packed(found: Mapping[str, Path], findings: tuple[Diagnostic, ...]) -> CodeBundle:
-    total = sum(path.stat().st_size for path in found.values())
+def _packed(files: Mapping[str, Path], findings: tuple[Diagnostic, ...]) -> CodeBundle:
+    total = sum(path.stat().st_size for path in files.values())
     if total > LARGEST:
-        most = max(found, key=lambda name: found[name].stat().st_size)
+        most = max(files, key=lambda name: files[name].stat().st_size)
         raise UsageError(
             f"The files that the notebook reads have {total >> 20} MB, more than "
             f"{LARGEST >> 20} MB (most of it: {most}). Put them into the store or on a volume, and "
@@ -178,36 +181,36 @@ def _packed(found: Mapping[str, Path], findings: tuple[Diagnostic, ...]) -> Code
         )
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name in sorted(found):
-            data = found[name].read_bytes()
+        for name in sorted(files):
+            data = files[name].read_bytes()
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
-            entry.mode = 0o755 if os.access(found[name], os.X_OK) else 0o644
+            entry.mode = 0o755 if os.access(files[name], os.X_OK) else 0o644
             archive.addfile(entry, io.BytesIO(data))
     data = buffer.getvalue()
-    return CodeBundle(hash_bytes(data), data if found else b"", tuple(sorted(found)), findings)
+    return CodeBundle(hash_bytes(data), data if files else b"", tuple(sorted(files)), findings)
 
 
-def _is_outside(said: str) -> bool:
-    path = PurePosixPath(said.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or said.startswith("~")
+def _is_outside(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.is_absolute() or ".." in path.parts or name.startswith("~")
 
 
-def _is_mounted(pipeline: Pipeline, said: str) -> bool:
-    path = PurePosixPath(said)
+def _is_mounted(pipeline: Pipeline, name: str) -> bool:
+    path = PurePosixPath(name)
     return any(path.is_relative_to(volume.mount) for volume in pipeline.volumes if volume.mount)
 
 
-def _is_made(said: str, made: set[str]) -> bool:
+def _is_made(name: str, made: set[str]) -> bool:
     """Whether an earlier cell writes what is at a path: the file, or something below it."""
-    return said in made or any(path.startswith(said.rstrip("/") + "/") for path in made)
+    return name in made or any(path.startswith(name.rstrip("/") + "/") for path in made)
 
 
-def _outside(step: str, said: str, use: FileUse) -> Diagnostic:
+def _outside(step: str, name: str, use: FileUse) -> Diagnostic:
     return Diagnostic(
         code=OUTSIDE,
         severity="warning",
-        message=f'step "{step}" uses {said!r}, which is not in the notebook\'s folder and will not '
+        message=f'step "{step}" uses {name!r}, which is not in the notebook\'s folder and will not '
         "be there on the cluster",
         remedy="Put it into the notebook's folder, or mount a volume that has it.",
         step=step,
@@ -216,11 +219,11 @@ def _outside(step: str, said: str, use: FileUse) -> Diagnostic:
     )
 
 
-def _missing(step: str, said: str, use: FileUse) -> Diagnostic:
+def _missing(step: str, name: str, use: FileUse) -> Diagnostic:
     return Diagnostic(
         code=MISSING,
         severity="warning",
-        message=f'step "{step}" reads {said!r}, which is not in the notebook\'s folder and '
+        message=f'step "{step}" reads {name!r}, which is not in the notebook\'s folder and '
         "which no earlier cell writes, as far as the source shows",
         remedy="Put it there before the run, or let an earlier step write it.",
         step=step,

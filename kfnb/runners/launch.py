@@ -18,13 +18,13 @@ from typing import Any
 from kfnb.engine import driver_requests
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.settings import Settings
-from kfnb.engine.dispatch.attempt_events import clean
-from kfnb.engine.dispatch.kernels import require_kernel
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import CheckError, UsageError
 from kfnb.home import RunFolder, home, runs_folder
+from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline, to_plain
 from kfnb.runners.parameters import check_parameters
+from kfnb.runners.target import LOCAL, Prepared, find_target
 from kfnb.step import own_stdout
 from kfnb.store import disk, locks
 
@@ -38,24 +38,16 @@ Begin = Callable[[Journal, Event, RunFolder], None]
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def default_parallel() -> int:
-    """Return how many steps this machine executes at once unless told otherwise: its cores."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
-
-
 def create_run(
     pipeline: Pipeline,
     *,
     parameters: Mapping[str, Any] | None = None,
     settings: Settings | None = None,
     name: str | None = None,
-    target: str = "local",
+    target: str = LOCAL,
     options: Mapping[str, Any] | None = None,
     begin: Begin | None = None,
-    about: Mapping[str, Any] | None = None,
-    files: Mapping[str, bytes] | None = None,
+    prepared: Prepared | None = None,
 ) -> RunFolder:
     """Make the folder of a new run; nothing executes yet.
 
@@ -64,7 +56,7 @@ def create_run(
     parameters
         Overridden values, by name.
     settings
-        Limits and policies; by default as many steps at once as there are cores.
+        Limits and policies; by default as many steps at once as the target says.
     name
         What a person calls the run; by default the pipeline's name.
     options
@@ -73,8 +65,8 @@ def create_run(
     begin
         Writes what else is in the journal from the start: gets the journal, the event
         ``RunCreated`` and the folder as it is while the run is being made.
-    about, files
-        What the target wants to find in ``run.json`` and beside it.
+    prepared
+        What the target needs for this run; by default it is asked, without options.
 
     Returns
     -------
@@ -97,12 +89,13 @@ def create_run(
         pipeline = dataclasses.replace(pipeline, path=str(Path(pipeline.path).absolute()))
     values = check_parameters(pipeline, parameters or {})
     kernel = pipeline.kernel or "python3"
-    if target == "local":
-        require_kernel(kernel)
-    settings = settings or Settings(parallel=default_parallel())
+    where = find_target(target)
+    if prepared is None:
+        prepared = where.prepare(pipeline, values, {})
+    settings = settings or Settings(parallel=where.parallel())
     now = datetime.now(timezone.utc)
     run_id = new_id(pipeline.name, now)
-    told = {
+    facts = {
         "id": run_id,
         "name": name or pipeline.name,
         "notebook": pipeline.path,
@@ -112,7 +105,7 @@ def create_run(
         "settings": settings.to_plain(),
         "options": dict(options or {}),
         "created": now.timestamp(),
-        **(about or {}),
+        **prepared.facts,
     }
     final = RunFolder(runs_folder() / run_id)
     # A name that views leave out, until everything is there.
@@ -120,15 +113,15 @@ def create_run(
     with disk.writing(final.path):
         making.steps.mkdir(parents=True)
         making.control.mkdir()
-        disk.write_new(making.run, _json(told))
+        disk.write_new(making.run, _json(facts))
         disk.write_new(making.pipeline, _json(to_plain(pipeline)))
-        for name_, data in (files or {}).items():
+        for name_, data in prepared.files.items():
             disk.write_new(making.path / name_, data)
         if pipeline.path:
             with contextlib.suppress(FileNotFoundError):
                 disk.write_new(making.notebook, Path(pipeline.path).read_bytes())
     with Journal(making.journal, run_id) as journal:
-        created = journal.append("RunCreated", data=clean(told))
+        created = journal.append("RunCreated", data=strict_json(facts))
         if begin is not None:
             begin(journal, created, making)
             journal.sync()
@@ -193,7 +186,7 @@ def request_stop(run: RunFolder, *, by: str | None = None) -> None:
     state = driver_state(run)
     if state == "ended":
         raise UsageError(f"Run {run.id} has ended already.")
-    driver_requests.ask(run, driver_requests.Request("stop", {"by": by} if by else {}))
+    driver_requests.send_request(run, driver_requests.Request("stop", {"by": by} if by else {}))
     if state != "alive":
         start_driver(run)
 
@@ -219,8 +212,10 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     if has_succeeded(run):
         raise UsageError(f"Run {run.id} has succeeded; there is nothing left to do.")
     known = {f.name for f in dataclasses.fields(Settings)}
-    said = {k: v for k, v in (settings or {}).items() if k in known}
-    driver_requests.ask(run, driver_requests.Request("resume", {"settings": said} if said else {}))
+    changed = {k: v for k, v in (settings or {}).items() if k in known}
+    driver_requests.send_request(
+        run, driver_requests.Request("resume", {"settings": changed} if changed else {})
+    )
     return start_driver(run)
 
 
@@ -241,7 +236,7 @@ def driver_state(run: RunFolder) -> str:
     if is_driven(run):
         return "alive"
     last = _last_event(run)
-    waiting = driver_requests.requests(run)
+    waiting = driver_requests.pending_requests(run)
     if last.get("type") in _ENDS and not waiting:
         return "ended"
     since = float(last.get("time") or 0.0)

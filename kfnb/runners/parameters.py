@@ -58,16 +58,16 @@ def parse_parameter(pipeline: Pipeline, name: str, text: str) -> Any:
     known = {p.name: p for p in pipeline.parameters}
     if name in known and _kinds(known[name]) == {"str"}:
         return text
-    said = text.strip()
-    if _NUMBER.fullmatch(said):
-        whole = said.replace("_", "")
+    value_text = text.strip()
+    if _NUMBER.fullmatch(value_text):
+        whole = value_text.replace("_", "")
         return int(whole) if whole.lstrip("+-").isdecimal() else float(whole)
     try:
         value = yaml.load(text, _loader())  # noqa: S506 (a safe loader without dates)
     except (yaml.YAMLError, ValueError):
         return text
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and ":" in said:
-        return said
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and ":" in value_text:
+        return value_text
     return value if isinstance(value, _PLAIN) or value is None else text
 
 
@@ -106,15 +106,15 @@ def _fitting(parameter: Parameter, value: Any) -> Any:
 
 def _kinds(parameter: Parameter) -> set[str]:
     """Find the plain types that a parameter may have; empty if anything goes."""
-    said = parameter.type or ""
-    optional = re.fullmatch(r"(?:typing\.)?Optional\[(.*)\]", said, re.DOTALL)
+    annotation = parameter.type or ""
+    optional = re.fullmatch(r"(?:typing\.)?Optional\[(.*)\]", annotation, re.DOTALL)
     if optional:
-        said = optional[1]
-    while (outer := re.sub(r"\[[^\[\]]*\]", "", said)) != said:
-        said = outer
-    words = re.findall(r"[A-Za-z_][\w.]*", said) + (["None"] if optional else [])
+        annotation = optional[1]
+    while (outer := re.sub(r"\[[^\[\]]*\]", "", annotation)) != annotation:
+        annotation = outer
+    names = re.findall(r"[A-Za-z_][\w.]*", annotation) + (["None"] if optional else [])
     kinds = set()
-    for word in words:
+    for word in names:
         plain = word.rpartition(".")[2]
         plain = {"NoneType": "None", **_MADE_OF}.get(plain, plain)
         if plain not in (*_TYPES, "None"):
@@ -149,7 +149,9 @@ def _loader() -> Any:
     import yaml
 
     resolvers = {
-        first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
-        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        first: [
+            (tag, pattern) for tag, pattern in resolvers_of_first if not tag.endswith(":timestamp")
+        ]
+        for first, resolvers_of_first in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     return type("Loader", (yaml.SafeLoader,), {"yaml_implicit_resolvers": resolvers})

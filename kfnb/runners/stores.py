@@ -1,48 +1,35 @@
-"""Where a run's values are: on this machine, or in the store of the target that it runs on."""
+"""The store with a run's manifests and values, on whatever target it executes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from kfnb.home import store_folder
+from kfnb.runners.target import target_name, target_of
 from kfnb.store.blobs import Store
 
 
-def store_of_run(about: Mapping[str, Any]) -> Store:
-    """Open the store with a run's manifests and values.
+def store_of_run(facts: Mapping[str, Any]) -> Store:
+    """Open the store of a run.
 
     Parameters
     ----------
-    about
+    facts
         The content of the run's ``run.json``.
 
     Raises
     ------
     UsageError
-        If what is needed to reach it is not installed or not configured.
+        If what is needed to open it is not installed or not configured.
     InfrastructureError
         If it cannot be reached.
     """
-    if about.get("target", "local") == "local":
-        return Store(store_folder())  # as it is: who only looks need not be able to write
-    from kfnb.runners.kubernetes.api.config import TARGET, Target
-    from kfnb.runners.kubernetes.store.store_access import store_of
-
-    return store_of(Target.from_plain(about.get(TARGET) or {}))
+    return target_of(facts).store(facts)
 
 
 def same_store(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two runs (what ``run.json`` says of them) keep their values in one store."""
-    return _where(one) == _where(other)
-
-
-def _where(about: Mapping[str, Any]) -> tuple[Any, ...]:
-    target = about.get("target", "local")
-    if target == "local":
-        return ("local",)
-    said = about.get(target) or {}
-    claim = str(said.get("store") or "").startswith("pvc:")
-    # A claim's name means another one in another workspace.
-    place = (said.get("context"), said.get("namespace")) if claim else ()
-    return target, said.get("store"), said.get("store_endpoint"), *place
+    """Return whether two runs keep their values in one store."""
+    if target_name(one) != target_name(other):
+        return False
+    target = target_of(one)
+    return target.store_identity(one) == target.store_identity(other)

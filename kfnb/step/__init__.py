@@ -1,0 +1,1 @@
+"""What executes inside a step: papermill, the values that flow, and what the step changed."""

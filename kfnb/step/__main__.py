@@ -1,6 +1,6 @@
 """``python -m kfnb.step ORDER.json``: execute one attempt at one step.
 
-With ``-`` for the order its path is read from stdin, when all is imported that takes time.
+With ``-`` as the order, its path is read from stdin, after the slow imports are done.
 
 Exit codes: 0 published, 1 the step's code failed, 3 cancelled, 4 infrastructure,
 disk or configuration, 5 timeout, 6 memory. The last line of ``events.jsonl`` agrees.
@@ -12,23 +12,25 @@ import sys
 
 
 def main(arguments: list[str]) -> int:
-    """Run the order that the only argument names; the exit code."""
+    """Execute the order that the only argument names; the exit code."""
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m kfnb.step ORDER.json|-\n")
         return 2
-    # the guard is forked while this process is small and has one thread
-    from kfnb.step.execution import guard
+    # The guard is forked while this process is small and has one thread.
+    from kfnb.step.kernels import orphan_guard
 
-    keeper = guard.start()
-    from kfnb.step.execution.attempt import preload, run
+    guard = orphan_guard.start()
+    from kfnb.step.execution.attempt import run
+    from kfnb.step.execution.papermill_import import preload
+    from kfnb.step.kernels.own_kernels import OwnKernels
 
     path = arguments[0]
     if path == "-":
         preload()
         path = sys.stdin.readline().rstrip("\n")
         if not path:
-            return 4  # whoever was to say it is gone
-    return run(path, guard=keeper)
+            return 4  # The process that would have sent the path is gone.
+    return run(path, kernels=OwnKernels(guard=guard, capture=True))
 
 
 if __name__ == "__main__":

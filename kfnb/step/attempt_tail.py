@@ -16,7 +16,7 @@ LINE = 8192
 _READ = 256 << 10
 
 
-class Reports:
+class AttemptTail:
     """Reads the files of an attempt from where it stopped.
 
     An event says where in the log a cell's text is, so the text up to it comes first.

@@ -1,4 +1,4 @@
-"""What a step process reports: events as JSON lines, text beside them, and a doorbell."""
+"""What a step process reports: events as JSON lines, text beside them, and a wakeup_socket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 GAP = 0.02
-"""Seconds between two pokes of the doorbell, at least."""
+"""Seconds between two pokes of the wakeup_socket, at least."""
 
 LOG_LIMIT = 64 << 20
 _RESERVE = 2 << 20
@@ -26,18 +26,16 @@ class EventLog:
     the step looks at it when it can act on it.
     """
 
-    def __init__(self, path: Path, *, doorbell: str | None = None) -> None:
+    def __init__(self, path: Path, *, wakeup_socket: str | None = None) -> None:
         self.error: OSError | None = None
         self._lock = threading.Lock()
         self._number = 0
         self._torn = False
-        self._bell = Doorbell(doorbell)
-        self._fd = os.open(
-            path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666
-        )
+        self._bell = DriverWakeup(wakeup_socket)
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     def append(self, event_type: str, /, **data: Any) -> None:
-        """Write one event and poke the doorbell."""
+        """Write one event and poke the wakeup_socket."""
         with self._lock:
             self._number += 1
             event = {"n": self._number, "time": time.time(), "type": event_type, "data": data}
@@ -50,7 +48,7 @@ class EventLog:
         self._bell.ring()
 
     def close(self) -> None:
-        """Poke the doorbell if that is still due, and close."""
+        """Poke the wakeup_socket if that is still due, and close."""
         self._bell.close()
         os.close(self._fd)
 
@@ -67,9 +65,7 @@ class TextLog:
         self.error: OSError | None = None
         self.capped = False
         self._limit = limit
-        self._fd = os.open(
-            path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666
-        )
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         self._size = os.fstat(self._fd).st_size
 
     def write(self, text: str, *, important: bool = False) -> tuple[int, int]:
@@ -102,7 +98,7 @@ class TextLog:
         os.close(self._fd)
 
 
-class Doorbell:
+class DriverWakeup:
     """Tells the driver that there is something to read, at most once in ``GAP`` seconds.
 
     The last event is never left unannounced: what comes within the gap is announced
@@ -115,7 +111,7 @@ class Doorbell:
         self._last = 0.0
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
-        if path and hasattr(socket, "AF_UNIX"):
+        if path:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
 

@@ -55,10 +55,10 @@ class StepOrder:
     ``workdir`` is the notebook's folder, to which the paths in ``files_expected``
     (declared as written by this step), ``files_foreign`` (declared as written by
     other steps) and ``restore`` (written upstream, and needed here) are relative.
-    ``outputs`` are saved, ``maybe`` are outputs that may keep their old value,
-    ``watch`` are inputs that later steps read and this step is not known to change.
-    ``origins`` says which cell makes an output, for messages. ``source_cells`` are
-    the step's own code cells. ``made_with`` says by producing step what made the inputs.
+    ``outputs`` are saved, ``watch`` are inputs that later steps read and this step is
+    not known to change. ``origins`` says which cell makes an output, for messages.
+    ``made_with`` says, by producing step, which versions made the inputs. ``wakeup_socket``
+    is the address at which the driver listens for new events.
     """
 
     run: str
@@ -73,7 +73,6 @@ class StepOrder:
     index: str = ""
     inputs: tuple[Input, ...] = ()
     outputs: tuple[str, ...] = ()
-    maybe: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()
     definitions: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
@@ -84,8 +83,7 @@ class StepOrder:
     timeout: float | None = None
     memory: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
-    doorbell: str | None = None
-    source_cells: tuple[int, ...] = ()
+    wakeup_socket: str | None = None
     origins: Mapping[str, int] = field(default_factory=dict)
     setup_readers: Mapping[str, str] = field(default_factory=dict)
     on_mutation: str = "fail"

@@ -119,7 +119,7 @@ class Store:
         with disk.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                return _link_new(self._record(key), path, durable=False, move=False)
+                return _link_new(self._record(key), path, durable=False)
             except FileNotFoundError:
                 return False
 
@@ -239,8 +239,6 @@ def open_store(root: Path) -> Store:
         try:
             disk.write_new(probe, b"probe", durable=False)
             honoured = _link_new(probe, target, durable=False)
-            if os.name == "nt":
-                disk.write_new(probe, b"probe", durable=False)
             honoured = honoured and not _link_new(probe, target, durable=False)
         finally:
             for path in (probe, target):
@@ -254,13 +252,10 @@ def open_store(root: Path) -> Store:
     return store
 
 
-def _link_new(temporary: Path, path: Path, *, durable: bool = True, move: bool = True) -> bool:
+def _link_new(temporary: Path, path: Path, *, durable: bool = True) -> bool:
     """Give the whole file ``temporary`` the name ``path`` unless that exists."""
     try:
-        if os.name == "nt" and move:
-            temporary.rename(path)  # refuses an existing target there
-        else:
-            os.link(temporary, path)
+        os.link(temporary, path)
     except FileExistsError:
         return False
     except OSError as error:

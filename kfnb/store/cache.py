@@ -46,7 +46,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Last:
+class LastExecution:
     """How a step was executed the last time: what a later execution is compared with."""
 
     run: str
@@ -102,12 +102,12 @@ class CacheIndex:
         self.store.delete(_entry_key(entry))
         self.store.delete(entry.manifest_key)
 
-    def last(self, notebook: str, step_id: str) -> Last | None:
+    def last(self, notebook: str, step_id: str) -> LastExecution | None:
         """Return how the step of this notebook was executed the last time."""
-        last = _read(Last, self.store.get(_last_key(notebook, step_id)))
-        return last if isinstance(last, Last) else None
+        last = _read(LastExecution, self.store.get(_last_key(notebook, step_id)))
+        return last if isinstance(last, LastExecution) else None
 
-    def remember(self, notebook: str, step_id: str, last: Last) -> None:
+    def remember(self, notebook: str, step_id: str, last: LastExecution) -> None:
         """Keep how the step is executed now."""
         self.store.put(_last_key(notebook, step_id), _dump(last), durable=False)
 

@@ -8,7 +8,6 @@ than the oldest of them, or than a minute: it may be on its way into a manifest.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 import time
@@ -18,13 +17,12 @@ from pathlib import Path
 
 from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder, runs_folder, store_folder
-from kfnb.store import locks
+from kfnb.store import disk, locks
 from kfnb.store.blobs import Store, open_store
 from kfnb.store.manifest import Failure, Manifest
 
 GRACE = 60.0
 _DAY = 86400.0
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _STARTING = 60.0
 
 
@@ -96,7 +94,7 @@ def _open() -> Store:
     try:
         return open_store(store_folder())
     except InfrastructureError as error:
-        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
+        full = isinstance(error.__cause__, OSError) and error.__cause__.errno in disk.FULL
         if not full or not (store_folder() / "blobs").is_dir():
             raise
         return Store(store_folder())

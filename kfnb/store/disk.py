@@ -1,4 +1,4 @@
-"""Writing files so that they are whole or absent, and saying plainly when a disk refuses."""
+"""Write files whole or not at all, and explain in a sentence why a disk refuses."""
 
 from __future__ import annotations
 
@@ -10,25 +10,38 @@ from pathlib import Path
 
 from kfnb.errors import InfrastructureError
 
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Error numbers of a disk that takes no more."""
+
 _FREE = "Free some space (kfnb clean removes old runs) and resume the run"
-_SENTENCES = {
-    errno.ENOSPC: f"the disk is full. {_FREE}",
-    errno.EDQUOT: f"your disk quota is used up. {_FREE}",
-    errno.EFBIG: "the file is larger than this process may write (ulimit -f). "
-    "Raise the limit and resume the run",
-    errno.EROFS: "the file system is read-only. Set KFNB_HOME to a folder that can be written",
-    errno.EACCES: "you may not write there. Set KFNB_HOME to a folder that can be written",
-    errno.EPERM: "you may not write there. Set KFNB_HOME to a folder that can be written",
-    errno.ENOENT: "the folder is gone; something removed it while it was in use",
-    errno.EIO: "the disk reports an input/output error",
-    errno.ESTALE: "the network file system lost the file",
+_CHOOSE = "Set KFNB_HOME to a folder that can be written"
+_REASONS: dict[int, tuple[str, str]] = {
+    errno.ENOSPC: ("the disk is full", _FREE),
+    errno.EDQUOT: ("your disk quota is used up", _FREE),
+    errno.EFBIG: (
+        "the file is larger than this process may write (ulimit -f)",
+        "Raise the limit and resume the run",
+    ),
+    errno.EROFS: ("the file system is read-only", _CHOOSE),
+    errno.EACCES: ("you have no permission", _CHOOSE),
+    errno.EPERM: ("you have no permission", _CHOOSE),
+    errno.ENOENT: ("its folder was deleted", ""),
+    errno.EIO: ("the disk reports an input/output error", ""),
+    errno.ESTALE: ("the network file system lost the file", ""),
 }
 
 
-def sentence(error: OSError, path: Path | str) -> str:
-    """Say in one sentence what the operating system refused and what to do."""
-    reason = _SENTENCES.get(error.errno or 0) or (error.strerror or str(error)).lower()
-    return f"Cannot write {path}: {reason}."
+def reason(number: int | None) -> str | None:
+    """Return in a few words what an error number of the operating system means; None if unknown."""
+    known = _REASONS.get(number or 0)
+    return known[0] if known else None
+
+
+def sentence(error: OSError, path: Path | str, *, action: str = "write") -> str:
+    """Say in one sentence what the operating system refused, and what to do."""
+    words, remedy = _REASONS.get(error.errno or 0, ("", ""))
+    words = words or (error.strerror or str(error)).lower()
+    return f"Cannot {action} {path}: {words}." + (f" {remedy}." if remedy else "")
 
 
 @contextlib.contextmanager
@@ -41,10 +54,8 @@ def writing(path: Path | str) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make entries of ``folder`` durable (where folders can be synced)."""
-    if os.name == "nt":
-        return
-    fd = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    """Make the names in ``folder`` durable, where the file system can sync a folder."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
     except OSError as error:
@@ -56,7 +67,7 @@ def sync_folder(folder: Path) -> None:
 
 def sync_file(path: Path) -> None:
     """Make the content of ``path`` durable."""
-    fd = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:
@@ -64,8 +75,8 @@ def sync_file(path: Path) -> None:
 
 
 def write_new(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
-    """Write ``data`` to a file that is not there yet; nothing is left of it on failure."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
+    """Write ``data`` to a file that does not exist yet; remove the file if that fails."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         view = memoryview(data)
         while view:

@@ -1,8 +1,8 @@
 """File locks that end with the process that holds them, whatever ends it.
 
-``flock`` belongs to the open file: a child that inherits the descriptor holds the
-lock too, which is how a driver tells that a step still runs although another
-driver started it, and it cannot be fooled by a pid that is used again.
+``flock`` belongs to the open file, so a child that inherits the descriptor holds the lock too. A
+driver uses this to see that a step still runs although another driver started it. Unlike a pid, a
+lock cannot be mistaken for that of another process.
 """
 
 from __future__ import annotations
@@ -72,3 +72,47 @@ def _taken(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+class FileLock:
+    """An exclusive lock of this process, with its pid in the file.
+
+    The file is never deleted, so that two processes can never lock two files of the same name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if nobody has it.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be made or opened.
+        """
+        # A process that only asks whether the lock is held has it for an instant.
+        self._fd = acquire(self.path, patience=0.05)
+        if self._fd is None:
+            return False
+        os.ftruncate(self._fd, 0)
+        os.write(self._fd, f"{os.getpid()}\n".encode())
+        return True
+
+    def holder(self) -> int | None:
+        """Return the pid of the process that has, or last had, the lock; None if unknown."""
+        try:
+            return int(self.path.read_text().strip())
+        except (OSError, ValueError):
+            return None
+
+    def held(self) -> bool:
+        """Return whether some process (this one too) holds the lock now."""
+        return self._fd is not None or is_locked(self.path)
+
+    def release(self) -> None:
+        """Release the lock; does nothing where it is not held."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

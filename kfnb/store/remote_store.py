@@ -15,7 +15,7 @@ from kfnb.store.remote.base import Refused, Remote
 
 
 @dataclass(frozen=True, slots=True)
-class MirroredStore(Store):
+class RemoteStore(Store):
     """A store in a bucket or on a volume, with a folder here for what is being used.
 
     A blob that is needed here is brought by :meth:`fetch`. What this class is told to keep
@@ -112,7 +112,7 @@ class MirroredStore(Store):
             self.remote.upload(_blob_key(name), Store.blob(self, name))
 
 
-def open_mirrored(folder: Path, remote: Remote) -> MirroredStore:
+def open_remote_store(folder: Path, remote: Remote) -> RemoteStore:
     """Open the store behind ``remote``, with ``folder`` as the place for copies.
 
     Raises
@@ -120,7 +120,7 @@ def open_mirrored(folder: Path, remote: Remote) -> MirroredStore:
     InfrastructureError
         If the folder cannot be written.
     """
-    return MirroredStore(open_store(folder).root, remote)
+    return RemoteStore(open_store(folder).root, remote)
 
 
 def _blob_key(name: str) -> str:

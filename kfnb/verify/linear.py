@@ -54,7 +54,7 @@ def execute(
     node = nbformat.from_dict(json.loads(json.dumps(notebook)))
     name = kernel or node.metadata.get("kernelspec", {}).get("name", "python3")
     sockets = tempfile.mkdtemp(prefix="kfnb-")
-    transport = {} if os.name == "nt" else {"transport": "ipc", "ip": f"{sockets}/k"}
+    transport = {"transport": "ipc", "ip": f"{sockets}/k"}
     try:
         client = NotebookClient(
             node,

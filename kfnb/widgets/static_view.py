@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 
 from kfnb import draw
+from kfnb.durations import describe_duration
 from kfnb.live import protocol, snapshot
 from kfnb.live.feed import Feed
 from kfnb.pipeline import Edge, Pipeline
@@ -147,23 +148,8 @@ def _note(step: protocol.StepState) -> str:
     if step["status"] == "running" and total:
         return f"{step['cells_done']} of {total} cells"
     if step["status"] == "succeeded" and step["duration"] is not None:
-        return _duration(step["duration"])
+        return describe_duration(step["duration"])
     return ""
-
-
-def _duration(seconds: float) -> str:
-    """Write seconds for a person.
-
-    >>> _duration(0.123), _duration(75), _duration(7300)
-    ('0.1 s', '1 min 15 s', '2 h 1 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
 
 
 def _text(pipeline: Pipeline, state: protocol.State | None, captions: list[str]) -> str:

@@ -49,8 +49,8 @@ def test_a_kernel_that_is_not_installed(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("cells", "code", "words"),
     [
-        ([GOOD, ("step:b", "y = x +")], "KFNB-E101", ["cell 1", "line 1"]),
-        ([GOOD, ("step:b", "print(modle)")], "KFNB-E102", ["modle", "cell 1"]),
+        ([GOOD, ("step:b", "y = x +")], "KFNB-E101", ["line 1: `y = x +`"]),
+        ([GOOD, ("step:b", "print(modle)")], "KFNB-E102", ["modle", "line 1: `print(modle)`"]),
         (
             [(["step:a", "after:b"], "x = 1"), (["step:b", "after:a"], "y = 2")],
             "KFNB-E2",
@@ -60,7 +60,7 @@ def test_a_kernel_that_is_not_installed(desk: Desk) -> None:
         (
             [(["step:a", "memory:1Gi"], "x = 1"), (["step:a", "memory:2Gi"], "y = 1")],
             "KFNB-E2",
-            ["cell 0", "cell 1", "memory"],
+            ["`x = 1`", "`y = 1`", "memory"],
         ),
     ],
 )

@@ -77,7 +77,7 @@ def test_an_open_notebook_is_found_wherever_it_goes(jupyter, session):
 
 def test_a_server_that_does_not_answer_is_not_waited_for(jupyter, session):
     _, _, kernel = session
-    kernel.ok("from kfnb.magics import whereabouts; whereabouts.PATIENCE = 0.0001")
+    kernel.ok("from kfnb.magics import notebook_path; notebook_path.PATIENCE = 0.0001")
     # Then what the kernel was told when it began counts.
     assert "found here" in shown(kernel("%pipeline show"))
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +18,7 @@ from kfnb.home import RunFolder
 from kfnb.pipeline import Cell, Edge, Options, Parameter, Pipeline, Step
 from kfnb.runners import create_run
 from kfnb.store.locks import is_locked
+from tests.waiting import wait_until
 
 SOURCES = {
     "load": "rows = [1, 2, 3]",
@@ -160,8 +160,8 @@ def log(run: RunFolder, name: str, text: str, attempt: int = 1) -> None:
 DRIVER = """
     import json, sys, time
     from pathlib import Path
-    from kfnb.engine.control import done, requests
-    from kfnb.engine.journal import Journal
+    from kfnb.engine.driver_requests import pending_requests, remove_request
+    from kfnb.engine.journal.file_journal import Journal
     from kfnb.home import RunFolder
 
     run = RunFolder(Path(sys.argv[1]))
@@ -170,8 +170,8 @@ DRIVER = """
         def tell(kind, name=None, data=None, attempt=None):
             journal.append(kind, name, data, attempt=attempt, durable=False)
         def heed():
-            for request in requests(run):
-                done(request)
+            for request in pending_requests(run):
+                remove_request(request)
                 if request.type == "stop":
                     tell("StopRequested")
                     tell("StepCancelled", "report", {"reason": "stopped"})
@@ -195,27 +195,35 @@ def drive(run: RunFolder, *script: Any) -> subprocess.Popen[bytes]:
     """
     command = [sys.executable, "-c", textwrap.dedent(DRIVER), str(run.path), json.dumps(script)]
     process = subprocess.Popen(command, start_new_session=True)
-    while process.poll() is None and not is_locked(run.driver_lock):
-        time.sleep(0.01)
+    wait_until(
+        lambda: process.poll() is not None or is_locked(run.driver_lock), "the driver starts"
+    )
+    assert process.poll() in (None, 0), "the scripted driver failed: see its traceback above"
     return process
 
 
 def go(run: RunFolder) -> None:
     """Let the driver go on with its script."""
-    (run.path / "go").touch()
-    while (run.path / "go").exists():
-        time.sleep(0.01)
+    mark = run.path / "go"
+    mark.touch()
+    wait_until(
+        lambda: not mark.exists(),
+        "the driver goes on",
+        unless=lambda: not is_locked(run.driver_lock),
+    )
 
 
 def wait_until_following(pid: int) -> None:
     """Wait until a process follows a journal: it then catches SIGINT itself."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+
+    def follows() -> bool:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         caught = next(line for line in lines if line.startswith("SigCgt")).split()[1]
         with contextlib.suppress(FileNotFoundError):  # a file that it closes just now
             links = [str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()]
-            if int(caught, 16) & (1 << (signal.SIGINT - 1)) and any("inotify" in x for x in links):
-                return
-        time.sleep(0.02)
-    raise AssertionError("nobody follows")
+            return bool(int(caught, 16) & (1 << (signal.SIGINT - 1))) and any(
+                "inotify" in link for link in links
+            )
+        return False
+
+    wait_until(follows, "the process follows the journal")

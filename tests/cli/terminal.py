@@ -13,11 +13,13 @@ import termios
 import time
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
 _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\x1b\][^\x07]*\x07")
 
 FOLLOWER = """
 import sys
-import kfnb.api.view
+import kfnb.api.run_view
 kfnb.api.run_view.RunView.resume = lambda view, settings: None  # the script drives
 from kfnb.cli.main import cli
 cli.main(["resume", *sys.argv[1:]], prog_name="kfnb")
@@ -50,7 +52,7 @@ class Terminal:
         """What was written, without colours and movements of the cursor."""
         return _ESCAPES.sub("", self.text).replace("\r\n", "\n")
 
-    def wait_for(self, words: str, seconds: float = 20) -> None:
+    def wait_for(self, words: str, seconds: float = PATIENCE) -> None:
         """Wait until the terminal has shown some words."""
         deadline = time.monotonic() + seconds
         while words not in self.plain:
@@ -61,7 +63,7 @@ class Terminal:
         """Press keys; ``\\x03`` is Ctrl+C."""
         os.write(self._fd, keys.encode())
 
-    def end(self, seconds: float = 30) -> int:
+    def end(self, seconds: float = PATIENCE) -> int:
         """Wait for the command's end; its exit code."""
         deadline = time.monotonic() + seconds
         while self._read(0.1):

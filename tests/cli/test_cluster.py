@@ -16,8 +16,8 @@ from click.testing import CliRunner
 import kfnb as kfnb_
 from kfnb.api.launch import create
 from kfnb.api.run_view import RunView
-from kfnb.cli.cluster import target_flags, target_options, with_target
 from kfnb.cli.rerun_command import run_again
+from kfnb.cli.target_options import target_flags, target_options, with_target
 
 KUBERNETES = ("--on", "kubernetes", "--image", "i:1", "--store", "s3://bucket/x")
 ON_A_STORE = ("--on", "kubernetes", "--store", "s3://bucket/x")
@@ -219,5 +219,5 @@ def test_without_a_store_nothing_is_said_of_one(
     would = "would remove" if how else "removed"
     assert kfnb("clean", "--on", "kubernetes", *how).stdout.splitlines() == [
         f"{would} the objects of run r1",
-        "no store is said (--store), so that only objects were looked at",
+        "no store is given (--store), so only objects were cleaned",
     ]

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from kfnb.cli.main import cli
-from kfnb.engine.journal.driver_lock import FileLock
+from kfnb.store.locks import FileLock
 from tests.cli import scripted
 from tests.cli.scripted import drive, go, log, made_run, write
 

@@ -205,7 +205,7 @@ def test_the_folder_of_the_run_is_deleted() -> None:
 DEAF = """
 import sys, time
 from pathlib import Path
-from kfnb.engine.lock import FileLock
+from kfnb.store.locks import FileLock
 lock = FileLock(Path(sys.argv[1]))
 assert lock.acquire()
 print("held", flush=True)

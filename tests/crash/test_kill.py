@@ -1,11 +1,10 @@
-"""kill -9 of anything, at any moment: resume goes on, nothing finished runs again."""
+"""kill -9 of any process at any moment: resume continues, and no finished step runs again."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -13,19 +12,21 @@ import psutil
 import pytest
 
 from tests.desk import Desk
+from tests.waiting import PATIENCE, wait_until
 
 pytestmark = pytest.mark.slow
-SLOW = "import time\ntime.sleep({0})\n{1}"
+WAIT = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.02)\n"
+"""The middle steps wait until the test lets them go on, however fast the machine is."""
 CELLS = [
     ("step:first", "a = 1"),
-    ("step:second", SLOW.format(2, "b = a + 1")),
-    ("step:beside", SLOW.format(2, "c = a + 10")),
+    ("step:second", WAIT + "b = a + 1"),
+    ("step:beside", WAIT + "c = a + 10"),
     ("step:last", "print(a, b, c)\nd = (a, b, c)"),
 ]
 
 
 def processes(desk: Desk) -> dict[str, list[psutil.Process]]:
-    """The processes of the newest run, by what they are."""
+    """Return the living processes of the newest run: its driver, steps and kernels."""
     run = desk.runs()[-1]
     found: dict[str, list[psutil.Process]] = {"driver": [], "step": [], "kernel": []}
     for process in psutil.process_iter():
@@ -42,7 +43,7 @@ def processes(desk: Desk) -> dict[str, list[psutil.Process]]:
     return found
 
 
-def settle(desk: Desk) -> dict[str, list[psutil.Process]]:
+def wait_for_middle_steps(desk: Desk) -> dict[str, list[psutil.Process]]:
     """Wait until both middle steps are in their cells, and return the processes."""
     desk.wait_for("CellStarted", "second")
     desk.wait_for("CellStarted", "beside")
@@ -53,10 +54,28 @@ def executions(desk: Desk) -> Counter[str]:
     return Counter(e["step"] for e in desk.events() if e["type"] == "StepSucceeded")
 
 
-def finish(desk: Desk) -> None:
-    """Resume until the run is done, and hold what must hold after any crash."""
-    result = desk.kfnb("resume", "latest")
-    assert result.returncode == 0, result.stdout + result.stderr
+def let_go(desk: Desk) -> None:
+    """Let the middle steps go on."""
+    (desk.folder / "go").touch()
+
+
+def resume_and_finish(desk: Desk) -> None:
+    """Resume, let the middle steps go on, and check what must be true after any crash."""
+    drivers = [e["type"] for e in desk.events()].count("DriverStarted")
+    with desk.start("resume", "latest") as resumed:
+        wait_until(
+            lambda: [e["type"] for e in desk.events()].count("DriverStarted") > drivers,
+            "another driver starts",
+            unless=lambda: resumed.poll() is not None,
+        )
+        let_go(desk)
+        printed, _ = resumed.communicate(timeout=PATIENCE)
+    assert resumed.returncode == 0, printed
+    check_finished(desk)
+
+
+def check_finished(desk: Desk) -> None:
+    """Check what must be true of a finished run."""
     status = json.loads(desk.kfnb("status", "latest", "--json").stdout)
     assert status["status"] == "succeeded"
     assert executions(desk) == Counter(dict.fromkeys(("first", "second", "beside", "last"), 1))
@@ -71,56 +90,56 @@ def finish(desk: Desk) -> None:
         for bundle in json.loads(manifest.read_text())["bundles"].values():
             for blob in bundle["blobs"]:
                 assert list(desk.home.glob(f"store/blobs/*/{blob}")), "nothing is half published"
-    everyone = processes(desk)
-    deadline = time.monotonic() + 15
-    while any(everyone.values()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-        everyone = processes(desk)
-    assert not any(everyone.values()), "no process is left behind"
+    wait_until(lambda: not any(processes(desk).values()), "no process is left behind")
 
 
 def test_the_driver_is_killed_while_steps_run(desk: Desk) -> None:
     with desk.start("run", desk.notebook(*CELLS)) as follower:
-        settle(desk)["driver"][0].kill()
-        said, _ = follower.communicate(timeout=60)
+        wait_for_middle_steps(desk)["driver"][0].kill()
+        printed, _ = follower.communicate(timeout=PATIENCE)
     assert follower.returncode == 4
-    assert "kfnb resume" in said
-    finish(desk)
+    assert "kfnb resume" in printed
+    resume_and_finish(desk)
     attempts = [e["attempt"] for e in desk.events() if e["type"] == "AttemptStarted"]
-    assert attempts == [1, 1, 1, 1], "what went on without a driver is adopted, not started again"
+    assert attempts == [1, 1, 1, 1], (
+        "a step that runs without a driver is adopted, not started again"
+    )
 
 
 def test_the_process_of_a_step_is_killed(desk: Desk) -> None:
     with desk.start("run", desk.notebook(*CELLS)) as follower:
-        victim = settle(desk)["step"][0]
+        victim = wait_for_middle_steps(desk)["step"][0]
         kernels = victim.children(recursive=True)
         victim.kill()
-        _, alive = psutil.wait_procs(kernels, timeout=10)
-        assert not alive, "its kernel goes with it"
-        follower.communicate(timeout=90)
+        _, alive = psutil.wait_procs(kernels, timeout=PATIENCE)
+        assert not alive, "its kernel ends too"
+        let_go(desk)
+        follower.communicate(timeout=PATIENCE)
     assert follower.returncode == 0, "an infrastructure failure is tried again"
-    finish(desk)
+    check_finished(desk)
 
 
 def test_a_kernel_is_killed(desk: Desk) -> None:
     with desk.start("run", desk.notebook(*CELLS)) as follower:
-        settle(desk)["kernel"][0].kill()
-        said, _ = follower.communicate(timeout=90)
+        wait_for_middle_steps(desk)["kernel"][0].kill()
+        desk.wait_for("AttemptFailed")
+        let_go(desk)
+        printed, _ = follower.communicate(timeout=PATIENCE)
     assert follower.returncode == 1
-    assert "kernel" in said
-    finish(desk)
+    assert "kernel" in printed
+    resume_and_finish(desk)
 
 
 def test_everything_is_killed_at_once(desk: Desk) -> None:
     with desk.start("run", desk.notebook(*CELLS)) as follower:
-        everyone = settle(desk)
+        everyone = wait_for_middle_steps(desk)
         os.killpg(follower.pid, signal.SIGKILL)
         for process in [*everyone["driver"], *everyone["step"], *everyone["kernel"]]:
             process.kill()
-        follower.communicate(timeout=60)
+        follower.communicate(timeout=PATIENCE)
     status = json.loads(desk.kfnb("status", "latest", "--json").stdout)
     assert status["driver"].startswith("lost since")
-    finish(desk)
+    resume_and_finish(desk)
 
 
 @pytest.mark.parametrize(
@@ -132,23 +151,25 @@ def test_the_driver_is_killed_at_a_moment(desk: Desk, moment: str) -> None:
         desk.wait_for(moment)
         for process in processes(desk)["driver"]:
             process.kill()
-        follower.communicate(timeout=60)
-    finish(desk)
+        follower.communicate(timeout=PATIENCE)
+    resume_and_finish(desk)
 
 
-def test_the_terminal_goes_and_the_run_goes_on(desk: Desk) -> None:
+def test_a_run_continues_when_its_terminal_is_closed(desk: Desk) -> None:
     with desk.start("run", desk.notebook(*CELLS)) as follower:
         desk.wait_for("CellStarted")
         os.killpg(follower.pid, signal.SIGKILL)
+    let_go(desk)
     desk.wait_for("RunFinished")
     assert executions(desk)["last"] == 1
 
 
-def test_a_second_driver_says_so_and_leaves(desk: Desk) -> None:
+def test_resuming_reports_a_driver_that_is_at_work_and_ends(desk: Desk) -> None:
     with desk.start("run", desk.notebook(*CELLS)) as follower:
-        settle(desk)
+        wait_for_middle_steps(desk)
         second = desk.kfnb("resume", "latest")
-        follower.communicate(timeout=60)
+        let_go(desk)
+        follower.communicate(timeout=PATIENCE)
     assert "driver" in second.stdout + second.stderr
     assert follower.returncode == 0
-    finish(desk)
+    check_finished(desk)

@@ -136,7 +136,7 @@ def test_a_driver_in_the_cluster_is_on_the_node_of_its_claim(desk, claim):
 
 MAKE_BUCKET = """
 import sys, s3fs
-from kfnb.runners.kubernetes.client import connect
+from kfnb.runners.kubernetes.api.client import connect
 tunnel = connect(namespace=sys.argv[1]).port_forward(sys.argv[2], 9000)
 s3fs.S3FileSystem(endpoint_url=f"http://{tunnel.address}").mkdir("hidden")
 """

@@ -18,8 +18,8 @@ from tests.kubernetes.runs import jobs, pods, start, told, until_begun, until_en
 
 GRANT = """
 import sys
-from kfnb.runners.kubernetes.client import connect
-from kfnb.runners.kubernetes.rights import driver_objects
+from kfnb.runners.kubernetes.api.client import connect
+from kfnb.runners.kubernetes.doctor.rights import driver_objects
 cluster = connect(namespace=sys.argv[1])
 for item in driver_objects(sys.argv[1]):
     cluster.apply(item["kind"], item)

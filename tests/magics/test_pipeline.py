@@ -140,7 +140,7 @@ def test_check_says_what_is_wrong_where_and_what_to_do(ipython, desk):
     typed = ipython("%pipeline check --notebook wrong.ipynb")
     assert typed.ok
     assert "error: KFNB-E102" in typed.text
-    assert "(cell 1, line 2)" in typed.text
+    assert "(line 2: `print(rowz)`)" in typed.text
     assert 'Did you mean "rows"?' in typed.text
     assert "wrong.ipynb: 1 error, no warnings" in typed.text
     refused = ipython("%pipeline run")

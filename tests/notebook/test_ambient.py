@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.notebook.effects.library_state import AmbientStep, ambient
+from kfnb.notebook.effects.library_state import StepCells, library_state_diagnostics
 
 SETUP = "import os, random, sys, warnings, uuid, time\nimport numpy as np, pandas as pd\n"
 
 
 def codes(*steps: str, setup: str = "") -> list[str]:
     """The codes found in steps a, b, c … of one cell each."""
-    made = [AmbientStep("abcdef"[n], [(n + 1, code)]) for n, code in enumerate(steps)]
-    return [d.code for d in ambient(made, [(0, SETUP + setup)])]
+    made = [StepCells("abcdef"[n], [(n + 1, code)]) for n, code in enumerate(steps)]
+    return [d.code for d in library_state_diagnostics(made, [(0, SETUP + setup)])]
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ def test_memo_functions_start_empty() -> None:
 
 def test_a_finding_says_where_and_what_to_do() -> None:
     steps = [
-        AmbientStep("load", [(3, "\nrandom.seed(1)")]),
-        AmbientStep("fit", [(5, "random.random()")]),
+        StepCells("load", [(3, "\nrandom.seed(1)")]),
+        StepCells("fit", [(5, "random.random()")]),
     ]
-    (finding,) = ambient(steps, [(0, "import random")])
+    (finding,) = library_state_diagnostics(steps, [(0, "import random")])
     assert (finding.step, finding.cell, finding.line) == ("fit", 5, 1)
     assert 'step "load" seeds (cell 3, line 2)' in finding.message
     assert "random.Random(SEED)" in finding.remedy

@@ -65,7 +65,7 @@ def test_a_file_that_is_no_notebook(tmp_path: Path, raw: bytes, words: str) -> N
 def test_a_folder_and_nothing_at_all(tmp_path: Path) -> None:
     with pytest.raises(NotebookError, match="folder"):
         read(tmp_path)
-    with pytest.raises(NotebookError, match="not there"):
+    with pytest.raises(NotebookError, match="does not exist"):
         read(tmp_path / "none.ipynb")
 
 

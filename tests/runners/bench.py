@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,8 +31,9 @@ from kfnb.pipeline import (
     Step,
 )
 from kfnb.runners.launch import create_run
-from kfnb.runners.local import LocalRunner
+from kfnb.runners.local.processes import LocalRunner
 from kfnb.store import Manifest, manifest_key, open_store
+from tests.waiting import wait_until
 
 FAKE = (sys.executable, str(Path(__file__).with_name("fake_step.py")))
 HERE = Path(__file__)
@@ -133,7 +133,9 @@ def go(pipeline: Pipeline, *, settings: Settings | None = None, **more: Any) -> 
 
 def events(run: RunFolder, kind: str | None = None, step: str | None = None) -> list[Event]:
     return [
-        e for e in journals.read(run.journal) if kind in (None, e.type) and step in (None, e.step)
+        e
+        for e in journals.read_journal(run.journal)
+        if kind in (None, e.type) and step in (None, e.step)
     ]
 
 
@@ -193,14 +195,13 @@ def driver_process(run: RunFolder, *, last: int = 10**9) -> subprocess.Popen[byt
     )
 
 
-def wait_for(run: RunFolder, kind: str, step: str | None = None, *, seconds: float = 20) -> Event:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = events(run, kind, step)
-        if found:
-            return found[-1]
-        time.sleep(0.01)
-    raise AssertionError(f"no {kind} of {step} within {seconds} s: {_short(run)}")
+def wait_for(run: RunFolder, kind: str, step: str | None = None, *, count: int = 1) -> Event:
+    """Wait until the journal has this many events of the kind (and step); return the last."""
+    found = wait_until(
+        lambda: (seen := events(run, kind, step))[count - 1 :] and seen,
+        lambda: f"no {kind} of {step} in {_short(run)}",
+    )
+    return found[-1]
 
 
 def _short(run: RunFolder) -> str:

@@ -35,7 +35,7 @@ class Events:
     def __init__(self, order: StepOrder) -> None:
         self._n = 0
         self._file = (Path(order.folder) / "events.jsonl").open("a")
-        self._bell = order.doorbell
+        self._bell = order.wakeup_socket
 
     def __call__(self, kind: str, **data: Any) -> None:
         self._n += 1
@@ -82,6 +82,9 @@ def main(path: str) -> int:
             word, _, rest = line.lstrip("# ").partition(" ")
             if word == "sleep":
                 time.sleep(float(rest))
+            elif word == "await":
+                while not (work / rest).exists():
+                    time.sleep(0.01)
             elif word in ("write", "append"):
                 name, _, text = rest.partition(" ")
                 with (work / name).open("w" if word == "write" else "a") as file:

@@ -14,7 +14,7 @@ from kfnb.engine.journal.file_journal import Journal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Options, Pipeline
 from kfnb.runners import create_run, driver_state, request_stop, resume, start_driver
-from kfnb.runners.local import LocalRunner
+from kfnb.runners.local.processes import LocalRunner
 from kfnb.store import open_store
 from tests.runners.bench import (
     Make,
@@ -144,7 +144,7 @@ def test_a_disk_that_fills_up_ends_the_run_with_a_sentence(tmp_path: Path, home:
         }
         run = create_run(make_pipeline(tmp_path, steps), settings=quick())
         start_driver(run)
-        wait_for(run, "RunFinished", seconds=60)
+        wait_for(run, "RunFinished")
         (failed,) = events(run, "StepFailed")
         assert failed.data["class"] == "disk"
         assert "disk is full" in failed.data["summary"]

@@ -101,7 +101,6 @@ class Bench:
                 "workdir": str(self.workdir),
                 "store": str(self.store.root),
                 "kernel": "python3",
-                "source_cells": tuple(range(len(cells))),
                 **options,
             }
         )

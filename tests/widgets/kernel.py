@@ -18,7 +18,7 @@ PATIENCE = 60.0
 ROOT = Path(__file__).parents[2]
 
 FAKE_ENGINE = """
-from kfnb.widgets import bundle
+from kfnb.live import bundle
 import pathlib, tempfile
 folder = pathlib.Path(tempfile.mkdtemp())
 (folder / "engine.js").write_text("export function render() {}\\n" + "// engine\\n" * 90_000)

@@ -243,7 +243,7 @@ def test_a_run_that_is_resumed_is_followed_again(
     view, page = shown(run)
 
     def resume(self: Any, settings: Any) -> None:
-        driver_requests.ask(
+        driver_requests.send_request(
             run, driver_requests.Request("resume", {})
         )  # as the real one, without a driver
 
@@ -251,8 +251,8 @@ def test_a_run_that_is_resumed_is_followed_again(
     view.asked({"kind": "command", "name": "resume"})
     until(lambda: page.of("said"))
     write(run, ("RunResumed", None, {}), ("DriverStarted", None, {"pid": 2}))
-    (request,) = driver_requests.requests(run)
-    driver_requests.done(request)
+    (request,) = driver_requests.pending_requests(run)
+    driver_requests.remove_request(request)
     until(lambda: page.of("state") and page.of("state")[-1]["status"] == "running")
 
 

@@ -82,14 +82,14 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestedOutputs:
     """What an execution was asked to publish; one that published less is no hit."""
 
     outputs: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
 
-    def lacks(self, other: Asked) -> str | None:
+    def lacks(self, other: RequestedOutputs) -> str | None:
         """Say what ``other`` asks for beyond this; None if nothing."""
         for mine, theirs, words in (
             (self.outputs, other.outputs, 'output "{}" is now needed by a later step'),
@@ -102,9 +102,9 @@ class Asked:
         return None
 
 
-def asked(pipeline: Pipeline, step: Step) -> Asked:
+def asked(pipeline: Pipeline, step: Step) -> RequestedOutputs:
     """Return what an execution of ``step`` is asked to publish."""
-    return Asked(
+    return RequestedOutputs(
         outputs=tuple(sorted(step.outputs)),
         watch=watched(pipeline, step),
         metrics=tuple(sorted(step.metrics)),
@@ -201,16 +201,16 @@ def static_reads(
         path = resolve_path(pipeline, use, site.parameters)
         if path:
             first[path] = min((use.cell, use.line), first.get(path, (use.cell, use.line)))
-    found = set()
+    paths = set()
     for use in step.reads:
         path = resolve_path(pipeline, use, site.parameters)
         if path and (use.cell, use.line) <= first.get(path, (use.cell, use.line)):
-            found.add(path)
+            paths.add(path)
     for file in install_files(pipeline, step, site.workdir):
-        found.add(file.relative_to(site.workdir).as_posix())
+        paths.add(file.relative_to(site.workdir).as_posix())
     return {
         path: file_content(path, workdir=site.workdir, upstream=upstream, hashes=hashes)
-        for path in sorted(found)
+        for path in sorted(paths)
     }
 
 
@@ -266,14 +266,14 @@ def _code(old: Sequence[CodePart], new: Sequence[CodePart]) -> list[str]:
 
 
 def _inputs(old: Mapping[str, InputPart], new: Mapping[str, InputPart]) -> list[str]:
-    said = []
+    reasons = []
     for name, part in new.items():
         if name not in old:
-            said.append(f"input {name} is new (from step {part.step})")
+            reasons.append(f"input {name} is new (from step {part.step})")
         elif old[name].hash != part.hash:
-            said.append(f"input {name} changed (from step {part.step})")
-    said.extend(f"input {name} is no longer read" for name in old if name not in new)
-    return said
+            reasons.append(f"input {name} changed (from step {part.step})")
+    reasons.extend(f"input {name} is no longer read" for name in old if name not in new)
+    return reasons
 
 
 def _interpreter_of(step: Step, site: Site) -> Mapping[str, str]:
@@ -301,15 +301,15 @@ def _readable(interpreter: Mapping[str, str]) -> str:
 def _mapping(
     old: Mapping[str, Any], new: Mapping[str, Any], changed: str, *, gone: str, fresh: str
 ) -> list[str]:
-    said = []
+    reasons = []
     for name in sorted({*old, *new}):
         if name not in new:
-            said.append(gone.format(name=name))
+            reasons.append(gone.format(name=name))
         elif name not in old:
-            said.append(fresh.format(name=name))
+            reasons.append(fresh.format(name=name))
         elif old[name] != new[name]:
-            said.append(changed.format(name=name, old=_short(old[name]), new=_short(new[name])))
-    return said
+            reasons.append(changed.format(name=name, old=_short(old[name]), new=_short(new[name])))
+    return reasons
 
 
 def _short(value: Any) -> str:

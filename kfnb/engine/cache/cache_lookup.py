@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.engine.cache.cache_key import (
-    Asked,
     Key,
+    RequestedOutputs,
     asked,
     differences,
     file_content,
@@ -22,13 +22,13 @@ from kfnb.engine.cache.cache_key import (
 )
 from kfnb.engine.cache.local_modules import LocalModules
 from kfnb.engine.dispatch import kernels
-from kfnb.engine.dispatch.manifests import published
+from kfnb.engine.dispatch.manifests import read_manifest
 from kfnb.engine.dispatch.step_orders import Site, Upstream
 from kfnb.home import AttemptFolder
 from kfnb.pipeline import Pipeline, Step, from_plain, to_plain
 from kfnb.store import disk
 from kfnb.store.blobs import Store
-from kfnb.store.cache import CacheIndex, Entry, Last
+from kfnb.store.cache import CacheIndex, Entry, LastExecution
 from kfnb.store.content import hash_bytes
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Manifest
@@ -43,12 +43,12 @@ class Prepared:
 
     key: Key
     base: str
-    asked: Asked
+    asked: RequestedOutputs
     files: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Lookup:
     """The answer of a lookup: a manifest that can be used (None: execute), and why."""
 
     prepared: Prepared
@@ -69,14 +69,14 @@ class Cache:
         self._modules = LocalModules(site.workdir)
         self._notebook = hash_bytes(str(pipeline.path or pipeline.name).encode()).partition("-")[0]
 
-    def look(
+    def look_up(
         self,
         step: Step,
         *,
         inputs: Mapping[str, Upstream | None],
         upstream: Mapping[str, Manifest],
         off: str | None,
-    ) -> Found:
+    ) -> Lookup:
         """Compute the step's key and look for a result that still holds.
 
         Parameters
@@ -86,41 +86,45 @@ class Cache:
         """
         prepared = self._prepare(step, inputs=inputs, upstream=upstream)
         if off is not None:
-            return Found(prepared, off)
+            return Lookup(prepared, off)
         reasons: list[list[str]] = []
         for entry in self._index.entries(prepared.base):
-            manifest = published(self._store, entry.manifest_key)
+            manifest = read_manifest(self._store, entry.manifest_key)
             against = self._against(entry, manifest, prepared, upstream=upstream)
             if not against and manifest is not None:
                 why = f"nothing changed since run {manifest.run}"
-                return Found(prepared, why, manifest, entry)
+                return Lookup(prepared, why, manifest, entry)
             reasons.append(against)
         if reasons:
-            return Found(prepared, _sentence(min(reasons, key=len)))
-        return Found(prepared, self._since_last(step, prepared, upstream=upstream))
+            return Lookup(prepared, _sentence(min(reasons, key=len)))
+        return Lookup(prepared, self._since_last(step, prepared, upstream=upstream))
 
-    def adopt(self, found: Found, *, manifest_key: str) -> bool:
+    def adopt(self, lookup: Lookup, *, manifest_key: str) -> bool:
         """Make the found result this run's own; False if it is gone meanwhile."""
-        if found.entry is None or found.manifest is None:
+        if lookup.entry is None or lookup.manifest is None:
             return False
-        return self._index.adopt(found.entry, manifest=manifest_key, blobs=found.manifest.blobs())
+        return self._index.adopt(lookup.entry, manifest=manifest_key, blobs=lookup.manifest.blobs())
 
-    def executing(self, step: Step, found: Found, *, run: str, folder: Path) -> None:
+    def note_execution(self, step: Step, lookup: Lookup, *, run: str, folder: Path) -> None:
         """Note what an execution depends on, so that its result can be entered and compared.
 
         Losing the note costs an entry, nothing else.
         """
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
-            plain = json.dumps(to_plain(found.prepared)).encode()
+            plain = json.dumps(to_plain(lookup.prepared)).encode()
             disk.replace(folder / "key.json", plain, durable=False)
         self._index.remember(
             self._notebook,
             step.id,
-            Last(run, to_plain(found.prepared.key), finished=False, files=found.prepared.files),
+            LastExecution(
+                run, to_plain(lookup.prepared.key), finished=False, files=lookup.prepared.files
+            ),
         )
 
-    def enter(self, step: Step, manifest: Manifest, *, manifest_key: str, folder: Path) -> None:
+    def record_result(
+        self, step: Step, manifest: Manifest, *, manifest_key: str, folder: Path
+    ) -> None:
         """Enter the result of an execution, with what it read and imported."""
         try:
             plain = json.loads((folder / "key.json").read_bytes())
@@ -139,7 +143,7 @@ class Cache:
         self._index.remember(
             self._notebook,
             step.id,
-            Last(manifest.run, key, finished=True, files=files, packages=packages),
+            LastExecution(manifest.run, key, finished=True, files=files, packages=packages),
         )
         if not self._enabled(step):
             return
@@ -158,8 +162,8 @@ class Cache:
         )
 
     def restore_notebook(self, manifest: Manifest, folder: AttemptFolder) -> None:
-        """As :func:`lay_copies`."""
-        lay_copies(self._store, manifest, folder)
+        """As :func:`copy_notebook_and_log`."""
+        copy_notebook_and_log(self._store, manifest, folder)
 
     def save(self) -> None:
         """Keep what was learned about files for the next run."""
@@ -182,8 +186,8 @@ class Cache:
         return Prepared(key, key.base, asked(self._pipeline, step), files)
 
     def _enabled(self, step: Step) -> bool:
-        said = (step.options.cache, self._pipeline.defaults.cache)
-        return next((s for s in said if s is not None), True)
+        reasons = (step.options.cache, self._pipeline.defaults.cache)
+        return next((s for s in reasons if s is not None), True)
 
     def _against(
         self,
@@ -196,15 +200,15 @@ class Cache:
         """Say what speaks against using an entry."""
         if manifest is None:
             return ["its cached result was removed"]
-        said = []
-        lacks = from_plain(Asked, entry.asked).lacks(prepared.asked)
+        reasons = []
+        lacks = from_plain(RequestedOutputs, entry.asked).lacks(prepared.asked)
         if lacks:
-            said.append(lacks)
-        said += self._changed_files(entry.files, upstream=upstream)
-        said += self._changed_packages(entry.packages)
-        if not said and not all(self._store.has(name) for name in manifest.blobs()):
-            said.append("its cached values were removed")
-        return said
+            reasons.append(lacks)
+        reasons += self._changed_files(entry.files, upstream=upstream)
+        reasons += self._changed_packages(entry.packages)
+        if not reasons and not all(self._store.has(name) for name in manifest.blobs()):
+            reasons.append("its cached values were removed")
+        return reasons
 
     def _since_last(
         self, step: Step, prepared: Prepared, *, upstream: Mapping[str, Manifest]
@@ -214,13 +218,13 @@ class Cache:
         if last is None:
             return "first run of this step"
         try:
-            said = differences(Key.from_plain(last.key), prepared.key)
+            reasons = differences(Key.from_plain(last.key), prepared.key)
         except (TypeError, KeyError, AttributeError):
             return "first run of this step"
-        said += self._changed_files(last.files, upstream=upstream)
-        said += self._changed_packages(last.packages)
-        if said:
-            return _sentence(said)
+        reasons += self._changed_files(last.files, upstream=upstream)
+        reasons += self._changed_packages(last.packages)
+        if reasons:
+            return _sentence(reasons)
         if not last.finished:
             return f"it did not finish in run {last.run}"
         return "its cached result was removed"
@@ -228,7 +232,7 @@ class Cache:
     def _changed_files(
         self, files: Mapping[str, str | None], *, upstream: Mapping[str, Manifest]
     ) -> list[str]:
-        said = []
+        reasons = []
         for path, content in files.items():
             if path.endswith("/"):
                 now: str | None = folder_content(
@@ -241,21 +245,21 @@ class Cache:
                 )
                 what = f"file {path} changed"
             if now != content:
-                said.append(what)
-        return said
+                reasons.append(what)
+        return reasons
 
     def _changed_packages(self, packages: Mapping[str, str]) -> list[str]:
         if not packages:
             return []
         here = kernels.packages(self._site.kernel)
-        said = []
+        reasons = []
         for name, version in packages.items():
             now = here.get(name)
             if now is None:
-                said.append(f"package {name} {version} was removed")
+                reasons.append(f"package {name} {version} was removed")
             elif now != version:
-                said.append(f"package {name} changed from {version} to {now}")
-        return said
+                reasons.append(f"package {name} changed from {version} to {now}")
+        return reasons
 
     def _files(self, manifest: Manifest, prepared: Prepared) -> dict[str, str | None]:
         """List what the step read, as it was before the step changed anything itself."""
@@ -274,7 +278,7 @@ class Cache:
         return files | known
 
 
-def lay_copies(store: Store, manifest: Manifest, folder: AttemptFolder) -> None:
+def copy_notebook_and_log(store: Store, manifest: Manifest, folder: AttemptFolder) -> None:
     """Lay the executed notebook and the log of a cached step where an attempt's would be."""
     import shutil
 
@@ -285,7 +289,7 @@ def lay_copies(store: Store, manifest: Manifest, folder: AttemptFolder) -> None:
                 shutil.copyfile(store.fetch(name), target)
 
 
-def cache_off(
+def cache_off_reason(
     pipeline: Pipeline, step: Step, *, allowed: bool, forced: Sequence[str], origin: str | None
 ) -> str | None:
     """Say why the cache is not to be used for a step; None if it is.
@@ -301,11 +305,11 @@ def cache_off(
         return "--no-cache"
     if step.name in forced:
         return origin or f"--from {forced[0]}"
-    said = step.options.cache if step.options.cache is not None else pipeline.defaults.cache
-    return "cache:off" if said is False else None
+    reasons = step.options.cache if step.options.cache is not None else pipeline.defaults.cache
+    return "cache:off" if reasons is False else None
 
 
 def _sentence(reasons: Sequence[Any]) -> str:
-    said = "; ".join(str(r) for r in reasons[:_MOST_REASONS])
+    reasons = "; ".join(str(r) for r in reasons[:_MOST_REASONS])
     more = len(reasons) - _MOST_REASONS
-    return f"{said}; and {more} more" if more > 0 else said
+    return f"{reasons}; and {more} more" if more > 0 else reasons

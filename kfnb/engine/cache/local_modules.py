@@ -23,7 +23,7 @@ class LocalModules:
 
     def files(self, modules: Iterable[str]) -> list[Path]:
         """List the local files that importing ``modules`` executes, through their own imports."""
-        found: set[Path] = set()
+        files: set[Path] = set()
         waiting = list(modules)
         seen: set[str] = set()
         while waiting:
@@ -31,10 +31,10 @@ class LocalModules:
             if module in seen:
                 continue
             seen.add(module)
-            for path in self._resolve(module) - found:
-                found.add(path)
+            for path in self._resolve(module) - files:
+                files.add(path)
                 waiting.extend(self._imported_by(path))
-        return sorted(found)
+        return sorted(files)
 
     def _resolve(self, module: str) -> frozenset[Path]:
         top = module.partition(".")[0]

@@ -16,16 +16,16 @@ def install_files(pipeline: Pipeline, step: Step, folder: Path) -> list[Path]:
 
     What is not there, or not below the folder, is left out.
     """
-    found: set[Path] = set()
+    files: set[Path] = set()
     for cell in dict.fromkeys(piece.cell for piece in pieces_of(step)):
         for line in lines_of(pipeline.cells[cell].source):
-            for said in paths_of(line):
-                found.update(_files(folder, said))
-    return sorted(found)
+            for name in paths_of(line):
+                files.update(_files(folder, name))
+    return sorted(files)
 
 
-def _files(folder: Path, said: str) -> list[Path]:
-    path = folder / said
+def _files(folder: Path, name: str) -> list[Path]:
+    path = folder / name
     if ".." in path.parts or not path.is_relative_to(folder):
         return []
     if path.is_file():

@@ -1,0 +1,1 @@
+"""What only a run shows about values, files and processes, in the notebook's order. Pure."""

@@ -1,7 +1,7 @@
-"""Names of one object: whoever changes one of them changes the others.
+"""Names of one object: a step that changes it under one name changes the others.
 
 That two names share a mutable object shows when a step publishes both. From then on
-the readers of the one wait for those who may change the other. Steps that had begun
+the readers of one name wait for steps that may change the other. Steps that had begun
 before may have gone on with a copy of their own: harmless until somebody changes the
 object, and then what the others see is not what the notebook would have had.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
 
-from kfnb.engine.consistency.findings import Finding, NewEdge, Stale, split_alias
+from kfnb.engine.consistency.findings import Finding, NewEdge, StaleStep, split_alias
 from kfnb.engine.consistency.versions import Versions
 
 Group = frozenset[str]
@@ -32,7 +32,7 @@ class Aliases:
     def carried(self, n: int, inputs: Mapping[str, int]) -> dict[str, int]:
         """Give the names that come along with inputs, because a later step reads them."""
         versions = self._versions
-        found: dict[str, int] = {}
+        carried_names: dict[str, int] = {}
         for name, m in inputs.items():
             for group in self._groups.get(m, ()):
                 if name not in group:
@@ -41,8 +41,8 @@ class Aliases:
                     # Not if the name was given another object since: it is no partner any more.
                     same = versions.latest(other, n) == m and self._plan.next_writer(other, m) >= n
                     if same and next(versions.readers(other, n), None) is not None:
-                        found[other] = m
-        return found
+                        carried_names[other] = m
+        return carried_names
 
     def remove(self, n: int) -> None:
         """Forget what ``n`` published."""
@@ -61,7 +61,7 @@ class Aliases:
                     insort(self._pairs.setdefault(name, {}).setdefault(other, []), n)
             yield from self._next_changer(n, group)
         for group in self._later.pop(n, ()):
-            # What still shares an object here has just been looked after.
+            # Groups that still share an object were handled above.
             if not any(group <= newer for newer in groups):
                 yield from self._next_changer(n, group)
         for name in self._versions.changed(n):
@@ -84,7 +84,7 @@ class Aliases:
                 return
             wrote = alive & self._plan.outputs[n]
             changes = wrote & self._plan.inputs[n].keys()
-            # Who binds a name without reading it gives it a new object.
+            # A step that binds a name without reading it gives it a new object.
             alive -= wrote - changes
             if changes and self._versions.phase(n) != "done":
                 self._later.setdefault(n, []).append(frozenset(alive))
@@ -106,15 +106,17 @@ class Aliases:
         pairs = self._pairs[name][other]
         at = bisect_left(pairs, c)
         if not at or (at < len(pairs) and pairs[at] == c):
-            return  # They had never been one, or still are.
+            return  # They never shared an object, or still do.
         origin = pairs[at - 1]
         given = versions.bound.get(c, {})
         if other not in given and (
             other in self._plan.outputs[c] or versions.renewed(other, origin, c)
         ):
             return
-        mine = self._strayed(name, c, c, origin)
-        theirs = self._strayed(other, c, c if other in given else versions.latest(other, c), origin)
+        mine = self._stale_source(name, c, c, origin)
+        theirs = self._stale_source(
+            other, c, c if other in given else versions.latest(other, c), origin
+        )
         strays = {step for step in (mine, theirs) if step is not None and step >= 0}
         if mine is None or theirs is None or not strays:
             return
@@ -124,11 +126,11 @@ class Aliases:
         for r in readers:
             why = f'"{versions.name(c)}" changes {other} by way of {name}'
             yield NewEdge(c, r, names=(other,), why=why)
-        said = split_alias(versions.name(c), name, other, versions.name(origin))
+        explanation = split_alias(versions.name(c), name, other, versions.name(origin))
         for step in sorted(strays):
-            yield Stale(step, said)
+            yield StaleStep(step, explanation)
 
-    def _strayed(self, name: str, taker: int, m: int, origin: int) -> int | None:
+    def _stale_source(self, name: str, taker: int, m: int, origin: int) -> int | None:
         """Follow a version back to see whether it came through the step ``origin``.
 
         Returns

@@ -3,8 +3,8 @@
 A step that has finished may have published names that it was not planned to
 publish: it changed an input in a way that its source does not show, or an output
 shares a mutable object with another name. From then on, later readers of those
-names belong to it. This module says who is rebound, who has to wait, and who
-began too early. It is a pure function of what was published in which order.
+names take it from that step. This module says which steps are bound anew, which have to wait, and
+which began too early. It is a pure function of what was published in which order.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from kfnb.engine.consistency.aliases import Aliases
 from kfnb.engine.consistency.findings import (
     Finding,
     NewEdge,
-    Stale,
-    Surprise,
+    StaleStep,
+    UnplannedEffect,
     lost_change,
     older_value,
     unforeseen_change,
@@ -27,7 +27,7 @@ from kfnb.engine.core.plan import Plan
 
 
 class Bindings:
-    """Who published what, and which version each step was given.
+    """Which step published what, and which version each step was given.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class Bindings:
         step begins without the name. A name that shares an object with an input comes along if a
         later step reads it, so that a change of the one is published as a change of the other.
         """
-        found = {name: self._versions.latest(name, n) for name in self._plan.inputs[n]}
-        return found | self._aliases.carried(n, found)
+        findings = {name: self._versions.latest(name, n) for name in self._plan.inputs[n]}
+        return findings | self._aliases.carried(n, findings)
 
     def bind(self, n: int, inputs: Mapping[str, int]) -> None:
         """Note which versions a step was given when it became ready or was found in the cache."""
@@ -77,17 +77,17 @@ class Bindings:
         known = self._plan.outputs[n] | self._versions.bound.get(n, {}).keys()
         outputs = {name: output for name, output in outputs.items() if name in known}
         self._versions.add(n, outputs, unexpected)
-        found: list[Finding] = []
+        findings: list[Finding] = []
         for name in outputs:
             if name not in self._plan.outputs[n]:
-                found += self._unplanned(n, name, unexpected.get(name))
+                findings += self._unplanned(n, name, unexpected.get(name))
         for name, reason in unexpected.items():
             if name not in outputs:
-                found += self._unsaved(n, name, reason)
+                findings += self._unsaved(n, name, reason)
         # A member that is not published here is one that nobody reads later.
         members = [frozenset(names) & outputs.keys() for names in result.get("aliases") or ()]
-        found += self._aliases.add(n, [group for group in members if len(group) > 1])
-        return found
+        findings += self._aliases.add(n, [group for group in members if len(group) > 1])
+        return findings
 
     def _unplanned(self, n: int, name: str, reason: str | None) -> Iterator[Finding]:
         versions = self._versions
@@ -103,10 +103,12 @@ class Bindings:
                 yield NewEdge(n, r, names=(name,), why=why)
             elif phase in ("running", "done") and (changer := self._missed(r, name, n)) >= 0:
                 yield NewEdge(n, r, names=(name,), why=why)
-                said = older_value(versions.name(r), versions.name(changer), name, reason or "")
-                yield Stale(r, said)
+                explanation = older_value(
+                    versions.name(r), versions.name(changer), name, reason or ""
+                )
+                yield StaleStep(r, explanation)
         if reason is not None and rebound:
-            yield Surprise(n, unforeseen_change(writer, name, reason))
+            yield UnplannedEffect(n, unforeseen_change(writer, name, reason))
 
     def _users(self, name: str, n: int) -> list[int]:
         """Give the readers of what ``n`` leaves, and the steps that were given it along."""
@@ -129,4 +131,4 @@ class Bindings:
         versions = self._versions
         for r in versions.readers(name, n):
             if versions.phase(r) != "ended" and versions.latest(name, r) < n:
-                yield Stale(r, lost_change(versions.name(n), name, reason, versions.name(r)))
+                yield StaleStep(r, lost_change(versions.name(n), name, reason, versions.name(r)))

@@ -1,10 +1,10 @@
-"""Files that steps turned out to read and write, and who saw the wrong content.
+"""Files that steps read and wrote, and which steps saw the wrong content.
 
 A step's time is what lies between two events, so "before" is certain and "at the
 same time" may be too careful. Writes are found by comparing listings of the folder,
 so a step may be thought to have written what a step beside it wrote; equal content
-settles such doubts. What an attempt wrote that did not publish is not known at all, except
-that whoever reads it finds a content that no step left.
+settles such doubts. What a failed attempt wrote is not known, except that a later reader finds
+content that no step left.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Any
 from kfnb.engine.consistency.findings import (
     Finding,
     NewEdge,
-    Stale,
-    Surprise,
+    StaleStep,
+    UnplannedEffect,
     file_by_luck,
     file_content_gone,
     file_overwritten,
@@ -40,8 +40,8 @@ class Use:
     hash: str | None
 
 
-class Files:
-    """Who read and wrote which file, by path.
+class FileConflicts:
+    """Which step read and wrote which file, by path.
 
     Parameters
     ----------
@@ -76,29 +76,29 @@ class Files:
         first, start = min(begun), begun[-1]
         for path, content in wrote.items():
             self._writes.setdefault(path, []).append(Use(n, first, start, end, content))
-        found: list[Finding] = []
+        findings: list[Finding] = []
         for folder in [path for path in read if path.endswith("/")]:
             del read[folder]
             self._lists.setdefault(folder, {})[n] = Use(n, first, start, end, None)
             for path, writes in self._writes.items():
                 if _holds(folder, path):
-                    found += self._listed_before(folder, n, writes)
+                    findings += self._listed_before(folder, n, writes)
         for path in wrote:
             for folder, uses in self._lists.items():
                 if _holds(folder, path):
                     for reader in uses:
-                        found += self._listed_before(folder, reader, self._writes[path][-1:])
+                        findings += self._listed_before(folder, reader, self._writes[path][-1:])
         for path, content in read.items():
             if content is not None and wrote.get(path) == content:
                 continue  # It read its own file.
             self._reads.setdefault(path, {})[n] = Use(n, first, start, end, content)
-            found += self._check(path, self._reads[path][n])
+            findings += self._check(path, self._reads[path][n])
         for path in wrote:
             for use in list(self._reads.get(path, {}).values()):
                 if use.step != n:
-                    found += self._check(path, use, writer=n)
-            found += self._collisions(path, n)
-        return found
+                    findings += self._check(path, use, writer=n)
+            findings += self._collisions(path, n)
+        return findings
 
     def retract(self, n: int) -> None:
         """Forget what a step read: it will read again. What it wrote stays on the disk."""
@@ -117,8 +117,8 @@ class Files:
             return
         for w in writes:
             if w.step > use.step and w.first < use.end and writer in (None, w.step):
-                said = file_overwritten(self._name(use.step), self._name(w.step), path)
-                yield Stale(use.step, said)
+                explanation = file_overwritten(self._name(use.step), self._name(w.step), path)
+                yield StaleStep(use.step, explanation)
         yield from self._other_content(path, use, latest)
 
     def _listed_before(self, folder: str, n: int, writes: Sequence[Use]) -> Iterator[Finding]:
@@ -131,9 +131,9 @@ class Files:
             why = f'"{reader}" lists the folder {folder} into which "{source}" writes'
             yield NewEdge(w.step, n, files=(folder,), why=why)
             if w.end < use.start:
-                yield Surprise(n, file_by_luck(reader, source, folder))
+                yield UnplannedEffect(n, file_by_luck(reader, source, folder))
             else:
-                yield Stale(n, file_too_early(reader, source, folder))
+                yield StaleStep(n, file_too_early(reader, source, folder))
 
     def _other_content(self, path: str, use: Use, latest: Use | None) -> Iterator[Finding]:
         """Find a read of something that no order of the notebook explains.
@@ -151,13 +151,13 @@ class Files:
             None,
         )
         if culprit is not None or (latest is not None and latest.end < use.start):
-            said = file_content_gone(
+            explanation = file_content_gone(
                 self._name(use.step),
                 path,
                 writer=self._name(latest.step) if latest is not None else None,
                 other=self._name(culprit.step) if culprit is not None else None,
             )
-            yield Stale(use.step, said)
+            yield StaleStep(use.step, explanation)
 
     def _read_after(
         self, path: str, use: Use, latest: Use, before: list[Use], *, right: bool
@@ -176,9 +176,9 @@ class Files:
         why = f'"{reader}" reads the file {path} that "{source}" writes'
         yield NewEdge(latest.step, use.step, files=(path,), why=why)
         if in_time:
-            yield Surprise(use.step, file_by_luck(reader, source, path))
+            yield UnplannedEffect(use.step, file_by_luck(reader, source, path))
         else:
-            yield Stale(use.step, file_too_early(reader, source, path))
+            yield StaleStep(use.step, file_too_early(reader, source, path))
 
     def _collisions(self, path: str, n: int) -> Iterator[Finding]:
         mine = self._writes[path][-1]
@@ -187,8 +187,10 @@ class Files:
                 continue
             first, second = sorted((mine, other), key=lambda use: use.step)
             if second.start < first.end:
-                said = file_written_twice(self._name(first.step), self._name(second.step), path)
-                yield Surprise(second.step, said)
+                explanation = file_written_twice(
+                    self._name(first.step), self._name(second.step), path
+                )
+                yield UnplannedEffect(second.step, explanation)
 
 
 def _holds(folder: str, path: str) -> bool:

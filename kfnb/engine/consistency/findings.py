@@ -1,6 +1,6 @@
-"""What only the run can see, as values: an edge, a step that used something too old, a surprise.
+"""Findings of a run: a new edge, a step that used something too old, an effect nobody planned.
 
-The sentences stand here, so that what is said about a value and about a file agrees.
+All sentences about them stand here, so that those about values and those about files agree.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ class NewEdge:
 
 
 @dataclass(frozen=True, slots=True)
-class Stale:
+class StaleStep:
     """What ``step`` computed is not what the notebook would have computed. A position."""
 
     step: int
-    said: Said
+    explanation: Explanation
 
 
 @dataclass(frozen=True, slots=True)
-class Surprise:
+class UnplannedEffect:
     """Nothing is wrong this time, but another time it may be: a warning at ``step``."""
 
     step: int
-    said: Said
+    explanation: Explanation
 
 
-Finding = NewEdge | Stale | Surprise
+Finding = NewEdge | StaleStep | UnplannedEffect
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Explanation:
     """A code, what is wrong, what to do, and the steps that the sentence names."""
 
     code: str
@@ -62,9 +62,9 @@ class Said:
         return {"code": self.code, "remedy": self.remedy, "steps": list(self.steps)}
 
 
-def older_value(reader: str, writer: str, name: str, reason: str) -> Said:
+def older_value(reader: str, writer: str, name: str, reason: str) -> Explanation:
     """Say that a step had begun with a value before an earlier step changed it."""
-    return Said(
+    return Explanation(
         "KFNB-E601",
         f'step "{reader}" began with an older "{name}" than step "{writer}" left behind: '
         f"{reason or 'a change that its source does not show'}",
@@ -73,9 +73,9 @@ def older_value(reader: str, writer: str, name: str, reason: str) -> Said:
     )
 
 
-def lost_change(writer: str, name: str, reason: str, reader: str) -> Said:
+def lost_change(writer: str, name: str, reason: str, reader: str) -> Explanation:
     """Say that a step changed a value unforeseen, and that the change was not published."""
-    return Said(
+    return Explanation(
         "KFNB-E602",
         f'step "{writer}" changed "{name}", which step "{reader}" reads later, '
         f"but the changed value was not saved: {reason}",
@@ -84,9 +84,9 @@ def lost_change(writer: str, name: str, reason: str, reader: str) -> Said:
     )
 
 
-def split_alias(changer: str, name: str, other: str, origin: str) -> Said:
+def split_alias(changer: str, name: str, other: str, origin: str) -> Explanation:
     """Say that a step changed one of two names of an object, in a copy from before."""
-    return Said(
+    return Explanation(
         "KFNB-E603",
         f'step "{changer}" changed "{name}", which since step "{origin}" shares an object with '
         f'"{other}", in a copy of its own: "{other}" did not change with it',
@@ -95,9 +95,9 @@ def split_alias(changer: str, name: str, other: str, origin: str) -> Said:
     )
 
 
-def file_too_early(reader: str, writer: str, path: str) -> Said:
+def file_too_early(reader: str, writer: str, path: str) -> Explanation:
     """Say that a step read a file that an earlier step was still to write."""
-    return Said(
+    return Explanation(
         "KFNB-E604",
         f'step "{reader}" read the file "{path}" before step "{writer}", which comes earlier '
         "in the notebook, had finished writing it",
@@ -106,9 +106,9 @@ def file_too_early(reader: str, writer: str, path: str) -> Said:
     )
 
 
-def file_overwritten(reader: str, writer: str, path: str) -> Said:
+def file_overwritten(reader: str, writer: str, path: str) -> Explanation:
     """Say that a step read a file that a later step had already written."""
-    return Said(
+    return Explanation(
         "KFNB-E605",
         f'step "{reader}" read the file "{path}" when step "{writer}", which comes later in the '
         "notebook, had begun to write it",
@@ -117,14 +117,16 @@ def file_overwritten(reader: str, writer: str, path: str) -> Said:
     )
 
 
-def file_content_gone(reader: str, path: str, *, writer: str | None, other: str | None) -> Said:
+def file_content_gone(
+    reader: str, path: str, *, writer: str | None, other: str | None
+) -> Explanation:
     """Say that a step read a file with another content than the notebook would have had."""
     left = "that it had before the run" if writer is None else f'that step "{writer}" wrote'
     who = f'what step "{other}" had left' if other is not None else "something else"
     if other == reader:
         who = "what an earlier execution of the same step had left"
     steps = dict.fromkeys(step for step in (writer, other, reader) if step is not None)
-    return Said(
+    return Explanation(
         "KFNB-E605",
         f'step "{reader}" read {who} in the file "{path}", not the content {left}',
         "Start a new run from the original files; if it happens again, write to two files",
@@ -132,9 +134,9 @@ def file_content_gone(reader: str, path: str, *, writer: str | None, other: str 
     )
 
 
-def unforeseen_change(writer: str, name: str, reason: str) -> Said:
+def unforeseen_change(writer: str, name: str, reason: str) -> Explanation:
     """Say that there was a change, which nobody had missed yet."""
-    return Said(
+    return Explanation(
         "KFNB-W606",
         f'step "{writer}" changed "{name}": {reason or "its source does not show how"}; '
         "later steps were given the changed value",
@@ -144,9 +146,9 @@ def unforeseen_change(writer: str, name: str, reason: str) -> Said:
     )
 
 
-def file_by_luck(reader: str, writer: str, path: str) -> Said:
+def file_by_luck(reader: str, writer: str, path: str) -> Explanation:
     """Say that a step read what an earlier one wrote, and that nothing had made it wait."""
-    return Said(
+    return Explanation(
         "KFNB-W607",
         f'step "{reader}" read the file "{path}" that step "{writer}" wrote, which only the run '
         "showed",
@@ -155,9 +157,9 @@ def file_by_luck(reader: str, writer: str, path: str) -> Said:
     )
 
 
-def file_written_twice(first: str, second: str, path: str) -> Said:
+def file_written_twice(first: str, second: str, path: str) -> Explanation:
     """Say that two steps wrote one file at the same time."""
-    return Said(
+    return Explanation(
         "KFNB-W608",
         f'steps "{first}" and "{second}" wrote the file "{path}" while both were executing, so '
         "which content it has is left to chance",
@@ -166,9 +168,9 @@ def file_written_twice(first: str, second: str, path: str) -> Said:
     )
 
 
-def left_behind(step: str, what: str) -> Said:
+def left_behind(step: str, what: str) -> Explanation:
     """Say that a step set something in its process that later steps do not find in theirs."""
-    return Said(
+    return Explanation(
         "KFNB-W614",
         f'step "{step}" calls something that sets {what}, which later steps do not see: each '
         "executes in a process of its own",
@@ -177,9 +179,9 @@ def left_behind(step: str, what: str) -> Said:
     )
 
 
-def module_changed(writer: str, reader: str, path: str, names: str) -> Said:
+def module_changed(writer: str, reader: str, path: str, names: str) -> Explanation:
     """Say that a step changed globals of a module that a later step imports anew."""
-    return Said(
+    return Explanation(
         "KFNB-W615",
         f'step "{writer}" changed {names} in the module {path}, which step "{reader}" imports '
         "anew, without the change",

@@ -1,16 +1,16 @@
-"""What steps leave behind in their processes, and which later steps may miss it."""
+"""State that steps leave in their processes, and later steps that may need it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from kfnb.engine.consistency.findings import Finding, Surprise, left_behind, module_changed
+from kfnb.engine.consistency.findings import Finding, UnplannedEffect, left_behind, module_changed
 
 _MODULE = "module:"
 
 
-class Leftovers:
+class ProcessState:
     """Which step left what, and which modules each step imports.
 
     Parameters
@@ -18,7 +18,7 @@ class Leftovers:
     name
         A step's name, for the sentences.
     last
-        Position of the notebook's last step: what it leaves nobody misses.
+        Position of the notebook's last step: no later step can need what it leaves.
     """
 
     def __init__(self, name: Callable[[int], str], last: int) -> None:
@@ -28,7 +28,7 @@ class Leftovers:
         self._read: dict[int, set[str]] = {}
 
     def finish(self, n: int, result: Mapping[str, Any]) -> list[Finding]:
-        """Note what a step that has finished left, and say who misses it.
+        """Note what a step that has finished left, and return which steps may miss it.
 
         Parameters
         ----------
@@ -38,20 +38,22 @@ class Leftovers:
         left = dict(result.get("left") or {})
         self._left[n] = left
         self._read[n] = set(result.get("files_read") or ())
-        found: list[Finding] = []
+        findings: list[Finding] = []
         if n < self._last:
             if names := left.get("environment"):
                 many = "s" if len(names) > 1 else ""
                 what = f"the environment variable{many} {', '.join(names)}"
-                found.append(Surprise(n, left_behind(self._name(n), what)))
+                findings.append(UnplannedEffect(n, left_behind(self._name(n), what)))
             if left.get("folder"):
-                found.append(Surprise(n, left_behind(self._name(n), "the working directory")))
+                findings.append(
+                    UnplannedEffect(n, left_behind(self._name(n), "the working directory"))
+                )
         for reader in self._read:
-            found += self._missed(n, reader)
+            findings += self._missed(n, reader)
         for writer in self._left:
             if writer != n:
-                found += self._missed(writer, n)
-        return found
+                findings += self._missed(writer, n)
+        return findings
 
     def retract(self, n: int) -> None:
         """Forget a step: it executes again."""
@@ -62,7 +64,7 @@ class Leftovers:
         if reader <= writer:
             return []
         return [
-            Surprise(
+            UnplannedEffect(
                 reader,
                 module_changed(self._name(writer), self._name(reader), path, _listed(names)),
             )

@@ -1,4 +1,4 @@
-"""Who published which name, and who was given which version: the facts that decisions rest on.
+"""Which step published which name, and which version each step was given.
 
 "Earlier" and "later" are positions in the plan: the notebook's order, not time.
 """

@@ -1,0 +1,1 @@
+"""Pure functions of events: ``state = reduce(events)``, ``decide(state, now) -> commands``."""

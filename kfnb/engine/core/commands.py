@@ -1,7 +1,12 @@
 """What the engine asks of a driver, and the event that each command leads to.
 
-A command is carried out only after the event that records it is durable. The
-driver's turn is this, repeated whenever events came in or a wake time has passed::
+**Durability.** Nothing outside the journal may happen because of an event that a power cut could
+still take back. ``AttemptStarted``, what a ``Record`` says, and the results of attempts are durable
+before anything follows from them, and make everything before them durable. ``StepReady``,
+``StepCached`` and the progress of attempts are written without waiting: whoever loses them loses a
+lookup or a line of a log, because a start comes after an ``AttemptStarted`` that is durable.
+
+The driver's turn, repeated whenever events came in or a wake time has passed::
 
     while True:
         commands = engine.decide(now)
@@ -11,31 +16,29 @@ driver's turn is this, repeated whenever events came in or a wake time has passe
         if not any(isinstance(c, (Prepare, Start, Record)) for c in commands):
             break
 
-``Stop`` and ``Wake`` say what holds now, not what is new: they come again until
-the attempt has ended or the time has passed.
+``Stop`` and ``Wake`` say what holds now, not what is new: they are repeated until the attempt has
+ended or the time has passed.
 
 =============  =================================================================================
-``Record``     Journal the event (type, step, index, data) as it stands, durably. Nothing else.
-``Prepare``    Compute the cache key with the given inputs and look it up if ``cache``. Nothing is
-               journaled before; then ``StepCached`` (``inputs`` as given; files and executed
-               notebook restored before) or ``StepReady`` (``inputs`` as given), durably. If the
+``Record``     Journal the event (type, step, index, data) as it stands. Nothing else.
+``Prepare``    Delete the step's published manifest of this run, if there is one: it belongs to an
+               execution that no longer counts. Compute the cache key with the given inputs and look
+               it up if ``cache``. Then journal ``StepCached`` (``inputs`` as given; files and
+               executed notebook restored before) or ``StepReady`` (``inputs`` as given). If the
                step can never start as asked: ``StepFailed`` (class ``configuration``).
-               If ``fresh``, delete the step's published manifest of this run first: it belongs
-               to an execution that no longer counts.
-``Start``      Journal ``AttemptStarted`` (step, index, attempt), durably, then start the runner.
-               If that cannot be done: ``AttemptFailed`` (class ``infrastructure`` or
-               ``configuration``).
-``Stop``       Ask the runner to end the attempt; once is enough, killing it when it does not
-               obey is the runner's. When it has ended: ``StepSucceeded`` if a manifest of it
+``Start``      Journal ``AttemptStarted`` (step, index, attempt), then start the runner. If that
+               cannot be done: ``AttemptFailed`` (class ``infrastructure`` or ``configuration``).
+``Stop``       Ask the runner to end the attempt; once is enough, the runner kills an attempt that
+               does not end by itself. When it has ended: ``StepSucceeded`` if a manifest of it
                exists, else ``AttemptFailed`` with class ``timeout`` (reason ``timeout``) or
-               ``cancelled`` (the other reasons), or the class that its own record says.
+               ``cancelled`` (the other reasons), or the class in the attempt's own record.
 ``Wake``       Call ``decide`` again at this time (seconds since the epoch), or earlier.
 =============  =================================================================================
 
-Unasked, a driver journals ``DriverStarted`` when it begins, ``RunResumed`` when a person
-asked for that, ``StopRequested``, what attempts report (``CellStarted`` … ``StepSucceeded``,
-``AttemptFailed``), and, for each of ``engine.active()`` whose fate it cannot learn after a
-crash, ``AttemptFailed`` with class ``infrastructure``.
+Without being asked, a driver journals ``DriverStarted`` when it begins, ``RunResumed`` when a
+person asked for that, ``StopRequested``, what attempts report (``CellStarted`` … ``StepSucceeded``,
+``AttemptFailed``), and ``AttemptFailed`` (class ``infrastructure``) for each of ``engine.active()``
+of which nothing is left after a crash.
 """
 
 from __future__ import annotations
@@ -52,14 +55,13 @@ class Prepare:
     """Find out whether a step must execute, with these inputs.
 
     ``inputs`` maps each name to the step that published the version to use, None where no
-    step did (the name is absent). ``cache`` False: do not look, but still make a key.
+    step did (the name is absent). ``cache`` False: make a key, but do not look it up.
     """
 
     step: str
     index: str
     inputs: Mapping[str, str | None]
     cache: bool = True
-    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ def cascade(
 ) -> list[Record]:
     """Record what follows for those that depend on steps which ended without a result.
 
-    Who has not begun is skipped. Who used a result that does not count any more has failed with
-    it. ``ended`` loses the steps from which nothing follows any more.
+    A step that has not begun is skipped. A step that used a result which no longer counts fails
+    with it. Steps from which nothing follows any more are removed from ``ended``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The engine's static input: steps as positions, and who waits for whom.
+"""The engine's static input: steps as positions, and which step waits for which.
 
 Everything here is known before a run starts. Steps are numbered in the order in
 which the notebook would execute them (the exit step last), because that order
@@ -76,10 +76,10 @@ class Plan:
             if edge.source in at and edge.target in at:
                 deps[at[edge.target]].add(at[edge.source])
         _file_order(ordered, deps)
-        for n, found in enumerate(deps):
-            # Whatever else wanted something of the exit step goes without it.
-            found.difference_update({n} if last is None else {n, last})
-            late = next((d for d in found if d > n), None)
+        for n, waits_for in enumerate(deps):
+            # No step can wait for the exit step: it is always the last.
+            waits_for.difference_update({n} if last is None else {n, last})
+            late = next((d for d in waits_for if d > n), None)
             if late is not None:
                 raise CheckError(
                     f'step "{ordered[n].name}" depends on "{ordered[late].name}", which comes '
@@ -134,16 +134,6 @@ class Plan:
         n = bisect_right(writers, after)
         return writers[n] if n < len(writers) else len(self.keys)
 
-    def watched(self, step: str, index: str = "") -> tuple[str, ...]:
-        """Give the inputs whose unforeseen change has to be noticed, sorted.
-
-        Not those that nobody else reads: no other name of the object can matter, except those
-        that the step is given along.
-        """
-        n = self.position[step, index]
-        names = self.inputs[n].keys() - self.outputs[n]
-        return tuple(sorted(name for name in names if len(self.readers[name]) > 1))
-
     def downstream(self, names: Iterable[str]) -> tuple[str, ...]:
         """Give the steps ``names`` and all that depend on them, in order (``--from STEP``).
 
@@ -152,11 +142,11 @@ class Plan:
         KeyError
             If there is no such step.
         """
-        found = {self.position[name, ""] for name in names}
+        waits_for = {self.position[name, ""] for name in names}
         for n in range(len(self.keys)):
-            if not found.isdisjoint(self.deps[n]):
-                found.add(n)
-        return tuple(self.keys[n][0] for n in sorted(found))
+            if not waits_for.isdisjoint(self.deps[n]):
+                waits_for.add(n)
+        return tuple(self.keys[n][0] for n in sorted(waits_for))
 
 
 def _named(step: Step, at: Mapping[str, int]) -> set[int]:
@@ -164,9 +154,9 @@ def _named(step: Step, at: Mapping[str, int]) -> set[int]:
 
 
 def _file_order(ordered: Sequence[Step], deps: Sequence[set[int]]) -> None:
-    """Make whoever reads or overwrites a file wait for those who used it before.
+    """Make a step that reads or overwrites a file wait for those that used it before.
 
-    Values need no such thing, because every step loads its own copy; of a file there is one.
+    Values need no such order, because every step loads its own copy; there is only one file.
     """
     wrote: dict[str, int] = {}
     read: dict[str, list[int]] = {}

@@ -1,7 +1,7 @@
-"""Steps that wait for something other than a step: to be prepared, a free place, a retry's time.
+"""Queues of steps that wait to be prepared, for a free slot, or for the time of a retry.
 
-Heaps with entries that are checked when they are met, so that a step can change its mind at
-no cost. What they hold never matters for the outcome, only for finding it quickly.
+Entries of the heaps are checked when they are popped, so a step that no longer waits is never
+searched for. The queues make decisions fast; they never change a decision.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Queues:
         self._retry: list[tuple[float, int]] = []
 
     def offer(self, n: int, step: StepState, *, unmet: int) -> None:
-        """Queue a step where it belongs, if it waits for nothing else."""
+        """Queue a step, unless it waits for another step or has ended."""
         if unmet or step.active or step.status != "pending" or step.permanent:
             return
         if not step.ready:
@@ -45,10 +45,10 @@ class Queues:
     def preparable(self, steps: Steps, unmet: Sequence[int], limit: int) -> list[int]:
         """Give up to ``limit`` steps that are to be prepared, in the notebook's order."""
 
-        def may(n: int) -> bool:
+        def valid(n: int) -> bool:
             return _idle(steps[n]) and not steps[n].ready and not unmet[n]
 
-        return _first(self._prepare, limit, may)
+        return _first(self._prepare, limit, valid)
 
     def startable(self, steps: Steps, now: float, limit: int) -> list[int]:
         """Give up to ``limit`` steps that may start now, those with most behind them first."""
@@ -56,7 +56,7 @@ class Queues:
             _, n = heappop(self._retry)
             heappush(self._start, (-self._height[n], n))
 
-        def may(entry: tuple[float, int]) -> bool:
+        def valid(entry: tuple[float, int]) -> bool:
             step = steps[entry[1]]
             if not (_idle(step) and step.ready):
                 return False
@@ -66,7 +66,7 @@ class Queues:
                 return False
             return True
 
-        return [n for _, n in _first(self._start, limit, may)]
+        return [n for _, n in _first(self._start, limit, valid)]
 
     def next_retry(self, steps: Steps) -> float | None:
         """Give the time at which the next retry is due."""
@@ -84,11 +84,11 @@ def _idle(step: StepState) -> bool:
 
 def _first(heap: list[Entry], limit: int, valid: Callable[[Entry], bool]) -> list[Entry]:
     """Give the first valid entries and keep them; drop the others that are met."""
-    found: list[Entry] = []
-    while heap and len(found) < limit:
+    entries: list[Entry] = []
+    while heap and len(entries) < limit:
         entry = heappop(heap)
-        if valid(entry) and entry not in found[-1:]:
-            found.append(entry)
-    for entry in found:
+        if valid(entry) and entry not in entries[-1:]:
+            entries.append(entry)
+    for entry in entries:
         heappush(heap, entry)
-    return found
+    return entries

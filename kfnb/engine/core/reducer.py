@@ -1,7 +1,7 @@
 """How each event changes a step or the run: one small function per type.
 
-Late and repeated events are the rule after a crash, not the exception, so each
-function says for itself whether its event still counts.
+Late and repeated events are normal after a crash, so each function checks whether its event
+still counts.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kfnb.engine.core.events import Event
-from kfnb.engine.core.state import DONE, HELD_UP, OPEN, EdgeSeen, Metric, RunState, StepState
+from kfnb.engine.core.state import DONE, HELD_UP, OPEN, Metric, RunState, RuntimeEdge, StepState
 
 
 def fold_step(step: StepState, event: Event) -> None:
@@ -179,7 +179,7 @@ def _resumed(state: RunState, event: Event) -> None:
     if last is not None and last.status in DONE:
         others = (s for s in state.steps.values() if s is not last)
         if any(step.status not in DONE for step in others):
-            # It saw the end of a run that now goes on: there will be another end.
+            # It executed for the end of a run that now continues; there will be another end.
             last.reopen(stale=True)
 
 
@@ -192,7 +192,7 @@ def _stop(state: RunState, event: Event) -> None:  # noqa: ARG001 (one shape for
 def _edge(state: RunState, event: Event) -> None:
     data = event.data
     pair = (data["source"], data["target"])
-    edge = state.edges.setdefault(pair, EdgeSeen(*pair))
+    edge = state.edges.setdefault(pair, RuntimeEdge(*pair))
     edge.names = _joined(edge.names, data, "names")
     edge.files = _joined(edge.files, data, "files")
     edge.why = edge.why or data.get("why", "")

@@ -18,14 +18,14 @@ Verdict = Literal["own", "infrastructure", "cancelled", "permanent"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What holds for one step: its options, else the run's settings, else the notebook's."""
+    """Limits of one step: from its options, else the run's settings, else the notebook's."""
 
     retries: int
     timeout: float | None
 
     @classmethod
     def of(cls, options: Options, defaults: Options, settings: Settings) -> Limits:
-        """Combine the three places where a limit may be said, the nearest first."""
+        """Combine the three places where a limit may be set, the nearest first."""
         retries = (options.retries, settings.retries, defaults.retries)
         timeouts = (options.timeout, settings.timeout, defaults.timeout)
         return cls(
@@ -36,7 +36,7 @@ class Limits:
 
 
 def judge(failure: Mapping[str, Any], *, asked: bool, overdue: bool) -> Verdict:
-    """Say which budget pays for another attempt.
+    """Return which budget pays for another attempt.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def judge(failure: Mapping[str, Any], *, asked: bool, overdue: bool) -> Verdict:
     if kind == "cancelled":
         if asked:
             return "cancelled"
-        # Ended from outside: by our own Stop when its time was over, or by a stranger's kill.
+        # Ended from outside: by our own Stop when its time was over, or by somebody's kill.
         return "own" if overdue else "infrastructure"
     if kind == "configuration":
         return "permanent"

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kfnb.engine.consistency.bindings import Bindings
-from kfnb.engine.consistency.file_conflicts import Files
-from kfnb.engine.consistency.findings import Finding, NewEdge, Stale
-from kfnb.engine.consistency.pending_records import Owed
-from kfnb.engine.consistency.process_state import Leftovers
+from kfnb.engine.consistency.file_conflicts import FileConflicts
+from kfnb.engine.consistency.findings import Finding, NewEdge, StaleStep
+from kfnb.engine.consistency.pending_records import PendingRecords
+from kfnb.engine.consistency.process_state import ProcessState
 from kfnb.engine.consistency.versions import Phase
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, StopReason, Wake
 from kfnb.engine.core.events import Event
@@ -46,12 +46,12 @@ class Engine:
         self.state = RunState.of(plan.keys, key)
         self._steps: list[StepState] = [self.state.steps[k] for k in plan.keys]
         self._bindings = Bindings(plan, self._phase)
-        self._files = Files(lambda n: plan.keys[n][0], self._depends)
+        self._files = FileConflicts(lambda n: plan.keys[n][0], self._depends)
         last = max((n for n in range(len(plan.keys)) if n != plan.exit), default=0)
-        self._leftovers = Leftovers(lambda n: plan.keys[n][0], last)
+        self._process_state = ProcessState(lambda n: plan.keys[n][0], last)
         self._extra: dict[int, set[int]] = {}
         self._extra_dependents: dict[int, list[int]] = {}
-        self._owed = Owed()
+        self._pending = PendingRecords()
         self._index()
 
     # Folding
@@ -60,7 +60,7 @@ class Engine:
         """Fold one event. Late and repeated ones are allowed and change nothing."""
         n = self.plan.position.get((event.step, event.index)) if event.step is not None else None
         fold_run(self.state, event)
-        self._owed.paid(event)
+        self._pending.remove_recorded(event)
         if event.type == "RunResumed":
             self._resume()
         elif event.type == "EdgeAdded":
@@ -87,7 +87,7 @@ class Engine:
         self._offer(n)
 
     def _offer(self, n: int) -> None:
-        # The exit step waits for no step in particular: see _last.
+        # The exit step waits for all steps to end: see _last.
         if n != self.plan.exit:
             self._queues.offer(n, self._steps[n], unmet=self._unmet[n])
 
@@ -101,16 +101,16 @@ class Engine:
             for d in self._dependents(n):
                 self._unmet[d] -= 1
                 self._offer(d)
-            found = self._bindings.publish(n, event.data)
+            findings = self._bindings.publish(n, event.data)
             begun = [seq for a, seq in step.begun.items() if a <= (event.attempt or 0)]
-            found += self._files.finish(n, begun or [event.seq], event.seq, event.data)
-            found += self._leftovers.finish(n, event.data)
-            self._heed(found)
+            findings += self._files.finish(n, begun or [event.seq], event.seq, event.data)
+            findings += self._process_state.finish(n, event.data)
+            self._handle(findings)
         elif step.status not in OPEN:
             if before in DONE:
                 self._bindings.retract(n)
                 self._files.retract(n)
-                self._leftovers.retract(n)
+                self._process_state.retract(n)
                 for d in self._dependents(n):
                     self._unmet[d] += 1
             self._close(n)
@@ -124,23 +124,23 @@ class Engine:
     def _bind(self, n: int) -> None:
         inputs = self._bindings.resolve(n)
         self._bindings.bind(n, inputs)
-        # Whoever loads a value depends on who published it, however that came about.
+        # A step that loads a value depends on its producer, planned or not.
         names: dict[int, list[str]] = {}
         for name, m in inputs.items():
             if m >= 0 and m not in self.plan.deps[n] and m not in self._extra.get(n, ()):
                 names.setdefault(m, []).append(name)
         why = "it published the latest version"
-        self._heed(NewEdge(m, n, names=tuple(found), why=why) for m, found in names.items())
+        self._handle(NewEdge(m, n, names=tuple(findings), why=why) for m, findings in names.items())
 
     def _judge(self, n: int, event: Event) -> None:
         """Decide what a failed attempt leads to; the state keeps it until it is acted upon."""
         step, settings = self._steps[n], self.state.settings
         if n == self.plan.exit and self._blocked(n):
-            # The run was resumed while it executed, so it did so for an end that is none.
+            # The run was resumed while it executed, so the end that it executed for was none.
             step.reopen(stale=True)
             return
         if self._unmet[n]:
-            # Found out while it executed: it cannot be tried again before those are done.
+            # Dependencies were added while it executed; a retry has to wait for them.
             step.ready = False
             self._ended.update((d, None) for d in self._deps(n) if self._phase(d) == "ended")
         overdue = (at := self._deadline(n)) is not None and event.time >= at
@@ -164,16 +164,16 @@ class Engine:
         else:
             step.retry_at = event.time + delay(failures, settings)
 
-    def _heed(self, found: Iterable[Finding]) -> None:
-        for finding in found:
+    def _handle(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
             if isinstance(finding, NewEdge):
                 if not self._seen(finding):
-                    self._owed.edge(finding, self.plan)
+                    self._pending.edge(finding, self.plan)
                 self._depend(finding.target, finding.source)
-            elif isinstance(finding, Stale) and self.state.settings.on_mutation == "fail":
-                self._owed.stale(finding, self.plan)
+            elif isinstance(finding, StaleStep) and self.state.settings.on_mutation == "fail":
+                self._pending.stale(finding, self.plan)
             else:
-                self._owed.warning(finding, self.plan)
+                self._pending.warning(finding, self.plan)
 
     def _seen(self, edge: NewEdge) -> bool:
         pair = (self.plan.keys[edge.source][0], self.plan.keys[edge.target][0])
@@ -209,7 +209,7 @@ class Engine:
         if last is not None and self._steps[last].status not in DONE:
             self._bindings.retract(last)
             self._files.retract(last)
-            self._leftovers.retract(last)
+            self._process_state.retract(last)
         self._index()
 
     def _index(self) -> None:
@@ -279,7 +279,7 @@ class Engine:
         return [(*self.plan.keys[n], self._steps[n].active) for n in sorted(self._active)]
 
     def _records(self) -> list[Record]:
-        records = self._owed.records()
+        records = self._pending.records()
         for n in sorted(self._permanent):
             step = self._steps[n]
             data = {**(step.failure or {}), "attempts": step.attempts}
@@ -293,7 +293,7 @@ class Engine:
         return records
 
     def _stops(self, now: float) -> list[Stop]:
-        found: list[Stop] = []
+        findings: list[Stop] = []
         for n in sorted(self._active):
             step = self._steps[n]
             reason: StopReason | None = None
@@ -304,8 +304,8 @@ class Engine:
             elif (at := self._deadline(n)) is not None and now >= at:
                 reason = "timeout"
             if reason is not None:
-                found.append(Stop(step.name, step.index, step.active, reason))
-        return found
+                findings.append(Stop(step.name, step.index, step.active, reason))
+        return findings
 
     def _starts(self, now: float) -> list[Start]:
         free = max(1, self.state.settings.parallel) - len(self._active)
@@ -317,8 +317,8 @@ class Engine:
         return Start(step.name, step.index, step.attempts + 1, step.inputs, timeout)
 
     def _prepares(self) -> list[Prepare]:
-        found = self._queues.preparable(self._steps, self._unmet, PREPARED_AT_ONCE)
-        return [self._prepare(n) for n in found]
+        findings = self._queues.preparable(self._steps, self._unmet, PREPARED_AT_ONCE)
+        return [self._prepare(n) for n in findings]
 
     def _prepare(self, n: int) -> Prepare:
         step, settings = self._steps[n], self.state.settings
@@ -327,7 +327,7 @@ class Engine:
             # The exit step is there for what it does, not for what it computes.
             cache = n != self.plan.exit and self.plan.defaults.cache is not False
         cache = cache and settings.cache and step.name not in settings.force
-        return Prepare(step.name, step.index, self._inputs(n), cache, step.stale)
+        return Prepare(step.name, step.index, self._inputs(n), cache)
 
     def _last(self, now: float) -> list[Command]:
         """Everything else has ended: the exit step, then the end of the run."""
@@ -379,8 +379,8 @@ class Engine:
 
     def _inputs(self, n: int) -> dict[str, str | None]:
         keys = self.plan.keys
-        found = self._bindings.resolve(n)
-        return {name: keys[m][0] if m >= 0 else None for name, m in found.items()}
+        findings = self._bindings.resolve(n)
+        return {name: keys[m][0] if m >= 0 else None for name, m in findings.items()}
 
     def _current(self, n: int, data: Mapping[str, Any]) -> bool:
         return not self._blocked(n) and data.get("inputs", {}) == self._inputs(n)

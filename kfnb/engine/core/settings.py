@@ -1,4 +1,4 @@
-"""How a run is to go: limits, retries, policies. Part of the journal, so that a replay has it."""
+"""Limits, retries and policies of a run. They are in the journal, so that a replay has them."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Settings:
     parallel
         Attempts that may execute at once.
     retries
-        Of a step that does not say; None: the notebook's default, else 0.
+        Of a step without ``retries``; None: the notebook's default, else 0.
     timeout
-        Seconds, of a step that does not say; None: the notebook's default, else no limit.
+        Seconds, of a step without ``timeout``; None: the notebook's default, else no limit.
     timeout_grace
         Seconds that an attempt has beyond its timeout to end by itself (the step's own process
         enforces the timeout from its first cell; the engine is the backstop).
@@ -33,7 +33,7 @@ class Settings:
     on_failure
         ``finish``: what does not depend on the failed step goes on. ``stop``: nothing does.
     on_mutation
-        What a change that the plan did not foresee and that came too late for a reader leads to.
+        What happens when a step changed a value after a reader had begun with the old one.
     cache
         Whether entries of the cache may be used at all.
     force
@@ -53,14 +53,14 @@ class Settings:
     force: tuple[str, ...] = ()
 
     def to_plain(self) -> dict[str, Any]:
-        """Give the settings as JSON values."""
+        """Return the settings as JSON values."""
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {**plain, "force": list(self.force)}
 
     def changed(self, plain: Mapping[str, Any]) -> Settings:
-        """Give settings with the fields of ``plain`` replaced; unknown fields are ignored."""
+        """Return settings with the fields of ``plain`` replaced; unknown fields are ignored."""
         known = {f.name for f in dataclasses.fields(self)}
-        said = {k: v for k, v in plain.items() if k in known}
-        if "force" in said:
-            said["force"] = tuple(said["force"])
-        return dataclasses.replace(self, **said)
+        fields = {k: v for k, v in plain.items() if k in known}
+        if "force" in fields:
+            fields["force"] = tuple(fields["force"])
+        return dataclasses.replace(self, **fields)

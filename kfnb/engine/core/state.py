@@ -1,4 +1,4 @@
-"""The state of a run as its events tell it: what every view shows, and what decisions rest on.
+"""The state of a run: what every view shows, and what decisions are based on.
 
 Only :class:`~kfnb.engine.core.scheduler.Engine` changes it. It folds events in place, so that each
 costs the same however long the run is, and two folds of the same events are equal.
@@ -42,7 +42,7 @@ class StepState:
         Attempts begun so far (numbers are never used twice), and the one that has not ended, or
         0. A step that has ended can still have an active attempt: one that nobody needs any more.
     own_failures, infrastructure_failures
-        Failed attempts since the run was created or last resumed, by who pays for them.
+        Failed attempts since the run was created or last resumed, by the budget that pays for them.
     failure
         The record of the last failed attempt, or of the step's failure.
     ready, inputs
@@ -131,7 +131,7 @@ HELD_UP = "KFNB-W710"
 
 
 @dataclass(slots=True)
-class EdgeSeen:
+class RuntimeEdge:
     """A dependency that only the run showed."""
 
     source: str
@@ -154,8 +154,7 @@ class RunState:
     edges
         Dependencies found while the run went, by (source, target).
     paused
-        Seconds in which nobody drove the run: between an end, or the loss of a driver, and the
-        going on.
+        Seconds without a driver: from an end, or the loss of a driver, until the next one began.
     error
         What ``RunFinished`` says went wrong.
     """
@@ -175,7 +174,7 @@ class RunState:
     driver: Mapping[str, Any] | None = None
     stops: int = 0
     stop_exit: bool = False
-    edges: dict[tuple[str, str], EdgeSeen] = field(default_factory=dict)
+    edges: dict[tuple[str, str], RuntimeEdge] = field(default_factory=dict)
     warnings: list[Mapping[str, Any]] = field(default_factory=list)
     error: Mapping[str, Any] | None = None
 
@@ -186,7 +185,7 @@ class RunState:
 
     @property
     def ended(self) -> bool:
-        """Nothing will happen any more unless the run is resumed."""
+        """Whether the run has ended; only a resume starts it again."""
         return self.status not in ("pending", "running")
 
     @property
@@ -207,5 +206,5 @@ class RunState:
         return [(m.time, m.step, m.value) for m in self._metrics() if m.name == name]
 
     def _metrics(self) -> Iterator[Metric]:
-        found = [m for step in self.steps.values() for m in step.metrics]
-        yield from sorted(found, key=lambda metric: metric.time)
+        logged = [m for step in self.steps.values() for m in step.metrics]
+        yield from sorted(logged, key=lambda metric: metric.time)

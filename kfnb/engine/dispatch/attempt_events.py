@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ class Report:
     data: Mapping[str, Any]
 
 
-class Feed:
+class AttemptEvents:
     """Reads the reports of one attempt.
 
     Parameters
@@ -54,7 +53,7 @@ class Feed:
         if not whole:
             return []
         self._offset += len(whole) + 1
-        found = []
+        reports = []
         for line in whole.split(b"\n"):
             report = _parse(line)
             if report is None or report.n <= self._n:
@@ -66,21 +65,8 @@ class Feed:
             if report.type == "Result":
                 self.result = report.data
             elif report.type in PASSED_ON:
-                found.append(report)
-        return found
-
-
-def clean(value: Any) -> Any:
-    """Return ``value`` as strict JSON in valid UTF-8: no NaN, no half characters."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {clean(str(k)): clean(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [clean(v) for v in value]
-    return value
+                reports.append(report)
+        return reports
 
 
 def _parse(line: bytes) -> Report | None:

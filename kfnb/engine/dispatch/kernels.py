@@ -156,9 +156,9 @@ def _version(program: Path, prefix: Path) -> str:
         text = (prefix / "pyvenv.cfg").read_text("utf-8")
     except OSError:
         text = ""
-    said = re.search(r"^version(?:_info)?\s*=\s*(\S+)", text, re.MULTILINE)
-    if said:
-        return said[1]
+    written = re.search(r"^version(?:_info)?\s*=\s*(\S+)", text, re.MULTILINE)
+    if written:
+        return written[1]
     named = re.search(r"python(3\.\d+)", program.resolve().name)
     return named[1] if named else program.name
 
@@ -171,16 +171,11 @@ def _kernel_folders() -> Iterator[Path]:
         tops.append(Path(data))
     elif sys.platform == "darwin":
         tops.append(Path.home() / "Library" / "Jupyter")
-    elif os.name == "nt":
-        tops.append(Path(os.environ.get("APPDATA", str(Path.home()))) / "jupyter")
     else:
         shared = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
         tops.append(Path(shared) / "jupyter")
     tops.append(Path(sys.prefix) / "share" / "jupyter")
-    if os.name == "nt":
-        tops.append(Path(os.environ.get("PROGRAMDATA", "")) / "jupyter")
-    else:
-        tops += [Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter")]
+    tops += [Path("/usr/local/share/jupyter"), Path("/usr/share/jupyter")]
     for top in tops:
         yield top / "kernels"
 

@@ -43,7 +43,7 @@ def load_run(run: RunFolder) -> tuple[Pipeline, dict[str, Any]]:
         ) from error
 
 
-def published(store: Store, key: str) -> Manifest | None:
+def read_manifest(store: Store, key: str) -> Manifest | None:
     """Read a manifest from the store; None if there is none (or none that can be read)."""
     data = store.get(key)
     if data is None:
@@ -54,12 +54,12 @@ def published(store: Store, key: str) -> Manifest | None:
         return None
 
 
-def own_manifest(store: Store, run: str, work: Work) -> Manifest | None:
+def step_manifest(store: Store, run: str, work: Work) -> Manifest | None:
     """Return what the step of this run has published."""
-    return published(store, manifest_key(run, work.step_id, index=work.index))
+    return read_manifest(store, manifest_key(run, work.step_id, index=work.index))
 
 
-def success(manifest: Manifest, key: str) -> dict[str, Any]:
+def success_data(manifest: Manifest, key: str) -> dict[str, Any]:
     """Return the data of ``StepSucceeded`` (and most of ``StepCached``)."""
     return {
         "manifest": key,
@@ -79,7 +79,7 @@ def success(manifest: Manifest, key: str) -> dict[str, Any]:
     }
 
 
-def failure(store: Store, run: str, work: Work, code: int | None) -> dict[str, Any]:
+def failure_record(store: Store, run: str, work: Work, code: int | None) -> dict[str, Any]:
     """Return the record of a failed attempt: its own if it left one, else what can be told."""
     data = store.get(failed_key(run, work.step_id, work.attempt, index=work.index))
     record: dict[str, Any] | None = None
@@ -97,12 +97,12 @@ def failure(store: Store, run: str, work: Work, code: int | None) -> dict[str, A
 
 
 def _unexplained(work: Work, code: int | None) -> Failure:
-    said = _tail(work.folder.path / "process.log")
+    output = _tail(work.folder.path / "process.log")
     if code is None:
         return Failure(
             kind="infrastructure",
             summary="the step's process was lost together with the run's driver",
-            traceback=said,
+            traceback=output,
         )
     if code < 0:
         name = signal.Signals(-code).name if -code in _signals() else f"signal {-code}"
@@ -113,13 +113,13 @@ def _unexplained(work: Work, code: int | None) -> Failure:
             kind="infrastructure",
             summary=f"the step's process was killed ({name})",
             remedy=hint,
-            traceback=said,
+            traceback=output,
         )
     return Failure(
         kind=_CODES.get(code, "infrastructure"),
         summary=f"the step's process ended with exit code {code} and without a result",
-        remedy=f"Its own words are in {work.folder.path / 'process.log'}." if said else "",
-        traceback=said,
+        remedy=f"Its own words are in {work.folder.path / 'process.log'}." if output else "",
+        traceback=output,
     )
 
 

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kfnb.engine.core.scheduler import Engine
-from kfnb.engine.dispatch.file_restore import keep_changed, restore
-from kfnb.engine.dispatch.manifests import published
+from kfnb.engine.dispatch.manifests import read_manifest
 from kfnb.engine.dispatch.step_orders import Upstream, restored_files
-from kfnb.errors import InfrastructureError, KfnbError
+from kfnb.errors import KfnbError
 from kfnb.pipeline import Step
 from kfnb.store.blobs import Store
+from kfnb.store.file_restore import restore, save_changed
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Manifest
 from kfnb.store.remote.base import Refused
 
-_MOST_KEPT = 2_000
+_MOST_REMEMBERED = 2_000
 
 
-class Results:
+class RunOutputs:
     """Manifests of the steps that count now, as the engine's state tells.
 
     Parameters
@@ -47,7 +47,7 @@ class Results:
         self._hashes = hashes
         self._workdir = workdir
         self._restores = restores
-        self._kept: OrderedDict[str, Manifest] = OrderedDict()
+        self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._writers = {
             engine.plan.position[key]
             for key, state in engine.state.steps.items()
@@ -56,15 +56,15 @@ class Results:
 
     def add(self, step: str, key: str, manifest: Manifest, *, index: str = "") -> None:
         """Note what a step has just published under ``key``."""
-        self._kept[key] = manifest
-        if len(self._kept) > _MOST_KEPT:
-            self._kept.popitem(last=False)
+        self._manifests[key] = manifest
+        if len(self._manifests) > _MOST_REMEMBERED:
+            self._manifests.popitem(last=False)
         if manifest.files_written or manifest.files_removed:
             self._writers.add(self._engine.plan.position[step, index])
 
     def drop(self, key: str) -> None:
         """Forget a manifest that does not count any more."""
-        self._kept.pop(key, None)
+        self._manifests.pop(key, None)
 
     def of(self, name: str) -> Manifest | None:
         """Return what a step has published; None if it is not done.
@@ -78,34 +78,34 @@ class Results:
         if state.status not in ("succeeded", "cached") or not state.result:
             return None
         key = str(state.result["manifest"])
-        if key not in self._kept:
-            manifest = published(self._store, key)
+        if key not in self._manifests:
+            manifest = read_manifest(self._store, key)
             if manifest is None:
                 raise Refused(
                     f'the values of step "{name}" are gone from the store ({key}). Start a new run.'
                 )
             self.add(name, key, manifest)
-        return self._kept[key]
+        return self._manifests[key]
 
     def inputs(self, sources: Mapping[str, str | None]) -> dict[str, Upstream | None]:
         """Return for each input what its producer has published; None where nobody did."""
-        found: dict[str, Upstream | None] = {}
+        manifests: dict[str, Upstream | None] = {}
         for name, source in sources.items():
             manifest = self.of(source) if source else None
-            found[name] = Upstream(source, manifest) if source and manifest else None
-        return found
+            manifests[name] = Upstream(source, manifest) if source and manifest else None
+        return manifests
 
     def files_before(self, step: Step) -> dict[str, Manifest]:
         """Return the manifests of steps before this one that wrote files, in order."""
         plan = self._engine.plan
         until = plan.position[step.name, ""]
-        found = {}
+        manifests = {}
         for position in sorted(p for p in self._writers if p < until):
             name = plan.keys[position][0]
             manifest = self.of(name)
             if manifest is not None:
-                found[name] = manifest
-        return found
+                manifests[name] = manifest
+        return manifests
 
     def restore_before(self, step: Step) -> dict[str, Manifest]:
         """Have the files of the steps before this one as those left them.
@@ -130,28 +130,22 @@ class Results:
         """Have the files that one step wrote as it left them; raises as above."""
         self._restore({step: manifest})
 
-    def keep_changed_before(self, step: Step) -> None:
+    def save_changed_before(self, step: Step) -> None:
         """Keep what a failed attempt made of files of the steps before it, if that can be done."""
         if not self._restores:
             return
         try:
             files = restored_files(self.files_before(step))
-            keep_changed(files, workdir=self._workdir, store=self._store, hashes=self._hashes)
+            save_changed(files, workdir=self._workdir, store=self._store, hashes=self._hashes)
         except (KfnbError, OSError):
             return
 
     def _restore(self, upstream: Mapping[str, Manifest]) -> None:
         if not self._restores:
             return
-        try:
-            restore(
-                restored_files(upstream),
-                workdir=self._workdir,
-                store=self._store,
-                hashes=self._hashes,
-            )
-        except FileNotFoundError as error:
-            raise InfrastructureError(
-                f'the file "{error}" is missing, and the store has no copy of it. '
-                "Run the step that writes it again with --from."
-            ) from error
+        restore(
+            restored_files(upstream),
+            workdir=self._workdir,
+            store=self._store,
+            hashes=self._hashes,
+        )

@@ -79,7 +79,7 @@ def needed_definitions(
         definitions, or that the step replays anyway, are left out.
     """
     owner = {cell: s.order for s in pipeline.steps.values() for cell in s.cells}
-    found: list[Definition] = []
+    definitions: list[Definition] = []
     for name, order in sorted(names.items()):
         if name in step.definitions:
             continue
@@ -87,8 +87,8 @@ def needed_definitions(
             d for d in pipeline.definitions if d.name == name and owner.get(d.cell, -1) <= order
         ]
         if candidates:
-            found.append(max(candidates, key=lambda d: (owner.get(d.cell, -1), d.cell)))
-    return found
+            definitions.append(max(candidates, key=lambda d: (owner.get(d.cell, -1), d.cell)))
+    return definitions
 
 
 def pieces_of(step: Step, definitions: Iterable[Definition] = ()) -> list[Piece]:
@@ -124,20 +124,20 @@ def blank(code: str, statements: Sequence[Statement]) -> str:
     has lost what stood before it on its line moves to the line's start.
     """
     lines = code.split("\n")
-    kept = [[" "] * len(line) for line in lines]
+    masked = [[" "] * len(line) for line in lines]
     last_end: tuple[int, int] | None = None
     for s in sorted(statements, key=lambda s: (s.first_line, s.first_column)):
         if last_end is not None and last_end[0] == s.first_line:
-            kept[last_end[0] - 1][last_end[1]] = ";"
+            masked[last_end[0] - 1][last_end[1]] = ";"
         for number in range(s.first_line, s.last_line + 1):
             line = lines[number - 1]
             start = s.first_column if number == s.first_line else 0
             stop = s.last_column if number == s.last_line else len(line)
-            kept[number - 1][start:stop] = line[start:stop]
+            masked[number - 1][start:stop] = line[start:stop]
         last_end = (s.last_line, s.last_column)
     text = [
         "".join(line).rstrip() if _outside(i, statements) else "".join(line)
-        for i, line in enumerate(kept, 1)
+        for i, line in enumerate(masked, 1)
     ]
     for s in statements:
         line = text[s.first_line - 1]

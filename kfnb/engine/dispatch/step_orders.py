@@ -11,6 +11,7 @@ from typing import Any, Literal
 from kfnb.engine.core.units import memory_bytes
 from kfnb.engine.dispatch.step_notebook import needed_definitions, step_notebook
 from kfnb.home import RunFolder
+from kfnb.json_values import json_value
 from kfnb.pipeline import Definition, FileUse, Pipeline, Step
 from kfnb.step.order import Input, MadeWith, StepOrder, inputs_source, outputs_source
 from kfnb.store.manifest import Manifest, WrittenFile
@@ -27,7 +28,7 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
+class StepPaths:
     """Where a step finds its run, the store, and the notebook's folder."""
 
     run: RunFolder
@@ -50,10 +51,10 @@ class Site:
     workdir: Path
     kernel: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    doorbell: str | None = None
+    wakeup_socket: str | None = None
     seed: str = "0"
     images: Mapping[str, str] = field(default_factory=dict)
-    inside: Inside | None = None
+    inside: StepPaths | None = None
 
 
 def step_order(
@@ -103,7 +104,6 @@ def step_order(
         kernel=seen.kernel,
         inputs=tuple(_input(name, inputs[name]) for name in sorted(inputs)),
         outputs=tuple(sorted(step.outputs)),
-        maybe=tuple(sorted(step.maybe)),
         watch=watched(pipeline, step),
         setup_readers=setup_readers(pipeline, step),
         on_mutation=on_mutation,
@@ -123,8 +123,7 @@ def step_order(
         timeout=timeout,
         memory=memory_bytes(_memory(pipeline, step)),
         environment={**environment(pipeline, step, site), "KFNB_ATTEMPT": str(attempt)},
-        doorbell=site.doorbell,
-        source_cells=tuple(step.cells),
+        wakeup_socket=site.wakeup_socket,
         origins=_origins(pipeline, step),
         made_with={
             source.step: MadeWith(source.manifest.python, dict(source.manifest.packages))
@@ -160,17 +159,6 @@ def used_parameters(pipeline: Pipeline, step: Step, overrides: Mapping[str, Any]
         name: json_value(overrides.get(name, defaults.get(name)))
         for name in sorted(step.parameters)
     }
-
-
-def json_value(value: Any) -> Any:
-    """Return ``value`` as JSON can hold it; what it cannot (sets, bytes) as its source text."""
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, Mapping):
-        return {str(k): json_value(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_value(v) for v in value]
-    return repr(value)
 
 
 def watched(pipeline: Pipeline, step: Step) -> tuple[str, ...]:
@@ -251,9 +239,9 @@ def _input(name: str, source: Upstream | None) -> Input:
 
 def _memory(pipeline: Pipeline, step: Step) -> str | None:
     for options in (step.options, pipeline.defaults):
-        said = options.limits.get("memory") or options.memory
-        if said:
-            return said
+        limit = options.limits.get("memory") or options.memory
+        if limit:
+            return limit
     return None
 
 

@@ -1,0 +1,1 @@
+"""The append-only journal of a run, the only truth about it that views read."""

@@ -17,8 +17,9 @@ from types import TracebackType
 from typing import Any
 
 from kfnb.engine.core.events import Event
-from kfnb.engine.journal.driver_lock import FileLock
 from kfnb.errors import InfrastructureError, KfnbError
+from kfnb.store import disk
+from kfnb.store.locks import FileLock
 
 LOCK_NAME = "driver.lock"
 _sync_data = getattr(os, "fdatasync", os.fsync)
@@ -49,7 +50,7 @@ class JournalCorrupt(InfrastructureError):  # noqa: N818 (as above)
         self.line = line
 
 
-class Reader:
+class JournalReader:
     """Reads a journal from where the last call stopped, also while it is being written.
 
     Parameters
@@ -109,9 +110,9 @@ class Reader:
                 yield event
 
 
-def read(path: Path) -> list[Event]:
-    """Read the whole journal as it stands now; raises as :meth:`Reader.read`."""
-    return list(Reader(path).read())
+def read_journal(path: Path) -> list[Event]:
+    """Read the whole journal as it stands now; raises as :meth:`JournalReader.read`."""
+    return list(JournalReader(path).read())
 
 
 class Journal:
@@ -150,9 +151,9 @@ class Journal:
             if not self._lock.acquire():
                 raise JournalBusy(path, self._lock.holder())
             self._prepare()
-            reader = Reader(path)
+            reader = JournalReader(path)
             new = not path.exists()
-            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o644)
+            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
             self.events = tuple(reader.read())
             self.seq = reader.seq
             self._size = reader.offset
@@ -161,7 +162,7 @@ class Journal:
             # What an earlier writer wrote without syncing is acted upon from here on.
             _sync_data(self._fd)
             if new:
-                _sync_folder(path.parent)
+                disk.sync_folder(path.parent)
         except OSError as error:
             self.close()
             raise _sentence(path, "open", error) from error
@@ -277,28 +278,5 @@ class Journal:
             self.close()
 
 
-_BINARY = getattr(os, "O_BINARY", 0)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-_CAUSES = {
-    errno.ENOSPC: "the disk is full: make room, then kfnb resume",
-    errno.EDQUOT: "the disk quota is used up: make room, then kfnb resume",
-    errno.EROFS: "the disk is read-only",
-    errno.EACCES: "permission is missing",
-    errno.ENOENT: "the run's folder was deleted",
-}
-
-
 def _sentence(path: Path, act: str, error: OSError) -> InfrastructureError:
-    cause = _CAUSES.get(error.errno or 0) or error.strerror or str(error)
-    return InfrastructureError(f"cannot {act} the journal {path}: {cause}.")
+    return InfrastructureError(disk.sentence(error, f"the journal {path}", action=act))

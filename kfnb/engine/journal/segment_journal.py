@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from kfnb.engine.core.events import Event
-from kfnb.engine.journal.driver_lock import FileLock
-from kfnb.engine.journal.file_journal import Journal, JournalBusy, Reader
+from kfnb.engine.journal.file_journal import Journal, JournalBusy, JournalReader
 from kfnb.errors import InfrastructureError
 from kfnb.store import disk
+from kfnb.store.locks import FileLock
 from kfnb.store.remote.base import Refused, Remote
 
-FRESH = 2.0
+CONFIRM_INTERVAL = 2.0
 """Seconds for which a driver that was alone believes that it still is."""
 
 _PATIENCE = 5.0
@@ -144,7 +144,7 @@ class SegmentJournal(Journal):
         """
         self._check()
         # Both ways of the clock count: a set clock must not make an old certainty young.
-        if abs(self._clock() - self._sure) < FRESH:
+        if abs(self._clock() - self._sure) < CONFIRM_INTERVAL:
             return
         if self._waiting:
             self.sync()
@@ -159,7 +159,7 @@ class SegmentJournal(Journal):
             if not lines:
                 # A run that was just made here, or none at all.
                 self._stored = 0
-                mine = Reader(self.path)
+                mine = JournalReader(self.path)
                 lines = b"".join(e.to_line().encode() + b"\n" for e in mine.read())
                 if lines:
                     self._create(1, lines)
@@ -170,8 +170,8 @@ class SegmentJournal(Journal):
         self._sure = self._clock()
 
     def _create(self, first: int, lines: bytes) -> None:
-        said = json.dumps({"writer": self._writer, "first": first}).encode()
-        data = said + b"\n" + lines
+        header = json.dumps({"writer": self._writer, "first": first}).encode()
+        data = header + b"\n" + lines
         key = _key(self.run, first)
         if self._remote.create(key, data) or self._remote.get(key) == data:
             return
@@ -230,7 +230,7 @@ def follow_segments(remote: Remote, run: str, path: Path) -> bool:
         with _following(path, patience=0.0):
             if FileLock(path.with_name("driver.lock")).held():
                 return False
-            reader = Reader(path)
+            reader = JournalReader(path)
             for _ in reader.read():
                 pass
             added = b"".join(segments(remote, run, after=reader.seq))

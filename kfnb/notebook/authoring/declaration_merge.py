@@ -1,4 +1,4 @@
-"""The three doors of a cell joined into one claim: magic over metadata over tag."""
+"""Merge what tags, metadata and magic declare about a cell: magic over metadata over tags."""
 
 from __future__ import annotations
 
@@ -6,79 +6,87 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kfnb.notebook.authoring import kale, magic, metadata, tags
-from kfnb.notebook.authoring.declarations import Claim
-from kfnb.notebook.authoring.options import Entry, said, shown
+from kfnb.notebook.authoring.declarations import Declaration
+from kfnb.notebook.authoring.options import Entry, entry_name, entry_value
 from kfnb.notebook.diagnostics import make
 from kfnb.pipeline import Cell, Diagnostic
 
 
-def joined_claim(cell: Cell, cell_metadata: Mapping[str, Any], found: list[Diagnostic]) -> Claim:
-    """Join what tag, metadata and magic say of a cell; ``found`` takes what is wrong with it."""
-    claim = Claim()
+def merged_declaration(
+    cell: Cell, cell_metadata: Mapping[str, Any], diagnostics: list[Diagnostic]
+) -> Declaration:
+    """Merge what is declared about a cell, and add what is wrong with it to ``diagnostics``."""
+    declaration = Declaration()
     lower = ""
-    for door, other in _doors(cell, cell_metadata):
-        found += [make(*problem, cell=cell.index) for problem in other.problems]
-        claim = _join(claim, other, doors=(lower, door), cell=cell.index, found=found)
-        lower = f"{lower} and {door}" if lower else door
+    for source, other in _sources(cell, cell_metadata):
+        diagnostics += [make(*problem, cell=cell.index) for problem in other.problems]
+        declaration = _join(
+            declaration, other, sources=(lower, source), cell=cell.index, diagnostics=diagnostics
+        )
+        lower = f"{lower} and {source}" if lower else source
     if cell.type != "code":
-        return claim
+        return declaration
     line = magic.misplaced(cell.source)
-    # In a text (a docstring, a %%writefile) the line means nothing.
+    # In a docstring or below %%writefile the line is only text.
     if line is not None and (_is_code(cell, line) or magic.below_a_magic(cell.source)):
-        found.append(
+        diagnostics.append(
             make(
                 "KFNB-E219",
-                "a %%step line declares a step only on top of its cell",
-                "Move it to the first line, above other magics.",
+                "a %%step line declares a step only if it is the first line of its cell",
+                "Move it to the top of the cell, above other magics.",
                 cell=cell.index,
                 line=line,
             )
         )
     notebook = kale.referenced_notebook(cell.tags, cell_metadata)
     if notebook is not None:
-        found.append(
+        diagnostics.append(
             make(
                 "KFNB-E210",
-                f'this cell stands for the notebook "{notebook}", which does not run as a step',
-                "Tag the cell skip, or put that notebook's cells here.",
+                f'this cell refers to the notebook "{notebook}", and kfnb cannot run one as a step',
+                "Tag the cell skip, or copy that notebook's cells here.",
                 cell=cell.index,
             )
         )
-    return claim
+    return declaration
 
 
-def _doors(cell: Cell, cell_metadata: Mapping[str, Any]) -> Iterator[tuple[str, Claim]]:
-    yield "the tags", tags.claim_of(cell.tags)
-    own = metadata.claim_of(cell_metadata)
+def _sources(cell: Cell, cell_metadata: Mapping[str, Any]) -> Iterator[tuple[str, Declaration]]:
+    yield "the tags", tags.cell_declaration(cell.tags)
+    own = metadata.cell_declaration(cell_metadata)
     if own is not None:
         yield "metadata.kfnb", own
-    line = magic.claim_of(cell.source) if cell.type == "code" else None
+    line = magic.cell_declaration(cell.source) if cell.type == "code" else None
     if line is not None:
         yield "the %%step line", line
 
 
 def _is_code(cell: Cell, line: int) -> bool:
-    """Tell whether IPython takes a line for a magic, and not for part of a text."""
+    """Return whether IPython sees a magic in a line, and not part of a string."""
     lines = (cell.source if cell.code is None else cell.code).split("\n")
     made = lines[line - 1].lstrip() if line <= len(lines) else ""
     return "run_line_magic('%step'" in made or made.startswith("# %%step")
 
 
 def _join(
-    low: Claim, high: Claim, *, doors: tuple[str, str], cell: int, found: list[Diagnostic]
-) -> Claim:
+    low: Declaration,
+    high: Declaration,
+    *,
+    sources: tuple[str, str],
+    cell: int,
+    diagnostics: list[Diagnostic],
+) -> Declaration:
     def disagree(lower: str, higher: str) -> None:
-        found.append(
+        diagnostics.append(
             make(
                 "KFNB-W211",
-                f"{doors[1]} of this cell: {higher}; {doors[0]}: {lower}",
-                f"{doors[1][0].upper()}{doors[1][1:]} counts. Keep one of the two.",
+                f"{sources[1]} of this cell: {higher}; {sources[0]}: {lower}",
+                f"{sources[1][0].upper()}{sources[1][1:]} takes precedence. Keep only one of them.",
                 cell=cell,
             )
         )
 
-    # A cell that is skipped stays out whichever door says so: that is for a while, and
-    # its step is still said.
+    # Skipping wins from any source, because it is temporary; the cell keeps its step.
     roles = {low.role, high.role}
     role = "skip" if "skip" in roles else high.role or low.role
     both = low.role and high.role and role != "skip"
@@ -91,9 +99,11 @@ def _join(
     for entry in low.options.keys() & high.options.keys():
         one, two = low.options[entry], high.options[entry]
         if one != two:
-            disagree(f"{said(entry)} {shown(one)}", f"{said(entry)} {shown(two)}")
+            disagree(
+                f"{entry_name(entry)} {entry_value(one)}", f"{entry_name(entry)} {entry_value(two)}"
+            )
     options: dict[Entry, Any] = {**low.options, **high.options}
-    return Claim(
+    return Declaration(
         role=role,
         step=(high.step or low.step) if role in ("step", "skip") else None,
         after=high.after or low.after,
@@ -104,8 +114,8 @@ def _join(
     )
 
 
-def _named(claim: Claim) -> str:
-    return f'step "{claim.step}"' if claim.step else f"{claim.role}"
+def _named(declaration: Declaration) -> str:
+    return f'step "{declaration.step}"' if declaration.step else f"{declaration.role}"
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What one cell says about itself, by tag, metadata or magic: the three doors' common form."""
+"""What one cell declares about itself, whether by tag, by metadata or by magic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROLES: tuple[CellRole, ...] = ("step", "setup", "parameters", "metrics", "skip")
 
 
 class Problem(NamedTuple):
-    """A finding about a cell, before it is known where the cell stands."""
+    """A diagnostic about a cell, without the cell's index."""
 
     code: str
     message: str
@@ -22,12 +22,12 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A door's statement about a cell; None and empty mean: not said.
+class Declaration:
+    """What one source (tags, metadata or magic) declares about a cell; None and empty mean nothing.
 
-    ``after`` is as written: whether ``a,b`` is one step's name or two is known only
-    when all steps are. A skipped cell may still name its step. ``kale`` tells that the
-    cell says its place among the steps in Kale's words.
+    ``after`` is as written: whether ``a,b`` names one step or two is known only when all
+    steps are known. A skipped cell may still name its step. ``kale`` tells whether the cell
+    orders steps by Kale's tags (``block:``, ``prev:``).
     """
 
     role: CellRole | None = None
@@ -46,7 +46,7 @@ def changed_names(text: str) -> tuple[str, ...]:
     Raises
     ------
     ValueError
-        A sentence without its subject.
+        With a sentence that lacks its subject.
     """
     names = tuple(part.strip() for part in text.split(","))
     if not all(name.isidentifier() for name in names):

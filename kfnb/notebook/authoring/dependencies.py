@@ -1,4 +1,4 @@
-"""``after:`` resolved to steps, and checked: of nobody, of itself, in a circle."""
+"""Resolve ``after:`` to steps; report names of no step and cycles."""
 
 from __future__ import annotations
 
@@ -9,65 +9,69 @@ from kfnb.notebook.suggestions import did_you_mean
 from kfnb.pipeline import Diagnostic
 
 After = Mapping[str, Mapping[str, int]]
-"""For each step the names that it comes after, and the cell that says so."""
+"""For each step the names that it comes after, each with the cell that declares it."""
 
 
 def resolved(after: After) -> dict[str, dict[str, int]]:
-    """Split ``a,b`` where that is no step's name itself."""
+    """Split ``a,b`` into two names unless a step has that name."""
     return {
-        step: {name: cell for text, cell in said.items() for name in _names(text, after)}
-        for step, said in after.items()
+        step: {name: cell for text, cell in names.items() for name in _names(text, after)}
+        for step, names in after.items()
     }
 
 
 def check(
     after: After, *, skipped: Collection[str]
 ) -> tuple[dict[str, list[str]], list[Diagnostic]]:
-    """Keep the dependencies that can be, and say what is wrong with the others.
+    """Keep the dependencies that can hold, and report the others.
 
     Parameters
     ----------
     after
-        As :func:`resolved` gives it; all steps are in it.
+        The result of :func:`resolved`; it has every step.
     skipped
-        Names of steps all of whose cells are tagged ``skip``.
+        Names of steps whose cells are all tagged ``skip``.
 
     Returns
     -------
     tuple
-        For each step the steps that it comes after, without circles, and the findings.
+        For each step the steps that it comes after, without cycles, and the diagnostics.
     """
-    found: list[Diagnostic] = []
-    kept: dict[str, list[str]] = {}
-    for step, said in after.items():
-        kept[step] = [name for name in said if name in after]
-        for name, cell in said.items():
+    diagnostics: list[Diagnostic] = []
+    resolved_after: dict[str, list[str]] = {}
+    for step, names in after.items():
+        resolved_after[step] = [name for name in names if name in after]
+        for name, cell in names.items():
             if name in after:
                 continue
-            why = "whose cells are all skipped" if name in skipped else "which is no step"
-            found.append(
+            why = (
+                "but all its cells are skipped" if name in skipped else "but no step has that name"
+            )
+            diagnostics.append(
                 make(
                     "KFNB-E203",
                     f'step "{step}" comes after "{name}", {why}',
                     did_you_mean(
-                        name, [n for n in after if n != step], "Remove it, or name a step."
+                        name,
+                        [n for n in after if n != step],
+                        "Remove the tag, or correct the name.",
                     ),
                     step=step,
                     cell=cell,
                 )
             )
-    for circle in _circles(kept):
+    for circle in _circles(resolved_after):
         way = " → ".join(f'"{name}"' for name in (*circle, circle[0]))
-        found.append(
+        diagnostics.append(
             make(
                 "KFNB-E204",
-                f"the steps come after one another in a circle: {way}",
-                "Remove one of these after: tags.",
+                f"these steps wait for each other: {way}",
+                "Remove one of their after: tags.",
                 step=circle[0],
                 cell=after[circle[0]][circle[1 % len(circle)]],
             )
         )
-    return kept, found
+    return resolved_after, diagnostics
 
 
 def _names(text: str, steps: Collection[str]) -> Iterator[str]:
@@ -78,7 +82,7 @@ def _names(text: str, steps: Collection[str]) -> Iterator[str]:
 
 
 def _circles(after: dict[str, list[str]]) -> Iterator[Sequence[str]]:
-    """Find circles one after the other, and open each by leaving out its last dependency."""
+    """Find cycles one after the other, and open each by removing its last dependency."""
     done: set[str] = set()
     for start, first in after.items():
         if start in done:

@@ -1,4 +1,4 @@
-"""What stands before the first tagged cell: imports and definitions are setup."""
+"""Find setup among the untagged cells above the first tagged one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from kfnb.notebook.authoring.launch_filter import is_setup
-from kfnb.notebook.transform import parsed
+from kfnb.notebook.parsed_cell import parse_code
 from kfnb.pipeline import Cell
 
 # Where an import below such code finds, or does, something else than it would above it.
@@ -17,7 +17,7 @@ _PREPARES_IMPORTS = re.compile(
 
 
 @dataclass(slots=True)
-class Beginning:
+class UntaggedCells:
     """The cells before the first tag, one after the other.
 
     ``made`` are names that code there binds; ``prepares`` tells that it changes what
@@ -31,13 +31,12 @@ class Beginning:
         """Note a cell that does more than define."""
         code = _code(cell)
         self.prepares = self.prepares or _PREPARES_IMPORTS.search(code) is not None
-        tree = parsed(code)
-        if tree is not None:
-            self.made |= {
-                node.id
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-            }
+        self.made |= {
+            node.id
+            for statement in parse_code(code).shallow_body
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+        }
 
     def only_defines(self, cell: Cell) -> bool:
         """Tell whether a cell imports or defines, and could do so before the code above it.
@@ -45,14 +44,18 @@ class Beginning:
         A cell that needs a name from there while it defines (in a decorator, a default,
         a base class, a class body) could not.
         """
-        tree = parsed(_code(cell))
-        if tree is None or not all(_defines(s) for s in tree.body):
+        parsed = parse_code(_code(cell))
+        if parsed.error is not None or parsed.deep:
+            return False
+        if not all(_defines(s) for s in parsed.body):
             return False
         if self.prepares and any(
-            isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.walk(tree)
+            isinstance(node, (ast.Import, ast.ImportFrom))
+            for statement in parsed.body
+            for node in ast.walk(statement)
         ):
             return False
-        return not self.made or not any(_needs(s) & self.made for s in tree.body)
+        return not self.made or not any(_needs(s) & self.made for s in parsed.body)
 
 
 def _code(cell: Cell) -> str:
@@ -79,11 +82,11 @@ def _defines(s: ast.stmt) -> bool:
 def _needs(s: ast.stmt) -> set[str]:
     """Give the names that defining something reads at once."""
     todo: list[ast.AST] = [s]
-    found: set[str] = set()
+    names: set[str] = set()
     while todo:
         node = todo.pop()
         if isinstance(node, ast.Name):
-            found.add(node.id)
+            names.add(node.id)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             arguments = node.args
             todo += [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]
@@ -94,4 +97,4 @@ def _needs(s: ast.stmt) -> set[str]:
                 todo += [node.returns] if node.returns is not None else []
         else:
             todo += ast.iter_child_nodes(node)
-    return found
+    return names

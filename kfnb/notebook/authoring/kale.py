@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kfnb.notebook.authoring.declarations import Problem
-from kfnb.notebook.authoring.metadata import BookClaim
+from kfnb.notebook.authoring.metadata import NotebookDeclaration
 from kfnb.notebook.authoring.options import KEYS, Entry, option, options_of
 from kfnb.pipeline import Volume
 
@@ -34,15 +34,15 @@ _DEFAULTS = {
 
 
 def is_kale(metadata: Mapping[str, Any]) -> bool:
-    """Tell whether Kale's panel has had the notebook open."""
+    """Return whether the notebook has Kale's metadata."""
     return isinstance(metadata.get(KEY), Mapping)
 
 
-def book_claim(metadata: Mapping[str, Any]) -> BookClaim:
-    """Read Kale's metadata of a notebook. Never raises; what Kale ignores is ignored."""
+def notebook_declaration(metadata: Mapping[str, Any]) -> NotebookDeclaration:
+    """Read Kale's metadata of a notebook. Never raises; fields that Kale ignores are ignored."""
     own = metadata.get(KEY)
     if not isinstance(own, Mapping):
-        return BookClaim()
+        return NotebookDeclaration()
     problems: list[Problem] = []
     defaults: dict[Entry, Any] = {}
     for image in (own.get("docker_image"), own.get("base_image")):
@@ -57,8 +57,8 @@ def book_claim(metadata: Mapping[str, Any]) -> BookClaim:
         problems.append(
             Problem(
                 "KFNB-W218",
-                f"Kale's metadata asks for {' and '.join(unused)}, which kfnb does not do",
-                "The pipeline runs without it.",
+                f"Kale's metadata asks for {' and '.join(unused)}, which kfnb does not support",
+                "The pipeline runs without it; nothing to do.",
             )
         )
     problems += [
@@ -69,7 +69,7 @@ def book_claim(metadata: Mapping[str, Any]) -> BookClaim:
         )
         for sentence in sentences
     ]
-    return BookClaim(
+    return NotebookDeclaration(
         name=_text(own.get("pipeline_name")),
         description=_text(own.get("pipeline_description")),
         defaults={**variables, **defaults, **shared},
@@ -79,7 +79,7 @@ def book_claim(metadata: Mapping[str, Any]) -> BookClaim:
 
 
 def referenced_notebook(tags: Sequence[str], metadata: Mapping[str, Any]) -> str | None:
-    """Find the notebook that a cell of Kale's second generation stands for."""
+    """Return the notebook that a cell refers to, in Kale's second generation."""
     for tag in tags:
         key, colon, name = tag.partition(":")
         if colon and key == "notebook" and isinstance(metadata.get("notebook_path"), str):
@@ -93,7 +93,7 @@ def _shared(given: Any) -> tuple[dict[Entry, Any], list[str]]:
         plain = {_DEFAULTS.get(str(k), str(k)): v for k, v in given.items()}
         fields = set(KEYS.values())
         return options_of({k: v for k, v in plain.items() if k in fields and v not in ("", {}, [])})
-    found: dict[Entry, Any] = {}
+    entries: dict[Entry, Any] = {}
     wrong: list[str] = []
     for tag in given if isinstance(given, list) else ():
         key, colon, value = str(tag).partition(":")
@@ -104,12 +104,12 @@ def _shared(given: Any) -> tuple[dict[Entry, Any], list[str]]:
         except ValueError as error:
             wrong.append(f'"{tag}": {key} {error}')
             continue
-        found[entry] = option_value
-    return found, wrong
+        entries[entry] = option_value
+    return entries, wrong
 
 
 def _volumes(given: Any) -> tuple[tuple[Volume, ...], dict[Entry, Any]]:
-    found = tuple(_each_volume(given))
+    entries = tuple(_each_volume(given))
     variables: dict[Entry, Any] = {}
     for item in given if isinstance(given, list) else ():
         if isinstance(item, Mapping) and (item.get("expose_as_env_var") or item.get("env_var")):
@@ -117,7 +117,7 @@ def _volumes(given: Any) -> tuple[tuple[Volume, ...], dict[Entry, Any]]:
             if name and mount:
                 variable = "KALE_VOLUME_" + re.sub(r"[^A-Z0-9]", "_", name.upper())
                 variables["env", variable] = mount
-    return found, variables
+    return entries, variables
 
 
 def _each_volume(given: Any) -> Iterator[Volume]:

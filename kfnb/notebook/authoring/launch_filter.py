@@ -1,4 +1,4 @@
-"""Lines with a rule of their own: setup wherever they stand, and what launches pipelines."""
+"""Find lines that are setup in any cell, and lines that launch pipelines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kfnb.notebook.transform import parsed, without_step_line
+from kfnb.notebook.parsed_cell import parse_code
+from kfnb.notebook.transform import without_step_line
 
 SETUP_MAGICS = frozenset(
     (
@@ -23,7 +24,7 @@ _EXECUTED_AS_READ = "# kfnb: this text is executed, not the source of the cell"
 
 
 def magic_call(statement: ast.stmt) -> tuple[str, str] | None:
-    """Give name and arguments of a magic that stands alone as a statement."""
+    """Return name and arguments of a magic that is a statement of its own."""
     return _magic(statement.value) if isinstance(statement, ast.Expr) else None
 
 
@@ -43,66 +44,65 @@ def _magic(call: ast.AST) -> tuple[str, str] | None:
 
 
 def is_setup(statement: ast.stmt) -> bool:
-    """Tell whether a statement is a magic that is setup wherever it stands."""
+    """Return whether a statement is a magic that is setup in any cell."""
     magic = magic_call(statement)
     return magic is not None and magic[0] in SETUP_MAGICS and not _launching_magic(magic)
 
 
 def setup_lines(code: str) -> tuple[int, ...]:
-    """Give the lines (from 1) of a cell's code that are setup wherever they stand."""
-    if "run_line_magic" not in code or (tree := parsed(code)) is None:
+    """Return the lines (from 1) of a cell's code that are setup in any cell."""
+    if "run_line_magic" not in code:
         return ()
-    return tuple(
-        sorted({line for s in tree.body if is_setup(s) for line in range(s.lineno, _end(s) + 1)})
-    )
+    statements = [s for s in parse_code(code).shallow_body if is_setup(s)]
+    return tuple(sorted({n for s in statements for n in range(s.lineno, _end(s) + 1)}))
 
 
 @dataclass(slots=True)
 class Launches:
-    """What launches or shows pipelines, cell after cell: ``names`` hold what that gave.
+    """Finds what launches or shows pipelines, cell after cell; ``names`` hold the results.
 
-    A statement that uses such a name has nothing to work on in a step, so it is left
-    out as well, until the name is bound anew.
+    A statement that uses such a name would fail in a step, so it is left out as well, until
+    the name is bound to something else.
     """
 
     names: set[str] = field(default_factory=set)
     modules: dict[str, str] = field(default_factory=lambda: {"kfnb": "kfnb"})
 
     def left_out(self, source: str, code: str) -> tuple[str, tuple[int, ...]]:
-        """Turn what launches pipelines into comments.
+        """Turn statements that launch pipelines into comments.
 
         Parameters
         ----------
         source
-            What the author wrote.
+            The cell as its author wrote it.
         code
             The same after IPython's transformation.
 
         Returns
         -------
         tuple
-            The code without it, line numbers unchanged, and the lines (from 1) that it
-            stood on.
+            The code without them, with the same line numbers, and the lines (from 1) that
+            they were on.
         """
         if not self._may(code):
             return code, ()
-        tree = parsed(code)
-        if tree is None:
+        parsed = parse_code(code)
+        if parsed.error is not None or parsed.deep:
             lines = [n for n, s in enumerate(source.split("\n"), 1) if _LAUNCH_LINE.match(s)]
             return _commented(code, lines), tuple(lines)
-        gone = list(self._found(tree.body, top=True))
+        gone = list(self._launching(parsed.shallow_body, top=True))
         if not gone:
             return code, ()
         lines = sorted({n for s, _ in gone for n in range(s.lineno, _end(s) + 1)})
-        # Below a cell magic the source is executed whatever stands here.
+        # Below a cell magic the kernel executes the source, not this text.
         magic = without_step_line(source).lstrip().startswith("%%")
         return _cut(code, gone, tell=not magic), tuple(lines)
 
     def _may(self, code: str) -> bool:
         return any(word in code for word in ("kfnb", "pipeline", *self.modules, *self.names))
 
-    def _found(self, body: Sequence[ast.stmt], *, top: bool) -> Iterator[tuple[ast.stmt, bool]]:
-        """Find the statements to leave out, each with whether it stands at the top level."""
+    def _launching(self, body: Sequence[ast.stmt], *, top: bool) -> Iterator[tuple[ast.stmt, bool]]:
+        """Find the statements to leave out, each with whether it is at the top level."""
         for statement in body:
             if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 self._forget({statement.name})
@@ -117,10 +117,10 @@ class Launches:
             self._forget(_bound(statement, nodes) - own)
             self._import(statement)
             for block in inner:
-                yield from self._found(block, top=False)
+                yield from self._launching(block, top=False)
 
     def _forget(self, bound: set[str]) -> None:
-        """Note that names are something else from here on."""
+        """Forget names that are bound to something else from here on."""
         self.names -= bound
         for name in bound & self.modules.keys():
             del self.modules[name]
@@ -180,7 +180,7 @@ def _bodies(statement: ast.stmt) -> list[list[ast.stmt]]:
 
 
 def _outside(statement: ast.stmt, inner: Iterable[Sequence[ast.stmt]]) -> Iterator[ast.AST]:
-    """Walk what a statement itself evaluates: not its blocks, not functions made in it."""
+    """Walk the expressions of a statement, without its blocks and the functions defined in it."""
     skipped = {id(s) for block in inner for s in block}
     todo: list[ast.AST] = [statement]
     while todo:
@@ -194,7 +194,7 @@ def _outside(statement: ast.stmt, inner: Iterable[Sequence[ast.stmt]]) -> Iterat
 
 
 def _bound(statement: ast.stmt, nodes: Iterable[ast.AST]) -> set[str]:
-    """Give the names that a statement itself binds to something new."""
+    """Return the names that a statement itself binds to something new."""
     if isinstance(statement, ast.AugAssign):
         return set()
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
@@ -225,11 +225,10 @@ def _commented(code: str, lines: Iterable[int]) -> str:
 
 
 def _cut(code: str, gone: Sequence[tuple[ast.stmt, bool]], *, tell: bool) -> str:
-    """Take statements out. Where one shares its lines or its block, ``pass`` stands for it.
+    """Take statements out; one that shares its line or its block becomes ``pass``.
 
-    The kernel executes the author's source, without the lines that are comments here;
-    a ``pass`` cannot be told to it in this way, so then a last line says that this
-    text is what to execute.
+    The kernel executes the author's source without the lines that are comments here. That
+    cannot express a ``pass``, so in this case a last line marks this text as the one to execute.
     """
     lines = code.split("\n")
     replaced = False

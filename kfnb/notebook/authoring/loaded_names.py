@@ -1,4 +1,4 @@
-"""Names that ``%pipeline load`` and ``%pipeline debug`` bring into a live kernel."""
+"""Names that ``%pipeline load`` and ``%pipeline debug`` bind in a live kernel."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ _LINE = re.compile(r"[^\S\n]*%pipeline[^\S\n]+(load|debug)\b([^\n]*)")
 _TAKES = frozenset(("--run", "--notebook"))
 
 
-def bringing(
+def loading_command(
     name: str, cells: Iterable[Cell], names_of: Callable[[str, str], Collection[str]]
 ) -> tuple[int, str] | None:
-    """Find the last of some cells that brings a name, and with which command.
+    """Find the last cell that loads a name into a live kernel, and the command that it uses.
 
     Parameters
     ----------
     names_of
-        Gives, for a command and a step, the names that the command brings if none is said.
+        Returns, for a command and a step, the names that the command binds if it names none.
     """
-    found = None
+    command = None
     for cell in cells:
         for match in _LINE.finditer(cell.source) if cell.type == "code" else ():
             if name in _names(match[1], split_words(match[2]), names_of):
-                found = cell.index, f"%pipeline {match[1]}"
-    return found
+                command = cell.index, f"%pipeline {match[1]}"
+    return command
 
 
 def _names(
     command: str, words: list[str], names_of: Callable[[str, str], Collection[str]]
 ) -> Collection[str]:
-    said: list[str] = []
+    target: list[str] = []
     while words:
         word = words.pop(0)
         flag, equals, value = word.partition("=")
@@ -42,8 +42,8 @@ def _names(
         if flag in _TAKES and not equals:
             words[:1] = []
         elif not word.startswith("-"):
-            said.append(word)
-    text = " ".join(said)
-    # The names of steps may have dots too; those of variables have none.
+            target.append(word)
+    text = " ".join(target)
+    # A step's name may contain dots, a variable's name does not.
     last = {text.rpartition(".")[2]} if command == "load" else set()
     return {*last, *names_of(command, text)}

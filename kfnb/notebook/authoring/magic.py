@@ -1,14 +1,18 @@
-"""The ``%%step`` line on top of a cell, as a claim."""
+"""Read the ``%%step`` line of a cell."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from kfnb.notebook.authoring.declarations import Claim, Problem, changed_names
+from kfnb.notebook.authoring.declarations import Declaration, Problem, changed_names
 from kfnb.notebook.authoring.options import Entry, option
+from kfnb.notebook.diagnostics import make
 from kfnb.notebook.suggestions import nearest
 from kfnb.notebook.transform import step_line
+from kfnb.pipeline import Cell, Diagnostic
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +42,22 @@ FLAGS = (
     Flag("--no-cache", None, "Execute the step in every run."),
     Flag("--on-exit", None, "Run the step last, whatever happened before."),
 )
-"""All that the line knows; help and completion are made of it."""
+"""All flags of the line; help and completion are made of them."""
 
 USAGE = (
     "%%step NAME [--after A,B] [--changes X] [--image I] [--cpu C] [--memory M] [--gpu G] "
     "[--retries N] [--timeout 30m] [--cache | --no-cache]"
 )
 _TEXTS = frozenset(("writefile", "file", "html", "markdown", "latex", "svg", "javascript", "js"))
-"""Cell magics whose body is a text, in which a ``%%step`` line may be meant as one."""
+"""Cell magics whose body is text, so that a ``%%step`` line in it may be text too."""
+_LOADS_EXTENSION = re.compile(
+    r"^\s*(%(re)?load_ext\s+kfnb\b|[^#\n]*load_(ext|extension)\b\W.*\bkfnb\b)", re.MULTILINE
+)
 _FLAGS = frozenset(flag.name for flag in FLAGS if flag.metavar is None)
 _TAKES = {flag.name: flag.name[2:] for flag in FLAGS if flag.metavar is not None}
 
 
-def claim_of(source: str) -> Claim | None:
+def cell_declaration(source: str) -> Declaration | None:
     """Read the ``%%step`` line of a cell; None where there is none. Never raises.
 
     Words without dashes are the step's name, so it needs no quotes: ``%%step load data``.
@@ -94,8 +101,8 @@ def claim_of(source: str) -> Claim | None:
         wrong.append("--cache and --no-cache exclude each other")
     name = " ".join(names).strip()
     if not name:
-        wrong.append("it names no step")
-    return Claim(
+        wrong.append("the name of the step is missing")
+    return Declaration(
         role="step" if name else None,
         step=name or None,
         after=tuple(dict.fromkeys(lists["after"])),
@@ -110,7 +117,7 @@ def claim_of(source: str) -> Claim | None:
 
 
 def misplaced(source: str) -> int | None:
-    """Find a ``%%step`` line (from 1) that is not on top of its cell, where it means nothing."""
+    """Find a ``%%step`` line (from 1) below the first line of its cell, where it has no effect."""
     if "%%step" not in source:
         return None
     lines = source.split("\n")
@@ -122,7 +129,7 @@ def misplaced(source: str) -> int | None:
 
 
 def below_a_magic(source: str) -> int | None:
-    """Find a ``%%step`` line (from 1) that stands right below other cell magics."""
+    """Find a ``%%step`` line (from 1) right below other cell magics."""
     for number, line in enumerate(source.split("\n"), 1):
         if not line.strip():
             continue
@@ -134,8 +141,27 @@ def below_a_magic(source: str) -> int | None:
     return None
 
 
+def extension_not_loaded(cells: Iterable[Cell]) -> Iterator[Diagnostic]:
+    """Report the first ``%%step`` line that IPython would not know if a person runs all cells."""
+    for cell in cells:
+        if cell.type != "code":
+            continue
+        if _LOADS_EXTENSION.search(cell.source) is not None:
+            return
+        line = step_line(cell.source)
+        if line is not None:
+            yield make(
+                "KFNB-W220",
+                "%%step is used before %load_ext kfnb, so running the notebook in Jupyter fails",
+                "Put %load_ext kfnb into a cell above.",
+                cell=cell.index,
+                line=1 + cell.source[: cell.source.index(line)].count("\n"),
+            )
+            return
+
+
 def split_words(text: str) -> list[str]:
-    """Split a magic's line as a shell does; backslashes stay, and quotes that are not closed."""
+    """Split a magic's line as a shell does; backslashes and unclosed quotes stay."""
     import shlex
 
     lexer = shlex.shlex(text, posix=True)
@@ -156,4 +182,4 @@ def _take(key: str, value: str, *, lists: dict[str, list[str]], options: dict[En
     else:
         entry, given = option(key, value)
         if options.setdefault(entry, given) != given:
-            raise ValueError("is there twice with two values")
+            raise ValueError("is given twice with different values")

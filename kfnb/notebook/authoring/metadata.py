@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from kfnb.notebook.authoring.declarations import ROLES, CellRole, Claim, Problem, changed_names
+from kfnb.notebook.authoring.declarations import (
+    ROLES,
+    CellRole,
+    Declaration,
+    Problem,
+    changed_names,
+)
 from kfnb.notebook.authoring.options import Entry, options_of
 from kfnb.notebook.suggestions import nearest
 from kfnb.pipeline import Volume
@@ -22,7 +28,7 @@ _VOLUME_KEYS = ("name", "mount", "claim", "size", "storage_class")
 Wrong = Callable[[str], None]
 
 
-def claim_of(metadata: Mapping[str, Any]) -> Claim | None:
+def cell_declaration(metadata: Mapping[str, Any]) -> Declaration | None:
     """Read ``cell.metadata.kfnb``; None where there is none. Never raises."""
     own = metadata.get("kfnb")
     if own is None:
@@ -56,7 +62,7 @@ def claim_of(metadata: Mapping[str, Any]) -> Claim | None:
     on_exit = own.get("on_exit")
     if on_exit is not None and not isinstance(on_exit, bool):
         wrong("on_exit is true or false")
-    return Claim(
+    return Declaration(
         role=role,
         step=step if role == "step" else None,
         after=_texts(own, "after", wrong),
@@ -68,8 +74,8 @@ def claim_of(metadata: Mapping[str, Any]) -> Claim | None:
 
 
 @dataclass(frozen=True, slots=True)
-class BookClaim:
-    """What the notebook's metadata says about the pipeline; None and empty mean: not said."""
+class NotebookDeclaration:
+    """What the notebook's metadata declares about the pipeline; None and empty mean nothing."""
 
     name: str | None = None
     description: str | None = None
@@ -80,11 +86,11 @@ class BookClaim:
     problems: tuple[Problem, ...] = ()
 
 
-def book_claim(metadata: Mapping[str, Any]) -> BookClaim:
+def notebook_declaration(metadata: Mapping[str, Any]) -> NotebookDeclaration:
     """Read ``notebook.metadata.kfnb``. Never raises."""
     own = metadata.get("kfnb")
     if own is None:
-        return BookClaim()
+        return NotebookDeclaration()
     problems: list[Problem] = []
 
     def wrong(sentence: str) -> None:
@@ -103,7 +109,7 @@ def book_claim(metadata: Mapping[str, Any]) -> BookClaim:
     defaults, sentences = options_of(_object(own, "defaults", wrong))
     for sentence in sentences:
         wrong(f"defaults: {sentence}")
-    return BookClaim(
+    return NotebookDeclaration(
         name=_text(own, "name", wrong),
         description=_text(own, "description", wrong),
         defaults=defaults,
@@ -148,7 +154,7 @@ def _volumes(own: Mapping[str, Any], wrong: Wrong) -> tuple[Volume, ...]:
     if not isinstance(items, list):
         wrong("volumes is not a list")
         return ()
-    found: list[Volume] = []
+    volumes: list[Volume] = []
     for number, item in enumerate(items):
         if not isinstance(item, Mapping):
             wrong(f"volumes: number {number} is not an object")
@@ -165,7 +171,7 @@ def _volumes(own: Mapping[str, Any], wrong: Wrong) -> tuple[Volume, ...]:
         elif not name:
             inside("it needs a name")
         else:
-            found.append(
+            volumes.append(
                 Volume(
                     name=name,
                     mount=mount,
@@ -174,7 +180,7 @@ def _volumes(own: Mapping[str, Any], wrong: Wrong) -> tuple[Volume, ...]:
                     storage_class=texts["storage_class"],
                 )
             )
-    return tuple(found)
+    return tuple(volumes)
 
 
 def _known(own: Mapping[str, Any], keys: tuple[str, ...], wrong: Wrong) -> None:

@@ -1,18 +1,18 @@
-"""Options of a step as tags, magics and metadata spell them, and what they mean.
+"""Read a step's options as tags, magics and metadata spell them.
 
 Each option is one entry: its field of :class:`~kfnb.pipeline.Options` and, for those
-that hold several, its name there. So two places disagree exactly where they give one
-entry two values.
+that hold several, its name there. So two cells disagree exactly if they give one entry
+two values.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from kfnb.durations import parse_duration, write_duration
 from kfnb.notebook.suggestions import nearest
 from kfnb.pipeline import Options, Secret
 
@@ -33,12 +33,10 @@ KEYS = {
     "annotation": "annotations",
     "cache": "cache",
 }
-"""What tags and flags are called, and the field that each sets."""
+"""Names of tags and flags, each with the field that it sets."""
 
 MAPPINGS = ("limits", "env", "labels", "annotations")
 _KEY_OF = {field: key for key, field in KEYS.items()}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 # As in Kubernetes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 _QUANTITY = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+|[EPTGMK]i|[EPTGMkmun])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -56,12 +54,12 @@ def option(key: str, value: Any) -> tuple[Entry, Any]:
     key
         One of :data:`KEYS`.
     value
-        What stands after the first colon; numbers and booleans where JSON gave them.
+        The text after the first colon; from JSON also a number or a boolean.
 
     Raises
     ------
     ValueError
-        A sentence without its subject: ``takes a duration, as in 90, 30s or 2h``.
+        With a sentence that lacks its subject: ``takes a duration, as in 90, 30s or 2h``.
     """
     field = KEYS[key]
     if field in MAPPINGS:
@@ -77,7 +75,7 @@ def option(key: str, value: Any) -> tuple[Entry, Any]:
 
 def options_of(plain: Mapping[str, Any]) -> tuple[dict[Entry, Any], list[str]]:
     """Understand the ``options`` object of metadata: entries, and a sentence for each mistake."""
-    found: dict[Entry, Any] = {}
+    entries: dict[Entry, Any] = {}
     wrong: list[str] = []
     for field, value in plain.items():
         if field not in _KEY_OF:
@@ -87,10 +85,10 @@ def options_of(plain: Mapping[str, Any]) -> tuple[dict[Entry, Any], list[str]]:
         if value is None:
             continue
         try:
-            found.update(_members(field, value))
+            entries.update(_members(field, value))
         except ValueError as error:
             wrong.append(f'option "{field}" {error}, not {_short(value)}')
-    return found, wrong
+    return entries, wrong
 
 
 def built(entries: Mapping[Entry, Any]) -> Options:
@@ -109,51 +107,19 @@ def built(entries: Mapping[Entry, Any]) -> Options:
     return Options(**fields)
 
 
-def said(entry: Entry) -> str:
-    """Name an entry as its author would: ``memory``, ``env "HOME"``."""
+def entry_name(entry: Entry) -> str:
+    """Return an entry's name for a sentence: ``memory``, ``env "HOME"``."""
     field, name = entry
     return f'{_KEY_OF[field]} "{name}"' if name else field
 
 
-def shown(value: Any) -> str:
-    """Write an entry's value for a sentence."""
+def entry_value(value: Any) -> str:
+    """Return an entry's value for a sentence."""
     if isinstance(value, Secret):
         return f'"{value.name}:{value.key}"'
     if isinstance(value, float):
-        return f'"{duration(value)}"'
+        return f'"{write_duration(value)}"'
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else f'"{value}"'
-
-
-def duration(total: float) -> str:
-    """Write seconds as a tag has them.
-
-    >>> duration(600.0), duration(5400.0), duration(90.0), duration(86400.0), duration(0.5)
-    ('10m', '1h30m', '1m30s', '1d', '0.5s')
-    """
-    parts, rest = [], total
-    for unit in ("d", "h", "m"):
-        number, rest = divmod(rest, _SECONDS[unit])
-        parts += [f"{number:g}{unit}"] if number else []
-    return "".join([*parts, *([f"{rest:g}s"] if rest or not parts else [])])
-
-
-def seconds(value: Any) -> float:
-    """Read a duration: a number of seconds, or ``30s``, ``30m``, ``2h``, ``1d``, ``1h30m``.
-
-    Raises
-    ------
-    ValueError
-        If it is none, or not more than nothing.
-    """
-    text = "" if isinstance(value, bool) else str(value).strip().replace(" ", "")
-    total = math.nan
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        total = float(text)
-    elif text and not _DURATION.sub("", text):
-        total = sum(float(n) * _SECONDS[unit] for n, unit in _DURATION.findall(text))
-    if not 0 < total < math.inf:
-        raise ValueError("takes a duration, as in 90, 30s, 30m, 2h or 1d")
-    return total
 
 
 def _single(field: str, value: Any) -> Any:
@@ -163,7 +129,10 @@ def _single(field: str, value: Any) -> Any:
             raise ValueError("takes a whole number from 0 on, as in 3")
         return int(text)
     if field == "timeout":
-        return seconds(value)
+        try:
+            return parse_duration(value)
+        except ValueError:
+            raise ValueError("takes a duration, as in 90, 30s, 30m, 2h or 1d") from None
     if field == "cache":
         if (switch := _SWITCH.get(str(value).strip().lower())) is None:
             raise ValueError("takes on or off")

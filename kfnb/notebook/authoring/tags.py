@@ -1,4 +1,4 @@
-"""Cell tags, ours and Kale's, as claims.
+"""Read cell tags, ours and Kale's.
 
 Kale's words are those of its two generations (``block:``, ``prev:``, ``imports``,
 ``functions``, ``pipeline-parameters``, ``pipeline-metrics``, ``limit:``, ``label:``,
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kfnb.notebook.authoring.declarations import CellRole, Claim, Problem, changed_names
-from kfnb.notebook.authoring.options import KEYS, Entry, option, said
+from kfnb.notebook.authoring.declarations import CellRole, Declaration, Problem, changed_names
+from kfnb.notebook.authoring.options import KEYS, Entry, entry_name, option
 from kfnb.notebook.suggestions import nearest
 
 ROLES: dict[str, CellRole] = {
@@ -21,7 +21,7 @@ ROLES: dict[str, CellRole] = {
     "functions": "setup",
     "parameters": "parameters",
     "pipeline-parameters": "parameters",
-    # What papermill put below the parameters when it executed this notebook.
+    # papermill adds this cell below the parameters when it executes a notebook.
     "injected-parameters": "parameters",
     "metrics": "metrics",
     "pipeline-metrics": "metrics",
@@ -30,13 +30,13 @@ ROLES: dict[str, CellRole] = {
 ON_EXIT = "on-exit"
 NAMED = {"step": "step", "block": "step", "after": "after", "prev": "after", "changes": "changes"}
 _KALES_ORDER = frozenset(("block", "prev"))
-"""Tags of who thinks of values as Kale does; its other words are only other names for ours."""
+"""Tags that order steps by Kale's rules; Kale's other tags are only other names for ours."""
 _WORDS = (*ROLES, ON_EXIT)
 _KEYS = (*NAMED, *KEYS)
 _SHORT = {"retry": "retries", "mem": "memory", "ram": "memory", "depends": "after"}
 
 
-def claim_of(tags: Sequence[str]) -> Claim:
+def cell_declaration(tags: Sequence[str]) -> Declaration:
     """Read a cell's tags; those of other tools are ignored. Never raises."""
     tags = [tag.strip() for tag in tags]
     roles = [ROLES[tag] for tag in tags if tag in ROLES]
@@ -58,18 +58,18 @@ def claim_of(tags: Sequence[str]) -> Claim:
                     problems.append(
                         Problem(
                             "KFNB-E201",
-                            f"the tags of this cell claim two values of {said(entry)}",
-                            "Keep one of the tags.",
+                            f"the tags of this cell give two values for {entry_name(entry)}",
+                            "Keep one of them.",
                         )
                     )
             else:
                 problems += _misspelt(tag, key, bool(colon))
         except ValueError as error:
             empty = "KFNB-E205" if key in NAMED and not value else "KFNB-E202"
-            problems.append(Problem(empty, f'tag "{tag}" cannot be understood', f"{key}: {error}."))
+            problems.append(Problem(empty, f'the tag "{tag}" is not valid', f"{key} {error}."))
     steps = list(dict.fromkeys(steps))
     role, more = _role(roles, steps)
-    return Claim(
+    return Declaration(
         role=role,
         step=steps[0] if steps and role in ("step", "skip") else None,
         after=tuple(dict.fromkeys(lists["after"])),
@@ -85,8 +85,8 @@ def _named(key: str, value: str, *, steps: list[str], lists: dict[str, list[str]
     what = NAMED[key]
     if not value:
         if what == "step":
-            return  # Kale's panel writes this on cells that belong to the one before.
-        raise ValueError(f"a name follows, as in {key}:name")
+            return  # Kale's panel writes an empty name on cells that belong to the step above.
+        raise ValueError(f"takes a name, as in {key}:name")
     if what == "step":
         steps.append(value)
     elif what == "changes":
@@ -96,7 +96,7 @@ def _named(key: str, value: str, *, steps: list[str], lists: dict[str, list[str]
 
 
 def _role(roles: list[CellRole], steps: list[str]) -> tuple[CellRole | None, list[Problem]]:
-    """Decide between roles; ``skip`` takes any cell out, whatever else it is tagged."""
+    """Decide between roles; ``skip`` wins over all others."""
     if "skip" in roles:
         return "skip", []
     problems: list[Problem] = []
@@ -105,8 +105,8 @@ def _role(roles: list[CellRole], steps: list[str]) -> tuple[CellRole | None, lis
         problems.append(
             Problem(
                 "KFNB-E208",
-                f"this cell claims to belong to {named}",
-                "A cell belongs to one step: keep one of the tags.",
+                f"this cell is tagged with {named}",
+                "A cell belongs to one step only: keep one of the tags.",
             )
         )
     if len(set(roles)) > 1 or (roles and steps):
@@ -115,14 +115,14 @@ def _role(roles: list[CellRole], steps: list[str]) -> tuple[CellRole | None, lis
             Problem(
                 "KFNB-W213",
                 f"this cell is tagged as {' and '.join(claimed)}",
-                f"It is read as {claimed[0]}: keep one of the tags.",
+                f"It is treated as {claimed[0]}: keep one of the tags.",
             )
         )
     return (roles[0] if roles else "step" if steps else None), problems
 
 
 def _misspelt(tag: str, key: str, colon: bool) -> list[Problem]:
-    """Guess at a tag that nearly is one of ours; what is far from them is another tool's."""
+    """Suggest one of our tags for a similar one; anything else belongs to another tool."""
     if colon:
         near = _SHORT.get(key.lower()) or nearest(key, _KEYS, cutoff=0.75)
         meant = f"{near}{tag[len(key) :]}"
@@ -136,7 +136,7 @@ def _misspelt(tag: str, key: str, colon: bool) -> list[Problem]:
     return [
         Problem(
             "KFNB-W212",
-            f'tag "{tag}" is ignored: kfnb does not know it',
+            f'the tag "{tag}" is ignored, because kfnb does not know it',
             f'Did you mean "{meant}"?',
         )
     ]

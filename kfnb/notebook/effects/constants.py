@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from kfnb.notebook.parsed_cell import parse_code
+
 _LONGEST = 4096
 _HUGE_WIDTH = re.compile(r"[<>^=.:0]\d{4,}")
 
@@ -66,6 +68,20 @@ def evaluate(node: ast.expr, names: Mapping[str, object], modules: Mapping[str, 
     if isinstance(value, str) and len(value) > _LONGEST:
         raise NotConstantError
     return value
+
+
+def parse_expression(text: str) -> ast.expr:
+    """Parse a text that should be one expression.
+
+    Raises
+    ------
+    NotConstantError
+        If it is not one.
+    """
+    body = parse_code(text.strip()).shallow_body
+    if len(body) != 1 or not isinstance(body[0], ast.Expr):
+        raise NotConstantError
+    return body[0].value
 
 
 def dotted(node: ast.expr, modules: Mapping[str, str]) -> str | None:

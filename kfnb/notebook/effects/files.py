@@ -9,9 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from kfnb.notebook.effects.constant_propagation import ConstantWalk
-from kfnb.notebook.effects.constants import NotConstantError, as_path, dotted, evaluate
+from kfnb.notebook.effects.constants import (
+    NotConstantError,
+    as_path,
+    dotted,
+    evaluate,
+    parse_expression,
+)
 from kfnb.notebook.effects.file_api_tables import OF_PATHS, Use, effects, uses_of
 from kfnb.notebook.effects.shellwords import accesses
+from kfnb.notebook.parsed_cell import parse_code
 from kfnb.pipeline import FileUse
 
 Effect = Literal["read", "write", "list"]
@@ -59,14 +66,10 @@ def file_uses(
         folder, normalised; absolute and ``../`` paths are kept as such. What is not
         a constant path is left out.
     """
-    try:
-        tree = ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
-        return ()
     walk = _Walk(cell_index, constants)
     for earlier in context:
         walk.learn(earlier)
-    walk.statements(tree.body)
+    walk.statements(parse_code(code).shallow_body)
     return tuple(dict.fromkeys(walk.found))
 
 
@@ -108,12 +111,8 @@ class _Walk(ConstantWalk):
 
     def learn(self, code: str) -> None:
         """Take over what an earlier cell binds, but not the files it uses."""
-        try:
-            tree = ast.parse(code)
-        except (SyntaxError, ValueError, RecursionError):
-            return
         kept = len(self.found)
-        self.statements(tree.body)
+        self.statements(parse_code(code).shallow_body)
         del self.found[kept:]
 
     def call(self, node: ast.Call) -> None:
@@ -203,8 +202,8 @@ class _Walk(ConstantWalk):
             nonlocal unknown
             name = match.group(1) or match.group(2) or match.group(3)
             try:
-                return str(evaluate(ast.parse(name, mode="eval").body, markers, self.modules))
-            except (NotConstantError, SyntaxError, ValueError):
+                return str(evaluate(parse_expression(name), markers, self.modules))
+            except NotConstantError:
                 unknown = True
                 return ""
 
@@ -251,12 +250,8 @@ class _Walk(ConstantWalk):
             self.shell(body if body is not None else line, number)
         elif name in _WRAPPERS:
             inner = body if body is not None else line
-            try:
-                tree = ast.parse(inner)
-            except (SyntaxError, ValueError):
-                return
             outer, self.offset = self.offset, self.offset + number - (body is None)
-            self.statements(tree.body)
+            self.statements(parse_code(inner).shallow_body)
             self.offset = outer
         elif name in ("run", "load") and (script := line.split(maxsplit=1)[:1]):
             self.note("read", script[0], script[0], number)

@@ -24,7 +24,7 @@ Code = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class AmbientStep:
+class StepCells:
     """A step's name and its code cells (index, code after IPython's transformation)."""
 
     name: str
@@ -55,7 +55,9 @@ class _Seen:
         return found
 
 
-def ambient(steps: Sequence[AmbientStep], setup: Sequence[Code]) -> list[Diagnostic]:
+def library_state_diagnostics(
+    steps: Sequence[StepCells], setup: Sequence[Code]
+) -> list[Diagnostic]:
     """Find state of the process that is set in one step and relied on in another.
 
     Parameters

@@ -25,6 +25,7 @@ from kfnb.notebook.effects.library_state_calls import (
     STATE_ARGUMENTS,
     TORCH_DRAWS,
 )
+from kfnb.notebook.parsed_cell import parse_code
 
 Kind = Literal["set", "use", "guess", "once", "restore"]
 Area = Literal[
@@ -97,10 +98,7 @@ def know(codes: Iterable[str]) -> Known:
 
 def parsed(code: str) -> ast.Module:
     """Parse a cell; one that is no Python has no facts (its error is told elsewhere)."""
-    try:
-        return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError):
-        return ast.Module(body=[], type_ignores=[])
+    return ast.Module(body=parse_code(code).shallow_body, type_ignores=[])
 
 
 def facts(cell: int, code: str, known: Known) -> list[Fact]:

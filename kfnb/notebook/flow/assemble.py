@@ -14,8 +14,8 @@ from kfnb.notebook.flow.liveness import Need
 from kfnb.notebook.flow.metrics import logged_names
 from kfnb.notebook.flow.order import own_cells
 from kfnb.notebook.flow.prelude import Reached, Replay
-from kfnb.notebook.flow.source import Source
 from kfnb.notebook.flow.step_facts import Act, Facts, Walked
+from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Definition, Edge, Parameter, Piece, Step
 
 
@@ -30,7 +30,7 @@ class Assembly:
     walked: Walked
     needs: Mapping[str, Need]
     order: Sequence[StepDecl]
-    sources: Mapping[int, Source]
+    sources: Mapping[int, ParsedCell]
     declared: Declared
     homes: Mapping[int, str]
     plain: Mapping[int, object]

@@ -12,14 +12,14 @@ from kfnb.notebook.flow.magics import Machinery, magic_of
 from kfnb.notebook.flow.names import BOUND, UNBOUND
 from kfnb.notebook.flow.order import Place
 from kfnb.notebook.flow.scopes import imported_name
-from kfnb.notebook.flow.source import Source
 from kfnb.notebook.flow.step_facts import Act, Facts, Kind, Unknown, Use, Walked
+from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Role
 
 
 def walk(
     places: Sequence[Place],
-    sources: Mapping[int, Source],
+    sources: Mapping[int, ParsedCell],
     declared: Declared,
     *,
     plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
@@ -35,7 +35,7 @@ def walk(
 class _Walk:
     def __init__(
         self,
-        sources: Mapping[int, Source],
+        sources: Mapping[int, ParsedCell],
         declared: Declared,
         plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
         demoted: Collection[tuple[int, int]],
@@ -145,7 +145,7 @@ class _Walk:
                 )
         self.machine.doubt -= may_fail
 
-    def _timed(self, source: Source, facts: Facts) -> None:
+    def _timed(self, source: ParsedCell, facts: Facts) -> None:
         """Go through a cell under ``%%timeit``: its body runs in a function of its own."""
         machine = self.machine
         machine.cell, machine.record, machine.line = source.cell, Record(), 1
@@ -170,7 +170,7 @@ class _Walk:
             self.found.unknown.append(Unknown(facts.name, place.cell, missing))
 
     def _execute(
-        self, source: Source, node: ast.stmt, *, step: str | None, may_fail: bool = False
+        self, source: ParsedCell, node: ast.stmt, *, step: str | None, may_fail: bool = False
     ) -> Record:
         machine = self.machine
         record = machine.record = Record()
@@ -351,7 +351,7 @@ class _Walk:
             self.found.constants[target.id] = (value, cell)
 
 
-def redefined(sources: Iterable[Source], *kinds: type[ast.stmt]) -> frozenset[str]:
+def redefined(sources: Iterable[ParsedCell], *kinds: type[ast.stmt]) -> frozenset[str]:
     """Names that several top-level statements of these kinds define, each in its own way."""
     found: dict[str, set[str]] = {}
     for source in sources:

@@ -10,8 +10,8 @@ from typing import Any
 
 from kfnb.notebook.effects.constants import NotConstantError, evaluate
 from kfnb.notebook.effects.files import FileReader
-from kfnb.notebook.flow.source import Source
 from kfnb.notebook.flow.step_facts import Facts, Walked
+from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import FileUse, Parameter, Piece
 
 _PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))
@@ -20,7 +20,7 @@ _PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))
 class Files:
     """Finds the files of steps; what steps have in common is gone through once."""
 
-    def __init__(self, sources: Mapping[int, Source]) -> None:
+    def __init__(self, sources: Mapping[int, ParsedCell]) -> None:
         self._sources = sources
         self._begun: dict[object, FileReader] = {}
 

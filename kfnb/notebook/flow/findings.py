@@ -6,18 +6,20 @@ import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
-from kfnb.notebook.authoring.loaded_names import bringing
+from kfnb.notebook.authoring.loaded_names import loading_command
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.flow.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.liveness import Need
 from kfnb.notebook.flow.order import Place
 from kfnb.notebook.flow.scopes import bound_in
-from kfnb.notebook.flow.source import Source
 from kfnb.notebook.flow.step_facts import Unknown, Walked
-from kfnb.pipeline import Diagnostic
+from kfnb.notebook.parsed_cell import ParsedCell
+from kfnb.pipeline import Cell, Diagnostic
 
 
-def syntax_errors(sources: Mapping[int, Source], owner: Mapping[int, str]) -> Iterator[Diagnostic]:
+def syntax_errors(
+    sources: Mapping[int, ParsedCell], owner: Mapping[int, str]
+) -> Iterator[Diagnostic]:
     """Cells that do not parse."""
     for cell, source in sorted(sources.items()):
         if source.error is not None:
@@ -49,7 +51,7 @@ class Undefined:
     """Names that are read where nothing binds them."""
 
     def __init__(
-        self, walked: Walked, declared: Declared, sources: Mapping[int, Source], *, broken: bool
+        self, walked: Walked, declared: Declared, sources: Mapping[int, ParsedCell], *, broken: bool
     ) -> None:
         self.walked = walked
         self.broken = broken
@@ -57,6 +59,7 @@ class Undefined:
         self.later = _binders(walked)
         self.skipped = _names_in(declared, sources)
         self.cells = declared.document.cells
+        self.changes = {s.name: s.changes for s in declared.steps}
 
     def diagnostics(self, *, hidden: Iterable[tuple[int, str]]) -> Iterator[Diagnostic]:
         """Give one for each step and name; ``hidden`` (cell, name) are told otherwise."""
@@ -81,7 +84,7 @@ class Undefined:
         sure = missing.certain and not self.broken and not self._may_be_there(unknown)
         if not sure and (missing.name in self.later or missing.slot is not None):
             return None
-        if self._star_before(unknown):
+        if self._star_before(unknown) or self._declared_before(unknown):
             return None
         reader = f'step "{step}"' if step is not None else "setup"
         perhaps = "" if sure else " may"
@@ -99,13 +102,13 @@ class Undefined:
     def _why(self, unknown: Unknown) -> tuple[str, str]:
         name, step = unknown.missing.name, unknown.step
         if unknown.missing.slot is not None:
-            cells = ", ".join(map(str, sorted(unknown.missing.slot.cells)))
-            return f"cell {cells} deletes", f'Bind "{name}" again before this cell.'
-        brought = bringing(name, self.cells[: unknown.cell + 1], self._of_step)
+            cells = _cells(self.cells, unknown.missing.slot.cells)
+            return f"{cells} deletes", f'Assign "{name}" again before this cell.'
+        brought = loading_command(name, self.cells[: unknown.cell + 1], self._of_step)
         if brought is not None:
             return (
-                f"only {brought[1]} in cell {brought[0]} brings, into a live kernel",
-                "Tag this cell skip if it is for looking: untagged it belongs to the step above.",
+                f"only {brought[1]} loads, into a live kernel",
+                "Tag this cell skip if it only shows results: it belongs to the step above.",
             )
         later = self.later.get(name)
         if later is not None:
@@ -115,7 +118,7 @@ class Undefined:
             )
         if name in self.skipped:
             return (
-                f"only cell {self.skipped[name]} defines, which is tagged skip",
+                f"only {_cells(self.cells, [self.skipped[name]])} defines, which is tagged skip",
                 "Remove that tag, or move the definition.",
             )
         before = self.walked.facts[step].start if step in self.walked.facts else {}
@@ -147,6 +150,15 @@ class Undefined:
             return True
         return self.order.index(step) < self.order.index(other)
 
+    def _declared_before(self, unknown: Unknown) -> bool:
+        """Return whether ``changes:`` of a step with unreadable code has the name."""
+        return any(
+            step is not None
+            and unknown.missing.name in self.changes.get(step, ())
+            and self._before(step, unknown.step)
+            for step, _, _ in self.walked.opaque
+        )
+
     def _star_before(self, unknown: Unknown) -> bool:
         return any(cell <= unknown.cell for cell in self.walked.stars)
 
@@ -160,7 +172,7 @@ def _binders(walked: Walked) -> dict[str, str]:
     return found
 
 
-def _names_in(declared: Declared, sources: Mapping[int, Source]) -> dict[str, int]:
+def _names_in(declared: Declared, sources: Mapping[int, ParsedCell]) -> dict[str, int]:
     return {
         name: cell
         for cell in declared.skipped
@@ -177,7 +189,7 @@ def setup_reads(walked: Walked, first_cell: Mapping[str, int]) -> Iterator[Diagn
         yield make(
             "KFNB-E105",
             f'a setup cell needs "{name}" of step "{step}", but setup runs before every step',
-            "Tag this cell as a step, or move what needs the value into one.",
+            f'Tag the cell that makes "{name}" setup, or move the code that needs it to a step.',
             cell=cell,
             line=line,
         )
@@ -190,6 +202,7 @@ def interleaving(
     places: Sequence[Place],
     early: Collection[int],
     on_exit: str | None,
+    cells: Sequence[Cell],
 ) -> tuple[set[tuple[int, str]], list[Diagnostic]]:
     """Find cells that would see other bindings when the cells of each step are joined.
 
@@ -209,7 +222,7 @@ def interleaving(
             continue
         differing.add((cell, name))
         if name not in found:
-            found[name] = _differs(cell, name, steps, here=here, there=there)
+            found[name] = _differs(cell, name, steps, here=here, there=there, cells=cells)
     return differing, list(found.values())
 
 
@@ -220,6 +233,7 @@ def _differs(
     *,
     here: frozenset[int],
     there: frozenset[int],
+    cells: Sequence[Cell],
 ) -> Diagnostic:
     step = steps.get(cell)
     others = {steps.get(c) for c in here ^ there} - {None}
@@ -227,23 +241,23 @@ def _differs(
     who = f'step "{step}"' if step is not None else "setup"
     return make(
         "KFNB-E104",
-        f'{who} sees "{name}" {_left(there)} in the notebook, but {_left(here)} when the cells of '
-        f"each step ({mixed}) run together",
+        f'{who} sees "{name}" {_left(cells, there)} in the notebook, but {_left(cells, here)} when '
+        f"the cells of each step ({mixed}) run together",
         "Put the cells of each step side by side, or give the later ones a step of their own.",
         step=step,
         cell=cell,
     )
 
 
-def _left(cells: frozenset[int]) -> str:
-    return f"as {_cells(cells)} left it" if cells else "unbound"
+def _left(cells: Sequence[Cell], indices: frozenset[int]) -> str:
+    return f"as {_cells(cells, indices)} left it" if indices else "unbound"
 
 
-def _cells(cells: Iterable[int]) -> str:
-    listed = sorted(cells)
+def _cells(cells: Sequence[Cell], indices: Iterable[int]) -> str:
+    listed = [cells[index].location() for index in sorted(indices)]
     if len(listed) == 1:
-        return f"cell {listed[0]}"
-    return "cells " + ", ".join(map(str, listed[:-1])) + f" and {listed[-1]}"
+        return f"the cell {listed[0]}"
+    return f"the cells {', '.join(listed[:-1])} and {listed[-1]}"
 
 
 def opaque(walked: Walked) -> Iterator[Diagnostic]:
@@ -322,7 +336,8 @@ def changes_nothing(walked: Walked, steps: Sequence[StepDecl]) -> Iterator[Diagn
     slots = walked.machine.names.slots
     for step in steps:
         for name in step.changes:
-            if name not in slots:
+            opaque = step.name in walked.facts and walked.facts[step.name].opaque is not None
+            if name not in slots and not opaque:
                 near = difflib.get_close_matches(name, sorted(slots), 1, 0.75)
                 yield make(
                     "KFNB-W111",

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
-from kfnb.notebook.effects.library_state import AmbientStep, ambient
+from kfnb.notebook.authoring.magic import extension_not_loaded
+from kfnb.notebook.diagnostics import located
+from kfnb.notebook.effects.library_state import StepCells, library_state_diagnostics
 from kfnb.notebook.flow import findings
 from kfnb.notebook.flow.assemble import Assembly
 from kfnb.notebook.flow.cell_walk import walk
@@ -21,9 +23,9 @@ from kfnb.notebook.flow.order import (
     ordered,
 )
 from kfnb.notebook.flow.parameters import parameters
-from kfnb.notebook.flow.source import Source, parse, with_room
 from kfnb.notebook.flow.step_facts import Walked
-from kfnb.pipeline import Cell, Diagnostic, Pipeline
+from kfnb.notebook.parsed_cell import ParsedCell, parse_cells, with_deep_stack
+from kfnb.pipeline import Diagnostic, Pipeline
 
 _MOST_WALKS = 4
 
@@ -39,7 +41,7 @@ def infer(declared: Declared) -> Pipeline:
         try:
             return _infer(declared)
         except RecursionError:
-            return with_room(lambda: _infer(declared))
+            return with_deep_stack(lambda: _infer(declared))
     finally:
         if collecting:
             gc.enable()
@@ -48,7 +50,7 @@ def infer(declared: Declared) -> Pipeline:
 def _infer(declared: Declared) -> Pipeline:
     cells = declared.document.cells
     python = declared.document.language == "python"
-    sources = {c.index: _source(c, python) for c in cells if c.type == "code"}
+    sources = parse_cells(cells, python=python)
     steps = ordered(declared.steps, declared.on_exit)
     homes = metrics_homes(declared, steps)
     plain = {cell: names for cell in homes if (names := plain_metrics(sources[cell])) is not None}
@@ -71,6 +73,7 @@ def _infer(declared: Declared) -> Pipeline:
         demoted |= shared
 
     found: list[Diagnostic] = list(declared.diagnostics)
+    found += extension_not_loaded(cells)
     owner = {c: s.name for s in steps for c in s.cells}
     used = {p.cell for p in places}
     found += findings.syntax_errors({c: s for c, s in sources.items() if c in used}, owner)
@@ -79,7 +82,12 @@ def _infer(declared: Declared) -> Pipeline:
     linear = linear_sequence(declared, steps, homes=homes)
     if [p.cell for p in linear] != [p.cell for p in places]:
         hidden, differing = findings.interleaving(
-            walked, through(linear), places=places, early=early, on_exit=declared.on_exit
+            walked,
+            through(linear),
+            places=places,
+            early=early,
+            on_exit=declared.on_exit,
+            cells=cells,
         )
         found += differing
     broken = any(s.error is not None for c, s in sources.items() if c in used)
@@ -113,7 +121,7 @@ def _infer(declared: Declared) -> Pipeline:
         parameters=found_parameters,
         steps=MappingProxyType(made),
         edges=edges,
-        diagnostics=_sorted(found),
+        diagnostics=_sorted(list(located(found, cells))),
         definitions=definitions,
         defaults=declared.defaults,
         volumes=declared.volumes,
@@ -121,10 +129,6 @@ def _infer(declared: Declared) -> Pipeline:
         on_exit=declared.on_exit,
         path=declared.document.path,
     )
-
-
-def _source(cell: Cell, python: bool) -> Source:
-    return parse(cell) if python else Source(cell.index, cell.source, [], cell.tags)
 
 
 def _too_late(
@@ -148,11 +152,11 @@ def _too_late(
 
 
 def _ambient(
-    declared: Declared, steps: Sequence[StepDecl], sources: Mapping[int, Source]
+    declared: Declared, steps: Sequence[StepDecl], sources: Mapping[int, ParsedCell]
 ) -> list[Diagnostic]:
     static = sorted({*declared.setup, *declared.parameters})
-    return ambient(
-        [AmbientStep(s.name, [(c, sources[c].code) for c in s.cells]) for s in steps],
+    return library_state_diagnostics(
+        [StepCells(s.name, [(c, sources[c].code) for c in s.cells]) for s in steps],
         [(c, sources[c].code) for c in static],
     )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from kfnb.notebook.flow.source import Source
+from kfnb.notebook.parsed_cell import ParsedCell
 
 
-def plain_metrics(source: Source) -> list[tuple[str, int]] | None:
+def plain_metrics(source: ParsedCell) -> list[tuple[str, int]] | None:
     """Give the names that a metrics cell shows with their lines; None where it does more.
 
     Plain are names alone, tuples of names, and ``print`` of names, texts and f-strings.
@@ -24,7 +24,7 @@ def plain_metrics(source: Source) -> list[tuple[str, int]] | None:
     return found
 
 
-def logged_names(source: Source) -> list[str]:
+def logged_names(source: ParsedCell) -> list[str]:
     """Give the names that a metrics cell which computes is there for: shown, or else assigned."""
     shown: list[str] = []
     bound: list[str] = []

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from kfnb.notebook.effects.constants import NotConstantError, evaluate
-from kfnb.notebook.flow.source import Source
+from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Parameter
 
 _PLAIN = (str, int, float, bool, type(None), list, tuple, dict)
 
 
-def parameters(sources: Iterable[Source]) -> tuple[Parameter, ...]:
+def parameters(sources: Iterable[ParsedCell]) -> tuple[Parameter, ...]:
     """Read the parameters with their defaults; the last assignment of a name counts.
 
     A default that is no literal (``Path("data")``) is None here; ``expression`` holds

@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kfnb.notebook.flow.source import Source
 from kfnb.notebook.flow.step_facts import Act
+from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Piece, Role
 
 
@@ -23,7 +23,9 @@ class Reached:
 class Replay:
     """Follows names back through the acts that make them."""
 
-    def __init__(self, acts: Sequence[Act], sources: Mapping[int, Source], whole: Collection[int]):
+    def __init__(
+        self, acts: Sequence[Act], sources: Mapping[int, ParsedCell], whole: Collection[int]
+    ):
         self.acts = acts
         self._sources = sources
         self._whole = frozenset(whole)

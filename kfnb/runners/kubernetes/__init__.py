@@ -1,1 +1,1 @@
-"""Steps as Jobs of a Kubernetes cluster."""
+"""The target ``kubernetes``: one Job for each attempt, values in a store that all pods share."""

@@ -23,7 +23,7 @@ from kfnb.runners.kubernetes.explain.reading import moment
 from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.launch import driver_state
 from kfnb.store.manifest import Failure, Manifest
-from kfnb.store.remote.base import Kept, Remote
+from kfnb.store.remote.base import ObjectInfo, Remote
 
 Object = Mapping[str, Any]
 T = TypeVar("T")
@@ -97,8 +97,8 @@ def clean(
         If the cluster or the store does not answer, or refuses.
     """
     now = time.time()
-    kept = remote.found("") if remote is not None else {}
-    runs = _runs(cluster, kept, now=now)
+    stored = remote.found("") if remote is not None else {}
+    runs = _runs(cluster, stored, now=now)
     live = {name for name, run in runs.items() if _is_live(name, run, now=now, young=young)}
     over = sorted((name for name in runs if name not in live), reverse=True)
     objects = [(name, runs[name].owner) for name in over if runs[name].owner is not None]
@@ -118,12 +118,12 @@ def clean(
     fresh: set[str] = set()
     if remote is not None and not live:
         if older_than is not None:
-            entries = (key for key in kept if key.startswith("cache/entries/"))
-            cached = sorted(key for key in entries if now - kept[key].written > older_than)
-        needed = {key: about for key, about in kept.items() if key not in set(cached)}
+            entries = (key for key in stored if key.startswith("cache/entries/"))
+            cached = sorted(key for key in entries if now - stored[key].written > older_than)
+        needed = {key: about for key, about in stored.items() if key not in set(cached)}
         staying = [name for name in runs if name not in gone]
         unused = _unused(remote, needed, staying)
-        fresh = {key for key in unused if now - kept[key].written < young}
+        fresh = {key for key in unused if now - stored[key].written < young}
         values = [key for key in unused if key not in fresh]
     if not dry_run:
         for _, owner in objects:
@@ -144,14 +144,14 @@ def clean(
         tuple(sorted(gone)),
         sum(key.endswith(".json") for key in cached),
         len(values),
-        sum(kept[key].size for key in removed),
+        sum(stored[key].size for key in removed),
         tuple(sorted(live)),
         tuple(sorted(name for name in live if not runs[name].active and not _is_here(name))),
         len(fresh),
     )
 
 
-def _runs(cluster: Cluster, kept: Mapping[str, Kept], *, now: float) -> dict[str, _Run]:
+def _runs(cluster: Cluster, stored: Mapping[str, ObjectInfo], *, now: float) -> dict[str, _Run]:
     """Gather runs from the namespace's objects and the store's keys."""
     runs: dict[str, _Run] = {}
     ours = f"{names.MANAGED}=kfnb,{names.RUN}"
@@ -165,13 +165,13 @@ def _runs(cluster: Cluster, kept: Mapping[str, Kept], *, now: float) -> dict[str
         run.active |= bool(status.get("active"))
         at = moment(status.get("completionTime") or job["metadata"].get("creationTimestamp"))
         run.written = max(run.written, at or 0.0)
-    with contextlib.suppress(ApiError):  # who may not look at Leases sees the rest
+    with contextlib.suppress(ApiError):  # without a right to list Leases, ages decide
         for lease in cluster.list("Lease", selector=ours).get("items") or ():
             run = runs.setdefault(_run_of(lease), _Run())
             at = moment((lease.get("spec") or {}).get("renewTime")) or 0.0
             run.written = max(run.written, at)
             run.active |= is_fresh(lease, now=now)
-    for key, about in kept.items():
+    for key, about in stored.items():
         parts = key.split("/")
         if parts[0] in _RECORDS and len(parts) > 2:
             run = runs.setdefault(parts[1], _Run())
@@ -182,8 +182,8 @@ def _runs(cluster: Cluster, kept: Mapping[str, Kept], *, now: float) -> dict[str
 
 def _run_of(item: Object) -> str:
     """Return the id of the run that an object belongs to: its label, or what it stands for."""
-    said = (item.get("data") or {}).get("run")
-    return str(said or item["metadata"]["labels"][names.RUN])
+    run = (item.get("data") or {}).get("run")
+    return str(run or item["metadata"]["labels"][names.RUN])
 
 
 def _is_live(name: str, run: _Run, *, now: float, young: float) -> bool:
@@ -201,11 +201,11 @@ def _is_here(name: str) -> bool:
     return RunFolder(runs_folder() / name).run.is_file()
 
 
-def _unused(remote: Remote, kept: Mapping[str, Kept], staying: Iterable[str]) -> list[str]:
+def _unused(remote: Remote, stored: Mapping[str, ObjectInfo], staying: Iterable[str]) -> list[str]:
     """Find the values and bundles that no record of a run that stays, nor the cache, refers to."""
     stays = set(staying)
     used: set[str] = set()
-    for key in kept:
+    for key in stored:
         top, _, rest = key.partition("/")
         name = rest.partition("/")[0]
         if (top == "manifests" and name in stays) or key.endswith(".manifest"):
@@ -214,7 +214,7 @@ def _unused(remote: Remote, kept: Mapping[str, Kept], staying: Iterable[str]) ->
             used |= _failed(remote, key)
     return sorted(
         key
-        for key in kept
+        for key in stored
         if key.startswith(("blobs/", "code/")) and key.rpartition("/")[2] not in used
     )
 

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kfnb.engine.core.state import HELD_UP
-from kfnb.engine.runner import Ended, Note, Work
+from kfnb.engine.runner import Ended, Notice, Work
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Diagnostic, Pipeline
-from kfnb.runners.kubernetes.api.client_protocol import Reads, status_of
+from kfnb.runners.kubernetes.api.client_protocol import ReadClient, status_of
 from kfnb.runners.kubernetes.explain.diagnose import Diagnosis, diagnose, exit_code, has_ended
-from kfnb.runners.kubernetes.logs.reporting import Reporting
+from kfnb.runners.kubernetes.logs.reporting import AttemptReports
 from kfnb.runners.kubernetes.watch.job_predicates import (
-    goes_on,
     has_failed,
     has_started,
     is_same,
-    was_ended,
+    may_still_execute,
+    was_asked_to_end,
 )
 from kfnb.runners.kubernetes.watch.list_watch import Watcher
 from kfnb.runners.kubernetes.watch.pod_events import View
@@ -39,8 +39,8 @@ LOOK = 1.0
 _STARTING = 60.0
 
 
-class Writes(Protocol):
-    """The writing half of a cluster's client; errors as in :class:`Reads`."""
+class WriteClient(Protocol):
+    """The writing half of a cluster's client; errors as in :class:`ReadClient`."""
 
     def create(self, kind: str, body: Object) -> Object:
         """Create an object; refused with the status 409 where one of its name is there."""
@@ -58,7 +58,7 @@ class _Attempt:
 
     work: Work
     job: str
-    reporting: Reporting
+    reports: AttemptReports
     begun: float
     uid: str | None = None
     said: str = ""
@@ -85,29 +85,29 @@ class KubernetesRunner:
         self,
         run: RunFolder,
         *,
-        writes: Writes,
-        reads: Reads,
+        write_client: WriteClient,
+        read_client: ReadClient,
         remote: Remote,
         store: Store,
         job: Callable[[Work, StepOrder | None], Object],
         selector: str,
     ) -> None:
         self._run = run
-        self._writes = writes
-        self._reads = reads
+        self._write_client = write_client
+        self._read_client = read_client
         self._remote = remote
         self._store = store
         self._job = job
-        self._watcher = Watcher(reads, selector)
+        self._watcher = Watcher(read_client, selector)
         self._attempts: dict[Work, _Attempt] = {}
         self._ended: list[Ended] = []
-        self._notes: list[Note] = []
+        self._notes: list[Notice] = []
         self._look_at = 0.0
 
     def attach(self, selector: selectors.BaseSelector) -> None:
         """Watch the run's Jobs and pods, and wake ``selector`` when there is news."""
         self._watcher.start()
-        selector.register(self._watcher.bell, selectors.EVENT_READ)
+        selector.register(self._watcher.wakeup, selectors.EVENT_READ)
         if not self._watcher.wait(_STARTING):
             raise InfrastructureError(
                 self._watcher.trouble() or "the cluster did not list the run's Jobs in time."
@@ -130,7 +130,7 @@ class KubernetesRunner:
         if work.attempt > 1:
             self._check_owner(body)
         try:
-            made = self._writes.create("Job", body)
+            made = self._write_client.create("Job", body)
         except InfrastructureError as error:
             made = self._refused(error, body)
         self._follow(work, made)
@@ -140,13 +140,13 @@ class KubernetesRunner:
         if work in self._attempts:
             return True
         body = self._job(work, None)
-        found = self._writes.get("Job", body["metadata"]["name"])
-        if found is None or not is_same(found, body):
+        job = self._write_client.get("Job", body["metadata"]["name"])
+        if job is None or not is_same(job, body):
             return False
-        self._follow(work, found)
+        self._follow(work, job)
         return True
 
-    def began(self, work: Work) -> bool:
+    def may_have_executed(self, work: Work) -> bool:
         """Whether a Job of this attempt may have been created: its order is in the store."""
         return self._remote.size(attempt_prefix(self._run.id, work) + "order.json") is not None
 
@@ -168,19 +168,19 @@ class KubernetesRunner:
             self._look_at = now + LOOK
         for attempt in list(self._attempts.values()):
             # A step that waits in its container changes nothing that the cluster would tell.
-            said = attempt.reporting.take()
+            changed = attempt.reports.take()
             waits = attempt.job in unsettled or attempt.stopped or attempt.unfinished
-            if said or attempt.job in news or (again and waits):
+            if changed or attempt.job in news or (again and waits):
                 self._look(attempt)
         ended, self._ended = self._ended, []
         return ended
 
-    def notes(self) -> list[Note]:
+    def notes(self) -> list[Notice]:
         """List what holds attempts up, each thing once."""
         notes, self._notes = self._notes, []
         return notes
 
-    def pause(self) -> float | None:
+    def poll_interval(self) -> float | None:
         """Seconds until something is to be looked at again."""
         return LOOK if self._attempts else None
 
@@ -188,7 +188,7 @@ class KubernetesRunner:
         """List the attempts whose pods may still execute."""
         return list(self._attempts)
 
-    def cannot_honour(self, pipeline: Pipeline) -> list[Diagnostic]:
+    def unsupported_options(self, pipeline: Pipeline) -> list[Diagnostic]:
         """Every option has a meaning here."""
         del pipeline
         return []
@@ -196,14 +196,14 @@ class KubernetesRunner:
     def close(self) -> None:
         """Watch and follow nothing any more."""
         for attempt in self._attempts.values():
-            attempt.reporting.close()
+            attempt.reports.close()
         self._watcher.stop()
 
     def _check_owner(self, body: Object) -> None:
         """Refuse to make what the cluster would collect at once: its owner was deleted."""
         for owner in body["metadata"].get("ownerReferences") or ():
-            found = self._writes.get(owner["kind"], owner["name"])
-            if found is None or found["metadata"].get("uid") != owner["uid"]:
+            existing = self._write_client.get(owner["kind"], owner["name"])
+            if existing is None or existing["metadata"].get("uid") != owner["uid"]:
                 raise UsageError(
                     f"The run's {owner['kind']} {owner['name']} was deleted from outside, and with "
                     f"it all that the run had in the cluster. kfnb resume {self._run.id} goes on."
@@ -214,9 +214,9 @@ class KubernetesRunner:
         name = body["metadata"]["name"]
         status = status_of(error)
         if status == 409:
-            found = self._writes.get("Job", name)
-            if found is not None and is_same(found, body):
-                return found
+            existing = self._write_client.get("Job", name)
+            if existing is not None and is_same(existing, body):
+                return existing
             raise UsageError(
                 f'There is a Job "{name}" in the namespace that is not this run\'s. '
                 f"Delete it (kubectl delete job {name}), or rename the pipeline."
@@ -226,18 +226,18 @@ class KubernetesRunner:
         raise error
 
     def _follow(self, work: Work, job: Object) -> None:
-        self._watcher.made(job)
-        reporting = Reporting(
+        self._watcher.add_job(job)
+        reports = AttemptReports(
             work.folder,
-            reads=self._reads,
+            read_client=self._read_client,
             remote=self._remote,
             prefix=attempt_prefix(self._run.id, work),
-            ring=self._watcher.ring,
+            wake=self._watcher.wake,
         )
         self._attempts[work] = _Attempt(
             work,
             str(job["metadata"]["name"]),
-            reporting,
+            reports,
             begun=time.monotonic(),
             uid=str(job["metadata"].get("uid") or "") or None,
         )
@@ -250,26 +250,26 @@ class KubernetesRunner:
         for pod in view.pods:
             metadata = pod["metadata"]
             if has_ended(pod) or metadata["uid"] in view.gone:
-                attempt.reporting.over(metadata["uid"])
+                attempt.reports.over(metadata["uid"])
             if has_started(pod):
-                attempt.reporting.follow(metadata["name"], metadata["uid"])
-        found = self._explain(attempt, view)
+                attempt.reports.follow(metadata["name"], metadata["uid"])
+        diagnosis = self._explain(attempt, view)
         # A Job's watch may be ahead of its pods', which alone know how it failed.
         behind = has_failed(view.job) and not any(map(has_ended, view.pods))
-        ended = behind or any(map(was_ended, view.pods))
+        ended = behind or any(map(was_asked_to_end, view.pods))
         if ended and not attempt.stopped and not attempt.asked:
             # Who ended it may be said in an event, and nowhere else.
             attempt.asked = True
             view = self._watcher.ask(attempt.job, pods=behind)
-            found = self._explain(attempt, view)
+            diagnosis = self._explain(attempt, view)
         done = [pod for pod in view.pods if has_ended(pod)]
         ended_well = any(exit_code(pod) == 0 for pod in done)
-        if ended_well or self._is_over(attempt, view, found):
-            self._conclude(attempt, view, found)
-        elif found is not None and found.summary != attempt.said:
-            attempt.said = found.summary
-            said = Diagnostic(HELD_UP, "warning", _sentence(found), remedy=found.remedy)
-            self._notes.append(Note(attempt.work, said))
+        if ended_well or self._is_over(attempt, view, diagnosis):
+            self._conclude(attempt, view, diagnosis)
+        elif diagnosis is not None and diagnosis.summary != attempt.said:
+            attempt.said = diagnosis.summary
+            finding = Diagnostic(HELD_UP, "warning", _sentence(diagnosis), remedy=diagnosis.remedy)
+            self._notes.append(Notice(attempt.work, finding))
 
     def _explain(self, attempt: _Attempt, view: View) -> Diagnosis | None:
         return diagnose(
@@ -278,11 +278,11 @@ class KubernetesRunner:
             view.events,
             now=self._watcher.now(),
             gone=view.gone,
-            said=attempt.reporting.said,
+            said=attempt.reports.said,
         )
 
-    def _is_over(self, attempt: _Attempt, view: View, found: Diagnosis | None) -> bool:
-        if found is not None and found.level == "failed":
+    def _is_over(self, attempt: _Attempt, view: View, diagnosis: Diagnosis | None) -> bool:
+        if diagnosis is not None and diagnosis.level == "failed":
             return True
         job = view.job
         if job is None:
@@ -296,29 +296,29 @@ class KubernetesRunner:
     def _delete(self, attempt: _Attempt) -> None:
         """Delete the attempt's Job; a cluster that does not answer is asked again later."""
         try:
-            self._writes.delete("Job", attempt.job, uid=attempt.uid)
+            self._write_client.delete("Job", attempt.job, uid=attempt.uid)
         except InfrastructureError as error:
-            if not _passes(error):
+            if not _may_pass(error):
                 raise
         else:
             attempt.deleted = True
 
-    def _conclude(self, attempt: _Attempt, view: View, found: Diagnosis | None) -> None:
+    def _conclude(self, attempt: _Attempt, view: View, diagnosis: Diagnosis | None) -> None:
         """End an attempt: its last reports, the record of why, and what is left of its Job."""
         work = attempt.work
         with contextlib.suppress(InfrastructureError):  # a driver later reads them
-            attempt.reporting.finish()
-        attempt.reporting.close()
+            attempt.reports.finish()
+        attempt.reports.close()
         codes = [code for pod in view.pods if (code := exit_code(pod)) is not None]
         code = 0 if 0 in codes else next(reversed(codes), None)
         try:
-            if found is not None and found.level == "failed" and not attempt.stopped:
-                self._record(work, found)
-            if found is not None and goes_on(view) and not attempt.stopped:
+            if diagnosis is not None and diagnosis.level == "failed" and not attempt.stopped:
+                self._record(work, diagnosis)
+            if diagnosis is not None and may_still_execute(view) and not attempt.stopped:
                 # It waits for something that will not come, or a container beside it goes on.
-                self._writes.delete("Job", attempt.job, uid=attempt.uid)
+                self._write_client.delete("Job", attempt.job, uid=attempt.uid)
         except InfrastructureError as error:
-            if not _passes(error):
+            if not _may_pass(error):
                 raise
             attempt.unfinished = True
             return
@@ -326,15 +326,15 @@ class KubernetesRunner:
         del self._attempts[work]
         self._watcher.forget(attempt.job)
 
-    def _record(self, work: Work, found: Diagnosis) -> None:
+    def _record(self, work: Work, diagnosis: Diagnosis) -> None:
         """Leave a record of the failure, unless the step has left its own, or a result."""
         if self._store.get(manifest_key(self._run.id, work.step_id, index=work.index)) is not None:
             return
         failure = Failure(
-            kind=found.failure_class,
-            summary=_sentence(found),
-            remedy=found.remedy,
-            traceback=found.detail,
+            kind=diagnosis.failure_class,
+            summary=_sentence(diagnosis),
+            remedy=diagnosis.remedy,
+            traceback=diagnosis.detail,
         )
         key = failed_key(self._run.id, work.step_id, work.attempt, index=work.index)
         if self._store.create(key, failure.to_json()):
@@ -364,10 +364,10 @@ def _cancelled(record: bytes | None) -> Failure | None:
     return None
 
 
-def _passes(error: InfrastructureError) -> bool:
+def _may_pass(error: InfrastructureError) -> bool:
     """Whether the same may succeed later."""
     return bool(getattr(error, "passing", not isinstance(error, Refused)))
 
 
-def _sentence(found: Diagnosis) -> str:
-    return f"{found.summary[:1].upper()}{found.summary[1:]}".rstrip(".")
+def _sentence(diagnosis: Diagnosis) -> str:
+    return f"{diagnosis.summary[:1].upper()}{diagnosis.summary[1:]}".rstrip(".")

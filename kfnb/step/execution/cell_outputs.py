@@ -1,4 +1,4 @@
-"""Outputs of one cell within bounds: head and tail of what it prints, joined and counted."""
+"""The outputs of one cell, bounded: the beginning and the end of a long text are kept."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 HEAD = 1 << 20
-"""Characters of a cell's printed text that are kept from its beginning."""
+"""Characters kept from the beginning of a cell's printed text."""
 
 TAIL = 1 << 20
-"""Characters that are kept from its end."""
+"""Characters kept from its end."""
 
 RUNS = 1000
-"""Changes between stdout and stderr that a cell may make before both are kept apart."""
+"""After so many changes between stdout and stderr, each gets one output of its own."""
 
 DISPLAYED = 64 << 20
 """Bytes of rich output that a cell may have."""
 
-_CUT = "\n[kfnb: {count:,} characters are left out here; the step's log has more of them]\n"
+_CUT = "\n[kfnb: {count:,} characters are left out here; see the step's log]\n"
 _FULL = "[kfnb: this cell displayed more than {size} MB; the rest is left out]\n"
 
 
@@ -38,8 +38,8 @@ class _Run:
 class CellOutputs:
     """The list ``outputs`` of an executing cell, kept within bounds.
 
-    Text is collected in pieces and joined only when somebody looks
-    (:meth:`settle`), so that many small prints stay cheap.
+    Text is collected in pieces and joined only when the notebook needs it
+    (:meth:`write`), so that many small prints stay cheap.
     """
 
     def __init__(self, outputs: list[Any], *, node: Callable[..., Any] = dict) -> None:
@@ -51,7 +51,7 @@ class CellOutputs:
         self._displayed = 0
 
     def belongs_to(self, outputs: list[Any]) -> bool:
-        """Whether these are the outputs that are kept within bounds here."""
+        """Whether ``outputs`` is the list that this object bounds."""
         return outputs is self._outputs
 
     def stream(self, name: str, text: str) -> None:
@@ -63,13 +63,13 @@ class CellOutputs:
             self._outputs.append(run.node)
         run.changed = True
         if self._head_left and not run.tail:
-            kept, text = text[: self._head_left], text[self._head_left :]
-            run.head.append(kept)
-            self._head_left -= len(kept)
+            head, text = text[: self._head_left], text[self._head_left :]
+            run.head.append(head)
+            self._head_left -= len(head)
         if text:
             self._to_tail(run, text)
 
-    def full(self, data: Mapping[str, Any]) -> bool:
+    def is_full(self, data: Mapping[str, Any]) -> bool:
         """Count a rich output; True if the cell has displayed too much to keep it."""
         before = self._displayed
         self._displayed += sum(len(v) for v in data.values() if isinstance(v, str))
@@ -80,13 +80,13 @@ class CellOutputs:
             self._outputs.append(self._node(output_type="stream", name="stderr", text=text))
         return True
 
-    def cleared(self) -> None:
-        """Forget the text: the cell's outputs were cleared."""
+    def clear(self) -> None:
+        """Drop the text: the cell has cleared its outputs."""
         self._runs.clear()
         self._head_left, self._tail_size = HEAD, 0
 
-    def settle(self) -> None:
-        """Put the text collected so far into the outputs' nodes."""
+    def write(self) -> None:
+        """Write the text collected so far into the outputs' nodes."""
         for run in self._runs:
             if run.changed:
                 cut = ""
@@ -97,7 +97,7 @@ class CellOutputs:
                 run.changed = False
 
     def _run_for(self, name: str) -> _Run | None:
-        """Find the output that text of this stream joins, as Jupyter's front ends do."""
+        """Find the output that text of this stream joins, as Jupyter's user interfaces do."""
         if not self._runs:
             return None
         last = self._runs[-1]

@@ -1,8 +1,8 @@
-"""The notebook client: nbclient's semantics, with bounded outputs and without its waiting.
+"""The notebook client: nbclient's semantics, with bounded outputs and no idle waiting.
 
-nbclient executes the cells and interprets what the kernel sends. Replaced here is
-how messages are received (many at once, printed text on a short path, the kernel's
-death noticed at once) and how an execution is stopped.
+nbclient executes the cells and interprets what the kernel sends. What this client replaces is
+how messages are received (many at once, printed text on a short path, the kernel's death noticed
+at once), how an execution is stopped, and where its kernel comes from.
 """
 
 from __future__ import annotations
@@ -22,58 +22,54 @@ from papermill.clientwrap import PapermillNotebookClient
 from traitlets import Integer
 
 from kfnb.step.execution.cell_outputs import CellOutputs
-from kfnb.step.execution.kernel_process import Kernel
-from kfnb.step.execution.manager import Manager
+from kfnb.step.execution.notebook_saving import NotebookManager
 from kfnb.step.execution.reporter import BATCH, Reporter
-from kfnb.step.execution.session import CellFailure, KernelGone, Session
-from kfnb.step.execution.stop_requests import Control
+from kfnb.step.execution.session import CellFailure, KernelDied, Session
+from kfnb.step.execution.stop_requests import StopRequest
 from kfnb.step.execution.stream_text import stream_pieces
+from kfnb.step.kernels.provider import KernelExit, KernelRequest, StepKernel
 
 _DELIMITER = b"<IDS|MSG>"
 _BURST = 500
-_SETTLE = 0.2
-_QUIETLY = 5.0
-_FLUSH_LAST = (
+_LAST_MESSAGES = 0.2
+"""Seconds in which what a kernel sent before it died arrives."""
+
+# Registered first, so that it runs last: what the notebook's own exit handlers print is kept.
+_FLUSH_AT_EXIT = (
     '__import__("atexit").register(lambda s: (s.stdout.flush(), s.stderr.flush()),'
     ' __import__("sys"))\n'
 )
-_LEAVE = "(lambda loop: loop.add_callback(loop.stop))(get_ipython().kernel.io_loop)"
 _GRACE = {"timeout": 5.0, "cancelled": 2.0}
-
-
-def _never_abort(kernel_client: Any) -> None:
-    """Send every request so that its failure does not make the kernel refuse the next one.
-
-    For some time after an error a kernel answers "aborted" to whatever arrives, also to
-    what was sent after the error was known: the outputs after ``sys.exit()``, or the end.
-    """
-    execute = kernel_client.execute
-
-    def patiently(*arguments: Any, **options: Any) -> Any:
-        return execute(*arguments, **{**options, "stop_on_error": False})
-
-    kernel_client.execute = patiently
+"""Seconds that an interrupted cell has, by the reason for the stop, before its kernel is killed."""
 
 
 class Client(PapermillNotebookClient):  # type: ignore[misc]
-    """Executes a notebook's cells in one kernel."""
+    """Executes a notebook's cells in a kernel of the session's provider."""
 
     # The kernel's last outputs may be many; its death is noticed otherwise.
     iopub_timeout = Integer(3600).tag(config=True)
+    kc: Any
+    km: Any
 
-    def __init__(self, nb_man: Manager, *, session: Session, **options: Any) -> None:
+    def __init__(self, nb_man: NotebookManager, *, session: Session, **options: Any) -> None:
         super().__init__(nb_man, **options)
-        nb_man.settle = self._settle
+        nb_man.before_save = self._write_texts
         self._session = session
-        self._control: Control = session.control
+        self._stop: StopRequest = session.stop
         self._reporter: Reporter = session.reporter
-        self._kernel: Kernel | None = session.kernel
+        self._kernel: StepKernel | None = session.kernel
         self._requests: dict[bytes, tuple[Any, int]] = {}
         self._texts: dict[int, CellOutputs] = {}
-        self._unsettled: dict[int, CellOutputs] = {}
+        self._changed_texts: dict[int, CellOutputs] = {}
         self.clear_before_next_output: bool = False
-        self._asked_exit = False
+        self._exit_requested = False
         self._current: Mapping[str, Any] | None = None
+        self._late_text = 0
+
+    @property
+    def exit_timeout(self) -> float:
+        """Seconds that the kernel has for its exit handlers."""
+        return self._session.exit_timeout
 
     def execute(self, **options: Any) -> Any:
         """Execute all cells; the notebook with outputs.
@@ -81,8 +77,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         Raises
         ------
         Stopped
-            If the session's control asked for it.
-        KernelGone
+            If the session's stop was requested.
+        KernelDied
             If the kernel ended by itself.
         """
         self.reset_execution_trackers()
@@ -90,61 +86,73 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         return self.nb
 
     async def _run(self, **options: Any) -> None:
-        kernel = self._kernel
+        kernels, kernel = self._session.kernels, self._kernel
         if kernel is None:
-            kernel = self._kernel = Kernel(self.kernel_name)
-            path = self.resources.get("metadata", {}).get("path")
-            await kernel.launch(cwd=options.get("cwd") or path, env=options.get("env"))
-        helpers = [asyncio.ensure_future(h) for h in (self._watch_for_stop(), self._tick())]
+            cwd = options.get("cwd") or self.resources.get("metadata", {}).get("path")
+            request = KernelRequest(self.kernel_name, cwd=cwd, env=options.get("env"))
+            kernel = self._kernel = await kernels.start(request)
+        helpers = [asyncio.ensure_future(h) for h in (self._watch_for_stop(), self._poll())]
         try:
-            await kernel.ready(timeout=self.startup_timeout)
-            self.km, self.kc = kernel.manager, kernel.client
-            _never_abort(self.kc)
-            self.nb.metadata["language_info"] = kernel.info["language_info"]
-            await run_hook(self.on_notebook_start, notebook=self.nb)
-            # what the notebook's own exit handlers print, which run before this one, is kept
-            first = _FLUSH_LAST if kernel.is_ipykernel else ""
-            if source := first + (self._session.first_source or ""):
-                reply = await self._silently(source)
-                if reply["status"] != "ok":
-                    self._session.could_not_begin(reply)
-            await self._execute_cells()
-            self.set_widgets_metadata()
-            await self._end(kernel)
-        except (DeadKernelError, KernelGone):
-            await asyncio.sleep(_SETTLE)  # what it wrote before it died
-            await self._read_late()
-            raise
+            try:
+                await kernels.execute(kernel, self)
+            except (DeadKernelError, KernelDied):
+                await asyncio.sleep(_LAST_MESSAGES)
+                await self._read_late()
+                raise
+            await kernels.end(kernel, self)
         finally:
             for helper in helpers:
                 helper.cancel()
             self._reporter.flush()
-            await kernel.close()
-            self._session.kernel_exit = kernel.exit_status
+            await kernels.end(kernel)
             self.kc = self.km = None
+
+    async def run_cells(self, kernel: StepKernel) -> None:
+        """Execute the cells in a kernel that is ready; the provider calls this."""
+        self.km, self.kc = kernel.manager, kernel.client
+        self.nb.metadata["language_info"] = kernel.info["language_info"]
+        await run_hook(self.on_notebook_start, notebook=self.nb)
+        first = _FLUSH_AT_EXIT if kernel.is_ipykernel else ""
+        if source := first + (self._session.first_source or ""):
+            reply = await self._execute_silently(source)
+            if reply["status"] != "ok":
+                self._session.preparation_failed(reply)
+        await self._execute_cells()
+        self.set_widgets_metadata()
+
+    async def collect_exit(self, exit_report: KernelExit) -> None:
+        """Add to the last cell what the kernel's exit handlers printed."""
+        if not exit_report.in_time:
+            self._session.exit_timed_out()
+            return
+        arrived = await self._read_late()
+        # ipykernel sends what is printed while its connection lives; the rest goes to the process's
+        # own streams, which may repeat the first.
+        if exit_report.output.strip() and not arrived:
+            self._print_late("stderr", exit_report.output)
 
     async def _execute_cells(self) -> None:
         session = self._session
         for index, cell in enumerate(self.nb.cells):
-            if not session.wants(cell):
+            if not session.should_execute(cell):
                 continue
-            self._control.check()
+            self._stop.check()
             try:
                 self.nb_man.cell_start(cell, index)
                 await self._execute(cell, index)
             except CellExecutionError as error:
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
-                if not session.goes_on_after(error):
+                if not session.continues_after(error):
                     break
             except BaseException:
                 self.nb_man.cell_exception(cell, cell_index=index)
                 raise
             finally:
                 self.nb_man.cell_complete(cell, cell_index=index)
-        self._control.check()
+        self._stop.check()
 
     async def _execute(self, cell: Any, index: int) -> None:
-        """Execute one cell, and tell how it went."""
+        """Execute one cell, and report how it went."""
         ok, self._current = False, cell
         executes = cell.cell_type == "code" and bool(cell.source.strip())
         if executes:
@@ -153,32 +161,35 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             await self.async_execute_cell(cell, index)
             ok = True
         except DeadKernelError:
-            self._control.check()
-            raise self._gone(cell) from None
+            self._stop.check()
+            raise self._died(cell) from None
         finally:
-            self._settle()
+            self._write_texts()
             if executes:
                 self._session.cell_finished(cell, ok=ok)
-        if self._asked_exit:
-            raise self._gone(cell)
+        if self._exit_requested:
+            raise self._died(cell)
 
-    def _gone(self, cell: Mapping[str, Any]) -> KernelGone:
+    def _died(self, cell: Mapping[str, Any]) -> KernelDied:
         kernel = self._kernel
-        status = kernel.exit_status if kernel else None
-        said = kernel.said() if kernel else ""
-        return KernelGone(cell, status=status, asked=self._asked_exit, said=said)
+        return KernelDied(
+            cell,
+            status=kernel.exit_status if kernel else None,
+            exit_requested=self._exit_requested,
+            output=kernel.captured_output() if kernel else "",
+        )
 
-    async def _silently(self, source: str) -> Mapping[str, Any]:
-        """Execute what is no cell of the notebook; the content of the reply."""
+    async def _execute_silently(self, source: str) -> Mapping[str, Any]:
+        """Execute source that is no cell of the notebook; the content of the kernel's reply."""
         request = self.kc.execute(source, silent=True, store_history=False)
         while True:
-            reply = await self._or_dead(self.kc.shell_channel.get_msg(timeout=None))
+            reply = await self._unless_dead(self.kc.shell_channel.get_msg(timeout=None))
             if reply["parent_header"].get("msg_id") == request:
                 content: Mapping[str, Any] = reply["content"]
                 return content
 
-    async def _or_dead(self, waiting: Coroutine[Any, Any, Any]) -> Any:
-        """Wait for the kernel, but not for a dead one."""
+    async def _unless_dead(self, waiting: Coroutine[Any, Any, Any]) -> Any:
+        """Wait for something of the kernel; raise if the kernel dies meanwhile."""
         assert self._kernel is not None
         task = asyncio.ensure_future(waiting)
         death = asyncio.ensure_future(self._kernel.dead.wait())
@@ -187,38 +198,20 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if task.done():
             return task.result()
         task.cancel()
-        self._control.check()
-        raise self._gone({})
-
-    # -- stopping ---------------------------------------------------------------------------
+        self._stop.check()
+        raise self._died({})
 
     async def _watch_for_stop(self) -> None:
-        """Interrupt the kernel when a stop is asked for; kill it if that is not enough."""
+        """Interrupt the kernel when a stop is requested; kill it if that is not enough."""
         kernel = self._kernel
         assert kernel is not None
-        await self._control.asked()
-        grace = _GRACE.get(self._control.reason or "", 0.0)
+        await self._stop.requested()
+        grace = _GRACE.get(self._stop.reason or "", 0.0)
         if grace:
             await kernel.interrupt()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._control.asked(times=2), grace)
+                await asyncio.wait_for(self._stop.requested(times=2), grace)
         await kernel.kill()
-
-    async def _end(self, kernel: Kernel) -> None:
-        """Let the kernel exit by itself, and keep what its exit handlers print."""
-        kernel.forget_said()
-        if kernel.is_ipykernel:
-            # After a shutdown request its control thread flushes streams that its main thread
-            # may just have closed, and waits ten seconds for that. Leaving the loop is quiet.
-            self.kc.execute(_LEAVE, silent=True, store_history=False)
-            await kernel.ended(_QUIETLY)
-        if await kernel.exit(patience=self._session.exit_patience):
-            seen = await self._read_late()
-            said = kernel.said()
-            if said.strip() and not seen:
-                self._print_late("stderr", said)
-        else:
-            self._session.exit_was_slow()
 
     # -- receiving --------------------------------------------------------------------------
 
@@ -235,7 +228,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
                     frames = direct.recv_multipart(zmq.NOBLOCK, copy=False)
                 except zmq.Again:
                     break
-                if self._take(frames, parent):
+                if self._handle_frames(frames, parent):
                     return
             await asyncio.sleep(0)
 
@@ -243,7 +236,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         """Cancel the wait for a reply when the kernel is dead (nbclient's hook)."""
         assert self._kernel is not None
         await self._kernel.dead.wait()
-        await asyncio.sleep(_SETTLE)
+        await asyncio.sleep(_LAST_MESSAGES)
         if self.task_poll_for_reply is not None:
             self.task_poll_for_reply.cancel()
 
@@ -253,17 +246,17 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             raise DeadKernelError("Kernel died")
 
     async def _check_raise_for_error(self, cell: Any, cell_index: int, exec_reply: Any) -> None:
-        """Remember what failed, and that the cell asked the kernel to exit (nbclient's hook)."""
+        """Remember a failure, and whether the cell asked the kernel to exit (nbclient's hook)."""
         content = (exec_reply or {}).get("content", {})
         sources = [payload.get("source") for payload in content.get("payload") or ()]
-        self._asked_exit = self._asked_exit or "ask_exit" in sources
+        self._exit_requested = self._exit_requested or "ask_exit" in sources
         try:
             await super()._check_raise_for_error(cell, cell_index, exec_reply)
         except CellExecutionError:
             self._session.failure = CellFailure(cell, content)
             raise
 
-    def _take(self, frames: list[Any], parent: bytes) -> bool:
+    def _handle_frames(self, frames: list[Any], parent: bytes) -> bool:
         """Handle one message; True if it says that the request ``parent`` is done."""
         parts = [frame.buffer for frame in frames]
         start = next((i for i, part in enumerate(parts) if part == _DELIMITER), None)
@@ -290,19 +283,21 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
                 self._printed(cell, index, name, text)
             return False
         message = session.deserialize([bytes(part) for part in parts[start + 1 :]])
-        return self._handle(message, cell, index, done=kind == "status")
+        return self._handle_message(message, cell, index, done=kind == "status")
 
-    def _handle(self, message: dict[str, Any], cell: Any, index: int, *, done: bool) -> bool:
+    def _handle_message(
+        self, message: dict[str, Any], cell: Any, index: int, *, done: bool
+    ) -> bool:
         """Let nbclient interpret a message that is not printed text."""
         kind = message["msg_type"]
-        if kind in ("display_data", "execute_result") and self._text(cell).full(
+        if kind in ("display_data", "execute_result") and self._outputs_of(cell).is_full(
             message["content"].get("data", {})
         ):
             return False
         if kind == "clear_output" and not message["content"].get("wait"):
-            self._text(cell).cleared()
+            self._outputs_of(cell).clear()
         if kind in ("display_data", "execute_result", "error") and self.clear_before_next_output:
-            self._text(cell).cleared()
+            self._outputs_of(cell).clear()
         try:
             output = self.process_message(message, cell, index)
         except CellExecutionComplete:
@@ -313,12 +308,12 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
 
     def _printed(self, cell: Any, index: int, name: str, text: str) -> None:
         """Add printed text to a cell's outputs and report it."""
-        texts = self._text(cell)
+        texts = self._outputs_of(cell)
         if self.clear_before_next_output:
             cell.outputs.clear()
             self.clear_display_id_mapping(index)
             self.clear_before_next_output = False
-            texts.cleared()
+            texts.clear()
         texts.stream(name, text)
         if self._reporter.printed(cell, name, text):
             asyncio.get_running_loop().call_later(BATCH, self._reporter.flush)
@@ -326,25 +321,25 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             output = NotebookNode(output_type="stream", name=name, text=text)
             self.log_output_message(output)
 
-    def _text(self, cell: Any) -> CellOutputs:
-        """Return the bounds of a cell's outputs (a new list of outputs begins anew)."""
+    def _outputs_of(self, cell: Any) -> CellOutputs:
+        """Return the bounded outputs of a cell; nbclient starts a new list for each execution."""
         texts = self._texts.get(id(cell))
         if texts is None or not texts.belongs_to(cell.outputs):
             texts = self._texts[id(cell)] = CellOutputs(cell.outputs, node=NotebookNode)
-        self._unsettled[id(cell)] = texts
+        self._changed_texts[id(cell)] = texts
         return texts
 
-    def _settle(self) -> None:
-        """Put collected text into the notebook: a cell is done, or it is to be saved."""
-        for texts in self._unsettled.values():
-            texts.settle()
-        self._unsettled.clear()
+    def _write_texts(self) -> None:
+        """Write collected text into the notebook, after a cell and before a save."""
+        for texts in self._changed_texts.values():
+            texts.write()
+        self._changed_texts.clear()
 
-    async def _tick(self) -> None:
+    async def _poll(self) -> None:
         """Save now and then while a long cell runs, and look at the metrics channel."""
         while True:
             await asyncio.sleep(BATCH)
-            self._session.tick()
+            self._session.poll()
             self.nb_man.autosave_cell()
 
     async def _read_late(self) -> bool:
@@ -352,14 +347,14 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if self.kc is None or self._current is None:
             return False
         direct: zmq.Socket[bytes] = zmq.Socket.shadow(self.kc.iopub_channel.socket.underlying)
-        before = self._session.late_text
+        before = self._late_text
         while direct.poll(20):
             with contextlib.suppress(zmq.Again):
-                self._take_late(direct.recv_multipart(zmq.NOBLOCK))
-        self._settle()
-        return bool(self._session.late_text != before)
+                self._handle_late(direct.recv_multipart(zmq.NOBLOCK))
+        self._write_texts()
+        return bool(self._late_text != before)
 
-    def _take_late(self, frames: list[bytes]) -> None:
+    def _handle_late(self, frames: list[bytes]) -> None:
         with contextlib.suppress(ValueError, KeyError):
             _, parts = self.kc.session.feed_identities(frames)
             message = self.kc.session.deserialize(parts)
@@ -367,9 +362,9 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
                 self._print_late(message["content"]["name"], message["content"]["text"])
 
     def _print_late(self, name: str, text: str) -> None:
-        self._session.late_text += len(text)
+        self._late_text += len(text)
         cell = self._current
         if cell is not None:
-            self._text(cell).stream(name, text)
+            self._outputs_of(cell).stream(name, text)
             self._reporter.printed(cell, name, text)
-            self._settle()
+            self._write_texts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 import shlex
 import signal
@@ -11,9 +10,10 @@ from typing import Any
 
 from kfnb.errors import KfnbError, UsageError
 from kfnb.step.execution.reporter import plain_text, source_index, traceback_text
-from kfnb.step.execution.session import CellFailure, KernelGone
+from kfnb.step.execution.session import CellFailure, KernelDied
 from kfnb.step.execution.stop_requests import Stopped
 from kfnb.step.order import StepOrder
+from kfnb.store import disk
 from kfnb.store.manifest import Failure, FailureClass
 
 EXIT_CODES: Mapping[FailureClass, int] = {
@@ -27,11 +27,6 @@ EXIT_CODES: Mapping[FailureClass, int] = {
 }
 
 _TRACEBACK = 64 << 10
-_DISK = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "a file became larger than this process may write (ulimit -f)",
-}
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _NO_MODULE = re.compile(r"No module named '?([\w.]+)")
 _NAME = re.compile(r"[\w.-]+")
@@ -68,18 +63,18 @@ def failed_cell(
     )
 
 
-def kernel_gone(order: StepOrder, gone: KernelGone, *, peak: int, available: int) -> Failure:
+def kernel_died(order: StepOrder, death: KernelDied, *, peak: int, available: int) -> Failure:
     """Explain a kernel that ended by itself.
 
     ``peak`` is the most memory that the step was seen to use, ``available`` what the
     machine had left when it was gone, in bytes.
     """
-    cell = source_index(gone.cell)
+    cell = source_index(death.cell)
     where = _place(cell, None)
     kind: FailureClass = "user"
     remedy = "Look at the end of the log; native code (an extension module) may have crashed."
-    status = gone.status
-    if gone.asked:
+    status = death.status
+    if death.exit_requested:
         what, remedy = "ended its kernel with exit() or quit()", f"Instead, {_EXIT}."
     elif status is None or status >= 0:
         what = f"ended its kernel (os._exit or native code, exit code {status})"
@@ -88,14 +83,14 @@ def kernel_gone(order: StepOrder, gone: KernelGone, *, peak: int, available: int
         kind = "memory"
         what = (
             "lost its kernel, which was killed (SIGKILL); most likely memory ran out "
-            f"(peak {size_words(peak)}, {size_words(available)} free on this machine)"
+            f"(peak {format_bytes(peak)}, {format_bytes(available)} free on this machine)"
         )
         remedy = "Use less memory, run fewer steps at once (--parallel), or a larger machine."
         if order.memory:
             what = (
                 "lost its kernel, which was killed (SIGKILL); most likely it needed more than its "
-                f"memory limit of {size_words(order.memory)} (peak {size_words(peak)}, "
-                f"{size_words(available)} free on this machine)"
+                f"memory limit of {format_bytes(order.memory)} (peak {format_bytes(peak)}, "
+                f"{format_bytes(available)} free on this machine)"
             )
             remedy = 'Use less memory, or give the step more ("memory:" tag).'
     else:
@@ -107,7 +102,7 @@ def kernel_gone(order: StepOrder, gone: KernelGone, *, peak: int, available: int
         ename="DeadKernelError",
         evalue=what,
         cell=cell,
-        traceback=plain_text(gone.said)[-_TRACEBACK:],
+        traceback=plain_text(death.output)[-_TRACEBACK:],
     )
 
 
@@ -126,7 +121,7 @@ def stopped(order: StepOrder, stop: Stopped, *, cell: int | None) -> Failure:
         return Failure(
             kind="memory",
             summary=f'Step "{order.step}" used more than its memory of '
-            f"{size_words(order.memory or 0)} (peak {stop.detail}){_during(cell)}.",
+            f"{format_bytes(order.memory or 0)} (peak {stop.detail}){_during(cell)}.",
             remedy='Use less memory, or give it more ("memory:" tag).',
             cell=cell,
         )
@@ -136,22 +131,22 @@ def stopped(order: StepOrder, stop: Stopped, *, cell: int | None) -> Failure:
 
 
 def process_lost(
-    order: StepOrder, code: int, *, said: str, out_of_memory: bool, asked: bool
+    order: StepOrder, code: int, *, output: str, out_of_memory: bool, stop_requested: bool
 ) -> Failure:
     """Explain a step's process that ended without leaving a record.
 
-    ``said`` is the end of what it printed, ``asked`` whether it was to end.
+    ``output`` is the end of what it printed.
     """
     step = f'Step "{order.step}"'
-    if asked:
-        return Failure(kind="cancelled", summary=f"{step} was cancelled.", traceback=said)
+    if stop_requested:
+        return Failure(kind="cancelled", summary=f"{step} was cancelled.", traceback=output)
     if out_of_memory:
-        most = f" of {size_words(order.memory)}" if order.memory else ""
+        most = f" of {format_bytes(order.memory)}" if order.memory else ""
         return Failure(
             kind="memory",
             summary=f"{step} was killed because its container's memory{most} was used up.",
             remedy='Use less memory, or give it more ("memory:" tag).',
-            traceback=said,
+            traceback=output,
         )
     how = f"with exit code {code}"
     if code < 0:
@@ -160,7 +155,7 @@ def process_lost(
     return Failure(
         kind="infrastructure",
         summary=f'The process of step "{order.step}" ended {how} and without a result.',
-        traceback=said,
+        traceback=output,
     )
 
 
@@ -213,9 +208,9 @@ def values_failed(order: StepOrder, problem: Mapping[str, Any]) -> Failure:
     ename, evalue = str(problem.get("ename", "")), str(problem.get("evalue", ""))
     names = ", ".join(f'"{name}"' for name in problem.get("names", ()))
     traceback = str(problem.get("traceback", ""))[-_TRACEBACK:]
-    kind: FailureClass = "disk" if problem.get("errno") in _DISK else "user"
+    kind: FailureClass = "disk" if problem.get("errno") in disk.FULL else "user"
     if problem.get("phase") == "save":
-        reason = _DISK.get(problem.get("errno") or 0, f"{ename}: {_short(evalue)}")
+        reason = disk.reason(problem.get("errno")) or f"{ename}: {_short(evalue)}"
         return Failure(
             kind="disk" if kind == "disk" else "infrastructure",
             summary=f'Step "{order.step}" could not save {names}: {reason}.',
@@ -243,15 +238,18 @@ def values_failed(order: StepOrder, problem: Mapping[str, Any]) -> Failure:
 def from_error(order: StepOrder, error: BaseException) -> Failure:
     """Explain what went wrong around the notebook rather than in it."""
     if isinstance(error, UsageError):
-        return Failure(kind="configuration", summary=str(error), ename=type(error).__name__)
+        remedy = str(getattr(error, "remedy", ""))
+        return Failure(
+            kind="configuration", summary=str(error), remedy=remedy, ename=type(error).__name__
+        )
     if isinstance(error, KfnbError):
         kind: FailureClass = "infrastructure"
         cause = error.__cause__
-        if isinstance(cause, OSError) and cause.errno in _DISK:
+        if isinstance(cause, OSError) and cause.errno in disk.FULL:
             kind = "disk"
         return Failure(kind=kind, summary=str(error), ename=type(error).__name__)
     if isinstance(error, OSError):
-        kind = "disk" if error.errno in _DISK else "infrastructure"
+        kind = "disk" if error.errno in disk.FULL else "infrastructure"
         return Failure(kind=kind, summary=os_sentence(error), ename=type(error).__name__)
     return Failure(
         kind="infrastructure",
@@ -265,9 +263,7 @@ def from_error(order: StepOrder, error: BaseException) -> Failure:
 
 def os_sentence(error: OSError) -> str:
     """Say what the operating system refused."""
-    where = f" {error.filename}" if error.filename else ""
-    reason = _DISK.get(error.errno or 0) or error.strerror or str(error)
-    return f"Cannot use{where or ' the disk'}: {reason}."
+    return disk.sentence(error, error.filename or "the disk", action="use")
 
 
 def source_line(reply: Mapping[str, Any]) -> int | None:
@@ -281,7 +277,7 @@ def source_line(reply: Mapping[str, Any]) -> int | None:
     return int(frames[-1]) if frames else None
 
 
-def size_words(size: int) -> str:
+def format_bytes(size: int) -> str:
     """Write a number of bytes as Kubernetes does: ``4Gi``, ``1.5Gi``, ``300Mi``."""
     value, units = float(size), ["", "Ki", "Mi", "Gi", "Ti"]
     while value >= 1024 and len(units) > 1:
@@ -331,7 +327,8 @@ def _disk_words(ename: str, evalue: str) -> str | None:
     match = _ERRNO.search(evalue)
     if ename not in ("OSError", "InfrastructureError") or not match:
         return None
-    return _DISK.get(int(match[1]))
+    number = int(match[1])
+    return disk.reason(number) if number in disk.FULL else None
 
 
 def _place(cell: int | None, line: int | None) -> str:

@@ -1,4 +1,4 @@
-"""The engine that kfnb registers with papermill: ``papermill --engine kfnb in out``."""
+"""The engine that kfnb registers with papermill: ``papermill --engine kfnb in.ipynb out.ipynb``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from papermill.engines import Engine as PapermillEngine
 from papermill.log import logger
 from papermill.utils import merge_kwargs, remove_args
 
-from kfnb.step.execution.manager import Manager
+from kfnb.step.execution.notebook_saving import NotebookManager
 from kfnb.step.execution.session import Session
 from kfnb.step.execution.stop_requests import Stopped, cancelled_by_signals
 
@@ -18,11 +18,11 @@ _TERMINATED = 128 + 15
 
 
 class Engine(PapermillEngine):  # type: ignore[misc]
-    """Executes a notebook as papermill's own engine does, with less waste.
+    """Executes a notebook as papermill's own engine does, in less time.
 
-    Options beyond papermill's: ``session``, the step process's side of the execution;
-    ``save_to``, where to save instead of papermill's ``output_path``;
-    ``given_parameters``, what the notebook was parameterized with.
+    Options beyond papermill's: ``session``, which reports and limits the execution;
+    ``save_to``, where to save instead of papermill's ``output_path``; ``given_parameters``,
+    the parameters that the notebook already contains.
     """
 
     @classmethod
@@ -38,7 +38,7 @@ class Engine(PapermillEngine):  # type: ignore[misc]
     ) -> Any:
         """Execute ``nb``, and keep papermill's metadata; the notebook with outputs."""
         save_to = options.pop("save_to", None)
-        manager = Manager(
+        manager = NotebookManager(
             nb,
             output_path=save_to or output_path,
             progress_bar=progress_bar,
@@ -60,12 +60,12 @@ class Engine(PapermillEngine):  # type: ignore[misc]
 
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> None:
-        """Execute the cells; under papermill alone SIGTERM stops and saves, then exits."""
+        """Execute the cells. Without a session, SIGTERM stops the notebook, saves it and exits."""
         from kfnb.step.execution.client import Client
 
         session: Session | None = options.pop("session", None)
         own = session or Session()
-        own.begins(nb_man)
+        own.notebook_started(nb_man)
         start_timeout = options.pop("start_timeout", 60)
         execution_timeout = options.pop("execution_timeout", None) or options.get("timeout")
         given = remove_args(["input_path", "timeout", "startup_timeout"], **options)
@@ -83,7 +83,7 @@ class Engine(PapermillEngine):  # type: ignore[misc]
         if session is not None:
             client.execute()
             return
-        with cancelled_by_signals(own.control):
+        with cancelled_by_signals(own.stop):
             try:
                 client.execute()
             except Stopped:
@@ -91,7 +91,7 @@ class Engine(PapermillEngine):  # type: ignore[misc]
 
 
 def register() -> None:
-    """Register the engine, also where entry points are not (a checkout, a zip)."""
+    """Register the engine, also where there are no entry points (a checkout, a zip file)."""
     from papermill.engines import papermill_engines
 
     papermill_engines.register(NAME, Engine)

@@ -11,7 +11,7 @@ from typing import Any
 
 from kfnb.metrics import Metric, plain
 from kfnb.step import folder_files
-from kfnb.step.execution.stop_requests import Control
+from kfnb.step.execution.stop_requests import StopRequest
 from kfnb.step.in_kernel.kernel_side import RESULT
 from kfnb.step.order import StepOrder
 from kfnb.step.own_stdout import is_own_output
@@ -30,7 +30,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class StepTotals:
     """What the step process knows at the end of an attempt."""
 
     started: float
@@ -52,7 +52,12 @@ def read_result(folder: Path) -> dict[str, Any] | None:
 
 
 def publish(
-    order: StepOrder, store: Store, result: Mapping[str, Any], done: Done, *, control: Control
+    order: StepOrder,
+    store: Store,
+    result: Mapping[str, Any],
+    totals: StepTotals,
+    *,
+    stop: StopRequest,
 ) -> str:
     """Store everything, then create the manifest; its key.
 
@@ -66,17 +71,18 @@ def publish(
         If a stop was asked for before everything was stored.
     """
     bundles, outputs = store_values(store, result)
-    written = store_files(order, store, result, done)
-    executed = store.add_blob(done.executed, move=False)
-    log = store.add_blob(done.log, move=False)
+    written = store_files(order, store, result, totals)
+    executed = store.add_blob(totals.executed, move=False)
+    log = store.add_blob(totals.log, move=False)
     finished = time.time()
-    control.check()
+    mean_cpu = totals.usage.cpu_seconds / max(finished - totals.started, 1e-3)
+    stop.check()
     manifest = Manifest(
         run=order.run,
         step=order.step,
         index=order.index,
         attempt=order.attempt,
-        started=done.started,
+        started=totals.started,
         finished=finished,
         outputs=outputs,
         bundles=bundles,
@@ -85,19 +91,19 @@ def publish(
         files_written=written,
         files_removed=_removed_files(order, result),
         files_read=_read_files(order, result, written),
-        metrics=tuple((m.time, m.name, plain(m.value), m.step) for m in done.metrics),
+        metrics=tuple((m.time, m.name, plain(m.value), m.step) for m in totals.metrics),
         packages=result["packages"],
         python=result["python"],
-        peak_memory=done.usage.peak_memory,
-        cpu_seconds=done.usage.cpu_seconds,
+        peak_memory=totals.usage.peak_memory,
+        cpu_seconds=totals.usage.cpu_seconds,
         resources={
-            "memory": {"peak": done.usage.peak_memory, "mean": done.usage.mean_memory},
-            "cpu": {"mean": round(done.usage.cpu_seconds / max(finished - done.started, 1e-3), 3)},
+            "memory": {"peak": totals.usage.peak_memory, "mean": totals.usage.mean_memory},
+            "cpu": {"mean": round(mean_cpu, 3)},
         },
         executed=executed,
         log=log,
-        duration=round(finished - done.started, 3),
-        cells=tuple(CellTime(cell, duration) for cell, duration in done.durations),
+        duration=round(finished - totals.started, 3),
+        cells=tuple(CellTime(cell, duration) for cell, duration in totals.durations),
         left={key: tuple(names) for key, names in result["left"].items()},
     )
     key = manifest_key(order.run, order.step_id, index=order.index)
@@ -130,20 +136,20 @@ def store_values(
 
 
 def store_files(
-    order: StepOrder, store: Store, result: Mapping[str, Any], done: Done
+    order: StepOrder, store: Store, result: Mapping[str, Any], totals: StepTotals
 ) -> dict[str, WrittenFile]:
     """Add the files that the step wrote to the store."""
     workdir = Path(order.workdir)
     after = folder_files.listing(workdir, skip=skipped_folders(order))
     written = folder_files.written_files(
         workdir,
-        changed=folder_files.changed_files(done.before, after),
+        changed=folder_files.changed_files(totals.before, after),
         audited=result["written"],
         expected=order.files_expected,
         foreign=order.files_foreign,
-        before=done.before,
+        before=totals.before,
     )
-    return {path: folder_files.keep(store, workdir, path) for path in written}
+    return {path: folder_files.store_file(store, workdir, path) for path in written}
 
 
 def _removed_files(order: StepOrder, result: Mapping[str, Any]) -> tuple[str, ...]:

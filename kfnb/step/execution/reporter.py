@@ -36,8 +36,8 @@ class Reporter(Protocol):
         """Report the text that waits."""
 
 
-class Silent:
-    """Reports nothing: papermill itself runs the notebook, without an order."""
+class NullReporter:
+    """AttemptTail nothing: papermill itself runs the notebook, without an order."""
 
     def cell_started(self, cell: Mapping[str, Any]) -> None:
         """Do nothing."""
@@ -165,7 +165,7 @@ class EventReporter:
             )
 
 
-class MetricTail:
+class MetricReader:
     """Reads what is appended to the metrics channel, whole lines only."""
 
     def __init__(self, path: str) -> None:

@@ -1,7 +1,8 @@
-"""What the client asks and tells while a notebook executes; this one knows of no order.
+"""What the client asks and reports while a notebook executes; this session knows of no order.
 
 Under plain papermill there is nothing to add. The step process's own session
-(:mod:`kfnb.step.execution.attempt`) starts the kernel early, reports, and watches limits.
+(:mod:`kfnb.step.execution.order_session`) starts the kernel early, reports events and enforces
+limits.
 """
 
 from __future__ import annotations
@@ -10,21 +11,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kfnb.step.execution.kernel_process import EXIT_PATIENCE, Kernel
-from kfnb.step.execution.reporter import Reporter, Silent
-from kfnb.step.execution.stop_requests import Control
+from kfnb.step.execution.reporter import NullReporter, Reporter
+from kfnb.step.execution.stop_requests import StopRequest
+from kfnb.step.kernels.kernel_process import EXIT_TIMEOUT
+from kfnb.step.kernels.own_kernels import OwnKernels
+from kfnb.step.kernels.provider import KernelProvider, StepKernel
 
 
-class KernelGone(Exception):  # noqa: N818 (what it means is for the caller to say)
+class KernelDied(Exception):  # noqa: N818 (what it means is for the caller to say)
     """The kernel ended by itself while ``cell`` executed.
 
-    ``status`` is the process's exit code (a signal as a negative number), ``asked``
-    whether the cell had asked for it (``exit()``), ``said`` what the process wrote last.
+    ``status`` is the process's exit code (a signal as a negative number), ``exit_requested``
+    whether the cell had asked for it (``exit()``), ``output`` what the process wrote last.
     """
 
-    def __init__(self, cell: Mapping[str, Any], *, status: int | None, asked: bool, said: str):
-        super().__init__("the kernel ended while it was needed")
-        self.cell, self.status, self.asked, self.said = cell, status, asked, said
+    def __init__(
+        self, cell: Mapping[str, Any], *, status: int | None, exit_requested: bool, output: str
+    ) -> None:
+        super().__init__("the kernel ended while a cell executed")
+        self.cell, self.status = cell, status
+        self.exit_requested, self.output = exit_requested, output
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,44 +42,49 @@ class CellFailure:
 
 
 class Session:
-    """The execution of one notebook."""
+    """The execution of one notebook.
+
+    ``kernel`` is one that was started already, ``first_source`` what is executed silently
+    before the first cell.
+    """
 
     reporter: Reporter
-    kernel: Kernel | None = None
+    kernel: StepKernel | None = None
     first_source: str | None = None
-    exit_patience = EXIT_PATIENCE
+    exit_timeout = EXIT_TIMEOUT
 
-    def __init__(self, control: Control | None = None) -> None:
-        self.control = control or Control()
-        self.reporter = Silent()
+    def __init__(
+        self, stop: StopRequest | None = None, *, kernels: KernelProvider | None = None
+    ) -> None:
+        self.stop = stop or StopRequest()
+        self.kernels = kernels or OwnKernels()
+        self.reporter = NullReporter()
         self.failure: CellFailure | None = None
-        self.kernel_exit: int | None = None
-        self.late_text = 0
 
-    def begins(self, manager: Any) -> None:
-        """Note papermill's execution manager, which has the notebook."""
+    def notebook_started(self, manager: Any) -> None:
+        """Remember papermill's execution manager, which has the notebook."""
 
-    def wants(self, cell: Mapping[str, Any]) -> bool:  # noqa: ARG002 (for subclasses)
+    def should_execute(self, cell: Mapping[str, Any]) -> bool:  # noqa: ARG002 (for subclasses)
         """Whether ``cell`` is to be executed."""
         return True
 
-    def goes_on_after(self, error: Exception) -> bool:  # noqa: ARG002 (for subclasses)
-        """Whether to look at the cells after one that failed."""
+    def continues_after(self, error: Exception) -> bool:  # noqa: ARG002 (for subclasses)
+        """Whether cells after one that failed may still be executed."""
         return False
 
     def cell_started(self, cell: Mapping[str, Any]) -> None:
-        """Note that a code cell is about to execute."""
+        """Report that a code cell is about to execute."""
         self.reporter.cell_started(cell)
 
     def cell_finished(self, cell: Mapping[str, Any], *, ok: bool) -> None:
-        """Note that a code cell has executed."""
+        """Report that a code cell has executed."""
         self.reporter.cell_finished(cell, ok=ok)
 
-    def could_not_begin(self, reply: Mapping[str, Any]) -> None:
-        """Note that ``first_source`` failed."""
+    def preparation_failed(self, reply: Mapping[str, Any]) -> None:
+        """Handle a failure of ``first_source``; the kernel's reply says what it was."""
 
-    def exit_was_slow(self) -> None:
-        """Note that the kernel had to be killed after its last cell."""
+    def exit_timed_out(self) -> None:
+        """Handle a kernel that had to be killed after its last cell."""
 
-    def tick(self) -> None:
-        """Look at what else is going on; called ten times a second."""
+    def poll(self) -> None:
+        """Check what else is going on; called ten times a second."""

@@ -1,4 +1,4 @@
-"""Why a step is to stop, told from a signal handler or a thread to the event loop."""
+"""A request to stop the step, from a signal handler or a thread to the event loop."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Literal
 Reason = Literal["cancelled", "timeout", "memory", "disk"]
 
 
-class Stopped(Exception):  # noqa: N818 (it is no error of the notebook)
-    """The notebook was stopped before its end; ``reason`` says why."""
+class Stopped(Exception):  # noqa: N818 (not an error of the notebook)
+    """The notebook was stopped before its end, for ``reason``."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(reason)
@@ -22,8 +22,8 @@ class Stopped(Exception):  # noqa: N818 (it is no error of the notebook)
         self.detail = detail
 
 
-class Control:
-    """A request to stop: the first reason counts, a second request means at once."""
+class StopRequest:
+    """A request to stop. The first reason counts; a second request kills the kernel at once."""
 
     def __init__(self) -> None:
         self.reason: Reason | None = None
@@ -33,8 +33,8 @@ class Control:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed: asyncio.Event | None = None
 
-    def stop(self, reason: Reason, detail: str = "") -> None:
-        """Ask for a stop. May be called from any thread and from a signal handler."""
+    def request(self, reason: Reason, detail: str = "") -> None:
+        """Request a stop. May be called from any thread and from a signal handler."""
         with self._lock:
             if self.reason is None:
                 self.reason, self.detail = reason, detail
@@ -45,12 +45,12 @@ class Control:
                 loop.call_soon_threadsafe(changed.set)
 
     def check(self) -> None:
-        """Raise :class:`Stopped` if a stop was asked for."""
+        """Raise :class:`Stopped` if a stop was requested."""
         if self.reason is not None:
             raise Stopped(self.reason, self.detail)
 
-    async def asked(self, times: int = 1) -> None:
-        """Wait until a stop was asked for, ``times`` times."""
+    async def requested(self, times: int = 1) -> None:
+        """Wait until a stop was requested ``times`` times."""
         changed = asyncio.Event()
         with self._lock:
             self._loop, self._changed = asyncio.get_running_loop(), changed
@@ -62,11 +62,11 @@ class Control:
 
 
 @contextlib.contextmanager
-def cancelled_by_signals(control: Control) -> Iterator[None]:
-    """Let SIGTERM and SIGINT cancel, where signals can be handled (the main thread)."""
+def cancelled_by_signals(stop: StopRequest) -> Iterator[None]:
+    """Let SIGTERM and SIGINT cancel; in any thread but the main one this does nothing."""
 
     def cancel(_number: int, _frame: FrameType | None) -> None:
-        control.stop("cancelled")
+        stop.request("cancelled")
 
     if threading.current_thread() is not threading.main_thread():
         yield

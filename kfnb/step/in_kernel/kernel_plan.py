@@ -1,4 +1,4 @@
-"""What the step process tells its kernel side: which files to load, what to save and where."""
+"""The plan that the step process writes for the kernel: what to load, what to save, and where."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.errors import InfrastructureError
-from kfnb.step.execution.kernel_path import make_path, needs_path
-from kfnb.step.execution.kernel_process import Kernel
 from kfnb.step.in_kernel.kernel_side import PLAN
+from kfnb.step.kernels.kernel_path import make_path, needs_path
 from kfnb.step.order import KERNEL_PATH, StepOrder
 from kfnb.store import Store, hash_bytes
 from kfnb.store.manifest import Bundle
 
 LOCAL = "inputs"
-"""A folder of the attempt: copies of values that the store keeps on a file system far away."""
+"""A folder of the attempt: local copies of values whose store is on a network file system."""
 
-_FAR = ("nfs", "fuse", "cifs", "smb", "9p", "ceph", "lustre", "glusterfs", "beegfs", "afs")
+METRICS = "metrics.jsonl"
+"""A file of the attempt: the metrics that the step logs."""
+
+_REMOTE = ("nfs", "fuse", "cifs", "smb", "9p", "ceph", "lustre", "glusterfs", "beegfs", "afs")
 
 
-def kernel_path(order: StepOrder, kernel: Kernel) -> Path | None:
-    """Make kfnb importable for a kernel of another environment; None if it need not be."""
-    if not needs_path(kernel.command):
+def kernel_path(order: StepOrder, command: list[str]) -> Path | None:
+    """Make kfnb importable for a kernel of another environment; None if that is not needed.
+
+    ``command`` is the kernelspec's command line.
+    """
+    if not needs_path(command):
         return None
     return make_path(Path(order.folder) / KERNEL_PATH)
 
@@ -40,7 +45,7 @@ def write(order: StepOrder, store: Store, staging: Path, *, path: Path | None) -
     for given in order.inputs:
         if given.bundle is not None and not given.absent:
             groups.setdefault(given.bundle.blobs, (given.bundle, []))[1].append(given.name)
-    copy_to = Path(order.folder) / LOCAL if groups and is_far(store.root) else None
+    copy_to = Path(order.folder) / LOCAL if groups and is_remote(store.root) else None
     bundles = [
         {"files": _files(store, bundle, names, copy_to), "bind": names, "codec": bundle.codec}
         for bundle, names in groups.values()
@@ -54,6 +59,7 @@ def write(order: StepOrder, store: Store, staging: Path, *, path: Path | None) -
         "watch": order.watch,
         "definitions": order.definitions,
         "metrics": order.metrics,
+        "metrics_file": str(Path(order.folder) / METRICS),
         "origin": origin(order),
         "setup": sorted(order.setup_readers),
         "on_mutation": order.on_mutation,
@@ -68,7 +74,7 @@ def origin(order: StepOrder) -> str:
     return f"{order.step} {hash_bytes(json.dumps(sources).encode())}"
 
 
-def is_far(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
+def is_remote(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
     """Whether files in ``folder`` are on a network or user-space file system (Linux)."""
     try:
         lines = mounts.read_text(errors="replace").splitlines()
@@ -84,7 +90,7 @@ def is_far(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
         inside = full == point or full.startswith(point.rstrip("/") + "/")
         if inside and len(point) >= len(best):
             best, kind = point, fields[2]
-    return kind.startswith(_FAR)
+    return kind.startswith(_REMOTE)
 
 
 def _files(store: Store, bundle: Bundle, names: list[str], copy_to: Path | None) -> list[str]:

@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 from kfnb import metrics
 from kfnb.step.in_kernel.audit import FileAudit
-from kfnb.step.in_kernel.process_leaks import Leftover
+from kfnb.step.in_kernel.process_leaks import ProcessLeaks
 from kfnb.step.in_kernel.setup_watch import SetupWatch, own_threads
 
 if TYPE_CHECKING:
     from kfnb.step.values import Loaded, Saved, Watch
 
-PLAN = "inside.json"
-RESULT = "inside.result.json"
+PLAN = "kernel-plan.json"
+RESULT = "kernel-result.json"
 _OURS = {"kfnb", "cloudpickle"}
 
 
@@ -37,14 +37,14 @@ class StepProblem(Exception):  # noqa: N818 (shown to people as it is)
         return [f"kfnb: {self}"]
 
 
-class Inside:
+class StepState:
     """What is remembered between the beginning of a step and its end."""
 
     def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
         self.folder = folder
         self.plan = plan
         self.audit = FileAudit(plan["workdir"])
-        self.leftover = Leftover(plan["workdir"])
+        self.leftover = ProcessLeaks(plan["workdir"])
         self.modules = frozenset(sys.modules)
         self.loaded: list[Loaded] = []
         self.given: dict[str, Any] = {}
@@ -61,21 +61,23 @@ class Inside:
         return set(self.given) & (shared | {*self.plan["watch"], *self.plan["outputs"]})
 
 
-_inside: dict[str, Inside] = {}
+_steps: dict[str, StepState] = {}
 
 
 def begin(order_path: str) -> None:
     """Start to note which files are opened; done once, before the first cell."""
-    if order_path in _inside:
+    if order_path in _steps:
         return
     folder = Path(order_path).parent
     plan = json.loads((folder / PLAN).read_bytes())
     if plan["path"]:
         _make_importable(plan["path"])
+    # A kernel that executes several steps was started with the environment of the first.
+    os.environ[metrics.CHANNEL] = plan["metrics_file"]
     _keep_all_outputs()
-    inside = _inside[order_path] = Inside(folder, plan)
-    inside.audit.start()
-    inside.leftover.start()
+    step = _steps[order_path] = StepState(folder, plan)
+    step.audit.start()
+    step.leftover.start()
 
 
 def _keep_all_outputs() -> None:
@@ -97,29 +99,29 @@ def load_inputs(order_path: str) -> None:
         If a value cannot be loaded; the result file says which and why.
     """
     begin(order_path)
-    inside = _inside[order_path]
+    step = _steps[order_path]
     names = user_names()
-    inside.leftover.mark()
-    if inside.plan["setup"]:
-        inside.setup = SetupWatch(inside.plan["setup"], names, inside.plan["definitions"])
-    if not inside.plan["bundles"]:
+    step.leftover.mark()
+    if step.plan["setup"]:
+        step.setup = SetupWatch(step.plan["setup"], names, step.plan["definitions"])
+    if not step.plan["bundles"]:
         return
     from kfnb.step import values
 
-    for bundle in inside.plan["bundles"]:
+    for bundle in step.plan["bundles"]:
         try:
             loaded = values.load([Path(file) for file in bundle["files"]])
         except Exception as error:
-            _write_result(inside, problem=_problem("load", error, bundle["bind"]))
+            _write_result(step, problem=_problem("load", error, bundle["bind"]))
             wanted = ", ".join(bundle["bind"])
             raise StepProblem(f"cannot load {wanted}: {type(error).__name__}: {error}") from None
-        inside.loaded.append(loaded)
-        inside.given.update(loaded.values)
+        step.loaded.append(loaded)
+        step.given.update(loaded.values)
         for name in bundle["bind"]:
             if name in loaded.values:
                 names[name] = loaded.values[name]
-    inside.watch = values.Watch(
-        inside.loaded, names=inside.followed(), definitions=inside.plan["definitions"]
+    step.watch = values.Watch(
+        step.loaded, names=step.followed(), definitions=step.plan["definitions"]
     )
 
 
@@ -132,15 +134,15 @@ def publish(order_path: str) -> None:
         If an output cannot be saved; the others are.
     """
     begin(order_path)
-    inside = _inside[order_path]
+    step = _steps[order_path]
     try:
-        result = _published(inside, user_names())
+        result = _published(step, user_names())
     except OSError as error:
-        _clear(Path(inside.plan["staging"]))  # a full disk: room for the sentence that says so
-        _write_result(inside, problem=_problem("save", error, inside.plan["outputs"]))
+        _clear(Path(step.plan["staging"]))  # a full disk: room for the sentence that says so
+        _write_result(step, problem=_problem("save", error, step.plan["outputs"]))
         raise
-    _write_result(inside, **result)
-    if result["setup_changed"] and inside.plan["on_mutation"] == "fail":
+    _write_result(step, **result)
+    if result["setup_changed"] and step.plan["on_mutation"] == "fail":
         raise StepProblem(f"changed what setup makes: {', '.join(result['setup_changed'])}")
     if result["failed"]:
         reasons = "; ".join(f"{n}: {p['reason']}" for n, p in result["failed"].items())
@@ -157,23 +159,23 @@ def user_names() -> MutableMapping[str, Any]:
     return vars(sys.modules["__main__"])
 
 
-def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
+def _published(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
     """Save what is to be saved; the result as JSON values."""
-    plan, given = inside.plan, inside.given
-    changed = inside.watch.changed() if inside.watch is not None else set()
-    unknown = inside.watch.unknown if inside.watch is not None else set()
+    plan, given = step.plan, step.given
+    changed = step.watch.changed() if step.watch is not None else set()
+    unknown = step.watch.unknown if step.watch is not None else set()
     bound = {name: names[name] for name in plan["outputs"] if name in names}
     own = {name for bundle in plan["bundles"] for name in bundle["bind"]}
     others = {
         # a name that only came along in a bundle may stand for something else here
         n: names.get(n, given[n]) if n in own else given[n]
-        for n in sorted(inside.followed())
+        for n in sorted(step.followed())
         if n not in bound
     }
-    tied = _sharing(inside, bound, others) if bound else set()
+    tied = _sharing(step, bound, others) if bound else set()
     # What shares with an output is made by making that one: only the rest is a surprise.
     asked = {*plan["watch"], *(changed - tied)}
-    surprises = {n: _surprise(n, v, inside, changed) for n, v in others.items() if n in asked}
+    surprises = {n: _surprise(n, v, step, changed) for n, v in others.items() if n in asked}
     unexpected = {name: reason for name, reason in surprises.items() if reason}
     values_to_save = {**bound, **{n: v for n, v in others.items() if n in tied or n in unexpected}}
     saved: Saved | None = None
@@ -205,34 +207,34 @@ def _published(inside: Inside, names: Mapping[str, Any]) -> dict[str, Any]:
             if name in given and value is given[name] and name not in changed | unknown
         ],
         "unexpected": unexpected,
-        "read": sorted((inside.audit.read | _module_files(inside)) - inside.audit.written),
-        "written": sorted(inside.audit.written),
-        "listed": inside.audit.listed,
-        "packages": packages(set(sys.modules), before=inside.modules),
+        "read": sorted((step.audit.read | _module_files(step)) - step.audit.written),
+        "written": sorted(step.audit.written),
+        "listed": step.audit.listed,
+        "packages": packages(set(sys.modules), before=step.modules),
         "python": sys.version.split()[0],
         "not_numbers": not_numbers,
         "threads": own_threads(),
-        "left": inside.leftover.left(),
-        "setup_changed": inside.setup.changed(names) if inside.setup is not None else [],
+        "left": step.leftover.left(),
+        "setup_changed": step.setup.changed(names) if step.setup is not None else [],
     }
 
 
-def _surprise(name: str, value: Any, inside: Inside, changed: set[str]) -> str:
+def _surprise(name: str, value: Any, step: StepState, changed: set[str]) -> str:
     """Say how a value that the step was not known to change is another one now."""
-    if value is not inside.given[name]:
+    if value is not step.given[name]:
         return "bound to another value"
     return "changed in place" if name in changed else ""
 
 
-def _sharing(inside: Inside, bound: Mapping[str, Any], others: Mapping[str, Any]) -> set[str]:
+def _sharing(step: StepState, bound: Mapping[str, Any], others: Mapping[str, Any]) -> set[str]:
     """Return the names among ``others`` that share mutable objects with an output.
 
     They are published together with it, so that both stay one object downstream.
     """
     if not others:
         return set()
-    from kfnb.step.values.saving import dump
-    from kfnb.step.values.sharing import Reached, groups
+    from kfnb.step.values.bundles.saving import dump
+    from kfnb.step.values.bundles.sharing import Reached, groups
 
     def reached(values: Mapping[str, Any]) -> dict[str, Reached]:
         found = {}
@@ -240,8 +242,8 @@ def _sharing(inside: Inside, bound: Mapping[str, Any], others: Mapping[str, Any]
             with contextlib.suppress(Exception):  # what cannot be saved is refused elsewhere
                 one = dump(
                     {name: value},
-                    definitions=inside.plan["definitions"],
-                    origin=inside.plan["origin"],
+                    definitions=step.plan["definitions"],
+                    origin=step.plan["origin"],
                 )
                 found[name] = Reached.of(one.pickler)
         return found
@@ -327,13 +329,13 @@ def _installed(top: str) -> bool:
     return "site-packages" in file or "dist-packages" in file
 
 
-def _module_files(inside: Inside) -> set[str]:
+def _module_files(step: StepState) -> set[str]:
     """Return the notebook's own modules that are loaded, however they came in.
 
     Which they are is not always seen in the source: a module path that is put together, a
     value whose class is in one.
     """
-    folder = os.path.realpath(inside.plan["workdir"])
+    folder = os.path.realpath(step.plan["workdir"])
     found = set()
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
@@ -372,8 +374,8 @@ def _make_importable(folder: str) -> None:
         sys.path.append(folder)
 
 
-def _write_result(inside: Inside, **result: Any) -> None:
-    path = inside.folder / RESULT
+def _write_result(step: StepState, **result: Any) -> None:
+    path = step.folder / RESULT
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(result), encoding="utf-8", errors="replace")
     temporary.replace(path)

@@ -29,7 +29,7 @@ _LARGE = 16 << 20
 """Bytes of a global beyond which nobody looks whether it changed."""
 
 
-class Leftover:
+class ProcessLeaks:
     """Notices what a step leaves behind.
 
     Parameters
@@ -125,7 +125,7 @@ class Leftover:
 class _OwnModules(importlib.abc.MetaPathFinder):
     """Finds the user's own modules as Python does, and has them noted after their import."""
 
-    def __init__(self, leftover: Leftover) -> None:
+    def __init__(self, leftover: ProcessLeaks) -> None:
         self._leftover = leftover
 
     def find_spec(
@@ -143,7 +143,7 @@ class _OwnModules(importlib.abc.MetaPathFinder):
 
 
 class _NotingLoader(importlib.machinery.SourceFileLoader):
-    def __init__(self, fullname: str, path: str, leftover: Leftover) -> None:
+    def __init__(self, fullname: str, path: str, leftover: ProcessLeaks) -> None:
         super().__init__(fullname, path)
         self._leftover = leftover
 

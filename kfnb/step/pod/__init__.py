@@ -1,0 +1,1 @@
+"""The container of a step on Kubernetes: downloads inputs, executes the step, uploads outputs."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kfnb.errors import InfrastructureError
-from kfnb.step.attempt_tail import Reports
+from kfnb.step.attempt_tail import AttemptTail
 from kfnb.store.remote.base import Remote
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ _PATIENCE = 5.0
 _LONGEST_PAUSE = 30.0
 
 
-class Shipper:
+class EventUploader:
     """Follows the files of an attempt, in threads, until :meth:`finish`.
 
     The last event, ``Result``, is kept back: it is told when what it says holds outside too.
@@ -62,8 +62,8 @@ class Shipper:
         self._remote = remote
         self._prefix = prefix
         self._batches = f"{prefix}events/{pod}/"
-        self._live = Reports(folder)
-        self._kept = Reports(folder)
+        self._live = AttemptTail(folder)
+        self._kept = AttemptTail(folder)
         self._executed = folder / "executed.ipynb"
         self._batch: bytes | None = None
         self._number = 0

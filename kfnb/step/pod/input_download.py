@@ -13,15 +13,15 @@ from pathlib import Path, PurePosixPath
 
 from kfnb.errors import InfrastructureError
 from kfnb.step.order import StepOrder
-from kfnb.step.pod.retry import Patience
+from kfnb.step.pod.retry import Retries
 from kfnb.store.remote import Refused, Remote
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 AT_ONCE = 4
 """How many blobs travel at once."""
 
 
-def fetch_code(remote: Remote, key: str, workdir: Path, *, patiently: Patience) -> None:
+def fetch_code(remote: Remote, key: str, workdir: Path, *, patiently: Retries) -> None:
     """Bring the bundle of the notebook's folder and extract it into ``workdir``, writable.
 
     Raises
@@ -43,7 +43,7 @@ def fetch_code(remote: Remote, key: str, workdir: Path, *, patiently: Patience) 
         file.unlink(missing_ok=True)
 
 
-def fetch_values(store: MirroredStore, order: StepOrder, *, patiently: Patience) -> None:
+def fetch_values(store: RemoteStore, order: StepOrder, *, patiently: Retries) -> None:
     """Bring the blobs of the step's inputs, and of files that earlier steps wrote."""
     bundles = [given.bundle for given in order.inputs if given.bundle and not given.absent]
     needed = [blob for bundle in bundles for blob in bundle.blobs]

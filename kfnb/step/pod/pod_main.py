@@ -26,16 +26,16 @@ from typing import Any
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.step.execution import failures
 from kfnb.step.order import StepOrder
-from kfnb.step.pod.event_upload import Shipper
+from kfnb.step.pod.event_upload import EventUploader
 from kfnb.step.pod.input_download import drop_replaced, fetch_code, fetch_values, in_parallel
 from kfnb.step.pod.pip_install import install, install_lines
 from kfnb.step.pod.pod_environment import SITE, make_home, memory_kills, pod_root
-from kfnb.step.pod.retry import WAITS, Patience
-from kfnb.step.pod.sigterm import AskedToEnd, Ending
+from kfnb.step.pod.retry import WAITS, Retries
+from kfnb.step.pod.sigterm import TerminationHandler, TerminationRequested
 from kfnb.store import Failure, Manifest, Store, failed_key, manifest_key
 from kfnb.store.manifest import FailureClass
 from kfnb.store.remote import Refused, Remote, StoreAddress, open_remote
-from kfnb.store.remote_store import MirroredStore, open_mirrored
+from kfnb.store.remote_store import RemoteStore, open_remote_store
 
 PATIENCE = 300.0
 """Seconds for which a store that does not answer is asked again."""
@@ -48,7 +48,7 @@ _SAID = 20_000
 
 def main() -> int:
     """Execute the step that the environment names; the exit code."""
-    child: Child | None = None
+    child: StepProcess | None = None
     try:
         where = StoreAddress.from_environment()
         key = os.environ.get("KFNB_ORDER", "")
@@ -56,16 +56,16 @@ def main() -> int:
             raise UsageError(
                 "KFNB_STORE and KFNB_ORDER say which step to execute; they are not set."
             )
-        patience = Patience(float(os.environ.get("KFNB_POD_PATIENCE") or PATIENCE), say=say_waiting)
-        ending = Ending(patience)
+        patience = Retries(float(os.environ.get("KFNB_POD_PATIENCE") or PATIENCE), say=say_waiting)
+        ending = TerminationHandler(patience)
         root = pod_root()
         os.environ.update(make_home(root))
         with ending.handled():
             # It starts while this process learns what it is to execute.
-            child = Child(root)
+            child = StepProcess(root)
             remote = open_remote(where, probe=False)
-            return Pod(remote, key, child=child, patience=patience, ending=ending).execute()
-    except AskedToEnd:
+            return PodAttempt(remote, key, child=child, patience=patience, ending=ending).execute()
+    except TerminationRequested:
         print("kfnb: asked to end before the step could begin", file=sys.stderr, flush=True)
         return failures.EXIT_CODES["cancelled"]
     except (KfnbError, OSError) as error:
@@ -78,7 +78,7 @@ def main() -> int:
             child.close()
 
 
-class Child:
+class StepProcess:
     """The step's own process, which gets ready before it knows its order."""
 
     def __init__(self, root: Path) -> None:
@@ -117,14 +117,20 @@ class Child:
             self.process.wait()
 
 
-class Pod:
+class PodAttempt:
     """One execution of an attempt in a container."""
 
     def __init__(
-        self, remote: Remote, key: str, *, child: Child, patience: Patience, ending: Ending
+        self,
+        remote: Remote,
+        key: str,
+        *,
+        child: StepProcess,
+        patience: Retries,
+        ending: TerminationHandler,
     ) -> None:
         self._remote = remote
-        self._child = child
+        self._process = child
         self._patiently = patience
         self._ending = ending
         self._prefix = key.rpartition("/")[0] + "/"
@@ -132,7 +138,7 @@ class Pod:
         self._folder = Path(self.order.folder)
         self._manifest = manifest_key(self.order.run, self.order.step_id, index=self.order.index)
         uid = os.environ.get("KFNB_POD_UID") or f"{os.getpid()}-{time.time_ns():x}"
-        self._shipper = Shipper(self._folder, remote, prefix=self._prefix, pod=uid)
+        self._uploader = EventUploader(self._folder, remote, prefix=self._prefix, pod=uid)
 
     def execute(self) -> int:
         """Bring, execute, take away; the exit code."""
@@ -141,24 +147,24 @@ class Pod:
                 if self._patiently(lambda: self._remote.get(self._manifest)) is not None:
                     print("kfnb: this step has been published already; nothing to do", flush=True)
                     return 0
-                store = open_mirrored(Path(self.order.store), self._remote)
+                store = open_remote_store(Path(self.order.store), self._remote)
                 self._bring(store)
-        except AskedToEnd:
+        except TerminationRequested:
             return self._could_not_begin("cancelled", f'Step "{self.order.step}" was cancelled.')
         except (KfnbError, OSError) as error:
             print(f"kfnb: {error}", file=sys.stderr, flush=True)
             return self._could_not_begin("infrastructure", str(error))
-        with self._ending.by_stopping(self._child.process):
-            self._shipper.start()
-            code = self._child.execute(self._folder / "order.json")
-        if said := self._child.said:
+        with self._ending.by_stopping(self._process.process):
+            self._uploader.start()
+            code = self._process.execute(self._folder / "order.json")
+        if said := self._process.said:
             print(said, file=sys.stderr, flush=True)
         try:
-            return self._take_away(store, code, out_of_memory=self._child.ran_out_of_memory)
+            return self._take_away(store, code, out_of_memory=self._process.ran_out_of_memory)
         except (InfrastructureError, OSError) as error:
             print(f"kfnb: what the step left is lost: {error}", file=sys.stderr, flush=True)
             failure = Failure(kind="infrastructure", summary=str(error))
-            self._tell(ok=False, failure=failure.plain(), patiently=Patience(0))
+            self._tell(ok=False, failure=failure.plain(), patiently=Retries(0))
             return failures.EXIT_CODES["infrastructure"]
 
     def _read_order(self, key: str) -> StepOrder:
@@ -168,7 +174,7 @@ class Pod:
             raise Refused(f"The step's order {key} is not in {self._remote.address}.")
         return StepOrder.from_json(data)
 
-    def _bring(self, store: MirroredStore) -> None:
+    def _bring(self, store: RemoteStore) -> None:
         """Have the order, the notebook, the code, values and files in this container."""
         order = self.order
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -201,7 +207,7 @@ class Pod:
         fetch_code(self._remote, key, workdir, patiently=self._patiently)
         drop_replaced(self.order, workdir)
 
-    def _take_away(self, store: MirroredStore, code: int, *, out_of_memory: bool) -> int:
+    def _take_away(self, store: RemoteStore, code: int, *, out_of_memory: bool) -> int:
         """Have what the step left in the store: its values, then its manifest, then the news."""
         here = Store(store.root)
         data = here.get(self._manifest)
@@ -213,32 +219,32 @@ class Pod:
         self._tell(ok=True, manifest=self._manifest)
         return 0
 
-    def _take_failure(self, store: MirroredStore, code: int, *, out_of_memory: bool) -> int:
+    def _take_failure(self, store: RemoteStore, code: int, *, out_of_memory: bool) -> int:
         order = self.order
         key = failed_key(order.run, order.step_id, order.attempt, index=order.index)
         record = Store(store.root).get(key)
         if record is not None:
             failure = Failure.from_json(record)
         else:
-            self._shipper.finish(self._patiently)
+            self._uploader.finish(self._patiently)
             failure = self._lost(store, code, out_of_memory=out_of_memory)
         self._take(store, {name for name in (failure.executed, failure.log) if name})
         self._patiently(lambda: store.create(key, failure.to_json()))
         self._tell(ok=False, failure=failure.plain())
         return failures.EXIT_CODES[failure.kind]
 
-    def _lost(self, store: MirroredStore, code: int, *, out_of_memory: bool) -> Failure:
+    def _lost(self, store: RemoteStore, code: int, *, out_of_memory: bool) -> Failure:
         """Say what became of a step that left no record: it was killed, or had no disk to."""
-        said = (self._shipper.result or {}).get("data", {}).get("failure")
+        said = (self._uploader.result or {}).get("data", {}).get("failure")
         failure = (
             Failure.from_plain(said)
             if said
             else failures.process_lost(
                 self.order,
                 code,
-                said=self._child.said,
+                output=self._process.said,
                 out_of_memory=out_of_memory,
-                asked=self._ending.asked,
+                stop_requested=self._ending.asked,
             )
         )
         here = Store(store.root)
@@ -249,11 +255,11 @@ class Pod:
             failure = dataclasses.replace(failure, executed=executed)
         return failure
 
-    def _take(self, store: MirroredStore, names: set[str]) -> None:
+    def _take(self, store: RemoteStore, names: set[str]) -> None:
         """Have blobs in the store, and all that was reported."""
         in_parallel(
             [
-                partial(self._shipper.finish, self._patiently),
+                partial(self._uploader.finish, self._patiently),
                 *(partial(self._patiently, partial(take, store, name)) for name in sorted(names)),
             ]
         )
@@ -265,20 +271,20 @@ class Pod:
         key = failed_key(order.run, order.step_id, order.attempt, index=order.index)
         with contextlib.suppress(InfrastructureError):
             self._remote.create(key, failure.to_json())
-        self._tell(ok=False, failure=failure.plain(), patiently=Patience(0))
+        self._tell(ok=False, failure=failure.plain(), patiently=Retries(0))
         return failures.EXIT_CODES[kind]
 
-    def _tell(self, *, ok: bool, patiently: Patience | None = None, **data: Any) -> None:
+    def _tell(self, *, ok: bool, patiently: Retries | None = None, **data: Any) -> None:
         """Say how it ended, when that is so outside as well."""
-        event: Mapping[str, Any] = self._shipper.result or {
-            "n": self._shipper.next_number,
+        event: Mapping[str, Any] = self._uploader.result or {
+            "n": self._uploader.next_number,
             "time": time.time(),
             "type": "Result",
         }
         event = {**event, "data": {"ok": ok, **data}}
         line = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
         with contextlib.suppress(InfrastructureError):  # manifest or record are what counts
-            self._shipper.tell(line.encode("utf-8", "replace"), patiently or self._patiently)
+            self._uploader.tell(line.encode("utf-8", "replace"), patiently or self._patiently)
 
 
 def say_waiting(reason: str) -> None:
@@ -286,7 +292,7 @@ def say_waiting(reason: str) -> None:
     print(WAITS + " ".join(reason.split()), file=sys.stderr, flush=True)
 
 
-def take(store: MirroredStore, name: str) -> None:
+def take(store: RemoteStore, name: str) -> None:
     """Upload a blob that is here, unless the store has it."""
     if not store.has(name):
         store.remote.upload(f"blobs/{name[:2]}/{name}", Store.blob(store, name))

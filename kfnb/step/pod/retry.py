@@ -25,7 +25,7 @@ _CHANGED = 10.0
 """Seconds between two reasons: values that are fetched side by side have one each."""
 
 
-class Patience:
+class Retries:
     """Tries again for some time; how long that is may change meanwhile.
 
     Parameters

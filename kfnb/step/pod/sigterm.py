@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 
-from kfnb.step.pod.retry import Patience
+from kfnb.step.pod.retry import Retries
 
 GRACE = 25.0
 """Seconds in which all has to be in the store."""
@@ -17,11 +17,11 @@ STEP_GRACE = 14.0
 """Seconds of it that the step has to stop its cell and to save its notebook."""
 
 
-class AskedToEnd(BaseException):
+class TerminationRequested(BaseException):
     """SIGTERM came; no ``except Exception`` of a library is to swallow it."""
 
 
-class Ending:
+class TerminationHandler:
     """Handles SIGTERM and SIGINT for as long as :meth:`handled` lasts.
 
     A container's first process ignores them otherwise, until it is killed. While nothing
@@ -29,7 +29,7 @@ class Ending:
     takes long; what is being taken away by then is taken away.
     """
 
-    def __init__(self, patience: Patience) -> None:
+    def __init__(self, patience: Retries) -> None:
         self.asked = False
         self._patience = patience
         self._raises = False
@@ -49,11 +49,11 @@ class Ending:
 
     @contextlib.contextmanager
     def by_exception(self) -> Iterator[None]:
-        """Raise :class:`AskedToEnd` where the signal comes, or if it has come."""
+        """Raise :class:`TerminationRequested` where the signal comes, or if it has come."""
         self._raises = True
         try:
             if self.asked:
-                raise AskedToEnd
+                raise TerminationRequested
             yield
         finally:
             self._raises = False
@@ -78,7 +78,7 @@ class Ending:
         if self._process is not None:
             self._stop(self._process)
         elif self._raises:
-            raise AskedToEnd
+            raise TerminationRequested
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:

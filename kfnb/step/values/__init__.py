@@ -6,13 +6,13 @@ the libraries whose values these are unless the user's own code has imported the
 
 from __future__ import annotations
 
-from kfnb.step.values.container import DamagedError, NoSpaceError
+from kfnb.step.values.bundles.container import DamagedError, NoSpaceError
+from kfnb.step.values.bundles.loading import Loaded, load
+from kfnb.step.values.bundles.saving import BundleFile, Saved, save
+from kfnb.step.values.bundles.unsaveable import Unsaveable
+from kfnb.step.values.changes.mutation_watch import Watch
 from kfnb.step.values.functions import MissingDefinitionError
-from kfnb.step.values.loading import Loaded, load
-from kfnb.step.values.mutation_watch import Watch
-from kfnb.step.values.saving import BundleFile, Saved, save
 from kfnb.step.values.summaries import describe
-from kfnb.step.values.unsaveable import Unsaveable
 
 __all__ = [
     "BundleFile",

@@ -16,7 +16,7 @@ class Refused(InfrastructureError):  # noqa: N818 (what the store does, not a mi
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ObjectInfo:
     """A key's size in bytes, and when it was written, in seconds since the epoch."""
 
     size: int
@@ -60,7 +60,7 @@ class Remote(Protocol):
     def list(self, prefix: str) -> list[str]:
         """List the keys that begin with ``prefix``, sorted."""
 
-    def found(self, prefix: str) -> dict[str, Kept]:
+    def found(self, prefix: str) -> dict[str, ObjectInfo]:
         """List the keys that begin with ``prefix``, each with its size and age."""
 
     def delete(self, key: str) -> None:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from kfnb.errors import InfrastructureError
 from kfnb.store import disk
-from kfnb.store.remote.base import Kept, check_key
+from kfnb.store.remote.base import ObjectInfo, check_key
 
 _TEMPORARY = ".part-"
 _PIECE = 1 << 20
@@ -134,13 +134,13 @@ class FolderRemote:
                     found.append(key)
         return sorted(found)
 
-    def found(self, prefix: str) -> dict[str, Kept]:
+    def found(self, prefix: str) -> dict[str, ObjectInfo]:
         """List the keys that begin with ``prefix``, each with its size and age."""
         found = {}
         for key in self.list(prefix):
             with contextlib.suppress(FileNotFoundError):
                 about = (self.root / key).stat()
-                found[key] = Kept(about.st_size, about.st_mtime)
+                found[key] = ObjectInfo(about.st_size, about.st_mtime)
         return found
 
     def delete(self, key: str) -> None:

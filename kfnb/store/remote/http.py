@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from kfnb.errors import InfrastructureError
 from kfnb.store import disk
-from kfnb.store.remote.base import Kept, Refused, check_key
+from kfnb.store.remote.base import ObjectInfo, Refused, check_key
 
 T = TypeVar("T")
 
@@ -28,7 +28,7 @@ _ANSWERS = (200, 201, 204, 404, 412)
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ServerAddress:
     """Where the server is reached from here, and the token that it asks for."""
 
     host: str
@@ -36,10 +36,10 @@ class Way:
     token: str = field(repr=False)
 
 
-class Finder(Protocol):
+class ServerFinder(Protocol):
     """Knows how the server is reached; any thread may ask."""
 
-    def find(self, *, instead_of: Way | None = None) -> Way:
+    def find(self, *, instead_of: ServerAddress | None = None) -> ServerAddress:
         """Return the way, another one than ``instead_of``, which leads nowhere any more.
 
         Raises
@@ -61,7 +61,7 @@ class HttpRemote:
     """
 
     def __init__(
-        self, finder: Finder, address: str, *, wait: Callable[[float], object] = time.sleep
+        self, finder: ServerFinder, address: str, *, wait: Callable[[float], object] = time.sleep
     ) -> None:
         self._finder = finder
         self._address = address
@@ -132,10 +132,12 @@ class HttpRemote:
         """List the keys that begin with ``prefix``, sorted."""
         return sorted(self.found(prefix))
 
-    def found(self, prefix: str) -> dict[str, Kept]:
+    def found(self, prefix: str) -> dict[str, ObjectInfo]:
         """List the keys that begin with ``prefix``, each with its size and age."""
         plain = self._ask("GET", _below(prefix), lambda response: json.loads(response.read()))
-        return {key: Kept(int(size), float(written)) for key, (size, written) in plain.items()}
+        return {
+            key: ObjectInfo(int(size), float(written)) for key, (size, written) in plain.items()
+        }
 
     def delete(self, key: str) -> None:
         """Remove a key if it is there."""
@@ -190,9 +192,9 @@ class HttpRemote:
                 raise
         raise InfrastructureError(f"The store {self.address} does not answer: {said}.")
 
-    def _connection(self) -> tuple[HTTPConnection, Way]:
+    def _connection(self) -> tuple[HTTPConnection, ServerAddress]:
         """Return this thread's connection, made if it has none."""
-        found: tuple[HTTPConnection, Way] | None = getattr(self._mine, "connection", None)
+        found: tuple[HTTPConnection, ServerAddress] | None = getattr(self._mine, "connection", None)
         if found is None:
             way = self._finder.find(instead_of=getattr(self._mine, "failed", None))
             found = HTTPConnection(way.host, way.port, timeout=_SILENCE), way
@@ -201,7 +203,7 @@ class HttpRemote:
 
     def _drop(self) -> None:
         """Have the next request use another connection, and another way."""
-        found: tuple[HTTPConnection, Way] | None = getattr(self._mine, "connection", None)
+        found: tuple[HTTPConnection, ServerAddress] | None = getattr(self._mine, "connection", None)
         if found is not None:
             connection, self._mine.failed = found
             connection.close()

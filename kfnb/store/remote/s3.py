@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.store import disk
-from kfnb.store.remote.base import Kept, Refused, StoreAddress, check_key
+from kfnb.store.remote.base import ObjectInfo, Refused, StoreAddress, check_key
 
 T = TypeVar("T")
 
@@ -124,7 +124,7 @@ class S3Remote:
         keys = (str(one).removeprefix(self._top).lstrip("/") for one in found)
         return sorted(key for key in keys if key and key.startswith(prefix))
 
-    def found(self, prefix: str) -> dict[str, Kept]:
+    def found(self, prefix: str) -> dict[str, ObjectInfo]:
         """List the keys that begin with ``prefix``, each with its size and age."""
         folder, _, _ = prefix.rpartition("/")
         path = f"{self._top}/{folder}" if folder else self._top
@@ -133,7 +133,7 @@ class S3Remote:
         except FileNotFoundError:
             return {}
         found = {
-            str(one).removeprefix(self._top).lstrip("/"): Kept(
+            str(one).removeprefix(self._top).lstrip("/"): ObjectInfo(
                 int(about["size"]), about["LastModified"].timestamp()
             )
             for one, about in listed.items()

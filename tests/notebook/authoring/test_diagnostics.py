@@ -32,9 +32,11 @@ def test_a_code_that_nobody_registered_is_refused() -> None:
 
 
 def test_how_it_reads() -> None:
-    said = make("KFNB-E102", 'step "train" reads "model"', 'Did you mean "models"?', cell=7, line=3)
-    assert str(said) == (
-        'KFNB-E102: step "train" reads "model" (cell 7, line 3). Did you mean "models"?'
+    diagnostic = make(
+        "KFNB-E102", 'step "train" reads "model"', 'Did you mean "models"?', step="train", line=3
+    )
+    assert str(diagnostic) == (
+        'KFNB-E102: step "train" reads "model" (line 3). Did you mean "models"?'
     )
 
 

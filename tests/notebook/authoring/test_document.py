@@ -72,7 +72,7 @@ def test_an_old_notebook_is_told_how_to_be_converted() -> None:
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(NotebookError, match="not there"):
+    with pytest.raises(NotebookError, match="does not exist"):
         load(tmp_path / "no.ipynb")
 
 

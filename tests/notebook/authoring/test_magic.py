@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kfnb.notebook.authoring.magic import FLAGS, claim_of
+from kfnb.notebook.authoring.magic import FLAGS, cell_declaration
 from kfnb.notebook.authoring.options import KEYS
+from kfnb.notebook.flow import infer
 from tests.notebook.authoring.book import cell, codes, declared, only, step, steps
 
 
@@ -59,8 +60,8 @@ def test_after_takes_several_names() -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("%%step", ["no step"]),
-        ("%%step --retries 2", ["no step"]),
+        ("%%step", ["name", "missing"]),
+        ("%%step --retries 2", ["name", "missing"]),
         ("%%step a --retires 2", ["--retires", "--retries"]),
         ("%%step a --retries", ["--retries", "value"]),
         ("%%step a --retries --cache", ["--retries", "value"]),
@@ -82,6 +83,22 @@ def test_a_line_that_cannot_be_understood_is_an_error(line: str, words: list[str
     assert steps(found) == {"a": (0,)}, "the cell is still read"
 
 
+@pytest.mark.parametrize(
+    ("first", "warned"),
+    [
+        ("x = 1", True),
+        ("# %load_ext kfnb", True),
+        ("%load_ext kfnb", False),
+        ("import os\n%reload_ext kfnb", False),
+        ("get_ipython().run_line_magic('load_ext', 'kfnb')", False),
+    ],
+)
+def test_a_line_that_jupyter_would_not_know_is_a_warning(first: str, *, warned: bool) -> None:
+    read = infer(declared(("", first), ("", "\n%%step a\ny = 1"), ("", "%%step b\nz = 1")))
+    warnings = [(d.cell, d.line) for d in read.diagnostics if d.code == "KFNB-W220"]
+    assert warnings == ([(1, 2)] if warned else [])
+
+
 def test_the_line_is_a_comment_in_the_code() -> None:
     made = declared(("", "%%step a\nx = 1\n"), ("", "\n%%step b\n!ls")).document.cells
     assert made[0].code == "# %%step a\nx = 1\n"
@@ -89,10 +106,10 @@ def test_the_line_is_a_comment_in_the_code() -> None:
 
 
 def test_only_the_whole_word_counts() -> None:
-    assert claim_of("%%stepper a\n") is None
-    assert claim_of("%step a\n") is None
-    assert claim_of("# %%step a\n") is None
-    assert claim_of("%%step\ta\n") is not None
+    assert cell_declaration("%%stepper a\n") is None
+    assert cell_declaration("%step a\n") is None
+    assert cell_declaration("# %%step a\n") is None
+    assert cell_declaration("%%step\ta\n") is not None
 
 
 def test_magic_counts_more_than_metadata_more_than_tag() -> None:

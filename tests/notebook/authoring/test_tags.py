@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kfnb.notebook.authoring.tags import claim_of
+from kfnb.notebook.authoring.tags import cell_declaration
 from kfnb.pipeline import Secret
 from tests.notebook.authoring.book import codes, declared, only, step, steps
 
@@ -140,8 +140,10 @@ def test_options_may_stand_on_any_cell_of_the_step() -> None:
 def test_two_cells_that_claim_different_options_are_both_named() -> None:
     problem = only(declared((["step:a", "memory:1Gi"], "1"), (["step:a", "memory:2Gi"], "2")))
     assert problem.code == "KFNB-E201"
-    for word in ("cell 0", "cell 1", "memory", '"a"', "1Gi", "2Gi"):
+    for word in ("memory", '"a"', "1Gi", "2Gi"):
         assert word in problem.message
+    assert problem.cell == 1
+    assert "the cell `1`" in problem.remedy
     assert problem.cell == 1
 
 
@@ -258,8 +260,8 @@ _TAGS = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(st.lists(_TAGS, max_size=6))
 def test_any_tags_are_read_and_said_again_alike(tags: list[str]) -> None:
-    claim = claim_of(tags)
-    assert claim == claim_of(tags)
+    claim = cell_declaration(tags)
+    assert claim == cell_declaration(tags)
     assert claim.role != "step" or claim.step is not None
     assert claim.role in ("step", "skip") or claim.step is None
     assert claim.step is None or any(claim.step in tag for tag in tags)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kfnb.notebook.transform import parsed, transform
+from kfnb.notebook.parsed_cell import parse_code
+from kfnb.notebook.transform import transform
 
 
 @pytest.mark.parametrize(
@@ -103,10 +104,10 @@ def test_below_a_step_line_the_call_is_whole_because_it_is_executed() -> None:
 )
 def test_line_numbers_stay(source: str) -> None:
     code = transform(source)
-    tree = parsed(code)
-    assert tree is not None
+    parsed = parse_code(code)
+    assert parsed.error is None
     lines = source.split("\n")
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.Module(parsed.body, [])):
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
             assert lines[node.lineno - 1].strip() == ast.unparse(node)
     assert code.count("\n") == source.count("\n")
@@ -147,5 +148,5 @@ def test_what_cannot_be_parsed_never_raises(source: str) -> None:
 )
 def test_any_cell_is_transformed(source: str) -> None:
     assert isinstance(transform(source), str)
-    if parsed(source) is not None:
+    if parse_code(source).error is None:
         assert transform(source) == source

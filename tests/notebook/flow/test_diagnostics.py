@@ -11,8 +11,8 @@ def test_an_undefined_name_is_told_with_its_place_and_a_guess() -> None:
     found = pipeline(("step:load", "models = []"), ("step:train", "x = 1\nprint(x)\nmodel.fit(x)"))
     (finding,) = found.diagnostics
     assert str(finding) == (
-        'KFNB-E102: step "train" reads "model", which no earlier step defines (cell 1, line 3). '
-        'Did you mean "models"?'
+        'KFNB-E102: step "train" reads "model", which no earlier step defines '
+        '(line 3: `model.fit(x)`). Did you mean "models"?'
     )
     assert (finding.severity, finding.step, finding.cell, finding.line) == ("error", "train", 1, 3)
 
@@ -38,7 +38,7 @@ def test_a_name_of_a_later_step_says_so() -> None:
 def test_a_deleted_name_says_so() -> None:
     found = pipeline(("step:a", "x = 1\ndel x"), ("step:b", "print(x)"))
     (finding,) = found.diagnostics
-    assert "cell 0 deletes" in finding.message
+    assert "the cell `x = 1` deletes" in finding.message
 
 
 def test_a_name_of_a_skipped_cell_says_so() -> None:
@@ -111,8 +111,8 @@ def test_cells_that_interleave_so_that_a_binding_differs_are_an_error() -> None:
     (finding,) = found.errors
     assert finding.code == "KFNB-E104"
     assert '"x"' in finding.message
-    assert "cell 0" in finding.message
-    assert "cell 2" in finding.message
+    assert "the cell `x = 1`" in finding.message
+    assert "the cell `x = 2`" in finding.message
     assert finding.cell == 1
 
 
@@ -288,7 +288,7 @@ def test_a_name_that_only_pipeline_load_brings(
     found = pipeline(("step:fit", "model = 1"), ("step:tell", "print(model)"), *cells)
     (finding,) = found.diagnostics
     assert finding.code == "KFNB-E102"
-    assert "only %pipeline load in cell 2 brings" in finding.message
+    assert "only %pipeline load loads" in finding.message
     assert finding.remedy.startswith("Tag this cell skip")
 
 
@@ -311,3 +311,13 @@ def test_a_name_that_is_brought_above_the_step_that_makes_it(line: str) -> None:
 def test_a_name_that_no_pipeline_line_brings(line: str) -> None:
     found = pipeline(("step:fit", "model = 1"), ("", line), ("", "before"))
     assert "skip" not in found.diagnostics[0].remedy
+
+
+def test_changes_of_a_name_that_unreadable_code_may_bind_is_as_advised() -> None:
+    opaque = ("step:a", "exec(open('more.py').read())")
+    (warning,) = pipeline(opaque).diagnostics
+    assert warning.code == "KFNB-W108"
+    assert "changes:NAME" in warning.remedy
+    advised = pipeline((["step:a", "changes:made"], opaque[1]), ("step:b", "print(made)"))
+    assert codes(advised) == ["KFNB-W108"]
+    assert advised.steps["b"].inputs == {"made": "a"}

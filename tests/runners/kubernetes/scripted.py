@@ -32,7 +32,7 @@ class Clock:
         self.at += seconds
 
 
-class Reads:
+class ReadClient:
     """Each call takes the next of what was written down for it; at the end the clock stops.
 
     A watch or log is a list of lines; an exception in it is raised, a number passes as seconds,

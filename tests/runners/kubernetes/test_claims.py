@@ -8,12 +8,14 @@ import pytest
 
 from kfnb.errors import UsageError
 from kfnb.runners.kubernetes.api.client import ApiError
-from kfnb.runners.kubernetes.api.config import Target
-from kfnb.runners.kubernetes.objects.claims import together, with_claim
+from kfnb.runners.kubernetes.objects.claims import on_one_node, with_claim
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.store.reader_pod import reader_job
 from kfnb.store.remote.serve import digest_of
 
-TARGET = Target(image="image", store="pvc:work/path", storage_size="3Gi", storage_class="fast")
+TARGET = KubernetesOptions(
+    image="image", store="pvc:work/path", storage_size="3Gi", storage_class="fast"
+)
 TERM = {
     "labelSelector": {"matchLabels": {"kfnb.dev/claim": "work"}},
     "topologyKey": "kubernetes.io/hostname",
@@ -63,16 +65,16 @@ def test_a_claim_that_is_there_is_left_as_it_is():
 
 
 def test_pods_that_share_a_claim_of_one_node_share_the_node():
-    assert with_claim(Claims("ReadWriteOnce"), TARGET) == together(TARGET, "work")
+    assert with_claim(Claims("ReadWriteOnce"), TARGET) == on_one_node(TARGET, "work")
     made = Claims()
-    own = Target(image="image", store="pvc:work", storage_access="ReadWriteOnce")
+    own = KubernetesOptions(image="image", store="pvc:work", storage_access="ReadWriteOnce")
     assert with_claim(made, own).affinity["podAffinity"][REQUIRED] == [TERM]
 
 
 def test_what_is_said_of_affinity_holds_too():
     mine = {"podAffinity": {REQUIRED: ["mine"]}, "nodeAffinity": "near"}
     steps = {"a": {"affinity": {"nodeAffinity": "far"}}, "b": {"labels": {"x": "y"}}}
-    found = together(Target(affinity=mine, labels={"team": "t"}, steps=steps), "work")
+    found = on_one_node(KubernetesOptions(affinity=mine, labels={"team": "t"}, steps=steps), "work")
     assert found.affinity == {"podAffinity": {REQUIRED: ["mine", TERM]}, "nodeAffinity": "near"}
     assert found.labels == {"team": "t", "kfnb.dev/claim": "work"}
     a = found.for_step("a")
@@ -97,7 +99,7 @@ def test_a_claim_that_somebody_else_makes_meanwhile_is_used():
     claims = Claims(refusal=ApiError("it is there", status=409))
     found = iter([None, claim("ReadWriteOnce")])
     claims.get = lambda *_: next(found)
-    assert with_claim(claims, TARGET) == together(TARGET, "work")
+    assert with_claim(claims, TARGET) == on_one_node(TARGET, "work")
 
 
 def test_a_reader_has_no_token_of_any_kind_and_goes_by_itself():
@@ -121,4 +123,4 @@ def test_a_reader_has_no_token_of_any_kind_and_goes_by_itself():
 
 def test_a_reader_without_an_image_is_asked_for_one():
     with pytest.raises(UsageError, match="--image"):
-        reader_job(Target(store="pvc:work"), digest_of("t"))
+        reader_job(KubernetesOptions(store="pvc:work"), digest_of("t"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from kfnb.engine.core.events import Event
-from kfnb.engine.driver_requests import Request, done, requests
+from kfnb.engine.driver_requests import Request, pending_requests, remove_request
 from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
-from kfnb.runners.kubernetes.api.config import Target
-from kfnb.runners.kubernetes.api.fenced_client import Fenced
+from kfnb.runners.kubernetes.api.fenced_client import FencedClient
 from kfnb.runners.kubernetes.driver.drive import POLL, Inbox, ask, publish
 from kfnb.runners.kubernetes.objects.driver_job import driver_job
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.store.remote.folder import FolderRemote
 
 
@@ -32,15 +32,15 @@ def test_a_request_from_elsewhere_is_heeded_once_and_taken_away(remote, run):
     now = [0.0]
     inbox = Inbox(run, remote, (), now=lambda: now[0])
     inbox.take()
-    (found,) = requests(run)
+    (found,) = pending_requests(run)
     assert (found.type, found.data["by"]) == ("stop", "ada")
     now[0] += POLL
     inbox.take()
-    assert len(requests(run)) == 1
-    done(found)
+    assert len(pending_requests(run)) == 1
+    remove_request(found)
     now[0] += POLL
     inbox.take()
-    assert requests(run) == []
+    assert pending_requests(run) == []
     assert remote.list("runs/r/control/") == []
 
 
@@ -48,11 +48,11 @@ def test_a_request_that_a_killed_driver_recorded_is_not_heeded_again(remote, run
     ask("r", Request("stop"), remote)
     inbox = Inbox(run, remote, ())
     inbox.take()
-    (found,) = requests(run)
+    (found,) = pending_requests(run)
     recorded = Event(1, 0.0, "r", "StopRequested", data=found.data)
-    done(found)
+    remove_request(found)
     Inbox(run, remote, (recorded,)).take()
-    assert requests(run) == []
+    assert pending_requests(run) == []
     assert remote.list("runs/r/control/") == []
 
 
@@ -63,7 +63,7 @@ def test_the_store_is_not_asked_all_the_time(remote, run):
     ask("r", Request("stop"), remote)
     now[0] += POLL / 2
     inbox.take()
-    assert requests(run) == []
+    assert pending_requests(run) == []
 
 
 def test_a_runs_files_are_in_the_store_once(remote, run):
@@ -94,19 +94,21 @@ def test_a_driver_that_was_taken_over_changes_nothing_in_the_cluster(tmp_path):
         raise JournalBusy(tmp_path / "r" / "journal.jsonl", None)
 
     cluster = Cluster()
-    late = Fenced(cluster, lost)
+    late = FencedClient(cluster, lost)
     with pytest.raises(JournalBusy):
         late.create("Job", {})
     with pytest.raises(JournalBusy):
         late.delete("Job", "x")
     assert late.get("Job", "x") is not None
     assert cluster.did == []
-    Fenced(cluster, lambda: None).delete("Job", "x", uid="u")
+    FencedClient(cluster, lambda: None).delete("Job", "x", uid="u")
     assert cluster.did == [("delete", "Job", "x", "u")]
 
 
 def test_the_drivers_job_comes_back_has_its_token_and_no_secret_in_it():
-    target = Target(image="i", store="s3://b/p", store_secret="s3", driver_service_account="d")
+    target = KubernetesOptions(
+        image="i", store="s3://b/p", store_secret="s3", driver_service_account="d"
+    )
     owner = {"metadata": {"name": "kfnb-r", "uid": "u"}}
     pipeline = Pipeline("nb", "", "python3", "python", (), (), {}, (), ())
     job = driver_job(target, pipeline, run="r", owner=owner)

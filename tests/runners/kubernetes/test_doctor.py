@@ -6,9 +6,9 @@ import shlex
 
 import pytest
 
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.doctor import checks, image
 from kfnb.runners.kubernetes.doctor.probe import Probed
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from tests.runners.kubernetes.made import job
 
 HOSTILE = "breaker-a;rm -rf /"
@@ -52,13 +52,13 @@ def test_the_standard_of_a_namespace_is_named():
 )
 def test_an_image_is_looked_at_once(remedy, said):
     found = Probed(trouble="The image i cannot be pulled", remedy=remedy)
-    [finding] = image._of_image("i", found, Target(image="i"))
+    [finding] = image._of_image("i", found, KubernetesOptions(image="i"))
     assert said in finding.sentence
     assert "tried again" not in finding.sentence
 
 
 def test_no_name_gets_out_of_a_line_that_one_may_copy():
-    target = Target(
+    target = KubernetesOptions(
         driver_service_account="a; ls",
         service_account="b; ls",
         store_secret="c; ls",

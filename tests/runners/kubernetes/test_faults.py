@@ -459,9 +459,9 @@ def test_a_step_that_waits_for_its_store_is_told_while_it_waits(tmp_path: Path) 
         node.pod(job, "Running", RUNNING)
         words = "kfnb: waiting for the store: The store s3://b does not answer."
         node.api.logs[pod_name(job)] = f"{now()[:-1]}.000000001Z {words}\n".encode()
-        threading.Thread(target=goes_on, args=(node, job)).start()
+        threading.Thread(target=may_still_execute, args=(node, job)).start()
 
-    def goes_on(node: Node, job: dict[str, Any]) -> None:
+    def may_still_execute(node: Node, job: dict[str, Any]) -> None:
         with contextlib.suppress(AssertionError):
             until(lambda: events(made.run, "Warning"), "what is said of it", 15)
         node.execute(job)

@@ -9,7 +9,7 @@ import pytest
 from kfnb.runners.kubernetes.api import lease
 from kfnb.runners.kubernetes.api.lease import (
     LASTS,
-    held_elsewhere,
+    held_by_another_machine,
     lease_name,
     renewed,
     this_machine,
@@ -72,14 +72,14 @@ def test_another_machine_sees_the_driver_until_it_leaves(monkeypatch):
     there = Objects()
     with renewed(there, "r", OWNER):
         until(lambda: there.kept, "the Lease")
-        assert held_elsewhere(there, "r") is None  # it is held here
+        assert held_by_another_machine(there, "r") is None  # it is held here
         with monkeypatch.context() as patch:
             elsewhere(patch)
-            found = held_elsewhere(there, "r")
+            found = held_by_another_machine(there, "r")
             assert found is not None
             assert found.machine == this_machine()
     elsewhere(monkeypatch)
-    assert held_elsewhere(there, "r") is None
+    assert held_by_another_machine(there, "r") is None
 
 
 def test_it_goes_with_the_run_and_is_renewed():
@@ -114,7 +114,7 @@ def test_a_driver_that_was_killed_counts_as_lost_after_a_while(monkeypatch):
     there = Objects()
     lease._renew(there, "r", OWNER, time.time() - LASTS - 1)
     elsewhere(monkeypatch)
-    assert held_elsewhere(there, "r") is None
+    assert held_by_another_machine(there, "r") is None
     lease._renew(there, "r", OWNER, time.time())
     assert there.spec["holderIdentity"] == "other_1"
 
@@ -136,6 +136,6 @@ def test_a_cluster_that_refuses_keeps_no_driver_from_its_work(status):
         until(lambda: there.asked, "a try")
         if status == 503:
             until(lambda: there.asked > 2, "more tries")
-    assert held_elsewhere(there, "r") is None
+    assert held_by_another_machine(there, "r") is None
     if status == 403:
         assert there.asked <= 3

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from kfnb.runners.kubernetes.logs.pod_log import Gap, PodLog, Raw, Report
-from tests.runners.kubernetes.scripted import Clock, Reads, Refused
+from tests.runners.kubernetes.scripted import Clock, ReadClient, Refused
 
 
 def at(second, nano, data):
@@ -24,14 +24,14 @@ class Story:
 
     def __init__(self, *logs, over_after=None):
         self.clock = Clock()
-        self.reads = Reads(self.clock, logs=logs)
+        self.read_client = ReadClient(self.clock, logs=logs)
         self.over_after = len(logs) - 1 if over_after is None else over_after
 
     def ended(self):
-        return sum(c[0] == "log" for c in self.reads.calls) >= self.over_after
+        return sum(c[0] == "log" for c in self.read_client.calls) >= self.over_after
 
     def follow(self):
-        log = PodLog(self.reads, "pod", ended=self.ended, clock=self.clock)
+        log = PodLog(self.read_client, "pod", ended=self.ended, clock=self.clock)
         return list(log.follow())
 
 
@@ -72,7 +72,7 @@ def test_after_a_reconnection_lines_come_once():
     pieces = story.follow()
     assert joined(pieces) == b"a\na\nb\nc\ncut here\n"
     assert not [p for p in pieces if isinstance(p, Gap)]
-    assert story.reads.calls == [
+    assert story.read_client.calls == [
         ("log", None, True),
         ("log", "2026-01-01T00:00:01Z", False),
     ]
@@ -120,7 +120,7 @@ def test_a_quiet_container_makes_no_gap():
 def test_a_container_that_has_not_started_is_waited_for():
     story = Story(Refused(400), Refused(400), [at(1, 0, b"a\n")], over_after=2)
     assert story.follow() == [Raw(b"a\n")]
-    assert story.reads.times == [1000, 1001, 1002]
+    assert story.read_client.times == [1000, 1001, 1002]
 
 
 def test_a_container_that_never_starts_has_said_nothing():
@@ -162,7 +162,7 @@ def test_after_the_result_nothing_is_asked_again():
     log = [at(1, 0, event(1, "Result"))]
     story = Story(log, log, over_after=1)
     assert story.follow() == [Report({"n": 1, "type": "Result"})]
-    assert len(story.reads.calls) == 1
+    assert len(story.read_client.calls) == 1
 
 
 def test_a_log_that_the_node_lost_is_a_gap():
@@ -189,7 +189,7 @@ def test_whatever_breaks_when_each_line_comes_once(seed):
         lines.append(at(nano // 10**9, nano % 10**9, random_.choice([b"x\n", f"{n}\n".encode()])))
     expected = b"".join(line.partition(b" ")[2] for line in lines)
 
-    class Server(Reads):
+    class Server(ReadClient):
         written = 0
 
         def pod_log(self, name, *, container, since_time, follow):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kfnb.home import AttemptFolder
-from kfnb.runners.kubernetes.logs.report_merge import Merger
+from kfnb.runners.kubernetes.logs.report_merge import ReportMerger
 
 
 def event(n):
@@ -44,7 +44,7 @@ def test_each_line_once_and_in_order_whatever_the_order_of_arrival(tmp_path_fact
     ]
     lines = [event(n) for n in range(1, 8)] + pieces
     twice = data.draw(st.permutations(lines + lines))
-    merger = Merger(folder)
+    merger = ReportMerger(folder)
     for line in twice:
         merger.take("pod", line)
     assert not merger.has_gap
@@ -54,7 +54,7 @@ def test_each_line_once_and_in_order_whatever_the_order_of_arrival(tmp_path_fact
 
 
 def test_what_comes_too_early_waits(folder):
-    merger = Merger(folder)
+    merger = ReportMerger(folder)
     merger.take("pod", event(2))
     merger.take("pod", text(3, "def"))
     assert laid(folder) == ([], [], b"")
@@ -66,7 +66,7 @@ def test_what_comes_too_early_waits(folder):
 
 
 def test_what_never_comes_is_marked(folder):
-    merger = Merger(folder)
+    merger = ReportMerger(folder)
     merger.take("pod", event(1))
     merger.take("pod", event(4))
     merger.take("pod", text(100, "after\n"))
@@ -79,7 +79,7 @@ def test_what_never_comes_is_marked(folder):
 
 
 def test_a_second_pod_goes_on_after_the_first(folder):
-    merger = Merger(folder)
+    merger = ReportMerger(folder)
     merger.take("one", event(1))
     merger.take("one", event(2))
     merger.take("one", text(0, "first\n"))
@@ -91,7 +91,7 @@ def test_a_second_pod_goes_on_after_the_first(folder):
 
 
 def test_pieces_that_overlap_are_no_more_than_they_say(folder):
-    merger = Merger(folder)
+    merger = ReportMerger(folder)
     merger.take("pod", text(0, "abcd"))
     merger.take("pod", text(2, "cdef"))
     merger.take("pod", text(1, "bc"))

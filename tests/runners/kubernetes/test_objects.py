@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from kfnb.engine.runner import Work
 from kfnb.errors import UsageError
 from kfnb.home import AttemptFolder
-from kfnb.runners.kubernetes.api.config import Target, target_of
 from kfnb.runners.kubernetes.objects import manifests, names
+from kfnb.runners.kubernetes.options import KubernetesOptions, collect_options
 from tests.notebook.build import pipeline
 
 DNS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -54,7 +54,7 @@ def job(step="only", tags=(), target=None, **metadata):
     (found,) = made.steps.values()
     work = Work(found.name, found.id, 1, AttemptFolder(Path("/r/runs/id/steps/s/1")))
     return manifests.job(
-        target or Target(image="image:1", store="s3://bucket/prefix"),
+        target or KubernetesOptions(image="image:1", store="s3://bucket/prefix"),
         made, work, run="id", order="o", code="", owner=OWNER, timeout=60,
     )  # fmt: skip
 
@@ -111,7 +111,9 @@ def test_options_of_a_step_are_the_container_s():
 
 def test_no_secret_s_value_is_in_an_object(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very-secret")
-    target = Target(image="i", store="s3://b", store_secret="s3", store_endpoint="http://x")
+    target = KubernetesOptions(
+        image="i", store="s3://b", store_secret="s3", store_endpoint="http://x"
+    )
     made = job(target=target)
     assert "very-secret" not in json.dumps(made)
     (container,) = made["spec"]["template"]["spec"]["containers"]
@@ -119,7 +121,7 @@ def test_no_secret_s_value_is_in_an_object(monkeypatch):
 
 
 def test_a_claim_is_mounted_as_the_store():
-    made = job(target=Target(image="i", store="pvc:work/here"))
+    made = job(target=KubernetesOptions(image="i", store="pvc:work/here"))
     spec = made["spec"]["template"]["spec"]
     claims = [v["persistentVolumeClaim"] for v in spec["volumes"] if "persistentVolumeClaim" in v]
     assert claims == [{"claimName": "work"}]
@@ -130,7 +132,7 @@ def test_a_claim_is_mounted_as_the_store():
 @pytest.mark.parametrize("store", ["pvc:", "pvc:x/../y", None])
 def test_a_store_that_is_none_is_refused(store):
     with pytest.raises(UsageError):
-        job(target=Target(image="i", store=store))
+        job(target=KubernetesOptions(image="i", store=store))
 
 
 def test_flags_win_over_the_notebook_and_that_over_the_file(tmp_path):
@@ -142,9 +144,9 @@ def test_flags_win_over_the_notebook_and_that_over_the_file(tmp_path):
             "kfnb": {"targets": {"kubernetes": {"image": "notebook", "namespace": "notebook"}}}
         },
     )
-    found = target_of(made, {"image": "flag", "namespace": None}, config=file)
+    found = collect_options(made, {"image": "flag", "namespace": None}, config=file)
     assert (found.image, found.namespace, found.store) == ("flag", "notebook", "s3://file")
-    assert Target.from_plain(json.loads(json.dumps(found.plain()))) == found
+    assert KubernetesOptions.from_plain(json.loads(json.dumps(found.plain()))) == found
 
 
 @pytest.mark.parametrize(
@@ -160,7 +162,7 @@ def test_a_file_that_is_wrong_is_said(tmp_path, text, said):
     file = tmp_path / "config.toml"
     file.write_text(text)
     with pytest.raises(UsageError, match=said):
-        target_of(None, {}, config=file)
+        collect_options(None, {}, config=file)
 
 
 def test_options_that_do_not_exist_or_have_no_meaning_are_refused():
@@ -203,12 +205,12 @@ def structure(value):
 @given(ANY, ANY, KEY, ANY)
 @settings(max_examples=200, deadline=None)
 def test_nothing_that_people_type_gets_out_of_its_place(store, image, key, text):
-    target = Target(
+    target = KubernetesOptions(
         image=image, store=f"s3://{store}", store_endpoint=text, annotations={key: text},
         service_account=text, image_pull_secrets=(text,), node_selector={key: text},
         tolerations=({"key": text},),
     )  # fmt: skip
-    plain = Target(
+    plain = KubernetesOptions(
         image="i", store="s3://b", store_endpoint="e", annotations={"k/n": "v"},
         service_account="s", image_pull_secrets=("p",), node_selector={"k/n": "v"},
         tolerations=({"key": "t"},),
@@ -244,7 +246,7 @@ def test_what_is_said_of_one_step_is_added_to_what_is_said_of_all():
         ("step:load", "x = 1"), ("step:train", "x"),
         metadata={"kfnb": {"targets": {"kubernetes": kubernetes}}},
     )  # fmt: skip
-    target = Target.from_plain(json.loads(json.dumps(target_of(made, {}).plain())))
+    target = KubernetesOptions.from_plain(json.loads(json.dumps(collect_options(made, {}).plain())))
     pods = {}
     for step in made.steps.values():
         work = Work(step.name, step.id, 1, AttemptFolder(Path("/r/runs/id/steps/s/1")))
@@ -266,7 +268,10 @@ def test_what_is_said_of_one_step_is_added_to_what_is_said_of_all():
 @pytest.mark.parametrize(
     ("kubernetes", "said"),
     [
-        ({"steps": {"trian": {"priority_class": "x"}}}, 'a step "trian". There are: "a"'),
+        (
+            {"steps": {"trian": {"priority_class": "x"}}},
+            'a step "trian", which does not exist. There are: "a"',
+        ),
         ({"steps": {"a": {"image": "x"}}}, 'step "a" has an option "image"'),
         ({"steps": {"a": 3}}, 'step "a": this must be a table'),
         ({"labels": {"a b": "x"}}, "'a b' cannot be a key"),
@@ -280,13 +285,13 @@ def test_what_is_said_of_one_step_is_added_to_what_is_said_of_all():
 def test_what_the_cluster_would_refuse_is_said_before(kubernetes, said):
     made = pipeline(("step:a", "x = 1"), metadata={"kfnb": {"targets": {"kubernetes": kubernetes}}})
     with pytest.raises(UsageError, match=re.escape(said)):
-        target_of(made, {})
+        collect_options(made, {})
 
 
 def test_labels_of_steps_are_checked_before_the_start():
     made = pipeline((["step:a", "label:team:x y"], "x = 1"))
     with pytest.raises(UsageError, match=r'Step "a": the value of team'):
-        manifests.check(Target(image="i", store="s3://b"), made)
+        manifests.check(KubernetesOptions(image="i", store="s3://b"), made)
 
 
 def test_variables_of_people_do_not_replace_ours():

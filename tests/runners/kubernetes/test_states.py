@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.runners.kubernetes.watch.job_predicates import goes_on, has_started
+from kfnb.runners.kubernetes.watch.job_predicates import has_started, may_still_execute
 from kfnb.runners.kubernetes.watch.pod_events import View
 
 ENDED = {"terminated": {"exitCode": 1}}
@@ -35,13 +35,13 @@ def pod(*states, phase="Running", uid="pod"):
 )
 def test_a_pod_goes_on_until_its_last_container_has_ended(states, phase, expected):
     """Kubernetes says the phase a moment after the containers' states."""
-    assert goes_on(view(pod(*states, phase=phase))) is expected
+    assert may_still_execute(view(pod(*states, phase=phase))) is expected
 
 
 def test_a_job_without_pods_goes_on_until_it_has_ended_or_is_gone():
-    assert goes_on(view())
-    assert not goes_on(view(conditions=[{"type": "Failed"}]))
-    assert not goes_on(view(gone=["job"]))
+    assert may_still_execute(view())
+    assert not may_still_execute(view(conditions=[{"type": "Failed"}]))
+    assert not may_still_execute(view(gone=["job"]))
 
 
 def test_there_is_a_log_as_soon_as_a_container_executes():

@@ -10,13 +10,13 @@ import threading
 
 import pytest
 
-from kfnb.runners.kubernetes.api.backoff import CAP, Pace
-from kfnb.runners.kubernetes.api.cluster_clock import ClusterTime
+from kfnb.runners.kubernetes.api.backoff import CAP, Backoff
+from kfnb.runners.kubernetes.api.cluster_clock import ClusterClock
 from kfnb.runners.kubernetes.watch.list_watch import POLL, RELIST, Watcher
-from kfnb.runners.kubernetes.watch.object_cache import TOMBSTONES, Kept
+from kfnb.runners.kubernetes.watch.object_cache import GONE_KEPT, ObjectCache
 from tests.runners.kubernetes.scripted import (
     Clock,
-    Reads,
+    ReadClient,
     Refused,
     bookmark,
     expired,
@@ -32,10 +32,10 @@ def clock():
 
 
 def follow(clock, kind="Job", **script):
-    reads = Reads(clock, **script)
-    watcher = Watcher(reads, "run=r", clock=clock)
+    read_client = ReadClient(clock, **script)
+    watcher = Watcher(read_client, "run=r", clock=clock)
     watcher.follow(kind)
-    return watcher, reads
+    return watcher, read_client
 
 
 def versions(watcher, *jobs):
@@ -43,51 +43,59 @@ def versions(watcher, *jobs):
 
 
 def test_a_list_and_then_what_the_watch_says(clock):
-    watcher, reads = follow(
+    watcher, read_client = follow(
         clock,
         lists=[listed(5, thing("a", 3))],
         watches=[[line("MODIFIED", thing("a", 6)), line("ADDED", thing("b", 7)), bookmark(20)]],
     )
     assert versions(watcher, "a", "b") == ["6", "7"]
     # the watch after goes on from the bookmark
-    assert reads.calls == [("list", "Job", ""), ("watch", "Job", "5"), ("watch", "Job", "20")]
+    assert read_client.calls == [("list", "Job", ""), ("watch", "Job", "5"), ("watch", "Job", "20")]
     assert watcher.take() == {"a", "b"}
     assert watcher.take() == set()
 
 
 def test_410_in_a_watch_lists_again(clock):
-    watcher, reads = follow(
+    watcher, read_client = follow(
         clock,
         lists=[listed(5, thing("a", 3)), listed(90, thing("a", 80), thing("b", 81))],
         watches=[[line("MODIFIED", thing("a", 6)), expired()], []],
     )
     assert versions(watcher, "a", "b") == ["80", "81"]
-    assert [c[2] for c in reads.calls if c[0] == "watch"] == ["5", "90", "90"]
+    assert [c[2] for c in read_client.calls if c[0] == "watch"] == ["5", "90", "90"]
 
 
 def test_410_on_connecting_lists_again(clock):
-    watcher, reads = follow(
+    watcher, read_client = follow(
         clock, lists=[listed(5), listed(90, thing("b", 81))], watches=[Refused(410), []]
     )
     assert versions(watcher, "b") == ["81"]
-    assert [c[0] for c in reads.calls] == ["list", "watch", "list", "watch", "watch"]
+    assert [c[0] for c in read_client.calls] == ["list", "watch", "list", "watch", "watch"]
 
 
 def test_a_server_that_always_says_410_is_asked_once_a_second(clock):
-    _, reads = follow(
+    _, read_client = follow(
         clock, lists=[listed(i) for i in range(50)], watches=[[expired()] for _ in range(50)]
     )
-    begun = [at for at, call in zip(reads.times, reads.calls, strict=True) if call[0] == "list"]
+    begun = [
+        at
+        for at, call in zip(read_client.times, read_client.calls, strict=True)
+        if call[0] == "list"
+    ]
     assert all(b - a >= 1 for a, b in itertools.pairwise(begun))
 
 
 def test_a_server_that_closes_at_once_a_thousand_times_is_asked_once_a_second(clock):
-    watcher, reads = follow(
+    watcher, read_client = follow(
         clock,
         lists=[listed(5)] * 10,
         watches=[*([] for _ in range(1000)), [line("ADDED", thing("a", 9))]],
     )
-    begun = [at for at, call in zip(reads.times, reads.calls, strict=True) if call[0] == "watch"]
+    begun = [
+        at
+        for at, call in zip(read_client.times, read_client.calls, strict=True)
+        if call[0] == "watch"
+    ]
     assert len(begun) == 1002
     gaps = [b - a for a, b in itertools.pairwise(begun)]
     assert min(gaps) >= 1
@@ -97,13 +105,13 @@ def test_a_server_that_closes_at_once_a_thousand_times_is_asked_once_a_second(cl
 
 def test_a_cut_line_comes_again(clock):
     whole = line("MODIFIED", thing("a", 7))
-    watcher, reads = follow(
+    watcher, read_client = follow(
         clock,
         lists=[listed(5, thing("a", 3))],
         watches=[[line("MODIFIED", thing("a", 6)), whole[:40]], [whole]],
     )
     assert versions(watcher, "a") == ["7"]
-    assert [c[2] for c in reads.calls if c[0] == "watch"][:2] == ["5", "6"]
+    assert [c[2] for c in read_client.calls if c[0] == "watch"][:2] == ["5", "6"]
 
 
 @pytest.mark.parametrize("junk", [b"[]\n", b"null\n", b'{"type":"ADDED"}\n', b"\xff\n", b'"x"\n'])
@@ -113,33 +121,35 @@ def test_a_line_that_is_no_event_ends_the_watch_and_nothing_else(clock, junk):
 
 
 def test_retry_after_is_honoured(clock):
-    _, reads = follow(clock, lists=[Refused(429, retry_after=17), listed(5)], watches=[[]])
-    assert reads.times[1] - reads.times[0] >= 17
+    _, read_client = follow(clock, lists=[Refused(429, retry_after=17), listed(5)], watches=[[]])
+    assert read_client.times[1] - read_client.times[0] >= 17
 
 
 def test_one_503_changes_nothing(clock):
-    watcher, reads = follow(
+    watcher, read_client = follow(
         clock,
         lists=[listed(5, thing("a", 3))],
         watches=[Refused(503), [line("MODIFIED", thing("a", 6))]],
     )
     assert versions(watcher, "a") == ["6"]
-    assert [c[0] for c in reads.calls].count("list") == 1
+    assert [c[0] for c in read_client.calls].count("list") == 1
     assert watcher.trouble() is None
 
 
 def test_a_server_that_is_away_is_asked_less_and_less_often_and_that_is_said(clock):
     seen = []
 
-    class Looking(Reads):
+    class Looking(ReadClient):
         def list(self, kind, **more):
             seen.append(watcher.trouble())
             return super().list(kind, **more)
 
-    reads = Looking(clock, lists=[*(Refused(None) for _ in range(12)), listed(5)], watches=[[]])
-    watcher = Watcher(reads, "run=r", clock=clock)
+    read_client = Looking(
+        clock, lists=[*(Refused(None) for _ in range(12)), listed(5)], watches=[[]]
+    )
+    watcher = Watcher(read_client, "run=r", clock=clock)
     watcher.follow("Job")
-    gaps = [b - a for a, b in itertools.pairwise(reads.times[:12])]
+    gaps = [b - a for a, b in itertools.pairwise(read_client.times[:12])]
     assert gaps[0] >= 1
     assert max(gaps) <= CAP * 1.5
     assert gaps[-1] >= CAP
@@ -149,15 +159,17 @@ def test_a_server_that_is_away_is_asked_less_and_less_often_and_that_is_said(clo
 
 
 def test_a_broken_connection_that_was_fine_is_made_again_at_once(clock):
-    _, reads = follow(
+    _, read_client = follow(
         clock, lists=[listed(5)], watches=[[bookmark(6), 30.0, Refused(None)], [bookmark(7)]]
     )
-    assert reads.times[2] - reads.times[1] <= 32
+    assert read_client.times[2] - read_client.times[1] <= 32
 
 
 def test_silent_sockets_that_break_again_and_again_do_not_make_it_slow(clock):
-    _, reads = follow(clock, lists=[listed(5)], watches=[[45.0, Refused(None)] for _ in range(9)])
-    begun = reads.times[1:]
+    _, read_client = follow(
+        clock, lists=[listed(5)], watches=[[45.0, Refused(None)] for _ in range(9)]
+    )
+    begun = read_client.times[1:]
     assert max(b - a for a, b in itertools.pairwise(begun)) < 47
 
 
@@ -219,14 +231,14 @@ def test_a_pod_made_again_under_its_name_is_another_one(clock):
 
 
 def test_where_watching_is_forbidden_it_is_listed_instead(clock):
-    watcher, reads = follow(
+    watcher, read_client = follow(
         clock,
         lists=[listed(5, thing("a", 3)), listed(8, thing("a", 7)), listed(9, thing("a", 9))],
         watches=[Refused(403)],
     )
     assert versions(watcher, "a") == ["9"]
-    assert [c[0] for c in reads.calls] == ["list", "watch", "list", "list", "list"]
-    assert all(b - a >= POLL for a, b in itertools.pairwise(reads.times[1:]))
+    assert [c[0] for c in read_client.calls] == ["list", "watch", "list", "list", "list"]
+    assert all(b - a >= POLL for a, b in itertools.pairwise(read_client.times[1:]))
 
 
 def test_a_client_that_breaks_does_not_end_the_watching(clock):
@@ -238,17 +250,17 @@ def test_what_was_forgotten_does_not_come_back(clock):
     watcher, _ = follow(clock, lists=[listed(5, thing("a", 3))], watches=[[]])
     watcher.forget("a")
     clock.stopped = False
-    watcher._reads.lists = [listed(9, thing("a", 8), thing("b", 8))]
-    watcher._reads.watches = [[line("DELETED", thing("a", 10))]]
+    watcher._read_client.lists = [listed(9, thing("a", 8), thing("b", 8))]
+    watcher._read_client.watches = [[line("DELETED", thing("a", 10))]]
     watcher.follow("Job")
     assert watcher.view("a").job is None
     assert watcher.jobs() == {"b"}
 
 
 def test_a_job_that_vanished_before_any_watch_told_of_it_is_gone(clock):
-    reads = Reads(clock, lists=[listed(9)], watches=[[]])
-    watcher = Watcher(reads, "run=r", clock=clock)
-    watcher.made(thing("a", 8))
+    read_client = ReadClient(clock, lists=[listed(9)], watches=[[]])
+    watcher = Watcher(read_client, "run=r", clock=clock)
+    watcher.add_job(thing("a", 8))
     assert watcher.take() == {"a"}
     assert watcher.view("a").gone == set()
     watcher.follow("Job")
@@ -258,25 +270,25 @@ def test_a_job_that_vanished_before_any_watch_told_of_it_is_gone(clock):
 def test_a_job_that_is_younger_than_a_list_is_not_taken_to_be_gone(clock):
     gone = []
     told = [lambda: gone.append(watcher.view("a").gone), line("MODIFIED", thing("a", 12))]
-    reads = Reads(clock, lists=[listed(9)], watches=[told])
-    watcher = Watcher(reads, "run=r", clock=clock)
-    watcher.made(thing("a", 11))
+    read_client = ReadClient(clock, lists=[listed(9)], watches=[told])
+    watcher = Watcher(read_client, "run=r", clock=clock)
+    watcher.add_job(thing("a", 11))
     watcher.follow("Job")
     assert gone == [set()]
     assert versions(watcher, "a") == ["12"]
-    watcher.made(thing("a", 11))
+    watcher.add_job(thing("a", 11))
     assert versions(watcher, "a") == ["12"]
 
 
 def test_memory_is_bounded():
-    kept = Kept()
-    for n in range(5 * TOMBSTONES):
+    kept = ObjectCache()
+    for n in range(5 * GONE_KEPT):
         kept.take(line("ADDED", thing(f"j{n}", n)))
         kept.take(line("DELETED", thing(f"j{n}", n)))
     gc.collect()
-    assert len(kept._of) == len(kept._gone) == TOMBSTONES
+    assert len(kept._of) == len(kept._gone) == GONE_KEPT
     assert not kept._live
-    assert "managedFields" not in kept.of(f"j{5 * TOMBSTONES - 1}")[0][0]["metadata"]
+    assert "managedFields" not in kept.of(f"j{5 * GONE_KEPT - 1}")[0][0]["metadata"]
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -299,7 +311,7 @@ def test_no_transition_is_lost_whatever_breaks_when(seed):
         world[name] = thing(name, version, uid=uid)
         history.append((kind, thing(name, version, uid=uid)))
 
-    class World(Reads):
+    class World(ReadClient):
         def list(self, kind, **_):
             change()
             if random_.random() < 0.2:
@@ -333,9 +345,9 @@ def test_no_transition_is_lost_whatever_breaks_when(seed):
             if self.quiet and at == len(history):
                 clock.stopped = True
 
-    reads = World(clock)
-    reads.rounds, reads.quiet = 0, False
-    watcher = Watcher(reads, "run=r", clock=clock)
+    read_client = World(clock)
+    read_client.rounds, read_client.quiet = 0, False
+    watcher = Watcher(read_client, "run=r", clock=clock)
     watcher.follow("Job")
     assert watcher.jobs() == set(world)
     for name, item in world.items():
@@ -346,9 +358,9 @@ def test_no_transition_is_lost_whatever_breaks_when(seed):
 
 def test_news_rings_a_bell(clock):
     watcher, _ = follow(clock, lists=[listed(5, thing("a", 3))], watches=[[]])
-    assert select.select([watcher.bell], [], [], 0)[0]
+    assert select.select([watcher.wakeup], [], [], 0)[0]
     watcher.take()
-    assert not select.select([watcher.bell], [], [], 0)[0]
+    assert not select.select([watcher.wakeup], [], [], 0)[0]
 
 
 def pod(name, job, **status):
@@ -357,7 +369,7 @@ def pod(name, job, **status):
 
 def test_events_are_asked_for_what_does_not_run_after_two_seconds(clock):
     said = {"involvedObject": {"uid": "uid-p"}, "reason": "FailedMount", "message": "no"}
-    watcher, reads = follow(
+    watcher, read_client = follow(
         clock,
         kind="Pod",
         lists=[listed(5, pod("p", "a"))],
@@ -365,14 +377,14 @@ def test_events_are_asked_for_what_does_not_run_after_two_seconds(clock):
         events=[{"items": [said]}],
     )
     watcher.take()
-    happenings = watcher._happenings
+    happenings = watcher._pod_events
     clock.at = 1001.9  # it was seen at 1000
     assert happenings.pause() == pytest.approx(0.1)
     assert watcher.unsettled() == set()
     clock.at = 1002
     assert watcher.unsettled() == {"a"}
     happenings.look()
-    assert reads.calls[-1] == ("list", "Event", "involvedObject.uid=uid-p")
+    assert read_client.calls[-1] == ("list", "Event", "involvedObject.uid=uid-p")
     assert [e["reason"] for e in watcher.view("a").events] == ["FailedMount"]
     assert watcher.take() == {"a"}
     assert happenings.pause() == 3  # not sooner
@@ -388,15 +400,15 @@ def test_events_are_not_asked_for_when_all_goes_well(clock):
         ],
     )
     watcher, _ = follow(clock, kind="Pod", lists=[listed(5, running)], watches=[[]])
-    assert watcher._happenings.pause() is None
+    assert watcher._pod_events.pause() is None
 
 
 def test_events_of_many_are_one_list(clock):
     pods = [pod(f"p{n}", f"j{n}") for n in range(20)]
-    watcher, reads = follow(clock, kind="Pod", lists=[listed(5, *pods)], watches=[[]])
+    watcher, read_client = follow(clock, kind="Pod", lists=[listed(5, *pods)], watches=[[]])
     clock.pass_(2)
-    watcher._happenings.look()
-    assert [c for c in reads.calls if c[1] == "Event"] == [("list", "Event", "type=Warning")]
+    watcher._pod_events.look()
+    assert [c for c in read_client.calls if c[1] == "Event"] == [("list", "Event", "type=Warning")]
 
 
 def test_who_may_not_list_events_is_not_asked_all_the_time(clock):
@@ -404,41 +416,41 @@ def test_who_may_not_list_events_is_not_asked_all_the_time(clock):
         clock, kind="Pod", lists=[listed(5, pod("p", "a"))], watches=[[]], events=[Refused(403)]
     )
     clock.pass_(2)
-    watcher._happenings.look()
-    assert watcher._happenings.pause() > 30
+    watcher._pod_events.look()
+    assert watcher._pod_events.pause() > 30
 
 
 def test_the_clusters_clock_is_told_from_what_just_happened():
     here = 1_800_000_000.0
-    time = ClusterTime(lambda: here)
+    time = ClusterClock(lambda: here)
     assert time.now() == here
     stamp = "2027-01-15T07:50:00Z"  # ten minutes before
-    time.told(thing("a", 1, created=stamp))
+    time.observe(thing("a", 1, created=stamp))
     assert time.now() == here - 600
 
 
 def test_a_lag_of_a_second_is_no_skew():
     here = 1_800_000_000.0
-    time = ClusterTime(lambda: here + 1.4)
-    time.told(thing("a", 1, created="2027-01-15T08:00:00Z"))
+    time = ClusterClock(lambda: here + 1.4)
+    time.observe(thing("a", 1, created="2027-01-15T08:00:00Z"))
     assert time.now() == here + 1.4
 
 
 def test_waits_are_spread():
     clock = Clock()
-    pace = Pace(clock, jitter=lambda: 1.0)
+    backoff = Backoff(clock, jitter=lambda: 1.0)
     for _ in range(3):
-        pace.wait()
-        pace.failed()
-    pace.wait()
+        backoff.wait()
+        backoff.failed()
+    backoff.wait()
     assert clock.waits == [1.5, 3.0, 6.0]
 
 
 def test_threads_start_and_end():
     before = set(threading.enumerate())  # threads of other tests may end meanwhile
     clock = Clock()
-    reads = Reads(clock, lists=[listed(5), listed(6)], watches=[])
-    watcher = Watcher(reads, "run=r")
+    read_client = ReadClient(clock, lists=[listed(5), listed(6)], watches=[])
+    watcher = Watcher(read_client, "run=r")
     watcher.start()
     assert watcher.wait(10)
     begun = set(threading.enumerate()) - before

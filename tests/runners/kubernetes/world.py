@@ -15,27 +15,27 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.engine.core.settings import Settings
-from kfnb.engine.dispatch.step_orders import Inside
+from kfnb.engine.dispatch.step_orders import StepPaths
 from kfnb.engine.driver import Driver
 from kfnb.engine.journal.file_journal import Journal
-from kfnb.engine.runner import Place, Work
+from kfnb.engine.runner import RunContext, Work
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.calls import Cluster
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.api.transport import Transport
 from kfnb.runners.kubernetes.objects import manifests, names
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
 from kfnb.runners.launch import create_run
 from kfnb.step.order import StepOrder
 from kfnb.store import Bundle, Manifest, Output, hash_bytes, manifest_key
 from kfnb.store.remote.folder import FolderRemote
-from kfnb.store.remote_store import open_mirrored
+from kfnb.store.remote_store import open_remote_store
 from tests.runners.bench import make_pipeline, quick
 from tests.runners.kubernetes.server import ApiServer
 from tests.runners.kubernetes.wrongs import Plain, now
 
-TARGET = Target(image="registry.example.org/team/step:1", store="pvc:work")
+TARGET = KubernetesOptions(image="registry.example.org/team/step:1", store="pvc:work")
 RUNNING: Plain = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
 Act = Callable[["Node", Plain], object]
 
@@ -153,10 +153,10 @@ class World:
 
         return KubernetesRunner(
             self.run,
-            writes=client,
-            reads=client,
+            write_client=client,
+            read_client=client,
             remote=self.remote,
-            store=open_mirrored(self.folder / "cache", self.remote),
+            store=open_remote_store(self.folder / "cache", self.remote),
             job=job,
             selector=names.selector(self.run.id),
         )
@@ -165,16 +165,16 @@ class World:
         """Drive the run in this process; its status."""
         runner = self.runner()
         root = self.folder / "pod"
-        inside = Inside(RunFolder(root / "run" / self.run.id), root / "store", root, "python3")
-        place = Place(
-            open_mirrored(self.folder / "cache", self.remote),
+        inside = StepPaths(RunFolder(root / "run" / self.run.id), root / "store", root, "python3")
+        context = RunContext(
+            open_remote_store(self.folder / "cache", self.remote),
             self.folder,
             restores=False,
             inside=inside,
         )
         with Journal(self.run.journal, self.run.id) as journal:
             try:
-                return Driver(self.run, runner, journal, place=place).drive()
+                return Driver(self.run, runner, journal, context=context).drive()
             finally:
                 runner.close()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from kfnb.store.remote import Remote, StoreAddress, open_remote
-from kfnb.store.remote.http import HttpRemote, Way
+from kfnb.store.remote.http import HttpRemote, ServerAddress
 from kfnb.store.remote.serve import DIGEST, digest_of
 from tests.cluster import binaries
 from tests.cluster.machine import Unable
@@ -85,16 +85,16 @@ class Served:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
-        self.way: Way | None = None
+        self.way: ServerAddress | None = None
         self._lock = threading.Lock()
 
-    def find(self, *, instead_of: Way | None = None) -> Way:
+    def find(self, *, instead_of: ServerAddress | None = None) -> ServerAddress:
         with self._lock:
             if self.way is None or self.way == instead_of:
                 self.way = self._start()
             return self.way
 
-    def _start(self) -> Way:
+    def _start(self) -> ServerAddress:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -106,7 +106,7 @@ class Served:
         deadline = time.monotonic() + 30
         while server.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                return Way("127.0.0.1", port, token)
+                return ServerAddress("127.0.0.1", port, token)
             time.sleep(0.02)
         pytest.fail("the server did not start")
 

@@ -14,7 +14,7 @@ import pytest
 
 from kfnb.errors import InfrastructureError
 from kfnb.store.remote.base import Refused
-from kfnb.store.remote.http import HttpRemote, Way
+from kfnb.store.remote.http import HttpRemote, ServerAddress
 from kfnb.store.remote.serve import DIGEST, Server, digest_of
 
 
@@ -117,7 +117,7 @@ class Cut:
 
     def find(self, *, instead_of=None):
         del instead_of
-        return Way("127.0.0.1", self.port, "t")
+        return ServerAddress("127.0.0.1", self.port, "t")
 
 
 def test_half_a_download_is_no_file(tmp_path):

@@ -14,7 +14,7 @@ CAP = 30.0
 _LONG = 5.0
 
 
-class Pace:
+class Backoff:
     """Waits before each connection: a second from the last one, longer after failures.
 
     Parameters

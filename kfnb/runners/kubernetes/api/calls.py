@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from kfnb.runners.kubernetes.api.port_forward import Tunnel
+from kfnb.runners.kubernetes.api.port_forward import PortForward
 from kfnb.runners.kubernetes.api.transport import ApiError, Transport
 
 Object = Mapping[str, Any]
@@ -144,7 +144,7 @@ class Cluster:
 
     def port_forward(
         self, pod: str, port: int, *, again: Callable[[], tuple[str, int]] | None = None
-    ) -> Tunnel:
+    ) -> PortForward:
         """Open a port of this machine that leads to a port of a pod, until it is closed.
 
         Every process of this machine can use it: what listens there has to ask for a password.
@@ -154,7 +154,7 @@ class Cluster:
         def path(pod: str, port: int) -> str:
             return f"{self._path('Pod', pod)}/portforward?ports={int(port)}"
 
-        return Tunnel(
+        return PortForward(
             self._transport,
             path(pod, port),
             what=f"port {port} of pod {pod}",

@@ -106,5 +106,5 @@ def _inside(namespace: str | None, error: Exception, tries: int) -> Cluster:
 
 
 def _words(error: BaseException) -> str:
-    said = str(error) or type(error).__name__
-    return " ".join(said.split()).rstrip(".")
+    text = str(error) or type(error).__name__
+    return " ".join(text.split()).rstrip(".")

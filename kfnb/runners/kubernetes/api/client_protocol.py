@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 
-class Reads(Protocol):
+class ReadClient(Protocol):
     """The reading half of a cluster's client.
 
     Each call raises :class:`~kfnb.errors.InfrastructureError` where the server refuses or
@@ -77,5 +77,5 @@ class RealClock:
 
 def status_of(error: BaseException) -> int | None:
     """Return the HTTP status that a refusal carries."""
-    found = getattr(error, "status", None)
-    return found if isinstance(found, int) else None
+    status = getattr(error, "status", None)
+    return status if isinstance(status, int) else None

@@ -12,7 +12,7 @@ from kfnb.runners.kubernetes.explain.reading import moment
 _KEPT = 64
 
 
-class ClusterTime:
+class ClusterClock:
     """The cluster's clock, as far as it can be known here.
 
     A change that a watch tells of was made a moment ago, so that its stamp says what time
@@ -24,7 +24,7 @@ class ClusterTime:
         self._clock = clock
         self._ahead: deque[float] = deque(maxlen=_KEPT)
 
-    def told(self, item: Mapping[str, Any]) -> None:
+    def observe(self, item: Mapping[str, Any]) -> None:
         """Take a change that a watch told of just now."""
         newest = max(_stamps(item), default=None)
         if newest is not None:
@@ -38,10 +38,10 @@ class ClusterTime:
 
 
 def _stamps(item: Mapping[str, Any]) -> Iterator[float]:
-    found = item.get("metadata") or {}
+    metadata = item.get("metadata") or {}
     texts = [
-        found.get("creationTimestamp"),
-        *(entry.get("time") for entry in found.get("managedFields") or ()),
+        metadata.get("creationTimestamp"),
+        *(entry.get("time") for entry in metadata.get("managedFields") or ()),
     ]
     for text in texts:
         stamp = moment(text)

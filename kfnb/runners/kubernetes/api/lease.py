@@ -33,7 +33,7 @@ RENEW = 10.0
 _LEAVING = 2.0
 
 
-class Leases(Protocol):
+class LeaseClient(Protocol):
     """The part of a cluster's client that is needed; errors as in its calls."""
 
     def create(self, kind: str, body: Object) -> Object:
@@ -65,24 +65,26 @@ def lease_name(run: str) -> str:
     return names.object_name("kfnb", run)
 
 
-def held_elsewhere(cluster: Leases, run: str, *, now: float | None = None) -> Holder | None:
+def held_by_another_machine(
+    cluster: LeaseClient, run: str, *, now: float | None = None
+) -> Holder | None:
     """Return who drives the run on another machine; None for nobody that is known to.
 
     A cluster that does not tell is one that does not know.
     """
     try:
-        found = cluster.get("Lease", lease_name(run))
+        lease = cluster.get("Lease", lease_name(run))
     except InfrastructureError:
         return None
-    if found is None or not is_fresh(found, now=now):
+    if lease is None or not is_fresh(lease, now=now):
         return None
-    holder = holder_of(found)
+    holder = holder_of(lease)
     return None if holder is None or holder.machine == this_machine() else holder
 
 
 @contextlib.contextmanager
 def renewed(
-    cluster: Leases, run: str, owner: Object, *, now: Callable[[], float] = time.time
+    cluster: LeaseClient, run: str, owner: Object, *, now: Callable[[], float] = time.time
 ) -> Iterator[None]:
     """Hold the run's Lease within the context, as far as the cluster lets us.
 
@@ -117,42 +119,42 @@ def renewed(
 
 
 def _renew(
-    cluster: Leases, run: str, owner: Object, now: float, *, held: Object | None = None
+    cluster: LeaseClient, run: str, owner: Object, now: float, *, held: Object | None = None
 ) -> Object | None:
     """Write that we are here; not over another driver that is. What was written, None if not.
 
     ``held`` is what we wrote last; the server refuses if somebody else did meanwhile.
     """
-    said = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    stamp = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec = {
         "holderIdentity": this_machine(),
         "leaseDurationSeconds": int(LASTS),
-        "renewTime": said,
+        "renewTime": stamp,
     }
-    found = held or cluster.get("Lease", lease_name(run))
-    if found is None:
+    lease = held or cluster.get("Lease", lease_name(run))
+    if lease is None:
         metadata = {
             "name": lease_name(run),
             "labels": names.labels(run),
             "ownerReferences": [manifests.owner_reference(owner)],
         }
-        made = {"metadata": metadata, "spec": {**spec, "acquireTime": said}}
+        made = {"metadata": metadata, "spec": {**spec, "acquireTime": stamp}}
         return cluster.create("Lease", made)
-    holder = holder_of(found)
+    holder = holder_of(lease)
     if holder is not None and holder.machine != this_machine():
-        if is_fresh(found, now=now):
+        if is_fresh(lease, now=now):
             return None  # one of us two finds out from the journal that it has to leave
-        spec["acquireTime"] = said
-    return cluster.replace("Lease", {**found, "spec": {**(found.get("spec") or {}), **spec}})
+        spec["acquireTime"] = stamp
+    return cluster.replace("Lease", {**lease, "spec": {**(lease.get("spec") or {}), **spec}})
 
 
-def _release(cluster: Leases, run: str) -> None:
+def _release(cluster: LeaseClient, run: str) -> None:
     """Say that nobody drives the run any more, if it was us who did."""
-    found = cluster.get("Lease", lease_name(run))
-    holder = holder_of(found)
-    if found is not None and holder is not None and holder.machine == this_machine():
-        spec = {k: v for k, v in found["spec"].items() if k != "holderIdentity"}
-        cluster.replace("Lease", {**found, "spec": spec})
+    lease = cluster.get("Lease", lease_name(run))
+    holder = holder_of(lease)
+    if lease is not None and holder is not None and holder.machine == this_machine():
+        spec = {k: v for k, v in lease["spec"].items() if k != "holderIdentity"}
+        cluster.replace("Lease", {**lease, "spec": spec})
 
 
 def is_fresh(lease: Object, *, now: float | None = None) -> bool:
@@ -165,5 +167,5 @@ def holder_of(lease: Object | None) -> Holder | None:
     """Return who holds a Lease, or held it until it died; None if it was released."""
     spec = (lease or {}).get("spec") or {}
     heard = moment(spec.get("renewTime"))
-    said = str(spec.get("holderIdentity") or "")
-    return Holder(said, heard) if said and heard is not None else None
+    machine = str(spec.get("holderIdentity") or "")
+    return Holder(machine, heard) if machine and heard is not None else None

@@ -23,7 +23,7 @@ _PIECE = 64 << 10
 _PROTOCOL = "v4.channel.k8s.io"
 
 
-class Tunnel:
+class PortForward:
     """Listens on the loopback address; leads every connection to the pod until :meth:`close`.
 
     Parameters
@@ -179,18 +179,18 @@ _REASONS = {
 
 
 def _tls(configuration: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {
+    options: dict[str, Any] = {
         "cert_reqs": ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
     }
     if configuration.ssl_ca_cert:
-        found["ca_certs"] = configuration.ssl_ca_cert
+        options["ca_certs"] = configuration.ssl_ca_cert
     if configuration.cert_file:
-        found.update(certfile=configuration.cert_file, keyfile=configuration.key_file)
+        options.update(certfile=configuration.cert_file, keyfile=configuration.key_file)
     if configuration.assert_hostname is False or not configuration.verify_ssl:
-        found["check_hostname"] = False
+        options["check_hostname"] = False
     if getattr(configuration, "tls_server_name", None):
-        found["server_hostname"] = configuration.tls_server_name
-    return found
+        options["server_hostname"] = configuration.tls_server_name
+    return options
 
 
 def _proxy(configuration: Any) -> dict[str, Any]:

@@ -134,8 +134,8 @@ class Transport:
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
 
-        said = {k: v for k, v in (query or {}).items() if v}
-        url = self.host + path + (f"?{urlencode(said)}" if said else "")
+        parameters = {k: v for k, v in (query or {}).items() if v}
+        url = self.host + path + (f"?{urlencode(parameters)}" if parameters else "")
         sent = {"Accept": "application/json", "User-Agent": "kfnb", **self.authorization()}
         data = None
         if body is not None:
@@ -162,8 +162,8 @@ class Transport:
     def authorization(self) -> dict[str, str]:
         """Return the header that says who asks; tokens that expire are made anew."""
         # Where the token is kept has changed since version 28; who asks for it in this way has not.
-        found = self.configuration.auth_settings().get("BearerToken") or {}
-        return {"Authorization": str(found["value"])} if found.get("value") else {}
+        setting = self.configuration.auth_settings().get("BearerToken") or {}
+        return {"Authorization": str(setting["value"])} if setting.get("value") else {}
 
     def _answer(self, response: Any) -> Mapping[str, Any]:
         from urllib3.exceptions import HTTPError
@@ -175,12 +175,12 @@ class Transport:
             raise ApiError(f"The connection to {self.host} broke: {_words(error)}.") from error
         response.release_conn()
         try:
-            found = json.loads(data)
+            answer = json.loads(data)
         except ValueError as error:
             raise ApiError(f"{self.host} answered with no JSON: {error}.") from error
-        if not isinstance(found, dict):
+        if not isinstance(answer, dict):
             raise ApiError(f"{self.host} answered with no object.")
-        return found
+        return answer
 
     def _refusal(self, response: Any) -> ApiError:
         from urllib3.exceptions import HTTPError
@@ -194,23 +194,23 @@ class Transport:
             response.close()
         try:
             plain = json.loads(data)
-            said, reason = str(plain.get("message") or ""), str(plain.get("reason") or "")
+            text, reason = str(plain.get("message") or ""), str(plain.get("reason") or "")
         except (ValueError, AttributeError):
-            said, reason = data[:300].decode("utf-8", "replace"), ""
+            text, reason = data[:300].decode("utf-8", "replace"), ""
         if status < 400:
-            place = response.headers.get("Location") or "nowhere"
-            said = f"{self.host} is no API server: it sends us to {place}"
+            location = response.headers.get("Location") or "nowhere"
+            text = f"{self.host} is no API server: it sends us to {location}"
         elif status == 401:
-            said = (
+            text = (
                 f"{self.host} does not know who asks (401 Unauthorized): the login may have "
                 "expired. Log in again with your cluster's tool, or name another --context"
             )
-        elif not said.strip():
-            said = f"{self.host} answered {status}"
-        elif status == 403 and " cannot " in said:
-            said = f"{said.strip().rstrip('.')}. {_DOCTOR}"
+        elif not text.strip():
+            text = f"{self.host} answered {status}"
+        elif status == 403 and " cannot " in text:
+            text = f"{text.strip().rstrip('.')}. {_DOCTOR}"
         return ApiError(
-            said.strip().rstrip(".") + ".",
+            text.strip().rstrip(".") + ".",
             status=status,
             reason=reason,
             retry_after=_seconds(response.headers.get("Retry-After")),
@@ -230,10 +230,10 @@ def _as_it_comes(response: Any) -> Iterator[bytes]:
 
 def _seconds(text: str | None) -> float | None:
     try:
-        found = float(text) if text else None
+        seconds = float(text) if text else None
     except ValueError:
         return None
-    return found if found is not None and 0 <= found < float("inf") else None
+    return seconds if seconds is not None and 0 <= seconds < float("inf") else None
 
 
 def _words(error: BaseException) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.client import ApiError, Cluster, connect
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.doctor import rights
-from kfnb.runners.kubernetes.doctor.finding import Finding
 from kfnb.runners.kubernetes.doctor.image import image_findings
 from kfnb.runners.kubernetes.objects import manifests
+from kfnb.runners.kubernetes.options import KubernetesOptions
+from kfnb.runners.target import Finding
 
 _LEVEL = "pod-security.kubernetes.io/enforce"
 _LEARNS = 5.0
@@ -26,7 +26,7 @@ _LEARNS = 5.0
 
 
 def examine(
-    target: Target, *, pipeline: Pipeline | None = None, fix: bool = False
+    target: KubernetesOptions, *, pipeline: Pipeline | None = None, fix: bool = False
 ) -> Iterator[Finding]:
     """Look at all that runs on a target need; findings come as they are made.
 
@@ -62,19 +62,21 @@ def examine(
 def _namespace(cluster: Cluster) -> Finding:
     space = cluster.namespace
     try:
-        found = cluster.get("Namespace", space)
+        namespace = cluster.get("Namespace", space)
     except InfrastructureError as error:
         return Finding("namespace", "unknown", f"Namespace {space} cannot be looked at: {error}")
-    if found is None:
+    if namespace is None:
         return Finding(
             "namespace",
             "missing",
             f"There is no namespace {space}.",
             (f"kubectl create namespace {shlex.quote(space)}",),
         )
-    level = (found["metadata"].get("labels") or {}).get(_LEVEL)
-    said = f'enforces the Pod Security Standard "{level}"' if level else "enforces no Pod Security"
-    return Finding("namespace", "ok", f'Namespace {space} {said}; steps satisfy "restricted".')
+    level = (namespace["metadata"].get("labels") or {}).get(_LEVEL)
+    standard = (
+        f'enforces the Pod Security Standard "{level}"' if level else "enforces no Pod Security"
+    )
+    return Finding("namespace", "ok", f'Namespace {space} {standard}; steps satisfy "restricted".')
 
 
 def _rights(
@@ -122,7 +124,7 @@ def _as(space: str, account: str) -> str:
     return f" --as={shlex.quote(f'system:serviceaccount:{space}:{account}')}" if account else ""
 
 
-def _driver(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]:
+def _driver(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterator[Finding]:
     """Look whether drivers may run in the cluster; they run on this machine otherwise."""
     account, space = target.driver_service_account, cluster.namespace
     who = f"system:serviceaccount:{space}:{account}"
@@ -146,7 +148,7 @@ def _driver(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]
             "driver",
             "missing" if target.driver == "cluster" else "warning",
             f"There is no service account {account} in namespace {space}, so that runs are driven "
-            f"from this machine and pause while it sleeps. kfnb doctor {target.where} --fix makes "
+            f"from this machine and pause while it sleeps. kfnb doctor {target.flags} --fix makes "
             "it, or an admin:",
             (
                 f"kubectl create serviceaccount {shlex.quote(account)} -n {shlex.quote(space)}",
@@ -184,13 +186,13 @@ def _fixed(cluster: Cluster, objects: Sequence[dict[str, Any]], name: str) -> Fi
         try:
             cluster.apply(one["kind"], one)
         except ApiError as error:
-            said = f"{one['kind']} {name} cannot be made: {error}"
-            return Finding("driver", "warning", said)
+            sentence = f"{one['kind']} {name} cannot be made: {error}"
+            return Finding("driver", "warning", sentence)
     kinds = ", ".join(one["kind"] for one in objects)
     return Finding("driver", "fixed", f"{name} is as it should be now: {kinds}.")
 
 
-def _references(cluster: Cluster, target: Target) -> Iterator[Finding]:
+def _references(cluster: Cluster, target: KubernetesOptions) -> Iterator[Finding]:
     """Look for what pods will refer to; of a Secret only that it is there, never what it holds."""
     space = shlex.quote(cluster.namespace)
     wanted = [("Secret", name, "image pull secret") for name in target.image_pull_secrets]
@@ -219,7 +221,7 @@ def _references(cluster: Cluster, target: Target) -> Iterator[Finding]:
         yield Finding(what, "missing", sentence, (command,))
 
 
-def _store(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]:
+def _store(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterator[Finding]:
     try:
         inside = manifests.store_inside(target)
     except KfnbError as error:
@@ -235,40 +237,40 @@ def _store(cluster: Cluster, target: Target, *, fix: bool) -> Iterator[Finding]:
     except KfnbError as error:
         yield Finding("store", "missing", str(error))
         return
-    said = f"The store {remote.address} answers here, and creates records only once."
-    yield Finding("store", "ok", said)
+    sentence = f"The store {remote.address} answers here, and creates records only once."
+    yield Finding("store", "ok", sentence)
 
 
-def _claim(cluster: Cluster, target: Target, *, fix: bool) -> Finding:
+def _claim(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Finding:
     body = manifests.claim(target)
     assert body is not None
     name, space = body["metadata"]["name"], cluster.namespace
     try:
-        found = cluster.get("PersistentVolumeClaim", name)
-        if found is None and fix:
+        claim = cluster.get("PersistentVolumeClaim", name)
+        if claim is None and fix:
             cluster.create("PersistentVolumeClaim", body)
             return Finding("store", "fixed", f"The claim {name} was created.")
     except ApiError as error:
         return Finding("store", "unknown", f"The claim {name} cannot be had: {error}")
-    if found is None:
+    if claim is None:
         wrong = _class_missing(cluster, target)
         if wrong:
             return Finding("store", "missing", wrong, ("kubectl get storageclasses",))
-        said = f"There is no claim {name} in namespace {space}; the first run creates it"
-        return Finding("store", "ok", f"{said} with {target.storage_size}.")
-    phase = (found.get("status") or {}).get("phase")
+        sentence = f"There is no claim {name} in namespace {space}; the first run creates it"
+        return Finding("store", "ok", f"{sentence} with {target.storage_size}.")
+    phase = (claim.get("status") or {}).get("phase")
     if phase == "Bound":
         return Finding("store", "ok", f"The claim {name} is there and bound to a volume.")
-    wrong = _class_missing(cluster, target, str(found["spec"].get("storageClassName") or ""))
+    wrong = _class_missing(cluster, target, str(claim["spec"].get("storageClassName") or ""))
     look = f"kubectl describe pvc {shlex.quote(name)} -n {shlex.quote(space)}"
     if wrong or phase == "Lost":
         lost = f"The claim {name} has lost its volume."
         return Finding("store", "missing", wrong or lost, (look,))
-    said = f"The claim {name} has no volume yet; some classes make it for the first pod."
-    return Finding("store", "warning", said, (look,))
+    sentence = f"The claim {name} has no volume yet; some classes make it for the first pod."
+    return Finding("store", "warning", sentence, (look,))
 
 
-def _class_missing(cluster: Cluster, target: Target, own: str = "") -> str:
+def _class_missing(cluster: Cluster, target: KubernetesOptions, own: str = "") -> str:
     """Say what is wrong with the class of a claim's volume; empty if nothing is, or unknown."""
     name = own or target.storage_class
     try:

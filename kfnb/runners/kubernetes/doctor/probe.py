@@ -12,9 +12,9 @@ from typing import Any
 
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.calls import Cluster
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.explain.diagnose import Patience, diagnose, has_ended
 from kfnb.runners.kubernetes.objects import manifests
+from kfnb.runners.kubernetes.options import KubernetesOptions
 
 PATIENCE = 180.0
 """Seconds for an image to be pulled and looked at."""
@@ -30,20 +30,20 @@ SCRIPT = (
     (
         """
 import importlib.util, json, os, sys
-found = {"python": "%d.%d.%d" % sys.version_info[:3]}
-found["missing"] = [n for n in NEEDED if importlib.util.find_spec(n) is None]
-found["credentials"] = sorted(n for n in os.environ if n.startswith("AWS_"))
-if "kfnb" not in found["missing"]:
+current = {"python": "%d.%d.%d" % sys.version_info[:3]}
+current["missing"] = [n for n in NEEDED if importlib.util.find_spec(n) is None]
+current["credentials"] = sorted(n for n in os.environ if n.startswith("AWS_"))
+if "kfnb" not in current["missing"]:
     import kfnb
-    found["kfnb"] = kfnb.__version__
+    current["kfnb"] = kfnb.__version__
     try:
         from kfnb.store.remote import StoreAddress, open_remote
         where = StoreAddress.from_environment()
         if where is not None:
             open_remote(where)
     except Exception as error:
-        found["store"] = " ".join(str(error).split()) or type(error).__name__
-print(MARK + json.dumps(found), flush=True)
+        current["store"] = " ".join(str(error).split()) or type(error).__name__
+print(MARK + json.dumps(current), flush=True)
 """
     )
     .replace("NEEDED", repr(NEEDED))
@@ -66,7 +66,7 @@ class Probed:
 
 def probe(
     cluster: Cluster,
-    target: Target,
+    target: KubernetesOptions,
     image: str,
     *,
     pipeline: Pipeline | None = None,
@@ -100,22 +100,23 @@ def _watched(
     name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
     until = time.monotonic() + patience
     while True:
-        found = cluster.get("Pod", name)
-        if found is None or found["metadata"]["uid"] != uid:
-            return Probed(trouble="The pod that was to look at the image was deleted")
-        if has_ended(found):
-            data = b"".join(cluster.pod_log(name, container=_container(found), timestamps=False))
-            said = _said(data.decode("utf-8", "replace"))
-            if said is not None:
-                return said
-        over = time.monotonic() >= until or has_ended(found)
+        current = cluster.get("Pod", name)
+        if current is None or current["metadata"]["uid"] != uid:
+            return Probed(trouble="The pod that inspects the image was deleted")
+        pod = current
+        if has_ended(pod):
+            data = b"".join(cluster.pod_log(name, container=_container(pod), timestamps=False))
+            answer = _said(data.decode("utf-8", "replace"))
+            if answer is not None:
+                return answer
+        over = time.monotonic() >= until or has_ended(pod)
         events = cluster.list("Event", fields=f"involvedObject.uid={uid}").get("items") or ()
-        told = diagnose(None, [found], list(events), now=time.time(), patience=_WAITS)
-        if told is not None and (over or told.level == "failed" or told.permanent):
-            summary = f"{told.summary[:1].upper()}{told.summary[1:]}"
-            return Probed(trouble=summary, remedy=told.remedy)
+        diagnosis = diagnose(None, [pod], list(events), now=time.time(), patience=_WAITS)
+        if diagnosis is not None and (over or diagnosis.level == "failed" or diagnosis.permanent):
+            summary = f"{diagnosis.summary[:1].upper()}{diagnosis.summary[1:]}"
+            return Probed(trouble=summary, remedy=diagnosis.remedy)
         if over:
-            return Probed(trouble=f"The image {_image(found)} said nothing within {patience:.0f} s")
+            return Probed(trouble=f"The image {_image(pod)} said nothing within {patience:.0f} s")
         sleep(_EVERY)
 
 

@@ -123,8 +123,8 @@ def grant(right: Right, verbs: tuple[str, ...], *, namespace: str, who: str) -> 
     account = who.startswith("system:serviceaccount:")
     parts = (who.rpartition(":")[2] if account else who, right.resource, right.subresource)
     name = object_name("kfnb", *(part for part in parts if part))
-    said = who.removeprefix("system:serviceaccount:")
-    subject = f"--serviceaccount={said}" if account else f"--user={who or 'NAME'}"
+    subject_name = who.removeprefix("system:serviceaccount:")
+    subject = f"--serviceaccount={subject_name}" if account else f"--user={who or 'NAME'}"
     return (
         f"kubectl create role {name} -n {space} --verb={','.join(verbs)} --resource={right.dotted}",
         f"kubectl create rolebinding {name} -n {space} --role={name} {shlex.quote(subject)}",

@@ -10,23 +10,24 @@ from typing import Any
 
 from kfnb.engine.core.events import Event
 from kfnb.engine.driver import Driver
-from kfnb.engine.driver_requests import Request, requests
+from kfnb.engine.driver_requests import Request, pending_requests
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.engine.journal.segment_journal import SegmentJournal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
-from kfnb.runners.kubernetes.api.config import TARGET, Target
+from kfnb.runners.code_bundle import FILE
 from kfnb.runners.kubernetes.api.lease import renewed
-from kfnb.runners.kubernetes.driver.run_context import CODE, opened
+from kfnb.runners.kubernetes.driver.run_context import opened
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.store import disk
 from kfnb.store.remote.base import Remote
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 POLL = 2.0
 """Seconds between two looks at what was asked of a run from elsewhere."""
 
-FILES = ("run.json", "pipeline.json", "notebook.ipynb", CODE)
+FILES = ("run.json", "pipeline.json", "notebook.ipynb", FILE)
 
 
 HERE = "KFNB-W711"
@@ -34,12 +35,12 @@ INDEX = "index/"
 """Keys below it name the store's runs, so that they can be listed without all that they have."""
 
 
-def conduct(
+def drive_here(
     run: RunFolder,
     pipeline: Pipeline,
     about: Mapping[str, Any],
     *,
-    store: MirroredStore | None = None,
+    store: RemoteStore | None = None,
 ) -> str:
     """Drive the run to its end; its status.
 
@@ -55,28 +56,30 @@ def conduct(
     UsageError, InfrastructureError
         As :func:`~kfnb.runners.kubernetes.driver.run_context.opened`.
     """
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     here = store is None
     store = store or store_of(target)
     with SegmentJournal(run.journal, run.id, remote=store.remote) as journal:
         publish(run, store.remote)
         if here and target.driver == "auto":
-            _say_what_that_means(journal, target)
+            _warn_about_sleep(journal, target)
         inbox = Inbox(run, store.remote, journal.events)
         found = opened(run, pipeline, about, store=store, fence=journal.confirm)
-        with found as (runner, place, workspace):
+        with found as (runner, context, workspace):
             # A driver in the cluster is owned by what it removes: it says first that all is over,
             # and is started again if it is killed before it has removed it.
             tidy = workspace.remove if here else None
-            place = replace(place, inbox=inbox.take, outlives=True, cancelled=tidy)
+            context = replace(
+                context, fetch_requests=inbox.take, attempts_survive=True, clean_up=tidy
+            )
             with renewed(workspace.cluster, run.id, workspace.owner(pipeline)):
-                status = Driver(run, runner, journal, place=place).drive()
+                status = Driver(run, runner, journal, context=context).drive()
             if status == "cancelled" and not here:
                 workspace.remove()
             return status
 
 
-def _say_what_that_means(journal: Journal, target: Target) -> None:
+def _warn_about_sleep(journal: Journal, target: KubernetesOptions) -> None:
     """Note, once for a run, that nobody drives it while this machine sleeps."""
     if any(event.data.get("code") == HERE for event in journal.events):
         return
@@ -85,7 +88,7 @@ def _say_what_that_means(journal: Journal, target: Target) -> None:
         "code": HERE,
         "message": "The run is driven by this machine, and pauses while it sleeps: the cluster has "
         f'no service account "{account}" that could drive it.',
-        "remedy": f"kfnb doctor {target.where} --fix makes one; --driver here says it is meant",
+        "remedy": f"kfnb doctor {target.flags} --fix makes one; --driver here says it is meant",
     }
     journal.append("Warning", data=data, durable=False)
 
@@ -138,7 +141,7 @@ class Inbox:
         if self._now() < self._next:
             return
         self._next = self._now() + POLL
-        waiting = {r.path.name for r in requests(self._run) if r.path}
+        waiting = {r.path.name for r in pending_requests(self._run) if r.path}
         for key in self._remote.list(f"runs/{self._run.id}/control/"):
             name = key.rpartition("/")[2]
             if key in self._taken and name in waiting:

@@ -11,11 +11,11 @@ from kfnb.engine.dispatch.manifests import load_run
 from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.home import home, run_folder
-from kfnb.runners.kubernetes.api.config import TARGET, Target
-from kfnb.runners.kubernetes.driver.drive import conduct
+from kfnb.runners.kubernetes.driver.drive import drive_here
 from kfnb.runners.kubernetes.driver.run_copy import fetch
+from kfnb.runners.kubernetes.options import TARGET, KubernetesOptions
 from kfnb.store.remote import Refused, StoreAddress, open_remote
-from kfnb.store.remote_store import open_mirrored
+from kfnb.store.remote_store import open_remote_store
 
 
 def main(run_id: str) -> int:
@@ -24,11 +24,11 @@ def main(run_id: str) -> int:
     try:
         if where is None:
             raise UsageError("KFNB_STORE does not say where the run is.")
-        store = open_mirrored(home() / "store", open_remote(where))
+        store = open_remote_store(home() / "store", open_remote(where))
         run = run_folder(run_id)
         fetch(run, store.remote)
         pipeline, about = load_run(run)
-        conduct(run, pipeline, as_in_a_pod(about), store=store)
+        drive_here(run, pipeline, facts_inside_pod(about), store=store)
     except JournalBusy as error:
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
     except KfnbError as error:
@@ -39,9 +39,9 @@ def main(run_id: str) -> int:
     return 0
 
 
-def as_in_a_pod(about: Mapping[str, Any]) -> dict[str, Any]:
+def facts_inside_pod(about: Mapping[str, Any]) -> dict[str, Any]:
     """Return what is said of a run as a pod of its workspace sees it: there are no contexts."""
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     inside = dataclasses.replace(target, context=None, namespace=None, store_client_endpoint=None)
     return {**about, TARGET: inside.plain()}
 

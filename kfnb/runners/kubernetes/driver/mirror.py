@@ -10,29 +10,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from kfnb.engine.dispatch.manifests import load_run
-from kfnb.engine.driver_requests import requests
-from kfnb.engine.journal.file_journal import read
+from kfnb.engine.driver_requests import pending_requests
+from kfnb.engine.journal.file_journal import read_journal
 from kfnb.engine.journal.segment_journal import JournalLost
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, run_folder
 from kfnb.pipeline import Pipeline
-from kfnb.runners.kubernetes.api.config import TARGET, Target, target_of
-from kfnb.runners.kubernetes.driver.drive import INDEX, conduct
+from kfnb.runners.kubernetes.driver.drive import INDEX, drive_here
 from kfnb.runners.kubernetes.driver.remote_driver import (
     Copies,
-    Deserted,
-    accompany,
+    DriverGone,
     driven,
+    drives_in_cluster,
+    follow_remote_driver,
     following,
-    has_driver,
-    is_away,
-    is_driven_elsewhere,
+    has_remote_driver,
+    is_driven_by_another_machine,
 )
 from kfnb.runners.kubernetes.driver.run_copy import fetch
+from kfnb.runners.kubernetes.options import TARGET, KubernetesOptions
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.runners.launch import driver_state, has_succeeded, is_driven, start_driver
 from kfnb.store import disk
-from kfnb.store.remote_store import MirroredStore
+from kfnb.store.remote_store import RemoteStore
 
 NEWEST = 50
 """How many of a store's runs are brought here."""
@@ -48,42 +48,36 @@ def drive(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
     Raises
     ------
     JournalBusy, UsageError, InfrastructureError
-        As :func:`~kfnb.runners.kubernetes.driver.drive.conduct` and
-        :func:`~kfnb.runners.kubernetes.driver.remote_driver.accompany`.
+        As :func:`~kfnb.runners.kubernetes.driver.drive.drive_here` and
+        :func:`~kfnb.runners.kubernetes.driver.remote_driver.follow_remote_driver`.
     """
-    away = is_away(about)
-    if away or is_driven_elsewhere(run, about):
+    away = drives_in_cluster(about)
+    if away or is_driven_by_another_machine(run, about):
         with following(run):
             try:
-                return accompany(run, pipeline, about, away=away)
-            except Deserted as error:
-                if all(request.type != "stop" for request in requests(run)):
+                return follow_remote_driver(run, pipeline, about, away=away)
+            except DriverGone as error:
+                if all(request.type != "stop" for request in pending_requests(run)):
                     raise
                 # Whoever wants it to end does not care who sees to that.
                 print(f"kfnb: {error} It is stopped from here.", file=sys.stderr, flush=True)
-            return conduct(run, pipeline, about)
+            return drive_here(run, pipeline, about)
     try:
-        return conduct(run, pipeline, about)
+        return drive_here(run, pipeline, about)
     except JournalLost as error:
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
         with following(run):
-            return accompany(run, pipeline, about, away=False)
+            return follow_remote_driver(run, pipeline, about, away=False)
 
 
-def bring(said: Mapping[str, Any]) -> set[str]:
+def bring(target: KubernetesOptions) -> set[str]:
     """Have the newest runs of a store in this machine's list; those that others drive now.
-
-    Parameters
-    ----------
-    said
-        Options of the target, as for :func:`~kfnb.runners.kubernetes.api.config.target_of`.
 
     Raises
     ------
     UsageError, InfrastructureError
         If the store is not said, or cannot be read.
     """
-    target = target_of(None, said)
     store = store_of(target)
     known = sorted(key.rpartition("/")[2] for key in store.remote.list(INDEX))
     for run_id in known[-NEWEST:]:
@@ -96,7 +90,7 @@ def bring(said: Mapping[str, Any]) -> set[str]:
         except KfnbError:
             continue  # it is being removed, or was never whole
         if not here:
-            _make_own(run, target)
+            _use_local_addresses(run, target)
     try:
         return driven(target)
     except InfrastructureError:
@@ -116,14 +110,14 @@ def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
     UsageError, InfrastructureError
         If the cluster or the store cannot be asked.
     """
-    store = store_of(Target.from_plain(about.get(TARGET) or {}))
+    store = store_of(KubernetesOptions.of_run(about))
     # First, so that whoever asked sees how things are now, and not when somebody follows them.
     grew = fetch(run, store.remote)
     if driver_state(run) == "ended":
         if grew:
             _copy(run, store)
         return
-    if has_driver(run.id, about):
+    if has_remote_driver(run.id, about):
         start_driver(run)
         until = time.monotonic() + _PATIENCE
         while not is_driven(run) and time.monotonic() < until:
@@ -132,18 +126,18 @@ def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
     _copy(run, store)
 
 
-def _copy(run: RunFolder, store: MirroredStore) -> None:
+def _copy(run: RunFolder, store: RemoteStore) -> None:
     pipeline, _ = load_run(run)
     copies = Copies(run, pipeline, store)
-    for event in read(run.journal):
+    for event in read_journal(run.journal):
         copies.heed(event)
     copies.look()
 
 
-def _make_own(run: RunFolder, here: Target) -> None:
+def _use_local_addresses(run: RunFolder, here: KubernetesOptions) -> None:
     """Note how this machine reaches the run's cluster and store."""
     about = json.loads(run.run.read_bytes())
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     own = {name: getattr(here, name) for name in _OWN}
     changed = dataclasses.replace(target, **{k: v for k, v in own.items() if v is not None})
     if here.context is None:

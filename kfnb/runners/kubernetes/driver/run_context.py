@@ -9,24 +9,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kfnb.engine.dispatch.step_orders import Inside
-from kfnb.engine.runner import Place, Work
+from kfnb.engine.dispatch.step_orders import StepPaths
+from kfnb.engine.runner import RunContext, Work
 from kfnb.errors import UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
+from kfnb.runners.code_bundle import FILE
 from kfnb.runners.kubernetes.api.client import ApiError, Cluster, connect
-from kfnb.runners.kubernetes.api.config import TARGET, Target
-from kfnb.runners.kubernetes.api.fenced_client import Fenced
+from kfnb.runners.kubernetes.api.fenced_client import FencedClient
 from kfnb.runners.kubernetes.objects import manifests, names
 from kfnb.runners.kubernetes.objects.claims import with_claim
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
 from kfnb.step.order import StepOrder
 from kfnb.step.pod.input_download import unpack
 from kfnb.store.remote import Remote
-from kfnb.store.remote_store import MirroredStore
-
-CODE = "code.tar"
-"""The notebook folder's bundle in a run's folder."""
+from kfnb.store.remote_store import RemoteStore
 
 PARALLEL = 20
 """How many steps execute at once unless told otherwise: the cluster queues what is too much."""
@@ -38,9 +36,9 @@ def opened(
     pipeline: Pipeline,
     about: Mapping[str, Any],
     *,
-    store: MirroredStore,
+    store: RemoteStore,
     fence: Callable[[], None],
-) -> Iterator[tuple[KubernetesRunner, Place, Workspace]]:
+) -> Iterator[tuple[KubernetesRunner, RunContext, Workspace]]:
     """Connect to the run's cluster and store; what watches there ends with the context.
 
     Parameters
@@ -57,7 +55,7 @@ def opened(
     InfrastructureError
         If the cluster or the store cannot be reached.
     """
-    target = Target.from_plain(about.get(TARGET) or {})
+    target = KubernetesOptions.of_run(about)
     workspace = Workspace(target, run)
     target = with_claim(workspace.cluster, target)
     code = workspace.code_key(store.remote)
@@ -78,20 +76,20 @@ def opened(
 
     runner = KubernetesRunner(
         run,
-        writes=Fenced(workspace.cluster, fence),
-        reads=workspace.cluster,
+        write_client=FencedClient(workspace.cluster, fence),
+        read_client=workspace.cluster,
         remote=store.remote,
         store=store,
         job=job,
         selector=names.selector(run.id),
     )
     root = Path(manifests.ROOT)
-    place = Place(
+    context = RunContext(
         store=store,
         workdir=workdir,
         restores=False,
         images={step: manifests.image_of(target, pipeline, step) for step in pipeline.steps},
-        inside=Inside(
+        inside=StepPaths(
             run=RunFolder(root / "home" / "runs" / run.id),
             store=root / "home" / "store",
             workdir=root / "work",
@@ -99,7 +97,7 @@ def opened(
         ),
     )
     try:
-        yield runner, place, workspace
+        yield runner, context, workspace
     finally:
         runner.close()
 
@@ -107,7 +105,7 @@ def opened(
 class Workspace:
     """One run's things on its cluster."""
 
-    def __init__(self, target: Target, run: RunFolder) -> None:
+    def __init__(self, target: KubernetesOptions, run: RunFolder) -> None:
         self.target = target
         self.run = run
         self.cluster: Cluster = connect(context=target.context, namespace=target.namespace)
@@ -139,15 +137,15 @@ class Workspace:
                 ) from error
             if error.status != 409:
                 raise
-        found = self.cluster.get("ConfigMap", body["metadata"]["name"])
-        if found is None or found["metadata"].get("labels", {}).get(names.RUN) != names.label_value(
+        owner = self.cluster.get("ConfigMap", body["metadata"]["name"])
+        if owner is None or owner["metadata"].get("labels", {}).get(names.RUN) != names.label_value(
             self.run.id
         ):
             raise UsageError(
                 f'There is a ConfigMap "{body["metadata"]["name"]}" that is not this run\'s. '
                 "Delete it, or start a new run."
             )
-        return found
+        return owner
 
     def remove(self) -> None:
         """Remove every object of the run: the cluster collects what the ConfigMap owns."""
@@ -156,7 +154,7 @@ class Workspace:
     def code_key(self, remote: Remote) -> str:
         """Have the notebook folder's bundle in the store; its key, empty for none."""
         try:
-            data = (self.run.path / CODE).read_bytes()
+            data = (self.run.path / FILE).read_bytes()
         except FileNotFoundError:
             return ""
         key = f"code/{hashlib.sha256(data).hexdigest()[:32]}.tar"
@@ -169,6 +167,6 @@ def _unpacked(run: RunFolder) -> Path:
     """Have the notebook folder's files as they were when the run began; the folder."""
     folder = run.path / "workdir"
     folder.mkdir(exist_ok=True)
-    if (run.path / CODE).exists():
-        unpack(run.path / CODE, folder)
+    if (run.path / FILE).exists():
+        unpack(run.path / FILE, folder)
     return folder

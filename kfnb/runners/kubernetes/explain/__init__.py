@@ -1,1 +1,1 @@
-"""Why an attempt waits or failed: the parts of :mod:`kfnb.runners.kubernetes.explain.diagnose`."""
+"""Why a step waits or failed, in a sentence: a pure function of the objects that Kubernetes has."""

@@ -54,17 +54,17 @@ def explain_creation(case: Case, job: Object) -> Diagnosis | None:
             "",
             f"If it stays so, see {case.kubectl('describe job ' + _name(job))}.",
         )
-    words = message(failures[-1])
+    text = message(failures[-1])
     return (
-        _account(case, failures, words)
-        or _quota(words, case)
-        or _security(words)
-        or _refused(words, case, job)
+        _account(case, failures, text)
+        or _quota(text, case)
+        or _security(text)
+        or _refused(text, case, job)
     )
 
 
-def _account(case: Case, failures: list[Object], words: str) -> Diagnosis | None:
-    match = _ACCOUNT.search(words)
+def _account(case: Case, failures: list[Object], text: str) -> Diagnosis | None:
+    match = _ACCOUNT.search(text)
     if match is None:
         return None
     account = match[1]
@@ -75,26 +75,26 @@ def _account(case: Case, failures: list[Object], words: str) -> Diagnosis | None
         Category.SERVICE_ACCOUNT_MISSING,
         "configuration",
         f"the service account {account} does not exist",
-        words,
+        text,
         f"Make it, {case.kubectl('create serviceaccount ' + shlex.quote(account))}, or name "
         "another one with --service-account.",
         permanent=True,
     )
 
 
-def _quota(words: str, case: Case) -> Diagnosis | None:
-    unsaid = _UNSAID.search(words)
+def _quota(text: str, case: Case) -> Diagnosis | None:
+    unsaid = _UNSAID.search(text)
     if unsaid:
         return Diagnosis(
             "failed",
             Category.QUOTA,
             "configuration",
             f"the quota {unsaid['quota']} wants every step to say {_kinds(unsaid['what'])}",
-            words,
+            text,
             "Give the step cpu: and memory:, or set them for all steps in the notebook's options.",
             permanent=True,
         )
-    match = _EXCEEDED.search(words)
+    match = _EXCEEDED.search(text)
     if match is None:
         return None
     requested, used, limited = (_amounts(match[k]) for k in ("requested", "used", "limited"))
@@ -114,7 +114,7 @@ def _quota(words: str, case: Case) -> Diagnosis | None:
             Category.QUOTA,
             "configuration",
             f"the step asks for more than the quota {match['quota']} ever allows: {numbers}",
-            words,
+            text,
             f"Lower cpu:, memory: or gpu: of the step, or have the quota raised ({look}).",
             permanent=True,
         )
@@ -123,13 +123,13 @@ def _quota(words: str, case: Case) -> Diagnosis | None:
         Category.QUOTA,
         "infrastructure",
         f"the quota {match['quota']} has no room for the step: it asks for {numbers}",
-        words,
+        text,
         f"It starts when others end; see {look}.",
     )
 
 
-def _security(words: str) -> Diagnosis | None:
-    match = _SECURITY.search(words)
+def _security(text: str) -> Diagnosis | None:
+    match = _SECURITY.search(text)
     if match is None:
         return None
     return Diagnosis(
@@ -137,48 +137,48 @@ def _security(words: str) -> Diagnosis | None:
         Category.POD_SECURITY,
         "configuration",
         f"the namespace's Pod Security Standard {match['level']} refuses the pod: {match['why']}",
-        words,
+        text,
         "Correct the target's security_context; without one, kfnb's pods satisfy the "
         "restricted standard.",
         permanent=True,
     )
 
 
-def _refused(words: str, case: Case, job: Object) -> Diagnosis:
-    priority = _PRIORITY.search(words)
+def _refused(text: str, case: Case, job: Object) -> Diagnosis:
+    priority = _PRIORITY.search(text)
     if priority:
         return _permanent(
             f"there is no priority class {priority[1]}",
-            words,
+            text,
             "Name one of `kubectl get priorityclass` with --priority-class.",
         )
-    bound = _RANGE.search(words)
+    bound = _RANGE.search(text)
     if bound:
         return _permanent(
             f"the namespace allows a {bound[1].lower()} of {bound[4]} {bound[2]} to one "
             f"{bound[3].lower()}, and the step asks for something else",
-            words,
+            text,
             f"Change {bound[2]}: of the step; see {case.kubectl('describe limitrange')}.",
         )
-    webhook = re.search(r'admission webhook "([^"]+)" denied the request: (.*)', words, re.DOTALL)
+    webhook = re.search(r'admission webhook "([^"]+)" denied the request: (.*)', text, re.DOTALL)
     if webhook:
         return _permanent(
             f"the cluster's policy {webhook[1]} refuses the pod: {webhook[2]}",
-            words,
+            text,
             "Change what it asks for, or ask who runs the cluster.",
         )
-    if _PASSING.search(words):
+    if _PASSING.search(text):
         return Diagnosis(
             "waiting",
             Category.NO_POD,
             "infrastructure",
             "Kubernetes has trouble making the step's pod and tries again",
-            words,
+            text,
         )
-    if "forbidden" in words or "is invalid" in words or "Invalid value" in words:
+    if "forbidden" in text or "is invalid" in text or "Invalid value" in text:
         return _permanent(
             "the cluster refuses the step's pod",
-            words,
+            text,
             f"See {case.kubectl('describe job ' + _name(job))}.",
         )
     return Diagnosis(
@@ -186,20 +186,20 @@ def _refused(words: str, case: Case, job: Object) -> Diagnosis:
         Category.POD_REFUSED,
         "infrastructure",
         "Kubernetes cannot make the step's pod and tries again",
-        words,
+        text,
         f"See {case.kubectl('describe job ' + _name(job))}.",
     )
 
 
-def _permanent(summary: str, words: str, remedy: str) -> Diagnosis:
+def _permanent(summary: str, text: str, remedy: str) -> Diagnosis:
     return Diagnosis(
-        "failed", Category.ADMISSION, "configuration", summary, words, remedy, permanent=True
+        "failed", Category.ADMISSION, "configuration", summary, text, remedy, permanent=True
     )
 
 
 def _amounts(text: str) -> dict[str, str]:
     pairs = (part.partition("=") for part in text.strip(".").split(","))
-    return {kind: amount for kind, found, amount in pairs if found}
+    return {kind: amount for kind, present, amount in pairs if present}
 
 
 def _kinds(text: str) -> str:

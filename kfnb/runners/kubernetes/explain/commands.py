@@ -13,64 +13,64 @@ _PASSING = re.compile(
 )
 
 
-def explain_command(pod: Object, container: Object, words: str) -> Diagnosis:
+def explain_command(pod: Object, container: Object, text: str) -> Diagnosis:
     """Say why the runtime did not start a container of a pod, in ``words`` of it."""
     image = str(container.get("image") or "")
-    match = _EXECUTABLE.search(words)
+    match = _EXECUTABLE.search(text)
     what = (match["what"] or match["path"]) if match else "its command"
-    if "exec format error" in words:
+    if "exec format error" in text:
         return _permanent(
             Category.IMAGE_PLATFORM,
             f"the image {image} was not made for the processor of the node",
-            words,
+            text,
             "Build it for the node's platform, or choose nodes with a node selector.",
         )
-    if re.search(r"read-only file ?system", words, re.IGNORECASE):
+    if re.search(r"read-only file ?system", text, re.IGNORECASE):
         return _permanent(
             Category.READ_ONLY,
             f"the container of {image} needs to write where its file system is read-only",
-            words,
+            text,
             "Only /kfnb and mounted volumes can be written; mount what it needs there, or set "
             "readOnlyRootFilesystem in the target's security_context.",
         )
     path = _path(pod, container)
-    if path is not None and "executable file not found" in words and "/" not in what:
+    if path is not None and "executable file not found" in text and "/" not in what:
         return _permanent(
             Category.COMMAND_MISSING,
             f"the step's environment sets PATH{path}, where no {what} is",
-            words,
+            text,
             "Take env:PATH (or the secret: that stands for it) off the step, or have it name the "
             f"folders of the image {image} too.",
         )
-    if "executable file not found" in words or "no such file or directory" in words:
+    if "executable file not found" in text or "no such file or directory" in text:
         return _permanent(
             Category.COMMAND_MISSING,
             f"the image {image} has no {what}",
-            words,
+            text,
             "A step's image needs Python and kfnb; `kfnb doctor --on kubernetes` looks what an "
             "image has.",
         )
-    if "permission denied" in words:
+    if "permission denied" in text:
         return _permanent(
             Category.COMMAND_MISSING,
             f"the image {image} does not let its user execute {what}",
-            words,
+            text,
             "Make it executable for every user in the image (chmod a+rx).",
         )
-    if "error during container init" in words or "error mounting" in words:
+    if "error during container init" in text or "error mounting" in text:
         return _permanent(
             Category.CANNOT_START,
             "the step's container cannot be started as it is described",
-            words,
+            text,
             "Correct volumes and security_context of the target.",
         )
-    passing = _PASSING.search(words) is not None
+    passing = _PASSING.search(text) is not None
     return Diagnosis(
         "failing" if passing else "failed",
         Category.CANNOT_START,
         "infrastructure",
         "the node could not start the step's container",
-        words,
+        text,
         "It is tried again." if passing else "",
     )
 
@@ -78,13 +78,13 @@ def explain_command(pod: Object, container: Object, words: str) -> Diagnosis:
 def _path(pod: Object, container: Object) -> str | None:
     """Say to what the pod sets a container's ``PATH``; None if it leaves the image's."""
     spec = pod_spec(pod)
-    for found in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
-        if found.get("name") == container.get("name"):
-            for one in reversed(found.get("env") or ()):  # the last of a name holds
+    for candidate in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        if candidate.get("name") == container.get("name"):
+            for one in reversed(candidate.get("env") or ()):  # the last of a name holds
                 if one.get("name") == "PATH":
                     return f" to {one['value']}" if "value" in one else ""
     return None
 
 
-def _permanent(category: Category, summary: str, words: str, remedy: str) -> Diagnosis:
-    return Diagnosis("failed", category, "configuration", summary, words, remedy, permanent=True)
+def _permanent(category: Category, summary: str, text: str, remedy: str) -> Diagnosis:
+    return Diagnosis("failed", category, "configuration", summary, text, remedy, permanent=True)

@@ -75,9 +75,9 @@ def diagnose(
     ordered = sorted(pods, key=lambda pod: created(pod) or 0.0)
     if any(_ended_well(pod) for pod in ordered):
         return _outlived(case, ordered[-1])
-    found = explain_job_end(job) if job is not None else None
-    if found:
-        return found
+    diagnosis = explain_job_end(job) if job is not None else None
+    if diagnosis:
+        return diagnosis
     live = [pod for pod in ordered if is_live(pod, case.gone)]
     if live:
         # Of two that live at once, one that executes the step is enough.

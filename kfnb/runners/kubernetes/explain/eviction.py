@@ -36,49 +36,49 @@ def explain_eviction(case: Case, pod: Object) -> Diagnosis | None:
         # The pod's own status forgets it where the containers end in the time they are given.
         return _evicted(pod, message(event))
     state = status(pod)
-    reason, words = str(state.get("reason") or ""), message(state)
+    reason, text = str(state.get("reason") or ""), message(state)
     node = (pod.get("spec") or {}).get("nodeName") or "its node"
     if reason == "Evicted":
-        return _evicted(pod, words)
-    if reason in _SHUTDOWN or "node shutdown" in words:
-        return _lost(Category.EVICTED, f"the node {node} was shut down", words)
+        return _evicted(pod, text)
+    if reason in _SHUTDOWN or "node shutdown" in text:
+        return _lost(Category.EVICTED, f"the node {node} was shut down", text)
     if reason == "NodeLost":
-        return _lost(Category.NODE_LOST, f"the node {node} does not answer any more", words)
+        return _lost(Category.NODE_LOST, f"the node {node} does not answer any more", text)
     if reason == "Preempting":
-        return _lost(Category.PREEMPTED, f"the node {node} needed the room for its own pods", words)
+        return _lost(Category.PREEMPTED, f"the node {node} needed the room for its own pods", text)
     refused = _REFUSED.match(reason)
     if refused:
         what = f": it has too little {refused['resource']}" if refused["resource"] else ""
-        return _lost(Category.NODE_REFUSED, f"the node {node} refused the step's pod{what}", words)
+        return _lost(Category.NODE_REFUSED, f"the node {node} refused the step's pod{what}", text)
     return None
 
 
 def explain_disruption(pod: Object) -> Diagnosis | None:
     """Say who, of the cluster's own parts, ended a pod."""
-    found = condition(pod, "DisruptionTarget")
-    if found.get("status") != "True":
+    target = condition(pod, "DisruptionTarget")
+    if target.get("status") != "True":
         return None
     node = (pod.get("spec") or {}).get("nodeName") or ""
-    words = message(found)
-    reason = found.get("reason")
+    text = message(target)
+    reason = target.get("reason")
     if reason == "PreemptionByScheduler":
         return _lost(
             Category.PREEMPTED,
             "the step's pod had to make room for one of higher priority",
-            words,
+            text,
             "It is started anew; --priority-class NAME gives the steps a higher priority.",
         )
     if reason in ("DeletionByTaintManager", "DeletionByPodGC"):
         return _lost(
-            Category.NODE_LOST, f"the node {node} was lost or is kept for others now", words
+            Category.NODE_LOST, f"the node {node} was lost or is kept for others now", text
         )
     if reason == "EvictionByEvictionAPI":
-        return _lost(Category.EVICTED, f"the node {node} is being emptied", words)
-    return _lost(Category.EVICTED, f"the node {node} ended the step's pod", words)
+        return _lost(Category.EVICTED, f"the node {node} is being emptied", text)
+    return _lost(Category.EVICTED, f"the node {node} ended the step's pod", text)
 
 
-def _evicted(pod: Object, words: str) -> Diagnosis:
-    own = next((m for pattern in _OWN if (m := pattern.search(words))), None)
+def _evicted(pod: Object, text: str) -> Diagnosis:
+    own = next((m for pattern in _OWN if (m := pattern.search(text))), None)
     if own is not None:
         what = own.groupdict().get("what")
         where = f" in its volume {what}" if what else ""
@@ -87,17 +87,17 @@ def _evicted(pod: Object, words: str) -> Diagnosis:
             Category.DISK_LIMIT,
             "disk",
             f"the step wrote more to local disk{where} than its limit of {own['most'].rstrip('.')}",
-            words,
+            text,
             "Write less, write to a volume, or raise limit:ephemeral-storage:SIZE of the step.",
         )
-    low = _LOW.search(words)
+    low = _LOW.search(text)
     resource = low["resource"] if low else ""
     node = (pod.get("spec") or {}).get("nodeName") or ""
     if resource == "memory":
         return _lost(
             Category.EVICTED_MEMORY,
             f"the node {node} ran out of memory and evicted the step's pod",
-            words,
+            text,
             "It is started anew; say what it needs with memory: of the step, so that others are "
             "evicted first.",
         )
@@ -105,17 +105,17 @@ def _evicted(pod: Object, words: str) -> Diagnosis:
         return _lost(
             Category.EVICTED_DISK,
             f"the node {node} ran out of disk and evicted the step's pod",
-            words,
+            text,
             "It is started anew; say what it needs with limit:ephemeral-storage:SIZE.",
         )
     return _lost(
         Category.EVICTED,
         f"the node {node} evicted the step's pod {name(pod)}",
-        words,
+        text,
     )
 
 
-def _lost(category: Category, summary: str, words: str, remedy: str = "") -> Diagnosis:
+def _lost(category: Category, summary: str, text: str, remedy: str = "") -> Diagnosis:
     return Diagnosis(
-        "failed", category, "infrastructure", summary, words, remedy or "It is started anew."
+        "failed", category, "infrastructure", summary, text, remedy or "It is started anew."
     )

@@ -46,14 +46,14 @@ def explain_image(case: Case, pod: Object, container: Object) -> Diagnosis | Non
     state = waiting(container) or {}
     reason = state.get("reason")
     image = str(container.get("image") or "")
-    words = message(state)
+    text = message(state)
     if reason == "InvalidImageName":
         return Diagnosis(
             "failed",
             Category.IMAGE_NAME,
             "configuration",
             f"{image!r} is not the name of an image",
-            words,
+            text,
             "Correct image: of the step (as in registry.example.org/team/name:tag; "
             "names of images have no capitals).",
             permanent=True,
@@ -64,7 +64,7 @@ def explain_image(case: Case, pod: Object, container: Object) -> Diagnosis | Non
             Category.IMAGE_MISSING,
             "configuration",
             f"the image {image} is not on the node, and the pull policy is Never",
-            words,
+            text,
             "Run with --image-pull-policy IfNotPresent, or load the image into the node.",
             permanent=True,
         )
@@ -74,12 +74,12 @@ def explain_image(case: Case, pod: Object, container: Object) -> Diagnosis | Non
             Category.IMAGE_PULL,
             "infrastructure",
             f"the node cannot read the image {image}",
-            words,
+            text,
             "The image on the node is damaged: push it under another tag.",
         )
     if reason not in _PULLING:
         return None
-    return _pull(case, pod, image, words)
+    return _pull(case, pod, image, text)
 
 
 def explain_pulling(case: Case, pod: Object) -> Diagnosis | None:
@@ -100,12 +100,12 @@ def explain_pulling(case: Case, pod: Object) -> Diagnosis | None:
     )
 
 
-def _pull(case: Case, pod: Object, image: str, words: str) -> Diagnosis:
+def _pull(case: Case, pod: Object, image: str, text: str) -> Diagnosis:
     # The back-off's own message had no reason in it before Kubernetes 1.31: events have.
     failures = [e for e in case.about(pod, "Failed") if "pull image" in message(e)]
-    said = "\n".join([words, *(message(e) for e in failures[-1:])])
+    messages = "\n".join([text, *(message(e) for e in failures[-1:])])
     # A tag or digest such as :404 must not be taken for an answer.
-    plain = said.replace(image, "") if image else said
+    plain = messages.replace(image, "") if image else messages
     since = min(
         (t for t in map(first_time, failures) if t is not None),
         default=moment(status(pod).get("startTime")) or created(pod),
@@ -119,28 +119,30 @@ def _pull(case: Case, pod: Object, image: str, words: str) -> Diagnosis:
         category,
         "configuration" if lasting else "infrastructure",
         summary,
-        max(words, *(message(e) for e in failures[-1:]), "", key=len),
+        max(text, *(message(e) for e in failures[-1:]), "", key=len),
         remedy,
         permanent=lasting,
     )
 
 
-def _why(case: Case, pod: Object, image: str, said: str) -> tuple[Category, str, str]:
-    if _PLATFORM.search(said):
+def _why(case: Case, pod: Object, image: str, messages: str) -> tuple[Category, str, str]:
+    if _PLATFORM.search(messages):
         return (
             Category.IMAGE_PLATFORM,
             f"the image {image} was not made for the processor of the node",
             "Build it for the node's platform, or choose nodes with a node selector.",
         )
-    if _UNREACHABLE.search(said) and not re.search(r"unauthorized|denied", said, re.IGNORECASE):
+    if _UNREACHABLE.search(messages) and not re.search(
+        r"unauthorized|denied", messages, re.IGNORECASE
+    ):
         return (
             Category.IMAGE_UNREACHABLE,
             f"the registry of the image {image} does not answer as it should",
             "It is tried again; look at the registry's name, certificate and network.",
         )
-    if _DENIED.search(said):
+    if _DENIED.search(messages):
         return Category.IMAGE_DENIED, *_denied(case, pod, image)
-    if _MISSING.search(said):
+    if _MISSING.search(messages):
         return (
             Category.IMAGE_MISSING,
             f"the image {image} does not exist",
@@ -179,5 +181,5 @@ def _denied(case: Case, pod: Object, image: str) -> tuple[str, str]:
 
 
 def _quoted(text: str) -> str:
-    found = re.search(r'"([^"]+)"', text)
-    return found[1] if found else ""
+    match = re.search(r'"([^"]+)"', text)
+    return match[1] if match else ""

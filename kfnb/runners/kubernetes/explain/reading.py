@@ -52,13 +52,13 @@ class Case:
     def about(self, thing: Object, *reasons: str) -> list[Object]:
         """List the events about an object, the newest last."""
         uid = metadata(thing).get("uid")
-        found = [
+        events = [
             e
             for e in self.events
             if (e.get("involvedObject") or {}).get("uid") == uid
             and (not reasons or e.get("reason") in reasons)
         ]
-        return sorted(found, key=lambda e: last_time(e) or 0.0)
+        return sorted(events, key=lambda e: last_time(e) or 0.0)
 
     def is_gone(self, thing: Object) -> bool:
         """Whether the object exists no more."""
@@ -71,14 +71,14 @@ class Case:
 
 def metadata(thing: Object) -> Object:
     """Return an object's metadata."""
-    found = thing.get("metadata")
-    return found if isinstance(found, Mapping) else {}
+    value = thing.get("metadata")
+    return value if isinstance(value, Mapping) else {}
 
 
 def status(thing: Object) -> Object:
     """Return an object's status."""
-    found = thing.get("status")
-    return found if isinstance(found, Mapping) else {}
+    value = thing.get("status")
+    return value if isinstance(value, Mapping) else {}
 
 
 def name(thing: Object) -> str:
@@ -105,9 +105,9 @@ def conditions(thing: Object) -> Iterator[Object]:
 
 def condition(thing: Object, kind: str) -> Object:
     """Return the condition of a kind, whether it holds or not; empty if there is none."""
-    for found in status(thing).get("conditions") or ():
-        if found.get("type") == kind:
-            return dict(found)
+    for one in status(thing).get("conditions") or ():
+        if one.get("type") == kind:
+            return dict(one)
     return {}
 
 
@@ -134,9 +134,9 @@ def container_statuses(pod: Object) -> list[Object]:
 def step_status(pod: Object) -> Object:
     """Return the state of the container that executes the step; empty before there is one."""
     wanted = step_container(pod).get("name")
-    for found in status(pod).get("containerStatuses") or ():
-        if found.get("name") == wanted:
-            return dict(found)
+    for one in status(pod).get("containerStatuses") or ():
+        if one.get("name") == wanted:
+            return dict(one)
     return {}
 
 
@@ -182,10 +182,10 @@ def is_live(pod: Object, gone: Collection[str]) -> bool:
     )
 
 
-def message(found: Object) -> str:
+def message(thing: Object) -> str:
     """Return Kubernetes' words in an event, condition or state."""
     # Not strip(): the separator of a step's events counts as space.
-    return str(found.get("message") or "").strip(" \r\n")
+    return str(thing.get("message") or "").strip(" \r\n")
 
 
 def first_time(event: Object) -> float | None:
@@ -213,7 +213,7 @@ def moment(text: object) -> float | None:
         return None
     try:
         # Python 3.10 knows neither "Z" nor nanoseconds; seconds are all that is needed.
-        found = datetime.fromisoformat(text[:19])
+        stamp = datetime.fromisoformat(text[:19])
     except ValueError:
         return None
-    return found.replace(tzinfo=timezone.utc).timestamp()
+    return stamp.replace(tzinfo=timezone.utc).timestamp()

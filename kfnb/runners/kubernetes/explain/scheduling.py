@@ -40,7 +40,7 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") != "False":
         return None
-    words = message(scheduled)
+    text = message(scheduled)
     since = moment(scheduled.get("lastTransitionTime"))
     if scheduled.get("reason") == "SchedulingGated":
         return Diagnosis(
@@ -48,9 +48,9 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
             Category.SUSPENDED,
             "infrastructure",
             "the pod is held back by a scheduling gate until a queue lets it go",
-            words,
+            text,
         )
-    missing = _CLAIM_MISSING.search(words)
+    missing = _CLAIM_MISSING.search(text)
     if missing:
         late = case.over(since, case.patience.settle)
         return Diagnosis(
@@ -58,14 +58,14 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
             Category.CLAIM_MISSING,
             "configuration",
             f"the PersistentVolumeClaim {missing[1]} does not exist",
-            words,
+            text,
             f"Make it, or name another one in volumes; those that are there: "
             f"{case.kubectl('get pvc')}.",
             permanent=True,
         )
-    reasons = _reasons(case, pod, words)
+    reasons = _reasons(case, pod, text)
     if not reasons:
-        if not words:
+        if not text:
             return None
         reasons = [_Reason(0, Category.UNSCHEDULABLE, "", "")]
     first = reasons[0]
@@ -76,59 +76,59 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
         first.category,
         "infrastructure",
         _summary(reasons),
-        words,
+        text,
         first.remedy or "Look at the nodes: `kubectl describe nodes`.",
     )
 
 
 def _summary(reasons: list[_Reason]) -> str:
-    words = list(dict.fromkeys(r.words for r in reasons if r.words))
-    if not words:
+    phrases = list(dict.fromkeys(r.words for r in reasons if r.words))
+    if not phrases:
         return "no node takes the step"
-    return "no node takes the step: " + "; ".join(words)
+    return "no node takes the step: " + "; ".join(phrases)
 
 
-def _reasons(case: Case, pod: Object, words: str) -> list[_Reason]:
+def _reasons(case: Case, pod: Object, statement: str) -> list[_Reason]:
     """Read the scheduler's message, the reason of most nodes first."""
     # "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …. preemption: 0/3 …"
-    text = words.split("preemption:", maxsplit=1)[0]
+    text = statement.split("preemption:", maxsplit=1)[0]
     text = text.partition("available:")[2] or text
     # What plugins tried afterwards stands behind the first full stop.
     text = re.split(r"\.\s", f"{text} ", maxsplit=1)[0]
-    total = re.match(r"0/(\d+)", words)
-    helpless = _NEVER.search(words)
+    total = re.match(r"0/(\d+)", statement)
+    helpless = _NEVER.search(statement)
     # Newer schedulers say so of nodes that would be too small if they were empty.
     never = bool(total and helpless and total[1] == helpless[1])
-    found = []
+    reasons = []
     for part in re.split(r",\s+(?=\d+ )", text.strip()):
         match = re.match(r"(\d+) (.*)", part.strip(" ."), re.DOTALL)
-        nodes, said = (int(match[1]), match[2]) if match else (0, part.strip(" ."))
-        if said:
-            found.append(_reason(case, pod, nodes, said, never=never))
-    return sorted(found, key=lambda r: -r.nodes)
+        nodes, phrase = (int(match[1]), match[2]) if match else (0, part.strip(" ."))
+        if phrase:
+            reasons.append(_reason(case, pod, nodes, phrase, never=never))
+    return sorted(reasons, key=lambda r: -r.nodes)
 
 
-def _reason(case: Case, pod: Object, nodes: int, said: str, *, never: bool) -> _Reason:
-    short = re.match(r"Insufficient (\S+)", said)
+def _reason(case: Case, pod: Object, nodes: int, phrase: str, *, never: bool) -> _Reason:
+    short = re.match(r"Insufficient (\S+)", phrase)
     if short:
         return _short_of(pod, nodes, short[1], never=never)
-    taint = _TAINT.search(said)
+    taint = _TAINT.search(phrase)
     if taint:
         return _tainted(nodes, taint[1] or "")
-    if _UNBOUND.search(said):
+    if _UNBOUND.search(phrase):
         return _unbound(case, pod, nodes)
     spec = pod_spec(pod)
-    if "node affinity/selector" in said or "node selector" in said:
+    if "node affinity/selector" in phrase or "node selector" in phrase:
         wanted = ", ".join(f"{k}={v}" for k, v in (spec.get("nodeSelector") or {}).items())
-        words = f"none has the labels {wanted}" if wanted else "none fits the node affinity"
+        sentence = f"none has the labels {wanted}" if wanted else "none fits the node affinity"
         return _Reason(
             nodes,
             Category.SELECTOR,
-            words,
+            sentence,
             "Correct the node selector, or see what nodes there are: "
             "`kubectl get nodes --show-labels`.",
         )
-    if re.search(r"volume|pvc|available disk|free storage", said, re.IGNORECASE):
+    if re.search(r"volume|pvc|available disk|free storage", phrase, re.IGNORECASE):
         return _Reason(
             nodes,
             Category.VOLUME,
@@ -136,28 +136,28 @@ def _reason(case: Case, pod: Object, nodes: int, said: str, *, never: bool) -> _
             f"Look at the volumes: {case.kubectl('get pvc -o wide')}; a ReadWriteOnce claim keeps "
             "its steps on one node.",
         )
-    if "affinity" in said or "topology spread" in said:
+    if "affinity" in phrase or "topology spread" in phrase:
         return _Reason(
             nodes,
             Category.AFFINITY,
             "the affinity rules leave no node",
             "Correct the affinity of the step or of the target.",
         )
-    if "Too many pods" in said:
+    if "Too many pods" in phrase:
         return _Reason(
             nodes,
             Category.PODS,
             "the nodes hold as many pods as they may",
             "It starts when others end; --parallelism N keeps fewer steps at once.",
         )
-    if "unschedulable" in said:
+    if "unschedulable" in phrase:
         return _Reason(
             nodes,
             Category.TAINT,
             "the nodes take no new pods (they are cordoned)",
             "An administrator lets them again: `kubectl uncordon NODE`.",
         )
-    return _Reason(nodes, Category.UNSCHEDULABLE, said, "")
+    return _Reason(nodes, Category.UNSCHEDULABLE, phrase, "")
 
 
 def _short_of(pod: Object, nodes: int, resource: str, *, never: bool) -> _Reason:

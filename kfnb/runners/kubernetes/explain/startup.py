@@ -46,12 +46,14 @@ def explain_starting(case: Case, pod: Object) -> Diagnosis | None:
         state = waiting(container)
         if state is None:
             continue
-        found = explain_image(case, pod, container) or _configuration(case, pod, container, state)
-        if found:
-            return found
-        found = _crashing(case, pod, container, state)
-        if found:
-            return found
+        diagnosis = explain_image(case, pod, container) or _configuration(
+            case, pod, container, state
+        )
+        if diagnosis:
+            return diagnosis
+        diagnosis = _crashing(case, pod, container, state)
+        if diagnosis:
+            return diagnosis
     if (step_status(pod).get("state") or {}).get("running"):
         return None
     return (
@@ -143,22 +145,22 @@ def _answered(events: list[Object], pod: Object) -> bool:
 
 
 def _configuration(case: Case, pod: Object, container: Object, state: Object) -> Diagnosis | None:
-    reason, words = state.get("reason"), message(state)
+    reason, text = state.get("reason"), message(state)
     if reason in ("CreateContainerError", "RunContainerError", "PostStartHookError"):
-        return explain_command(pod, container, words)
+        return explain_command(pod, container, text)
     if reason != "CreateContainerConfigError":
         return None
-    found = _missing(case, pod, words)
-    if found:
-        return found
-    if "runAsNonRoot" in words:
+    diagnosis = _missing(case, pod, text)
+    if diagnosis:
+        return diagnosis
+    if "runAsNonRoot" in text:
         image = container.get("image")
         return Diagnosis(
             "failed",
             Category.IMAGE_USER,
             "configuration",
             f"the image {image} runs as root, or as a user with a name, which the pod may not",
-            words,
+            text,
             "Give the image a USER with a number (as 1000), or the target's security_context a "
             "runAsUser.",
             permanent=True,
@@ -168,14 +170,14 @@ def _configuration(case: Case, pod: Object, container: Object, state: Object) ->
         Category.CONTAINER_CONFIG,
         "configuration",
         "the container cannot be made as it is described",
-        words,
+        text,
     )
 
 
-def _missing(case: Case, pod: Object, words: str) -> Diagnosis | None:
+def _missing(case: Case, pod: Object, text: str) -> Diagnosis | None:
     """Say which Secret or ConfigMap, or key of one, is missing."""
-    key = _NO_KEY.search(words)
-    mounted = _NO_KEY_TO_MOUNT.search(words)
+    key = _NO_KEY.search(text)
+    mounted = _NO_KEY_TO_MOUNT.search(text)
     if key or mounted:
         if key:
             kind, which, missing = key["kind"], key["name"], key["key"]
@@ -190,12 +192,12 @@ def _missing(case: Case, pod: Object, words: str) -> Diagnosis | None:
             Category.SECRET_KEY_MISSING if secret else Category.CONFIG_MAP_MISSING,
             "configuration",
             f"the {kind} {which} has no key {missing}",
-            words,
+            text,
             f"Its keys are listed by {describe}; correct "
             f"{'secret:' if secret else 'the reference'} of the step, or add the key.",
             permanent=True,
         )
-    match = _NO_OBJECT.search(words)
+    match = _NO_OBJECT.search(text)
     if match is None:
         return None
     which, quoted = match["name"], shlex.quote(match["name"])
@@ -206,7 +208,7 @@ def _missing(case: Case, pod: Object, words: str) -> Diagnosis | None:
         Category.SECRET_MISSING if secret else Category.CONFIG_MAP_MISSING,
         "configuration",
         f"the {kind} {which} does not exist",
-        words,
+        text,
         f"Make it, {case.kubectl(f'create {command} {quoted} --from-literal=KEY=VALUE')}, or "
         f"correct {'secret: of the step or --store-secret' if secret else 'the reference'}.",
         permanent=True,
@@ -215,9 +217,9 @@ def _missing(case: Case, pod: Object, words: str) -> Diagnosis | None:
 
 def _mounted(pod: Object, volume: str) -> str:
     """Return the name of the Secret or ConfigMap that a volume is made of."""
-    for found in pod_spec(pod).get("volumes") or ():
-        if found.get("name") == volume:
-            secret, config = found.get("secret") or {}, found.get("configMap") or {}
+    for entry in pod_spec(pod).get("volumes") or ():
+        if entry.get("name") == volume:
+            secret, config = entry.get("secret") or {}, entry.get("configMap") or {}
             return str(secret.get("secretName") or config.get("name") or volume)
     return volume
 
@@ -243,13 +245,13 @@ def _volumes(case: Case, pod: Object) -> Diagnosis | None:
     events = case.about(pod, *_MOUNTING)
     if not events:
         return None
-    words = message(events[-1])
+    text = message(events[-1])
     missing = next((d for e in reversed(events) if (d := _missing(case, pod, message(e)))), None)
     if missing:
         return missing
     since = min(t for t in (first_time(e) or case.now for e in events))
-    volume = re.search(r'for volume "([^"]+)"', words) or re.search(r"volumes=\[([^\]]+)\]", words)
-    several = "Multi-Attach" in words
+    volume = re.search(r'for volume "([^"]+)"', text) or re.search(r"volumes=\[([^\]]+)\]", text)
+    several = "Multi-Attach" in text
     over = case.over(since, case.patience.mount)
     which = f"the volume {volume[1]}" if volume else "a volume of the step"
     return Diagnosis(
@@ -257,7 +259,7 @@ def _volumes(case: Case, pod: Object) -> Diagnosis | None:
         Category.MOUNT,
         "infrastructure",
         f"{which} is in use on another node" if several else f"{which} cannot be mounted",
-        words,
+        text,
         "A ReadWriteOnce claim can be used on one node at a time: wait for who uses it, or take "
         "a ReadWriteMany one."
         if several

@@ -47,24 +47,24 @@ _KFNB = re.compile(rf"^(?!{WAITS})kfnb: (?P<said>.+)", re.MULTILINE)
 
 def explain_job_end(job: Object) -> Diagnosis | None:
     """Say why a Job failed, where the Job itself knows."""
-    for found in conditions(job):
-        if found.get("type") not in ("Failed", "FailureTarget"):
+    for one in conditions(job):
+        if one.get("type") not in ("Failed", "FailureTarget"):
             continue
-        if found.get("reason") == _DEADLINE:
-            return _deadline(job, message(found))
+        if one.get("reason") == _DEADLINE:
+            return _deadline(job, message(one))
     return None
 
 
 def explain_failed_job(case: Case, job: Object) -> Diagnosis | None:
     """Say that a Job failed and nothing is left that knows why."""
-    for found in conditions(job):
-        if found.get("type") == "Failed":
+    for one in conditions(job):
+        if one.get("type") == "Failed":
             return Diagnosis(
                 "failed",
                 Category.JOB_FAILED,
                 "infrastructure",
                 "the step's pod was lost before it could be seen why it ended",
-                f"{found.get('reason', '')}: {message(found)}".strip(": "),
+                f"{one.get('reason', '')}: {message(one)}".strip(": "),
                 f"See what is known: {case.kubectl('describe job ' + name(job))}.",
             )
     return None
@@ -130,7 +130,7 @@ def explain_overdue(case: Case) -> Diagnosis | None:
     return _deadline(job, "")
 
 
-def _deadline(thing: Object, words: str) -> Diagnosis:
+def _deadline(thing: Object, text: str) -> Diagnosis:
     spec = thing.get("spec") or {}
     seconds = spec.get("activeDeadlineSeconds") or pod_spec(thing).get("activeDeadlineSeconds")
     return Diagnosis(
@@ -138,7 +138,7 @@ def _deadline(thing: Object, words: str) -> Diagnosis:
         Category.DEADLINE,
         "timeout",
         f"the step was ended by its deadline of {seconds} s",
-        words,
+        text,
         "Give it more time with timeout: of the step (as timeout:2h).",
     )
 
@@ -148,7 +148,7 @@ def _memory(pod: Object) -> Diagnosis | None:
     if ended.get("reason") != "OOMKilled":
         return None
     most = limit(pod, "memory")
-    words = f"OOMKilled, exit code {ended.get('exitCode')}"
+    text = f"OOMKilled, exit code {ended.get('exitCode')}"
     if not most:
         return Diagnosis(
             "failed",
@@ -156,7 +156,7 @@ def _memory(pod: Object) -> Diagnosis | None:
             "memory",
             "the step was killed because its node had no memory left (the step has no memory "
             "limit)",
-            words,
+            text,
             "Say what it needs with memory: of the step (as memory:4Gi), so that it gets a node "
             "that has it.",
         )
@@ -165,7 +165,7 @@ def _memory(pod: Object) -> Diagnosis | None:
         Category.OUT_OF_MEMORY,
         "memory",
         f"the step was killed because it used more than its memory limit of {most}",
-        words,
+        text,
         f"Give it more with memory: of the step (as memory:{_twice(most)}), or have it use less.",
     )
 
@@ -209,7 +209,7 @@ def _containers(case: Case, pod: Object) -> Diagnosis | None:
 
 def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | None:
     code = int(ended.get("exitCode") or 0)
-    words = _plain(message(ended)) or _plain(case.said)
+    text = _plain(message(ended)) or _plain(case.said)
     if code == 0:
         return None
     if ended.get("reason") in _NOT_STARTED:
@@ -223,30 +223,30 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
             message(ended),
             "It is started anew.",
         )
-    module = _NO_KFNB.search(words)
+    module = _NO_KFNB.search(text)
     if module:
         return Diagnosis(
             "failed",
             Category.IMAGE_WITHOUT_KFNB,
             "configuration",
             f"the image {step.get('image')} has no {module['module']}",
-            words,
+            text,
             f"Install it in the image (`pip install {module['module']}`), or take an image that "
             "has it with --image.",
             permanent=True,
         )
-    said = _KFNB.search(words)
+    match = _KFNB.search(text)
     kind = _COULD_NOT_BEGIN.get(code)
-    if said and kind:
+    if match and kind:
         never = code == _NEVER
-        return Diagnosis("failed", Category.STORE, kind, said["said"], words, permanent=never)
-    if _READ_ONLY.search(words):
+        return Diagnosis("failed", Category.STORE, kind, match["said"], text, permanent=never)
+    if _READ_ONLY.search(text):
         return Diagnosis(
             "failed",
             Category.READ_ONLY,
             "configuration",
             "the step's container wrote where its file system is read-only, and ended",
-            words,
+            text,
             "Only /kfnb, the step's working folder and mounted volumes can be written.",
             permanent=True,
         )
@@ -256,23 +256,23 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
             Category.SIGNAL,
             "infrastructure",
             "the step's container was asked to end from outside (SIGTERM)",
-            words,
+            text,
             "It is started anew; `kfnb stop` is how a run is ended.",
         )
     number = int(ended.get("signal") or 0) or (code - 128 if 128 < code < 128 + 65 else 0)
     if number:
-        return _signal(number, words)
+        return _signal(number, text)
     return Diagnosis(
         "failed",
         Category.EXIT_CODE,
         "user",
         f"the step's container ended with exit code {code}",
-        words,
-        f"What it printed: {case.kubectl('logs ' + name(pod))}." if not words else "",
+        text,
+        f"What it printed: {case.kubectl('logs ' + name(pod))}." if not text else "",
     )
 
 
-def _signal(number: int, words: str) -> Diagnosis:
+def _signal(number: int, text: str) -> Diagnosis:
     try:
         called = signal.Signals(number).name
     except ValueError:
@@ -289,7 +289,7 @@ def _signal(number: int, words: str) -> Diagnosis:
         Category.SIGNAL,
         "user" if crashed else "infrastructure",
         f"the step's container was ended by {called}",
-        words,
+        text,
         remedy,
     )
 

@@ -1,0 +1,1 @@
+"""What an attempt's pods report, laid down in its folder completely and without duplicates."""

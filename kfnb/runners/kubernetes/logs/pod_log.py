@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kfnb.errors import InfrastructureError
-from kfnb.runners.kubernetes.api.backoff import Pace
-from kfnb.runners.kubernetes.api.client_protocol import Clock, Reads, RealClock, status_of
+from kfnb.runners.kubernetes.api.backoff import Backoff
+from kfnb.runners.kubernetes.api.client_protocol import Clock, ReadClient, RealClock, status_of
 from kfnb.runners.kubernetes.explain.reading import STEP_CONTAINER
 
 RECORD = b"\x1e"
@@ -66,19 +66,19 @@ class PodLog:
 
     def __init__(
         self,
-        reads: Reads,
+        read_client: ReadClient,
         pod: str,
         *,
         ended: Callable[[], bool],
         container: str = STEP_CONTAINER,
         clock: Clock | None = None,
     ) -> None:
-        self._reads = reads
+        self._read_client = read_client
         self._pod = pod
         self._container = container
         self._ended = ended
         self._clock = clock or RealClock()
-        self._seen = _Seen()
+        self._seen = _SeenLines()
         self._complete = False
 
     def follow(self) -> Iterator[Piece]:
@@ -86,18 +86,18 @@ class PodLog:
 
         A container that has not started is waited for.
         """
-        pace = Pace(self._clock)
+        backoff = Backoff(self._clock)
         refused = 0
-        while pace.wait():
+        while backoff.wait():
             # Asked before reading: what was printed until then is read.
             over = self._ended()
             since = self._seen.since()
-            lines = _Lines()
+            lines = _LineSplitter()
             try:
-                for piece in self._reads.pod_log(
+                for piece in self._read_client.pod_log(
                     self._pod, container=self._container, since_time=since, follow=not over
                 ):
-                    pace.worked()
+                    backoff.worked()
                     for line in lines.take(piece):
                         for new in self._new(line):
                             refused = 0
@@ -114,7 +114,7 @@ class PodLog:
                     return
                 if status != 400:  # which is how it says that the container has not started yet
                     after = getattr(error, "retry_after", None)
-                    pace.failed(after if isinstance(after, (int, float)) else None)
+                    backoff.failed(after if isinstance(after, (int, float)) else None)
                 continue
             if over or (self._complete and self._ended()):
                 for line in lines.rest():
@@ -144,12 +144,12 @@ class PodLog:
                 yield Raw(RECORD + record)
                 continue
             try:
-                found = json.loads(record)
+                report = json.loads(record)
             except ValueError:
                 yield Gap(f"a line of the pod {self._pod} is cut")
                 continue
-            self._complete = self._complete or found.get("type") == "Result"
-            yield Report(found)
+            self._complete = self._complete or report.get("type") == "Result"
+            yield Report(report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class _Line:
     offset: int = 0
 
 
-class _Lines:
+class _LineSplitter:
     """Cuts what one connection gives into lines and their times."""
 
     def __init__(self) -> None:
@@ -206,7 +206,7 @@ _Key = tuple[bytes, int]
 
 
 @dataclass(slots=True)
-class _Seen:
+class _SeenLines:
     """Which lines were seen, as far back as they can come again.
 
     ``lines`` holds the last two seconds of them: older ones are not asked for again.
@@ -226,7 +226,7 @@ class _Seen:
         """Begin a connection; return the time from which lines have to come again."""
         if not self.lines:
             return None
-        self._again = {second: Counter(found) for second, found in self.lines.items()}
+        self._again = {second: Counter(count) for second, count in self.lines.items()}
         self._joined = False
         self._begins = True
         return min(self.lines).decode() + "Z"

@@ -31,7 +31,7 @@ class _Pod:
     early_text: dict[int, bytes] = field(default_factory=dict)
 
 
-class Merger:
+class ReportMerger:
     """Writes ``events.jsonl`` and ``log.txt`` of one attempt, as the step would have here.
 
     When Kubernetes replaces an attempt's pod, what the new one reports follows what the

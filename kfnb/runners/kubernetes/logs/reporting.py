@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from kfnb.errors import InfrastructureError
 from kfnb.home import AttemptFolder
-from kfnb.runners.kubernetes.api.client_protocol import Reads, RealClock
+from kfnb.runners.kubernetes.api.client_protocol import ReadClient, RealClock
 from kfnb.runners.kubernetes.logs.pod_log import RECORD, Gap, PodLog, Raw, Report
-from kfnb.runners.kubernetes.logs.report_merge import Merger
+from kfnb.runners.kubernetes.logs.report_merge import ReportMerger
 from kfnb.store.remote.base import Remote
 
 EVERY = 2.0
@@ -24,16 +24,16 @@ _REPORTED = RECORD + b"\n"
 """Stands for reports among what containers printed besides: what is said before is over."""
 
 
-class Reporting:
+class AttemptReports:
     """Lays down what one attempt reports in its folder, each line once and in order.
 
     Parameters
     ----------
-    reads
+    read_client
         The cluster; None where nothing is followed live.
     prefix
         Where the attempt's batches are in the store, with a slash at the end.
-    ring
+    wake
         Is called, from other threads, when there is something to take.
     """
 
@@ -41,16 +41,16 @@ class Reporting:
         self,
         folder: AttemptFolder,
         *,
-        reads: Reads | None,
+        read_client: ReadClient | None,
         remote: Remote,
         prefix: str,
-        ring: Callable[[], None],
+        wake: Callable[[], None],
     ) -> None:
-        self._reads = reads
+        self._read_client = read_client
         self._remote = remote
         self._prefix = prefix
-        self._ring = ring
-        self._merger = Merger(folder)
+        self._wake = wake
+        self._merger = ReportMerger(folder)
         self._clock = RealClock()
         self._pieces: queue.SimpleQueue[tuple[str, Report | Raw | Gap]] = queue.SimpleQueue()
         self._followed: dict[str, threading.Thread] = {}
@@ -71,9 +71,9 @@ class Reporting:
 
     def follow(self, pod: str, uid: str) -> None:
         """Follow a pod's log from now on; again for the same pod does nothing."""
-        if uid in self._followed or self._reads is None:
+        if uid in self._followed or self._read_client is None:
             return
-        log = PodLog(self._reads, pod, ended=lambda: uid in self._ended, clock=self._clock)
+        log = PodLog(self._read_client, pod, ended=lambda: uid in self._ended, clock=self._clock)
         thread = threading.Thread(
             target=self._read, args=(uid, log), name=f"kfnb-log-{pod}", daemon=True
         )
@@ -154,10 +154,10 @@ class Reporting:
         try:
             for piece in log.follow():
                 self._pieces.put((uid, piece))
-                self._ring()
+                self._wake()
         except Exception as error:  # the store has what is not read here
             self._pieces.put((uid, Gap(f"{type(error).__name__}: {error}")))
-            self._ring()
+            self._wake()
 
     def _lay(self, uid: str, piece: Report | Raw | Gap) -> None:
         if isinstance(piece, Report):

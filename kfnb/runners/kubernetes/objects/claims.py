@@ -9,14 +9,14 @@ from typing import Any
 from kfnb.errors import UsageError
 from kfnb.runners.kubernetes.api.calls import Cluster
 from kfnb.runners.kubernetes.api.client import ApiError
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.objects import manifests, names
+from kfnb.runners.kubernetes.options import KubernetesOptions
 
 _KIND = "PersistentVolumeClaim"
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
-def with_claim(cluster: Cluster, target: Target) -> Target:
+def with_claim(cluster: Cluster, target: KubernetesOptions) -> KubernetesOptions:
     """Have the claim of a target's store; the target as its pods have to be then.
 
     Pods that use a claim of one node (ReadWriteOnce) are put on one node. Without a claim the
@@ -34,15 +34,15 @@ def with_claim(cluster: Cluster, target: Target) -> Target:
         return target
     name = str(body["metadata"]["name"])
     try:
-        found = cluster.get(_KIND, name) or _made(cluster, name, body)
+        existing = cluster.get(_KIND, name) or _made(cluster, name, body)
     except ApiError as error:
         if error.status in (400, 403, 404, 422):
             raise UsageError(f"The store's claim {name} cannot be had: {error}") from error
         raise
-    return on_claim(target, found)
+    return on_claim(target, existing)
 
 
-def on_claim(target: Target, claim: Mapping[str, Any]) -> Target:
+def on_claim(target: KubernetesOptions, claim: Mapping[str, Any]) -> KubernetesOptions:
     """Return the target as pods have to be that use this claim for their store.
 
     Raises
@@ -56,7 +56,7 @@ def on_claim(target: Target, claim: Mapping[str, Any]) -> Target:
     if "ReadWriteMany" in modes:
         return target
     if "ReadWriteOnce" in modes:
-        return together(target, name)
+        return on_one_node(target, name)
     raise UsageError(
         f"The claim {name} is {', '.join(sorted(modes)) or 'of no access mode'}: several pods have "
         "to write a store. Use one that is ReadWriteMany, or ReadWriteOnce (all steps execute on "
@@ -64,7 +64,7 @@ def on_claim(target: Target, claim: Mapping[str, Any]) -> Target:
     )
 
 
-def together(target: Target, claim: str) -> Target:
+def on_one_node(target: KubernetesOptions, claim: str) -> KubernetesOptions:
     """Return the target with all its pods on the node of others that use the claim."""
     value = names.label_value(claim)
     # The first of such pods goes anywhere: the scheduler lets a pod that fits its own rule begin.
@@ -74,8 +74,8 @@ def together(target: Target, claim: str) -> Target:
     }
 
     def near(affinity: Mapping[str, Any]) -> dict[str, Any]:
-        said = dict(affinity.get("podAffinity") or {})
-        return {**affinity, "podAffinity": {**said, _REQUIRED: [*said.get(_REQUIRED, ()), term]}}
+        rule = dict(affinity.get("podAffinity") or {})
+        return {**affinity, "podAffinity": {**rule, _REQUIRED: [*rule.get(_REQUIRED, ()), term]}}
 
     steps = {
         step: {**own, "affinity": near(own["affinity"])} if "affinity" in own else own

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from kfnb.pipeline import Options, Pipeline
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.objects import manifests, names
+from kfnb.runners.kubernetes.options import KubernetesOptions
 
 CONTAINER = "driver"
 COMES_BACK = 100
@@ -15,7 +15,7 @@ COMES_BACK = 100
 
 
 def driver_job(
-    target: Target,
+    target: KubernetesOptions,
     pipeline: Pipeline,
     *,
     run: str,
@@ -61,7 +61,7 @@ def driver_job(
     }
 
 
-def _image(target: Target, pipeline: Pipeline) -> str:
+def _image(target: KubernetesOptions, pipeline: Pipeline) -> str:
     """Return the target's image, else that of the pipeline or of its first step that says one."""
-    said: list[Options] = [pipeline.defaults, *(s.options for s in pipeline.steps.values())]
-    return target.image or next((o.image for o in said if o.image), "")
+    options: list[Options] = [pipeline.defaults, *(s.options for s in pipeline.steps.values())]
+    return target.image or next((o.image for o in options if o.image), "")

@@ -13,9 +13,9 @@ from typing import Any
 from kfnb.engine.runner import Work
 from kfnb.errors import UsageError
 from kfnb.pipeline import Options, Pipeline, Volume
-from kfnb.runners.kubernetes.api.config import Target, check_labels
 from kfnb.runners.kubernetes.explain.reading import STEP_CONTAINER
 from kfnb.runners.kubernetes.objects import names
+from kfnb.runners.kubernetes.options import KubernetesOptions, check_labels
 
 Object = dict[str, Any]
 
@@ -43,7 +43,7 @@ def config_map(run: str, about: Mapping[str, str]) -> Object:
 
 
 def job(
-    target: Target,
+    target: KubernetesOptions,
     pipeline: Pipeline,
     work: Work,
     *,
@@ -104,7 +104,7 @@ def job(
 
 
 def probe_pod(
-    target: Target, image: str, *, script: str, pipeline: Pipeline | None = None
+    target: KubernetesOptions, image: str, *, script: str, pipeline: Pipeline | None = None
 ) -> Object:
     """Return a pod like a step's, which executes a script of Python and ends."""
     environment = {
@@ -124,13 +124,12 @@ def probe_pod(
 
 
 def _pod_spec(
-    target: Target,
+    target: KubernetesOptions,
     shared: tuple[Volume, ...],
     options: tuple[Options, ...],
     environment: Mapping[str, str],
 ) -> Object:
-    said = next((o.image for o in options if o.image), None)
-    image = said or target.image
+    image = next((o.image for o in options if o.image), None) or target.image
     if not image:
         raise UsageError(
             "No image is said for the steps. Name one that has kfnb: --image NAME, or image in the "
@@ -166,7 +165,7 @@ def _pod_spec(
         # Python of the image, whichever it is.
         "command": ["python", "-m", "kfnb.step.pod.pod_main"],
         "workingDir": ROOT,
-        "env": [{"name": name, **said} for name, said in variables.items()],
+        "env": [{"name": name, **source} for name, source in variables.items()],
         "resources": resources(options),
         "volumeMounts": mounts,
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -226,7 +225,7 @@ def resources(options: tuple[Options, ...]) -> Object:
     return {key: value for key, value in {"requests": requests, "limits": limits}.items() if value}
 
 
-def claim(target: Target) -> Object | None:
+def claim(target: KubernetesOptions) -> Object | None:
     """Return the claim of a store on a volume, to be created if it is missing."""
     if not target.store or not target.store.startswith("pvc:"):
         return None
@@ -252,7 +251,7 @@ def claim_of(store: str) -> tuple[str, str]:
     return name, path.strip("/")
 
 
-def store_inside(target: Target) -> str:
+def store_inside(target: KubernetesOptions) -> str:
     """Return the store's address as pods see it."""
     if not target.store:
         raise UsageError(
@@ -265,13 +264,13 @@ def store_inside(target: Target) -> str:
     return target.store
 
 
-def image_of(target: Target, pipeline: Pipeline, step: str) -> str:
+def image_of(target: KubernetesOptions, pipeline: Pipeline, step: str) -> str:
     """Return the image that a step executes in; empty where none is said."""
     options = (pipeline.steps[step].options, pipeline.defaults)
     return next((o.image for o in options if o.image), None) or target.image or ""
 
 
-def check(target: Target, pipeline: Pipeline) -> None:
+def check(target: KubernetesOptions, pipeline: Pipeline) -> None:
     """Refuse what cannot become objects: no store or image is said, labels that are none.
 
     Raises
@@ -286,8 +285,8 @@ def check(target: Target, pipeline: Pipeline) -> None:
                 f'No image is said for step "{step.name}". Name one that has kfnb: --image NAME.'
             )
         for name in ("labels", "annotations"):
-            said = _options((step.options, pipeline.defaults), name)
-            check_labels(said, f'Step "{step.name}"', values=name == "labels")
+            options = _options((step.options, pipeline.defaults), name)
+            check_labels(options, f'Step "{step.name}"', values=name == "labels")
 
 
 def owner_reference(owner: Mapping[str, Any]) -> Object:
@@ -302,7 +301,7 @@ def owner_reference(owner: Mapping[str, Any]) -> Object:
 
 
 def _options(options: tuple[Options, ...], name: str) -> dict[str, str]:
-    found: dict[str, str] = {}
+    merged: dict[str, str] = {}
     for option in reversed(options):
-        found.update(getattr(option, name))
-    return found
+        merged.update(getattr(option, name))
+    return merged

@@ -32,42 +32,42 @@ def object_name(*parts: str) -> str:
     >>> object_name("Läufe", "20261123-x")
     'l-ufe-20261123-x-8d6c'
     """
-    said = "-".join(parts)
-    plain = re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-")
-    if plain == said and len(plain) <= LONGEST:
+    joined = "-".join(parts)
+    plain = re.sub(r"[^a-z0-9]+", "-", joined.lower()).strip("-")
+    if plain == joined and len(plain) <= LONGEST:
         return plain
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:4]
     tail = re.sub(r"[^a-z0-9]+", "-", "-".join(parts[1:]).lower()).strip("-")
     room = LONGEST - len(digest) - 1
     if len(plain) > room:
-        digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+        digest = hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:10]
         room = LONGEST - len(digest) - 1
         keep = tail[-(room - 20) :].strip("-") if len(tail) > room - 20 else tail
         plain = f"{plain[: room - len(keep) - 1].strip('-')}-{keep}".strip("-")
     return f"{plain}-{digest}" if plain else f"x-{digest}"
 
 
-def label_value(said: str) -> str:
+def label_value(text: str) -> str:
     """Return ``said`` as a label's value: itself where it is one, else made valid and unique.
 
     >>> label_value("train"), label_value("a b")
     ('train', 'a-b-9c2e3f')
     """
-    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", said):
-        return said
-    digest = hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:6]
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", said).strip("-._")[: LONGEST - 7].strip("-._")
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", text):
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[: LONGEST - 7].strip("-._")
     return f"{plain}-{digest}" if plain else digest
 
 
 def labels(run: str, step: str | None = None, attempt: int | None = None) -> dict[str, str]:
     """Return the labels by which a run's objects are found."""
-    found = {MANAGED: "kfnb", RUN: label_value(run)}
+    values = {MANAGED: "kfnb", RUN: label_value(run)}
     if step is not None:
-        found[STEP] = label_value(step)
+        values[STEP] = label_value(step)
     if attempt is not None:
-        found[ATTEMPT] = str(attempt)
-    return found
+        values[ATTEMPT] = str(attempt)
+    return values
 
 
 def selector(run: str) -> str:

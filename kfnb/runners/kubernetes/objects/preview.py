@@ -14,17 +14,17 @@ from kfnb.pipeline import Pipeline
 from kfnb.runners.code_bundle import CodeBundle
 from kfnb.runners.kubernetes.api.calls import version_of
 from kfnb.runners.kubernetes.api.client import Cluster, connect
-from kfnb.runners.kubernetes.api.config import Target
 from kfnb.runners.kubernetes.objects import manifests
 from kfnb.runners.kubernetes.objects.claims import on_claim
 from kfnb.runners.kubernetes.objects.driver_job import driver_job
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.runner import attempt_prefix
 
 Object = dict[str, Any]
 
 
 def objects(
-    target: Target,
+    target: KubernetesOptions,
     pipeline: Pipeline,
     *,
     run: str,
@@ -46,14 +46,14 @@ def objects(
     """
     cluster = _cluster(target)
     namespace = cluster.namespace if cluster else target.namespace
-    about = {"run": run, "pipeline": pipeline.name, "store": target.store or ""}
-    made = [_whole("ConfigMap", manifests.config_map(run, about), namespace)]
+    facts = {"run": run, "pipeline": pipeline.name, "store": target.store or ""}
+    made = [_whole("ConfigMap", manifests.config_map(run, facts), namespace)]
     claim = manifests.claim(target)
     if claim is not None:
-        found = _there(cluster, "PersistentVolumeClaim", claim["metadata"]["name"])
-        if found is None:
+        existing = _there(cluster, "PersistentVolumeClaim", claim["metadata"]["name"])
+        if existing is None:
             made.append(_whole("PersistentVolumeClaim", claim, namespace))
-        target = on_claim(target, found or claim)
+        target = on_claim(target, existing or claim)
     account = target.driver_service_account
     if target.driver == "cluster" or (
         target.driver == "auto" and _there(cluster, "ServiceAccount", account) is not None
@@ -78,11 +78,11 @@ def objects(
 
 def _whole(kind: str, body: Object, namespace: str | None) -> Object:
     """Return an object as ``kubectl`` wants it: with its kind, and where it is."""
-    place = {"namespace": namespace} if namespace else {}
-    return {**version_of(kind), **body, "metadata": {**body["metadata"], **place}}
+    metadata = {"namespace": namespace} if namespace else {}
+    return {**version_of(kind), **body, "metadata": {**body["metadata"], **metadata}}
 
 
-def _cluster(target: Target) -> Cluster | None:
+def _cluster(target: KubernetesOptions) -> Cluster | None:
     try:
         return connect(context=target.context, namespace=target.namespace, tries=1)
     except KfnbError:

@@ -23,14 +23,14 @@ from typing import Any
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.runners.kubernetes.api.calls import Cluster
 from kfnb.runners.kubernetes.api.client import ApiError
-from kfnb.runners.kubernetes.api.config import Target
-from kfnb.runners.kubernetes.api.port_forward import Tunnel
+from kfnb.runners.kubernetes.api.port_forward import PortForward
 from kfnb.runners.kubernetes.explain.diagnose import Category, Diagnosis, diagnose
 from kfnb.runners.kubernetes.objects import manifests, names
 from kfnb.runners.kubernetes.objects.claims import with_claim
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.store import disk, locks
 from kfnb.store.remote.base import Refused
-from kfnb.store.remote.http import Way
+from kfnb.store.remote.http import ServerAddress
 from kfnb.store.remote.serve import DIGEST, PORT, digest_of
 
 Object = Mapping[str, Any]
@@ -69,7 +69,7 @@ class Reader:
     def __init__(
         self,
         cluster: Cluster,
-        target: Target,
+        target: KubernetesOptions,
         folder: Path,
         *,
         sleep: Callable[[float], object] = time.sleep,
@@ -79,10 +79,10 @@ class Reader:
         self._folder = folder
         self._sleep = sleep
         self._lock = Lock()
-        self._way: Way | None = None
-        self._tunnel: Tunnel | None = None
+        self._way: ServerAddress | None = None
+        self._tunnel: PortForward | None = None
 
-    def find(self, *, instead_of: Way | None = None) -> Way:
+    def find(self, *, instead_of: ServerAddress | None = None) -> ServerAddress:
         """Return the way to the store, another one than ``instead_of``.
 
         Raises
@@ -107,7 +107,7 @@ class Reader:
             self._tunnel.close()
             self._tunnel = None
 
-    def _again(self) -> Way | None:
+    def _again(self) -> ServerAddress | None:
         """Return a way to the pod that some process of this machine made, if it goes on."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             known = _Known(**json.loads((self._folder / "reader.json").read_bytes()))
@@ -116,7 +116,7 @@ class Reader:
                 return self._reach(pod, known, tries=3)
         return None
 
-    def _anew(self) -> Way:
+    def _anew(self) -> ServerAddress:
         target = with_claim(self._cluster, self._target)
         token = secrets.token_urlsafe(32)
         body = reader_job(target, digest_of(token))
@@ -147,7 +147,7 @@ class Reader:
         self._note(known)
         return way
 
-    def _reach(self, pod: Object, known: _Known, *, tries: int) -> Way | None:
+    def _reach(self, pod: Object, known: _Known, *, tries: int) -> ServerAddress | None:
         """Forward a port to a pod; None if it does not answer, or not to this token."""
         for number in range(tries):
             if number:
@@ -158,7 +158,7 @@ class Reader:
                 if error.status == 403:
                     raise UsageError(str(error)) from error
                 continue
-            way = Way("127.0.0.1", tunnel.port, known.token)
+            way = ServerAddress("127.0.0.1", tunnel.port, known.token)
             if _answers(way):
                 self._tunnel = tunnel
                 return way
@@ -180,24 +180,24 @@ class Reader:
                 return pod
             waited = time.monotonic() - began
             if waited > 2 * _EVERY:
-                self._give_up(self._explained(known, pod), waited)
+                self._raise_if_hopeless(self._explained(known, pod), waited)
             self._sleep(_EVERY)
 
-    def _give_up(self, told: Diagnosis | None, waited: float) -> None:
+    def _raise_if_hopeless(self, diagnosis: Diagnosis | None, waited: float) -> None:
         """Raise if there is nothing to wait for any more."""
         store = self._target.store
-        if told is None:
+        if diagnosis is None:
             if waited > PATIENCE:
                 raise InfrastructureError(
                     f"The pod that reads the store {store} did not start within {PATIENCE:.0f} s."
                 )
             return
-        over = waited > (UNBOUND if told.category == Category.CLAIM_UNBOUND else PATIENCE)
-        if over or told.permanent or told.level == "failed":
-            summary = told.summary.rstrip(".")
+        over = waited > (UNBOUND if diagnosis.category == Category.CLAIM_UNBOUND else PATIENCE)
+        if over or diagnosis.permanent or diagnosis.level == "failed":
+            summary = diagnosis.summary.rstrip(".")
             raise Refused(
                 f"The store {store} cannot be read: its pod does not start, {summary}. "
-                f"{told.remedy}".rstrip()
+                f"{diagnosis.remedy}".rstrip()
             )
 
     def _explained(self, known: _Known, pod: Object | None) -> Diagnosis | None:
@@ -217,8 +217,8 @@ class Reader:
     def _pod(self, known: _Known) -> Object | None:
         """Return the newest pod of the Job; None if there is none (yet, or any more)."""
         selector = f"{names.READER}={known.job}"
-        found = self._cluster.list("Pod", selector=selector).get("items") or []
-        ours = [pod for pod in found if not pod["metadata"].get("deletionTimestamp")]
+        pods = self._cluster.list("Pod", selector=selector).get("items") or []
+        ours = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
         return max(ours, key=lambda pod: pod["metadata"]["creationTimestamp"], default=None)
 
     def _note(self, known: _Known) -> None:
@@ -231,7 +231,7 @@ class Reader:
             temporary.replace(path)
 
 
-def reader_job(target: Target, digest: str) -> manifests.Object:
+def reader_job(target: KubernetesOptions, digest: str) -> manifests.Object:
     """Return the Job of a pod that gives out the store on a target's claim.
 
     Parameters
@@ -270,7 +270,7 @@ def _runs(pod: Object) -> bool:
     return any((one.get("state") or {}).get("running") for one in states)
 
 
-def _answers(way: Way) -> bool:
+def _answers(way: ServerAddress) -> bool:
     connection = HTTPConnection(way.host, way.port, timeout=10)
     try:
         headers = {"Authorization": f"Bearer {way.token}"}

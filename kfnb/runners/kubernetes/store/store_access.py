@@ -9,22 +9,22 @@ from threading import Lock
 from kfnb.errors import UsageError
 from kfnb.home import home
 from kfnb.runners.kubernetes.api.client import Cluster, connect
-from kfnb.runners.kubernetes.api.config import Target
-from kfnb.runners.kubernetes.api.port_forward import Tunnel
+from kfnb.runners.kubernetes.api.port_forward import PortForward
 from kfnb.runners.kubernetes.objects import manifests
+from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.store.reader_pod import Reader
 from kfnb.store.remote import StoreAddress, check_once, open_remote
 from kfnb.store.remote.http import HttpRemote
-from kfnb.store.remote_store import MirroredStore, open_mirrored
+from kfnb.store.remote_store import RemoteStore, open_remote_store
 
 _SERVICE = "service:"
 
 _lock = Lock()
 _claims: dict[str, HttpRemote] = {}
-_tunnels: dict[tuple[str, str, str], Tunnel] = {}
+_tunnels: dict[tuple[str, str, str], PortForward] = {}
 
 
-def store_of(target: Target) -> MirroredStore:
+def store_of(target: KubernetesOptions) -> RemoteStore:
     """Open a target's store as this machine reaches it, with copies below ``KFNB_HOME``.
 
     Raises
@@ -42,14 +42,14 @@ def store_of(target: Target) -> MirroredStore:
     if endpoint is not None and endpoint.startswith(_SERVICE):
         endpoint = _forwarded(target, endpoint)
     remote = open_remote(StoreAddress(inside, endpoint))
-    return open_mirrored(home() / "remote" / name, remote)
+    return open_remote_store(home() / "remote" / name, remote)
 
 
-def _on_a_claim(target: Target, inside: str) -> MirroredStore:
+def _on_a_claim(target: KubernetesOptions, inside: str) -> RemoteStore:
     """Open the store on a claim through a pod; processes keep their way to it."""
     cluster = connect(context=target.context, namespace=target.namespace)
-    said = f"{cluster.host} {cluster.namespace} {target.store} {inside}"
-    name = hashlib.sha256(said.encode()).hexdigest()[:16]
+    identity = f"{cluster.host} {cluster.namespace} {target.store} {inside}"
+    name = hashlib.sha256(identity.encode()).hexdigest()[:16]
     folder = home() / "remote" / name
     with _lock:
         remote = _claims.get(str(folder))
@@ -57,19 +57,19 @@ def _on_a_claim(target: Target, inside: str) -> MirroredStore:
             remote = HttpRemote(Reader(cluster, target, folder / "reader"), str(target.store))
             check_once(remote)
             _claims[str(folder)] = remote
-    return open_mirrored(folder, remote)
+    return open_remote_store(folder, remote)
 
 
-def _forwarded(target: Target, said: str) -> str:
+def _forwarded(target: KubernetesOptions, address: str) -> str:
     """Return an address here that leads to a service in the cluster (``service:NAME:PORT``)."""
-    service, _, port = said.removeprefix(_SERVICE).partition(":")
+    service, _, port = address.removeprefix(_SERVICE).partition(":")
     if not service or not port.isdecimal():
         raise UsageError(
-            f"{said!r} is no address: write service:NAME:PORT, or the URL of the object store as "
-            "this machine reaches it (--store-client-endpoint)."
+            f"{address!r} is not an address: write service:NAME:PORT, or the URL under which this "
+            "machine reaches the object store (--store-client-endpoint)."
         )
     cluster = connect(context=target.context, namespace=target.namespace)
-    key = (cluster.host, cluster.namespace, said)
+    key = (cluster.host, cluster.namespace, address)
     with _lock:
         if key not in _tunnels:
             find = partial(_behind, cluster, service, int(port))
@@ -79,10 +79,10 @@ def _forwarded(target: Target, said: str) -> str:
 
 def _behind(cluster: Cluster, service: str, port: int) -> tuple[str, int]:
     """Find a pod of a service, and its port."""
-    found = cluster.get("Service", service)
-    if found is None:
+    service_object = cluster.get("Service", service)
+    if service_object is None:
         raise UsageError(f"There is no service {service} in namespace {cluster.namespace}.")
-    spec = found["spec"]
+    spec = service_object["spec"]
     ports = {int(one["port"]): one.get("targetPort", one["port"]) for one in spec["ports"]}
     if port not in ports:
         listed = ", ".join(map(str, sorted(ports)))

@@ -12,7 +12,7 @@ from kfnb.runners.kubernetes.watch.pod_events import View
 Object = Mapping[str, Any]
 
 
-def was_ended(pod: Object) -> bool:
+def was_asked_to_end(pod: Object) -> bool:
     """Whether the step ended as one that was asked or made to."""
     return exit_code(pod) in (ASKED_TO_END, -15, -9)
 
@@ -29,23 +29,23 @@ def has_started(pod: Object) -> bool:
     return any((s.get("state") or {}).keys() & {"running", "terminated"} for s in statuses)
 
 
-def goes_on(view: View) -> bool:
+def may_still_execute(view: View) -> bool:
     """Whether pods of the Job live, or the cluster still tries to make the first one."""
     job = view.job
-    live = [pod for pod in view.live() if not _stands_still(pod)]
+    live = [pod for pod in view.live() if not _has_only_ended_containers(pod)]
     if live or job is None or view.pods or job["metadata"]["uid"] in view.gone:
         return bool(live)
     conditions = (job.get("status") or {}).get("conditions") or ()
     return not any(c.get("type") in ("Complete", "Failed") for c in conditions)
 
 
-def _stands_still(pod: Object) -> bool:
+def _has_only_ended_containers(pod: Object) -> bool:
     """Whether all of a pod's containers have ended: its phase says so a moment later."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     return bool(statuses) and all((s.get("state") or {}).get("terminated") for s in statuses)
 
 
-def is_same(found: Object, body: Object) -> bool:
+def is_same(job: Object, body: Object) -> bool:
     """Whether a Job is the one that would have been created: ours, of this very attempt."""
-    labels = found["metadata"].get("labels") or {}
+    labels = job["metadata"].get("labels") or {}
     return all(labels.get(k) == v for k, v in (body["metadata"].get("labels") or {}).items())

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from kfnb.errors import InfrastructureError
-from kfnb.runners.kubernetes.api.backoff import Pace
-from kfnb.runners.kubernetes.api.client_protocol import Clock, Reads, RealClock, status_of
-from kfnb.runners.kubernetes.api.cluster_clock import ClusterTime
-from kfnb.runners.kubernetes.watch.object_cache import Kept, Stale, Torn
-from kfnb.runners.kubernetes.watch.pod_events import Happenings, View
+from kfnb.runners.kubernetes.api.backoff import Backoff
+from kfnb.runners.kubernetes.api.client_protocol import Clock, ReadClient, RealClock, status_of
+from kfnb.runners.kubernetes.api.cluster_clock import ClusterClock
+from kfnb.runners.kubernetes.watch.object_cache import ObjectCache, TruncatedLine, VersionExpired
+from kfnb.runners.kubernetes.watch.pod_events import PodEvents, View
 
 __all__ = ["View", "Watcher"]
 
@@ -35,11 +35,11 @@ _LASTING = 10.0
 class Watcher:
     """Watches the Jobs and pods that a label selector chooses.
 
-    Methods may be called from any thread. :attr:`bell` becomes readable when there is news.
+    Methods may be called from any thread. :attr:`wakeup` becomes readable when there is news.
 
     Parameters
     ----------
-    reads
+    read_client
         The cluster's client; its calls are made from this object's threads.
     selector
         The label selector of the run.
@@ -47,26 +47,28 @@ class Watcher:
 
     def __init__(
         self,
-        reads: Reads,
+        read_client: ReadClient,
         selector: str,
         *,
         clock: Clock | None = None,
-        time: ClusterTime | None = None,
+        time: ClusterClock | None = None,
     ) -> None:
-        self._reads = reads
+        self._read_client = read_client
         self._selector = selector
         self._own_clock = RealClock() if clock is None else None
         self._clock: Clock = clock or self._own_clock or RealClock()
         self._lock = threading.Lock()
-        self._kept = {kind: Kept() for kind in KINDS}
+        self._caches = {kind: ObjectCache() for kind in KINDS}
         self._news: set[str] = set()
         self._listed = {kind: threading.Event() for kind in KINDS}
         self._troubles: dict[str, tuple[float, str]] = {}
-        self._time = time or ClusterTime()
-        self._happenings = Happenings(reads, self._clock, self.view, self._said, self._search)
-        self.bell, self._ringer = socket.socketpair()
-        self.bell.setblocking(False)
-        self._ringer.setblocking(False)
+        self._time = time or ClusterClock()
+        self._pod_events = PodEvents(
+            read_client, self._clock, self.view, self._note_events, self._search
+        )
+        self.wakeup, self._waker = socket.socketpair()
+        self.wakeup.setblocking(False)
+        self._waker.setblocking(False)
 
     def start(self) -> None:
         """Begin to watch, in threads that do not keep the process alive."""
@@ -74,16 +76,16 @@ class Watcher:
             threading.Thread(
                 target=self.follow, args=(kind,), name=f"kfnb-watch-{kind}", daemon=True
             ).start()
-        threading.Thread(target=self._happenings.follow, name="kfnb-events", daemon=True).start()
+        threading.Thread(target=self._pod_events.follow, name="kfnb-events", daemon=True).start()
 
     def stop(self) -> None:
         """End watching. A thread that waits for the server ends when that says something."""
         if self._own_clock is not None:
             self._own_clock.stop()
-        self._happenings.stop()
+        self._pod_events.stop()
         with self._lock:
-            self.bell.close()
-            self._ringer.close()
+            self.wakeup.close()
+            self._waker.close()
 
     def wait(self, timeout: float) -> bool:
         """Wait until everything was listed once; False if that did not happen in time."""
@@ -92,7 +94,7 @@ class Watcher:
     def take(self) -> set[str]:
         """Return the names of the Jobs that there is news of, each once."""
         with contextlib.suppress(OSError):
-            while self.bell.recv(64):
+            while self.wakeup.recv(64):
                 pass
         with self._lock:
             news, self._news = self._news, set()
@@ -106,19 +108,19 @@ class Watcher:
     def jobs(self) -> set[str]:
         """List the Jobs that exist, or that pods exist of."""
         with self._lock:
-            return set().union(*(kept.names() for kept in self._kept.values()))
+            return set().union(*(cache.names() for cache in self._caches.values()))
 
-    def made(self, job: Object) -> None:
+    def add_job(self, job: Object) -> None:
         """Take in a Job that was just created or found.
 
         So that it is known to be gone, should it be deleted before a watch tells of it.
         """
         with self._lock:
-            changed = self._kept["Job"].learn(job)
+            changed = self._caches["Job"].learn(job)
             self._news |= changed
         if changed:
-            self._happenings.seen(changed)
-            self.ring()
+            self._pod_events.seen(changed)
+            self.wake()
 
     def ask(self, job: str, *, pods: bool = False) -> View:
         """List the events about a Job's pods now, before that the pods; what is known then."""
@@ -126,20 +128,20 @@ class Watcher:
             with contextlib.suppress(InfrastructureError):
                 self._search()
         for pod in self.view(job).pods:
-            self._happenings.ask(job, str(pod["metadata"]["uid"]))
+            self._pod_events.ask(job, str(pod["metadata"]["uid"]))
         return self.view(job)
 
     def forget(self, job: str) -> None:
         """Drop a Job that nobody will ask for again, by its name."""
         with self._lock:
-            for kept in self._kept.values():
-                kept.forget(job)
+            for cache in self._caches.values():
+                cache.forget(job)
             self._news.discard(job)
-        self._happenings.forget(job)
+        self._pod_events.forget(job)
 
     def unsettled(self) -> set[str]:
         """List the Jobs that do not run as they should: look at them again as time passes."""
-        return self._happenings.unsettled()
+        return self._pod_events.unsettled()
 
     def now(self) -> float:
         """Seconds since the epoch, by the cluster's clock."""
@@ -150,58 +152,58 @@ class Watcher:
         """Say what keeps this from knowing how things are, if that lasts."""
         with self._lock:
             now = self._clock.now()
-            lasting = [said for at, said in self._troubles.values() if now - at >= _LASTING]
+            lasting = [message for at, message in self._troubles.values() if now - at >= _LASTING]
         return lasting[0] if lasting else None
 
     def follow(self, kind: str) -> None:
         """Keep the objects of one kind up to date until it is over."""
-        pace = Pace(self._clock)
-        kept = self._kept[kind]
+        backoff = Backoff(self._clock)
+        cache = self._caches[kind]
         since = ""
         relist_at = 0.0
         may_watch = True
-        while pace.wait():
+        while backoff.wait():
             try:
                 if not since or self._clock.now() >= relist_at or not may_watch:
-                    found = self._reads.list(kind, selector=self._selector)
+                    listed = self._read_client.list(kind, selector=self._selector)
                     with self._lock:
-                        changed = kept.replace(found)
-                    since = kept.version
+                        changed = cache.replace(listed)
+                    since = cache.version
                     relist_at = self._clock.now() + RELIST
                     self._listed[kind].set()
                     self._worked(kind, changed)
-                    pace.worked()
+                    backoff.worked()
                 if may_watch:
-                    may_watch = self._watch(kind, since, pace, relist_at)
-                    since = kept.version
+                    may_watch = self._watch(kind, since, backoff, relist_at)
+                    since = cache.version
                 if not may_watch and self._clock.wait(POLL):
                     return
-            except Stale:
+            except VersionExpired:
                 since = ""
-            except Torn:
+            except TruncatedLine:
                 # The version is that of the last whole line: the torn one comes again.
-                since = kept.version
+                since = cache.version
             except InfrastructureError as error:
-                since = "" if status_of(error) == 410 else kept.version
-                self._failed(kind, error, pace)
+                since = "" if status_of(error) == 410 else cache.version
+                self._failed(kind, error, backoff)
             except Exception as error:
                 # A thread that dies in silence would leave the run waiting for ever.
                 since = ""
-                self._failed(kind, error, pace)
+                self._failed(kind, error, backoff)
 
-    def _watch(self, kind: str, since: str, pace: Pace, relist_at: float) -> bool:
+    def _watch(self, kind: str, since: str, backoff: Backoff, relist_at: float) -> bool:
         """Take what a watch says until it ends; False if watching is not allowed."""
         try:
-            lines = self._reads.list_watch(
+            lines = self._read_client.list_watch(
                 kind, selector=self._selector, since=since, timeout=WATCH
             )
             for line in lines:
                 with self._lock:
-                    changed, item = self._kept[kind].take(line)
+                    changed, item = self._caches[kind].take(line)
                     if item is not None:
-                        self._time.told(item)
+                        self._time.observe(item)
                 self._worked(kind, changed)
-                pace.worked()
+                backoff.worked()
                 if self._clock.stopped or self._clock.now() >= relist_at:
                     close = getattr(lines, "close", None)
                     if close is not None:
@@ -218,48 +220,48 @@ class Watcher:
             self._troubles.pop(kind, None)
             self._news |= changed
         if changed:
-            self._happenings.seen(changed)
-            self.ring()
+            self._pod_events.seen(changed)
+            self.wake()
 
-    def _failed(self, kind: str, error: BaseException, pace: Pace) -> None:
+    def _failed(self, kind: str, error: BaseException, backoff: Backoff) -> None:
         retry_after = getattr(error, "retry_after", None)
-        pace.failed(retry_after if isinstance(retry_after, (int, float)) else None)
+        backoff.failed(retry_after if isinstance(retry_after, (int, float)) else None)
         with self._lock:
             since, _ = self._troubles.get(kind, (self._clock.now(), ""))
             self._troubles[kind] = since, f"{error}" or type(error).__name__
 
-    def _said(self, jobs: set[str]) -> None:
+    def _note_events(self, jobs: set[str]) -> None:
         """Note that there are new events about Jobs or their pods."""
         with self._lock:
             self._news |= jobs
-        self.ring()
+        self.wake()
 
     def _search(self) -> None:
         """List the pods beside the watch, which may hang on a socket that is half open."""
-        found = self._reads.list("Pod", selector=self._selector)
+        listed = self._read_client.list("Pod", selector=self._selector)
         with self._lock:
-            kept = self._kept["Pod"]
-            changed = set().union(*(kept.learn(item) for item in found.get("items") or ()))
+            cache = self._caches["Pod"]
+            changed = set().union(*(cache.learn(item) for item in listed.get("items") or ()))
             self._news |= changed
         if changed:
-            self._happenings.seen(changed)
-            self.ring()
+            self._pod_events.seen(changed)
+            self.wake()
 
     def _view(self, job: str) -> View:
-        jobs, pods = (self._kept[kind].of(job) for kind in KINDS)
+        jobs, pods = (self._caches[kind].of(job) for kind in KINDS)
         gone = frozenset(str(o["metadata"]["uid"]) for o, is_gone in [*jobs, *pods] if is_gone)
         live = [o for o, is_gone in jobs if not is_gone]
         known: list[Object | None] = [*([o for o, _ in jobs]), *live]
         newest = known[-1] if known else None
         ordered = sorted((o for o, _ in pods), key=_age)
         uids = {str(o["metadata"]["uid"]) for o in [*(o for o, _ in jobs), *ordered]}
-        return View(newest, tuple(ordered), self._happenings.about(uids), gone)
+        return View(newest, tuple(ordered), self._pod_events.about(uids), gone)
 
-    def ring(self) -> None:
-        """Make :attr:`bell` readable: somebody else has news for whoever waits on it."""
+    def wake(self) -> None:
+        """Make :attr:`wakeup` readable: somebody else has news for whoever waits on it."""
         # full (one poke more says nothing) or closed
         with contextlib.suppress(OSError):
-            self._ringer.send(b"\0")
+            self._waker.send(b"\0")
 
 
 def _age(pod: Object) -> str:

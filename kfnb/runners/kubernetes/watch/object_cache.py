@@ -9,21 +9,21 @@ from typing import Any
 
 Object = Mapping[str, Any]
 
-TOMBSTONES = 1000
+GONE_KEPT = 1000
 """How many objects that are gone are kept, at most."""
 
 _JOB_LABELS = ("batch.kubernetes.io/job-name", "job-name")
 
 
-class Stale(Exception):  # noqa: N818 (what the server says, not a mistake)
+class VersionExpired(Exception):  # noqa: N818 (what the server says, not a mistake)
     """The version that was watched from is too old: list again."""
 
 
-class Torn(Exception):  # noqa: N818
+class TruncatedLine(Exception):  # noqa: N818
     """A line of a watch is not whole: what it would have said comes again."""
 
 
-class Kept:
+class ObjectCache:
     """What is known of the objects of one kind.
 
     Objects are kept by UID: what was deleted and made again under its name is another one.
@@ -37,16 +37,16 @@ class Kept:
         self._gone: OrderedDict[str, str] = OrderedDict()
         self._forgotten: set[str] = set()
 
-    def replace(self, found: Object) -> set[str]:
+    def replace(self, listed: Object) -> set[str]:
         """Take a whole list; return the names of the Jobs that it has news of."""
-        items = {uid: item for item in found.get("items") or () if (uid := _uid(item))}
+        items = {uid: item for item in listed.get("items") or () if (uid := _uid(item))}
         changed = set()
-        self.version = str((found.get("metadata") or {}).get("resourceVersion") or "")
+        self.version = str((listed.get("metadata") or {}).get("resourceVersion") or "")
         for uid in [uid for uid in self._live if uid not in items]:
             item = self._of[self._live[uid]][uid]
             # What was learned from elsewhere may be younger than the list.
             if not _is_later(_version(item), self.version):
-                changed |= self._bury(uid, item)
+                changed |= self._remove(uid, item)
         for uid, item in items.items():
             changed |= self._keep(uid, item)
         return changed
@@ -64,9 +64,9 @@ class Kept:
 
         Raises
         ------
-        Stale
+        VersionExpired
             If the server says 410, or anything else that ends a watch.
-        Torn
+        TruncatedLine
             If the line is cut.
         """
         if not line.strip():
@@ -74,18 +74,18 @@ class Kept:
         try:
             event = json.loads(line)
             kind, item = event["type"], event["object"]
-            found = item.get("metadata") or {}
+            metadata = item.get("metadata") or {}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise Torn from error
+            raise TruncatedLine from error
         if kind == "ERROR":
-            raise Stale(str(item.get("message") or item.get("reason") or item))
-        version = str(found.get("resourceVersion") or "")
+            raise VersionExpired(str(item.get("message") or item.get("reason") or item))
+        version = str(metadata.get("resourceVersion") or "")
         changed: set[str] = set()
         uid = _uid(item)
         if kind in ("ADDED", "MODIFIED") and uid:
             changed = self._keep(uid, item)
         elif kind == "DELETED" and uid:
-            changed = self._bury(uid, item)
+            changed = self._remove(uid, item)
         self.version = version or self.version
         return changed, item if changed else None
 
@@ -120,14 +120,14 @@ class Kept:
         self._live[uid] = job
         return {job}
 
-    def _bury(self, uid: str, item: Object) -> set[str]:
+    def _remove(self, uid: str, item: Object) -> set[str]:
         job = job_name(item)
         if job in self._forgotten or not job or uid in self._gone:
             return set()
         self._live.pop(uid, None)
         self._gone[uid] = job
         self._of.setdefault(job, {})[uid] = _trimmed(item)
-        while len(self._gone) > TOMBSTONES:
+        while len(self._gone) > GONE_KEPT:
             oldest, owner = self._gone.popitem(last=False)
             del self._of[owner][oldest]
             if not self._of[owner]:
@@ -137,17 +137,17 @@ class Kept:
 
 def job_name(item: Object) -> str:
     """Return the name of the Job that an object is or belongs to; empty if to none."""
-    found = item.get("metadata") or {}
-    for owner in found.get("ownerReferences") or ():
+    metadata = item.get("metadata") or {}
+    for owner in metadata.get("ownerReferences") or ():
         if owner.get("kind") == "Job":
             return str(owner.get("name") or "")
-    labels = found.get("labels") or {}
+    labels = metadata.get("labels") or {}
     for label in _JOB_LABELS:
         if label in labels:
             return str(labels[label])
     # Items of a list carry no kind of their own.
     is_pod = "containers" in (item.get("spec") or {})
-    return "" if is_pod else str(found.get("name") or "")
+    return "" if is_pod else str(metadata.get("name") or "")
 
 
 def _uid(item: Object) -> str:
@@ -166,6 +166,6 @@ def _is_later(version: object, than: object) -> bool:
 
 def _trimmed(item: Object) -> Object:
     """Leave out what nobody reads and is half of an object's size."""
-    found = item.get("metadata") or {}
-    slim = {k: v for k, v in found.items() if k != "managedFields"}
+    metadata = item.get("metadata") or {}
+    slim = {k: v for k, v in metadata.items() if k != "managedFields"}
     return {**item, "metadata": slim}

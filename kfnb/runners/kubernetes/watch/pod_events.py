@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kfnb.errors import InfrastructureError
-from kfnb.runners.kubernetes.api.client_protocol import Clock, Reads, status_of
+from kfnb.runners.kubernetes.api.client_protocol import Clock, ReadClient, status_of
 from kfnb.runners.kubernetes.explain.reading import (
     condition,
     conditions,
@@ -33,7 +33,7 @@ SEARCH = 10.0
 """Seconds between two lists of pods while something does not run: the watch may be silent."""
 
 _FEW = 3
-_KEPT = 20
+_EVENTS_KEPT = 20
 _FIELDS = (
     "reason", "message", "type", "count", "firstTimestamp", "lastTimestamp", "eventTime",
     "series", "involvedObject",
@@ -64,7 +64,7 @@ class View:
         return [pod for pod in self.pods if is_live(pod, self.gone)]
 
 
-class Happenings:
+class PodEvents:
     """Lists the events about Jobs whose step does not run.
 
     Parameters
@@ -79,16 +79,16 @@ class Happenings:
 
     def __init__(
         self,
-        reads: Reads,
+        read_client: ReadClient,
         clock: Clock,
         view: Callable[[str], View],
-        said: Callable[[set[str]], None],
+        on_events: Callable[[set[str]], None],
         search: Callable[[], None],
     ) -> None:
-        self._reads = reads
+        self._read_client = read_client
         self._clock = clock
         self._view = view
-        self._said = said
+        self._on_events = on_events
         self._search = search
         self._search_at = float("-inf")
         self._lock = threading.Lock()
@@ -102,14 +102,14 @@ class Happenings:
     def seen(self, jobs: Iterable[str]) -> None:
         """Take note that Jobs or their pods changed."""
         for job in jobs:
-            about = _unsettled(self._view(job))
+            object_uid = _unsettled(self._view(job))
             with self._lock:
-                if about is None:
+                if object_uid is None:
                     self._pending.pop(job, None)
                     continue
                 since, _ = self._pending.get(job, (self._clock.now(), ""))
-                self._pending[job] = (since, about)
-                self._owner[about] = job
+                self._pending[job] = (since, object_uid)
+                self._owner[object_uid] = job
         self._wake.set()
 
     def unsettled(self) -> set[str]:
@@ -120,23 +120,23 @@ class Happenings:
     def about(self, uids: Iterable[str]) -> tuple[Object, ...]:
         """Return the events about objects."""
         with self._lock:
-            return tuple(event for found in uids for event in self._events.get(found, ()))
+            return tuple(event for one in uids for event in self._events.get(one, ()))
 
-    def ask(self, job: str, about: str) -> None:
+    def ask(self, job: str, object_uid: str) -> None:
         """List the events about an object of a Job now, if the server lets us."""
         with contextlib.suppress(InfrastructureError):
-            found = self._list([about])
+            events = self._list([object_uid])
             with self._lock:
-                self._owner[about] = job
-                self._events.update(found)
+                self._owner[object_uid] = job
+                self._events.update(events)
 
     def forget(self, job: str) -> None:
         """Drop a Job."""
         with self._lock:
             self._pending.pop(job, None)
-            for found in [u for u, owner in self._owner.items() if owner == job]:
-                del self._owner[found]
-                self._events.pop(found, None)
+            for one in [u for u, owner in self._owner.items() if owner == job]:
+                del self._owner[one]
+                self._events.pop(one, None)
 
     def stop(self) -> None:
         """End :meth:`follow`."""
@@ -169,14 +169,14 @@ class Happenings:
         self._looked = self._clock.now()
         with self._lock:
             # What is nearly due is asked for along, or it would wait for the next time.
-            wanted = [about for _, about in self._due(PATIENCE / 2)]
+            wanted = [object_uid for _, object_uid in self._due(PATIENCE / 2)]
         if not wanted:
             return
         try:
             if self._looked >= self._search_at:
                 self._search_at = self._looked + SEARCH
                 self._search()
-            found = self._list(wanted)
+            listed = self._list(wanted)
         except InfrastructureError as error:
             # Without events much can be told still; who may not list them is not asked again soon.
             if status_of(error) in (401, 403):
@@ -184,36 +184,38 @@ class Happenings:
             return
         news = set()
         with self._lock:
-            for about, events in found.items():
-                job = self._owner.get(about)
-                if job is not None and self._events.get(about) != events:
-                    self._events[about] = events
+            for object_uid, events in listed.items():
+                job = self._owner.get(object_uid)
+                if job is not None and self._events.get(object_uid) != events:
+                    self._events[object_uid] = events
                     news.add(job)
         if news:
-            self._said(news)
+            self._on_events(news)
 
     def _due(self, patience: float) -> list[tuple[str, str]]:
         now = self._clock.now()
         return [
-            (job, about) for job, (since, about) in self._pending.items() if now - since >= patience
+            (job, object_uid)
+            for job, (since, object_uid) in self._pending.items()
+            if now - since >= patience
         ]
 
     def _list(self, wanted: list[str]) -> dict[str, tuple[Object, ...]]:
         # One list of what went wrong anywhere costs less than a list for each of many.
         asked = (
-            [f"involvedObject.uid={about}" for about in wanted]
+            [f"involvedObject.uid={object_uid}" for object_uid in wanted]
             if len(wanted) <= _FEW
             else ["type=Warning"]
         )
-        found: dict[str, list[Object]] = {about: [] for about in wanted}
+        listed: dict[str, list[Object]] = {object_uid: [] for object_uid in wanted}
         for fields in asked:
-            for event in self._reads.list("Event", fields=fields).get("items") or ():
-                about = str((event.get("involvedObject") or {}).get("uid") or "")
-                if about in found:
+            for event in self._read_client.list("Event", fields=fields).get("items") or ():
+                object_uid = str((event.get("involvedObject") or {}).get("uid") or "")
+                if object_uid in listed:
                     slim = {k: event[k] for k in _FIELDS if event.get(k) is not None}
                     stamp = metadata(event).get("creationTimestamp")
-                    found[about].append({**slim, "metadata": {"creationTimestamp": stamp}})
-        return {about: tuple(events[-_KEPT:]) for about, events in found.items()}
+                    listed[object_uid].append({**slim, "metadata": {"creationTimestamp": stamp}})
+        return {object_uid: tuple(events[-_EVENTS_KEPT:]) for object_uid, events in listed.items()}
 
 
 def _unsettled(view: View) -> str | None:

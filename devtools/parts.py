@@ -1,0 +1,111 @@
+"""The parts of ``dev.py test``: what each checks, and how long it takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from devtools.browsers import chromium, jlpm
+from devtools.environments import environment, run
+
+EVERY_CORE = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
+LOWEST_FOLDERS = ("step", "cli", "draw", "widgets", "magics", "runners/kubernetes")
+"""Tests that use other packages: values, kernels, papermill, click, IPython, Kubernetes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What the command line asks of the parts."""
+
+    pytest: Sequence[str] = ()
+    """Arguments for pytest."""
+    whole: bool = False
+    """Run variants whole, not only a sample of them."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the tests, which runs by itself."""
+
+    name: str
+    about: str
+    minutes: float
+    """How long it takes on two cores when everything is installed."""
+    check: Callable[[Choices], None] = field(repr=False)
+
+
+def for_tests() -> str:
+    """Return the Python of the environment in which most tests run."""
+    return str(environment("test", "test,cluster"))
+
+
+def lint(_: Choices) -> None:
+    """Check form, types and the layers of the imports."""
+    python = for_tests()
+    run([python, "-m", "ruff", "check", "."])
+    run([python, "-m", "ruff", "format", "--check", "."])
+    run([python, "-m", "mypy", "--strict", "kfnb"])
+    run([str(environment("test", "test,cluster").with_name("lint-imports"))])
+
+
+def unit(choices: Choices) -> None:
+    """Run the tests that execute no kernels."""
+    select = ["-m", "not browser and not cluster and not slow"]
+    run([for_tests(), "-m", "pytest", "-q", *EVERY_CORE, *select, *choices.pytest])
+
+
+def kernels(choices: Choices) -> None:
+    """Run the tests that execute kernels, which take seconds each."""
+    select = ["-m", "slow and not browser and not cluster"]
+    run([for_tests(), "-m", "pytest", "-q", *EVERY_CORE, *select, *choices.pytest])
+
+
+def lowest(choices: Choices) -> None:
+    """Run tests with the lowest versions of other packages that are allowed."""
+    python = str(environment("lowest", "test,kubernetes", lowest=True))
+    folders = ["tests"] if choices.whole else [f"tests/{name}" for name in LOWEST_FOLDERS]
+    select = ["-m", "not browser and not cluster"]
+    run([python, "-m", "pytest", "-q", *EVERY_CORE, *select, *folders])
+
+
+def web(_: Choices) -> None:
+    """Check, test and build the TypeScript parts."""
+    jlpm("install --immutable", "lint:check", "tsc --noEmit", "test", "build")
+
+
+def browser(choices: Choices) -> None:
+    """Use the views in Chromium as a person does; screenshots are kept in .artifacts/browser."""
+    jlpm("install --immutable", "build")
+    python = str(environment("browser", "browser"))
+    workers = ["-n", "2", "--dist", "loadfile"]
+    select = ["-m", "browser", *(choices.pytest or ["tests/browser"])]
+    # Something that is missing fails here, where it would otherwise skip tests.
+    command = [python, "-m", "pytest", "-q", *workers, *select]
+    run(command, CHROMIUM=chromium(), KFNB_BROWSER="required")
+
+
+def cluster(choices: Choices) -> None:
+    """Test on Kubernetes: the node of tests/cluster, or another that ``--cluster`` names.
+
+    Where no node can be had, the tests are skipped with the reason; with
+    ``KFNB_CLUSTER=required``, as in CI, they fail.
+    """
+    # Two at a time: a test mostly waits, and each has a namespace of its own.
+    workers = ["-n", "2", "--dist", "worksteal"]
+    select = ["-m", "cluster", *(choices.pytest or ["tests"])]
+    run([for_tests(), "-m", "pytest", "-q", *workers, *select])
+
+
+PARTS = {
+    part.name: part
+    for part in (
+        Part("lint", "ruff, mypy --strict, the layers of the imports", 1, lint),
+        Part("web", "the TypeScript parts: eslint, tsc, jest, build", 2, web),
+        Part("unit", "tests that execute no kernels", 6, unit),
+        Part("lowest", "tests with the lowest versions of other packages", 7, lowest),
+        Part("kernels", "tests that execute kernels", 8, kernels),
+        Part("browser", "the views in Chromium", 8, browser),
+        Part("cluster", "tests on one node of real Kubernetes", 16, cluster),
+    )
+}

@@ -1,0 +1,89 @@
+"""Durations as people write and read them: one grammar for tags, options and the Python API."""
+
+from __future__ import annotations
+
+import math
+import re
+
+EXAMPLES = "90 (seconds), 30s, 30m, 2h, 1h30m or 7d"
+"""What a message shows to somebody who wrote something else."""
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_LONG_NAMES = {
+    **dict.fromkeys(("sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), "m"),
+    **dict.fromkeys(("hour", "hours"), "h"),
+    **dict.fromkeys(("day", "days"), "d"),
+    **dict.fromkeys(("week", "weeks"), "w"),
+}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
+
+
+def parse_duration(value: object) -> float:
+    """Return a duration in seconds.
+
+    Parameters
+    ----------
+    value
+        A number of seconds, or a text: a number alone (seconds), or numbers that each have a
+        unit (``s``, ``m``, ``h``, ``d``, ``w``, or a word such as ``min`` and ``hours``). Case and
+        spaces do not matter.
+
+    Raises
+    ------
+    ValueError
+        If it is no duration, or not longer than zero.
+
+    Examples
+    --------
+    >>> parse_duration("90"), parse_duration("1h30m"), parse_duration("2 hours 5 min")
+    (90.0, 5400.0, 7500.0)
+    """
+    total = math.nan
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        total = float(value)
+    elif isinstance(value, str):
+        total = _parse_text(value.strip().lower())
+    if not 0 < total < math.inf:
+        raise ValueError(f"{value!r} is no duration: write {EXAMPLES}.")
+    return total
+
+
+def _parse_text(text: str) -> float:
+    parts = _PART.findall(text)
+    if not parts or _PART.sub("", text):
+        return math.nan
+    if len(parts) == 1 and not parts[0][1]:
+        return float(parts[0][0])
+    units = [_SECONDS.get(_LONG_NAMES.get(unit, unit), math.nan) for _, unit in parts]
+    return sum(float(number) * unit for (number, _), unit in zip(parts, units, strict=True))
+
+
+def write_duration(seconds: float) -> str:
+    """Write a duration as a tag has it; :func:`parse_duration` reads it again.
+
+    >>> write_duration(600.0), write_duration(5400.0), write_duration(86400.0), write_duration(0.5)
+    ('10m', '1h30m', '1d', '0.5s')
+    """
+    parts, rest = [], seconds
+    for unit in ("d", "h", "m"):
+        number, rest = divmod(rest, _SECONDS[unit])
+        parts += [f"{number:g}{unit}"] if number else []
+    return "".join([*parts, *([f"{rest:g}s"] if rest or not parts else [])])
+
+
+def describe_duration(seconds: float | None) -> str:
+    """Write a duration for a person, rounded; empty for None.
+
+    >>> describe_duration(0.25), describe_duration(75), describe_duration(7260)
+    ('0.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"

@@ -1,0 +1,1 @@
+"""The target ``local``: each attempt is a process of this machine."""

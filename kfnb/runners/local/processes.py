@@ -1,0 +1,253 @@
+"""Steps as processes of this machine.
+
+Each attempt is a process in a session of its own, so that a signal for the
+driver's terminal does not reach it. It inherits a locked file: the lock tells
+any later driver whether the attempt still executes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kfnb.engine.runner import Ended, Notice, Work
+from kfnb.errors import InfrastructureError
+from kfnb.pipeline import Diagnostic, Pipeline
+from kfnb.runners.local.unsupported_options import options_without_effect
+from kfnb.step.order import StepOrder
+from kfnb.store import disk, locks
+
+ALIVE_FD = "KFNB_ALIVE_FD"
+GRACE = 15.0
+"""Seconds between asking an attempt to end and killing it."""
+
+_POLL = 0.2
+_LINGER_POLL = 0.02
+_LINGER = 5.0
+
+
+@dataclass(slots=True)
+class _Process:
+    work: Work
+    pid: int | None
+    popen: subprocess.Popen[bytes] | None = None
+    pidfd: int = -1
+    stop_at: float | None = None
+    died_at: float | None = None
+
+
+class LocalRunner:
+    """Executes attempts as ``python -m kfnb.step``.
+
+    Parameters
+    ----------
+    command
+        What is executed, with the order's path as last argument.
+    environment
+        Variables for the steps beyond this process's own and the order's.
+    grace
+        Seconds that an attempt has to end when it is asked to.
+    """
+
+    def __init__(
+        self,
+        *,
+        command: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        grace: float = GRACE,
+    ) -> None:
+        self._command = list(command or (sys.executable, "-m", "kfnb.step"))
+        self._environment = dict(environment or {})
+        self._grace = grace
+        self._processes: dict[Work, _Process] = {}
+        self._selector: selectors.BaseSelector | None = None
+
+    def attach(self, selector: selectors.BaseSelector) -> None:
+        """Register the ends of processes with ``selector``."""
+        self._selector = selector
+
+    def start(self, work: Work, order: StepOrder) -> None:
+        """Start an attempt's process; raises InfrastructureError if the system refuses."""
+        folder = work.folder
+        with disk.writing(folder.path):
+            lock = locks.acquire(folder.alive, patience=0.2)
+            if lock is None:
+                if not self.adopt(work):
+                    raise InfrastructureError(f"{folder.path} is locked, but nothing executes it.")
+                return
+            try:
+                with (folder.path / "process.log").open("ab") as log:
+                    popen = subprocess.Popen(
+                        [*self._command, str(folder.order)],
+                        cwd=folder.path,
+                        env={
+                            **os.environ,
+                            **self._environment,
+                            **order.environment,
+                            ALIVE_FD: str(lock),
+                        },
+                        stdin=subprocess.DEVNULL,
+                        stdout=log,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                        pass_fds=(lock,),
+                    )
+            finally:
+                os.close(lock)
+        process = _Process(work, popen.pid, popen)
+        self._watch(process)
+        with contextlib.suppress(OSError):  # only a later driver would miss it, and it can search
+            note = {"pid": popen.pid, "order": str(folder.order), "started": time.time()}
+            disk.replace(folder.process, json.dumps(note).encode(), durable=False)
+
+    def adopt(self, work: Work) -> bool:
+        """Take over an attempt whose lock is held; False if nobody holds it."""
+        if work in self._processes:
+            return True
+        if not locks.is_locked(work.folder.alive):
+            return False
+        self._watch(_Process(work, _find_process(work)))
+        return True
+
+    def may_have_executed(self, work: Work) -> bool:
+        """Whether the attempt's lock was ever made."""
+        return work.folder.alive.exists()
+
+    def stop(self, work: Work) -> None:
+        """Send SIGTERM, and SIGKILL to the process group when the grace is over."""
+        process = self._processes.get(work)
+        if process is None or process.stop_at is not None:
+            return
+        process.stop_at = time.monotonic() + self._grace
+        self._signal(process, signal.SIGTERM, group=False)
+
+    def poll(self) -> list[Ended]:
+        """List the attempts that ended; kill those whose grace is over."""
+        ended = []
+        now = time.monotonic()
+        for process in list(self._processes.values()):
+            if self._has_ended(process, now):
+                code = process.popen.returncode if process.popen else None
+                ended.append(Ended(process.work, code))
+                self._forget(process)
+            elif process.stop_at is not None and now >= process.stop_at:
+                self._signal(process, signal.SIGKILL, group=True)
+                process.stop_at = now + 1.0
+        return ended
+
+    def notes(self) -> list[Notice]:
+        """Nothing: a process of this machine runs or does not."""
+        return []
+
+    def poll_interval(self) -> float | None:
+        """Seconds until something here is due."""
+        now = time.monotonic()
+        waits = []
+        for process in self._processes.values():
+            if process.died_at is not None:
+                waits.append(_LINGER_POLL)
+            elif process.pidfd < 0:
+                waits.append(_POLL)
+            if process.stop_at is not None:
+                waits.append(max(0.0, process.stop_at - now))
+        return min(waits, default=None)
+
+    def running(self) -> Sequence[Work]:
+        """List the attempts whose processes have not ended."""
+        return list(self._processes)
+
+    def unsupported_options(self, pipeline: Pipeline) -> list[Diagnostic]:
+        """Say once which options need a cluster."""
+        return options_without_effect(pipeline)
+
+    def _has_ended(self, process: _Process, now: float) -> bool:
+        """Whether the process is gone, and with it what it may have left behind.
+
+        A step that was killed leaves a guard that ends its kernel and keeps the
+        lock as long as that takes.
+        """
+        if process.popen is not None and process.popen.poll() is None:
+            return False
+        if not locks.is_locked(process.work.folder.alive):
+            return True
+        if process.popen is None and not self._readable(process):
+            return False
+        if process.died_at is None:
+            process.died_at = now
+            self._unwatch(process)
+        return process.popen is not None and now - process.died_at > _LINGER
+
+    def _readable(self, process: _Process) -> bool:
+        if process.died_at is not None:
+            return True
+        if process.pidfd < 0:
+            return False
+        import select
+
+        poll = select.poll()
+        poll.register(process.pidfd, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _watch(self, process: _Process) -> None:
+        self._processes[process.work] = process
+        if process.pid is None or self._selector is None or not hasattr(os, "pidfd_open"):
+            return
+        try:
+            process.pidfd = os.pidfd_open(process.pid)
+        except OSError:  # an old kernel, or it ended already
+            return
+        self._selector.register(process.pidfd, selectors.EVENT_READ)
+
+    def _unwatch(self, process: _Process) -> None:
+        if process.pidfd >= 0:
+            if self._selector is not None:
+                with contextlib.suppress(KeyError):
+                    self._selector.unregister(process.pidfd)
+            os.close(process.pidfd)
+            process.pidfd = -1
+
+    def _forget(self, process: _Process) -> None:
+        self._unwatch(process)
+        del self._processes[process.work]
+
+    def _signal(self, process: _Process, number: int, *, group: bool) -> None:
+        if process.popen is None:
+            # Not our child: its pid may have been given to another process meanwhile.
+            process.pid = _find_process(process.work)
+        elif process.popen.poll() is not None:
+            return
+        if process.pid is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if group:
+                os.killpg(process.pid, number)
+            else:
+                os.kill(process.pid, number)
+
+
+def _find_process(work: Work) -> int | None:
+    """Find the process that executes an attempt by its command line."""
+    import psutil
+
+    order = str(work.folder.order)
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        noted = int(json.loads(work.folder.process.read_bytes())["pid"])
+        with contextlib.suppress(psutil.Error):
+            if order in psutil.Process(noted).cmdline():
+                return noted
+    leaders = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        if order in (process.info["cmdline"] or ()):
+            with contextlib.suppress(ProcessLookupError):
+                # The guard is a copy of the step process, in a session of its own.
+                leaders.append((os.getpgid(process.info["pid"]), int(process.info["pid"])))
+    own = [pid for _, pid in sorted(leaders, key=lambda p: p[1])]
+    return own[0] if own else None

@@ -1,0 +1,143 @@
+"""The target ``local``: processes of this machine, values below ``KFNB_HOME``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kfnb.errors import KfnbError, UsageError
+from kfnb.runners.target import Finding, Prepared
+
+if TYPE_CHECKING:
+    from kfnb.home import RunFolder
+    from kfnb.pipeline import Diagnostic, Pipeline
+    from kfnb.store.blobs import Store
+
+
+@dataclass(frozen=True, slots=True)
+class LocalOptions:
+    """There is nothing to configure about this machine."""
+
+
+class LocalTarget:
+    """Runs on this machine; nothing has to be installed or configured for it."""
+
+    title = "this machine"
+    options: type = LocalOptions
+    is_remote = False
+
+    def parallel(self) -> int:
+        """Return the number of cores that this process may use."""
+        if hasattr(os, "sched_getaffinity"):
+            return max(1, len(os.sched_getaffinity(0)))
+        return os.cpu_count() or 1
+
+    def check(self, pipeline: Pipeline, options: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
+        """Nothing is missing where the notebook is."""
+        del pipeline, options
+        return ()
+
+    def prepare(
+        self, pipeline: Pipeline, parameters: Mapping[str, Any], options: Mapping[str, Any]
+    ) -> Prepared:
+        """Require the notebook's kernel; raises UsageError if it is not installed."""
+        from kfnb.engine.dispatch.kernels import require_kernel
+
+        del parameters, options
+        require_kernel(pipeline.kernel or "python3")
+        return Prepared()
+
+    def preview(
+        self,
+        pipeline: Pipeline,
+        parameters: Mapping[str, Any],
+        options: Mapping[str, Any],
+        *,
+        timeout: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """Refuse: a process is not an object that could be printed."""
+        del pipeline, parameters, options, timeout
+        raise UsageError("A run on this machine has no objects to print: say --on kubernetes.")
+
+    def store(self, facts: Mapping[str, Any]) -> Store:
+        """Return the store of this machine, which may not exist yet or be read-only."""
+        from kfnb.home import store_folder
+        from kfnb.store.blobs import Store
+
+        del facts
+        return Store(store_folder())
+
+    def store_identity(self, facts: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the same for every run: there is one store."""
+        del facts
+        return ()
+
+    def drive(self, run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any]) -> str:
+        """Drive a run in this process; its final status."""
+        from kfnb.engine.driver import Driver
+        from kfnb.engine.journal.file_journal import Journal
+        from kfnb.runners.local.processes import LocalRunner
+
+        del pipeline, facts
+        with Journal(run.journal, run.id) as journal:
+            return Driver(run, LocalRunner(), journal).drive()
+
+    def mirror(self, run: RunFolder, facts: Mapping[str, Any]) -> None:
+        """Do nothing: the run's folder is the run."""
+
+    def mirror_all(self, options: Mapping[str, Any]) -> set[str]:
+        """Do nothing: all runs are here."""
+        del options
+        return set()
+
+    def clean(
+        self,
+        options: Mapping[str, Any],
+        *,
+        keep: int | None,
+        older_than: float | None,
+        dry_run: bool,
+    ) -> Iterator[str]:
+        """Remove old runs of this machine and values that nothing refers to."""
+        from kfnb.runners.amounts import count, size
+        from kfnb.store.clean import clean
+
+        del options
+        done = clean(keep=keep, older_than=older_than, dry_run=dry_run)
+        for run in done.runs:
+            yield f"{'would remove' if dry_run else 'removed'} run {run}"
+        removed = "would be removed" if dry_run else "removed"
+        runs, values = count(len(done.runs), "run"), count(done.blobs, "value")
+        yield f"{runs} and {values} {removed}: {size(done.bytes)}"
+
+    def doctor(
+        self, pipeline: Pipeline | None, options: Mapping[str, Any], *, fix: bool
+    ) -> Iterator[Finding]:
+        """Check the notebook's kernel and the folder of runs and values."""
+        from kfnb.engine.dispatch.kernels import require_kernel
+        from kfnb.home import home
+        from kfnb.store import disk
+
+        del options, fix
+        kernel = (pipeline.kernel if pipeline is not None else None) or "python3"
+        try:
+            require_kernel(kernel)
+        except UsageError as error:
+            yield Finding("kernel", "missing", str(error))
+        else:
+            yield Finding("kernel", "ok", f'The kernel "{kernel}" is installed.')
+        folder = home()
+        try:
+            with disk.writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK):
+                    raise PermissionError(13, os.strerror(13), str(folder))
+        except KfnbError as error:
+            yield Finding("home", "missing", str(error))
+        else:
+            yield Finding("home", "ok", f"Runs and values are kept in {folder}.")
+
+
+TARGET = LocalTarget()

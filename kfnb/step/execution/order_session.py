@@ -1,0 +1,183 @@
+"""The client's session for a step order: an early kernel, events, limits."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kfnb.errors import UsageError
+from kfnb.metrics import CHANNEL
+from kfnb.step.event_log import EventLog, TextLog
+from kfnb.step.execution import failures, publishing
+from kfnb.step.execution.reporter import EventReporter, MetricReader, source_index
+from kfnb.step.execution.session import Session
+from kfnb.step.execution.stop_requests import StopRequest
+from kfnb.step.in_kernel import kernel_plan
+from kfnb.step.kernels.orphan_guard import ALIVE_FD
+from kfnb.step.kernels.provider import KernelProvider, KernelRequest
+from kfnb.step.kernels.resource_sampler import Sample, Sampler, children_usage
+from kfnb.step.order import INJECTED, StepOrder, begin_source, outputs_source
+
+
+class OrderSession(Session):
+    """The execution of one order's notebook.
+
+    Attributes
+    ----------
+    current
+        Index of the source cell that executes, or executed last.
+    ended_early
+        Whether a cell ended the step with ``sys.exit(0)``.
+    kernel_path
+        Folder that makes kfnb importable in the kernel; None if the kernel has kfnb.
+    """
+
+    def __init__(
+        self,
+        order: StepOrder,
+        order_path: str,
+        *,
+        stop: StopRequest,
+        kernels: KernelProvider,
+        events: EventLog,
+        log: TextLog,
+    ) -> None:
+        super().__init__(stop, kernels=kernels)
+        self.order = order
+        self.current: int | None = None
+        self.ended_early = False
+        self.kernel_path: Path | None = None
+        self.save_error: OSError | None = None
+        self.manager: Any = None
+        self.first_source = begin_source(order_path)
+        self.metrics = MetricReader(str(Path(order.folder) / kernel_plan.METRICS))
+        self.events = EventReporter(events, log)
+        self.reporter = self.events
+        self._last_source = outputs_source(order_path)
+        self._event_log, self._text_log = events, log
+        self._sampler: Sampler | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def start_kernel(self) -> None:
+        """Start the kernel, so that it boots while the step is prepared."""
+        environment = {**os.environ, **self.order.environment}
+        environment.pop(ALIVE_FD, None)
+        environment[CHANNEL] = str(Path(self.order.folder) / kernel_plan.METRICS)
+        self.kernel = await self.kernels.start(
+            KernelRequest(self.order.kernel, cwd=self.order.workdir, env=environment)
+        )
+        self.kernel_path = kernel_plan.kernel_path(self.order, self.kernel.command)
+
+    async def end_kernel(self) -> None:
+        """Stop sampling, and end the kernel if the client has not done so."""
+        if self._sampler is not None:
+            self._sampler.stop()
+        if self.kernel is not None:
+            await self.kernels.end(self.kernel)
+
+    def notebook_started(self, manager: Any) -> None:
+        """Remember papermill's manager, and count the cells to come."""
+        self.manager = manager
+        self.events.expect(manager.nb.cells)
+
+    def should_execute(self, cell: Mapping[str, Any]) -> bool:
+        """Whether to execute ``cell``: all of them, unless the step has ended early."""
+        return not self.ended_early or cell.get("source") == self._last_source
+
+    def continues_after(self, error: Exception) -> bool:
+        """Continue with the outputs after ``sys.exit(0)``, if no later step needs any.
+
+        papermill treats that as a success. If later steps need outputs, it is a failure: they would
+        run without what the skipped cells make, which never happens in the notebook.
+        """
+        code = (getattr(error, "ename", ""), getattr(error, "evalue", ""))
+        if code in (("SystemExit", ""), ("SystemExit", "0"), ("SystemExit", "None")):
+            self.ended_early = not self.order.outputs
+        if self.ended_early:
+            self.failure = None
+        return self.ended_early
+
+    def cell_started(self, cell: Mapping[str, Any]) -> None:
+        """Report the cell; at the first one, start the memory sampler and the time limit."""
+        index = source_index(cell)
+        self.current = index if index is not None else self.current
+        if self._sampler is None and self.kernel is not None and self.kernel.pid is not None:
+            self._sampler = Sampler(
+                self.kernel.pid,
+                limit=self.order.memory,
+                report=self._sampled,
+                exceeded=lambda size: self.stop.request("memory", failures.format_bytes(size)),
+            )
+            self._sampler.start()
+        if self._timer is None and self.order.timeout is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self.order.timeout, self.stop.request, "timeout")
+        super().cell_started(cell)
+
+    def preparation_failed(self, reply: Mapping[str, Any]) -> None:
+        """Raise an error that says why the kernel cannot be used for a step."""
+        name = self.kernel.name if self.kernel is not None else self.order.kernel
+        raise UsageError(
+            f'The kernel "{name}" cannot run kfnb\'s part of a step '
+            f"({reply.get('ename')}: {reply.get('evalue')}). It must be Python 3.10 or later."
+        )
+
+    def exit_timed_out(self) -> None:
+        """Warn that exit handlers were cut off."""
+        self.events.warning(
+            "KFNB-W612",
+            f"The kernel did not exit within {self.exit_timeout:g} seconds after its last cell "
+            "and was killed.",
+            "Stop threads and servers at the end of the step.",
+        )
+
+    def poll(self) -> None:
+        """Report new metrics; stop if the disk refuses or the attempt's folder was removed."""
+        self._report_metrics()
+        error = self._event_log.error or self._text_log.error
+        if error is not None:
+            self.stop.request("disk", failures.os_sentence(error))
+        elif not Path(self.order.folder).is_dir():
+            self.stop.request("disk", f"its folder {self.order.folder} was removed meanwhile.")
+
+    def collect(self) -> None:
+        """Report what came after the last poll."""
+        self.events.flush()
+        self._report_metrics()
+        if self.manager is not None:
+            self.save_error = self.manager.save_error
+
+    def save(self) -> None:
+        """Save the notebook as it is now, with papermill's marks at the failing cell."""
+        if self.manager is None:
+            return
+        for cell in self.manager.nb.cells:
+            tags = cell.metadata.get("tags", [])
+            if "papermill-error-cell-tag" in tags and INJECTED not in tags:
+                cell.metadata["tags"] = [*tags, INJECTED]
+        self.manager.save_now()
+
+    def usage(self) -> publishing.Usage:
+        """Return what the kernel used; short steps may end before the first sample."""
+        peak, cpu = children_usage()
+        sampler = self._sampler
+        return publishing.Usage(
+            peak_memory=max(peak, sampler.peak if sampler else 0),
+            mean_memory=(sampler.mean if sampler else 0) or peak,
+            cpu_seconds=round(cpu, 3),
+        )
+
+    def _report_metrics(self) -> None:
+        for metric in self.metrics.read():
+            self.events.metric(metric)
+
+    def _sampled(self, sample: Sample) -> None:
+        self._event_log.append(
+            "ResourceSampled",
+            cpu_seconds=sample.cpu_seconds,
+            memory=sample.memory,
+            threads=sample.threads,
+        )

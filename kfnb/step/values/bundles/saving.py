@@ -1,0 +1,161 @@
+"""Save the values that leave a step: those that share mutable objects together."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+import threading
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from kfnb.step.values.arrays import Layout
+from kfnb.step.values.bundles import container
+from kfnb.step.values.bundles.sharing import Reached, groups, layout_within
+from kfnb.step.values.bundles.unsaveable import Unsaveable, refuse
+from kfnb.step.values.pickling import Pickler
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BundleFile:
+    """Values that are loaded together, and the file that they are in.
+
+    ``classes`` are definitions that whoever loads it must have, ``globals`` the names
+    of the notebook that functions in it read.
+    """
+
+    names: tuple[str, ...]
+    files: tuple[Path, ...]
+    codec: str
+    classes: tuple[str, ...]
+    globals: tuple[str, ...]
+    size: int
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What was saved, which names share objects, and what could not be saved."""
+
+    bundles: list[BundleFile] = field(default_factory=list)
+    aliases: list[list[str]] = field(default_factory=list)
+    failed: dict[str, Unsaveable] = field(default_factory=dict)
+
+
+@dataclass
+class Dump:
+    """A pickled value: the pickle and the buffers beside it."""
+
+    pickled: bytes
+    pickler: Pickler
+
+
+def save(
+    values: Mapping[str, object], *, folder: Path, definitions: Collection[str], origin: str
+) -> Saved:
+    """Save values by name into files of ``folder``.
+
+    Parameters
+    ----------
+    definitions
+        Names of ``__main__`` that are replayed from source wherever a value is loaded.
+    origin
+        Stable text (the step and what it is made of) for ids of classes made here.
+
+    Raises
+    ------
+    NoSpaceError
+        If the disk is full; files made by this call are removed.
+    """
+    saved = Saved()
+    dumps: dict[str, Dump] = {}
+    for name, value in values.items():
+        try:
+            dumps[name] = dump({name: value}, definitions=definitions, origin=origin)
+        except Exception as error:
+            saved.failed[name] = refuse(name, value, error, _attempt(definitions, origin))
+    alone = len(dumps) == 1
+    reached = {name: Reached.of(d.pickler, objects=not alone) for name, d in dumps.items()}
+    made: list[Path] = []
+    try:
+        for group in groups(reached):
+            layout = layout_within([reached[name] for name in group])
+            one = dumps[group[0]]
+            if len(group) > 1:
+                saved.aliases.append(list(group))
+            if len(group) > 1 or layout:
+                whole = {name: values[name] for name in group}
+                try:
+                    one = dump(whole, definitions=definitions, origin=origin, layout=layout)
+                except Exception as error:
+                    attempt = _attempt(definitions, origin)
+                    saved.failed.update((n, refuse(n, values[n], error, attempt)) for n in group)
+                    continue
+            path = folder / f"value-{len(made)}.kfnb"
+            made.append(path)
+            size = container.write(path, one.pickled, one.pickler.buffers)
+            classes, names = tuple(sorted(one.pickler.classes)), tuple(sorted(one.pickler.globals))
+            saved.bundles.append(BundleFile(tuple(group), (path,), "pickle5", classes, names, size))
+    except OSError:
+        for path in made:
+            path.unlink(missing_ok=True)
+        raise
+    return saved
+
+
+def dump(
+    value: object,
+    *,
+    definitions: Collection[str],
+    origin: str,
+    layout: Layout | None = None,
+    by: type[Pickler] = Pickler,
+) -> Dump:
+    """Pickle a value in memory, its large buffers beside it."""
+
+    def once() -> Dump:
+        file = io.BytesIO()
+        pickler = by(file, definitions=definitions, origin=origin, layout=layout)
+        pickler.dump(value)
+        return Dump(file.getvalue(), pickler)
+
+    try:
+        return once()
+    except (RecursionError, pickle.PicklingError) as error:
+        # cloudpickle makes the one of the other.
+        if isinstance(error, pickle.PicklingError) and "recursion" not in str(error):
+            raise
+    return _deep(once)
+
+
+def _attempt(definitions: Collection[str], origin: str) -> Callable[[object], object]:
+    return lambda value: dump(value, definitions=definitions, origin=origin)
+
+
+def _deep(call: Callable[[], T], limit: int = 60_000, stack: int = 512 << 20) -> T:
+    """Call with a deep stack, for long linked structures; RecursionError if that is not enough."""
+    result: list[T] = []
+    problem: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            result.append(call())
+        except BaseException as error:
+            problem.append(error)
+
+    before = sys.getrecursionlimit()
+    size = threading.stack_size(stack)
+    try:
+        sys.setrecursionlimit(max(before, limit))
+        thread = threading.Thread(target=run, name="kfnb-deep-pickle")
+        thread.start()
+        thread.join()
+    finally:
+        sys.setrecursionlimit(before)
+        threading.stack_size(size)
+    if problem:
+        raise problem[0]
+    return result[0]

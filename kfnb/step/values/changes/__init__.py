@@ -1,0 +1,1 @@
+"""Whether a step changed in place what it loaded."""

@@ -1,0 +1,40 @@
+from kfnb.engine.consistency.findings import UnplannedEffect
+from kfnb.engine.consistency.process_state import ProcessState
+
+NAMES = "abc"
+
+
+def explanation(findings):
+    assert all(isinstance(one, UnplannedEffect) for one in findings)
+    return [(one.step, one.explanation.code) for one in findings]
+
+
+def test_a_variable_is_told_once_and_not_of_the_last_step():
+    leftovers = ProcessState(NAMES.__getitem__, last=2)
+    result = {"left": {"environment": ["TOKEN", "USER"]}}
+    (findings,) = leftovers.finish(0, result)
+    assert (findings.step, findings.explanation.code) == (0, "KFNB-W614")
+    assert "variables TOKEN, USER" in findings.explanation.message
+    assert leftovers.finish(1, {}) == []
+    assert leftovers.finish(2, result) == []
+
+
+def test_a_module_is_told_to_later_steps_that_import_it_whoever_ends_first():
+    changed = {"left": {"module:helpers.py": ["rate"]}, "files_read": {"helpers.py": "h"}}
+    reads = {"files_read": {"helpers.py": "h"}}
+    leftovers = ProcessState(NAMES.__getitem__, last=2)
+    assert explanation(leftovers.finish(0, reads)) == []
+    assert explanation(leftovers.finish(2, reads)) == []
+    assert explanation(leftovers.finish(1, changed)) == [(2, "KFNB-W615")]
+    later = ProcessState(NAMES.__getitem__, last=2)
+    later.finish(1, changed)
+    assert explanation(later.finish(0, reads)) == []
+    assert explanation(later.finish(2, reads)) == [(2, "KFNB-W615")]
+
+
+def test_what_executes_again_counts_anew():
+    leftovers = ProcessState(NAMES.__getitem__, last=2)
+    leftovers.finish(0, {"left": {"module:helpers.py": ["rate"]}})
+    leftovers.retract(0)
+    leftovers.finish(0, {})
+    assert leftovers.finish(1, {"files_read": {"helpers.py": "h"}}) == []

@@ -1,0 +1,30 @@
+"""The kernel process: its sockets, and how its end is described."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from kfnb.step.kernels import kernel_process
+
+
+def test_sockets_get_a_private_folder_with_a_short_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    folder = kernel_process.socket_folder()
+    assert len(str(folder)) < 60
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(3, "exit code 3"), (-9, "by signal SIGKILL"), (-99, "by signal 99"), (None, "not known")],
+)
+def test_an_exit_status_in_words(status: int | None, words: str) -> None:
+    assert words in kernel_process.describe_exit(status)

@@ -1,0 +1,54 @@
+"""The guard that ends kernels whose step process was killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the guard is forked")
+def test_the_guard_kills_what_it_was_told_of_when_its_owner_dies(tmp_path: Path) -> None:
+    code = """
+import os, subprocess, sys, time
+from kfnb.step.kernels import orphan_guard as guard
+keeper = guard.start()
+quiet = {"stdout": subprocess.DEVNULL, "start_new_session": True}
+made = [subprocess.Popen(["sleep", "50"], **quiet) for _ in range(3)]
+for process in made[:2]: keeper.watch(process.pid)
+keeper.release(made[1].pid)
+keeper.remove(sys.argv[1])
+print(*[p.pid for p in made], flush=True)
+time.sleep(50)
+"""
+    sockets = tmp_path / "sockets"
+    sockets.mkdir()
+    (sockets / "s").touch()
+    owner = subprocess.Popen(
+        [sys.executable, "-c", code, str(sockets)], stdout=subprocess.PIPE, text=True
+    )
+    assert owner.stdout is not None
+    watched, released, unknown = map(int, owner.stdout.readline().split())
+    owner.kill()
+    owner.communicate()
+    deadline = time.monotonic() + 5
+    while (_alive(watched) or sockets.exists()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _alive(watched)
+    assert not sockets.exists()
+    for pid in (released, unknown):
+        assert _alive(pid)
+        os.kill(pid, signal.SIGKILL)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"

@@ -1,0 +1,3 @@
+from tests.step.values.kernels import step
+
+__all__ = ["step"]

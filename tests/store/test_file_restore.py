@@ -1,0 +1,111 @@
+"""Files of earlier steps are put back, and what a person wrote is never lost by it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kfnb.errors import InfrastructureError
+from kfnb.store import Store, open_store
+from kfnb.store.file_restore import FileChanged, restore, save_changed
+from kfnb.store.hash_cache import FileHashes
+from kfnb.store.manifest import WrittenFile
+
+
+class Folder:
+    """A notebook's folder beside a store."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "work"
+        self.path.mkdir()
+        self.store: Store = open_store(root / "store")
+
+    def written(self, content: str, mode: int = 0o644) -> WrittenFile:
+        """Return the record of a file that a step has written, with its content in the store."""
+        name = self.store.add_bytes(content.encode())
+        return WrittenFile(name, len(content), mode)
+
+    def restore(self, **files: WrittenFile) -> list[str]:
+        hashes = FileHashes(self.store)
+        return restore(files, workdir=self.path, store=self.store, hashes=hashes)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def test_a_missing_file_is_put_back_once(folder: Folder) -> None:
+    files = {"deep/er/copy": folder.written("content", 0o755)}
+    assert folder.restore(**files) == ["deep/er/copy"]
+    copy = folder.path / "deep/er/copy"
+    assert copy.read_text() == "content"
+    assert copy.stat().st_mode & 0o777 == 0o755
+    assert folder.restore(**files) == []
+    assert [path.name for path in copy.parent.iterdir()] == ["copy"]
+
+
+def test_a_file_that_somebody_changed_is_an_error_and_stays(folder: Folder) -> None:
+    (folder.path / "a").write_text("by hand")
+    with pytest.raises(FileChanged, match='"a", which a step wrote, was changed since') as error:
+        folder.restore(b=folder.written("other"), a=folder.written("by a step"))
+    assert (folder.path / "a").read_text() == "by hand"
+    assert not (folder.path / "b").exists()
+    assert "--no-cache" in error.value.remedy
+
+
+def test_a_folder_in_a_files_place_is_an_error(folder: Folder) -> None:
+    (folder.path / "a").mkdir()
+    with pytest.raises(FileChanged):
+        folder.restore(a=folder.written("by a step"))
+
+
+def test_an_older_version_that_the_store_has_is_replaced(folder: Folder) -> None:
+    old, new = folder.written("old"), folder.written("new")
+    folder.restore(a=old)
+    assert folder.restore(a=new) == ["a"]
+    assert (folder.path / "a").read_text() == "new"
+
+
+def test_a_file_that_appears_meanwhile_is_not_replaced(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = os.link
+
+    def somebody_is_faster(source: Path, target: Path) -> None:
+        target.write_text("by hand")
+        link(source, target)
+
+    file = folder.written("by a step")
+    monkeypatch.setattr(os, "link", somebody_is_faster)
+    with pytest.raises(FileChanged):
+        folder.restore(a=file)
+    assert (folder.path / "a").read_text() == "by hand"
+    assert [path.name for path in folder.path.iterdir()] == ["a"]
+
+
+def test_a_file_system_without_hard_links_will_do(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError("no hard links")
+
+    file = folder.written("by a step")
+    monkeypatch.setattr(os, "link", refuse)
+    assert folder.restore(a=file) == ["a"]
+
+
+def test_a_file_that_is_nowhere_is_an_error(folder: Folder) -> None:
+    with pytest.raises(InfrastructureError, match="missing, and the store has no copy"):
+        folder.restore(a=WrittenFile("0" * 32 + "-1", 1))
+
+
+def test_what_a_failed_attempt_made_of_a_file_can_be_had_again(folder: Folder) -> None:
+    first = folder.written("first")
+    (folder.path / "a").write_text("half a result")
+    hashes = FileHashes(folder.store)
+    save_changed({"a": first}, workdir=folder.path, store=folder.store, hashes=hashes)
+    assert folder.restore(a=first) == ["a"]
+    assert (folder.path / "a").read_text() == "first"

@@ -1,3 +1,0 @@
-from tests.values.kernels import step
-
-__all__ = ["step"]
