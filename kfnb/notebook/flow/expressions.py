@@ -79,7 +79,9 @@ class Expressions(Calls):
             return NONE
         if node.attr == "__class__":
             return frozenset(o for o in self.heap.code_of(objects))
-        found = self.heap.parts(objects)
+        if node.attr in library_tables.SCALAR_ATTRIBUTES:
+            return NONE
+        found = self._part(node, objects)
         for number in self.heap.code_of(objects):
             state = self.heap.code[number].state.get(node.attr)
             if state:
@@ -94,6 +96,12 @@ class Expressions(Calls):
             return objects | found
         return found
 
+    def _part(self, node: ast.expr, objects: Objects) -> Objects:
+        """Give what an attribute or item may be: a part, or what was put in."""
+        part = frozenset((self.make(node, "part"),))
+        self.heap.part(node, objects)
+        return part | (self.heap.plain(self.heap.reach(objects)) - objects)
+
     def _subscript(self, node: ast.Subscript) -> Objects:
         name = self._namespace_item(node)
         if name is not None:
@@ -105,7 +113,7 @@ class Expressions(Calls):
             self.touch(objects & self.heap.lazy)
         if copies(node.slice):
             return self.fresh(node) if objects else NONE
-        return self.heap.elements(objects)
+        return self._part(node, objects) - self.heap.iterators if objects else NONE
 
     def _namespace_item(self, node: ast.Subscript) -> str | None:
         """``globals()["x"]`` reads ``x``."""

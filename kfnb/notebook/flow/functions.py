@@ -266,6 +266,10 @@ class Functions(Machine):
                     found |= self.heap.plain(self.heap.reach(held) - held)
                 elif number in self.globals:
                     found |= self.resolved(frozenset((number,)))
+                elif number in self.heap.part_of and number in self.inner:
+                    owners = mapped(self.heap.part_of[number] - {number})
+                    if made is not None and owners:
+                        found.add(self.heap.part(f"{made}", owners - {made}))
                 elif self.inner.get(number) != code.number or number in self.heap.code:
                     found.add(number)
                 elif made is not None:

@@ -85,6 +85,7 @@ class Machine(ABC):
     def store(self, into: Objects, what: Objects) -> None:
         """Put ``what`` into ``into``; whether that is a change is the caller's business."""
         if into and what:
+            into = self.heap.owners(into)
             self.heap.store(into, what)
             if self.function is not None:
                 self.record.links.add((into, what))
@@ -93,7 +94,7 @@ class Machine(ABC):
         """Change objects in place: all names that may share them are changed."""
         if not objects:
             return
-        objects = self.resolved(objects)
+        objects = self.resolved(self.heap.owners(objects))
         self.record.objects |= objects
         self.heap.touched |= objects
         if self.function is not None:

@@ -162,6 +162,9 @@ SCALARS = _words(
     """
 )
 
+# Attributes that are numbers or types, whoever has them.
+SCALAR_ATTRIBUTES = _words("shape size ndim dtype nbytes itemsize __name__ __doc__")
+
 # Functions that do not use up or advance what they are given.
 HARMLESS = SCALARS | _words(
     """

@@ -24,7 +24,8 @@ class Heap:
     """Objects, what they hold, and which of them are code or change when they are used.
 
     ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy``
-    when an item is read; ``iterators`` are used up by iterating; ``kinds`` gives the notebook's classes of an instance; ``bound``
+    when an item is read; ``iterators`` are used up by iterating; ``part_of`` gives the owners of what an attribute or item
+    is: to change a part changes them, to hold it does not hold them. ``kinds`` gives the notebook's classes of an instance; ``bound``
     are methods taken from an object without calling them.
     """
 
@@ -38,6 +39,7 @@ class Heap:
         self.lazy: set[int] = set()
         self.iterators: set[int] = set()
         self.kinds: dict[int, Objects] = {}
+        self.part_of: dict[int, Objects] = {}
         self.bound: dict[int, tuple[Objects, str]] = {}
         self._made: dict[tuple[object, str], int] = {}
 
@@ -55,7 +57,7 @@ class Heap:
             return
         what = self.reach(what)
         functions = frozenset(self.code_of(what))
-        plain = what - functions
+        plain = what - functions - self.part_of.keys()
         for holder in into:
             if functions:
                 self.held_code[holder] = self.held_code.get(holder, NONE) | functions
@@ -76,6 +78,28 @@ class Heap:
         """Give what ``x.a`` or ``x[k]`` may be: an object stands for its unknown parts, too."""
         reached = self.reach(objects)
         return reached if reached is objects else self.plain(reached)
+
+    def part(self, place: object, owners: Objects) -> int:
+        """Give the object that stands for an attribute or item of ``owners``."""
+        number = self.at(place, "part")
+        self.part_of[number] = self.part_of.get(number, NONE) | owners
+        functions = self.code_of(owners)
+        if functions:
+            self.held_code[number] = self.held_code.get(number, NONE).union(functions)
+        return number
+
+    def owners(self, objects: Objects) -> Objects:
+        """``objects`` and all that they are parts of."""
+        if self.part_of.keys().isdisjoint(objects):
+            return objects
+        found = set(objects)
+        waiting = list(objects)
+        while waiting:
+            for owner in self.part_of.get(waiting.pop(), ()):
+                if owner not in found:
+                    found.add(owner)
+                    waiting.append(owner)
+        return frozenset(found)
 
     def elements(self, objects: Objects) -> Objects:
         """Give what iterating over ``objects`` may give: not an iterator itself."""
