@@ -18,7 +18,10 @@ def plain_cells() -> Cells:
     for step in range(CELLS - 1):
         before = f"frame{step - 1}" if step else "pd.DataFrame({'a': np.arange(10)})"
         body = [f"frame{step} = {before}.copy()"]
-        body += [f"frame{step}['c{n}'] = frame{step}['a'] * {n} + len(frame{step}.columns)" for n in range(LINES - 1)]
+        body += [
+            f"frame{step}['c{n}'] = frame{step}['a'] * {n} + len(frame{step}.columns)"
+            for n in range(LINES - 1)
+        ]
         cells.append(([f"step:s{step}"], "\n".join(body)))
     return cells
 
@@ -113,7 +116,12 @@ def branches() -> Cells:
     for step in range(CELLS - 1):
         body, depth = [], 0
         for line in range(LINES - 1):
-            kind = ("for i{0} in range(x):", "if x > {0}:", "while rows:", "with open('f') as f{0}:")[line % 4]
+            kind = (
+                "for i{0} in range(x):",
+                "if x > {0}:",
+                "while rows:",
+                "with open('f') as f{0}:",
+            )[line % 4]
             body.append("    " * depth + kind.format(line % 12))
             depth += 1
             if depth > 11:
@@ -152,7 +160,10 @@ def aliases() -> Cells:
     """Objects that hold objects that hold objects, changed through any of them."""
     cells: Cells = [(["step:first"], "a0 = []\nb0 = {}")]
     for step in range(1, CELLS):
-        body = [f"a{step} = [a{step - 1}, b{step - 1}]", f"b{step} = {{'a': a{step}, 'b': b{step - 1}}}"]
+        body = [
+            f"a{step} = [a{step - 1}, b{step - 1}]",
+            f"b{step} = {{'a': a{step}, 'b': b{step - 1}}}",
+        ]
         for n in range((LINES - 2) // 4):
             body += [
                 f"c{n} = a{step}[{n}]",
@@ -167,7 +178,12 @@ def aliases() -> Cells:
 def all_read_one() -> Cells:
     """Setup functions that every step reaches."""
     cells: Cells = [
-        (["setup"], "\n".join(f"def h{c}_{n}(x): return h{max(c - 1, 0)}_{n}(x) + BASE" for n in range(LINES)))
+        (
+            ["setup"],
+            "\n".join(
+                f"def h{c}_{n}(x): return h{max(c - 1, 0)}_{n}(x) + BASE" for n in range(LINES)
+            ),
+        )
         for c in range(CELLS // 10)
     ]
     cells.append((["parameters"], "BASE = 1"))

@@ -9,6 +9,7 @@ from abc import abstractmethod
 from kfnb.notebook.flow import library_tables
 from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.functions import Arguments, Functions
+from kfnb.notebook.flow.interpreter import Machine
 from kfnb.notebook.flow.objects import NONE, Objects
 
 _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
@@ -73,11 +74,30 @@ class Calls(Functions):
         dotted = self.dotted(function)
         receiver = self.evaluate(function.value)
         arguments = self._arguments(node)
+        if called(function.value) == "super" and isinstance(function.value, ast.Call):
+            return self._call_inherited(node, receiver, function.attr, arguments)
         if dotted is not None and not receiver:
             return self._call_value(node, NONE, arguments, dotted)
         if dotted is not None:
             self._changed_arguments(dotted, arguments)
         return self._call_method(node, receiver, function.attr, arguments)
+
+    def _call_inherited(
+        self, node: ast.Call, receiver: Objects, name: str, arguments: Arguments
+    ) -> Objects:
+        """Call ``super().name``: the method of a base, whatever the class has itself."""
+        owner = next(
+            (f.code.owner for f in reversed(self.frames) if f.code and f.code.owner is not None),
+            None,
+        )
+        bases = self.heap.code[owner].bases if owner in self.heap.code else ()
+        own = list(dict.fromkeys(m for b in bases for m in self.methods_of(b, name)))
+        if not own:
+            return self._method(node, name, receiver, arguments)
+        bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
+        return NONE.union(
+            *(self.apply(m, bound, certain=len(own) == 1, made=self.make(node)) for m in own)
+        )
 
     def _call_method(
         self, node: ast.Call, receiver: Objects, name: str, arguments: Arguments
@@ -88,10 +108,12 @@ class Calls(Functions):
             return self._method(node, name, receiver, arguments)
         found: set[int] = set()
         bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
-        for code in own:
-            given = arguments if code.bound_to == "nothing" else bound
-            sure = len(own) == len(receiver) == 1
-            found |= self.apply(code, given, certain=sure, made=self.make(node))
+        sure = len(own) == len(receiver) == 1
+        # Which of several is called is not known: that one of them lacks a name is no finding.
+        with Softly(self, when=len(own) > 1 and not self.heap.selves.isdisjoint(receiver)):
+            for code in own:
+                given = arguments if code.bound_to == "nothing" else bound
+                found |= self.apply(code, given, certain=sure, made=self.make(node))
         self._keywords(node, receiver)
         return frozenset(found)
 
@@ -308,20 +330,36 @@ class Calls(Functions):
         """Find the notebook's methods that ``receiver.name`` may be."""
         found: dict[int, Code] = {}
         for number in receiver:
-            classes = [number] if number in self.heap.code else self.heap.kinds.get(number, ())
-            for held in classes:
-                for code in self.methods_of(held, name):
+            itself = number in self.heap.code
+            for kind in (number,) if itself else self.heap.kinds.get(number, ()):
+                methods = self.methods_of(kind, name)
+                if number in self.heap.selves:
+                    methods = methods + self._overriding(kind, name)
+                for code in methods:
                     found[code.number] = code
         return [found[n] for n in sorted(found)]
 
     def methods_of(self, number: int, name: str) -> list[Code]:
-        """List a method of a class and of its bases in the notebook."""
+        """List what a class has as a method: its own, or else those of its bases in the notebook."""
         code = self.heap.code.get(number)
         if code is None or not isinstance(code.node, ast.ClassDef):
             return []
-        found = [code.methods[name]] if name in code.methods else []
-        for base in code.bases:
-            found += self.methods_of(base, name)
+        if name in code.methods:
+            return [code.methods[name]]
+        return [method for base in code.bases for method in self.methods_of(base, name)]
+
+    def _overriding(self, number: int, name: str) -> list[Code]:
+        """List the methods of subclasses by which ``self.name`` may be overridden."""
+        found: list[Code] = []
+        waiting = [number]
+        seen = {number}
+        while waiting:
+            for below in self.heap.code[waiting.pop()].subclasses:
+                if below not in seen:
+                    seen.add(below)
+                    waiting.append(below)
+                    methods = self.heap.code[below].methods
+                    found += [methods[name]] if name in methods else []
         return found
 
     # -- builtins that reach names ---------------------------------------------
@@ -367,6 +405,33 @@ class Calls(Functions):
         """Note code whose names cannot be known."""
         if self.record.opaque is None:
             self.record.opaque = line
+
+
+class Softly:
+    """A stretch in which the absence of a name is expected."""
+
+    def __init__(self, machine: Machine, *, when: bool = True) -> None:
+        self._machine = machine
+        self._when = when
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._machine.soft += self._when
+        self._machine.doubt += self._when
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._machine.soft -= self._when
+        self._machine.doubt -= self._when
+
+
+def called(node: ast.expr) -> str:
+    """Give the last part of the name of what is called."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def is_shell(node: ast.expr) -> bool:

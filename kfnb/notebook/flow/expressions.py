@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kfnb.notebook.flow import library_tables
+from kfnb.notebook.flow.calls import Calls, Softly
 from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.calls import Calls
 from kfnb.notebook.flow.scopes import (
     Comprehension,
     Function,
@@ -264,7 +264,7 @@ class Expressions(Calls):
         number: int,
         owner: int | None,
     ) -> Code:
-        code = Code(number=number, name=name, node=node, owner=owner)
+        code = Code(number=number, name=name, node=node, cell=self.cell, owner=owner)
         for frame in reversed(self.frames):
             if frame.code is not None:
                 code.parent = frame.code.number
@@ -340,23 +340,6 @@ class Expressions(Calls):
     def softly(self) -> Softly:
         """Go through something that does not mind when a name is not there."""
         return Softly(self)
-
-
-class Softly:
-    """A stretch in which the absence of a name is expected."""
-
-    def __init__(self, machine: Expressions) -> None:
-        self._machine = machine
-
-    def __enter__(self) -> None:
-        """Begin."""
-        self._machine.soft += 1
-        self._machine.doubt += 1
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-        self._machine.soft -= 1
-        self._machine.doubt -= 1
 
 
 def copies(index: ast.expr) -> bool:

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from kfnb.notebook.flow.code import NOTHING, Code, Frame, Record, Summary
+from kfnb.notebook.flow.code import NOTHING, Code, Frame, Origin, Record, Summary
 from kfnb.notebook.flow.interpreter import Depends, Machine, is_private
 from kfnb.notebook.flow.names import ANY, BOUND, MAYBE, NEVER, UNBOUND, Changes, Slot
 from kfnb.notebook.flow.objects import NONE, Objects
@@ -19,7 +19,8 @@ from kfnb.notebook.flow.scopes import function_locals
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
-MOST_WORK = 400_000
+MOST_WORK = 150_000
+"""Nodes visited and effects applied, after which calls are assumed to depend on everything."""
 
 
 @dataclass(slots=True)
@@ -67,7 +68,8 @@ class Functions(Machine):
         self._round: dict[int, _Known] = {}
         self._guess: dict[int, Summary] = {}
         self._unsettled = False
-        self.exhausted: set[int] = set()
+        self.exhausted: dict[int, int] = {}
+        self._outer_names: frozenset[str] = frozenset()
 
     @abstractmethod
     def body_of(self, code: Code) -> None:
@@ -97,13 +99,12 @@ class Functions(Machine):
             busy.met = True
             return busy.summary
         if len(self._open) > _DEEPEST or self.work > MOST_WORK:
-            self.exhausted.add(number)
             return NOTHING
         outermost = not self._open
         outer, self.depends = self.depends, {}
         own = self._open[number] = _Open(self._guess.get(number, NOTHING))
         for _ in range(_MOST_ROUNDS if outermost else 1):
-            own.met, self._unsettled = False, outermost and False or self._unsettled
+            own.met, self._unsettled = False, (outermost and False) or self._unsettled
             if outermost:
                 self._round.clear()
             found = self._analyse(code)
@@ -124,6 +125,10 @@ class Functions(Machine):
         outer.update(self.depends)
         self.depends = outer
         return own.summary
+
+    def forget_summaries(self) -> None:
+        """Make summaries anew where they are needed next."""
+        self._known.clear()
 
     def _holds(self, known: _Known) -> bool:
         slots = self.names.slots
@@ -165,7 +170,10 @@ class Functions(Machine):
             self.function = function
             self.frames, self.record, self.unit, self.doubt, self.soft, self.dead = saved
         return Summary(
-            reads={n: (r.certain, r.soft) for n, r in record.reads.items()},
+            reads={
+                n: (r.certain, r.soft, r.origin or Origin(code.cell, r.line, code.name))
+                for n, r in record.reads.items()
+            },
             bound=self._bound(ways, code, unit),
             objects=frozenset(record.objects),
             used=frozenset(record.used),
@@ -197,6 +205,7 @@ class Functions(Machine):
                 elif code.bound_to == "instance":
                     self.heap.store(objects, frozenset((code.owner,)))
                     self.heap.kinds[number] = frozenset((code.owner,))
+                    self.heap.selves.add(number)
             key = frame.keys[name] or name
             self.names.set(key, Slot(objects, BOUND, self.unit, self.unit, frozenset()))
         return frame
@@ -224,11 +233,12 @@ class Functions(Machine):
             for method in code.methods.values()
             for number in (*method.arguments, *method.insides)
         )
-        reads: dict[str, tuple[bool, bool]] = {}
+        reads: dict[str, tuple[bool, bool, Origin]] = {}
         bound: dict[str, Slot] = {}
         for part in parts:
-            for name, (_, soft) in part.reads.items():
-                reads[name] = (False, soft and reads.get(name, (False, True))[1])
+            for name, (_, soft, origin) in part.reads.items():
+                before = reads.get(name)
+                reads[name] = (False, soft and (before is None or before[1]), origin)
             for name, slot in part.bound.items():
                 bound[name] = slot._replace(
                     status=MAYBE, objects=slot.objects | bound.get(name, NEVER).objects
@@ -253,6 +263,8 @@ class Functions(Machine):
         ``made`` stands for whatever the call makes; None where nobody gets that.
         """
         summary = self.summary(code)
+        if self.work > MOST_WORK:
+            return self._assume(arguments, made)
         self.work += 1 + len(summary.reads) + len(summary.bound) + len(summary.links)
         given = self._given(code, arguments)
 
@@ -294,6 +306,23 @@ class Functions(Machine):
             self.store(frozenset((made,)), mapped(self.heap.reach(summary.returns)))
         return returned
 
+    def _assume(self, arguments: Arguments, made: int | None) -> Objects:
+        """Take a call that is not followed as reading every function's names and changing what it gets."""
+        given = self.heap.plain(arguments.all())
+        self.touch(given)
+        if self.function is None and self.exhausted.get(self.cell, -1) != self.unit:
+            self.exhausted[self.cell] = self.unit
+            if not self._outer_names:
+                self._outer_names = frozenset(
+                    node.id
+                    for code in self.heap.code.values()
+                    for node in ast.walk(code.node)
+                    if isinstance(node, ast.Name)
+                )
+            for name in sorted(self._outer_names & self.names.slots.keys()):
+                self.refer(name, self.line, certain=False, soft=True)
+        return given | ({made} if made is not None else NONE)
+
     def _given(self, code: Code, arguments: Arguments) -> Mapping[str, Objects]:
         given: dict[str, Objects] = {}
         for position, name in enumerate(code.parameters):
@@ -312,12 +341,13 @@ class Functions(Machine):
     def _apply_names(
         self, summary: Summary, mapped: Callable[[Iterable[int]], Objects], *, certain: bool
     ) -> None:
-        for name, (read_certainly, soft) in summary.reads.items():
+        for name, (read_certainly, soft, origin) in summary.reads.items():
             self.refer(
                 name,
                 self.line,
                 certain=certain and read_certainly and self.doubt == 0,
                 soft=soft or self.soft > 0,
+                origin=origin,
             )
         for key, slot in summary.bound.items():
             before = self.names.slots.get(key) or NEVER

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from kfnb.notebook.flow.code import Code, Frame, Missing, Read, Record
+from kfnb.notebook.flow.code import Code, Frame, Missing, Origin, Read, Record
 from kfnb.notebook.flow.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.names import BOUND, UNBOUND, Names, Slot
 from kfnb.notebook.flow.objects import NONE, Heap, Objects
@@ -155,12 +155,16 @@ class Machine(ABC):
         slot = self.names.slots.get(key)
         if not is_private(key):
             self.refer(key, line, certain=self.doubt == 0, soft=self.soft > 0)
-        objects = self.outer(key, slot) if self.function is not None else slot.objects if slot else NONE
+        objects = slot.objects if slot else NONE
+        if self.function is not None:
+            objects = self.outer(key, slot)
         if not call:
             self.may_call(objects)
         return objects
 
-    def refer(self, name: str, line: int, *, certain: bool, soft: bool) -> None:
+    def refer(
+        self, name: str, line: int, *, certain: bool, soft: bool, origin: Origin | None = None
+    ) -> None:
         """Note that a global name is read here."""
         slot = self.names.slots.get(name)
         record = self.record
@@ -173,11 +177,11 @@ class Machine(ABC):
         if outside:
             old = record.reads.get(name)
             if old is None or (certain and not old.certain) or (old.soft and not soft):
-                record.reads[name] = Read(line, certain, soft, slot)
+                record.reads[name] = Read(line, certain, soft, slot, origin)
         if (slot is None or slot.status == UNBOUND) and not soft and self.function is None:
             if name in KNOWN_NAMES or (slot is None and _history(name)):
                 return
-            record.missing.append(Missing(name, line, certain, slot))
+            record.missing.append(Missing(name, line, certain, slot, origin))
 
     def outer(self, key: str, slot: Slot | None) -> Objects:
         """Give what a name is inside a function whose summary is being made.

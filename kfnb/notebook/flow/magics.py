@@ -13,8 +13,7 @@ import shlex
 from collections.abc import Iterator
 
 from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.calls import is_shell
-from kfnb.notebook.flow.expressions import Softly
+from kfnb.notebook.flow.calls import Softly, is_shell
 from kfnb.notebook.flow.functions import Arguments
 from kfnb.notebook.flow.objects import NONE, Objects
 from kfnb.notebook.flow.statements import Statements

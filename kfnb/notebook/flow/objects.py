@@ -23,10 +23,11 @@ _MOST_HELD = 32
 class Heap:
     """Objects, what they hold, and which of them are code or change when they are used.
 
-    ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy``
-    when an item is read; ``iterators`` are used up by iterating; ``part_of`` gives the owners of what an attribute or item
-    is: to change a part changes them, to hold it does not hold them. ``kinds`` gives the notebook's classes of an instance; ``bound``
-    are methods taken from an object without calling them.
+    ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy`` when an
+    item is read, ``iterators`` are used up by iterating. ``part_of`` gives the owners of what
+    an attribute or item is: to change a part changes them, to hold it does not hold them.
+    ``kinds`` gives the notebook's classes of an instance, ``selves`` are the first parameters
+    of methods, ``bound`` are methods taken from an object without calling them.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class Heap:
         self.iterators: set[int] = set()
         self.kinds: dict[int, Objects] = {}
         self.part_of: dict[int, Objects] = {}
+        self.selves: set[int] = set()
         self.bound: dict[int, tuple[Objects, str]] = {}
         self._made: dict[tuple[object, str], int] = {}
 
@@ -130,4 +132,3 @@ class Heap:
     def add_code(self, number: int, code: Code) -> None:
         """Say that an object is a function or class of the notebook."""
         self.code[number] = code
-

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.branches import Branches, called
+from kfnb.notebook.flow.branches import Branches
+from kfnb.notebook.flow.calls import Softly, called
 from kfnb.notebook.flow.code import Code
-from kfnb.notebook.flow.expressions import Softly
 from kfnb.notebook.flow.functions import Arguments
 from kfnb.notebook.flow.names import UNBOUND
 from kfnb.notebook.flow.objects import NONE, Objects
@@ -226,6 +226,12 @@ class Statements(Branches):
                 objects |= self.fresh(node, objects, decorator)
         return objects
 
+    def _base(self, node: ast.expr) -> Objects:
+        """Read a base class, which calls none of its methods."""
+        if isinstance(node, ast.Name):
+            return self.read(node.id, node.lineno, call=True)
+        return self.evaluate(node)
+
     def _annotations(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for argument in parameters(node.args):
             self.evaluate(argument.annotation)
@@ -239,16 +245,20 @@ class Statements(Branches):
     def _class(self, node: ast.ClassDef) -> None:
         decorators = [(d, self.evaluate(d)) for d in node.decorator_list]
         self.push("comprehension", self.make(node, "types"), type_parameters(node))
-        bases = NONE.union(*(self.evaluate(b) for b in node.bases), NONE)
+        bases = NONE.union(*(self._base(b) for b in node.bases), NONE)
         given = NONE.union(*(self.evaluate(k.value) for k in node.keywords), NONE)
         self.frames.pop()
         number = self.make(node)
         objects = frozenset((number,))
         code = self.heap.code.get(number)
         if code is None:
-            code = Code(number=number, name=node.name, node=node)
+            code = Code(number=number, name=node.name, node=node, cell=self.cell)
             self.heap.add_code(number, code)
         code.bases = tuple(b for b in sorted(bases) if b in self.heap.code and b != number)
+        for base in code.bases:
+            if number not in self.heap.code[base].subclasses:
+                self.heap.code[base].subclasses.append(number)
+                self.forget_summaries()  # a method that they call may be overridden now
         self.store(objects, bases | given)
         local, global_names = class_locals(node)
         frame = self.push("class", number, local)
@@ -270,6 +280,9 @@ class Statements(Branches):
             if state and not methods and name not in assigned:
                 code.state[name] = state
         self.heap.add_code(number, code)
+        for base in code.bases:
+            for called_now in self.methods_of(base, "__init_subclass__"):
+                self.apply(called_now, Arguments([objects]), certain=True, made=None)
         self.bind(node.name, self._decorated(objects, decorators))
 
 
