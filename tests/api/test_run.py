@@ -230,7 +230,7 @@ def test_running_inside_a_step_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ({"parallel": 0}, "parallel must be a whole number"),
         ({"retries": -1}, "retries must be"),
-        ({"timeout": "soon"}, "no duration"),
+        ({"timeout": "soon"}, "not a duration"),
         ({"on_failure": "cry"}, "finish or stop"),
         ({"target": "moon"}, 'no target "moon"'),
         ({"from_step": "trian"}, 'Did you mean "train"'),

@@ -41,7 +41,7 @@ def test_a_page_is_shown_a_run_and_follows_it(jupyter: Kernel) -> None:
     (forms,) = shown(out)
     assert set(forms) == {"text/html", "image/svg+xml", "text/plain"}
     ((model, state),) = opened(out).items()
-    assert f'data-kfnb-place="{state["place"]}"' in forms["text/html"]
+    assert f'data-kfnb-slot="{state["place"]}"' in forms["text/html"]
     assert state["state"]["steps"]["n0"]["status"] == "succeeded"
     jupyter.ask(model, {"kind": "hello", "have": False})
     engine = jupyter.kind("engine")
@@ -141,7 +141,7 @@ def test_ten_runs_at_once_are_followed_by_one_thread(jupyter: Kernel) -> None:
     for _ in runs:
         jupyter.until(lambda m: m["msg_type"] == "update_display_data")
     wait = "from kfnb.live.follower import FOLLOWER\nimport time\n"
-    wait += "while FOLLOWER.working: time.sleep(0.05)"
+    wait += "while FOLLOWER.running: time.sleep(0.05)"
     jupyter.do(wait)
     assert jupyter.text(threads) == "0"
 

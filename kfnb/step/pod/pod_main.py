@@ -136,7 +136,9 @@ class PodAttempt:
         self._prefix = key.rpartition("/")[0] + "/"
         self.order = self._read_order(key)
         self._folder = Path(self.order.folder)
-        self._manifest = manifest_key(self.order.run, self.order.step_id, index=self.order.index)
+        self._manifest = manifest_key(
+            self.order.run, self.order.step_id, index=self.order.index, round=self.order.round
+        )
         uid = os.environ.get("KFNB_POD_UID") or f"{os.getpid()}-{time.time_ns():x}"
         self._uploader = EventUploader(self._folder, remote, prefix=self._prefix, pod=uid)
 
@@ -284,7 +286,7 @@ class PodAttempt:
         event = {**event, "data": {"ok": ok, **data}}
         line = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
         with contextlib.suppress(InfrastructureError):  # manifest or record are what counts
-            self._uploader.tell(line.encode("utf-8", "replace"), patiently or self._patiently)
+            self._uploader.send_last(line.encode("utf-8", "replace"), patiently or self._patiently)
 
 
 def say_waiting(reason: str) -> None:
