@@ -82,7 +82,8 @@ def calls_of_calls() -> Cells:
         (
             ["setup"],
             "\n".join(
-                f"def f{n}_{m}(x):\n    return f{(n * 7 + m) % count}_0(x) + f{(n + 1) % count}_{(m + 1) % 15}(g{m})"
+                f"def f{n}_{m}(x):\n"
+                f"    return f{(n * 7 + m) % count}_0(x) + f{(n + 1) % count}_{(m + 1) % 15}(g{m})"
                 for m in range(LINES // 2)
             ),
         )

@@ -340,7 +340,7 @@ class Calls(Functions):
         return [found[n] for n in sorted(found)]
 
     def methods_of(self, number: int, name: str) -> list[Code]:
-        """List what a class has as a method: its own, or else those of its bases in the notebook."""
+        """List what a class has as a method: its own, or else those of its bases."""
         code = self.heap.code.get(number)
         if code is None or not isinstance(code.node, ast.ClassDef):
             return []

@@ -307,7 +307,7 @@ class Functions(Machine):
         return returned
 
     def _assume(self, arguments: Arguments, made: int | None) -> Objects:
-        """Take a call that is not followed as reading every function's names and changing what it gets."""
+        """Let a call that is not followed read every function's names and change what it gets."""
         given = self.heap.plain(arguments.all())
         self.touch(given)
         if self.function is None and self.exhausted.get(self.cell, -1) != self.unit:
