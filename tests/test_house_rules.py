@@ -43,6 +43,7 @@ PRIVATE = frozenset(
 TOO_LONG = {
     "kfnb/engine/core/scheduler.py",
     "kfnb/engine/driver.py",
+    "kfnb/notebook/effects/library_state.py",
     "kfnb/notebook/effects/library_state_facts.py",
     "kfnb/verify/report.py",
 }
