@@ -283,9 +283,9 @@ def _ui(*, tab: str | None, only: str | None) -> protocol.Ui:
 
 
 def _id(pipeline: Pipeline, step: str) -> str:
-    from kfnb.api.launch import no_step
+    from kfnb.api.step_lookup import no_such_step
 
     found = snapshot.ids(pipeline).get(str(step))
     if found is None:
-        raise UsageError(no_step(pipeline, str(step)))
+        raise UsageError(no_such_step(pipeline, str(step)))
     return found

@@ -1,4 +1,4 @@
-"""``kfnb logs``: what steps printed, afterwards or as it comes."""
+"""What steps printed, afterwards or as it comes."""
 
 from __future__ import annotations
 
@@ -11,67 +11,47 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfnb.cli.arguments import RunName, StepName
-
 if TYPE_CHECKING:
     from kfnb.api.run_view import RunView
     from kfnb.engine.core.events import Event
 
 _BLOCK = 1 << 20
-_AGAIN = 0.1
-"""Seconds until a text that is not here yet is looked for again."""
-_PATIENCE = 10.0
-"""Seconds that a text has to come of which there is told."""
-_TOLD = {"CellOutput", "StepCached", "StepSucceeded", "StepFailed", "AttemptFailed"}
+_RETRY_INTERVAL = 0.1
+"""Seconds until a text that has not arrived yet is looked for again."""
+_LONGEST_WAIT = 10.0
+"""Seconds to wait for a text that an event announced."""
+_ANNOUNCING = {"CellOutput", "StepCached", "StepSucceeded", "StepFailed", "AttemptFailed"}
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  kfnb logs latest              # all steps, one after the other
-  kfnb logs latest train        # one step, just as it printed
-  kfnb logs latest -f           # as it comes, until the run has ended"""
-)
-@click.argument("run", type=RunName())
-@click.argument("step", type=StepName(), required=False)
-@click.option("-f", "--follow", is_flag=True, help="Go on until the run has ended.")
-@click.option(
-    "--attempt", type=click.IntRange(min=1), metavar="N", help="Of this attempt [default: last]."
-)
-def logs(run: str, step: str | None, follow: bool, attempt: int | None) -> int:
-    """Print what STEP (or every step) of RUN printed."""
-    from kfnb.api.launch import no_step
-    from kfnb.api.run_lookup import find_run
-    from kfnb.api.run_view import RunView
-    from kfnb.api.sync import refreshed
-    from kfnb.errors import UsageError
-
-    view = RunView(refreshed(find_run(run)))
-    if step is not None and step not in view.pipeline.steps:
-        raise UsageError(no_step(view.pipeline, step))
-    if follow:
-        return _follow(view, step)
-    view.update()
-    print_logs(view, step, attempt)
-    return 0
+def log_options() -> list[click.Parameter]:
+    """Make the options of ``logs``."""
+    return [
+        click.Option(["-f", "--follow"], is_flag=True, help="Continue until the run has ended."),
+        click.Option(
+            ["--attempt"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="The log of this attempt [default: the last].",
+        ),
+    ]
 
 
 def print_logs(
     view: RunView, step: str | None, attempt: int | None, *, most: int | None = None
 ) -> int:
-    """Print what a step (or every step, each under its name) printed.
+    """Print the log of a step, or of every step under its name.
 
     Parameters
     ----------
     most
-        Bytes of each log; of a longer one the end is printed.
+        Bytes printed of each log: of a longer one, its end.
 
     Returns
     -------
     int
-        How many logs there were to print.
+        The number of logs printed.
     """
-    from kfnb.cli.colours import writer
+    from kfnb.commands.colour_filter import writer
     from kfnb.draw import visible
 
     write = writer()
@@ -86,9 +66,16 @@ def print_logs(
     return shown
 
 
-def _follow(view: RunView, step: str | None) -> int:
+def follow_logs(view: RunView, step: str | None) -> int:
+    """Print the log of a step (or of every step) as it grows; return the exit code.
+
+    Raises
+    ------
+    InfrastructureError
+        If the run's driver is gone, or the run's folder was deleted.
+    """
     from kfnb.api.run_view import lost
-    from kfnb.cli.common import INTERRUPTED
+    from kfnb.commands.terminal import INTERRUPTED
     from kfnb.watch import Watch
 
     printer = _Printer(view, step)
@@ -104,71 +91,74 @@ def _follow(view: RunView, step: str | None) -> int:
                     "running",
                 )
                 if course == "ended" or ended:
-                    _see_out(view, printer)
+                    _print_rest(view, printer)
                     return 0
-                # The text of what is told may come a moment after it.
-                watch.wait(_AGAIN if printer.waits else 1.0)
+                # A text may arrive a moment after the event that announces it.
+                watch.wait(_RETRY_INTERVAL if printer.waits else 1.0)
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
-def _see_out(view: RunView, printer: _Printer) -> None:
-    """Print what is still on its way here, from a run whose driver is elsewhere."""
+def _print_rest(view: RunView, printer: _Printer) -> None:
+    """Print texts that are still being copied here from a driver on another machine."""
     from kfnb.runners import is_driven
 
-    until = time.monotonic() + _PATIENCE
-    while printer.waits and is_driven(view.folder) and time.monotonic() < until:
-        time.sleep(_AGAIN)
+    deadline = time.monotonic() + _LONGEST_WAIT
+    while printer.waits and is_driven(view.folder) and time.monotonic() < deadline:
+        time.sleep(_RETRY_INTERVAL)
         printer.show(())
-    printer.show((), all_there=True)
+    printer.show((), complete=True)
 
 
 class _Printer:
-    """Prints outputs in the order in which they came; several steps' lines are named.
+    """Prints outputs in the order of their events; with several steps, each line has a name.
 
-    The journal may tell of an output before its text is here: what a step prints waits for that.
+    An event may arrive before the text that it announces. Later output then waits for that text.
     """
 
     def __init__(self, view: RunView, step: str | None) -> None:
-        from kfnb.cli.colours import writer
+        from kfnb.commands.colour_filter import writer
         from kfnb.runners.target import target_of
 
         self._view = view
         self._step = step
-        self._due: deque[Event] = deque()
-        self._since: float | None = None
+        self._queue: deque[Event] = deque()
+        self._waiting_since: float | None = None
         self._local = not target_of(view.about).is_remote
         self._attempts: dict[str, int] = {}
-        self._rest: dict[str, str] = {}
+        self._partial_lines: dict[str, str] = {}
         self._out = writer()
 
     @property
     def waits(self) -> bool:
-        """Whether there is something to print whose text is not here yet."""
-        return bool(self._due)
+        """Whether the text of an event has not arrived yet."""
+        return bool(self._queue)
 
-    def show(self, events: Iterable[Event], *, all_there: bool = False) -> None:
-        """Print what events tell of, in their order; ``all_there``: nothing more will come."""
+    def show(self, events: Iterable[Event], *, complete: bool = False) -> None:
+        """Print the texts of events in order; ``complete`` if no more text will arrive."""
         for event in events:
             name = event.step
-            if name is not None and self._step in (None, name) and event.type in _TOLD:
-                self._due.append(event)
-        while self._due and self._show(self._due[0], all_there=all_there or self._is_late()):
-            self._due.popleft()
-            self._since = None
-        if self._due and self._since is None:
-            self._since = time.monotonic()
+            if name is not None and self._step in (None, name) and event.type in _ANNOUNCING:
+                self._queue.append(event)
+        while self._queue and self._show(self._queue[0], complete=complete or self._is_late()):
+            self._queue.popleft()
+            self._waiting_since = None
+        if self._queue and self._waiting_since is None:
+            self._waiting_since = time.monotonic()
         sys.stdout.flush()
 
     def _is_late(self) -> bool:
-        """Whether what is due has had its time to come."""
-        return self._since is not None and time.monotonic() - self._since > _PATIENCE
+        """Whether the next text has been waited for long enough."""
+        return (
+            self._waiting_since is not None
+            and time.monotonic() - self._waiting_since > _LONGEST_WAIT
+        )
 
-    def _show(self, event: Event, *, all_there: bool) -> bool:
-        """Print what one event tells of; False if that is not here yet."""
+    def _show(self, event: Event, *, complete: bool) -> bool:
+        """Print the text of one event; return False if it has not arrived yet."""
         name = str(event.step)
         if event.type == "CellOutput" and event.data.get("length"):
-            text = _slice(self._view, name, event.attempt or 1, event.data, part=all_there)
+            text = _slice(self._view, name, event.attempt or 1, event.data, part=complete)
             if text is None:
                 return False
             self._attempt(name, event.attempt or 1)
@@ -177,7 +167,7 @@ class _Printer:
             path = self._view.attempt(name, 0).log
             if path.is_file():
                 self._print(name, path.read_text("utf-8", "replace"))
-            elif not all_there and not self._local:
+            elif not complete and not self._local:
                 return False
             self._flush(name)
         elif event.type != "CellOutput":
@@ -194,26 +184,26 @@ class _Printer:
         if self._step is not None:
             self._out(text)
             return
-        *lines, rest = (self._rest.get(name, "") + text).split("\n")
-        self._rest[name] = rest
+        *lines, rest = (self._partial_lines.get(name, "") + text).split("\n")
+        self._partial_lines[name] = rest
         self._write(name, lines)
 
     def _flush(self, name: str) -> None:
-        rest = self._rest.pop(name, "")
+        rest = self._partial_lines.pop(name, "")
         if rest:
             self._write(name, [rest])
 
     def _write(self, name: str, lines: list[str]) -> None:
         from kfnb.draw import visible
 
-        before = visible(name)
-        self._out("".join(f"{before} | {line}\n" for line in lines))
+        prefix = visible(name)
+        self._out("".join(f"{prefix} | {line}\n" for line in lines))
 
 
 def _slice(
     view: RunView, name: str, attempt: int, data: Mapping[str, Any], *, part: bool
 ) -> str | None:
-    """Read an output's text; None if it is not whole yet, or what there is of it (``part``)."""
+    """Read an output's text; None if it is incomplete, unless a ``part`` is enough."""
     length = int(data["length"])
     try:
         with view.attempt(name, attempt).log.open("rb") as file:
@@ -225,7 +215,7 @@ def _slice(
 
 
 def _copy(path: Path, most: int | None, write: Callable[[str], object]) -> None:
-    """Print a log as it is, a piece at a time: it may be large."""
+    """Print a log in pieces, as it may be large."""
     import codecs
 
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -235,7 +225,7 @@ def _copy(path: Path, most: int | None, write: Callable[[str], object]) -> None:
             file.seek(left if most and left > 0 else 0)
             if file.tell():
                 left += len(file.readline())
-                write(f"[the first {left} bytes are left out: all is in {path}]\n")
+                write(f"[the first {left} bytes are left out; the whole log is {path}]\n")
             while data := file.read(_BLOCK):
                 write(decoder.decode(data))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Arguments of several commands, with what a shell completes for them."""
+"""Types of arguments, with what Tab completes for each."""
 # ruff: noqa: ARG002 (the signatures are click's)
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ class RunName(_Text):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Complete ids, ``latest`` and the notebooks beside us."""
+        """Complete ids, ``latest`` and notebooks."""
         from kfnb.api.run_lookup import LATEST, run_folders
 
         with contextlib.suppress(Exception):
             ids = [LATEST, *(run.id for run in run_folders())]
-            found = [CompletionItem(i) for i in ids if i.startswith(incomplete)]
-            return found + _notebooks(incomplete)
+            fitting = [CompletionItem(i) for i in ids if i.startswith(incomplete)]
+            return fitting + _notebooks(incomplete)
         return []
 
 
 class StepName(_Text):
-    """A step of the run or notebook that stands before it."""
+    """A step of the run or notebook that the words before it name."""
 
     name = "step"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Complete the steps of what was named so far."""
+        """Complete the steps of the run or notebook."""
         with contextlib.suppress(Exception):
             names = _steps(ctx.params)
             return [CompletionItem(name) for name in names if name.startswith(incomplete)]
@@ -74,7 +74,7 @@ class Duration(_Seconds):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Return it in seconds."""
-        from kfnb.api.launch import seconds
+        from kfnb.api.run_settings import seconds
 
         try:
             return seconds(value)
@@ -84,18 +84,18 @@ class Duration(_Seconds):
 
 def _notebooks(incomplete: str) -> list[CompletionItem]:
     folder, _, begin = incomplete.rpartition("/")
-    place = Path(folder or ("/" if incomplete.startswith("/") else ".")).expanduser()
-    found = []
+    listed = Path(folder or ("/" if incomplete.startswith("/") else ".")).expanduser()
+    items = []
     with contextlib.suppress(OSError):
-        for entry in sorted(place.iterdir()):
+        for entry in sorted(listed.iterdir()):
             shown = f"{folder}/{entry.name}" if "/" in incomplete else entry.name
             if not entry.name.startswith(begin) or entry.name.startswith("."):
                 continue
             if entry.suffix == ".ipynb":
-                found.append(CompletionItem(shown))
+                items.append(CompletionItem(shown))
             elif entry.is_dir():
-                found.append(CompletionItem(f"{shown}/"))
-    return found
+                items.append(CompletionItem(f"{shown}/"))
+    return items
 
 
 def _steps(params: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Whether a notebook is still the one that a run began with."""
+"""Whether a notebook was edited since a run started."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from kfnb.api.run_view import RunView
 
 SENTENCE = (
-    "the notebook has changed since this run began; resume goes on with it as it was, "
-    "kfnb run takes the change up"
+    "the notebook has changed since this run started: resume uses the old code; "
+    "use kfnb run to include your edits"
 )
 
 
 def has_changed(view: RunView) -> bool:
-    """Whether the code or the tags of the notebook are others than when the run began.
+    """Whether code or tags of the notebook differ from when the run started.
 
-    What cannot be read has not changed: the run needs its own copy only.
+    A notebook that cannot be read counts as unchanged: the run needs only its own copy.
     """
     if view.pipeline.path is None:
         return False
@@ -30,7 +30,7 @@ def has_changed(view: RunView) -> bool:
 
 
 def _code(data: bytes) -> list[tuple[str, list[str]]]:
-    """Return source and tags of each code cell; outputs and all else are no change."""
+    """Return source and tags of each code cell; a change of anything else does not count."""
     cells: list[dict[str, Any]] = json.loads(data)["cells"]
     return [
         (

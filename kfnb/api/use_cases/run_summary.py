@@ -1,4 +1,4 @@
-"""What happened, in sentences: the same words in a pipe, in a terminal and in ``status``."""
+"""The summary of a run in sentences, the same in a pipe, in a terminal and in ``status``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from kfnb.api.run_handle import StepFailure
 from kfnb.api.run_view import RunView
-from kfnb.cli.common import number
-from kfnb.cli.rerun_command import run_again
+from kfnb.api.use_cases.formats import number
+from kfnb.api.use_cases.rerun_command import rerun_command
 from kfnb.draw import shortened, visible
 from kfnb.durations import describe_duration
 from kfnb.engine.core.state import StepState
@@ -22,55 +22,55 @@ _TAIL = 1 << 14
 
 
 def sentence(failure: Mapping[str, Any]) -> str:
-    """Say why an attempt failed, with cell and line where the summary does not say them."""
+    """Return why an attempt failed, with cell and line unless the summary has them."""
     error = StepFailure.of(failure)
     raised = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
-    said = error.summary.strip().rstrip(".") or raised or error.kind
-    if error.cell is not None and f"cell {error.cell}" not in said:
+    text = error.summary.strip().rstrip(".") or raised or error.kind
+    if error.cell is not None and f"cell {error.cell}" not in text:
         line = f", line {error.line}" if error.line is not None else ""
-        said += f" (cell {error.cell}{line})"
-    if error.code and error.code not in said:
-        said = f"{error.code}: {said}"
-    return visible(shortened(said, 2000))
+        text += f" (cell {error.cell}{line})"
+    if error.code and error.code not in text:
+        text = f"{error.code}: {text}"
+    return visible(shortened(text, 2000))
 
 
 def brief(failure: Mapping[str, Any], step: str) -> str:
-    """Say why an attempt failed where the step's name stands already."""
-    begin = f'step "{visible(step)}" '
-    said = sentence(failure)
-    if said.lower().startswith(begin.lower()):
-        said = said[len(begin) :].removeprefix("failed: ")
-    return said
+    """Return why an attempt failed, for a line that begins with the step's name."""
+    subject = f'step "{visible(step)}" '
+    text = sentence(failure)
+    if text.lower().startswith(subject.lower()):
+        text = text[len(subject) :].removeprefix("failed: ")
+    return text
 
 
-def end_of(view: RunView) -> str:
-    """Say how a run ended, or that it has not."""
+def summary_line(view: RunView) -> str:
+    """Return the run's id, status, duration, and how many steps have which status."""
     state = view.state
     counts = ", ".join(
         f"{state.counts[s]} {s}"
         for s in ("succeeded", "cached", "failed", "skipped", "cancelled", "pending", "running")
         if state.counts[s]
     )
-    begun = state.created or state.started
+    start = state.created or state.started
     end = state.finished
     if end is None:
         end = time.time() if is_driven(view.folder) else state.updated
     took = ""
-    if begun is not None and end is not None:
-        took = f" in {describe_duration(max(0.0, end - begun - state.paused))}"
+    if start is not None and end is not None:
+        took = f" in {describe_duration(max(0.0, end - start - state.paused))}"
     return f"run {view.folder.id} {state.status}{took}: {counts or 'no steps'}"
 
 
 def metrics_line(view: RunView) -> str | None:
-    """Give the run's metrics on one line."""
-    found = view.state.metrics
-    if not found:
+    """Return the run's metrics on one line; None if there are none."""
+    metrics = view.state.metrics
+    if not metrics:
         return None
-    return "metrics: " + ", ".join(f"{visible(k)} = {number(v)}" for k, v in found.items())
+    return "metrics: " + ", ".join(f"{visible(k)} = {number(v)}" for k, v in metrics.items())
 
 
 def failures(view: RunView) -> Iterator[str]:
-    """Tell of each failed step what a person needs to go on."""
+    """Describe each failed step, and list commands that help."""
     failed = [s for s in view.state.steps.values() if s.status == "failed"]
     for step in failed:
         yield ""
@@ -85,22 +85,22 @@ def failures(view: RunView) -> Iterator[str]:
 
 
 def failure(view: RunView, step: StepState) -> Iterator[str]:
-    """Tell of one failed step: why, where, its source there, the end of its log, the remedy."""
+    """Describe a failed step: reason, place, source, end of the log, remedy."""
     record = step.failure or {}
-    said = sentence(record)
-    named = said.lower().startswith("step ") or f'step "{visible(step.name)}"' in said
-    yield said if named else f'step "{visible(step.name)}" failed: {said}'
+    reason = sentence(record)
+    named = reason.lower().startswith("step ") or f'step "{visible(step.name)}"' in reason
+    yield reason if named else f'step "{visible(step.name)}" failed: {reason}'
     yield from source(view, record.get("cell"), record.get("line"))
     log = log_tail(view.attempt(step.name).log, LOG_LINES)
     if log:
-        yield "  the end of its log:"
+        yield "  last lines of its log:"
         yield from (f"    {line}".rstrip() for line in log)
     if record.get("remedy"):
         yield f"  {visible(str(record['remedy']))}"
 
 
 def source(view: RunView, cell: int | None, line: int | None) -> Iterator[str]:
-    """Show a line of the notebook with those around it, and point to it."""
+    """Show a line of the notebook, marked, with the lines around it."""
     cells = view.pipeline.cells
     if cell is None or line is None or not 0 <= cell < len(cells):
         return
@@ -116,25 +116,25 @@ def source(view: RunView, cell: int | None, line: int | None) -> Iterator[str]:
 
 
 def commands(view: RunView, step: str) -> Iterator[str]:
-    """List what a person types next."""
+    """List commands that help after a step has failed."""
     import shlex
 
     run, name = view.folder.id, shlex.quote(step)
     listed = [
-        (f"kfnb logs {run} {name}", "all that it printed"),
-        (f"kfnb notebook {run} {name}", "the notebook as it executed"),
-        (f"kfnb resume {run}", "try again as it was"),
+        (f"kfnb logs {run} {name}", "everything that it printed"),
+        (f"kfnb notebook {run} {name}", "its executed notebook"),
+        (f"kfnb resume {run}", "retry with the same code"),
     ]
     if view.pipeline.path is not None:
-        why = "after a change of the notebook; what is done comes from the cache"
-        listed.append((run_again(view), why))
+        purpose = "run with your edits; unchanged steps come from the cache"
+        listed.append((rerun_command(view), purpose))
     yield "next:"
-    for command, why in listed:
-        yield f"  {visible(command)}  # {why}"
+    for command, purpose in listed:
+        yield f"  {visible(command)}  # {purpose}"
 
 
 def log_tail(path: Path, lines: int) -> list[str]:
-    """Return the last lines of a log, colours and rewritten lines taken out."""
+    """Return the last lines of a log, without colours and overwritten text."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
@@ -146,7 +146,7 @@ def log_tail(path: Path, lines: int) -> list[str]:
 
 
 def clean_line(line: str) -> str:
-    """Return a printed line as it looks in the end: progress bars overwrite themselves."""
+    """Return a printed line as a terminal shows it in the end: progress bars overwrite it."""
     import re
 
     line = re.sub(r"\x1b\[[0-?]*[ -/]*[@-~]", "", line.rstrip("\r"))

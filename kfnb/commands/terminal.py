@@ -1,4 +1,4 @@
-"""What several commands need: marks and colours of states, durations, JSON, diagnostics."""
+"""Writing to a terminal or a pipe: marks and colours of statuses, JSON, diagnostics."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COLOURS = {
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether a person looks at the stream."""
+    """Whether the stream is a terminal."""
     try:
         return stream.isatty()
     except (ValueError, AttributeError):
@@ -55,7 +55,7 @@ def is_terminal(stream: TextIO) -> bool:
 
 
 def can_draw(stream: TextIO) -> bool:
-    """Whether the stream's encoding has the strokes and marks that we use."""
+    """Whether the stream's encoding has the lines and marks that we use."""
     try:
         "▶✓≡✗■│…·–".encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -64,13 +64,13 @@ def can_draw(stream: TextIO) -> bool:
 
 
 def glyph(status: str, stream: TextIO) -> str:
-    """Return the mark of a status, in ASCII where nothing else can be shown."""
+    """Return the mark of a status, in ASCII if the stream's encoding has nothing else."""
     marks = GLYPHS if can_draw(stream) else ASCII_GLYPHS
     return marks.get(status, "?")
 
 
 def colour(text: str, status: str) -> str:
-    """Colour a text as its status where a person looks at it and NO_COLOR does not forbid it."""
+    """Colour a text by its status, in a terminal only and not if NO_COLOR is set."""
     if os.environ.get("NO_COLOR") or not is_terminal(sys.stdout):
         return text
     return click.style(text, fg=COLOURS.get(status))
@@ -85,30 +85,21 @@ def echo_diagnostics(diagnostics: Iterable[Diagnostic], *, err: bool) -> None:
     """Print diagnostics, errors first, each on its own line."""
     from kfnb.draw import visible
 
-    for found in sorted(diagnostics, key=lambda d: d.severity != "error"):
-        click.echo(f"{found.severity}: {visible(str(found))}", err=err)
-
-
-def number(value: Any) -> str:
-    """Write a metric's value with the digits that matter.
-
-    >>> number(0.123456789), number(3), number(2.0), number("nan")
-    ('0.123457', '3', '2', 'nan')
-    """
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    for diagnostic in sorted(diagnostics, key=lambda d: d.severity != "error"):
+        click.echo(f"{diagnostic.severity}: {visible(str(diagnostic))}", err=err)
 
 
 def call_error(error: click.ClickException) -> str:
-    """Say what is wrong with a call, and where it is explained."""
-    said = error.format_message().rstrip(".")
-    said += "" if said.endswith("?") else "."
+    """Return what is wrong with a call, and which command explains it."""
+    message = error.format_message().rstrip(".")
+    message += "" if message.endswith("?") else "."
     context = getattr(error, "ctx", None)
-    return said if context is None else f"{said} {context.command_path} --help explains."
+    return message if context is None else f"{message} See {context.command_path} --help."
 
 
-def reader_left(code: int) -> int:
-    """Be quiet when whoever read our output has gone (``kfnb runs | head -1``); ``code``."""
-    # Python flushes stdout once more at its end, and would complain there.
+def silence_closed_pipe(code: int) -> int:
+    """Discard the rest of our output after its reader has closed the pipe; return ``code``."""
+    # Python flushes stdout once more at its end, which would print a second error.
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code

@@ -1,4 +1,4 @@
-"""The call that runs a notebook as a run did, for a person to type."""
+"""The command that runs a notebook once more as an earlier run did."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from kfnb.pipeline import Pipeline
 
 LONGEST = 200
-"""Characters of a value that a person would still type."""
+"""Characters of the longest value that the command has; a longer one is shown as ``…``."""
 
 
-def run_again(view: RunView) -> str:
+def rerun_command(view: RunView) -> str:
     """Write ``kfnb run`` with the notebook, parameters and target of a run."""
-    from kfnb.cli.target_options import target_flags
+    from kfnb.api.use_cases.target_flags import target_flags
     from kfnb.runners.target import LOCAL, target_name
 
-    words = ["kfnb", "run", _near(str(view.pipeline.path))]
+    words = ["kfnb", "run", _relative(str(view.pipeline.path))]
     for name, value in _mapping(view.about.get("parameters")).items():
         text = typed(view.pipeline, name, value)
         words += ["-p", f"{name}={'…' if text is None else text}"]
@@ -35,7 +35,7 @@ def run_again(view: RunView) -> str:
 
 
 def typed(pipeline: Pipeline, name: str, value: Any) -> str | None:
-    """Write a parameter's value so that ``-p`` reads it back; None if nobody would type it."""
+    """Write a parameter's value so that ``-p`` reads it back; None if it is too long to type."""
     from kfnb.runners import check_parameters, parse_parameter
 
     for text in _written(value):
@@ -45,31 +45,28 @@ def typed(pipeline: Pipeline, name: str, value: Any) -> str | None:
             read = check_parameters(pipeline, {name: parse_parameter(pipeline, name, text)})
         except KfnbError:
             continue
-        if repr(read[name]) == repr(value):  # 1, 1.0 and True are equal, but not the same
+        if repr(read[name]) == repr(value):  # 1, 1.0 and True are equal
             return text
     return None
 
 
 def _written(value: Any) -> Iterator[str]:
-    """List ways to write a value, the plainest first."""
+    """Yield ways to write a value, the simplest first."""
     import yaml
 
     if isinstance(value, str):
         yield value
     yield json.dumps(value, ensure_ascii=False)
-    # YAML has another way to write what is no number in JSON, and 1e-07 within a list.
+    # JSON lacks NaN and infinities, and YAML reads JSON's 1e-07 as text.
     dumped = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=1 << 30)
     yield dumped.removesuffix("\n").removesuffix("\n...")
 
 
-def _near(path: str) -> str:
-    """Return a path as a person here would type it."""
-    try:
-        near = os.path.relpath(path)
-    except ValueError:  # another drive
-        near = path
-    return path if near.startswith("..") else near
+def _relative(path: str) -> str:
+    """Return a path relative to the working directory if it is below that."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith("..") else relative
 
 
-def _mapping(found: Any) -> Mapping[str, Any]:
-    return found if isinstance(found, Mapping) else {}
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
