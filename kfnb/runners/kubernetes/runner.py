@@ -17,7 +17,7 @@ from kfnb.home import RunFolder
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.runners.kubernetes.api.client_protocol import ReadClient, status_of
 from kfnb.runners.kubernetes.explain.diagnose import Diagnosis, diagnose, exit_code, has_ended
-from kfnb.runners.kubernetes.logs.reporting import AttemptReports
+from kfnb.runners.kubernetes.logs.attempt_reports import AttemptReports
 from kfnb.runners.kubernetes.watch.job_predicates import (
     has_failed,
     has_started,
@@ -278,7 +278,7 @@ class KubernetesRunner:
             view.events,
             now=self._watcher.now(),
             gone=view.gone,
-            said=attempt.reports.said,
+            said=attempt.reports.text,
         )
 
     def _is_over(self, attempt: _Attempt, view: View, diagnosis: Diagnosis | None) -> bool:

@@ -286,7 +286,7 @@ class PodAttempt:
         event = {**event, "data": {"ok": ok, **data}}
         line = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
         with contextlib.suppress(InfrastructureError):  # manifest or record are what counts
-            self._uploader.tell(line.encode("utf-8", "replace"), patiently or self._patiently)
+            self._uploader.send_last(line.encode("utf-8", "replace"), patiently or self._patiently)
 
 
 def say_waiting(reason: str) -> None:

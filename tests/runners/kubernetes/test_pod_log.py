@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from kfnb.runners.kubernetes.logs.pod_log import Gap, PodLog, Raw, Report
+from kfnb.runners.kubernetes.logs.pod_log import Gap, PodLog, Raw, Signal
 from tests.runners.kubernetes.scripted import Clock, ReadClient, Refused
 
 
@@ -15,8 +15,8 @@ def at(second, nano, data):
     return f"2026-01-01T00:00:{second:02}.{nano:09}Z ".encode() + data
 
 
-def event(n, kind="CellOutput"):
-    return b"\x1e" + json.dumps({"n": n, "type": kind}).encode() + b"\n"
+def signal(n, **more):
+    return b"\x1e" + json.dumps({"batch": n, **more}).encode() + b"\n"
 
 
 class Story:
@@ -39,23 +39,29 @@ def joined(pieces):
     return b"".join(p.data for p in pieces if isinstance(p, Raw))
 
 
-def test_events_are_told_from_text():
+def test_signals_are_distinguished_from_text():
     story = Story(
         [
-            at(1, 0, b"a warning of python\n") + at(1, 1, event(1)),
-            at(1, 2, b"no newline" + event(2)),
+            at(1, 0, b"a warning of python\n") + at(1, 1, signal(1)),
+            at(1, 2, b"no newline" + signal(2)),
             at(1, 3, b"\x1enot ours\n"),
-            at(1, 4, b'\x1e{"n":3,"ty\n'),
+            at(1, 4, b'\x1e{"batch":3,"la\n'),
         ]
     )
     assert story.follow() == [
         Raw(b"a warning of python\n"),
-        Report({"n": 1, "type": "CellOutput"}),
+        Signal(1),
         Raw(b"no newline"),
-        Report({"n": 2, "type": "CellOutput"}),
+        Signal(2),
         Raw(b"\x1enot ours\n"),
         Gap("a line of the pod pod is cut"),
     ]
+
+
+def test_reports_of_an_older_kfnb_are_signals_without_a_number():
+    older = b'\x1e{"n":1,"type":"CellOutput"}\n', b'\x1e{"n":2,"type":"Result"}\n'
+    story = Story([at(1, n, line) for n, line in enumerate(older)])
+    assert story.follow() == [Signal(None), Signal(None, last=True)]
 
 
 def test_text_is_kept_byte_by_byte():
@@ -103,9 +109,9 @@ def test_the_end_of_a_long_line_that_began_earlier_comes_once():
     assert joined(story.follow()) == b"slowly, a long line\nb\nc\nd\n"
 
 
-def test_an_event_behind_an_unfinished_line_of_the_other_stream():
-    piece = at(1, 0, b"x" * 16384) + event(1)
-    assert Story([piece]).follow() == [Raw(b"x" * 16384), Report({"n": 1, "type": "CellOutput"})]
+def test_a_signal_behind_an_unfinished_line_of_the_other_stream():
+    piece = at(1, 0, b"x" * 16384) + signal(1)
+    assert Story([piece]).follow() == [Raw(b"x" * 16384), Signal(1)]
 
 
 def test_a_quiet_container_makes_no_gap():
@@ -133,12 +139,12 @@ def test_a_pod_that_is_gone_leaves_a_gap():
     assert isinstance(last, Gap)
 
 
-def test_a_pod_that_is_gone_after_its_last_event_leaves_none():
-    log = [at(1, 0, event(1, "Result")), Refused(None)]
-    assert Story(log, Refused(404)).follow() == [Report({"n": 1, "type": "Result"})]
+def test_a_pod_that_is_gone_after_its_last_signal_leaves_none():
+    log = [at(1, 0, signal(1, last=True)), Refused(None)]
+    assert Story(log, Refused(404)).follow() == [Signal(1, last=True)]
 
 
-def test_who_may_not_read_logs_is_told_so_once():
+def test_without_the_right_to_read_logs_there_is_one_gap():
     assert [type(p) for p in Story(Refused(403), over_after=9).follow()] == [Gap]
 
 
@@ -158,10 +164,10 @@ def test_a_follow_that_ends_before_the_container_goes_on():
     assert joined(Story(lines[:1], lines[:1], lines).follow()) == b"a\nb\n"
 
 
-def test_after_the_result_nothing_is_asked_again():
-    log = [at(1, 0, event(1, "Result"))]
+def test_after_the_last_signal_nothing_is_asked_again():
+    log = [at(1, 0, signal(1, last=True))]
     story = Story(log, log, over_after=1)
-    assert story.follow() == [Report({"n": 1, "type": "Result"})]
+    assert story.follow() == [Signal(1, last=True)]
     assert len(story.read_client.calls) == 1
 
 
