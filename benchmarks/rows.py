@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import notebooks, peers
+from . import hard_notebooks, notebooks, peers
 from .measure import Cost, cost, median
 
 KFNB = [sys.executable, "-m", "kfnb.cli.main"]
@@ -215,11 +215,26 @@ def _str(command: list[object]) -> list[str]:
     return [os.fspath(part) if isinstance(part, Path) else str(part) for part in command]
 
 
+def read(folder: Path) -> Iterator[Figure]:
+    """Reading notebooks of 200 cells of 30 lines that are hard in one way each."""
+    worst: dict[str, tuple[float, str]] = {}
+    for name in hard_notebooks.HARD:
+        book = hard_notebooks.hard(folder, name)
+        command = [sys.executable, "-m", "benchmarks.reading", str(book)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+        for when, seconds in json.loads(done.stdout).items():
+            worst[when] = max(worst.get(when, (0.0, "")), (seconds, name))
+            yield Figure(f"kfnb.read, {name}, {when}", seconds, "CPU-s")
+    for when, (seconds, name) in worst.items():
+        yield Figure(f"kfnb.read, worst, {when}", seconds, "CPU-s", name)
+
+
 ROWS: dict[str, Row] = {
     "chain": chain,
     "wide": wide,
     "overhead": overhead,
     "check": check,
+    "read": read,
     "cached": cached,
     "values": values,
     "engine": engine,

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from kfnb.locations import line_text, location
 
 Role = Literal["setup", "parameters", "definitions", "step", "metrics"]
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "hint"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ def run(
 
     refuse_inside_a_step()
     pipeline = read(notebook)
-    echo_diagnostics(pipeline.diagnostics, err=True)
+    echo_diagnostics([d for d in pipeline.diagnostics if d.severity != "hint"], err=True)
     if pipeline.errors:
         click.echo("kfnb: the notebook has errors, so nothing was started.", err=True)
         return 2

@@ -84,7 +84,8 @@ def check_notebook(pipeline: Pipeline, *, verify: bool, target: str) -> Checked:
 def counted(diagnostics: Sequence[Diagnostic]) -> str:
     """Return how many errors and warnings there are: ``no errors, 2 warnings``."""
     errors = sum(d.severity == "error" for d in diagnostics)
-    counts = ((errors, "error"), (len(diagnostics) - errors, "warning"))
+    warnings = sum(d.severity == "warning" for d in diagnostics)
+    counts = ((errors, "error"), (warnings, "warning"))
     return ", ".join(count(number, noun) if number else f"no {noun}s" for number, noun in counts)
 
 

@@ -48,7 +48,7 @@ class Diagnostic(TypedDict):
     """A finding, as :class:`kfnb.Diagnostic`."""
 
     code: str
-    severity: Literal["error", "warning"]
+    severity: Literal["error", "warning", "hint"]
     message: str
     remedy: str
     step: str | None

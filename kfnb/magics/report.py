@@ -15,8 +15,12 @@ from kfnb.pipeline import Diagnostic, Pipeline
 if TYPE_CHECKING:
     from kfnb.magics.session import Session
 
-_COLOURS = {"error": "var(--jp-error-color1, #c21f2c)", "warning": "var(--jp-warn-color1, #9a6700)"}
-_MARKS = {"error": "✗", "warning": "▲"}
+_COLOURS = {
+    "error": "var(--jp-error-color1, #c21f2c)",
+    "warning": "var(--jp-warn-color1, #9a6700)",
+    "hint": "var(--jp-info-color1, #1565c0)",
+}
+_MARKS = {"error": "✗", "warning": "▲", "hint": "○"}
 _SOURCE = 160
 _CLICK = (
     "var d=document.getElementById('jupyter-config-data'),"

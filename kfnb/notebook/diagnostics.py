@@ -117,6 +117,13 @@ CODES: dict[str, Code] = {
             "KFNB-W711": "the run pauses while this machine sleeps",
         },
     ),
+    **_codes(
+        "hint",
+        {
+            "KFNB-H112": "calls that are assumed to depend on everything",
+            "KFNB-H113": "a step waits because two steps change one value",
+        },
+    ),
 }
 
 

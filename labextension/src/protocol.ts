@@ -44,7 +44,7 @@ export interface GraphEdge {
 
 export interface Diagnostic {
   readonly code: string;
-  readonly severity: 'error' | 'warning';
+  readonly severity: 'error' | 'warning' | 'hint';
   readonly message: string;
   readonly remedy: string;
   readonly step: string | null;

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from kfnb.notebook.effects.names_in_strings import CANDIDATES, names_read
 from kfnb.notebook.flow import library_tables
 from kfnb.notebook.flow.code import Code
-from kfnb.notebook.flow.functions import Arguments, Functions
+from kfnb.notebook.flow.functions import MOST_WORK, Arguments, Functions
 from kfnb.notebook.flow.interpreter import Machine
 from kfnb.notebook.flow.objects import NONE, Objects
 
@@ -126,6 +126,7 @@ class Calls(Functions):
         self.use(receiver)
         self.record.identity |= name in ("index", "remove", "count") and bool(arguments.all())
         changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
+        self.record.fits |= name in library_tables.FITTING
         if name in library_tables.DEEP_MUTATORS:
             self.touch(self.heap.plain(self.heap.reach(receiver)))
         elif changes:
@@ -207,6 +208,8 @@ class Calls(Functions):
 
     def _call_held(self, node: ast.Call, objects: Objects, arguments: Arguments) -> Objects:
         """Call something that holds code: an instance, a partial, a decorated function."""
+        if self.work > MOST_WORK:
+            return self.assume(arguments, self.make(node))
         found: set[int] = set()
         for code in self._methods(objects, "__call__"):
             bound = Arguments(
@@ -262,6 +265,8 @@ class Calls(Functions):
     def _functions_with(self, arguments: Arguments) -> None:
         """Let a function that changes its arguments change all that is passed beside it."""
         everything = arguments.all()
+        if self.work > MOST_WORK:
+            return
         for number in everything & self.heap.bound.keys():
             # A method that is handed on may be called with anything.
             receiver, name = self.heap.bound[number]

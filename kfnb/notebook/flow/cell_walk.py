@@ -64,6 +64,7 @@ class _Walk:
                 self._static_cell(place)
                 continue
             facts = self._begin(place.step)
+            facts.cells.add(place.cell)
             if place.cell in self.plain_metrics:
                 self._metrics(place, facts)
             else:
@@ -253,6 +254,9 @@ class _Walk:
         for name, slot in record.touched.items():
             facts.touched[name] = slot
         facts.changed |= record.changed
+        if record.fits:
+            for name in record.changed:
+                facts.fitted.setdefault(name, (cell, self.machine.line))
         facts.modules |= record.modules
         facts.identity |= record.identity
         if record.opaque is not None and facts.opaque is None:

@@ -114,6 +114,7 @@ class Record:
     opaque: int | None = None
     star: bool = False
     identity: bool = False
+    fits: bool = False
 
 
 @dataclass(eq=False, slots=True)

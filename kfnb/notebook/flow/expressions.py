@@ -55,7 +55,7 @@ class Expressions(Calls):
         """Go through an expression; gives the objects that its value may be."""
         if node is None:
             return NONE
-        self.work += 1
+        self.work += self.function is not None
         handler = self._of.get(type(node))
         if handler is not None:
             return handler(node)

@@ -353,3 +353,43 @@ def changes_nothing(walked: Walked, steps: Sequence[StepDecl]) -> Iterator[Diagn
 
 def _of(step: str | None) -> str:
     return f'a cell of step "{step}"' if step is not None else "a setup cell"
+
+
+def not_followed(walked: Walked) -> Iterator[Diagnostic]:
+    """Cells whose calls were not followed, because the notebook's functions take too much work."""
+    steps = {place: name for name, facts in walked.facts.items() for place in facts.cells}
+    for cell in sorted(walked.machine.exhausted):
+        step = steps.get(cell)
+        yield make(
+            "KFNB-H112",
+            f"{_of(step)} calls functions that take too much work to follow, so it is assumed to "
+            "depend on every value that a function of the notebook reads",
+            "Move functions into a module, or split the notebook, and more steps may run at once.",
+            step=step,
+            cell=cell,
+        )
+
+
+def waits_for_a_copy(walked: Walked, needs: Mapping[str, Need]) -> Iterator[Diagnostic]:
+    """Find steps that only wait because both fit one object: a copy for each would end that."""
+    for target, need in needs.items():
+        ours = walked.facts.get(target)
+        for source in dict.fromkeys(need.inputs.values()):
+            theirs = walked.facts.get(source)
+            names = sorted(name for name, producer in need.inputs.items() if producer == source)
+            if ours is None or theirs is None or not names:
+                continue
+            if not all(n in ours.fitted and n in theirs.fitted and n in ours.start for n in names):
+                continue
+            if any(theirs.touched[n].unit == theirs.unit for n in names):
+                continue
+            cell, line = ours.fitted[names[0]]
+            what = " and ".join(names)
+            yield make(
+                "KFNB-H113",
+                f'step "{target}" waits for step "{source}" only because both change {what}',
+                f"Give each its own copy: sklearn.base.clone({names[0]}).",
+                step=target,
+                cell=cell,
+                line=line,
+            )

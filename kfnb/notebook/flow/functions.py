@@ -19,8 +19,8 @@ from kfnb.notebook.flow.scopes import function_locals
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
-MOST_WORK = 150_000
-"""Nodes visited and effects applied, after which calls are assumed to depend on everything."""
+MOST_WORK = 40_000
+"""Work (nodes visited, effects applied) after which calls are assumed to depend on everything."""
 
 
 @dataclass(slots=True)
@@ -77,6 +77,12 @@ class Functions(Machine):
 
     def may_call(self, objects: Objects) -> None:
         """Take functions that a value is or holds as possibly called, with anything."""
+        if self.work > MOST_WORK:
+            if not self.heap.held_code.keys().isdisjoint(objects) or not (
+                self.heap.code.keys().isdisjoint(objects)
+            ):
+                self.assume(UNKNOWN, None)
+            return
         for number in self.heap.code_of(objects):
             self.apply(self.heap.code[number], UNKNOWN, certain=False, made=None)
 
@@ -264,7 +270,7 @@ class Functions(Machine):
         """
         summary = self.summary(code)
         if self.work > MOST_WORK:
-            return self._assume(arguments, made)
+            return self.assume(arguments, made)
         self.work += 1 + len(summary.reads) + len(summary.bound) + len(summary.links)
         given = self._given(code, arguments)
 
@@ -306,7 +312,7 @@ class Functions(Machine):
             self.store(frozenset((made,)), mapped(self.heap.reach(summary.returns)))
         return returned
 
-    def _assume(self, arguments: Arguments, made: int | None) -> Objects:
+    def assume(self, arguments: Arguments, made: int | None) -> Objects:
         """Let a call that is not followed read every function's names and change what it gets."""
         given = self.heap.plain(arguments.all())
         self.touch(given)

@@ -103,6 +103,8 @@ def _infer(declared: Declared) -> Pipeline:
     found += findings.opaque(walked)
 
     needs = demand(walked, [s.name for s in steps])
+    found += findings.not_followed(walked)
+    found += findings.waits_for_a_copy(walked, needs)
     found += findings.kale(needs, walked, steps)
     found_parameters = parameters(sources[c] for c in declared.parameters)
     made, edges, definitions = Assembly(

@@ -73,6 +73,9 @@ CLASS_FACTORIES = _words(
     """
 )
 
+# Of those, methods that begin anew: what was fitted before does not matter to them.
+FITTING = _words("fit fit_transform fit_predict fit_resample")
+
 # Methods that change the object and what it is made of.
 DEEP_MUTATORS = _words(
     """

@@ -58,7 +58,7 @@ class Statements(Branches):
                 return
             if self.function is None:
                 self.line = statement.lineno
-            self.work += 1
+            self.work += self.function is not None
             handler = self._do.get(type(statement))
             if handler is not None:
                 handler(statement)

@@ -72,6 +72,8 @@ class Facts:
     reads: dict[str, Use] = field(default_factory=dict)
     touched: dict[str, Slot] = field(default_factory=dict)
     changed: set[str] = field(default_factory=set)
+    cells: set[int] = field(default_factory=set)
+    fitted: dict[str, tuple[int, int]] = field(default_factory=dict)
     modules: set[str] = field(default_factory=set)
     metrics: dict[str, None] = field(default_factory=dict)
     opaque: tuple[int, int] | None = None

@@ -12,9 +12,9 @@ from tests.notebook.authoring.book import declared
 
 def test_codes_say_their_severity() -> None:
     for code, meant in CODES.items():
-        match = re.fullmatch(r"KFNB-([EW])\d{3}", code)
+        match = re.fullmatch(r"KFNB-([EWH])\d{3}", code)
         assert match is not None, code
-        assert meant.severity == {"E": "error", "W": "warning"}[match[1]]
+        assert meant.severity == {"E": "error", "W": "warning", "H": "hint"}[match[1]]
         assert meant.title
 
 

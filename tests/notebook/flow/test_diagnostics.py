@@ -376,3 +376,43 @@ def test_changes_of_a_name_that_unreadable_code_may_bind_is_as_advised() -> None
     advised = pipeline((["step:a", "changes:made"], opaque[1]), ("step:b", "print(made)"))
     assert codes(advised) == ["KFNB-W108"]
     assert advised.steps["b"].inputs == {"made": "a"}
+
+
+FITS = (
+    ("setup", "from sklearn.preprocessing import StandardScaler\nX = [[1], [2]]"),
+    ("step:prepare", "prep = StandardScaler()"),
+    ("step:logreg", "a = prep.fit_transform(X)"),
+)
+
+
+def test_a_step_that_waits_because_both_fit_one_object_has_a_hint() -> None:
+    found = pipeline(*FITS, ("step:forest", "b = 1\nc = prep.fit(X)"))
+    assert [(d.code, d.severity, d.step, d.cell, d.line) for d in found.diagnostics] == [
+        ("KFNB-H113", "hint", "forest", 3, 2)
+    ]
+    text = str(found.diagnostics[0])
+    assert 'step "forest" waits for step "logreg" only because both change prep' in text
+    assert "sklearn.base.clone(prep)" in text
+
+
+@pytest.mark.parametrize(
+    "source", ["c = prep.transform(X)", "c = prep.fit(a)", "prep = StandardScaler().fit(X)"]
+)
+def test_a_step_that_needs_what_the_other_fitted_has_no_such_hint(source: str) -> None:
+    assert "KFNB-H113" not in codes(pipeline(*FITS, ("step:forest", source)))
+
+
+def test_calls_over_the_work_budget_depend_on_what_functions_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells = (
+        ("setup", "def f():\n    return g()\ndef g():\n    return x"),
+        ("step:a", "x = 1"),
+        ("step:b", "y = f()"),
+    )
+    exact = pipeline(*cells)
+    assert exact.diagnostics == ()
+    monkeypatch.setattr("kfnb.notebook.flow.functions.MOST_WORK", 1)
+    found = pipeline(*cells)
+    assert found.steps["b"].inputs == {"x": "a"}
+    assert [(d.code, d.step, d.cell) for d in found.diagnostics] == [("KFNB-H112", "b", 2)]
