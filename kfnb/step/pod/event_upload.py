@@ -1,10 +1,9 @@
-"""What a step reports on its way out of a pod: at once to stdout, and in batches to the store.
+"""Send what a step reports out of its pod: at once to stdout, and in batches to the store.
 
-Both are told of the same: the step's events as they are, and its log in pieces, each with
-the byte that it begins at. Lines on stdout begin with a separator that text does not hold,
-so that they are told from whatever else a container prints. The two ways do not wait for
-each other, and read the step's files for themselves, so that a store that is away costs
-no memory.
+Both get the same lines: the step's events, and its log in pieces, each with the byte at which it
+begins. Lines on stdout begin with a separator that text does not contain, so that they differ from
+anything else that a container prints. The two ways do not wait for each other: each reads the
+step's files by itself, so that no line is held in memory while the store does not answer.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ from kfnb.step.attempt_tail import AttemptTail
 from kfnb.store.remote.base import Remote
 
 T = TypeVar("T")
-Patiently = Callable[[Callable[[], T]], T]
+Retrying = Callable[[Callable[[], T]], T]
 
 RECORD = b"\x1e"
-"""What each line on stdout begins with."""
+"""The separator at the beginning of each line on stdout."""
 
 EVERY = 2.0
 """Seconds between two batches."""
@@ -39,65 +38,65 @@ _FIRST_SAVE = 5.0
 _SHARE = 20
 _LOOK = 0.05
 _READ = 64 << 10
-_PATIENCE = 5.0
+_STDOUT_TIMEOUT = 5.0
 _LONGEST_PAUSE = 30.0
 
 
 class EventUploader:
     """Follows the files of an attempt, in threads, until :meth:`finish`.
 
-    The last event, ``Result``, is kept back: it is told when what it says holds outside too.
+    The last event, ``Result``, is held back: it is sent when the outputs are in the store.
 
     Parameters
     ----------
     folder
         The attempt's folder, in which the step writes ``events.jsonl`` and ``log.txt``.
     prefix
-        Where batches go in the store; ends with a slash.
+        Prefix of the keys of batches in the store; ends with a slash.
     pod
-        Tells this pod from another one of the same attempt.
+        Distinguishes this pod from another one of the same attempt.
     """
 
     def __init__(self, folder: Path, remote: Remote, *, prefix: str, pod: str) -> None:
         self._remote = remote
         self._prefix = prefix
         self._batches = f"{prefix}events/{pod}/"
-        self._live = AttemptTail(folder)
-        self._kept = AttemptTail(folder)
+        self._stdout_tail = AttemptTail(folder)
+        self._store_tail = AttemptTail(folder)
         self._executed = folder / "executed.ipynb"
         self._batch: bytes | None = None
         self._number = 0
         self._pause = EVERY
         self._saved = 0
         self._stop = threading.Event()
-        self._reads_stdout = True
+        self._stdout_is_read = True
         self._threads = [
             threading.Thread(target=work, name=f"kfnb-{name}", daemon=True)
-            for name, work in (("telling", self._tell_live), ("keeping", self._keep))
+            for name, work in (("stdout", self._write_stdout), ("batches", self._upload_batches))
         ]
 
     @property
     def result(self) -> dict[str, Any] | None:
         """The step's last event, once :meth:`finish` has returned."""
-        return self._kept.result
+        return self._store_tail.result
 
     @property
     def next_number(self) -> int:
         """The number that the event after the last one has."""
-        return self._kept.last + 1
+        return self._store_tail.last + 1
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start to follow the files."""
         for thread in self._threads:
             thread.start()
 
-    def finish(self, patiently: Patiently[None]) -> None:
-        """Ship all that the step has written; it writes no more.
+    def finish(self, retries: Retrying[None]) -> None:
+        """Send all that the step has written; it has ended.
 
         Parameters
         ----------
-        patiently
-            Tries an action again while the store does not answer.
+        retries
+            Repeats an action while the store does not answer.
 
         Raises
         ------
@@ -105,43 +104,39 @@ class EventUploader:
             If the store does not take it.
         """
         self._stop.set()
-        telling, keeping = self._threads
-        keeping.join()
+        stdout, batches = self._threads
+        batches.join()
         while self._next_batch():
-            patiently(self._put)
-        # Who reads stdout may have stopped: nothing is lost by that.
-        telling.join(_PATIENCE)
+            retries(self._put)
+        # Nobody may read stdout any more; the store has everything.
+        stdout.join(_STDOUT_TIMEOUT)
 
-    def tell(self, line: bytes, patiently: Patiently[None]) -> None:
-        """Ship one more line: after :meth:`finish` only. Live first: drivers wait for it."""
+    def send(self, line: bytes, retries: Retrying[None]) -> None:
+        """Send one more line, after :meth:`finish`; to stdout first, where drivers wait for it."""
         if not self._threads[0].is_alive():
             self._print([line])
         self._batch = line + b"\n"
-        patiently(self._put)
+        retries(self._put)
 
-    # -- live -------------------------------------------------------------------------------
-
-    def _tell_live(self) -> None:
+    def _write_stdout(self) -> None:
         while True:
             over = self._stop.wait(_LOOK)
-            while lines := self._live.take(_READ):
+            while lines := self._stdout_tail.read(_READ):
                 self._print(lines)
             if over:
                 return
 
     def _print(self, lines: list[bytes]) -> None:
-        if not self._reads_stdout:
+        if not self._stdout_is_read:
             return
         view = memoryview(b"".join(RECORD + line + b"\n" for line in lines))
         try:
             while view:
                 view = view[os.write(sys.stdout.fileno(), view) :]
         except OSError:
-            self._reads_stdout = False  # nobody does: the store has it all
+            self._stdout_is_read = False  # The reader is gone; the store has everything.
 
-    # -- kept -------------------------------------------------------------------------------
-
-    def _keep(self) -> None:
+    def _upload_batches(self) -> None:
         batch_at = 0.0
         save_at = time.monotonic() + _FIRST_SAVE
         while not self._stop.wait(_LOOK):
@@ -152,13 +147,13 @@ class EventUploader:
                 save_at = self._save(now)
 
     def _next_batch(self) -> bool:
-        """Have a batch at hand, if there is anything to say; it stays until it is stored."""
-        if self._batch is None and (lines := self._kept.take(BATCH)):
+        """Prepare a batch if there is anything new; it is kept until the store has it."""
+        if self._batch is None and (lines := self._store_tail.read(BATCH)):
             self._batch = b"\n".join(lines) + b"\n"
         return self._batch is not None
 
     def _try_to_put(self, now: float) -> float:
-        """Store the batch; the time of the next one."""
+        """Store the batch; the time for the next one."""
         full = len(self._batch or b"") >= BATCH
         try:
             self._put()
@@ -175,16 +170,16 @@ class EventUploader:
             self._batch = None
 
     def _save(self, began: float) -> float:
-        """Keep a copy of the notebook as far as it is executed: all that is left after a kill.
+        """Upload the notebook as executed so far, which is all that is left after a kill.
 
-        The time of the next copy: making them takes a twentieth of the time at most.
+        Returns the time for the next copy: copies take at most a twentieth of the time.
         """
         same = self._executed.with_name("executed.shipping")
         with contextlib.suppress(OSError, InfrastructureError):
             changed = self._executed.stat().st_mtime_ns
             if changed != self._saved:
                 same.unlink(missing_ok=True)
-                os.link(self._executed, same)  # it is replaced while it is read
+                os.link(self._executed, same)  # The step may replace the file during the upload.
                 self._remote.upload(f"{self._prefix}executed.ipynb", same)
                 self._saved = changed
         now = time.monotonic()

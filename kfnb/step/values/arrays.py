@@ -161,7 +161,7 @@ class Layout:
                 merged[-1].extend(component)
             else:
                 merged.append(component)
-        return cls(hull for found in merged if (hull := _hull(found)) is not None)
+        return cls(hull for component in merged if (hull := _hull(component)) is not None)
 
 
 def _components(uses: Sequence[Use]) -> list[list[Use]]:
@@ -174,10 +174,10 @@ def _components(uses: Sequence[Use]) -> list[list[Use]]:
 
     for one, two in Overlaps().pairs(uses):
         parent[find(one)] = find(two)
-    found: dict[int, list[Use]] = {}
+    components: dict[int, list[Use]] = {}
     for n, item in enumerate(uses):
-        found.setdefault(find(n), []).append(item)
-    return [component for component in found.values() if len(component) > 1]
+        components.setdefault(find(n), []).append(item)
+    return [component for component in components.values() if len(component) > 1]
 
 
 def _hull(uses: Sequence[Use]) -> Hull | None:

@@ -113,8 +113,8 @@ def make_class(
             )
         else:
             made = makers[0].__new__(constructor, name, types.resolve_bases(bases), contents)
-    found: type = machinery._lookup_class_or_track(key, made)
-    return found
+    tracked: type = machinery._lookup_class_or_track(key, made)
+    return tracked
 
 
 @contextlib.contextmanager
@@ -162,10 +162,10 @@ def own_parts(kind: type) -> Iterator[Any]:
 
 def _functions(item: Any) -> Iterator[types.FunctionType]:
     if isinstance(item, property):
-        found = (item.fget, item.fset, item.fdel)
+        candidates = (item.fget, item.fset, item.fdel)
     else:
-        found = (getattr(item, "__func__", item), None, None)
-    yield from (f for f in found if isinstance(f, types.FunctionType))
+        candidates = (getattr(item, "__func__", item), None, None)
+    yield from (f for f in candidates if isinstance(f, types.FunctionType))
 
 
 def version(kind: type) -> int:

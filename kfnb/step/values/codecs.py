@@ -51,6 +51,6 @@ def _find(package: str) -> Codec | None:
         from importlib.metadata import entry_points
 
         _others = {point.name: point for point in entry_points(group="kfnb.codecs")}
-    found = _others.get(package)
-    loaded: Codec | None = found.load() if found is not None else None
+    point = _others.get(package)
+    loaded: Codec | None = point.load() if point is not None else None
     return loaded

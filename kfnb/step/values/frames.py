@@ -20,11 +20,11 @@ def constant_parts(value: Any) -> list[Any]:
             + [part for level in getattr(value, "levels", ()) for part in constant_parts(level)]
             + [part for code in getattr(value, "codes", ()) for part in _arrays(code)]
         )
-    found = [type(value)._metadata]  # one list for all frames, in the state of each
+    parts = [type(value)._metadata]  # one list for all frames, in the state of each
     if copy_on_write(pandas):
         blocks = getattr(getattr(value, "_mgr", None), "blocks", ())
-        found += [part for block in blocks for part in _arrays(block.values)]
-    return found
+        parts += [part for block in blocks for part in _arrays(block.values)]
+    return parts
 
 
 def has_parts(kind: type) -> bool:
@@ -60,14 +60,14 @@ def is_constant_kind(kind: type) -> bool:
 def _arrays(value: Any, depth: int = 3) -> list[Any]:
     if value is None or depth == 0:
         return []
-    found = [value]
+    parts = [value]
     if is_array(value):
         while (value := getattr(value, "base", None)) is not None:
-            found.append(value)
-        return [*found, root(found[0])]
+            parts.append(value)
+        return [*parts, root(parts[0])]
     state = getattr(value, "__dict__", None)  # pandas pickles it, caches and all
     if isinstance(state, dict):
-        found += [state, *state.values()]
+        parts += [state, *state.values()]
     for name in ("_ndarray", "_data", "_mask", "_codes", "_pa_array", "_left", "_right"):
-        found += _arrays(getattr(value, name, None), depth - 1)
-    return found
+        parts += _arrays(getattr(value, name, None), depth - 1)
+    return parts

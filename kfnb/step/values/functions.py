@@ -20,26 +20,26 @@ class MissingDefinitionError(Exception):
 def find(names: Mapping[str, Any], name: str) -> Any:
     """Look a dotted name up; None if it is not there."""
     top, *rest = name.split(".")
-    found = names.get(top)
+    value = names.get(top)
     for part in rest:
-        found = getattr(found, part, None)
-    return found
+        value = getattr(value, part, None)
+    return value
 
 
 def lookup(name: str) -> Any:
     """Give a definition of the loading kernel."""
-    found = find(vars(sys.modules["__main__"]), name)
-    if found is None:
+    definition = find(vars(sys.modules["__main__"]), name)
+    if definition is None:
         raise MissingDefinitionError(
             f'the value needs "{name}", which the notebook defines and this kernel does not have'
         )
-    return found
+    return definition
 
 
 def reads(function: types.FunctionType) -> Mapping[str, Any]:
     """Give the globals that a function's code and the code inside it read."""
-    found: Mapping[str, Any] = machinery._extract_code_globals(function.__code__)
-    return found
+    names: Mapping[str, Any] = machinery._extract_code_globals(function.__code__)
+    return names
 
 
 def reduce(function: types.FunctionType) -> Any:

@@ -190,8 +190,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             ):
                 self._leaf(part)
             return super().reducer_override(function)
-        if (found := self._named(function)) is not None:
-            return found
+        if (reduced := self._named(function)) is not None:
+            return reduced
         self._cells.update((id(cell), cell) for cell in function.__closure__ or ())
         for name in functions.reads(function):
             if name in self._main:
@@ -207,8 +207,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         )
 
     def _class(self, kind: type) -> Any:
-        if kind.__module__ == "__main__" and (found := self._named(kind)) is not None:
-            return found
+        if kind.__module__ == "__main__" and (reduced := self._named(kind)) is not None:
+            return reduced
         if not classes.by_value(kind):
             return super().reducer_override(kind)
         self.track(kind)
@@ -243,26 +243,26 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         hull = self._layout.find(array)
         if hull is not None:
             self._wholes[id(hull.whole)] = hull.whole
-            found = arrays.reduce_view(array, hull) if hull.whole is not array else None
-            if found is not None:
-                return found
+            reduced = arrays.reduce_view(array, hull) if hull.whole is not array else None
+            if reduced is not None:
+                return reduced
         flags = array.flags
         if array.dtype.kind in arrays.BUFFERED and (flags.c_contiguous or flags.f_contiguous):
             return NotImplemented
-        found = arrays.reduce_memory(array)
-        if found is None:
+        reduced = arrays.reduce_memory(array)
+        if reduced is None:
             return NotImplemented
-        self._wholes[id(found[1][0])] = found[1][0]
-        return found
+        self._wholes[id(reduced[1][0])] = reduced[1][0]
+        return reduced
 
 
 def _references(main: dict[str, Any], names: Collection[str]) -> dict[int, tuple[Any, str]]:
     """Give what goes by reference, by id: the home (None: ``__main__``) and the name there."""
-    found: dict[int, tuple[Any, str]] = {}
+    references: dict[int, tuple[Any, str]] = {}
     for home, name in SINGLETONS:
         loaded = sys.modules.get(home)
         if loaded is not None and getattr(loaded, name, None) is not None:
-            found[id(getattr(loaded, name))] = home, name
+            references[id(getattr(loaded, name))] = home, name
     for name in sorted(names):
         obj = main.get(name)
         if isinstance(obj, types.ModuleType) or importable(obj):
@@ -270,8 +270,8 @@ def _references(main: dict[str, Any], names: Collection[str]) -> dict[int, tuple
         # What a decorator or a call made of a definition too; but an instance of something
         # only if it still goes by the name, because the step may have bound another.
         if isinstance(obj, (type, types.FunctionType)) or getattr(obj, "__name__", None) == name:
-            found[id(obj)] = None, name
-    return found
+            references[id(obj)] = None, name
+    return references
 
 
 def importable(value: Any) -> bool:

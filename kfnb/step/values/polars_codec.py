@@ -45,11 +45,11 @@ def objects(name: str, values: Sequence[Any]) -> Any:
     return polars.Series(name, values, dtype=polars.Object)
 
 
-def columns(found: Sequence[Any]) -> Any:
+def columns(series_list: Sequence[Any]) -> Any:
     """Give a frame of its columns."""
     import polars
 
-    return polars.DataFrame(found)
+    return polars.DataFrame(series_list)
 
 
 def _written(value: Any) -> Any:

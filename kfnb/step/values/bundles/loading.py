@@ -44,8 +44,8 @@ def load(files: Sequence[Path], *, names: Collection[str] | None = None) -> Load
     """
     (file,) = files
     pickled, buffers, mapping = container.read(Path(file))
-    found: dict[str, Any] = pickle.loads(pickled, buffers=buffers)
+    values: dict[str, Any] = pickle.loads(pickled, buffers=buffers)
     if names is not None:
-        found = {name: found[name] for name in names if name in found}
+        values = {name: values[name] for name in names if name in values}
     span = mapped_memory.span(memoryview(mapping)) if mapping is not None else None
-    return Loaded(found, mapping, span, Path(file))
+    return Loaded(values, mapping, span, Path(file))

@@ -77,8 +77,8 @@ def save(
             dumps[name] = dump({name: value}, definitions=definitions, origin=origin)
         except Exception as error:
             saved.failed[name] = refuse(name, value, error, _attempt(definitions, origin))
-    alone = len(dumps) == 1
-    reached = {name: Reached.of(d.pickler, objects=not alone) for name, d in dumps.items()}
+    single = len(dumps) == 1
+    reached = {name: Reached.of(d.pickler, objects=not single) for name, d in dumps.items()}
     made: list[Path] = []
     try:
         for group in groups(reached):

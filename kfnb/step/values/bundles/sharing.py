@@ -47,16 +47,16 @@ class Reached:
     @classmethod
     def of(cls, pickler: Pickler, *, objects: bool = True) -> Reached:
         """Sort what a pickler has met; without ``objects`` only the memory of arrays."""
-        found = _objects(pickler) if objects else frozenset()
+        ids = _objects(pickler) if objects else frozenset()
         leaves = pickler.leaves
         memory = [use for use in pickler.uses if use.high > use.low and _shares(use, leaves)]
-        return cls(found, memory, pickler)
+        return cls(ids, memory, pickler)
 
 
 def _objects(pickler: Pickler) -> frozenset[int]:
     """Give the ids of the objects that a pickler has met and that can change."""
     kinds: dict[type, bool | None] = {}
-    found: set[int] = set()
+    mutable_ids: set[int] = set()
     states: set[int] = set()
     collecting = gc.isenabled()
     gc.disable()  # millions of small tuples are made, and none of them is garbage
@@ -72,13 +72,13 @@ def _objects(pickler: Pickler) -> frozenset[int]:
                 if isinstance(met, _VALUES):
                     mutable = bool(getattr(met, "__dict__", None))
             if mutable:
-                found.add(key)
+                mutable_ids.add(key)
             elif kind.__dictoffset__ and kind is not types.FunctionType:
                 states.add(id(getattr(met, "__dict__", None)))
     finally:
         if collecting:
             gc.enable()
-    return frozenset(found - states - pickler.leaves.keys())
+    return frozenset(mutable_ids - states - pickler.leaves.keys())
 
 
 def groups(reached: Mapping[str, Reached]) -> list[list[str]]:

@@ -80,7 +80,7 @@ class Watch:
 
     def changed(self) -> set[str]:
         """Give the names of values that are not what they were."""
-        found: set[str] = set()
+        changed_names: set[str] = set()
         self.unknown = set()
         touched = mapped_memory.written(
             {w.bundle.span for w in self._watched if w.bundle.span is not None}
@@ -90,8 +90,8 @@ class Watch:
             if verdict is None:
                 self.unknown.add(watched.name)
             elif verdict:
-                found.add(watched.name)
-        return found
+                changed_names.add(watched.name)
+        return changed_names
 
     def _verdict(self, watched: _Watched, touched: bool) -> bool | None:
         bundle, before = watched.bundle, watched.before
