@@ -1,4 +1,4 @@
-"""pandas objects as far as sharing goes: what of them nobody changes through another name."""
+"""Parts of pandas objects that cannot be changed through another name, and so tie nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kfnb.step.values.arrays import is_array, module, root
 
 
 def constant_parts(value: Any) -> list[Any]:
-    """Give the objects inside a pandas object that no one changes through another name.
+    """Return the objects inside a pandas object that nobody changes through another name.
 
     An index never changes. Under copy-on-write (always, from pandas 3 on) frames and
     series that share memory do not share changes.
@@ -20,7 +20,7 @@ def constant_parts(value: Any) -> list[Any]:
             + [part for level in getattr(value, "levels", ()) for part in constant_parts(level)]
             + [part for code in getattr(value, "codes", ()) for part in _arrays(code)]
         )
-    parts = [type(value)._metadata]  # one list for all frames, in the state of each
+    parts = [type(value)._metadata]  # One list that the state of every frame refers to.
     if copy_on_write(pandas):
         blocks = getattr(getattr(value, "_mgr", None), "blocks", ())
         parts += [part for block in blocks for part in _arrays(block.values)]
@@ -65,7 +65,7 @@ def _arrays(value: Any, depth: int = 3) -> list[Any]:
         while (value := getattr(value, "base", None)) is not None:
             parts.append(value)
         return [*parts, root(parts[0])]
-    state = getattr(value, "__dict__", None)  # pandas pickles it, caches and all
+    state = getattr(value, "__dict__", None)  # pandas pickles it with its caches.
     if isinstance(state, dict):
         parts += [state, *state.values()]
     for name in ("_ndarray", "_data", "_mask", "_codes", "_pa_array", "_left", "_right"):

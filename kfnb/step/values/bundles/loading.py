@@ -1,4 +1,4 @@
-"""Load bundles: the large buffers are mapped, not read."""
+"""Load bundles; large buffers are mapped into memory instead of read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kfnb.step.values.bundles import container
 
 @dataclass(frozen=True)
 class Loaded:
-    """A bundle's values by name, the mapping that their large buffers lie in, and the file.
+    """A bundle's values by name, the mapping that holds their large buffers, and the file.
 
     ``span`` has the mapping's addresses: first, one past the last.
     """
@@ -33,12 +33,12 @@ def load(files: Sequence[Path], *, names: Collection[str] | None = None) -> Load
     files
         The files of the bundle (this codec makes one).
     names
-        Which values are wanted; all are made, because they share objects.
+        Which values are wanted; all are loaded, because they share objects.
 
     Raises
     ------
     DamagedError
-        If a file is cut, or is something else.
+        If a file is incomplete, or is not a bundle.
     MissingDefinitionError
         If a value needs a definition of the notebook that this process does not have.
     """
