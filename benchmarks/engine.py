@@ -16,6 +16,7 @@ from typing import Any
 
 from kfnb.engine.core.commands import Prepare, Record, Start
 from kfnb.engine.core.events import Event
+from kfnb.engine.core.identity import inputs_to_plain
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.core.settings import Settings
@@ -113,7 +114,9 @@ class Replay:
             for command in commands:
                 self.decisions += 1
                 if isinstance(command, Prepare):
-                    self.emit("StepReady", command.step, data={"inputs": dict(command.inputs)})
+                    self.emit(
+                        "StepReady", command.step, data={"inputs": inputs_to_plain(command.inputs)}
+                    )
                 elif isinstance(command, Start):
                     self.emit("AttemptStarted", command.step, command.attempt)
                     running.append((command.step, command.attempt))

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from kfnb.api.parameters import from_values
-from kfnb.durations import parse_duration
+from kfnb.api.run_settings import run_settings, seconds
+from kfnb.api.step_lookup import no_such_step
 from kfnb.errors import CheckError, UsageError
 from kfnb.pipeline import Diagnostic, Pipeline
 
@@ -256,61 +257,6 @@ def _begin(begin: Begin | None, findings: tuple[Diagnostic, ...]) -> Begin | Non
     return write
 
 
-def run_settings(
-    *,
-    parallel: int | None = None,
-    retries: int | None = None,
-    timeout: float | str | None = None,
-    cache: bool = True,
-    on_failure: str = "finish",
-    on_mutation: str = "fail",
-) -> Settings:
-    """Check and gather what holds for a run as a whole; raises UsageError."""
-    from kfnb.engine.core.settings import Settings
-    from kfnb.runners.target import LOCAL, find_target
-
-    changes = changed_settings(
-        parallel=parallel,
-        retries=retries,
-        timeout=timeout,
-        on_failure=on_failure,
-        on_mutation=on_mutation,
-    )
-    return Settings(parallel=find_target(LOCAL).parallel(), cache=bool(cache)).changed(changes)
-
-
-def changed_settings(**said: Any) -> dict[str, Any]:
-    """Check the settings that were said (those that are None were not); raises UsageError."""
-    found = {k: v for k, v in said.items() if v is not None}
-    unknown = set(found) - {"parallel", "retries", "timeout", "on_failure", "on_mutation"}
-    if unknown:
-        raise UsageError(f"There is no option {', '.join(sorted(unknown))}.")
-    for key, least in (("parallel", 1), ("retries", 0)):
-        value = found.get(key, least)
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise UsageError(f"{key} must be a whole number of at least {least}, not {value!r}.")
-    for key, allowed in (("on_failure", ("finish", "stop")), ("on_mutation", ("fail", "warn"))):
-        if found.get(key, allowed[0]) not in allowed:
-            raise UsageError(f"{key} must be {' or '.join(allowed)}, not {found[key]!r}.")
-    if "timeout" in found:
-        found["timeout"] = seconds(found["timeout"])
-    return found
-
-
-def seconds(duration: float | str) -> float:
-    """Return a duration in seconds.
-
-    Raises
-    ------
-    UsageError
-        If it is no duration, or not longer than zero.
-    """
-    try:
-        return parse_duration(duration)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-
-
 def refuse_inside_a_step() -> None:
     """Refuse to run pipelines from the code of a step; raises UsageError."""
     step = os.environ.get("KFNB_STEP")
@@ -327,7 +273,7 @@ def _only(
     from kfnb.api.only_step import alone
 
     if step not in pipeline.steps:
-        raise UsageError(no_step(pipeline, step))
+        raise UsageError(no_such_step(pipeline, step))
     if pipeline.errors:
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
     return alone(pipeline, step, parameters, about=about)
@@ -337,15 +283,5 @@ def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:
     from kfnb.engine.core.plan import Plan
 
     if step not in pipeline.steps:
-        raise UsageError(no_step(pipeline, step))
+        raise UsageError(no_such_step(pipeline, step))
     return dataclasses.replace(settings, force=Plan.of(pipeline).downstream([step]))
-
-
-def no_step(pipeline: Pipeline, step: str) -> str:
-    """Say that there is no such step, and which there are."""
-    import difflib
-
-    near = difflib.get_close_matches(step, pipeline.steps, n=1)
-    listed = ", ".join(f'"{name}"' for name in pipeline.steps)
-    hint = f'Did you mean "{near[0]}"?' if near else f"It has: {listed}."
-    return f'The pipeline has no step "{step}". {hint}'

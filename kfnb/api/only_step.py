@@ -13,6 +13,7 @@ from kfnb.api.run_view import RunView
 from kfnb.engine.cache.cache_lookup import copy_notebook_and_log
 from kfnb.engine.core.commands import Prepare, Record
 from kfnb.engine.core.events import Event
+from kfnb.engine.core.identity import inputs_to_plain
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.core.state import DONE
@@ -106,7 +107,7 @@ class Alone:
         copy_notebook_and_log(store, manifest, making.attempt(step.id, 0))
         data = {
             **success_data(manifest, key),
-            "inputs": dict(command.inputs),
+            "inputs": inputs_to_plain(command.inputs),
             "why": why,
             "metrics": [list(m) for m in manifest.metrics],
             "from": manifest.run,

@@ -13,6 +13,7 @@ from typing import Any
 
 from kfnb.api.outputs import Outputs
 from kfnb.api.run_lookup import facts, find_run, run_folders, runs_of
+from kfnb.api.run_settings import changed_settings
 from kfnb.api.run_view import RunView, lost
 from kfnb.engine.core.state import RunState, StepState
 from kfnb.errors import UsageError
@@ -309,8 +310,6 @@ class Run:
         UsageError
             If the run is still going on, or has succeeded.
         """
-        from kfnb.api.launch import changed_settings
-
         self._view.update()
         self._view.resume(changed_settings(**settings))
         if wait:

@@ -1,4 +1,4 @@
-"""The files that the browser executes, built from ``labextension/`` when kfnb was installed."""
+"""The files that the browser executes, built from ``labextension/`` when kfnb is installed."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _NOT_BUILT = (
 
 @cache
 def loader() -> str:
-    """Return the few lines that each view carries: they fetch the engine from the kernel."""
+    """Return the small script that each view carries; it fetches the engine from the kernel."""
     return (STATIC / "loader.js").read_text("utf-8")
 
 
 @cache
 def engine() -> bytes:
-    """Return what draws the views: about a megabyte, sent once to each page."""
+    """Return the script that draws the views: about a megabyte, sent once to each page."""
     return (STATIC / "engine.js").read_bytes()
 
 
 @cache
 def engine_hash() -> str:
-    """Return what names the engine; empty if it was not built."""
-    if missing() is not None:
+    """Return the name under which pages cache the engine; empty if it was not built."""
+    if build_problem() is not None:
         return ""
     return hashlib.sha256(engine()).hexdigest()[:16]
 
 
 @cache
-def missing() -> str | None:
-    """Say why there is no live view; None if there is one."""
+def build_problem() -> str | None:
+    """Return why there are no live views, in a sentence; None if there are."""
     try:
         loader()
         engine()

@@ -1,6 +1,7 @@
-"""A run's journal as what changed since the last look; one for all views of the run.
+"""The changes in one run's journal since the last poll, shared by all views of that run.
 
-No threads here and no clock: :mod:`kfnb.live.follower` calls.
+A feed has no thread and no clock. :mod:`kfnb.live.follower` polls it; other threads only read the
+snapshots that each poll publishes, so that nobody waits for the disk.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from kfnb.home import RunFolder
 from kfnb.live import protocol, snapshot
 from kfnb.runners import driver_state
 
-ALIVE_FOR = 2.0
-"""Seconds for which a driver that was heard of, or looked for, counts as alive."""
+DRIVER_CHECK_SECONDS = 2.0
+"""How often a quiet run's driver is checked."""
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class Changes:
     """What changed in a run.
 
     Parameters
     ----------
     state
-        None where nothing changed that is shown of the run and its steps.
+        None if nothing changed that views show of the run and its steps.
     points
-        New points, or all of them (``reset``) where an attempt was repeated.
+        New points, or with ``reset`` all of them, because an attempt was repeated.
     graph
-        The run showed a dependency: the graph is another now.
+        Whether the run added a dependency, so that the graph has to be drawn again.
     """
 
     state: protocol.StateMessage | None
@@ -42,13 +43,13 @@ class News:
     reset: bool = False
     graph: bool = False
 
-    def joined(self, later: News) -> News:
-        """Give this and what came after it as one."""
+    def merged_with(self, later: Changes) -> Changes:
+        """Combine these changes with later ones."""
         state = later.state or self.state
         if self.state is not None and later.state is not None:
             steps = {**self.state["steps"], **later.state["steps"]}
             state = {**self.state, **later.state, "steps": steps}
-        return News(
+        return Changes(
             state,
             later.points if later.reset else [*self.points, *later.points],
             self.reset or later.reset,
@@ -58,6 +59,8 @@ class News:
 
 class Feed:
     """Reads the journal of one run.
+
+    :meth:`poll` must not be called by two threads at once; everything else may be called anywhere.
 
     Parameters
     ----------
@@ -69,121 +72,122 @@ class Feed:
     Attributes
     ----------
     driver
-        ``alive``, ``ended`` or ``lost since …``, as last known.
-    over
-        Nothing will come any more, unless the run is resumed.
-    trouble
-        Why the run cannot be read any more: its folder was deleted, the journal is damaged.
+        ``alive``, ``ended`` or ``lost since …``, as last checked.
+    ended
+        Whether nothing more will come unless the run is resumed.
+    read_error
+        Why the run cannot be read any more: its folder was deleted, or its journal is damaged.
+    graph
+        The graph with the dependencies that the run has added so far.
     """
 
     def __init__(self, folder: RunFolder, *, link: snapshot.Link = snapshot.no_link) -> None:
         self.view = RunView(folder)
         self.driver = "alive"
-        self.over = False
-        self.trouble: str | None = None
+        self.ended = False
+        self.read_error: str | None = None
+        self.graph = snapshot.graph(self.view.pipeline)
         self._link = link
-        self._size = -1
-        self._looked = float("-inf")
-        self._told: dict[str, protocol.StepState] = {}
-        self._facts: tuple[Any, ...] = ()
-        self._whose = self.view.folder.id, snapshot.title(self.view)
-        self._logged: dict[str, tuple[int, int]] = {}
-        self._edges = 0
+        self._journal_bytes = -1
+        self._checked_at = float("-inf")
+        self._last_summary: tuple[Any, ...] = ()
+        self._run_label = self.view.folder.id, snapshot.title(self.view)
+        self._point_counts: dict[str, tuple[int, int]] = {}
+        self._edge_count = 0
+        self._published = snapshot.state(self.view, driver=self.driver, at=0.0, link=link)
 
     @cached_property
     def info(self) -> protocol.RunInfo:
-        """Which run it is."""
+        """Which run this is."""
         return snapshot.run_info(self.view, facts(self.view.folder))
 
-    def graph(self) -> protocol.Graph:
-        """Tell the graph as it is known now."""
-        return snapshot.graph(self.view.pipeline, self.view.state.edges.values())
-
     def state(self, at: float) -> protocol.State:
-        """Tell all that is known now."""
-        told = snapshot.state(self.view, driver=self.driver, at=at, link=self._link)
-        return {**told, "error": self.trouble or told["error"]}
+        """Return the state of the run and all its steps at the last poll."""
+        return {**self._published, "at": at}
 
-    def whole(self, at: float) -> protocol.StateMessage:
-        """Tell all that is known now, as a message; metrics have their own."""
-        told = self.state(at)
+    def state_message(self, at: float) -> protocol.StateMessage:
+        """Return the state at the last poll as a message; metrics are sent separately."""
+        state = self._published
         return {
             "kind": "state",
-            "seq": told["seq"],
-            "at": told["at"],
-            "status": told["status"],
-            "driver": told["driver"],
-            "error": told["error"],
-            "paused": told["paused"],
-            "steps": told["steps"],
-            "edges": self._found(),
-            "warnings": told["warnings"],
+            "seq": state["seq"],
+            "at": at,
+            "status": state["status"],
+            "driver": state["driver"],
+            "error": state["error"],
+            "paused": state["paused"],
+            "steps": state["steps"],
+            "edges": self._added_edges(),
+            "warnings": state["warnings"],
         }
 
-    def reopen(self) -> None:
-        """Look again: somebody resumes the run."""
-        self.over = False
-        self._looked = float("-inf")
+    def expect_resume(self) -> None:
+        """Poll an ended run again, because somebody may have resumed it."""
+        self.ended = False
+        self._checked_at = float("-inf")
 
-    def look(self, now: float) -> News | None:
-        """Read what is new; None where there is nothing.
+    def poll(self, now: float) -> Changes | None:
+        """Read what is new; None if there is nothing.
 
         Parameters
         ----------
         now
             Seconds since the epoch.
         """
-        if self.trouble is not None:
+        if self.read_error is not None:
             return None
         try:
             events = self._read(now)
         except KfnbError as error:
-            self.trouble, self.over = str(error), True
+            self.read_error, self.ended = str(error), True
             events = []
-        return self._news(events, now)
+        return self._changes(events, now)
 
     def _read(self, now: float) -> list[Event]:
         size = self._journal_size()
-        first, quiet = self._size == -1, size == self._size
-        if quiet and now - self._looked < ALIVE_FOR:
+        first, quiet = self._journal_bytes == -1, size == self._journal_bytes
+        if quiet and now - self._checked_at < DRIVER_CHECK_SECONDS:
             return []
-        self._size = size
-        self._looked = now
+        self._journal_bytes = size
+        self._checked_at = now
         events, course = self.view.look()
-        if first and course == "going":  # whether it still goes shows when all is read
+        if first and course == "going":  # only a read without news says whether the driver lives
             more, course = self.view.look()
             events += more
-        self.over = course == "ended"
+        self.ended = course == "ended"
         if course == "lost":
             self.driver = driver_state(self.view.folder)
         else:
-            self.driver = "ended" if self.over else "alive"
+            self.driver = "ended" if self.ended else "alive"
         return events
 
     def _journal_size(self) -> int:
         try:
-            return os.stat(self.view.folder.journal).st_size  # noqa: PTH116 (often)
+            return os.stat(self.view.folder.journal).st_size  # noqa: PTH116 (called often)
         except OSError:
-            return -2  # reading it tells why
+            return -2  # reading it will say why
 
-    def _news(self, events: Sequence[Event], now: float) -> News | None:
-        run = self.view.state
+    def _changes(self, events: Sequence[Event], now: float) -> Changes | None:
+        run, pipeline = self.view.state, self.view.pipeline
         touched = {event.step for event in events if event.step is not None}
-        if any(event.step is None for event in events) or not self._told:
-            touched |= self.view.pipeline.steps.keys()
-        known = snapshot.ids(self.view.pipeline)
+        if any(event.step is None for event in events) or not self._last_summary:
+            touched |= pipeline.steps.keys()
+        keys = snapshot.ids(pipeline)
+        before = self._published["steps"] if self._last_summary else {}
         changed: dict[str, protocol.StepState] = {}
-        for name in self.view.pipeline.steps:
+        for name in pipeline.steps:
             if name in touched:
-                told = snapshot.step_state(self.view, name, link=self._link)
-                if told != self._told.get(known[name]):
-                    changed[known[name]] = self._told[known[name]] = told
-        found = len(run.edges) != self._edges
-        self._edges = len(run.edges)
-        error = self.trouble or snapshot.run_error(run)
-        general = (run.status, self.driver, error, len(run.warnings))
+                step = snapshot.step_state(self.view, name, link=self._link)
+                if step != before.get(keys[name]):
+                    changed[keys[name]] = step
+        new_edges = len(run.edges) != self._edge_count
+        if new_edges:
+            self._edge_count = len(run.edges)
+            self.graph = snapshot.graph(pipeline, run.edges.values())
+        error = self.read_error or snapshot.run_error(run)
+        summary = (run.status, self.driver, error, len(run.warnings))
         state: protocol.StateMessage | None = None
-        if changed or found or general != self._facts:
+        if changed or new_edges or summary != self._last_summary:
             state = {
                 "kind": "state",
                 "seq": run.seq,
@@ -194,31 +198,47 @@ class Feed:
                 "paused": run.paused,
                 "steps": changed,
             }
-            if found:
-                state["edges"] = self._found()
-                state["dot"] = self.graph()["dot"]
-            if not self._facts or len(run.warnings) != self._facts[3]:
+            if new_edges:
+                state["edges"] = self._added_edges()
+                state["dot"] = self.graph["dot"]
+            if not self._last_summary or len(run.warnings) != self._last_summary[3]:
                 state["warnings"] = snapshot.warnings(run)
-            self._facts = general
-        new, reset = self._metrics(touched & self.view.pipeline.steps.keys())
+            self._last_summary = summary
+        self._publish(now, error, changed)
+        points, reset = self._new_points(touched & pipeline.steps.keys())
         if state is None and not events:
             return None
-        return News(state, new, reset, found)
+        return Changes(state, points, reset, new_edges)
 
-    def _found(self) -> list[protocol.GraphEdge]:
-        told = snapshot.edges(self.view.pipeline, self.view.state.edges.values())
-        return [edge for edge in told if edge["found"]]
+    def _publish(
+        self, now: float, error: str | None, changed: dict[str, protocol.StepState]
+    ) -> None:
+        run = self.view.state
+        self._published = {
+            "seq": run.seq,
+            "at": now,
+            "status": run.status,
+            "driver": self.driver,
+            "error": error,
+            "paused": run.paused,
+            "steps": {**self._published["steps"], **changed},
+            "metrics": [],
+            "warnings": snapshot.warnings(run),
+        }
 
-    def _metrics(self, touched: Iterable[str]) -> tuple[list[protocol.Series], bool]:
-        """Tell the points that are new; all of them where an attempt took some back."""
+    def _added_edges(self) -> list[protocol.GraphEdge]:
+        return [edge for edge in self.graph["edges"] if edge["found"]]
+
+    def _new_points(self, touched: Iterable[str]) -> tuple[list[protocol.Series], bool]:
+        """Return the new points; all of them, and True, if a repeated attempt dropped some."""
         new: list[protocol.Series] = []
         reset = False
         for name in touched:
             step = self.view.state.steps[name, ""]
-            attempts, count = self._logged.get(name, (0, 0))
+            attempts, count = self._point_counts.get(name, (0, 0))
             if count and (attempts != step.attempts or len(step.metrics) < count):
                 reset = True
-            self._logged[name] = step.attempts, len(step.metrics)
+            self._point_counts[name] = step.attempts, len(step.metrics)
             fresh = step.metrics[count:]
-            new += snapshot.points(self._whose, name, fresh) if fresh else []
+            new += snapshot.points(self._run_label, name, fresh) if fresh else []
         return (snapshot.series(self.view), True) if reset else (new, False)

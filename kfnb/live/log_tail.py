@@ -1,4 +1,4 @@
-"""What a step prints, in pieces that a message can hold."""
+"""A step's log, in chunks that fit into messages."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from kfnb.api.run_view import RunView
 from kfnb.live import protocol, snapshot
 
-PIECE = 256 * 1024
-"""Bytes of a message."""
-MOST = 8 * 1024 * 1024
-"""Bytes of a log that are sent when it is opened: of a longer one its end."""
+CHUNK_BYTES = 256 * 1024
+"""Largest chunk that is sent in one message."""
+MAX_BYTES = 8 * 1024 * 1024
+"""A longer log is sent from this many bytes before its end."""
 
 
-class Tail:
+class LogTail:
     """Follows the log of one step of a run.
 
     Parameters
@@ -22,9 +22,9 @@ class Tail:
     step
         The step's name.
     attempt
-        Which attempt's log; None: always the last one's.
+        Which attempt's log; None to switch to the newest attempt's whenever one begins.
     begin
-        Bytes that the reader has already.
+        Offset of the first byte to send.
     """
 
     def __init__(self, step: str, *, attempt: int | None = None, begin: int = 0) -> None:
@@ -35,9 +35,9 @@ class Tail:
         self._begun = False
 
     def read(self, view: RunView) -> protocol.LogMessage | None:
-        """Give the next piece; None where there is nothing new.
+        """Return the next chunk; None if there is nothing new.
 
-        The first call always gives one, so that whoever asked is answered.
+        The first call always returns one, so that every request is answered.
         """
         last = view.state.steps[self._step, ""].attempts
         wanted = last if self._fixed is None else self._fixed
@@ -48,9 +48,9 @@ class Tail:
             self._at, reset = 0, True
         if self._at > total:
             self._at, reset = 0, True
-        if total - self._at > MOST:
-            self._at, reset = _line_after(path, total - MOST), True
-        text, end = _piece(path, self._at, total)
+        if total - self._at > MAX_BYTES:
+            self._at, reset = _line_after(path, total - MAX_BYTES), True
+        text, end = _read_chunk(path, self._at, total)
         self._begun, self._attempt = True, wanted
         if not (first or reset or text):
             return None
@@ -76,35 +76,37 @@ def _size(path: Path) -> int:
 
 
 def _line_after(path: Path, at: int) -> int:
-    """Give where the first whole line after a place begins."""
+    """Return the offset of the first line that begins after ``at``."""
     with path.open("rb") as file:
         file.seek(at)
-        file.readline(PIECE)
+        file.readline(CHUNK_BYTES)
         return file.tell()
 
 
-def _piece(path: Path, begin: int, total: int) -> tuple[str, int]:
-    """Read a piece and where it ends; a character that is half written is left for later."""
+def _read_chunk(path: Path, begin: int, total: int) -> tuple[str, int]:
+    """Read a chunk; return its text and end. A character that is half written is left for later."""
     if begin >= total:
         return "", begin
     try:
         with path.open("rb") as file:
             file.seek(begin)
-            data = file.read(PIECE)
+            data = file.read(CHUNK_BYTES)
             whole = file.tell() >= os.fstat(file.fileno()).st_size
     except OSError:
         return "", begin
-    kept = data[: len(data) - _torn(data)]
+    kept = data[: len(data) - _incomplete_bytes(data)]
     if not kept and not whole:
-        kept = data  # no text at all: its bytes are shown as what cannot be read
+        kept = data  # not UTF-8: shown as replacement characters
     return kept.decode("utf-8", "replace"), begin + len(kept)
 
 
-def _torn(data: bytes) -> int:
-    """Count the bytes at the end that begin a character and do not finish it.
+def _incomplete_bytes(data: bytes) -> int:
+    """Count the bytes of a character at the end that is not complete.
 
-    >>> _torn("a€".encode()), _torn("a€".encode()[:-1]), _torn(b"a" + bytes([0x80] * 9))
-    (0, 2, 0)
+    >>> _incomplete_bytes("a€".encode()), _incomplete_bytes("a€".encode()[:-1])
+    (0, 2)
+    >>> _incomplete_bytes(b"a" + bytes([0x80] * 9))
+    0
     """
     for back in range(1, min(4, len(data)) + 1):
         byte = data[-back]

@@ -1,10 +1,11 @@
-"""What a page asks for once: the outputs of a step, runs side by side."""
+"""Answers to a page's single requests: a step's outputs or notebook, a comparison of runs."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from kfnb.api.run_handle import Run
@@ -16,24 +17,30 @@ from kfnb.json_values import json_with_text
 from kfnb.live import protocol, snapshot
 from kfnb.pipeline import Pipeline
 
-MOST_TEXT = 200_000
-"""Characters of one output in a text format."""
-MOST_IMAGE = 8_000_000
-"""Characters of one image; a larger one is named and left out."""
-MOST_IN_ALL = 32_000_000
-MOST_NOTEBOOK = 64_000_000
-"""Bytes of an executed notebook that is sent to a page."""
+MAX_TEXT = 200_000
+"""Longest text of one output, in characters."""
+MAX_IMAGE = 8_000_000
+"""Largest image, in characters; a larger one is replaced by a note."""
+MAX_TOTAL = 32_000_000
+"""Most characters of all outputs of a step together."""
+MAX_NOTEBOOK_BYTES = 64_000_000
+"""Largest executed notebook that is read for a page."""
 
 
 def outputs(view: RunView, step: str, attempt: int | None) -> protocol.OutputsMessage:
-    """Read what the cells of a step put out, from its executed notebook.
+    """Read the outputs of a step's cells from its executed notebook.
 
     Parameters
     ----------
     step
         The step's name.
     attempt
-        Which attempt; None: the last.
+        Which attempt; None for the last.
+
+    Raises
+    ------
+    UsageError
+        If the executed notebook is too large to be read for a page.
     """
     number = view.state.steps[step, ""].attempts if attempt is None else attempt
     return {
@@ -45,7 +52,7 @@ def outputs(view: RunView, step: str, attempt: int | None) -> protocol.OutputsMe
 
 
 def notebook(view: RunView, step: str, attempt: int | None) -> protocol.NotebookMessage:
-    """Read the executed notebook of a step: where it lies, Jupyter often shows no files.
+    """Read the executed notebook of a step, because Jupyter often cannot open it where it lies.
 
     Raises
     ------
@@ -56,14 +63,12 @@ def notebook(view: RunView, step: str, attempt: int | None) -> protocol.Notebook
     path = view.attempt(step, number).executed
     try:
         size = path.stat().st_size
-        text = path.read_text("utf-8", "replace") if size <= MOST_NOTEBOOK else ""
+        text = path.read_text("utf-8", "replace") if size <= MAX_NOTEBOOK_BYTES else ""
     except OSError as error:
         status = view.state.steps[step, ""].status
-        raise UsageError(
-            f'There is no executed notebook of step "{step}" yet: it is {status}.'
-        ) from error
-    if size > MOST_NOTEBOOK:
-        raise UsageError(f"The executed notebook is too large to be sent to a page: {path}")
+        raise UsageError(f'Step "{step}" has no executed notebook yet: it is {status}.') from error
+    if size > MAX_NOTEBOOK_BYTES:
+        raise _too_large(path)
     words = (view.pipeline.name, step, view.folder.id)
     plain = "-".join(re.sub(r"[^\w-]+", "_", word)[:60].strip("_") for word in words)
     return {
@@ -76,7 +81,7 @@ def notebook(view: RunView, step: str, attempt: int | None) -> protocol.Notebook
 
 
 def compare(ids: Iterable[str]) -> protocol.CompareMessage:
-    """Put runs side by side.
+    """Describe runs for a comparison.
 
     Raises
     ------
@@ -105,28 +110,34 @@ def _compared(run: Run) -> protocol.ComparedRun:
 
 def _cells(folder: AttemptFolder, pipeline: Pipeline) -> list[protocol.CellOutputs]:
     try:
+        if folder.executed.stat().st_size > MAX_NOTEBOOK_BYTES:
+            raise _too_large(folder.executed)
         plain = json.loads(folder.executed.read_bytes())
-    except (OSError, ValueError):  # not executed yet, or just being written
+    except (OSError, ValueError):  # not executed yet, or being written now
         return []
-    room = MOST_IN_ALL
-    told: list[protocol.CellOutputs] = []
+    room = MAX_TOTAL
+    cells: list[protocol.CellOutputs] = []
     for cell in plain.get("cells", ()) if isinstance(plain, dict) else ():
         index = (cell.get("metadata") or {}).get("kfnb", {}).get("cell")
         if not isinstance(index, int) or not 0 <= index < len(pipeline.cells):
-            continue  # kfnb's own
+            continue  # a cell that kfnb inserted
         kept = []
         for output in cell.get("outputs") or ():
-            small = _cut(output) if room > 0 else _note("left out: there is too much to show")
+            small = _limited_output(output) if room > 0 else _note("left out: too much to show")
             room -= len(json.dumps(small))
             kept.append(small)
         if kept:
             source = pipeline.cells[index].source
-            told.append({"cell": index, "source": source[:MOST_TEXT], "outputs": kept})
-    return told
+            cells.append({"cell": index, "source": source[:MAX_TEXT], "outputs": kept})
+    return cells
 
 
-def _cut(output: Mapping[str, Any]) -> dict[str, Any]:
-    """Give an output in a size that a page can show."""
+def _too_large(path: Path) -> UsageError:
+    return UsageError(f"The executed notebook is too large to be sent to a page: {path}")
+
+
+def _limited_output(output: Mapping[str, Any]) -> dict[str, Any]:
+    """Shorten an output to a size that a page can show."""
     kind = output.get("output_type")
     if kind == "stream":
         return {**output, "text": _text(output.get("text"))}
@@ -134,19 +145,19 @@ def _cut(output: Mapping[str, Any]) -> dict[str, Any]:
         trace = [_text(line) for line in (output.get("traceback") or ())][-200:]
         return {**output, "evalue": _text(output.get("evalue")), "traceback": trace}
     if kind in ("display_data", "execute_result"):
-        return {**output, "data": _forms(output.get("data") or {})}
+        return {**output, "data": _limited_data(output.get("data") or {})}
     return dict(output)
 
 
-def _forms(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the forms of an output that are small enough; a piece of text is still text."""
+def _limited_data(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the MIME types of an output that are small enough, and shorten plain text."""
     kept, left = {}, []
     for mime, value in data.items():
         if mime == "text/plain":
             kept[mime] = _text(value)
             continue
         size = len(value) if isinstance(value, str) else len(json.dumps(value))
-        if size <= (MOST_IMAGE if mime.startswith("image/") else MOST_TEXT):
+        if size <= (MAX_IMAGE if mime.startswith("image/") else MAX_TEXT):
             kept[mime] = value
         else:
             left.append(f"[{mime} of {size:,} characters: the executed notebook has it]")
@@ -157,10 +168,10 @@ def _forms(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     text = "".join(map(str, value)) if isinstance(value, list) else str(value or "")
-    if len(text) <= MOST_TEXT:
+    if len(text) <= MAX_TEXT:
         return text
-    left = len(text) - MOST_TEXT
-    return f"{text[:MOST_TEXT]}\n[{left:,} more characters: the executed notebook has them]\n"
+    left = len(text) - MAX_TEXT
+    return f"{text[:MAX_TEXT]}\n[{left:,} more characters: the executed notebook has them]\n"
 
 
 def _note(text: str) -> dict[str, Any]:

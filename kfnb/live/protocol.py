@@ -1,8 +1,8 @@
-"""What the kernel and the page say to each other: traits and messages of a view.
+"""The protocol between kernel and page: the traits and messages of a view.
 
-``labextension/src/protocol.ts`` says the same to the page; a test holds the two together.
+``labextension/src/protocol.ts`` declares the same for the page, and a test compares the two.
 Everything is JSON. Steps are ``n0``, ``n1`` … and edges ``e0``, ``e1`` …, as in the DOT; times
-are seconds since the epoch; numbers that JSON has no form for are text (``"nan"``).
+are seconds since the epoch; numbers without a JSON form are text (``"nan"``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Tab = Literal["dag", "table", "metrics", "logs", "outputs", "compare"]
 TABS: tuple[Tab, ...] = get_args(Tab)
 
 Point = tuple[float, "int | None", "float | str | None"]
-"""Time, step of a training loop, value."""
+"""Time, step of a training loop (or None), value."""
 
 
 class GraphNode(TypedDict):
@@ -32,7 +32,7 @@ class GraphNode(TypedDict):
 
 
 class GraphEdge(TypedDict):
-    """A dependency; ``found``: only the run showed it."""
+    """A dependency; ``found`` if it was not in the notebook but added by the run."""
 
     id: str
     source: str
@@ -68,11 +68,11 @@ class Graph(TypedDict):
 
 
 class RunInfo(TypedDict):
-    """The trait ``run``; None where a pipeline is shown that was not run."""
+    """The trait ``run``; None if the view shows a pipeline without a run."""
 
     id: str
     title: str
-    """What a person called the run; empty where nobody did."""
+    """The name that a person gave the run; empty if nobody did."""
     notebook: str | None
     target: str
     parameters: dict[str, Json]
@@ -91,7 +91,7 @@ StepError = TypedDict(
         "class": "str | None",
     },
 )
-"""Why a step failed, or is to be tried again."""
+"""Why a step failed or is retried."""
 
 
 class StepOutput(TypedDict):
@@ -105,7 +105,7 @@ class StepOutput(TypedDict):
 
 
 class StepState(TypedDict):
-    """A step of a run as it is now."""
+    """The state of a step in a run."""
 
     status: str
     attempts: int
@@ -135,7 +135,7 @@ class Series(TypedDict):
 
 
 class State(TypedDict):
-    """The trait ``state``: a snapshot, for pages that come later. Metrics have their messages."""
+    """The trait ``state``: a snapshot for pages that are opened later, without metrics."""
 
     seq: int
     at: float
@@ -143,14 +143,14 @@ class State(TypedDict):
     driver: str
     error: str | None
     paused: float
-    """Seconds in which nobody drove the run: between an end and a resume."""
+    """Seconds between an end and a resume, in which the run had no driver."""
     steps: dict[str, StepState]
     metrics: list[Series]
     warnings: list[Json]
 
 
 class Ui(TypedDict):
-    """The trait ``ui``: what the reader chose."""
+    """The trait ``ui``: what the user chose in the view."""
 
     tab: Tab
     only: bool
@@ -164,7 +164,7 @@ class Ui(TypedDict):
 
 
 class EngineMessage(TypedDict):
-    """The engine's bundle comes as the message's one buffer."""
+    """The engine's script, as the message's only buffer."""
 
     kind: Literal["engine"]
     hash: str
@@ -182,7 +182,7 @@ class _StateMessage(TypedDict):
 
 
 class StateMessage(_StateMessage, total=False):
-    """What changed; ``edges`` and ``dot`` where the run showed a dependency."""
+    """Changes of a run; with ``edges`` and ``dot`` if the run added a dependency."""
 
     edges: list[GraphEdge]
     dot: str
@@ -195,7 +195,7 @@ class _MetricsMessage(TypedDict):
 
 
 class MetricsMessage(_MetricsMessage, total=False):
-    """New points; with ``reset`` all that there are."""
+    """New points; with ``reset`` all points."""
 
     reset: bool
 
@@ -214,7 +214,7 @@ LogMessage = TypedDict(
         "attempts": "list[int]",
     },
 )
-"""A piece of a log: ``from``, ``to`` and ``total`` count bytes of the file."""
+"""A chunk of a log; ``from``, ``to`` and ``total`` count bytes of the file."""
 
 
 class CellOutputs(TypedDict):
@@ -226,7 +226,7 @@ class CellOutputs(TypedDict):
 
 
 class OutputsMessage(TypedDict):
-    """What the cells of a step put out."""
+    """The outputs of a step's cells."""
 
     kind: Literal["outputs"]
     step: str
@@ -235,7 +235,7 @@ class OutputsMessage(TypedDict):
 
 
 class NotebookMessage(TypedDict):
-    """The executed notebook of a step, for a page that cannot open it where it lies."""
+    """The executed notebook of a step, for pages that cannot open it on disk."""
 
     kind: Literal["notebook"]
     step: str
@@ -245,14 +245,14 @@ class NotebookMessage(TypedDict):
 
 
 class ComparedStep(TypedDict):
-    """A step of a run that is compared."""
+    """A step in a comparison of runs."""
 
     status: str
     duration: float | None
 
 
 class ComparedRun(TypedDict):
-    """A run beside others."""
+    """A run in a comparison of runs."""
 
     id: str
     title: str
@@ -265,16 +265,16 @@ class ComparedRun(TypedDict):
 
 
 class CompareMessage(TypedDict):
-    """Runs side by side."""
+    """The comparison of runs."""
 
     kind: Literal["compare"]
     runs: list[ComparedRun]
 
 
-class SaidMessage(TypedDict):
-    """The answer to a command."""
+class NoticeMessage(TypedDict):
+    """A sentence for the user: the result of a command, or why a request failed."""
 
-    kind: Literal["said"]
+    kind: Literal["notice"]
     text: str
     level: Literal["info", "warning", "error"]
 
@@ -287,14 +287,14 @@ FromKernel = (
     | OutputsMessage
     | NotebookMessage
     | CompareMessage
-    | SaidMessage
+    | NoticeMessage
 )
 
 # page → kernel
 
 
 class Hello(TypedDict):
-    """A page shows the view; ``have``: it has the engine."""
+    """A page opened the view; ``have`` if it has the engine already."""
 
     kind: Literal["hello"]
     have: bool
@@ -304,18 +304,18 @@ FollowLog = TypedDict(
     "FollowLog",
     {"kind": 'Literal["follow-log"]', "step": str, "attempt": "int | None", "from": int},
 )
-"""Send what a step printed, and go on; without ``attempt`` always the last one's."""
+"""Send a step's log, and what is appended; without ``attempt`` always the newest attempt's."""
 
 
 class UnfollowLog(TypedDict):
-    """Send no more of what a step prints."""
+    """Stop sending a step's log."""
 
     kind: Literal["unfollow-log"]
     step: str
 
 
 class AskOutputs(TypedDict):
-    """Send what the cells of a step put out."""
+    """Send the outputs of a step's cells."""
 
     kind: Literal["outputs"]
     step: str
@@ -337,7 +337,7 @@ class AskMetrics(TypedDict):
 
 
 class AskCompare(TypedDict):
-    """Send runs side by side."""
+    """Send a comparison of runs."""
 
     kind: Literal["compare"]
     runs: list[str]
@@ -351,7 +351,7 @@ class Command(TypedDict):
 
 
 class Select(TypedDict):
-    """The reader chose a step."""
+    """The user chose a step."""
 
     kind: Literal["select"]
     id: str | None

@@ -1,4 +1,4 @@
-"""What a view is told of a pipeline and a run: pure functions of both, as :mod:`protocol` says."""
+"""A pipeline and a run in the form of :mod:`kfnb.live.protocol`: pure functions of both."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from kfnb.live import protocol
 from kfnb.pipeline import Edge, Pipeline
 
 Link = Callable[[Path], "str | None"]
-"""Gives a file's path as the Jupyter server knows it; None where it does not."""
+"""Returns a file's path relative to the Jupyter server's root; None if it lies outside of it."""
 
 _LONGEST = 2000
 
 
 def no_link(path: Path) -> None:
-    """Know no server: nothing can be linked."""
+    """Link nothing, because no server is known."""
     del path
 
 
 def ids(pipeline: Pipeline) -> dict[str, str]:
-    """Give each step's id in a view."""
+    """Return each step's id in a view."""
     return {name: f"n{n}" for n, name in enumerate(pipeline.steps)}
 
 
 def graph(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> protocol.Graph:
-    """Tell what was read, and the dependencies that a run added."""
+    """Describe a pipeline as it was read, with the dependencies that a run added."""
     seen = list(found)
     known = ids(pipeline)
     return {
@@ -59,14 +59,14 @@ def graph(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> proto
 
 
 def edges(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> list[protocol.GraphEdge]:
-    """Tell the edges: the pipeline's first, then those that a run added."""
+    """Describe the edges: first the pipeline's, then those that a run added."""
     known = ids(pipeline)
     own = {(edge.source, edge.target) for edge in pipeline.edges}
     seen = {(edge.source, edge.target): edge for edge in found}
-    told: list[protocol.GraphEdge] = []
+    described: list[protocol.GraphEdge] = []
     for n, edge in enumerate(drawn_edges(pipeline, _as_edges(seen.values()))):
         pair = edge.source, edge.target
-        told.append(
+        described.append(
             {
                 "id": f"e{n}",
                 "source": known[edge.source],
@@ -78,22 +78,22 @@ def edges(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> list[
                 "why": reason(edge) if pair in own else seen[pair].why or reason(edge),
             }
         )
-    return told
+    return described
 
 
 def title(view: RunView) -> str:
-    """Return what a person called the run; empty where it has its pipeline's name."""
-    said = str(facts(view.folder).get("name") or "")
-    return "" if said == view.pipeline.name else said
+    """Return the name that a person gave the run; empty if it has its pipeline's name."""
+    name = str(facts(view.folder).get("name") or "")
+    return "" if name == view.pipeline.name else name
 
 
 def run_info(view: RunView, about: Mapping[str, Any]) -> protocol.RunInfo:
-    """Tell which run it is.
+    """Describe which run this is.
 
     Parameters
     ----------
     about
-        What ``run.json`` holds.
+        The contents of ``run.json``.
     """
     defaults = {p.name: p.default for p in view.pipeline.parameters}
     return {
@@ -107,17 +107,17 @@ def run_info(view: RunView, about: Mapping[str, Any]) -> protocol.RunInfo:
 
 
 def state(view: RunView, *, driver: str, at: float, link: Link = no_link) -> protocol.State:
-    """Tell all that is known of a run but its metrics.
+    """Describe the state of a run, without its metrics.
 
-    Those come in messages when a page asks: a page that has no kernel has nothing to draw them
-    with either, and in a saved notebook each point would take a hundred bytes.
+    Pages ask for metrics by message: a page without a kernel could not draw them, and each point
+    would take a hundred bytes of a saved notebook.
 
     Parameters
     ----------
     driver
         ``alive``, ``ended`` or ``lost since …``.
     at
-        When this is told, seconds since the epoch.
+        Time of this snapshot, in seconds since the epoch.
     """
     return {
         "seq": view.state.seq,
@@ -135,7 +135,7 @@ def state(view: RunView, *, driver: str, at: float, link: Link = no_link) -> pro
 
 
 def step_state(view: RunView, name: str, *, link: Link = no_link) -> protocol.StepState:
-    """Tell all that is known of a step."""
+    """Describe the state of a step."""
     step = view.state.steps[name, ""]
     return {
         "status": step.status,
@@ -167,32 +167,32 @@ def step_state(view: RunView, name: str, *, link: Link = no_link) -> protocol.St
 
 
 def series(view: RunView) -> list[protocol.Series]:
-    """Tell the metrics of a run, each one's oldest point first."""
-    whose = view.folder.id, title(view)
+    """Return the metrics of a run, each with its oldest point first."""
+    run_label = view.folder.id, title(view)
     return [
         one
         for name in view.pipeline.steps
-        for one in points(whose, name, view.state.steps[name, ""].metrics)
+        for one in points(run_label, name, list(view.state.steps[name, ""].metrics))
     ]
 
 
 def points(
-    whose: tuple[str, str], step: str, metrics: Iterable[engine.Metric]
+    run_label: tuple[str, str], step: str, metrics: Iterable[engine.Metric]
 ) -> list[protocol.Series]:
-    """Sort what a step of a run (its id and title) logged by the metric's name."""
-    run, called = whose
+    """Group the points that a step of a run (given by id and title) logged by metric."""
+    run, run_title = run_label
     by_name: dict[str, list[protocol.Point]] = {}
     for metric in metrics:
         point = metric.time, json_with_text(metric.step), json_with_text(metric.value)
         by_name.setdefault(str(metric.name), []).append(point)
     return [
-        {"run": run, "title": called, "step": step, "name": name, "points": found}
-        for name, found in by_name.items()
+        {"run": run, "title": run_title, "step": step, "name": name, "points": logged}
+        for name, logged in by_name.items()
     ]
 
 
 def warnings(run: engine.RunState) -> list[dict[str, Any]]:
-    """Tell what the run warned of."""
+    """Describe the warnings of a run."""
     return [
         {
             "code": str(one.get("code") or ""),
@@ -205,11 +205,11 @@ def warnings(run: engine.RunState) -> list[dict[str, Any]]:
 
 
 def run_error(run: engine.RunState) -> str | None:
-    """Tell in a sentence what went wrong with the run; None where nothing did."""
+    """Return in a sentence what went wrong with the run; None if nothing did."""
     if not run.error:
         return None
-    said = run.error.get("summary") or run.error.get("message") or run.error.get("ename")
-    return _cut(said) or "The run failed."
+    text = run.error.get("summary") or run.error.get("message") or run.error.get("ename")
+    return _cut(text) or "The run failed."
 
 
 def _as_edges(found: Iterable[engine.RuntimeEdge]) -> list[Edge]:

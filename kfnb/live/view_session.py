@@ -1,6 +1,6 @@
-"""One view that lives: what its page is told, and what its page asks for.
+"""One open view: what its page is sent, and how the page's requests are answered.
 
-Every method but :meth:`Live.asked` runs in the follower's thread.
+Unless a method says otherwise, it runs in the follower's thread.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from kfnb.api.run_view import RunView
 from kfnb.errors import KfnbError
 from kfnb.home import RunFolder
 from kfnb.live import bundle, page_requests, protocol, snapshot
-from kfnb.live.feed import Feed, News
+from kfnb.live.feed import Changes, Feed
 from kfnb.live.follower import Follower
-from kfnb.live.log_tail import Tail
+from kfnb.live.log_tail import LogTail
 from kfnb.pipeline import Pipeline
 from kfnb.runners import request_stop
 
-SNAPSHOT = 5.0
-"""Seconds between two states that are synced; messages tell what changes meanwhile."""
-_MOST_COMPARED = 50
+SYNC_SECONDS = 5.0
+"""How often the state is synced for pages that come later; open pages get messages meanwhile."""
+_MAX_COMPARED = 50
 
 
 class Page(Protocol):
-    """The way to the page: a widget of ipywidgets."""
+    """The connection to the page: a widget, for instance."""
 
     def send(self, content: Any, buffers: Any = None) -> None:
         """Send a message."""
@@ -37,21 +37,21 @@ class Page(Protocol):
         """Sync traits."""
 
 
-class Live:
+class ViewSession:
     """Follows the runs of one view.
 
     Parameters
     ----------
     follower
-        The kernel's.
+        The process's follower.
     pipeline
-        What is drawn; None: as the first run has it.
+        The pipeline to draw; None for the first run's.
     folders
-        The runs; the first one is the view's own, the others' metrics are shown beside its.
+        The runs. The view shows the first; of the others only metrics, beside the first one's.
     link
         See :data:`kfnb.live.snapshot.Link`.
-    ended
-        Called once when all runs have ended; again after one was resumed.
+    on_end
+        Called when all runs have ended, and again when they have after one was resumed.
     """
 
     def __init__(
@@ -61,91 +61,92 @@ class Live:
         folders: Sequence[RunFolder],
         *,
         link: snapshot.Link = snapshot.no_link,
-        ended: Callable[[], None] = lambda: None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.page: Page | None = None
         self.feeds: Sequence[Feed] = ()
         self._follower = follower
-        self._ended = ended
-        self._over = False
+        self._on_end = on_end
+        self._had_ended = False
         self._synced = 0.0
-        self._tails: dict[str, Tail] = {}
+        self._tails: dict[str, LogTail] = {}
         if folders:
             self.feeds = follower.follow(self, folders, link=link)
-            self._over = self.over
+            self._had_ended = self.ended
             pipeline = pipeline or self.feeds[0].view.pipeline
-        assert pipeline is not None, "without a run there is a pipeline"
+        assert pipeline is not None, "a view without runs has a pipeline"
         self.pipeline = pipeline
         self._names = {id_: name for name, id_ in snapshot.ids(pipeline).items()}
 
     @property
-    def own(self) -> Feed | None:
-        """The run that is shown."""
+    def main_feed(self) -> Feed | None:
+        """The feed of the run that is shown; None if the view shows only a pipeline."""
         return self.feeds[0] if self.feeds else None
 
     @property
-    def over(self) -> bool:
-        """Nothing more will come."""
-        return all(feed.over for feed in self.feeds)
+    def ended(self) -> bool:
+        """Whether all runs have ended."""
+        return all(feed.ended for feed in self.feeds)
 
     def traits(self) -> dict[str, Any]:
-        """Give ``graph``, ``run`` and ``state`` as they are now; from any thread."""
-        with self._follower.lock:
-            own = self.own
-            if own is None:
-                return {"graph": snapshot.graph(self.pipeline), "run": None, "state": None}
-            return {"graph": own.graph(), "run": own.info, "state": own.state(time.time())}
+        """Return ``graph``, ``run`` and ``state`` as of the last poll. Any thread may call this."""
+        feed = self.main_feed
+        if feed is None:
+            return {"graph": snapshot.graph(self.pipeline), "run": None, "state": None}
+        return {"graph": feed.graph, "run": feed.info, "state": feed.state(time.time())}
 
-    def asked(self, content: object) -> None:
-        """Take a message of the page: in the kernel's shell, or a subshell."""
+    def handle_message(self, content: object) -> None:
+        """Let the follower answer a page's message. Any thread may call this."""
         if isinstance(content, dict):
             self._follower.call(partial(self._answer, content))
 
     def close(self) -> None:
-        """Follow no more."""
+        """Stop following. Any thread may call this."""
         self._follower.remove(self)
         self.page = None
 
-    # The follower's thread
-
-    def heard(self, news: dict[Path, News], now: float) -> int:
-        """Tell the page what changed; see :class:`kfnb.live.follower.Watcher`."""
+    def receive(self, changes: Mapping[Path, Changes], now: float) -> int:
+        """Send the page what changed; see :class:`kfnb.live.follower.Subscriber`."""
         sent = 0
-        own = self.own
-        if own is None:
+        feed = self.main_feed
+        if feed is None:
             return 0
-        changed = news.get(own.view.folder.path)
+        changed = changes.get(feed.view.folder.path)
         if changed is not None and changed.state is not None:
             sent += self._send(changed.state)
-        sent += self._send_points(news)
+        sent += self._send_points(changes)
         for tail in list(self._tails.values()):
-            piece = tail.read(own.view)
-            sent += self._send(piece) if piece is not None else 0
+            chunk = tail.read(feed.view)
+            sent += self._send(chunk) if chunk is not None else 0
         if changed is not None and changed.graph:
             self._sync("graph")
-        if changed is not None and (now - self._synced >= SNAPSHOT or self.over != self._over):
+        if changed is not None and (
+            now - self._synced >= SYNC_SECONDS or self.ended != self._had_ended
+        ):
             self._synced = now
             self._sync("state")
-        if self.over != self._over:
-            self._over = self.over
-            if self._over:
-                self._ended()
+        if self.ended != self._had_ended:
+            self._had_ended = self.ended
+            if self._had_ended:
+                self._on_end()
         return sent
 
     def _send(self, message: object, buffers: Sequence[bytes] = ()) -> int:
-        if self.page is None:
+        page = self.page
+        if page is None:
             return 0
-        self.page.send(message, list(buffers) or None)
+        page.send(message, list(buffers) or None)
         return 1
 
     def _sync(self, trait: str) -> None:
-        if self.page is not None:
-            self.page.send_state(trait)
+        page = self.page
+        if page is not None:
+            page.send_state(trait)
 
-    def _send_points(self, news: Mapping[Path, News]) -> int:
-        if any(one.reset for one in news.values()):
+    def _send_points(self, changes: Mapping[Path, Changes]) -> int:
+        if any(one.reset for one in changes.values()):
             return self._send_metrics()
-        points = [series for one in news.values() for series in one.points]
+        points = [series for one in changes.values() for series in one.points]
         message: protocol.MetricsMessage = {"kind": "metrics", "points": points}
         return self._send(message) if points else 0
 
@@ -154,100 +155,100 @@ class Live:
         message: protocol.MetricsMessage = {"kind": "metrics", "points": points, "reset": True}
         return self._send(message)
 
-    # Requests
+    # Requests of the page
 
     def _answer(self, content: Mapping[str, Any]) -> None:
-        acts: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
+        handlers: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
             "hello": self._hello,
             "follow-log": self._follow_log,
-            "unfollow-log": lambda asked: self._tails.pop(str(asked.get("step")), None),
-            "outputs": partial(self._of_step, page_requests.outputs),
-            "notebook": partial(self._of_step, page_requests.notebook),
+            "unfollow-log": lambda request: self._tails.pop(str(request.get("step")), None),
+            "outputs": partial(self._answer_for_step, page_requests.outputs),
+            "notebook": partial(self._answer_for_step, page_requests.notebook),
             "metrics": lambda _: self._send_metrics(),
             "compare": self._compare,
             "command": self._command,
         }
-        act = acts.get(str(content.get("kind")))
-        if act is None or self.page is None:
+        handler = handlers.get(str(content.get("kind")))
+        if handler is None or self.page is None:
             return
         try:
-            with self._follower.lock:
-                act(content)
+            handler(content)
         except KfnbError as error:
-            self._say(str(error), "error")
+            self._notify(str(error), "error")
 
-    def _hello(self, asked: Mapping[str, Any]) -> None:
-        if not asked.get("have"):
+    def _hello(self, request: Mapping[str, Any]) -> None:
+        if not request.get("have"):
             message: protocol.EngineMessage = {"kind": "engine", "hash": bundle.engine_hash()}
             self._send(message, [bundle.engine()])
-        if self.own is not None:
-            self._send(self.own.whole(time.time()))
+        if self.main_feed is not None:
+            self._send(self.main_feed.state_message(time.time()))
             self._send_metrics()
         for feed in self.feeds:
-            feed.reopen()  # somebody may have resumed it elsewhere
+            feed.expect_resume()  # the command line may have resumed it
 
-    def _follow_log(self, asked: Mapping[str, Any]) -> None:
-        name, own = self._names.get(str(asked.get("step"))), self.own
-        if name is None or own is None:
+    def _follow_log(self, request: Mapping[str, Any]) -> None:
+        name, feed = self._names.get(str(request.get("step"))), self.main_feed
+        if name is None or feed is None:
             return
-        begin = asked.get("from")
-        tail = Tail(
+        begin = request.get("from")
+        tail = LogTail(
             name,
-            attempt=_attempt(asked),
+            attempt=_attempt(request),
             begin=begin if isinstance(begin, int) and begin > 0 else 0,
         )
-        self._tails[str(asked["step"])] = tail
-        piece = tail.read(own.view)
-        if piece is not None:
-            self._send(piece)
-        self._follower.owe(self)  # the rest of it, in pieces
+        self._tails[str(request["step"])] = tail
+        chunk = tail.read(feed.view)
+        if chunk is not None:
+            self._send(chunk)
+        self._follower.schedule(self)  # for the chunks that follow
 
-    def _of_step(
-        self, answer: Callable[[RunView, str, int | None], object], asked: Mapping[str, Any]
+    def _answer_for_step(
+        self, answer: Callable[[RunView, str, int | None], object], request: Mapping[str, Any]
     ) -> None:
-        name, own = self._names.get(str(asked.get("step"))), self.own
-        if name is not None and own is not None:
-            self._send(answer(own.view, name, _attempt(asked)))
+        name, feed = self._names.get(str(request.get("step"))), self.main_feed
+        if name is not None and feed is not None:
+            self._send(answer(feed.view, name, _attempt(request)))
 
-    def _compare(self, asked: Mapping[str, Any]) -> None:
-        runs = asked.get("runs")
+    def _compare(self, request: Mapping[str, Any]) -> None:
+        runs = request.get("runs")
         ids = [one for one in runs if isinstance(one, str)] if isinstance(runs, list) else []
-        self._send(page_requests.compare(ids[:_MOST_COMPARED]))
+        self._send(page_requests.compare(ids[:_MAX_COMPARED]))
 
-    def _command(self, asked: Mapping[str, Any]) -> None:
-        if self.own is None:
+    def _command(self, request: Mapping[str, Any]) -> None:
+        if self.main_feed is None:
             return
-        folder = self.own.view.folder
-        if asked.get("name") == "stop":
-            if self.own.view.state.ended:
-                self._say(f"The run has ended already: {self.own.view.state.status}.", "info")
+        folder = self.main_feed.view.folder
+        if request.get("name") == "stop":
+            if self.main_feed.view.state.ended:
+                status = self.main_feed.view.state.status
+                self._notify(f"The run has already ended: {status}.", "info")
                 return
             request_stop(folder, by="a view in a notebook")
-            self._say("The run is being stopped; what is done stays done.", "info")
-        elif asked.get("name") == "resume":
-            # It may wait for the last driver to leave; nobody else is to wait for that.
+            self._notify("Stopping the run. Finished steps keep their results.", "info")
+        elif request.get("name") == "resume":
+            # Resuming may have to wait for the last driver to exit; other views must not.
             threading.Thread(target=self._resume, args=(folder,), daemon=True).start()
 
     def _resume(self, folder: RunFolder) -> None:
+        """Resume the run, in a thread of its own."""
         try:
             view = RunView(folder)
             view.update()
             view.resume({})
         except KfnbError as error:
-            self._follower.call(partial(self._say, str(error), "error"))
+            self._follower.call(partial(self._notify, str(error), "error"))
             return
         self._follower.call(self._resumed)
 
     def _resumed(self) -> None:
-        with self._follower.lock:
-            if self.own is not None:
-                self.own.reopen()
-        self._say("The run goes on; what is done stays done.", "info")
+        if self.main_feed is not None:
+            self.main_feed.expect_resume()
+        self._notify("The run continues. Finished steps are not executed again.", "info")
 
-    def _say(self, text: str, level: str) -> None:
-        self._send({"kind": "said", "text": text, "level": level})
+    def _notify(self, text: str, level: str) -> None:
+        self._send({"kind": "notice", "text": text, "level": level})
 
 
-def _attempt(asked: Mapping[str, Any]) -> int | None:
-    found = asked.get("attempt")
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+def _attempt(request: Mapping[str, Any]) -> int | None:
+    attempt = request.get("attempt")
+    return attempt if isinstance(attempt, int) and not isinstance(attempt, bool) else None

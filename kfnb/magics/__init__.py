@@ -1,7 +1,7 @@
 """``%load_ext kfnb``: ``%%step`` and ``%pipeline`` in a live kernel.
 
-Loading registers names and nothing else; what a command needs is imported when it is
-called, so that the extension costs a notebook next to nothing.
+Loading only registers the names. A command imports what it needs when it is called, so that the
+extension costs a notebook next to nothing.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _loaded: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
 
 def load(shell: Any) -> None:
-    """Register the magics with a shell; a second time does nothing."""
+    """Register the magics with a shell. Calling it again does nothing."""
     if shell in _loaded:
         return
     from kfnb.magics import completion, step
@@ -25,12 +25,12 @@ def load(shell: Any) -> None:
     shell.input_transformers_cleanup.append(step.as_comment)
     shell.register_magic_function(step.step_magic(shell), "cell", "step")
     shell.register_magic_function(pipeline_magic(session), "line", "pipeline")
-    shell.events.register("pre_run_cell", session.heard)
+    shell.events.register("pre_run_cell", session.record_cell)
     completion.attach(session)
 
 
 def unload(shell: Any) -> None:
-    """Take back what :func:`load` registered."""
+    """Undo :func:`load`."""
     session = _loaded.pop(shell, None)
     if session is None:
         return
@@ -39,5 +39,5 @@ def unload(shell: Any) -> None:
     shell.input_transformers_cleanup.remove(step.as_comment)
     for kind, name in (("cell", "step"), ("line", "pipeline")):
         shell.magics_manager.magics[kind].pop(name, None)
-    shell.events.unregister("pre_run_cell", session.heard)
+    shell.events.unregister("pre_run_cell", session.record_cell)
     completion.detach(session)

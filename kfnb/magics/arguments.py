@@ -1,17 +1,17 @@
-"""Arguments of several commands of ``%pipeline``, with what Tab completes for them."""
+"""Arguments shared by the commands of ``%pipeline``, with their completion."""
 # ruff: noqa: ARG002 (the signatures are click's)
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from kfnb.cli.arguments import RunName as _RunName
-from kfnb.cli.arguments import StepName
+from kfnb.commands.arguments import RunName as _RunName
+from kfnb.commands.arguments import StepName
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
 
@@ -23,13 +23,13 @@ else:
 Names = Callable[[Session, dict[str, Any]], Iterable[str]]
 
 
-def with_session(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the session as its first argument."""
+def pass_session(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Pass the session to a command as its first argument."""
     return click.make_pass_decorator(Session)(function)
 
 
 class Name(_Text):
-    """A name out of those that the notebook, or the run that is meant, has."""
+    """The name of something that the notebook or the given run has."""
 
     name = "name"
 
@@ -39,7 +39,7 @@ class Name(_Text):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Complete a name; of one with spaces the words that stand there are its beginning."""
+        """Complete a name; earlier words are the beginning of a name with spaces."""
         found = []
         with contextlib.suppress(Exception):
             before = ctx.params.get(param.name or "") if param.nargs == -1 else None
@@ -54,7 +54,7 @@ class Name(_Text):
 
 
 class RunName(_RunName):
-    """A run: its id, the beginning of one, ``latest``; those of this notebook are completed."""
+    """A run, given by (the beginning of) its id or ``latest``."""
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -69,25 +69,25 @@ class RunName(_RunName):
 
 
 def steps(session: Session, params: dict[str, Any]) -> list[str]:
-    """List the steps of the run that is meant, or of the notebook."""
+    """List the steps of the given run, or of the notebook."""
     from kfnb.magics.completion import declared_steps, steps_of_run
 
     if "run" in params:
-        with contextlib.suppress(PipelineError):  # there was none yet
+        with contextlib.suppress(PipelineError):  # the notebook has no run yet
             return steps_of_run(session.run(params["run"], params.get("notebook")))
     return declared_steps(session, params.get("notebook"))
 
 
 def parameters(session: Session, params: dict[str, Any]) -> list[str]:
-    """List the parameters of the notebook, as far as one types them without its value."""
+    """List the parameters of the notebook as ``NAME=``."""
     from kfnb.api.launch import read
 
-    path = session.place(params.get("notebook")).path
+    path = session.locate(params.get("notebook")).path
     return [f"{parameter.name}=" for parameter in read(path).parameters]
 
 
 def values(session: Session, params: dict[str, Any]) -> list[str]:
-    """List the values of the run that is meant, as ``STEP.NAME``."""
+    """List the values of the given run as ``STEP.NAME``."""
     from kfnb.api.run_handle import Run
 
     run = Run(session.run(params.get("run"), params.get("notebook")))
@@ -96,14 +96,14 @@ def values(session: Session, params: dict[str, Any]) -> list[str]:
 
 def notebook_option(command: Any) -> Any:
     """Add ``--notebook PATH``."""
-    from kfnb.cli.arguments import NotebookPath
+    from kfnb.commands.arguments import NotebookPath
 
     return click.option(
         "--notebook",
         type=NotebookPath(),
         metavar="PATH",
-        help="The notebook, where it is not this one or cannot be found.",
-        is_eager=True,  # what is completed after it depends on it
+        help="The notebook [default: this one].",
+        is_eager=True,  # later completions depend on it
     )(command)
 
 
@@ -113,13 +113,13 @@ def run_option(command: Any) -> Any:
         "--run",
         type=RunName(),
         metavar="RUN",
-        help="Of this run [default: the latest].",
+        help="The run [default: the latest].",
         is_eager=True,
     )(command)
 
 
 def step_argument(required: bool, kind: Names = steps) -> Callable[[Any], Any]:
-    """Add the words of a step's name (or of what else ``kind`` lists)."""
+    """Add the words of a step's name, or of another name that ``kind`` lists."""
     return click.argument(
         "words",
         nargs=-1,
@@ -129,31 +129,28 @@ def step_argument(required: bool, kind: Names = steps) -> Callable[[Any], Any]:
     )
 
 
-def options_of(command: click.Command, *, without: Iterable[str]) -> Callable[[Any], Any]:
-    """Add the options of a command of the command line.
+def with_options(
+    options: Sequence[click.Parameter], *, without: Iterable[str] = ()
+) -> Callable[[Any], Any]:
+    """Add options that the command line has too; steps and parameters complete as here.
 
     Parameters
     ----------
     without
-        Names of parameters that have no place in a notebook.
+        Names of options that make no sense in a notebook.
     """
-    import copy
-
     left_out = set(without)
 
     def decorated(function: Any) -> Any:
         own = function.__dict__.setdefault("__click_params__", [])
-        for parameter in reversed(command.params):  # decorators are read from the last one up
-            if parameter.name in left_out:
+        for option in reversed(options):  # as decorators are applied, last one first
+            if option.name in left_out:
                 continue
-            parameter = copy.copy(parameter)
-            if isinstance(parameter.type, StepName):
-                parameter.type = Name(steps)
-            elif parameter.name == "pairs":
-                parameter.type = Name(parameters)
-            elif isinstance(parameter.type, _RunName):
-                parameter.type = RunName()
-            own.append(parameter)
+            if isinstance(option.type, StepName):
+                option.type = Name(steps)
+            elif option.name == "pairs":
+                option.type = Name(parameters)
+            own.append(option)
         return function
 
     return decorated

@@ -1,4 +1,4 @@
-"""The commands of ``%pipeline``; what they have in common with the command line is its own."""
+"""The commands of ``%pipeline``. Options shared with the command line are taken from there."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import click
 from kfnb.notebook.suggestions import did_you_mean
 
 _COMMANDS = {
-    "show": ("kfnb.magics.inspect_commands", "Draw the steps, and why each edge is there."),
+    "show": ("kfnb.magics.inspect_commands", "Draw the pipeline, with the reason for each edge."),
     "check": (
         "kfnb.magics.inspect_commands",
-        "Say what is wrong with the notebook, before anything runs.",
+        "List what is wrong with the notebook before it runs.",
     ),
-    "run": ("kfnb.magics.run_commands", "Run the notebook as a pipeline, and show how it goes."),
-    "status": ("kfnb.magics.inspect_commands", "Say how a run is going, or how it went."),
-    "logs": ("kfnb.magics.inspect_commands", "Print what a step printed."),
-    "stop": ("kfnb.magics.run_commands", "Stop a run; what is done stays done."),
-    "resume": ("kfnb.magics.run_commands", "Go on with a run that failed, was stopped or lost."),
+    "run": ("kfnb.magics.run_commands", "Run the notebook as a pipeline, and show its progress."),
+    "status": ("kfnb.magics.inspect_commands", "Show the status of a run."),
+    "logs": ("kfnb.magics.inspect_commands", "Print the log of a step."),
+    "stop": ("kfnb.magics.run_commands", "Stop a run; finished steps keep their results."),
+    "resume": ("kfnb.magics.run_commands", "Continue a run that failed, was stopped or lost."),
     "runs": ("kfnb.magics.inspect_commands", "List the runs of this notebook, newest first."),
-    "compare": ("kfnb.magics.inspect_commands", "Lay runs side by side."),
-    "load": ("kfnb.magics.values", "Bring a value of a run into this kernel."),
+    "compare": ("kfnb.magics.inspect_commands", "Compare runs."),
+    "load": ("kfnb.magics.values", "Load a value of a run into this kernel."),
     "debug": (
         "kfnb.magics.debug_command",
-        "Bring a failed step's inputs and parameters into this kernel.",
+        "Load a failed step's inputs and parameters into this kernel.",
     ),
 }
 _EPILOG = """\b
@@ -37,17 +37,17 @@ Examples:
   %pipeline debug train
 
 \b
-The commands act on the notebook as it is saved. A RUN is an id, the beginning of one,
-its name if no other run has it, or latest; where none is said, it is the latest of this
-notebook. {name} stands for a variable of this kernel.
+The commands use the saved notebook. A RUN is an id, the beginning of one, a name that
+only one run has, or latest (the default: the latest run of this notebook). {name} stands
+for a variable of this kernel.
 """
 
 
 class Commands(click.Group):
-    """A group that imports its commands late, and guesses what a wrong word meant."""
+    """A group that imports its commands when called, and suggests similar ones for a typo."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """List the commands in the order of a first use."""
+        """List the commands in the order in which people first need them."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -61,16 +61,16 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the first word names."""
+        """Find the command named by the first word."""
         if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
-            hint = did_you_mean(args[0], _COMMANDS, f"There are: {', '.join(_COMMANDS)}.")
+            hint = did_you_mean(args[0], _COMMANDS, f"Its commands: {', '.join(_COMMANDS)}.")
             raise click.UsageError(f'%pipeline has no command "{args[0]}". {hint}')
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, said) for name, (_, said) in _COMMANDS.items()])
+            formatter.write_dl([(name, help_) for name, (_, help_) in _COMMANDS.items()])
 
 
 @click.group(

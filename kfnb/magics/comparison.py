@@ -1,4 +1,4 @@
-"""Runs side by side as lines of text, where no page shows them."""
+"""The comparison of runs as a table of text, for where no page shows it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kfnb.api.run_handle import Run, StepRun
-from kfnb.cli.common import number
+from kfnb.api.use_cases.formats import number
 from kfnb.draw import shortened, visible, width_of
 from kfnb.durations import describe_duration
 
@@ -16,7 +16,7 @@ _WIDEST = 28
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line: its name, what it shows for each run, and what counts as a difference."""
+    """A line of the table: the text for each run, and the values that are compared."""
 
     name: str
     shown: Sequence[str]
@@ -24,7 +24,7 @@ class Row:
 
 
 def table(runs: Sequence[Run]) -> str:
-    """Write a line for each parameter, metric and step; ``*`` marks those that differ."""
+    """Return a line for each parameter, metric and step; ``*`` marks those that differ."""
     rows = [Row("", [run.id for run in runs]), *_rows(runs)]
     first = max(width_of(row.name) for row in rows)
     widths = [max(width_of(row.shown[n]) for row in rows) for n in range(len(runs))]
@@ -53,14 +53,14 @@ def _rows(runs: Sequence[Run]) -> Iterator[Row]:
         yield Row(f"metric {_cell(name)}", values, values)
     for name in _names([run.steps for run in runs]):
         found = [run.steps.get(name) for run in runs]
-        # How long a step took is never the same, and a cached result is one all the same.
+        # Durations always differ, and a cached step has succeeded too.
         ends = [step.status.replace("cached", "succeeded") if step else "" for step in found]
         took = [_ended(step) for step in found]
         yield Row(f"step {_cell(name)}", took, ends)
 
 
 def _ended(step: StepRun | None) -> str:
-    if step is None or step.status == "cached":  # what a cached step took, it took in another run
+    if step is None or step.status == "cached":  # its duration is that of another run
         return step.status if step else ""
     return f"{step.status} {describe_duration(step.duration)}".rstrip()
 

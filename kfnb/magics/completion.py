@@ -1,4 +1,4 @@
-"""What Tab completes on the lines of ``%%step`` and ``%pipeline``."""
+"""Tab completion on the lines of ``%%step`` and ``%pipeline``."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _ID = "kfnb.magics"
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """A line up to the cursor: its whole words, and the one that is being typed.
+class LineAtCursor:
+    """A line up to the cursor: complete words, and the word being typed.
 
     Parameters
     ----------
     typed
-        The word's letters as they stand in the line, with a quote that is open.
+        The characters of that word in the line, with an open quote.
     value
         The same without the quote.
     """
@@ -40,19 +40,19 @@ class Cut:
 
 
 def attach(session: Session) -> None:
-    """Let the shell's completer ask us."""
+    """Add our matcher to the shell's completer."""
     from IPython.core.completer import context_matcher
 
     def matcher(context: Any) -> Any:
         return _result(session, context)
 
-    # Before the others: names of variables and files mean nothing on these lines.
+    # It comes first, because variables and files mean nothing on these lines.
     made = context_matcher(identifier=_ID, priority=200)(matcher)
     session.shell.Completer.custom_matchers.append(made)
 
 
 def detach(session: Session) -> None:
-    """Take that back."""
+    """Undo :func:`attach`."""
     matchers = session.shell.Completer.custom_matchers
     matchers[:] = [m for m in matchers if getattr(m, "matcher_identifier", "") != _ID]
 
@@ -63,23 +63,23 @@ def completions(session: Session, cell: str, line: int, column: int) -> tuple[st
     Returns
     -------
     tuple
-        The letters before the cursor that are replaced, and what may stand for them.
+        The characters before the cursor that are replaced, and the candidates.
     """
     before = cell.split("\n")[line][:column]
-    with contextlib.suppress(Exception):  # a key that was pressed is no place for a traceback
+    with contextlib.suppress(Exception):  # pressing Tab must never print a traceback
         if (found := _STEP.match(before)) is not None and not cell.split("\n")[:line]:
-            return _of_step(session, cut(before[found.end() :]))
+            return _of_step(session, split_at_cursor(before[found.end() :]))
         if (found := _PIPELINE.match(before)) is not None:
-            return _of_pipeline(session, cut(before[found.end() :]))
+            return _of_pipeline(session, split_at_cursor(before[found.end() :]))
     return "", []
 
 
-def cut(text: str) -> Cut:
+def split_at_cursor(text: str) -> LineAtCursor:
     """Split a line at the cursor as :func:`kfnb.notebook.authoring.magic.split_words` will.
 
-    >>> cut('logs "load d')
-    Cut(words=('logs',), typed='"load d', value='load d')
-    >>> cut("run --from=tr").typed
+    >>> split_at_cursor('logs "load d')
+    LineAtCursor(words=('logs',), typed='"load d', value='load d')
+    >>> split_at_cursor("run --from=tr").typed
     'tr'
     """
     words: list[str] = []
@@ -103,15 +103,15 @@ def cut(text: str) -> Cut:
     typed = text[start:]
     flag, equals, rest = typed.partition("=")
     if flag.startswith("--") and equals:
-        return Cut((*words, flag), rest, rest.lstrip("\"'"))
-    return Cut(tuple(words), typed, value)
+        return LineAtCursor((*words, flag), rest, rest.lstrip("\"'"))
+    return LineAtCursor(tuple(words), typed, value)
 
 
 def declared_steps(session: Session, notebook: str | None = None) -> list[str]:
-    """List the steps of the saved notebook, then those of the cells executed here."""
+    """List the steps of the saved notebook, then those of cells executed here."""
     names: dict[str, None] = {}
     with contextlib.suppress(Exception):
-        path = session.place(notebook).path
+        path = session.locate(notebook).path
         names.update(dict.fromkeys(_saved(path, path.stat().st_mtime_ns)))
     for text in session.shell.history_manager.input_hist_raw:
         if (
@@ -133,7 +133,7 @@ _read: dict[Path, tuple[int, list[str]]] = {}
 
 
 def _saved(path: Path, changed: int) -> list[str]:
-    """Read the names of a notebook's steps, once for each time that it was saved."""
+    """Read the names of a notebook's steps; again only after it was saved."""
     from kfnb.notebook.authoring.grouping import declare
     from kfnb.notebook.document import load
 
@@ -142,7 +142,7 @@ def _saved(path: Path, changed: int) -> list[str]:
     return _read[path][1]
 
 
-def _of_step(session: Session, at: Cut) -> tuple[str, list[str]]:
+def _of_step(session: Session, at: LineAtCursor) -> tuple[str, list[str]]:
     flag = at.words[-1] if at.words else ""
     if flag in _LISTS:
         done, comma, last = at.value.rpartition(",")
@@ -156,17 +156,17 @@ def _of_step(session: Session, at: Cut) -> tuple[str, list[str]]:
     if flag in {f.name for f in FLAGS if f.metavar}:
         return at.typed, []
     if at.typed.startswith("-"):
-        said = set(at.words)
+        given = set(at.words)
         return at.typed, [
-            f.name for f in FLAGS if f.name not in said and f.name.startswith(at.value)
+            f.name for f in FLAGS if f.name not in given and f.name.startswith(at.value)
         ]
     return at.typed, _following(declared_steps(session), _name_words(at.words), at.value)
 
 
 def _name_words(words: tuple[str, ...]) -> list[str]:
-    """Leave out flags and their values: what stays is the beginning of the step's name."""
+    """Return the words that are neither flags nor their values: the step's name so far."""
     takes = {f.name for f in FLAGS if f.metavar}
-    kept: list[str] = []
+    of_the_name: list[str] = []
     skip = False
     for word in words:
         if skip:
@@ -174,12 +174,12 @@ def _name_words(words: tuple[str, ...]) -> list[str]:
         elif word.startswith("--"):
             skip = word in takes
         else:
-            kept.append(word)
-    return kept
+            of_the_name.append(word)
+    return of_the_name
 
 
 def _following(names: Iterable[str], words: list[str], value: str) -> list[str]:
-    """Complete a name of several words from the word that is being typed."""
+    """Complete a name of several words from its earlier words and the word being typed."""
     begun = "".join(f"{word} " for word in words)
     fitting = [name[len(begun) :] for name in names if name.startswith(begun + value)]
     return _typed([name for name in fitting if name], joined=True)
@@ -190,8 +190,8 @@ def _variables(session: Session) -> list[str]:
     return [n for n in session.variables if not n.startswith("_") and n not in hidden]
 
 
-def _of_pipeline(session: Session, at: Cut) -> tuple[str, list[str]]:
-    """Ask click, which knows the commands, for what may come."""
+def _of_pipeline(session: Session, at: LineAtCursor) -> tuple[str, list[str]]:
+    """Let click complete the commands and their arguments."""
     from click.shell_completion import ShellComplete
 
     from kfnb.magics.commands import pipeline
@@ -204,12 +204,12 @@ def _of_pipeline(session: Session, at: Cut) -> tuple[str, list[str]]:
 
 
 def _typed(names: Iterable[str], *, joined: bool) -> list[str]:
-    """Write names as a person would type them; those that nobody can type are left out.
+    """Quote names where needed, and leave out those that cannot be typed.
 
     Parameters
     ----------
     joined
-        Words that follow one another are one name there, so that it needs no quotes.
+        Whether a name with spaces needs no quotes here.
     """
     found = []
     for name in names:
@@ -231,6 +231,6 @@ def _result(session: Session, context: Any) -> Any:
     typed, found = completions(
         session, context.full_text, context.cursor_line, context.cursor_position
     )
-    # Where these lines have nothing to say the others are not to either, nor elsewhere we.
+    # With candidates of ours, those of IPython's other matchers are suppressed.
     made = {"completions": [SimpleCompletion(text, type="kfnb") for text in found], "ordered": True}
     return {**made, "suppress": True, "matched_fragment": typed} if found else made

@@ -1,4 +1,4 @@
-"""``%pipeline debug``: a failed step's inputs and parameters, brought into the live kernel."""
+"""``%pipeline debug``: load a failed step's inputs and parameters into the live kernel."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import click
 
 from kfnb.draw import shortened, visible
 from kfnb.errors import KfnbError
-from kfnb.magics.arguments import notebook_option, run_option, step_argument, with_session
+from kfnb.magics.arguments import notebook_option, pass_session, run_option, step_argument
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
-from kfnb.magics.values import bind, in_words
+from kfnb.magics.values import assign, describe_status
 
 if TYPE_CHECKING:
     from kfnb.api.run_handle import Run
@@ -33,42 +33,45 @@ Examples:
 @step_argument(required=False)
 @run_option
 @notebook_option
-@with_session
+@pass_session
 def debug(session: Session, words: tuple[str, ...], run: str | None, notebook: str | None) -> None:
-    """Bring the inputs and parameters of a failed STEP into this kernel; say where it failed."""
+    """Load the inputs and parameters of a failed STEP into this kernel; say where it failed."""
     from kfnb.api.run_handle import Run
     from kfnb.api.run_view import RunView
 
     view = RunView(session.run(run, notebook))
     view.update()
-    state = _chosen(view, " ".join(words) or None)
+    state = _choose_step(view, " ".join(words) or None)
     step = view.pipeline.steps[state.name]
-    print("\n".join(_where(view, state)))
-    sources = {**step.inputs, **state.inputs}
-    inputs, missing = _inputs(Run(view.folder), sources)
+    print("\n".join(_failure_lines(view, state)))
+    sources = {
+        **step.inputs,
+        **{name: source.step if source else None for name, source in state.inputs.items()},
+    }
+    inputs, missing = _load_inputs(Run(view.folder), sources)
     overridden = view.state.info.get("parameters") or {}
     parameters = {
         p.name: _value(p, overridden)
         for p in view.pipeline.parameters
-        # One that an earlier step bound anew comes in as a value.
+        # A parameter that an earlier step reassigned is one of the inputs.
         if p.name in step.parameters and p.name not in inputs
     }
-    said = [
+    lines = [
         f"{name} = {shortened(repr(v), _LONGEST)}  (parameter)" for name, v in parameters.items()
     ]
-    said += [f'{n}: {type(v).__name__}  (from step "{sources[n]}")' for n, v in inputs.items()]
-    if said:
-        bind(session, {**parameters, **inputs}, said)
+    lines += [f'{n}: {type(v).__name__}  (from step "{sources[n]}")' for n, v in inputs.items()]
+    if lines:
+        assign(session, {**parameters, **inputs}, lines)
     elif not missing:
-        print("It has no inputs and no parameters.")
+        print("The step has no inputs and no parameters.")
     for line in missing:
         session.note(line)
     cells = ", ".join(f"cell {n}" for n in step.cells)
-    print(f"Execute {cells} to see it here; in a new kernel the setup cells first.")
+    print(f"Execute {cells} to reproduce the error; in a new kernel the setup cells first.")
 
 
-def _chosen(view: RunView, name: str | None) -> StepState:
-    from kfnb.api.launch import no_step
+def _choose_step(view: RunView, name: str | None) -> StepState:
+    from kfnb.api.step_lookup import no_such_step
 
     steps = {key[0]: state for key, state in view.state.steps.items()}
     failed = [state for state in steps.values() if state.status == "failed"]
@@ -76,28 +79,29 @@ def _chosen(view: RunView, name: str | None) -> StepState:
         if failed:
             return failed[0]
         raise PipelineError(
-            f"No step of run {view.folder.id} failed: {in_words(view.state.status)}. "
-            "Name the step whose inputs you want."
+            f"No step of run {view.folder.id} failed: {describe_status(view.state.status)}. "
+            "Name the step whose inputs you want to load."
         )
     if name not in steps:
-        raise PipelineError(no_step(view.pipeline, name))
+        raise PipelineError(no_such_step(view.pipeline, name))
     state = steps[name]
     if state.status in ("pending", "skipped", "cancelled") and not state.attempts:
         hint = f' What failed is step "{failed[0].name}".' if failed else ""
         raise PipelineError(
-            f'Step "{name}" of run {view.folder.id} did not begin: {in_words(state.status)}.{hint}'
+            f'Step "{name}" of run {view.folder.id} did not start: '
+            f"{describe_status(state.status)}.{hint}"
         )
     return state
 
 
-def _where(view: RunView, state: StepState) -> Iterator[str]:
-    """Say why the step failed, in which cell and line, with the source there."""
-    from kfnb.cli.run_summary import brief, source
+def _failure_lines(view: RunView, state: StepState) -> Iterator[str]:
+    """Say why the step failed and where, with the source lines."""
+    from kfnb.api.use_cases.run_summary import brief, source
 
     begin = f'step "{visible(state.name)}" of run {view.folder.id}'
     record = state.error
     if record is None:
-        yield f"{begin} did not fail: {in_words(state.status)}."
+        yield f"{begin} did not fail: {describe_status(state.status)}."
         return
     cell, line = record.get("cell"), record.get("line")
     said = brief(record, state.name)
@@ -107,8 +111,8 @@ def _where(view: RunView, state: StepState) -> Iterator[str]:
     yield from source(view, cell, line)
 
 
-def _inputs(run: Run, sources: Mapping[str, str | None]) -> tuple[dict[str, Any], list[str]]:
-    """Load the inputs of a step; and a sentence for each that cannot be had."""
+def _load_inputs(run: Run, sources: Mapping[str, str | None]) -> tuple[dict[str, Any], list[str]]:
+    """Load the inputs of a step; return them and a sentence for each that cannot be loaded."""
     found: dict[str, Any] = {}
     missing: list[str] = []
     for name, producer in sources.items():
@@ -119,7 +123,7 @@ def _inputs(run: Run, sources: Mapping[str, str | None]) -> tuple[dict[str, Any]
             found[name] = step.outputs[name]
         except KeyError:
             if step.status not in ("succeeded", "cached"):
-                why = in_words(step.status)
+                why = describe_status(step.status)
                 missing.append(f'"{name}" is not there, step "{producer}" makes it: {why}.')
         except KfnbError as error:
             missing.append(str(error))
@@ -127,7 +131,7 @@ def _inputs(run: Run, sources: Mapping[str, str | None]) -> tuple[dict[str, Any]
 
 
 def _value(parameter: Parameter, overridden: Mapping[str, Any]) -> Any:
-    """Return a parameter's value as the step had it: a default keeps its type."""
+    """Return a parameter's value in the run; a default keeps its Python type."""
     if parameter.name in overridden:
         return overridden[parameter.name]
     try:

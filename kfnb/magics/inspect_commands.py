@@ -1,48 +1,58 @@
-"""``%pipeline show``, ``check``, ``status``, ``logs``, ``runs`` and ``compare``: what there is."""
+"""``%pipeline show``, ``check``, ``status``, ``logs``, ``runs`` and ``compare``."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfnb.cli import history, reading
-from kfnb.cli import logs as printing
+from kfnb.commands.logs import follow_logs, log_options, print_logs
+from kfnb.commands.notebooks import (
+    check_notebook,
+    check_options,
+    counted,
+    print_pipeline,
+    show_options,
+)
+from kfnb.commands.status import list_options, print_runs, print_status
 from kfnb.magics.arguments import (
     RunName,
     notebook_option,
-    options_of,
+    pass_session,
     run_option,
     step_argument,
-    with_session,
+    with_options,
 )
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
 
+if TYPE_CHECKING:
+    from kfnb.api.run_view import RunView
+    from kfnb.home import RunFolder
+
 LARGEST_LOG = 256 * 1024
-"""Bytes of a log that a notebook's output takes; of a longer one the end is shown."""
+"""Of a longer log, a notebook's output shows only the end. In bytes."""
 
 
 @click.command(
     epilog="""\b
 Examples:
   %pipeline show
-  %pipeline show --run latest     # with the status of each step in that run"""
+  %pipeline show --run latest     # with the statuses of that run"""
 )
-@options_of(reading.show, without=["notebook", "run_name"])
+@with_options(show_options())
 @run_option
 @notebook_option
-@with_session
+@pass_session
 def show(session: Session, notebook: str | None, run: str | None, **forms: Any) -> None:
-    """Draw the pipeline of this notebook: its steps, and why each edge is there."""
+    """Draw the pipeline of this notebook, with the reason for each edge."""
     from kfnb import draw
+    from kfnb.api.launch import read
     from kfnb.magics.report import show_problems
 
     if any(forms.values()):
-        path = str(session.place(notebook).path)
-        assert reading.show.callback is not None
-        reading.show.callback(notebook=path, run_name=run, **forms)
+        print_pipeline(read(session.locate(notebook).path), run_name=run, **forms)
         return
     if run is not None:
         _show_run(session, run, notebook)
@@ -60,30 +70,21 @@ def show(session: Session, notebook: str | None, run: str | None, **forms: Any) 
     epilog="""\b
 Examples:
   %pipeline check
-  %pipeline check --verify        # executes the notebook twice, and compares"""
+  %pipeline check --verify        # executes the notebook in both ways and compares"""
 )
-@options_of(reading.check, without=["notebook", "as_json"])
+@with_options(check_options(), without=["as_json"])
 @notebook_option
-@with_session
+@pass_session
 def check(session: Session, notebook: str | None, verify: bool, target: str) -> None:
-    """Say what is wrong with this notebook: all of it, with cell, line and remedy."""
-    from kfnb.api.launch import target_findings
-    from kfnb.magics.report import show_diagnostics, summary
+    """List everything that is wrong with this notebook, with cell, line and remedy."""
+    from kfnb.magics.report import show_diagnostics
 
     pipeline = session.read(notebook)
-    diagnostics = pipeline.diagnostics
-    said = ""
-    if verify:
-        from kfnb.verify import verify as verified
-
-        report = verified(str(pipeline.path))
-        diagnostics = report.diagnostics
-        if report.linear is not None:
-            said = f"; {report.cells} cells and {report.values} values are equal"
-    diagnostics = (*diagnostics, *target_findings(pipeline, target))
+    found = check_notebook(pipeline, verify=verify, target=target)
     name = Path(pipeline.path or pipeline.name).name
-    head = f"{name}: {summary(diagnostics)}{said}"
-    show_diagnostics(session, pipeline, diagnostics, head=head)
+    verified = f"; {found.verified}" if found.verified else ""
+    head = f"{name}: {counted(found.diagnostics)}{verified}"
+    show_diagnostics(session, pipeline, found.diagnostics, head=head)
 
 
 @click.command(
@@ -94,27 +95,26 @@ Examples:
 )
 @click.argument("run", type=RunName(), required=False)
 @notebook_option
-@with_session
+@pass_session
 def status(session: Session, run: str | None, notebook: str | None) -> None:
-    """Say how RUN (default: the latest of this notebook) is going, or how it went."""
+    """Show the status of RUN (default: the latest of this notebook)."""
     if session.has_page:
         _show_run(session, run, notebook, tab="table")
         return
-    assert history.status.callback is not None
-    history.status.callback(run=session.run(run, notebook).id, as_json=False)
+    print_status(_view_of(session.run(run, notebook)))
 
 
 @click.command(
     epilog="""\b
 Examples:
   %pipeline logs train
-  %pipeline logs train -f         # as it comes, until the step has ended"""
+  %pipeline logs train -f         # follow the log until the step has ended"""
 )
 @step_argument(required=False)
-@options_of(printing.logs, without=["run", "step"])
+@with_options(log_options())
 @run_option
 @notebook_option
-@with_session
+@pass_session
 def logs(
     session: Session,
     words: tuple[str, ...],
@@ -123,30 +123,30 @@ def logs(
     follow: bool,
     attempt: int | None,
 ) -> None:
-    """Print what STEP (or every step) of a run printed."""
-    from kfnb.api.launch import no_step
+    """Print the log of STEP, or of every step, of a run."""
     from kfnb.api.run_view import RunView
+    from kfnb.api.step_lookup import no_such_step
 
     view = RunView(session.run(run, notebook))
     step = " ".join(words) or None
     if step is not None and step not in view.pipeline.steps:
-        raise PipelineError(no_step(view.pipeline, step))
-    if follow or not session.in_notebook:
-        assert printing.logs.callback is not None
-        printing.logs.callback(run=view.folder.id, step=step, follow=follow, attempt=attempt)
+        raise PipelineError(no_such_step(view.pipeline, step))
+    if follow:
+        follow_logs(_view_of(view.folder), step)
         return
     view.update()
-    if not printing.print_logs(view, step, attempt, most=LARGEST_LOG):
+    most = LARGEST_LOG if session.in_notebook else None
+    if not print_logs(view, step, attempt, most=most):
         which = f'Step "{step}"' if step is not None else "The run"
         state = view.state.steps[step, ""].status if step is not None else view.state.status
         session.note(f"{which} has printed nothing; it is {state}.")
 
 
 @click.command()
-@options_of(history.runs, without=["notebook", "as_json"])
+@with_options(list_options(), without=["as_json"])
 @click.option("--all", "every", is_flag=True, help="Runs of all notebooks.")
 @notebook_option
-@with_session
+@pass_session
 def runs(
     session: Session,
     limit: int,
@@ -156,15 +156,15 @@ def runs(
     **options: str | None,
 ) -> None:
     """List the runs of this notebook, newest first."""
+    from kfnb.api.run_handle import runs as all_runs
     from kfnb.api.sync import bring
 
-    bring(target, options)
-    path = None if every else str(session.place(notebook).path)
+    driven_remotely = bring(target, options)
+    path = None if every else str(session.locate(notebook).path)
     if path is not None and not session.runs(notebook, most=1):
-        session.note("This notebook has no runs yet. %pipeline run starts one.")
+        session.note("This notebook has no runs yet. Start one: %pipeline run")
         return
-    assert history.runs.callback is not None
-    history.runs.callback(notebook=path, limit=limit, as_json=False, target="local")
+    print_runs(all_runs(path), limit=limit, as_json=False, driven_remotely=driven_remotely)
 
 
 @click.command(
@@ -175,21 +175,21 @@ Examples:
 )
 @click.argument("names", type=RunName(), nargs=-1, metavar="RUN...")
 @notebook_option
-@with_session
+@pass_session
 def compare(session: Session, names: tuple[str, ...], notebook: str | None) -> None:
-    """Lay runs side by side: parameters, metrics, steps; what differs is marked."""
+    """Compare runs: parameters, metrics, steps; differences are marked."""
     from kfnb.api.run_handle import Run
     from kfnb.api.run_lookup import find_run
     from kfnb.magics.comparison import table
 
     if len(names) == 1:
-        raise PipelineError("Compare takes two runs or more; %pipeline runs lists them.")
+        raise PipelineError("compare needs two or more runs; list them with %pipeline runs.")
     folders = [find_run(name) for name in names] or session.runs(notebook, most=2)
     if len(folders) < 2:
-        raise PipelineError("This notebook has fewer than two runs: there is nothing to compare.")
+        raise PipelineError("Nothing to compare: this notebook has fewer than two runs.")
     found = list({folder.id: Run(folder) for folder in folders}.values())
     if len(found) < 2:
-        raise PipelineError(f"These are one and the same run: {found[0].id}.")
+        raise PipelineError(f"These are the same run: {found[0].id}.")
     ids = [run.id for run in found]
     view = session.view(found[0], compare=ids, tab="compare") if session.has_page else None
     if view is not None:
@@ -201,10 +201,17 @@ def compare(session: Session, names: tuple[str, ...], notebook: str | None) -> N
 def _show_run(session: Session, name: str | None, notebook: str | None, **options: Any) -> None:
     from kfnb.api.run_handle import Run
 
-    run = Run(session.run(name, notebook))
-    view = session.view(run, **options)
+    folder = session.run(name, notebook)
+    view = session.view(Run(folder), **options)
     if view is not None:
         session.display(view)
         return
-    assert history.status.callback is not None
-    history.status.callback(run=run.id, as_json=False)
+    print_status(_view_of(folder))
+
+
+def _view_of(folder: RunFolder) -> RunView:
+    """Open a run that may be driven from another machine."""
+    from kfnb.api.run_view import RunView
+    from kfnb.api.sync import refreshed
+
+    return RunView(refreshed(folder))

@@ -1,4 +1,4 @@
-"""The line of ``%pipeline``: split into words, variables put in, handed to a command."""
+"""Parse a line of ``%pipeline``, insert variables, and call the command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNCLOSED = re.compile(r"\{([^\W\d]\w*(?:\.[^\W\d]\w*)*)$")
 
 
 def pipeline_magic(session: Session) -> Callable[[str], None]:
-    """Return the magic for a session."""
+    """Return the ``%pipeline`` magic of a session."""
     from IPython.core.magic import no_var_expand
 
     def pipeline(line: str) -> None:
@@ -22,35 +22,35 @@ def pipeline_magic(session: Session) -> Callable[[str], None]:
 
         ``{name}`` in a value stands for a variable of yours: ``%pipeline run -p lr={lr}``.
         """
-        obey(session, line)
+        run_line(session, line)
 
-    # IPython would put in whatever stands in braces, also where a step's name has them.
+    # IPython would evaluate everything in braces, even in the name of a step.
     made: Callable[[str], None] = no_var_expand(pipeline)
     return made
 
 
-def obey(session: Session, line: str) -> None:
-    """Do what a line says.
+def run_line(session: Session, line: str) -> None:
+    """Run the command of a line.
 
     Raises
     ------
     PipelineError
-        If that cannot be done: the sentence that a person reads.
+        If the command fails, with the sentence that people read.
     """
     import os
 
     import click
 
-    from kfnb.cli.common import call_error
+    from kfnb.commands.terminal import call_error
     from kfnb.errors import KfnbError
     from kfnb.magics.commands import pipeline
     from kfnb.notebook.authoring.magic import split_words
 
     if "KFNB_STEP" in os.environ:
-        # Such lines are left out when a step is made; this one came by another way.
+        # Steps are made without such lines; this one was called by a function, for instance.
         session.note("%pipeline does nothing inside a step of a run.")
         return
-    words = [_expanded(word, session.variables) for word in split_words(line)]
+    words = [_expand(word, session.variables) for word in split_words(line)]
     problem: str
     try:
         pipeline.main(words, prog_name="%pipeline", standalone_mode=False, obj=session)
@@ -70,14 +70,14 @@ def variable(name: str, variables: Mapping[str, Any]) -> Any:
     Raises
     ------
     PipelineError
-        If there is none: with the name that was probably meant.
+        If there is none, suggesting a similar name.
     """
     from kfnb.notebook.suggestions import did_you_mean
 
     first, *rest = name.split(".")
     if first not in variables:
-        hint = did_you_mean(first, variables, "Execute the cell that makes it.")
-        raise PipelineError(f'There is no variable "{first}" here. {hint}')
+        hint = did_you_mean(first, variables, "Execute the cell that defines it.")
+        raise PipelineError(f'This kernel has no variable "{first}". {hint}')
     value = variables[first]
     for part in rest:
         try:
@@ -93,27 +93,27 @@ def parameter_value(text: str, variables: Mapping[str, Any]) -> tuple[bool, Any]
     Returns
     -------
     tuple
-        Whether it is a variable's value as it stands (``{name}`` alone), and that value; or
-        the text with the variables in it put in.
+        True and the variable's value if the text is only ``{name}``; else False and the text
+        with variables inserted.
 
     Raises
     ------
     PipelineError
-        If there is no such variable, or its brace is not closed.
+        If there is no such variable, or a brace is not closed.
     """
-    torn = _UNCLOSED.search(text)
-    if torn is not None:
-        raise PipelineError(f'The brace in "{text}" is not closed: write {{{torn[1]}}}.')
+    unclosed = _UNCLOSED.search(text)
+    if unclosed is not None:
+        raise PipelineError(f'The brace in "{text}" is not closed: write {{{unclosed[1]}}}.')
     whole = _VARIABLE.fullmatch(text)
     if whole is not None:
         return True, variable(whole[1], variables)
     return False, _VARIABLE.sub(lambda found: str(variable(found[1], variables)), text)
 
 
-def _expanded(word: str, variables: Mapping[str, Any]) -> str:
-    """Put in a variable that is a whole word: ``%pipeline status {run_id}``.
+def _expand(word: str, variables: Mapping[str, Any]) -> str:
+    """Insert a variable that is a whole word: ``%pipeline status {run_id}``.
 
-    A name of a step may look like that too: what is no variable stays.
+    A word that names no variable stays, because a step's name may have braces.
     """
     found = _VARIABLE.fullmatch(word)
     if found is None or found[1].partition(".")[0] not in variables:

@@ -1,10 +1,9 @@
-"""Where the notebook is whose cells a kernel executes: Jupyter's protocol does not say.
+"""Find the path of the notebook whose cells a kernel executes, which Jupyter's protocol lacks.
 
-What says it, in this order: VS Code names the file in the kernel; the Jupyter server that
-started the kernel lists its sessions, which follow a notebook that is renamed or saved
-under another name; the server names it in the kernel's environment when the kernel starts;
-nbconvert, papermill and their like have it on their command line; and a file beside the
-kernel that holds every cell executed so far is it, if there is one only.
+Sources, in this order: a variable that VS Code sets in the kernel; the sessions of the Jupyter
+server that started the kernel, which follow a renamed notebook; the kernel's environment, as the
+server set it at the start; the command line of nbconvert, papermill and their like; and the only
+notebook in the working directory that has every cell executed so far.
 """
 
 from __future__ import annotations
@@ -20,25 +19,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 1.0
-"""Seconds that the Jupyter server has to answer."""
+SERVER_TIMEOUT = 1.0
+"""How long to wait for the Jupyter server's answer."""
 
 _PROGRAMS = re.compile(r"(?:(?:jupyter-)?(nbconvert|papermill|nbclient)|jupyter-(execute|run))")
 _ANY_ADDRESS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-_MOST_FILES, _MOST_BYTES = 200, 20_000_000
+_MAX_FILES, _MAX_BYTES = 200, 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NotebookLocation:
     """A notebook's path.
 
     Parameters
     ----------
     edited
-        Whether it is open in a front end, where it may have changes that are not saved.
+        Whether it is open in a front end, where it may have unsaved changes.
     note
-        What to tell a person about how it was found.
+        A remark for the user about how it was found.
     """
 
     path: Path
@@ -46,32 +45,32 @@ class Place:
     note: str = ""
 
 
-def find(shell: Any) -> Place | None:
-    """Find the notebook of the kernel that we are in; None if nothing tells."""
+def find(shell: Any) -> NotebookLocation | None:
+    """Find the notebook of this kernel; None if that is not possible."""
     named = shell.user_ns.get("__vsc_ipynb_file__")
     if isinstance(named, str) and Path(named).is_file():
-        return Place(Path(named), edited=True)
-    served = _served(_kernel_id())
+        return NotebookLocation(Path(named), edited=True)
+    served = _notebook_of_session(_kernel_id())
     if served is not None:
-        return Place(served, edited=True)
+        return NotebookLocation(served, edited=True)
     session = Path(os.environ.get("JPY_SESSION_NAME") or "")
     if session.suffix == ".ipynb" and session.is_file():
-        return Place(session, edited=True)
+        return NotebookLocation(session, edited=True)
     inputs = [text for text in shell.history_manager.input_hist_raw if text.strip()]
     program = executing_program()
     if program is not None:
-        return _of_program(program, inputs)
-    return _beside(inputs)
+        return _notebook_of_program(program, inputs)
+    return _only_matching_file(inputs)
 
 
 def unknown(*, in_notebook: bool) -> str:
-    """Say that it cannot be known which notebook is meant."""
+    """Return the error for a notebook that cannot be found."""
     if in_notebook:
         return (
-            "It cannot be known here where this notebook is saved. Save it, or name it: "
+            "The path of this notebook cannot be found. Save the notebook, or give its path: "
             "%pipeline COMMAND --notebook PATH"
         )
-    return "There is no notebook here. Name one: %pipeline COMMAND --notebook PATH"
+    return "There is no notebook here. Give its path: %pipeline COMMAND --notebook PATH"
 
 
 # The Jupyter server
@@ -79,7 +78,7 @@ def unknown(*, in_notebook: bool) -> str:
 
 def _kernel_id() -> str | None:
     """Return the id under which the server knows this kernel."""
-    with contextlib.suppress(Exception):  # no kernel of ipykernel's
+    with contextlib.suppress(Exception):  # not an ipykernel
         from ipykernel.connect import get_connection_file
 
         found = re.fullmatch(r"kernel-(.+)\.json", Path(get_connection_file()).name)
@@ -87,25 +86,25 @@ def _kernel_id() -> str | None:
     return None
 
 
-def _served(kernel: str | None) -> Path | None:
+def _notebook_of_session(kernel: str | None) -> Path | None:
     """Ask the server that started this kernel which notebook it belongs to."""
-    server = _server(os.environ.get("JPY_PARENT_PID")) if kernel else None
+    server = _server_info(os.environ.get("JPY_PARENT_PID")) if kernel else None
     if server is None:
         return None
     for session in _sessions(server):
         if (session.get("kernel") or {}).get("id") != kernel or session.get("type") != "notebook":
             continue
-        # Documents that several people edit have a name before their path.
-        told = str(session.get("path") or "")
-        for path in (told, told.partition(":")[2]):
+        # With real-time collaboration the path follows the name of a drive.
+        listed = str(session.get("path") or "")
+        for path in (listed, listed.partition(":")[2]):
             found = Path(str(server.get("root_dir") or ".")) / path
             if path and found.is_file():
                 return found
     return None
 
 
-def _server(parent: str | None) -> dict[str, Any] | None:
-    """Read what the server that is our parent says of itself."""
+def _server_info(parent: str | None) -> dict[str, Any] | None:
+    """Read the file with address and token of the server that is our parent process."""
     from jupyter_core.paths import jupyter_runtime_dir
 
     for kind in ("jpserver", "nbserver"):
@@ -125,14 +124,17 @@ def _sessions(server: dict[str, Any]) -> list[dict[str, Any]]:
     base = str(server.get("base_url") or "/")
     token = server.get("token") or os.environ.get("JUPYTERHUB_API_TOKEN")
     secure = ssl.create_default_context()
-    if host in _LOOPBACK:  # it signs for itself, if at all
+    if host in _LOOPBACK:  # its certificate is self-signed
         secure.check_hostname = False
         secure.verify_mode = ssl.CERT_NONE
     request = Request(f"{scheme}://{host}:{server['port']}{base}api/sessions")  # noqa: S310
     if token:
         request.add_header("Authorization", f"token {token}")
     opener = build_opener(ProxyHandler({}), HTTPSHandler(context=secure))
-    with contextlib.suppress(OSError, ValueError), opener.open(request, timeout=PATIENCE) as reply:
+    with (
+        contextlib.suppress(OSError, ValueError),
+        opener.open(request, timeout=SERVER_TIMEOUT) as reply,
+    ):
         found = json.loads(reply.read())
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
     return []
@@ -151,7 +153,7 @@ class Program:
 
 @cache
 def executing_program() -> Program | None:
-    """Tell which program executes this kernel's cells; None if a person does."""
+    """Return the program that executes this kernel's cells; None if a person does."""
     words, folder = _parent()
     for name in _names(words):
         if (found := _PROGRAMS.fullmatch(name)) is not None:
@@ -160,17 +162,17 @@ def executing_program() -> Program | None:
     return None
 
 
-def opens_links_elsewhere() -> bool:
+def opens_links_in_new_tab() -> bool:
     """Whether the page opens a link to its own notebook in another tab, as Notebook 7 does.
 
-    The kernel knows no page, but which program's server it belongs to.
+    The kernel does not know the page, but it knows the program of its server.
     """
     return not {"jupyter-notebook", "notebook"}.isdisjoint(_names(_parent()[0]))
 
 
 @cache
 def _parent() -> tuple[list[str], Path]:
-    """Return the command line of the process that started the kernel, and where it works."""
+    """Return the command line and working directory of the process that started the kernel."""
     import psutil
 
     with contextlib.suppress(psutil.Error, ValueError, OSError):
@@ -180,39 +182,39 @@ def _parent() -> tuple[list[str], Path]:
 
 
 def _names(words: Sequence[str]) -> list[str]:
-    """Return what may name a program: interpreter, script or -m MODULE, jupyter's subcommand."""
+    """Return the words that may name a program: interpreter, script, module or subcommand."""
     return [Path(word).name for word in words[:4]]
 
 
-def _of_program(program: Program, inputs: Sequence[str]) -> Place | None:
-    """Choose the notebook that is executed: papermill's first, else the one with our cells."""
+def _notebook_of_program(program: Program, inputs: Sequence[str]) -> NotebookLocation | None:
+    """Choose the notebook that is executed: papermill's input, else the one with our cells."""
     books = program.notebooks[:1] if program.name == "papermill" else program.notebooks
     if len(books) > 1:
-        books = tuple(book for book in books if _holds(book, inputs))
-    return Place(books[0]) if len(books) == 1 else None
+        books = tuple(book for book in books if _has_cells(book, inputs))
+    return NotebookLocation(books[0]) if len(books) == 1 else None
 
 
 # Files
 
 
-def _beside(inputs: Sequence[str]) -> Place | None:
+def _only_matching_file(inputs: Sequence[str]) -> NotebookLocation | None:
     """Find the one notebook in the working directory that has every cell executed so far."""
-    found = [path for path in _notebooks(Path.cwd()) if _holds(path, inputs)]
+    found = [path for path in _notebooks(Path.cwd()) if _has_cells(path, inputs)]
     if len(found) != 1 or not inputs:
         return None
-    note = f"This notebook was found by its cells: {found[0]}. --notebook PATH names another."
-    return Place(found[0], edited=True, note=note)
+    note = f"Recognised this notebook by its cells: {found[0]}. Use --notebook PATH if it is not."
+    return NotebookLocation(found[0], edited=True, note=note)
 
 
 def _notebooks(folder: Path) -> Iterator[Path]:
     with contextlib.suppress(OSError):
-        for path in sorted(folder.glob("*.ipynb"))[:_MOST_FILES]:
-            if path.is_file() and path.stat().st_size <= _MOST_BYTES:
+        for path in sorted(folder.glob("*.ipynb"))[:_MAX_FILES]:
+            if path.is_file() and path.stat().st_size <= _MAX_BYTES:
                 yield path
 
 
-def _holds(path: Path, inputs: Iterable[str]) -> bool:
-    """Whether a notebook has all these cells; what papermill injects is nobody's."""
+def _has_cells(path: Path, inputs: Iterable[str]) -> bool:
+    """Whether a notebook has all these cells, except those that papermill injects."""
     try:
         plain = json.loads(path.read_bytes())
         sources = {"".join(cell["source"]).strip() for cell in plain["cells"]}

@@ -1,4 +1,4 @@
-"""Diagnostics as a notebook shows them: HTML with links to the cells, and the same as text."""
+"""Diagnostics in a notebook: as HTML with links to the cells, and as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kfnb.draw import shortened, visible
-from kfnb.magics.notebook_path import opens_links_elsewhere
+from kfnb.magics.notebook_path import opens_links_in_new_tab
 from kfnb.pipeline import Diagnostic, Pipeline
 
 if TYPE_CHECKING:
@@ -26,18 +26,18 @@ _CLICK = (
     "if(c){c.scrollIntoView({block:'center'});"
     "event.preventDefault();event.stopImmediatePropagation()}"
 )
-"""What a click does in Notebook 7, which would open the notebook once more. Elsewhere the link
-leads: in JupyterLab, in an exported page."""
+"""Scrolls to the cell in Notebook 7, which would open the notebook in another tab. Other pages
+follow the link itself."""
 _ONCE = frozenset(("KFNB-W215",))
 
 
 def show_problems(session: Session, pipeline: Pipeline) -> None:
     """Show the diagnostics of a pipeline, if there are any.
 
-    What is right as it is (a view in a cell of a step) is said once, and by ``check``.
+    A harmless finding (a view in a cell of a step) is shown once per session, and by ``check``.
     """
-    found = [one for one in pipeline.diagnostics if one not in session.told]
-    session.told.update(one for one in found if one.code in _ONCE)
+    found = [one for one in pipeline.diagnostics if one not in session.shown_once]
+    session.shown_once.update(one for one in found if one.code in _ONCE)
     if found:
         show_diagnostics(session, pipeline, found)
 
@@ -45,20 +45,20 @@ def show_problems(session: Session, pipeline: Pipeline) -> None:
 def show_diagnostics(
     session: Session, pipeline: Pipeline, diagnostics: Sequence[Diagnostic], *, head: str = ""
 ) -> None:
-    """Show diagnostics, errors first: as HTML where that is shown, else as lines.
+    """Show diagnostics, errors first: as HTML in a notebook, else as lines.
 
     Parameters
     ----------
     head
-        What stands above them.
+        A heading.
     """
     found = sorted(diagnostics, key=lambda d: d.severity != "error")
     text = "\n".join([*(visible(f"{d.severity}: {d}") for d in found), *([head] if head else [])])
     if not session.in_notebook:
         print(text)
         return
-    leads_there = session.has_page and not opens_links_elsewhere()
-    page = Path(pipeline.path or "").name if leads_there else None
+    links_by_name = session.has_page and not opens_links_in_new_tab()
+    page = Path(pipeline.path or "").name if links_by_name else None
     written = html(pipeline, found, head=head, page=page, scrolls=session.has_page)
     shown = {"text/plain": text, "text/html": written}
     session.display(shown, raw=True)
@@ -72,27 +72,20 @@ def html(
     page: str | None = None,
     scrolls: bool = False,
 ) -> str:
-    """Write diagnostics as HTML; whatever a notebook holds is text in it.
+    """Return diagnostics as HTML, in which all contents of the notebook are escaped.
 
     Parameters
     ----------
     page
-        File name of the notebook, for the links: JupyterLab takes ``NAME#cell-id=ID`` to the
-        cell. None for an exported page, in which ``#cell-id=ID`` alone leads there, and where
-        such a link would open the notebook once more.
+        The notebook's file name, because JupyterLab understands links to ``NAME#cell-id=ID``. None
+        for an exported page, which understands ``#cell-id=ID``, and for pages that would open the
+        notebook in another tab.
     scrolls
-        In Notebook 7, which knows no link to a cell, a click scrolls the notebook that is open.
+        Whether a click scrolls the open notebook, because Notebook 7 has no links to cells.
     """
     parts = [f"<div><b>{escape(visible(head))}</b></div>"] if head else []
     parts += [_item(pipeline, found, page, scrolls=scrolls) for found in diagnostics]
     return f'<div class="kfnb-diagnostics">{"".join(parts)}</div>'
-
-
-def summary(diagnostics: Sequence[Diagnostic]) -> str:
-    """Count errors and warnings."""
-    errors = sum(d.severity == "error" for d in diagnostics)
-    counts = ((errors, "error"), (len(diagnostics) - errors, "warning"))
-    return ", ".join(f"{n or 'no'} {what}{'' if n == 1 else 's'}" for n, what in counts)
 
 
 def cell_link(

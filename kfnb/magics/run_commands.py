@@ -1,4 +1,4 @@
-"""``%pipeline run``, ``resume`` and ``stop``: begin, go on, end."""
+"""``%pipeline run``, ``resume`` and ``stop``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfnb.cli import running
-from kfnb.cli.common import is_terminal
-from kfnb.magics.arguments import RunName, notebook_option, options_of, with_session
+from kfnb.commands.run_options import (
+    create_run,
+    limit_options,
+    new_run_options,
+    settings_of,
+    split_pairs,
+)
+from kfnb.commands.stop import stop_options, stop_run
+from kfnb.commands.terminal import is_terminal
+from kfnb.magics.arguments import RunName, notebook_option, pass_session, with_options
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.line import parameter_value
 from kfnb.magics.session import Session
@@ -20,8 +27,7 @@ if TYPE_CHECKING:
     from kfnb.api.run_view import RunView
     from kfnb.pipeline import Pipeline
 
-_NOT_HERE = ("notebook", "run", "detach", "as_json", "dry_run", "output")
-_MOST = 3
+_MAX_FAILURES = 3
 
 _wait_option = click.option(
     "--wait/--no-wait",
@@ -35,26 +41,26 @@ _wait_option = click.option(
 Examples:
   %pipeline run
   %pipeline run -p lr=0.1 -p layers={layers} --no-wait
-  %pipeline run --from train      # train and what depends on it, anew
-  %pipeline run --only train      # train alone, with what came before it last time
+  %pipeline run --from train      # train and the steps that depend on it, without the cache
+  %pipeline run --only train      # only train, with the inputs of an earlier run
 
 \b
 {layers} stands for the variable layers of this kernel. Interrupting the kernel while it
-waits ends the waiting, not the run: %pipeline stop ends that."""
+waits does not stop the run; use %pipeline stop for that."""
 )
-@options_of(running.run, without=_NOT_HERE)
+@with_options([*new_run_options(), *limit_options()])
 @_wait_option
 @notebook_option
-@with_session
+@pass_session
 def run(
     session: Session,
     notebook: str | None,
     wait: bool,
     pairs: tuple[str, ...],
     files: tuple[str, ...],
-    **said: Any,
+    **options: Any,
 ) -> None:
-    """Run this notebook, as it is saved, as a pipeline, and show how it goes."""
+    """Run the saved notebook as a pipeline, and show its progress."""
     from kfnb.api.run_view import RunView
     from kfnb.magics.report import show_problems
     from kfnb.runners import start_driver
@@ -62,11 +68,11 @@ def run(
     pipeline = session.read(notebook)
     show_problems(session, pipeline)
     if pipeline.errors:
-        raise PipelineError("The notebook has errors, so nothing was started.")
-    given = running.split_pairs(pairs)
-    folder = running.created(pipeline, files, lambda: _parameters(pipeline, given, session), **said)
+        raise PipelineError("Nothing was started, because the notebook has errors.")
+    texts = split_pairs(pairs)
+    folder = create_run(pipeline, files, lambda: _parameters(pipeline, texts, session), **options)
     session.launched.append(folder)
-    _shown(session, lambda: RunView(folder, driver=start_driver(folder)), wait=wait)
+    _show_progress(session, lambda: RunView(folder, driver=start_driver(folder)), wait=wait)
 
 
 @click.command(
@@ -76,45 +82,44 @@ Examples:
   %pipeline resume --retries 2 --no-wait"""
 )
 @click.argument("name", type=RunName(), required=False, metavar="[RUN]")
-@options_of(running.resume, without=_NOT_HERE)
+@with_options(limit_options())
 @_wait_option
 @notebook_option
-@with_session
+@pass_session
 def resume(
     session: Session, name: str | None, notebook: str | None, wait: bool, **limits: Any
 ) -> None:
-    """Go on with RUN (default: the latest of this notebook); steps that are done stay done."""
-    from kfnb.api.launch import changed_settings
+    """Resume RUN (default: the latest of this notebook) without repeating finished steps."""
+    from kfnb.api.run_settings import changed_settings
     from kfnb.api.run_view import RunView
 
     folder = session.run(name, notebook)
-    settings = changed_settings(**running.run_settings(limits))
+    settings = changed_settings(**settings_of(limits))
     view = RunView(folder)
     view.update()
     if view.state.status == "succeeded":
-        session.note(f"Run {folder.id} has succeeded already: nothing is left to do.")
+        session.note(f"Run {folder.id} has already succeeded; there is nothing to resume.")
         return
 
     def begin() -> RunView:
         view.resume(settings)
         return view
 
-    _shown(session, begin, wait=wait)
+    _show_progress(session, begin, wait=wait)
 
 
 @click.command()
 @click.argument("name", type=RunName(), required=False, metavar="[RUN]")
-@options_of(running.stop, without=_NOT_HERE)
+@with_options(stop_options())
 @notebook_option
-@with_session
+@pass_session
 def stop(session: Session, name: str | None, notebook: str | None, no_wait: bool) -> None:
-    """Stop RUN (default: the latest of this notebook). What is done stays done."""
-    assert running.stop.callback is not None
-    running.stop.callback(run=session.run(name, notebook).id, no_wait=no_wait)
+    """Stop RUN (default: the latest of this notebook). Finished steps keep their results."""
+    stop_run(session.run(name, notebook), no_wait=no_wait)
 
 
 def _parameters(pipeline: Pipeline, given: dict[str, str], session: Session) -> dict[str, Any]:
-    """Read ``-p`` values: text as the command line does, variables as they are."""
+    """Read ``-p`` values: text as on the command line, variables with their values."""
     from kfnb.api.parameters import from_text, from_values
 
     texts: dict[str, str] = {}
@@ -125,28 +130,28 @@ def _parameters(pipeline: Pipeline, given: dict[str, str], session: Session) -> 
     return {**from_text(pipeline, texts), **from_values(pipeline, values)}
 
 
-def _shown(session: Session, begin: Callable[[], RunView], *, wait: bool) -> None:
-    """Begin a run and show it: a view where there is a page, else lines as they come.
+def _show_progress(session: Session, begin: Callable[[], RunView], *, wait: bool) -> None:
+    """Begin a run and show it: as a view if there is a page, else as lines.
 
     Raises
     ------
     PipelineError
-        If it was waited for and did not succeed, or the waiting was interrupted.
+        If the run was waited for and did not succeed, or the waiting was interrupted.
     """
     view = begin()
     try:
-        ended = _watched(session, view, wait=wait)
+        ended = _watch(session, view, wait=wait)
     except KeyboardInterrupt:
         ended = False
-    if wait and not ended and session.in_notebook:  # "Run All" is to end here too
-        raise PipelineError(f"Not waiting any more: {_goes_on(view)}")
+    if wait and not ended and session.in_notebook:  # so that "Run All" stops here
+        raise PipelineError(f"Stopped waiting. {_continues(view)}")
     view.update()
     if ended and view.state.status != "succeeded":
-        raise PipelineError(_end_of(view))
+        raise PipelineError(_failure_text(view))
 
 
-def _watched(session: Session, view: RunView, *, wait: bool) -> bool:
-    """Show a run, until it has ended if that is wanted; whether it was waited for so long."""
+def _watch(session: Session, view: RunView, *, wait: bool) -> bool:
+    """Show a run; return whether it was waited for until its end."""
     from kfnb.api.run_handle import Run
 
     run = Run(view.folder)
@@ -154,33 +159,32 @@ def _watched(session: Session, view: RunView, *, wait: bool) -> bool:
     if shown is not None:
         session.display(shown)
     elif not wait:
-        session.note(_goes_on(view))
+        session.note(_continues(view))
     if not wait:
         return False
     if shown is not None or threading.current_thread() is not threading.main_thread():
-        _waited(view)
+        _wait(view)
         return True
-    ended = _followed(session, view)
+    ended = _print_events(session, view)
     picture = session.view(run) if ended else None
     if picture is not None:
         session.display(picture)
     return ended
 
 
-def _waited(view: RunView) -> None:
-    """Wait for the end of a run, and say how it ended: some pages show no views."""
+def _wait(view: RunView) -> None:
+    """Wait for the end of a run and print how it ended, because some pages show no views."""
     from kfnb.api.run_handle import Run
-    from kfnb.cli.run_summary import end_of, metrics_line
+    from kfnb.api.use_cases.run_summary import metrics_line, summary_line
 
     Run(view.folder).wait()
     view.update()
-    print("\n".join(line for line in (metrics_line(view), end_of(view)) if line))
+    print("\n".join(line for line in (metrics_line(view), summary_line(view)) if line))
 
 
-def _followed(session: Session, view: RunView) -> bool:
-    """Print what happens until the run has ended; whether it has."""
-    from kfnb.cli.follow import follow
-    from kfnb.cli.plain_output import PlainScreen
+def _print_events(session: Session, view: RunView) -> bool:
+    """Print events until the run has ended; return whether it has."""
+    from kfnb.commands.following import PlainScreen, follow
 
     asks = not session.in_notebook and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     follow(lambda: view, PlainScreen(), interrupted="ask" if asks else "detach")
@@ -188,24 +192,26 @@ def _followed(session: Session, view: RunView) -> bool:
     return course == "ended"
 
 
-def _goes_on(view: RunView) -> str:
+def _continues(view: RunView) -> str:
     run = view.folder.id
-    return f"run {run} goes on; %pipeline status shows how, %pipeline stop ends it."
+    return f"Run {run} continues: see %pipeline status, or end it with %pipeline stop."
 
 
-def _end_of(view: RunView) -> str:
-    """Say that a run did not succeed, why, and what a person types next."""
-    from kfnb.cli.run_summary import brief, sentence
+def _failure_text(view: RunView) -> str:
+    """Say that a run did not succeed, why, and what to type next."""
+    from kfnb.api.use_cases.run_summary import brief, sentence
 
     run, state = view.folder.id, view.state
     if state.status == "cancelled":
-        return f"Run {run} was stopped. %pipeline resume goes on."
+        return f"Run {run} was stopped. Continue it with %pipeline resume."
     failed = [step for step in state.steps.values() if step.status == "failed"]
     lines = [f"Run {run} failed."]
-    lines += [f'step "{s.name}": {brief(s.failure or {}, s.name)}' for s in failed[:_MOST]]
-    lines += [f"and {len(failed) - _MOST} more steps"] if len(failed) > _MOST else []
+    lines += [f'step "{s.name}": {brief(s.failure or {}, s.name)}' for s in failed[:_MAX_FAILURES]]
+    lines += (
+        [f"and {len(failed) - _MAX_FAILURES} more steps"] if len(failed) > _MAX_FAILURES else []
+    )
     if failed:
-        lines.append(f"%pipeline debug {failed[0].name} brings its inputs into this kernel.")
+        lines.append(f"Load the step's inputs into this kernel: %pipeline debug {failed[0].name}")
     elif state.error:
         lines.append(sentence(state.error))
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What the magics know of the shell that they were loaded into."""
+"""The state of the magics in one shell."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from kfnb.magics.errors import PipelineError
 
 if TYPE_CHECKING:
     from kfnb.home import RunFolder
-    from kfnb.magics.notebook_path import Place
+    from kfnb.magics.notebook_path import NotebookLocation
     from kfnb.magics.unsaved_cells import Executed
     from kfnb.pipeline import Diagnostic, Pipeline
 
-_KEPT = 2000
+_MAX_CELLS = 2000
 
 
 class Session:
-    """One shell: its notebook, what was executed in it, and how to show something there.
+    """One shell: its notebook, the cells executed in it, and its runs.
 
     Parameters
     ----------
@@ -31,35 +31,35 @@ class Session:
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
-        self._executed: deque[Executed] = deque(maxlen=_KEPT)
-        self._said: Path | None = None
+        self._executed: deque[Executed] = deque(maxlen=_MAX_CELLS)
+        self._named: Path | None = None
         self.launched: list[RunFolder] = []
-        """Runs that were begun here, the last one last."""
-        self.told: set[Diagnostic] = set()
-        """What was told of a notebook and is not worth telling twice."""
+        """Runs that were started here, oldest first."""
+        self.shown_once: set[Diagnostic] = set()
+        """Harmless findings that were shown already and are not repeated."""
 
     @property
     def variables(self) -> dict[str, Any]:
-        """The user's names."""
+        """The user's namespace."""
         names: dict[str, Any] = self.shell.user_ns
         return names
 
     @property
     def in_notebook(self) -> bool:
-        """Whether a kernel executes the cells, so that outputs are kept in a notebook."""
+        """Whether this is a kernel, so that outputs are saved in a notebook."""
         return getattr(self.shell, "kernel", None) is not None
 
     @property
     def has_page(self) -> bool:
-        """Whether somebody looks at the outputs while they come, in a page."""
+        """Whether a page shows the outputs while cells execute."""
         if not self.in_notebook:
             return False
-        from kfnb.widgets.frontend import front
+        from kfnb.widgets.frontend import kind_of_frontend
 
-        return front() in ("jupyter", "other")
+        return kind_of_frontend() in ("jupyter", "other")
 
-    def heard(self, info: Any) -> None:
-        """Note a cell that is about to be executed (IPython's ``pre_run_cell``)."""
+    def record_cell(self, info: Any) -> None:
+        """Record a cell that is about to be executed (IPython's ``pre_run_cell``)."""
         if getattr(info, "store_history", True):
             from kfnb.magics.unsaved_cells import Executed
 
@@ -68,61 +68,60 @@ class Session:
 
     # The notebook
 
-    def place(self, notebook: str | None) -> Place:
-        """Find the notebook: what was said, else where this kernel's cells are saved.
+    def locate(self, notebook: str | None) -> NotebookLocation:
+        """Find the notebook: the given one, else the one that this kernel executes.
 
         Raises
         ------
         PipelineError
-            If it cannot be known.
+            If it cannot be found.
         """
-        from kfnb.magics.notebook_path import Place, find, unknown
+        from kfnb.magics.notebook_path import NotebookLocation, find, unknown
 
         if notebook is not None:
-            said = Path(notebook).expanduser().absolute()
-            if said.is_file():
-                self._said = said
-            return Place(said)
+            given = Path(notebook).expanduser().absolute()
+            if given.is_file():
+                self._named = given
+            return NotebookLocation(given)
         found = find(self.shell) if self.in_notebook else None
         if found is not None:
             return found
-        if self._said is not None:
-            return Place(self._said)
+        if self._named is not None:
+            return NotebookLocation(self._named)
         raise PipelineError(unknown(in_notebook=self.in_notebook))
 
     def read(self, notebook: str | None) -> Pipeline:
-        """Read the notebook as it is saved, and say what is not saved.
+        """Read the saved notebook, and warn about unsaved changes.
 
         Raises
         ------
         PipelineError
-            If it cannot be known where it is.
+            If it cannot be found.
         NotebookError
             If the file is no notebook.
         """
         from kfnb.api.launch import read
 
-        place = self.place(notebook)
-        pipeline = read(place.path)
-        if place.note:
-            self.note(place.note)
-        if place.edited:
-            from kfnb.magics.unsaved_cells import unsaved
+        location = self.locate(notebook)
+        pipeline = read(location.path)
+        if location.note:
+            self.note(location.note)
+        if location.edited:
+            from kfnb.magics.unsaved_cells import UNSAVED, has_unsaved_changes
 
-            said = unsaved(self._executed, pipeline.cells, place.path)
-            if said is not None:
-                self.note(said)
+            if has_unsaved_changes(self._executed, pipeline.cells, location.path):
+                self.note(UNSAVED)
         return pipeline
 
     # Its runs
 
     def run(self, name: str | None, notebook: str | None) -> RunFolder:
-        """Find a run: the one that was named, else the notebook's latest.
+        """Find a run: the named one, else the notebook's latest.
 
         Raises
         ------
         PipelineError
-            If no run was named and it cannot be known which notebook this is, or it has none.
+            If no run is named and the notebook cannot be found or has no runs.
         UsageError
             If there is no such run.
         """
@@ -131,10 +130,10 @@ class Session:
         if name is not None:
             return find_run(name)
         found = self.runs(notebook, most=1)
-        # A notebook that was renamed is the one whose runs this kernel has begun.
+        # After the notebook was renamed, its runs are those that this kernel started.
         found = found or [run for run in self.launched[-1:] if run.path.is_dir()]
         if not found:
-            raise PipelineError("This notebook has no runs yet. %pipeline run starts one.")
+            raise PipelineError("This notebook has no runs yet. Start one: %pipeline run")
         return found[0]
 
     def runs(self, notebook: str | None, *, most: int) -> list[RunFolder]:
@@ -143,34 +142,31 @@ class Session:
 
         from kfnb.api.run_lookup import runs_of
 
-        return list(islice(runs_of(self.place(notebook).path), most))
+        return list(islice(runs_of(self.locate(notebook).path), most))
 
     # Showing
 
     def note(self, text: str) -> None:
-        """Tell something beside what was asked for.
-
-        A notebook shows the standard error as a failure.
-        """
+        """Print a remark: to stdout in a notebook, which would show stderr as a failure."""
         from kfnb.draw import visible
 
-        place = sys.stdout if self.in_notebook else sys.stderr
-        print("\n".join(visible(line) for line in text.split("\n")), file=place)
+        stream = sys.stdout if self.in_notebook else sys.stderr
+        print("\n".join(visible(line) for line in text.split("\n")), file=stream)
 
     def view(self, what: Any, **options: Any) -> Any:
-        """Make a widget; None where there is none to be had."""
+        """Make a view; None outside of notebooks, and if it cannot be made."""
         if not self.in_notebook:
             return None
         try:
             kind = importlib.import_module("kfnb.widgets").PipelineView
             return kind(what, **options)
-        except Exception as error:  # a picture that is not to be had must not take the run along
-            said = f"{type(error).__name__}: {error}".rstrip(": ")
-            self.note(f"Text is shown, because the view cannot be made ({said}).")
+        except Exception as error:  # a run must not fail because its view cannot be made
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            self.note(f"The view cannot be made ({reason}), so text is shown.")
             return None
 
     def display(self, shown: Any, **options: Any) -> None:
-        """Show an object, or a bundle of its forms (``raw=True``)."""
+        """Display an object, or a MIME bundle with ``raw=True``."""
         from IPython.display import display
 
         display(shown, **options)

@@ -1,9 +1,9 @@
-"""``%%step`` in a live kernel: the line declares a step, and the cell runs as it stands.
+"""``%%step`` in a live kernel: the line declares a step, and the cell runs as usual.
 
-An input transformation makes a comment of the line, as a step's execution does. So the
-cell is compiled and run by IPython itself: ``await``, the numbers of lines, what the last
-expression shows, magics below the line are those of a cell without it. The magic proper
-is called where the line is wrong or asks for help, or by somebody's own code.
+An input transformation turns the line into a comment, as in a step. So IPython itself compiles and
+runs the cell, and ``await``, line numbers, the output of the last expression and magics below the
+line work as without it. The magic function is only called if the line is wrong or asks for help,
+or by other code.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _ABOUT = """Declare this cell as a step of the pipeline, and run it as usual.
 
 
 def as_comment(lines: list[str]) -> list[str]:
-    """Make a comment of a ``%%step`` line that can be understood (an input transformation).
+    """Turn a valid ``%%step`` line into a comment (an input transformation).
 
-    Line numbers stay. A cell magic below it becomes the call that IPython makes of one on
-    top of a cell.
+    Line numbers stay. A cell magic below it becomes the call that IPython makes of a cell magic
+    in the first line.
     """
     source = "".join(lines)
     line = step_line(source)
     if line is None:
-        # Below another magic the line would be taken for a comment of its cell.
+        # Below another magic the line would silently be part of that magic's cell.
         return lines if below_a_magic(source) is None else [_refusal("", source)]
-    if _asks_for_help(line) or _wrong(line) is not None:
+    if _asks_for_help(line) or _line_problem(line) is not None:
         # IPython would not call a cell magic without a body.
         return [_refusal(line.removeprefix("%%step").strip(), source)]
     from IPython.core.inputtransformer2 import leading_indent
 
-    # IPython did so before it came to this, when the line above stood at the margin.
+    # IPython has removed the indentation already, unless the %%step line had none.
     made: list[str] = leading_indent(without_step_line(source).splitlines(keepends=True))
     top = next(n for n, text in enumerate(made) if text.strip()) + 1
     while top < len(made) and not made[top].strip():
@@ -57,35 +57,35 @@ def _refusal(words: str, source: str) -> str:
     return f"get_ipython().run_cell_magic('step', {words!r}, {source!r})\n"
 
 
-# IPython asks whether a cell is complete without such ones: a cell magic in a terminal is
-# complete after an empty line, a comment is at once.
+# IPython skips such transformations when it checks whether a cell is complete. In a terminal a
+# cell magic is complete after an empty line, while a comment would be complete at once.
 as_comment.has_side_effects = True  # type: ignore[attr-defined]
 
 
 def step_magic(shell: Any) -> Callable[[str, str], None]:
-    """Return the magic for a shell."""
+    """Return the ``%%step`` magic of a shell."""
 
     def step(line: str, cell: str) -> None:
         if _asks_for_help(f"%%step {line}"):
-            # IPython writes it for a page of documentation, which begins a block with "::".
+            # IPython formats help for its documentation, in which "::" begins a block.
             print(described.parser.format_help().removeprefix("::\n\n"))
             return
-        wrong = _above(cell) or _wrong(f"%%step {line}")
+        wrong = _position_problem(cell) or _line_problem(f"%%step {line}")
         if wrong is not None:
             raise PipelineError(wrong)
         _execute(shell, line, cell)
 
-    described = _described(step)
+    described = _with_help(step)
     return described  # type: ignore[no-any-return]
 
 
-def _described(step: Callable[[str, str], None]) -> Any:
-    """Give the magic its help, made of the flags that the parser of the line knows."""
+def _with_help(step: Callable[[str, str], None]) -> Any:
+    """Add the help, generated from the flags that the line's parser knows."""
     from IPython.core.magic import no_var_expand
     from IPython.core.magic_arguments import argument, magic_arguments
 
     step.__doc__ = _ABOUT
-    # The name of a step is text: IPython would evaluate what stands in braces.
+    # The name of a step is plain text; IPython would evaluate expressions in braces.
     made: Any = no_var_expand(step)
     for flag in reversed(FLAGS):
         takes = {"action": "store_true"} if flag.metavar is None else {"metavar": flag.metavar}
@@ -98,31 +98,28 @@ def _asks_for_help(line: str) -> bool:
     return not _HELP.isdisjoint(split_words(line.removeprefix("%%step")))
 
 
-def _wrong(line: str) -> str | None:
-    """Say what is wrong with a line; None if nothing is."""
+def _line_problem(line: str) -> str | None:
+    """Return what is wrong with a line; None if nothing is."""
     claim: Declaration | None = cell_declaration(line)
     if claim is None or not claim.problems:
         return None
     problems = [
         p.message.removeprefix("the %%step line cannot be understood: ") for p in claim.problems
     ]
-    said = "; ".join(problems)
-    return f"The %%step line cannot be understood: {said}. {claim.problems[0].remedy}"
+    listed = "; ".join(problems)
+    return f"The %%step line cannot be understood: {listed}. {claim.problems[0].remedy}"
 
 
-def _above(cell: str) -> str | None:
-    """Say that another magic stands above the line; None if none does."""
+def _position_problem(cell: str) -> str | None:
+    """Return an error if another magic stands above the line; else None."""
     if below_a_magic(cell) is None:
         return None
     other = cell.split(maxsplit=1)[0]
-    return (
-        "A %%step line declares a step only on top of its cell: move it to the first line, "
-        f"above {other}."
-    )
+    return f"A %%step line must be the first line of its cell: move it above {other}."
 
 
 def _execute(shell: Any, line: str, cell: str) -> None:
-    """Run a cell that was given to the magic itself, not typed; raises what the cell raises."""
+    """Run a cell that code passed to the magic; raise whatever the cell raises."""
     import ast
 
     __tracebackhide__ = True
@@ -136,7 +133,7 @@ def _execute(shell: Any, line: str, cell: str) -> None:
             shell.compile(part, name, mode)
             for part, mode in (
                 (ast.Module(tree.body, []), "exec"),
-                # The form of which Python shows the value.
+                # Only in this mode Python displays the value of an expression.
                 (ast.Interactive(shown), "single"),
             )
             if part.body
@@ -158,5 +155,5 @@ def _await(shell: Any, code: CodeType) -> None:
         shell.loop_runner(eval(code, shell.user_global_ns, shell.user_ns))  # noqa: S307 (as above)
         return
     raise PipelineError(
-        "await works in a cell that begins with %%step; this one was given to run_cell_magic."
+        "A cell that is passed to run_cell_magic cannot use await; begin the cell with %%step."
     )

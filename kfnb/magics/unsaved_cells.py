@@ -1,84 +1,68 @@
-"""Whether what was executed is what is saved: as far as a kernel can know.
+"""Whether cells that were executed differ from the saved notebook.
 
-A kernel sees the text of the cells that were executed, not what stands in the editor. So
-a change is noticed once its cell has been executed, and one that was never executed is not.
+A kernel only sees the text of executed cells, not the editor. So a change is noticed after its cell
+was executed, and a change that was never executed is not noticed.
 """
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kfnb.pipeline import Cell
 
+UNSAVED = "You have unsaved changes. kfnb runs the saved file: save, then run again."
+
+# Lines that no step executes, whatever cell they stand in.
+_NOT_IN_A_STEP = re.compile(r"\s*(%{1,2}pipeline\b.*|%(re)?load_ext\s+kfnb\b.*|#(?!\s*%%).*)?")
+
 
 @dataclass(frozen=True, slots=True)
 class Executed:
-    """A cell as it was executed: its text, its id where the front end tells, when."""
+    """An executed cell: its text, its id if the front end sends one, and when it was executed."""
 
     text: str
     cell: str | None
     time: float
 
 
-def unsaved(executed: Iterable[Executed], cells: Sequence[Cell], path: Path) -> str | None:
-    """Say what was executed since the notebook was saved and is not in it; None if nothing is.
+def has_unsaved_changes(executed: Iterable[Executed], cells: Sequence[Cell], path: Path) -> bool:
+    """Whether a cell of the pipeline was executed with a text that the file does not have.
 
     Parameters
     ----------
     executed
-        Oldest first; the last one is the cell that asks.
+        Oldest first.
     cells
-        Of the saved notebook.
+        The cells of the saved notebook.
     """
     try:
         saved = path.stat().st_mtime
     except OSError:
-        return None
-    executed = list(executed)
-    texts = {_plain(cell.source) for cell in cells}
-    at = {cell.id: cell for cell in cells}
+        return False
+    texts = {_code(cell.source) for cell in cells}
+    by_id = {cell.id: cell for cell in cells}
     last: dict[str, Executed] = {}
     for one in executed:
         last[one.cell or one.text] = one
-    # Some front ends have ids of their own; then a cell is known by its text.
-    ids_of_the_file = not at.keys().isdisjoint(last)
-    changed: list[int] = []
-    new = 0
-    asking = False
+    # VS Code sends ids of its own; there a cell can only be recognised by its text.
+    file_has_these_ids = not by_id.keys().isdisjoint(last)
     for one in last.values():
-        if one.time <= saved or not one.text.strip():
+        code = _code(one.text)
+        if one.time <= saved:
             continue
-        cell = at.get(one.cell or "")
+        cell = by_id.get(one.cell or "")
         if cell is not None:
-            saved_so = _plain(one.text) == _plain(cell.source)
-        else:
-            saved_so = _plain(one.text) in texts and not (one.cell and ids_of_the_file)
-        if saved_so:
-            continue
-        if one is executed[-1]:
-            asking = True
-        elif cell is not None:
-            changed.append(cell.index)
-        else:
-            new += 1
-    when = f"{path.name} (saved at {time.strftime('%H:%M:%S', time.localtime(saved))})"
-    if changed or new:
-        counted = [f"cell {n}" for n in sorted(changed)]
-        counted += [f"{new} new cell{'' if new == 1 else 's'}"] if new else []
-        return (
-            f"Not saved: {', '.join(counted)} as executed here, not in {when}. "
-            "What is saved counts: save the notebook, and ask again."
-        )
-    if asking:
-        return (
-            f"This cell is not saved in {when}; what else was changed since then is not saved "
-            "either. What is saved counts."
-        )
-    return None
+            if code != _code(cell.source) and "skip" not in cell.tags:
+                return True
+        elif code and (code not in texts or (one.cell is not None and file_has_these_ids)):
+            return True
+    return False
 
 
-def _plain(text: str) -> str:
-    return text.replace("\r\n", "\n").strip()
+def _code(text: str) -> str:
+    """Return what a step would execute of a cell, roughly: without comments and launching lines."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    return "\n".join(line for line in lines if not _NOT_IN_A_STEP.fullmatch(line)).strip()

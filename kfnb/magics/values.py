@@ -1,4 +1,4 @@
-"""``%pipeline load``: a value of a run, brought into the live kernel."""
+"""``%pipeline load``: load a value of a run into the live kernel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from kfnb.draw import visible
 from kfnb.errors import KfnbError
-from kfnb.magics.arguments import notebook_option, run_option, step_argument, with_session
+from kfnb.magics.arguments import notebook_option, pass_session, run_option, step_argument
 from kfnb.magics.arguments import values as names_of_values
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
@@ -33,13 +33,15 @@ _STATES = {
 Examples:
   %pipeline load train.model
   %pipeline load train.model --as before --run 20261123-0512
-  %pipeline load train            # all that the step published"""
+  %pipeline load train            # all outputs of the step"""
 )
 @step_argument(required=True, kind=names_of_values)
-@click.option("--as", "new_name", metavar="NAME", help="Call it so [default: its own name].")
+@click.option(
+    "--as", "new_name", metavar="NAME", help="The variable's name [default: the output's]."
+)
 @run_option
 @notebook_option
-@with_session
+@pass_session
 def load(
     session: Session,
     words: tuple[str, ...],
@@ -47,72 +49,74 @@ def load(
     run: str | None,
     notebook: str | None,
 ) -> None:
-    """Bring an output of a run into this kernel, under its own name."""
+    """Load an output of a run into a variable of this kernel."""
     from kfnb.api.run_handle import Run
 
     found = Run(session.run(run, notebook))
-    step, names = _meant(found, " ".join(words))
+    step, names = _parse_output_name(found, " ".join(words))
     if new_name is not None:
         if not new_name.isidentifier() or keyword.iskeyword(new_name):
-            raise PipelineError(f'"{new_name}" is no name of a variable.')
+            raise PipelineError(f'"{new_name}" is not a valid variable name.')
         if len(names) != 1:
-            raise PipelineError(f"--as names one value; the step has {', '.join(names)}.")
+            raise PipelineError(
+                f"--as needs one output, but the step has {', '.join(names)}: write STEP.NAME."
+            )
     outputs = found.steps[step].outputs
-    loaded, refused = {}, []
+    loaded, failed = {}, []
     for name in names:
         try:
             loaded[new_name or name] = outputs[name]
         except KfnbError as error:
             if len(names) == 1:
                 raise
-            refused.append(str(error))
-    said = (
-        f"{new_name or name}: {_about(outputs.describe(name))}"
+            failed.append(str(error))
+    lines = (
+        f"{new_name or name}: {_describe(outputs.describe(name))}"
         for name in names
         if (new_name or name) in loaded
     )
-    bind(session, loaded, said)
+    assign(session, loaded, lines)
     session.note(f'from step "{step}" of run {found.id}')
-    for text in refused:
+    for text in failed:
         session.note(text)
 
 
-def bind(session: Session, values: Mapping[str, Any], said: Iterable[str]) -> None:
-    """Give values their names in the user's kernel, and tell what they are."""
+def assign(session: Session, values: Mapping[str, Any], lines: Iterable[str]) -> None:
+    """Assign values to the user's variables, and print a line about each."""
     replaced = [name for name in values if name in session.variables]
     session.shell.push(dict(values))
-    for line in said:
+    for line in lines:
         print(f"  {visible(line)}")
     if replaced:
-        were = "was" if len(replaced) == 1 else "were"
-        session.note(f"{', '.join(replaced)} {were} bound here before.")
+        plural = "" if len(replaced) == 1 else "s"
+        session.note(f"Replaced your variable{plural} {', '.join(replaced)}.")
 
 
-def in_words(status: str) -> str:
-    """Say how a step or run is, or was.
+def describe_status(status: str) -> str:
+    """Describe the status of a step or run.
 
-    >>> in_words("failed"), in_words("running")
+    >>> describe_status("failed"), describe_status("running")
     ('it failed', 'it is running')
     """
     return _STATES.get(status, f"it is {status}")
 
 
-def _meant(run: Run, text: str) -> tuple[str, list[str]]:
-    """Understand ``STEP.NAME`` or ``STEP``: the names of steps may have dots too."""
+def _parse_output_name(run: Run, text: str) -> tuple[str, list[str]]:
+    """Split ``STEP.NAME`` or ``STEP`` into step and outputs; names of steps may have dots."""
     if text in run.steps:
         names = list(run.steps[text].outputs)
         if not names:
             raise PipelineError(_published_nothing(run, text))
         return text, names
-    at = [n for n, letter in enumerate(text) if letter == "." and text[:n] in run.steps]
-    if not at:
+    dots = [n for n, letter in enumerate(text) if letter == "." and text[:n] in run.steps]
+    if not dots:
         step = text.rpartition(".")[0] or text
         listed = ", ".join(f'"{name}"' for name in run.steps)
         hint = did_you_mean(step, run.steps, f"It has: {listed}.")
         raise PipelineError(
             f'There is no step "{step}" in run {run.id}. {hint} Write STEP.NAME, as in train.model.'
         )
-    step, name = text[: at[-1]], text[at[-1] + 1 :]
+    step, name = text[: dots[-1]], text[dots[-1] + 1 :]
     outputs = run.steps[step].outputs
     if name in outputs:
         return step, [name]
@@ -125,10 +129,10 @@ def _meant(run: Run, text: str) -> tuple[str, list[str]]:
 def _published_nothing(run: Run, step: str) -> str:
     status = run.steps[step].status
     done = status in ("succeeded", "cached")
-    because = "no later step needs a value of it" if done else in_words(status)
+    because = "no later step uses a value of it" if done else describe_status(status)
     return f'Step "{step}" of run {run.id} published nothing: {because}.'
 
 
-def _about(described: Mapping[str, Any]) -> str:
+def _describe(described: Mapping[str, Any]) -> str:
     shape = " × ".join(map(str, described["shape"] or ()))
     return f"{described['type']} ({shape})" if shape else str(described["type"])

@@ -71,6 +71,7 @@ class StepOrder:
     store: str
     kernel: str = ""
     index: str = ""
+    round: int = 0
     inputs: tuple[Input, ...] = ()
     outputs: tuple[str, ...] = ()
     watch: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
-"""Live views of pipelines and runs in a notebook.
+"""ViewSession views of pipelines and runs in a notebook.
 
 >>> from kfnb.widgets import PipelineView
 
-Without Jupyter they are pictures and text. Each is imported when it is first used.
+Without Jupyter a view is a picture and text. The classes are imported when first used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is wrong with a call, as a sentence: a notebook shows it without a traceback."""
+"""Errors of a wrong call, shown in a notebook as a sentence without a traceback."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def in_a_sentence(function: Callable[P, R]) -> Callable[P, R]:
-    """Let IPython show an error of kfnb's that a function raises as its sentence alone.
+def without_traceback(function: Callable[P, R]) -> Callable[P, R]:
+    """Make IPython show only the message of a kfnb error that a function raises.
 
-    The error stays what it is: who catches it, and Python outside of a notebook, see no other.
+    The exception itself does not change, so code that catches it is not affected.
     """
 
     @wraps(function)
-    def telling(*args: P.args, **options: P.kwargs) -> R:
+    def wrapper(*args: P.args, **options: P.kwargs) -> R:
         try:
             return function(*args, **options)
         except KfnbError as error:
-            said = "\n".join(visible(line) for line in f"kfnb: {error}".split("\n"))
-            # IPython asks the error how it is to be shown.
-            error.__dict__["_render_traceback_"] = lambda: [said]
+            text = "\n".join(visible(line) for line in f"kfnb: {error}".split("\n"))
+            # IPython calls this method, if an exception has it, to render its traceback.
+            error.__dict__["_render_traceback_"] = lambda: [text]
             raise
 
-    return telling
+    return wrapper

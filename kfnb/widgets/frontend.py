@@ -1,8 +1,7 @@
-"""Who looks at this kernel's outputs, and where its Jupyter server's files begin.
+"""The kind of front end that shows this kernel's outputs, and its Jupyter server's root folder.
 
-Jupyter's protocol does not say what a front end is. What tells is the request that is being
-answered: JupyterLab and Notebook 7 send ``deletedCells`` with a cell, and what executes a
-notebook without a person (nbclient, so papermill and nbconvert) allows no questions.
+Jupyter's protocol does not name the front end, but its execute requests differ: JupyterLab and
+Notebook 7 send ``deletedCells``, and nbclient (so papermill and nbconvert) does not allow stdin.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-Front = Literal["none", "program", "jupyter", "other"]
-"""``none``: no kernel; ``program``: nobody draws widgets; ``jupyter``: JupyterLab, Notebook 7."""
+FrontendKind = Literal["none", "program", "jupyter", "other"]
+"""``none``: no kernel; ``program``: no widgets are drawn; ``jupyter``: JupyterLab, Notebook 7."""
 
 
-def front() -> Front:
-    """Tell what kind of front end asked for the cell that is executed."""
+def kind_of_frontend() -> FrontendKind:
+    """Return which kind of front end requested the cell that is being executed."""
     kernel = _kernel()
     if kernel is None:
         return "none"
@@ -25,15 +24,15 @@ def front() -> Front:
     metadata, content = request.get("metadata") or {}, request.get("content") or {}
     if "deletedCells" in metadata:
         return "jupyter"
-    alone = content.get("allow_stdin") is False and "cellId" not in metadata
-    # Voilà executes as nbclient does, and shows a page afterwards.
-    if alone and not os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
+    unattended = content.get("allow_stdin") is False and "cellId" not in metadata
+    # Voilà executes notebooks like nbclient, but shows them in a page afterwards.
+    if unattended and not os.environ.get("SERVER_SOFTWARE", "").startswith("voila"):
         return "program"
     return "other"
 
 
 def server_root() -> Path | None:
-    """Return the folder that this kernel's Jupyter server shows; None if it cannot be known."""
+    """Return the root folder of this kernel's Jupyter server; None if it cannot be found."""
     parent = os.environ.get("JPY_PARENT_PID")
     if not parent or _kernel() is None:
         return None
@@ -47,7 +46,7 @@ def server_root() -> Path | None:
 
 
 def linked(path: Path, root: Path | None) -> str | None:
-    """Return a path as the server knows it; None where the server does not show it.
+    """Return a path relative to the server's root; None if the server does not show it.
 
     >>> linked(Path("/home/ada/runs/1/a.ipynb"), Path("/home/ada"))
     'runs/1/a.ipynb'
@@ -62,7 +61,7 @@ def linked(path: Path, root: Path | None) -> str | None:
         below = path.relative_to(root)
     except ValueError:
         return None
-    # Jupyter shows nothing that is hidden unless it was told to.
+    # Jupyter hides these unless configured otherwise.
     return None if any(part.startswith(".") for part in below.parts) else below.as_posix()
 
 
@@ -70,16 +69,16 @@ def _kernel() -> Any:
     """Return ipykernel's kernel, if this process is one."""
     import sys
 
-    # Whoever has not loaded IPython is in no kernel: it is not loaded to learn that.
+    # Without IPython loaded this is no kernel, so there is no reason to import it.
     interactive = sys.modules.get("IPython")
     shell = interactive.get_ipython() if interactive is not None else None
     return getattr(shell, "kernel", None)
 
 
 def _request(kernel: Any) -> dict[str, Any]:
-    """Return the message that is being answered."""
+    """Return the request that is being answered."""
     try:
         found = kernel.get_parent("shell")
-    except Exception:  # another kernel than ipykernel, with another idea of requests
+    except Exception:  # a kernel other than ipykernel may not have this method
         return {}
     return found if isinstance(found, dict) else {}

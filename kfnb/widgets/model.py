@@ -1,4 +1,4 @@
-"""The widget as ipywidgets and anywidget know it. Imported when the first one is shown."""
+"""The widget of a view, based on anywidget. Imported when the first view is shown."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import traitlets
 from kfnb.live import bundle
 
 Traits = Callable[[], Mapping[str, Any]]
-_FRESH = ("graph", "run", "state")
+_COMPUTED = ("graph", "run", "state")
 
 
 class Model(anywidget.AnyWidget):
-    """The kernel's half of a view: what is synced, and the way to the page.
+    """The kernel's half of a view: the synced traits and the messages.
 
     Parameters
     ----------
     traits
-        Gives ``graph``, ``run`` and ``state`` as they are when a page asks for them: nothing
-        is copied into the widget while a run goes on.
-    place
-        Name of the output that the widget looks for in the page; empty: shown where it is put.
+        Returns ``graph``, ``run`` and ``state`` whenever a page asks for them, so that nothing is
+        copied into the widget during a run.
+    slot
+        The slot in the page that the widget moves into; empty for an ordinary widget.
     ui
         What is shown first.
-    heard
+    on_message
         Called with each message of a page.
     """
 
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode("").tag(sync=True)
     engine = traitlets.Unicode("").tag(sync=True)
-    place = traitlets.Unicode("").tag(sync=True)
+    slot = traitlets.Unicode("").tag(sync=True)
     graph = traitlets.Any(None, allow_none=True).tag(sync=True)
     run = traitlets.Any(None, allow_none=True).tag(sync=True)
     state = traitlets.Any(None, allow_none=True).tag(sync=True)
@@ -43,35 +43,34 @@ class Model(anywidget.AnyWidget):
         self,
         traits: Traits,
         *,
-        place: str,
+        slot: str,
         ui: Mapping[str, Any],
-        heard: Callable[[Mapping[str, Any]], None],
+        on_message: Callable[[Mapping[str, Any]], None],
     ) -> None:
-        self._fresh = traits
-        super().__init__(
-            _esm=bundle.loader(), engine=bundle.engine_hash(), place=place, ui=dict(ui)
-        )
-        self.on_msg(lambda _widget, content, _buffers: heard(content))
-        # JupyterLab asks in a subshell, so that we can answer while a cell executes. ipykernel 7.4
-        # brings such messages back to the shell that opened the widget: the one that is busy.
+        self._compute = traits
+        super().__init__(_esm=bundle.loader(), engine=bundle.engine_hash(), slot=slot, ui=dict(ui))
+        self.on_msg(lambda _widget, content, _buffers: on_message(content))
+        # JupyterLab sends messages to a subshell, so that they are handled while a cell executes,
+        # but ipykernel 7.4 forwards them to the shell that opened the widget, which is busy.
         if hasattr(self.comm, "_reply_subshell_for"):
-            ours = self.comm._reply_subshell_for
-            # A page that did not see a restart still asks in a subshell that went with it.
+            original = self.comm._reply_subshell_for
+            # A page that missed a restart names a subshell that no longer exists.
             self.comm._reply_subshell_for = lambda data, subshell: (
-                subshell if _is_there(subshell) else ours(data, None)
+                subshell if _subshell_exists(subshell) else original(data, None)
             )
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """Give the synced traits; what a run changes is told as it is now."""
-        told: dict[str, Any] = super().get_state(key=key, drop_defaults=drop_defaults)
+        """Return the synced traits, with those that a run changes computed now."""
+        state: dict[str, Any] = super().get_state(key=key, drop_defaults=drop_defaults)
         wanted = [key] if isinstance(key, str) else key
-        if wanted is None or set(_FRESH) & set(wanted):
-            told.update({k: v for k, v in self._fresh().items() if wanted is None or k in wanted})
-        return told
+        if wanted is None or set(_COMPUTED) & set(wanted):
+            computed = self._compute()
+            state.update({k: v for k, v in computed.items() if wanted is None or k in wanted})
+        return state
 
 
-def _is_there(subshell: str | None) -> bool:
-    """Whether this kernel has a subshell; the main one it always has."""
+def _subshell_exists(subshell: str | None) -> bool:
+    """Whether this kernel has a subshell of that id; None stands for the main shell."""
     if subshell is None:
         return True
     from IPython import get_ipython

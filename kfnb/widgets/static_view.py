@@ -1,9 +1,9 @@
-"""What is seen where nothing lives: a picture and a text, for saved notebooks and other programs.
+"""A view as a picture and text, for saved notebooks and programs that show no widgets.
 
-JupyterLab shows *Error displaying widget: model not found* where it finds a widget without its
-kernel, although there is a picture beside it. So in JupyterLab and Notebook 7 the output holds
-no widget but a *place* with the picture in it; the widget finds its place in the page and covers
-the picture as long as it lives.
+JupyterLab shows *Error displaying widget: model not found* for a saved widget without a kernel,
+even if there is a picture beside it. So for JupyterLab and Notebook 7 the output contains no
+widget but a *slot*, an element with the picture in it. The widget finds its slot in the page and
+hides the picture as long as it lives.
 """
 
 from __future__ import annotations
@@ -26,35 +26,32 @@ def bundle(
     pipeline: Pipeline,
     feed: Feed | None,
     *,
-    place: str | None = None,
+    slot: str | None = None,
     model: str | None = None,
-    why_still: str | None = None,
-    live: bool = True,
+    why_static: str | None = None,
     metrics_of: Sequence[Feed] = (),
 ) -> dict[str, object]:
-    """Give a view's forms by MIME type: always a picture and text.
+    """Return a view by MIME type: always a picture and text, with a slot or widget if asked for.
 
     Parameters
     ----------
     feed
         The run, if one is shown.
-    place
-        Name of the place that a widget will look for.
+    slot
+        Name of the slot that a widget will look for.
     model
-        The widget that is to be shown in the ordinary way.
-    why_still
-        Why there is no live view, for people who could change that.
-    live
-        Something may come that this picture does not show yet.
+        Id of a widget that is shown in the ordinary way.
+    why_static
+        Why there is no live view, for people who can change that.
     metrics_of
-        The runs whose metrics the picture shows instead of the graph.
+        Runs whose metrics the picture shows instead of the graph.
     """
     state = feed.state(time.time()) if feed is not None else None
-    captions = _captions(feed, state, live=live)
+    captions = _captions(feed, state)
     for other in metrics_of[1:]:
-        captions += _captions(other, other.state(time.time()), live=live)
-    if why_still is not None:
-        captions.append(why_still)
+        captions += _captions(other, other.state(time.time()))
+    if why_static is not None:
+        captions.append(why_static)
     if metrics_of:
         curves = _curves(metrics_of)
         svg = draw.chart([pipeline.name, *captions], curves)
@@ -63,23 +60,23 @@ def bundle(
     else:
         svg, text = _picture(pipeline, feed, state, captions), _text(pipeline, state, captions)
     forms: dict[str, object] = {"image/svg+xml": svg, "text/plain": text}
-    if place is not None:
-        still = f'<div class="kfnb-still">{svg}</div>'
-        forms["text/html"] = f'<div data-kfnb-place="{escape(place)}">{still}</div>'
+    if slot is not None:
+        picture = f'<div class="kfnb-static">{svg}</div>'
+        forms["text/html"] = f'<div data-kfnb-slot="{escape(slot)}">{picture}</div>'
     if model is not None:
         forms[_WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": model}
     return forms
 
 
-def _captions(feed: Feed | None, state: protocol.State | None, *, live: bool) -> list[str]:
+def _captions(feed: Feed | None, state: protocol.State | None) -> list[str]:
     if feed is None or state is None:
         return []
-    said = f"run {feed.info['id']}: {state['status']}"
+    caption = f"run {feed.info['id']}: {state['status']}"
     if state["driver"].startswith("lost"):
-        said += f", driver {state['driver']}"
-    if live and state["driver"] != "ended":
-        said += time.strftime(" (as of %Y-%m-%d %H:%M:%S)", time.localtime(state["at"]))
-    return [said, *([state["error"]] if state["error"] else [])]
+        caption += f", driver {state['driver']}"
+    if state["driver"] != "ended":
+        caption += time.strftime(" (as of %Y-%m-%d %H:%M:%S)", time.localtime(state["at"]))
+    return [caption, *([state["error"]] if state["error"] else [])]
 
 
 def _picture(
@@ -94,15 +91,21 @@ def _picture(
         {name: step["status"] for name, step in steps.items()},
         notes={name: _note(step) for name, step in steps.items()},
         more_edges=[
-            Edge(edge.source, edge.target, tuple(edge.names), tuple(edge.files))
-            for edge in feed.view.state.edges.values()
+            Edge(
+                names[edge["source"]],
+                names[edge["target"]],
+                tuple(edge["names"]),
+                tuple(edge["files"]),
+            )
+            for edge in feed.graph["edges"]
+            if edge["found"]
         ],
         captions=captions,
     )
 
 
 def _curves(feeds: Sequence[Feed]) -> list[draw.Curve]:
-    """Give the metrics of runs as lines, each named by what tells it from the others."""
+    """Return the metrics of runs as curves, labelled by what distinguishes them."""
     found = [one for feed in feeds for one in snapshot.series(feed.view)]
     logged: dict[str, set[str]] = {}
     for one in found:
@@ -110,15 +113,15 @@ def _curves(feeds: Sequence[Feed]) -> list[draw.Curve]:
     curves = []
     for one in found:
         run = f"{one['title']} · {one['run'][-4:]}" if one["title"] else one["run"]
-        words = [run] if len(feeds) > 1 else []
-        words += [one["step"]] if not words or len(logged[one["name"]]) > 1 else []
+        labels = [run] if len(feeds) > 1 else []
+        labels += [one["step"]] if not labels or len(logged[one["name"]]) > 1 else []
         numbered = any(step is not None for _, step, _ in one["points"])
         points = [
             (float(n if step is None else step), _float(value))
             for n, (_, step, value) in enumerate(one["points"])
             if step is not None or not numbered
         ]
-        curves.append(draw.Curve(one["name"], " · ".join(words), sorted(points, key=_x)))
+        curves.append(draw.Curve(one["name"], " · ".join(labels), sorted(points, key=_x)))
     return curves
 
 
@@ -127,7 +130,7 @@ def _x(point: tuple[float, float]) -> float:
 
 
 def _float(value: object) -> float:
-    """Give a value as it was logged: what JSON has no form for is text."""
+    """Return a logged value as a number; "nan" and "inf" are logged as text."""
     try:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -141,7 +144,7 @@ def _values(curves: Sequence[draw.Curve]) -> Iterator[str]:
 
 
 def _note(step: protocol.StepState) -> str:
-    """Say in a few words what stands beside the status."""
+    """Return the details that are shown beside a step's status."""
     error, total = step["error"], step["cells_total"]
     if step["status"] == "failed" and error is not None and error["cell"] is not None:
         return f"cell {error['cell']}"

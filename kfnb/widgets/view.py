@@ -1,9 +1,8 @@
-"""The views of a run or a pipeline that a notebook shows."""
+"""The views of runs and pipelines in a notebook."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -14,24 +13,26 @@ from kfnb.api.run_lookup import find_run
 from kfnb.errors import UsageError
 from kfnb.live import bundle, protocol, snapshot
 from kfnb.live.follower import FOLLOWER
-from kfnb.live.view_session import Live
+from kfnb.live.view_session import ViewSession
 from kfnb.pipeline import Pipeline
 from kfnb.widgets import frontend, static_view
-from kfnb.widgets.cells import at_cell_end
-from kfnb.widgets.errors import in_a_sentence
+from kfnb.widgets.cell_events import at_cell_end
+from kfnb.widgets.errors import without_traceback
 
 if TYPE_CHECKING:
     from kfnb.widgets.model import Model
+
+_REFRESH_SECONDS = 10.0
 
 RunLike = Run | str
 What = Run | Pipeline | str | os.PathLike[str]
 
 
 class PipelineView:
-    """A pipeline, or a run of it that is followed while it goes on.
+    """A live view of a pipeline or a run: graph, steps, metrics, logs, outputs, comparison.
 
-    Shown as a cell's result it is a live view: graph, steps, metrics, logs, outputs, comparison.
-    Where nothing can live (a saved notebook, HTML, no Jupyter) it is a picture and a text.
+    A cell that ends with it shows it. In a saved notebook, in HTML and outside of Jupyter it is a
+    picture and text.
 
     Parameters
     ----------
@@ -39,13 +40,14 @@ class PipelineView:
         A :class:`kfnb.Run`, a run's id (or the beginning of one, or ``"latest"``), the path of a
         notebook, or a :class:`kfnb.Pipeline`.
     compare
-        Another run, or several, whose metrics are drawn beside this one's.
+        One or several other runs whose metrics are drawn beside this one's.
     tab
-        What is shown first: ``dag``, ``table``, ``metrics``, ``logs``, ``outputs``, ``compare``.
+        The tab that is open first: ``dag``, ``table``, ``metrics``, ``logs``, ``outputs`` or
+        ``compare``.
     only
-        Show this one alone.
+        The only tab that is shown.
     step
-        The step that is chosen at first.
+        The step that is selected first.
 
     Raises
     ------
@@ -63,7 +65,7 @@ class PipelineView:
     <view of the pipeline 'train'>
     """
 
-    @in_a_sentence
+    @without_traceback
     def __init__(
         self,
         what: What,
@@ -73,15 +75,15 @@ class PipelineView:
         only: str | None = None,
         step: str | None = None,
     ) -> None:
-        self._run, self._read = _resolved(what)
-        others = [_opened(one) for one in _several(compare)]
+        self._run, self._read = _run_or_pipeline(what)
+        others = [_as_run(one) for one in _as_sequence(compare)]
         if others and self._run is None:
             raise UsageError("Runs are compared with a run: give one instead of a notebook.")
         runs = {run.id: run for run in (self._run, *others) if run is not None}
         self._folders = [find_run(run) for run in runs]
-        self._place = uuid4().hex
+        self._slot = uuid4().hex
         self._shown = False
-        self._in_place = False
+        self._in_slot = False
         self._model: Model | None = None
         self._only = only
         self._ui = _ui(tab=tab, only=only)
@@ -90,34 +92,34 @@ class PipelineView:
 
     @property
     def run(self) -> Run | None:
-        """The run that is shown; None where a pipeline is shown that was not run."""
+        """The run that is shown; None if the view shows only a pipeline."""
         return self._run
 
     @property
     def pipeline(self) -> Pipeline:
         """The pipeline that is drawn."""
-        return self._read or self._live.pipeline
+        return self._read or self._session.pipeline
 
     @property
-    @in_a_sentence
+    @without_traceback
     def widget(self) -> Any:
-        """The widget, to be put into a box of ipywidgets.
+        """The widget itself, for layouts made with ipywidgets.
 
         Raises
         ------
         UsageError
             If the live views were not built when kfnb was installed.
         """
-        why = bundle.missing()
+        why = bundle.build_problem()
         if why is not None:
             raise UsageError(why)
-        return self._living()
+        return self._widget_model()
 
     def close(self) -> None:
-        """Follow no more, and leave the picture in the page."""
-        live = self.__dict__.pop("_live", None)  # shown again, it lives again
-        if live is not None:
-            live.close()
+        """Stop following the run. The page keeps the picture."""
+        session = self.__dict__.pop("_session", None)  # made again if the view is shown again
+        if session is not None:
+            session.close()
         if self._model is not None:
             self._model.close()
             self._model = None
@@ -128,114 +130,114 @@ class PipelineView:
         return f"<view of the pipeline {self.pipeline.name!r}>"
 
     def _ipython_display_(self) -> None:
-        """Show it, so that the picture in the output can be brought up to date at the end."""
-        kind, over = frontend.front(), self._live.over
-        self._put(self._bundle(kind))
+        """Show the view with a display id, so that its picture can be updated at the end."""
+        kind, ended = frontend.kind_of_frontend(), self._session.ended
+        self._display(self._bundle_for(kind))
         self._shown = True
-        if over:
+        if ended:
             return
         if kind == "program":
-            at_cell_end(self._refreshed)
-        elif self._live.over:  # it ended while it was drawn
-            self._put(self._forms(), update=True)
+            at_cell_end(self._update_picture)
+        elif self._session.ended:  # the run ended while the view was drawn
+            self._display(self._mime_bundle(), update=True)
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, Any]:
-        """Give the view in all forms that the front end may choose from."""
-        return self._bundle(frontend.front())
+        """Return the view in every MIME type that the front end may choose."""
+        return self._bundle_for(frontend.kind_of_frontend())
 
-    def _bundle(self, kind: frontend.Front) -> dict[str, Any]:
-        alive = bundle.missing() is None and kind in ("jupyter", "other")
-        model = self._living() if alive else None
-        self._in_place = model is not None and kind == "jupyter"
-        return self._forms()
+    def _bundle_for(self, kind: frontend.FrontendKind) -> dict[str, Any]:
+        live = bundle.build_problem() is None and kind in ("jupyter", "other")
+        model = self._widget_model() if live else None
+        self._in_slot = model is not None and kind == "jupyter"
+        return self._mime_bundle()
 
-    def _put(self, forms: dict[str, Any], *, update: bool = False) -> None:
+    def _display(self, forms: dict[str, Any], *, update: bool = False) -> None:
         from IPython.display import display
 
-        display(forms, raw=True, display_id=self._place, update=update)
+        display(forms, raw=True, display_id=self._slot, update=update)
 
-    def _forms(self) -> dict[str, Any]:
+    def _mime_bundle(self) -> dict[str, Any]:
         model = self._model
-        with FOLLOWER.lock:
-            return static_view.bundle(
-                self.pipeline,
-                self._live.own,
-                place=self._place if model is not None and self._in_place else None,
-                model=model.model_id if model is not None and not self._in_place else None,
-                why_still=bundle.missing(),
-                metrics_of=self._live.feeds if self._only == "metrics" else (),
-            )
+        return static_view.bundle(
+            self.pipeline,
+            self._session.main_feed,
+            slot=self._slot if model is not None and self._in_slot else None,
+            model=model.model_id if model is not None and not self._in_slot else None,
+            why_static=bundle.build_problem(),
+            metrics_of=self._session.feeds if self._only == "metrics" else (),
+        )
 
     @cached_property
-    def _live(self) -> Live:
+    def _session(self) -> ViewSession:
         root = frontend.server_root()
-        return Live(
+        return ViewSession(
             FOLLOWER,
             self._read,
             self._folders,
             link=partial(frontend.linked, root=root),
-            ended=self._final,
+            on_end=self._save_final_picture,
         )
 
-    def _living(self) -> Model:
+    def _widget_model(self) -> Model:
         if self._model is None:
             from kfnb.widgets.model import Model
 
             self._model = Model(
-                self._live.traits, place=self._place, ui=self._ui, heard=self._live.asked
+                self._session.traits,
+                slot=self._slot,
+                ui=self._ui,
+                on_message=self._session.handle_message,
             )
-            self._live.page = self._model
+            self._session.page = self._model
         return self._model
 
-    def _refreshed(self) -> bool:
-        """Bring the picture up to date, as a program hears it; whether it is the last one."""
-        with FOLLOWER.lock:
-            for feed in self._live.feeds:
-                feed.look(time.time())
-            over = self._live.over
-        self._put(self._forms(), update=True)
-        return over
+    def _update_picture(self) -> bool:
+        """Update the picture; return whether it is final."""
+        FOLLOWER.refresh(self._session.feeds, timeout=_REFRESH_SECONDS)
+        ended = self._session.ended
+        self._display(self._mime_bundle(), update=True)
+        return ended
 
-    def _final(self) -> None:
-        """Put what has become of the runs into the notebook, in the follower's thread."""
+    def _save_final_picture(self) -> None:
+        """Replace the picture in the notebook by that of the ended runs."""
         if self._shown and self._model is not None:
-            self._put(self._forms(), update=True)
+            self._display(self._mime_bundle(), update=True)
 
 
 class DagView(PipelineView):
-    """The graph alone: a pipeline, or a run while it goes on."""
+    """Only the graph of a pipeline or run."""
 
-    @in_a_sentence
+    @without_traceback
     def __init__(self, what: What) -> None:
         super().__init__(what, only="dag")
 
 
 class StepTable(PipelineView):
-    """The steps alone, as a table: status, progress, attempts, duration, and why."""
+    """Only the table of steps: status, progress, attempts, duration, and why."""
 
-    @in_a_sentence
+    @without_traceback
     def __init__(self, what: What) -> None:
         super().__init__(what, only="table")
 
 
 class MetricsView(PipelineView):
-    """The metrics alone, of one or several runs in one chart."""
+    """Only the metrics, of one or several runs in the same charts."""
 
-    @in_a_sentence
+    @without_traceback
     def __init__(self, run: RunLike, *more: RunLike) -> None:
-        super().__init__(_opened(run), compare=more, only="metrics")
+        super().__init__(_as_run(run), compare=more, only="metrics")
 
 
 class LogView(PipelineView):
-    """What a step prints, alone."""
+    """Only the log of a step."""
 
-    @in_a_sentence
+    @without_traceback
     def __init__(self, run: RunLike, step: str | None = None) -> None:
-        super().__init__(_opened(run), only="logs", step=step)
+        super().__init__(_as_run(run), only="logs", step=step)
 
 
-def _resolved(what: What) -> tuple[Run | None, Pipeline | None]:
-    """Give the run that is meant, or the pipeline that was not run."""
+def _run_or_pipeline(what: What) -> tuple[Run | None, Pipeline | None]:
+    """Return the run to show, or else the pipeline."""
     if isinstance(what, Pipeline):
         return None, what
     if isinstance(what, Run):
@@ -249,14 +251,14 @@ def _resolved(what: What) -> tuple[Run | None, Pipeline | None]:
         from kfnb.api.launch import read
 
         return None, read(path)
-    return _opened(path), None
+    return _as_run(path), None
 
 
-def _several(runs: RunLike | Sequence[RunLike]) -> Sequence[RunLike]:
+def _as_sequence(runs: RunLike | Sequence[RunLike]) -> Sequence[RunLike]:
     return runs if isinstance(runs, Sequence) and not isinstance(runs, str) else [runs]
 
 
-def _opened(run: RunLike) -> Run:
+def _as_run(run: RunLike) -> Run:
     if isinstance(run, Run):
         return run
     if isinstance(run, str):
@@ -281,9 +283,9 @@ def _ui(*, tab: str | None, only: str | None) -> protocol.Ui:
 
 
 def _id(pipeline: Pipeline, step: str) -> str:
-    from kfnb.api.launch import no_step
+    from kfnb.api.step_lookup import no_such_step
 
     found = snapshot.ids(pipeline).get(str(step))
     if found is None:
-        raise UsageError(no_step(pipeline, str(step)))
+        raise UsageError(no_such_step(pipeline, str(step)))
     return found

@@ -240,8 +240,8 @@ export interface CompareMessage {
 }
 
 /** The answer to a command. */
-export interface SaidMessage {
-  readonly kind: 'said';
+export interface NoticeMessage {
+  readonly kind: 'notice';
   readonly text: string;
   readonly level: 'info' | 'warning' | 'error';
 }
@@ -253,7 +253,7 @@ export type FromKernel =
   | OutputsMessage
   | NotebookMessage
   | CompareMessage
-  | SaidMessage;
+  | NoticeMessage;
 
 // page → kernel
 

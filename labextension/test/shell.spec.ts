@@ -174,11 +174,13 @@ describe('the header', () => {
   it('says what the kernel answered, and that it is busy', () => {
     const { source, busy } = shown();
     source.say({
-      kind: 'said',
+      kind: 'notice',
       text: 'The run has ended already.',
       level: 'warning'
     });
-    expect(find('.kfnb-said').textContent).toContain('has ended already');
+    expect(find('.kfnb-notice-result').textContent).toContain(
+      'has ended already'
+    );
     expect(find('.kfnb-busy').hidden).toBe(true);
     busy.value = true;
     expect(find('.kfnb-busy').hidden).toBe(false);
@@ -542,7 +544,7 @@ describe('hostile texts', () => {
       );
       const { panel } = shown(source);
       tab('table').click();
-      source.say({ kind: 'said', text: evil, level: 'error' });
+      source.say({ kind: 'notice', text: evil, level: 'error' });
       expectInert(panel.node);
       panel.dispose();
     }

@@ -31,7 +31,7 @@ def test_the_example_of_a_view_shows_it(desk, opened, page, shoot, name):
     for n, cell in enumerate(cells):
         if {"setup", "skip"} & set(cell["metadata"].get("tags", [])):
             out = book.run(n, 120)
-            if out.locator("[data-kfnb-place]").count():
+            if out.locator("[data-kfnb-slot]").count():
                 views.append((n, View(out).ready()))
     assert views
     _, view = views[0] if name == "logs" else views[-1]

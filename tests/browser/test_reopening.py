@@ -23,7 +23,7 @@ def ran(book: Book) -> int:
     book.save()
     View(book.run(launch)).drawn().wait_for_run("succeeded")
     # The picture that is saved comes right after what the view is told.
-    expect(book.output(launch).locator(".kfnb-still")).to_contain_text(": succeeded")
+    expect(book.output(launch).locator(".kfnb-static")).to_contain_text(": succeeded")
     return launch
 
 

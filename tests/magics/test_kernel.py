@@ -67,7 +67,7 @@ def test_interrupting_ends_the_waiting_and_not_the_run(kernel, desk, gated):
     answer = kernel.answer(sent)
     assert answer.status == "error"
     run = kfnb.open_run("latest")
-    assert f"Not waiting any more: run {run.id} goes on; %pipeline status shows how" in answer.error
+    assert f"Stopped waiting. Run {run.id} continues: see %pipeline status" in answer.error
     assert "KeyboardInterrupt" not in answer.error
     # "Run All" ends with it.
     assert kernel.answer(queued).status == "aborted"
@@ -94,7 +94,7 @@ def test_a_run_that_is_stopped_while_it_is_waited_for(kernel, desk, gated):
     assert desk.kfnb("stop", "latest").returncode == 0
     answer = kernel.answer(sent)
     assert answer.status == "error"
-    assert "was stopped. %pipeline resume goes on." in answer.error
+    assert "was stopped. Continue it with %pipeline resume." in answer.error
     gated[1].touch()
     assert kernel.ok("%pipeline resume").status == "ok"
     assert kfnb.open_run("latest").status == "succeeded"

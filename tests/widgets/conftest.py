@@ -1,4 +1,4 @@
-"""What the tests of the views share."""
+"""Fixtures for the tests of the views."""
 
 from __future__ import annotations
 
@@ -7,52 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.live import bundle
+from tests.live.conftest import built, home, not_built
 from tests.widgets.kernel import Kernel, kernel
 
-ENGINE = b"export function render() {}\n"
-LOADER = "export default {render() {}};\n"
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home of kfnb's for this test alone."""
-    monkeypatch.setenv("KFNB_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("KFNB_STEP", raising=False)
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The browser's files, whether or not this machine has node."""
-    folder = tmp_path / "static"
-    folder.mkdir()
-    (folder / "engine.js").write_bytes(ENGINE)
-    (folder / "loader.js").write_text(LOADER)
-    yield from _static(folder, monkeypatch)
-
-
-@pytest.fixture
-def not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A checkout that was installed without node."""
-    folder = tmp_path / "static"
-    folder.mkdir()
-    (folder / "missing.txt").write_text("The live views were not built: node was not found.\n")
-    yield from _static(folder, monkeypatch)
-
-
-def _static(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(bundle, "STATIC", folder)
-    cached = (bundle.loader, bundle.engine, bundle.engine_hash, bundle.missing)
-    for function in cached:
-        function.cache_clear()
-    yield folder
-    for function in cached:
-        function.cache_clear()
+__all__ = ["built", "home", "not_built"]
 
 
 @pytest.fixture
 def jupyter(tmp_path: Path, home: Path) -> Iterator[Kernel]:
-    """A kernel that a page talks to."""
+    """Start a kernel and play the page that talks to it."""
     with kernel(tmp_path) as started:
         yield started

@@ -29,7 +29,7 @@ from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, made_run, pi
 from tests.draw.test_picture import inert
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-STILL = {"image/svg+xml", "text/plain"}
+STATIC = {"image/svg+xml", "text/plain"}
 
 
 def run_of(*events: Any) -> kfnb.Run:
@@ -54,14 +54,14 @@ def closing(monkeypatch: pytest.MonkeyPatch) -> Any:
         view.close()
 
 
-def seen_by(kind: frontend.Front, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frontend, "front", lambda: kind)
+def seen_by(kind: frontend.FrontendKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frontend, "kind_of_frontend", lambda: kind)
 
 
 # What is shown
 
 
-def test_a_run_by_itself_its_id_and_the_latest() -> None:
+def test_a_run_can_be_given_by_object_id_or_latest() -> None:
     run = run_of(*SUCCEEDED)
     for what in (run, run.id, run.id[:-2], "latest"):
         view = widgets.PipelineView(what)
@@ -71,7 +71,7 @@ def test_a_run_by_itself_its_id_and_the_latest() -> None:
         assert repr(view) == f"<view of the run {run.id}>"
 
 
-def test_a_run_by_its_name_where_only_one_has_it() -> None:
+def test_a_run_can_be_given_by_a_unique_name() -> None:
     runs = [create_run(pipeline(), name=name) for name in ("slow", "fast", "fast")]
     assert widgets.PipelineView("slow").run.id == runs[0].id
     assert kfnb.open_run("slow").id == runs[0].id
@@ -80,7 +80,7 @@ def test_a_run_by_its_name_where_only_one_has_it() -> None:
     assert all(run.id in str(raised.value) for run in runs[1:])
 
 
-def test_a_pipeline_by_itself_and_by_its_notebook(desk: Any) -> None:
+def test_a_pipeline_can_be_given_by_object_or_notebook(desk: Any) -> None:
     path = desk.notebook(("step:a", "x = 1"), ("step:b", "x"))
     for what in (path, str(path), kfnb.read(path)):
         view = widgets.PipelineView(what)
@@ -105,14 +105,14 @@ def test_a_pipeline_by_itself_and_by_its_notebook(desk: Any) -> None:
         (lambda run: widgets.PipelineView(run, step=["a"]), "no step"),
     ],
 )
-def test_what_is_wrong_gets_a_sentence(call: Any, said: str) -> None:
+def test_a_wrong_call_is_reported_in_a_sentence(call: Any, said: str) -> None:
     with pytest.raises(kfnb.KfnbError, match=re.escape(said)) as raised:
         call(run_of(*SUCCEEDED))
     # IPython shows the sentence, and no traceback.
     assert raised.value._render_traceback_() == [f"kfnb: {raised.value}"]
 
 
-def test_each_view_alone_opens_its_own_tab() -> None:
+def test_each_single_view_opens_its_tab() -> None:
     run, other = run_of(*SUCCEEDED), run_of(*FAILED)
     alone = {
         "dag": widgets.DagView(run),
@@ -133,10 +133,10 @@ def test_each_view_alone_opens_its_own_tab() -> None:
 # Where nothing lives
 
 
-def test_without_a_kernel_there_are_a_picture_and_text() -> None:
-    assert frontend.front() == "none"
+def test_without_a_kernel_a_view_is_a_picture_and_text() -> None:
+    assert frontend.kind_of_frontend() == "none"
     forms = widgets.PipelineView(run_of(*FAILED))._repr_mimebundle_()
-    assert set(forms) == STILL
+    assert set(forms) == STATIC
     root = inert(forms["image/svg+xml"])
     texts = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text")]
     assert "failed · cell 2" in texts
@@ -145,7 +145,7 @@ def test_without_a_kernel_there_are_a_picture_and_text() -> None:
     assert "report: skipped" in forms["text/plain"]
 
 
-def test_of_metrics_the_picture_is_a_chart_of_all_runs() -> None:
+def test_the_picture_of_metrics_is_a_chart_of_all_runs() -> None:
     one, other = run_of(*SUCCEEDED), run_of(*FAILED)
     forms = widgets.MetricsView(one, other)._repr_mimebundle_()
     svg = forms["image/svg+xml"]
@@ -161,7 +161,7 @@ def test_of_metrics_the_picture_is_a_chart_of_all_runs() -> None:
     assert "report" in whole._repr_mimebundle_()["image/svg+xml"]
 
 
-def test_of_a_run_that_goes_on_the_picture_says_when_it_was_so() -> None:
+def test_the_picture_of_a_running_run_has_a_time() -> None:
     forms = widgets.PipelineView(run_of(*LOADED, *TRAINING))._repr_mimebundle_()
     assert re.search(r"running.*\(as of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\)", forms["text/plain"])
     assert "0 of 1 cells" in forms["text/plain"]
@@ -173,19 +173,19 @@ def test_of_a_run_that_goes_on_the_picture_says_when_it_was_so() -> None:
 def test_a_program_gets_no_widget(built: object, monkeypatch: pytest.MonkeyPatch) -> None:
     seen_by("program", monkeypatch)
     view = widgets.PipelineView(run_of(*SUCCEEDED))
-    assert set(view._repr_mimebundle_()) == STILL
+    assert set(view._repr_mimebundle_()) == STATIC
     assert view._model is None
 
 
-def test_jupyterlab_gets_a_place_and_no_widget_view(
+def test_jupyterlab_gets_a_slot_and_no_widget_view(
     built: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen_by("jupyter", monkeypatch)
     view = widgets.PipelineView(run_of(*SUCCEEDED))
     forms = view._repr_mimebundle_()
-    assert set(forms) == {*STILL, "text/html"}
-    assert view.widget.place
-    assert f'data-kfnb-place="{view.widget.place}"' in forms["text/html"]
+    assert set(forms) == {*STATIC, "text/html"}
+    assert view.widget.slot
+    assert f'data-kfnb-slot="{view.widget.slot}"' in forms["text/html"]
     assert forms["image/svg+xml"] in forms["text/html"]
 
 
@@ -193,26 +193,26 @@ def test_other_front_ends_get_a_widget_view(built: object, monkeypatch: pytest.M
     seen_by("other", monkeypatch)
     view = widgets.PipelineView(run_of(*SUCCEEDED))
     forms = view._repr_mimebundle_()
-    assert set(forms) == {*STILL, WIDGET}
+    assert set(forms) == {*STATIC, WIDGET}
     assert forms[WIDGET]["model_id"] == view.widget.model_id
 
 
-def test_what_was_not_built_says_so_beside_the_picture(
+def test_the_picture_says_that_live_views_were_not_built(
     not_built: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen_by("jupyter", monkeypatch)
     view = widgets.PipelineView(run_of(*SUCCEEDED))
     forms = view._repr_mimebundle_()
-    assert set(forms) == STILL
+    assert set(forms) == STATIC
     for form in forms.values():
         assert "The live views were not built: node was not found." in form
     with pytest.raises(UsageError, match="node was not found"):
         _ = view.widget
 
 
-def test_what_was_never_built_says_what_to_do(not_built: Path) -> None:
+def test_an_installation_without_a_build_says_what_to_do(not_built: Path) -> None:
     (not_built / "missing.txt").unlink()
-    assert "Install node" in str(bundle.missing())
+    assert "Install node" in str(bundle.build_problem())
     assert bundle.engine_hash() == ""
 
 
@@ -234,22 +234,22 @@ def test_the_widget_holds_no_engine_and_little_else(
     assert len(json.dumps(state)) < 10_000
 
 
-def test_the_widget_tells_a_page_that_asks_later_what_is_known_then(
+def test_a_later_page_gets_the_current_state(
     built: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen_by("jupyter", monkeypatch)
     run = run_of(*LOADED)
     view = widgets.PipelineView(run)
     assert view.widget.get_state("state")["state"]["status"] == "running"
-    write(view._live.feeds[0].view.folder, *FAILED[len(LOADED) :])
-    view._live.feeds[0].look(1e12)
+    write(view._session.feeds[0].view.folder, *FAILED[len(LOADED) :])
+    view._session.feeds[0].poll(1e12)
     told = view.widget.get_state()
     assert told["state"]["status"] == "failed"
     assert set(view.widget.get_state("engine")) == {"engine"}
     assert set(view.widget.get_state(["ui", "run"])) == {"ui", "run"}
 
 
-def test_no_point_of_a_metric_is_in_the_state(
+def test_metrics_are_not_saved_with_the_widget(
     built: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen_by("jupyter", monkeypatch)
@@ -262,9 +262,7 @@ def test_no_point_of_a_metric_is_in_the_state(
         assert len(json.dumps(view.widget.get_state())) < 8_000
 
 
-def test_a_view_that_was_closed_can_be_shown_again(
-    built: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_closed_view_can_be_shown_again(built: object, monkeypatch: pytest.MonkeyPatch) -> None:
     seen_by("jupyter", monkeypatch)
     view = widgets.PipelineView(run_of(*SUCCEEDED))
     first = view.widget
@@ -293,7 +291,7 @@ class Found(HTMLParser):
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_whatever_names_are_the_forms_are_inert(seed: int) -> None:
+def test_hostile_names_are_inert(seed: int) -> None:
     steps = list(dict.fromkeys([*KNOWN[seed::3], *names(5, seed)]))
     made = replace(
         pipeline(),
@@ -301,7 +299,7 @@ def test_whatever_names_are_the_forms_are_inert(seed: int) -> None:
         steps={name: step(name, n, (n,)) for n, name in enumerate(steps)},
         edges=tuple(Edge(a, b, (a, b), (b,)) for a, b in pairwise(steps)),
     )
-    forms = static_view.bundle(made, None, place=steps[1], why_still=steps[2])
+    forms = static_view.bundle(made, None, slot=steps[1], why_static=steps[2])
     inert(str(forms["image/svg+xml"]))
     found = Found(str(forms["text/html"]))
     assert found.tags <= {"div", "svg", "g", "rect", "path", "circle", "text", "title"}
@@ -324,8 +322,8 @@ def test_hostile_texts_of_a_run_are_inert() -> None:
         ("RunFinished", None, {"status": "failed", "error": failure}),
     )
     feed = Feed(run)
-    feed.look(0.0)
-    forms = static_view.bundle(feed.view.pipeline, feed, place="p")
+    feed.poll(0.0)
+    forms = static_view.bundle(feed.view.pipeline, feed, slot="p")
     inert(str(forms["image/svg+xml"]))
     assert Found(str(forms["text/html"])).tags <= {
         *("div", "svg", "g", "rect", "path", "circle", "text", "title")
@@ -348,13 +346,13 @@ def test_importing_the_views_loads_nothing_until_one_is_used() -> None:
     assert said.stdout.strip() == "[[], ['kfnb.api']]"
 
 
-def test_there_is_nothing_else() -> None:
+def test_unknown_names_are_attribute_errors() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = widgets.Nothing
     assert set(widgets.__all__) <= set(dir(widgets))
 
 
-@pytest.mark.parametrize("name", ["front", "still", "tail"])
+@pytest.mark.parametrize("name", ["frontend"])
 def test_examples(name: str) -> None:
     import importlib
 

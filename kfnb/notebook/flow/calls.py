@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-import re
 from abc import abstractmethod
 
+from kfnb.notebook.effects.names_in_strings import CANDIDATES, names_read
 from kfnb.notebook.flow import library_tables
 from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.functions import Arguments, Functions
@@ -28,6 +28,8 @@ class Calls(Functions):
     def call(self, node: ast.Call) -> Objects:
         """Go through a call; gives what it may return."""
         function = node.func
+        if getattr(function, "attr", getattr(function, "id", None)) in CANDIDATES:
+            self._named_in_text(node)
         if isinstance(function, ast.Attribute) and is_shell(function.value):
             found = self.magic(node, function.attr)
             if found is not None:
@@ -100,8 +102,6 @@ class Calls(Functions):
     ) -> Objects:
         """Call a method that is not the notebook's own."""
         self.use(receiver)
-        if name in ("query", "eval"):
-            self._named_in_text(node)
         self.record.identity |= name in ("index", "remove", "count") and bool(arguments.all())
         changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
         if name in library_tables.DEEP_MUTATORS:
@@ -128,13 +128,13 @@ class Calls(Functions):
         return made
 
     def _named_in_text(self, node: ast.Call) -> None:
-        """Read what pandas would: ``frame.query("x > @limit")`` reads ``limit``."""
-        for argument in (*node.args, *(k.value for k in node.keywords)):
-            for part in ast.walk(argument):
-                if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                    for name in re.findall(r"@([^\W\d]\w*)", part.value):
-                        if self.names.slots.get(self.key(name)) is not None:
-                            self.read(name, node.lineno)
+        modules = (slot.module or "" for slot in self.names.slots.values())
+        names = names_read(node, self.dotted(node.func), self.texts, modules)
+        if names is None:
+            self.opaque(node.lineno)
+        for name in sorted(names or ()):
+            if self.names.slots.get(self.key(name)) is not None:
+                self.read(name, node.lineno)
 
     def _call_value(
         self, node: ast.Call, objects: Objects, arguments: Arguments, dotted: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -45,6 +45,7 @@ class Machine(ABC):
         self.line = 1
         self.doubt = 0
         self.soft = 0
+        self.texts: Mapping[str, str] = {}
         self.dead = False
         self.annotations = True
         self.first_seen: dict[tuple[int, str], frozenset[int]] = {}

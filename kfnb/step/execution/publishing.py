@@ -81,6 +81,7 @@ def publish(
         run=order.run,
         step=order.step,
         index=order.index,
+        round=order.round,
         attempt=order.attempt,
         started=totals.started,
         finished=finished,
@@ -106,7 +107,7 @@ def publish(
         cells=tuple(CellTime(cell, duration) for cell, duration in totals.durations),
         left={key: tuple(names) for key, names in result["left"].items()},
     )
-    key = manifest_key(order.run, order.step_id, index=order.index)
+    key = manifest_key(order.run, order.step_id, index=order.index, round=order.round)
     store.create(key, manifest.to_json())
     return key
 

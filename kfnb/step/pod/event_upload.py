@@ -1,15 +1,18 @@
-"""Send what a step reports out of its pod: at once to stdout, and in batches to the store.
+"""How a pod reports: numbered batches in the store, and a signal on stdout for each.
 
-Both get the same lines: the step's events, and its log in pieces, each with the byte at which it
-begins. Lines on stdout begin with a separator that text does not contain, so that they differ from
-anything else that a container prints. The two ways do not wait for each other: each reads the
-step's files by itself, so that no line is held in memory while the store does not answer.
+A batch has the step's events as they are, and its log in pieces, each with the byte at which it
+begins. The store is the only channel; a signal says that a batch can be read there, so that nobody
+has to poll. Signals begin with a separator that text does not hold, which distinguishes them from
+whatever else a container prints. Batches are read from the step's files, so that a store that does
+not answer costs no memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import select
 import sys
 import threading
 import time
@@ -25,7 +28,7 @@ T = TypeVar("T")
 Retrying = Callable[[Callable[[], T]], T]
 
 RECORD = b"\x1e"
-"""The separator at the beginning of each line on stdout."""
+"""The separator at the beginning of each signal."""
 
 EVERY = 2.0
 """Seconds between two batches."""
@@ -37,22 +40,20 @@ SAVE = 15.0
 _FIRST_SAVE = 5.0
 _SHARE = 20
 _LOOK = 0.05
-_READ = 64 << 10
-_STDOUT_TIMEOUT = 5.0
 _LONGEST_PAUSE = 30.0
 
 
 class EventUploader:
-    """Follows the files of an attempt, in threads, until :meth:`finish`.
+    """Follows the files of an attempt, in a thread, until :meth:`finish`.
 
-    The last event, ``Result``, is held back: it is sent when the outputs are in the store.
+    The last event, ``Result``, is held back until what it says holds outside of the pod too.
 
     Parameters
     ----------
     folder
         The attempt's folder, in which the step writes ``events.jsonl`` and ``log.txt``.
     prefix
-        Prefix of the keys of batches in the store; ends with a slash.
+        Where batches go in the store; ends with a slash.
     pod
         Distinguishes this pod from another one of the same attempt.
     """
@@ -61,37 +62,31 @@ class EventUploader:
         self._remote = remote
         self._prefix = prefix
         self._batches = f"{prefix}events/{pod}/"
-        self._stdout_tail = AttemptTail(folder)
-        self._store_tail = AttemptTail(folder)
+        self._tail = AttemptTail(folder)
         self._executed = folder / "executed.ipynb"
         self._batch: bytes | None = None
         self._number = 0
         self._pause = EVERY
         self._saved = 0
         self._stop = threading.Event()
-        self._stdout_is_read = True
-        self._threads = [
-            threading.Thread(target=work, name=f"kfnb-{name}", daemon=True)
-            for name, work in (("stdout", self._write_stdout), ("batches", self._upload_batches))
-        ]
+        self._thread = threading.Thread(target=self._upload, name="kfnb-reports", daemon=True)
 
     @property
     def result(self) -> dict[str, Any] | None:
         """The step's last event, once :meth:`finish` has returned."""
-        return self._store_tail.result
+        return self._tail.result
 
     @property
     def next_number(self) -> int:
         """The number that the event after the last one has."""
-        return self._store_tail.last + 1
+        return self._tail.last + 1
 
     def start(self) -> None:
         """Start to follow the files."""
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
 
     def finish(self, retries: Retrying[None]) -> None:
-        """Send all that the step has written; it has ended.
+        """Store everything that the step has written; it has ended.
 
         Parameters
         ----------
@@ -104,39 +99,26 @@ class EventUploader:
             If the store does not take it.
         """
         self._stop.set()
-        stdout, batches = self._threads
-        batches.join()
+        if self._thread.is_alive():
+            self._thread.join()
         while self._next_batch():
             retries(self._put)
-        # Nobody may read stdout any more; the store has everything.
-        stdout.join(_STDOUT_TIMEOUT)
 
-    def send(self, line: bytes, retries: Retrying[None]) -> None:
-        """Send one more line, after :meth:`finish`; to stdout first, where drivers wait for it."""
-        if not self._threads[0].is_alive():
-            self._print([line])
+    def send_last(self, line: bytes, retries: Retrying[None]) -> None:
+        """Store one more line as the last batch, after :meth:`finish`; raises as that does."""
         self._batch = line + b"\n"
-        retries(self._put)
+        retries(lambda: self._put(last=True))
 
-    def _write_stdout(self) -> None:
-        while True:
-            over = self._stop.wait(_LOOK)
-            while lines := self._stdout_tail.read(_READ):
-                self._print(lines)
-            if over:
-                return
+    def _signal(self, number: int, *, last: bool) -> None:
+        """Print that a batch is stored, unless that could block: the store is what counts."""
+        signal: dict[str, Any] = {"batch": number, **({"last": True} if last else {})}
+        text = json.dumps(signal, separators=(",", ":")).encode()
+        with contextlib.suppress(OSError, ValueError):
+            stdout = sys.stdout.fileno()
+            if select.select([], [stdout], [], 0)[1]:
+                os.write(stdout, RECORD + text + b"\n")
 
-    def _print(self, lines: list[bytes]) -> None:
-        if not self._stdout_is_read:
-            return
-        view = memoryview(b"".join(RECORD + line + b"\n" for line in lines))
-        try:
-            while view:
-                view = view[os.write(sys.stdout.fileno(), view) :]
-        except OSError:
-            self._stdout_is_read = False  # The reader is gone; the store has everything.
-
-    def _upload_batches(self) -> None:
+    def _upload(self) -> None:
         batch_at = 0.0
         save_at = time.monotonic() + _FIRST_SAVE
         while not self._stop.wait(_LOOK):
@@ -147,13 +129,13 @@ class EventUploader:
                 save_at = self._save(now)
 
     def _next_batch(self) -> bool:
-        """Prepare a batch if there is anything new; it is kept until the store has it."""
-        if self._batch is None and (lines := self._store_tail.read(BATCH)):
+        """Make the next batch if there is anything to report; it is kept until it is stored."""
+        if self._batch is None and (lines := self._tail.read(BATCH)):
             self._batch = b"\n".join(lines) + b"\n"
         return self._batch is not None
 
     def _try_to_put(self, now: float) -> float:
-        """Store the batch; the time for the next one."""
+        """Store the batch; the time of the next one."""
         full = len(self._batch or b"") >= BATCH
         try:
             self._put()
@@ -163,9 +145,10 @@ class EventUploader:
         self._pause = EVERY
         return now if full else now + EVERY
 
-    def _put(self) -> None:
+    def _put(self, *, last: bool = False) -> None:
         if self._batch is not None:
             self._remote.put(f"{self._batches}{self._number:06}.jsonl", self._batch)
+            self._signal(self._number, last=last)
             self._number += 1
             self._batch = None
 

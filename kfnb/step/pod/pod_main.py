@@ -141,7 +141,9 @@ class PodAttempt:
         self._prefix = key.rpartition("/")[0] + "/"
         self.order = self._read_order(key)
         self._folder = Path(self.order.folder)
-        self._manifest = manifest_key(self.order.run, self.order.step_id, index=self.order.index)
+        self._manifest = manifest_key(
+            self.order.run, self.order.step_id, index=self.order.index, round=self.order.round
+        )
         uid = os.environ.get("KFNB_POD_UID") or f"{os.getpid()}-{time.time_ns():x}"
         self._uploader = EventUploader(self._folder, remote, prefix=self._prefix, pod=uid)
 
@@ -298,7 +300,7 @@ class PodAttempt:
         with contextlib.suppress(
             InfrastructureError
         ):  # Drivers also find the manifest or the record.
-            self._uploader.send(line.encode("utf-8", "replace"), retries or self._retries)
+            self._uploader.send_last(line.encode("utf-8", "replace"), retries or self._retries)
 
 
 def report_wait(reason: str) -> None:

@@ -1,9 +1,9 @@
 """Classes that are pickled by value: each keeps one identity and one state in every kernel.
 
 cloudpickle recognises a class that it has loaded before by an id. Here, the id is derived from
-where the class was made, so that it is the same each time a step makes it. Several bundles may contain
-one class, saved before and after it was changed: each copy has the number of changes, and the
-latest counts, in whatever order they are loaded. Saved files name :func:`make_class` and
+where the class was made, so that it is the same each time a step makes it. Several bundles may
+contain one class, saved before and after it was changed: each copy has the number of changes, and
+the latest counts, in whatever order they are loaded. Saved files name :func:`make_class` and
 :func:`set_state` by module path, so these two must stay here.
 """
 

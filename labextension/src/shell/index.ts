@@ -140,7 +140,7 @@ export class PipelinePanel implements Component {
           `${this.context.trans('The executed notebook was downloaded:')} ${message.name}`
         );
         break;
-      case 'said':
+      case 'notice':
         this.said.say(message.text, message.level);
         break;
       default:
@@ -363,7 +363,7 @@ export class PipelinePanel implements Component {
   private readonly detail: Detail;
   private readonly busy = new Notice('kfnb-busy');
   private readonly gone = new Notice('kfnb-gone');
-  private readonly said = new Notice('kfnb-said');
+  private readonly said = new Notice('kfnb-notice-result');
   private readonly findings = h('div');
   private readonly live = h('div', {
     class: 'kfnb-hidden',

@@ -5,7 +5,7 @@
  * is young. Until it is there, and where no kernel is, the steps are told as a list.
  */
 import type { Engine, Model, Rendering } from './host';
-import { settle } from './place';
+import { settle } from './slot';
 
 interface Entry {
   readonly engine: Promise<Engine>;
@@ -127,7 +127,7 @@ async function render({ model, el }: Rendering): Promise<() => void> {
 function initialize({
   model
 }: Pick<Rendering, 'model'>): (() => void) | undefined {
-  const place = model.get('place') as string | undefined;
+  const place = model.get('slot') as string | undefined;
   if (!place || !model.get('engine')) {
     return undefined;
   }

@@ -28,7 +28,7 @@ const ANSWERS: Readonly<Partial<Record<ToKernel['kind'], FromKernel['kind']>>> =
     notebook: 'notebook',
     metrics: 'metrics',
     compare: 'compare',
-    command: 'said'
+    command: 'notice'
   };
 
 export class WidgetSource implements Source {
@@ -189,10 +189,10 @@ export class WidgetSource implements Source {
       this.status = message.status;
     }
     const answered = this.awaited.delete(message.kind);
-    if (message.kind === 'said') {
+    if (message.kind === 'notice') {
       this.awaited.clear(); // what could not be done is answered by a sentence
     }
-    if ((answered || message.kind === 'said') && this.awaited.size === 0) {
+    if ((answered || message.kind === 'notice') && this.awaited.size === 0) {
       clearTimeout(this.timer);
       this.timer = undefined;
       this.late.value = false;

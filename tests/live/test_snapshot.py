@@ -1,0 +1,148 @@
+"""Pipelines and runs are described as the protocol declares."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kfnb.api.run_lookup import facts
+from kfnb.live import protocol, snapshot
+from tests.cli.scripted import (
+    FAILED,
+    LOADED,
+    SUCCEEDED,
+    TRAINING,
+    done,
+    pipeline,
+    ready,
+)
+from tests.live.runs import view_of
+from tests.live.typed_dicts import fits
+
+Events = list[tuple[Any, ...]]
+SEEN = (
+    "EdgeAdded",
+    "report",
+    {"source": "load", "target": "report", "names": ["rows"], "files": [], "why": "shares memory"},
+)
+WARNED = ("Warning", "train", {"code": "KFNB-W301", "message": "rows changed", "remedy": "copy"})
+
+
+@pytest.mark.parametrize("events", [[], LOADED, [*LOADED, *TRAINING], FAILED, SUCCEEDED])
+def test_a_snapshot_matches_the_protocol_and_is_json(events: Events) -> None:
+    run, view = view_of(*[*events, SEEN, WARNED] if events else events)
+    message = snapshot.state(view, driver="alive", at=1.0)
+    assert fits(message, protocol.State)
+    graph = snapshot.graph(view.pipeline, view.state.edges.values())
+    assert fits(graph, protocol.Graph)
+    info = snapshot.run_info(view, facts(run))
+    assert fits(info, protocol.RunInfo)
+    for value in (message, graph, info):
+        json.dumps(value, allow_nan=False)
+
+
+def test_steps_and_edges_have_the_ids_of_the_dot() -> None:
+    _, view = view_of(*[*LOADED, SEEN])
+    graph = snapshot.graph(view.pipeline, view.state.edges.values())
+    assert [(node["id"], node["name"]) for node in graph["nodes"]] == [
+        ("n0", "load"),
+        ("n1", "train"),
+        ("n2", "report"),
+    ]
+    for edge in graph["edges"]:
+        assert f"{edge['source']} -> {edge['target']} [" in graph["dot"]
+        assert f"id={edge['id']}]" in graph["dot"]
+    assert graph["edges"][-1] == {
+        "id": "e2",
+        "source": "n0",
+        "target": "n2",
+        "names": ["rows"],
+        "files": [],
+        "explicit": False,
+        "found": True,
+        "why": "shares memory",
+    }
+    assert not any(edge["found"] for edge in graph["edges"][:-1])
+
+
+def test_a_failed_step_has_its_cell_and_error() -> None:
+    _, view = view_of(*FAILED)
+    train = snapshot.step_state(view, "train")
+    assert train["status"] == "failed"
+    assert train["attempts"] == 1
+    assert train["error"] is not None
+    assert (train["error"]["cell"], train["error"]["line"]) == (2, 2)
+    assert train["error"]["class"] == "user"
+    assert train["error"]["ename"] == "ZeroDivisionError"
+    report = snapshot.step_state(view, "report")
+    assert (report["status"], report["reason"]) == ("skipped", 'step "train" failed')
+
+
+def test_a_running_step_has_its_current_cell() -> None:
+    _, view = view_of(*[*LOADED, *TRAINING])
+    train = snapshot.step_state(view, "train")
+    assert (train["status"], train["cell"], train["cells_done"], train["cells_total"]) == (
+        "running",
+        2,
+        0,
+        1,
+    )
+    assert train["started"]
+    assert train["why"] == "first run of this step"
+
+
+def test_outputs_are_described_without_absent_ones() -> None:
+    from tests.cli.scripted import output
+
+    events = [*LOADED[:-1], done("load", rows=output("list", "[1]"), gone={"absent": True})]
+    _, view = view_of(*events)
+    assert snapshot.step_state(view, "load")["outputs"] == [
+        {"name": "rows", "type": "list", "shape": None, "size": 28, "repr": "[1]"}
+    ]
+
+
+def test_a_long_exception_text_is_shortened() -> None:
+    long = {"class": "user", "summary": "s" * 50_000, "ename": "E", "evalue": "v" * 50_000}
+    events = [*LOADED, *TRAINING, ("AttemptFailed", "train", long, 1)]
+    _, view = view_of(*events)
+    assert len(json.dumps(snapshot.step_state(view, "train"))) < 10_000
+
+
+def test_an_executed_notebook_is_linked_if_the_server_shows_it(tmp_path: Path) -> None:
+    run, view = view_of(*LOADED)
+
+    def link(path: Path) -> str | None:
+        return path.relative_to(tmp_path).as_posix()
+
+    assert snapshot.step_state(view, "load", link=link)["notebook"] is None  # not written
+    path = run.attempt(view.pipeline.steps["load"].id, 1).executed
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    assert snapshot.step_state(view, "load", link=link)["notebook"] == link(path)
+    assert snapshot.step_state(view, "load")["notebook"] is None
+    assert snapshot.step_state(view, "train", link=link)["notebook"] is None
+
+
+def test_numbers_without_a_json_form_are_text() -> None:
+    events = [
+        *LOADED,
+        *TRAINING,
+        *(
+            ("MetricLogged", "train", {"name": "loss", "value": value, "step": n}, 1)
+            for n, value in enumerate(["nan", "inf", 0.5, 1])
+        ),
+    ]
+    _, view = view_of(*events)
+    (series,) = snapshot.series(view)
+    assert [point[2] for point in series["points"]] == ["nan", "inf", 0.5, 1]
+    assert (series["step"], series["name"]) == ("train", "loss")
+
+
+def test_a_pipeline_is_described_without_a_run() -> None:
+    graph = snapshot.graph(pipeline())
+    assert fits(graph, protocol.Graph)
+    assert graph["nodes"][1]["inputs"] == {"rows": "load"}
+    assert ready("load")

@@ -1,0 +1,311 @@
+"""One view: what its page is message, and what its page asks for. The page is played."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kfnb.engine import driver_requests
+from kfnb.home import RunFolder
+from kfnb.live import log_tail, page_requests, snapshot, view_session
+from kfnb.live.follower import Follower
+from kfnb.live.view_session import ViewSession
+from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, drive, log, made_run, write
+from tests.live.conftest import ENGINE
+from tests.live.runs import run_of
+from tests.waiting import PATIENCE, wait_until
+
+
+class Page:
+    """What a page would hear."""
+
+    def __init__(self) -> None:
+        self.said: list[dict[str, Any]] = []
+        self.buffers: list[Any] = []
+        self.synced: list[str] = []
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        self.said.append(content)
+        self.buffers.append(buffers)
+
+    def send_state(self, key: Any = None) -> None:
+        self.synced.append(key)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [message for message in self.said if message["kind"] == kind]
+
+
+@pytest.fixture
+def shown(built: object) -> Iterator[Callable[..., tuple[ViewSession, Page]]]:
+    """Open a view of some runs; closed at the end."""
+    follower = Follower()
+    made: list[ViewSession] = []
+
+    def show(*runs: RunFolder, **options: Any) -> tuple[ViewSession, Page]:
+        from kfnb.api.run_view import RunView
+
+        pipeline = RunView(runs[0]).pipeline
+        one = ViewSession(follower, pipeline, runs, **options)
+        page = Page()
+        one.page = page
+        made.append(one)
+        return one, page
+
+    yield show
+    for one in made:
+        one.close()
+
+
+def point(value: float, attempt: int = 1) -> tuple[Any, ...]:
+    return ("MetricLogged", "train", {"name": "loss", "value": value, "step": 1}, attempt)
+
+
+def test_a_new_page_gets_the_engine_and_the_whole_state(shown: Any) -> None:
+    view, page = shown(run_of(*SUCCEEDED))
+    view.handle_message({"kind": "hello", "have": False})
+    wait_until(lambda: page.of("metrics"))
+    assert [message["kind"] for message in page.said] == ["engine", "state", "metrics"]
+    assert page.buffers[0] == [ENGINE]
+    assert list(page.said[1]["steps"]) == ["n0", "n1", "n2"]
+    assert page.said[2]["reset"]
+    assert [p[2] for p in page.said[2]["points"][0]["points"]] == [0.5, 0.25]
+
+
+def test_a_page_that_has_the_engine_is_not_sent_it(shown: Any) -> None:
+    view, page = shown(run_of(*SUCCEEDED))
+    view.handle_message({"kind": "hello", "have": True})
+    wait_until(lambda: page.of("metrics"))
+    assert not page.of("engine")
+
+
+def test_changes_are_pushed(shown: Any) -> None:
+    run = run_of(*LOADED)
+    _, page = shown(run)
+    write(run, *TRAINING, point(0.5))
+    wait_until(lambda: page.of("metrics"))
+    assert page.of("state")[-1]["steps"]["n1"]["status"] == "running"
+    assert page.of("metrics")[0]["points"][0]["points"][0][2] == 0.5
+    assert "reset" not in page.of("metrics")[0]
+
+
+def test_metrics_of_compared_runs_are_sent_too(shown: Any) -> None:
+    one, other = run_of(*LOADED, *TRAINING, point(1)), run_of(*LOADED, *TRAINING, point(2))
+    view, page = shown(one, other)
+    view.handle_message({"kind": "metrics"})
+    wait_until(lambda: page.of("metrics"))
+    assert {s["run"] for s in page.of("metrics")[0]["points"]} == {one.id, other.id}
+    write(other, point(3))
+    wait_until(lambda: len(page.of("metrics")) > 1)
+    (series,) = page.of("metrics")[1]["points"]
+    assert (series["run"], series["points"][0][2]) == (other.id, 3)
+    assert not page.of("state") or "n1" not in page.of("state")[-1]["steps"]
+
+
+def test_runs_have_the_names_that_people_gave_them(shown: Any) -> None:
+    one, other = run_of(*LOADED, *TRAINING, point(1)), run_of(*LOADED, *TRAINING, point(2))
+    about = json.loads(other.run.read_bytes())
+    other.run.write_text(json.dumps({**about, "name": "slow"}))
+    view, page = shown(other, one)
+    view.handle_message({"kind": "metrics"})
+    view.handle_message({"kind": "compare", "runs": [one.id, other.id]})
+    wait_until(lambda: page.of("metrics") and page.of("compare"))
+    titles = {one.id: "", other.id: "slow"}
+    assert {s["run"]: s["title"] for s in page.of("metrics")[0]["points"]} == titles
+    assert {run["id"]: run["title"] for run in page.of("compare")[0]["runs"]} == titles
+    assert view.traits()["run"]["title"] == "slow"
+
+
+def test_a_repeated_attempt_resets_the_metrics(shown: Any) -> None:
+    run = run_of(*LOADED, *TRAINING, point(1))
+    _, page = shown(run)
+    failure = {"class": "user", "summary": "no"}
+    write(run, ("AttemptFailed", "train", failure, 1), ("AttemptStarted", "train", {}, 2))
+    write(run, point(3, 2))
+    wait_until(lambda: page.of("metrics") and page.of("metrics")[-1]["points"])
+    known: list[float] = [1]
+    for message in page.of("metrics"):
+        new = [p[2] for series in message["points"] for p in series["points"]]
+        known = new if message.get("reset") else [*known, *new]
+    assert known == [3]
+
+
+def test_the_state_is_synced_at_the_end_and_not_for_each_change(shown: Any) -> None:
+    run = run_of(*LOADED)
+    ended: list[int] = []
+    view, page = shown(run, on_end=lambda: ended.append(1))
+    write(run, *TRAINING)
+    wait_until(lambda: page.of("state"))
+    write(run, point(1))
+    wait_until(lambda: page.of("metrics"))
+    assert page.synced == ["state"]
+    write(run, *FAILED[len(LOADED) + len(TRAINING) + 1 :])
+    wait_until(lambda: ended)
+    assert page.synced == ["state", "state"]
+    assert view.ended
+    assert view.traits()["state"]["status"] == "failed"
+
+
+def test_traits_are_as_new_as_the_last_poll(shown: Any) -> None:
+    run = run_of(*LOADED)
+    view, page = shown(run)
+    before = view.traits()["state"]["seq"]
+    seen = {"source": "load", "target": "report", "names": ["rows"], "files": [], "why": "shared"}
+    write(run, ("EdgeAdded", "report", seen))
+    wait_until(lambda: page.of("state"))
+    assert view.traits()["state"]["seq"] > before
+    assert view.traits()["graph"]["edges"][-1]["found"]
+    wait_until(lambda: "graph" in page.synced)
+    assert page.of("state")[0]["edges"][0]["why"] == "shared"
+
+
+def test_a_log_is_followed_until_it_is_closed(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_tail, "CHUNK_BYTES", 8)
+    run = run_of(*LOADED, *TRAINING)
+    log(run, "train", "0123456789" * 3)
+    view, page = shown(run)
+    view.handle_message({"kind": "follow-log", "step": "n1", "attempt": None, "from": 0})
+    wait_until(lambda: sum(len(m["text"]) for m in page.of("log")) == 30)
+    log(run, "train", "0123456789" * 3 + "more")
+    output = {"cell": 2, "kind": "stream", "name": "stdout", "offset": 30, "length": 4}
+    write(run, ("CellOutput", "train", output, 1))
+    wait_until(lambda: page.of("log")[-1]["text"] == "more")
+    view.handle_message({"kind": "unfollow-log", "step": "n1"})
+    log(run, "train", "0123456789" * 3 + "more and more")
+    write(run, ("CellOutput", "train", {**output, "offset": 34, "length": 9}, 1), point(1))
+    wait_until(lambda: page.of("metrics"))
+    assert page.of("log")[-1]["text"] == "more"
+
+
+def test_the_log_of_an_ended_run_is_sent_completely(
+    shown: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_tail, "CHUNK_BYTES", 1000)
+    run = run_of(*FAILED)
+    log(run, "train", "x" * 4321)
+    view, page = shown(run)
+    view.handle_message({"kind": "follow-log", "step": "n1", "attempt": 1, "from": 0})
+    wait_until(lambda: sum(len(m["text"]) for m in page.of("log")) == 4321)
+
+
+def test_outputs_and_comparisons_are_answered(shown: Any) -> None:
+    run = run_of(*FAILED)
+    view, page = shown(run)
+    view.handle_message({"kind": "outputs", "step": "n1", "attempt": None})
+    view.handle_message({"kind": "compare", "runs": [run.id, 5]})
+    wait_until(lambda: page.of("compare"))
+    assert page.of("outputs")[0]["step"] == "n1"
+    assert page.of("compare")[0]["runs"][0]["id"] == run.id
+
+
+def test_a_failed_request_is_answered_with_a_sentence(shown: Any) -> None:
+    view, page = shown(run_of(*SUCCEEDED))
+    view.handle_message({"kind": "compare", "runs": ["gone"]})
+    view.handle_message({"kind": "notebook", "step": "n1", "attempt": None})
+    view.handle_message({"kind": "command", "name": "stop"})
+    view.handle_message({"kind": "command", "name": "resume"})
+    wait_until(lambda: len(page.of("notice")) == 4)
+    texts = [(m["level"], m["text"]) for m in page.of("notice")]
+    assert any(level == "error" and '"gone"' in text for level, text in texts)
+    assert any(level == "info" and "already ended" in text for level, text in texts)
+    assert any(level == "error" and "no executed notebook" in text for level, text in texts)
+    assert any(level == "error" and "has succeeded" in text for level, text in texts)
+
+
+def test_a_view_can_stop_its_run(shown: Any) -> None:
+    run = made_run()
+    driver = drive(run, *LOADED, "go")
+    view, page = shown(run)
+    view.handle_message({"kind": "command", "name": "stop"})
+    wait_until(lambda: page.of("state") and page.of("state")[-1]["status"] == "cancelled")
+    assert "Stopping the run" in page.of("notice")[0]["text"]
+    driver.wait(PATIENCE)
+
+
+def test_a_resumed_run_is_followed_again(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of(*FAILED)
+    view, page = shown(run)
+
+    def resume(self: Any, settings: Any) -> None:
+        driver_requests.send_request(
+            run, driver_requests.Request("resume", {})
+        )  # as the real one, without a driver
+
+    monkeypatch.setattr(view_session.RunView, "resume", resume)
+    view.handle_message({"kind": "command", "name": "resume"})
+    wait_until(lambda: page.of("notice"))
+    write(run, ("RunResumed", None, {}), ("DriverStarted", None, {"pid": 2}))
+    (request,) = driver_requests.pending_requests(run)
+    driver_requests.remove_request(request)
+    wait_until(lambda: page.of("state") and page.of("state")[-1]["status"] == "running")
+
+
+def test_a_new_page_sees_a_run_that_was_resumed_by_the_command_line(shown: Any) -> None:
+    run = run_of(*FAILED)
+    view, page = shown(run)
+    time.sleep(0.2)
+    write(run, ("RunResumed", None, {}), ("DriverStarted", None, {"pid": 2}))
+    view.handle_message({"kind": "hello", "have": True})
+    wait_until(lambda: page.of("state") and page.of("state")[-1]["status"] == "running")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        "hello",
+        [],
+        {},
+        {"kind": 5},
+        {"kind": "engine"},
+        {"kind": "follow-log"},
+        {"kind": "follow-log", "step": "n99", "from": "x"},
+        {"kind": "follow-log", "step": ["n0"], "attempt": "2", "from": -5},
+        {"kind": "follow-log", "step": "n0", "attempt": 10**9, "from": 10**12},
+        {"kind": "outputs", "step": "../../etc/passwd"},
+        {"kind": "outputs", "step": "n0", "attempt": -1},
+        {"kind": "compare"},
+        {"kind": "compare", "runs": "latest"},
+        {"kind": "command", "name": "rm"},
+        {"kind": "select", "id": None},
+    ],
+)
+def test_an_invalid_message_does_not_break_the_view(
+    shown: Any, message: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    view, page = shown(run_of(*SUCCEEDED))
+    view.handle_message(message)
+    view.handle_message({"kind": "metrics"})
+    wait_until(lambda: page.of("metrics"))
+    assert not caplog.records
+
+
+def test_a_view_of_a_pipeline_follows_nothing(built: object) -> None:
+    from tests.cli.scripted import pipeline
+
+    follower = Follower()
+    view = ViewSession(follower, pipeline(), [])
+    view.page = page = Page()
+    view.handle_message({"kind": "hello", "have": False})
+    wait_until(lambda: page.of("engine"))
+    assert view.traits() == {"graph": snapshot.graph(pipeline()), "run": None, "state": None}
+    for kind in ("metrics", "outputs", "follow-log", "compare", "command"):
+        view.handle_message({"kind": kind, "step": "n0", "name": "stop", "runs": []})
+    wait_until(lambda: page.of("compare"))
+    assert page_requests.compare([]) == {"kind": "compare", "runs": []}
+    view.close()
+
+
+def test_a_closed_view_sends_nothing(shown: Any) -> None:
+    run = run_of(*LOADED)
+    view, page = shown(run)
+    other, heard = shown(run)
+    view.close()
+    view.handle_message({"kind": "hello", "have": True})
+    write(run, *TRAINING)
+    wait_until(lambda: heard.of("state"))
+    other.close()
+    assert page.said == []
