@@ -170,6 +170,9 @@ class Driver:
                     "remedy": diagnostic.remedy,
                 }
                 self._write("Warning", data=data)
+        for event in self._journal.events:
+            if event.type == "StepReady" and event.step is not None:
+                self._withdraw(event.step, event.index, event.data.get("key"), event.round)
         reported = _last_reports(self._journal.events)
         for name, index, attempt in self._engine.active():
             state = self._engine.state.steps[name, index]
@@ -213,6 +216,11 @@ class Driver:
             self._write(
                 command.type, command.step, command.data, index=command.index, round=command.round
             )
+            if command.type == "StepInvalidated":
+                for name, index, number in command.data["voids"]:
+                    self._withdraw(
+                        name, index, self._engine.state.steps[name, index].key, number - 1
+                    )
         elif isinstance(command, Prepare):
             self._prepare(command)
         elif isinstance(command, Start):
@@ -399,6 +407,13 @@ class Driver:
             self._wakeup.drain()
             with contextlib.suppress(OSError):
                 self._runner.poll()
+
+    def _withdraw(self, name: str, index: str, key: str | None, round: int) -> None:  # noqa: A002
+        """Remove from the cache what a round of a step entered under ``key``, if it is void."""
+        state = self._engine.state.steps[name, index]
+        if key and round < state.round:
+            with contextlib.suppress(KfnbError):  # the next driver tries again
+                self._cache.withdraw(key, run=self._run.id, round=state.round)
 
     # What several need
 
