@@ -43,6 +43,7 @@ PRIVATE = frozenset(
 TOO_LONG = {
     "kfnb/engine/core/scheduler.py",
     "kfnb/engine/driver.py",
+    "kfnb/notebook/effects/library_state.py",
     "kfnb/notebook/effects/library_state_facts.py",
     "kfnb/verify/report.py",
 }
@@ -189,6 +190,13 @@ def test_programs_in_strings_import_what_exists() -> None:
 
 def test_the_folders_tested_with_the_lowest_versions_exist() -> None:
     assert all((ROOT / "tests" / name).is_dir() for name in LOWEST_FOLDERS)
+
+
+def test_contributing_names_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"`((?:kfnb|tests|devtools|docs|benchmarks)/[\w/.]+)`", text)
+    built = {"kfnb/widgets/static"}
+    check({path for path in named if not (ROOT / path).exists()}, built)
 
 
 WAITS = re.compile(
