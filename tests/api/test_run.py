@@ -17,6 +17,7 @@ from kfnb.home import store_folder
 from kfnb.store.blobs import open_store
 from tests.cli import scripted
 from tests.cli.scripted import drive, go, log, made_run, output, write
+from tests.waiting import PATIENCE
 
 
 def test_what_a_run_that_failed_says(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_stopping() -> None:
     driver = drive(folder, *scripted.LOADED, "go")
     run = Run(folder)
     run.stop()
-    assert run.wait(20) == "cancelled"
+    assert run.wait(PATIENCE) == "cancelled"
     driver.wait()
     run.stop()
     assert run.status == "cancelled"

@@ -14,8 +14,7 @@ from collections.abc import Iterator
 
 from kfnb.notebook.effects.names_in_strings import names_in_sql
 from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.calls import is_shell
-from kfnb.notebook.flow.expressions import Softly
+from kfnb.notebook.flow.calls import Softly, is_shell
 from kfnb.notebook.flow.functions import Arguments
 from kfnb.notebook.flow.objects import NONE, Objects
 from kfnb.notebook.flow.statements import Statements
