@@ -71,6 +71,17 @@ def evaluate(node: ast.expr, names: Mapping[str, object], modules: Mapping[str, 
     return value
 
 
+def may_be_constant(node: ast.expr) -> bool:
+    """Return False for the forms of expressions that :func:`evaluate` never evaluates."""
+    if isinstance(node, ast.Call):
+        function = node.func
+        if isinstance(function, ast.Name):
+            return function.id in _FUNCTIONS or function.id[:1].isupper()
+        known = _STRING_METHODS | _PATH_METHODS | _PATH_SAME | _LAST_PARTS
+        return isinstance(function, ast.Attribute) and function.attr in known
+    return hasattr(_Evaluation, "_" + type(node).__name__.lower())
+
+
 def parse_expression(text: str) -> ast.expr:
     """Parse a text that should be one expression.
 
@@ -156,6 +167,9 @@ _STRING_METHODS = frozenset(
 )
 _PATH_METHODS = frozenset(["joinpath", "with_suffix", "with_name", "with_stem", "as_posix"])
 _PATH_SAME = frozenset(("resolve", "absolute", "expanduser"))
+_LAST_PARTS = frozenset(
+    name.rsplit(".", 1)[-1] for name in (*_FUNCTIONS, *PATH_CLASSES) if "." in name
+)
 _PATH_ATTRIBUTES = frozenset(("parent", "name", "stem", "suffix"))
 
 
