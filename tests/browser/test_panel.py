@@ -62,9 +62,9 @@ def test_the_graph_is_walked_with_the_keyboard(page, shoot):
     shoot("focus")
     before = view.node("bottom").bounding_box()
     page.keyboard.press("+")
-    assert view.node("bottom").bounding_box()["width"] > before["width"]
+    assert view.settled().node("bottom").bounding_box()["width"] > before["width"]
     page.keyboard.press("0")
-    assert view.node("bottom").bounding_box()["width"] == pytest.approx(before["width"], abs=1)
+    assert view.settled().node("bottom").bounding_box()["width"] == pytest.approx(before["width"], abs=1)
     page.keyboard.press("Enter")
     expect(view.detail).to_contain_text("bottom")
     assert {"kind": "select", "id": "n3"} in bare.asked
@@ -101,12 +101,12 @@ def test_the_mouse_moves_and_zooms(page):
     page.mouse.down()
     page.mouse.move(place["x"] + 130, place["y"] + place["height"] - 10, steps=5)
     page.mouse.up()
-    moved = view.node("top").bounding_box()
+    moved = view.settled().node("top").bounding_box()
     assert moved["x"] - before["x"] == pytest.approx(100, abs=2)
     page.keyboard.down("Control")
     page.mouse.wheel(0, -300)
     page.keyboard.up("Control")
-    assert view.node("top").bounding_box()["width"] > moved["width"]
+    assert view.settled().node("top").bounding_box()["width"] > moved["width"]
 
 
 @pytest.mark.parametrize("count", [100, 1000])
