@@ -64,7 +64,9 @@ def test_the_graph_is_walked_with_the_keyboard(page, shoot):
     page.keyboard.press("+")
     assert view.settled().node("bottom").bounding_box()["width"] > before["width"]
     page.keyboard.press("0")
-    assert view.settled().node("bottom").bounding_box()["width"] == pytest.approx(before["width"], abs=1)
+    assert view.settled().node("bottom").bounding_box()["width"] == pytest.approx(
+        before["width"], abs=1
+    )
     page.keyboard.press("Enter")
     expect(view.detail).to_contain_text("bottom")
     assert {"kind": "select", "id": "n3"} in bare.asked
@@ -112,7 +114,11 @@ def test_the_mouse_moves_and_zooms(page):
     page.keyboard.down("Control")
     page.mouse.wheel(0, -300)
     page.keyboard.up("Control")
-    assert view.settled().node("top").bounding_box()["width"] > moved["width"]
+    # A wheel's event comes some time after the call.
+    page.wait_for_function(
+        "width => document.querySelector('.kfnb-node').getBoundingClientRect().width > width",
+        arg=moved["width"],
+    )
 
 
 @pytest.mark.parametrize("count", [100, 1000])
