@@ -32,7 +32,7 @@ def parse_duration(value: object) -> float:
     Raises
     ------
     ValueError
-        If it is no duration, or not longer than zero.
+        If it is not a duration, or not positive.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def parse_duration(value: object) -> float:
     elif isinstance(value, str):
         total = _parse_text(value.strip().lower())
     if not 0 < total < math.inf:
-        raise ValueError(f"{value!r} is no duration: write {EXAMPLES}.")
+        raise ValueError(f"{value!r} is not a duration: write {EXAMPLES}.")
     return total
 
 

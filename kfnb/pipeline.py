@@ -71,7 +71,8 @@ class Options:
     """How a step is to be executed; None and empty mean that nothing is set.
 
     ``timeout`` is in seconds; ``cpu``, ``memory`` and ``limits`` are Kubernetes
-    quantities as typed (``500m``, ``4Gi``, ``nvidia.com/gpu: 1``).
+    quantities as typed (``500m``, ``4Gi``, ``nvidia.com/gpu: 1``). ``once``: the step has
+    effects outside that must not happen twice.
     """
 
     image: str | None = None
@@ -86,6 +87,7 @@ class Options:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     cache: bool | None = None
+    once: bool | None = None
 
     def said(self) -> dict[str, Any]:
         """Return the options that are set, as plain JSON values."""

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kfnb.api.launch import seconds
-from kfnb.cli.arguments import Duration
+from kfnb.api.run_settings import seconds
+from kfnb.commands.arguments import Duration
 from kfnb.durations import describe_duration, parse_duration, write_duration
 from kfnb.errors import UsageError
 from kfnb.notebook.authoring import options
@@ -38,7 +38,7 @@ def test_a_duration_is_read(value: Any, expected: float) -> None:
 
 @pytest.mark.parametrize("value", REFUSED)
 def test_what_is_no_duration_is_refused_with_examples(value: Any) -> None:
-    with pytest.raises(ValueError, match=r"is no duration: write 90 \(seconds\)"):
+    with pytest.raises(ValueError, match=r"is not a duration: write 90 \(seconds\)"):
         parse_duration(value)
 
 
@@ -53,7 +53,7 @@ def test_tags_options_and_the_api_read_the_same(value: Any, expected: float) -> 
 def test_tags_options_and_the_api_refuse_the_same(value: Any) -> None:
     with pytest.raises(ValueError, match="takes a duration"):
         options.option("timeout", value)
-    with pytest.raises(UsageError, match="is no duration"):
+    with pytest.raises(UsageError, match="is not a duration"):
         seconds(value)
 
 

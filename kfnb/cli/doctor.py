@@ -1,4 +1,4 @@
-"""``kfnb doctor``: what a target needs, and what is missing."""
+"""``kfnb doctor``: whether a target has what runs need."""
 
 from __future__ import annotations
 
@@ -8,60 +8,63 @@ from typing import Any
 
 import click
 
-from kfnb.cli.arguments import NotebookPath
-from kfnb.cli.target_options import target_options, with_target
+from kfnb.commands.arguments import NotebookPath
+from kfnb.commands.target_options import take_target_options, target_options
 from kfnb.runners.target import target_names
 
 _MARKS = {"ok": "ok", "missing": "MISSING", "warning": "warning", "unknown": "?", "fixed": "fixed"}
 
 
 @click.command(
+    params=[
+        click.Argument(["notebook"], type=NotebookPath(), required=False),
+        click.Option(
+            ["--on", "target"],
+            type=click.Choice(target_names()),
+            default="kubernetes",
+            help="The target to check [default: kubernetes].",
+        ),
+        *target_options(),
+        click.Option(
+            ["--fix"],
+            is_flag=True,
+            help="Create what is missing where that is safe: the drivers' service account and its "
+            "Role, the store's claim.",
+        ),
+        click.Option(
+            ["--json", "as_json"], is_flag=True, help="Print each finding as a line of JSON."
+        ),
+    ],
     epilog="""\b
 Examples:
   kfnb doctor --on kubernetes --image IMAGE --store s3://BUCKET/PREFIX
   kfnb doctor train.ipynb --on kubernetes     # with the notebook's options and images
-  kfnb doctor --on kubernetes --fix           # and create what can be created
+  kfnb doctor --on kubernetes --fix           # create what is missing
 
-Ends with 4 if something is missing that runs need. No Secret is ever read."""
+The exit code is 4 if something that runs need is missing. Secrets are never read.""",
 )
-@click.argument("notebook", type=NotebookPath(), required=False)
-@click.option(
-    "--on",
-    "target",
-    type=click.Choice(target_names()),
-    default="kubernetes",
-    help="The target to check [default: kubernetes].",
-)
-@with_target
-@click.option(
-    "--fix",
-    is_flag=True,
-    help="Create what is missing and can be created: the drivers' service account and its Role, "
-    "the store's claim.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one finding a line, as JSON.")
 def doctor(
     notebook: str | None,
     target: str,
     fix: bool,
     as_json: bool,
-    **said: Any,
+    **given: Any,
 ) -> int:
-    """Check whether runs on a target will find what they need, and say what helps if not."""
+    """Check whether a target has everything that runs need, and say what to do if not."""
     from kfnb.api.launch import read
     from kfnb.runners.target import check_names, find_target
 
     pipeline = read(notebook) if notebook is not None else None
-    options = target_options(said)
+    options = take_target_options(given)
     check_names(target, options)
     missing = 0
-    for found in find_target(target).doctor(pipeline, options, fix=fix):
-        missing += found.status == "missing"
+    for finding in find_target(target).doctor(pipeline, options, fix=fix):
+        missing += finding.status == "missing"
         if as_json:
-            click.echo(json.dumps(dataclasses.asdict(found)))
+            click.echo(json.dumps(dataclasses.asdict(finding)))
             continue
-        click.echo(f"{_MARKS[found.status]:8} {found.sentence}")
-        for line in found.commands:
+        click.echo(f"{_MARKS[finding.status]:8} {finding.sentence}")
+        for line in finding.commands:
             click.echo(f"{'':8}   {line}")
     if missing and not as_json:
         click.echo(f"{missing} {'thing is' if missing == 1 else 'things are'} missing.", err=True)

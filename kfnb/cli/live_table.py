@@ -1,4 +1,4 @@
-"""A run as a table that lives: every step with its state, progress and what it is doing."""
+"""A run as a table that is redrawn: each step's status, progress and latest output."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from rich.table import Table
 from rich.text import Text
 
 from kfnb.api.run_view import RunView
-from kfnb.cli.common import ASCII_GLYPHS, COLOURS, GLYPHS
-from kfnb.cli.plain_output import warning_line
-from kfnb.cli.run_summary import brief, end_of, failures, log_tail, metrics_line
+from kfnb.api.use_cases.event_lines import warning_line
+from kfnb.api.use_cases.run_summary import brief, failures, log_tail, metrics_line, summary_line
+from kfnb.commands.terminal import ASCII_GLYPHS, COLOURS, GLYPHS
 from kfnb.draw import shortened, visible, width_of
 from kfnb.durations import describe_duration
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.state import StepState
 
-TICK = 0.25
-"""Seconds between two drawings while something executes."""
+REDRAW_INTERVAL = 0.25
+"""Seconds between two drawings while a step executes."""
 
-LEAST = 0.08
-"""Seconds between two drawings in any case: a step can say more than anyone can read."""
+SHORTEST_INTERVAL = 0.08
+"""Seconds between two drawings at least: a step may print faster than anyone can read."""
 
 _BAR = 8
 _NARROW = 60
@@ -31,18 +31,18 @@ _RANK = {"running": 0, "failed": 1, "cancelled": 2, "pending": 3, "succeeded": 4
 
 
 class LiveScreen:
-    """Draws the steps again and again in place; what is past stays above.
+    """Redraws the steps in place; warnings and notes stay above.
 
     Parameters
     ----------
     ascii_only
-        Use no other characters.
+        Use only ASCII characters.
     console
         Where to draw; by default the terminal.
     """
 
     def __init__(self, *, ascii_only: bool = False, console: Console | None = None) -> None:
-        self.pause = TICK
+        self.pause = REDRAW_INTERVAL
         self._marks = ASCII_GLYPHS if ascii_only else GLYPHS
         self._bar = ("#", ".") if ascii_only else ("━", "╌")
         self._console = console or Console(highlight=False, markup=False, emoji=False)
@@ -52,7 +52,7 @@ class LiveScreen:
         self._drawn = 0.0
 
     def show(self, view: RunView, events: Iterable[Event]) -> None:
-        """Draw the table anew; warnings stand above it."""
+        """Redraw the table, with warnings above it."""
         for event in events:
             if event.type == "CellOutput" and event.step is not None:
                 self._last.pop(event.step, None)
@@ -66,15 +66,15 @@ class LiveScreen:
             self._live = Live(console=self._console, auto_refresh=False, redirect_stderr=False)
             self._live.start()
         since = time.monotonic() - self._drawn
-        if since < LEAST:
-            self.pause = LEAST - since
+        if since < SHORTEST_INTERVAL:
+            self.pause = SHORTEST_INTERVAL - since
             return
         self._live.update(self.table(view), refresh=True)
         self._drawn = time.monotonic()
-        self.pause = TICK if view.state.counts["running"] else 1.0
+        self.pause = REDRAW_INTERVAL if view.state.counts["running"] else 1.0
 
     def hold(self) -> None:
-        """Leave the table as it is; the next :meth:`show` begins another."""
+        """Stop redrawing the table; the next :meth:`show` starts a new one."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -84,7 +84,7 @@ class LiveScreen:
         self._print(Text(text))
 
     def close(self, view: RunView) -> None:
-        """Leave the last table and tell metrics, failures and the end."""
+        """Print the final table, metrics, failures and the summary."""
         if self._live is not None:
             self._live.update(self.table(view, all_steps=True), refresh=True)
         self.hold()
@@ -95,10 +95,10 @@ class LiveScreen:
             bad = line.lower().startswith(('step "', "  >", "the run failed", "kfnb-e"))
             self._print(Text(line, "red" if bad else ""))
         status = view.state.status
-        self._print(Text(f"{self._marks[status]} {end_of(view)}", f"bold {COLOURS[status]}"))
+        self._print(Text(f"{self._marks[status]} {summary_line(view)}", f"bold {COLOURS[status]}"))
 
     def table(self, view: RunView, *, all_steps: bool = False) -> Table:
-        """Make the table: as many steps as fit, those that matter now first chosen."""
+        """Make the table with as many steps as fit: those that matter most now."""
         steps = list(view.state.steps.values())
         room = len(steps) if all_steps else max(3, self._console.height - 4)
         shown = _chosen(steps, room)
@@ -116,7 +116,7 @@ class LiveScreen:
             mark = Text(f"{self._marks[step.status]} {step.status}", COLOURS[step.status])
             name = shortened(visible(step.name), 200)
             cells = [mark, Text(name), self._progress(step, wide), Text(_took(step))]
-            table.add_row(*cells, *([self._doing(view, step)] if wide else []))
+            table.add_row(*cells, *([self._activity(view, step)] if wide else []))
         hidden = len(steps) - len(shown)
         if hidden:
             counts = ", ".join(f"{n} {s}" for s, n in sorted(view.state.counts.items()) if n)
@@ -137,8 +137,8 @@ class LiveScreen:
             text.append(" ")
         return text.append(f"{done}/{total}")
 
-    def _doing(self, view: RunView, step: StepState) -> Text:
-        """Say what a step is about: its cell and last words, or why it is as it is."""
+    def _activity(self, view: RunView, step: StepState) -> Text:
+        """Describe what a step does: its cell and latest output, or the reason for its status."""
         if step.status == "running":
             text = Text()
             if step.attempts > 1:
@@ -147,16 +147,18 @@ class LiveScreen:
                 text.append(f"cell {step.cell}  ", "blue")
             if step.held:
                 return text.append(visible(step.held), "yellow")
-            return text.append(self._said(view, step) or visible(step.why or ""), "bright_black")
+            return text.append(
+                self._last_line(view, step) or visible(step.why or ""), "bright_black"
+            )
         if step.retry_at is not None:
             left = max(0.0, step.retry_at - time.time())
-            return Text(f"attempt {step.attempts} failed; again in {left:.0f} s", "yellow")
+            return Text(f"attempt {step.attempts} failed; retry in {left:.0f} s", "yellow")
         if step.status == "failed" and step.failure:
             return Text(brief(step.failure, step.name), "red")
         return Text(visible(step.reason or step.why or ""), "bright_black")
 
-    def _said(self, view: RunView, step: StepState) -> str:
-        """Return the last line that a step printed; its log is read only when it has grown."""
+    def _last_line(self, view: RunView, step: StepState) -> str:
+        """Return the last line that a step printed; the log is read only if it has grown."""
         if step.name not in self._last:
             lines = log_tail(view.attempt(step.name).log, 1)
             self._last[step.name] = lines[-1] if lines else ""
@@ -167,15 +169,14 @@ class LiveScreen:
 
 
 def _chosen(steps: list[StepState], room: int) -> list[StepState]:
-    """Choose the steps that fit: what executes, what failed, what comes next, what ended last."""
+    """Choose the steps that fit: executing, failed, cancelled, next, and latest finished ones."""
     if len(steps) <= room:
         return steps
     ranked = sorted(
         range(len(steps)),
         key=lambda n: (_RANK.get(steps[n].status, 6), -(steps[n].finished or 0.0), n),
     )
-    kept = sorted(ranked[: room - 2])
-    return [steps[n] for n in kept]
+    return [steps[n] for n in sorted(ranked[: room - 2])]
 
 
 def _took(step: StepState) -> str:

@@ -11,23 +11,22 @@ from typing import Any
 
 import click
 
-from kfnb import __version__
-from kfnb.cli.common import INTERRUPTED, call_error, reader_left
+from kfnb.commands.terminal import INTERRUPTED, call_error, silence_closed_pipe
 from kfnb.errors import KfnbError
 
 _COMMANDS = {
-    "run": ("kfnb.cli.running", "Run a notebook as a pipeline."),
-    "check": ("kfnb.cli.reading", "Say what is wrong with a notebook, before anything runs."),
-    "show": ("kfnb.cli.reading", "Draw the steps of a notebook and why each edge is there."),
-    "runs": ("kfnb.cli.history", "List runs, newest first."),
-    "status": ("kfnb.cli.history", "Say how a run is going, or how it went."),
-    "logs": ("kfnb.cli.logs", "Print what steps printed."),
-    "stop": ("kfnb.cli.running", "Stop a run; what is done stays done."),
-    "resume": ("kfnb.cli.running", "Go on with a run that failed, was stopped or lost its driver."),
-    "clean": ("kfnb.cli.cleaning", "Remove old runs and the values that nothing refers to."),
-    "doctor": ("kfnb.cli.doctor", "Say whether a target has what runs need, and what helps."),
-    "notebook": ("kfnb.cli.history", "Print the path of a step's executed notebook."),
-    "completion": ("kfnb.cli.completion", "Print the script that completes words in your shell."),
+    "run": ("kfnb.cli.run", "Run a notebook as a pipeline."),
+    "check": ("kfnb.cli.notebooks", "Find what is wrong with a notebook before anything runs."),
+    "show": ("kfnb.cli.notebooks", "Draw a notebook's steps and the reason for each edge."),
+    "runs": ("kfnb.cli.runs", "List runs, newest first."),
+    "status": ("kfnb.cli.runs", "Show the status of a run and of its steps."),
+    "logs": ("kfnb.cli.runs", "Print what steps printed."),
+    "stop": ("kfnb.cli.run", "Stop a run; results of finished steps are kept."),
+    "resume": ("kfnb.cli.run", "Continue a run that failed, was stopped or lost its driver."),
+    "clean": ("kfnb.cli.clean", "Remove old runs and unused values."),
+    "doctor": ("kfnb.cli.doctor", "Check whether a target has what runs need."),
+    "notebook": ("kfnb.cli.runs", "Print the path of a step's executed notebook."),
+    "completion": ("kfnb.cli.completion", "Print the script for Tab completion in your shell."),
 }
 _EPILOG = """\b
 Examples:
@@ -38,15 +37,15 @@ Examples:
 
 \b
 Exit codes: 0 done; 1 a step failed; 2 the notebook or the call is wrong, nothing was
-started; 3 cancelled; 4 infrastructure (disk, store); 130 interrupted.
+started; 3 cancelled; 4 infrastructure (cluster, disk, store); 130 interrupted.
 """
 
 
 class Commands(click.Group):
-    """A group that imports its commands late, and turns every end into an exit code."""
+    """A group that imports its commands late, and turns every outcome into an exit code."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """List the commands in the order of a first use."""
+        """List the commands in the order in which a new user needs them."""
         return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -60,14 +59,14 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, said) for name, (_, said) in _COMMANDS.items()])
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Call a command; click would make a closed pipe an exit code of a failure."""
+        """Call a command; a closed pipe is no failure, as it is for click."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            return reader_left(0)
+            return silence_closed_pipe(0)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Call a command and exit with its code; every error is a sentence on stderr."""
@@ -78,17 +77,17 @@ class Commands(click.Group):
             code = super().main(args, *rest, **extra)
             sys.stdout.flush()
         except BrokenPipeError:
-            code = reader_left(0)
+            code = silence_closed_pipe(0)
         except (click.Abort, KeyboardInterrupt):
             code = INTERRUPTED
         except click.ClickException as error:
-            code = _tell(call_error(error), error.exit_code)
+            code = _report(call_error(error), error.exit_code)
         except KfnbError as error:
-            code = _tell(str(error), error.exit_code, error)
+            code = _report(str(error), error.exit_code, error)
         except Exception as error:
-            said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-            hint = "This is a defect of kfnb; KFNB_DEBUG=1 shows the traceback."
-            code = _tell(f"{said.rstrip('.')}. {hint}", 4, error)
+            text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            hint = "This is a bug in kfnb; KFNB_DEBUG=1 shows the traceback."
+            code = _report(f"{text.rstrip('.')}. {hint}", 4, error)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -98,7 +97,7 @@ class Commands(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(__version__, prog_name="kfnb", message="%(prog)s %(version)s")
+@click.version_option(package_name="kfnb", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Run a tagged Jupyter notebook as a pipeline."""
@@ -107,11 +106,11 @@ def cli(ctx: click.Context) -> None:
 
 
 def main() -> None:
-    """Be the program ``kfnb``."""
+    """Execute the program ``kfnb``."""
     cli.main(prog_name="kfnb")
 
 
-def _tell(sentence: str, code: int, error: BaseException | None = None) -> int:
+def _report(sentence: str, code: int, error: BaseException | None = None) -> int:
     if error is not None and os.environ.get("KFNB_DEBUG"):
         import traceback
 
@@ -122,7 +121,7 @@ def _tell(sentence: str, code: int, error: BaseException | None = None) -> int:
 
 
 def _safe_streams() -> None:
-    """Let a character that the terminal's encoding lacks be a ``?``, not an exception."""
+    """Print ``?`` for characters that the terminal's encoding lacks, instead of raising."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

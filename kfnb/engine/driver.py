@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.engine import driver_requests
-from kfnb.engine.cache.cache_lookup import Cache, Lookup, cache_off_reason
+from kfnb.engine.cache.cache_lookup import Cache
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
 from kfnb.engine.core.events import Event
+from kfnb.engine.core.identity import Source, inputs_to_plain
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.retry_policy import Limits
 from kfnb.engine.core.scheduler import replay
@@ -29,15 +30,15 @@ from kfnb.engine.dispatch.manifests import failure_record, load_run, step_manife
 from kfnb.engine.dispatch.run_outputs import RunOutputs
 from kfnb.engine.dispatch.step_orders import HASH_SEED, Site, step_order
 from kfnb.engine.journal.file_journal import Journal, JournalBusy
+from kfnb.engine.preparation import Preparation
 from kfnb.engine.runner import RunContext, Runner, Work
 from kfnb.engine.wakeup import WakeupSocket
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, store_folder
 from kfnb.json_values import strict_json
-from kfnb.pipeline import Pipeline, Step
+from kfnb.pipeline import Pipeline
 from kfnb.store import disk
 from kfnb.store.blobs import open_store
-from kfnb.store.file_restore import FileChanged
 from kfnb.store.manifest import Failure, Manifest, manifest_key
 
 POLL_INTERVAL = 2.0
@@ -81,7 +82,6 @@ class Driver:
         self._journal = journal
         self._now = now
         self._pipeline, about = load_run(run)
-        self._origin = _origin(about.get("options") or {})
         self._plan = Plan.of(self._pipeline)
         self._engine = replay(self._plan, journal.events)
         context = context or _local_context(self._pipeline, run)
@@ -111,6 +111,14 @@ class Driver:
             hashes=self._cache.hashes,
             workdir=self._site.workdir,
             restores=context.restores,
+        )
+        self._preparation = Preparation(
+            self._pipeline,
+            run,
+            store=self._store,
+            cache=self._cache,
+            outputs=self._outputs,
+            origin=_origin(about.get("options") or {}),
         )
         self._unsynced = False
         self._wake: float | None = None
@@ -164,22 +172,23 @@ class Driver:
                 self._write("Warning", data=data)
         reported = _last_reports(self._journal.events)
         for name, index, attempt in self._engine.active():
-            work = self._work(name, attempt, index=index)
+            state = self._engine.state.steps[name, index]
+            work = self._attempt(name, index, attempt, state.active_round)
             self._attempts[work] = AttemptEvents(
                 work, after=reported.get((name, index, attempt), 0)
             )
             if self._runner.adopt(work):
                 continue
-            if self._runner.may_have_executed(work) or step_manifest(
-                self._store, self._run.id, work
+            if (
+                state.status != "running"
+                or self._runner.may_have_executed(work)
+                or step_manifest(self._store, self._run.id, work)
             ):
                 self._ended[work] = None
-            else:  # the last driver died between writing that it begins and beginning
-                state = self._engine.state
-                step = self._pipeline.steps[name]
-                limits = Limits.of(step.options, self._pipeline.defaults, state.settings)
-                inputs = state.steps[name, index].inputs
-                self._launch(work, inputs, timeout=limits.timeout)
+            else:  # the last driver died between journaling the start and starting
+                options, settings = self._pipeline.steps[name].options, self._engine.state.settings
+                limits = Limits.of(options, self._pipeline.defaults, settings)
+                self._launch(work, state.inputs, timeout=limits.timeout)
         self._collect()
 
     # Acting
@@ -201,85 +210,48 @@ class Driver:
         if isinstance(command, Record):
             if command.type == "RunCancelled" and self._clean_up is not None:
                 self._clean_up()
-            self._write(command.type, command.step, command.data, index=command.index)
+            self._write(
+                command.type, command.step, command.data, index=command.index, round=command.round
+            )
         elif isinstance(command, Prepare):
             self._prepare(command)
         elif isinstance(command, Start):
             self._start(command)
         elif isinstance(command, Stop):
-            work = self._work(command.step, command.attempt, index=command.index)
+            work = self._work(command)
             self._stop_reasons[work] = command.reason
             self._runner.stop(work)
         elif isinstance(command, Wake):
             self._wake = command.at
 
     def _prepare(self, command: Prepare) -> None:
-        step = self._pipeline.steps[command.step]
-        key = manifest_key(self._run.id, step.id, index=command.index)
-        # Nothing of this step executes now, so an existing manifest belongs to a result that no
-        # longer counts, or to a cache hit whose driver died before it journaled it.
-        self._store.delete(key)
-        self._outputs.drop(key)
-        inputs = self._outputs.inputs(command.inputs)
-        upstream = self._outputs.files_before(step)
-        settings = self._engine.state.settings
-        off = cache_off_reason(
-            self._pipeline, step, allowed=settings.cache, forced=settings.force, origin=self._origin
+        outcome = self._preparation.prepare(command, self._engine.state.settings)
+        if outcome.type == "StepCached":
+            self._unsynced = True
+        self._write(
+            outcome.type,
+            command.step,
+            outcome.data,
+            index=command.index,
+            round=command.round,
+            durable=outcome.type == "StepFailed",
         )
-        if off is None and not command.cache:
-            off = "an earlier result of it was made from a value that changed later"
-            if step.name == self._pipeline.on_exit:
-                off = "it executes at the end of every run"
-        lookup = self._cache.look_up(step, inputs=inputs, upstream=upstream, off=off)
-        try:
-            if lookup.manifest is not None and self._reuse(step, lookup, command, key):
-                return
-            self._outputs.restore_before(step)
-        except FileChanged as error:
-            data = _record("configuration", str(error), error.remedy)
-            self._write("StepFailed", step.name, {**data, "attempts": 0}, index=command.index)
-            return
-        folder = self._run.attempt(step.id, 0, index=command.index).path.parent
-        self._cache.note_execution(step, lookup, run=self._run.id, folder=folder)
-        data = {"key": lookup.prepared.base, "why": lookup.why, "inputs": dict(command.inputs)}
-        self._write("StepReady", step.name, data, index=command.index, durable=False)
-
-    def _reuse(self, step: Step, lookup: Lookup, command: Prepare, key: str) -> bool:
-        """Use a cached result as this run's own; return False if it was removed meanwhile."""
-        manifest = lookup.manifest
-        if manifest is None or not self._cache.adopt(lookup, manifest_key=key):
-            return False
-        self._unsynced = True
-        self._outputs.restore_of(step.name, manifest)
-        folder = self._run.attempt(step.id, 0, index=command.index)
-        self._cache.restore_notebook(manifest, folder)
-        data = {
-            **success_data(manifest, key),
-            "key": lookup.prepared.base,
-            "inputs": dict(command.inputs),
-            "why": lookup.why,
-            "metrics": [list(m) for m in manifest.metrics],
-            "from": manifest.run,
-        }
-        self._outputs.add(step.name, key, manifest, index=command.index)
-        # Losing this event costs another lookup; the next durable one makes it durable.
-        self._write("StepCached", step.name, data, index=command.index, durable=False)
-        return True
 
     def _start(self, command: Start) -> None:
         step = self._pipeline.steps[command.step]
-        work = self._work(command.step, command.attempt, index=command.index)
+        work = self._work(command)
         self._write(
             "AttemptStarted",
             step.name,
-            {"inputs": dict(command.inputs)},
+            {"inputs": inputs_to_plain(command.inputs)},
             index=command.index,
+            round=command.round,
             attempt=command.attempt,
         )
         self._launch(work, command.inputs, timeout=command.timeout)
 
     def _launch(
-        self, work: Work, inputs: Mapping[str, str | None], *, timeout: float | None
+        self, work: Work, inputs: Mapping[str, Source | None], *, timeout: float | None
     ) -> None:
         """Hand an attempt that is in the journal to the runner."""
         step = self._pipeline.steps[work.step]
@@ -291,6 +263,8 @@ class Driver:
                 self._pipeline,
                 step,
                 attempt=work.attempt,
+                index=work.index,
+                round=work.round,
                 inputs=before.inputs(inputs),
                 upstream=upstream,
                 site=self._site,
@@ -337,28 +311,20 @@ class Driver:
                 "message": diagnostic.message,
                 "remedy": diagnostic.remedy,
             }
-            self._write(
-                "Warning", work.step, data, index=work.index, attempt=work.attempt, durable=False
-            )
+            self._report(work, "Warning", data, durable=False)
         for work, attempt_events in list(self._attempts.items()):
             # Checked before reading, so that the last lines of an ended attempt are read.
             over = work in self._ended
             for report in attempt_events.read():
-                self._write(
-                    report.type,
-                    work.step,
-                    {**report.data, "n": report.n},
-                    index=work.index,
-                    attempt=work.attempt,
-                    durable=False,
-                )
+                self._report(work, report.type, {**report.data, "n": report.n}, durable=False)
             if over or (attempt_events.result is not None and attempt_events.result.get("ok")):
                 self._conclude(work, over=over)
 
     def _conclude(self, work: Work, *, over: bool) -> None:
         """Journal how an attempt ended: by its manifest, else by its failure record."""
         manifest = step_manifest(self._store, self._run.id, work)
-        if manifest is not None:
+        current = self._engine.state.steps[work.step, work.index].round == work.round
+        if manifest is not None and current:
             self._succeed(work, manifest)
         elif over:
             record = failure_record(self._store, self._run.id, work, self._ended[work])
@@ -369,17 +335,11 @@ class Driver:
             self._fail(work, record)
 
     def _succeed(self, work: Work, manifest: Manifest) -> None:
-        key = manifest_key(self._run.id, work.step_id, index=work.index)
+        key = manifest_key(self._run.id, work.step_id, index=work.index, round=work.round)
         self._forget(work)
         self._outputs.add(work.step, key, manifest, index=work.index)
         self._copy_notebook(work, manifest.executed)
-        self._write(
-            "StepSucceeded",
-            work.step,
-            success_data(manifest, key),
-            index=work.index,
-            attempt=work.attempt,
-        )
+        self._report(work, "StepSucceeded", success_data(manifest, key))
         step = self._pipeline.steps[work.step]
         with contextlib.suppress(KfnbError):  # a cache that cannot be written is only slower
             self._cache.record_result(
@@ -387,10 +347,14 @@ class Driver:
             )
 
     def _fail(self, work: Work, record: Mapping[str, Any]) -> None:
+        once = self._pipeline.steps[work.step].options.once
+        # What an attempt elsewhere reported last may be lost; its first cell may have begun.
+        if once and self._attempts_survive and self._runner.may_have_executed(work):
+            record = {**record, "began": True}
         self._forget(work)
         self._outputs.save_changed_before(self._pipeline.steps[work.step])
         self._copy_notebook(work, record.get("executed"))
-        self._write("AttemptFailed", work.step, record, index=work.index, attempt=work.attempt)
+        self._report(work, "AttemptFailed", record)
 
     def _copy_notebook(self, work: Work, blob: str | None) -> None:
         """Copy the executed notebook from the store to where views look for it."""
@@ -445,6 +409,7 @@ class Driver:
         data: Mapping[str, Any] | None = None,
         *,
         index: str = "",
+        round: int = 0,  # noqa: A002 (as above)
         attempt: int | None = None,
         durable: bool = True,
     ) -> None:
@@ -453,14 +418,42 @@ class Driver:
             self._store.sync(f"manifests/{self._run.id}")
             self._unsynced = False
         event = self._journal.append(
-            type, step, strict_json(data or {}), index=index, attempt=attempt, durable=durable
+            type,
+            step,
+            strict_json(data or {}),
+            index=index,
+            round=round,
+            attempt=attempt,
+            durable=durable,
         )
         self._engine.apply(event)
 
-    def _work(self, name: str, attempt: int, *, index: str) -> Work:
+    def _report(
+        self,
+        work: Work,
+        type: str,  # noqa: A002 (as above)
+        data: Mapping[str, Any],
+        *,
+        durable: bool = True,
+    ) -> None:
+        """Journal an event of an attempt."""
+        self._write(
+            type,
+            work.step,
+            data,
+            index=work.index,
+            round=work.round,
+            attempt=work.attempt,
+            durable=durable,
+        )
+
+    def _work(self, command: Start | Stop) -> Work:
+        return self._attempt(command.step, command.index, command.attempt, command.round)
+
+    def _attempt(self, name: str, index: str, attempt: int, round: int) -> Work:  # noqa: A002
         step = self._pipeline.steps[name]
         folder = self._run.attempt(step.id, attempt, index=index)
-        return Work(name, step.id, attempt, folder, index)
+        return Work(name, step.id, attempt, folder, index, round)
 
 
 def _local_context(pipeline: Pipeline, run: RunFolder) -> RunContext:

@@ -24,6 +24,7 @@ class Work:
     attempt: int
     folder: AttemptFolder
     index: str = ""
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)

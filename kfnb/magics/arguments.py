@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from kfnb.cli.arguments import RunName as _RunName
-from kfnb.cli.arguments import StepName
+from kfnb.commands.arguments import RunName as _RunName
+from kfnb.commands.arguments import StepName
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
 
@@ -96,7 +96,7 @@ def values(session: Session, params: dict[str, Any]) -> list[str]:
 
 def notebook_option(command: Any) -> Any:
     """Add ``--notebook PATH``."""
-    from kfnb.cli.arguments import NotebookPath
+    from kfnb.commands.arguments import NotebookPath
 
     return click.option(
         "--notebook",
@@ -129,31 +129,28 @@ def step_argument(required: bool, kind: Names = steps) -> Callable[[Any], Any]:
     )
 
 
-def options_of(command: click.Command, *, without: Iterable[str]) -> Callable[[Any], Any]:
-    """Add the options of a command-line command.
+def with_options(
+    options: Sequence[click.Parameter], *, without: Iterable[str] = ()
+) -> Callable[[Any], Any]:
+    """Add options that the command line has too; steps and parameters complete as here.
 
     Parameters
     ----------
     without
-        Parameters that make no sense in a notebook.
+        Names of options that make no sense in a notebook.
     """
-    import copy
-
     left_out = set(without)
 
     def decorated(function: Any) -> Any:
         own = function.__dict__.setdefault("__click_params__", [])
-        for parameter in reversed(command.params):  # as decorators are applied, last one first
-            if parameter.name in left_out:
+        for option in reversed(options):  # as decorators are applied, last one first
+            if option.name in left_out:
                 continue
-            parameter = copy.copy(parameter)
-            if isinstance(parameter.type, StepName):
-                parameter.type = Name(steps)
-            elif parameter.name == "pairs":
-                parameter.type = Name(parameters)
-            elif isinstance(parameter.type, _RunName):
-                parameter.type = RunName()
-            own.append(parameter)
+            if isinstance(option.type, StepName):
+                option.type = Name(steps)
+            elif option.name == "pairs":
+                option.type = Name(parameters)
+            own.append(option)
         return function
 
     return decorated

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kfnb.api.run_handle import Run, StepRun
-from kfnb.cli.common import number
+from kfnb.api.use_cases.formats import number
 from kfnb.draw import shortened, visible, width_of
 from kfnb.durations import describe_duration
 

@@ -44,7 +44,10 @@ def debug(session: Session, words: tuple[str, ...], run: str | None, notebook: s
     state = _choose_step(view, " ".join(words) or None)
     step = view.pipeline.steps[state.name]
     print("\n".join(_failure_lines(view, state)))
-    sources = {**step.inputs, **state.inputs}
+    sources = {
+        **step.inputs,
+        **{name: source.step if source else None for name, source in state.inputs.items()},
+    }
     inputs, missing = _load_inputs(Run(view.folder), sources)
     overridden = view.state.info.get("parameters") or {}
     parameters = {
@@ -68,7 +71,7 @@ def debug(session: Session, words: tuple[str, ...], run: str | None, notebook: s
 
 
 def _choose_step(view: RunView, name: str | None) -> StepState:
-    from kfnb.api.launch import no_step
+    from kfnb.api.step_lookup import no_such_step
 
     steps = {key[0]: state for key, state in view.state.steps.items()}
     failed = [state for state in steps.values() if state.status == "failed"]
@@ -80,7 +83,7 @@ def _choose_step(view: RunView, name: str | None) -> StepState:
             "Name the step whose inputs you want to load."
         )
     if name not in steps:
-        raise PipelineError(no_step(view.pipeline, name))
+        raise PipelineError(no_such_step(view.pipeline, name))
     state = steps[name]
     if state.status in ("pending", "skipped", "cancelled") and not state.attempts:
         hint = f' What failed is step "{failed[0].name}".' if failed else ""
@@ -93,7 +96,7 @@ def _choose_step(view: RunView, name: str | None) -> StepState:
 
 def _failure_lines(view: RunView, state: StepState) -> Iterator[str]:
     """Say why the step failed and where, with the source lines."""
-    from kfnb.cli.run_summary import brief, source
+    from kfnb.api.use_cases.run_summary import brief, source
 
     begin = f'step "{visible(state.name)}" of run {view.folder.id}'
     record = state.error

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfnb.cli import history, reading
-from kfnb.cli import logs as printing
+from kfnb.commands.logs import follow_logs, log_options, print_logs
+from kfnb.commands.notebooks import (
+    check_notebook,
+    check_options,
+    counted,
+    print_pipeline,
+    show_options,
+)
+from kfnb.commands.status import list_options, print_runs, print_status
 from kfnb.magics.arguments import (
     RunName,
     notebook_option,
-    options_of,
     pass_session,
     run_option,
     step_argument,
+    with_options,
 )
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
+
+if TYPE_CHECKING:
+    from kfnb.api.run_view import RunView
+    from kfnb.home import RunFolder
 
 LARGEST_LOG = 256 * 1024
 """Of a longer log, a notebook's output shows only the end. In bytes."""
@@ -30,19 +41,18 @@ Examples:
   %pipeline show
   %pipeline show --run latest     # with the statuses of that run"""
 )
-@options_of(reading.show, without=["notebook", "run_name"])
+@with_options(show_options())
 @run_option
 @notebook_option
 @pass_session
 def show(session: Session, notebook: str | None, run: str | None, **forms: Any) -> None:
     """Draw the pipeline of this notebook, with the reason for each edge."""
     from kfnb import draw
+    from kfnb.api.launch import read
     from kfnb.magics.report import show_problems
 
     if any(forms.values()):
-        path = str(session.locate(notebook).path)
-        assert reading.show.callback is not None
-        reading.show.callback(notebook=path, run_name=run, **forms)
+        print_pipeline(read(session.locate(notebook).path), run_name=run, **forms)
         return
     if run is not None:
         _show_run(session, run, notebook)
@@ -62,28 +72,19 @@ Examples:
   %pipeline check
   %pipeline check --verify        # executes the notebook in both ways and compares"""
 )
-@options_of(reading.check, without=["notebook", "as_json"])
+@with_options(check_options(), without=["as_json"])
 @notebook_option
 @pass_session
 def check(session: Session, notebook: str | None, verify: bool, target: str) -> None:
     """List everything that is wrong with this notebook, with cell, line and remedy."""
-    from kfnb.api.launch import target_findings
-    from kfnb.magics.report import show_diagnostics, summary
+    from kfnb.magics.report import show_diagnostics
 
     pipeline = session.read(notebook)
-    diagnostics = pipeline.diagnostics
-    verified_counts = ""
-    if verify:
-        from kfnb.verify import verify as verified
-
-        report = verified(str(pipeline.path))
-        diagnostics = report.diagnostics
-        if report.linear is not None:
-            verified_counts = f"; {report.cells} cells and {report.values} values are equal"
-    diagnostics = (*diagnostics, *target_findings(pipeline, target))
+    found = check_notebook(pipeline, verify=verify, target=target)
     name = Path(pipeline.path or pipeline.name).name
-    head = f"{name}: {summary(diagnostics)}{verified_counts}"
-    show_diagnostics(session, pipeline, diagnostics, head=head)
+    verified = f"; {found.verified}" if found.verified else ""
+    head = f"{name}: {counted(found.diagnostics)}{verified}"
+    show_diagnostics(session, pipeline, found.diagnostics, head=head)
 
 
 @click.command(
@@ -100,8 +101,7 @@ def status(session: Session, run: str | None, notebook: str | None) -> None:
     if session.has_page:
         _show_run(session, run, notebook, tab="table")
         return
-    assert history.status.callback is not None
-    history.status.callback(run=session.run(run, notebook).id, as_json=False)
+    print_status(_view_of(session.run(run, notebook)))
 
 
 @click.command(
@@ -111,7 +111,7 @@ Examples:
   %pipeline logs train -f         # follow the log until the step has ended"""
 )
 @step_argument(required=False)
-@options_of(printing.logs, without=["run", "step"])
+@with_options(log_options())
 @run_option
 @notebook_option
 @pass_session
@@ -124,26 +124,26 @@ def logs(
     attempt: int | None,
 ) -> None:
     """Print the log of STEP, or of every step, of a run."""
-    from kfnb.api.launch import no_step
     from kfnb.api.run_view import RunView
+    from kfnb.api.step_lookup import no_such_step
 
     view = RunView(session.run(run, notebook))
     step = " ".join(words) or None
     if step is not None and step not in view.pipeline.steps:
-        raise PipelineError(no_step(view.pipeline, step))
-    if follow or not session.in_notebook:
-        assert printing.logs.callback is not None
-        printing.logs.callback(run=view.folder.id, step=step, follow=follow, attempt=attempt)
+        raise PipelineError(no_such_step(view.pipeline, step))
+    if follow:
+        follow_logs(_view_of(view.folder), step)
         return
     view.update()
-    if not printing.print_logs(view, step, attempt, most=LARGEST_LOG):
+    most = LARGEST_LOG if session.in_notebook else None
+    if not print_logs(view, step, attempt, most=most):
         which = f'Step "{step}"' if step is not None else "The run"
         state = view.state.steps[step, ""].status if step is not None else view.state.status
         session.note(f"{which} has printed nothing; it is {state}.")
 
 
 @click.command()
-@options_of(history.runs, without=["notebook", "as_json"])
+@with_options(list_options(), without=["as_json"])
 @click.option("--all", "every", is_flag=True, help="Runs of all notebooks.")
 @notebook_option
 @pass_session
@@ -156,15 +156,15 @@ def runs(
     **options: str | None,
 ) -> None:
     """List the runs of this notebook, newest first."""
-    from kfnb.api.sync import bring
+    from kfnb.api.run_handle import runs as all_runs
+    from kfnb.api.run_lookup import mirror_runs
 
-    bring(target, options)
+    driven_remotely = mirror_runs(target, options)
     path = None if every else str(session.locate(notebook).path)
     if path is not None and not session.runs(notebook, most=1):
         session.note("This notebook has no runs yet. Start one: %pipeline run")
         return
-    assert history.runs.callback is not None
-    history.runs.callback(notebook=path, limit=limit, as_json=False, target="local")
+    print_runs(all_runs(path), limit=limit, as_json=False, driven_remotely=driven_remotely)
 
 
 @click.command(
@@ -201,10 +201,17 @@ def compare(session: Session, names: tuple[str, ...], notebook: str | None) -> N
 def _show_run(session: Session, name: str | None, notebook: str | None, **options: Any) -> None:
     from kfnb.api.run_handle import Run
 
-    run = Run(session.run(name, notebook))
-    view = session.view(run, **options)
+    folder = session.run(name, notebook)
+    view = session.view(Run(folder), **options)
     if view is not None:
         session.display(view)
         return
-    assert history.status.callback is not None
-    history.status.callback(run=run.id, as_json=False)
+    print_status(_view_of(folder))
+
+
+def _view_of(folder: RunFolder) -> RunView:
+    """Open a run that may be driven from another machine."""
+    from kfnb.api.run_lookup import refresh
+    from kfnb.api.run_view import RunView
+
+    return RunView(refresh(folder))

@@ -41,7 +41,7 @@ def run_line(session: Session, line: str) -> None:
 
     import click
 
-    from kfnb.cli.common import call_error
+    from kfnb.commands.terminal import call_error
     from kfnb.errors import KfnbError
     from kfnb.magics.commands import pipeline
     from kfnb.notebook.authoring.magic import split_words

@@ -88,13 +88,6 @@ def html(
     return f'<div class="kfnb-diagnostics">{"".join(parts)}</div>'
 
 
-def summary(diagnostics: Sequence[Diagnostic]) -> str:
-    """Count errors and warnings."""
-    errors = sum(d.severity == "error" for d in diagnostics)
-    counts = ((errors, "error"), (len(diagnostics) - errors, "warning"))
-    return ", ".join(f"{n or 'no'} {what}{'' if n == 1 else 's'}" for n, what in counts)
-
-
 def cell_link(
     pipeline: Pipeline, cell: int, text: str, page: str | None, *, scrolls: bool = False
 ) -> str:

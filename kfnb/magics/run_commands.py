@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfnb.cli import running
-from kfnb.cli.common import is_terminal
-from kfnb.magics.arguments import RunName, notebook_option, options_of, pass_session
+from kfnb.commands.run_options import (
+    create_run,
+    limit_options,
+    new_run_options,
+    settings_of,
+    split_pairs,
+)
+from kfnb.commands.stop import stop_options, stop_run
+from kfnb.commands.terminal import is_terminal
+from kfnb.magics.arguments import RunName, notebook_option, pass_session, with_options
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.line import parameter_value
 from kfnb.magics.session import Session
@@ -20,7 +27,6 @@ if TYPE_CHECKING:
     from kfnb.api.run_view import RunView
     from kfnb.pipeline import Pipeline
 
-_NOT_HERE = ("notebook", "run", "detach", "as_json", "dry_run", "output")
 _MAX_FAILURES = 3
 
 _wait_option = click.option(
@@ -42,7 +48,7 @@ Examples:
 {layers} stands for the variable layers of this kernel. Interrupting the kernel while it
 waits does not stop the run; use %pipeline stop for that."""
 )
-@options_of(running.run, without=_NOT_HERE)
+@with_options([*new_run_options(), *limit_options()])
 @_wait_option
 @notebook_option
 @pass_session
@@ -52,7 +58,7 @@ def run(
     wait: bool,
     pairs: tuple[str, ...],
     files: tuple[str, ...],
-    **said: Any,
+    **options: Any,
 ) -> None:
     """Run the saved notebook as a pipeline, and show its progress."""
     from kfnb.api.run_view import RunView
@@ -63,8 +69,8 @@ def run(
     show_problems(session, pipeline)
     if pipeline.errors:
         raise PipelineError("Nothing was started, because the notebook has errors.")
-    given = running.split_pairs(pairs)
-    folder = running.created(pipeline, files, lambda: _parameters(pipeline, given, session), **said)
+    texts = split_pairs(pairs)
+    folder = create_run(pipeline, files, lambda: _parameters(pipeline, texts, session), **options)
     session.launched.append(folder)
     _show_progress(session, lambda: RunView(folder, driver=start_driver(folder)), wait=wait)
 
@@ -76,7 +82,7 @@ Examples:
   %pipeline resume --retries 2 --no-wait"""
 )
 @click.argument("name", type=RunName(), required=False, metavar="[RUN]")
-@options_of(running.resume, without=_NOT_HERE)
+@with_options(limit_options())
 @_wait_option
 @notebook_option
 @pass_session
@@ -84,11 +90,11 @@ def resume(
     session: Session, name: str | None, notebook: str | None, wait: bool, **limits: Any
 ) -> None:
     """Resume RUN (default: the latest of this notebook) without repeating finished steps."""
-    from kfnb.api.launch import changed_settings
+    from kfnb.api.run_settings import changed_settings
     from kfnb.api.run_view import RunView
 
     folder = session.run(name, notebook)
-    settings = changed_settings(**running.run_settings(limits))
+    settings = changed_settings(**settings_of(limits))
     view = RunView(folder)
     view.update()
     if view.state.status == "succeeded":
@@ -104,13 +110,12 @@ def resume(
 
 @click.command()
 @click.argument("name", type=RunName(), required=False, metavar="[RUN]")
-@options_of(running.stop, without=_NOT_HERE)
+@with_options(stop_options())
 @notebook_option
 @pass_session
 def stop(session: Session, name: str | None, notebook: str | None, no_wait: bool) -> None:
     """Stop RUN (default: the latest of this notebook). Finished steps keep their results."""
-    assert running.stop.callback is not None
-    running.stop.callback(run=session.run(name, notebook).id, no_wait=no_wait)
+    stop_run(session.run(name, notebook), no_wait=no_wait)
 
 
 def _parameters(pipeline: Pipeline, given: dict[str, str], session: Session) -> dict[str, Any]:
@@ -122,7 +127,7 @@ def _parameters(pipeline: Pipeline, given: dict[str, str], session: Session) -> 
     for name, text in given.items():
         as_it_is, value = parameter_value(text, session.variables)
         (values if as_it_is else texts)[name] = value
-    return {**from_text(pipeline, texts), **from_values(pipeline, values)}
+    return {**from_text(pipeline.parameters, texts), **from_values(pipeline.parameters, values)}
 
 
 def _show_progress(session: Session, begin: Callable[[], RunView], *, wait: bool) -> None:
@@ -170,17 +175,16 @@ def _watch(session: Session, view: RunView, *, wait: bool) -> bool:
 def _wait(view: RunView) -> None:
     """Wait for the end of a run and print how it ended, because some pages show no views."""
     from kfnb.api.run_handle import Run
-    from kfnb.cli.run_summary import end_of, metrics_line
+    from kfnb.api.use_cases.run_summary import metrics_line, summary_line
 
     Run(view.folder).wait()
     view.update()
-    print("\n".join(line for line in (metrics_line(view), end_of(view)) if line))
+    print("\n".join(line for line in (metrics_line(view), summary_line(view)) if line))
 
 
 def _print_events(session: Session, view: RunView) -> bool:
     """Print events until the run has ended; return whether it has."""
-    from kfnb.cli.follow import follow
-    from kfnb.cli.plain_output import PlainScreen
+    from kfnb.commands.following import PlainScreen, follow
 
     asks = not session.in_notebook and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     follow(lambda: view, PlainScreen(), interrupted="ask" if asks else "detach")
@@ -195,7 +199,7 @@ def _continues(view: RunView) -> str:
 
 def _failure_text(view: RunView) -> str:
     """Say that a run did not succeed, why, and what to type next."""
-    from kfnb.cli.run_summary import brief, sentence
+    from kfnb.api.use_cases.run_summary import brief, sentence
 
     run, state = view.folder.id, view.state
     if state.status == "cancelled":

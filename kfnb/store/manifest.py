@@ -90,6 +90,7 @@ class Manifest:
     started: float
     finished: float
     index: str = ""
+    round: int = 0
     outputs: Mapping[str, Output] = field(default_factory=dict)
     bundles: Mapping[str, Bundle] = field(default_factory=dict)
     aliases: tuple[tuple[str, ...], ...] = ()
@@ -167,9 +168,10 @@ class Failure:
         return Failure.from_plain(json.loads(data))
 
 
-def manifest_key(run: str, step_id: str, *, index: str = "") -> str:
-    """Return the key of a step's manifest in the store."""
-    return f"manifests/{run}/{_instance(step_id, index)}.json"
+def manifest_key(run: str, step_id: str, *, index: str = "", round: int = 0) -> str:  # noqa: A002
+    """Return the key of a step's manifest in the store; each round of a step has its own."""
+    suffix = f".r{round}" if round else ""
+    return f"manifests/{run}/{_instance(step_id, index)}{suffix}.json"
 
 
 def failed_key(run: str, step_id: str, attempt: int, *, index: str = "") -> str:

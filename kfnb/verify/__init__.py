@@ -1,4 +1,4 @@
-"""Does the pipeline do what the notebook does? Executes both and compares."""
+"""Executes a notebook linearly and as a pipeline, and compares values and outputs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["VerifyReport", "verify"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import late: the linear run's process needs only its own module."""
+    """Import late: the process of the linear run needs only its own module."""
     if name in __all__:
         from kfnb.verify import report
 

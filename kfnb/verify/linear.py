@@ -1,7 +1,7 @@
-"""Execute a notebook from top to bottom in one kernel, as a person does: the reference.
+"""Execute a notebook from top to bottom in one kernel, as the reference for a pipeline.
 
-``python -m kfnb.verify.linear SPEC.json`` does it in a process of its own, so that
-whoever asks does not import nbclient (1.5 CPU-seconds with a Jupyter server about).
+``python -m kfnb.verify.linear SPEC.json`` does it in a process of its own: where Jupyter Server
+is installed, importing nbclient costs 1.5 CPU-seconds.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ def execute(
     folder
         The kernel's working directory.
     kernel
-        The kernelspec's name; the notebook's own where empty.
+        The kernelspec's name; if empty, that of the notebook.
     timeout
-        Seconds for each cell; None waits for ever.
+        Seconds for each cell; None for no limit.
     environment
-        Variables beside this process's; ``PYTHONHASHSEED`` is 0 unless something sets it,
-        as in a step.
+        Variables in addition to this process's. ``PYTHONHASHSEED`` is 0 unless it is set, as in
+        a step.
 
     Returns
     -------
     dict
-        Outputs up to and including the first cell that raises.
+        The notebook with outputs up to the first cell that raises, including that.
     """
     import nbformat
     from jupyter_client.manager import AsyncKernelManager
@@ -63,9 +63,9 @@ def execute(
             extra_arguments=["--HistoryManager.hist_file=:memory:"],
             resources={"metadata": {"path": str(folder)}},
         )
-        client.owns_km = True  # so that it ends the kernel
+        client.owns_km = True  # makes the client shut the kernel down
         variables = {"PYTHONHASHSEED": "0", **os.environ, **(environment or {})}
-        with contextlib.suppress(CellExecutionError):  # it is among the cell's outputs
+        with contextlib.suppress(CellExecutionError):  # the cell's outputs have the error
             client.execute(env=variables)
     finally:
         shutil.rmtree(sockets, ignore_errors=True)
@@ -74,8 +74,8 @@ def execute(
 
 
 def main(spec_path: str) -> None:
-    """Read what to execute from a JSON file and write the result where it says."""
-    # Without it, importing nbformat builds parsers that nothing here needs.
+    """Execute what a JSON file describes, and write the result to the file that it names."""
+    # Prevents jsonschema from building parsers at import that validation here does not need.
     sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
     spec = json.loads(Path(spec_path).read_text(encoding="utf-8"))
     result = execute(

@@ -1,4 +1,4 @@
-"""What a cell printed and displayed as text, without what differs from process to process."""
+"""The text outputs of a cell, without what differs between two processes."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _CELL_FILE = re.compile(r"<ipython-input-[^>]+>|Cell In\[\d+\]|Input In \[\d+\]"
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of a cell's text; its kind: ``stdout stderr result display error``."""
+    """A piece of text; its kind is ``stdout``, ``stderr``, ``result``, ``display`` or ``error``."""
 
     kind: str
     text: str
 
 
 def texts(outputs: Iterable[Mapping[str, Any]], *, folders: Sequence[str] = ()) -> tuple[Text, ...]:
-    """Take the text of a cell's outputs, normalised so that two processes' compare.
+    """Return the text of a cell's outputs, normalised so that two processes can be compared.
 
-    Addresses, pids, durations, file names of cells and the ``folders`` (longest
-    first) are replaced by what they are; pieces of one stream are joined.
-    Tracebacks are the error's name and message: frames of injected cells differ.
+    Addresses, pids, durations, file names of cells and the ``folders`` (longest first) are
+    replaced by placeholders; pieces of one stream are joined. Of an error, name and message are
+    compared, not the traceback, which has frames of injected cells.
     """
     streams: dict[str, str] = {}
     found: list[Text] = []
@@ -50,7 +50,7 @@ def texts(outputs: Iterable[Mapping[str, Any]], *, folders: Sequence[str] = ()) 
 
 
 def normal(text: str, *, folders: Sequence[str] = ()) -> str:
-    """Replace what differs from one process to the next.
+    """Replace what differs between two processes by placeholders.
 
     >>> normal("CPU times: user 1e+03 µs, total: 12.5 ms, at 0x7f0012345678")
     'CPU times: user <duration>, total: <duration>, at 0x…'
@@ -66,10 +66,10 @@ def normal(text: str, *, folders: Sequence[str] = ()) -> str:
 
 
 def joined(text: str | Sequence[str]) -> str:
-    """Put together what a notebook file may hold as a list of lines."""
+    """Join a text that a notebook file may have as a list of lines."""
     return text if isinstance(text, str) else "".join(text)
 
 
 def _rewritten(text: str) -> str:
-    """Show a line that was written over (a progress bar) as it was in the end."""
+    """Keep only the last state of a line that was overwritten, such as a progress bar."""
     return re.sub(r"[^\n]*\r(?!\n)", "", text)

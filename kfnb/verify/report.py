@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,16 @@ from kfnb.engine.dispatch.step_notebook import PARAMETERS, executable, render
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import store_folder
 from kfnb.notebook.authoring.grouping import declare
-from kfnb.notebook.diagnostics import make
 from kfnb.notebook.document import load
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.store.blobs import open_store
 from kfnb.store.manifest import Manifest, manifest_key
-from kfnb.verify.side_by_side import Beside, Difference, compare_outputs
+from kfnb.verify import findings
+from kfnb.verify.side_by_side import Comparison, compare_outputs
 
 LARGEST_FOLDER = 2 << 30
-"""Bytes: a notebook's folder beyond this is not copied."""
+"""Bytes of the largest notebook folder that is copied."""
 
-_LOOK = "Look for state that does not flow: a `changes:` tag or `setup` may be missing"
 _NOT_COPIED = shutil.ignore_patterns(
     ".git", ".hg", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints"
 )
@@ -39,10 +38,16 @@ _NOT_COPIED = shutil.ignore_patterns(
 class VerifyReport:
     """What verifying a notebook found.
 
-    ``diagnostics`` are those of reading the notebook and one for each difference;
-    ``cells`` and ``values`` say how many cells' texts and flowing values were equal.
-    ``linear`` is "succeeded" or "failed", ``status`` the pipeline run's; both are
-    None where errors of reading stopped it before anything was executed.
+    Parameters
+    ----------
+    diagnostics
+        Those of reading the notebook, and one for each difference.
+    cells, values
+        How many cells' texts and how many flowing values were equal.
+    linear
+        "succeeded" or "failed"; None if errors in the notebook prevented both runs.
+    status
+        The status of the pipeline run; None as for ``linear``.
     """
 
     notebook: str
@@ -54,7 +59,7 @@ class VerifyReport:
 
     @property
     def ok(self) -> bool:
-        """Whether the pipeline did what the notebook does."""
+        """Whether the pipeline and the notebook gave the same results."""
         return self.linear is not None and not any(d.severity == "error" for d in self.diagnostics)
 
 
@@ -67,18 +72,18 @@ def verify(
 ) -> VerifyReport:
     """Execute a notebook linearly and as a pipeline, and compare values and text outputs.
 
-    Both run in copies of the notebook's folder, so that neither sees what the other
-    wrote and nothing of the user's changes, and with a store of their own. What also
-    differs between two linear runs (a time, a random number) is told as a warning.
+    Both run in copies of the notebook's folder and with a store of their own, so that neither
+    sees files of the other and no file of the user changes. What also differs between two
+    linear runs (a time, a random number) is a warning.
 
     Parameters
     ----------
     path
-        The notebook; it is never written.
+        The notebook; it is not changed.
     parameters
-        Overrides, as for a run.
+        Values of parameters, as for a run.
     parallel
-        How many steps run at once; None for the default.
+        How many steps may execute at once; None for the default.
     timeout
         Seconds for each cell (linear) and step (pipeline).
 
@@ -119,25 +124,28 @@ class _Work:
             )
             executed = self._executed(run)
             linear = self._linear("notebook", self._bundles(run))
-            beside = self._beside(linear, executed, "notebook")
+            compared = self._compared(linear, executed, "notebook")
             verdicts = self._verdicts("notebook")
             again = None
-            if beside.differences or any(v["verdict"] == "differs" for v in verdicts):
-                kept = self._kept("notebook")
-                again = self._linear("again", kept)
+            if compared.differences or any(v["verdict"] == "differs" for v in verdicts):
+                again = self._linear("again", self._saved_values("notebook"))
             diagnostics = [
                 *self.pipeline.diagnostics,
-                *self._of_runs(linear, run),
-                *self._of_outputs(beside, linear, again),
-                *self._of_values(verdicts, self._verdicts("again") if again else []),
+                *findings.of_runs(linear, run),
+                *findings.of_outputs(
+                    compared.differences, lambda cell: self._varies(linear, again, cell)
+                ),
+                *findings.of_values(
+                    self.pipeline, verdicts, self._verdicts("again") if again else []
+                ),
             ]
-        different = {d.cell for d in beside.differences}
+        different = {d.cell for d in compared.differences}
         return VerifyReport(
             notebook=str(self.source),
             diagnostics=tuple(diagnostics),
-            cells=len(beside.compared - different),
+            cells=len(compared.cells - different),
             values=sum(v["verdict"] == "same" for v in verdicts),
-            linear="failed" if _error(linear) else "succeeded",
+            linear="failed" if findings.first_error(linear) else "succeeded",
             status=run.status,
         )
 
@@ -155,7 +163,7 @@ class _Work:
         return found
 
     def _bundles(self, run: api.Run) -> dict[str, dict[str, Any]]:
-        """List what each step published: files of its bundles, and names it left absent."""
+        """Return what each step published: files of its bundles, and names that stayed unbound."""
         store = open_store(store_folder())
         found: dict[str, dict[str, Any]] = {}
         for step in self.pipeline.steps.values():
@@ -179,7 +187,7 @@ class _Work:
     def _linear(self, name: str, bundles: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         """Execute the notebook linearly, comparing values after each step's last cell."""
         folder = self._copy(name)
-        notebook, places = self._instrumented(name, bundles)
+        notebook, positions = self._instrumented(name, bundles)
         spec = self.folder / f"{name}.json"
         result = self.folder / f"{name}.ipynb"
         spec.write_text(
@@ -202,20 +210,22 @@ class _Work:
         )
         if done.returncode:
             last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-            raise InfrastructureError(f"The notebook could not be executed linearly: {last}")
+            raise InfrastructureError(
+                f"The notebook could not be executed from top to bottom: {last}"
+            )
         executed = json.loads(result.read_text(encoding="utf-8"))
-        return {**executed, "cells": [executed["cells"][at] for at in places]}
+        return {**executed, "cells": [executed["cells"][at] for at in positions]}
 
     def _instrumented(
         self, name: str, bundles: Mapping[str, dict[str, Any]]
     ) -> tuple[dict[str, Any], list[int]]:
-        """Make the notebook to execute; the second result says where each source cell is in it."""
+        """Return the notebook to execute, and the position of each source cell in it."""
         skipped = set(declare(load(self.source)).skipped)
         ends = {step.cells[-1]: step.name for step in self.pipeline.steps.values() if step.cells}
         cells: list[dict[str, Any]] = []
-        places: list[int] = []
+        positions: list[int] = []
         for cell in self.pipeline.cells:
-            places.append(len(cells))
+            positions.append(len(cells))
             if cell.type != "code":
                 cells.append({"cell_type": "markdown", "metadata": {}, "source": cell.source})
                 continue
@@ -235,12 +245,12 @@ class _Work:
             "nbformat": 4,
             "nbformat_minor": 4,
         }
-        return notebook, places
+        return notebook, positions
 
     def _comparing(self, name: str, step: str, published: Mapping[str, Any]) -> str:
         number = list(self.pipeline.steps).index(step)
         spec = self.folder / f"{name}-{number}.json"
-        keep = self.folder / f"{name}-kept-{number}"
+        keep = self.folder / f"{name}-values-{number}"
         keep.mkdir()
         spec.write_text(
             json.dumps(
@@ -254,15 +264,15 @@ class _Work:
             ),
             encoding="utf-8",
         )
-        # Leaves no name behind and shows nothing, as the injected cells of a step.
+        # An expression, so that it binds no name and displays nothing.
         module = '__import__("kfnb.step.in_kernel.value_comparison", fromlist=["_"])'
         return f"{module}.against({str(spec)!r}, globals())"
 
-    def _kept(self, name: str) -> dict[str, dict[str, Any]]:
-        """List what the linear run ``name`` saved of each step, for another to be compared with."""
+    def _saved_values(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return the values that a linear run saved after each step, to compare another with."""
         found: dict[str, dict[str, Any]] = {}
         for number, step in enumerate(self.pipeline.steps):
-            index = self.folder / f"{name}-kept-{number}" / "index.json"
+            index = self.folder / f"{name}-values-{number}" / "index.json"
             if index.exists():
                 found[step] = json.loads(index.read_text(encoding="utf-8"))
         return found
@@ -273,92 +283,28 @@ class _Work:
             return []
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
-    def _beside(self, linear: Mapping[str, Any], executed: Mapping[str, Any], name: str) -> Beside:
+    def _compared(
+        self, linear: Mapping[str, Any], executed: Mapping[str, Any], name: str
+    ) -> Comparison:
         return compare_outputs(
             linear,
             executed,
             folders=([str(self.folder / name)], [str(self.folder / "pipeline")]),
         )
 
-    def _of_runs(self, linear: Mapping[str, Any], run: api.Run) -> Iterator[Diagnostic]:
-        error = _error(linear)
-        if error is not None and run.status != "succeeded":
-            cell, said = error
-            yield make(
-                "KFNB-W657",
-                f"the notebook fails from top to bottom ({said}), and so does the pipeline: only "
-                "what ran before could be compared",
-                "Make the notebook run from top to bottom first",
-                cell=cell,
-            )
-        elif error is not None:
-            cell, said = error
-            yield make(
-                "KFNB-E651",
-                f"the notebook fails from top to bottom ({said}), the pipeline does not",
-                "Restart the kernel and run all cells: what a cell needs must stand before it",
-                cell=cell,
-            )
-        elif run.status != "succeeded":
-            for name, state in run.steps.items():
-                if state.status == "failed":
-                    yield make(
-                        "KFNB-E652",
-                        f'step "{name}" fails in the pipeline, but not in the notebook: '
-                        f"{state.error or 'no reason was recorded'}",
-                        "Tag what the step needs as `setup`, or pass it as a value",
-                        step=name,
-                    )
-
-    def _of_outputs(
-        self, beside: Beside, linear: Mapping[str, Any], again: Mapping[str, Any] | None
-    ) -> Iterator[Diagnostic]:
-        steps: dict[int, Difference] = {}
-        for difference in beside.differences:
-            steps.setdefault(difference.cell, difference)
-        for difference in steps.values():
-            unsteady = again is not None and _other_text(
-                linear,
-                again,
-                difference.cell,
-                [str(self.folder / n) for n in ("notebook", "again")],
-            )
-            shown = f'"{difference.notebook}" there, "{difference.pipeline}" here'
-            yield make(
-                "KFNB-W655" if unsteady else "KFNB-E653",
-                f'step "{difference.step}" gives another text than the notebook '
-                f"({difference.kind}: {shown})"
-                + (", as the notebook itself does each time" if unsteady else ""),
-                "Fix the seed, or leave times out of what is printed" if unsteady else _LOOK,
-                step=difference.step,
-                cell=difference.cell,
-            )
-
-    def _of_values(
-        self, verdicts: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]
-    ) -> Iterator[Diagnostic]:
-        unsteady = {(v["step"], v["name"]) for v in again if v["verdict"] == "differs"}
-        for verdict in verdicts:
-            step, name = verdict["step"], verdict["name"]
-            cell = self.pipeline.steps[step].cells[-1]
-            if verdict["verdict"] == "unknown":
-                yield make(
-                    "KFNB-W656",
-                    f'"{name}" of step "{step}" cannot be compared: {verdict["reason"]}',
-                    "Print what matters of it: text outputs are compared",
-                    step=step,
-                    cell=cell,
-                )
-            elif verdict["verdict"] == "differs":
-                steady = (step, name) not in unsteady
-                yield make(
-                    "KFNB-E654" if steady else "KFNB-W655",
-                    f'"{name}" is another value after step "{step}": {verdict["reason"]}'
-                    + ("" if steady else ", as it is in the notebook itself each time"),
-                    _LOOK if steady else "Fix the seed if it should be the same each time",
-                    step=step,
-                    cell=cell,
-                )
+    def _varies(
+        self, linear: Mapping[str, Any], again: Mapping[str, Any] | None, cell: int
+    ) -> bool:
+        """Whether a cell's text differs between two linear runs."""
+        if again is None:
+            return False
+        executed = {**again["cells"][cell], "metadata": {"kfnb": {"cell": cell}}}
+        compared = compare_outputs(
+            linear,
+            {"": {"cells": [executed]}},
+            folders=([str(self.folder / "notebook")], [str(self.folder / "again")]),
+        )
+        return bool(compared.differences)
 
 
 def _check_size(folder: Path) -> None:
@@ -368,8 +314,8 @@ def _check_size(folder: Path) -> None:
             total += path.stat().st_size
         if total > LARGEST_FOLDER:
             raise UsageError(
-                f"{folder} holds more than {LARGEST_FOLDER >> 30} GB, and verifying works on "
-                "copies of it. Put the notebook into a folder of its own, with a link to the data."
+                f"{folder} has more than {LARGEST_FOLDER >> 30} GB, and verifying copies it. Move "
+                "the notebook to a folder of its own, with a link to the data."
             )
 
 
@@ -394,23 +340,3 @@ def _code(source: str, *tags: str) -> dict[str, Any]:
         "outputs": [],
         "source": source,
     }
-
-
-def _error(notebook: Mapping[str, Any]) -> tuple[int, str] | None:
-    for index, cell in enumerate(notebook["cells"]):
-        for output in cell.get("outputs", ()):
-            if output.get("output_type") == "error":
-                return index, f"{output.get('ename')}: {output.get('evalue')}"
-    return None
-
-
-def _other_text(
-    one: Mapping[str, Any], other: Mapping[str, Any], cell: int, folders: Sequence[str]
-) -> bool:
-    """Tell whether a cell's text differs between two linear runs."""
-    beside = compare_outputs(
-        one,
-        {"": {"cells": [{**other["cells"][cell], "metadata": {"kfnb": {"cell": cell}}}]}},
-        folders=(folders[:1], folders[1:]),
-    )
-    return bool(beside.differences)

@@ -1,4 +1,4 @@
-"""Lay a pipeline's executed notebooks beside the linear one, cell by cell."""
+"""Compare the outputs of a pipeline's executed notebooks with those of the linear one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INJECTED = "kfnb-injected"
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A cell whose text is another in the pipeline than in the notebook.
+    """A cell whose text differs between pipeline and notebook.
 
     ``notebook`` and ``pipeline`` are the first pieces of text that differ, shortened.
     """
@@ -26,10 +26,10 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
-    """What a comparison found: the cells it compared, and where they differ."""
+class Comparison:
+    """The cells that were compared, and their differences."""
 
-    compared: frozenset[int]
+    cells: frozenset[int]
     differences: tuple[Difference, ...]
 
 
@@ -38,8 +38,8 @@ def compare_outputs(
     executed: Mapping[str, Mapping[str, Any]],
     *,
     folders: tuple[Sequence[str], Sequence[str]] = ((), ()),
-) -> Beside:
-    """Compare every cell that a step executed whole with the same cell of the linear run.
+) -> Comparison:
+    """Compare every cell that a step executed completely with the same cell of the linear run.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def compare_outputs(
     executed
         Each step's executed notebook.
     folders
-        Paths that are replaced in the texts, of the linear run and of the pipeline.
+        Paths to replace in the texts of the linear run, and in those of the pipeline.
     """
     compared: set[int] = set()
     found: list[Difference] = []
@@ -64,7 +64,7 @@ def compare_outputs(
             right = texts(cell.get("outputs", ()), folders=folders[1])
             if left != right:
                 found.append(_difference(index, step, left, right))
-    return Beside(frozenset(compared), tuple(found))
+    return Comparison(frozenset(compared), tuple(found))
 
 
 def _difference(cell: int, step: str, left: Sequence[Text], right: Sequence[Text]) -> Difference:
@@ -79,7 +79,7 @@ def _difference(cell: int, step: str, left: Sequence[Text], right: Sequence[Text
 
 
 def _around(left: str, right: str) -> tuple[str, str]:
-    """Show the first line that differs."""
+    """Return the first line that differs, of both texts."""
     lines = zip(left.split("\n"), right.split("\n"), strict=False)
     for one, other in lines:
         if one != other:

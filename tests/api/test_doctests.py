@@ -23,12 +23,12 @@ TRAIN = [
     "name",
     [
         "kfnb",
-        "kfnb.cli.cluster",
-        "kfnb.cli.common",
+        "kfnb.api.use_cases.formats",
+        "kfnb.api.use_cases.target_flags",
         "kfnb.draw.protocols",
         "kfnb.draw.text",
         "kfnb.metrics",
-        "kfnb.notebook.authoring.options",
+        "kfnb.durations",
         "kfnb.runners.parameters",
     ],
 )

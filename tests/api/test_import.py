@@ -31,7 +31,7 @@ def test_reading_loads_no_papermill_no_nbformat_no_ipython() -> None:
 
 
 def test_the_command_line_loads_rich_in_a_terminal_only() -> None:
-    names = loaded("from kfnb.cli.main import cli; import kfnb.cli.running, kfnb.cli.follow")
+    names = loaded("from kfnb.cli.main import cli; import kfnb.cli.run, kfnb.commands.following")
     assert not {name.partition(".")[0] for name in names} & (HEAVY - {"click"})
 
 

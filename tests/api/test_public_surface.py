@@ -20,7 +20,8 @@ from kfnb import pipeline
 from kfnb.api import Run, StepFailure, StepRun, json_output
 from kfnb.api.outputs import Outputs
 from kfnb.cli.main import cli
-from kfnb.engine.core.events import TYPES, Event
+from kfnb.engine.core.event_types import BODIES
+from kfnb.engine.core.events import Event
 from tests.cli import scripted
 from tests.cli.scripted import made_run, write
 
@@ -103,7 +104,7 @@ def surface(tmp_path: Path) -> dict[str, Any]:
             "status": shape(json_output.status(Run(folder))),
             "event": list(Event(1, 0.0, "r", "RunCreated").to_plain()),
         },
-        "events": sorted(TYPES),
+        "events": sorted(BODIES),
         "exit codes": {
             name: value.exit_code
             for name in sorted(kfnb.__all__)

@@ -17,6 +17,7 @@ from kfnb.engine.journal.file_journal import Journal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Cell, Edge, Options, Parameter, Pipeline, Step
 from kfnb.runners import create_run
+from kfnb.runners.target import Prepared
 from kfnb.store.locks import is_locked
 from tests.waiting import wait_until
 
@@ -75,7 +76,7 @@ def made_run(
     path: Path | None = None, sources: Mapping[str, str] = SOURCES, target: str = "local"
 ) -> RunFolder:
     """A new run of that pipeline that nobody drives."""
-    return create_run(pipeline(path, sources), target=target)
+    return create_run(pipeline(path, sources), target=target, prepared=Prepared())
 
 
 def write(run: RunFolder, *events: tuple[Any, ...]) -> None:

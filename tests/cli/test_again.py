@@ -11,8 +11,8 @@ import pytest
 
 from kfnb.api.parameters import from_text
 from kfnb.api.run_view import RunView
-from kfnb.cli.rerun_command import run_again
-from kfnb.cli.running import split_pairs
+from kfnb.api.use_cases.rerun_command import rerun_command
+from kfnb.commands.run_options import split_pairs
 from kfnb.pipeline import Parameter, Pipeline
 from kfnb.runners import create_run
 from tests.cli import scripted
@@ -55,7 +55,7 @@ def made(path: Path, **values: tuple[str, Any]) -> Pipeline:
 def typed_again(path: Path, **values: tuple[str, Any]) -> tuple[str, Pipeline]:
     pipeline = made(path, **values)
     run = create_run(pipeline, parameters={name: value for name, (_, value) in values.items()})
-    return run_again(RunView(run)), pipeline
+    return rerun_command(RunView(run)), pipeline
 
 
 @pytest.mark.parametrize(("kind", "value"), VALUES)
@@ -64,7 +64,7 @@ def test_a_value_is_read_back(kind: str, value: Any, tmp_path: Path) -> None:
     words = shlex.split(line)
     assert words[:4] == ["kfnb", "run", str(tmp_path / "my notebook.ipynb"), "-p"]
     assert len(words) == 5
-    read = from_text(pipeline, split_pairs((words[4],)))
+    read = from_text(pipeline.parameters, split_pairs((words[4],)))
     assert repr(read) == repr({"x": value})
 
 

@@ -16,8 +16,9 @@ from click.testing import CliRunner
 import kfnb as kfnb_
 from kfnb.api.launch import create
 from kfnb.api.run_view import RunView
-from kfnb.cli.rerun_command import run_again
-from kfnb.cli.target_options import target_flags, target_options, with_target
+from kfnb.api.use_cases.rerun_command import rerun_command
+from kfnb.api.use_cases.target_flags import target_flags
+from kfnb.commands.target_options import take_target_options, target_options
 
 KUBERNETES = ("--on", "kubernetes", "--image", "i:1", "--store", "s3://bucket/x")
 ON_A_STORE = ("--on", "kubernetes", "--store", "s3://bucket/x")
@@ -84,8 +85,8 @@ def test_a_dry_run_has_the_driver_and_what_a_claim_of_one_node_asks_of_pods(
     ("options", "said"),
     [
         (("--dry-run",), "say --on kubernetes"),
-        ((*KUBERNETES, "--toleration", "a:Never"), "--toleration wants KEY[=VALUE][:EFFECT]"),
-        ((*KUBERNETES, "--label", "team"), "--label wants KEY=VALUE, not 'team'"),
+        ((*KUBERNETES, "--toleration", "a:Never"), "--toleration expects KEY[=VALUE][:EFFECT]"),
+        ((*KUBERNETES, "--label", "team"), "--label expects KEY=VALUE, not 'team'"),
         ((*KUBERNETES, "--label", "a b=c"), "cannot be a key in Kubernetes"),
         ((*KUBERNETES, "--image-pull-policy", "never"), "Always, IfNotPresent, Never"),
     ],
@@ -128,7 +129,7 @@ def test_a_run_that_cannot_begin_says_why_and_nothing_of_a_driver(
     done = kfnb("run", notebook, *KUBERNETES)
     assert done.exit_code == 4
     assert "https://127.0.0.1:9 does not answer" in done.stderr
-    assert "Nothing has begun; kfnb resume" in done.stderr
+    assert "Nothing was started; retry with kfnb resume" in done.stderr
     assert "is gone" not in done.stderr
 
 
@@ -136,11 +137,11 @@ def read_back(words: list[str]) -> dict[str, Any]:
     """What a command with a cluster's options makes of some words."""
     found: dict[str, Any] = {}
 
-    @with_target
-    def command(**said: Any) -> None:
-        found.update(target_options(said))
+    @click.command(params=target_options())
+    def command(**given: Any) -> None:
+        found.update(take_target_options(given))
 
-    done = CliRunner().invoke(click.command()(command), words)
+    done = CliRunner().invoke(command, words)
     assert done.exit_code == 0, done.output
     return {key: value for key, value in found.items() if value}
 
@@ -172,7 +173,7 @@ def test_a_run_keeps_what_the_call_said_and_not_what_the_notebook_says(notebook:
     folder = create(kfnb_.read(notebook), {}, target="kubernetes", target_options=options)
     view = RunView(folder)
     assert view.about["said"] == said
-    assert shlex.split(run_again(view)) == [
+    assert shlex.split(rerun_command(view)) == [
         *("kfnb", "run", str(notebook), "--on", "kubernetes", "--image", "i:1"),
         *("--store", "s3://bucket/x", "--label", "team=a"),
     ]
@@ -201,14 +202,14 @@ def test_what_stays_when_a_cluster_is_cleaned_is_said_with_the_reason(
     done = kfnb("clean", *ON_A_STORE)
     assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "left run r1 alone: it may be going on",
-        "left run r2 alone: it wrote something within the last day, and is another machine's",
+        "kept run r1: it may still be executing",
+        "kept run r2: another machine started it, and it wrote something within the last day",
         "0 values and 0 runs removed from the store: 0 B",
-        "values stay: a run that may be going on could be about to refer to them",
+        "values were kept: a run that may be executing could be about to use them",
     ]
     cleaned.update(live=(), recent=(), fresh=2)
-    assert "2 values stay: nobody refers to" in kfnb("clean", *ON_A_STORE).stdout
-    assert "stays for a day" in " ".join(kfnb("clean", "--help").stdout.split())
+    assert "2 values were kept: written within" in kfnb("clean", *ON_A_STORE).stdout
+    assert "is kept for a day" in " ".join(kfnb("clean", "--help").stdout.split())
 
 
 @pytest.mark.parametrize("how", [("--dry-run",), ()])
@@ -219,5 +220,5 @@ def test_without_a_store_nothing_is_said_of_one(
     would = "would remove" if how else "removed"
     assert kfnb("clean", "--on", "kubernetes", *how).stdout.splitlines() == [
         f"{would} the objects of run r1",
-        "no store is given (--store), so only objects were cleaned",
+        "only Kubernetes objects were cleaned: no store was given (--store)",
     ]

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from kfnb.cli.colours import Colourless, writer
+from kfnb.commands.colour_filter import ColourFilter, writer
 
 TEXT = "a \x1b[1;31mred\x1b[0m \x1b[38:5:9mb\x1b[m \x1b[2K\x1b]0;t\x07 end"
 PLAIN = "a red b \x1b[2K\x1b]0;t\x07 end"
@@ -14,7 +14,7 @@ PLAIN = "a red b \x1b[2K\x1b]0;t\x07 end"
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
 def test_colours_go_however_text_is_cut(size):
     out = io.StringIO()
-    colourless = Colourless(out.write)
+    colourless = ColourFilter(out.write)
     for start in range(0, len(TEXT), size):
         colourless.write(TEXT[start : start + size])
     assert out.getvalue() == PLAIN

@@ -99,7 +99,7 @@ def test_a_live_run_that_is_stopped_and_goes_on(desk: Desk, home: Path) -> None:
     screen.wait_for("▶ running ", 60)
     screen.wait_for("cell 2", 60)
     screen.type("\x03")
-    screen.wait_for("d detaches")
+    screen.wait_for("[d] detach")
     screen.type("s")
     assert screen.end(60) == 3, screen.plain
     assert kfnb.open_run("latest").status == "cancelled"

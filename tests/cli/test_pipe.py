@@ -41,22 +41,22 @@ def test_the_lines_of_a_run_that_fails(tmp_path: Path) -> None:
     assert complaints == ""
     assert said.splitlines()[-1].startswith(f"run {run.id} failed in ")
     assert "> 2 |     return 1 / 0" in said
-    assert f"  kfnb resume {run.id}  # try again as it was" in said
-    assert "train.ipynb  # after a change of the notebook" in said
+    assert f"  kfnb resume {run.id}  # retry with the same code" in said
+    assert "train.ipynb  # run with your edits" in said
 
 
 def test_what_to_type_after_a_change_names_the_target(tmp_path: Path) -> None:
     run = made_run(tmp_path / "train.ipynb", target="kubernetes")
     write(run, *scripted.FAILED)
     _, said, _ = ending(run.id)
-    assert "train.ipynb --on kubernetes  # after a change of the notebook" in said
+    assert "train.ipynb --on kubernetes  # run with your edits" in said
 
 
 def test_what_to_type_after_a_change_has_the_parameters(tmp_path: Path) -> None:
     run = create_run(scripted.pipeline(tmp_path / "train.ipynb"), parameters={"rate": 1e-07})
     write(run, *scripted.FAILED)
     _, said, _ = ending(run.id)
-    assert "train.ipynb -p rate=1e-07  # after a change of the notebook" in said
+    assert "train.ipynb -p rate=1e-07  # run with your edits" in said
 
 
 def test_the_words_are_stable() -> None:
@@ -90,10 +90,10 @@ def test_the_words_are_stable() -> None:
         "load: succeeded in 1.2 s",
         "train: started (first run of this step)",
         "train: warning: KFNB-W607: look. Do it.",
-        "train: attempt 1 failed, it is tried again: cell 2, line 2 raised ZeroDivisionError: division by zero",
+        "train: attempt 1 failed and will be retried: cell 2, line 2 raised ZeroDivisionError: division by zero",
         "train: attempt 2 started",
         "train: loss = 0.5 (step 1)",
-        "report: depends on load, as the run showed (rows)",
+        "report: depends on load, which only the run showed (rows)",
         "train: succeeded in 1.2 s",
         "report: cached (nothing changed)",
         "metrics: loss = 0.5",
@@ -153,7 +153,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_stop() -> None:
     deaf.kill()
     deaf.communicate()
     assert process.returncode == 130
-    assert "goes on" in said
+    assert "continues" in said
 
 
 def test_a_reader_that_leaves_is_not_an_error() -> None:

@@ -58,7 +58,7 @@ def test_ctrl_c_asks_and_d_detaches() -> None:
     screen = Terminal.following(run.id)
     screen.wait_for("▶ running")
     screen.type("\x03")
-    screen.wait_for("d detaches")
+    screen.wait_for("[d] detach")
     screen.type("d")
     assert screen.end() == 0
     assert f"kfnb stop {run.id}" in screen.plain
@@ -74,7 +74,7 @@ def test_ctrl_c_asks_and_s_or_another_ctrl_c_stops(answer: str) -> None:
     screen = Terminal.following(run.id)
     screen.wait_for("▶ running")
     screen.type("\x03")
-    screen.wait_for("d detaches")
+    screen.wait_for("[d] detach")
     screen.type(answer)
     assert screen.end() == 3, screen.plain
     driver.wait()
@@ -87,7 +87,7 @@ def test_ctrl_c_asks_and_any_other_key_goes_on_watching() -> None:
     screen = Terminal.following(run.id)
     screen.wait_for("▶ running")
     screen.type("\x03")
-    screen.wait_for("d detaches")
+    screen.wait_for("[d] detach")
     screen.type("x")
     go(run)
     assert screen.end() == 0, screen.plain
@@ -102,7 +102,7 @@ def test_a_driver_that_dies_is_noticed() -> None:
     driver.kill()
     driver.wait()
     assert screen.end() == 4
-    assert "The driver of this run is gone" in screen.plain
+    assert "The driver of this run has died" in screen.plain
     assert f"kfnb resume {run.id}" in screen.plain
 
 
@@ -125,7 +125,7 @@ def test_a_narrow_terminal_and_many_steps() -> None:
     screen.wait_for("more")
     assert all(len(line.rstrip()) <= 40 for line in screen.plain.split("\n")[1:6])
     screen.type("\x03")
-    screen.wait_for("d detaches")
+    screen.wait_for("[d] detach")
     screen.type("d")
     assert screen.end() == 0
     driver.kill()

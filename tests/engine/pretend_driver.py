@@ -13,6 +13,7 @@ import jsonschema
 import kfnb.engine
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
 from kfnb.engine.core.events import Event
+from kfnb.engine.core.identity import Source, inputs_to_plain
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import Engine, replay
 from kfnb.engine.core.settings import Settings
@@ -94,6 +95,11 @@ def result(outputs: Iterable[str] = (), **more: Any) -> dict[str, Any]:
     return {"manifest": "m", "outputs": made, "duration": 1.0, **more}
 
 
+def sources(steps: Mapping[str, str | None]) -> dict[str, Source | None]:
+    """Names to the plain steps, in their first round, that they come from."""
+    return {name: None if step is None else Source(step) for name, step in steps.items()}
+
+
 class Driver:
     """Journals into a list; attempts run until a test ends them."""
 
@@ -117,9 +123,15 @@ class Driver:
         step: str | None = None,
         data: Mapping[str, Any] | None = None,
         attempt: int | None = None,
+        round: int | None = None,  # noqa: A002 (as above)
     ) -> None:
-        """Journal one event, checked against the schema, and fold it."""
-        event = Event(len(self.events) + 1, self.now, "r", type, step, "", attempt, data or {})
+        """Journal one event of the step's current round, checked against the schema, and fold it."""
+        mine = self.engine.state.steps.get((step or "", ""))
+        if round is None:
+            round = mine.round if mine is not None else 0  # noqa: A001
+        event = Event(
+            len(self.events) + 1, self.now, "r", type, step, "", attempt, data or {}, round
+        )
         validate(event)
         event = Event.from_line(event.to_line())
         self.events.append(event)
@@ -146,7 +158,7 @@ class Driver:
         elif isinstance(command, Prepare):
             self.prepared.append(command)
             hit = self.cached.get(command.step) if command.cache else None
-            data = {**(hit or {}), "inputs": dict(command.inputs), "why": "first run"}
+            data = {**(hit or {}), "inputs": inputs_to_plain(command.inputs), "why": "first run"}
             self.emit("StepReady" if hit is None else "StepCached", command.step, data)
         elif isinstance(command, Start):
             self.emit("AttemptStarted", command.step, {}, command.attempt)

@@ -203,7 +203,7 @@ class Steps:
         copies: dict[int, Box] = {}
         bound = self.driver.engine.state.steps[name, ""].inputs
         for given, producer in bound.items():
-            bundle = self.store[producer].get(given) if producer is not None else None
+            bundle = self.store[producer.step].get(given) if producer is not None else None
             if bundle is None:
                 continue
             space[given] = copies.setdefault(id(bundle), Box(bundle.box.content))

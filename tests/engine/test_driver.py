@@ -108,3 +108,18 @@ def test_a_step_runs_in_the_notebooks_folder_with_a_fixed_hash_seed(tmp_path: Pa
     assert (tmp_path / "out.txt").read_text() == "hello"
     order = run.attempt("a", 1).order.read_text()
     assert '"PYTHONHASHSEED": "0"' in order
+
+
+def test_a_step_tagged_once_starts_last_and_is_not_repeated_when_its_process_dies(
+    tmp_path: Path,
+) -> None:
+    steps = {
+        "slow": Make("sleep 0.3\nmark"),
+        "send": Make("mark\ndie 1", options=Options(once=True, retries=3)),
+        "other": Make("mark"),
+    }
+    run = go(make_pipeline(tmp_path, steps))
+    assert statuses(run) == {"slow": "succeeded", "send": "failed", "other": "succeeded"}
+    assert (tmp_path / "ran.txt").read_text().split().count("send") == 1
+    started = [e.step for e in events(run, "AttemptStarted")]
+    assert started[-1] == "send"

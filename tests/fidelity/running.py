@@ -56,7 +56,7 @@ def both(folder: Path, notebook: dict[str, Any]) -> Outcome:
         executed = {n: json.loads(run.notebook(n).read_text()) for n in read.steps}
     beside = compare_outputs(reference, executed, folders=([str(linear)], [str(pipeline)]))
     differences = [str(d) for d in beside.differences]
-    differences += _lost(read, notebook, beside.compared)
+    differences += _lost(read, notebook, beside.cells)
     differences += _files(linear, pipeline)
     return Outcome(run.status, "", tuple(differences), tuple(sorted(warnings)), statuses)
 

@@ -42,7 +42,7 @@ def test_help(ipython):
 
 
 def test_run_has_the_options_of_the_command_line():
-    from kfnb.cli import running as line
+    from kfnb.cli import run as line
     from kfnb.magics import run_commands as magics
 
     for name, left_out in (("run", {"notebook"}), ("resume", {"run"})):
@@ -61,7 +61,7 @@ def test_run_has_the_options_of_the_command_line():
         ("run --from", "--from"),
         ("run --on mars", "mars"),
         ("run --parallel none", "none"),
-        ("run -p lr", "-p wants name=value, not 'lr'"),
+        ("run -p lr", "-p expects NAME=VALUE, not 'lr'"),
         ("run -p divisr=3", 'no parameter "divisr". Did you mean "divisor"?'),
         ("run -p divisor=many", "divisor"),
         ("run -p divisor={nothing}", 'This kernel has no variable "nothing"'),
@@ -86,7 +86,7 @@ def test_run_has_the_options_of_the_command_line():
         ("load", "STEP.NAME"),
         ("compare", "fewer than two runs"),
         ("compare latest", "two or more runs"),
-        ("show --notebook nothing.ipynb", "nothing.ipynb is not there"),
+        ("show --notebook nothing.ipynb", "nothing.ipynb does not exist"),
         ("show --run nothing", 'There is no run "nothing"'),
         ("show --dot --json", "exclude each other"),
     ],
@@ -207,7 +207,7 @@ def test_run_and_what_comes_of_it(said, desk):
     assert 'no step "shar"' in said.refused("%pipeline logs shar")
     assert f"run {run.id} succeeded" in said("%pipeline status").text
     assert run.id in said("%pipeline runs").text
-    assert "has ended already" in said("%pipeline stop").text
+    assert "has already ended" in said("%pipeline stop").text
     assert "nothing is left to do" in said("%pipeline resume").text
     assert 'style="rounded' in said(f"%pipeline show --dot --run {run.id}").text
     assert "No step of run" in said.refused("%pipeline debug")
@@ -320,6 +320,7 @@ def test_verify_compares_notebook_and_pipeline(said):
     assert "values are equal" in typed.text
 
 
+@pytest.mark.slow
 def test_a_renamed_notebook_keeps_the_runs_that_this_kernel_began(said, book):
     assert said("%pipeline run").ok
     [run] = kfnb.runs()
@@ -335,6 +336,7 @@ ODD = """class Odd:
 odd, good = Odd(), [1]"""
 
 
+@pytest.mark.slow
 def test_a_value_that_cannot_be_made_anew_does_not_hide_the_others(ipython, desk):
     desk.notebook(("step:make", ODD), ("step:use", "print(good)"), ("step:last", "str(odd)"))
     ipython("%pipeline run --notebook nb.ipynb")

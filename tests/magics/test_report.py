@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import kfnb
-from kfnb.magics.report import html, summary
+from kfnb.commands.notebooks import counted
+from kfnb.magics.report import html
 from kfnb.pipeline import Cell, Diagnostic, Pipeline
 
 ALLOWED = {"div", "b", "span", "code", "a", "i"}
@@ -86,7 +87,7 @@ def test_what_the_cells_do_not_have_is_not_linked():
 )
 def test_they_are_counted(severities, said):
     kinds = {"e": "error", "w": "warning"}
-    assert summary([Diagnostic("C", kinds[s], "m", "r") for s in severities]) == said
+    assert counted([Diagnostic("C", kinds[s], "m", "r") for s in severities]) == said
 
 
 @pytest.mark.slow

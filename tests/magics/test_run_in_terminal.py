@@ -19,7 +19,7 @@ def test_a_run_that_was_left_has_not_ended(
 ) -> None:
     monkeypatch.setenv("KFNB_HOME", str(tmp_path / "home"))
     # Detaching is no failure: the code alone does not say whether the run has ended.
-    monkeypatch.setattr("kfnb.cli.follow.follow", lambda *_, **__: 0)
+    monkeypatch.setattr("kfnb.commands.following.follow", lambda *_, **__: 0)
     run = made_run()
     script = [*scripted.LOADED, "go"] if going else scripted.SUCCEEDED
     driver = drive(run, *script)

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from kfnb.api.launch import create, objects, target_findings
 from kfnb.api.run_lookup import facts
-from kfnb.cli.target_options import target_flags, target_options, with_target
+from kfnb.api.use_cases.target_flags import target_flags
+from kfnb.commands.target_options import take_target_options, target_options
 from kfnb.errors import UsageError
 from kfnb.pipeline import Diagnostic
 from kfnb.runners.local.target import LocalTarget
@@ -123,10 +124,9 @@ def test_its_options_are_flags_of_commands_and_can_be_written_again() -> None:
 
     found: dict[str, Any] = {}
 
-    @click.command()
-    @with_target
-    def command(**said: Any) -> None:
-        found.update(given(target_options(said)))
+    @click.command(params=target_options())
+    def command(**values: Any) -> None:
+        found.update(given(take_target_options(values)))
 
     words = ["--crater", "tycho", "--suits", "3", "--moon-flag", "a", "--moon-flag", "b"]
     done = CliRunner().invoke(command, words)
@@ -195,7 +195,7 @@ def test_importing_the_registry_and_options_imports_no_engine_and_no_client() ->
     import sys
 
     code = (
-        "import sys; from kfnb.cli import target_options as t; list(t._flags());"
+        "import sys; from kfnb.commands import target_options as t; list(t.target_options());"
         "bad = [m for m in sys.modules if m.startswith(('kubernetes', 'kfnb.engine', 'msgspec'))];"
         "assert not bad, bad"
     )

@@ -72,4 +72,4 @@ def test_injected_cells_are_not_compared() -> None:
     beside = compare_outputs(
         {"cells": [executed("a")]}, {"fit": {"cells": [executed("b", tags=("kfnb-injected",))]}}
     )
-    assert (beside.compared, beside.differences) == (frozenset(), ())
+    assert (beside.cells, beside.differences) == (frozenset(), ())

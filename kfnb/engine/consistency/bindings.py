@@ -62,6 +62,12 @@ class Bindings:
         self._versions.remove(n)
         self._aliases.remove(n)
 
+    def void(self, n: int) -> None:
+        """Forget what a step published and what it was given: another round begins."""
+        self.retract(n)
+        for name in self._versions.bound.pop(n, {}):
+            self._along.get(name, set()).discard(n)
+
     def publish(self, n: int, result: Mapping[str, Any]) -> list[Finding]:
         """Note what a step published and say what follows for the others.
 

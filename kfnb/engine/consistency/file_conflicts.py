@@ -105,6 +105,12 @@ class FileConflicts:
         for uses in (*self._reads.values(), *self._lists.values()):
             uses.pop(n, None)
 
+    def void(self, n: int) -> None:
+        """Forget what a step read and wrote: another round begins, from the files before it."""
+        self.retract(n)
+        for uses in self._writes.values():
+            uses[:] = [use for use in uses if use.step != n]
+
     def _check(self, path: str, use: Use, *, writer: int | None = None) -> Iterator[Finding]:
         """Check one read; of all writers or, when the others are settled, of one alone."""
         writes = self._writes.get(path, [])

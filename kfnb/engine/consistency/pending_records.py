@@ -7,7 +7,7 @@ gives the same records, and each is removed when its own event is there.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from kfnb.engine.consistency.findings import NewEdge, StaleStep, UnplannedEffect
@@ -19,47 +19,66 @@ _Identity = tuple[str, str | None, str, str]
 
 
 class PendingRecords:
-    """Records that are not in the journal yet, in the order in which they became due."""
+    """Records that are not in the journal yet, in the order in which they became due.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    round_of
+        The current round of a step.
+    """
+
+    def __init__(self, plan: Plan, round_of: Callable[[int], int]) -> None:
+        self._plan = plan
+        self._round_of = round_of
         self._records: dict[_Identity, Record] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._records)
 
     def records(self) -> list[Record]:
         """Return all of them; edges stand before the failures that they explain."""
         return list(self._records.values())
 
-    def edge(self, finding: NewEdge, plan: Plan) -> None:
+    def edge(self, finding: NewEdge) -> None:
         """Add an ``EdgeAdded``."""
+        source, target = self._plan.keys[finding.source], self._plan.keys[finding.target]
         data = {
-            "source": plan.keys[finding.source][0],
-            "target": plan.keys[finding.target][0],
+            "source": source[0],
+            "source_index": source[1],
+            "target": target[0],
+            "target_index": target[1],
             "names": list(finding.names),
             "files": list(finding.files),
             "why": finding.why,
         }
-        self._add("EdgeAdded", finding.target, data, plan)
+        self._add("EdgeAdded", finding.target, data)
 
-    def stale(self, finding: StaleStep, plan: Plan) -> None:
+    def stale(self, finding: StaleStep) -> None:
         """Add a ``StepFailed``; the first reason is enough."""
-        self._add(
-            "StepFailed", finding.step, {**finding.explanation.failure(), "stale": True}, plan
-        )
+        self._add("StepFailed", finding.step, {**finding.explanation.failure(), "stale": True})
 
-    def warning(self, finding: StaleStep | UnplannedEffect, plan: Plan) -> None:
+    def warning(self, finding: StaleStep | UnplannedEffect) -> None:
         """Add a ``Warning``."""
-        self._add("Warning", finding.step, finding.explanation.warning(), plan)
+        self._add("Warning", finding.step, finding.explanation.warning())
+
+    def void(self, step: str, index: str) -> None:
+        """Remove the records about a step whose round does not count any more."""
+        for identity in [i for i in self._records if i[1:3] == (step, index)]:
+            del self._records[identity]
 
     def remove_recorded(self, event: Event) -> None:
         """Remove the record that this event is."""
         if self._records and event.type in ("EdgeAdded", "StepFailed", "Warning"):
             self._records.pop(_identity(event.type, event.step, event.index, event.data), None)
 
-    def _add(self, kind: str, n: int, data: Mapping[str, Any], plan: Plan) -> None:
-        step, index = plan.keys[n]
+    def _add(self, kind: str, n: int, data: Mapping[str, Any]) -> None:
+        step, index = self._plan.keys[n]
         identity = _identity(kind, step, index, data)
-        self._records.setdefault(identity, Record(kind, step, index, data))
+        self._records.setdefault(identity, Record(kind, step, index, data, self._round_of(n)))
 
 
 def _identity(kind: str, step: str | None, index: str, data: Mapping[str, Any]) -> _Identity:
+    if kind == "EdgeAdded":  # older journals name the target's index only
+        data = {"source_index": index, "target_index": index, **data}
     which = "" if kind == "StepFailed" else json.dumps(data, sort_keys=True)
     return kind, step, index, which

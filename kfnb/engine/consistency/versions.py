@@ -53,7 +53,7 @@ class Versions:
             insort(self._changers.setdefault(name, []), n)
 
     def remove(self, n: int) -> None:
-        """Forget what ``n`` published and changed."""
+        """Forget what ``n`` published and changed, but not what it was given."""
         for name in self.published.pop(n, ()):
             self._havers[name].remove(n)
         for name in self._changed.pop(n, ()):

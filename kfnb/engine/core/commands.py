@@ -47,6 +47,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kfnb.engine.core.identity import Source
+
 StopReason = Literal["timeout", "cancel", "superseded"]
 
 
@@ -54,14 +56,15 @@ StopReason = Literal["timeout", "cancel", "superseded"]
 class Prepare:
     """Find out whether a step must execute, with these inputs.
 
-    ``inputs`` maps each name to the step that published the version to use, None where no
-    step did (the name is absent). ``cache`` False: make a key, but do not look it up.
+    ``inputs`` maps each name to the execution that published the version to use, None where none
+    did (the name is absent). ``cache`` False: make a key, but do not look it up.
     """
 
     step: str
     index: str
-    inputs: Mapping[str, str | None]
+    inputs: Mapping[str, Source | None]
     cache: bool = True
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +74,9 @@ class Start:
     step: str
     index: str
     attempt: int
-    inputs: Mapping[str, str | None]
+    inputs: Mapping[str, Source | None]
     timeout: float | None = None
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class Stop:
     index: str
     attempt: int
     reason: StopReason
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ class Record:
     step: str | None = None
     index: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)

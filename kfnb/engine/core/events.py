@@ -1,40 +1,8 @@
 """The events of a run: what a journal is made of.
 
 An event is small, versioned and never changed once written. Bodies (logs,
-outputs, tracebacks that are long) are files that events refer to. The JSON
-Schema of every type stands beside this file in ``events.schema.json``.
-
-What each ``data`` holds (``?`` marks what may be missing):
-
-========================  ==================================================================
-``RunCreated``            ``name, notebook?, target?, parameters?, settings`` (see
-                          :class:`~kfnb.engine.core.settings.Settings`) and what else views want
-``DriverStarted``         ``pid, host?``
-``RunResumed``            ``settings?``: fields that differ from now on
-``StopRequested``         ``by?``
-``StepReady``             ``key?, why?, inputs {name: producing step or null}``
-``StepCached``            as ``StepSucceeded`` plus ``key, inputs, why, metrics? [[time, name,
-                          value, step]]``
-``AttemptStarted``        ``inputs?``
-``CellStarted``           ``cell, position, total``
-``CellFinished``          ``cell, duration, ok``
-``CellOutput``            ``cell, kind, name?, offset?, length?, mime?``
-``MetricLogged``          ``name, value, step?``
-``ResourceSampled``       ``cpu_seconds?, memory?, threads?``
-``Warning``               ``code?, message, remedy?``
-``EdgeAdded``             ``source, target, names, files, why``; the event's step is the target
-``AttemptFailed``         a failure record: ``class, ename?, evalue?, cell?, line?, summary?,
-                          remedy?, traceback?``
-``StepSucceeded``         ``manifest, outputs {name: {bundle, hash, changed, absent, type, shape,
-                          size, repr}}, aliases? [[names]], unexpected? {name: reason},
-                          files_written? {path: hash}, files_read? {path: hash}, duration?``
-``StepFailed``            a failure record, plus ``attempts`` and, where the step had used a value
-                          that turned out to be too old, ``stale: true``
-``StepSkipped``           ``reason, because?`` (the step whose failure is the reason)
-``StepCancelled``         ``reason``
-``RunFinished``           ``status`` (``succeeded`` or ``failed``), ``error?``
-``RunCancelled``          ``reason?``
-========================  ==================================================================
+outputs, tracebacks that are long) are files that events refer to. What the
+``data`` of each type holds is in :mod:`kfnb.engine.core.event_types`.
 """
 
 from __future__ import annotations
@@ -42,34 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
 VERSION = 1
-
-EventType = Literal[
-    "RunCreated",
-    "DriverStarted",
-    "RunResumed",
-    "StopRequested",
-    "StepReady",
-    "StepCached",
-    "AttemptStarted",
-    "CellStarted",
-    "CellFinished",
-    "CellOutput",
-    "MetricLogged",
-    "ResourceSampled",
-    "Warning",
-    "EdgeAdded",
-    "AttemptFailed",
-    "StepSucceeded",
-    "StepFailed",
-    "StepSkipped",
-    "StepCancelled",
-    "RunFinished",
-    "RunCancelled",
-]
-TYPES: frozenset[str] = frozenset(get_args(EventType))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +28,16 @@ class Event:
     run
         The run's id.
     type
-        One of :data:`TYPES`. Readers ignore types that they do not know.
+        A name in :data:`kfnb.engine.core.event_types.BODIES`. Readers ignore types that they do
+        not know.
     step, index
         The step's name (None for an event of the run) and its instance, empty for a plain step.
+    round
+        How often the step was begun anew before; see :mod:`kfnb.engine.core.identity`.
     attempt
         Counts from 1 per step; None where the event belongs to no attempt.
     data
-        As the table in this module says.
+        The fields of the struct of this type.
     v
         Version of the format.
     """
@@ -104,6 +50,7 @@ class Event:
     index: str = ""
     attempt: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    round: int = 0
     v: int = VERSION
 
     def to_plain(self) -> dict[str, Any]:
@@ -116,6 +63,7 @@ class Event:
             "type": self.type,
             "step": self.step,
             "index": self.index,
+            "round": self.round,
             "attempt": self.attempt,
             "data": self.data,
         }
@@ -153,6 +101,7 @@ class Event:
                 index=plain.get("index") or "",
                 attempt=plain.get("attempt"),
                 data=plain.get("data") or {},
+                round=plain.get("round") or 0,
                 v=plain["v"],
             )
         except (KeyError, TypeError, AttributeError) as error:

@@ -53,7 +53,13 @@ def cascade(
 
 def _follow(step: StepState, cause: str, reason: str, spent: StepState | None) -> Record | None:
     if step.status == "pending":
-        return Record("StepSkipped", step.name, step.index, {"reason": reason, "because": cause})
+        return Record(
+            "StepSkipped",
+            step.name,
+            step.index,
+            {"reason": reason, "because": cause},
+            step.round,
+        )
     if spent is None or (step.status != "running" and step.status not in DONE):
         return None
     failure = spent.failure or {}
@@ -66,17 +72,19 @@ def _follow(step: StepState, cause: str, reason: str, spent: StepState | None) -
         "steps": list(failure.get("steps", ())),
         "stale": True,
     }
-    return Record("StepFailed", step.name, step.index, data)
+    return Record("StepFailed", step.name, step.index, data, step.round)
 
 
 def cancelled(step: StepState, state: RunState, steps: Iterable[StepState]) -> Record:
     """Record the end of a step that a stop has kept from executing, or from going on."""
     if state.stops:
-        return Record("StepCancelled", step.name, step.index, {"reason": "the run was stopped"})
+        return Record(
+            "StepCancelled", step.name, step.index, {"reason": "the run was stopped"}, step.round
+        )
     failed = next(other.name for other in steps if other.status == "failed")
     reason = f'step "{failed}" failed, and the run stops at the first failure'
     kind = "StepCancelled" if step.attempts else "StepSkipped"
-    return Record(kind, step.name, step.index, {"reason": reason, "because": failed})
+    return Record(kind, step.name, step.index, {"reason": reason, "because": failed}, step.round)
 
 
 def finish(state: RunState, steps: Sequence[StepState], exit: int | None) -> Record:  # noqa: A002

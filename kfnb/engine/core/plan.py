@@ -11,11 +11,9 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from kfnb.engine.core.identity import Key
 from kfnb.errors import CheckError
 from kfnb.pipeline import Options, Pipeline, Step
-
-Key = tuple[str, str]
-"""(step's name, index): what an event, a command and a state belong to."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
+
+from kfnb.engine.core.event_types import GroupFormed, edge_ends, invalidated
 from kfnb.engine.core.events import Event
+from kfnb.engine.core.identity import Key, inputs_from_plain
 from kfnb.engine.core.state import DONE, HELD_UP, OPEN, Metric, RunState, RuntimeEdge, StepState
 
 
 def fold_step(step: StepState, event: Event) -> None:
     """Fold an event that belongs to a step."""
     act = _STEP.get(event.type)
-    if act is not None:
+    # An attempt of an earlier round may still end; nothing else of that round counts.
+    if act is not None and (event.round == step.round or event.type in _ENDS):
         act(step, event)
 
 
@@ -33,7 +38,7 @@ def _ready(step: StepState, event: Event) -> None:
     if step.status != "pending" or step.active:
         return
     step.ready = True
-    step.inputs = dict(event.data.get("inputs", {}))
+    step.inputs = inputs_from_plain(event.data.get("inputs", {}))
     step.key = event.data.get("key")
     step.why = event.data.get("why", step.why)
 
@@ -55,6 +60,7 @@ def _attempt_started(step: StepState, event: Event) -> None:
     if step.status != "pending" or step.active or attempt <= step.attempts:
         return
     step.attempts = step.active = attempt
+    step.active_round = event.round
     step.status = "running"
     step.retry_at = step.running_since = step.finished = None
     step.started = event.time
@@ -111,7 +117,8 @@ def _succeeded(step: StepState, event: Event) -> None:
         step.active = 0
         step.cell = None
     # The first attempt to publish wins, also one that was believed to be lost.
-    if step.status not in OPEN or not step.floor < attempt <= step.attempts:
+    counts = event.round == step.round and step.floor < attempt <= step.attempts
+    if step.status not in OPEN or not counts:
         return
     step.status = "succeeded"
     step.stale = False
@@ -191,11 +198,43 @@ def _stop(state: RunState, event: Event) -> None:  # noqa: ARG001 (one shape for
 
 def _edge(state: RunState, event: Event) -> None:
     data = event.data
-    pair = (data["source"], data["target"])
-    edge = state.edges.setdefault(pair, RuntimeEdge(*pair))
+    source, target = edge_ends(event)
+    edge = state.edges.setdefault(
+        (source, target), RuntimeEdge(source[0], target[0], source[1], target[1])
+    )
     edge.names = _joined(edge.names, data, "names")
     edge.files = _joined(edge.files, data, "files")
     edge.why = edge.why or data.get("why", "")
+
+
+def voids(event: Event) -> list[tuple[Key, int]]:
+    """Return what a ``StepInvalidated`` voids: (step, index), and the round that begins."""
+    return [((step, index), number) for step, index, number in invalidated(event).voids]
+
+
+def _invalidated(state: RunState, event: Event) -> None:
+    for key, number in voids(event):
+        step = state.steps.get(key)
+        if step is not None and step.round < number:
+            step.void(number)
+
+
+def _group_formed(state: RunState, event: Event) -> None:
+    group = msgspec.convert(event.data, GroupFormed)
+    members = list(group.members)
+    # Groups that share a member are one: it has the id of the event, which names all of them.
+    for name, others in list(state.groups.items()):
+        if name == group.id or not set(others).isdisjoint(members):
+            members += [key for key in state.groups.pop(name) if key not in members]
+    state.groups[group.id] = tuple(sorted(members))
+
+
+def _expanded(state: RunState, event: Event) -> None:
+    state.items[event.step or ""] = int(event.data["items"])
+
+
+def _trial_asked(state: RunState, event: Event) -> None:
+    state.trials.setdefault(event.index, dict(event.data["parameters"]))
 
 
 def _joined(before: tuple[str, ...], data: Mapping[str, object], key: str) -> tuple[str, ...]:
@@ -222,6 +261,7 @@ def _run_cancelled(state: RunState, event: Event) -> None:
     state.finished = event.time
 
 
+_ENDS = frozenset({"AttemptFailed", "StepSucceeded"})
 _STEP: Mapping[str, Callable[[StepState, Event], None]] = {
     "StepReady": _ready,
     "StepCached": _cached,
@@ -242,6 +282,10 @@ _RUN: Mapping[str, Callable[[RunState, Event], None]] = {
     "RunResumed": _resumed,
     "StopRequested": _stop,
     "EdgeAdded": _edge,
+    "StepInvalidated": _invalidated,
+    "GroupFormed": _group_formed,
+    "StepExpanded": _expanded,
+    "TrialAsked": _trial_asked,
     "Warning": _warning,
     "RunFinished": _finished,
     "RunCancelled": _run_cancelled,

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kfnb.engine.core.plan import Key
+from kfnb.engine.core.identity import Key, Source
 from kfnb.engine.core.settings import Settings
 
 StepStatus = Literal["pending", "running", "succeeded", "cached", "failed", "skipped", "cancelled"]
@@ -36,13 +36,16 @@ class StepState:
 
     Attributes
     ----------
+    round
+        How often the step was begun anew because its result turned out to be wrong.
     status
         As shown. Between two attempts a step is ``pending`` and ``retry_at`` is set.
     attempts, active
         Attempts begun so far (numbers are never used twice), and the one that has not ended, or
-        0. A step that has ended can still have an active attempt: one that nobody needs any more.
+        0; ``active_round`` is that attempt's. A step that has ended can still have an active
+        attempt: one whose result is no longer needed.
     own_failures, infrastructure_failures
-        Failed attempts since the run was created or last resumed, by the budget that pays for them.
+        Failed attempts since the run was created or last resumed, by the budget that pays.
     failure
         The record of the last failed attempt, or of the step's failure.
     ready, inputs
@@ -66,16 +69,18 @@ class StepState:
 
     name: str
     index: str = ""
+    round: int = 0
     status: StepStatus = "pending"
     attempts: int = 0
     active: int = 0
+    active_round: int = 0
     own_failures: int = 0
     infrastructure_failures: int = 0
     retry_at: float | None = None
     failure: Mapping[str, Any] | None = None
     permanent: bool = False
     ready: bool = False
-    inputs: Mapping[str, str | None] = field(default_factory=dict)
+    inputs: Mapping[str, Source | None] = field(default_factory=dict)
     key: str | None = None
     why: str | None = None
     reason: str | None = None
@@ -125,6 +130,20 @@ class StepState:
             self.stale = True
             self.floor = self.attempts
 
+    def void(self, round: int) -> None:  # noqa: A002 (the design's word)
+        """Take back all that earlier rounds added, and begin ``round``.
+
+        An attempt that executes stays active until it has ended, but counts no more.
+        """
+        self.reopen(stale=True)
+        self.stale = False
+        self.round = round
+        self.begun = {}
+        self.started = self.running_since = self.resources = self.cells_total = self.cell = None
+        self.cells_done = 0
+        self.held = ""
+        self.metrics = []
+
 
 HELD_UP = "KFNB-W710"
 """The code of the warning that says what keeps an attempt from executing."""
@@ -132,10 +151,12 @@ HELD_UP = "KFNB-W710"
 
 @dataclass(slots=True)
 class RuntimeEdge:
-    """A dependency that only the run showed."""
+    """A dependency that only the run showed, from one step or instance to another."""
 
     source: str
     target: str
+    source_index: str = ""
+    target_index: str = ""
     names: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     why: str = ""
@@ -152,7 +173,13 @@ class RunState:
     stop_exit
         The exit step is to end as well: a stop came while it executed, or a second one.
     edges
-        Dependencies found while the run went, by (source, target).
+        Dependencies that only the run showed, by source and target.
+    groups
+        Steps that share a kernel, by the group's id.
+    items
+        Number of instances of each mapped step whose head has been evaluated.
+    trials
+        Parameters of each trial that was asked for, by its index.
     paused
         Seconds without a driver: from an end, or the loss of a driver, until the next one began.
     error
@@ -174,7 +201,10 @@ class RunState:
     driver: Mapping[str, Any] | None = None
     stops: int = 0
     stop_exit: bool = False
-    edges: dict[tuple[str, str], RuntimeEdge] = field(default_factory=dict)
+    edges: dict[tuple[Key, Key], RuntimeEdge] = field(default_factory=dict)
+    groups: dict[str, tuple[Key, ...]] = field(default_factory=dict)
+    items: dict[str, int] = field(default_factory=dict)
+    trials: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     warnings: list[Mapping[str, Any]] = field(default_factory=list)
     error: Mapping[str, Any] | None = None
 

@@ -56,7 +56,7 @@ def read_manifest(store: Store, key: str) -> Manifest | None:
 
 def step_manifest(store: Store, run: str, work: Work) -> Manifest | None:
     """Return what the step of this run has published."""
-    return read_manifest(store, manifest_key(run, work.step_id, index=work.index))
+    return read_manifest(store, manifest_key(run, work.step_id, index=work.index, round=work.round))
 
 
 def success_data(manifest: Manifest, key: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 
+from kfnb.engine.core.identity import Source
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.dispatch.manifests import read_manifest
 from kfnb.engine.dispatch.step_orders import Upstream, restored_files
@@ -66,15 +67,15 @@ class RunOutputs:
         """Forget a manifest that does not count any more."""
         self._manifests.pop(key, None)
 
-    def of(self, name: str) -> Manifest | None:
-        """Return what a step has published; None if it is not done.
+    def of(self, name: str, index: str = "") -> Manifest | None:
+        """Return what a step has published in its current round; None if it is not done.
 
         Raises
         ------
         Refused
             If the store does not have it any more.
         """
-        state = self._engine.state.steps[name, ""]
+        state = self._engine.state.steps[name, index]
         if state.status not in ("succeeded", "cached") or not state.result:
             return None
         key = str(state.result["manifest"])
@@ -84,15 +85,15 @@ class RunOutputs:
                 raise Refused(
                     f'the values of step "{name}" are gone from the store ({key}). Start a new run.'
                 )
-            self.add(name, key, manifest)
+            self.add(name, key, manifest, index=index)
         return self._manifests[key]
 
-    def inputs(self, sources: Mapping[str, str | None]) -> dict[str, Upstream | None]:
+    def inputs(self, sources: Mapping[str, Source | None]) -> dict[str, Upstream | None]:
         """Return for each input what its producer has published; None where nobody did."""
         manifests: dict[str, Upstream | None] = {}
         for name, source in sources.items():
-            manifest = self.of(source) if source else None
-            manifests[name] = Upstream(source, manifest) if source and manifest else None
+            manifest = self.of(source.step, source.index) if source else None
+            manifests[name] = Upstream(source.step, manifest) if source and manifest else None
         return manifests
 
     def files_before(self, step: Step) -> dict[str, Manifest]:
@@ -101,8 +102,8 @@ class RunOutputs:
         until = plan.position[step.name, ""]
         manifests = {}
         for position in sorted(p for p in self._writers if p < until):
-            name = plan.keys[position][0]
-            manifest = self.of(name)
+            name, index = plan.keys[position]
+            manifest = self.of(name, index)
             if manifest is not None:
                 manifests[name] = manifest
         return manifests

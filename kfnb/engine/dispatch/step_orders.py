@@ -62,6 +62,8 @@ def step_order(
     step: Step,
     *,
     attempt: int,
+    index: str = "",
+    round: int = 0,  # noqa: A002 (the order's own word)
     inputs: Mapping[str, Upstream | None],
     upstream: Mapping[str, Manifest],
     site: Site,
@@ -82,7 +84,7 @@ def step_order(
         Seconds that the step's own cells may take.
     """
     seen = site.inside or site
-    folder = seen.run.attempt(step.id, attempt)
+    folder = seen.run.attempt(step.id, attempt, index=index)
     definitions = input_definitions(pipeline, step, inputs)
     notebook = step_notebook(
         pipeline,
@@ -97,6 +99,8 @@ def step_order(
         step=step.name,
         step_id=step.id,
         attempt=attempt,
+        index=index,
+        round=round,
         notebook=str(folder.notebook),
         folder=str(folder.path),
         workdir=str(seen.workdir),

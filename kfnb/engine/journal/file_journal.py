@@ -177,6 +177,7 @@ class Journal:
         data: Mapping[str, Any] | None = None,
         *,
         index: str = "",
+        round: int = 0,  # noqa: A002 (the event's own word)
         attempt: int | None = None,
         durable: bool = True,
     ) -> Event:
@@ -197,7 +198,7 @@ class Journal:
         ValueError
             If ``data`` cannot be written as JSON.
         """
-        event = self._event(type, step, data, index=index, attempt=attempt)
+        event = self._event(type, step, data, index=index, round=round, attempt=attempt)
         line = event.to_line().encode() + b"\n"
         try:
             self._write(line)
@@ -248,6 +249,7 @@ class Journal:
         data: Mapping[str, Any] | None,
         *,
         index: str,
+        round: int,  # noqa: A002 (as above)
         attempt: int | None,
     ) -> Event:
         return Event(
@@ -257,6 +259,7 @@ class Journal:
             type=type,
             step=step,
             index=index,
+            round=round,
             attempt=attempt,
             data=data or {},
         )

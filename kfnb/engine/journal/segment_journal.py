@@ -90,6 +90,7 @@ class SegmentJournal(Journal):
         data: Mapping[str, Any] | None = None,
         *,
         index: str = "",
+        round: int = 0,  # noqa: A002 (the event's own word)
         attempt: int | None = None,
         durable: bool = True,
     ) -> Event:
@@ -104,7 +105,7 @@ class SegmentJournal(Journal):
             and this writer appends nothing more.
         """
         self._check()
-        event = self._event(type, step, data, index=index, attempt=attempt)
+        event = self._event(type, step, data, index=index, round=round, attempt=attempt)
         self._waiting.append(event.to_line().encode() + b"\n")
         self.seq = event.seq
         if durable:

@@ -40,13 +40,14 @@ FLAGS = (
     Flag("--annotation", "NAME:VALUE", "An annotation of the step's pod."),
     Flag("--cache", None, "Take the result of an earlier run if nothing changed [default]."),
     Flag("--no-cache", None, "Execute the step in every run."),
+    Flag("--once", None, "It has effects outside: start when all before is done, never retry."),
     Flag("--on-exit", None, "Run the step last, whatever happened before."),
 )
 """All flags of the line; help and completion are made of them."""
 
 USAGE = (
     "%%step NAME [--after A,B] [--changes X] [--image I] [--cpu C] [--memory M] [--gpu G] "
-    "[--retries N] [--timeout 30m] [--cache | --no-cache]"
+    "[--retries N] [--timeout 30m] [--cache | --no-cache] [--once]"
 )
 _TEXTS = frozenset(("writefile", "file", "html", "markdown", "latex", "svg", "javascript", "js"))
 """Cell magics whose body is text, so that a ``%%step`` line in it may be text too."""
@@ -97,6 +98,8 @@ def cell_declaration(source: str) -> Declaration | None:
             wrong.append(f'{flag} {error}, not "{value}"')
     for flag in flags & {"--cache", "--no-cache"}:
         options["cache", ""] = flag == "--cache"
+    if "--once" in flags:
+        options["once", ""] = True
     if {"--cache", "--no-cache"} <= flags:
         wrong.append("--cache and --no-cache exclude each other")
     name = " ".join(names).strip()

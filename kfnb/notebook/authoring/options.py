@@ -32,6 +32,7 @@ KEYS = {
     "label": "labels",
     "annotation": "annotations",
     "cache": "cache",
+    "once": "once",
 }
 """Names of tags and flags, each with the field that it sets."""
 
@@ -133,7 +134,7 @@ def _single(field: str, value: Any) -> Any:
             return parse_duration(value)
         except ValueError:
             raise ValueError("takes a duration, as in 90, 30s, 30m, 2h or 1d") from None
-    if field == "cache":
+    if field in ("cache", "once"):
         if (switch := _SWITCH.get(str(value).strip().lower())) is None:
             raise ValueError("takes on or off")
         return switch

@@ -28,10 +28,11 @@ ROLES: dict[str, CellRole] = {
     "skip": "skip",
 }
 ON_EXIT = "on-exit"
+ONCE = "once"
 NAMED = {"step": "step", "block": "step", "after": "after", "prev": "after", "changes": "changes"}
 _KALES_ORDER = frozenset(("block", "prev"))
 """Tags that order steps by Kale's rules; Kale's other tags are only other names for ours."""
-_WORDS = (*ROLES, ON_EXIT)
+_WORDS = (*ROLES, ON_EXIT, ONCE)
 _KEYS = (*NAMED, *KEYS)
 _SHORT = {"retry": "retries", "mem": "memory", "ram": "memory", "depends": "after"}
 
@@ -48,6 +49,9 @@ def cell_declaration(tags: Sequence[str]) -> Declaration:
         key, colon, value = tag.partition(":")
         key, value = key.strip(), value.strip()
         if tag in ROLES or tag == ON_EXIT:
+            continue
+        if tag == ONCE:
+            options["once", ""] = True
             continue
         try:
             if colon and key in NAMED:
@@ -129,7 +133,7 @@ def _misspelt(tag: str, key: str, colon: bool) -> list[Problem]:
     elif tag.lower() in NAMED:
         near = meant = f"{tag.lower()}:NAME"
     else:
-        near = nearest(tag, (*ROLES, ON_EXIT), cutoff=0.85)
+        near = nearest(tag, (*ROLES, ON_EXIT, ONCE), cutoff=0.85)
         meant = f"{near}"
     if near is None:
         return []

@@ -10,8 +10,8 @@ from kfnb.runners.amounts import count, size
 if TYPE_CHECKING:
     from kfnb.runners.kubernetes.cleaning import Cleaned
 
-_UNFINISHED = "it may be going on"
-_RECENT = "it wrote something within the last day, and is another machine's"
+_UNFINISHED = "it may still be executing"
+_RECENT = "another machine started it, and it wrote something within the last day"
 
 
 def sentences(done: Cleaned, *, has_store: bool, dry_run: bool) -> Iterator[str]:
@@ -22,18 +22,18 @@ def sentences(done: Cleaned, *, has_store: bool, dry_run: bool) -> Iterator[str]
     for run in done.runs:
         yield f"{would} run {run} from the store"
     for run in done.live:
-        yield f"left run {run} alone: {_RECENT if run in done.recent else _UNFINISHED}"
+        yield f"kept run {run}: {_RECENT if run in done.recent else _UNFINISHED}"
     if not has_store:
-        yield "no store is given (--store), so only objects were cleaned"
+        yield "only Kubernetes objects were cleaned: no store was given (--store)"
         return
     cached = f", {count(done.cached, 'cached result')}" if done.cached else ""
     removed = f"{count(done.values, 'value')}{cached} and {count(len(done.runs), 'run')}"
     yield f"{removed} {'would be ' if dry_run else ''}removed from the store: {size(done.bytes)}"
     if done.live:
-        yield "values stay: a run that may be going on could be about to refer to them"
+        yield "values were kept: a run that may be executing could be about to use them"
     if done.fresh:
-        stay = "stays" if done.fresh == 1 else "stay"
+        were = "was" if done.fresh == 1 else "were"
         yield (
-            f"{count(done.fresh, 'value')} {stay}: nobody refers to what was written within the "
-            "last day, and a run may be about to"
+            f"{count(done.fresh, 'value')} {were} kept: written within the last day, and a run may "
+            "be about to refer to it"
         )

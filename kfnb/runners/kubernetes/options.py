@@ -70,7 +70,7 @@ def read_toleration(text: str) -> dict[str, str]:
     key, sign, value = taint.partition("=")
     if not key or effect not in _EFFECTS:
         raise ValueError(
-            "wants KEY[=VALUE][:EFFECT] with NoSchedule, PreferNoSchedule or NoExecute, "
+            "expects KEY[=VALUE][:EFFECT] with NoSchedule, PreferNoSchedule or NoExecute, "
             f"not {text!r}"
         )
     toleration = {"key": key, "operator": "Equal" if sign else "Exists"}

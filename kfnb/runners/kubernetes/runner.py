@@ -17,7 +17,7 @@ from kfnb.home import RunFolder
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.runners.kubernetes.api.client_protocol import ReadClient, status_of
 from kfnb.runners.kubernetes.explain.diagnose import Diagnosis, diagnose, exit_code, has_ended
-from kfnb.runners.kubernetes.logs.reporting import AttemptReports
+from kfnb.runners.kubernetes.logs.attempt_reports import AttemptReports
 from kfnb.runners.kubernetes.watch.job_predicates import (
     has_failed,
     has_started,
@@ -278,7 +278,7 @@ class KubernetesRunner:
             view.events,
             now=self._watcher.now(),
             gone=view.gone,
-            said=attempt.reports.said,
+            said=attempt.reports.text,
         )
 
     def _is_over(self, attempt: _Attempt, view: View, diagnosis: Diagnosis | None) -> bool:
@@ -328,7 +328,12 @@ class KubernetesRunner:
 
     def _record(self, work: Work, diagnosis: Diagnosis) -> None:
         """Leave a record of the failure, unless the step has left its own, or a result."""
-        if self._store.get(manifest_key(self._run.id, work.step_id, index=work.index)) is not None:
+        if (
+            self._store.get(
+                manifest_key(self._run.id, work.step_id, index=work.index, round=work.round)
+            )
+            is not None
+        ):
             return
         failure = Failure(
             kind=diagnosis.failure_class,

@@ -101,7 +101,7 @@ class Attempt:
             # The kernel boots while this process prepares the step and imports papermill.
             loop.run_until_complete(session.start_kernel())
             self.staging = self.store.staging()
-            key = manifest_key(order.run, order.step_id, index=order.index)
+            key = manifest_key(order.run, order.step_id, index=order.index, round=order.round)
             if self.store.get(key) is not None:
                 return key
             restore(
@@ -125,7 +125,7 @@ class Attempt:
         self._warn(session, result)
         totals = publishing.StepTotals(
             started=self.started,
-            metrics=tuple(session.metrics.found),
+            metrics=tuple(session.metrics.metrics),
             durations=tuple(session.events.durations),
             usage=session.usage(),
             before=before,

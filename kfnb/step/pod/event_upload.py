@@ -1,16 +1,18 @@
-"""What a step reports on its way out of a pod: at once to stdout, and in batches to the store.
+"""How a pod reports: numbered batches in the store, and a signal on stdout for each.
 
-Both are told of the same: the step's events as they are, and its log in pieces, each with
-the byte that it begins at. Lines on stdout begin with a separator that text does not hold,
-so that they are told from whatever else a container prints. The two ways do not wait for
-each other, and read the step's files for themselves, so that a store that is away costs
-no memory.
+A batch has the step's events as they are, and its log in pieces, each with the byte at which it
+begins. The store is the only channel; a signal says that a batch can be read there, so that nobody
+has to poll. Signals begin with a separator that text does not hold, which distinguishes them from
+whatever else a container prints. Batches are read from the step's files, so that a store that does
+not answer costs no memory.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import select
 import sys
 import threading
 import time
@@ -23,10 +25,10 @@ from kfnb.step.attempt_tail import AttemptTail
 from kfnb.store.remote.base import Remote
 
 T = TypeVar("T")
-Patiently = Callable[[Callable[[], T]], T]
+Retrying = Callable[[Callable[[], T]], T]
 
 RECORD = b"\x1e"
-"""What each line on stdout begins with."""
+"""The separator at the beginning of each signal."""
 
 EVERY = 2.0
 """Seconds between two batches."""
@@ -38,15 +40,13 @@ SAVE = 15.0
 _FIRST_SAVE = 5.0
 _SHARE = 20
 _LOOK = 0.05
-_READ = 64 << 10
-_PATIENCE = 5.0
 _LONGEST_PAUSE = 30.0
 
 
 class EventUploader:
-    """Follows the files of an attempt, in threads, until :meth:`finish`.
+    """Follows the files of an attempt, in a thread, until :meth:`finish`.
 
-    The last event, ``Result``, is kept back: it is told when what it says holds outside too.
+    The last event, ``Result``, is held back until what it says holds outside of the pod too.
 
     Parameters
     ----------
@@ -55,49 +55,43 @@ class EventUploader:
     prefix
         Where batches go in the store; ends with a slash.
     pod
-        Tells this pod from another one of the same attempt.
+        Distinguishes this pod from another one of the same attempt.
     """
 
     def __init__(self, folder: Path, remote: Remote, *, prefix: str, pod: str) -> None:
         self._remote = remote
         self._prefix = prefix
         self._batches = f"{prefix}events/{pod}/"
-        self._live = AttemptTail(folder)
-        self._kept = AttemptTail(folder)
+        self._tail = AttemptTail(folder)
         self._executed = folder / "executed.ipynb"
         self._batch: bytes | None = None
         self._number = 0
         self._pause = EVERY
         self._saved = 0
         self._stop = threading.Event()
-        self._reads_stdout = True
-        self._threads = [
-            threading.Thread(target=work, name=f"kfnb-{name}", daemon=True)
-            for name, work in (("telling", self._tell_live), ("keeping", self._keep))
-        ]
+        self._thread = threading.Thread(target=self._upload, name="kfnb-reports", daemon=True)
 
     @property
     def result(self) -> dict[str, Any] | None:
         """The step's last event, once :meth:`finish` has returned."""
-        return self._kept.result
+        return self._tail.result
 
     @property
     def next_number(self) -> int:
         """The number that the event after the last one has."""
-        return self._kept.last + 1
+        return self._tail.last + 1
 
     def start(self) -> None:
-        """Begin to follow."""
-        for thread in self._threads:
-            thread.start()
+        """Start to follow the files."""
+        self._thread.start()
 
-    def finish(self, patiently: Patiently[None]) -> None:
-        """Ship all that the step has written; it writes no more.
+    def finish(self, retries: Retrying[None]) -> None:
+        """Store everything that the step has written; it has ended.
 
         Parameters
         ----------
-        patiently
-            Tries an action again while the store does not answer.
+        retries
+            Repeats an action while the store does not answer.
 
         Raises
         ------
@@ -105,43 +99,26 @@ class EventUploader:
             If the store does not take it.
         """
         self._stop.set()
-        telling, keeping = self._threads
-        keeping.join()
+        if self._thread.is_alive():
+            self._thread.join()
         while self._next_batch():
-            patiently(self._put)
-        # Who reads stdout may have stopped: nothing is lost by that.
-        telling.join(_PATIENCE)
+            retries(self._put)
 
-    def tell(self, line: bytes, patiently: Patiently[None]) -> None:
-        """Ship one more line: after :meth:`finish` only. Live first: drivers wait for it."""
-        if not self._threads[0].is_alive():
-            self._print([line])
+    def send_last(self, line: bytes, retries: Retrying[None]) -> None:
+        """Store one more line as the last batch, after :meth:`finish`; raises as that does."""
         self._batch = line + b"\n"
-        patiently(self._put)
+        retries(lambda: self._put(last=True))
 
-    # -- live -------------------------------------------------------------------------------
+    def _signal(self, number: int, *, last: bool) -> None:
+        """Print that a batch is stored, unless that could block: the store is what counts."""
+        signal: dict[str, Any] = {"batch": number, **({"last": True} if last else {})}
+        text = json.dumps(signal, separators=(",", ":")).encode()
+        with contextlib.suppress(OSError, ValueError):
+            stdout = sys.stdout.fileno()
+            if select.select([], [stdout], [], 0)[1]:
+                os.write(stdout, RECORD + text + b"\n")
 
-    def _tell_live(self) -> None:
-        while True:
-            over = self._stop.wait(_LOOK)
-            while lines := self._live.take(_READ):
-                self._print(lines)
-            if over:
-                return
-
-    def _print(self, lines: list[bytes]) -> None:
-        if not self._reads_stdout:
-            return
-        view = memoryview(b"".join(RECORD + line + b"\n" for line in lines))
-        try:
-            while view:
-                view = view[os.write(sys.stdout.fileno(), view) :]
-        except OSError:
-            self._reads_stdout = False  # nobody does: the store has it all
-
-    # -- kept -------------------------------------------------------------------------------
-
-    def _keep(self) -> None:
+    def _upload(self) -> None:
         batch_at = 0.0
         save_at = time.monotonic() + _FIRST_SAVE
         while not self._stop.wait(_LOOK):
@@ -152,8 +129,8 @@ class EventUploader:
                 save_at = self._save(now)
 
     def _next_batch(self) -> bool:
-        """Have a batch at hand, if there is anything to say; it stays until it is stored."""
-        if self._batch is None and (lines := self._kept.take(BATCH)):
+        """Make the next batch if there is anything to report; it is kept until it is stored."""
+        if self._batch is None and (lines := self._tail.read(BATCH)):
             self._batch = b"\n".join(lines) + b"\n"
         return self._batch is not None
 
@@ -168,23 +145,24 @@ class EventUploader:
         self._pause = EVERY
         return now if full else now + EVERY
 
-    def _put(self) -> None:
+    def _put(self, *, last: bool = False) -> None:
         if self._batch is not None:
             self._remote.put(f"{self._batches}{self._number:06}.jsonl", self._batch)
+            self._signal(self._number, last=last)
             self._number += 1
             self._batch = None
 
     def _save(self, began: float) -> float:
-        """Keep a copy of the notebook as far as it is executed: all that is left after a kill.
+        """Upload the notebook as executed so far, which is all that is left after a kill.
 
-        The time of the next copy: making them takes a twentieth of the time at most.
+        Returns the time for the next copy: copies take at most a twentieth of the time.
         """
         same = self._executed.with_name("executed.shipping")
         with contextlib.suppress(OSError, InfrastructureError):
             changed = self._executed.stat().st_mtime_ns
             if changed != self._saved:
                 same.unlink(missing_ok=True)
-                os.link(self._executed, same)  # it is replaced while it is read
+                os.link(self._executed, same)  # The step may replace the file during the upload.
                 self._remote.upload(f"{self._prefix}executed.ipynb", same)
                 self._saved = changed
         now = time.monotonic()

@@ -255,7 +255,7 @@ export class DagView implements Component {
   private listen(): void {
     const { canvas, view } = this;
     canvas.addEventListener('pointerdown', event => view.follow(event));
-    canvas.addEventListener('wheel', event => view.zoomByWheel(event), {
+    this.node.addEventListener('wheel', event => view.zoomByWheel(event), {
       passive: false
     });
     canvas.addEventListener('dblclick', event => {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kfnb.engine.core.commands import Stop
-from tests.engine.pretend_driver import Driver, pipeline, result, step
+from tests.engine.pretend_driver import Driver, pipeline, result, sources, step
 
 
 def bundled(*names: str, changed: str = "") -> dict[str, object]:
@@ -36,7 +36,7 @@ def test_a_reader_that_has_not_begun_gets_the_changed_value() -> None:
     run.succeed("load")
     run.succeed("clean", ["c", "d"], unexpected={"d": "changed in place"})
     assert edges(run) == [("clean", "plot", ["d"])]
-    assert run.prepared[-1].inputs == {"d": "clean"}
+    assert run.prepared[-1].inputs == sources({"d": "clean"})
     (warning,) = run.data("Warning")
     assert warning["code"] == "KFNB-W606"
     assert "changes:d" in warning["remedy"]
@@ -80,7 +80,7 @@ def test_a_reader_that_is_done_fails_the_run_with_all_that_used_its_result() -> 
 
     run.resume()
     assert list(run.running) == ["fit"]
-    assert run.prepared[-1].inputs == {"d": "clean"}
+    assert run.prepared[-1].inputs == sources({"d": "clean"})
     assert run.prepared[-1].step == "fit"
     run.succeed("fit")
     assert run.prepared[-1].step == "score"
@@ -137,7 +137,7 @@ def test_a_retry_is_rebound_too() -> None:
     run.succeed("clean", ["c", "d"], unexpected={"d": "changed in place"})
     run.wait()
     assert run.running == {"plot": 2}
-    assert run.engine.state.steps["plot", ""].inputs == {"d": "clean"}
+    assert run.engine.state.steps["plot", ""].inputs == sources({"d": "clean"})
 
 
 def test_steps_after_the_next_planned_producer_are_not_concerned() -> None:
@@ -180,12 +180,12 @@ def test_who_reads_the_other_name_waits_for_whoever_may_change_it() -> None:
     run.turn()
     assert edges(run) == [("make", "grow", ["a"]), ("grow", "show", ["b"])]
     assert run.running == {"grow": 1}
-    assert run.prepared[-1].inputs == {"a": "make", "b": "make"}, "b comes along"
+    assert run.prepared[-1].inputs == sources({"a": "make", "b": "make"}), "b comes along"
     run.running.pop("grow")
     data = {**result(), "outputs": bundled("a", "b", changed="a b"), "aliases": [["a", "b"]]}
     run.emit("StepSucceeded", "grow", data, 1)
     run.turn()
-    assert run.prepared[-1].inputs == {"b": "grow"}
+    assert run.prepared[-1].inputs == sources({"b": "grow"})
     run.succeed("show")
     assert run.status == "succeeded"
 
@@ -211,7 +211,7 @@ def test_an_alias_is_found_too_late() -> None:
         assert 'step "grow" with changes:b' in error["remedy"]
 
         run.resume()
-        assert run.prepared[-1].inputs == {"a": "make", "b": "make"}
+        assert run.prepared[-1].inputs == sources({"a": "make", "b": "make"})
 
 
 def test_two_names_that_part_are_two_again() -> None:
@@ -234,7 +234,7 @@ def test_a_name_that_nobody_published_is_absent() -> None:
     run = Driver(pipeline(step("a", "", "v"), step("b", "v w"), on_exit="b"))
     run.turn()
     run.fail("a")
-    assert run.prepared[-1].inputs == {"v": None, "w": None}
+    assert run.prepared[-1].inputs == sources({"v": None, "w": None})
 
 
 def test_a_name_that_stayed_unbound_is_taken_from_who_says_so() -> None:
@@ -243,7 +243,7 @@ def test_a_name_that_stayed_unbound_is_taken_from_who_says_so() -> None:
     run.running.pop("a")
     run.emit("StepSucceeded", "a", {**result(), "outputs": {"v": {"absent": True}}}, 1)
     run.turn()
-    assert run.prepared[-1].inputs == {"v": "a"}
+    assert run.prepared[-1].inputs == sources({"v": "a"})
 
 
 def test_what_was_found_is_not_lost_with_the_driver() -> None:
@@ -264,7 +264,7 @@ def test_a_step_prepared_with_overtaken_inputs_is_prepared_again() -> None:
     run.turn()
     run.cached = {"clean": result(["c", "d"], unexpected={"d": "x"}), "plot": result()}
     run.succeed("load")
-    assert run.prepared[-1].inputs == {"d": "clean"}
+    assert run.prepared[-1].inputs == sources({"d": "clean"})
     assert run.status == "succeeded"
 
     run.emit("RunResumed")

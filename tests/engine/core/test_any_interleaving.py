@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
+from kfnb.engine.core.identity import inputs_to_plain
 from kfnb.engine.core.state import DONE
 from kfnb.pipeline import Options, Pipeline
 from tests.engine.pretend_driver import Driver, pipeline, result, step
@@ -52,7 +53,10 @@ class Runs(RuleBasedStateMachine):
         )
         self.parallel = parallel
         self.world: dict[str, int] = {}
+        # By step, the round and the attempt that published: a key holds the round.
         self.manifests: dict[str, int] = {}
+        self.rounds: dict[str, int] = {}
+        self.late: list[tuple[str, int, int]] = []
         self.started: set[tuple[str, int]] = set()
         self.todo: list[Command] = []
 
@@ -76,7 +80,7 @@ class Runs(RuleBasedStateMachine):
             driver.emit(command.type, command.step, command.data)
         elif isinstance(command, Prepare):
             self.manifests.pop(command.step, None)
-            data = {"inputs": dict(command.inputs), "why": "first run"}
+            data = {"inputs": inputs_to_plain(command.inputs), "why": "first run"}
             driver.emit("StepReady", command.step, data)
         elif isinstance(command, Start):
             self.may_start(command)
@@ -127,18 +131,86 @@ class Runs(RuleBasedStateMachine):
         before = self.driver.engine
         self.driver.engine = self.driver.replayed()
         assert self.driver.engine.state == before.state
+        assert self.driver.engine.decide(self.driver.now) == before.decide(self.driver.now)
         self.todo = []
         self.driver.emit("DriverStarted", data={"pid": 2})
         if resumed:
             self.driver.emit("RunResumed")
         for name, _, attempt in self.driver.engine.active():
-            if self.world.get(name) == attempt:
+            if self.world.get(name) == attempt or attempt in [
+                a for n, _, a in self.late if n == name
+            ]:
                 continue  # Its process lives: adopted.
-            if name in self.manifests:
+            mine = self.driver.engine.state.steps[name, ""]
+            if name in self.manifests and mine.active_round == mine.round:
                 self.driver.emit("StepSucceeded", name, self.outputs(name), self.manifests[name])
             if self.driver.engine.state.steps[name, ""].active == attempt:
                 lost = {"class": "infrastructure", "summary": "driver lost"}
                 self.driver.emit("AttemptFailed", name, lost, attempt)
+
+    # Repair
+
+    def begun(self, name: str) -> bool:
+        return self.driver.engine.state.steps[name, ""].status in ("running", "succeeded", "failed")
+
+    @precondition(lambda self: sum(self.rounds.values()) < 6)
+    @rule(data=st.data())
+    def is_invalidated(self, data: st.DataObject) -> None:
+        """A step used something old: it begins anew, and so does what depends on it."""
+        state = self.driver.engine.state
+        exit_step = self.driver.planned.on_exit
+        targets = [name for name in NAMES if self.begun(name) and name != exit_step]
+        if not targets or state.ended or (exit_step and self.begun(exit_step)):
+            return
+        void = [data.draw(st.sampled_from(targets))]
+        for name in NAMES[NAMES.index(void[0]) + 1 :]:
+            wanted = self.driver.planned.steps[name].inputs.values()
+            if name != exit_step and self.begun(name) and not set(void).isdisjoint(wanted):
+                void.append(name)
+        for name in void:
+            self.rounds[name] = self.rounds.get(name, 0) + 1
+            if name in self.world:
+                self.late.append((name, self.rounds[name] - 1, self.world.pop(name)))
+            self.manifests.pop(name, None)
+        self.driver.emit(
+            "StepInvalidated",
+            void[0],
+            {
+                "target": [void[0], ""],
+                "because": "it read an older value",
+                "voids": [[name, "", self.rounds[name]] for name in void],
+            },
+        )
+        for name in void:
+            mine = self.driver.engine.state.steps[name, ""]
+            assert (mine.status, mine.result, mine.metrics) == ("pending", None, [])
+
+    @precondition(lambda self: self.late)
+    @rule(data=st.data(), publishes=st.booleans())
+    def an_attempt_of_an_earlier_round_ends(self, data: st.DataObject, publishes: bool) -> None:
+        name, number, attempt = data.draw(st.sampled_from(self.late))
+        self.late.remove((name, number, attempt))
+        mine = self.driver.engine.state.steps[name, ""]
+        before = (mine.status, mine.round, mine.attempts, mine.result)
+        kind = "StepSucceeded" if publishes else "AttemptFailed"
+        body = self.outputs(name) if publishes else {"class": "cancelled"}
+        self.driver.emit(kind, name, body, attempt, number)
+        assert (mine.status, mine.round, mine.attempts, mine.result) == before
+        assert mine.active != attempt
+
+    @rule(items=st.integers(0, 3), trial=st.integers(0, 2))
+    def the_plan_grows(self, items: int, trial: int) -> None:
+        """What is not scheduled yet is folded: in any order, and the same after a crash."""
+        if self.driver.engine.state.ended:
+            return
+        self.driver.emit("StepExpanded", "s1", {"items": items})
+        self.driver.emit("TrialAsked", None, {"parameters": {"lr": trial}})
+        members = [["s0", ""], [f"s{1 + trial}", ""]]
+        self.driver.emit("GroupFormed", None, {"id": f"g{trial}", "members": members})
+        groups = self.driver.engine.state.groups.values()
+        assert sum(("s0", "") in group for group in groups) == 1, (
+            "groups with a common member merge"
+        )
 
     # The world
 
@@ -203,7 +275,7 @@ class Runs(RuleBasedStateMachine):
         else:
             if mine.status == "pending":
                 return
-            self.driver.emit(kind, name, {"inputs": dict(mine.inputs)})
+            self.driver.emit(kind, name, {"inputs": inputs_to_plain(mine.inputs)})
         assert (mine.status, mine.active, mine.attempts) == before
 
     @rule()
@@ -214,7 +286,11 @@ class Runs(RuleBasedStateMachine):
     @rule()
     def stops_are_obeyed(self) -> None:
         for command in self.driver.engine.decide(self.driver.now):
-            if isinstance(command, Stop) and self.world.get(command.step) == command.attempt:
+            old = isinstance(command, Stop) and (command.step, command.round, command.attempt)
+            if old in self.late:
+                self.late.remove(old)
+                self.driver.emit("AttemptFailed", old[0], {"class": "cancelled"}, old[2], old[1])
+            elif isinstance(command, Stop) and self.world.get(command.step) == command.attempt:
                 del self.world[command.step]
                 kind = "timeout" if command.reason == "timeout" else "cancelled"
                 self.driver.emit("AttemptFailed", command.step, {"class": kind}, command.attempt)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from kfnb.engine.core.commands import Prepare, Start, Stop
 from kfnb.engine.core.settings import Settings
 from kfnb.pipeline import Options
-from tests.engine.pretend_driver import Driver, chain, pipeline, result, step
+from tests.engine.pretend_driver import Driver, chain, pipeline, result, sources, step
 
 
 def diamond(**options: Options) -> Driver:
@@ -40,7 +40,7 @@ def test_prepare_names_the_producer_of_each_input() -> None:
     run.succeed("load")
     run.succeed("a")
     run.succeed("b")
-    assert run.prepared[-1] == Prepare("join", "", {"x": "a", "y": "b"})
+    assert run.prepared[-1] == Prepare("join", "", sources({"x": "a", "y": "b"}))
 
 
 def test_a_pipeline_without_steps_succeeds() -> None:

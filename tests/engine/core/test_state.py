@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kfnb.engine.core.events import TYPES, Event
+from kfnb.engine.core.event_types import BODIES
+from kfnb.engine.core.events import Event
 from kfnb.engine.core.reducer import _RUN, _STEP
 from tests.engine.pretend_driver import Driver, chain, pipeline, result, schema, step
 
@@ -130,7 +131,7 @@ def test_unknown_types_and_steps_are_left_alone() -> None:
 
 def test_every_type_has_a_schema_and_a_meaning() -> None:
     document = schema().schema
-    assert set(document["properties"]["type"]["enum"]) == TYPES
-    assert {c["if"]["properties"]["type"]["const"] for c in document["allOf"]} == TYPES
+    assert set(document["properties"]["type"]["enum"]) == set(BODIES)
+    assert {c["if"]["properties"]["type"]["const"] for c in document["allOf"]} == set(BODIES)
     shown_only = {"CellOutput"}
-    assert set(_RUN) | set(_STEP) | shown_only == TYPES
+    assert set(_RUN) | set(_STEP) | shown_only == set(BODIES)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from kfnb.engine.core.commands import Stop
 from kfnb.pipeline import Pipeline
-from tests.engine.pretend_driver import Driver, chain, pipeline, result, step
+from tests.engine.pretend_driver import Driver, chain, pipeline, result, sources, step
 
 
 def with_exit() -> Pipeline:
@@ -61,7 +61,7 @@ def test_the_exit_step_executes_when_everything_else_has_ended() -> None:
     assert list(run.running) == ["s1"]
     run.succeed("s1")
     assert list(run.running) == ["clean up"]
-    assert run.prepared[-1].inputs == {"v0": "s0", "v1": "s1"}
+    assert run.prepared[-1].inputs == sources({"v0": "s0", "v1": "s1"})
     run.succeed("clean up")
     assert run.status == "succeeded"
 
@@ -71,7 +71,7 @@ def test_the_exit_step_executes_after_a_failure_without_what_is_missing() -> Non
     run.turn()
     run.succeed("s0")
     run.fail("s1")
-    assert run.prepared[-1].inputs == {"v0": "s0", "v1": None}
+    assert run.prepared[-1].inputs == sources({"v0": "s0", "v1": None})
     run.succeed("clean up")
     assert run.status == "failed"
 
@@ -142,7 +142,7 @@ def test_what_reads_from_the_exit_step_goes_without() -> None:
     run = Driver(pipeline(step("end", "", "v"), step("a", "v"), on_exit="end"))
     run.turn()
     assert list(run.running) == ["a"]
-    assert run.prepared[0].inputs == {"v": None}
+    assert run.prepared[0].inputs == sources({"v": None})
 
 
 def test_resume_repeats_what_failed_and_keeps_what_is_done() -> None:
@@ -205,7 +205,7 @@ def test_after_a_resume_the_exit_step_executes_for_the_new_end() -> None:
     run.succeed("s1")
     assert run.running == {"clean up": 2}
     assert run.prepared[-1].step == "clean up"
-    assert run.prepared[-1].inputs == {"v0": "s0", "v1": "s1"}
+    assert run.prepared[-1].inputs == sources({"v0": "s0", "v1": "s1"})
     run.succeed("clean up")
     assert run.status == "succeeded"
 

@@ -27,6 +27,7 @@ from kfnb.runners.kubernetes.objects import manifests, names
 from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.kubernetes.runner import KubernetesRunner, attempt_prefix
 from kfnb.runners.launch import create_run
+from kfnb.runners.target import Prepared
 from kfnb.step.order import StepOrder
 from kfnb.store import Bundle, Manifest, Output, hash_bytes, manifest_key
 from kfnb.store.remote.folder import FolderRemote
@@ -67,7 +68,12 @@ class Node:
         owner = {"kind": "Job", "name": owned, "uid": job["metadata"]["uid"]}
         statuses = [{"name": "step", "state": state}] if state else []
         body = {
-            "metadata": {"name": pod_name(job), "labels": labels, "ownerReferences": [owner]},
+            "metadata": {
+                "name": pod_name(job),
+                "uid": f"uid-{pod_name(job)}",
+                "labels": labels,
+                "ownerReferences": [owner],
+            },
             "spec": job["spec"]["template"]["spec"],
             "status": {
                 "phase": phase,
@@ -78,7 +84,7 @@ class Node:
         return self.api.put("pods", body)
 
     def publish(self, job: Plain) -> None:
-        """Leave a manifest with every output that was ordered, and a log that says so."""
+        """Leave a manifest with every output that was ordered, and a last batch that says so."""
         order = self.order(job)
         value = b"a value"
         blob = hash_bytes(value)
@@ -94,8 +100,14 @@ class Node:
         )
         self.remote.create(manifest_key(order.run, order.step_id), manifest.to_json())
         said = {"n": 1, "time": time.time(), "type": "Result", "data": {"ok": True}}
+        [container] = job["spec"]["template"]["spec"]["containers"]
+        [key] = [e["value"] for e in container["env"] if e["name"] == "KFNB_ORDER"]
+        uid = f"uid-{pod_name(job)}"
+        self.remote.put(
+            f"{key.rpartition('/')[0]}/events/{uid}/000000.jsonl", json.dumps(said).encode() + b"\n"
+        )
         self.api.logs[pod_name(job)] = (
-            f"{now()[:-1]}.000000001Z ".encode() + b"\x1e" + json.dumps(said).encode() + b"\n"
+            f"{now()[:-1]}.000000001Z ".encode() + b'\x1e{"batch":0,"last":true}\n'
         )
 
     def end(self, job: Plain, code: int = 0, **about: Any) -> None:
@@ -193,7 +205,9 @@ def world(
     with ApiServer(created=node) as server:
         node.server = server
         pipeline = make_pipeline(folder, steps)
-        run = create_run(pipeline, settings=settings or quick(), target="kubernetes")
+        run = create_run(
+            pipeline, settings=settings or quick(), target="kubernetes", prepared=Prepared()
+        )
         kubeconfig = server.kubeconfig(folder)
         cluster = connected(kubeconfig)
         owner = cluster.create("ConfigMap", manifests.config_map(run.id, {}))

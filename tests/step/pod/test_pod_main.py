@@ -22,6 +22,8 @@ from kfnb.store.remote import StoreAddress, open_remote
 from tests.step.conftest import Bench
 from tests.wheels import make_wheel
 
+pytestmark = pytest.mark.slow
+
 
 class Pod:
     """An order in a store, and what becomes of it."""
@@ -76,8 +78,8 @@ class Pod:
         keys = self.remote.list(self.prefix + "events/uid-1/")
         return [json.loads(line) for k in keys for line in self.remote.get(k).splitlines()]
 
-    def printed(self) -> list[dict]:
-        """The lines on stdout."""
+    def signals(self) -> list[dict]:
+        """The signals on stdout."""
         lines = [line for line in self.out.split(b"\n") if line]
         assert all(line.startswith(RECORD) for line in lines)
         return [json.loads(line[1:]) for line in lines]
@@ -106,7 +108,9 @@ def test_a_step_publishes_as_it_would_here(bench: Bench) -> None:
     assert pod.manifest.files_written["made.txt"].size == 5
     for name in pod.manifest.blobs():
         assert pod.remote.size(f"blobs/{name[:2]}/{name}") is not None
-    assert sorted(map(str, pod.stored())) == sorted(map(str, pod.printed()))
+    count = len(pod.remote.list(pod.prefix + "events/uid-1/"))
+    assert [signal["batch"] for signal in pod.signals()] == list(range(count))
+    assert [signal.get("last") for signal in pod.signals()] == [None] * (count - 1) + [True]
     events = [line for line in pod.stored() if "n" in line]
     assert [e["n"] for e in events] == list(range(1, len(events) + 1))
     assert events[-1]["type"] == "Result"
@@ -211,7 +215,7 @@ def test_what_the_notebook_installs_is_there_before_its_kernel(bench: Bench) -> 
 def test_what_the_notebook_could_not_install_is_told_so(bench: Bench) -> None:
     source = "%pip install --no-index kfnb-no-such-parcel==1\nimport kfnb_no_such_parcel"
     pod = Pod(bench, bench.prepare("one", source)).ended(1)
-    wanted = '"%pip install --no-index kfnb-no-such-parcel==1" did not bring it'
+    wanted = '"%pip install --no-index kfnb-no-such-parcel==1" did not install it'
     assert wanted in pod.failure.remedy
     assert "No matching distribution" in text_of(pod.stored())
 

@@ -27,7 +27,7 @@ from kfnb.runners.kubernetes.api.client import ApiError, Cluster, connect
 from kfnb.runners.kubernetes.api.lease import held_by_another_machine, is_fresh
 from kfnb.runners.kubernetes.driver.drive import ask, publish
 from kfnb.runners.kubernetes.driver.run_context import Workspace
-from kfnb.runners.kubernetes.logs.reporting import AttemptReports
+from kfnb.runners.kubernetes.logs.attempt_reports import AttemptReports
 from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.kubernetes.objects.claims import with_claim
 from kfnb.runners.kubernetes.objects.driver_job import CONTAINER, driver_job
@@ -289,7 +289,7 @@ class Copies:
             reports = self._going.pop(folder, None)
             if reports is not None:
                 with contextlib.suppress(InfrastructureError):
-                    reports.look()
+                    reports.read_store()
                     reports.finish()
                 reports.close()
                 self._lay_notebook(event, folder)
@@ -297,7 +297,7 @@ class Copies:
     def look(self) -> None:
         """Bring here what attempts that go on have reported."""
         for reports in self._going.values():
-            reports.look()
+            reports.read_store()
 
     def _reports_of(self, folder: AttemptFolder) -> AttemptReports:
         prefix = f"runs/{self._run.id}/steps/{folder.path.parent.name}/{folder.path.name}/"

@@ -16,7 +16,7 @@ from kfnb.runners.kubernetes.api.client_protocol import Clock, ReadClient, RealC
 from kfnb.runners.kubernetes.explain.reading import STEP_CONTAINER
 
 RECORD = b"\x1e"
-"""What the lines of a step begin with; anything else is the container's own text."""
+"""What a step's signals begin with; anything else is the container's own text."""
 
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]\d\d:\d\d) ")
 _LONGEST_STAMP = 40
@@ -28,10 +28,15 @@ _NO_LOG = (b"unable to retrieve container logs for ", b"failed to try resolving 
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """A line of the step: an event or a piece of its log."""
+class Signal:
+    """A line by which the step says that its next batch of reports is in the store.
 
-    line: Mapping[str, Any]
+    ``batch`` is the number of the newest one, None if the line does not say; ``last`` that no more
+    will come.
+    """
+
+    batch: int | None
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Gap:
     reason: str
 
 
-Piece = Report | Raw | Gap
+Piece = Signal | Raw | Gap
 
 
 class PodLog:
@@ -144,12 +149,19 @@ class PodLog:
                 yield Raw(RECORD + record)
                 continue
             try:
-                report = json.loads(record)
+                signal = _signal(json.loads(record))
             except ValueError:
                 yield Gap(f"a line of the pod {self._pod} is cut")
                 continue
-            self._complete = self._complete or report.get("type") == "Result"
-            yield Report(report)
+            self._complete = self._complete or signal.last
+            yield signal
+
+
+def _signal(line: Mapping[str, Any]) -> Signal:
+    batch = line.get("batch")
+    if isinstance(batch, int):
+        return Signal(batch, last=line.get("last") is True)
+    return Signal(None, last=line.get("type") == "Result")
 
 
 @dataclass(frozen=True, slots=True)

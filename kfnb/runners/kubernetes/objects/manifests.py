@@ -68,11 +68,11 @@ def job(
     target = target.for_step(work.step)
     options = (step.options, pipeline.defaults)
     metadata: Object = {
-        "name": names.job_name(run, work.step_id, work.attempt, index=work.index),
+        "name": names.job_name(run, work.step_id, work.attempt, index=work.index, round=work.round),
         "labels": {
             **target.labels,
             **_options(options, "labels"),
-            **names.labels(run, work.step_id + work.index, work.attempt),
+            **names.labels(run, work.step_id, work.attempt, index=work.index, round=work.round),
         },
         "annotations": {
             **target.annotations,

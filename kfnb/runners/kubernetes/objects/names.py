@@ -10,19 +10,29 @@ LONGEST = 63
 
 _PREFIX = "kfnb.dev/"
 RUN, STEP, ATTEMPT, PART = (_PREFIX + word for word in ("run", "step", "attempt", "part"))
+INDEX, ROUND = (_PREFIX + word for word in ("index", "round"))
 CLAIM, READER = (_PREFIX + word for word in ("claim", "reader"))
 MANAGED = "app.kubernetes.io/managed-by"
 NAME = _PREFIX + "name"
 """The annotation with a step's true name."""
 
 
-def job_name(run: str, step_id: str, attempt: int, *, index: str = "") -> str:
+def job_name(
+    run: str,
+    step_id: str,
+    attempt: int,
+    *,
+    index: str = "",
+    round: int = 0,  # noqa: A002
+) -> str:
     """Return the name of an attempt's Job: its step, its run, its number.
 
     >>> job_name("20261123-051233-train-4f2a", "load-data", 1)
     'load-data-20261123-051233-train-4f2a-1'
     """
     instance = f"{step_id}-{index}" if index else step_id
+    if round:
+        instance += f"-r{round}"
     return object_name(instance, run, str(attempt))
 
 
@@ -60,13 +70,23 @@ def label_value(text: str) -> str:
     return f"{plain}-{digest}" if plain else digest
 
 
-def labels(run: str, step: str | None = None, attempt: int | None = None) -> dict[str, str]:
+def labels(
+    run: str,
+    step: str | None = None,
+    attempt: int | None = None,
+    *,
+    index: str = "",
+    round: int = 0,  # noqa: A002
+) -> dict[str, str]:
     """Return the labels by which a run's objects are found."""
     values = {MANAGED: "kfnb", RUN: label_value(run)}
     if step is not None:
         values[STEP] = label_value(step)
     if attempt is not None:
         values[ATTEMPT] = str(attempt)
+        values[ROUND] = str(round)
+    if index:
+        values[INDEX] = label_value(index)
     return values
 
 

@@ -1,0 +1,114 @@
+"""``kfnb runs``, ``status``, ``logs`` and ``notebook``: what has run, and the results."""
+
+from __future__ import annotations
+
+import click
+
+from kfnb.commands.arguments import NotebookPath, RunName, StepName
+from kfnb.commands.logs import follow_logs, log_options, print_logs
+from kfnb.commands.status import list_options, print_runs, print_status
+from kfnb.commands.terminal import echo_json
+
+
+@click.command(
+    params=[
+        click.Argument(["notebook"], type=NotebookPath(), required=False),
+        *list_options(),
+    ],
+    epilog="""\b
+Examples:
+  kfnb runs
+  kfnb runs train.ipynb -n 5
+  kfnb runs --on kubernetes --store s3://bucket/kfnb   # also runs of other machines""",
+)
+def runs(
+    notebook: str | None, limit: int, as_json: bool, target: str, **options: str | None
+) -> int:
+    """List runs (of NOTEBOOK), newest first."""
+    from kfnb.api.run_handle import runs as all_runs
+    from kfnb.api.run_lookup import mirror_runs
+
+    driven_remotely = mirror_runs(target, options)
+    print_runs(all_runs(notebook), limit=limit, as_json=as_json, driven_remotely=driven_remotely)
+    return 0
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  kfnb status                  # the latest run
+  kfnb status train.ipynb      # the latest run of this notebook
+  kfnb status 20261123-0512 --json | jq .metrics"""
+)
+@click.argument("run", type=RunName(), default="latest")
+@click.option("--json", "as_json", is_flag=True, help="Print everything known as JSON.")
+def status(run: str, as_json: bool) -> int:
+    """Show the status of RUN (default: the latest) and of its steps."""
+    from kfnb.api import json_output
+    from kfnb.api.run_handle import open_run
+    from kfnb.api.run_lookup import find_current
+    from kfnb.api.run_view import RunView
+
+    if as_json:
+        echo_json(json_output.status(open_run(run)))
+    else:
+        print_status(RunView(find_current(run)))
+    return 0
+
+
+@click.command(
+    params=[
+        click.Argument(["run"], type=RunName()),
+        click.Argument(["step"], type=StepName(), required=False),
+        *log_options(),
+    ],
+    epilog="""\b
+Examples:
+  kfnb logs latest              # all steps, one after the other
+  kfnb logs latest train        # one step, exactly as it printed
+  kfnb logs latest -f           # as it comes, until the run has ended""",
+)
+def logs(run: str, step: str | None, follow: bool, attempt: int | None) -> int:
+    """Print what STEP (or every step) of RUN printed."""
+    from kfnb.api.run_lookup import find_current
+    from kfnb.api.run_view import RunView
+    from kfnb.api.step_lookup import no_such_step
+    from kfnb.errors import UsageError
+
+    view = RunView(find_current(run))
+    if step is not None and step not in view.pipeline.steps:
+        raise UsageError(no_such_step(view.pipeline, step))
+    if follow:
+        return follow_logs(view, step)
+    view.update()
+    print_logs(view, step, attempt)
+    return 0
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  jupyter lab $(kfnb notebook latest train)
+  kfnb notebook latest train --copy train-executed.ipynb"""
+)
+@click.argument("run", type=RunName())
+@click.argument("step", type=StepName(), required=False)
+@click.option("--copy", "copy_to", type=click.Path(), help="Copy it to this path, and print that.")
+def notebook(run: str, step: str | None, copy_to: str | None) -> int:
+    """Print the path of the executed notebook of a STEP of RUN (its last attempt)."""
+    from kfnb.api.run_handle import open_run
+
+    path = open_run(run).notebook(step)
+    if copy_to is not None:
+        import shutil
+
+        from kfnb.errors import InfrastructureError
+
+        try:
+            click.echo(shutil.copy(path, copy_to))
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise InfrastructureError(f"Cannot write {copy_to}: {reason}.") from error
+        return 0
+    click.echo(str(path))
+    return 0

@@ -1,0 +1,1 @@
+"""What the command line and ``%pipeline`` share: their options, and the text that they print."""

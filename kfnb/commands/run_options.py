@@ -1,0 +1,162 @@
+"""The options of ``run`` and ``resume``, and a new run made as they say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from kfnb.commands.arguments import Duration, StepName
+from kfnb.commands.target_options import on_option, take_target_options, target_options
+
+if TYPE_CHECKING:
+    from kfnb.home import RunFolder
+    from kfnb.pipeline import Pipeline
+
+
+def limit_options() -> list[click.Parameter]:
+    """Make the options that limit a run; resuming a run may change them."""
+    return [
+        click.Option(
+            ["--parallel"],
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Steps that may execute at once [default: the cores of this machine].",
+        ),
+        click.Option(
+            ["--retries"],
+            type=click.IntRange(min=0),
+            metavar="N",
+            help="How often a failing step is retried, unless the step has its own number.",
+        ),
+        click.Option(
+            ["--timeout"],
+            type=Duration(),
+            metavar="TIME",
+            help="How long a step may take (30m, 2h), unless the step has its own timeout.",
+        ),
+        click.Option(
+            ["--keep-going/--fail-fast", "keep_going"],
+            default=None,
+            help="After a failure, finish the steps that do not depend on it [default], or stop.",
+        ),
+        click.Option(
+            ["--on-mutation"],
+            type=click.Choice(["fail", "warn"]),
+            help="When a step changed a value in a way that its source does not show, too late "
+            "for a later step: fail [default], or warn and continue.",
+        ),
+    ]
+
+
+def new_run_options() -> list[click.Parameter]:
+    """Make the options of a new run that come before its limits."""
+    return [
+        click.Option(
+            ["-p", "--parameter", "pairs"],
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Set a parameter.",
+        ),
+        click.Option(
+            ["-f", "--parameters-file", "files"],
+            multiple=True,
+            type=click.Path(),
+            metavar="FILE",
+            help="Set parameters from a YAML or JSON file; -p overrides it.",
+        ),
+        click.Option(["--name"], help="The run's name [default: the notebook's name]."),
+        click.Option(
+            ["--from", "from_step"],
+            type=StepName(),
+            metavar="STEP",
+            help="Execute this step and all that depend on it, even if nothing changed.",
+        ),
+        click.Option(
+            ["--only", "only_step"],
+            type=StepName(),
+            metavar="STEP",
+            help="Execute only this step, with its inputs from the latest run that has them.",
+        ),
+        click.Option(
+            ["--no-cache"], is_flag=True, help="Execute every step; use no results of earlier runs."
+        ),
+        on_option("Where the steps execute [default: local]."),
+        *target_options(),
+    ]
+
+
+def create_run(
+    pipeline: Pipeline,
+    files: tuple[str, ...],
+    read_pairs: Callable[[], dict[str, Any]],
+    *,
+    from_step: str | None,
+    only_step: str | None,
+    no_cache: bool,
+    **given: Any,
+) -> RunFolder:
+    """Make the folder of a new run from the options of ``run``.
+
+    Parameters
+    ----------
+    files
+        Files of parameters.
+    read_pairs
+        Reads the parameters that were given one by one; they override ``files``.
+    """
+    from kfnb.api.launch import create
+
+    if from_step is not None and only_step is not None:
+        context = click.get_current_context()
+        raise click.UsageError("--from and --only exclude each other", context)
+    options = take_target_options(given)
+    return create(
+        pipeline,
+        parameters_of(pipeline, files, read_pairs),
+        from_step=from_step,
+        only_step=only_step,
+        cache=not no_cache,
+        target_options=options,
+        **{name: value for name, value in settings_of(given).items() if value is not None},
+    )
+
+
+def parameters_of(
+    pipeline: Pipeline, files: tuple[str, ...], read_pairs: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Combine the parameters of files with those that were given one by one, which win."""
+    from kfnb.api.parameters import from_file
+
+    parameters: dict[str, Any] = {}
+    for path in files:
+        parameters.update(from_file(pipeline.parameters, path))
+    return {**parameters, **read_pairs()}
+
+
+def settings_of(limits: dict[str, Any]) -> dict[str, Any]:
+    """Translate the values of :func:`limit_options` into the API's settings."""
+    keep_going = limits.pop("keep_going")
+    on_failure = None if keep_going is None else "finish" if keep_going else "stop"
+    return {**limits, "on_failure": on_failure}
+
+
+def split_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
+    """Split ``name=value`` texts.
+
+    Raises
+    ------
+    click.UsageError
+        If one has no name or no value.
+    """
+    values = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not name.strip():
+            from kfnb.runners.parameters import brief
+
+            context = click.get_current_context()
+            raise click.UsageError(f"-p expects NAME=VALUE, not {brief(pair)}", context)
+        values[name.strip()] = value
+    return values

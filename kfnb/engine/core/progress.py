@@ -1,0 +1,359 @@
+"""Folding events: the state, and the indices that make decisions cheap.
+
+Ready steps are in heaps, dependencies are counted. All of it follows from the events alone, so
+that a driver that died and one that did not decide the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from heapq import heappop, heappush
+
+from kfnb.engine.consistency.bindings import Bindings
+from kfnb.engine.consistency.file_conflicts import FileConflicts
+from kfnb.engine.consistency.findings import Finding, NewEdge, StaleStep
+from kfnb.engine.consistency.pending_records import PendingRecords
+from kfnb.engine.consistency.process_state import ProcessState
+from kfnb.engine.consistency.versions import Phase
+from kfnb.engine.core.event_types import edge_ends
+from kfnb.engine.core.events import Event
+from kfnb.engine.core.identity import Source, inputs_from_plain
+from kfnb.engine.core.plan import Plan
+from kfnb.engine.core.queues import Queues
+from kfnb.engine.core.reducer import fold_run, fold_step, voids
+from kfnb.engine.core.retry_policy import Limits, delay, judge
+from kfnb.engine.core.state import DONE, OPEN, RunState, StepState, StepStatus
+
+
+class Progress:
+    """Folds a run's events.
+
+    Attributes
+    ----------
+    plan
+        What was given.
+    state
+        What the events so far amount to. Read only.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        key = plan.keys[plan.exit] if plan.exit is not None else None
+        self.state = RunState.of(plan.keys, key)
+        self._steps: list[StepState] = [self.state.steps[k] for k in plan.keys]
+        self._bindings = Bindings(plan, self._phase)
+        self._files = FileConflicts(lambda n: plan.keys[n][0], self._depends)
+        last = max((n for n in range(len(plan.keys)) if n != plan.exit), default=0)
+        self._process_state = ProcessState(lambda n: plan.keys[n][0], last)
+        self._extra: dict[int, set[int]] = {}
+        self._extra_dependents: dict[int, list[int]] = {}
+        self._pending = PendingRecords(plan, lambda n: self._steps[n].round)
+        self._once = [n for n, options in enumerate(plan.options) if options.once]
+        self._index()
+
+    # Folding
+
+    def apply(self, event: Event) -> None:
+        """Fold one event. Late and repeated ones are allowed and change nothing."""
+        n = self.plan.position.get((event.step, event.index)) if event.step is not None else None
+        if event.type == "StepInvalidated":
+            self._invalidate(event)
+            return
+        fold_run(self.state, event)
+        self._pending.remove_recorded(event)
+        if event.type == "RunResumed":
+            self._resume()
+        elif event.type == "EdgeAdded":
+            self._edge_event(event)
+        elif n is not None:
+            self._apply_step(n, event)
+
+    def _apply_step(self, n: int, event: Event) -> None:
+        step = self._steps[n]
+        before, active = step.status, step.active
+        if event.type in ("StepReady", "StepCached") and not self._current(
+            n, inputs_from_plain(event.data.get("inputs", {}))
+        ):
+            return  # Made with inputs that have been overtaken: it is prepared again.
+        fold_step(step, event)
+        if step.active:
+            self._active.add(n)
+        else:
+            self._active.discard(n)
+        if event.type in ("StepReady", "StepCached") and before == "pending" and not active:
+            self._bind(n)
+        if before == "running" and step.status == "pending":
+            self._judge(n, event)
+        elif step.status != before:
+            self._moved(n, before, event)
+        self._offer(n)
+
+    def _invalidate(self, event: Event) -> None:
+        """Take back what void rounds added; their steps wait to be prepared again."""
+        before: dict[int, StepStatus] = {}
+        for key, number in voids(event):
+            n = self.plan.position.get(key)
+            if n is not None and self._steps[n].round < number:
+                before[n] = self._steps[n].status
+        fold_run(self.state, event)
+        for n, status in before.items():
+            step = self._steps[n]
+            self._pending.void(step.name, step.index)
+            self._bindings.void(n)
+            self._files.void(n)
+            self._process_state.retract(n)
+            self._permanent.pop(n, None)
+            self._ended.pop(n, None)
+            self._failed -= status == "failed"
+            self._reopen(n)
+            if status in DONE:
+                for d in self._dependents(n):
+                    self._unmet[d] += 1
+        for n in before:
+            for d in self._dependents(n):
+                self._reconsider(d)
+            self._offer(n)
+
+    def _reopen(self, n: int) -> None:
+        self._open.add(n)
+        heappush(self._unsettled, n)
+
+    def _reconsider(self, n: int) -> None:
+        """See whether a step that has not begun is still to be skipped, or still ready."""
+        step = self._steps[n]
+        if step.status == "skipped" and not any(self._phase(d) == "ended" for d in self._deps(n)):
+            step.reopen(stale=False)
+            self._ended.pop(n, None)
+            self._reopen(n)
+            for d in self._dependents(n):
+                self._reconsider(d)
+        elif step.status == "pending" and n != self.plan.exit:
+            step.ready = step.ready and self._current(n, step.inputs)
+        self._offer(n)
+
+    def _offer(self, n: int) -> None:
+        # The exit step waits for all steps to end: see _last.
+        if n != self.plan.exit and not self._waits_to_settle(n):
+            self._queues.offer(n, self._steps[n], unmet=self._unmet[n])
+
+    def _moved(self, n: int, before: str, event: Event) -> None:
+        step = self._steps[n]
+        if step.status in DONE:
+            if n == self.plan.exit and self._blocked(n):
+                step.reopen(stale=True)  # As in _judge.
+                return
+            self._close(n)
+            for d in self._dependents(n):
+                self._unmet[d] -= 1
+                self._offer(d)
+            findings = self._bindings.publish(n, event.data)
+            begun = [seq for a, seq in step.begun.items() if a <= (event.attempt or 0)]
+            findings += self._files.finish(n, begun or [event.seq], event.seq, event.data)
+            findings += self._process_state.finish(n, event.data)
+            self._handle(findings)
+        elif step.status not in OPEN:
+            if before in DONE:
+                self._bindings.retract(n)
+                self._files.retract(n)
+                self._process_state.retract(n)
+                heappush(self._unsettled, n)
+                for d in self._dependents(n):
+                    self._unmet[d] += 1
+            self._close(n)
+            self._ended[n] = None
+            self._failed += step.status == "failed"
+
+    def _close(self, n: int) -> None:
+        self._open.discard(n)
+        self._permanent.pop(n, None)
+
+    def _bind(self, n: int) -> None:
+        inputs = self._bindings.resolve(n)
+        self._bindings.bind(n, inputs)
+        # A step that loads a value depends on its producer, planned or not.
+        names: dict[int, list[str]] = {}
+        for name, m in inputs.items():
+            if m >= 0 and m not in self.plan.deps[n] and m not in self._extra.get(n, ()):
+                names.setdefault(m, []).append(name)
+        why = "it published the latest version"
+        self._handle(NewEdge(m, n, names=tuple(findings), why=why) for m, findings in names.items())
+
+    def _judge(self, n: int, event: Event) -> None:
+        """Decide what a failed attempt leads to; the state keeps it until it is acted upon."""
+        step, settings = self._steps[n], self.state.settings
+        if n == self.plan.exit and self._blocked(n):
+            # The run was resumed while it executed, so the end that it executed for was none.
+            step.reopen(stale=True)
+            return
+        if self._unmet[n]:
+            # Dependencies were added while it executed; a retry has to wait for them.
+            step.ready = False
+            self._ended.update((d, None) for d in self._deps(n) if self._phase(d) == "ended")
+        overdue = (at := self._deadline(n)) is not None and event.time >= at
+        verdict = judge(event.data, asked=self._stopping(n), overdue=overdue)
+        if event.data.get("class") == "cancelled" and verdict in ("own", "infrastructure"):
+            kind = "timeout" if verdict == "own" else "infrastructure"
+            step.failure = {**event.data, "class": kind}
+        if verdict == "own":
+            step.own_failures += 1
+            failures, allowed = step.own_failures, self._limits(n).retries
+        elif verdict == "infrastructure":
+            step.infrastructure_failures += 1
+            failures, allowed = step.infrastructure_failures, settings.infrastructure_retries
+        else:
+            failures, allowed = 1, 0
+        if verdict == "cancelled":
+            return
+        if self.plan.options[n].once and (
+            step.running_since is not None or event.data.get("began")
+        ):
+            # Its effects outside may have happened, and must not happen twice.
+            allowed = 0
+        if failures > allowed:
+            step.permanent = True
+            self._permanent[n] = None
+        else:
+            step.retry_at = event.time + delay(failures, settings)
+
+    def _handle(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            if isinstance(finding, NewEdge):
+                if not self._seen(finding):
+                    self._pending.edge(finding)
+                self._depend(finding.target, finding.source)
+            elif isinstance(finding, StaleStep) and self.state.settings.on_mutation == "fail":
+                self._pending.stale(finding)
+            else:
+                self._pending.warning(finding)
+
+    def _seen(self, edge: NewEdge) -> bool:
+        before = self.state.edges.get((self.plan.keys[edge.source], self.plan.keys[edge.target]))
+        names, files = (before.names, before.files) if before is not None else ((), ())
+        planned = self.plan.inputs[edge.target]
+        return set(edge.files) <= set(files) and all(
+            name in names or planned.get(name) == edge.source for name in edge.names
+        )
+
+    def _edge_event(self, event: Event) -> None:
+        source, target = (self.plan.position.get(key) for key in edge_ends(event))
+        if source is not None and target is not None and source < target:
+            self._depend(target, source)
+
+    def _depend(self, n: int, on: int) -> None:
+        """Make ``n`` wait for ``on``; if it was ready, its inputs may have changed."""
+        if on not in self.plan.deps[n] and on not in self._extra.setdefault(n, set()):
+            self._extra[n].add(on)
+            self._extra_dependents.setdefault(on, []).append(n)
+            if self._steps[on].status not in DONE:
+                self._unmet[n] += 1
+                if self._steps[on].status not in OPEN:
+                    self._ended[on] = None
+        step = self._steps[n]
+        if step.status == "pending" and n != self.plan.exit:
+            step.ready = step.ready and self._current(n, step.inputs)
+            self._offer(n)
+
+    def _resume(self) -> None:
+        last = self.plan.exit
+        if last is not None and self._steps[last].status not in DONE:
+            self._bindings.retract(last)
+            self._files.retract(last)
+            self._process_state.retract(last)
+        self._index()
+
+    def _index(self) -> None:
+        """Make the indices from the state."""
+        steps = self._steps
+        done = [step.status in DONE for step in steps]
+        self._open = {n for n, step in enumerate(steps) if step.status in OPEN}
+        self._active = {n for n, step in enumerate(steps) if step.active}
+        self._ended: dict[int, None] = {}
+        self._permanent: dict[int, None] = {}
+        self._failed = 0
+        # Ascending, so it is a heap; what has settled is removed when it is met.
+        self._unsettled = list(range(len(steps)))
+        self._unmet = [sum(not done[d] for d in self._deps(n)) for n in range(len(steps))]
+        self._queues = Queues(self.plan.height)
+        for n in sorted(self._open):
+            self._offer(n)
+
+    # What both need
+
+    def _phase(self, n: int) -> Phase:
+        status = self._steps[n].status
+        if status == "pending":
+            return "waiting"
+        if status == "running":
+            return "running"
+        return "done" if status in DONE else "ended"
+
+    def _deps(self, n: int) -> Iterable[int]:
+        return self.plan.deps[n] | self._extra.get(n, frozenset())
+
+    def _dependents(self, n: int) -> Iterable[int]:
+        return (*self.plan.dependents[n], *self._extra_dependents.get(n, ()))
+
+    def _depends(self, n: int, on: int) -> bool:
+        seen, ways = {n}, [n]
+        while ways:
+            for d in self._deps(ways.pop()):
+                if d == on:
+                    return True
+                if d > on and d not in seen:
+                    seen.add(d)
+                    ways.append(d)
+        return False
+
+    def _inputs(self, n: int) -> dict[str, Source | None]:
+        keys, steps = self.plan.keys, self._steps
+        return {
+            name: Source(*keys[m], steps[m].round) if m >= 0 else None
+            for name, m in self._bindings.resolve(n).items()
+        }
+
+    def _current(self, n: int, inputs: Mapping[str, Source | None]) -> bool:
+        return not self._blocked(n) and inputs == self._inputs(n)
+
+    def _blocked(self, n: int) -> bool:
+        if n == self.plan.exit:
+            return len(self._open) > 1
+        return self._unmet[n] > 0 or self._waits_to_settle(n)
+
+    def _waits_to_settle(self, n: int) -> bool:
+        once = bool(self.plan.options[n].once) and n != self.plan.exit
+        return once and not self.settled(n)
+
+    def settled(self, n: int) -> bool:
+        """Return whether all steps before ``n`` are done for good.
+
+        Each is done in its current round, none of them has an attempt of an earlier round alive,
+        and no finding waits to be journaled.
+        """
+        return not self._pending and self._first_unsettled() >= n
+
+    def _first_unsettled(self) -> int:
+        """Return the first position that is not done, or of which an old attempt is alive."""
+        waiting = self._unsettled
+        while waiting:
+            n = waiting[0]
+            if self._steps[n].status not in DONE or self._steps[n].active:
+                return n
+            heappop(waiting)
+        return len(self._steps)
+
+    def _limits(self, n: int) -> Limits:
+        return Limits.of(self.plan.options[n], self.plan.defaults, self.state.settings)
+
+    def _deadline(self, n: int) -> float | None:
+        step, timeout = self._steps[n], self._limits(n).timeout
+        since = step.running_since if step.running_since is not None else step.started
+        if timeout is None or since is None:
+            return None
+        return since + timeout + self.state.settings.timeout_grace
+
+    def _stopping_steps(self) -> bool:
+        stop = self.state.settings.on_failure == "stop" and self._failed > 0
+        return stop or self.state.stops > 0
+
+    def _stopping(self, n: int) -> bool:
+        return self.state.stop_exit if n == self.plan.exit else self._stopping_steps()

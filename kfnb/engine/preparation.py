@@ -1,0 +1,120 @@
+"""Prepare a step: reuse an earlier result of it, or get ready to execute it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kfnb.engine.cache.cache_lookup import Cache, Lookup, cache_off_reason
+from kfnb.engine.core.commands import Prepare
+from kfnb.engine.core.identity import inputs_to_plain
+from kfnb.engine.core.settings import Settings
+from kfnb.engine.dispatch.manifests import success_data
+from kfnb.engine.dispatch.run_outputs import RunOutputs
+from kfnb.home import RunFolder
+from kfnb.pipeline import Pipeline, Step
+from kfnb.store.blobs import Store
+from kfnb.store.file_restore import FileChanged
+from kfnb.store.manifest import Failure, manifest_key
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The event that a preparation leads to."""
+
+    type: Literal["StepReady", "StepCached", "StepFailed"]
+    data: Mapping[str, Any]
+
+
+class Preparation:
+    """Carries out ``Prepare`` commands of one run.
+
+    Parameters
+    ----------
+    origin
+        The flag because of which steps execute although nothing changed, such as ``--from x``.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        run: RunFolder,
+        *,
+        store: Store,
+        cache: Cache,
+        outputs: RunOutputs,
+        origin: str | None,
+    ) -> None:
+        self._pipeline = pipeline
+        self._run = run
+        self._store = store
+        self._cache = cache
+        self._outputs = outputs
+        self._origin = origin
+
+    def prepare(self, command: Prepare, settings: Settings) -> Outcome:
+        """Find out whether a step must execute, and have its files as it will need them.
+
+        Raises
+        ------
+        InfrastructureError
+            If a disk or store refuses.
+        """
+        step = self._pipeline.steps[command.step]
+        key = manifest_key(self._run.id, step.id, index=command.index, round=command.round)
+        # Nothing of this step executes now, so an existing manifest belongs to a result that no
+        # longer counts, or to a cache hit whose driver died before it journaled it.
+        self._store.delete(key)
+        self._outputs.drop(key)
+        lookup = self._cache.look_up(
+            step,
+            inputs=self._outputs.inputs(command.inputs),
+            upstream=self._outputs.files_before(step),
+            off=self._cache_off(step, command, settings),
+        )
+        try:
+            cached = self._reuse(step, lookup, command, key)
+            if cached is not None:
+                return Outcome("StepCached", cached)
+            self._outputs.restore_before(step)
+        except FileChanged as error:
+            failure = Failure(kind="configuration", summary=str(error), remedy=error.remedy)
+            return Outcome("StepFailed", {**failure.plain(), "attempts": 0})
+        folder = self._run.attempt(step.id, 0, index=command.index).path.parent
+        self._cache.note_execution(step, lookup, run=self._run.id, folder=folder)
+        return Outcome("StepReady", self._common(lookup, command))
+
+    def _cache_off(self, step: Step, command: Prepare, settings: Settings) -> str | None:
+        off = cache_off_reason(
+            self._pipeline, step, allowed=settings.cache, forced=settings.force, origin=self._origin
+        )
+        if off is not None or command.cache:
+            return off
+        if step.name == self._pipeline.on_exit:
+            return "it executes at the end of every run"
+        return "an earlier result of it was made from a value that changed later"
+
+    def _reuse(
+        self, step: Step, lookup: Lookup, command: Prepare, key: str
+    ) -> dict[str, Any] | None:
+        """Use a cached result as this run's own; None if there is none, or it was removed."""
+        manifest = lookup.manifest
+        if manifest is None or not self._cache.adopt(lookup, manifest_key=key):
+            return None
+        self._outputs.restore_of(step.name, manifest)
+        self._cache.restore_notebook(manifest, self._run.attempt(step.id, 0, index=command.index))
+        self._outputs.add(step.name, key, manifest, index=command.index)
+        return {
+            **success_data(manifest, key),
+            **self._common(lookup, command),
+            "metrics": [list(metric) for metric in manifest.metrics],
+            "from": manifest.run,
+        }
+
+    def _common(self, lookup: Lookup, command: Prepare) -> dict[str, Any]:
+        return {
+            "key": lookup.prepared.base,
+            "why": lookup.why,
+            "inputs": inputs_to_plain(command.inputs),
+        }

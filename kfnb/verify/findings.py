@@ -1,0 +1,116 @@
+"""The differences between a linear run and a pipeline run, as diagnostics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from kfnb import api
+from kfnb.notebook.diagnostics import make
+from kfnb.pipeline import Diagnostic, Pipeline
+from kfnb.verify.side_by_side import Difference
+
+_REMEDY = "Look for state that does not flow: a `changes:` tag or `setup` may be missing"
+
+
+def of_runs(linear: Mapping[str, Any], run: api.Run) -> Iterator[Diagnostic]:
+    """Compare how both runs ended."""
+    error = first_error(linear)
+    if error is not None and run.status != "succeeded":
+        cell, raised = error
+        yield make(
+            "KFNB-W657",
+            f"the notebook fails when it runs from top to bottom ({raised}), and so does the "
+            "pipeline: only what ran before that was compared",
+            "Make the notebook run from top to bottom first",
+            cell=cell,
+        )
+    elif error is not None:
+        cell, raised = error
+        yield make(
+            "KFNB-E651",
+            f"the notebook fails when it runs from top to bottom ({raised}), but the pipeline "
+            "does not",
+            "Restart the kernel and run all cells: what a cell needs must come before it",
+            cell=cell,
+        )
+    elif run.status != "succeeded":
+        for name, state in run.steps.items():
+            if state.status == "failed":
+                yield make(
+                    "KFNB-E652",
+                    f'step "{name}" fails in the pipeline, but not in the notebook: '
+                    f"{state.error or 'no reason was recorded'}",
+                    "Tag what the step needs as `setup`, or pass it as a value",
+                    step=name,
+                )
+
+
+def of_outputs(
+    differences: Sequence[Difference], varies: Callable[[int], bool]
+) -> Iterator[Diagnostic]:
+    """Report cells that printed different texts.
+
+    Parameters
+    ----------
+    varies
+        Whether a cell's text also differs between two linear runs.
+    """
+    first_of_cell = {d.cell: d for d in reversed(differences)}
+    for cell in dict.fromkeys(d.cell for d in differences):
+        found = first_of_cell[cell]
+        unsteady = varies(found.cell)
+        yield make(
+            "KFNB-W655" if unsteady else "KFNB-E653",
+            f'step "{found.step}" printed "{found.pipeline}" in the pipeline but '
+            f'"{found.notebook}" in the notebook ({found.kind})'
+            + ("; the notebook also prints something else each time" if unsteady else ""),
+            "Fix the seed, or do not print times" if unsteady else _REMEDY,
+            step=found.step,
+            cell=found.cell,
+        )
+
+
+def of_values(
+    pipeline: Pipeline,
+    verdicts: Sequence[Mapping[str, Any]],
+    again: Sequence[Mapping[str, Any]],
+) -> Iterator[Diagnostic]:
+    """Report values that differ, or that cannot be compared.
+
+    Parameters
+    ----------
+    again
+        Verdicts of a second linear run about the values of the first.
+    """
+    unsteady = {(v["step"], v["name"]) for v in again if v["verdict"] == "differs"}
+    for verdict in verdicts:
+        step, name = verdict["step"], verdict["name"]
+        cell = pipeline.steps[step].cells[-1]
+        if verdict["verdict"] == "unknown":
+            yield make(
+                "KFNB-W656",
+                f'"{name}" of step "{step}" cannot be compared: {verdict["reason"]}',
+                "Print what matters about it: printed text is compared",
+                step=step,
+                cell=cell,
+            )
+        elif verdict["verdict"] == "differs":
+            steady = (step, name) not in unsteady
+            yield make(
+                "KFNB-E654" if steady else "KFNB-W655",
+                f'"{name}" has a different value after step "{step}": {verdict["reason"]}'
+                + ("" if steady else "; in the notebook it also differs each time"),
+                _REMEDY if steady else "Fix the seed if it should be the same each time",
+                step=step,
+                cell=cell,
+            )
+
+
+def first_error(notebook: Mapping[str, Any]) -> tuple[int, str] | None:
+    """Return the first cell of an executed notebook that raised, and what it raised."""
+    for index, cell in enumerate(notebook["cells"]):
+        for output in cell.get("outputs", ()):
+            if output.get("output_type") == "error":
+                return index, f"{output.get('ename')}: {output.get('evalue')}"
+    return None

@@ -1,0 +1,273 @@
+/** The events of a run. Made by python -m kfnb.engine.event_schema; do not edit. */
+
+/** An attempt ended without a result; ``began``: its first cell may have begun. */
+export interface AttemptFailed {
+  class: 'cancelled' | 'configuration' | 'disk' | 'infrastructure' | 'memory' | 'timeout' | 'user';
+  ename?: string | null;
+  evalue?: string | null;
+  cell?: number | null;
+  line?: number | null;
+  summary?: string | null;
+  remedy?: string | null;
+  traceback?: unknown;
+  code?: string | null;
+  steps?: string[];
+  began?: boolean;
+}
+
+/** An attempt is about to begin; it may have begun. */
+export interface AttemptStarted {
+  inputs?: Record<string, string | [string, string, number] | null>;
+}
+
+/** A cell has ended. */
+export interface CellFinished {
+  cell: number;
+  duration?: number;
+  ok?: boolean;
+}
+
+/** A cell printed or displayed something; the text is in the attempt's log. */
+export interface CellOutput {
+  cell: number | null;
+  kind: 'display' | 'error' | 'result' | 'stream';
+  name?: string | null;
+  offset?: number | null;
+  length?: number | null;
+  mime?: string[] | null;
+}
+
+/** A cell executes: its index in the notebook, and its position among those of the step. */
+export interface CellStarted {
+  cell: number;
+  position?: number;
+  total?: number | null;
+}
+
+/** A driver has begun. */
+export interface DriverStarted {
+  pid: number;
+  host?: string;
+}
+
+/** The event's step depends on another, which only the run showed. */
+export interface EdgeAdded {
+  source: string;
+  target: string;
+  names: string[];
+  files: string[];
+  source_index?: string | null;
+  target_index?: string | null;
+  why?: string;
+}
+
+/** These steps share a kernel; groups that share a member are one. */
+export interface GroupFormed {
+  id: string;
+  members: [string, string][];
+}
+
+/** A number was logged; ``step`` is that of a training loop. */
+export interface MetricLogged {
+  name: string;
+  value: number | string | boolean | null;
+  step?: number | string | null;
+}
+
+/** A published name: where its value is, and how it looks. */
+export interface OutputData {
+  bundle?: string | null;
+  hash?: string | null;
+  changed?: boolean;
+  absent?: boolean;
+  type?: string | null;
+  shape?: unknown[] | null;
+  size?: number | null;
+  repr?: string | null;
+}
+
+/** What the attempt uses: CPU seconds so far, bytes of memory now. */
+export interface ResourceSampled {
+  cpu_seconds?: number | null;
+  memory?: number | null;
+}
+
+/** The run was stopped, and all of its attempts have ended. */
+export interface RunCancelled {
+  reason?: string;
+}
+
+/** The run exists. Views find more fields here, such as its trigger. */
+export interface RunCreated {
+  settings: Settings;
+  name?: string;
+  notebook?: string | null;
+  target?: string;
+  parameters?: Record<string, unknown>;
+}
+
+/** The first step that failed; the failure's own fields stand beside it. */
+export interface RunError {
+  step: string;
+}
+
+/** Nothing is left to do. */
+export interface RunFinished {
+  status: 'failed' | 'succeeded';
+  error?: RunError | null;
+}
+
+/** A person resumed the run; ``settings`` are those that differ from now on. */
+export interface RunResumed {
+  settings?: Settings | null;
+}
+
+/** What holds for a run as a whole; steps override ``retries``, ``timeout`` and ``cache``. */
+export interface Settings {
+  parallel?: number;
+  retries?: number | null;
+  timeout?: number | null;
+  timeout_grace?: number;
+  backoff?: number;
+  backoff_cap?: number;
+  infrastructure_retries?: number;
+  on_failure?: 'finish' | 'stop';
+  on_mutation?: 'fail' | 'warn';
+  cache?: boolean;
+  force?: string[];
+}
+
+/** An earlier result was used. Metrics are [time, name, value, step of a training loop]. */
+export interface StepCached {
+  outputs: Record<string, OutputData>;
+  manifest?: string | null;
+  aliases?: string[][];
+  unexpected?: Record<string, string>;
+  files_written?: Record<string, string | null>;
+  files_read?: Record<string, string | null>;
+  duration?: number | null;
+  left?: Record<string, string[]>;
+  inputs: Record<string, string | [string, string, number] | null>;
+  key?: string | null;
+  why?: string | null;
+  metrics?: unknown[][];
+  from?: string | null;
+}
+
+/** A stop kept the step from executing, or from going on. */
+export interface StepCancelled {
+  reason: string;
+  because?: string | null;
+}
+
+/** A mapped step has this many instances. */
+export interface StepExpanded {
+  items: number;
+}
+
+/** The step has failed; ``stale``: its result was made from a value that was too old. */
+export interface StepFailed {
+  class: 'cancelled' | 'configuration' | 'disk' | 'infrastructure' | 'memory' | 'timeout' | 'user';
+  ename?: string | null;
+  evalue?: string | null;
+  cell?: number | null;
+  line?: number | null;
+  summary?: string | null;
+  remedy?: string | null;
+  traceback?: unknown;
+  code?: string | null;
+  steps?: string[];
+  attempts?: number;
+  stale?: boolean;
+}
+
+/** The target used something old. All of ``voids`` begin anew, each in the given round. */
+export interface StepInvalidated {
+  target: [string, string];
+  because: string;
+  voids: [string, string, number][];
+  edge?: EdgeAdded | null;
+}
+
+/** The step must execute, with these inputs; ``why`` no earlier result was used. */
+export interface StepReady {
+  inputs: Record<string, string | [string, string, number] | null>;
+  key?: string | null;
+  why?: string | null;
+}
+
+/** The step will not execute, because of another one. */
+export interface StepSkipped {
+  reason: string;
+  because?: string | null;
+}
+
+/** An attempt published the step's result: what its manifest says. */
+export interface StepSucceeded {
+  outputs: Record<string, OutputData>;
+  manifest?: string | null;
+  aliases?: string[][];
+  unexpected?: Record<string, string>;
+  files_written?: Record<string, string | null>;
+  files_read?: Record<string, string | null>;
+  duration?: number | null;
+  left?: Record<string, string[]>;
+}
+
+/** A person asked for the end of the run. */
+export interface StopRequested {
+  by?: string;
+}
+
+/** A sweep asked for a trial, whose number is the event's index. */
+export interface TrialAsked {
+  parameters: Record<string, unknown>;
+}
+
+/** A diagnostic of the run, a step or an attempt. */
+export interface Warning {
+  message: string;
+  code?: string | null;
+  remedy?: string | null;
+  steps?: string[];
+}
+
+interface Envelope {
+  v: number;
+  seq: number;
+  time: number;
+  run: string;
+  step: string | null;
+  index?: string;
+  round?: number;
+  attempt: number | null;
+}
+
+export type RunEvent = Envelope &
+  (
+    | { type: 'RunCreated'; data: RunCreated }
+    | { type: 'DriverStarted'; data: DriverStarted }
+    | { type: 'RunResumed'; data: RunResumed }
+    | { type: 'StopRequested'; data: StopRequested }
+    | { type: 'StepReady'; data: StepReady }
+    | { type: 'StepCached'; data: StepCached }
+    | { type: 'AttemptStarted'; data: AttemptStarted }
+    | { type: 'CellStarted'; data: CellStarted }
+    | { type: 'CellFinished'; data: CellFinished }
+    | { type: 'CellOutput'; data: CellOutput }
+    | { type: 'MetricLogged'; data: MetricLogged }
+    | { type: 'ResourceSampled'; data: ResourceSampled }
+    | { type: 'Warning'; data: Warning }
+    | { type: 'EdgeAdded'; data: EdgeAdded }
+    | { type: 'StepInvalidated'; data: StepInvalidated }
+    | { type: 'GroupFormed'; data: GroupFormed }
+    | { type: 'StepExpanded'; data: StepExpanded }
+    | { type: 'TrialAsked'; data: TrialAsked }
+    | { type: 'AttemptFailed'; data: AttemptFailed }
+    | { type: 'StepSucceeded'; data: StepSucceeded }
+    | { type: 'StepFailed'; data: StepFailed }
+    | { type: 'StepSkipped'; data: StepSkipped }
+    | { type: 'StepCancelled'; data: StepCancelled }
+    | { type: 'RunFinished'; data: RunFinished }
+    | { type: 'RunCancelled'; data: RunCancelled }
+  );
