@@ -282,19 +282,9 @@ def _ui(*, tab: str | None, only: str | None) -> protocol.Ui:
     raise UsageError(f'There is no tab "{chosen}". There are: {listed}.')
 
 
-<<<<<<< HEAD
 def _known_step(pipeline: Pipeline, step: str) -> str:
-    from kfnb.api.launch import no_step
-
-    if str(step) not in pipeline.steps:
-        raise UsageError(no_step(pipeline, str(step)))
-    return str(step)
-=======
-def _id(pipeline: Pipeline, step: str) -> str:
     from kfnb.api.step_lookup import no_such_step
 
-    found = snapshot.ids(pipeline).get(str(step))
-    if found is None:
+    if str(step) not in pipeline.steps:
         raise UsageError(no_such_step(pipeline, str(step)))
-    return found
->>>>>>> main
+    return str(step)

@@ -127,12 +127,8 @@ def test_a_cell_that_computes_without_a_pause_does_not_silence_views(
     )
     jupyter.until(lambda m: m["msg_type"] == "execute_input")
     write(run, *TRAINING)
-<<<<<<< HEAD
-    heard = jupyter.until(lambda m: "train" in said(m).get("steps", {}), 5)
-=======
-    heard = jupyter.until(lambda m: "n1" in said(m).get("steps", {}))
+    heard = jupyter.until(lambda m: "train" in said(m).get("steps", {}))
     free.touch()
->>>>>>> main
     assert heard["parent_header"]
     jupyter.finish(busy)
 
