@@ -1,7 +1,7 @@
-"""Content hashes of files on disk, remembered as long as a file looks untouched.
+"""Content hashes of files on disk, cached as long as size, time and inode of a file are the same.
 
-A file that was changed within two seconds before it was hashed is not
-remembered: a second change could leave size and time as they are.
+The hash of a file that was changed less than two seconds before is not cached: another change might
+leave size and time as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FileHashes:
     Parameters
     ----------
     store
-        Where what is known is kept between processes.
+        Where hashes are stored between processes.
     """
 
     def __init__(self, store: Store) -> None:
@@ -36,22 +36,22 @@ class FileHashes:
         self._changed = False
 
     def of(self, path: Path) -> str | None:
-        """Hash a file, or a folder with all that is below it; None if there is neither."""
+        """Hash a file, or a folder with everything below it; None if there is neither."""
         try:
-            found = path.stat()
+            status = path.stat()
         except (OSError, ValueError):
             return None
         try:
-            if stat.S_ISDIR(found.st_mode):
+            if stat.S_ISDIR(status.st_mode):
                 return self._folder(path)
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(status.st_mode):
                 return None
-            return self._file(path, found)
+            return self._file(path, status)
         except OSError:
             return None
 
     def save(self) -> None:
-        """Keep what is known for the next process; a disk that refuses costs only time."""
+        """Store the hashes for the next process. If the disk refuses, that only costs time."""
         if not self._changed or self._known is None:
             return
         recent = dict(list(self._known.items())[-_MOST:])
@@ -61,15 +61,15 @@ class FileHashes:
             return
         self._changed = False
 
-    def _file(self, path: Path, found: os.stat_result) -> str:
+    def _file(self, path: Path, status: os.stat_result) -> str:
         known, name = self._load(), str(path)
-        seen: list[int | str] = [found.st_size, found.st_mtime_ns, found.st_ino]
+        seen: list[int | str] = [status.st_size, status.st_mtime_ns, status.st_ino]
         entry = known.get(name)
         if entry is not None and entry[:3] == seen:
             return str(entry[3])
         now = time.time_ns()
         content = hash_file(path)
-        if now - found.st_mtime_ns > _SETTLED_NS:
+        if now - status.st_mtime_ns > _SETTLED_NS:
             known.pop(name, None)
             known[name] = [*seen, content]
             self._changed = True

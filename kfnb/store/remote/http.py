@@ -1,4 +1,4 @@
-"""A store that another machine's :mod:`kfnb.store.remote.serve` gives out."""
+"""A store that is served over HTTP by :mod:`kfnb.store.remote.serve`."""
 
 from __future__ import annotations
 
@@ -29,18 +29,21 @@ _ANSWERS = (200, 201, 204, 404, 412)
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """Where the server is reached from here, and the token that it asks for."""
+    """Where the server can be reached from here, and the token that it requires."""
 
     host: str
     port: int
     token: str = field(repr=False)
 
 
+_Connection = tuple[HTTPConnection, ServerAddress]
+
+
 class ServerFinder(Protocol):
-    """Knows how the server is reached; any thread may ask."""
+    """Finds the server's present address. Any thread may call it."""
 
     def find(self, *, instead_of: ServerAddress | None = None) -> ServerAddress:
-        """Return the way, another one than ``instead_of``, which leads nowhere any more.
+        """Return the address, a new one if ``instead_of`` does not work any more.
 
         Raises
         ------
@@ -50,14 +53,14 @@ class ServerFinder(Protocol):
 
 
 class HttpRemote:
-    """Keys of a folder that is served elsewhere.
+    """Keys of a folder that another machine serves.
 
     Parameters
     ----------
     address
-        What the store is called in messages.
+        The name of the store in messages.
     wait
-        Waits for seconds.
+        Waits for a number of seconds.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class HttpRemote:
 
     @property
     def address(self) -> str:
-        """What the store is called."""
+        """The name of the store in messages."""
         return self._address
 
     def get(self, key: str) -> bytes | None:
@@ -111,11 +114,11 @@ class HttpRemote:
             return True
 
         try:
-            found = self._ask("GET", where, take)
-            if found:
+            exists = self._ask("GET", where, take)
+            if exists:
                 with disk.writing(file):
                     temporary.replace(file)
-            return found
+            return exists
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -130,9 +133,9 @@ class HttpRemote:
 
     def list(self, prefix: str) -> list[str]:
         """List the keys that begin with ``prefix``, sorted."""
-        return sorted(self.found(prefix))
+        return sorted(self.list_objects(prefix))
 
-    def found(self, prefix: str) -> dict[str, ObjectInfo]:
+    def list_objects(self, prefix: str) -> dict[str, ObjectInfo]:
         """List the keys that begin with ``prefix``, each with its size and age."""
         plain = self._ask("GET", _below(prefix), lambda response: json.loads(response.read()))
         return {
@@ -156,8 +159,8 @@ class HttpRemote:
         body: bytes | IO[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> T:
-        """Ask, by another way where one leads nowhere; all that is asked may be asked twice."""
-        said = ""
+        """Send a request, repeatedly and to a new address if need be; all are idempotent."""
+        problem = ""
         for number in range(_TRIES):
             if number:
                 self._wait(_FIRST_WAIT * 2 ** (number - 1))
@@ -170,42 +173,44 @@ class HttpRemote:
                 if isinstance(body, bytes):
                     sent["Content-Length"] = str(len(body))
                 elif body is not None:
-                    # Said here, or http.client would send it in chunks of unknown number.
+                    # Otherwise http.client would send the file in chunks.
                     sent["Content-Length"] = str(os.fstat(body.fileno()).st_size)
                 connection.request(method, where, body=body, headers=sent)
                 response = connection.getresponse()
                 if response.status == 401:
-                    raise HTTPException("somebody else's server answers")
+                    raise HTTPException("another server answers")
                 if response.status in (400, 507):
                     words = response.read().decode("utf-8", "replace").strip().rstrip(".")
                     raise Refused(f"The store {self.address} refuses: {words or response.reason}.")
                 if response.status not in _ANSWERS:
                     raise HTTPException(f"its server answered {response.status}")
-                found = take(response)
+                answer = take(response)
                 response.read()
-                return found
+                return answer
             except (HTTPException, OSError) as error:
-                said = (str(error) or type(error).__name__).rstrip(".")
+                problem = (str(error) or type(error).__name__).rstrip(".")
                 self._drop()
             except BaseException:
-                self._drop()  # its answer was not read to the end
+                self._drop()  # Its answer was not read to the end.
                 raise
-        raise InfrastructureError(f"The store {self.address} does not answer: {said}.")
+        raise InfrastructureError(f"The store {self.address} does not answer: {problem}.")
 
-    def _connection(self) -> tuple[HTTPConnection, ServerAddress]:
+    def _connection(self) -> _Connection:
         """Return this thread's connection, made if it has none."""
-        found: tuple[HTTPConnection, ServerAddress] | None = getattr(self._mine, "connection", None)
-        if found is None:
+        connection: tuple[HTTPConnection, ServerAddress] | None = getattr(
+            self._mine, "connection", None
+        )
+        if connection is None:
             way = self._finder.find(instead_of=getattr(self._mine, "failed", None))
-            found = HTTPConnection(way.host, way.port, timeout=_SILENCE), way
-            self._mine.connection, self._mine.failed = found, None
-        return found
+            connection = HTTPConnection(way.host, way.port, timeout=_SILENCE), way
+            self._mine.connection, self._mine.failed = connection, None
+        return connection
 
     def _drop(self) -> None:
-        """Have the next request use another connection, and another way."""
-        found: tuple[HTTPConnection, ServerAddress] | None = getattr(self._mine, "connection", None)
-        if found is not None:
-            connection, self._mine.failed = found
+        """Let the next request use another connection, to another address."""
+        current: _Connection | None = getattr(self._mine, "connection", None)
+        if current is not None:
+            connection, self._mine.failed = current
             connection.close()
         self._mine.connection = None
 
