@@ -268,7 +268,8 @@ def opaque(walked: Walked) -> Iterator[Diagnostic]:
     for step, cell, line in dict.fromkeys(walked.opaque):
         yield make(
             "KFNB-W108",
-            f"{_of(step)} runs code that cannot be read here, so kfnb may miss names that it reads or changes",
+            f"{_of(step)} runs code that cannot be read here, so kfnb may miss names that it "
+            "reads or changes",
             "Name what it reads and changes in the cell, or tag it changes:NAME.",
             step=step,
             cell=cell,
@@ -326,8 +327,8 @@ def early_setup(early: Mapping[int, tuple[str, str]]) -> Iterator[Diagnostic]:
     for cell, (step, name) in sorted(early.items()):
         yield make(
             "KFNB-W109",
-            f'step "{step}" needs "{name}" of this setup cell, which comes after it, so the notebook '
-            "does not run from top to bottom",
+            f'step "{step}" needs "{name}" of this setup cell, which comes after it, so the '
+            "notebook does not run from top to bottom",
             "Move the setup cell up.",
             step=step,
             cell=cell,

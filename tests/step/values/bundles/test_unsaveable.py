@@ -143,7 +143,9 @@ def test_paths_in_functions_and_pipelines(step: Any, tmp_path: Path) -> None:
         save="f pipeline g",
     )
     failed = a.result["failed"]
-    assert failed["f"].startswith("f.<closure>.lock cannot be saved: a _thread.lock cannot leave")
+    assert failed["f"].startswith(
+        "f.<closure>.lock cannot be saved: a _thread.lock cannot be passed"
+    )
     assert failed["pipeline"].startswith("pipeline.steps[1][1].func.<closure>.lock cannot be saved")
     assert failed["g"].startswith("g.__defaults__[0] cannot be saved")
 
