@@ -33,7 +33,7 @@ class StepCells:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _StepFacts:
     """A step with the facts of its cells, in order."""
 
     name: str
@@ -45,15 +45,15 @@ class _Seen:
 
     def uses_before_setting(self, area: str, key: str) -> list[Fact]:
         """List what it relies on of state ``key`` before it sets that itself."""
-        found: list[Fact] = []
+        facts: list[Fact] = []
         for fact in self.facts:
             if fact.area != area or fact.key not in (key, ""):
                 continue
             if fact.kind in ("set", "everywhere") and fact.sure:
                 break
             if fact.kind in ("use", "guess"):
-                found.append(fact)
-        return found
+                facts.append(fact)
+        return facts
 
 
 def library_state_diagnostics(
@@ -81,8 +81,8 @@ def library_state_diagnostics(
     """
     known = know([code for _, code in setup] + [code for s in steps for _, code in s.cells])
     shared = [fact for index, code in setup for fact in facts(index, code, known)]
-    seen = [
-        _Seen(
+    steps_facts = [
+        _StepFacts(
             s.name,
             tuple(
                 replace(f, kind="everywhere")
@@ -95,19 +95,19 @@ def library_state_diagnostics(
         )
         for s in steps
     ]
-    found: list[Diagnostic] = []
-    found += _random(seen, shared)
-    found += _differs(seen, setup, shared, known)
-    for position, step in enumerate(seen):
-        later = seen[position + 1 :]
-        found += _environment(step, later)
-        found += _folder(step, later)
-        found += _path(step, later)
-        found += _modules(step, later)
-        found += _options(step, later)
-    found += _history(seen)
-    found += _memos(seen)
-    return found
+    diagnostics: list[Diagnostic] = []
+    diagnostics += _random(steps_facts, shared)
+    diagnostics += _differs(steps_facts, setup, shared, known)
+    for position, step in enumerate(steps_facts):
+        later = steps_facts[position + 1 :]
+        diagnostics += _environment(step, later)
+        diagnostics += _folder(step, later)
+        diagnostics += _path(step, later)
+        diagnostics += _modules(step, later)
+        diagnostics += _options(step, later)
+    diagnostics += _history(steps_facts)
+    diagnostics += _memos(steps_facts)
+    return diagnostics
 
 
 def _where(fact: Fact) -> str:
@@ -128,14 +128,14 @@ _GENERATOR = {
 }
 
 
-def _random(seen: Sequence[_Seen], shared: Sequence[Fact]) -> Iterator[Diagnostic]:
+def _random(steps_facts: Sequence[_StepFacts], shared: Sequence[Fact]) -> Iterator[Diagnostic]:
     for library, owner in _LIBRARY.items():
         source: tuple[str, Fact] | None = None
         drawn: str | None = None
         for fact in shared:
             if fact.area == "random" and fact.key == library and fact.kind == "set":
                 source = ("", fact)
-        for step in seen:
+        for step in steps_facts:
             relied = step.uses_before_setting("random", library)
             first = next((f for f in relied if f.sure and f.kind == "use"), None)
             if relied and source is not None and source[0] != step.name:
@@ -172,7 +172,7 @@ def _random(seen: Sequence[_Seen], shared: Sequence[Fact]) -> Iterator[Diagnosti
 
 
 def _differs(
-    seen: Sequence[_Seen], setup: Sequence[Code], shared: Sequence[Fact], known: Known
+    steps_facts: Sequence[_StepFacts], setup: Sequence[Code], shared: Sequence[Fact], known: Known
 ) -> Iterator[Diagnostic]:
     """Find names that setup binds to something that is another thing in each process."""
     for index, code in setup:
@@ -192,7 +192,7 @@ def _differs(
                 continue
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for name in [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]:
-                readers = [s.name for s in seen if _reads(s, name, known)]
+                readers = [s.name for s in steps_facts if _reads(s, name, known)]
                 if len(readers) > 1:
                     yield make(
                         "KFNB-E407" if drawn or once.key.startswith("uuid.") else "KFNB-W418",
@@ -207,7 +207,7 @@ def _own_generator(name: str) -> bool:
     return name.rsplit(".", 1)[-1] in ("seed", "Random", "default_rng", "RandomState", "Generator")
 
 
-def _reads(step: _Seen, name: str, known: Known) -> bool:
+def _reads(step: _StepFacts, name: str, known: Known) -> bool:
     for _, code in step.cells:
         for node in ast.walk(parsed(code)):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -221,21 +221,21 @@ def _reads(step: _Seen, name: str, known: Known) -> bool:
     return False
 
 
-def _environment(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _environment(step: _StepFacts, later: Sequence[_StepFacts]) -> Iterator[Diagnostic]:
     changed = {f.key: f for f in step.of("environment") if f.kind == "set"}
     for key, change in changed.items():
         shown = "environment variables" if key == "?" else f"the environment variable {key}"
         remedy = (
             "Set it in a cell tagged `setup` or with an `env:` tag, or pass it on in a variable"
         )
-        told = False
+        reported = False
         for other in later:
             relied = other.uses_before_setting("environment", key)
             plain = next((f for f in relied if f.kind == "use" and f.key == key), None)
             fact = plain or next(iter(relied), None)
             if fact is None:
                 continue
-            told = True
+            reported = True
             yield make(
                 "KFNB-E403" if plain and plain.sure and key != "?" else "KFNB-W413",
                 f'step "{other.name}" '
@@ -245,7 +245,7 @@ def _environment(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
                 remedy,
                 step=other.name, cell=fact.cell, line=fact.line,
             )  # fmt: skip
-        if not told and later and key.startswith(tuple(LIBRARY_VARIABLES)):
+        if not reported and later and key.startswith(tuple(LIBRARY_VARIABLES)):
             yield make(
                 "KFNB-W413",
                 f'step "{step.name}" sets {shown}, which later steps will not see',
@@ -254,7 +254,7 @@ def _environment(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
             )  # fmt: skip
 
 
-def _folder(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _folder(step: _StepFacts, later: Sequence[_StepFacts]) -> Iterator[Diagnostic]:
     moves = [f for f in step.of("folder") if f.kind in ("set", "restore")]
     if not moves or moves[-1].kind == "restore":
         return
@@ -276,7 +276,7 @@ def _folder(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
         )  # fmt: skip
 
 
-def _relies_on_folder(step: _Seen, own: Fact | None) -> tuple[Fact | None, bool]:
+def _relies_on_folder(step: _StepFacts, own: Fact | None) -> tuple[Fact | None, bool]:
     """Find what a step does that depends on where it is, and whether that is plain."""
     for cell, code in step.cells:
         for use in file_uses(cell, code, constants={}):
@@ -287,7 +287,7 @@ def _relies_on_folder(step: _Seen, own: Fact | None) -> tuple[Fact | None, bool]
     return next((f for f in step.of("folder") if f.kind == "guess"), None), False
 
 
-def _path(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _path(step: _StepFacts, later: Sequence[_StepFacts]) -> Iterator[Diagnostic]:
     change = next((f for f in step.of("path") if f.kind == "set"), None)
     if change is None:
         return
@@ -316,7 +316,7 @@ def _path(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
         )  # fmt: skip
 
 
-def _names(step: _Seen, names: set[str]) -> Iterator[tuple[str, int, int]]:
+def _names(step: _StepFacts, names: set[str]) -> Iterator[tuple[str, int, int]]:
     for cell, code in step.cells:
         for node in ast.walk(parsed(code)):
             if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load):
@@ -332,7 +332,7 @@ def _importable(module: str) -> bool:
         return False
 
 
-def _modules(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _modules(step: _StepFacts, later: Sequence[_StepFacts]) -> Iterator[Diagnostic]:
     for change in {f.key: f for f in step.of("module") if f.kind == "set"}.values():
         for other in later:
             relied = other.uses_before_setting("module", change.key)
@@ -348,7 +348,7 @@ def _modules(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
             )  # fmt: skip
 
 
-def _options(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _options(step: _StepFacts, later: Sequence[_StepFacts]) -> Iterator[Diagnostic]:
     for change in {f.key: f for f in step.of("option") if f.kind == "set"}.values():
         names = [other.name for other in later if _lacks(other, change.key)]
         if names:
@@ -361,7 +361,7 @@ def _options(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
             )  # fmt: skip
 
 
-def _lacks(step: _Seen, key: str) -> bool:
+def _lacks(step: _StepFacts, key: str) -> bool:
     """Tell whether a step would be another without a global option, as far as it shows."""
     if any(f.kind == "set" and f.key == key for f in step.of("option")):
         return False
@@ -369,8 +369,8 @@ def _lacks(step: _Seen, key: str) -> bool:
     return key in FELT_ANYWHERE or any(f.key in shown for f in step.of("option"))
 
 
-def _history(seen: Sequence[_Seen]) -> Iterator[Diagnostic]:
-    for position, step in enumerate(seen):
+def _history(steps_facts: Sequence[_StepFacts]) -> Iterator[Diagnostic]:
+    for position, step in enumerate(steps_facts):
         first = step.cells[0][0] if step.cells else -1
         for fact in step.of("history"):
             last = not fact.key.strip("_")
@@ -385,9 +385,9 @@ def _history(seen: Sequence[_Seen]) -> Iterator[Diagnostic]:
             )  # fmt: skip
 
 
-def _memos(seen: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _memos(steps_facts: Sequence[_StepFacts]) -> Iterator[Diagnostic]:
     callers: dict[str, list[tuple[str, Fact]]] = {}
-    for caller in seen:
+    for caller in steps_facts:
         for fact in {f.key: f for f in caller.of("memo")}.values():
             callers.setdefault(fact.key, []).append((caller.name, fact))
     for name, steps in callers.items():
