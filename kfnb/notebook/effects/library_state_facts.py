@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from kfnb.locations import line_text
-from kfnb.notebook.effects.constant_propagation import USUAL
-from kfnb.notebook.effects.constants import NotConstantError, dotted, evaluate, imported
+from kfnb.notebook.effects.constants import NotConstantError, dotted, evaluate
 from kfnb.notebook.effects.library_calls import (
     HISTORY,
     IMPLICIT_DRAWS,
     LOGGER_SETS,
     LOGGER_USES,
-    MEMO,
     NO_DRAW,
     ONCE,
     OPTIONS,
@@ -26,6 +24,8 @@ from kfnb.notebook.effects.library_calls import (
     STATE_ARGUMENTS,
     TORCH_DRAWS,
 )
+from kfnb.notebook.effects.notebook_names import Known, parsed
+from kfnb.notebook.effects.shellwords import variables
 from kfnb.notebook.parsed_cell import parse_code
 
 Kind = Literal["set", "use", "guess", "once", "restore", "everywhere"]
@@ -55,75 +55,6 @@ class Fact:
     sure: bool = True
     shown: str = ""
     text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the whole notebook defines; ``memos`` are functions that keep their results."""
-
-    modules: Mapping[str, str]
-    functions: Mapping[str, Function]
-    methods: Mapping[str, tuple[Function, ...]]
-    memos: frozenset[str]
-    bound: frozenset[str]
-
-
-def know(codes: Iterable[str]) -> Known:
-    """Collect what the notebook's cells define, wherever it stands."""
-    modules: dict[str, str] = {}
-    functions: dict[str, Function] = {}
-    methods: dict[str, tuple[Function, ...]] = {}
-    memos: set[str] = set()
-    bound: set[str] = set()
-    for code in codes:
-        cell = _defined_in(code)
-        modules.update(cell.modules)
-        bound |= cell.bound
-        for name, own in cell.methods.items():
-            methods[name] = (*methods.get(name, ()), *own)
-        for name, function in cell.functions.items():
-            functions[name] = function
-            for decorator in function.decorator_list:
-                target = decorator.func if isinstance(decorator, ast.Call) else decorator
-                if dotted(target, modules) in MEMO:
-                    memos.add(name)
-    for name, module in USUAL.items():
-        if name not in bound and name not in functions:
-            modules.setdefault(name, module)
-    return Known(modules, functions, methods, frozenset(memos), frozenset(bound))
-
-
-def _defined_in(code: str) -> Known:
-    """Collect what one cell defines; remembered with its text."""
-    cell = parse_code(code)
-    known: Known | None = cell.derived.get(_defined_in)
-    if known is not None:
-        return known
-    modules: dict[str, str] = {}
-    methods: dict[str, tuple[Function, ...]] = {}
-    bound: set[str] = set()
-    for node in ast.walk(parsed(code)):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            modules.update(imported(node))
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, ast.ClassDef):
-            for item in node.body:
-                if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                    methods[item.name] = (*methods.get(item.name, ()), item)
-    functions: dict[str, Function] = {
-        statement.name: statement
-        for statement in cell.shallow_body
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))
-    }
-    known = Known(modules, functions, methods, frozenset(), frozenset(bound))
-    cell.derived[_defined_in] = known
-    return known
-
-
-def parsed(code: str) -> ast.Module:
-    """Parse a cell; one that is not Python has no facts, and another diagnostic reports it."""
-    return ast.Module(body=parse_code(code).shallow_body, type_ignores=[])
 
 
 def facts(cell: int, code: str, known: Known) -> list[Fact]:
@@ -404,7 +335,7 @@ class _Walk:
             )
 
     def shell(self, command: str, line: int) -> None:
-        for name in _shell_variables(command):
+        for name in variables(command):
             if name not in self.known.bound:
                 self.add("environment", "use", name, line)
         self.add("environment", "guess", "", line, "a shell command")
@@ -463,16 +394,3 @@ def _keys(node: ast.Call) -> Iterator[str]:
     for keyword in node.keywords:
         if keyword.arg:
             yield keyword.arg
-
-
-def _shell_variables(command: str) -> Iterator[str]:
-    rest = command
-    while "$" in rest:
-        rest = rest.split("$", 1)[1].removeprefix("$").removeprefix("{")
-        name = ""
-        for character in rest:
-            if not (character.isalnum() or character == "_"):
-                break
-            name += character
-        if name and not name[0].isdigit():
-            yield name
