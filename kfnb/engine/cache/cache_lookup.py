@@ -325,6 +325,6 @@ def cache_off_reason(
 
 
 def _sentence(reasons: Sequence[Any]) -> str:
-    reasons = "; ".join(str(r) for r in reasons[:_MOST_REASONS])
+    text = "; ".join(str(reason) for reason in reasons[:_MOST_REASONS])
     more = len(reasons) - _MOST_REASONS
-    return f"{reasons}; and {more} more" if more > 0 else reasons
+    return f"{text}; and {more} more" if more > 0 else text
