@@ -293,7 +293,7 @@ def test_a_driver_here_that_was_overtaken_leaves(driven):
         environment = {**os.environ, **driven.environment, "KFNB_HOME": str(other)}
         text = (
             "import sys; from kfnb.home import run_folder;"
-            "from kfnb.runners.kubernetes.driver.run_copy import fetch;"
+            "from kfnb.runners.kubernetes.driver.mirror import fetch;"
             "from kfnb.runners.stores import store_of_run; import json;"
             "about = json.load(open(sys.argv[2]));"
             "fetch(run_folder(sys.argv[1]), store_of_run(about).remote)"

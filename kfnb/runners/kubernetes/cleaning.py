@@ -18,7 +18,7 @@ from kfnb.home import RunFolder, runs_folder
 from kfnb.runners.kubernetes.api.calls import Cluster
 from kfnb.runners.kubernetes.api.client import ApiError
 from kfnb.runners.kubernetes.api.lease import is_fresh
-from kfnb.runners.kubernetes.driver.drive import INDEX
+from kfnb.runners.kubernetes.driver.requests import INDEX
 from kfnb.runners.kubernetes.explain.reading import moment
 from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.launch import driver_state

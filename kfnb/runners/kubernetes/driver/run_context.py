@@ -1,4 +1,4 @@
-"""A run on a cluster put together: its workspace, its store, and what executes its steps."""
+"""What a driver needs for a run on a cluster: workspace, store, and the runner of its steps."""
 
 from __future__ import annotations
 
