@@ -1,4 +1,4 @@
-"""How often a server is asked again that ends what should go on."""
+"""Pauses between connections to a server that ends or refuses them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Backoff:
     Parameters
     ----------
     jitter
-        Gives a number from 0 to 1; up to half of a wait is added, so that the clients of a
-        server that comes back do not come all at once.
+        Returns a number from 0 to 1. Up to half of a wait is added, so that the clients of a
+        server that restarts do not connect all at once.
     """
 
     def __init__(self, clock: Clock, *, jitter: Callable[[], float] = random.random) -> None:
@@ -32,7 +32,7 @@ class Backoff:
         self._asked_for = 0.0
 
     def wait(self) -> bool:
-        """Wait until the next connection may begin; False if it is over instead."""
+        """Wait until the next connection may begin; return False if the clock was stopped."""
         now = self._clock.now()
         if self._began is not None:
             pause = self._began + INTERVAL - now
@@ -47,12 +47,12 @@ class Backoff:
         return not self._clock.stopped
 
     def worked(self) -> None:
-        """Note that the server did what it should."""
+        """Note that a connection worked."""
         self._failures = 0
 
     def failed(self, retry_after: float | None = None) -> None:
-        """Note a failure; ``retry_after`` seconds are what the server wants to be left alone."""
-        # A connection that was fine for a while and broke is no sign of a server in need.
+        """Note a failure; ``retry_after`` is the pause in seconds that the server asked for."""
+        # A connection that worked for a while and broke does not mean an overloaded server.
         lived = self._began is not None and self._clock.now() - self._began >= _LONG
         self._failures = 1 if lived else self._failures + 1
         self._asked_for = max(0.0, retry_after or 0.0)
