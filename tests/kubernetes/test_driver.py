@@ -132,7 +132,8 @@ def test_the_laptop_may_close(driven):
 
 
 def test_who_comes_back_while_the_run_goes_on_follows_it(driven):
-    start(driven, driven.notebook(*WORK))
+    slow = "import time\nprint('begun', flush=True)\ntime.sleep(45)\nprint('done')\ny = 1"
+    start(driven, driven.notebook(WORK[0], ("step:second", slow), WORK[2]))
     until_begun(driven, "second")
     os.kill(companion(driven), signal.SIGKILL)
     assert driven.status()["driver"] == "alive"
