@@ -61,7 +61,7 @@ class _Attempt:
     reports: AttemptReports
     begun: float
     uid: str | None = None
-    said: str = ""
+    summary: str = ""
     stopped: bool = False
     deleted: bool = False
     unfinished: bool = False
@@ -266,8 +266,8 @@ class KubernetesRunner:
         ended_well = any(exit_code(pod) == 0 for pod in done)
         if ended_well or self._is_over(attempt, view, diagnosis):
             self._conclude(attempt, view, diagnosis)
-        elif diagnosis is not None and diagnosis.summary != attempt.said:
-            attempt.said = diagnosis.summary
+        elif diagnosis is not None and diagnosis.summary != attempt.summary:
+            attempt.summary = diagnosis.summary
             finding = Diagnostic(HELD_UP, "warning", _sentence(diagnosis), remedy=diagnosis.remedy)
             self._notes.append(Notice(attempt.work, finding))
 
@@ -278,7 +278,7 @@ class KubernetesRunner:
             view.events,
             now=self._watcher.now(),
             gone=view.gone,
-            said=attempt.reports.text,
+            printed=attempt.reports.text,
         )
 
     def _is_over(self, attempt: _Attempt, view: View, diagnosis: Diagnosis | None) -> bool:

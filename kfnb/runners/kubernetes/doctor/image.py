@@ -28,7 +28,7 @@ def image_findings(
         images = [manifests.image_of(target, pipeline, step) for step in pipeline.steps]
     named = [one for one in dict.fromkeys(images) if one]
     if not named or len(named) < len(set(images)):
-        sentence = "No image is said for the steps. Name one that has kfnb: --image NAME."
+        sentence = "No image is configured for the steps. Name one that has kfnb: --image NAME."
         yield Finding("image", "missing", sentence)
     for image in named:
         try:

@@ -44,7 +44,7 @@ def diagnose(
     now: float,
     patience: Patience | None = None,
     gone: Collection[str] = (),
-    said: str = "",
+    printed: str = "",
 ) -> Diagnosis | None:
     """Explain why an attempt waits or failed.
 
@@ -60,7 +60,7 @@ def diagnose(
         Seconds since the epoch, by the cluster's clock.
     gone
         UIDs of deleted objects.
-    said
+    printed
         What the container printed besides signals.
 
     Returns
@@ -68,7 +68,9 @@ def diagnose(
     Diagnosis or None
         None if all goes well, or if the Job ended well.
     """
-    case = Case(job, pods, events, now, patience or Patience(), gone=frozenset(gone), said=said)
+    case = Case(
+        job, pods, events, now, patience or Patience(), gone=frozenset(gone), printed=printed
+    )
     if job is not None and any(c.get("type") == "Complete" for c in conditions(job)):
         return None
     ordered = sorted(pods, key=lambda pod: created(pod) or 0.0)

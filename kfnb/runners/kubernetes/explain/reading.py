@@ -24,7 +24,7 @@ class Case:
     ----------
     gone
         UIDs of deleted objects, of which the last state is known.
-    said
+    printed
         What the container printed besides signals, such as the error of a Python that did not
         start. A line with a separator stands for signals.
     now
@@ -37,7 +37,7 @@ class Case:
     now: float
     patience: Patience
     gone: frozenset[str] = frozenset()
-    said: str = ""
+    printed: str = ""
 
     @property
     def namespace(self) -> str:

@@ -31,7 +31,7 @@ class _Reason:
 
     nodes: int
     category: Category
-    words: str
+    phrase: str
     remedy: str
 
 
@@ -82,7 +82,7 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def _summary(reasons: list[_Reason]) -> str:
-    phrases = list(dict.fromkeys(r.words for r in reasons if r.words))
+    phrases = list(dict.fromkeys(r.phrase for r in reasons if r.phrase))
     if not phrases:
         return "no node takes the step"
     return "no node takes the step: " + "; ".join(phrases)

@@ -91,7 +91,7 @@ def explain_running(case: Case, pod: Object) -> Diagnosis | None:
 
 def _waits_for_the_store(case: Case) -> Diagnosis | None:
     """Explain that the step waits for its store, if that is the last line it printed."""
-    last = case.said.rstrip("\r\n").rpartition("\n")[
+    last = case.printed.rstrip("\r\n").rpartition("\n")[
         2
     ]  # not strip(), which would remove the separator of signals
     if not last.startswith(WAITS):

@@ -209,7 +209,7 @@ def _containers(case: Case, pod: Object) -> Diagnosis | None:
 
 def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | None:
     code = int(ended.get("exitCode") or 0)
-    text = _plain(message(ended)) or _plain(case.said)
+    text = _plain(message(ended)) or _plain(case.printed)
     if code == 0:
         return None
     if ended.get("reason") in _NOT_STARTED:

@@ -132,7 +132,7 @@ def _pod_spec(
     image = next((o.image for o in options if o.image), None) or target.image
     if not image:
         raise UsageError(
-            "No image is said for the steps. Name one that has kfnb: --image NAME, or image in the "
+            "No image is configured for the steps. Name one that has kfnb: --image NAME, or image in the "
             "notebook's metadata or in your configuration file."
         )
     volumes: list[Object] = [{"name": "kfnb", "emptyDir": {}}]
@@ -247,7 +247,7 @@ def claim_of(store: str) -> tuple[str, str]:
     """
     name, _, path = store.removeprefix("pvc:").partition("/")
     if not name or ".." in PurePosixPath(path).parts:
-        raise UsageError(f"{store!r} is no store: write pvc:CLAIM or pvc:CLAIM/PATH.")
+        raise UsageError(f"{store!r} is not a store: write pvc:CLAIM or pvc:CLAIM/PATH.")
     return name, path.strip("/")
 
 
@@ -255,7 +255,7 @@ def store_inside(target: KubernetesOptions) -> str:
     """Return the store's address as pods see it."""
     if not target.store:
         raise UsageError(
-            "No store is said. Steps hand over their values through one: "
+            "No store is configured. Steps pass their values through one: "
             "--store s3://BUCKET/PREFIX or --store pvc:CLAIM."
         )
     if target.store.startswith("pvc:"):
@@ -282,7 +282,8 @@ def check(target: KubernetesOptions, pipeline: Pipeline) -> None:
     for step in pipeline.steps.values():
         if not image_of(target, pipeline, step.name):
             raise UsageError(
-                f'No image is said for step "{step.name}". Name one that has kfnb: --image NAME.'
+                f'No image is configured for step "{step.name}". '
+                "Name one that has kfnb: --image NAME."
             )
         for name in ("labels", "annotations"):
             options = _options((step.options, pipeline.defaults), name)
