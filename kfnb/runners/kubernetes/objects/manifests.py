@@ -132,8 +132,8 @@ def _pod_spec(
     image = next((o.image for o in options if o.image), None) or target.image
     if not image:
         raise UsageError(
-            "No image is configured for the steps. Name one that has kfnb: --image NAME, or image in the "
-            "notebook's metadata or in your configuration file."
+            "No image is configured for the steps. Name one that has kfnb: --image NAME, or image "
+            "in the notebook's metadata or in your configuration file."
         )
     volumes: list[Object] = [{"name": "kfnb", "emptyDir": {}}]
     mounts: list[Object] = [{"name": "kfnb", "mountPath": ROOT}]
