@@ -89,7 +89,7 @@ def workspace(folder: Path) -> Iterator[Workspace]:
 
 
 def figures(folder: Path) -> Iterator[Found]:
-    """Who, how much, unit and note, for the table of all rows."""
+    """Yield the rows of the table: who, how much, unit and note."""
     with workspace(folder) as space:
         yield from _chain(space, folder)
         yield from _wide(space, folder)
@@ -112,7 +112,7 @@ def _chain(space: Workspace, folder: Path) -> Iterator[Found]:
     times.sort(key=lambda one: one["made"])
     posted = sorted(r.at + offset for r in requests if (r.method, r.plural) == ("POST", "jobs"))
     assert len(times) == len(posted) == CHAIN, (len(times), len(posted))
-    gaps = [after - one["told"] for one, after in zip(times, posted[1:], strict=False)]
+    gaps = [after - one["committed"] for one, after in zip(times, posted[1:], strict=False)]
     yield "kfnb", statistics.median(gaps), "s commit to next POST", f"{note}, median"
     yield "kfnb", max(gaps), "s commit to next POST", f"{note}, worst"
     for one, at in zip(times, posted, strict=True):
@@ -122,7 +122,7 @@ def _chain(space: Workspace, folder: Path) -> Iterator[Found]:
         ("container started", "scheduled", "started"),
         ("Python, inputs, papermill and kernel", "started", "cell"),
         ("user code", "cell", "done"),
-        ("outputs, kernel's end, commit", "done", "told"),
+        ("outputs, kernel's end, commit", "done", "committed"),
     )
     for what, begin, end in parts:
         spans = [one[end] - one[begin] for one in times]
@@ -172,25 +172,25 @@ def _pods(space: Workspace) -> Iterator[dict[str, float]]:
 
 
 def _times(space: Workspace, pod: Any, seen: Mapping[str, float]) -> dict[str, float]:
-    """When what happened in a pod, seconds since the epoch."""
+    """Return when each stage of a pod was reached, in seconds since the epoch."""
     name = pod.metadata.name
     log = space.core.read_namespaced_pod_log(name, space.namespace, timestamps=True)
-    found = {"made": pod.metadata.creation_timestamp.timestamp(), "scheduled": seen[name]}
+    times = {"made": pod.metadata.creation_timestamp.timestamp(), "scheduled": seen[name]}
     # To the second, cut off: half a second more is right in the mean.
     state = pod.status.container_statuses[0].state
-    found["started"] = (state.terminated or state.running).started_at.timestamp() + 0.5
+    times["started"] = (state.terminated or state.running).started_at.timestamp() + 0.5
     for line in log.split("\n"):  # the separator is a line's end to splitlines
         stamp, _, text = line.partition(" ")
         if not text.startswith("\x1e"):
             continue
         event = json.loads(text[1:])
         if event.get("type") == "CellStarted":
-            found["cell"] = event["time"]
+            times["cell"] = event["time"]
         elif event.get("type") == "CellFinished":
-            found["done"] = event["time"]
+            times["done"] = event["time"]
         elif event.get("type") == "Result":
-            found["told"] = _moment(stamp)
-    return found
+            times["committed"] = _moment(stamp)
+    return times
 
 
 def _moment(stamp: str) -> float:

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def figures(folder: Path) -> Iterator[tuple[str, float, str, str]]:
-    """Who, how much, unit and note, for the table of all rows."""
+    """Yield the rows of the table: who, how much, unit and note."""
     from tests.runners.bench import Make
     from tests.runners.kubernetes.world import world
 
@@ -36,21 +36,21 @@ def figures(folder: Path) -> Iterator[tuple[str, float, str, str]]:
         for n in range(STEPS)
     }
     for name, steps in (("at once", wide), ("a chain", deep)):
-        place = folder / name.replace(" ", "-")
-        place.mkdir()
-        with world(place, steps, settings=Settings(parallel=PARALLEL)) as made:
+        run_folder = folder / name.replace(" ", "-")
+        run_folder.mkdir()
+        with world(run_folder, steps, settings=Settings(parallel=PARALLEL)) as made:
             command = [sys.executable, "-m", "benchmarks.driver", str(made.run.path)]
-            more = [str(made.server.kubeconfig(place)), str(made.remote.root)]
+            more = [str(made.server.kubeconfig(run_folder)), str(made.remote.root)]
             owner = json.dumps(made.owner)
             done = subprocess.run(
                 [*command, *more, owner], cwd=ROOT, check=True, capture_output=True, text=True
             )
-            told = json.loads(done.stdout.splitlines()[-1])
+            measured = json.loads(done.stdout.splitlines()[-1])
             requests = len(made.server.requests)
         note = f"driver, {STEPS} steps, {name}; pods do nothing"
-        yield "kfnb", told["cpu"] / STEPS, "CPU-s of the driver a step", note
-        yield "kfnb", told["memory"], "MB of the driver", note
-        yield "kfnb", told["wall"] / STEPS, "s of the driver a step", note
+        yield "kfnb", measured["cpu"] / STEPS, "CPU-s of the driver a step", note
+        yield "kfnb", measured["memory"], "MB of the driver", note
+        yield "kfnb", measured["wall"] / STEPS, "s of the driver a step", note
         yield "kfnb", requests / STEPS, "API requests a step", note
 
 
@@ -62,21 +62,21 @@ def main(run: str, kubeconfig: str, remote: str, owner: str) -> None:
     folder = RunFolder(Path(run))
     pipeline, _ = load_run(folder)
     cluster = connected(Path(kubeconfig))
-    place = Path(kubeconfig).parent
+    run_folder = Path(kubeconfig).parent
     before = _spent()
     began = time.perf_counter()
     world = World(
-        place, None, FolderRemote(Path(remote)), cluster, folder, pipeline, json.loads(owner)
+        run_folder, None, FolderRemote(Path(remote)), cluster, folder, pipeline, json.loads(owner)
     )
     status = world.drive()
-    told = {
+    measured = {
         "cpu": _spent() - before,
         "wall": time.perf_counter() - began,
         "memory": _peak(),
     }
     if status != "succeeded":
         raise SystemExit(f"the run {status}")
-    print(json.dumps(told))
+    print(json.dumps(measured))
 
 
 def _peak() -> float:

@@ -68,9 +68,9 @@ def layered(count: int, width: int = 100) -> Pipeline:
     """Layers of 100 steps; each reads from three of the layer before."""
 
     def reads(n: int) -> list[int]:
-        above, place = n // width - 1, n % width
-        places = sorted({(place * 7 + k) % width for k in range(3)})
-        return [above * width + at for at in places] if above >= 0 else []
+        above, column = n // width - 1, n % width
+        inputs = sorted({(column * 7 + k) % width for k in range(3)})
+        return [above * width + at for at in inputs] if above >= 0 else []
 
     return pipeline([step(n, reads(n)) for n in range(count)])
 
@@ -98,7 +98,7 @@ class Replay:
         self.spent += time.process_time() - before
 
     def result(self, name: str) -> dict[str, Any]:
-        """Every name as it was planned; with aliases, one more that nobody had planned."""
+        """Give every planned name; with aliases, one more that was not planned."""
         names = list(self.planned.steps[name].outputs)
         if self.aliases:
             names += self.planned.steps[name].inputs
@@ -144,7 +144,7 @@ def measure(planned: Pipeline, *, aliases: bool = False) -> tuple[float, float]:
 
 
 def figures(count: int = 10_000) -> Iterator[tuple[str, float, str, str]]:
-    """Who, how much, unit and note, for the table of all rows."""
+    """Yield the rows of the table: who, how much, unit and note."""
     for make in (chain, wide, layered):
         for size in (count // 4, count):
             each, peak = measure(make(size))

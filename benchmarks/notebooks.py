@@ -59,7 +59,7 @@ def plain(folder: Path, count: int, *, seconds: float | None = None) -> list[Pat
 
 
 def realistic(path: Path, *, kale: bool = False) -> Path:
-    """Ten steps of the kind of code that people write, for the analysis alone."""
+    """Ten steps of the kind of code that people write, for reading only."""
     step, after = ("step", "prev") if kale else ("step", "after")
     imports = "import numpy as np\nimport pandas as pd\nfrom sklearn.linear_model import Ridge"
     cells: list[tuple[list[str], str]] = [

@@ -59,7 +59,7 @@ view => {
   const frame = (id, name, status) => requestAnimationFrame(() => setTimeout(() => {
     window.changes.push([name, status, Date.now() / 1000]);
   }));
-  new MutationObserver(found => found.forEach(({target}) => {
+  new MutationObserver(changes => changes.forEach(({target}) => {
     if (target.dataset.status) {
       frame(target.dataset.id, target.getAttribute('aria-label'), target.dataset.status);
     }
@@ -164,8 +164,8 @@ def _latencies(events: list[Any], changes: list[tuple[str, str, float]]) -> list
 
 def _busy(session: Any) -> float:
     """Seconds that the page's main thread has worked."""
-    found = session.send("Performance.getMetrics")["metrics"]
-    return next(one["value"] for one in found if one["name"] == "TaskDuration")
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
 
 
 @contextmanager

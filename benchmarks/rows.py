@@ -183,10 +183,10 @@ def extension(folder: Path) -> Iterator[Figure]:
     )
     spent = []
     for _ in range(5):
-        said = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-c", code], cwd=folder, check=True, capture_output=True, text=True
         )
-        spent.append(float(said.stdout.split()[-1]))
+        spent.append(float(done.stdout.split()[-1]))
     yield Figure("%load_ext kfnb", statistics.median(spent), "CPU-s")
 
 
@@ -194,21 +194,21 @@ def paint(_folder: Path) -> Iterator[Figure]:
     """The DAG in Chromium: first picture, layout, and an update."""
     from .page import paint
 
-    yield from (Figure(*found) for found in paint())
+    yield from (Figure(*row) for row in paint())
 
 
 def watching(folder: Path) -> Iterator[Figure]:
     """A run of 200 steps watched in JupyterLab: kernel CPU, and journal to pixel."""
     from .page import watching
 
-    yield from (Figure(*found) for found in watching(folder))
+    yield from (Figure(*row) for row in watching(folder))
 
 
 def kubernetes(folder: Path) -> Iterator[Figure]:
     """On the tests' cluster: a chain, many at once, and what driving 500 steps costs."""
     from .cluster import figures
 
-    yield from (Figure(*found) for found in figures(folder))
+    yield from (Figure(*row) for row in figures(folder))
 
 
 def _str(command: list[object]) -> list[str]:

@@ -3,7 +3,7 @@
 >>> import kfnb
 >>> kfnb.log_metric("accuracy", 0.93)
 
-What is public stands in ``__all__``; everything is imported when it is first used.
+``__all__`` has the public names; each is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
     "runs",
 ]
 
-_HOMES = {
+_MODULES = {
     **dict.fromkeys(("Run", "open_run", "read", "run", "runs"), "kfnb.api"),
     **dict.fromkeys(
         ("Diagnostic", "Edge", "Options", "Parameter", "Pipeline", "Step"), "kfnb.pipeline"
@@ -56,7 +56,7 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'kfnb' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOMES.get(name, "kfnb.errors")), name)
+    value = getattr(importlib.import_module(_MODULES.get(name, "kfnb.errors")), name)
     globals()[name] = value
     return value
 
@@ -69,7 +69,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """Take them back (``%unload_ext kfnb``)."""
+    """Remove ``%%step`` and ``%pipeline`` (``%unload_ext kfnb``)."""
     from kfnb.magics import unload
 
     unload(shell)

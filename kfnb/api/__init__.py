@@ -1,6 +1,6 @@
-"""kfnb in Python: :func:`kfnb.read`, :func:`kfnb.run`, :class:`kfnb.Run` and their like.
+"""The Python API: :func:`kfnb.read`, :func:`kfnb.run`, :class:`kfnb.Run`.
 
-Reading a notebook does not load what running one needs, so each is imported late.
+Names are imported late: reading a notebook does not load what running one needs.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "StepFailure", "StepRun", "open_run", "read", "run", "runs"]
 
-_STARTS = ("read", "run")
+_LAUNCH_NAMES = ("read", "run")
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'kfnb.api' has no attribute {name!r}")
     module = importlib.import_module(
-        "kfnb.api.launch" if name in _STARTS else "kfnb.api.run_handle"
+        "kfnb.api.launch" if name in _LAUNCH_NAMES else "kfnb.api.run_handle"
     )
     return getattr(module, name)

@@ -1,4 +1,4 @@
-"""The JSON of show, check and status: other people's scripts rely on its keys."""
+"""The JSON of show, check and status; scripts rely on its keys."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def status(run: Run) -> dict[str, Any]:
 
 
 def failure(error: StepFailure | None) -> dict[str, Any] | None:
-    """Return a failure record; the class stands under its own name."""
+    """Return a failure as JSON, with its kind as ``class``."""
     if error is None:
         return None
     plain = dataclasses.asdict(error)

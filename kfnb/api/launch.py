@@ -1,10 +1,11 @@
-"""Start a run, or go on with one."""
+"""Read a notebook, plan a run of it, and start that."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from kfnb.api.parameters import from_values
@@ -14,13 +15,14 @@ from kfnb.errors import CheckError, UsageError
 from kfnb.pipeline import Diagnostic, Pipeline
 
 if TYPE_CHECKING:
-    from kfnb.api.only_step import Alone
+    from kfnb.api.only_step import OnlyStepPlan
     from kfnb.api.run_handle import Run
     from kfnb.engine.core.events import Event
     from kfnb.engine.core.settings import Settings
     from kfnb.engine.journal.file_journal import Journal
     from kfnb.home import RunFolder
     from kfnb.runners.launch import Begin
+    from kfnb.runners.target import Prepared
 
 
 def read(path: str | os.PathLike[str]) -> Pipeline:
@@ -34,12 +36,12 @@ def read(path: str | os.PathLike[str]) -> Pipeline:
     Returns
     -------
     Pipeline
-        Immutable. What is wrong with its cells stands in ``diagnostics``.
+        Immutable. ``diagnostics`` has what is wrong with its cells.
 
     Raises
     ------
     NotebookError
-        If the file is not there or is no notebook; never for a bad cell.
+        If the file does not exist or is not a notebook; never for a bad cell.
 
     Examples
     --------
@@ -76,50 +78,50 @@ def run(
 ) -> Run:
     """Run a notebook as a pipeline.
 
-    The steps execute in processes of their own, driven by a process that outlives this
-    one. A step that fails makes the run's ``status`` ``"failed"``, it does not raise.
+    Each step executes in a process of its own. A driver process starts them and outlives this
+    process. A step that fails does not raise; the run's ``status`` is then ``"failed"``.
 
     Parameters
     ----------
     path
         The notebook.
     parameters
-        Values for the pipeline's parameters; the others keep their defaults.
+        Values for the notebook's parameters; the others keep their defaults.
     target
-        Where the steps execute: ``"local"``, this machine.
+        Where the steps execute: ``"local"`` (this machine) or ``"kubernetes"``.
     wait
-        Return when the run has ended. Interrupting the wait stops the run.
+        Wait until the run has ended. Interrupting the wait stops the run.
     parallel
-        Steps that may execute at once; by default the cores of this machine.
+        How many steps may execute at once; by default the number of this machine's cores.
     retries
-        How often a failing step is tried again, unless the step says so itself.
+        How often a failing step is retried, unless the step has its own number.
     timeout
-        Seconds, or text such as ``"30m"``, that a step may take, unless it says so itself.
+        Seconds, or text such as ``"30m"``, that a step may take, unless it has its own timeout.
     name
-        What the run is called; by default the pipeline's name.
+        The run's name; by default the pipeline's name.
     cache
         Whether results of earlier runs may be used.
     from_step
-        This step and all that depend on it execute even if nothing changed.
+        Execute this step and all that depend on it even if nothing changed.
     only_step
-        This step alone executes, with its inputs from the last run of the notebook that has
+        Execute only this step, with its inputs from the latest run of the notebook that has
         them.
     on_failure
-        After a step failed: ``"finish"`` what does not depend on it, or ``"stop"``.
+        After a step failed: ``"finish"`` the steps that do not depend on it, or ``"stop"``.
     on_mutation
-        What a change that nobody could see in the source leads to if it came too late for
-        a later step: ``"fail"``, or ``"warn"`` and go on.
+        When a step changed a value in a way that its source does not show, too late for a
+        later step: ``"fail"``, or ``"warn"`` and continue.
 
     Raises
     ------
     NotebookError
-        If the file is no notebook.
+        If the file is not a notebook.
     CheckError
-        If the notebook has errors; all of them are in the message. Nothing was started.
+        If the notebook has errors; the message has all of them. Nothing was started.
     UsageError
         If a parameter, step or option does not exist or fit, or this is called inside a step.
     InfrastructureError
-        If the disk refuses, or the run's driver is lost while this waits.
+        If the disk cannot be written, or the run's driver dies while this waits.
 
     Examples
     --------
@@ -140,7 +142,7 @@ def run(
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
     folder = create(
         pipeline,
-        from_values(pipeline, parameters),
+        from_values(pipeline.parameters, parameters),
         target=target,
         parallel=parallel,
         retries=retries,
@@ -165,7 +167,33 @@ def run(
     return started
 
 
-def create(
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """Everything that is decided about a new run before its folder is created.
+
+    Parameters
+    ----------
+    parameters
+        Values that replace defaults.
+    options
+        Entries for ``run.json`` about ``from_step`` and ``only_step``.
+    prepared
+        What the target needs: its options, the code bundle, and findings.
+    begin
+        Writes further events after ``RunCreated``.
+    """
+
+    pipeline: Pipeline
+    parameters: Mapping[str, Any]
+    settings: Settings
+    target: str
+    name: str | None
+    options: Mapping[str, Any]
+    prepared: Prepared
+    begin: Begin | None
+
+
+def plan_run(
     pipeline: Pipeline,
     parameters: Mapping[str, Any],
     *,
@@ -174,39 +202,46 @@ def create(
     from_step: str | None = None,
     only_step: str | None = None,
     target_options: Mapping[str, Any] | None = None,
-    **said: Any,
-) -> RunFolder:
-    """Make the folder of a new run of ``pipeline``; nothing executes yet. As :func:`run`."""
-    from kfnb.runners import create_run
+    **settings: Any,
+) -> RunPlan:
+    """Decide everything about a new run of ``pipeline``; parameters as for :func:`run`."""
     from kfnb.runners.target import check_names, find_target
 
     where = find_target(target)
     check_names(target, target_options or {})
     prepared = where.prepare(pipeline, parameters, target_options or {})
-    if said.get("parallel") is None:
-        said["parallel"] = where.parallel()
-    settings = run_settings(**said)
+    if settings.get("parallel") is None:
+        settings["parallel"] = where.parallel()
+    checked = run_settings(**settings)
     options: dict[str, Any] = {}
-    begin = None
+    begin: Begin | None = None
     if from_step is not None and only_step is not None:
         raise UsageError("from_step and only_step exclude each other.")
     if from_step is not None:
-        settings = _from(pipeline, from_step, settings)
+        checked = _from(pipeline, from_step, checked)
         options = {"from": from_step}
     if only_step is not None:
-        about = {"target": target, **prepared.facts}
-        alone = _only(pipeline, only_step, parameters, about)
-        settings = dataclasses.replace(settings, force=(only_step,))
-        pipeline, options, begin = alone.pipeline, alone.options(), alone.begin
+        only = _only(pipeline, only_step, parameters, {"target": target, **prepared.facts})
+        checked = dataclasses.replace(checked, force=(only_step,))
+        pipeline, options, begin = only.pipeline, only.options(), only.begin
+    begin = _begin(begin, prepared.findings)
+    return RunPlan(pipeline, parameters, checked, target, name, options, prepared, begin)
+
+
+def create(pipeline: Pipeline, parameters: Mapping[str, Any], **options: Any) -> RunFolder:
+    """Create the folder of a new run; nothing executes yet. Options as for :func:`plan_run`."""
+    from kfnb.runners import create_run
+
+    plan = plan_run(pipeline, parameters, **options)
     return create_run(
-        pipeline,
-        parameters=parameters,
-        settings=settings,
-        name=name,
-        target=target,
-        options=options,
-        begin=_begin(begin, prepared.findings),
-        prepared=prepared,
+        plan.pipeline,
+        parameters=plan.parameters,
+        settings=plan.settings,
+        name=plan.name,
+        target=plan.target,
+        options=plan.options,
+        begin=plan.begin,
+        prepared=plan.prepared,
     )
 
 
@@ -223,7 +258,7 @@ def objects(
     from kfnb.runners.target import check_names, find_target
 
     check_names(target, target_options)
-    check_parameters(pipeline, parameters)
+    check_parameters(pipeline.parameters, parameters)
     limit = None if timeout is None else seconds(timeout)
     return find_target(target).preview(pipeline, parameters, target_options, timeout=limit)
 
@@ -243,7 +278,7 @@ def target_findings(pipeline: Pipeline, target: str) -> tuple[Diagnostic, ...]:
 
 
 def _begin(begin: Begin | None, findings: tuple[Diagnostic, ...]) -> Begin | None:
-    """Have findings about the target among a run's first events: every view shows them."""
+    """Make findings about the target the run's first warnings, so that every view shows them."""
     if not findings:
         return begin
 
@@ -262,21 +297,21 @@ def refuse_inside_a_step() -> None:
     step = os.environ.get("KFNB_STEP")
     if step is not None:
         raise UsageError(
-            f'kfnb.run was called inside step "{step}" of a run: a pipeline does not start '
-            "pipelines. Tag the cell that calls it with: skip"
+            f'kfnb.run was called inside step "{step}": a step cannot start a pipeline. Tag the '
+            "cell that calls it with: skip"
         )
 
 
 def _only(
     pipeline: Pipeline, step: str, parameters: Mapping[str, Any], about: Mapping[str, Any]
-) -> Alone:
-    from kfnb.api.only_step import alone
+) -> OnlyStepPlan:
+    from kfnb.api.only_step import plan_only_step
 
     if step not in pipeline.steps:
         raise UsageError(no_such_step(pipeline, step))
     if pipeline.errors:
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
-    return alone(pipeline, step, parameters, about=about)
+    return plan_only_step(pipeline, step, parameters, about=about)
 
 
 def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:

@@ -1,4 +1,4 @@
-"""One step alone (``--only STEP``): what it needs is taken from an earlier run of its notebook."""
+"""Runs of only one step (``--only STEP``), with inputs from an earlier run of the notebook."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from kfnb.runners.stores import same_store, store_of_run
 from kfnb.store.blobs import Store
 from kfnb.store.manifest import Manifest, manifest_key
 
-_LOOKED_AT = 50
+_MOST_RUNS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
-    """A pipeline that ends with one step, and the earlier run that has what comes before.
+class OnlyStepPlan:
+    """A pipeline that ends with one step, and the earlier run that has the inputs.
 
     Parameters
     ----------
     pipeline
-        The step and all that it depends on, nothing else.
+        The step and those that it depends on.
     step
-        The one that executes.
+        The step that executes.
     source
-        Run that the others are taken from; None if there are none.
+        The run with the results of the other steps; None if there are no others.
     taken
-        Manifest of each of them, and why it is taken.
+        The manifest of each of these steps, and a reason for the status.
     store
-        Where the manifests and their values are; None where nothing is taken.
+        The store with these manifests and values; None if there are none.
     """
 
     pipeline: Pipeline
@@ -55,21 +55,21 @@ class Alone:
     store: Store | None = None
 
     def options(self) -> dict[str, Any]:
-        """Return what ``run.json`` keeps of it."""
+        """Return the entries for ``run.json``."""
         return {"only": self.step, **({"source": self.source.id} if self.source else {})}
 
     def begin(self, journal: Journal, created: Event, making: RunFolder) -> None:
-        """Write into a new run's journal that all but the one step are there already.
+        """Write into a new run's journal that all steps but one are done.
 
         Parameters
         ----------
         making
-            The run's folder; it gets its name when it is whole.
+            The run's folder, before it gets its final name.
 
         Raises
         ------
         InfrastructureError
-            If a result was removed meanwhile.
+            If a result was removed in the meantime.
         """
         engine = Engine(Plan.of(self.pipeline))
         engine.apply(created)
@@ -101,7 +101,7 @@ class Alone:
         kept = all(store.keep(name) for name in manifest.blobs())
         if not kept or not store.link(manifest_key(self.source.id, step.id), key):
             raise InfrastructureError(
-                f'What step "{step.name}" left in run {self.source.id} was removed just now. '
+                f'The results of step "{step.name}" in run {self.source.id} were just removed. '
                 "Run the whole pipeline."
             )
         copy_notebook_and_log(store, manifest, making.attempt(step.id, 0))
@@ -115,32 +115,31 @@ class Alone:
         return "StepCached", step.name, data
 
 
-def alone(
+def plan_only_step(
     pipeline: Pipeline, step: str, parameters: Mapping[str, Any], *, about: Mapping[str, Any]
-) -> Alone:
-    """Find the newest run of the notebook that has all that ``step`` needs.
+) -> OnlyStepPlan:
+    """Find the newest run of the notebook that has all inputs of ``step``.
 
     Parameters
     ----------
     parameters
-        Values of the run that is to begin; only to tell where the earlier run had others.
+        Values for the new run, to report where the earlier run had different ones.
     about
-        Target of the run that is to begin, as in ``run.json``: only runs with the same store
-        have what it needs.
+        Target of the new run, as in ``run.json``: only runs with the same store are searched.
 
     Raises
     ------
     UsageError
-        If no run has it: what the newest one lacks is said.
+        If no run has them, with what the newest run lacks.
     """
     ended = _ending_with(pipeline, step)
     if len(ended.steps) == 1:
-        return Alone(ended, step, None, {})
+        return OnlyStepPlan(ended, step, None, {})
     store = store_of_run(about)
     lacks = ""
     earlier = runs_of(pipeline.path) if pipeline.path else ()
     for n, run in enumerate(run for run in earlier if same_store(facts(run), about)):
-        if n == _LOOKED_AT:
+        if n == _MOST_RUNS:
             break
         try:
             view = RunView(run)
@@ -149,11 +148,11 @@ def alone(
             continue
         found, missing = _taken(ended, step, view, store=store, parameters=parameters)
         if not missing:
-            return Alone(ended, step, run, found, store)
+            return OnlyStepPlan(ended, step, run, found, store)
         lacks = lacks or f" ({missing} in run {run.id})"
     raise UsageError(
-        f'No run of this notebook has all that step "{step}" needs{lacks}. '
-        "Run the whole pipeline first; steps that did not change come from the cache."
+        f'No run of this notebook has all inputs of step "{step}"{lacks}. '
+        "Run the whole pipeline first; unchanged steps come from the cache."
     )
 
 
@@ -180,7 +179,7 @@ def _taken(
     store: Store,
     parameters: Mapping[str, Any],
 ) -> tuple[dict[str, tuple[Manifest, str]], str]:
-    """Gather what a run has of the steps before ``only``; or what is missing, as a few words."""
+    """Return results of the steps before ``only`` from a run; or a few words on what is missing."""
     found: dict[str, tuple[Manifest, str]] = {}
     before = view.state.info.get("parameters") or {}
     for name, step in pipeline.steps.items():
@@ -193,12 +192,12 @@ def _taken(
             return found, f'step "{name}" is {state.status}'
         manifest = read_manifest(store, manifest_key(view.folder.id, step.id))
         if manifest is None or not all(store.has(blob) for blob in manifest.blobs()):
-            return found, f'what step "{name}" left was removed'
+            return found, f'the results of step "{name}" were removed'
         run = f"taken from run {view.folder.id}"
         found[name] = manifest, run + _since(step, view, pipeline, before, parameters)
     for name, producer in pipeline.steps[only].inputs.items():
         if producer in found and name not in found[producer][0].outputs:
-            return found, f'step "{producer}" left no "{name}"'
+            return found, f'step "{producer}" did not produce "{name}"'
     return found, ""
 
 
@@ -209,17 +208,17 @@ def _since(
     before: Mapping[str, Any],
     parameters: Mapping[str, Any],
 ) -> str:
-    """Say what of a step is not as it was when its result was made."""
+    """Return what changed in a step since its result was made."""
     then = view.pipeline.steps[step.name]
     defaults = [{p.name: p.default for p in p_.parameters} for p_ in (view.pipeline, pipeline)]
-    said = []
+    changes = []
     if _code(then) != _code(step):
-        said.append("its code has changed since")
+        changes.append("its code has changed since")
     values = [{**defaults[0], **before}, {**defaults[1], **parameters}]
     other = [p for p in step.parameters if values[0].get(p) != values[1].get(p)]
     if other:
-        said.append(f"with other values of {', '.join(other)}")
-    return "".join(f"; {one}" for one in said)
+        changes.append(f"with other values of {', '.join(other)}")
+    return "".join(f"; {one}" for one in changes)
 
 
 def _code(step: Step) -> list[tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""The values that a step published: described at once, loaded when somebody asks."""
+"""The values that a step published: described at once, loaded on access."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Outputs(Mapping[str, Any]):
         self._loaded: dict[tuple[str, ...], Mapping[str, Any]] = {}
 
     def describe(self, name: str | None = None) -> dict[str, Any]:
-        """Return what is known about a value without loading it.
+        """Describe a value without loading it.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class Outputs(Mapping[str, Any]):
         KeyError
             If the step has not published that name.
         UsageError
-            If the value needs a definition of the notebook that this process does not have.
+            If the value needs a definition of the notebook that this process lacks.
         InfrastructureError
             If the value was removed from the store.
         """
@@ -78,7 +78,7 @@ class Outputs(Mapping[str, Any]):
         return self._loaded[bundle.blobs][name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._published()  # without loading it
+        return name in self._published()  # does not load it
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._published())
@@ -112,7 +112,7 @@ class Outputs(Mapping[str, Any]):
             return bundles[str(about.get("bundle"))]
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InfrastructureError(
-                f'The value "{name}" of step "{self._step}" is gone from the store ({key}).'
+                f'The value "{name}" of step "{self._step}" is no longer in the store ({key}).'
             ) from error
 
     def _load(self, name: str, bundle: Bundle) -> Mapping[str, Any]:
@@ -128,7 +128,7 @@ class Outputs(Mapping[str, Any]):
         if not all(file.is_file() for file in files):
             raise InfrastructureError(
                 f'The value "{name}" of step "{self._step}" was removed from the store. '
-                "Run the pipeline again to make it anew."
+                "Run the pipeline again to compute it."
             )
         missing = self._missing(bundle)
         if missing:
@@ -141,7 +141,7 @@ class Outputs(Mapping[str, Any]):
             raise InfrastructureError(
                 f'The value "{name}" of step "{self._step}" cannot be read: {error}.'
             ) from error
-        except Exception as error:  # the value's own code makes it anew, and may do anything
+        except Exception as error:  # unpickling calls the value's own code
             raised = UsageError(f"its own code raised {type(error).__name__}: {error}")
             raise UsageError(self._needs(name, [], raised)) from error
         return values
@@ -160,6 +160,6 @@ class Outputs(Mapping[str, Any]):
         cells = {d.name: d.cell for d in self._pipeline.definitions}
         listed = ", ".join(f'"{n}" (cell {cells[n]})' if n in cells else f'"{n}"' for n in missing)
         return (
-            f"{what}it needs {listed} of the notebook, which this process does not have. "
-            "Execute that definition first, in __main__; describe() works without it."
+            f"{what}it needs {listed} from the notebook. Execute that definition in __main__ "
+            "first; describe() works without it."
         )

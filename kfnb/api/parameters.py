@@ -1,24 +1,24 @@
-"""Parameters as callers give them: a mapping of Python values, typed text, a file."""
+"""Values of parameters from a mapping, from typed text, or from a file."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kfnb.errors import UsageError
 from kfnb.json_values import json_value
-from kfnb.pipeline import Pipeline
+from kfnb.pipeline import Parameter
 
 
-def from_values(pipeline: Pipeline, given: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the given values as a run keeps them: plain JSON values that fit.
+def from_values(parameters: Sequence[Parameter], given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the given values as JSON values that fit the parameters.
 
     Raises
     ------
     UsageError
-        If a name is no parameter of the pipeline, or a value does not fit it.
+        If there is no such parameter, or a value does not fit it.
     """
     from kfnb.runners import check_parameters
 
@@ -27,28 +27,28 @@ def from_values(pipeline: Pipeline, given: Mapping[str, Any] | None) -> dict[str
     if not isinstance(given, Mapping):
         kind = type(given).__name__
         raise UsageError(f"Parameters must be a mapping of names to values, not {kind}.")
-    return check_parameters(pipeline, {name: plain(v, name) for name, v in given.items()})
+    return check_parameters(parameters, {name: plain(v, name) for name, v in given.items()})
 
 
-def from_text(pipeline: Pipeline, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Return values for ``name=text`` pairs as a person types them; raises as above."""
+def from_text(parameters: Sequence[Parameter], texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return values for ``name=text`` pairs as typed; raises as :func:`from_values`."""
     from kfnb.runners import check_parameters, parse_parameter
 
-    read = {name: parse_parameter(pipeline, name, text) for name, text in texts.items()}
-    return check_parameters(pipeline, read)
+    read = {name: parse_parameter(parameters, name, text) for name, text in texts.items()}
+    return check_parameters(parameters, read)
 
 
-def from_file(pipeline: Pipeline, path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the values in a YAML or JSON file; raises as above."""
+def from_file(parameters: Sequence[Parameter], path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the values in a YAML or JSON file; raises as :func:`from_values`."""
     from kfnb.runners import parse_parameter
 
-    numeric = {p.name for p in pipeline.parameters if type(p.default) in (int, float)}
+    numeric = {p.name for p in parameters if type(p.default) in (int, float)}
     found = read_file(path)
     for name, value in found.items():
         if name in numeric and isinstance(value, str):
-            # YAML takes 1e-3 for text; where a number is wanted it is one.
-            found[name] = parse_parameter(pipeline, name, value)
-    return from_values(pipeline, found)
+            # YAML reads 1e-3 as text.
+            found[name] = parse_parameter(parameters, name, value)
+    return from_values(parameters, found)
 
 
 def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -57,38 +57,38 @@ def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        If it is not there, not YAML, or no mapping.
+        If it does not exist, is not YAML, or not a mapping.
     """
     import yaml
 
     try:
         text = Path(path).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        said = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UsageError(f"Cannot read the parameters in {path}: {said.lower()}.") from error
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UsageError(f"Cannot read the parameters in {path}: {reason.lower()}.") from error
     try:
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
-        said = getattr(error, "problem", None) or str(error)
-        raise UsageError(f"{path} is not YAML{where}: {said}.") from error
+        problem = getattr(error, "problem", None) or str(error)
+        raise UsageError(f"{path} is not YAML{where}: {problem}.") from error
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise UsageError(f"{path} must hold parameters and their values, one on each line.")
+        raise UsageError(f"{path} must be a YAML mapping of parameters to values.")
     return {str(k): v for k, v in found.items()}
 
 
 def plain(value: Any, name: str) -> Any:
     """Return ``value`` as JSON can hold it.
 
-    Scalars of numpy, paths and dates are taken as the numbers and texts that they stand for.
+    Scalars of numpy, paths and dates become numbers and texts.
 
     Raises
     ------
     UsageError
-        If it is something else.
+        If JSON has no such value.
     """
     return json_value(value, other=lambda part: _number_or_text(part, name))
 

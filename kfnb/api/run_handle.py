@@ -1,4 +1,4 @@
-"""A run in Python: its status, steps, values, metrics, logs, and what can be done with it."""
+"""A run in Python: status, steps, values, metrics, logs; waiting, stopping, resuming."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from kfnb.api.outputs import Outputs
-from kfnb.api.run_lookup import facts, find_run, run_folders, runs_of
+from kfnb.api.run_lookup import facts, find_current, run_folders, runs_of
 from kfnb.api.run_settings import changed_settings
 from kfnb.api.run_view import RunView, lost
 from kfnb.engine.core.state import RunState, StepState
@@ -48,8 +48,8 @@ class StepFailure:
         line = f", line {self.line}" if self.line is not None else ""
         known = self.cell is None or f"cell {self.cell}" in self.summary
         where = "" if known else f" (cell {self.cell}{line})"
-        said = f"{self.summary.rstrip('.') or self.ename or self.kind}{where}."
-        return f"{self.code + ': ' if self.code else ''}{said} {self.remedy}".rstrip()
+        text = f"{self.summary.rstrip('.') or self.ename or self.kind}{where}."
+        return f"{self.code + ': ' if self.code else ''}{text} {self.remedy}".rstrip()
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> StepFailure:
@@ -68,7 +68,7 @@ class StepFailure:
 
 
 class StepRun:
-    """One step of a run. What it says is read anew each time."""
+    """One step of a run; each access reads the journal again."""
 
     def __init__(self, view: RunView, name: str) -> None:
         self.name = name
@@ -84,7 +84,7 @@ class StepRun:
 
     @property
     def attempts(self) -> int:
-        """How many attempts were begun; 0 for a step that was cached."""
+        """How many attempts were started; 0 for a cached step."""
         return self._state().attempts
 
     @property
@@ -95,7 +95,7 @@ class StepRun:
 
     @property
     def duration(self) -> float | None:
-        """Seconds of the attempt that counts; of a cached step, of the one that made the result."""
+        """Seconds that the result took; for a cached step, in the run that computed it."""
         return self._state().duration
 
     @property
@@ -105,7 +105,7 @@ class StepRun:
 
     @property
     def error(self) -> StepFailure | None:
-        """Why the last attempt failed; None for a step that succeeded or did not run yet."""
+        """Why the last attempt failed; None if the step succeeded or has not run yet."""
         record = self._state().error
         return StepFailure.of(record) if record else None
 
@@ -121,10 +121,10 @@ class StepRun:
 
 
 class Run:
-    """A run of a pipeline, going on or over; made by :func:`kfnb.run` and :func:`kfnb.open_run`.
+    """A run of a pipeline; see :func:`kfnb.run` and :func:`kfnb.open_run`.
 
-    Everything is read from the run's journal, anew with each access, so a ``Run`` can be
-    kept while the run goes on.
+    Each access reads the run's journal again, so a ``Run`` stays current while the run
+    executes.
 
     Examples
     --------
@@ -158,18 +158,18 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name given to the run, else the pipeline's."""
+        """The run's name; by default the pipeline's."""
         return str(self._about.get("name") or self.id)
 
     @property
     def path(self) -> Path | None:
         """The notebook that was run."""
-        said = self._about.get("notebook")
-        return Path(said) if said else None
+        path = self._about.get("notebook")
+        return Path(path) if path else None
 
     @property
     def target(self) -> str:
-        """Where the run executes: ``local``."""
+        """Where the run executes: ``local`` or ``kubernetes``."""
         return str(self._about.get("target") or "local")
 
     @property
@@ -180,7 +180,7 @@ class Run:
 
     @property
     def pipeline(self) -> Pipeline:
-        """The pipeline as it was read when the run began."""
+        """The pipeline as it was when the run started."""
         return self._view.pipeline
 
     @property
@@ -191,7 +191,7 @@ class Run:
 
     @property
     def driver(self) -> str:
-        """``alive``, ``ended``, or ``lost since …``: then :meth:`resume` goes on."""
+        """``alive``, ``ended``, or ``lost since …``; :meth:`resume` continues a lost run."""
         return self._view.driver()
 
     @property
@@ -201,7 +201,7 @@ class Run:
 
     @property
     def duration(self) -> float | None:
-        """Seconds from creation to the end or until now, without pauses; None if it never began.
+        """Seconds from creation to the end or until now, without pauses; None if it never started.
 
         A pause is the time between an end and a resume.
         """
@@ -245,7 +245,7 @@ class Run:
         Raises
         ------
         UsageError
-            If there is no such step, or it has not executed yet.
+            If there is no such step, or it has not been executed yet.
         """
         name = self._step_name(step)
         self._view.update()
@@ -267,14 +267,14 @@ class Run:
             return ""
 
     def wait(self, timeout: float | None = None) -> str:
-        """Wait until the run has ended, or ``timeout`` seconds; its status then.
+        """Wait until the run has ended or ``timeout`` seconds have passed; return its status.
 
         Raises
         ------
         InfrastructureError
-            If the run's driver is gone, so that nothing would happen any more.
+            If the run's driver has died, so that the run does not continue.
         UsageError
-            If that is because the call was wrong, so that nothing has begun.
+            If the driver refused the run because the call was wrong; nothing was started.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         with Watch([self._folder.path]) as watch:
@@ -290,25 +290,25 @@ class Run:
                 watch.wait(left)
 
     def stop(self) -> None:
-        """Ask the run to stop; :meth:`wait` tells when it has. What is done stays done."""
+        """Ask the run to stop; :meth:`wait` returns when it has. Finished results are kept."""
         if not self._state().ended:
             request_stop(self._folder, by="kfnb.Run.stop")
 
     def resume(self, *, wait: bool = False, **settings: Any) -> Run:
-        """Go on with a run that failed, was stopped, or lost its driver; finished steps stay done.
+        """Continue a run that failed, was stopped, or lost its driver; finished steps are kept.
 
         Parameters
         ----------
         wait
-            Return when it has ended.
+            Wait until it has ended.
         settings
-            ``parallel``, ``retries``, ``timeout``, ``on_failure``, ``on_mutation`` where they
-            are to differ from now on.
+            New values of ``parallel``, ``retries``, ``timeout``, ``on_failure`` or
+            ``on_mutation``.
 
         Raises
         ------
         UsageError
-            If the run is still going on, or has succeeded.
+            If the run is still executing, or has succeeded.
         """
         self._view.update()
         self._view.resume(changed_settings(**settings))
@@ -332,8 +332,8 @@ class Run:
         if step is None and len(names) == 1:
             return names[0]
         listed = ", ".join(f'"{n}"' for n in names)
-        said = f'The run has no step "{step}"' if step is not None else "Say which step"
-        raise UsageError(f"{said}. It has: {listed}.")
+        problem = f'The run has no step "{step}"' if step is not None else "Name a step"
+        raise UsageError(f"{problem}. It has: {listed}.")
 
 
 def open_run(id: str | os.PathLike[str]) -> Run:  # noqa: A002 (the public name)
@@ -350,9 +350,7 @@ def open_run(id: str | os.PathLike[str]) -> Run:  # noqa: A002 (the public name)
     UsageError
         If there is no such run, or several fit.
     """
-    from kfnb.api.sync import refreshed
-
-    return Run(refreshed(find_run(id)))
+    return Run(find_current(id))
 
 
 def runs(notebook: str | os.PathLike[str] | None = None) -> list[Run]:
@@ -367,7 +365,7 @@ def runs(notebook: str | os.PathLike[str] | None = None) -> list[Run]:
 
 
 def _number(value: Any) -> float:
-    """Read a metric's value: what JSON lacks stands there as text."""
+    """Read a metric's value; NaN and infinities are text in JSON."""
     if value is None:
         return float("nan")
     return value if isinstance(value, (int, float)) else float(value)

@@ -1,16 +1,19 @@
-"""The runs of this machine: by id, by the beginning of one, by name, by notebook, the latest."""
+"""Finding runs: by id, by the beginning of one, by name, by notebook, the latest."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kfnb.errors import InfrastructureError, UsageError
+from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.home import RunFolder, run_folder, runs_folder
+from kfnb.runners import driver_state, has_succeeded
+from kfnb.runners.target import find_target, target_of
 
 LATEST = "latest"
 _SHOWN = 5
@@ -25,34 +28,34 @@ def run_folders() -> list[RunFolder]:
         If the folder of runs cannot be read.
     """
     try:
-        # A name that begins with a dot is a run that is being made.
+        # A name that begins with a dot is that of a run that is being created.
         entries = [e for e in os.scandir(runs_folder()) if e.is_dir() and e.name[0] != "."]
     except FileNotFoundError:
         return []
     except OSError as error:
-        said = (error.strerror or str(error)).lower()
-        raise InfrastructureError(f"Cannot read {runs_folder()}: {said}.") from error
-    found = []
+        reason = (error.strerror or str(error)).lower()
+        raise InfrastructureError(f"Cannot read {runs_folder()}: {reason}.") from error
+    dated = []
     for entry in entries:
         run = RunFolder(Path(entry.path))
         try:
-            found.append((run.moment, run))
-        except OSError:  # no run
+            dated.append((run.moment, run))
+        except OSError:  # not a run
             continue
-    return [run for _, run in sorted(found, key=lambda f: f[0], reverse=True)]
+    return [run for _, run in sorted(dated, key=lambda f: f[0], reverse=True)]
 
 
 def runs_of(notebook: str | os.PathLike[str]) -> Iterator[RunFolder]:
-    """Give the runs of one notebook, newest first."""
+    """Yield the runs of one notebook, newest first."""
     wanted = absolute(notebook)
     for run in run_folders():
-        said = facts(run).get("notebook")
-        if said and absolute(said) == wanted:
+        path = facts(run).get("notebook")
+        if path and absolute(path) == wanted:
             yield run
 
 
 def facts(run: RunFolder) -> dict[str, Any]:
-    """Read ``run.json``; empty where it is gone or unreadable."""
+    """Read ``run.json``; empty if that is gone or unreadable."""
     try:
         plain = json.loads(run.run.read_bytes())
     except (OSError, ValueError):
@@ -61,7 +64,7 @@ def facts(run: RunFolder) -> dict[str, Any]:
 
 
 def find_run(name: str | os.PathLike[str]) -> RunFolder:
-    """Find the one run that ``name`` means.
+    """Find a run.
 
     Parameters
     ----------
@@ -94,18 +97,46 @@ def find_run(name: str | os.PathLike[str]) -> RunFolder:
     if len(named) == 1:
         return named[0]
     if named:
-        raise UsageError(
-            f'{len(named)} runs are called "{text}": {_listed(named)}. Name one by id.'
-        )
+        raise UsageError(f'{len(named)} runs are called "{text}": {_listed(named)}. Use an id.')
     if fitting:
         raise UsageError(f'"{text}" is the beginning of {len(fitting)} runs: {_listed(fitting)}.')
     near = difflib.get_close_matches(text, [run.id for run in known], n=1)
-    hint = f' Did you mean "{near[0]}"?' if near else " kfnb runs lists those that there are."
+    hint = f' Did you mean "{near[0]}"?' if near else " kfnb runs lists all runs."
     raise UsageError(f'There is no run "{text}".{hint}')
 
 
+def find_current(name: str | os.PathLike[str]) -> RunFolder:
+    """Find a run as :func:`find_run` does, and bring its folder up to date."""
+    return refresh(find_run(name))
+
+
+def refresh(run: RunFolder) -> RunFolder:
+    """Bring the copy of a run that may go on without this machine up to date, and return it.
+
+    If its target cannot be reached now, the copy stays as it is.
+    """
+    about = facts(run)
+    target = target_of(about)
+    if not target.is_remote or driver_state(run) == "alive" or has_succeeded(run):
+        return run
+    with contextlib.suppress(KfnbError):
+        target.mirror(run, about)
+    return run
+
+
+def mirror_runs(target: str, options: Mapping[str, Any]) -> set[str]:
+    """Copy the newest runs of a target's store here; return those that something drives now.
+
+    Raises
+    ------
+    UsageError, InfrastructureError
+        If the store is not configured, or cannot be read.
+    """
+    return find_target(target).mirror_all(options)
+
+
 def absolute(path: str | os.PathLike[str]) -> str:
-    """Return the path as runs note it: absolute, links resolved."""
+    """Return the path as runs record it: absolute, links resolved."""
     return os.path.realpath(Path(path).expanduser())
 
 

@@ -1,4 +1,4 @@
-"""A run as its journal tells it: what every view reads, and nothing else."""
+"""A run as its journal describes it; every view reads a run through this class."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from kfnb.runners.stores import store_of_run
 from kfnb.store.blobs import Store
 
 Course = Literal["going", "ended", "lost"]
-"""``lost``: nobody drives the run, although it has not ended."""
+"""``lost``: no driver is alive, although the run has not ended."""
 
 _MOMENT = 0.1
-LEAVING = 15.0
-"""Seconds that the driver of a run that has ended may take to leave."""
+EXIT_TIME = 15.0
+"""Seconds that a driver may take to exit after its run has ended."""
 
 
 class RunView:
@@ -40,12 +40,12 @@ class RunView:
     folder
         The run's folder, complete.
     driver
-        The pid of a driver that this process started, which may still be on its way.
+        The pid of a driver that this process started, which may not have its lock yet.
 
     Raises
     ------
     InfrastructureError
-        If the folder is gone, or what was written at the start cannot be read.
+        If the folder is gone, or its files cannot be read.
     """
 
     def __init__(self, folder: RunFolder, *, driver: int | None = None) -> None:
@@ -67,7 +67,7 @@ class RunView:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        """What ``run.json`` says of the run; empty if it is gone or damaged."""
+        """The content of ``run.json``; empty if that is gone or damaged."""
         return facts(self.folder)
 
     @cached_property
@@ -77,7 +77,7 @@ class RunView:
 
     @property
     def state(self) -> RunState:
-        """What the events read so far amount to."""
+        """The state after all events read so far."""
         return self._engine.state
 
     def update(self) -> list[Event]:
@@ -95,7 +95,7 @@ class RunView:
                 self._begun |= event.type == "DriverStarted"
                 events.append(event)
         except KeyboardInterrupt:
-            # A notebook's "interrupt" may come between two halves of an event.
+            # The interrupt may have come while an event was applied only partly.
             self._rewind()
             raise
         if not events and not self.folder.path.is_dir():
@@ -105,8 +105,8 @@ class RunView:
         return events
 
     def look(self) -> tuple[list[Event], Course]:
-        """Read what is new, and whether more is to come; raises as :meth:`update`."""
-        # Asked for before reading: whoever takes the request has written RunResumed by then.
+        """Return new events, and whether more will come; raises as :meth:`update`."""
+        # Checked before reading: a driver that takes the request writes RunResumed first.
         over = self.state.ended or not self._reader.seq
         resuming = over and any(
             r.type == "resume" for r in driver_requests.pending_requests(self.folder)
@@ -115,11 +115,11 @@ class RunView:
         if self.state.ended and not resuming:
             return events, "ended"
         if events:
-            return events, "going"  # somebody wrote them; whether he lives shows when it is quiet
+            return events, "going"  # a driver wrote them; it is looked for when nothing is new
         if self._is_driven():
             return events, "going"
-        # Its last words may have come between our reading and our looking for it; or its folder
-        # is just being deleted, file by file.
+        # The driver may have written its last events and exited between reading and this check, or
+        # the run's folder is being deleted file by file.
         events = self.update()
         if not self.state.ended:
             time.sleep(_MOMENT)
@@ -127,7 +127,7 @@ class RunView:
         return events, "ended" if self.state.ended and not resuming else "lost"
 
     def driver(self) -> str:
-        """Say ``alive``, ``ended`` or ``lost since …``; a driver that tidies up has ended."""
+        """Return ``alive``, ``ended`` or ``lost since …``; after the run's end it is ``ended``."""
         self.update()
         _, course = self.look()
         if course == "ended":
@@ -136,36 +136,36 @@ class RunView:
         return "alive" if course == "going" else state
 
     def resume(self, settings: Mapping[str, Any]) -> None:
-        """Go on with the run as read so far, with some settings changed.
+        """Start a new driver for the run, with some settings changed.
 
         Raises
         ------
         UsageError
             If the run is still going on, or has succeeded.
         """
-        deadline = time.monotonic() + LEAVING
+        deadline = time.monotonic() + EXIT_TIME
         while self.state.ended and is_driven(self.folder) and time.monotonic() < deadline:
-            time.sleep(0.02)  # its driver has said the last word and sees the processes out
+            time.sleep(0.02)  # the driver has recorded the end and waits for its processes
         if is_driven(self.folder):
             run = self.folder.id
             raise UsageError(
-                f"Run {run} is still going on: its driver is at work. Follow it with "
-                f"kfnb logs {run} -f, or end it with kfnb stop {run}."
+                f"Run {run} is still executing. Follow it with kfnb logs {run} -f, or stop it "
+                f"with kfnb stop {run}."
             )
         self._driver = resume(self.folder, settings=settings)
 
     def attempt(self, step: str, attempt: int | None = None) -> AttemptFolder:
-        """Return the folder of an attempt: by default the last, or of a cached result's copy."""
+        """Return the folder of an attempt, by default the last; 0 is that of a cached result."""
         number = self.state.steps[step, ""].attempts if attempt is None else attempt
         return self.folder.attempt(self.pipeline.steps[step].id, number)
 
     @property
     def begun(self) -> bool:
-        """Whether a driver has ever taken the run."""
+        """Whether a driver has ever taken over the run."""
         return self._begun
 
-    def last_words(self) -> str:
-        """Return the last line of what the driver itself printed; often empty."""
+    def last_driver_line(self) -> str:
+        """Return the last line that the driver printed; often empty."""
         try:
             lines = self.folder.driver_log.read_text("utf-8", "replace").splitlines()
         except OSError:
@@ -173,15 +173,15 @@ class RunView:
         return next((line.removeprefix("kfnb: ") for line in reversed(lines) if line.strip()), "")
 
     def _is_driven(self) -> bool:
-        """Whether a driver is at work, or on its way."""
+        """Whether a driver is alive or starting."""
         if driver_state(self.folder) != "alive":
-            return self._executes() is True
-        # Nobody need wait for a driver of ours that has left before it took the run.
-        waits = self._executes() is not False or driver_requests.pending_requests(self.folder)
+            return self._is_executing() is True
+        # A driver of ours that has exited before it took the run is not waited for.
+        waits = self._is_executing() is not False or driver_requests.pending_requests(self.folder)
         return bool(waits) or is_driven(self.folder)
 
-    def _executes(self) -> bool | None:
-        """Whether the driver that this process started still executes; None if it cannot tell."""
+    def _is_executing(self) -> bool | None:
+        """Whether the driver that this process started is still executing; None if unknown."""
         if self._driver is None or not hasattr(os, "waitid"):
             return None
         try:
@@ -190,12 +190,12 @@ class RunView:
             return False
 
     def _ended(self) -> os.waitid_result | None:
-        """How the driver that this process started ended; None if it has not."""
+        """Return how the driver that this process started ended; None if it has not."""
         assert self._driver is not None
         return os.waitid(os.P_PID, self._driver, os.WEXITED | os.WNOHANG | os.WNOWAIT)
 
     def refused(self) -> bool:
-        """Whether a driver that this process started took the call for wrong, and began nothing."""
+        """Whether a driver that this process started refused the run and started nothing."""
         if self._begun or self._driver is None or not hasattr(os, "waitid"):
             return False
         with contextlib.suppress(ChildProcessError):
@@ -205,18 +205,19 @@ class RunView:
 
 
 def lost(view: RunView) -> KfnbError:
-    """Return the error to raise where nobody drives a run: a wrong call is one."""
+    """Return the error to raise if no driver is alive: a usage error if the call was wrong."""
     kind = UsageError if view.refused() else InfrastructureError
-    return kind(gone(view))
+    return kind(lost_sentence(view))
 
 
-def gone(view: RunView) -> str:
-    """Say that nobody drives a run, what was heard last, and what to do."""
-    said = view.last_words()
-    if said and not view.begun:
-        return f"{said.rstrip('.')}. Nothing has begun; kfnb resume {view.folder.id} tries again."
-    because = f" (it said: {said.rstrip('.')})" if said else ""
+def lost_sentence(view: RunView) -> str:
+    """Return that no driver is alive, what the last one printed, and what to do."""
+    printed = view.last_driver_line()
+    if printed and not view.begun:
+        return (
+            f"{printed.rstrip('.')}. Nothing was started; retry with kfnb resume {view.folder.id}."
+        )
+    detail = f" (last line: {printed.rstrip('.')})" if printed else ""
     return (
-        f"The driver of this run is gone{because}; "
-        f"kfnb resume {view.folder.id} goes on where it was."
+        f"The driver of this run has died{detail}; kfnb resume {view.folder.id} continues the run."
     )

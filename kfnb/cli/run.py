@@ -85,7 +85,7 @@ def run(
         return 2
 
     def read_pairs() -> dict[str, Any]:
-        return from_text(pipeline, split_pairs(pairs))
+        return from_text(pipeline.parameters, split_pairs(pairs))
 
     if dry_run:
         from kfnb.cli.dry_run import print_objects
@@ -120,14 +120,13 @@ kfnb run: it takes every step that did not change from the cache.""",
 def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
     """Continue RUN (default: the latest); steps that succeeded are not executed again."""
     from kfnb.api.launch import refuse_inside_a_step
-    from kfnb.api.run_lookup import find_run
+    from kfnb.api.run_lookup import find_current
     from kfnb.api.run_settings import changed_settings
     from kfnb.api.run_view import RunView
-    from kfnb.api.sync import refreshed
     from kfnb.api.use_cases.notebook_changes import SENTENCE, has_changed
 
     refuse_inside_a_step()
-    folder = refreshed(find_run(run))
+    folder = find_current(run)
     view = RunView(folder)
     events = view.update()
     if as_json:

@@ -26,9 +26,9 @@ def runs(
 ) -> int:
     """List runs (of NOTEBOOK), newest first."""
     from kfnb.api.run_handle import runs as all_runs
-    from kfnb.api.sync import bring
+    from kfnb.api.run_lookup import mirror_runs
 
-    driven_remotely = bring(target, options)
+    driven_remotely = mirror_runs(target, options)
     print_runs(all_runs(notebook), limit=limit, as_json=as_json, driven_remotely=driven_remotely)
     return 0
 
@@ -46,14 +46,13 @@ def status(run: str, as_json: bool) -> int:
     """Show the status of RUN (default: the latest) and of its steps."""
     from kfnb.api import json_output
     from kfnb.api.run_handle import open_run
-    from kfnb.api.run_lookup import find_run
+    from kfnb.api.run_lookup import find_current
     from kfnb.api.run_view import RunView
-    from kfnb.api.sync import refreshed
 
     if as_json:
         echo_json(json_output.status(open_run(run)))
     else:
-        print_status(RunView(refreshed(find_run(run))))
+        print_status(RunView(find_current(run)))
     return 0
 
 
@@ -71,13 +70,12 @@ Examples:
 )
 def logs(run: str, step: str | None, follow: bool, attempt: int | None) -> int:
     """Print what STEP (or every step) of RUN printed."""
-    from kfnb.api.run_lookup import find_run
+    from kfnb.api.run_lookup import find_current
     from kfnb.api.run_view import RunView
     from kfnb.api.step_lookup import no_such_step
-    from kfnb.api.sync import refreshed
     from kfnb.errors import UsageError
 
-    view = RunView(refreshed(find_run(run)))
+    view = RunView(find_current(run))
     if step is not None and step not in view.pipeline.steps:
         raise UsageError(no_such_step(view.pipeline, step))
     if follow:

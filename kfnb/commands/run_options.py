@@ -131,7 +131,7 @@ def parameters_of(
 
     parameters: dict[str, Any] = {}
     for path in files:
-        parameters.update(from_file(pipeline, path))
+        parameters.update(from_file(pipeline.parameters, path))
     return {**parameters, **read_pairs()}
 
 

@@ -21,10 +21,10 @@ def stop_options() -> list[click.Parameter]:
 def stop_run(folder: RunFolder, *, no_wait: bool) -> None:
     """Stop a run and print what became of it."""
     from kfnb.api.run_handle import Run
-    from kfnb.api.sync import refreshed
+    from kfnb.api.run_lookup import refresh
     from kfnb.runners import request_stop
 
-    run = Run(refreshed(folder))
+    run = Run(refresh(folder))
     if run.driver == "ended":
         click.echo(f"run {run.id} has already ended: {run.status}")
         return

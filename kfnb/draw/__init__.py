@@ -1,8 +1,7 @@
 """A pipeline as text for a terminal, as DOT, and as SVG.
 
-Names are whatever a person typed: nothing here trusts them. Control characters are
-shown, not sent; DOT is written by the ``graphviz`` package with ids of our own; SVG holds
-shapes and escaped text only.
+Names are not trusted. Control characters are written as escapes; DOT is written by the
+``graphviz`` package with generated ids; SVG has only shapes and escaped text.
 """
 
 from __future__ import annotations

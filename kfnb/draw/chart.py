@@ -1,7 +1,7 @@
-"""Metrics as SVG that stands for itself, as :mod:`kfnb.draw.picture` is for the graph.
+"""Metrics as self-contained SVG, as :mod:`kfnb.draw.picture` is for the graph.
 
-A metric that has one value has a row of text; of a long one each piece of the line keeps its
-lowest and highest value, so that the picture is small and hides no peak.
+A metric with one value is a row of text. A long line keeps the lowest and highest value of each
+piece, so that the picture is small but shows every peak.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kfnb.draw.picture import FG, FG2, framed
 from kfnb.draw.text import pixels_of, shortened, visible
 
 MOST_METRICS = 24
-"""More are counted, not drawn."""
+"""Metrics beyond this number are counted, not drawn."""
 
 _WIDTH, _HEIGHT, _ROW = 620.0, 96.0, 20.0
 _LEFT, _RIGHT, _PAD = 64.0, 608.0, 12.0
@@ -30,17 +30,17 @@ _LOOKS = (
     ("#a17c00", "4 2"),
     ("#7a818c", "12 3"),
 )
-"""Colour and dash of the lines: readable on light and dark pages, and never by colour alone."""
+"""Colour and dash of the lines: readable on light and dark pages, and without colours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A line: the metric that it is of, who logged it, and its points.
+    """A line of a metric.
 
     Parameters
     ----------
     points
-        By rising x; a value that is no finite number leaves a gap.
+        Sorted by x; a value that is not finite leaves a gap.
     """
 
     metric: str
@@ -72,12 +72,12 @@ def chart(texts: Sequence[str], curves: Sequence[Curve]) -> str:
         top += _ROW if single else _HEIGHT + 2 * _ROW + 8
     left = len(metrics) - MOST_METRICS
     if left > 0 or not metrics:
-        said = f"and {left} more metrics" if metrics else "No metrics yet."
-        body.append(_text(_PAD, top + 14, said, FG2))
+        rest = f"and {left} more metrics" if metrics else "No metrics yet."
+        body.append(_text(_PAD, top + 14, rest, FG2))
         top += _ROW
     many = "" if len(metrics) == 1 else "s"
-    told = f"{visible(texts[0])}: {len(metrics)} metric{many} of {', '.join(map(visible, labels))}"
-    return framed(texts, (_WIDTH, top + _PAD), body, told=told)
+    label = f"{visible(texts[0])}: {len(metrics)} metric{many} of {', '.join(map(visible, labels))}"
+    return framed(texts, (_WIDTH, top + _PAD), body, label=label)
 
 
 def _sample(label: str, look: tuple[str, str], top: float) -> str:
@@ -112,7 +112,7 @@ def _plot(
     first, last = min(xs), max(xs)
     above, below = top + _ROW + 4, top + _ROW + _HEIGHT
 
-    def place(x: float, y: float) -> tuple[float, float]:
+    def position(x: float, y: float) -> tuple[float, float]:
         across = (x - first) / (last - first) if last > first else 0.5
         up = (y / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.5
         return _LEFT + across * (_RIGHT - _LEFT), below - 4 - up * (below - above - 8)
@@ -127,9 +127,9 @@ def _plot(
     if last > first:
         yield _text(_RIGHT, below + 14, _number(last), FG2, anchor="end")
     for curve in curves:
-        path = _path([place(x, y) if math.isfinite(y) else None for x, y in _thinned(curve)])
-        told = escape(f"{visible(curve.label)}: {visible(curve.metric)}")
-        yield f'<path d="{path}" {_stroke(looks[curve.label])}><title>{told}</title></path>'
+        path = _path([position(x, y) if math.isfinite(y) else None for x, y in _thinned(curve)])
+        title = escape(f"{visible(curve.label)}: {visible(curve.metric)}")
+        yield f'<path d="{path}" {_stroke(looks[curve.label])}><title>{title}</title></path>'
 
 
 def _thinned(curve: Curve) -> Sequence[tuple[float, float]]:
@@ -151,15 +151,15 @@ def _y(point: tuple[float, float]) -> float:
     return point[1]
 
 
-def _path(places: Sequence[tuple[float, float] | None]) -> str:
-    """Join places by lines; a point between gaps is a dot."""
+def _path(points: Sequence[tuple[float, float] | None]) -> str:
+    """Join points by lines; a point between gaps is a dot."""
     parts, drawing = [], False
-    for n, place in enumerate(places):
-        if place is not None:
-            alone = not drawing and (n + 1 == len(places) or places[n + 1] is None)
-            parts.append(f"{'L' if drawing else 'M'}{place[0]:.1f} {place[1]:.1f}")
-            parts += ["h.1"] if alone else []
-        drawing = place is not None
+    for n, point in enumerate(points):
+        if point is not None:
+            is_single = not drawing and (n + 1 == len(points) or points[n + 1] is None)
+            parts.append(f"{'L' if drawing else 'M'}{point[0]:.1f} {point[1]:.1f}")
+            parts += ["h.1"] if is_single else []
+        drawing = point is not None
     return "".join(parts)
 
 

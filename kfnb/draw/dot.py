@@ -1,7 +1,7 @@
-"""A pipeline in Graphviz's language. Written by the ``graphviz`` package, with ids of our own.
+"""A pipeline in Graphviz's DOT language, written by the ``graphviz`` package.
 
 Steps are ``n0``, ``n1`` … and edges have ``id=e0``, ``e1`` … in the order of the pipeline, so
-that whoever lays the graph out finds them again; names are labels and nothing else.
+that a layout can be matched with the pipeline; names appear only as labels.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STYLES: Mapping[str, Mapping[str, str]] = {
 }
 
 MOST_LABELS = 60
-"""With more edges than that the reasons are left out: nobody could read them."""
+"""With more edges the reasons are left out, because they would be unreadable."""
 LONGEST_REASON = 24
 
 
@@ -53,9 +53,9 @@ def skeleton(
     more_edges: Iterable[EdgeShape] = (),
     sizes: Mapping[str, tuple[float, float]] | None = None,
 ) -> str:
-    """Write a pipeline as DOT for whoever takes the places from Graphviz and draws by himself.
+    """Write a pipeline as DOT for programs that use only Graphviz's layout.
 
-    Nodes have no labels, edges short ones, which make the room for what is drawn there.
+    Nodes have no labels; edges have short ones, which reserve space for what is drawn there.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ def skeleton(
     ids = {name: f"n{n}" for n, name in enumerate(pipeline.steps)}
     edges = drawn_edges(pipeline, more_edges)
     for n, edge in enumerate(edges):
-        said = None if len(edges) > MOST_LABELS else _label(short_reason(edge))
-        graph.edge(ids[edge.source], ids[edge.target], said, id=f"e{n}")
+        label = None if len(edges) > MOST_LABELS else _label(short_reason(edge))
+        graph.edge(ids[edge.source], ids[edge.target], label, id=f"e{n}")
     _last(graph, ids.get(pipeline.on_exit or ""))
     return str(graph.source)
 
@@ -110,15 +110,15 @@ def svg(
             "apt-get install graphviz). kfnb show --dot writes the DOT without it."
         ) from error
     except graphviz.CalledProcessError as error:
-        said = (error.stderr or "").strip().splitlines()
+        lines = (error.stderr or "").strip().splitlines()
         raise UsageError(
-            f"Graphviz's program dot failed: {said[-1] if said else error}."
+            f"Graphviz's program dot failed: {lines[-1] if lines else error}."
         ) from error
     return str(drawn)
 
 
 def short_reason(edge: EdgeShape) -> str:
-    """Say why an edge is there, in the room that there is beside a line."""
+    """Return the reason for an edge, short enough to stand beside its line."""
     return shortened(reason(edge), LONGEST_REASON)
 
 
@@ -141,17 +141,17 @@ def _digraph(
         graph.node(ids[name], _label(*lines), tooltip=tip, **_STYLES.get(status or "", {}))
     known = {(edge.source, edge.target) for edge in pipeline.edges}
     for n, edge in enumerate(drawn_edges(pipeline, more_edges)):
-        said = reason(edge)
+        text = reason(edge)
         style = {"style": "dotted"} if not edge.names and not edge.files else {}
         if (edge.source, edge.target) not in known:
-            said, style = f"seen in the run: {said}", {"style": "dashed"}
-        graph.edge(ids[edge.source], ids[edge.target], _label(said), id=f"e{n}", **style)
+            text, style = f"seen in the run: {text}", {"style": "dashed"}
+        graph.edge(ids[edge.source], ids[edge.target], _label(text), id=f"e{n}", **style)
     _last(graph, ids.get(pipeline.on_exit or ""))
     return graph
 
 
 def _last(graph: Any, node: str | None) -> None:
-    """Put the step that runs last below the others, whatever leads to it."""
+    """Put the step that runs last below all others."""
     if node is not None:
         with graph.subgraph(name="last", graph_attr={"rank": "sink"}) as last:
             last.node(node)
@@ -168,7 +168,7 @@ def _label(*lines: str) -> Any:
 def _escaped(text: str) -> Any:
     """Escape a text for DOT, which knows backslashes, ``<…>`` and HTML's entities in labels.
 
-    The type of what is returned tells the ``graphviz`` package that ``<…>`` is no HTML.
+    The returned type tells the ``graphviz`` package that ``<…>`` is not HTML.
     """
     import graphviz
 

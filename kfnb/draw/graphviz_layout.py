@@ -1,4 +1,4 @@
-"""A layout by the system's Graphviz, where there is one."""
+"""A layout by the system's Graphviz, if it is installed."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from kfnb.draw.layout import Line, Places, Point, Task
+from kfnb.draw.layout import Graph, Layout, Line, Point
 
-PATIENCE = 5.0
-"""Seconds that Graphviz may take; afterwards the small layout of our own will do."""
+TIMEOUT = 5.0
+"""Seconds that Graphviz may take; afterwards the built-in layout is used."""
 
 _AROUND = 12.0
 
 
-def by_graphviz(dot: str, task: Task) -> Places | None:
-    """Lay a graph out with the program ``dot``; None where it is not there, or fails.
+def by_graphviz(dot: str, graph: Graph) -> Layout | None:
+    """Lay a graph out with the program ``dot``; return None if that is missing or fails.
 
     Parameters
     ----------
     dot
-        The skeleton of the graph that ``task`` describes (see :func:`kfnb.draw.dot.skeleton`).
+        The skeleton of the graph that ``graph`` describes (see :func:`kfnb.draw.dot.skeleton`).
     """
     program = shutil.which("dot")
     if program is None:
@@ -32,41 +32,41 @@ def by_graphviz(dot: str, task: Task) -> Places | None:
             [program, "-Kdot", "-Tjson0"],
             input=dot.encode(),
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=True,
         )
-        return _read(json.loads(done.stdout), task)
+        return _read(json.loads(done.stdout), graph)
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, IndexError, TypeError):
         return None
 
 
-def _read(plain: Any, task: Task) -> Places:
+def _read(plain: Any, graph: Graph) -> Layout:
     left, bottom, right, top = map(float, plain["bb"].split(","))
 
     def point(text: str) -> Point:
         x, y = map(float, text.split(","))
         if not (left - 1 <= x <= right + 1 and bottom - 1 <= y <= top + 1):
-            # Graphviz 2.42 bends a line out of its own drawing now and then.
+            # Graphviz 2.42 sometimes draws a line outside of its own bounding box.
             raise ValueError("a point outside of the drawing")
         return round(x - left + _AROUND, 1), round(top - y + _AROUND, 1)
 
     boxes = {one["name"]: point(one["pos"]) for one in plain["objects"] if "pos" in one}
     lines = {one["id"]: one for one in plain.get("edges", ())}
-    return Places(
+    return Layout(
         size=(round(right - left + 2 * _AROUND, 1), round(top - bottom + 2 * _AROUND, 1)),
-        boxes=tuple(boxes[f"n{n}"] for n in range(len(task.boxes))),
+        boxes=tuple(boxes[f"n{n}"] for n in range(len(graph.boxes))),
         lines=tuple(
             Line(
                 _spline(lines[f"e{n}"]["pos"].split(), point),
-                point(lines[f"e{n}"]["lp"]) if task.labels[n] else None,
+                point(lines[f"e{n}"]["lp"]) if graph.labels[n] else None,
             )
-            for n in range(len(task.edges))
+            for n in range(len(graph.edges))
         ),
     )
 
 
 def _spline(words: Sequence[str], point: Any) -> tuple[Point, ...]:
-    """Read ``e,x,y x,y …``: the arrow's tip stands first, and is where the line ends here."""
+    """Read ``e,x,y x,y …``: the arrow's tip comes first and is the end of the line."""
     tip = [word for word in words if word.startswith("e,")]
     points = [point(word) for word in words if word[0] not in "es"]
     if tip:

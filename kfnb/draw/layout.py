@@ -1,4 +1,4 @@
-"""Where the boxes and lines of a drawing are: what a layout gives to whoever paints.
+"""A layout of a graph: positions of boxes and lines.
 
 Pixels, from the top left corner. Keys are positions: of steps in the pipeline, of edges in the
 list that was laid out.
@@ -15,14 +15,14 @@ Size = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An edge's way.
+    """The path of an edge.
 
     Parameters
     ----------
     points
         A start, then three control points for each cubic curve: 1 + 3 n in all.
     label
-        The middle of the room that was left for the edge's reason; None if it has none.
+        The centre of the space for the edge's reason; None if it has none.
     """
 
     points: tuple[Point, ...]
@@ -30,8 +30,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """A layout: how large it is, the middle of each box, the way of each edge."""
+class Layout:
+    """A layout: its size, the centre of each box, the path of each edge."""
 
     size: Size
     boxes: tuple[Point, ...]
@@ -39,8 +39,8 @@ class Places:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What is to be laid out.
+class Graph:
+    """A graph to lay out.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ class Task:
     edges
         Pairs of positions in ``boxes``.
     labels
-        Width and height of each edge's reason; None where none is to be drawn.
+        Width and height of each edge's reason; None if none is drawn.
     last
-        The step that stands below all others, whatever leads to it.
+        The step that is placed below all others.
     """
 
     boxes: Sequence[Size]

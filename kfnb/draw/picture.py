@@ -1,8 +1,8 @@
-"""A pipeline as SVG that stands for itself: no script, no style sheet, no font, no reference.
+"""A pipeline as self-contained SVG: no script, style sheet, font or reference.
 
-It is what a saved notebook shows where nothing lives any more, so it must be small, readable
-on light and dark pages, and say each status by shape and word besides colour. The places come
-from the system's Graphviz, or from a small layout of our own; the painting is always ours.
+A saved notebook shows it without a kernel, so it is small, readable on light and dark pages, and
+shows each status by shape and word besides colour. The layout comes from the system's Graphviz
+if that is installed, otherwise from :mod:`kfnb.draw.layered`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from textwrap import wrap
 from kfnb.draw.dot import MOST_LABELS, short_reason, skeleton
 from kfnb.draw.graphviz_layout import by_graphviz
 from kfnb.draw.layered import layered
-from kfnb.draw.layout import Line, Places, Point, Task
+from kfnb.draw.layout import Graph, Layout, Line, Point
 from kfnb.draw.protocols import EdgeShape, PipelineShape, cells_of, drawn_edges, reason
 from kfnb.draw.text import pixels_of, shortened, visible
 
 MOST_STEPS = 200
-"""A pipeline of more steps is shown as a field of squares: its graph would be a web."""
+"""A pipeline of more steps is drawn as a field of squares, because its graph is unreadable."""
 
 _LONGEST_NAME, _LONGEST_NOTE = 30, 34
 _LONGEST_LINE, _MOST_LINES = 90, 5
@@ -32,11 +32,11 @@ _SQUARE, _IN_A_ROW = 12, 50
 
 _FONT = "system-ui,-apple-system,Segoe UI,Helvetica,Arial,sans-serif"
 
-# A plain value first: programs that know no variables (LaTeX's way to PDF) take that one.
+# The plain value is for programs without CSS variables, such as converters to PDF.
 FG = 'fill="#1f2328" style="fill:var(--jp-content-font-color1,#1f2328)"'
 FG2 = 'fill="#59636e" style="fill:var(--jp-content-font-color2,#59636e)"'
 _BG = 'fill="#ffffff" style="fill:var(--jp-layout-color0,#ffffff)"'
-# A reason stands on its line: a rim of the page's colour keeps it readable.
+# A reason is drawn on its line; an outline in the page's colour keeps it readable.
 _ON_LINE = (
     'paint-order="stroke" fill="#59636e" stroke="#ffffff" stroke-width="4" style="'
     'fill:var(--jp-content-font-color2,#59636e);stroke:var(--jp-layout-color0,#ffffff)"'
@@ -78,30 +78,30 @@ def picture(
     statuses
         Status of each step of a run.
     notes
-        A few words for each step beside its status: a duration, the cell that failed.
+        A few words for each step beside its status, such as a duration.
     more_edges
         Dependencies that only the run showed; drawn dashed.
     captions
-        Sentences below the name: which run, when it was so.
+        Sentences below the name, such as the run and the time.
     """
     if len(pipeline.steps) > MOST_STEPS:
         size, body = _field(pipeline, statuses)
     else:
         size, body = _graph(pipeline, statuses, notes or {}, drawn_edges(pipeline, more_edges))
-    return framed([pipeline.name, *captions], size, body, told=_told(pipeline, statuses))
+    return framed([pipeline.name, *captions], size, body, label=_description(pipeline, statuses))
 
 
 def framed(
-    texts: Sequence[str], size: tuple[float, float], body: Iterable[str], *, told: str
+    texts: Sequence[str], size: tuple[float, float], body: Iterable[str], *, label: str
 ) -> str:
     """Put a drawing below lines of text, and make it an SVG.
 
     Parameters
     ----------
     texts
-        A title, and sentences below it: which run, when it was so.
-    told
-        What the picture shows, for whoever cannot see it.
+        A title, and sentences below it.
+    label
+        A description of the picture for screen readers.
     """
     title, *captions = texts
     lines = [shortened(visible(title), _LONGEST_NAME * 2)]
@@ -114,7 +114,7 @@ def framed(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" ',
             f'width="{_n(width)}" height="{_n(height)}" style="max-width:100%;height:auto" ',
-            f'role="img" aria-label="{escape(told)}" font-family="{_FONT}">',
+            f'role="img" aria-label="{escape(label)}" font-family="{_FONT}">',
             f'<rect width="100%" height="100%" rx="4" {_BG}/>',
             *_header(lines),
             f'<g transform="translate(0 {_n(top)})">',
@@ -124,13 +124,13 @@ def framed(
     )
 
 
-def _told(pipeline: PipelineShape, statuses: Mapping[str, str] | None) -> str:
+def _description(pipeline: PipelineShape, statuses: Mapping[str, str] | None) -> str:
     """Say in words what the picture shows."""
     count = len(pipeline.steps)
-    said = f"{visible(pipeline.name)}: {count:,} step{'' if count == 1 else 's'}"
+    counted = f"{visible(pipeline.name)}: {count:,} step{'' if count == 1 else 's'}"
     counts = Counter((statuses or {}).values())
     parts = [f"{number:,} {status}" for status, number in counts.most_common()]
-    return ", ".join([said, *parts])
+    return ", ".join([counted, *parts])
 
 
 def _header(lines: Sequence[str]) -> Iterator[str]:
@@ -148,25 +148,25 @@ def _graph(
 ) -> tuple[tuple[float, float], list[str]]:
     texts = []
     for name, step in pipeline.steps.items():
-        said = cells_of(step)
+        note = cells_of(step)
         if statuses is not None:
-            said = " · ".join(filter(None, (statuses.get(name, "pending"), notes.get(name))))
+            note = " · ".join(filter(None, (statuses.get(name, "pending"), notes.get(name))))
         texts.append(
-            (shortened(visible(name), _LONGEST_NAME), shortened(visible(said), _LONGEST_NOTE))
+            (shortened(visible(name), _LONGEST_NAME), shortened(visible(note), _LONGEST_NOTE))
         )
     glyph = _GLYPH if statuses is not None else _PAD
     widths = [
         max(96.0, glyph + _PAD + max(pixels_of(a, _NAME), pixels_of(b, _SMALL))) for a, b in texts
     ]
-    places = _places(pipeline, edges, widths)
+    layout = _layout(pipeline, edges, widths)
     known = {(edge.source, edge.target) for edge in pipeline.edges}
     body = ['<g fill="none" stroke="#7d8590" stroke-width="1.2">']
-    for edge, line in zip(edges, places.lines, strict=True):
+    for edge, line in zip(edges, layout.lines, strict=True):
         body.append(_line(edge, line, found=(edge.source, edge.target) not in known))
     body.append('</g><g fill="#7d8590">')
-    body += [f'<path d="{_arrow(line)}"/>' for line in places.lines]
+    body += [f'<path d="{_arrow(line)}"/>' for line in layout.lines]
     body.append(f'</g><g font-size="{_SMALL}" text-anchor="middle" {_ON_LINE}>')
-    for edge, line in zip(edges, places.lines, strict=True):
+    for edge, line in zip(edges, layout.lines, strict=True):
         if line.label is not None:
             x, y = line.label
             text = escape(short_reason(edge))
@@ -174,14 +174,14 @@ def _graph(
     body.append("</g>")
     for n, (name, words) in enumerate(zip(pipeline.steps, texts, strict=True)):
         status = None if statuses is None else statuses.get(name, "pending")
-        body.append(_box(name, words, status, places.boxes[n], widths[n]))
-    return places.size, body
+        body.append(_box(name, words, status, layout.boxes[n], widths[n]))
+    return layout.size, body
 
 
-def _places(pipeline: PipelineShape, edges: Sequence[EdgeShape], widths: Sequence[float]) -> Places:
+def _layout(pipeline: PipelineShape, edges: Sequence[EdgeShape], widths: Sequence[float]) -> Layout:
     ids = {name: n for n, name in enumerate(pipeline.steps)}
     bare = len(edges) > MOST_LABELS
-    task = Task(
+    graph = Graph(
         boxes=[(width, _BOX_HEIGHT) for width in widths],
         edges=[(ids[edge.source], ids[edge.target]) for edge in edges],
         labels=[
@@ -194,7 +194,7 @@ def _places(pipeline: PipelineShape, edges: Sequence[EdgeShape], widths: Sequenc
         for name, width in zip(pipeline.steps, widths, strict=True)
     }
     dot = skeleton(pipeline, more_edges=edges, sizes=sizes)
-    return by_graphviz(dot, task) or layered(task)
+    return by_graphviz(dot, graph) or layered(graph)
 
 
 def _line(edge: EdgeShape, line: Line, *, found: bool) -> str:
@@ -206,13 +206,13 @@ def _line(edge: EdgeShape, line: Line, *, found: bool) -> str:
     elif not edge.names and not edge.files:
         dash = ' stroke-dasharray="1.5 3"'
     why = f"seen in the run: {reason(edge)}" if found else reason(edge)
-    told = escape(f"{visible(edge.source)} → {visible(edge.target)}: {why}")
+    title = escape(f"{visible(edge.source)} → {visible(edge.target)}: {why}")
     path = f"M{_n(first[0])} {_n(first[1])}C{curves}"
-    return f'<path d="{path}"{dash}><title>{told}</title></path>'
+    return f'<path d="{path}"{dash}><title>{title}</title></path>'
 
 
 def _arrow(line: Line) -> str:
-    """Give a small triangle at the end of a line, in its direction."""
+    """Return a small triangle at the end of a line, in its direction."""
     x, y = line.points[-1]
     back = next((p for p in reversed(line.points[:-1]) if p != (x, y)), (x, y - 1))
     angle = math.atan2(y - back[1], x - back[0])
@@ -229,10 +229,10 @@ def _box(name: str, words: tuple[str, str], status: str | None, at: Point, width
     thick = "2" if status in ("running", "failed") else "1.2"
     left, top = at[0] - width / 2, at[1] - _BOX_HEIGHT / 2
     text = left + (_PAD if status is None else _GLYPH)
-    told = escape(f"{visible(name)}: {words[1]}")
+    title = escape(f"{visible(name)}: {words[1]}")
     return "".join(
         [
-            f"<g><title>{told}</title>",
+            f"<g><title>{title}</title>",
             f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(width)}" height="{_n(_BOX_HEIGHT)}" ',
             f'rx="6" fill="{fill}" stroke="{stroke}" stroke-width="{thick}"{dash}/>',
             "" if status is None else _glyph(status, (left + 17, at[1])),
@@ -249,7 +249,7 @@ def _box(name: str, words: tuple[str, str], status: str | None, at: Point, width
 
 
 def _glyph(status: str, at: Point) -> str:
-    """Give the shape that says a status without colour."""
+    """Return the shape that shows a status without colour."""
     stroke = _TONES.get(status, _TONES["pending"])[0]
     full = status in ("succeeded", "failed")
     ring = f'fill="{stroke if full else "#ffffff"}" stroke="{stroke}" stroke-width="1.4"'
@@ -267,7 +267,7 @@ def _glyph(status: str, at: Point) -> str:
 def _field(
     pipeline: PipelineShape, statuses: Mapping[str, str] | None
 ) -> tuple[tuple[float, float], list[str]]:
-    """Draw one square for each step, and say how many have which status."""
+    """Draw a square for each step, and a legend with the number of steps of each status."""
     squares: dict[str, list[str]] = {}
     for n, name in enumerate(pipeline.steps):
         status = (statuses or {}).get(name, "pending")
@@ -279,15 +279,15 @@ def _field(
         stroke, fill = _TONES.get(status, _TONES["pending"])
         inner = stroke if status in ("succeeded", "failed", "running") else fill
         body.append(f'<path d="{"".join(paths)}" fill="{inner}" stroke="{stroke}"/>')
-        told = f"{len(paths):,} steps" + ("" if statuses is None else f" {status}")
+        text = f"{len(paths):,} steps" + ("" if statuses is None else f" {status}")
         y = bottom + 18 * row
         body.append(_glyph(status, (8, y + 4)) if statuses is not None else "")
-        body.append(f'<text x="22" y="{y + 8}" font-size="{_SMALL + 1}" {FG}>{escape(told)}</text>')
+        body.append(f'<text x="22" y="{y + 8}" font-size="{_SMALL + 1}" {FG}>{escape(text)}</text>')
     body.append("</g>")
     height = bottom + 18 * len(squares) + _PAD
     return (_IN_A_ROW * _SQUARE + 2 * _PAD, height), body
 
 
 def _n(number: float) -> str:
-    """Write a number as short as it can be."""
+    """Write a number as short as possible."""
     return f"{number:.1f}".removesuffix(".0")

@@ -1,7 +1,7 @@
-"""What can be drawn: the parts of a pipeline that a drawing shows, by their names only.
+"""The attributes of a pipeline that a drawing needs.
 
-:class:`kfnb.pipeline.Pipeline` has these attributes. Drawing asks for them and for nothing
-else, so it lies below the pipeline, which can therefore draw itself.
+:class:`kfnb.pipeline.Pipeline` has them. Drawing does not import it, so a pipeline can import
+``kfnb.draw`` to draw itself.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class PipelineShape(Protocol):
 
 
 def reason(edge: EdgeShape) -> str:
-    """Say why an edge is there: its names, its files, or that somebody asked for it.
+    """Return the reason for an edge: names, files, or ``after`` if a tag asked for it.
 
     >>> from kfnb.pipeline import Edge
     >>> reason(Edge("a", "b", names=("x", "y"), files=("out.csv",)))
@@ -80,13 +80,13 @@ def reason(edge: EdgeShape) -> str:
 
 
 def layers(pipeline: PipelineShape) -> list[list[StepShape]]:
-    """Group the steps by the longest way to them: a layer's steps can run side by side."""
+    """Group the steps by the longest path to them: the steps of a layer can run in parallel."""
     depth: dict[str, int] = {}
     sources: dict[str, list[str]] = {}
     for edge in pipeline.edges:
         sources.setdefault(edge.target, []).append(edge.source)
     for step in sorted(pipeline.steps.values(), key=lambda s: s.order):
-        # An edge that turns the order round is a diagnostic; drawing must not fail on it.
+        # An edge against the order is reported by a diagnostic; drawing must not fail on it.
         depth[step.name] = 1 + max(
             (depth.get(s, -1) for s in sources.get(step.name, ())), default=-1
         )
@@ -99,14 +99,14 @@ def layers(pipeline: PipelineShape) -> list[list[StepShape]]:
 
 
 def drawn_edges(pipeline: PipelineShape, more: Iterable[EdgeShape] = ()) -> list[EdgeShape]:
-    """Give the edges between steps that are there: the pipeline's, then what a run added."""
+    """Return the edges between known steps: the pipeline's, then those that a run added."""
     known = {(edge.source, edge.target) for edge in pipeline.edges}
     new = [edge for edge in more if (edge.source, edge.target) not in known]
     return [e for e in (*pipeline.edges, *new) if {e.source, e.target} <= pipeline.steps.keys()]
 
 
 def cells_of(step: StepShape) -> str:
-    """Name the cells of a step: ``cell 3``, ``cells 3-5, 8``."""
+    """Return the cells of a step: ``cell 3``, ``cells 3-5, 8``."""
     spans: list[list[int]] = []
     for cell in step.cells:
         if spans and cell == spans[-1][1] + 1:

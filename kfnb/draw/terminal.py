@@ -11,7 +11,7 @@ from kfnb.draw.text import shortened, visible, width_of
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The strokes of a terminal that may or may not know more than ASCII."""
+    """Characters for lines: Unicode, or ASCII for a terminal without Unicode."""
 
     begin: str = "──"
     end: str = "──▶"
@@ -29,7 +29,7 @@ def text(pipeline: PipelineShape, *, width: int = 100, line: Line = UNICODE) -> 
     width
         Columns of the terminal; reasons that would not fit are shortened.
     line
-        :data:`ASCII` for a terminal that knows no other strokes.
+        :data:`ASCII` for a terminal without Unicode.
     """
     return "\n".join(_lines(pipeline, width, line))
 
@@ -38,10 +38,10 @@ def _lines(pipeline: PipelineShape, width: int, line: Line) -> Iterator[str]:
     count = len(pipeline.steps)
     yield f"{visible(pipeline.name)}: {count} step{'' if count == 1 else 's'}"
     if pipeline.parameters:
-        said = ", ".join(
+        listed = ", ".join(
             f"{p.name} = {p.expression or repr(p.default)}" for p in pipeline.parameters
         )
-        yield shortened(f"parameters: {visible(said)}", width)
+        yield shortened(f"parameters: {visible(listed)}", width)
     found = layers(pipeline)
     number = len(str(len(found)))
     into: dict[str, list[EdgeShape]] = {}
@@ -52,7 +52,7 @@ def _lines(pipeline: PipelineShape, width: int, line: Line) -> Iterator[str]:
         for n, step in enumerate(steps):
             head = str(depth).rjust(number) if n == 0 else " " * number
             name = shortened(visible(step.name), max(20, width - number - 30))
-            exits = ", runs last whatever happened" if step.name == pipeline.on_exit else ""
+            exits = ", runs last in any case" if step.name == pipeline.on_exit else ""
             yield f"{head}  {name}  ({cells_of(step)}{exits})"
             for edge in into.get(step.name, ()):
                 yield _edge(edge, " " * (number + 4), width, line)
@@ -66,7 +66,7 @@ def _edge(edge: EdgeShape, margin: str, width: int, line: Line) -> str:
 
 
 def _fitting(why: str, most: int) -> str:
-    """Leave out the last of many reasons, and say how many."""
+    """Leave out the last of many reasons, and add how many."""
     if len(why) <= most:
         return why
     parts = why.split(", ")

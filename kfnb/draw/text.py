@@ -1,4 +1,4 @@
-"""Names as they can be shown: whatever a person typed, nothing of it is obeyed."""
+"""Text that is safe to show: control characters in names have no effect."""
 
 from __future__ import annotations
 

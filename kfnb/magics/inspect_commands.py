@@ -157,9 +157,9 @@ def runs(
 ) -> None:
     """List the runs of this notebook, newest first."""
     from kfnb.api.run_handle import runs as all_runs
-    from kfnb.api.sync import bring
+    from kfnb.api.run_lookup import mirror_runs
 
-    driven_remotely = bring(target, options)
+    driven_remotely = mirror_runs(target, options)
     path = None if every else str(session.locate(notebook).path)
     if path is not None and not session.runs(notebook, most=1):
         session.note("This notebook has no runs yet. Start one: %pipeline run")
@@ -211,7 +211,7 @@ def _show_run(session: Session, name: str | None, notebook: str | None, **option
 
 def _view_of(folder: RunFolder) -> RunView:
     """Open a run that may be driven from another machine."""
+    from kfnb.api.run_lookup import refresh
     from kfnb.api.run_view import RunView
-    from kfnb.api.sync import refreshed
 
-    return RunView(refreshed(folder))
+    return RunView(refresh(folder))

@@ -127,7 +127,7 @@ def _parameters(pipeline: Pipeline, given: dict[str, str], session: Session) -> 
     for name, text in given.items():
         as_it_is, value = parameter_value(text, session.variables)
         (values if as_it_is else texts)[name] = value
-    return {**from_text(pipeline, texts), **from_values(pipeline, values)}
+    return {**from_text(pipeline.parameters, texts), **from_values(pipeline.parameters, values)}
 
 
 def _show_progress(session: Session, begin: Callable[[], RunView], *, wait: bool) -> None:

@@ -87,7 +87,7 @@ def create_run(
     if pipeline.path:
         # The driver has a different working directory.
         pipeline = dataclasses.replace(pipeline, path=str(Path(pipeline.path).absolute()))
-    values = check_parameters(pipeline, parameters or {})
+    values = check_parameters(pipeline.parameters, parameters or {})
     kernel = pipeline.kernel or "python3"
     where = find_target(target)
     if prepared is None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfnb.errors import UsageError
-from kfnb.pipeline import Parameter, Pipeline
+from kfnb.pipeline import Parameter
 
 _TYPES = ("bool", "int", "float", "str", "list", "dict", "tuple", "set")
 _MADE_OF = {
@@ -26,7 +26,7 @@ _PLAIN = (bool, int, float, str, list, dict)
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][+-]?\d+)?")
 
 
-def check_parameters(pipeline: Pipeline, values: Mapping[str, Any]) -> dict[str, Any]:
+def check_parameters(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
     """Refuse values for parameters that the notebook does not have, or that do not fit.
 
     An ``int`` is accepted for a ``float``; nothing else is converted. A parameter without a
@@ -37,16 +37,16 @@ def check_parameters(pipeline: Pipeline, values: Mapping[str, Any]) -> dict[str,
     UsageError
         With the most similar name.
     """
-    known = {p.name: p for p in pipeline.parameters}
+    known = {p.name: p for p in parameters}
     checked = {}
     for name, value in values.items():
         if name not in known:
-            raise UsageError(_unknown(pipeline, name))
+            raise UsageError(_unknown(parameters, name))
         checked[name] = _fitting(known[name], value)
     return checked
 
 
-def parse_parameter(pipeline: Pipeline, name: str, text: str) -> Any:
+def parse_parameter(parameters: Sequence[Parameter], name: str, text: str) -> Any:
     """Read a value from the command line as YAML, guided by the parameter's type.
 
     Text for a ``str`` parameter stays as it was typed (``-p version=3``,
@@ -55,7 +55,7 @@ def parse_parameter(pipeline: Pipeline, name: str, text: str) -> Any:
     """
     import yaml
 
-    known = {p.name: p for p in pipeline.parameters}
+    known = {p.name: p for p in parameters}
     if name in known and _kinds(known[name]) == {"str"}:
         return text
     value_text = text.strip()
@@ -125,10 +125,10 @@ def _kinds(parameter: Parameter) -> set[str]:
     return set() if kinds <= {"None"} else kinds
 
 
-def _unknown(pipeline: Pipeline, name: str) -> str:
+def _unknown(parameters: Sequence[Parameter], name: str) -> str:
     import difflib
 
-    names = [p.name for p in pipeline.parameters]
+    names = [p.name for p in parameters]
     close = difflib.get_close_matches(name, names, n=1)
     if close:
         hint = f'Did you mean "{close[0]}"?'

@@ -1,4 +1,4 @@
-"""ViewSession views of pipelines and runs in a notebook.
+"""Live views of pipelines and runs in a notebook.
 
 >>> from kfnb.widgets import PipelineView
 

@@ -26,7 +26,7 @@ def home(desk, monkeypatch):
 
 def test_without_an_earlier_run_nothing_is_started(desk):
     path = desk.notebook(*CELLS)
-    with pytest.raises(UsageError, match='No run of this notebook has all that step "share" needs'):
+    with pytest.raises(UsageError, match='No run of this notebook has all inputs of step "share"'):
         kfnb.run(path, only_step="share")
     assert desk.runs() == []
 

@@ -17,6 +17,7 @@ from kfnb.home import store_folder
 from kfnb.store.blobs import open_store
 from tests.cli import scripted
 from tests.cli.scripted import drive, go, log, made_run, output, write
+from tests.waiting import PATIENCE
 
 
 def test_what_a_run_that_failed_says(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_stopping() -> None:
     driver = drive(folder, *scripted.LOADED, "go")
     run = Run(folder)
     run.stop()
-    assert run.wait(20) == "cancelled"
+    assert run.wait(PATIENCE) == "cancelled"
     driver.wait()
     run.stop()
     assert run.status == "cancelled"
@@ -141,7 +142,7 @@ def test_a_value_that_needs_a_class_of_the_notebook(monkeypatch: pytest.MonkeyPa
     }
     write(folder, *scripted.LOADED[:3], ("StepSucceeded", "load", result, 1))
     outputs = Run(folder).steps["load"].outputs
-    with pytest.raises(UsageError, match=r'needs "Net".*which this process does not have'):
+    with pytest.raises(UsageError, match=r'needs "Net".*from the notebook'):
         outputs["net"]
     assert outputs.describe("net")["type"] == "Net"
     monkeypatch.setattr(sys.modules["__main__"], "Net", object, raising=False)
@@ -258,19 +259,19 @@ def test_parameters_of_all_kinds(tmp_path: Path) -> None:
     from kfnb.api.parameters import from_file, from_text, from_values
 
     pipeline = scripted.pipeline()
-    assert from_values(pipeline, {"rate": 1}) == {"rate": 1.0}
-    assert from_text(pipeline, {"rate": "1e-3"}) == {"rate": 0.001}
+    assert from_values(pipeline.parameters, {"rate": 1}) == {"rate": 1.0}
+    assert from_text(pipeline.parameters, {"rate": "1e-3"}) == {"rate": 0.001}
     file = tmp_path / "p.yaml"
     file.write_text("rate: 1e-3\n")
-    assert from_file(pipeline, file) == {"rate": 0.001}
+    assert from_file(pipeline.parameters, file) == {"rate": 0.001}
     numpy = pytest.importorskip("numpy")
-    assert from_values(pipeline, {"rate": numpy.float32(0.5)}) == {"rate": 0.5}
+    assert from_values(pipeline.parameters, {"rate": numpy.float32(0.5)}) == {"rate": 0.5}
     for wrong in ({"rate": object()}, {"rate": "fast"}, {"rte": 1}, ["rate"]):
         with pytest.raises(UsageError):
-            from_values(pipeline, wrong)  # type: ignore[arg-type]
+            from_values(pipeline.parameters, wrong)  # type: ignore[arg-type]
     for text in ("- a list\n", "rate: [1\n", "\x00"):
         file.write_text(text)
         with pytest.raises(UsageError, match=r"p\.yaml"):
-            from_file(pipeline, file)
+            from_file(pipeline.parameters, file)
     with pytest.raises(UsageError, match="no such file"):
-        from_file(pipeline, tmp_path / "none.yaml")
+        from_file(pipeline.parameters, tmp_path / "none.yaml")

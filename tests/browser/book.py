@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.browser.server import Server
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -119,7 +120,7 @@ class Book:
         self._until(lambda: self.path.stat().st_mtime_ns != before, "the file to be saved")
         time.sleep(0.2)
 
-    def _until(self, holds: Callable[[], bool], what: str, seconds: float = 20) -> None:
+    def _until(self, holds: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
         deadline = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > deadline:

@@ -64,7 +64,7 @@ def test_a_value_is_read_back(kind: str, value: Any, tmp_path: Path) -> None:
     words = shlex.split(line)
     assert words[:4] == ["kfnb", "run", str(tmp_path / "my notebook.ipynb"), "-p"]
     assert len(words) == 5
-    read = from_text(pipeline, split_pairs((words[4],)))
+    read = from_text(pipeline.parameters, split_pairs((words[4],)))
     assert repr(read) == repr({"x": value})
 
 

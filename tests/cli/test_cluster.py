@@ -129,7 +129,7 @@ def test_a_run_that_cannot_begin_says_why_and_nothing_of_a_driver(
     done = kfnb("run", notebook, *KUBERNETES)
     assert done.exit_code == 4
     assert "https://127.0.0.1:9 does not answer" in done.stderr
-    assert "Nothing has begun; kfnb resume" in done.stderr
+    assert "Nothing was started; retry with kfnb resume" in done.stderr
     assert "is gone" not in done.stderr
 
 

@@ -102,7 +102,7 @@ def test_a_driver_that_dies_is_noticed() -> None:
     driver.kill()
     driver.wait()
     assert screen.end() == 4
-    assert "The driver of this run is gone" in screen.plain
+    assert "The driver of this run has died" in screen.plain
     assert f"kfnb resume {run.id}" in screen.plain
 
 

@@ -34,7 +34,7 @@ class Api:
         context = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
         context.load_cert_chain(self.pki / "admin.crt", self.pki / "admin.key")
         connection = http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=10, context=context
+            "127.0.0.1", self.port, timeout=60, context=context
         )
         try:
             data = None if body is None else json.dumps(body)

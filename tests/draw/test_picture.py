@@ -18,7 +18,7 @@ import pytest
 import kfnb
 from kfnb import draw
 from kfnb.draw.layered import layered
-from kfnb.draw.layout import Task
+from kfnb.draw.layout import Graph
 from kfnb.pipeline import Edge, Pipeline
 from tests.browser.hostile import KNOWN, names
 from tests.cli.scripted import pipeline, step
@@ -159,7 +159,7 @@ def test_boxes_do_not_overlap_and_arrows_point_down(seed: int) -> None:
     edges = [(source.randrange(n), n) for n in range(1, count) for _ in range(source.randint(0, 2))]
     edges = list(dict.fromkeys(edges))
     labels = [source.choice([None, (60.0, 16.0)]) for _ in edges]
-    places = layered(Task(boxes, edges, labels, last=source.choice([None, count - 1])))
+    places = layered(Graph(boxes, edges, labels, last=source.choice([None, count - 1])))
     for n, (x, y) in enumerate(places.boxes):
         assert boxes[n][0] / 2 <= x <= places.size[0] - boxes[n][0] / 2
         assert 20 <= y <= places.size[1] - 20

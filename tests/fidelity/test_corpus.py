@@ -31,6 +31,8 @@ ALWAYS = {
     "file-fstring", "file-dynamic", "rng-in-setup-once", "environ-in-setup", "decimal-context",
     "hash-seed", "numpy-view", "numpy-large-view", "numpy-generator", "pandas-inplace",
     "sklearn-fit", "training", "interleaved", "exec-binds", "untagged", "implicit-first",
+    "effect-future", "effect-import", "effect-accessor", "effect-options", "effect-decorator",
+    "effect-option-in-step",
 }  # fmt: skip
 
 

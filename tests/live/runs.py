@@ -1,9 +1,7 @@
-"""Runs with scripted journals, and waiting for what follows from them."""
+"""Runs with scripted journals."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 from kfnb.api.run_view import RunView
@@ -24,11 +22,3 @@ def view_of(*events: Any) -> tuple[RunFolder, RunView]:
     view = RunView(run)
     view.update()
     return run, view
-
-
-def wait_until(holds: Callable[[], object], seconds: float = 20) -> None:
-    """Wait until something holds; fail if it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)

@@ -16,7 +16,8 @@ from kfnb.live.follower import Follower
 from kfnb.live.view_session import ViewSession
 from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, drive, log, made_run, write
 from tests.live.conftest import ENGINE
-from tests.live.runs import run_of, wait_until
+from tests.live.runs import run_of
+from tests.waiting import PATIENCE, wait_until
 
 
 class Page:
@@ -221,7 +222,7 @@ def test_a_view_can_stop_its_run(shown: Any) -> None:
     view.handle_message({"kind": "command", "name": "stop"})
     wait_until(lambda: page.of("state") and page.of("state")[-1]["status"] == "cancelled")
     assert "Stopping the run" in page.of("notice")[0]["text"]
-    driver.wait(20)
+    driver.wait(PATIENCE)
 
 
 def test_a_resumed_run_is_followed_again(shown: Any, monkeypatch: pytest.MonkeyPatch) -> None:

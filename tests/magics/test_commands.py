@@ -320,6 +320,7 @@ def test_verify_compares_notebook_and_pipeline(said):
     assert "values are equal" in typed.text
 
 
+@pytest.mark.slow
 def test_a_renamed_notebook_keeps_the_runs_that_this_kernel_began(said, book):
     assert said("%pipeline run").ok
     [run] = kfnb.runs()
@@ -335,6 +336,7 @@ ODD = """class Odd:
 odd, good = Odd(), [1]"""
 
 
+@pytest.mark.slow
 def test_a_value_that_cannot_be_made_anew_does_not_hide_the_others(ipython, desk):
     desk.notebook(("step:make", ODD), ("step:use", "print(good)"), ("step:last", "str(odd)"))
     ipython("%pipeline run --notebook nb.ipynb")

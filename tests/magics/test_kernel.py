@@ -109,7 +109,7 @@ def test_a_driver_that_is_gone_is_told(kernel, desk, gated):
     os.kill(desk.wait_for("DriverStarted")["data"]["pid"], signal.SIGKILL)
     answer = kernel.answer(sent)
     assert answer.status == "error"
-    assert "The driver of this run is gone" in answer.error
+    assert "The driver of this run has died" in answer.error
     gated[1].touch()
     assert kernel.ok("%pipeline resume").status == "ok"
 

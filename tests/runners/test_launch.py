@@ -98,7 +98,10 @@ def test_a_value_that_does_not_fit_is_not_told_in_full(tmp_path: Path) -> None:
 
 def test_a_whole_number_fits_a_float_and_anything_fits_none(tmp_path: Path) -> None:
     made = pipeline(tmp_path, lr=0.1, nothing=None)
-    assert check_parameters(made, {"lr": 2, "nothing": [1]}) == {"lr": 2.0, "nothing": [1]}
+    assert check_parameters(made.parameters, {"lr": 2, "nothing": [1]}) == {
+        "lr": 2.0,
+        "nothing": [1],
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,10 +126,10 @@ def test_an_annotation_says_what_fits(
     parameter = Parameter("p", 3, annotation, "3", 0, 1)
     made = dataclasses.replace(made, parameters=(parameter,))
     if fits:
-        check_parameters(made, {"p": value})
+        check_parameters(made.parameters, {"p": value})
     else:
         with pytest.raises(UsageError):
-            check_parameters(made, {"p": value})
+            check_parameters(made.parameters, {"p": value})
 
 
 @pytest.mark.parametrize(
@@ -156,7 +159,7 @@ def test_a_value_of_the_command_line_is_yaml_as_its_parameter_wants_it(
     tmp_path: Path, name: str, text: str, value: object
 ) -> None:
     made = pipeline(tmp_path, lr=0.1, n=3, name="x", flag=True, parts=[1], nothing=None)
-    assert parse_parameter(made, name, text) == value
+    assert parse_parameter(made.parameters, name, text) == value
 
 
 def test_a_notebook_with_errors_is_not_started(tmp_path: Path) -> None:

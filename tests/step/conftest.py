@@ -132,7 +132,7 @@ class Bench:
             stderr=subprocess.PIPE,
         )
 
-    def ended(self, path: Path, process: subprocess.Popen[str], timeout: float = 90) -> Ended:
+    def ended(self, path: Path, process: subprocess.Popen[str], timeout: float = 300) -> Ended:
         _, stderr = process.communicate(timeout=timeout)
         order = StepOrder.from_json(path.read_bytes())
         return Ended(process.returncode, path.parent, self.store, order, stderr)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kfnb.draw import visible
@@ -13,7 +13,7 @@ from kfnb.errors import KfnbError
 
 if TYPE_CHECKING:
     from kfnb.api.run_view import RunView
-    from kfnb.pipeline import Pipeline
+    from kfnb.pipeline import Parameter
 
 LONGEST = 200
 """Characters of the longest value that the command has; a longer one is shown as ``…``."""
@@ -26,7 +26,7 @@ def rerun_command(view: RunView) -> str:
 
     words = ["kfnb", "run", _relative(str(view.pipeline.path))]
     for name, value in _mapping(view.about.get("parameters")).items():
-        text = typed(view.pipeline, name, value)
+        text = typed(view.pipeline.parameters, name, value)
         words += ["-p", f"{name}={'…' if text is None else text}"]
     target = target_name(view.about)
     if target != LOCAL:
@@ -34,7 +34,7 @@ def rerun_command(view: RunView) -> str:
     return " ".join(word if word.endswith("=…") else shlex.quote(word) for word in words)
 
 
-def typed(pipeline: Pipeline, name: str, value: Any) -> str | None:
+def typed(parameters: Sequence[Parameter], name: str, value: Any) -> str | None:
     """Write a parameter's value so that ``-p`` reads it back; None if it is too long to type."""
     from kfnb.runners import check_parameters, parse_parameter
 
@@ -42,7 +42,7 @@ def typed(pipeline: Pipeline, name: str, value: Any) -> str | None:
         if len(text) > LONGEST or visible(text) != text:
             continue
         try:
-            read = check_parameters(pipeline, {name: parse_parameter(pipeline, name, text)})
+            read = check_parameters(parameters, {name: parse_parameter(parameters, name, text)})
         except KfnbError:
             continue
         if repr(read[name]) == repr(value):  # 1, 1.0 and True are equal

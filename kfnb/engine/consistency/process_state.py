@@ -24,8 +24,10 @@ class ProcessState:
     def __init__(self, name: Callable[[int], str], last: int) -> None:
         self._name = name
         self._last = last
-        self._left: dict[int, Mapping[str, list[str]]] = {}
-        self._read: dict[int, set[str]] = {}
+        # By path of a module: which steps left which of its globals changed, and which imported it.
+        self._changed: dict[str, dict[int, list[str]]] = {}
+        self._read: dict[str, set[int]] = {}
+        self._paths: dict[int, set[str]] = {}
 
     def finish(self, n: int, result: Mapping[str, Any]) -> list[Finding]:
         """Note what a step that has finished left, and return which steps may miss it.
@@ -35,9 +37,7 @@ class ProcessState:
         result
             Data of ``StepSucceeded`` or ``StepCached``: ``left``, ``files_read``.
         """
-        left = dict(result.get("left") or {})
-        self._left[n] = left
-        self._read[n] = set(result.get("files_read") or ())
+        left: Mapping[str, list[str]] = result.get("left") or {}
         findings: list[Finding] = []
         if n < self._last:
             if names := left.get("environment"):
@@ -48,29 +48,31 @@ class ProcessState:
                 findings.append(
                     UnplannedEffect(n, left_behind(self._name(n), "the working directory"))
                 )
-        for reader in self._read:
-            findings += self._missed(n, reader)
-        for writer in self._left:
-            if writer != n:
-                findings += self._missed(writer, n)
+        changed = {k[len(_MODULE) :]: names for k, names in left.items() if k.startswith(_MODULE)}
+        read = set(result.get("files_read") or ())
+        self._paths[n] = changed.keys() | read
+        for path, names in changed.items():
+            self._changed.setdefault(path, {})[n] = names
+            for reader in sorted(self._read.get(path, ())):
+                findings += self._missed(n, reader, path)
+        for path in sorted(read):
+            self._read.setdefault(path, set()).add(n)
+            for writer in sorted(self._changed.get(path, ())):
+                findings += self._missed(writer, n, path)
         return findings
 
     def retract(self, n: int) -> None:
         """Forget a step: it executes again."""
-        self._left.pop(n, None)
-        self._read.pop(n, None)
+        for path in self._paths.pop(n, ()):
+            self._changed.get(path, {}).pop(n, None)
+            self._read.get(path, set()).discard(n)
 
-    def _missed(self, writer: int, reader: int) -> list[Finding]:
+    def _missed(self, writer: int, reader: int, path: str) -> list[Finding]:
         if reader <= writer:
             return []
-        return [
-            UnplannedEffect(
-                reader,
-                module_changed(self._name(writer), self._name(reader), path, _listed(names)),
-            )
-            for key, names in self._left[writer].items()
-            if key.startswith(_MODULE) and (path := key[len(_MODULE) :]) in self._read[reader]
-        ]
+        names = _listed(self._changed[path][writer])
+        changed = module_changed(self._name(writer), self._name(reader), path, names)
+        return [UnplannedEffect(reader, changed)]
 
 
 def _listed(names: list[str]) -> str:

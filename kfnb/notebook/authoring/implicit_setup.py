@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from kfnb.notebook.authoring.launch_filter import is_setup
+from kfnb.notebook.effects.statement_effects import imported_modules, sets_option
 from kfnb.notebook.parsed_cell import parse_code
 from kfnb.pipeline import Cell
 
@@ -21,15 +22,19 @@ class UntaggedCells:
     """The cells before the first tag, one after the other.
 
     ``made`` are names that code there binds; ``prepares`` tells that it changes what
-    imports find.
+    imports find, ``executed`` that any cell does more than set up, ``modules`` is what
+    imported names stand for.
     """
 
     made: set[str] = field(default_factory=set)
     prepares: bool = False
+    executed: bool = False
+    modules: dict[str, str] = field(default_factory=dict)
 
     def executes(self, cell: Cell) -> None:
         """Note a cell that does more than define."""
         code = _code(cell)
+        self.executed = True
         self.prepares = self.prepares or _PREPARES_IMPORTS.search(code) is not None
         self.made |= {
             node.id
@@ -39,7 +44,9 @@ class UntaggedCells:
         }
 
     def only_defines(self, cell: Cell) -> bool:
-        """Tell whether a cell imports or defines, and could do so before the code above it.
+        """Return whether a cell only imports, defines and sets options of libraries.
+
+        It must be possible to do so before the code above it, because setup is executed first.
 
         A cell that needs a name from there while it defines (in a decorator, a default,
         a base class, a class body) could not.
@@ -47,8 +54,12 @@ class UntaggedCells:
         parsed = parse_code(_code(cell))
         if parsed.error is not None or parsed.deep:
             return False
-        if not all(_defines(s) for s in parsed.body):
+        modules = {**self.modules, **imported_modules([parsed])}
+        if not all(
+            _defines(s) or (not self.executed and sets_option(s, modules)) for s in parsed.body
+        ):
             return False
+        self.modules = modules
         if self.prepares and any(
             isinstance(node, (ast.Import, ast.ImportFrom))
             for statement in parsed.body

@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.effects.constants import imported
 from kfnb.notebook.effects.files import file_uses
-from kfnb.notebook.effects.library_state_calls import FELT_ANYWHERE, LIBRARY_VARIABLES, PLOTTING
+from kfnb.notebook.effects.library_calls import FELT_ANYWHERE, LIBRARY_VARIABLES, PLOTTING
 from kfnb.notebook.effects.library_state_facts import Fact, Known, facts, know, parsed
 from kfnb.pipeline import Diagnostic
 
@@ -48,7 +48,7 @@ class _Seen:
         for fact in self.facts:
             if fact.area != area or fact.key not in (key, ""):
                 continue
-            if fact.kind == "set" and fact.sure:
+            if fact.kind in ("set", "everywhere") and fact.sure:
                 break
             if fact.kind in ("use", "guess"):
                 found.append(fact)
@@ -56,7 +56,10 @@ class _Seen:
 
 
 def library_state_diagnostics(
-    steps: Sequence[StepCells], setup: Sequence[Code]
+    steps: Sequence[StepCells],
+    setup: Sequence[Code],
+    *,
+    everywhere: Collection[tuple[int, int]] = (),
 ) -> list[Diagnostic]:
     """Find state of the process that is set in one step and relied on in another.
 
@@ -66,6 +69,8 @@ def library_state_diagnostics(
         All steps, in pipeline order.
     setup
         Setup and parameter cells, in notebook order: they run in every step.
+    everywhere
+        Cells and lines whose effects later steps have too, because they execute them as well.
 
     Returns
     -------
@@ -76,7 +81,17 @@ def library_state_diagnostics(
     known = know([code for _, code in setup] + [code for s in steps for _, code in s.cells])
     shared = [fact for index, code in setup for fact in facts(index, code, known)]
     seen = [
-        _Seen(s.name, tuple(f for i, code in s.cells for f in facts(i, code, known)), s.cells)
+        _Seen(
+            s.name,
+            tuple(
+                replace(f, kind="everywhere")
+                if f.kind == "set" and f.area != "random" and (f.cell, f.line) in everywhere
+                else f
+                for i, code in s.cells
+                for f in facts(i, code, known)
+            ),
+            s.cells,
+        )
         for s in steps
     ]
     found: list[Diagnostic] = []

@@ -9,7 +9,7 @@ from typing import Literal
 
 from kfnb.notebook.effects.constant_propagation import USUAL
 from kfnb.notebook.effects.constants import NotConstantError, dotted, evaluate, imported
-from kfnb.notebook.effects.library_state_calls import (
+from kfnb.notebook.effects.library_calls import (
     HISTORY,
     IMPLICIT_DRAWS,
     LOGGER_SETS,
@@ -27,7 +27,7 @@ from kfnb.notebook.effects.library_state_calls import (
 )
 from kfnb.notebook.parsed_cell import parse_code
 
-Kind = Literal["set", "use", "guess", "once", "restore"]
+Kind = Literal["set", "use", "guess", "once", "restore", "everywhere"]
 Area = Literal[
     "random", "environment", "folder", "path", "module", "option", "history", "memo", "once"
 ]
@@ -41,9 +41,9 @@ class Fact:
     """One thing done to or expected of the process.
 
     ``kind``: "set" changes the state, "use" plainly relies on it, "guess" may,
-    "restore" undoes an earlier change. ``key`` says which state: the generator's
-    library, the variable's name, the option's library. ``sure`` is False where
-    the code may not be reached.
+    "restore" undoes an earlier change, "everywhere" sets it in this step and all later ones.
+    ``key`` says which state: the generator's library, the variable's name, the option's
+    library. ``sure`` is False where the code may not be reached.
     """
 
     area: Area

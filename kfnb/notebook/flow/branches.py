@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from kfnb.notebook.flow.expressions import Expressions, Softly
+from kfnb.notebook.flow.calls import Softly, called
+from kfnb.notebook.flow.expressions import Expressions
 from kfnb.notebook.flow.functions import Arguments
 from kfnb.notebook.flow.names import NEVER, Changes, joined
 from kfnb.notebook.flow.objects import Objects
@@ -224,15 +225,6 @@ def _has_elements(node: ast.expr) -> bool:
         if node.func.id == "enumerate" and len(node.args) == 1:
             return _has_elements(node.args[0])
     return False
-
-
-def called(node: ast.expr) -> str:
-    """Give the last part of the name of what is called."""
-    if isinstance(node, ast.Call):
-        node = node.func
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _catches_names(kind: ast.expr | None) -> bool:

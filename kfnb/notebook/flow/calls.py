@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from abc import abstractmethod
 
+from kfnb.notebook.effects.names_in_strings import CANDIDATES, names_read
 from kfnb.notebook.flow import library_tables
 from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.functions import Arguments, Functions
+from kfnb.notebook.flow.interpreter import Machine
 from kfnb.notebook.flow.objects import NONE, Objects
 
 _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
@@ -28,6 +29,8 @@ class Calls(Functions):
     def call(self, node: ast.Call) -> Objects:
         """Go through a call; gives what it may return."""
         function = node.func
+        if getattr(function, "attr", getattr(function, "id", None)) in CANDIDATES:
+            self._named_in_text(node)
         if isinstance(function, ast.Attribute) and is_shell(function.value):
             found = self.magic(node, function.attr)
             if found is not None:
@@ -73,11 +76,30 @@ class Calls(Functions):
         dotted = self.dotted(function)
         receiver = self.evaluate(function.value)
         arguments = self._arguments(node)
+        if called(function.value) == "super" and isinstance(function.value, ast.Call):
+            return self._call_inherited(node, receiver, function.attr, arguments)
         if dotted is not None and not receiver:
             return self._call_value(node, NONE, arguments, dotted)
         if dotted is not None:
             self._changed_arguments(dotted, arguments)
         return self._call_method(node, receiver, function.attr, arguments)
+
+    def _call_inherited(
+        self, node: ast.Call, receiver: Objects, name: str, arguments: Arguments
+    ) -> Objects:
+        """Call ``super().name``: the method of a base, whatever the class has itself."""
+        owner = next(
+            (f.code.owner for f in reversed(self.frames) if f.code and f.code.owner is not None),
+            None,
+        )
+        bases = self.heap.code[owner].bases if owner in self.heap.code else ()
+        own = list(dict.fromkeys(m for b in bases for m in self.methods_of(b, name)))
+        if not own:
+            return self._method(node, name, receiver, arguments)
+        bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
+        return NONE.union(
+            *(self.apply(m, bound, certain=len(own) == 1, made=self.make(node)) for m in own)
+        )
 
     def _call_method(
         self, node: ast.Call, receiver: Objects, name: str, arguments: Arguments
@@ -88,10 +110,12 @@ class Calls(Functions):
             return self._method(node, name, receiver, arguments)
         found: set[int] = set()
         bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
-        for code in own:
-            given = arguments if code.bound_to == "nothing" else bound
-            sure = len(own) == len(receiver) == 1
-            found |= self.apply(code, given, certain=sure, made=self.make(node))
+        sure = len(own) == len(receiver) == 1
+        # Which of several is called is not known: that one of them lacks a name is no finding.
+        with Softly(self, when=len(own) > 1 and not self.heap.selves.isdisjoint(receiver)):
+            for code in own:
+                given = arguments if code.bound_to == "nothing" else bound
+                found |= self.apply(code, given, certain=sure, made=self.make(node))
         self._keywords(node, receiver)
         return frozenset(found)
 
@@ -100,8 +124,6 @@ class Calls(Functions):
     ) -> Objects:
         """Call a method that is not the notebook's own."""
         self.use(receiver)
-        if name in ("query", "eval"):
-            self._named_in_text(node)
         self.record.identity |= name in ("index", "remove", "count") and bool(arguments.all())
         changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
         if name in library_tables.DEEP_MUTATORS:
@@ -128,13 +150,13 @@ class Calls(Functions):
         return made
 
     def _named_in_text(self, node: ast.Call) -> None:
-        """Read what pandas would: ``frame.query("x > @limit")`` reads ``limit``."""
-        for argument in (*node.args, *(k.value for k in node.keywords)):
-            for part in ast.walk(argument):
-                if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                    for name in re.findall(r"@([^\W\d]\w*)", part.value):
-                        if self.names.slots.get(self.key(name)) is not None:
-                            self.read(name, node.lineno)
+        modules = (slot.module or "" for slot in self.names.slots.values())
+        names = names_read(node, self.dotted(node.func), self.texts, modules)
+        if names is None:
+            self.opaque(node.lineno)
+        for name in sorted(names or ()):
+            if self.names.slots.get(self.key(name)) is not None:
+                self.read(name, node.lineno)
 
     def _call_value(
         self, node: ast.Call, objects: Objects, arguments: Arguments, dotted: str
@@ -172,7 +194,8 @@ class Calls(Functions):
         if not isinstance(code.node, ast.ClassDef):
             return self.apply(code, arguments, certain=sure, made=self.make(node))
         made = self.fresh(node, frozenset((code.number,)), arguments.all())
-        self.heap.instances |= made
+        for number in made:
+            self.heap.kinds[number] = self.heap.kinds.get(number, NONE) | {code.number}
         bound = Arguments([made, *arguments.positional], arguments.keywords, arguments.spread)
         for name in ("__new__", "__init__", "__post_init__"):
             for method in self.methods_of(code.number, name):
@@ -191,7 +214,7 @@ class Calls(Functions):
             )
             found |= self.apply(code, bound, certain=False, made=self.make(node))
         self._passed(arguments, "")
-        instance = not self.heap.instances.isdisjoint(objects)
+        instance = not self.heap.kinds.keys().isdisjoint(objects)
         for number in self.heap.code_of(objects):
             code = self.heap.code[number]
             if isinstance(code.node, ast.ClassDef):
@@ -280,12 +303,11 @@ class Calls(Functions):
             return NONE
         arguments.keywords.pop("key", None)
         everything = arguments.all()
-        parts = self.heap.items if dotted in library_tables.DRAINING else self.heap.parts
         if dotted in library_tables.ELEMENTS:
-            return parts(everything)
+            return self.heap.elements(everything)
         holds = NONE
         if dotted in library_tables.CONTAINERS:
-            holds = parts(everything)
+            holds = self.heap.elements(everything)
             if dotted in library_tables.APPLYING:
                 holds = self.heap.plain(holds)
         elif last[:1].isupper() and not last.isupper():
@@ -296,8 +318,8 @@ class Calls(Functions):
         made = self.fresh(node, holds)
         if dotted in library_tables.STATEFUL:
             self.heap.stateful |= made
-        if dotted in library_tables.ITERATORS - library_tables.OF_ITERATORS:
-            self.heap.draw(made, everything)
+            if dotted in library_tables.ITERATORS:
+                self.heap.iterators |= made
         if dotted in library_tables.LAZY:
             self.heap.lazy |= made
         return made
@@ -308,20 +330,36 @@ class Calls(Functions):
         """Find the notebook's methods that ``receiver.name`` may be."""
         found: dict[int, Code] = {}
         for number in receiver:
-            classes = [number] if number in self.heap.code else self.heap.holds.get(number, ())
-            for held in classes:
-                for code in self.methods_of(held, name):
+            itself = number in self.heap.code
+            for kind in (number,) if itself else self.heap.kinds.get(number, ()):
+                methods = self.methods_of(kind, name)
+                if number in self.heap.selves:
+                    methods = methods + self._overriding(kind, name)
+                for code in methods:
                     found[code.number] = code
         return [found[n] for n in sorted(found)]
 
     def methods_of(self, number: int, name: str) -> list[Code]:
-        """List a method of a class and of its bases in the notebook."""
+        """List what a class has as a method: its own, or else those of its bases."""
         code = self.heap.code.get(number)
         if code is None or not isinstance(code.node, ast.ClassDef):
             return []
-        found = [code.methods[name]] if name in code.methods else []
-        for base in code.bases:
-            found += self.methods_of(base, name)
+        if name in code.methods:
+            return [code.methods[name]]
+        return [method for base in code.bases for method in self.methods_of(base, name)]
+
+    def _overriding(self, number: int, name: str) -> list[Code]:
+        """List the methods of subclasses by which ``self.name`` may be overridden."""
+        found: list[Code] = []
+        waiting = [number]
+        seen = {number}
+        while waiting:
+            for below in self.heap.code[waiting.pop()].subclasses:
+                if below not in seen:
+                    seen.add(below)
+                    waiting.append(below)
+                    methods = self.heap.code[below].methods
+                    found += [methods[name]] if name in methods else []
         return found
 
     # -- builtins that reach names ---------------------------------------------
@@ -367,6 +405,33 @@ class Calls(Functions):
         """Note code whose names cannot be known."""
         if self.record.opaque is None:
             self.record.opaque = line
+
+
+class Softly:
+    """A stretch in which the absence of a name is expected."""
+
+    def __init__(self, machine: Machine, *, when: bool = True) -> None:
+        self._machine = machine
+        self._when = when
+
+    def __enter__(self) -> None:
+        """Begin."""
+        self._machine.soft += self._when
+        self._machine.doubt += self._when
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._machine.soft -= self._when
+        self._machine.doubt -= self._when
+
+
+def called(node: ast.expr) -> str:
+    """Give the last part of the name of what is called."""
+    if isinstance(node, ast.Call):
+        node = node.func
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def is_shell(node: ast.expr) -> bool:

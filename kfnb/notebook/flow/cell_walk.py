@@ -6,6 +6,8 @@ import ast
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from kfnb.notebook.authoring.grouping import Declared
+from kfnb.notebook.effects.names_in_strings import constant_texts
+from kfnb.notebook.effects.statement_effects import Effects
 from kfnb.notebook.flow.code import Record
 from kfnb.notebook.flow.library_tables import CLASS_FACTORIES
 from kfnb.notebook.flow.magics import Machinery, magic_of
@@ -23,13 +25,14 @@ def walk(
     declared: Declared,
     *,
     plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
+    effects: Effects,
     demoted: Collection[tuple[int, int]] = (),
 ) -> Walked:
     """Go through the cells of ``places`` once.
 
     ``demoted`` statements (cell, index) are no definitions, although they look like it.
     """
-    return _Walk(sources, declared, plain_metrics, demoted).through(places)
+    return _Walk(sources, declared, plain_metrics, demoted, effects).through(places)
 
 
 class _Walk:
@@ -39,9 +42,12 @@ class _Walk:
         declared: Declared,
         plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
         demoted: Collection[tuple[int, int]],
+        effects: Effects,
     ) -> None:
         self.demoted = demoted
+        self.effects = effects
         self.machine = Machinery()
+        self.machine.texts = constant_texts(sources.values())
         self.sources = sources
         self.declared = declared
         self.plain_metrics = plain_metrics
@@ -101,13 +107,20 @@ class _Walk:
         for index, node in enumerate(source.body):
             self.machine.unit = self._unit()
             record = self._execute(source, node, step=None)
+            self._change((place.cell, index))
             self._check_setup(place.cell, record)
             defines, kind = self._definition(node, record, (place.cell, index))
             self._act(
                 Place(place.cell, place.role, None),
                 index,
                 record,
-                always=record.effect or record.star or record.opaque is not None or _hidden(record),
+                always=(
+                    record.effect
+                    or record.star
+                    or record.opaque is not None
+                    or _hidden(record)
+                    or (place.cell, index) in self.effects.everywhere
+                ),
                 defines=defines,
                 kind=kind,
             )
@@ -127,12 +140,14 @@ class _Walk:
                 self._timed(source, facts)
                 break
             record = self._execute(source, node, step=facts.name, may_fail=may_fail)
+            self._change((place.cell, index))
             self._note(facts, place.cell, record)
             self._constant(node, place.cell)
             defines, kind = (
                 self._definition(node, record, (place.cell, index)) if not may_fail else ((), None)
             )
-            everywhere = record.star or _is_future(node) or node.lineno in setup_lines
+            acts = (place.cell, index) in self.effects.everywhere and not may_fail
+            everywhere = record.star or acts or node.lineno in setup_lines
             if defines or everywhere:
                 role: Role = "setup" if node.lineno in setup_lines else "definitions"
                 self._act(
@@ -144,6 +159,15 @@ class _Walk:
                     kind=kind,
                 )
         self.machine.doubt -= may_fail
+
+    def _change(self, at: tuple[int, int]) -> None:
+        """Change the values that a decorator belongs to."""
+        machine = self.machine
+        for name in self.effects.changes.get(at, ()):
+            slot = machine.names.slots.get(name)
+            if slot is not None:
+                machine.touch(slot.objects)
+                machine.mutate(name, machine.names.slots[name])
 
     def _timed(self, source: ParsedCell, facts: Facts) -> None:
         """Go through a cell under ``%%timeit``: its body runs in a function of its own."""
@@ -360,10 +384,6 @@ def redefined(sources: Iterable[ParsedCell], *kinds: type[ast.stmt]) -> frozense
                 name = getattr(node, "name", "")
                 found.setdefault(name, set()).add(source.statement(index).code)
     return frozenset(name for name, codes in found.items() if len(codes) > 1)
-
-
-def _is_future(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
 def _hidden(record: Record) -> bool:

@@ -25,6 +25,7 @@ class Code:
     number: int
     name: str
     node: Function | ast.ClassDef
+    cell: int = 0
     parent: int | None = None
     free: frozenset[str] = frozenset()
     owner: int | None = None
@@ -36,21 +37,29 @@ class Code:
     defaults: dict[str, Objects] = field(default_factory=dict)
     methods: dict[str, Code] = field(default_factory=dict)
     bases: tuple[int, ...] = ()
-    metaclasses: tuple[int, ...] = ()
     state: dict[str, Objects] = field(default_factory=dict)
+    subclasses: list[int] = field(default_factory=list)
+
+
+class Origin(NamedTuple):
+    """Where in a function's body a name is read."""
+
+    cell: int
+    line: int
+    function: str
 
 
 class Summary(NamedTuple):
     """What calling a function may do, in terms of its parameters' objects.
 
-    ``reads`` says of each outer name whether it is certainly read, and whether a
-    handler waits for its absence; ``bound`` what outer names are afterwards;
+    ``reads`` says of each outer name whether it is certainly read, whether a handler
+    waits for its absence, and where it is read; ``bound`` what outer names are afterwards;
     ``objects`` are changed, ``used`` are used in a way that changes what has a state
     of its own (a generator), ``links`` are what is put into what. ``identity``: whether two
     names stand for one object makes a difference.
     """
 
-    reads: Mapping[str, tuple[bool, bool]] = {}
+    reads: Mapping[str, tuple[bool, bool, Origin]] = {}
     bound: Mapping[str, Slot] = {}
     objects: Objects = NONE
     used: Objects = NONE
@@ -72,6 +81,7 @@ class Read(NamedTuple):
     certain: bool
     soft: bool
     slot: Slot | None
+    origin: Origin | None = None
 
 
 class Missing(NamedTuple):
@@ -81,6 +91,7 @@ class Missing(NamedTuple):
     line: int
     certain: bool
     slot: Slot | None
+    origin: Origin | None = None
 
 
 @dataclass(slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from kfnb.notebook.flow import library_tables
+from kfnb.notebook.flow.calls import Calls, Softly
 from kfnb.notebook.flow.code import Code
 from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.operators import COMPARED, Operators
 from kfnb.notebook.flow.scopes import (
     Comprehension,
     Function,
@@ -21,7 +21,7 @@ from kfnb.notebook.flow.scopes import (
 _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
 
-class Expressions(Operators):
+class Expressions(Calls):
     """Goes through expressions in the order in which Python evaluates them."""
 
     def __init__(self) -> None:
@@ -55,6 +55,7 @@ class Expressions(Operators):
         """Go through an expression; gives the objects that its value may be."""
         if node is None:
             return NONE
+        self.work += 1
         handler = self._of.get(type(node))
         if handler is not None:
             return handler(node)
@@ -67,8 +68,7 @@ class Expressions(Operators):
     def elements(self, objects: Objects) -> Objects:
         """Iterate over a value."""
         self.use(objects)
-        made = self.implied(objects, "__iter__") | self.implied(objects, "__next__")
-        return self.heap.items(objects) | made
+        return self.heap.elements(objects)
 
     def _name(self, node: ast.Name) -> Objects:
         return self.read(node.id, node.lineno)
@@ -79,11 +79,9 @@ class Expressions(Operators):
             return NONE
         if node.attr == "__class__":
             return frozenset(o for o in self.heap.code_of(objects))
-        found = self.heap.parts(objects)
-        read = self.getter(objects, node.attr)
-        if read is not None:
-            return found | read
-        self.implied(objects, "__getattr__")
+        if node.attr in library_tables.SCALAR_ATTRIBUTES:
+            return NONE
+        found = self._part(node, objects)
         for number in self.heap.code_of(objects):
             state = self.heap.code[number].state.get(node.attr)
             if state:
@@ -98,19 +96,24 @@ class Expressions(Operators):
             return objects | found
         return found
 
+    def _part(self, node: ast.expr, objects: Objects) -> Objects:
+        """Give what an attribute or item may be: a part, or what was put in."""
+        part = frozenset((self.make(node, "part"),))
+        self.heap.part(node, objects)
+        return part | (self.heap.plain(self.heap.reach(objects)) - objects)
+
     def _subscript(self, node: ast.Subscript) -> Objects:
         name = self._namespace_item(node)
         if name is not None:
             with self.softly():
                 return self.read(name, node.lineno)
         objects = self.evaluate(node.value)
-        index = self.evaluate(node.slice)
-        made = self.implied(objects, "__getitem__", index)
+        self.evaluate(node.slice)
         if self.heap.lazy and not self.heap.lazy.isdisjoint(objects):
             self.touch(objects & self.heap.lazy)
         if copies(node.slice):
             return self.fresh(node) if objects else NONE
-        return self.heap.parts(objects) | made
+        return self._part(node, objects) - self.heap.iterators if objects else NONE
 
     def _namespace_item(self, node: ast.Subscript) -> str | None:
         """``globals()["x"]`` reads ``x``."""
@@ -134,12 +137,11 @@ class Expressions(Operators):
             return NONE
         if isinstance(node.op, ast.Mod) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
             return NONE
-        made = self.binary(node.op, left, right)
         holds: set[int] = set()
         if isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
             for number in left | right:
-                holds |= self.heap.holds.get(number, set())
-        return self.fresh(node, frozenset(holds)) | made
+                holds |= self.heap.holds.get(number, NONE) | self.heap.held_code.get(number, NONE)
+        return self.fresh(node, frozenset(holds))
 
     def _compare(self, node: ast.Compare) -> Objects:
         if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
@@ -158,10 +160,6 @@ class Expressions(Operators):
             right = self.evaluate(comparator)
             if isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) and left and right:
                 self.record.identity = True
-            if isinstance(operator, (ast.In, ast.NotIn)):
-                self.implied(right, "__contains__", left)
-            else:
-                self.implied(left, COMPARED.get(type(operator), ""), right)
             found |= right
             left = right
         if isinstance(node.ops[0], (ast.In, ast.NotIn)):
@@ -196,18 +194,14 @@ class Expressions(Operators):
         return self.fresh(node, frozenset(held))
 
     def _comprehension(self, node: Comprehension) -> Objects:
-        sources = self.evaluate(node.generators[0].iter)
-        first = self.elements(sources)
+        first = self.elements(self.evaluate(node.generators[0].iter))
         number = self.make(node, "scope")
         self.push("comprehension", number, comprehension_locals(node))
         self.names.fork()
         held: set[int] = set()
         with self.doubtful():
             for index, generator in enumerate(node.generators):
-                each = first
-                if index:
-                    inner = self.evaluate(generator.iter)
-                    each, sources = self.elements(inner), sources | inner
+                each = self.elements(self.evaluate(generator.iter)) if index else first
                 self.assign(generator.target, each)
                 for condition in generator.ifs:
                     self.evaluate(condition)
@@ -220,12 +214,10 @@ class Expressions(Operators):
         kept = {k: slot for k, slot in changed.items() if not k.startswith(f"{number}:")}
         if kept:
             self.names.join([{}, kept], self.unit)
-        if not isinstance(node, ast.GeneratorExp):
-            return self.fresh(node, frozenset(held))
-        sources = frozenset(o for o in sources if o in self.heap.drained)
-        made = self.fresh(node, frozenset(held) | sources)
-        self.heap.draw(made, sources)
-        self.heap.stateful |= made
+        made = self.fresh(node, frozenset(held))
+        if isinstance(node, ast.GeneratorExp):
+            self.heap.stateful |= made
+            self.heap.iterators |= made
         return made
 
     def _walrus(self, node: ast.NamedExpr) -> Objects:
@@ -272,7 +264,7 @@ class Expressions(Operators):
         number: int,
         owner: int | None,
     ) -> Code:
-        code = Code(number=number, name=name, node=node, owner=owner)
+        code = Code(number=number, name=name, node=node, cell=self.cell, owner=owner)
         for frame in reversed(self.frames):
             if frame.code is not None:
                 code.parent = frame.code.number
@@ -315,7 +307,7 @@ class Expressions(Operators):
         if isinstance(target, ast.Name):
             self.bind(target.id, objects)
         elif isinstance(target, (ast.Tuple, ast.List)):
-            parts = self.heap.items(objects)
+            parts = self.heap.elements(objects)
             self.use(objects)
             # What a call gives and nobody else holds are several things: train, test = split(…).
             apart = isinstance(value, ast.Call) and self.heap.stateful.isdisjoint(parts)
@@ -327,14 +319,12 @@ class Expressions(Operators):
             self.assign(target.value, self.fresh(target, objects))
         elif isinstance(target, ast.Attribute):
             self._change(target.value, objects)
-            self.setter(self.evaluate(target.value), target.attr, objects)
         elif isinstance(target, ast.Subscript):
             name = self._namespace_item(target)
             if name is not None:
                 self.bind(name, objects)
                 return
             self._change(target.value, objects, target.slice)
-            self.implied(self.evaluate(target.value), "__setitem__", NONE, objects)
 
     def _change(
         self, node: ast.expr, objects: Objects = NONE, index: ast.expr | None = None
@@ -350,23 +340,6 @@ class Expressions(Operators):
     def softly(self) -> Softly:
         """Go through something that does not mind when a name is not there."""
         return Softly(self)
-
-
-class Softly:
-    """A stretch in which the absence of a name is expected."""
-
-    def __init__(self, machine: Expressions) -> None:
-        self._machine = machine
-
-    def __enter__(self) -> None:
-        """Begin."""
-        self._machine.soft += 1
-        self._machine.doubt += 1
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-        self._machine.soft -= 1
-        self._machine.doubt -= 1
 
 
 def copies(index: ast.expr) -> bool:

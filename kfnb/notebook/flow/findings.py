@@ -63,7 +63,7 @@ class Undefined:
 
     def diagnostics(self, *, hidden: Iterable[tuple[int, str]]) -> Iterator[Diagnostic]:
         """Give one for each step and name; ``hidden`` (cell, name) are told otherwise."""
-        told: dict[tuple[str | None, str], Unknown] = {}
+        told: dict[tuple[object, str], Unknown] = {}
         hidden = set(hidden)
         for unknown in self.walked.unknown:
             name = unknown.missing.name
@@ -71,7 +71,8 @@ class Undefined:
                 name in KNOWN_NAMES and unknown.missing.slot is None
             ):
                 continue
-            key = (unknown.step, name)
+            origin = unknown.missing.origin
+            key = (origin.cell if origin else unknown.step, name)
             if key not in told or (unknown.missing.certain and not told[key].missing.certain):
                 told[key] = unknown
         for unknown in told.values():
@@ -87,6 +88,8 @@ class Undefined:
         if self._star_before(unknown) or self._declared_before(unknown):
             return None
         reader = f'step "{step}"' if step is not None else "setup"
+        if missing.origin is not None:
+            reader = f"{missing.origin.function}(), which {reader} calls,"
         perhaps = "" if sure else " may"
         reads = "reads" if sure else "read"
         why, remedy = self._why(unknown)
@@ -95,8 +98,8 @@ class Undefined:
             f'{reader}{perhaps} {reads} "{missing.name}", which {why}',
             remedy,
             step=step,
-            cell=unknown.cell,
-            line=missing.line,
+            cell=missing.origin.cell if missing.origin else unknown.cell,
+            line=missing.origin.line if missing.origin else missing.line,
         )
 
     def _why(self, unknown: Unknown) -> tuple[str, str]:

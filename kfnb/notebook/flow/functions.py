@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from kfnb.notebook.flow.code import NOTHING, Code, Frame, Record, Summary
+from kfnb.notebook.flow.code import NOTHING, Code, Frame, Origin, Record, Summary
 from kfnb.notebook.flow.interpreter import Depends, Machine, is_private
 from kfnb.notebook.flow.names import ANY, BOUND, MAYBE, NEVER, UNBOUND, Changes, Slot
 from kfnb.notebook.flow.objects import NONE, Objects
@@ -19,6 +19,8 @@ from kfnb.notebook.flow.scopes import function_locals
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
+MOST_WORK = 150_000
+"""Nodes visited and effects applied, after which calls are assumed to depend on everything."""
 
 
 @dataclass(slots=True)
@@ -63,6 +65,11 @@ class Functions(Machine):
         super().__init__()
         self._known: dict[int, _Known] = {}
         self._open: dict[int, _Open] = {}
+        self._round: dict[int, _Known] = {}
+        self._guess: dict[int, Summary] = {}
+        self._unsettled = False
+        self.exhausted: dict[int, int] = {}
+        self._outer_names: frozenset[str] = frozenset()
 
     @abstractmethod
     def body_of(self, code: Code) -> None:
@@ -76,51 +83,69 @@ class Functions(Machine):
     # -- summaries -------------------------------------------------------------
 
     def summary(self, code: Code) -> Summary:
-        """Tell what calling a function may do here and now."""
+        """Tell what calling a function may do here and now.
+
+        Functions that call one another are gone through in rounds, each once a round,
+        until no summary that was used before it was known has changed.
+        """
         number = code.number
-        known = self._known.get(number)
-        if known is not None and all(self._still(n, d) for n, d in known.depends.items()):
-            self.depends.update(known.depends)
-            return known.summary
+        for kept in (self._known, self._round):
+            known = kept.get(number)
+            if known is not None and self._holds(known):
+                self.depends.update(known.depends)
+                return known.summary
         busy = self._open.get(number)
         if busy is not None:
             busy.met = True
             return busy.summary
-        if len(self._open) > _DEEPEST:
+        if len(self._open) > _DEEPEST or self.work > MOST_WORK:
             return NOTHING
-        outer = self.depends
-        self.depends = {}
-        own = self._open[number] = _Open(NOTHING)
-        for _ in range(_MOST_ROUNDS):
-            own.met = False
+        outermost = not self._open
+        outer, self.depends = self.depends, {}
+        own = self._open[number] = _Open(self._guess.get(number, NOTHING))
+        for _ in range(_MOST_ROUNDS if outermost else 1):
+            own.met, self._unsettled = False, (outermost and False) or self._unsettled
+            if outermost:
+                self._round.clear()
             found = self._analyse(code)
-            settled = found == own.summary or not own.met
-            own.summary = found
-            if settled:
+            if own.met and found != own.summary:
+                self._unsettled = True
+            own.summary = self._guess[number] = found
+            if not self._unsettled:
                 break
+            if outermost:
+                self._unsettled = False
         del self._open[number]
-        if not any(o.met for o in self._open.values()) and not self._inside_parent(code):
-            self._known[number] = _Known(own.summary, self.depends)
+        kept = self._known if outermost else self._round
+        kept[number] = _Known(own.summary, self.depends)
+        if outermost:
+            self._known.update(self._round)
+            self._round.clear()
+            self._guess.clear()
         outer.update(self.depends)
         self.depends = outer
         return own.summary
+
+    def forget_summaries(self) -> None:
+        """Make summaries anew where they are needed next."""
+        self._known.clear()
+
+    def _holds(self, known: _Known) -> bool:
+        slots = self.names.slots
+        self.work += len(known.depends)
+        for key, depends in known.depends.items():
+            slot = slots.get(key)
+            now = self.dependence(slot)
+            if is_private(key):
+                now = now._replace(direct=slot.objects if slot else NONE)
+            if now != depends:
+                return False
+        return True
 
     def reads_of(self, code: Code) -> frozenset[str]:
         """Give the outer names that calling ``code`` may read, as last seen."""
         known = self._known.get(code.number)
         return frozenset((known.summary if known else self.summary(code)).reads)
-
-    def _still(self, name: str, depends: Depends) -> bool:
-        slot = self.names.slots.get(name)
-        objects = slot.objects if slot else NONE
-        return (
-            objects == depends.objects
-            and (slot.module if slot else None) == depends.module
-            and self.heap.code_of(objects) == depends.code
-        )
-
-    def _inside_parent(self, code: Code) -> bool:
-        return code.parent is not None and self._active(code)
 
     def _analyse(self, code: Code) -> Summary:
         if isinstance(code.node, ast.ClassDef):
@@ -145,7 +170,10 @@ class Functions(Machine):
             self.function = function
             self.frames, self.record, self.unit, self.doubt, self.soft, self.dead = saved
         return Summary(
-            reads={n: (r.certain, r.soft) for n, r in record.reads.items()},
+            reads={
+                n: (r.certain, r.soft, r.origin or Origin(code.cell, r.line, code.name))
+                for n, r in record.reads.items()
+            },
             bound=self._bound(ways, code, unit),
             objects=frozenset(record.objects),
             used=frozenset(record.used),
@@ -176,6 +204,8 @@ class Functions(Machine):
                     objects |= {code.owner}
                 elif code.bound_to == "instance":
                     self.heap.store(objects, frozenset((code.owner,)))
+                    self.heap.kinds[number] = frozenset((code.owner,))
+                    self.heap.selves.add(number)
             key = frame.keys[name] or name
             self.names.set(key, Slot(objects, BOUND, self.unit, self.unit, frozenset()))
         return frame
@@ -203,11 +233,12 @@ class Functions(Machine):
             for method in code.methods.values()
             for number in (*method.arguments, *method.insides)
         )
-        reads: dict[str, tuple[bool, bool]] = {}
+        reads: dict[str, tuple[bool, bool, Origin]] = {}
         bound: dict[str, Slot] = {}
         for part in parts:
-            for name, (_, soft) in part.reads.items():
-                reads[name] = (False, soft and reads.get(name, (False, True))[1])
+            for name, (_, soft, origin) in part.reads.items():
+                before = reads.get(name)
+                reads[name] = (False, soft and (before is None or before[1]), origin)
             for name, slot in part.bound.items():
                 bound[name] = slot._replace(
                     status=MAYBE, objects=slot.objects | bound.get(name, NEVER).objects
@@ -232,6 +263,9 @@ class Functions(Machine):
         ``made`` stands for whatever the call makes; None where nobody gets that.
         """
         summary = self.summary(code)
+        if self.work > MOST_WORK:
+            return self._assume(arguments, made)
+        self.work += 1 + len(summary.reads) + len(summary.bound) + len(summary.links)
         given = self._given(code, arguments)
 
         def mapped(objects: Iterable[int]) -> Objects:
@@ -242,6 +276,12 @@ class Functions(Machine):
                 elif number in code.insides:
                     held = given[code.insides[number]]
                     found |= self.heap.plain(self.heap.reach(held) - held)
+                elif number in self.globals:
+                    found |= self.resolved(frozenset((number,)))
+                elif number in self.heap.part_of and number in self.inner:
+                    owners = mapped(self.heap.part_of[number] - {number})
+                    if made is not None and owners:
+                        found.add(self.heap.part(f"{made}", owners - {made}))
                 elif self.inner.get(number) != code.number or number in self.heap.code:
                     found.add(number)
                 elif made is not None:
@@ -266,6 +306,23 @@ class Functions(Machine):
             self.store(frozenset((made,)), mapped(self.heap.reach(summary.returns)))
         return returned
 
+    def _assume(self, arguments: Arguments, made: int | None) -> Objects:
+        """Let a call that is not followed read every function's names and change what it gets."""
+        given = self.heap.plain(arguments.all())
+        self.touch(given)
+        if self.function is None and self.exhausted.get(self.cell, -1) != self.unit:
+            self.exhausted[self.cell] = self.unit
+            if not self._outer_names:
+                self._outer_names = frozenset(
+                    node.id
+                    for code in self.heap.code.values()
+                    for node in ast.walk(code.node)
+                    if isinstance(node, ast.Name)
+                )
+            for name in sorted(self._outer_names & self.names.slots.keys()):
+                self.refer(name, self.line, certain=False, soft=True)
+        return given | ({made} if made is not None else NONE)
+
     def _given(self, code: Code, arguments: Arguments) -> Mapping[str, Objects]:
         given: dict[str, Objects] = {}
         for position, name in enumerate(code.parameters):
@@ -277,19 +334,20 @@ class Functions(Machine):
                 extra = arguments.positional[code.positional :]
                 objects = NONE.union(*extra, *arguments.keywords.values())
             if objects is None:
-                objects = code.defaults.get(name, NONE)
+                objects = self.resolved(code.defaults.get(name, NONE))
             given[name] = objects | arguments.spread
         return given
 
     def _apply_names(
         self, summary: Summary, mapped: Callable[[Iterable[int]], Objects], *, certain: bool
     ) -> None:
-        for name, (read_certainly, soft) in summary.reads.items():
+        for name, (read_certainly, soft, origin) in summary.reads.items():
             self.refer(
                 name,
                 self.line,
                 certain=certain and read_certainly and self.doubt == 0,
                 soft=soft or self.soft > 0,
+                origin=origin,
             )
         for key, slot in summary.bound.items():
             before = self.names.slots.get(key) or NEVER

@@ -10,6 +10,7 @@ from kfnb.notebook.authoring.grouping import Declared, StepDecl
 from kfnb.notebook.authoring.magic import extension_not_loaded
 from kfnb.notebook.diagnostics import located
 from kfnb.notebook.effects.library_state import StepCells, library_state_diagnostics
+from kfnb.notebook.effects.statement_effects import Effects, statement_effects
 from kfnb.notebook.flow import findings
 from kfnb.notebook.flow.assemble import Assembly
 from kfnb.notebook.flow.cell_walk import walk
@@ -55,11 +56,14 @@ def _infer(declared: Declared) -> Pipeline:
     homes = metrics_homes(declared, steps)
     plain = {cell: names for cell in homes if (names := plain_metrics(sources[cell])) is not None}
 
+    effects = statement_effects(sources)
     demoted: set[tuple[int, int]] = set()
     early: dict[int, tuple[str, str]] = {}
 
     def through(places: Sequence[Place]) -> Walked:
-        return walk(places, sources, declared, plain_metrics=plain, demoted=demoted)
+        return walk(
+            places, sources, declared, plain_metrics=plain, demoted=demoted, effects=effects
+        )
 
     for _ in range(_MOST_WALKS):
         places = joined_sequence(declared, steps, homes=homes, early=early)
@@ -111,7 +115,7 @@ def _infer(declared: Declared) -> Pipeline:
         plain=plain,
         parameters=found_parameters,
     ).pipeline_parts()
-    found += _ambient(declared, steps, sources)
+    found += _ambient(declared, steps, sources, effects)
     return Pipeline(
         name=declared.name,
         description=declared.description,
@@ -152,12 +156,16 @@ def _too_late(
 
 
 def _ambient(
-    declared: Declared, steps: Sequence[StepDecl], sources: Mapping[int, ParsedCell]
+    declared: Declared,
+    steps: Sequence[StepDecl],
+    sources: Mapping[int, ParsedCell],
+    effects: Effects,
 ) -> list[Diagnostic]:
     static = sorted({*declared.setup, *declared.parameters})
     return library_state_diagnostics(
         [StepCells(s.name, [(c, sources[c].code) for c in s.cells]) for s in steps],
         [(c, sources[c].code) for c in static],
+        everywhere=effects.lines(sources),
     )
 
 

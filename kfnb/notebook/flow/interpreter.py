@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from kfnb.notebook.flow.code import Code, Frame, Missing, Read, Record
+from kfnb.notebook.flow.code import Code, Frame, Missing, Origin, Read, Record
 from kfnb.notebook.flow.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.names import BOUND, UNBOUND, Names, Slot
 from kfnb.notebook.flow.objects import NONE, Heap, Objects
@@ -22,10 +22,13 @@ FREE = ":"
 
 
 class Depends(NamedTuple):
-    """What a summary took a global name to be."""
+    """What a summary took an outer name to be: all that decides what calling the function does."""
 
-    objects: Objects
+    there: bool
+    mutable: bool
+    direct: Objects
     code: tuple[int, ...]
+    kinds: Objects
     module: str | None
 
 
@@ -40,11 +43,14 @@ class Machine(ABC):
         self.function: Code | None = None
         self.inner: dict[int, int] = {}
         self.depends: dict[str, Depends] = {}
+        self.globals: dict[int, str] = {}
+        self.work = 0
         self.unit = 0
         self.cell = 0
         self.line = 1
         self.doubt = 0
         self.soft = 0
+        self.texts: Mapping[str, str] = {}
         self.dead = False
         self.annotations = True
         self.first_seen: dict[tuple[int, str], frozenset[int]] = {}
@@ -80,6 +86,7 @@ class Machine(ABC):
     def store(self, into: Objects, what: Objects) -> None:
         """Put ``what`` into ``into``; whether that is a change is the caller's business."""
         if into and what:
+            into = self.heap.owners(into)
             self.heap.store(into, what)
             if self.function is not None:
                 self.record.links.add((into, what))
@@ -88,6 +95,7 @@ class Machine(ABC):
         """Change objects in place: all names that may share them are changed."""
         if not objects:
             return
+        objects = self.resolved(self.heap.owners(objects))
         self.record.objects |= objects
         self.heap.touched |= objects
         if self.function is not None:
@@ -95,7 +103,9 @@ class Machine(ABC):
         holders = self.heap.holders(objects)
         slots = self.names.slots
         for number in holders:
-            for name in tuple(self.names.of_object.get(number, ())):
+            names = tuple(self.names.of_object.get(number, ()))
+            self.work += len(names)
+            for name in names:
                 slot = slots.get(name)
                 if slot and number in slot.objects and not is_private(name):
                     self.mutate(name, slot)
@@ -147,11 +157,15 @@ class Machine(ABC):
         if not is_private(key):
             self.refer(key, line, certain=self.doubt == 0, soft=self.soft > 0)
         objects = slot.objects if slot else NONE
+        if self.function is not None:
+            objects = self.outer(key, slot)
         if not call:
             self.may_call(objects)
         return objects
 
-    def refer(self, name: str, line: int, *, certain: bool, soft: bool) -> None:
+    def refer(
+        self, name: str, line: int, *, certain: bool, soft: bool, origin: Origin | None = None
+    ) -> None:
         """Note that a global name is read here."""
         slot = self.names.slots.get(name)
         record = self.record
@@ -159,22 +173,71 @@ class Machine(ABC):
         if self.function is None:
             self.first_seen.setdefault((self.cell, name), slot.cells if slot else frozenset())
         else:
-            self._depend(name, slot)
+            self.outer(name, slot)
         outside = slot is None or slot.unit != self.unit
         if outside:
             old = record.reads.get(name)
             if old is None or (certain and not old.certain) or (old.soft and not soft):
-                record.reads[name] = Read(line, certain, soft, slot)
+                record.reads[name] = Read(line, certain, soft, slot, origin)
         if (slot is None or slot.status == UNBOUND) and not soft and self.function is None:
             if name in KNOWN_NAMES or (slot is None and _history(name)):
                 return
-            record.missing.append(Missing(name, line, certain, slot))
+            record.missing.append(Missing(name, line, certain, slot, origin))
 
-    def _depend(self, name: str, slot: Slot | None) -> None:
+    def outer(self, key: str, slot: Slot | None) -> Objects:
+        """Give what a name is inside a function whose summary is being made.
+
+        A global that the function did not bind is a symbol, for whatever it is at the call.
+        """
+        assert self.function is not None
         objects = slot.objects if slot else NONE
-        self.depends[name] = Depends(
-            objects, self.heap.code_of(objects), slot.module if slot else None
+        if slot is not None and slot.unit == self.unit:
+            return objects
+        if is_private(key):
+            if not key.startswith(f"{self.function.number}:"):
+                self.depends[key] = self.dependence(slot)._replace(direct=objects)
+            return objects
+        depends = self.depends[key] = self.dependence(slot)
+        if objects <= depends.direct:
+            return objects
+        symbol, inside = self.heap.at(key, "global"), self.heap.at(key, "inside global")
+        self.globals[symbol], self.globals[inside] = key, key
+        itself = frozenset((symbol,))
+        self.heap.store(itself, frozenset((inside,)))
+        self.heap.kinds[symbol] = depends.kinds
+        self.heap.held_code[symbol] = frozenset(depends.code)
+        return itself | depends.direct
+
+    def dependence(self, slot: Slot | None) -> Depends:
+        """Tell what matters of a name to a function that reads it."""
+        if slot is None:
+            return _NO_DEPENDENCE
+        heap, objects = self.heap, slot.objects
+        kinds = [heap.kinds[o] for o in objects if o in heap.kinds]
+        direct = frozenset(o for o in objects if o in heap.code or o in heap.bound)
+        return Depends(
+            True, bool(objects), direct, heap.code_of(objects), NONE.union(*kinds), slot.module
         )
+
+    def resolved(self, objects: Objects) -> Objects:
+        """Put for symbols of globals what these are here."""
+        if not self.globals or self.globals.keys().isdisjoint(objects):
+            return objects
+        found: set[int] = set()
+        for number in objects:
+            name = self.globals.get(number)
+            if name is None:
+                found.add(number)
+                continue
+            slot = self.names.slots.get(name)
+            if self.function is not None and (slot is None or slot.unit != self.unit):
+                self.outer(name, slot)
+                found.add(number)
+            elif slot is not None:
+                itself = number == self.heap.at(name, "global")
+                held = slot.objects if itself else self.heap.reach(slot.objects) - slot.objects
+                found |= held
+        return frozenset(found)
 
     def module(self, name: str) -> str | None:
         """Give the dotted name that an import gave ``name``."""
@@ -263,6 +326,9 @@ class Machine(ABC):
         )
         self.frames.append(frame)
         return frame
+
+
+_NO_DEPENDENCE = Depends(False, False, NONE, (), NONE, None)
 
 
 def is_private(key: str) -> bool:

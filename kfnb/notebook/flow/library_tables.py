@@ -162,6 +162,9 @@ SCALARS = _words(
     """
 )
 
+# Attributes that are numbers or types, whoever has them.
+SCALAR_ATTRIBUTES = _words("shape size ndim dtype nbytes itemsize __name__ __doc__")
+
 # Functions that do not use up or advance what they are given.
 HARMLESS = SCALARS | _words(
     """
@@ -170,24 +173,13 @@ HARMLESS = SCALARS | _words(
     """
 )
 
-# What iterating consumes: results of these are changed by any use.
+# What iterating uses up: any use changes the results of these.
 ITERATORS = _words(
     """
     iter map filter zip enumerate reversed itertools.chain itertools.cycle itertools.islice
-    itertools.count itertools.repeat itertools.tee itertools.chain.from_iterable
-    itertools.zip_longest itertools.product itertools.accumulate itertools.starmap open
-    csv.reader csv.DictReader csv.writer csv.DictWriter
-    """
-)
-
-# Iterators over the very iterators that they are given, or over new ones.
-OF_ITERATORS = _words("itertools.tee itertools.repeat")
-
-# What takes the elements out of an iterator, and does not keep it.
-DRAINING = _words(
-    """
-    list dict tuple set frozenset sorted max min next collections.deque collections.OrderedDict
-    collections.Counter functools.reduce
+    itertools.count itertools.chain.from_iterable itertools.zip_longest itertools.product
+    itertools.accumulate itertools.starmap open csv.reader csv.DictReader csv.writer
+    csv.DictWriter
     """
 )
 

@@ -12,9 +12,9 @@ import re
 import shlex
 from collections.abc import Iterator
 
+from kfnb.notebook.effects.names_in_strings import names_in_sql
 from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.calls import is_shell
-from kfnb.notebook.flow.expressions import Softly
+from kfnb.notebook.flow.calls import Softly, is_shell
 from kfnb.notebook.flow.functions import Arguments
 from kfnb.notebook.flow.objects import NONE, Objects
 from kfnb.notebook.flow.statements import Statements
@@ -23,6 +23,7 @@ _DOLLAR = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)")
 _BRACES = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")
 _OUTPUTS = re.compile(r"--(?:out|err|proc)[= ]+(\w+)")
 
+_SQL_RESULT = re.compile(r"^\s*([^\W\d]\w*)\s*<<", re.MULTILINE)
 _NO_ARGUMENTS = Arguments()
 _SHELL_METHODS = frozenset(("system", "getoutput", "system_raw", "system_piped"))
 
@@ -90,6 +91,8 @@ class Machinery(Statements):
         if name == "pylab":
             record.star = True
             return NONE
+        if name == "sql":
+            return self._sql(node, line)
         self._interpolated(line, node.lineno)
         if name not in library_tables.QUIET_MAGICS:
             self.opaque(node.lineno)
@@ -108,11 +111,23 @@ class Machinery(Statements):
             self._timed(_without_options(line), node.lineno)
             self._timed(body, node.lineno + 1)
             return NONE
+        if name == "sql":
+            return self._sql(node, f"{line}\n{body}")
         self._interpolated(line, node.lineno)
         for bound in _OUTPUTS.findall(line):
             self.bind(bound, self.fresh(node, NONE))
         if name not in library_tables.QUIET_MAGICS:
             self.opaque(node.lineno)
+        return self.fresh(node)
+
+    def _sql(self, node: ast.Call, text: str) -> Objects:
+        """Read the frames that a query names; ``name << SELECT …`` binds its result."""
+        with Softly(self):
+            for name in sorted(names_in_sql(text)):
+                if self.names.slots.get(self.key(name)) is not None:
+                    self.read(name, node.lineno)
+        if (target := _SQL_RESULT.search(text)) is not None:
+            self.bind(target[1], self.fresh(node, NONE))
         return self.fresh(node)
 
     def _store(self, node: ast.Call, line: str) -> None:

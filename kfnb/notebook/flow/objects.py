@@ -16,80 +16,96 @@ if TYPE_CHECKING:
 Objects = frozenset[int]
 NONE: Objects = frozenset()
 
+_MOST_HELD = 32
+"""What a value holds beyond this is not followed; the run finds out who shares what."""
+
 
 class Heap:
     """Objects, what they hold, and which of them are code or change when they are used.
 
-    ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy``
-    when an item is read; ``drained`` are iterators, with themselves and those that they
-    draw from; ``instances`` are those of the notebook's classes; ``bound``
-    are methods taken from an object without calling them.
+    ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy`` when an
+    item is read, ``iterators`` are used up by iterating. ``part_of`` gives the owners of what
+    an attribute or item is: to change a part changes them, to hold it does not hold them.
+    ``kinds`` gives the notebook's classes of an instance, ``selves`` are the first parameters
+    of methods, ``bound`` are methods taken from an object without calling them.
     """
 
     def __init__(self) -> None:
-        self.holds: dict[int, set[int]] = {}
+        self.holds: dict[int, Objects] = {}
+        self.held_code: dict[int, Objects] = {}
         self.held_by: dict[int, set[int]] = {}
         self.code: dict[int, Code] = {}
         self.touched: set[int] = set()
         self.stateful: set[int] = set()
         self.lazy: set[int] = set()
-        self.drained: dict[int, Objects] = {}
-        self.instances: set[int] = set()
+        self.iterators: set[int] = set()
+        self.kinds: dict[int, Objects] = {}
+        self.part_of: dict[int, Objects] = {}
+        self.selves: set[int] = set()
         self.bound: dict[int, tuple[Objects, str]] = {}
-        self._made: dict[tuple[int, str], int] = {}
-        self._reach: dict[Objects, Objects] = {}
-        self._code_of: dict[Objects, tuple[int, ...]] = {}
+        self._made: dict[tuple[object, str], int] = {}
 
     def at(self, place: object, kind: str = "") -> int:
         """Give the object that ``place`` (a syntax node, kept alive by its tree) makes."""
-        key = (id(place), kind)
+        key = (place if isinstance(place, str) else id(place), kind)
         made = self._made.get(key)
         if made is None:
             made = self._made[key] = len(self._made)
         return made
 
     def store(self, into: Iterable[int], what: Objects) -> None:
-        """Note that each object of ``into`` may hold each of ``what``."""
+        """Note that each object of ``into`` may hold each of ``what``, and what that holds now."""
         if not what:
             return
-        grown = False
+        what = self.reach(what)
+        functions = frozenset(self.code_of(what))
+        plain = what - functions - self.part_of.keys()
         for holder in into:
-            held = self.holds.setdefault(holder, set())
-            new = what - held - {holder}
-            if new:
-                held |= new
-                grown = True
-                for item in new:
-                    self.held_by.setdefault(item, set()).add(holder)
-        if grown:
-            self._reach.clear()
-            self._code_of.clear()
+            if functions:
+                self.held_code[holder] = self.held_code.get(holder, NONE) | functions
+            if plain:
+                held = self.holds.get(holder, NONE) | (plain - {holder})
+                if len(held) <= _MOST_HELD:
+                    for item in held:
+                        self.held_by.setdefault(item, set()).add(holder)
+                    self.holds[holder] = held
 
     def reach(self, objects: Objects) -> Objects:
-        """``objects`` and all that they may hold, however deep."""
-        if not any(o in self.holds for o in objects):
-            return objects
-        found = self._reach.get(objects)
-        if found is None:
-            found = self._reach[objects] = frozenset(_closure(objects, self.holds))
-        return found
+        """``objects`` and all that they may hold."""
+        holds = self.holds
+        found = [holds[o] for o in objects if o in holds]
+        return objects.union(*found) if found else objects
 
     def parts(self, objects: Objects) -> Objects:
         """Give what ``x.a`` or ``x[k]`` may be: an object stands for its unknown parts, too."""
         reached = self.reach(objects)
         return reached if reached is objects else self.plain(reached)
 
-    def items(self, objects: Objects) -> Objects:
-        """Give what iterating over ``objects`` may give: not an iterator itself."""
-        found = self.parts(objects)
-        iterators = [self.drained[o] for o in objects if o in self.drained]
-        return found.difference(*iterators) if iterators else found
+    def part(self, place: object, owners: Objects) -> int:
+        """Give the object that stands for an attribute or item of ``owners``."""
+        number = self.at(place, "part")
+        self.part_of[number] = self.part_of.get(number, NONE) | owners
+        functions = self.code_of(owners)
+        if functions:
+            self.held_code[number] = self.held_code.get(number, NONE).union(functions)
+        return number
 
-    def draw(self, iterator: Objects, sources: Objects) -> None:
-        """Note that objects are iterators, and which others they may draw from."""
-        drawn = [self.drained[o] for o in sources if o in self.drained]
-        for number in iterator:
-            self.drained[number] = iterator.union(*drawn)
+    def owners(self, objects: Objects) -> Objects:
+        """``objects`` and all that they are parts of."""
+        if self.part_of.keys().isdisjoint(objects):
+            return objects
+        found = set(objects)
+        waiting = list(objects)
+        while waiting:
+            for owner in self.part_of.get(waiting.pop(), ()):
+                if owner not in found:
+                    found.add(owner)
+                    waiting.append(owner)
+        return frozenset(found)
+
+    def elements(self, objects: Objects) -> Objects:
+        """Give what iterating over ``objects`` may give: not an iterator itself."""
+        return self.parts(objects) - self.iterators
 
     def plain(self, objects: Objects) -> Objects:
         """Leave out functions and classes."""
@@ -99,30 +115,20 @@ class Heap:
 
     def holders(self, objects: Iterable[int]) -> set[int]:
         """``objects`` and all that may hold one of them."""
-        return _closure(objects, self.held_by)
+        found = set(objects)
+        for number in tuple(found):
+            found |= self.held_by.get(number, NONE)
+        return found
 
     def code_of(self, objects: Objects) -> tuple[int, ...]:
         """Functions and classes of the notebook that a value may be, or hold."""
         if not objects or not self.code:
             return ()
-        found = self._code_of.get(objects)
-        if found is None:
-            found = tuple(sorted(o for o in self.reach(objects) if o in self.code))
-            self._code_of[objects] = found
-        return found
+        found = {o for o in objects if o in self.code}
+        for number in objects:
+            found |= self.held_code.get(number, NONE)
+        return tuple(sorted(found))
 
     def add_code(self, number: int, code: Code) -> None:
         """Say that an object is a function or class of the notebook."""
         self.code[number] = code
-        self._code_of.clear()
-
-
-def _closure(start: Iterable[int], edges: dict[int, set[int]]) -> set[int]:
-    found = set(start)
-    waiting = list(found)
-    while waiting:
-        for other in edges.get(waiting.pop(), ()):
-            if other not in found:
-                found.add(other)
-                waiting.append(other)
-    return found

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.branches import Branches, called
+from kfnb.notebook.flow.branches import Branches
+from kfnb.notebook.flow.calls import Softly, called
 from kfnb.notebook.flow.code import Code
-from kfnb.notebook.flow.expressions import Softly
 from kfnb.notebook.flow.functions import Arguments
 from kfnb.notebook.flow.names import UNBOUND
 from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.operators import accessor_name
 from kfnb.notebook.flow.scopes import class_locals, imported_name, parameters, type_parameters
 
 
@@ -59,6 +58,7 @@ class Statements(Branches):
                 return
             if self.function is None:
                 self.line = statement.lineno
+            self.work += 1
             handler = self._do.get(type(statement))
             if handler is not None:
                 handler(statement)
@@ -220,15 +220,17 @@ class Statements(Branches):
         self, objects: Objects, decorators: Sequence[tuple[ast.expr, Objects]]
     ) -> Objects:
         for node, decorator in reversed(decorators):
-            arguments = Arguments([objects])
-            for number in self.heap.code_of(decorator):
-                code = self.heap.code[number]
-                sure = decorator == {number}
-                made = self.make(node, "decorated")
-                objects |= self.apply(code, arguments, certain=sure, made=made)
+            self.may_call(decorator)
             self.use(decorator)
-            objects |= self.heap.plain(decorator) and self.fresh(node, objects, decorator)
+            if decorator:
+                objects |= self.fresh(node, objects, decorator)
         return objects
+
+    def _base(self, node: ast.expr) -> Objects:
+        """Read a base class, which calls none of its methods."""
+        if isinstance(node, ast.Name):
+            return self.read(node.id, node.lineno, call=True)
+        return self.evaluate(node)
 
     def _annotations(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         for argument in parameters(node.args):
@@ -243,23 +245,21 @@ class Statements(Branches):
     def _class(self, node: ast.ClassDef) -> None:
         decorators = [(d, self.evaluate(d)) for d in node.decorator_list]
         self.push("comprehension", self.make(node, "types"), type_parameters(node))
-        bases = NONE.union(*(self.evaluate(b) for b in node.bases), NONE)
-        given = Arguments(keywords={k.arg or "": self.evaluate(k.value) for k in node.keywords})
+        bases = NONE.union(*(self._base(b) for b in node.bases), NONE)
+        given = NONE.union(*(self.evaluate(k.value) for k in node.keywords), NONE)
         self.frames.pop()
-        bases |= given.all()
         number = self.make(node)
         objects = frozenset((number,))
         code = self.heap.code.get(number)
         if code is None:
-            code = Code(number=number, name=node.name, node=node)
+            code = Code(number=number, name=node.name, node=node, cell=self.cell)
             self.heap.add_code(number, code)
-        meta = given.keywords.pop("metaclass", NONE)
-        around = [b for b in sorted(bases) if b in self.heap.code and b != number]
-        code.bases = tuple(b for b in around if b not in meta)
-        code.metaclasses = tuple(m for m in around if m in meta) + tuple(
-            m for b in code.bases for m in self.heap.code[b].metaclasses
-        )
-        self.store(objects, bases)
+        code.bases = tuple(b for b in sorted(bases) if b in self.heap.code and b != number)
+        for base in code.bases:
+            if number not in self.heap.code[base].subclasses:
+                self.heap.code[base].subclasses.append(number)
+                self.forget_summaries()  # a method that they call may be overridden now
+        self.store(objects, bases | given)
         local, global_names = class_locals(node)
         frame = self.push("class", number, local)
         frame.keys.update(dict.fromkeys(global_names))
@@ -279,30 +279,11 @@ class Statements(Branches):
             self.store(objects, state)
             if state and not methods and name not in assigned:
                 code.state[name] = state
-        for statement in node.body:
-            accessor = accessor_name(statement)
-            part = self.heap.code.get(self.heap.at(statement))
-            if accessor is not None and part is not None:
-                code.methods[accessor] = part
         self.heap.add_code(number, code)
-        self._made(code, given)
+        for base in code.bases:
+            for called_now in self.methods_of(base, "__init_subclass__"):
+                self.apply(called_now, Arguments([objects]), certain=True, made=None)
         self.bind(node.name, self._decorated(objects, decorators))
-
-    def _made(self, code: Code, given: Arguments) -> None:
-        """Call what a class's making calls: its metaclass, and ``__init_subclass__`` of bases."""
-        own = frozenset((code.number,))
-        calls = [
-            (method, frozenset((meta,)))
-            for meta in dict.fromkeys(code.metaclasses)
-            for name in ("__prepare__", "__new__", "__init__")
-            for method in self.methods_of(meta, name)
-        ]
-        calls += [
-            (method, own) for b in code.bases for method in self.methods_of(b, "__init_subclass__")
-        ]
-        for method, first in calls:
-            arguments = Arguments([first, NONE, NONE, own], given.keywords, given.spread)
-            self.apply(method, arguments, certain=True, made=None)
 
 
 def _exits(node: ast.Call) -> bool:

@@ -91,7 +91,7 @@ def test_a_definition_that_reads_it_when_called_is_setup() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["import sys\nsys.path.append('lib')", "!pip install mine", "import os\nos.chdir('x')"]
+    "code", ["import sys\nsys.path.append(x)", "!pip install mine", "import os\nos.chdir('x')"]
 )
 def test_imports_that_what_runs_before_them_prepares_stay_below_it(code: str) -> None:
     found = declared(("", code), ("", "import mine"), ("step:a", "y = 1"))
@@ -167,3 +167,47 @@ def test_another_language_has_one_step() -> None:
     problem = only(declared(("step:a", "x <- 1"), ("step:b", "y <- x"), kernelspec=spec))
     assert problem.code == "KFNB-E002"
     assert "R" in problem.message
+
+
+OPTIONS = {
+    "style": "import matplotlib.pyplot as plt\nplt.style.use('ggplot')",
+    "warnings": "import warnings\nwarnings.filterwarnings('ignore', category=FutureWarning)",
+    "pandas": "import pandas as pd\npd.set_option('display.max_rows', 10)",
+    "pandas' attribute": "import pandas as pd\npd.options.display.max_rows = 10",
+    "a format": "import pandas as pd\npd.options.display.float_format = '{:.2f}'.format",
+    "seaborn": "import seaborn as sns\nsns.set_theme(style='darkgrid')",
+    "rcParams": "import matplotlib as mpl\nmpl.rcParams['figure.figsize'] = (8, 4)",
+    "a magic": "%matplotlib inline\nimport numpy as np",
+    "every expression": (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "InteractiveShell.ast_node_interactivity = 'all'"
+    ),
+    "environment": "import os\nos.environ['TOKENIZERS_PARALLELISM'] = 'false'",
+    "path": "import os, sys\nsys.path.insert(0, os.path.abspath('..'))",
+}
+
+
+@pytest.mark.parametrize("code", OPTIONS.values(), ids=OPTIONS)
+def test_a_first_cell_that_sets_options_is_setup(code: str) -> None:
+    found = declared(("", code), ("", "import json"), ("step:a", "y = 1"))
+    assert found.setup == (0, 1)
+    assert list(steps(found)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pandas as pd\npd.set_option('display.max_rows', rows)",
+        "import numpy as np\nnp.random.seed(1)",
+        "import pandas as pd\ndf = pd.read_csv('x.csv')",
+        "import pandas as pd\npd.set_option('display.max_rows', len(open('x').read()))",
+    ],
+)
+def test_a_first_cell_that_does_more_is_a_step(code: str) -> None:
+    assert steps(declared(("", code), ("step:a", "y = 1")))["start"] == (0,)
+
+
+def test_an_option_that_is_set_after_code_stays_below_it() -> None:
+    option = "import pandas as pd\npd.set_option('display.max_rows', 10)"
+    found = declared(("", "x = 1\nprint(x)"), ("", option), ("step:a", "y = 1"))
+    assert steps(found)["start"] == (0, 1)

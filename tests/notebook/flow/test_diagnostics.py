@@ -50,7 +50,62 @@ def test_a_name_of_a_skipped_cell_says_so() -> None:
 def test_a_function_that_is_called_reads_its_names_for_sure() -> None:
     found = pipeline(("step:a", "def f():\n    return nothing_like_it\nf()"))
     assert codes(found) == ["KFNB-E102"]
-    assert found.diagnostics[0].line == 3
+    assert (found.diagnostics[0].cell, found.diagnostics[0].line) == (0, 2)
+    assert 'f(), which step "a" calls, reads "nothing_like_it"' in found.diagnostics[0].message
+
+
+def test_a_name_that_a_setup_function_lacks_is_reported_once_at_the_functions_line() -> None:
+    setup = "import math\n\ndef f(x):\n    y = x + 1\n    return nowhere + y"
+    calls = [(f"step:{name}", f"{name} = f(1)") for name in "abc"]
+    found = pipeline(("setup", setup), *calls)
+    assert [(d.code, d.step, d.cell, d.line) for d in found.diagnostics] == [
+        ("KFNB-E102", "a", 0, 5)
+    ]
+
+
+def test_a_name_that_an_inner_function_lacks_is_reported_at_that_function() -> None:
+    found = pipeline(
+        ("setup", "def outer():\n    return inner()\ndef inner():\n    return nowhere"),
+        ("step:a", "outer()"),
+    )
+    assert [(d.code, d.cell, d.line) for d in found.diagnostics] == [("KFNB-E102", 0, 4)]
+
+
+OVERRIDDEN = """
+class Base:
+    def run(self):
+        return self.f()
+    def f(self):
+        raise NotImplementedError({base})
+class Derived(Base):
+    def f(self):
+        return {own}
+"""
+
+
+def test_a_method_that_a_subclass_overrides_is_not_an_undefined_name() -> None:
+    setup = OVERRIDDEN.format(base="name_of_nothing", own="1")
+    found = pipeline(("setup", setup), ("step:a", "print(Derived().run())"))
+    assert "KFNB-E102" not in codes(found)
+
+
+def test_the_overriding_method_is_the_one_that_is_called() -> None:
+    setup = OVERRIDDEN.format(base="", own="log.append(1)")
+    found = pipeline(
+        ("setup", setup),
+        ("step:a", "log = []"),
+        ("step:b", "Derived().run()"),
+        ("step:c", "print(log)"),
+    )
+    assert found.steps["c"].inputs == {"log": "b"}
+
+
+def test_the_method_of_a_base_is_called_by_super() -> None:
+    setup = "class A:\n    def f(self):\n        log.append(1)\nclass B(A):\n    def f(self):\n        return super().f()"
+    found = pipeline(
+        ("setup", setup), ("step:a", "log = []"), ("step:b", "B().f()"), ("step:c", "print(log)")
+    )
+    assert found.steps["c"].inputs == {"log": "b"}
 
 
 QUIET = {

@@ -23,6 +23,7 @@ from tests.runners.kubernetes.scripted import Clock
 from tests.runners.kubernetes.server import ApiServer
 from tests.runners.kubernetes.world import RUNNING, Node, connected, pod_name, world
 from tests.runners.kubernetes.wrongs import Answer, Lost, Says, line, now, refusal
+from tests.waiting import PATIENCE
 
 CHAIN = {
     "a": Make("", outputs=["x"]),
@@ -46,7 +47,7 @@ def thing(name: str, **status_: Any) -> dict[str, Any]:
 def watching(server: ApiServer, folder: Path) -> Watcher:
     watcher = Watcher(connected(server.kubeconfig(folder)), "run=r")
     watcher.start()
-    assert watcher.wait(20)
+    assert watcher.wait(PATIENCE)
     return watcher
 
 

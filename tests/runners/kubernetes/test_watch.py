@@ -24,6 +24,7 @@ from tests.runners.kubernetes.scripted import (
     listed,
     thing,
 )
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture
@@ -452,10 +453,10 @@ def test_threads_start_and_end():
     read_client = ReadClient(clock, lists=[listed(5), listed(6)], watches=[])
     watcher = Watcher(read_client, "run=r")
     watcher.start()
-    assert watcher.wait(10)
+    assert watcher.wait(PATIENCE)
     begun = set(threading.enumerate()) - before
     assert begun
     watcher.stop()
     for thread in begun:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in begun)

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from kfnb.step.execution.stop_requests import Stopped, StopRequest, cancelled_by_signals
+from tests.waiting import PATIENCE
 
 
 def test_the_first_reason_to_stop_counts() -> None:
@@ -26,9 +27,9 @@ def test_a_stop_wakes_the_loop_from_threads_and_signals() -> None:
 
     async def wait() -> None:
         threading.Timer(0.05, stop.request, ["timeout"]).start()
-        await asyncio.wait_for(stop.requested(), 2)
+        await asyncio.wait_for(stop.requested(), PATIENCE)
         signal.raise_signal(signal.SIGTERM)
-        await asyncio.wait_for(stop.requested(times=2), 2)
+        await asyncio.wait_for(stop.requested(times=2), PATIENCE)
 
     with cancelled_by_signals(stop):
         asyncio.run(wait())

@@ -6,10 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the guard is forked")
@@ -19,12 +20,12 @@ import os, subprocess, sys, time
 from kfnb.step.kernels import orphan_guard as guard
 keeper = guard.start()
 quiet = {"stdout": subprocess.DEVNULL, "start_new_session": True}
-made = [subprocess.Popen(["sleep", "50"], **quiet) for _ in range(3)]
+made = [subprocess.Popen(["sleep", "600"], **quiet) for _ in range(3)]
 for process in made[:2]: keeper.watch(process.pid)
 keeper.release(made[1].pid)
 keeper.remove(sys.argv[1])
 print(*[p.pid for p in made], flush=True)
-time.sleep(50)
+time.sleep(600)
 """
     sockets = tmp_path / "sockets"
     sockets.mkdir()
@@ -36,11 +37,8 @@ time.sleep(50)
     watched, released, unknown = map(int, owner.stdout.readline().split())
     owner.kill()
     owner.communicate()
-    deadline = time.monotonic() + 5
-    while (_alive(watched) or sockets.exists()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _alive(watched)
-    assert not sockets.exists()
+    wait_until(lambda: not _alive(watched), "the watched process ends")
+    wait_until(lambda: not sockets.exists(), "the sockets are removed")
     for pid in (released, unknown):
         assert _alive(pid)
         os.kill(pid, signal.SIGKILL)

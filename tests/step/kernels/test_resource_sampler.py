@@ -6,21 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-import time
+
+import psutil
 
 from kfnb.step.kernels.resource_sampler import Sampler, children_usage, tree_sample, unshared
+from tests.waiting import wait_until
 
 
 def test_the_sampler_sees_descendants_and_reports_excess_once() -> None:
-    code = "import subprocess, sys, time\nx = b'x' * (60 << 20)\nsubprocess.run(['sleep', '50'])"
+    code = "import subprocess, sys, time\nx = b'x' * (60 << 20)\nsubprocess.run(['sleep', '600'])"
     process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
     exceeded: list[int] = []
     sampler = Sampler(process.pid, limit=40 << 20, report=lambda _: None, exceeded=exceeded.append)
     sampler.start()
     try:
-        deadline = time.monotonic() + 10
-        while not exceeded and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: exceeded, "the excess is reported")
+        wait_until(lambda: psutil.Process(process.pid).children(), "the child starts")
         sample = tree_sample(process.pid)
         assert sample is not None
         assert sample.memory > 60 << 20

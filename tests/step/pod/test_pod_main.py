@@ -22,6 +22,8 @@ from kfnb.store.remote import StoreAddress, open_remote
 from tests.step.conftest import Bench
 from tests.wheels import make_wheel
 
+pytestmark = pytest.mark.slow
+
 
 class Pod:
     """An order in a store, and what becomes of it."""

@@ -19,6 +19,7 @@ from kfnb.store.remote.http import HttpRemote, ServerAddress
 from kfnb.store.remote.serve import DIGEST, digest_of
 from tests.cluster import binaries
 from tests.cluster.machine import Unable
+from tests.waiting import PATIENCE
 
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "testsecret"}
 
@@ -50,11 +51,11 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(PATIENCE)
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
@@ -103,7 +104,7 @@ class Served:
         environment = {**os.environ, DIGEST: digest_of(token)}
         server = subprocess.Popen([*command, "--port", str(port)], env=environment)
         self.processes.append(server)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE
         while server.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return ServerAddress("127.0.0.1", port, token)

@@ -16,10 +16,11 @@ from kfnb.errors import InfrastructureError
 from kfnb.store.remote.base import Refused
 from kfnb.store.remote.http import HttpRemote, ServerAddress
 from kfnb.store.remote.serve import DIGEST, Server, digest_of
+from tests.waiting import PATIENCE
 
 
 def put(way, key, *, token, body=b"x", length=None):
-    connection = http.client.HTTPConnection(way.host, way.port, timeout=10)
+    connection = http.client.HTTPConnection(way.host, way.port, timeout=PATIENCE)
     headers = {"Authorization": f"Bearer {token}", "Content-Length": str(length or len(body))}
     connection.request("PUT", key, body=body, headers=headers)
     return connection
@@ -31,7 +32,7 @@ def test_who_has_no_token_gets_and_leaves_nothing(served):
     way = served.find()
     for token in ("", "wrong", digest_of(way.token)):
         for method in ("GET", "HEAD", "DELETE", "PUT"):
-            connection = http.client.HTTPConnection(way.host, way.port, timeout=10)
+            connection = http.client.HTTPConnection(way.host, way.port, timeout=PATIENCE)
             headers = {"Authorization": f"Bearer {token}"}
             connection.request(method, "/key/runs/a", headers=headers)
             response = connection.getresponse()

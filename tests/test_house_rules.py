@@ -1,0 +1,218 @@
+"""Rules for names and sizes that hold in the whole tree."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from devtools.parts import LOWEST_FOLDERS
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "kfnb"
+PAGES = ROOT / "labextension/src"
+LONGEST = 400
+"""Lines of a file."""
+MOST = 16
+"""Python files of a folder, with its ``__init__``."""
+PRIVATE = frozenset(
+    [
+        "said",
+        "told",
+        "found",
+        "owed",
+        "kept",
+        "away",
+        "elsewhere",
+        "alone",
+        "doors",
+        "reach",
+        "place",
+        "happenings",
+        "conduct",
+        "bell",
+        "brought",
+        "still",
+        "front",
+    ]
+)
+"""Words that tell a stranger nothing about what they name."""
+
+# Present exceptions; a list becomes shorter, never longer.
+TOO_LONG = {
+    "kfnb/engine/core/scheduler.py",
+    "kfnb/engine/driver.py",
+    "kfnb/notebook/effects/library_state.py",
+    "kfnb/notebook/effects/library_state_facts.py",
+    "kfnb/verify/report.py",
+}
+TOO_FULL = {"kfnb/cli", "kfnb/notebook/flow"}
+PRIVATE_NAMES = {
+    "kfnb/api/only_step.py: Alone",
+    "kfnb/api/only_step.py: alone",
+    "kfnb/cli/live_table.py: _said",
+    "kfnb/draw/chart.py: place",
+    "kfnb/draw/picture.py: _told",
+    "kfnb/notebook/effects/library_state_facts.py: _told",
+    "kfnb/notebook/flow/functions.py: _still",
+    "kfnb/notebook/flow/objects.py: reach",
+    "kfnb/notebook/flow/order.py: Place",
+    "kfnb/notebook/flow/prelude.py: reach",
+    "kfnb/pipeline.py: said",
+    "kfnb/runners/kubernetes/api/calls.py: _found",
+    "kfnb/runners/kubernetes/api/port_forward.py: _reach",
+    "kfnb/runners/kubernetes/doctor/probe.py: _said",
+    "kfnb/runners/kubernetes/logs/reporting.py: said",
+    "kfnb/runners/kubernetes/store/reader_pod.py: _reach",
+    "kfnb/step/execution/failures.py: _place",
+    "kfnb/step/pod/pod_main.py: said",
+    "kfnb/store/remote/base.py: found",
+    "kfnb/store/remote/folder.py: found",
+    "kfnb/store/remote/http.py: found",
+    "kfnb/store/remote/s3.py: found",
+    "kfnb/verify/report.py: _kept",
+    "kfnb/watch.py: _Bell",
+    "tests/runners/kubernetes/test_conduct.py",
+}
+WITHOUT_DOCSTRING = {
+    "kfnb/cli/__init__.py",
+    "kfnb/notebook/__init__.py",
+    "kfnb/notebook/authoring/__init__.py",
+    "kfnb/notebook/effects/__init__.py",
+}
+NOT_A_WAIT = {
+    "tests/kubernetes/test_faults_of_the_server.py: def two_steps(desk, seconds=2):",
+    "tests/kubernetes/test_faults_of_the_server.py: path = two_steps(desk, seconds=8)",
+    'tests/kubernetes/test_pods.py: ("setup", SLOW_TO_SAVE.format(seconds=8)),',
+    "tests/step/test_order.py: timeout=1.5,",
+    'tests/step/values/test_libraries.py: "du": [datetime.timedelta(seconds=5)] * 3,',
+}
+"""Times in programs and orders, which no test waits for."""
+
+
+def check(offenders: Iterable[str], exceptions: set[str]) -> None:
+    new = sorted(set(offenders) - exceptions)
+    assert not new, "\n" + "\n".join(new)
+
+
+def sources(*folders: Path, suffixes: tuple[str, ...] = (".py",)) -> list[Path]:
+    return sorted(
+        path
+        for folder in folders
+        for path in folder.rglob("*")
+        if path.suffix in suffixes and "static" not in path.parts
+    )
+
+
+def short(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_files_are_short() -> None:
+    files = sources(PACKAGE, PAGES, ROOT / "devtools", suffixes=(".py", ".ts", ".tsx"))
+    long = {short(path) for path in files if len(path.read_text("utf-8").splitlines()) > LONGEST}
+    check(long, TOO_LONG)
+
+
+def test_folders_hold_few_files() -> None:
+    folders = {path.parent for path in sources(PACKAGE)}
+    full = {short(folder) for folder in folders if len(list(folder.glob("*.py"))) > MOST}
+    check(full, TOO_FULL)
+
+
+def names(path: Path) -> Iterator[str]:
+    """Yield the names of a module and of the classes and functions in it."""
+    yield path.stem
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name
+
+
+def test_names_say_what_they_name() -> None:
+    private = {
+        f"{short(path)}: {name}"
+        for path in sources(PACKAGE, ROOT / "devtools", ROOT / "benchmarks")
+        for name in names(path)
+        if name.strip("_").lower() in PRIVATE
+    }
+    check(private, PRIVATE_NAMES)
+
+
+def test_files_are_named_by_their_content() -> None:
+    files = sources(ROOT / "tests", PAGES, suffixes=(".py", ".ts", ".tsx"))
+    private = {
+        short(path)
+        for path in files
+        if PRIVATE & set(re.split(r"[_.-]", path.stem.removeprefix("test_").lower()))
+    }
+    check(private, PRIVATE_NAMES)
+
+
+def test_every_package_says_what_it_holds() -> None:
+    silent = {
+        short(path)
+        for path in PACKAGE.rglob("__init__.py")
+        if not ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    }
+    check(silent, WITHOUT_DOCSTRING)
+
+
+def imported_by_programs(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield (module, name) of imports from kfnb in programs that stand in strings."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for module, listed in re.findall(r"from (kfnb[\w.]*) import ([\w, ]+)", node.value):
+                for name in listed.split(","):
+                    yield module, name.split(" as ")[0].strip()
+
+
+def exists(module: str, name: str) -> bool:
+    base = ROOT / module.replace(".", "/")
+    file = base.with_suffix(".py")
+    source = file if file.exists() else base / "__init__.py"
+    return source.exists() and (
+        re.search(rf"\b{name}\b", source.read_text("utf-8")) is not None
+        or (base / f"{name}.py").exists()
+        or (base / name).is_dir()
+    )
+
+
+def test_programs_in_strings_import_what_exists() -> None:
+    missing = {
+        f"{short(path)}: from {module} import {name}"
+        for path in sources(ROOT / "tests", ROOT / "benchmarks")
+        for module, name in imported_by_programs(path)
+        if path != Path(__file__) and module != "kfnb" and not exists(module, name)
+    }
+    check(missing, {"tests/notebook/authoring/test_launching.py: from kfnb.widgets import Dag"})
+
+
+def test_the_folders_tested_with_the_lowest_versions_exist() -> None:
+    assert all((ROOT / "tests" / name).is_dir() for name in LOWEST_FOLDERS)
+
+
+def test_contributing_names_files_that_exist() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    named = re.findall(r"`((?:kfnb|tests|devtools|docs|benchmarks)/[\w/.]+)`", text)
+    built = {"kfnb/widgets/static"}
+    check({path for path in named if not (ROOT / path).exists()}, built)
+
+
+WAITS = re.compile(
+    r"\b(?:timeout|seconds)(?:: float)? ?= ?(\d+(?:\.\d+)?)\b|\.(?:wait|join)\((\d+)\)"
+)
+"""A test that gives up early fails on a machine that is busy."""
+
+
+def test_tests_wait_long_enough_for_a_busy_machine() -> None:
+    impatient = {
+        f"{short(path)}: {line.strip()}"
+        for path in sources(ROOT / "tests")
+        for line in path.read_text("utf-8").splitlines()
+        for match in WAITS.finditer(line)
+        if path != Path(__file__)
+        and 0.5 < float(match[1] or match[2]) < 30
+        and "Options(" not in line
+    }
+    check(impatient, NOT_A_WAIT)
