@@ -1,4 +1,4 @@
-"""Pauses between connections to a server that ends or refuses them."""
+"""Pauses before retries: of single requests, and of connections that should last."""
 
 from __future__ import annotations
 
@@ -11,7 +11,20 @@ INTERVAL = 1.0
 """Seconds between the beginnings of two connections, at least."""
 
 CAP = 30.0
+"""Seconds of the longest pause, also where a server asks for more before a retry."""
+
+_FIRST_RETRY = 0.25
 _LONG = 5.0
+
+
+def pause_before_retry(number: int, *, retry_after: float | None = None) -> float:
+    """Return the seconds to wait before the retry ``number`` (from 1) of a single request.
+
+    A pause that the server asked for counts instead; other pauses double, with some jitter.
+    """
+    if retry_after is None:
+        retry_after = _FIRST_RETRY * 2.0 ** (number - 1) * random.uniform(0.8, 1.2)  # noqa: S311
+    return min(retry_after, CAP)
 
 
 class Backoff:

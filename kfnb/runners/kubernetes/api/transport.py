@@ -7,7 +7,6 @@ since version 28: its typed classes refuse unknown fields and are slow, its watc
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPException
@@ -15,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from kfnb.errors import InfrastructureError
+from kfnb.runners.kubernetes.api.backoff import pause_before_retry
 
 Object = Mapping[str, Any]
 
@@ -22,11 +22,8 @@ CONNECT, READ = 10.0, 30.0
 """Seconds for making a connection, and between two parts of an answer."""
 
 TRIES = 6
-LONGEST_WAIT = 30.0
-"""Seconds that a server's Retry-After is followed at most."""
 
 _AGAIN = {429, 500, 502, 503, 504}
-_FIRST_WAIT = 0.25
 _PIECE = 64 << 10
 _DOCTOR = "kfnb doctor --on kubernetes says what is missing"
 
@@ -100,11 +97,7 @@ class Transport:
             except ApiError as error:
                 if not error.passing or number == self._tries:
                     raise
-                wait = error.retry_after
-                if wait is None:
-                    jitter = random.uniform(0.8, 1.2)  # noqa: S311
-                    wait = _FIRST_WAIT * 2 ** (number - 1) * jitter
-                self._sleep(min(wait, LONGEST_WAIT))
+                self._sleep(pause_before_retry(number, retry_after=error.retry_after))
         raise AssertionError("not reached")
 
     def pieces(self, path: str, *, query: Mapping[str, str], read: float) -> Iterator[bytes]:
