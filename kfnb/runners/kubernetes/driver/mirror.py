@@ -136,6 +136,8 @@ def follow(
 ) -> str:
     """Mirror the run until its end, and send its driver what is requested here; its final status.
 
+    Call it within :func:`only_follower`.
+
     Parameters
     ----------
     in_cluster
@@ -143,19 +145,16 @@ def follow(
 
     Raises
     ------
-    JournalBusy
-        If another process of this machine follows the run.
     DriverGone
         If nothing drives the run any more.
     UsageError, InfrastructureError
         If the cluster or the store cannot be used.
     """
-    with _only_follower(run):
-        wakeup = WakeupSocket(run)
-        try:
-            return _follow(run, pipeline, facts, wakeup, in_cluster=in_cluster)
-        finally:
-            wakeup.close()
+    wakeup = WakeupSocket(run)
+    try:
+        return _follow(run, pipeline, facts, wakeup, in_cluster=in_cluster)
+    finally:
+        wakeup.close()
 
 
 def _follow(
@@ -269,7 +268,7 @@ def fetch(run: RunFolder, remote: Remote) -> bool:
 
 
 @contextlib.contextmanager
-def _only_follower(run: RunFolder) -> Iterator[None]:
+def only_follower(run: RunFolder) -> Iterator[None]:
     """Be the one process of this machine that follows the run; raises JournalBusy."""
     lock = FileLock(run.follower_lock)
     if not lock.acquire():
