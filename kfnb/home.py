@@ -13,9 +13,9 @@ from pathlib import Path
 
 def home() -> Path:
     """Return the folder of runs and values: ``KFNB_HOME``, or the platform's user data folder."""
-    said = os.environ.get("KFNB_HOME")
-    if said:
-        return Path(said).expanduser().absolute()
+    configured = os.environ.get("KFNB_HOME")
+    if configured:
+        return Path(configured).expanduser().absolute()
     import platformdirs
 
     return Path(platformdirs.user_data_dir("kfnb"))

@@ -131,13 +131,13 @@ class _Bell:
 
     def rang(self) -> bool:
         """Tell whether it was rung since the last time."""
-        found = False
+        any_received = False
         try:
             while self.ear.recv(1 << 10):
-                found = True
+                any_received = True
         except OSError:
             pass
-        return found
+        return any_received
 
     def close(self) -> None:
         self.ear.close()
@@ -220,14 +220,14 @@ class _Polling:
 
 
 def _listing(folder: Path) -> frozenset[tuple[str, int, int]]:
-    found = set()
+    entries = set()
     try:
         for entry in os.scandir(folder):
             stat = entry.stat(follow_symlinks=False)
-            found.add((entry.name, stat.st_size, stat.st_mtime_ns))
+            entries.add((entry.name, stat.st_size, stat.st_mtime_ns))
     except OSError:  # removed under us, as a whole or a file of it: that is a change too
-        found.add(("", -1, len(found)))
-    return frozenset(found)
+        entries.add(("", -1, len(entries)))
+    return frozenset(entries)
 
 
 def _best(bell: _Bell) -> _Eye:

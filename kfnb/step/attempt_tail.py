@@ -1,4 +1,4 @@
-"""What an attempt has written so far, as lines: its events, and its log in small pieces."""
+"""What an attempt has written so far, read as lines: its log in small pieces, and its events."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ PIECE = 4096
 """Bytes of the log in one line."""
 
 LINE = 8192
-"""Bytes that a line with a piece of the log has at most: below what a kubelet cuts lines at."""
+"""The most bytes of such a line: a kubelet splits lines that are longer than 16 KiB."""
 
 _READ = 256 << 10
 
 
 class AttemptTail:
-    """Reads the files of an attempt from where it stopped.
+    """Reads the files of an attempt, each time from where it stopped.
 
-    An event says where in the log a cell's text is, so the text up to it comes first.
+    An event refers to text in the log, so the text comes before the event.
 
     Attributes
     ----------
     result
-        The event ``Result``, which is not among the lines.
+        The event ``Result``; it is not among the lines.
     last
         The number of the last event that was read.
     """
@@ -37,24 +37,25 @@ class AttemptTail:
         self._events_until = 0
         self._log_until = 0
 
-    def take(self, most: int) -> list[bytes]:
-        """Return what is new, about ``most`` bytes of it; empty if there is nothing."""
+    def read(self, most: int) -> list[bytes]:
+        """Return the lines that are new, about ``most`` bytes of them; empty if there are none."""
         if self._log.at >= self._log_until and self._events.at >= self._events_until:
+            # The events first: the log then has all the text that they refer to.
             self._events_until = self._events.size()
             self._log_until = self._log.size()
-        found: list[bytes] = []
+        result: list[bytes] = []
         size = 0
         while size < most and self._log.at < self._log_until:
             line = self._piece()
             if line is None:
                 break
-            found.append(line)
+            result.append(line)
             size += len(line)
         while size < most and self._events.at < self._events_until:
-            lines = self._whole_lines()
-            found += lines
-            size += sum(map(len, lines))
-        return found
+            events = self._whole_lines()
+            result += events
+            size += sum(map(len, events))
+        return result
 
     def _piece(self) -> bytes | None:
         start = self._log.at
@@ -69,7 +70,7 @@ class AttemptTail:
         return _text(start, data[:end])
 
     def _whole_lines(self) -> list[bytes]:
-        """Return the next events; a line that is not whole yet waits."""
+        """Return the next events; a line that is not complete yet is left for later."""
         left = self._events_until - self._events.at
         size = min(_READ, left)
         data = self._events.read(size)
@@ -84,7 +85,7 @@ class AttemptTail:
         return [line for line in whole.split(b"\n") if self._is_event(line)]
 
     def _is_event(self, line: bytes) -> bool:
-        """Whether to pass a line on: a torn one (a disk was full) says nothing."""
+        """Whether a line is an event to pass on; a full disk may have cut a line off."""
         try:
             event = json.loads(line)
             self.last = int(event["n"])
@@ -97,7 +98,7 @@ class AttemptTail:
 
 
 class _File:
-    """A file that grows, and how far it was read."""
+    """A growing file, and the position up to which it was read."""
 
     def __init__(self, path: Path) -> None:
         self.at = 0
@@ -110,7 +111,7 @@ class _File:
             return self.at
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes; where it stands does not change."""
+        """Return the next bytes without moving ``at``."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self.at)
@@ -120,7 +121,7 @@ class _File:
 
 
 def _whole_characters(data: bytes) -> int:
-    """Return how much of ``data`` ends with a whole character of UTF-8, if it is that."""
+    """Return the length of ``data`` without an incomplete UTF-8 character at its end."""
     for back in range(1, min(4, len(data))):
         byte = data[-back]
         if byte & 0xC0 == 0xC0:
@@ -140,6 +141,6 @@ def _text(start: int, data: bytes) -> bytes:
     return line
 
 
-def _line(start: int, **said: str) -> bytes:
-    line = {"kind": "log", "from": start, **said}
+def _line(start: int, **content: str) -> bytes:
+    line = {"kind": "log", "from": start, **content}
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""What a step process reports: events as JSON lines, text beside them, and a wakeup_socket."""
+"""What a step process reports: events as JSON lines, its text in a second file, and wake-ups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 GAP = 0.02
-"""Seconds between two pokes of the wakeup_socket, at least."""
+"""Seconds between two wake-ups of the driver, at least."""
 
 LOG_LIMIT = 64 << 20
 _RESERVE = 2 << 20
@@ -22,8 +22,8 @@ _CAPPED = "\n[kfnb: this log is cut here at {size} MB; the step printed more]\n"
 class EventLog:
     """Appends events to a file as they happen. Safe to use from several threads.
 
-    A disk that refuses does not raise here: ``error`` keeps the first refusal, and
-    the step looks at it when it can act on it.
+    An error of the disk is not raised here: ``error`` keeps the first one, and the step checks it
+    where it can act on it.
     """
 
     def __init__(self, path: Path, *, wakeup_socket: str | None = None) -> None:
@@ -31,11 +31,11 @@ class EventLog:
         self._lock = threading.Lock()
         self._number = 0
         self._torn = False
-        self._bell = DriverWakeup(wakeup_socket)
+        self._wakeup = DriverWakeup(wakeup_socket)
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
 
     def append(self, event_type: str, /, **data: Any) -> None:
-        """Write one event and poke the wakeup_socket."""
+        """Write one event and wake the driver."""
         with self._lock:
             self._number += 1
             event = {"n": self._number, "time": time.time(), "type": event_type, "data": data}
@@ -45,11 +45,11 @@ class EventLog:
             except OSError as error:
                 self._torn = True
                 self.error = self.error or error
-        self._bell.ring()
+        self._wakeup.send()
 
     def close(self) -> None:
-        """Poke the wakeup_socket if that is still due, and close."""
-        self._bell.close()
+        """Send a wake-up if one is due, and close."""
+        self._wakeup.close()
         os.close(self._fd)
 
     def _write(self, line: bytes) -> None:
@@ -99,10 +99,10 @@ class TextLog:
 
 
 class DriverWakeup:
-    """Tells the driver that there is something to read, at most once in ``GAP`` seconds.
+    """Wakes the driver when there is something to read, at most once in ``GAP`` seconds.
 
-    The last event is never left unannounced: what comes within the gap is announced
-    by a thread at its end.
+    An event that comes within the gap is announced at the end of the gap, by a timer thread, so
+    that the last event is never left unannounced.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -115,8 +115,8 @@ class DriverWakeup:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
             self._socket.setblocking(False)
 
-    def ring(self) -> None:
-        """Poke now, or when the gap is over."""
+    def send(self) -> None:
+        """Wake the driver now, or at the end of the gap."""
         if self._socket is None:
             return
         with self._lock:
@@ -124,32 +124,32 @@ class DriverWakeup:
                 return
             wait = self._last + GAP - time.monotonic()
             if wait <= 0:
-                self._poke()
+                self._send()
             else:
                 self._timer = threading.Timer(wait, self._late)
                 self._timer.daemon = True
                 self._timer.start()
 
     def close(self) -> None:
-        """Poke at once if a poke is due."""
+        """Wake the driver at once if a wake-up is due."""
         if self._socket is None:
             return
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
-                self._poke()
+                self._send()
             self._socket.close()
             self._socket = None
 
     def _late(self) -> None:
         with self._lock:
             self._timer = None
-            self._poke()
+            self._send()
 
-    def _poke(self) -> None:
+    def _send(self) -> None:
         self._last = time.monotonic()
         if self._socket is not None and self._path:
-            # nobody listens, or so many pokes wait to be read that one more says nothing
+            # Nobody listens, or the driver has unread wake-ups already: nothing is lost.
             with contextlib.suppress(OSError):
                 self._socket.sendto(b"\0", self._path)
 

@@ -32,15 +32,15 @@ def listing(folder: Path, *, skip: Collection[Path] = (), most: int = MOST_FILES
 
     A file into which kfnb's own output is redirected is left out as well.
     """
-    found: dict[str, Mark] = {}
+    files: dict[str, Mark] = {}
     own = own_output()
     skipped = {os.path.realpath(path) for path in skip}
     for count, (relative, status) in enumerate(_walk(str(folder), "", skipped)):
         if count >= most:
-            return Listing(found, complete=False)
+            return Listing(files, complete=False)
         if not is_in(status, own):
-            found[relative] = (status.st_mtime_ns, status.st_size, status.st_ino)
-    return Listing(found)
+            files[relative] = (status.st_mtime_ns, status.st_size, status.st_ino)
+    return Listing(files)
 
 
 def changed_files(before: Listing, after: Listing) -> set[str]:
@@ -79,13 +79,13 @@ def written_files(
 
 def marks(folder: Path, paths: Collection[str]) -> dict[str, Mark]:
     """Return the marks of single files, for those that a listing leaves out."""
-    found = {}
+    existing = {}
     for path in paths:
         relative = relative_path(folder, path)
         mark = _mark(folder / relative)
         if mark is not None:
-            found[relative] = mark
-    return found
+            existing[relative] = mark
+    return existing
 
 
 def relative_path(folder: Path, path: str) -> str:

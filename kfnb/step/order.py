@@ -1,7 +1,7 @@
-"""What a step process is told to do: one frozen order, read from a JSON file.
+"""The step order: what a step process has to do, in one frozen value and one JSON file.
 
-The driver writes it as ``order.json`` into the attempt's folder; everything the
-step process makes (events, log, executed notebook) goes beside it.
+The driver writes it as ``order.json`` into the attempt's folder. Everything that the step process
+makes (events, log, executed notebook) goes into the same folder.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class StepOrder:
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:
-        """Return the order as it stands in ``order.json``."""
+        """Return the content of ``order.json``."""
         return json.dumps(to_plain(self), ensure_ascii=False, indent=1).encode() + b"\n"
 
     @staticmethod
@@ -102,7 +102,7 @@ class StepOrder:
         Raises
         ------
         InfrastructureError
-            If it was written for a newer kfnb, or is no order.
+            If it was written by a newer kfnb, or is not an order.
         """
         try:
             plain = json.loads(data)
@@ -121,24 +121,23 @@ class StepOrder:
 def inputs_source(order_path: str | PurePath) -> str:
     """Return the source of the injected cell that loads a step's inputs.
 
-    It leaves no name behind and has the value None. The kernel may belong to an
-    environment without kfnb: the attempt's folder is on the path for as long as
-    the import takes.
+    It binds no name and has the value None. The kernel may belong to an environment
+    without kfnb: a folder of the attempt is on the module path during the import.
     """
-    return f"{_inside(order_path)}.load_inputs({str(order_path)!r})"
+    return f"{_kernel_side(order_path)}.load_inputs({str(order_path)!r})"
 
 
 def outputs_source(order_path: str | PurePath) -> str:
     """Return the source of the injected cell that saves a step's outputs."""
-    return f"{_inside(order_path)}.publish({str(order_path)!r})"
+    return f"{_kernel_side(order_path)}.publish({str(order_path)!r})"
 
 
 def begin_source(order_path: str | PurePath) -> str:
     """Return what the step process executes silently before the notebook's first cell."""
-    return f"{_inside(order_path)}.begin({str(order_path)!r})"
+    return f"{_kernel_side(order_path)}.begin({str(order_path)!r})"
 
 
-def _inside(order_path: str | PurePath) -> str:
+def _kernel_side(order_path: str | PurePath) -> str:
     folder = str(Path(order_path).parent / KERNEL_PATH)
     return (
         "(lambda path, here: (path.insert(0, here), "

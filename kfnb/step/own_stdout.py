@@ -1,7 +1,8 @@
-"""Files that kfnb's command line writes what it says into: no files of the notebook.
+"""Files into which kfnb's own output is redirected: no files of the notebook.
 
 ``kfnb run nb.ipynb > log.txt`` makes a file in the notebook's folder that grows while the
-steps execute. Whoever starts a driver tells it which these are, and the steps inherit that.
+steps execute. The process that starts a driver puts such files into an environment variable,
+which the steps inherit.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from pathlib import Path
 VARIABLE = "KFNB_OWN_OUTPUT"
 
 FileId = tuple[int, int]
-"""Device and inode: the same file, whatever its path is called."""
+"""Device and inode, which identify a file under any path."""
 
 
 def described(descriptors: Iterable[int] = (1, 2)) -> str:
     """Return the regular files among this process's outputs as :data:`VARIABLE` has them."""
-    found: dict[str, None] = {}
+    files: dict[str, None] = {}
     for descriptor in descriptors:
         try:
             status = os.fstat(descriptor)
-        except OSError:  # closed: a service's process, for example
+        except OSError:  # Closed, as in the process of a service.
             continue
         if stat.S_ISREG(status.st_mode):
-            found[f"{status.st_dev}:{status.st_ino}"] = None
-    return ",".join(found)
+            files[f"{status.st_dev}:{status.st_ino}"] = None
+    return ",".join(files)
 
 
 def own_output() -> frozenset[FileId]:
-    """Return the files that the launching process wrote into, as it said."""
+    """Return the files that the launching process has put into :data:`VARIABLE`."""
     pairs = re.findall(r"(\d+):(\d+)", os.environ.get(VARIABLE, ""))
     return frozenset((int(device), int(inode)) for device, inode in pairs)
 

@@ -1,4 +1,4 @@
-"""Values that were made with other versions than those that they are loaded with."""
+"""Warn of values that were made with other versions than those that load them."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def differences(
     python: str | None = None,
     installed: Callable[[str], str | None] | None = None,
 ) -> list[Diagnostic]:
-    """Say which steps' values were made with an interpreter or packages that differ from these.
+    """Return a warning for each step whose values were made with other versions.
 
-    A difference in what comes after the second number of a version is none.
+    Only the first two numbers of a version are compared.
 
     Parameters
     ----------
     python
         This interpreter's version, by default that of the process.
     installed
-        Gives a package's version here, None where it is not installed.
+        Returns the version of a package here, None if it is not installed.
     """
     here = python or sys.version.split()[0]
     version = installed or _installed
-    found = []
+    diagnostics = []
     for step, made in made_with.items():
         if made.python and _series(made.python) != _series(here):
-            found.append(_of_python(step, made.python, here))
+            diagnostics.append(_of_python(step, made.python, here))
         others = {name: version(name) for name in made.packages}
         differing = [
             f"{name} {made.packages[name]} ({f'here {now}' if now else 'not installed here'})"
@@ -43,8 +43,8 @@ def differences(
             if now is None or _series(now) != _series(made.packages[name])
         ]
         if differing:
-            found.append(_of_packages(step, differing))
-    return found
+            diagnostics.append(_of_packages(step, differing))
+    return diagnostics
 
 
 def _of_python(step: str, made: str, here: str) -> Diagnostic:

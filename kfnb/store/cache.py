@@ -64,13 +64,13 @@ class CacheIndex:
 
     def entries(self, base: str) -> list[Entry]:
         """List the entries under ``base``, newest first; unreadable ones are left out."""
-        found = []
+        entries = []
         for key in self.store.list(_folder(base)):
             if key.endswith(".json"):
                 entry = _read(Entry, self.store.get(key))
                 if isinstance(entry, Entry):
-                    found.append(entry)
-        return sorted(found, key=lambda e: e.created, reverse=True)
+                    entries.append(entry)
+        return sorted(entries, key=lambda e: e.created, reverse=True)
 
     def record(self, entry: Entry, *, manifest: str) -> None:
         """Add an entry for the manifest under the key ``manifest``."""

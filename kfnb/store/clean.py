@@ -161,22 +161,22 @@ def _to_remove(
 
 def _orphans(store: Store, known: set[str], *, fresh: float) -> list[str]:
     """Find runs whose folder somebody removed by hand."""
-    found: set[str] = set()
+    orphans: set[str] = set()
     for top in ("manifests", "failed"):
         with contextlib.suppress(FileNotFoundError):
             entries = [e for e in os.scandir(store.root / top) if e.name not in known]
-            found.update(e.name for e in entries if e.stat().st_mtime < fresh)
-    return sorted(found)
+            orphans.update(e.name for e in entries if e.stat().st_mtime < fresh)
+    return sorted(orphans)
 
 
 def _records_kept(store: Store, going: list[RunFolder], orphans: list[str]) -> set[str]:
     """Find runs without a folder here whose records are too young to go."""
     gone = {*orphans, *(r.id for r in going)}
-    found: set[str] = set()
+    run_ids: set[str] = set()
     for top in ("manifests", "failed"):
         with contextlib.suppress(FileNotFoundError):
-            found.update(e.name for e in os.scandir(store.root / top) if e.name not in gone)
-    return found
+            run_ids.update(e.name for e in os.scandir(store.root / top) if e.name not in gone)
+    return run_ids
 
 
 def _mark_runs(
@@ -230,10 +230,10 @@ def _sweep(store: Store, marked: set[str], *, fresh: float, dry_run: bool) -> tu
     count = size = 0
     for folder in (store.root / "blobs").iterdir():
         for entry in os.scandir(folder):
-            found = entry.stat()
-            if entry.name in marked or found.st_mtime >= fresh:
+            status = entry.stat()
+            if entry.name in marked or status.st_mtime >= fresh:
                 continue
-            count, size = count + 1, size + found.st_size
+            count, size = count + 1, size + status.st_size
             if not dry_run:
                 with contextlib.suppress(FileNotFoundError):
                     Path(entry.path).unlink()

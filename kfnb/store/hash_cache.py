@@ -38,15 +38,15 @@ class FileHashes:
     def of(self, path: Path) -> str | None:
         """Hash a file, or a folder with all that is below it; None if there is neither."""
         try:
-            found = path.stat()
+            status = path.stat()
         except (OSError, ValueError):
             return None
         try:
-            if stat.S_ISDIR(found.st_mode):
+            if stat.S_ISDIR(status.st_mode):
                 return self._folder(path)
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(status.st_mode):
                 return None
-            return self._file(path, found)
+            return self._file(path, status)
         except OSError:
             return None
 
@@ -61,15 +61,15 @@ class FileHashes:
             return
         self._changed = False
 
-    def _file(self, path: Path, found: os.stat_result) -> str:
+    def _file(self, path: Path, status: os.stat_result) -> str:
         known, name = self._load(), str(path)
-        seen: list[int | str] = [found.st_size, found.st_mtime_ns, found.st_ino]
+        seen: list[int | str] = [status.st_size, status.st_mtime_ns, status.st_ino]
         entry = known.get(name)
         if entry is not None and entry[:3] == seen:
             return str(entry[3])
         now = time.time_ns()
         content = hash_file(path)
-        if now - found.st_mtime_ns > _SETTLED_NS:
+        if now - status.st_mtime_ns > _SETTLED_NS:
             known.pop(name, None)
             known[name] = [*seen, content]
             self._changed = True

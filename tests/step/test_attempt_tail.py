@@ -26,7 +26,7 @@ def test_a_log_is_told_in_pieces_that_make_up_its_bytes(tmp_path, data):
     (tmp_path / "log.txt").write_bytes(data)
     reports = AttemptTail(tmp_path)
     lines = []
-    while taken := reports.take(10_000):
+    while taken := reports.read(10_000):
         lines += taken
     found = b""
     for line in lines:
@@ -41,18 +41,18 @@ def test_a_log_is_told_in_pieces_that_make_up_its_bytes(tmp_path, data):
 
 def test_events_come_after_the_text_that_they_speak_of_and_the_result_last(tmp_path):
     reports = AttemptTail(tmp_path)
-    assert reports.take(100) == []
+    assert reports.read(100) == []
     (tmp_path / "log.txt").write_text("text\n")
     events = [{"n": 1, "type": "CellOutput"}, {"n": 2, "type": "Result", "data": {"ok": True}}]
     lines = [json.dumps(event).encode() for event in events]
     (tmp_path / "events.jsonl").write_bytes(lines[0] + b'\n{"n": 9, "ty\n' + lines[1][:10])
-    assert [json.loads(line).get("kind", "event") for line in reports.take(10_000)] == [
+    assert [json.loads(line).get("kind", "event") for line in reports.read(10_000)] == [
         "log",
         "event",
     ]
     assert reports.result is None
     with (tmp_path / "events.jsonl").open("ab") as file:
         file.write(lines[1][10:] + b"\n")
-    assert reports.take(10_000) == []
+    assert reports.read(10_000) == []
     assert reports.result == events[1]
     assert reports.last == 2

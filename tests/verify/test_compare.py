@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from kfnb.step.in_kernel.value_comparison import Comparison, Uncertain
+from kfnb.step.in_kernel.value_comparison import Comparison, Incomparable
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
@@ -138,5 +138,5 @@ def test_cycles_end() -> None:
 
 
 def test_what_cannot_be_compared_says_so() -> None:
-    with pytest.raises(Uncertain):
+    with pytest.raises(Incomparable):
         difference(threading.Lock(), threading.Lock())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from kfnb.notebook.effects.constants import NotConstantError, evaluate, imported, placeholders
@@ -116,10 +117,14 @@ class ConstantWalk(ABC):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 arguments = [self.value(a) for a in node.args]
                 if node.func.id == "range" and arguments:
-                    whole = range(*arguments)
-                    return list(whole) if len(whole) <= _MOST_ITERATIONS else None
+                    # len() of a range of more than 2**63 numbers raises OverflowError.
+                    turns: list[object] = list(islice(range(*arguments), _MOST_ITERATIONS + 1))
+                    return turns if len(turns) <= _MOST_ITERATIONS else None
                 if node.func.id == "enumerate" and len(arguments) == 1:
-                    return [tuple(pair) for pair in enumerate(arguments[0])]
+                    if not isinstance(arguments[0], (list, tuple)):
+                        return None
+                    items = arguments[0][: _MOST_ITERATIONS + 1]
+                    return list(enumerate(items)) if len(items) <= _MOST_ITERATIONS else None
                 return None
             items = self.value(node)
         except (NotConstantError, TypeError, ValueError):

@@ -15,8 +15,11 @@ from typing import Any
 
 from kfnb.notebook.parsed_cell import parse_code
 
-_LONGEST = 4096
-_HUGE_WIDTH = re.compile(r"[<>^=.:0]\d{4,}")
+# Nothing that is longer can be a path or a short list of paths.
+_LONGEST_TEXT = 4096
+_LONGEST_LIST = 10_000
+_LARGEST_NUMBER = 2**64
+_HUGE_WIDTH = re.compile(r"[<>^=.:0]\d{4,}|%[-+ #0]*\d{4,}")
 
 
 class NotConstantError(Exception):
@@ -65,9 +68,18 @@ def evaluate(node: ast.expr, names: Mapping[str, object], modules: Mapping[str, 
         value = _Evaluation(names, modules).of(node)
     except (TypeError, ValueError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
         raise NotConstantError from error
-    if isinstance(value, str) and len(value) > _LONGEST:
-        raise NotConstantError
     return value
+
+
+def may_be_constant(node: ast.expr) -> bool:
+    """Return False for the forms of expressions that :func:`evaluate` never evaluates."""
+    if isinstance(node, ast.Call):
+        function = node.func
+        if isinstance(function, ast.Name):
+            return function.id in _FUNCTIONS or function.id[:1].isupper()
+        known = _STRING_METHODS | _PATH_METHODS | _PATH_SAME | _LAST_PARTS
+        return isinstance(function, ast.Attribute) and function.attr in known
+    return hasattr(_Evaluation, "_" + type(node).__name__.lower())
 
 
 def parse_expression(text: str) -> ast.expr:
@@ -155,7 +167,40 @@ _STRING_METHODS = frozenset(
 )
 _PATH_METHODS = frozenset(["joinpath", "with_suffix", "with_name", "with_stem", "as_posix"])
 _PATH_SAME = frozenset(("resolve", "absolute", "expanduser"))
+_LAST_PARTS = frozenset(
+    name.rsplit(".", 1)[-1] for name in (*_FUNCTIONS, *PATH_CLASSES) if "." in name
+)
 _PATH_ATTRIBUTES = frozenset(("parent", "name", "stem", "suffix"))
+
+
+def _bounded(value: Any) -> Any:
+    """Return a value of moderate size, so that no computation with it takes long.
+
+    Raises
+    ------
+    NotConstantError
+        If it is larger.
+    """
+    if isinstance(value, (str, bytes)):
+        large = len(value) > _LONGEST_TEXT
+    elif isinstance(value, (list, tuple, dict)):
+        large = _leaves(value, _LONGEST_LIST) < 0
+    else:
+        large = isinstance(value, int) and abs(value) > _LARGEST_NUMBER
+    if large:
+        raise NotConstantError
+    return value
+
+
+def _leaves(value: Any, budget: int) -> int:
+    """Return what is left of ``budget`` after one for each value inside; below 0 if too little."""
+    budget -= 1
+    if isinstance(value, (list, tuple, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
+            if budget < 0:
+                break
+            budget = _leaves(part, budget)
+    return budget
 
 
 class _Evaluation:
@@ -167,7 +212,7 @@ class _Evaluation:
         method = getattr(self, "_" + type(node).__name__.lower(), None)
         if method is None:
             raise NotConstantError
-        return method(node)
+        return _bounded(method(node))
 
     def _constant(self, node: ast.Constant) -> Any:
         return node.value
@@ -213,17 +258,16 @@ class _Evaluation:
         if isinstance(node.op, ast.Sub):
             return left - right
         if isinstance(node.op, ast.Mod):
+            if isinstance(left, str) and _HUGE_WIDTH.search(left):
+                raise NotConstantError
             return left % right
         if isinstance(node.op, ast.Div):
             # A constant that is a path is handed over as a string.
             return (
                 left / right if isinstance(left, (int, float)) else as_path(left) / as_path(right)
             )
-        if (
-            isinstance(node.op, ast.Mult)
-            and not isinstance(left, str)
-            and not isinstance(right, str)
-        ):
+        numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
+        if isinstance(node.op, ast.Mult) and numbers:
             return left * right
         raise NotConstantError
 
@@ -259,5 +303,17 @@ class _Evaluation:
                 if "._" in receiver or _HUGE_WIDTH.search(receiver):
                     raise NotConstantError
                 return receiver.format(*args, **keywords)
+            if attribute in ("zfill", "replace", "join") and not _fits(receiver, args):
+                raise NotConstantError
             return getattr(receiver, attribute)(*args, **keywords)
         raise NotConstantError
+
+
+def _fits(receiver: str, arguments: list[Any]) -> bool:
+    """Return whether a method of a string gives one of moderate length."""
+    width = sum(
+        argument if isinstance(argument, int) else len(argument)
+        for argument in arguments
+        if isinstance(argument, (int, str, list, tuple))
+    )
+    return (len(receiver) + 1) * (width + 1) <= _LONGEST_TEXT**2 and width <= _LONGEST_LIST

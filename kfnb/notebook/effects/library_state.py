@@ -1,4 +1,4 @@
-"""State of the process that one step sets and another relies on: it cannot flow, so it is told.
+"""Report state of the process that one step sets and another relies on.
 
 Random generators, environment variables, the working directory, the module
 path, modules' attributes and libraries' global options belong to a process;
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from kfnb.locations import location
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.effects.constants import imported
 from kfnb.notebook.effects.files import file_uses
@@ -110,7 +111,7 @@ def library_state_diagnostics(
 
 
 def _where(fact: Fact) -> str:
-    return f"cell {fact.cell}, line {fact.line}"
+    return location(line=fact.line, text=fact.text)
 
 
 _LIBRARY = {

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from kfnb.locations import line_text
 from kfnb.notebook.effects.constant_propagation import USUAL
 from kfnb.notebook.effects.constants import NotConstantError, dotted, evaluate, imported
 from kfnb.notebook.effects.library_calls import (
@@ -43,7 +44,7 @@ class Fact:
     ``kind``: "set" changes the state, "use" plainly relies on it, "guess" may,
     "restore" undoes an earlier change, "everywhere" sets it in this step and all later ones.
     ``key`` says which state: the generator's library, the variable's name, the option's
-    library. ``sure`` is False where the code may not be reached.
+    library. ``sure`` is False where the code may not be reached. ``text`` is the line.
     """
 
     area: Area
@@ -53,6 +54,7 @@ class Fact:
     line: int
     sure: bool = True
     shown: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,38 +76,72 @@ def know(codes: Iterable[str]) -> Known:
     memos: set[str] = set()
     bound: set[str] = set()
     for code in codes:
-        for node in ast.walk(parsed(code)):
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                modules.update(imported(node))
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                bound.add(node.id)
-            elif isinstance(node, ast.ClassDef):
-                for item in node.body:
-                    if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                        methods[item.name] = (*methods.get(item.name, ()), item)
-        for statement in parsed(code).body:
-            if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                functions[statement.name] = statement
-                for decorator in statement.decorator_list:
-                    target = decorator.func if isinstance(decorator, ast.Call) else decorator
-                    if dotted(target, modules) in MEMO:
-                        memos.add(statement.name)
+        cell = _defined_in(code)
+        modules.update(cell.modules)
+        bound |= cell.bound
+        for name, own in cell.methods.items():
+            methods[name] = (*methods.get(name, ()), *own)
+        for name, function in cell.functions.items():
+            functions[name] = function
+            for decorator in function.decorator_list:
+                target = decorator.func if isinstance(decorator, ast.Call) else decorator
+                if dotted(target, modules) in MEMO:
+                    memos.add(name)
     for name, module in USUAL.items():
         if name not in bound and name not in functions:
             modules.setdefault(name, module)
     return Known(modules, functions, methods, frozenset(memos), frozenset(bound))
 
 
+def _defined_in(code: str) -> Known:
+    """Collect what one cell defines; remembered with its text."""
+    cell = parse_code(code)
+    known: Known | None = cell.derived.get(_defined_in)
+    if known is not None:
+        return known
+    modules: dict[str, str] = {}
+    methods: dict[str, tuple[Function, ...]] = {}
+    bound: set[str] = set()
+    for node in ast.walk(parsed(code)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules.update(imported(node))
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.ClassDef):
+            for item in node.body:
+                if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    methods[item.name] = (*methods.get(item.name, ()), item)
+    functions: dict[str, Function] = {
+        statement.name: statement
+        for statement in cell.shallow_body
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
+    known = Known(modules, functions, methods, frozenset(), frozenset(bound))
+    cell.derived[_defined_in] = known
+    return known
+
+
 def parsed(code: str) -> ast.Module:
-    """Parse a cell; one that is no Python has no facts (its error is told elsewhere)."""
+    """Parse a cell; one that is not Python has no facts, and another diagnostic reports it."""
     return ast.Module(body=parse_code(code).shallow_body, type_ignores=[])
 
 
 def facts(cell: int, code: str, known: Known) -> list[Fact]:
-    """Collect what one cell does and expects, in source order."""
-    walk = _Walk(cell, known)
-    walk.block(parsed(code).body)
-    return walk.found
+    """Collect what one cell does and expects, in source order.
+
+    The result is remembered with the cell's text, as long as the notebook defines the same.
+    """
+    of_text = parse_code(code)
+    remembered: tuple[Known, list[Fact]] | None = of_text.derived.get(facts)
+    if remembered is not None and (remembered[0] is known or remembered[0] == known):
+        known_facts = remembered[1]
+    else:
+        walk = _Walk(cell, known)
+        walk.block(of_text.shallow_body)
+        known_facts = walk.found
+    result = [replace(f, cell=cell, text=line_text(code, f.line)) for f in known_facts]
+    of_text.derived[facts] = known, result
+    return result
 
 
 class _Walk:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
-from kfnb.notebook.effects.constants import NotConstantError, evaluate
+from kfnb.notebook.effects.constants import NotConstantError, evaluate, may_be_constant
 from kfnb.notebook.effects.files import FileReader
 from kfnb.notebook.flow.step_facts import Facts, Walked
 from kfnb.notebook.parsed_cell import ParsedCell
@@ -70,6 +70,9 @@ def known_constants(
     for name, (expression, cell) in walked.constants.items():
         slot = facts.start.get(name)
         if slot is None or slot.cells != {cell}:
+            continue
+        if not may_be_constant(expression):
+            known.pop(name, None)
             continue
         value = _evaluated(expression, known)
         if value is None:

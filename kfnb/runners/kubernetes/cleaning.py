@@ -105,7 +105,7 @@ def clean(
         If the cluster or the store does not answer, or refuses.
     """
     now = time.time()
-    stored = remote.found("") if remote is not None else {}
+    stored = remote.list_objects("") if remote is not None else {}
     runs = _runs(cluster, stored, now=now)
     live = {name for name, run in runs.items() if _is_live(name, run, now=now, young=young)}
     over = sorted((name for name in runs if name not in live), reverse=True)

@@ -125,7 +125,7 @@ class Attempt:
         self._warn(session, result)
         totals = publishing.StepTotals(
             started=self.started,
-            metrics=tuple(session.metrics.found),
+            metrics=tuple(session.metrics.metrics),
             durations=tuple(session.events.durations),
             usage=session.usage(),
             before=before,

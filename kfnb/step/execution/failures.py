@@ -1,4 +1,4 @@
-"""From what ended a step to a record that a person understands: pure functions."""
+"""Turn what ended a step into a record that a person understands: pure functions."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def failed_cell(
     line = source_line(reply)
     kind, remedy = _classified(order, ename, evalue)
     if ename == "ModuleNotFoundError" and installs:
-        remedy = _not_brought(evalue, installs)
+        remedy = _not_installed(evalue, installs)
     if ename == "SystemExit":
         what = f"called sys.exit({evalue}), which stops a notebook"
     else:
         what = f"raised {ename}: {_short(evalue)}" if evalue else f"raised {ename}"
     return Failure(
         kind=kind,
-        summary=f'Step "{order.step}" failed: {_place(cell, line)} {what}.',
+        summary=f'Step "{order.step}" failed: {_position(cell, line)} {what}.',
         remedy=remedy,
         ename=ename,
         evalue=evalue,
@@ -70,7 +70,7 @@ def kernel_died(order: StepOrder, death: KernelDied, *, peak: int, available: in
     machine had left when it was gone, in bytes.
     """
     cell = source_index(death.cell)
-    where = _place(cell, None)
+    where = _position(cell, None)
     kind: FailureClass = "user"
     remedy = "Look at the end of the log; native code (an extension module) may have crashed."
     status = death.status
@@ -193,11 +193,11 @@ def setup_changed(order: StepOrder, names: Sequence[str]) -> Failure:
 
 def setup_change(order: StepOrder, names: Sequence[str]) -> tuple[str, str]:
     """Say that a step changed values of setup unforeseen, and what to do."""
-    said = " and ".join(f'"{name}"' for name in names)
+    changed = " and ".join(f'"{name}"' for name in names)
     readers = " and ".join(f'"{r}"' for r in dict.fromkeys(order.setup_readers[n] for n in names))
     tags = ", ".join(f"changes:{name}" for name in names)
     message = (
-        f'KFNB-E609: step "{order.step}" changed {said}, which setup makes, in a way that its '
+        f'KFNB-E609: step "{order.step}" changed {changed}, which setup makes, in a way that its '
         f"source does not show; step {readers} would get it as setup makes it."
     )
     return message, f'Tag a cell of step "{order.step}" with {tags}.'
@@ -301,14 +301,18 @@ def _classified(order: StepOrder, ename: str, evalue: str) -> tuple[FailureClass
     return "user", ""
 
 
-def _not_brought(evalue: str, installs: Sequence[Sequence[str]]) -> str:
-    """Say that the notebook's own lines did not bring a module; pip fails and a cell goes on."""
+def _not_installed(evalue: str, installs: Sequence[Sequence[str]]) -> str:
+    """Say that the notebook's own lines did not install a module: a cell continues if pip fails."""
     match = _NO_MODULE.search(evalue)
     module = _plain_name(match[1].partition(".")[0]) if match else ""
     meant = [line for line in installs if module in {_requirement(word) for word in line}]
     lines = " and ".join(f'"%pip install {_short(shlex.join(line))}"' for line in meant or installs)
-    said = f"The notebook's {lines} did not bring it: see what pip said in the step's log."
-    return said if meant else f"{said} If none of them has it, add one that does to a setup cell."
+    message = f"The notebook's {lines} did not install it: see pip's output in the step's log."
+    return (
+        message
+        if meant
+        else f"{message} If none of them has it, add one that does to a setup cell."
+    )
 
 
 def _requirement(word: str) -> str:
@@ -331,7 +335,7 @@ def _disk_words(ename: str, evalue: str) -> str | None:
     return disk.reason(number) if number in disk.FULL else None
 
 
-def _place(cell: int | None, line: int | None) -> str:
+def _position(cell: int | None, line: int | None) -> str:
     if cell is None:
         return "its notebook"
     return f"cell {cell}, line {line}," if line is not None else f"cell {cell}"
@@ -351,5 +355,5 @@ def _signal_words(number: int) -> str:
         name = signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-    said = {"SIGSEGV": "segmentation fault", "SIGABRT": "abort", "SIGBUS": "bus error"}.get(name)
-    return f"{said}, {name}" if said else name
+    meaning = {"SIGSEGV": "segmentation fault", "SIGABRT": "abort", "SIGBUS": "bus error"}.get(name)
+    return f"{meaning}, {name}" if meaning else name

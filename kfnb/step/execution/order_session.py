@@ -141,7 +141,7 @@ class OrderSession(Session):
         if error is not None:
             self.stop.request("disk", failures.os_sentence(error))
         elif not Path(self.order.folder).is_dir():
-            self.stop.request("disk", f"its folder {self.order.folder} was removed meanwhile.")
+            self.stop.request("disk", f"its folder {self.order.folder} was removed.")
 
     def collect(self) -> None:
         """Report what came after the last poll."""

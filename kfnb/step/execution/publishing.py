@@ -199,13 +199,13 @@ def _output(key: str, described: Mapping[str, Any], *, changed: bool) -> Output:
 def _read_files(
     order: StepOrder, result: Mapping[str, Any], written: Collection[str]
 ) -> dict[str, str]:
-    found = {}
+    contents = {}
     for path in result["read"]:
         file = Path(order.workdir) / path
         if path not in written and file.is_file() and not is_own_output(file):
-            found[path] = hash_file(file)
+            contents[path] = hash_file(file)
     for folder, names in result["listed"].items():
         where = Path(order.workdir) / folder
         seen = [name for name in names if not is_own_output(where / name)]
-        found[folder] = names_content(seen, own=names_below(folder, written))
-    return found
+        contents[folder] = names_content(seen, own=names_below(folder, written))
+    return contents

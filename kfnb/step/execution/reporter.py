@@ -169,7 +169,7 @@ class MetricReader:
     """Reads what is appended to the metrics channel, whole lines only."""
 
     def __init__(self, path: str) -> None:
-        self.found: list[Metric] = []
+        self.metrics: list[Metric] = []
         self._path = path
         self._offset = 0
         self._rest = b""
@@ -187,7 +187,7 @@ class MetricReader:
         self._offset += len(data)
         *lines, self._rest = (self._rest + data).split(b"\n")
         metrics = [metric for line in lines if (metric := decode(line))]
-        self.found.extend(metrics)
+        self.metrics.extend(metrics)
         return metrics + (self.read() if len(data) == 1 << 20 else [])
 
 
@@ -211,7 +211,7 @@ def traceback_text(error: Mapping[str, Any]) -> str:
 
 def coloured(error: Mapping[str, Any]) -> str:
     """Return the traceback of an error output with its colours; a terminal obeys nothing else."""
-    return _ANSI.sub(lambda found: found[0] if found[0][-1] == "m" else "", _traceback(error))
+    return _ANSI.sub(lambda match: match[0] if match[0][-1] == "m" else "", _traceback(error))
 
 
 def _traceback(error: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""Kernel side: which files below the notebook's folder are opened, and which folders listed.
+"""Record which files below the notebook's folder are opened, and which folders are listed.
 
-Standard library only. Python tells an audit hook of every file that it opens; what
-native code opens by itself is found by comparing the folder's listing around the step.
+It runs in the kernel: standard library only. Python calls an audit hook for every file that it
+opens; files that native code opens are found by comparing listings of the folder.
 """
 
 # String paths: this runs at every file that the user's code opens.
@@ -52,7 +52,7 @@ class FileAudit:
         }
 
     def start(self) -> None:
-        """Listen from now on; Python offers no way to stop."""
+        """Start to listen. Python has no way to remove an audit hook."""
         handlers = self._handlers
 
         def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -60,7 +60,7 @@ class FileAudit:
             if handler is not None:
                 try:
                     handler(*arguments)
-                except Exception:  # an observer must never change what the notebook does
+                except Exception:  # Observing must never change what the notebook does.
                     return
 
         sys.addaudithook(hook)
@@ -89,7 +89,7 @@ class FileAudit:
         self._changed(target)
 
     def _removed(self, path: object, folder: object = None) -> None:
-        if folder in (None, -1):  # otherwise the path is one below a descriptor
+        if folder in (None, -1):  # Otherwise the path is relative to a file descriptor.
             self._changed(path)
 
     def _changed(self, path: object, *_: object) -> None:
@@ -119,7 +119,7 @@ class FileAudit:
         self.listed[folder] = sorted(name for name in names if not ignored([name]))
 
     def _asked_by_user(self) -> bool:
-        """Whether a cell or a module beside the notebook lists, not Python's import system."""
+        """Whether a cell or a module of the user lists the folder, and not Python's imports."""
         frame = sys._getframe(3)
         while frame.f_back is not None:
             module = str(frame.f_globals.get("__name__", ""))
@@ -143,7 +143,7 @@ class FileAudit:
 
 
 def ignored(parts: list[str]) -> bool:
-    """Whether a path is of no interest: hidden, a cache, an environment, a notebook."""
+    """Whether a path is never data: hidden, a cache, an environment, a notebook."""
     return parts[-1].endswith(".ipynb") or any(
         part.startswith(".") or part in _IGNORED for part in parts
     )

@@ -94,7 +94,7 @@ def is_remote(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
 
 
 def _files(store: Store, bundle: Bundle, names: list[str], copy_to: Path | None) -> list[str]:
-    found = []
+    files = []
     for blob in bundle.blobs:
         if not store.has(blob):
             raise InfrastructureError(
@@ -105,5 +105,5 @@ def _files(store: Store, bundle: Bundle, names: list[str], copy_to: Path | None)
         if copy_to is not None:
             copy_to.mkdir(exist_ok=True)
             file = Path(shutil.copyfile(file, copy_to / blob))
-        found.append(str(file))
-    return found
+        files.append(str(file))
+    return files

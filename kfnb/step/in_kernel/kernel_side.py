@@ -1,9 +1,8 @@
-"""Kernel side of a step: loads inputs before the step's cells, saves outputs after them.
+"""The kernel's side of a step: load inputs before the step's cells, save outputs after them.
 
-Runs in the user's kernel, whose environment need not be kfnb's: standard library
-and :mod:`kfnb.step.values` only. It talks to the step process through two files
-of the attempt's folder, :data:`PLAN` and :data:`RESULT`, and leaves no name in the
-user's namespace.
+It runs in the user's kernel, whose environment may lack kfnb's dependencies, so it imports only the
+standard library and :mod:`kfnb.step.values`. It exchanges two files of the attempt's folder with
+the step process, :data:`PLAN` and :data:`RESULT`, and leaves no name in the user's namespace.
 """
 
 from __future__ import annotations
@@ -31,31 +30,31 @@ _OURS = {"kfnb", "cloudpickle"}
 
 
 class StepProblem(Exception):  # noqa: N818 (shown to people as it is)
-    """Inputs could not be loaded, or outputs not saved; shown without a traceback."""
+    """Inputs could not be loaded, or outputs could not be saved; shown without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
         return [f"kfnb: {self}"]
 
 
 class StepState:
-    """What is remembered between the beginning of a step and its end."""
+    """What the kernel knows between the beginning of a step and its end."""
 
     def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
         self.folder = folder
         self.plan = plan
         self.audit = FileAudit(plan["workdir"])
-        self.leftover = ProcessLeaks(plan["workdir"])
+        self.leaks = ProcessLeaks(plan["workdir"])
         self.modules = frozenset(sys.modules)
         self.loaded: list[Loaded] = []
         self.given: dict[str, Any] = {}
         self.watch: Watch | None = None
         self.setup: SetupWatch | None = None
 
-    def followed(self) -> set[str]:
+    def visible_later(self) -> set[str]:
         """Return the loaded names whose values later steps may see.
 
-        That is those that the step publishes or that later steps read, and, because
-        nobody here knows who reads them, those that came along in a shared bundle.
+        These are the names that the step publishes or that later steps read. Names that came
+        along in a shared bundle are included, as nothing here says which step reads them.
         """
         shared = {n for loaded in self.loaded if len(loaded.values) > 1 for n in loaded.values}
         return set(self.given) & (shared | {*self.plan["watch"], *self.plan["outputs"]})
@@ -65,7 +64,7 @@ _steps: dict[str, StepState] = {}
 
 
 def begin(order_path: str) -> None:
-    """Start to note which files are opened; done once, before the first cell."""
+    """Start to record which files are opened; called once, before the first cell."""
     if order_path in _steps:
         return
     folder = Path(order_path).parent
@@ -77,12 +76,12 @@ def begin(order_path: str) -> None:
     _keep_all_outputs()
     step = _steps[order_path] = StepState(folder, plan)
     step.audit.start()
-    step.leftover.start()
+    step.leaks.start()
 
 
 def _keep_all_outputs() -> None:
-    """Let outputs wait for a client that is slow; ZeroMQ drops what is above 1,000 messages."""
-    with contextlib.suppress(Exception):  # not IPython's own kernel: it has its own ways
+    """Queue outputs for a slow client without limit; by default, ZeroMQ drops some above 1,000."""
+    with contextlib.suppress(Exception):  # Another kernel than ipykernel.
         import zmq
         from IPython import get_ipython
 
@@ -101,7 +100,7 @@ def load_inputs(order_path: str) -> None:
     begin(order_path)
     step = _steps[order_path]
     names = user_names()
-    step.leftover.mark()
+    step.leaks.take_baseline()
     if step.plan["setup"]:
         step.setup = SetupWatch(step.plan["setup"], names, step.plan["definitions"])
     if not step.plan["bundles"]:
@@ -121,12 +120,12 @@ def load_inputs(order_path: str) -> None:
             if name in loaded.values:
                 names[name] = loaded.values[name]
     step.watch = values.Watch(
-        step.loaded, names=step.followed(), definitions=step.plan["definitions"]
+        step.loaded, names=step.visible_later(), definitions=step.plan["definitions"]
     )
 
 
 def publish(order_path: str) -> None:
-    """Save the step's outputs into the staging folder, and say what the step did.
+    """Save the step's outputs into the staging folder, and write the result file.
 
     Raises
     ------
@@ -136,9 +135,9 @@ def publish(order_path: str) -> None:
     begin(order_path)
     step = _steps[order_path]
     try:
-        result = _published(step, user_names())
+        result = _save_outputs(step, user_names())
     except OSError as error:
-        _clear(Path(step.plan["staging"]))  # a full disk: room for the sentence that says so
+        _clear(Path(step.plan["staging"]))  # The disk may be full: make room for the result file.
         _write_result(step, problem=_problem("save", error, step.plan["outputs"]))
         raise
     _write_result(step, **result)
@@ -159,24 +158,26 @@ def user_names() -> MutableMapping[str, Any]:
     return vars(sys.modules["__main__"])
 
 
-def _published(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
-    """Save what is to be saved; the result as JSON values."""
+def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Save the outputs, and other values that must not be lost; the result as JSON values."""
     plan, given = step.plan, step.given
     changed = step.watch.changed() if step.watch is not None else set()
     unknown = step.watch.unknown if step.watch is not None else set()
     bound = {name: names[name] for name in plan["outputs"] if name in names}
     own = {name for bundle in plan["bundles"] for name in bundle["bind"]}
     others = {
-        # a name that only came along in a bundle may stand for something else here
+        # A name that only came along in a bundle may belong to another value here.
         n: names.get(n, given[n]) if n in own else given[n]
-        for n in sorted(step.followed())
+        for n in sorted(step.visible_later())
         if n not in bound
     }
     tied = _sharing(step, bound, others) if bound else set()
-    # What shares with an output is made by making that one: only the rest is a surprise.
-    asked = {*plan["watch"], *(changed - tied)}
-    surprises = {n: _surprise(n, v, step, changed) for n, v in others.items() if n in asked}
-    unexpected = {name: reason for name, reason in surprises.items() if reason}
+    # Values that share objects with an output are published with it, so they are expected.
+    suspects = {*plan["watch"], *(changed - tied)}
+    reasons = {
+        n: _unexpected_change(n, v, step, changed) for n, v in others.items() if n in suspects
+    }
+    unexpected = {name: reason for name, reason in reasons.items() if reason}
     values_to_save = {**bound, **{n: v for n, v in others.items() if n in tied or n in unexpected}}
     saved: Saved | None = None
     described: dict[str, Any] = {}
@@ -214,13 +215,13 @@ def _published(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "not_numbers": not_numbers,
         "threads": own_threads(),
-        "left": step.leftover.left(),
+        "left": step.leaks.find(),
         "setup_changed": step.setup.changed(names) if step.setup is not None else [],
     }
 
 
-def _surprise(name: str, value: Any, step: StepState, changed: set[str]) -> str:
-    """Say how a value that the step was not known to change is another one now."""
+def _unexpected_change(name: str, value: Any, step: StepState, changed: set[str]) -> str:
+    """Say how a value was changed that the step was not expected to change; empty if it was not."""
     if value is not step.given[name]:
         return "bound to another value"
     return "changed in place" if name in changed else ""
@@ -229,7 +230,7 @@ def _surprise(name: str, value: Any, step: StepState, changed: set[str]) -> str:
 def _sharing(step: StepState, bound: Mapping[str, Any], others: Mapping[str, Any]) -> set[str]:
     """Return the names among ``others`` that share mutable objects with an output.
 
-    They are published together with it, so that both stay one object downstream.
+    They are published in one bundle, so that later steps get one object too.
     """
     if not others:
         return set()
@@ -237,16 +238,16 @@ def _sharing(step: StepState, bound: Mapping[str, Any], others: Mapping[str, Any
     from kfnb.step.values.bundles.sharing import Reached, groups
 
     def reached(values: Mapping[str, Any]) -> dict[str, Reached]:
-        found = {}
+        reached_objects = {}
         for name, value in values.items():
-            with contextlib.suppress(Exception):  # what cannot be saved is refused elsewhere
+            with contextlib.suppress(Exception):  # Saving it reports the problem.
                 one = dump(
                     {name: value},
                     definitions=step.plan["definitions"],
                     origin=step.plan["origin"],
                 )
-                found[name] = Reached.of(one.pickler)
-        return found
+                reached_objects[name] = Reached.of(one.pickler)
+        return reached_objects
 
     candidates = {n: r for n, r in reached(others).items() if r.objects or r.memory}
     if not candidates:
@@ -283,7 +284,7 @@ def _failed(saved: Saved | None) -> dict[str, dict[str, str]]:
 def packages(modules: Iterable[str], *, before: Iterable[str] = ()) -> dict[str, str]:
     """Return the installed distributions that ``modules`` belong to, with their versions.
 
-    What was there ``before`` (the kernel's own machinery) does not count.
+    Modules that were loaded ``before`` (the kernel's own) do not count.
     """
     from importlib import metadata
 
@@ -294,15 +295,15 @@ def packages(modules: Iterable[str], *, before: Iterable[str] = ()) -> dict[str,
     if not tops:
         return {}
     versions = {top: _version(top) for top in tops}
-    found = {top: version for top, version in versions.items() if version is not None}
-    left = tops - set(found)
+    known = {top: version for top, version in versions.items() if version is not None}
+    left = tops - set(known)
     if left:  # sklearn, PIL, yaml: the distribution has another name
         for distribution in metadata.distributions():
             text = distribution.read_text("top_level.txt")
             own = set(text.split()) if text else _tops(distribution)
             if own & left:
-                found[distribution.metadata["Name"]] = distribution.version
-    return dict(sorted(found.items()))
+                known[distribution.metadata["Name"]] = distribution.version
+    return dict(sorted(known.items()))
 
 
 def _version(name: str) -> str | None:
@@ -330,23 +331,23 @@ def _installed(top: str) -> bool:
 
 
 def _module_files(step: StepState) -> set[str]:
-    """Return the notebook's own modules that are loaded, however they came in.
+    """Return the files of the user's own modules that are loaded.
 
-    Which they are is not always seen in the source: a module path that is put together, a
-    value whose class is in one.
+    The source does not always show them: a module name may be built at run time, and loading a
+    value imports the module of its class.
     """
     folder = os.path.realpath(step.plan["workdir"])
-    found = set()
+    files = set()
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and os.path.realpath(file).startswith(folder + os.sep):
             relative = os.path.relpath(os.path.realpath(file), folder)
-            found.add(relative.replace(os.sep, "/"))
-    return found
+            files.add(relative.replace(os.sep, "/"))
+    return files
 
 
 def _log_metrics(wanted: Iterable[str], names: Mapping[str, Any]) -> dict[str, str]:
-    """Log the values of ``wanted``; the reasons for those that are no numbers."""
+    """Log the values of ``wanted`` as metrics; for those that are not numbers, the reason."""
     refused = {}
     for name in wanted:
         if name in names:
@@ -369,7 +370,7 @@ def _problem(phase: str, error: Exception, names: Iterable[str]) -> dict[str, An
 
 
 def _make_importable(folder: str) -> None:
-    """Let this environment import what it lacks (cloudpickle), after everything of its own."""
+    """Let this environment import what it lacks; its own packages take precedence."""
     if folder not in sys.path:
         sys.path.append(folder)
 

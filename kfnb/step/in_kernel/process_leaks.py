@@ -1,8 +1,8 @@
-"""Kernel side: what a step leaves behind in its process, which no later step will find there.
+"""Find state that a step changes in its process and that later steps will miss in theirs.
 
-Environment variables and the working directory that code outside of the cells sets, and
-globals of the notebook's own modules that a call changed. What cells do themselves is
-known from their source. Standard library only.
+That is environment variables and the working directory, if code outside of the cells sets them, and
+globals of the user's own modules that a call has changed. What cells do themselves is known from
+their source. It runs in the kernel: standard library only.
 """
 
 # String paths: this runs at every import.
@@ -23,14 +23,14 @@ from typing import Any
 
 _SETTERS = frozenset({"os", "_collections_abc", "collections", "contextlib"})
 _MEMORY = re.compile("cache|memo", re.IGNORECASE)
-"""Globals whose change only saves time, by their names."""
+"""Names of globals that are caches: their changes only save time."""
 _UNIMPORTANT = (ModuleType, type, CodeType)
 _LARGE = 16 << 20
-"""Bytes of a global beyond which nobody looks whether it changed."""
+"""Bytes of a global above which it is not checked for changes."""
 
 
 class ProcessLeaks:
-    """Notices what a step leaves behind.
+    """Finds state of the process that a step has changed.
 
     Parameters
     ----------
@@ -48,12 +48,12 @@ class ProcessLeaks:
         self._looking = False
 
     def start(self) -> None:
-        """Listen from now on, and note how the user's own modules are when they are imported."""
+        """Start to listen, and to record the user's own modules as they are after their import."""
         sys.addaudithook(self._hook)
         sys.meta_path.insert(0, _OwnModules(self))
 
-    def mark(self) -> None:
-        """Take what there is now as what every step finds: setup has been executed."""
+    def take_baseline(self) -> None:
+        """Take the present state as the one that every step has: setup has been executed."""
         self._environment = dict(os.environ)
         self._cwd = _cwd()
         self._set.clear()
@@ -64,17 +64,17 @@ class ProcessLeaks:
                 self.imported(module)
 
     def imported(self, module: ModuleType) -> None:
-        """Note what an own module holds right after its import."""
+        """Record the globals of one of the user's modules right after its import."""
         self._fresh[module.__name__] = _contents(module)
 
-    def left(self) -> dict[str, list[str]]:
-        """Return what was left behind, as a manifest's ``left``."""
-        found: dict[str, list[str]] = {}
+    def find(self) -> dict[str, list[str]]:
+        """Return the changes in the form of a manifest's ``left``."""
+        leaks: dict[str, list[str]] = {}
         changed = [key for key in self._set if os.environ.get(key) != self._environment.get(key)]
         if changed:
-            found["environment"] = sorted(changed)
+            leaks["environment"] = sorted(changed)
         if self._moved and _cwd() != self._cwd:
-            found["folder"] = [_cwd()]
+            leaks["folder"] = [_cwd()]
         for name, fresh in self._fresh.items():
             module = sys.modules.get(name)
             file = os.path.realpath(getattr(module, "__file__", None) or "")
@@ -84,8 +84,8 @@ class ProcessLeaks:
             names = sorted(key for key, was in fresh.items() if now.get(key, was) != was)
             if names:
                 path = file[len(self._folder) :].replace(os.sep, "/")
-                found[f"module:{path}"] = names
-        return found
+                leaks[f"module:{path}"] = names
+        return leaks
 
     def _hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event not in ("os.putenv", "os.unsetenv", "os.chdir") or self._looking:
@@ -97,13 +97,13 @@ class ProcessLeaks:
                     self._moved = True
                 else:
                     self._set.add(os.fsdecode(arguments[0]))
-        except Exception:  # an observer must never change what the notebook does
+        except Exception:  # Observing must never change what the notebook does.
             return
         finally:
             self._looking = False
 
     def _hidden(self) -> bool:
-        """Whether other code than a cell's acts, for a cell, and not because it is imported."""
+        """Whether code outside of the cells acts for a cell, and not during its own import."""
         frame = sys._getframe(2)
         while frame.f_globals.get("__name__", "").partition(".")[0] in _SETTERS:
             if frame.f_back is None:
@@ -115,7 +115,7 @@ class ProcessLeaks:
         while frame is not None:
             name = frame.f_globals.get("__name__", "")
             if name == "importlib._bootstrap" and not own:
-                return False  # another process that imports the library has it, too
+                return False  # Any process that imports the library gets the same.
             if name == "__main__":
                 return True
             frame = frame.f_back  # type: ignore[assignment]
@@ -123,39 +123,39 @@ class ProcessLeaks:
 
 
 class _OwnModules(importlib.abc.MetaPathFinder):
-    """Finds the user's own modules as Python does, and has them noted after their import."""
+    """Finds the user's own modules as Python does, and records them after their import."""
 
-    def __init__(self, leftover: ProcessLeaks) -> None:
-        self._leftover = leftover
+    def __init__(self, leaks: ProcessLeaks) -> None:
+        self._leaks = leaks
 
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Find a module; None where it is not one of the user's own."""
+        """Find a module; None if it is not one of the user's own."""
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         loader = spec.loader if spec is not None else None
         if spec is None or type(loader) is not importlib.machinery.SourceFileLoader:
             return None
-        if not os.path.realpath(loader.path).startswith(self._leftover._folder):
+        if not os.path.realpath(loader.path).startswith(self._leaks._folder):
             return None
-        spec.loader = _NotingLoader(loader.name, loader.path, self._leftover)
+        spec.loader = _RecordingLoader(loader.name, loader.path, self._leaks)
         return spec
 
 
-class _NotingLoader(importlib.machinery.SourceFileLoader):
-    def __init__(self, fullname: str, path: str, leftover: ProcessLeaks) -> None:
+class _RecordingLoader(importlib.machinery.SourceFileLoader):
+    def __init__(self, fullname: str, path: str, leaks: ProcessLeaks) -> None:
         super().__init__(fullname, path)
-        self._leftover = leftover
+        self._leaks = leaks
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
-        with contextlib.suppress(Exception):  # an observer must never change what happens
-            self._leftover.imported(module)
+        with contextlib.suppress(Exception):  # Observing must never break an import.
+            self._leaks.imported(module)
 
 
 def _contents(module: ModuleType) -> dict[str, str]:
-    """Return a fingerprint of each global that is data."""
-    found = {}
+    """Return a fingerprint for each global that is data."""
+    fingerprints = {}
     for name, value in list(vars(module).items()):
         if name.startswith("__") or isinstance(value, _UNIMPORTANT) or _MEMORY.search(name):
             continue
@@ -164,11 +164,11 @@ def _contents(module: ModuleType) -> dict[str, str]:
             continue
         if type(value).__name__ in ("function", "builtin_function_or_method", "method"):
             continue
-        with contextlib.suppress(Exception):  # what cannot be pickled is not followed
+        with contextlib.suppress(Exception):  # A value that cannot be pickled is not checked.
             data = pickle.dumps(value)
             if len(data) <= _LARGE:
-                found[name] = hashlib.sha1(data, usedforsecurity=False).hexdigest()
-    return found
+                fingerprints[name] = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    return fingerprints
 
 
 def _cwd() -> str:

@@ -1,4 +1,4 @@
-"""Kernel side: what a step does that nobody can see in its source. Standard library only."""
+"""Find values of setup that a step has changed, and its threads. Standard library only."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _PLAIN_HOMES = {"__main__", "numpy", "pandas", "polars", "pyarrow", "scipy"}
 _UNCHANGING = (int, float, complex, str, bytes, type(None), type, range, slice, ModuleType,
                FunctionType, BuiltinFunctionType, re.Pattern)  # fmt: skip
 _LARGE = 256 << 20
-"""Bytes of a setup value beyond which nobody looks whether a step changed it."""
+"""Bytes of a setup value above which it is not checked for changes."""
 
 
 class SetupWatch:
-    """Notices changes of what setup made, of what later steps read as setup makes it.
+    """Notices changes of setup's values, which later steps get as setup makes them.
 
     Parameters
     ----------
     wanted
-        Names that later steps read so; those that this kernel lacks do not matter.
+        Names of setup that later steps read; those that this kernel lacks are ignored.
     names
         The user's names, after setup and before the step's own cells.
     definitions
@@ -45,14 +45,14 @@ class SetupWatch:
         self._watch = values.Watch(self._values, definitions=definitions)
 
     def changed(self, names: Mapping[str, Any]) -> list[str]:
-        """Name what was changed in place and still goes by its name."""
+        """Return the names of values that were changed in place and still have their names."""
         if self._watch is None:
             return []
         return sorted(n for n in self._watch.changed() if names.get(n) is self._values[n])
 
 
 def own_threads() -> list[str]:
-    """Name the threads of the user's own code that still run."""
+    """Return the names of running threads that the user's own code has started."""
     import threading
 
     return [
@@ -64,9 +64,9 @@ def own_threads() -> list[str]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value can change, and whether only what is done to it changes it.
+    """Whether a value can change, but only by what its users do to it.
 
-    What other libraries make often remembers what it was asked.
+    Objects of other libraries often cache results in themselves.
     """
     home = type(value).__module__.partition(".")[0]
     if isinstance(value, _UNCHANGING):

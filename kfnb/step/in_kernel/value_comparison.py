@@ -1,7 +1,7 @@
-"""Compare a value of the live kernel with one that was saved: used by ``kfnb check --verify``.
+"""Compare values of the live kernel with saved ones, for ``kfnb check --verify``.
 
-Runs inside the user's kernel: standard library only, and nothing of the value's
-libraries is imported that the notebook has not imported.
+It runs in the user's kernel: standard library only. Libraries of the values are used only if the
+notebook has imported them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _DEEPEST = 800
 
 
 def against(spec_path: str, namespace: Mapping[str, Any]) -> None:
-    """Compare names of ``namespace`` with saved values and append what was found.
+    """Compare names of ``namespace`` with saved values, and append the results to a file.
 
-    The JSON file at ``spec_path`` says ``{"step", "result", "bundles": [{"files",
+    The JSON file at ``spec_path`` contains ``{"step", "result", "bundles": [{"files",
     "names"}], "absent": [names], "keep": folder, "definitions": [names]}``; one JSON line a name is
     appended to ``result``: ``{"step", "name", "verdict": same|differs|unknown, "reason"}``.
     The names are also saved in the folder ``keep``, for comparing a second reference
@@ -32,44 +32,44 @@ def against(spec_path: str, namespace: Mapping[str, Any]) -> None:
     spec = json.loads(Path(spec_path).read_text(encoding="utf-8"))
     lines: list[dict[str, Any]] = []
 
-    def say(name: str, verdict: str, reason: str = "") -> None:
+    def add(name: str, verdict: str, reason: str = "") -> None:
         lines.append({"step": spec["step"], "name": name, "verdict": verdict, "reason": reason})
 
     for name in spec["absent"]:
         if name in namespace:
-            say(name, "differs", "the notebook binds it, the pipeline does not")
+            add(name, "differs", "the notebook binds it, the pipeline does not")
         else:
-            say(name, "same")
-    kept: list[dict[str, Any]] = []
+            add(name, "same")
+    saved: list[dict[str, Any]] = []
     for number, bundle in enumerate(spec["bundles"]):
         here = {name: namespace[name] for name in bundle["names"] if name in namespace}
-        kept += _keep(values, here, spec, number)
+        saved += _save(values, here, spec, number)
         comparison = Comparison()
         try:
             loaded = values.load([Path(f) for f in bundle["files"]]).values
         except Exception as error:
             for name in bundle["names"]:
-                say(name, "unknown", f"the saved value cannot be loaded here: {error}")
+                add(name, "unknown", f"the saved value cannot be loaded here: {error}")
             continue
         for name in bundle["names"]:
             if name not in namespace:
-                say(name, "differs", "the pipeline binds it, the notebook does not")
+                add(name, "differs", "the pipeline binds it, the notebook does not")
                 continue
             try:
                 reason = comparison.difference(namespace[name], loaded[name], name)
-            except (RecursionError, Uncertain) as error:
-                say(name, "unknown", str(error) or "too deep")
+            except (RecursionError, Incomparable) as error:
+                add(name, "unknown", str(error) or "too deep")
             except Exception as error:
-                say(name, "unknown", f"{type(error).__name__}: {error}")
+                add(name, "unknown", f"{type(error).__name__}: {error}")
             else:
-                say(name, "differs" if reason else "same", reason or "")
-    index = {"absent": [n for n in spec["absent"] if n not in namespace], "bundles": kept}
+                add(name, "differs" if reason else "same", reason or "")
+    index = {"absent": [n for n in spec["absent"] if n not in namespace], "bundles": saved}
     (Path(spec["keep"]) / "index.json").write_text(json.dumps(index), encoding="utf-8")
     with Path(spec["result"]).open("a", encoding="utf-8") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
 
 
-def _keep(
+def _save(
     values: Any, here: Mapping[str, Any], spec: Mapping[str, Any], number: int
 ) -> list[dict[str, Any]]:
     folder = Path(spec["keep"]) / str(number)
@@ -79,24 +79,24 @@ def _keep(
             here, folder=folder, definitions=spec["definitions"], origin=f"{spec['step']}/{number}"
         )
     except Exception:
-        # Then a second reference has nothing to be compared with, and that is all.
+        # A second reference then has nothing to be compared with.
         return []
     return [{"files": [str(f) for f in b.files], "names": list(b.names)} for b in saved.bundles]
 
 
-class Uncertain(Exception):  # noqa: N818  it is an answer, not an error
+class Incomparable(Exception):  # noqa: N818  (an answer, not an error)
     """Two values of a kind that cannot be compared."""
 
 
 class Comparison:
-    """Structural comparison of values, which also sees what is one object and what is two."""
+    """Structural comparison of values, including which parts are one object."""
 
     def __init__(self) -> None:
         self._partner: dict[int, tuple[Any, Any]] = {}
         self._depth = 0
 
     def difference(self, here: Any, there: Any, path: str) -> str | None:
-        """Say how ``there`` differs from ``here``; None where it does not."""
+        """Say how ``there`` differs from ``here``; None if it does not."""
         if type(here) is not type(there) and _class_name(here) != _class_name(there):
             return f"{path} is {_class_name(here)} in the notebook, {_class_name(there)} here"
         if isinstance(here, float):
@@ -112,7 +112,7 @@ class Comparison:
         self._partner[id(here)] = (here, there)
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise Uncertain("too deep to compare")
+            raise Incomparable("too deep to compare")
         try:
             return self._structure(here, there, path)
         finally:
@@ -151,20 +151,20 @@ class Comparison:
         if len(left) != len(right):
             return f"{path} has {len(left)} items in the notebook, {len(right)} here"
         for index, (one, other) in enumerate(zip(left, right, strict=True)):
-            if found := self.difference(one, other, f"{path}[{index}]"):
-                return found
+            if difference := self.difference(one, other, f"{path}[{index}]"):
+                return difference
         return None
 
     def _mapping(self, here: Mapping[Any, Any], there: Mapping[Any, Any], path: str) -> str | None:
-        if found := self._sequence(here.keys(), there.keys(), f"{path}.keys()"):
-            return found
+        if difference := self._sequence(here.keys(), there.keys(), f"{path}.keys()"):
+            return difference
         for (key, one), other in zip(here.items(), there.values(), strict=True):
-            if found := self.difference(one, other, f"{path}[{_short(key)}]"):
-                return found
+            if difference := self.difference(one, other, f"{path}[{_short(key)}]"):
+                return difference
         return None
 
     def _unordered(self, here: Any, there: Any, path: str) -> str | None:
-        # Members of classes without __eq__ are equal to themselves only; their text decides.
+        # Members of classes without __eq__ equal only themselves, so compare their text.
         if sorted(map(repr, here)) == sorted(map(repr, there)):
             return None
         return _values(path, here, there)
@@ -177,11 +177,11 @@ class Comparison:
         return self._sequence(left, right, path)
 
     def _reduced(self, here: Any, there: Any, path: str) -> str | None:
-        """Compare what pickle would take of two objects."""
+        """Compare what pickle would save of two objects."""
         try:
             left, right = here.__reduce_ex__(4), there.__reduce_ex__(4)
         except Exception as error:
-            raise Uncertain(f"{path} cannot be compared: {error}") from error
+            raise Incomparable(f"{path} cannot be compared: {error}") from error
         if isinstance(left, str) or isinstance(right, str):
             return None if left == right else _values(path, here, there)
         names = ("made by", "made of", "state", "items", "entries")
@@ -189,17 +189,17 @@ class Comparison:
             if name in ("items", "entries"):
                 one, other = list(one or ()), list(other or ())
             if name == "state" and isinstance(one, dict) and isinstance(other, dict):
-                # Which attribute was set first is no difference.
+                # The order in which attributes were set does not matter.
                 one, other = _sorted(one), _sorted(other)
-            if found := self.difference(
+            if difference := self.difference(
                 one, other, path if name == "state" else f"{path} ({name})"
             ):
-                return found
+                return difference
         return None
 
 
 def _by_library(here: Any, there: Any) -> bool | None:
-    """Let a library compare its own values; None where none of them is its kind."""
+    """Let a library compare its own values; None if no known library made them."""
     module = type(here).__module__.partition(".")[0]
     if module == "numpy" and hasattr(here, "dtype"):
         if here.dtype.hasobject:
@@ -245,7 +245,7 @@ def _cells(function: Any) -> list[Any]:
 def _content(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
-    except ValueError:  # empty: a name that is not bound yet
+    except ValueError:  # Empty: the name is not bound yet.
         return None
 
 

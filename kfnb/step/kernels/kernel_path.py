@@ -1,4 +1,4 @@
-"""What a kernel of another environment needs to import kfnb, in a folder of its own."""
+"""Make kfnb importable in a kernel of another environment: a folder with links to packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def needs_path(argv: list[str]) -> bool:
     """Whether a kernelspec's interpreter is another than this process's."""
     if not argv:
         return True
-    if Path(argv[0]).name == argv[0]:  # jupyter_client puts its own in place of "python"
+    if Path(argv[0]).name == argv[0]:  # jupyter_client replaces "python" with this interpreter.
         return not argv[0].startswith("python")
     return os.path.normcase(Path(argv[0]).absolute()) != os.path.normcase(sys.executable)
 

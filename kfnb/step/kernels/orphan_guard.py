@@ -1,9 +1,9 @@
-"""A watcher that outlives the step process: when that dies, its kernel dies.
+"""Kill kernels whose step process has died.
 
-A step that is killed with -9 can clean up nothing. So it forks a guard before it
-does anything else; the guard waits on a pipe that closes with the step's life,
-and kills the process groups that it was told of. It keeps the attempt's lock
-until they are gone, so that nobody starts the next attempt beside them.
+A step process that is killed with SIGKILL cannot clean up. So it forks a guard before it does
+anything else. The guard waits on a pipe that closes when the step process ends, and then kills the
+process groups that were registered. It inherits the attempt's lock and holds it until they are
+gone, so that no other attempt starts beside them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 ALIVE_FD = "KFNB_ALIVE_FD"
 
-_PATIENCE = 2.0
+_KILL_TIMEOUT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,29 +26,29 @@ class Guard:
     pipe: int = -1
 
     def watch(self, group: int) -> None:
-        """Let the process group ``group`` die with this process."""
-        self._tell(f"+{group}\n")
+        """Kill the process group ``group`` when this process ends."""
+        self._send(f"+{group}\n")
 
     def release(self, group: int) -> None:
-        """Forget the process group: it is gone."""
-        self._tell(f"-{group}\n")
+        """Unregister a process group that has ended."""
+        self._send(f"-{group}\n")
 
     def remove(self, folder: str) -> None:
-        """Let the folder ``folder`` go with this process."""
-        self._tell(f"/{folder}\n")
+        """Remove the folder ``folder`` when this process ends."""
+        self._send(f"/{folder}\n")
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self.pipe >= 0:
             with contextlib.suppress(OSError):
                 os.write(self.pipe, line.encode())
 
 
 def start() -> Guard:
-    """Fork the guard. To be called while the process is small and has one thread."""
+    """Fork the guard; to be called while this process is small and has one thread."""
     read, write = os.pipe()
     if os.fork() == 0:
         try:
-            _keep_watch(read, write)
+            _guard(read, write)
         finally:
             os._exit(0)
     os.close(read)
@@ -56,15 +56,15 @@ def start() -> Guard:
 
 
 def kill_group(group: int, *, signum: int | None = None) -> bool:
-    """Send ``signum`` (default: SIGKILL) to a process group; whether any process was there."""
+    """Send ``signum`` (default: SIGKILL) to a process group; False if it has no process."""
     try:
         os.killpg(group, signal.SIGKILL if signum is None else signum)
-    except (ProcessLookupError, PermissionError):  # gone, or (macOS) only zombies are left
+    except (ProcessLookupError, PermissionError):  # Gone, or (on macOS) only zombies are left.
         return False
     return True
 
 
-def _keep_watch(read: int, write: int) -> None:
+def _guard(read: int, write: int) -> None:
     os.close(write)
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -83,8 +83,8 @@ def _keep_watch(read: int, write: int) -> None:
                 folders.append(about)
             else:
                 (groups.add if what == b"+" else groups.discard)(int(about))
-    deadline = time.monotonic() + _PATIENCE
-    # a killed process stays in its group until somebody has asked for its exit code
+    deadline = time.monotonic() + _KILL_TIMEOUT
+    # A killed process stays in its group until its parent has read its exit code.
     while groups and time.monotonic() < deadline:
         groups = {group for group in groups if kill_group(group)}
         time.sleep(0.01)

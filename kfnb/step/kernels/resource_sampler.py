@@ -1,4 +1,4 @@
-"""Samples the memory and CPU time of a kernel and its descendants, and watches a limit."""
+"""Sample the memory and CPU time of a kernel and its descendants, and enforce a memory limit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sample:
 
 
 class Sampler:
-    """A thread that looks every half second; ``peak`` is in bytes.
+    """A thread that takes a sample every half second; ``peak`` is in bytes.
 
     Parameters
     ----------
@@ -59,11 +59,11 @@ class Sampler:
         return self._total // self._count if self._count else 0
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start to sample."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop sampling."""
         self._ended.set()
         self._thread.join(2)
 
@@ -109,27 +109,27 @@ def children_usage() -> tuple[int, float]:
 
 
 def free_memory() -> int:
-    """Return the bytes that this machine could still give out."""
+    """Return the bytes of memory that are available on this machine."""
     import psutil
 
     return int(psutil.virtual_memory().available)
 
 
 def unshared(pid: int) -> int:
-    """Bytes that the tree uses and that could not be dropped: no mapped files, shared once.
+    """Return the bytes of a process tree that the system cannot reclaim.
 
-    Resident sizes count a mapped input as used and the pages of forked workers
-    several times. Reading this takes longer, so it is done only to confirm.
+    Resident sizes include mapped files and count the pages of forked workers several times. This
+    figure does neither, but takes longer to read, so it only confirms that a limit is exceeded.
     """
     import psutil
 
     total = 0
     for process in _tree(pid):
-        kept = _rollup(process.pid)
-        if kept is None:
+        size = _rollup(process.pid)
+        if size is None:
             with contextlib.suppress(psutil.Error):
-                kept = process.memory_info().rss
-        total += kept or 0
+                size = process.memory_info().rss
+        total += size or 0
     return total
 
 
@@ -144,7 +144,7 @@ def _tree(pid: int) -> list[Any]:
 
 
 def _rollup(pid: int) -> int | None:
-    """Read proportional anonymous and shared memory, where the system tells (Linux)."""
+    """Read proportional anonymous and shared memory; None if the system has no such figures."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:

@@ -25,10 +25,10 @@ from kfnb.step.attempt_tail import AttemptTail
 from kfnb.store.remote.base import Remote
 
 T = TypeVar("T")
-Patiently = Callable[[Callable[[], T]], T]
+Retrying = Callable[[Callable[[], T]], T]
 
 RECORD = b"\x1e"
-"""What each signal begins with."""
+"""The separator at the beginning of each signal."""
 
 EVERY = 2.0
 """Seconds between two batches."""
@@ -82,16 +82,16 @@ class EventUploader:
         return self._tail.last + 1
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start to follow the files."""
         self._thread.start()
 
-    def finish(self, patiently: Patiently[None]) -> None:
-        """Store all that the step has written; it writes no more.
+    def finish(self, retries: Retrying[None]) -> None:
+        """Store everything that the step has written; it has ended.
 
         Parameters
         ----------
-        patiently
-            Tries an action again while the store does not answer.
+        retries
+            Repeats an action while the store does not answer.
 
         Raises
         ------
@@ -102,12 +102,12 @@ class EventUploader:
         if self._thread.is_alive():
             self._thread.join()
         while self._next_batch():
-            patiently(self._put)
+            retries(self._put)
 
-    def send_last(self, line: bytes, patiently: Patiently[None]) -> None:
+    def send_last(self, line: bytes, retries: Retrying[None]) -> None:
         """Store one more line as the last batch, after :meth:`finish`; raises as that does."""
         self._batch = line + b"\n"
-        patiently(lambda: self._put(last=True))
+        retries(lambda: self._put(last=True))
 
     def _signal(self, number: int, *, last: bool) -> None:
         """Print that a batch is stored, unless that could block: the store is what counts."""
@@ -130,7 +130,7 @@ class EventUploader:
 
     def _next_batch(self) -> bool:
         """Make the next batch if there is anything to report; it is kept until it is stored."""
-        if self._batch is None and (lines := self._tail.take(BATCH)):
+        if self._batch is None and (lines := self._tail.read(BATCH)):
             self._batch = b"\n".join(lines) + b"\n"
         return self._batch is not None
 
@@ -153,16 +153,16 @@ class EventUploader:
             self._batch = None
 
     def _save(self, began: float) -> float:
-        """Keep a copy of the notebook as far as it is executed: all that is left after a kill.
+        """Upload the notebook as executed so far, which is all that is left after a kill.
 
-        The time of the next copy: making them takes a twentieth of the time at most.
+        Returns the time for the next copy: copies take at most a twentieth of the time.
         """
         same = self._executed.with_name("executed.shipping")
         with contextlib.suppress(OSError, InfrastructureError):
             changed = self._executed.stat().st_mtime_ns
             if changed != self._saved:
                 same.unlink(missing_ok=True)
-                os.link(self._executed, same)  # it is replaced while it is read
+                os.link(self._executed, same)  # The step may replace the file during the upload.
                 self._remote.upload(f"{self._prefix}executed.ipynb", same)
                 self._saved = changed
         now = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a step's container needs from the store before the step can begin."""
+"""Download what a step needs from the store: code, values and files."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from kfnb.store.remote import Refused, Remote
 from kfnb.store.remote_store import RemoteStore
 
 AT_ONCE = 4
-"""How many blobs travel at once."""
+"""How many blobs are transferred at once."""
 
 
-def fetch_code(remote: Remote, key: str, workdir: Path, *, patiently: Retries) -> None:
-    """Bring the bundle of the notebook's folder and extract it into ``workdir``, writable.
+def fetch_code(remote: Remote, key: str, workdir: Path, *, retries: Retries) -> None:
+    """Download the bundle of the notebook's folder and extract it into ``workdir``, writable.
 
     Raises
     ------
     InfrastructureError
-        If it is not there, is not what its name says, or holds anything but plain files.
+        If it is missing or damaged, or holds anything but plain files.
     """
     file = workdir.with_name("code.tar")
     try:
-        if not patiently(lambda: remote.download(key, file)):
+        if not retries(lambda: remote.download(key, file)):
             raise Refused(f"The notebook's modules and files are not in {remote.address} ({key}).")
         if not _is_named_by_content(file, key):
             raise Refused(
@@ -43,23 +43,23 @@ def fetch_code(remote: Remote, key: str, workdir: Path, *, patiently: Retries) -
         file.unlink(missing_ok=True)
 
 
-def fetch_values(store: RemoteStore, order: StepOrder, *, patiently: Retries) -> None:
-    """Bring the blobs of the step's inputs, and of files that earlier steps wrote."""
+def fetch_values(store: RemoteStore, order: StepOrder, *, retries: Retries) -> None:
+    """Download the values of the step's inputs, and files that earlier steps wrote."""
     bundles = [given.bundle for given in order.inputs if given.bundle and not given.absent]
     needed = [blob for bundle in bundles for blob in bundle.blobs]
     needed += [file.hash for file in order.restore.values()]
-    in_parallel(partial(patiently, partial(store.fetch, blob)) for blob in dict.fromkeys(needed))
+    in_parallel(partial(retries, partial(store.fetch, blob)) for blob in dict.fromkeys(needed))
 
 
 def drop_replaced(order: StepOrder, workdir: Path) -> None:
-    """Remove files of the bundle that earlier steps have written anew: theirs come instead."""
+    """Remove files of the bundle that earlier steps have rewritten; their versions come instead."""
     for path in order.restore:
         with contextlib.suppress(OSError):
             (workdir / path).unlink()
 
 
 def in_parallel(actions: Iterable[Callable[[], object]]) -> None:
-    """Do some things at once; raises what the first of them raises."""
+    """Call several functions at once; raise the first error among them."""
     todo = list(actions)
     if len(todo) < 2:
         for act in todo:
@@ -71,7 +71,7 @@ def in_parallel(actions: Iterable[Callable[[], object]]) -> None:
         for future in futures:
             future.result()
     finally:
-        # Where all went well nothing is left to wait for; else nobody has the time.
+        # After a success nothing is left to wait for; after an error there is no time to wait.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -81,7 +81,7 @@ def unpack(bundle: Path, folder: Path) -> None:
     Raises
     ------
     InfrastructureError
-        If it is none, or holds anything else or a path that leads out of ``folder``.
+        If it cannot be read, or holds anything else or a path that leads out of ``folder``.
     """
     try:
         with tarfile.open(bundle, mode="r:") as archive:
@@ -95,7 +95,7 @@ def unpack(bundle: Path, folder: Path) -> None:
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
     path = PurePosixPath(member.name)
-    # A sparse file may be a few bytes here and fill the disk there.
+    # Not sparse files either: a few bytes in the archive could fill the disk.
     plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
     if path.is_absolute() or not path.parts or ".." in path.parts or not plain:
         raise Refused(
@@ -115,7 +115,7 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
 
 
 def _is_named_by_content(file: Path, key: str) -> bool:
-    """Whether the file's content is what a key says that ends with a SHA-256, or part of one."""
+    """Whether the file's SHA-256 is the one in its key; true if the key has none."""
     name = PurePosixPath(key).stem
     if len(name) < 32 or set(name) - set("0123456789abcdef"):
         return True

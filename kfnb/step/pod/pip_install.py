@@ -1,7 +1,7 @@
-"""Packages that a notebook installs: had before its kernel starts, where images are read-only.
+"""Install a notebook's packages before its kernel starts, since images may be read-only.
 
-They go into a folder of their own that is first on the module path. The notebook's own lines
-execute as well, and find what they ask for.
+They go into a separate folder that is first on the module path. The notebook's own ``%pip install``
+lines are executed as well, and find everything installed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 _LINE = re.compile(r"^[%!]\s*(?:python3?\s+-m\s+)?pip3?\s+install\s+(\S.*)$", re.MULTILINE)
 _COMMENT = re.compile(r"\s#.*$")
-_SAID = 20_000
+_OUTPUT_LIMIT = 20_000
 _NAMES_A_FILE = {
     *("-r", "--requirement", "-c", "--constraint", "-e", "--editable"),
     *("-f", "--find-links"),
@@ -28,15 +28,15 @@ _NAMES_A_FILE = {
 def install_lines(notebook: Path) -> list[list[str]]:
     """Return the arguments of the notebook's ``%pip install`` lines.
 
-    Lines that are put together at run time (``{name}``, ``$name``) are not among them.
+    Lines that are built at run time (``{name}``, ``$name``) are left out.
     """
-    found = []
+    lines = []
     for cell in json.loads(notebook.read_bytes())["cells"]:
         source = cell.get("source", "")
         source = "".join(source) if isinstance(source, list) else str(source)
         if cell.get("cell_type") == "code":
-            found += lines_of(source)
-    return found
+            lines += lines_of(source)
+    return lines
 
 
 def lines_of(source: str) -> list[list[str]]:
@@ -45,34 +45,34 @@ def lines_of(source: str) -> list[list[str]]:
     >>> lines_of("%pip install -q 'pandas>2'  # frames\nimport pandas")
     [['-q', 'pandas>2']]
     """
-    found = []
-    for said in _LINE.findall(source):
-        text = _COMMENT.sub("", said)
+    lines = []
+    for arguments in _LINE.findall(source):
+        text = _COMMENT.sub("", arguments)
         if "{" in text or "$" in text:
             continue
-        with contextlib.suppress(ValueError):  # the line itself says what is wrong with it
-            found.append(shlex.split(text))
-    return found
+        with contextlib.suppress(ValueError):  # The notebook's own line will show the error.
+            lines.append(shlex.split(text))
+    return lines
 
 
 def paths_of(line: list[str]) -> list[str]:
-    """Return what files and folders a ``%pip install`` line names.
+    """Return the files and folders that a ``%pip install`` line names.
 
     >>> paths_of(["-q", "-r", "needs.txt", "./wheels/a-1.whl", "pandas>2", "-e", "mine"])
     ['needs.txt', './wheels/a-1.whl', 'mine']
     """
-    found = []
+    paths = []
     before = ""
     for word in line:
         flag, _, value = word.partition("=")
         if before in _NAMES_A_FILE:
-            found.append(word)
+            paths.append(word)
         elif flag in _NAMES_A_FILE and value:
-            found.append(value)
+            paths.append(value)
         elif not word.startswith("-") and "://" not in word and _is_path(word):
-            found.append(word.partition("[")[0])
+            paths.append(word.partition("[")[0])
         before = word
-    return found
+    return paths
 
 
 def _is_path(word: str) -> bool:
@@ -82,22 +82,22 @@ def _is_path(word: str) -> bool:
 def install(
     lines: list[list[str]], *, site: Path, workdir: Path, environment: Mapping[str, str]
 ) -> str:
-    """Install what the lines ask for into ``site``; what pip said where it failed, else empty.
+    """Install the lines' packages into ``site``; the output of pip where it failed, else empty.
 
-    What the image has keeps its version as far as that can be.
+    Packages of the image keep their versions if pip can satisfy the lines with them.
     """
-    said = ""
+    errors = ""
     if not lines:
-        return said
-    kept = site.with_name("image.txt")
-    kept.write_text("".join(f"{name}=={version}\n" for name, version in _here()))
+        return errors
+    constraints = site.with_name("image.txt")
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in _installed()))
     for line in lines:
         command = [
             *(sys.executable, "-m", "pip", "install", "--target", str(site), "--upgrade"),
             *("--no-input", "--disable-pip-version-check", "--quiet", "--no-warn-conflicts"),
             *line,
         ]
-        for extra in (["--constraint", str(kept)], []):
+        for extra in (["--constraint", str(constraints)], []):
             ended = subprocess.run(
                 [*command, *extra],
                 cwd=workdir,
@@ -110,15 +110,15 @@ def install(
             if ended.returncode == 0:
                 break
         else:
-            text = ended.stdout[-_SAID:].decode("utf-8", "replace")
-            said += f"pip install {shlex.join(line)}:\n{text}"
-    return said
+            text = ended.stdout[-_OUTPUT_LIMIT:].decode("utf-8", "replace")
+            errors += f"pip install {shlex.join(line)}:\n{text}"
+    return errors
 
 
-def _here() -> list[tuple[str, str]]:
-    found = {}
+def _installed() -> list[tuple[str, str]]:
+    versions = {}
     for distribution in metadata.distributions():
         name = distribution.metadata["Name"]
         if name and distribution.version:
-            found[name] = distribution.version
-    return sorted(found.items())
+            versions[name] = distribution.version
+    return sorted(versions.items())

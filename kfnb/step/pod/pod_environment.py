@@ -1,4 +1,4 @@
-"""What a container has to be made into before a step can execute in it, and what it says after."""
+"""Folders and variables that a step needs in a container, and its count of memory kills."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 ROOT = "/kfnb"
-"""The only folder that is written to, unless ``KFNB_POD_ROOT`` names another."""
+"""The only folder that a pod writes to, unless ``KFNB_POD_ROOT`` names another."""
 
 SITE = "site-packages"
-"""The folder in it with packages that the notebook installs; called as they always are."""
+"""The folder below it for packages that the notebook installs, with the usual name."""
 
 _FOLDERS = {
     "HOME": "user",
@@ -30,12 +30,12 @@ _FOLDERS = {
 
 
 def pod_root() -> Path:
-    """Return the folder that a pod's step writes to."""
+    """Return the folder to which a step in a pod writes."""
     return Path(os.environ.get("KFNB_POD_ROOT") or ROOT)
 
 
 def make_home(root: Path) -> dict[str, str]:
-    """Make the folders that programs write to, below ``root``; the environment that says so.
+    """Make the folders to which programs write, below ``root``; the variables that name them.
 
     The container's own file system may be read-only, and its user may have no name and no home.
     """
@@ -46,7 +46,7 @@ def make_home(root: Path) -> dict[str, str]:
     Path(environment["XDG_RUNTIME_DIR"]).chmod(0o700)
     path = os.environ.get("PYTHONPATH")
     environment["PYTHONPATH"] = os.pathsep.join([str(site), *([path] if path else [])])
-    # pip installs there by itself where it must; who starts before it is there does not look.
+    # pip may install here by itself; Python only looks in it if it exists when Python starts.
     own = f"user/.local/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
     (root / own).mkdir(parents=True, exist_ok=True)
     name = os.environ.get("USER") or os.environ.get("LOGNAME") or "kfnb"
@@ -55,7 +55,7 @@ def make_home(root: Path) -> dict[str, str]:
 
 
 def memory_kills(group: Path = Path("/sys/fs/cgroup")) -> int:
-    """Return how many processes of this container were killed because its memory ran out."""
+    """Return how many processes of this container were killed because it ran out of memory."""
     for path, word in (
         (group / "memory.events", "oom_kill"),
         (group / "memory" / "memory.oom_control", "oom_kill"),

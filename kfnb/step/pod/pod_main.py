@@ -1,12 +1,11 @@
-"""``python -m kfnb.step.pod.pod_main``: what the container of a step executes.
+"""``python -m kfnb.step.pod.pod_main``: the program of a step's container.
 
-It brings what the step needs from the store, executes the step as on any machine in a
-process of its own, and takes what the step leaves to the store. Told by the environment:
-``KFNB_STORE``, ``KFNB_STORE_ENDPOINT``; ``KFNB_ORDER``, the key of the step's order;
-``KFNB_CODE``, the key of the notebook folder's bundle, empty for none; ``KFNB_POD_UID``;
-``KFNB_POD_ROOT``, the folder that is written to (``/kfnb``); ``KFNB_POD_PATIENCE``, seconds
-for which a store that does not answer is asked again. Exit codes are those of
-:mod:`kfnb.step`, and 2 where the store refuses or the environment says nothing of use.
+It downloads what the step needs, executes the step in a process of its own, as on any machine, and
+uploads the results. The environment configures it: ``KFNB_STORE``, ``KFNB_STORE_ENDPOINT``;
+``KFNB_ORDER``, the key of the step's order; ``KFNB_CODE``, the key of the notebook folder's bundle,
+empty for none; ``KFNB_POD_UID``; ``KFNB_POD_ROOT``, the folder that is written to (``/kfnb``);
+``KFNB_POD_PATIENCE``, seconds for which a request to the store is repeated. Exit codes are those
+of :mod:`kfnb.step`, and 2 if the store refuses access or the environment is incomplete.
 """
 
 from __future__ import annotations
@@ -37,13 +36,13 @@ from kfnb.store.manifest import FailureClass
 from kfnb.store.remote import Refused, Remote, StoreAddress, open_remote
 from kfnb.store.remote_store import RemoteStore, open_remote_store
 
-PATIENCE = 300.0
-"""Seconds for which a store that does not answer is asked again."""
+RETRY_SECONDS = 300.0
+"""Seconds for which a request is repeated that the store does not answer."""
 
 NEVER = 2
-"""The exit code where no pod of this step could begin: what it is told, or its keys, are wrong."""
+"""The exit code if no pod of this step can begin: its configuration or credentials are wrong."""
 
-_SAID = 20_000
+_OUTPUT_LIMIT = 20_000
 
 
 def main() -> int:
@@ -56,30 +55,36 @@ def main() -> int:
             raise UsageError(
                 "KFNB_STORE and KFNB_ORDER say which step to execute; they are not set."
             )
-        patience = Retries(float(os.environ.get("KFNB_POD_PATIENCE") or PATIENCE), say=say_waiting)
-        ending = TerminationHandler(patience)
+        retries = Retries(
+            float(os.environ.get("KFNB_POD_PATIENCE") or RETRY_SECONDS), report=report_wait
+        )
+        termination = TerminationHandler(retries)
         root = pod_root()
         os.environ.update(make_home(root))
-        with ending.handled():
-            # It starts while this process learns what it is to execute.
+        with termination.handled():
+            # It starts, and imports papermill, while this process reads its order.
             child = StepProcess(root)
             remote = open_remote(where, probe=False)
-            return PodAttempt(remote, key, child=child, patience=patience, ending=ending).execute()
+            return PodAttempt(
+                remote, key, process=child, retries=retries, termination=termination
+            ).execute()
     except TerminationRequested:
-        print("kfnb: asked to end before the step could begin", file=sys.stderr, flush=True)
+        print("kfnb: stopped before the step could begin", file=sys.stderr, flush=True)
         return failures.EXIT_CODES["cancelled"]
     except (KfnbError, OSError) as error:
-        # No record can be left in a store that cannot be read: these words are the record.
+        # A store that cannot be read can hold no record of the failure: the log must do.
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
-        mends = isinstance(error, (InfrastructureError, OSError)) and not isinstance(error, Refused)
-        return failures.EXIT_CODES["infrastructure"] if mends else NEVER
+        may_pass = isinstance(error, (InfrastructureError, OSError)) and not isinstance(
+            error, Refused
+        )
+        return failures.EXIT_CODES["infrastructure"] if may_pass else NEVER
     finally:
         if child is not None:
             child.close()
 
 
 class StepProcess:
-    """The step's own process, which gets ready before it knows its order."""
+    """The step's own process, which prepares itself before it gets its order."""
 
     def __init__(self, root: Path) -> None:
         self._log = root / "process.log"
@@ -94,10 +99,10 @@ class StepProcess:
             )
 
     @property
-    def said(self) -> str:
-        """The end of what it printed."""
+    def output(self) -> str:
+        """The end of what the process printed."""
         data = self._log.read_bytes()
-        return data[-_SAID:].decode("utf-8", "replace").strip()
+        return data[-_OUTPUT_LIMIT:].decode("utf-8", "replace").strip()
 
     @property
     def ran_out_of_memory(self) -> bool:
@@ -105,13 +110,13 @@ class StepProcess:
         return memory_kills() > self._kills
 
     def execute(self, order: Path) -> int:
-        """Let it execute an order, and wait; its exit code, negative for a signal."""
-        with contextlib.suppress(BrokenPipeError):  # it has ended: what it said tells why
+        """Execute an order in the process; its exit code, a signal as a negative number."""
+        with contextlib.suppress(BrokenPipeError):  # It has ended already; its output says why.
             self.process.communicate(os.fsencode(order) + b"\n")
         return self.process.wait()
 
     def close(self) -> None:
-        """End it, if it still waits for an order."""
+        """Kill the process if it still waits for an order."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -125,14 +130,14 @@ class PodAttempt:
         remote: Remote,
         key: str,
         *,
-        child: StepProcess,
-        patience: Retries,
-        ending: TerminationHandler,
+        process: StepProcess,
+        retries: Retries,
+        termination: TerminationHandler,
     ) -> None:
         self._remote = remote
-        self._process = child
-        self._patiently = patience
-        self._ending = ending
+        self._process = process
+        self._retries = retries
+        self._termination = termination
         self._prefix = key.rpartition("/")[0] + "/"
         self.order = self._read_order(key)
         self._folder = Path(self.order.folder)
@@ -143,41 +148,45 @@ class PodAttempt:
         self._uploader = EventUploader(self._folder, remote, prefix=self._prefix, pod=uid)
 
     def execute(self) -> int:
-        """Bring, execute, take away; the exit code."""
+        """Download, execute, upload; the exit code."""
         try:
-            with self._ending.by_exception():
-                if self._patiently(lambda: self._remote.get(self._manifest)) is not None:
+            with self._termination.by_exception():
+                if self._retries(lambda: self._remote.get(self._manifest)) is not None:
                     print("kfnb: this step has been published already; nothing to do", flush=True)
                     return 0
                 store = open_remote_store(Path(self.order.store), self._remote)
-                self._bring(store)
+                self._download(store)
         except TerminationRequested:
             return self._could_not_begin("cancelled", f'Step "{self.order.step}" was cancelled.')
         except (KfnbError, OSError) as error:
             print(f"kfnb: {error}", file=sys.stderr, flush=True)
             return self._could_not_begin("infrastructure", str(error))
-        with self._ending.by_stopping(self._process.process):
+        with self._termination.by_stopping(self._process.process):
             self._uploader.start()
             code = self._process.execute(self._folder / "order.json")
-        if said := self._process.said:
-            print(said, file=sys.stderr, flush=True)
+        if output := self._process.output:
+            print(output, file=sys.stderr, flush=True)
         try:
-            return self._take_away(store, code, out_of_memory=self._process.ran_out_of_memory)
+            return self._upload_results(store, code, out_of_memory=self._process.ran_out_of_memory)
         except (InfrastructureError, OSError) as error:
-            print(f"kfnb: what the step left is lost: {error}", file=sys.stderr, flush=True)
+            print(
+                f"kfnb: the results of the step could not be uploaded: {error}",
+                file=sys.stderr,
+                flush=True,
+            )
             failure = Failure(kind="infrastructure", summary=str(error))
-            self._tell(ok=False, failure=failure.plain(), patiently=Retries(0))
+            self._report_result(ok=False, failure=failure.plain(), retries=Retries(0))
             return failures.EXIT_CODES["infrastructure"]
 
     def _read_order(self, key: str) -> StepOrder:
-        with self._ending.by_exception():
-            data = self._patiently(lambda: self._remote.get(key))
+        with self._termination.by_exception():
+            data = self._retries(lambda: self._remote.get(key))
         if data is None:
             raise Refused(f"The step's order {key} is not in {self._remote.address}.")
         return StepOrder.from_json(data)
 
-    def _bring(self, store: RemoteStore) -> None:
-        """Have the order, the notebook, the code, values and files in this container."""
+    def _download(self, store: RemoteStore) -> None:
+        """Download the order, the notebook, the code, values and files."""
         order = self.order
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "order.json").write_bytes(order.to_json())
@@ -186,67 +195,67 @@ class PodAttempt:
         bundle = os.environ.get("KFNB_CODE")
         in_parallel(
             [
-                self._bring_notebook,
-                *([partial(self._bring_code, bundle, workdir)] if bundle else []),
-                partial(fetch_values, store, order, patiently=self._patiently),
+                self._download_notebook,
+                *([partial(self._download_code, bundle, workdir)] if bundle else []),
+                partial(fetch_values, store, order, retries=self._retries),
             ]
         )
-        said = install(
+        errors = install(
             install_lines(Path(order.notebook)),
             site=pod_root() / SITE,
             workdir=workdir,
             environment={**os.environ, **order.environment},
         )
-        if said:  # the notebook's own line says it too, and may know better
-            print(said, file=sys.stderr, flush=True)
+        if errors:  # The notebook's own line may still succeed, or show the same error.
+            print(errors, file=sys.stderr, flush=True)
 
-    def _bring_notebook(self) -> None:
+    def _download_notebook(self) -> None:
         key, path = self._prefix + "step.ipynb", Path(self.order.notebook)
-        if not self._patiently(lambda: self._remote.download(key, path)):
+        if not self._retries(lambda: self._remote.download(key, path)):
             raise Refused(f"The step's notebook is not in {self._remote.address}.")
 
-    def _bring_code(self, key: str, workdir: Path) -> None:
-        fetch_code(self._remote, key, workdir, patiently=self._patiently)
+    def _download_code(self, key: str, workdir: Path) -> None:
+        fetch_code(self._remote, key, workdir, retries=self._retries)
         drop_replaced(self.order, workdir)
 
-    def _take_away(self, store: RemoteStore, code: int, *, out_of_memory: bool) -> int:
-        """Have what the step left in the store: its values, then its manifest, then the news."""
+    def _upload_results(self, store: RemoteStore, code: int, *, out_of_memory: bool) -> int:
+        """Upload the step's values, then its manifest, then the event that reports it."""
         here = Store(store.root)
         data = here.get(self._manifest)
         if data is None:
-            return self._take_failure(store, code, out_of_memory=out_of_memory)
-        self._take(store, Manifest.from_json(data).blobs())
-        if not self._patiently(lambda: store.create(self._manifest, data)):
+            return self._upload_failure(store, code, out_of_memory=out_of_memory)
+        self._upload_blobs(store, Manifest.from_json(data).blobs())
+        if not self._retries(lambda: store.create(self._manifest, data)):
             print("kfnb: another pod has published this step before", flush=True)
-        self._tell(ok=True, manifest=self._manifest)
+        self._report_result(ok=True, manifest=self._manifest)
         return 0
 
-    def _take_failure(self, store: RemoteStore, code: int, *, out_of_memory: bool) -> int:
+    def _upload_failure(self, store: RemoteStore, code: int, *, out_of_memory: bool) -> int:
         order = self.order
         key = failed_key(order.run, order.step_id, order.attempt, index=order.index)
         record = Store(store.root).get(key)
         if record is not None:
             failure = Failure.from_json(record)
         else:
-            self._uploader.finish(self._patiently)
-            failure = self._lost(store, code, out_of_memory=out_of_memory)
-        self._take(store, {name for name in (failure.executed, failure.log) if name})
-        self._patiently(lambda: store.create(key, failure.to_json()))
-        self._tell(ok=False, failure=failure.plain())
+            self._uploader.finish(self._retries)
+            failure = self._explain_loss(store, code, out_of_memory=out_of_memory)
+        self._upload_blobs(store, {name for name in (failure.executed, failure.log) if name})
+        self._retries(lambda: store.create(key, failure.to_json()))
+        self._report_result(ok=False, failure=failure.plain())
         return failures.EXIT_CODES[failure.kind]
 
-    def _lost(self, store: RemoteStore, code: int, *, out_of_memory: bool) -> Failure:
-        """Say what became of a step that left no record: it was killed, or had no disk to."""
-        said = (self._uploader.result or {}).get("data", {}).get("failure")
+    def _explain_loss(self, store: RemoteStore, code: int, *, out_of_memory: bool) -> Failure:
+        """Explain a step that left no record: it was killed, or its disk was full."""
+        reported = (self._uploader.result or {}).get("data", {}).get("failure")
         failure = (
-            Failure.from_plain(said)
-            if said
+            Failure.from_plain(reported)
+            if reported
             else failures.process_lost(
                 self.order,
                 code,
-                output=self._process.said,
+                output=self._process.output,
                 out_of_memory=out_of_memory,
-                stop_requested=self._ending.asked,
+                stop_requested=self._termination.requested,
             )
         )
         here = Store(store.root)
@@ -257,27 +266,30 @@ class PodAttempt:
             failure = dataclasses.replace(failure, executed=executed)
         return failure
 
-    def _take(self, store: RemoteStore, names: set[str]) -> None:
-        """Have blobs in the store, and all that was reported."""
+    def _upload_blobs(self, store: RemoteStore, names: set[str]) -> None:
+        """Upload blobs, and the events that are not in the store yet."""
         in_parallel(
             [
-                partial(self._uploader.finish, self._patiently),
-                *(partial(self._patiently, partial(take, store, name)) for name in sorted(names)),
+                partial(self._uploader.finish, self._retries),
+                *(
+                    partial(self._retries, partial(upload_blob, store, name))
+                    for name in sorted(names)
+                ),
             ]
         )
 
     def _could_not_begin(self, kind: FailureClass, summary: str) -> int:
-        """Leave a record of a step that did not begin, if the store takes it."""
+        """Record in the store, if it can be reached, why the step did not begin."""
         order = self.order
         failure = Failure(kind=kind, summary=summary)
         key = failed_key(order.run, order.step_id, order.attempt, index=order.index)
         with contextlib.suppress(InfrastructureError):
             self._remote.create(key, failure.to_json())
-        self._tell(ok=False, failure=failure.plain(), patiently=Retries(0))
+        self._report_result(ok=False, failure=failure.plain(), retries=Retries(0))
         return failures.EXIT_CODES[kind]
 
-    def _tell(self, *, ok: bool, patiently: Retries | None = None, **data: Any) -> None:
-        """Say how it ended, when that is so outside as well."""
+    def _report_result(self, *, ok: bool, retries: Retries | None = None, **data: Any) -> None:
+        """Send the last event, once the store has what it refers to."""
         event: Mapping[str, Any] = self._uploader.result or {
             "n": self._uploader.next_number,
             "time": time.time(),
@@ -285,17 +297,19 @@ class PodAttempt:
         }
         event = {**event, "data": {"ok": ok, **data}}
         line = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-        with contextlib.suppress(InfrastructureError):  # manifest or record are what counts
-            self._uploader.send_last(line.encode("utf-8", "replace"), patiently or self._patiently)
+        with contextlib.suppress(
+            InfrastructureError
+        ):  # Drivers also find the manifest or the record.
+            self._uploader.send_last(line.encode("utf-8", "replace"), retries or self._retries)
 
 
-def say_waiting(reason: str) -> None:
-    """Print in one line what of the store is waited for."""
+def report_wait(reason: str) -> None:
+    """Print in one line why the step waits for the store."""
     print(WAITS + " ".join(reason.split()), file=sys.stderr, flush=True)
 
 
-def take(store: RemoteStore, name: str) -> None:
-    """Upload a blob that is here, unless the store has it."""
+def upload_blob(store: RemoteStore, name: str) -> None:
+    """Upload a blob from this container, unless the store has it."""
     if not store.has(name):
         store.remote.upload(f"blobs/{name[:2]}/{name}", Store.blob(store, name))
 

@@ -1,4 +1,4 @@
-"""Trying again while a store does not answer."""
+"""Repeat an action while the store does not answer."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from kfnb.store.remote import Refused
 T = TypeVar("T")
 
 WAITS = "kfnb: waiting for the store: "
-"""What a line of a pod begins with that says why nothing goes on; drivers look for it."""
+"""How a line in a pod's log begins that says why the step waits; drivers look for it."""
 
 _FIRST = 0.25
 _LONGEST = 8.0
 _NAP = 0.25
-_AGAIN = 60.0
-"""Seconds after which a reason that was said is said again."""
+_REPEAT = 60.0
+"""Seconds after which the same reason is reported again."""
 
 _CHANGED = 10.0
-"""Seconds between two reasons: values that are fetched side by side have one each."""
+"""Seconds between two different reasons: parallel downloads may each have one."""
 
 
 class Retries:
-    """Tries again for some time; how long that is may change meanwhile.
+    """Repeats an action for some time; a signal handler may shorten that time.
 
     Parameters
     ----------
     seconds
-        For how long one action is tried again.
-    say
-        Is told why there is a wait: at once, when the reason changes, and again each minute.
+        For how long one action is repeated.
+    report
+        Called with the reason for a wait: at once, when the reason changes, and once a minute.
     """
 
-    def __init__(self, seconds: float, *, say: Callable[[str], object] | None = None) -> None:
+    def __init__(self, seconds: float, *, report: Callable[[str], object] | None = None) -> None:
         self.seconds = seconds
         self._until = float("inf")
-        self._say = say
-        self._said: set[str] = set()
-        self._said_at = float("-inf")
+        self._report = report
+        self._reported: set[str] = set()
+        self._reported_at = float("-inf")
         self._lock = threading.Lock()
 
     def end_by(self, moment: float) -> None:
-        """Try nothing again after a moment of the monotonic clock. Signal handlers may call it."""
+        """Stop repeating at a moment of the monotonic clock. Signal handlers may call this."""
         self._until = min(self._until, moment)
 
     def __call__(self, act: Callable[[], T]) -> T:
-        """Return what ``act`` does, as soon as it does.
+        """Call ``act`` until it succeeds, and return its result.
 
         Raises
         ------
         InfrastructureError
-            What ``act`` last raised, if that cannot help or patience is at its end.
+            What ``act`` last raised, if repeating cannot help or the time is over.
         """
         began = time.monotonic()
         pause = _FIRST
@@ -67,19 +67,19 @@ class Retries:
                 again = time.monotonic() + pause
                 if again > min(began + self.seconds, self._until):
                     raise
-                self._waits(str(error))
+                self._report_wait(str(error))
             while (left := min(again, self._until) - time.monotonic()) > 0:
-                time.sleep(min(left, _NAP))  # a signal may shorten the wait
+                time.sleep(min(left, _NAP))  # Short, because a signal may shorten the wait.
             pause = min(2 * pause, _LONGEST)
 
-    def _waits(self, reason: str) -> None:
-        """Say why there is a wait, unless that was just said."""
-        if self._say is None:
+    def _report_wait(self, reason: str) -> None:
+        """Report the reason for a wait, unless one was reported a moment ago."""
+        if self._report is None:
             return
         with self._lock:
             now = time.monotonic()
-            if now - self._said_at < (_AGAIN if reason in self._said else _CHANGED):
+            if now - self._reported_at < (_REPEAT if reason in self._reported else _CHANGED):
                 return
-            self._said.add(reason)
-            self._said_at = now
-        self._say(reason)
+            self._reported.add(reason)
+            self._reported_at = now
+        self._report(reason)

@@ -1,4 +1,4 @@
-"""What a pod does when it is asked to end, which it has half a minute for."""
+"""What a pod does when Kubernetes stops it: it has half a minute to save the step's results."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from collections.abc import Iterator
 from kfnb.step.pod.retry import Retries
 
 GRACE = 25.0
-"""Seconds in which all has to be in the store."""
+"""Seconds after the signal within which everything must be in the store."""
 
 STEP_GRACE = 14.0
-"""Seconds of it that the step has to stop its cell and to save its notebook."""
+"""Seconds of :data:`GRACE` in which the step must stop its cell and save its notebook."""
 
 
 class TerminationRequested(BaseException):
-    """SIGTERM came; no ``except Exception`` of a library is to swallow it."""
+    """SIGTERM arrived. Not an ``Exception``, so that no library swallows it."""
 
 
 class TerminationHandler:
-    """Handles SIGTERM and SIGINT for as long as :meth:`handled` lasts.
+    """Handles SIGTERM and SIGINT within :meth:`handled`.
 
-    A container's first process ignores them otherwise, until it is killed. While nothing
-    executes yet an exception says it; the step's process is told of it, and killed if it
-    takes long; what is being taken away by then is taken away.
+    The first process of a container ignores these signals unless it handles them. Before the step
+    executes, the signal raises an exception; while it executes, the signal is passed on to its
+    process, which is killed if it takes too long; afterwards, uploads are completed.
     """
 
-    def __init__(self, patience: Retries) -> None:
-        self.asked = False
-        self._patience = patience
+    def __init__(self, retries: Retries) -> None:
+        self.requested = False
+        self._retries = retries
         self._raises = False
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -49,10 +49,10 @@ class TerminationHandler:
 
     @contextlib.contextmanager
     def by_exception(self) -> Iterator[None]:
-        """Raise :class:`TerminationRequested` where the signal comes, or if it has come."""
+        """Raise :class:`TerminationRequested` when the signal arrives, or if it has arrived."""
         self._raises = True
         try:
-            if self.asked:
+            if self.requested:
                 raise TerminationRequested
             yield
         finally:
@@ -60,9 +60,9 @@ class TerminationHandler:
 
     @contextlib.contextmanager
     def by_stopping(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
-        """End a process when the signal comes, or if it has come."""
+        """Stop a process when the signal arrives, or if it has arrived."""
         self._process = process
-        if self.asked:
+        if self.requested:
             self._stop(process)
         try:
             yield
@@ -71,10 +71,10 @@ class TerminationHandler:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _end(self, _number: int, _frame: object) -> None:
-        if self.asked:
+        if self.requested:
             return
-        self.asked = True
-        self._patience.end_by(time.monotonic() + GRACE)
+        self.requested = True
+        self._retries.end_by(time.monotonic() + GRACE)
         if self._process is not None:
             self._stop(self._process)
         elif self._raises:

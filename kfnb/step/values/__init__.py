@@ -1,7 +1,7 @@
-"""Values that flow between steps: save, load, describe, and notice changes.
+"""Values that flow between steps: they are saved, loaded, summarised and checked for changes.
 
-Runs inside the user's kernel: the standard library and cloudpickle, and nothing of
-the libraries whose values these are unless the user's own code has imported them.
+This package runs in the user's kernel. It imports the standard library and cloudpickle, and uses
+the libraries of the values only if the user's code has imported them.
 """
 
 from __future__ import annotations

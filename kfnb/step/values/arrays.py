@@ -1,6 +1,7 @@
-"""numpy arrays as memory: what they lie in, what they share, and how that survives.
+"""numpy arrays by the memory that they use: arrays that share memory share it after loading too.
 
-Nothing is imported here: a library is used if the user's code has loaded it.
+Nothing is imported here: numpy is used only if the user's code has imported it. Saved files name
+:func:`view` and :func:`view_objects` by module path, so these two must stay here.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST_CHECKS = 2_000
-"""So many pairs of arrays are looked at closely; of further ones the extents must do."""
+"""Pairs of arrays that are compared exactly; further ones share if their extents overlap."""
 MOST_OPEN = 256
-"""So many arrays may lie across one address before all of them count as one piece."""
+"""If more arrays than this overlap at one address, they all count as sharing."""
 _WORK = 20_000
 BUFFERED = "biufcSU"
 """Kinds of dtype whose arrays numpy itself pickles out of band."""
@@ -22,7 +23,7 @@ BUFFERED = "biufcSU"
 
 @dataclass(frozen=True)
 class Use:
-    """An array and the addresses (first, one past the last) that its elements lie between."""
+    """An array, and the addresses (first, one past the last) between which its elements lie."""
 
     low: int
     high: int
@@ -30,7 +31,7 @@ class Use:
 
 
 def module(name: str) -> Any:
-    """Give a library if the user's code has loaded it, else None."""
+    """Return a library if the user's code has imported it, else None."""
     return sys.modules.get(name)
 
 
@@ -51,7 +52,7 @@ def is_dtype_kind(kind: type) -> bool:
 
 
 def root(array: Any) -> Any:
-    """Give the object that owns an array's memory: an array, or whatever lent it a buffer."""
+    """Return the object that owns an array's memory: an array, or another provider of a buffer."""
     while True:
         base = getattr(array, "base", None)
         if base is None:
@@ -60,7 +61,7 @@ def root(array: Any) -> Any:
 
 
 def bounds(array: Any) -> tuple[int, int]:
-    """Give the addresses (first, one past the last) that an array's elements lie between."""
+    """Return the addresses (first, one past the last) between which an array's elements lie."""
     low = high = array.__array_interface__["data"][0]
     for size, stride in zip(array.shape, array.strides, strict=True):
         if not size:
@@ -73,18 +74,18 @@ def bounds(array: Any) -> tuple[int, int]:
 
 
 def use(array: Any) -> Use:
-    """Note where an array lies."""
+    """Return an array together with its addresses."""
     return Use(*bounds(array), array)
 
 
 class Overlaps:
-    """Tells which arrays share elements: columns of one table lie between each other, no more."""
+    """Finds arrays that share elements; columns of one table only lie between each other."""
 
     def __init__(self) -> None:
         self._checks = MOST_CHECKS
 
     def pairs(self, uses: Sequence[Use]) -> Iterable[tuple[int, int]]:
-        """Give pairs (of indices) that connect all that share; not every such pair."""
+        """Yield pairs of indices that connect all arrays that share elements, but not all pairs."""
         order = sorted(range(len(uses)), key=lambda n: (uses[n].low, uses[n].high))
         parent = list(range(len(uses)))
 
@@ -117,13 +118,13 @@ class Overlaps:
             return True
         try:
             return bool(numpy.shares_memory(one.array, two.array, max_work=_WORK))
-        except Exception:  # TooHardError has had several homes
+        except Exception:  # numpy has moved its TooHardError several times.
             return True
 
 
 @dataclass(frozen=True)
 class Hull:
-    """A piece of memory that arrays look into, as one array that can be pickled."""
+    """A piece of memory that several arrays use, as one array that can be pickled."""
 
     low: int
     high: int
@@ -131,7 +132,7 @@ class Hull:
 
 
 class Layout:
-    """The pieces of memory that several arrays of a bundle look into."""
+    """The pieces of memory that several arrays of a bundle share."""
 
     def __init__(self, hulls: Iterable[Hull] = ()) -> None:
         self._hulls = sorted(hulls, key=lambda hull: hull.low)
@@ -140,7 +141,7 @@ class Layout:
         return bool(self._hulls)
 
     def find(self, array: Any) -> Hull | None:
-        """Give the piece that an array lies in, if it is a shared one."""
+        """Return the shared piece of memory that an array lies in, or None."""
         if not self._hulls:
             return None
         low, high = bounds(array)
@@ -151,17 +152,17 @@ class Layout:
 
     @classmethod
     def of(cls, uses: Iterable[Use]) -> Layout:
-        """Find what is shared among arrays; the same array met twice shares nothing."""
+        """Find memory that different arrays share; one array that occurs twice shares nothing."""
         distinct = list({id(u.array): u for u in uses}.values())
         merged: list[list[Use]] = []
         joined = _components(distinct)
         for component in sorted(joined, key=lambda c: min(u.low for u in c)):
-            # Pieces that lie between each other are one piece: it is how the memory was.
+            # Interleaved pieces are one piece, as they were in memory.
             if merged and min(u.low for u in component) < max(u.high for u in merged[-1]):
                 merged[-1].extend(component)
             else:
                 merged.append(component)
-        return cls(hull for found in merged if (hull := _hull(found)) is not None)
+        return cls(hull for component in merged if (hull := _hull(component)) is not None)
 
 
 def _components(uses: Sequence[Use]) -> list[list[Use]]:
@@ -174,33 +175,33 @@ def _components(uses: Sequence[Use]) -> list[list[Use]]:
 
     for one, two in Overlaps().pairs(uses):
         parent[find(one)] = find(two)
-    found: dict[int, list[Use]] = {}
+    components: dict[int, list[Use]] = {}
     for n, item in enumerate(uses):
-        found.setdefault(find(n), []).append(item)
-    return [component for component in found.values() if len(component) > 1]
+        components.setdefault(find(n), []).append(item)
+    return [component for component in components.values() if len(component) > 1]
 
 
 def _hull(uses: Sequence[Use]) -> Hull | None:
     low, high = min(u.low for u in uses), max(u.high for u in uses)
     if not any(u.array.dtype.hasobject for u in uses):
         return Hull(low, high, raw(low, high, [u.array for u in uses]))
-    # References cannot be read as bytes: only an array that owns them all will do.
+    # Object references cannot be saved as bytes: only an array that owns them all will do.
     owner = root(uses[0].array)
     if not is_array(owner) or not (owner.flags.c_contiguous or owner.flags.f_contiguous):
         return None
     return Hull(*bounds(owner), owner)
 
 
-def raw(low: int, high: int, keep: Any) -> Any:
-    """Give memory as an array of bytes; ``keep`` is held as long as the array is."""
+def raw(low: int, high: int, owner: Any) -> Any:
+    """Return memory as an array of bytes, which keeps ``owner`` alive."""
     numpy = module("numpy")
     memory: Any = (ctypes.c_ubyte * (high - low)).from_address(low)
-    memory.keep = keep
+    memory.owner = owner
     return numpy.frombuffer(memory, dtype=numpy.uint8)
 
 
 def reduce_view(array: Any, hull: Hull) -> Any:
-    """Reduce an array to a view of a piece of memory; None if that cannot be said."""
+    """Reduce an array to a view of a piece of memory; None if that is not possible."""
     at = array.__array_interface__["data"][0] - hull.low
     writeable = bool(array.flags.writeable)
     if not array.dtype.hasobject:
@@ -214,7 +215,7 @@ def reduce_view(array: Any, hull: Hull) -> Any:
 
 
 def _field(whole: Any, part: Any, at: int) -> str | None:
-    """Name the field of records that an array shows; empty: the records themselves."""
+    """Return the name of the record field that an array shows; empty for whole records."""
     if whole == part:
         return ""
     for name, (dtype, offset, *_) in (whole.fields or {}).items():
@@ -224,7 +225,7 @@ def _field(whole: Any, part: Any, at: int) -> str | None:
 
 
 def view(whole: Any, dtype: Any, shape: Any, strides: Any, at: int, writeable: bool) -> Any:
-    """Make an array that looks into memory again."""
+    """Rebuild an array that uses a piece of memory."""
     numpy = module("numpy") or __import__("numpy")
     made = numpy.ndarray(shape, dtype, buffer=whole, offset=at, strides=strides)
     if not writeable and made.flags.writeable:
@@ -233,7 +234,7 @@ def view(whole: Any, dtype: Any, shape: Any, strides: Any, at: int, writeable: b
 
 
 def view_objects(whole: Any, field: str, shape: Any, strides: Any, at: int, writeable: bool) -> Any:
-    """Make an array of objects, or of records with objects, that looks into another again."""
+    """Rebuild an array of objects, or of records with objects, that is a view of another."""
     numpy = module("numpy") or __import__("numpy")
     flat = whole.ravel(order="K")[at // whole.itemsize :]
     made = numpy.lib.stride_tricks.as_strided(flat[field] if field else flat, shape, strides)
@@ -243,11 +244,11 @@ def view_objects(whole: Any, field: str, shape: Any, strides: Any, at: int, writ
 
 
 def reduce_memory(array: Any) -> Any:
-    """Reduce an array to the memory that it lies in; None: pickle it.
+    """Reduce an array to its memory; None if it must be pickled as usual.
 
-    That is for arrays in no order that pickle knows, those that repeat elements, and those
-    of types that numpy gives no buffers of (dates). Strides survive, and with them the
-    order in which numpy sums up.
+    This is for arrays in an order that pickle does not keep, arrays that repeat elements, and types
+    that numpy does not save as buffers (dates). Strides survive, and with them the order in which
+    numpy adds up elements.
     """
     if array.dtype.hasobject:
         return None

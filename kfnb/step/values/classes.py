@@ -1,9 +1,10 @@
-"""Classes that go by value: one identity and one state in every kernel that they reach.
+"""Classes that are pickled by value: each keeps one identity and one state in every kernel.
 
-cloudpickle knows a class that it has loaded before by an id; ids here are made of
-where the class comes from, so that they are the same whenever the same step makes it.
-Several bundles may carry one class, saved before and after somebody changed it: each
-copy says how often it was changed, and the latest counts, in whatever order they load.
+cloudpickle recognises a class that it has loaded before by an id. Here, the id is derived from
+where the class was made, so that it is the same each time a step makes it. Several bundles may
+contain one class, saved before and after it was changed: each copy has the number of changes, and
+the latest counts, in whatever order they are loaded. Saved files name :func:`make_class` and
+:func:`set_state` by module path, so these two must stay here.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _loaded: weakref.WeakKeyDictionary[Any, tuple[int, dict[str, Any]]] = weakref.We
 
 
 def track(kind: Any, origin: str) -> str | None:
-    """Give a class or type variable an id that says where it was made.
+    """Give a class or type variable an id that is derived from where it was made.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def track(kind: Any, origin: str) -> str | None:
 
 
 def forget(kind: Any, key: str) -> None:
-    """Take back what :func:`track` gave."""
+    """Remove the id that :func:`track` gave."""
     with machinery._DYNAMIC_CLASS_TRACKER_LOCK:
         machinery._DYNAMIC_CLASS_TRACKER_BY_CLASS.pop(kind, None)
         machinery._DYNAMIC_CLASS_TRACKER_BY_ID.pop(key, None)
@@ -71,14 +72,13 @@ def by_value(kind: type) -> bool:
 
 
 def with_version(kind: type, reduced: Any) -> Any:
-    """Add to what cloudpickle makes of a class how often it was changed."""
+    """Add the number of changes to cloudpickle's reduction of a class."""
     if not isinstance(reduced, tuple) or len(reduced) != 6:
         return reduced
     make, arguments, state, items, pairs, setter = reduced
     if setter is not machinery._class_setstate:
         return reduced
-    # What Python itself adds to a class when somebody looks: pickle, and whoever asks for
-    # annotations where there are none.
+    # Python adds these to a class when it is pickled, or asked for annotations that it lacks.
     state[0].pop("__slotnames__", None)
     if not state[0].get("__annotations__", True):
         del state[0]["__annotations__"]
@@ -95,10 +95,10 @@ def make_class(
     key: str,
     *_: Any,
 ) -> type:
-    """Make a class that was saved, unless this kernel has it; :func:`set_state` fills it.
+    """Rebuild a class, unless this kernel has it already; :func:`set_state` fills it.
 
     The notebook's own hooks (a metaclass's ``__new__`` and ``__init__``, ``__init_subclass__``)
-    are not called: they were when the class was made, and what they did is saved as well.
+    are not called again: what they did when the class was made is part of its state.
     """
     with machinery._DYNAMIC_CLASS_TRACKER_LOCK:
         known: type | None = machinery._DYNAMIC_CLASS_TRACKER_BY_ID.get(key)
@@ -113,14 +113,14 @@ def make_class(
             )
         else:
             made = makers[0].__new__(constructor, name, types.resolve_bases(bases), contents)
-    found: type = machinery._lookup_class_or_track(key, made)
-    return found
+    tracked: type = machinery._lookup_class_or_track(key, made)
+    return tracked
 
 
 @contextlib.contextmanager
 def _no_hooks(bases: tuple[type, ...]) -> Iterator[None]:
     hook = "__init_subclass__"
-    # A base as written need be no class (typing.NamedTuple is a function).
+    # A base in the source need not be a class (typing.NamedTuple is a function).
     above = {base for each in bases if isinstance(each, type) for base in each.__mro__}
     own = {base for base in above if base.__module__ == "__main__"}
     hooks = {base: vars(base)[hook] for base in own if hook in vars(base)}
@@ -134,7 +134,7 @@ def _no_hooks(bases: tuple[type, ...]) -> Iterator[None]:
 
 
 def set_state(kind: type, state: tuple[int, str, Any]) -> type:
-    """Fill a class that was loaded, unless this kernel has it in a later state."""
+    """Fill a class that was loaded, unless this kernel has a later state of it."""
     number, name, contents = state
     known = _loaded.get(kind)
     if known is None or known[0] < number:
@@ -146,9 +146,9 @@ def set_state(kind: type, state: tuple[int, str, Any]) -> type:
 
 
 def own_parts(kind: type) -> Iterator[Any]:
-    """Give the objects that a class holds: meeting them does not tie its instances together.
+    """Yield the objects that a class holds; sharing them does not tie its instances together.
 
-    A class keeps its identity by its id, so values that share a class need not be one bundle.
+    A class keeps its identity by its id, so values that share it need not be in one bundle.
     """
     for item in vars(kind).values():
         yield item
@@ -162,14 +162,14 @@ def own_parts(kind: type) -> Iterator[Any]:
 
 def _functions(item: Any) -> Iterator[types.FunctionType]:
     if isinstance(item, property):
-        found = (item.fget, item.fset, item.fdel)
+        candidates = (item.fget, item.fset, item.fdel)
     else:
-        found = (getattr(item, "__func__", item), None, None)
-    yield from (f for f in found if isinstance(f, types.FunctionType))
+        candidates = (getattr(item, "__func__", item), None, None)
+    yield from (f for f in candidates if isinstance(f, types.FunctionType))
 
 
 def version(kind: type) -> int:
-    """Tell how often a class was changed since it was made."""
+    """Return how often a class was changed since it was made."""
     known = _loaded.get(kind)
     if known is None:
         return 0
@@ -195,4 +195,4 @@ def _contents(item: Any) -> bytes | None:
     try:
         return pickle.dumps(item)
     except Exception:
-        return None  # Then only another object in its place is seen.
+        return None  # Only the replacement of such an object is noticed.

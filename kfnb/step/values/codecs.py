@@ -1,10 +1,8 @@
 """Codecs for types that pickle badly, found without importing anything for the others.
 
-A codec stands in for the pickling of certain types wherever they are met, also
-inside containers. Those of other packages register in the entry point group
-``kfnb.codecs`` under the name of the top-level package whose types they know; the
-entry points are read when a type of a package that is not known here is met for the
-first time.
+A codec replaces the pickling of certain types, also inside containers. Codecs of other packages
+are entry points of the group ``kfnb.codecs``, with the name of the top-level package whose types
+they handle. Entry points are read when a type of an unknown package occurs for the first time.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ import sys
 from typing import Any, Protocol
 
 OURS = {"polars": "kfnb.step.values.polars_codec"}
-# Packages whose pickles are right and out of band already: not worth a look.
+# Packages whose pickles are correct and out of band already, so they need no codec.
 PLAIN = frozenset(
     {"__main__", "numpy", "pandas", "sklearn", "scipy", "pyarrow", "xgboost", "torch"}
 )
@@ -23,7 +21,7 @@ class Codec(Protocol):
     """What an entry point of ``kfnb.codecs`` loads."""
 
     def reduce(self, value: Any) -> Any:
-        """Give what ``__reduce__`` may give, or None: pickle it as usual."""
+        """Return what ``__reduce__`` may return; None if the value is to be pickled as usual."""
 
 
 _codecs: dict[str, Codec | None] = {}
@@ -31,7 +29,7 @@ _others: dict[str, Any] | None = None
 
 
 def codec_of(kind: type) -> Codec | None:
-    """Give the codec of a type's package; None where there is none."""
+    """Return the codec of a type's package, or None."""
     package = kind.__module__.partition(".")[0]
     if package in PLAIN:
         return None
@@ -51,6 +49,6 @@ def _find(package: str) -> Codec | None:
         from importlib.metadata import entry_points
 
         _others = {point.name: point for point in entry_points(group="kfnb.codecs")}
-    found = _others.get(package)
-    loaded: Codec | None = found.load() if found is not None else None
+    point = _others.get(package)
+    loaded: Codec | None = point.load() if point is not None else None
     return loaded

@@ -1,4 +1,4 @@
-"""pandas objects as far as sharing goes: what of them nobody changes through another name."""
+"""Parts of pandas objects that cannot be changed through another name, and so tie nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kfnb.step.values.arrays import is_array, module, root
 
 
 def constant_parts(value: Any) -> list[Any]:
-    """Give the objects inside a pandas object that no one changes through another name.
+    """Return the objects inside a pandas object that nobody changes through another name.
 
     An index never changes. Under copy-on-write (always, from pandas 3 on) frames and
     series that share memory do not share changes.
@@ -20,11 +20,11 @@ def constant_parts(value: Any) -> list[Any]:
             + [part for level in getattr(value, "levels", ()) for part in constant_parts(level)]
             + [part for code in getattr(value, "codes", ()) for part in _arrays(code)]
         )
-    found = [type(value)._metadata]  # one list for all frames, in the state of each
+    parts = [type(value)._metadata]  # One list that the state of every frame refers to.
     if copy_on_write(pandas):
         blocks = getattr(getattr(value, "_mgr", None), "blocks", ())
-        found += [part for block in blocks for part in _arrays(block.values)]
-    return found
+        parts += [part for block in blocks for part in _arrays(block.values)]
+    return parts
 
 
 def has_parts(kind: type) -> bool:
@@ -60,14 +60,14 @@ def is_constant_kind(kind: type) -> bool:
 def _arrays(value: Any, depth: int = 3) -> list[Any]:
     if value is None or depth == 0:
         return []
-    found = [value]
+    parts = [value]
     if is_array(value):
         while (value := getattr(value, "base", None)) is not None:
-            found.append(value)
-        return [*found, root(found[0])]
-    state = getattr(value, "__dict__", None)  # pandas pickles it, caches and all
+            parts.append(value)
+        return [*parts, root(parts[0])]
+    state = getattr(value, "__dict__", None)  # pandas pickles it with its caches.
     if isinstance(state, dict):
-        found += [state, *state.values()]
+        parts += [state, *state.values()]
     for name in ("_ndarray", "_data", "_mask", "_codes", "_pa_array", "_left", "_right"):
-        found += _arrays(getattr(value, name, None), depth - 1)
-    return found
+        parts += _arrays(getattr(value, name, None), depth - 1)
+    return parts

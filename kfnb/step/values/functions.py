@@ -1,4 +1,8 @@
-"""Functions of the notebook that go by value: they see the ``__main__`` of whoever loads them."""
+"""Functions that are pickled by value: they use the ``__main__`` of the kernel that loads them.
+
+Saved files name :func:`lookup`, :func:`make`, :func:`set_state` and :func:`cached` by module path,
+so these must stay here.
+"""
 
 from __future__ import annotations
 
@@ -18,32 +22,32 @@ class MissingDefinitionError(Exception):
 
 
 def find(names: Mapping[str, Any], name: str) -> Any:
-    """Look a dotted name up; None if it is not there."""
+    """Look up a dotted name; None if it does not exist."""
     top, *rest = name.split(".")
-    found = names.get(top)
+    value = names.get(top)
     for part in rest:
-        found = getattr(found, part, None)
-    return found
+        value = getattr(value, part, None)
+    return value
 
 
 def lookup(name: str) -> Any:
-    """Give a definition of the loading kernel."""
-    found = find(vars(sys.modules["__main__"]), name)
-    if found is None:
+    """Return a definition of the kernel that loads the value."""
+    definition = find(vars(sys.modules["__main__"]), name)
+    if definition is None:
         raise MissingDefinitionError(
             f'the value needs "{name}", which the notebook defines and this kernel does not have'
         )
-    return found
+    return definition
 
 
 def reads(function: types.FunctionType) -> Mapping[str, Any]:
-    """Give the globals that a function's code and the code inside it read."""
-    found: Mapping[str, Any] = machinery._extract_code_globals(function.__code__)
-    return found
+    """Return the globals that a function reads, including the functions inside it."""
+    names: Mapping[str, Any] = machinery._extract_code_globals(function.__code__)
+    return names
 
 
 def reduce(function: types.FunctionType) -> Any:
-    """Reduce a function of ``__main__`` to its code and what it has; its globals stay here."""
+    """Reduce a function of ``__main__`` to its code and attributes, without its globals."""
     closure = function.__closure__
     state = {
         "name": function.__name__,
@@ -61,12 +65,12 @@ def reduce(function: types.FunctionType) -> Any:
 
 
 def make(code: types.CodeType, closure: Any) -> types.FunctionType:
-    """Make a function that sees the ``__main__`` of this kernel."""
+    """Rebuild a function that uses the ``__main__`` of this kernel."""
     return types.FunctionType(code, vars(sys.modules["__main__"]), closure=closure)
 
 
 def set_state(function: types.FunctionType, state: Mapping[str, Any]) -> None:
-    """Give a function what it had, its closure's contents too."""
+    """Restore the attributes of a function, and the contents of its closure."""
     function.__name__ = state["name"]
     function.__qualname__ = state["qualname"]
     function.__module__ = state["module"]
@@ -83,14 +87,14 @@ def set_state(function: types.FunctionType, state: Mapping[str, Any]) -> None:
 
 
 def cached(function: Any, parameters: Mapping[str, Any]) -> Any:
-    """Make a function that remembers its results; it begins with none."""
+    """Rebuild a function with ``lru_cache``; its cache is empty."""
     return functools.lru_cache(**parameters)(function)
 
 
 def neutral(code: types.CodeType, first: int | None = None) -> types.CodeType:
-    """Leave out of a code object what differs from kernel to kernel and with its place in a cell.
+    """Remove from a code object what depends on the kernel and on its position in a cell.
 
-    ipykernel's file names hold a process id and a hash of the cell.
+    ipykernel's file names contain a process id and a hash of the cell.
     """
     first = code.co_firstlineno if first is None else first
     constants = tuple(
@@ -114,4 +118,4 @@ def _annotations(function: types.FunctionType) -> dict[str, Any]:
     try:
         return dict(function.__annotations__)
     except Exception:
-        return {}  # Python 3.14 evaluates them only now, and they may name what is not there.
+        return {}  # Python 3.14 evaluates them only now, and they may use undefined names.

@@ -1,4 +1,4 @@
-"""Where buffers lie in memory, and whether a mapping's pages were written to."""
+"""Where buffers are in memory, and whether the pages of a mapping were written to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Buffer(ctypes.Structure):
 
 
 def span(view: memoryview) -> tuple[int, int]:
-    """Give the addresses of a contiguous buffer: first, one past the last."""
+    """Return the addresses of a contiguous buffer: first, one past the last."""
     if not view.nbytes:
         return 0, 0
     buffer = _Buffer()
@@ -33,7 +33,7 @@ def span(view: memoryview) -> tuple[int, int]:
 
 
 def written(mappings: Collection[Span]) -> Collection[Span]:
-    """Give those private mappings of which a page was written to; all where nobody says.
+    """Return the private mappings with a page that was written to; all if the system cannot say.
 
     The kernel counts pages that were copied on write as anonymous (see proc(5), smaps).
     """
@@ -48,7 +48,7 @@ def written(mappings: Collection[Span]) -> Collection[Span]:
 
 
 def equal(one: memoryview, two: memoryview) -> bool:
-    """Compare buffers of the same length, without copying more than a little at a time."""
+    """Compare buffers piece by piece, without copying either as a whole."""
     one, two = one.cast("B"), two.cast("B")
     return one.nbytes == two.nbytes and all(
         one[at : at + _CHUNK].tobytes() == two[at : at + _CHUNK].tobytes()
@@ -57,7 +57,7 @@ def equal(one: memoryview, two: memoryview) -> bool:
 
 
 def _anonymous(lines: Iterable[bytes]) -> Iterator[Span]:
-    """Give the addresses of mappings that have anonymous pages."""
+    """Yield the addresses of mappings that have anonymous pages."""
     mapping = b""
     for line in lines:
         if line.startswith(b"Anonymous:"):

@@ -1,9 +1,9 @@
-"""cloudpickle for values that leave one notebook kernel for another.
+"""cloudpickle for values that move from one notebook kernel to another.
 
-What differs from cloudpickle: definitions of the notebook that are replayed from
-source everywhere go by reference; other functions see the ``__main__`` of whoever
-loads them, and closures keep sharing their cells; classes that go by value keep one
-identity, reproducibly; arrays keep their layout, and what they share.
+It differs from cloudpickle in four ways. Definitions of the notebook that every step replays from
+source are pickled by reference. Other functions use the ``__main__`` of the kernel that loads them,
+and closures still share their cells. Classes by value keep one identity, the same each time.
+Arrays keep their memory layout, and share memory after loading if they did before.
 """
 
 from __future__ import annotations
@@ -54,24 +54,24 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     Parameters
     ----------
     definitions
-        Names that are replayed from source wherever the value is loaded.
+        Names that every step that loads the value replays from source.
     origin
-        Stable text that classes made here are known by elsewhere.
+        Stable text from which the ids of classes made here are derived.
     layout
-        Memory that several arrays of the value look into.
+        Memory that several arrays of the value share.
 
     Attributes
     ----------
     classes, globals
-        Definitions that whoever loads the value needs, and names that its functions read.
+        Definitions that a kernel needs to load the value, and names that its functions read.
     leaves
-        Objects met that nobody changes through two names, by id.
+        Objects in the value that cannot be changed through two names, by id.
     uses
-        Arrays met, and where they lie.
+        Arrays in the value, with their addresses.
     versions
-        Classes that go by value, and how often each was changed.
+        Classes that are pickled by value, and how often each was changed.
     foreign
-        Whether instances of classes were met, which may hold more than one sees.
+        Whether the value contains instances of other packages' classes, which may hide state.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         layout: arrays.Layout | None = None,
     ) -> None:
         self.buffers: list[memoryview] = []
-        super().__init__(file, protocol=5, buffer_callback=self._keep)
+        super().__init__(file, protocol=5, buffer_callback=self._store_out_of_band)
         self._origin = origin
         self._layout = layout or arrays.Layout()
         self._main = vars(sys.modules["__main__"])
@@ -100,7 +100,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         self.foreign = False
 
     def reducer_override(self, obj: Any) -> Any:
-        """Reduce what cloudpickle would reduce in another way."""
+        """Reduce objects for which cloudpickle's way is not the right one."""
         if id(obj) in self._references:
             return self._reference(obj)
         kind = type(obj)
@@ -111,7 +111,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return NotImplemented if how is None else how(obj)
 
     def _reducer(self, kind: type) -> _Reducer | None:
-        """Find how values of a type are reduced; None: as pickle does."""
+        """Find out how values of a type are reduced; None if as pickle does."""
         if kind is types.FunctionType:
             return self._function
         if issubclass(kind, type):
@@ -145,7 +145,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return lambda value: codec.reduce(value) or NotImplemented
         return None
 
-    def _keep(self, buffer: pickle.PickleBuffer) -> bool:
+    def _store_out_of_band(self, buffer: pickle.PickleBuffer) -> bool:
         try:
             view = buffer.raw()
         except BufferError:
@@ -168,7 +168,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return functions.lookup, (name,)
 
     def _named(self, obj: Any) -> Any:
-        """Reduce what stands inside a definition to a reference; None if it does not."""
+        """Reduce a part of a definition to a reference; None if it is not part of one."""
         name = getattr(obj, "__qualname__", "")
         top = name.partition(".")[0]
         if top not in self._names or "<locals>" in name:
@@ -179,7 +179,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return functions.lookup, (name,)
 
     def _function(self, function: types.FunctionType) -> Any:
-        # A wrapper of a library's own may call itself __main__'s: its globals tell.
+        # A library's wrapper may claim to be in __main__; its globals show that it is not.
         if function.__globals__ is not self._main:
             for part in (
                 function.__dict__,
@@ -190,8 +190,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             ):
                 self._leaf(part)
             return super().reducer_override(function)
-        if (found := self._named(function)) is not None:
-            return found
+        if (reduced := self._named(function)) is not None:
+            return reduced
         self._cells.update((id(cell), cell) for cell in function.__closure__ or ())
         for name in functions.reads(function):
             if name in self._main:
@@ -207,8 +207,8 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         )
 
     def _class(self, kind: type) -> Any:
-        if kind.__module__ == "__main__" and (found := self._named(kind)) is not None:
-            return found
+        if kind.__module__ == "__main__" and (reduced := self._named(kind)) is not None:
+            return reduced
         if not classes.by_value(kind):
             return super().reducer_override(kind)
         self.track(kind)
@@ -222,7 +222,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return self._leaf(variable)
 
     def track(self, kind: Any) -> None:
-        """Give a class that goes by value its id."""
+        """Give a class that is pickled by value its id."""
         classes.track(kind, self._origin)
 
     def _frame(self, frame: Any) -> Any:
@@ -232,7 +232,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
 
     def _dtype(self, dtype: Any) -> Any:
         reduced = dtype.__reduce__()
-        for part in reduced[2]:  # the table of fields is one for all that have the dtype
+        for part in reduced[2]:  # All arrays with this dtype share one table of fields.
             self._leaf(part)
         return reduced
 
@@ -243,39 +243,39 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         hull = self._layout.find(array)
         if hull is not None:
             self._wholes[id(hull.whole)] = hull.whole
-            found = arrays.reduce_view(array, hull) if hull.whole is not array else None
-            if found is not None:
-                return found
+            reduced = arrays.reduce_view(array, hull) if hull.whole is not array else None
+            if reduced is not None:
+                return reduced
         flags = array.flags
         if array.dtype.kind in arrays.BUFFERED and (flags.c_contiguous or flags.f_contiguous):
             return NotImplemented
-        found = arrays.reduce_memory(array)
-        if found is None:
+        reduced = arrays.reduce_memory(array)
+        if reduced is None:
             return NotImplemented
-        self._wholes[id(found[1][0])] = found[1][0]
-        return found
+        self._wholes[id(reduced[1][0])] = reduced[1][0]
+        return reduced
 
 
 def _references(main: dict[str, Any], names: Collection[str]) -> dict[int, tuple[Any, str]]:
-    """Give what goes by reference, by id: the home (None: ``__main__``) and the name there."""
-    found: dict[int, tuple[Any, str]] = {}
+    """Return objects to pickle by reference, by id: their module (None: ``__main__``) and name."""
+    references: dict[int, tuple[Any, str]] = {}
     for home, name in SINGLETONS:
         loaded = sys.modules.get(home)
         if loaded is not None and getattr(loaded, name, None) is not None:
-            found[id(getattr(loaded, name))] = home, name
+            references[id(getattr(loaded, name))] = home, name
     for name in sorted(names):
         obj = main.get(name)
         if isinstance(obj, types.ModuleType) or importable(obj):
             continue
-        # What a decorator or a call made of a definition too; but an instance of something
-        # only if it still goes by the name, because the step may have bound another.
+        # The result of a decorator counts as well. An object that is neither class nor function
+        # counts only if it has the name itself, because the step may have bound another one.
         if isinstance(obj, (type, types.FunctionType)) or getattr(obj, "__name__", None) == name:
-            found[id(obj)] = None, name
-    return found
+            references[id(obj)] = None, name
+    return references
 
 
 def importable(value: Any) -> bool:
-    """Tell whether a value is a module's own class or function, so that it goes by import."""
+    """Tell whether a value is a module's own class or function, which can be imported."""
     name = getattr(value, "__qualname__", None)
     home = sys.modules.get(getattr(value, "__module__", None) or "")
     if not isinstance(name, str) or home is None or home.__name__ == "__main__":
@@ -284,7 +284,7 @@ def importable(value: Any) -> bool:
 
 
 def _view(view: Any) -> Any:
-    """Reduce a view of a dict to the call that makes it; cloudpickle would copy what it shows."""
+    """Reduce a view of a dict to the call that makes it; cloudpickle would copy its items."""
     kind, method = _VIEWS[type(view)]
     (shown,) = (obj for obj in gc.get_referents(view) if isinstance(obj, kind))
     return method, (shown,)

@@ -1,4 +1,7 @@
-"""polars by Arrow IPC: its own pickles copy everything in band."""
+"""polars frames through Arrow IPC, because polars pickles copy everything in band.
+
+Saved files name the module's public functions by module path, so these must stay here.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 
 
 class PolarsCodec:
-    """Frames and series; everything else of polars pickles as usual."""
+    """Handles frames and series; other types of polars are pickled as usual."""
 
     def reduce(self, value: Any) -> Any:
         """Reduce a frame or series to its Arrow IPC bytes; columns of objects to lists."""
@@ -27,29 +30,29 @@ class PolarsCodec:
 
 
 def frame(data: Any) -> Any:
-    """Give the frame that was written."""
+    """Rebuild a frame."""
     import polars
 
     return polars.read_ipc(io.BytesIO(data), use_pyarrow=False)
 
 
 def series(data: Any, name: str) -> Any:
-    """Give the series that was written."""
+    """Rebuild a series."""
     return frame(data).to_series().alias(name)
 
 
 def objects(name: str, values: Sequence[Any]) -> Any:
-    """Give a series of Python objects, which Arrow does not know."""
+    """Rebuild a series of Python objects, for which Arrow has no type."""
     import polars
 
     return polars.Series(name, values, dtype=polars.Object)
 
 
-def columns(found: Sequence[Any]) -> Any:
-    """Give a frame of its columns."""
+def columns(series_list: Sequence[Any]) -> Any:
+    """Rebuild a frame from its columns."""
     import polars
 
-    return polars.DataFrame(found)
+    return polars.DataFrame(series_list)
 
 
 def _written(value: Any) -> Any:

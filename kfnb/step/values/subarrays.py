@@ -1,4 +1,7 @@
-"""numpy's own subclasses of its array: their elements go out of band, as an array's do."""
+"""numpy's own subclasses of arrays, saved with their elements out of band, as plain arrays are.
+
+Saved files name :func:`plain` and :func:`masked` by module path, so these two must stay here.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def knows(kind: type) -> bool:
 
 
 def reduce(value: Any) -> Any:
-    """Reduce to a plain array and what it takes to make the same of it again."""
+    """Reduce to a plain array and what is needed to rebuild the subclass from it."""
     numpy = module("numpy")
     kind = type(value)
     if kind is not _masked(numpy):
@@ -32,13 +35,13 @@ def reduce(value: Any) -> Any:
 
 
 def plain(name: str, array: Any) -> Any:
-    """Make a matrix, record array or memory map (without its file) of an array."""
+    """Rebuild a matrix, record array or memory map (without its file) from an array."""
     numpy = module("numpy") or __import__("numpy")
     return array.view(getattr(numpy, name))
 
 
 def masked(data: Any, mask: Any, state: dict[str, Any]) -> Any:
-    """Make a masked array of its data and its mask."""
+    """Rebuild a masked array from its data and its mask."""
     from numpy import ma
 
     made: Any = ma.MaskedArray(data, mask=ma.nomask if mask is None else mask, copy=False)

@@ -1,4 +1,4 @@
-"""A value in a few words: type, shape, size and a short repr, at a bounded price."""
+"""Summarise a value: its type, shape, size and a short repr, in bounded time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 LONGEST = 200
 _MOST = 6
 _PART = 80
-# A repr of the user's own may show all that an object holds: not asked for beyond this.
+# A repr of the user's own may show everything in an object; larger objects are only counted.
 _MOST_HELD = 2_000
 
 
@@ -51,7 +51,7 @@ class _Short(reprlib.Repr):
         return super().repr_int(x, level) if abs(x) < 1 << 1000 else f"<int, {x.bit_length()} bits>"
 
     def repr_instance(self, x: Any, level: int) -> str:
-        """Show other objects: their repr is asked for only where it is short work."""
+        """Show other objects; their own repr is called only if the object is small."""
         shape = _shape(x)
         if shape is not None and shape != [] and not isinstance(x, tuple) and hasattr(x, "shape"):
             return f"<{type_name(x)} {' × '.join(map(str, shape))}>"
@@ -85,7 +85,7 @@ class _Short(reprlib.Repr):
 
 
 def describe(value: object) -> dict[str, Any]:
-    """Describe a value; never raises, and takes no time that grows with the value.
+    """Describe a value. Never raises; the time does not grow with the size of the value.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def describe(value: object) -> dict[str, Any]:
 
 
 def type_name(value: object) -> str:
-    """Give a type's name as people write it: ``pandas.DataFrame``, ``int``, ``Point``."""
+    """Return a type's name as people write it: ``pandas.DataFrame``, ``int``, ``Point``."""
     kind = type(value)
     package = str(kind.__module__).partition(".")[0]
     name = kind.__qualname__
@@ -144,7 +144,7 @@ def _own_repr(kind: type) -> bool:
 
 
 def _held(value: Any, depth: int = 3) -> int:
-    """Count roughly what an object holds, as far as that is quick."""
+    """Count roughly how many items an object holds, as far as that is quick."""
     count = len(value) if isinstance(value, Sized) else 1
     parts = [getattr(value, "__dict__", None), value]
     for part in parts if depth else ():
@@ -166,7 +166,7 @@ def _text(value: Any) -> str:
 
 
 def _table(value: Any) -> str | None:
-    """Say what an array or a table is; None for anything else."""
+    """Describe an array or a table; None for anything else."""
     shape = _shape(value)
     if not shape or not hasattr(type(value), "shape"):
         return None

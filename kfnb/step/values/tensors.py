@@ -1,7 +1,7 @@
-"""torch's storages by the memory they lie in, so that tensors share it again once loaded.
+"""torch's storages, saved out of band, so that tensors share memory after loading too.
 
-torch pickles each storage as a copy of its own inside the pickle. Storages on other
-devices than the CPU are left to it.
+torch itself copies each storage into the pickle. Storages on other devices than the CPU are left
+to torch. Saved files name :func:`make` by module path, so it must stay here.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def knows(kind: type) -> bool:
 
 
 def reduce(storage: Any) -> Any:
-    """Reduce a storage on the CPU to an array of its bytes; None: torch does it."""
+    """Reduce a storage on the CPU to an array of its bytes; None if torch must do it."""
     torch = module("torch")
     typed = type(storage) is torch.storage.TypedStorage
     untyped = storage._untyped_storage if typed else storage
@@ -32,7 +32,7 @@ def reduce(storage: Any) -> Any:
 
 
 def make(memory: Any, dtype: Any) -> Any:
-    """Make a storage that lies in the memory of an array."""
+    """Rebuild a storage that uses the memory of an array."""
     torch: Any = importlib.import_module("torch")
 
     untyped = torch.from_numpy(memory).untyped_storage()

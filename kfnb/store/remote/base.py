@@ -60,7 +60,7 @@ class Remote(Protocol):
     def list(self, prefix: str) -> list[str]:
         """List the keys that begin with ``prefix``, sorted."""
 
-    def found(self, prefix: str) -> dict[str, ObjectInfo]:
+    def list_objects(self, prefix: str) -> dict[str, ObjectInfo]:
         """List the keys that begin with ``prefix``, each with its size and age."""
 
     def delete(self, key: str) -> None:
@@ -80,9 +80,9 @@ class StoreAddress:
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> StoreAddress | None:
         """Read ``KFNB_STORE`` and ``KFNB_STORE_ENDPOINT``; None where there is no store."""
-        found = os.environ if environment is None else environment
-        url = found.get("KFNB_STORE")
-        return StoreAddress(url, found.get("KFNB_STORE_ENDPOINT") or None) if url else None
+        variables = os.environ if environment is None else environment
+        url = variables.get("KFNB_STORE")
+        return StoreAddress(url, variables.get("KFNB_STORE_ENDPOINT") or None) if url else None
 
 
 def check_key(key: str) -> str:

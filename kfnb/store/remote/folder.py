@@ -115,8 +115,8 @@ class FolderRemote:
         """Return the size in bytes, None if there is no such key."""
         path = self._path(key)
         try:
-            found = path.stat()
-            return None if stat.S_ISDIR(found.st_mode) else found.st_size
+            status = path.stat()
+            return None if stat.S_ISDIR(status.st_mode) else status.st_size
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
@@ -125,23 +125,23 @@ class FolderRemote:
     def list(self, prefix: str) -> list[str]:
         """List the keys that begin with ``prefix``, sorted."""
         top = self.root / prefix.rpartition("/")[0]
-        found = []
+        keys = []
         for folder, _, names in os.walk(top):
             below = Path(folder).relative_to(self.root).as_posix()
             for name in names:
                 key = name if below == "." else f"{below}/{name}"
                 if key.startswith(prefix) and not name.startswith(_TEMPORARY):
-                    found.append(key)
-        return sorted(found)
+                    keys.append(key)
+        return sorted(keys)
 
-    def found(self, prefix: str) -> dict[str, ObjectInfo]:
+    def list_objects(self, prefix: str) -> dict[str, ObjectInfo]:
         """List the keys that begin with ``prefix``, each with its size and age."""
-        found = {}
+        objects = {}
         for key in self.list(prefix):
             with contextlib.suppress(FileNotFoundError):
                 about = (self.root / key).stat()
-                found[key] = ObjectInfo(about.st_size, about.st_mtime)
-        return found
+                objects[key] = ObjectInfo(about.st_size, about.st_mtime)
+        return objects
 
     def delete(self, key: str) -> None:
         """Remove a key if it is there."""

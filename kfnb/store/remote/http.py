@@ -36,6 +36,9 @@ class ServerAddress:
     token: str = field(repr=False)
 
 
+_Connection = tuple[HTTPConnection, ServerAddress]
+
+
 class ServerFinder(Protocol):
     """Knows how the server is reached; any thread may ask."""
 
@@ -111,11 +114,11 @@ class HttpRemote:
             return True
 
         try:
-            found = self._ask("GET", where, take)
-            if found:
+            exists = self._ask("GET", where, take)
+            if exists:
                 with disk.writing(file):
                     temporary.replace(file)
-            return found
+            return exists
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
@@ -130,9 +133,9 @@ class HttpRemote:
 
     def list(self, prefix: str) -> list[str]:
         """List the keys that begin with ``prefix``, sorted."""
-        return sorted(self.found(prefix))
+        return sorted(self.list_objects(prefix))
 
-    def found(self, prefix: str) -> dict[str, ObjectInfo]:
+    def list_objects(self, prefix: str) -> dict[str, ObjectInfo]:
         """List the keys that begin with ``prefix``, each with its size and age."""
         plain = self._ask("GET", _below(prefix), lambda response: json.loads(response.read()))
         return {
@@ -157,7 +160,7 @@ class HttpRemote:
         headers: Mapping[str, str] | None = None,
     ) -> T:
         """Ask, by another way where one leads nowhere; all that is asked may be asked twice."""
-        said = ""
+        problem = ""
         for number in range(_TRIES):
             if number:
                 self._wait(_FIRST_WAIT * 2 ** (number - 1))
@@ -181,31 +184,33 @@ class HttpRemote:
                     raise Refused(f"The store {self.address} refuses: {words or response.reason}.")
                 if response.status not in _ANSWERS:
                     raise HTTPException(f"its server answered {response.status}")
-                found = take(response)
+                answer = take(response)
                 response.read()
-                return found
+                return answer
             except (HTTPException, OSError) as error:
-                said = (str(error) or type(error).__name__).rstrip(".")
+                problem = (str(error) or type(error).__name__).rstrip(".")
                 self._drop()
             except BaseException:
                 self._drop()  # its answer was not read to the end
                 raise
-        raise InfrastructureError(f"The store {self.address} does not answer: {said}.")
+        raise InfrastructureError(f"The store {self.address} does not answer: {problem}.")
 
-    def _connection(self) -> tuple[HTTPConnection, ServerAddress]:
+    def _connection(self) -> _Connection:
         """Return this thread's connection, made if it has none."""
-        found: tuple[HTTPConnection, ServerAddress] | None = getattr(self._mine, "connection", None)
-        if found is None:
+        connection: tuple[HTTPConnection, ServerAddress] | None = getattr(
+            self._mine, "connection", None
+        )
+        if connection is None:
             way = self._finder.find(instead_of=getattr(self._mine, "failed", None))
-            found = HTTPConnection(way.host, way.port, timeout=_SILENCE), way
-            self._mine.connection, self._mine.failed = found, None
-        return found
+            connection = HTTPConnection(way.host, way.port, timeout=_SILENCE), way
+            self._mine.connection, self._mine.failed = connection, None
+        return connection
 
     def _drop(self) -> None:
-        """Have the next request use another connection, and another way."""
-        found: tuple[HTTPConnection, ServerAddress] | None = getattr(self._mine, "connection", None)
-        if found is not None:
-            connection, self._mine.failed = found
+        """Let the next request use another connection, to another address."""
+        current: _Connection | None = getattr(self._mine, "connection", None)
+        if current is not None:
+            connection, self._mine.failed = current
             connection.close()
         self._mine.connection = None
 

@@ -109,8 +109,8 @@ class S3Remote:
         """Return the size in bytes, None if there is no such key."""
         path = self._path(key)
         with contextlib.suppress(FileNotFoundError):
-            found = self._try(lambda: self._fs.info(path), key)
-            return int(found["size"]) if found.get("type") == "file" else None
+            info = self._try(lambda: self._fs.info(path), key)
+            return int(info["size"]) if info.get("type") == "file" else None
         return None
 
     def list(self, prefix: str) -> list[str]:
@@ -118,13 +118,13 @@ class S3Remote:
         folder, _, _ = prefix.rpartition("/")
         path = f"{self._top}/{folder}" if folder else self._top
         try:
-            found = self._try(lambda: self._fs.find(path), prefix)
+            paths = self._try(lambda: self._fs.find(path), prefix)
         except FileNotFoundError:
             return []
-        keys = (str(one).removeprefix(self._top).lstrip("/") for one in found)
+        keys = (str(one).removeprefix(self._top).lstrip("/") for one in paths)
         return sorted(key for key in keys if key and key.startswith(prefix))
 
-    def found(self, prefix: str) -> dict[str, ObjectInfo]:
+    def list_objects(self, prefix: str) -> dict[str, ObjectInfo]:
         """List the keys that begin with ``prefix``, each with its size and age."""
         folder, _, _ = prefix.rpartition("/")
         path = f"{self._top}/{folder}" if folder else self._top
@@ -132,14 +132,14 @@ class S3Remote:
             listed = self._try(lambda: self._fs.find(path, detail=True), prefix)
         except FileNotFoundError:
             return {}
-        found = {
+        objects = {
             str(one).removeprefix(self._top).lstrip("/"): ObjectInfo(
                 int(about["size"]), about["LastModified"].timestamp()
             )
             for one, about in listed.items()
             if about.get("type") == "file" and "LastModified" in about
         }
-        return {key: kept for key, kept in found.items() if key and key.startswith(prefix)}
+        return {key: info for key, info in objects.items() if key and key.startswith(prefix)}
 
     def delete(self, key: str) -> None:
         """Remove a key if it is there."""
@@ -214,12 +214,12 @@ def _bounds(size: int = 0) -> dict[str, int]:
 
 def _code(error: BaseException) -> str:
     """Return what S3 calls an error; empty where it is none of its."""
-    found: Any = error
-    while found is not None:
-        response = getattr(found, "response", None)
+    cause: Any = error
+    while cause is not None:
+        response = getattr(cause, "response", None)
         if isinstance(response, dict):
             return str(response.get("Error", {}).get("Code") or "")
-        found = found.__cause__
+        cause = cause.__cause__
     return ""
 
 

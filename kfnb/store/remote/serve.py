@@ -105,8 +105,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: keys of values are nobody's business in a pod's log."""
 
     def _answer(self, method: str) -> None:
-        said = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(digest_of(said), self.server.digest):
+        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        if not hmac.compare_digest(digest_of(token), self.server.digest):
             # What a stranger sends is not read.
             self.close_connection = True
             self._say(HTTPStatus.UNAUTHORIZED, b"")
@@ -145,8 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.store.delete_all(prefix)
             self._say(HTTPStatus.NO_CONTENT, b"")
             return
-        found = self.server.store.found(prefix)
-        plain = {key: [about.size, about.written] for key, about in found.items()}
+        objects = self.server.store.list_objects(prefix)
+        plain = {key: [about.size, about.written] for key, about in objects.items()}
         self._say(HTTPStatus.OK, json.dumps(plain).encode())
 
     def _take(self, key: str) -> None:
@@ -206,20 +206,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=PORT)
     parser.add_argument("--idle", type=float, default=60.0, help="seconds without requests")
-    said = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     digest = os.environ.get(DIGEST, "")
     if len(digest) != len(digest_of("")):
         print(f"kfnb: {DIGEST} must be the SHA-256 of a token", file=sys.stderr)
         return 2
     try:
-        said.folder.mkdir(parents=True, exist_ok=True)
+        options.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        print(f"kfnb: {said.folder} cannot be used: {error}", file=sys.stderr)
+        print(f"kfnb: {options.folder} cannot be used: {error}", file=sys.stderr)
         return 4
     # The first process of a container ends by no signal that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with Server(said.folder, digest=digest, port=said.port) as server:
-        threading.Thread(target=server.end_when_idle, args=(said.idle,), daemon=True).start()
+    with Server(options.folder, digest=digest, port=options.port) as server:
+        threading.Thread(target=server.end_when_idle, args=(options.idle,), daemon=True).start()
         server.serve_forever()
     return 0
 

@@ -229,7 +229,7 @@ def test_a_folder_that_is_deleted_under_the_run(bench: Bench) -> None:
     ended = bench.ended(path, process)
     assert ended.code == 4
     assert ended.failure.kind == "disk"
-    assert "is gone" in ended.failure.summary
+    assert "was removed" in ended.failure.summary
     assert "Traceback" not in ended.stderr
 
 

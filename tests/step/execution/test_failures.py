@@ -43,10 +43,10 @@ def failed(ename: str, evalue: str, *traceback: str) -> failures.Failure:
     [
         (
             [["-q", "rich"], ["tabulate==0.9.0"]],
-            'The notebook\'s "%pip install tabulate==0.9.0" did not bring it: see what pip said',
+            'The notebook\'s "%pip install tabulate==0.9.0" did not install it: see pip',
         ),
-        ([["./wheels/Tabulate-1-py3-none-any.whl"]], 'any.whl" did not bring it: see what pip'),
-        ([["rich"], ["attrs"]], '"%pip install rich" and "%pip install attrs" did not bring it'),
+        ([["./wheels/Tabulate-1-py3-none-any.whl"]], 'any.whl" did not install it: see pip'),
+        ([["rich"], ["attrs"]], '"%pip install rich" and "%pip install attrs" did not install it'),
     ],
 )
 def test_a_module_that_pip_did_not_bring_is_told_as_such(lines: Any, said: str) -> None:

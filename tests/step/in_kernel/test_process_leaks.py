@@ -23,13 +23,13 @@ def move(to):
 PROGRAM = """
 import json, os, sys
 from kfnb.step.in_kernel.process_leaks import ProcessLeaks
-leftover = ProcessLeaks(os.getcwd())
-leftover.start()
+leaks = ProcessLeaks(os.getcwd())
+leaks.start()
 sys.path.insert(0, os.getcwd())
 {setup}
-leftover.mark()
+leaks.take_baseline()
 {step}
-print(json.dumps(leftover.left()))
+print(json.dumps(leaks.find()))
 """
 
 

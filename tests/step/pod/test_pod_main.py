@@ -215,7 +215,7 @@ def test_what_the_notebook_installs_is_there_before_its_kernel(bench: Bench) -> 
 def test_what_the_notebook_could_not_install_is_told_so(bench: Bench) -> None:
     source = "%pip install --no-index kfnb-no-such-parcel==1\nimport kfnb_no_such_parcel"
     pod = Pod(bench, bench.prepare("one", source)).ended(1)
-    wanted = '"%pip install --no-index kfnb-no-such-parcel==1" did not bring it'
+    wanted = '"%pip install --no-index kfnb-no-such-parcel==1" did not install it'
     assert wanted in pod.failure.remedy
     assert "No matching distribution" in text_of(pod.stored())
 

@@ -40,7 +40,7 @@ def test_who_waits_for_a_store_says_why_once_and_what_else_holds_it_up_later(mon
             return "here"
         raise InfrastructureError("away" if clock[0] < 30 else "full")
 
-    assert Retries(300, say=lambda why: said.append((why, clock[0])))(act) == "here"
+    assert Retries(300, report=lambda why: said.append((why, clock[0])))(act) == "here"
     (first, at), (second, then), *again = said
     assert (first, at, second) == ("away", 0, "full")
     assert 30 <= then < 40

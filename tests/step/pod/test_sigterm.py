@@ -29,7 +29,7 @@ def test_being_asked_to_end_is_an_exception_only_while_nothing_executes():
     with ending.handled():
         with pytest.raises(TerminationRequested), ending.by_exception():
             signal.raise_signal(signal.SIGTERM)
-        assert ending.asked
+        assert ending.requested
         signal.raise_signal(signal.SIGTERM)  # what is being taken away is taken away
         with pytest.raises(TerminationRequested), ending.by_exception():
             pass

@@ -28,11 +28,11 @@ def test_keys_are_found_with_size_and_age(remote):
     began = time.time()
     remote.put("runs/a/one", b"123")
     remote.put("runs/b/two", b"12345")
-    found = remote.found("")
+    found = remote.list_objects("")
     assert {key: about.size for key, about in found.items()} == {"runs/a/one": 3, "runs/b/two": 5}
     assert all(began - 60 < about.written < time.time() + 60 for about in found.values())
-    assert list(remote.found("runs/a")) == ["runs/a/one"]
-    assert remote.found("none/") == {}
+    assert list(remote.list_objects("runs/a")) == ["runs/a/one"]
+    assert remote.list_objects("none/") == {}
 
 
 def test_a_record_is_created_once(remote):

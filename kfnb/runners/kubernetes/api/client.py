@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from kfnb.errors import UsageError
 from kfnb.runners.kubernetes.api.calls import Cluster
@@ -74,8 +73,9 @@ def _no_context(context: str | None, error: Exception) -> UsageError:
 
     names: list[str] = []
     try:
-        loader: Any = kube_config._get_kube_config_loader(filename=None, active_context=context)
-        names = sorted(one["name"] for one in loader.list_contexts())
+        # The client's own list of contexts refuses a file without a current one.
+        merged = kube_config.KubeConfigMerger(kube_config.KUBE_CONFIG_DEFAULT_LOCATION).config
+        names = sorted(one["name"] for one in merged["contexts"]) if merged else []
     except (config.ConfigException, AttributeError, TypeError, KeyError):
         pass
     if context is None:

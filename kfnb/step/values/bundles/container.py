@@ -1,4 +1,4 @@
-"""The file that a bundle is: a pickle, and beside it the large buffers, page-aligned.
+"""The file format of a bundle: a pickle, followed by the large buffers, page-aligned.
 
 Layout: magic, three little-endian 64-bit numbers (length of the pickle, number of
 buffers, length of the whole file), a pair (offset, length) for each buffer, the
@@ -23,7 +23,7 @@ _ENTRY = struct.Struct("<QQ")
 
 
 class DamagedError(Exception):
-    """The file is not a whole bundle."""
+    """The file is not a complete bundle."""
 
 
 class NoSpaceError(OSError):
@@ -31,7 +31,7 @@ class NoSpaceError(OSError):
 
 
 def write(path: Path, pickled: bytes, buffers: Sequence[memoryview]) -> int:
-    """Write a bundle and return its length in bytes; no byte of a buffer is copied here.
+    """Write a bundle and return its length in bytes; buffers are not copied in memory.
 
     Raises
     ------
@@ -75,12 +75,12 @@ def read(path: Path) -> tuple[memoryview, list[memoryview], mmap.mmap | None]:
     Returns
     -------
     pickled, buffers, mapping
-        The pickle, the buffers, and what maps them (None if there are none).
+        The pickle, the buffers, and the mapping that holds them (None if there are none).
 
     Raises
     ------
     DamagedError
-        If the file is cut or is something else.
+        If the file is incomplete, or is not a bundle.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD.size)

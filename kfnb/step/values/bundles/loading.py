@@ -1,4 +1,4 @@
-"""Load bundles: the large buffers are mapped, not read."""
+"""Load bundles; large buffers are mapped into memory instead of read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kfnb.step.values.bundles import container
 
 @dataclass(frozen=True)
 class Loaded:
-    """A bundle's values by name, the mapping that their large buffers lie in, and the file.
+    """A bundle's values by name, the mapping that holds their large buffers, and the file.
 
     ``span`` has the mapping's addresses: first, one past the last.
     """
@@ -33,19 +33,19 @@ def load(files: Sequence[Path], *, names: Collection[str] | None = None) -> Load
     files
         The files of the bundle (this codec makes one).
     names
-        Which values are wanted; all are made, because they share objects.
+        Which values are wanted; all are loaded, because they share objects.
 
     Raises
     ------
     DamagedError
-        If a file is cut, or is something else.
+        If a file is incomplete, or is not a bundle.
     MissingDefinitionError
         If a value needs a definition of the notebook that this process does not have.
     """
     (file,) = files
     pickled, buffers, mapping = container.read(Path(file))
-    found: dict[str, Any] = pickle.loads(pickled, buffers=buffers)
+    values: dict[str, Any] = pickle.loads(pickled, buffers=buffers)
     if names is not None:
-        found = {name: found[name] for name in names if name in found}
+        values = {name: values[name] for name in names if name in values}
     span = mapped_memory.span(memoryview(mapping)) if mapping is not None else None
-    return Loaded(found, mapping, span, Path(file))
+    return Loaded(values, mapping, span, Path(file))

@@ -1,4 +1,4 @@
-"""Save the values that leave a step: those that share mutable objects together."""
+"""Save the values that leave a step; those that share mutable objects are saved together."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ T = TypeVar("T")
 class BundleFile:
     """Values that are loaded together, and the file that they are in.
 
-    ``classes`` are definitions that whoever loads it must have, ``globals`` the names
-    of the notebook that functions in it read.
+    ``classes`` are definitions that a kernel must have to load it, ``globals`` the names of the
+    notebook that functions in it read.
     """
 
     names: tuple[str, ...]
@@ -38,7 +38,7 @@ class BundleFile:
 
 @dataclass(frozen=True)
 class Saved:
-    """What was saved, which names share objects, and what could not be saved."""
+    """Bundles that were saved, names that share objects, and values that could not be saved."""
 
     bundles: list[BundleFile] = field(default_factory=list)
     aliases: list[list[str]] = field(default_factory=list)
@@ -61,9 +61,9 @@ def save(
     Parameters
     ----------
     definitions
-        Names of ``__main__`` that are replayed from source wherever a value is loaded.
+        Names of ``__main__`` that every step that loads a value replays from source.
     origin
-        Stable text (the step and what it is made of) for ids of classes made here.
+        Stable text (the step and a hash of its source) for the ids of classes made here.
 
     Raises
     ------
@@ -77,8 +77,8 @@ def save(
             dumps[name] = dump({name: value}, definitions=definitions, origin=origin)
         except Exception as error:
             saved.failed[name] = refuse(name, value, error, _attempt(definitions, origin))
-    alone = len(dumps) == 1
-    reached = {name: Reached.of(d.pickler, objects=not alone) for name, d in dumps.items()}
+    single = len(dumps) == 1
+    reached = {name: Reached.of(d.pickler, objects=not single) for name, d in dumps.items()}
     made: list[Path] = []
     try:
         for group in groups(reached):
@@ -125,7 +125,7 @@ def dump(
     try:
         return once()
     except (RecursionError, pickle.PicklingError) as error:
-        # cloudpickle makes the one of the other.
+        # cloudpickle turns the first into the second.
         if isinstance(error, pickle.PicklingError) and "recursion" not in str(error):
             raise
     return _deep(once)

@@ -1,7 +1,7 @@
-"""Which values share mutable objects, found from what pickling each of them reached.
+"""Find out which values share mutable objects.
 
-A pickler remembers every object that it has met. Two values that met the same
-mutable object, or arrays that look into the same memory, belong together.
+A pickler remembers every object that it has pickled. Two values belong together if both contain the
+same mutable object, or arrays that use the same memory.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ _VALUES = (tuple, frozenset, str, bytes, int, float, complex)
 
 @dataclass(frozen=True)
 class Reached:
-    """Mutable objects that a value is made of, by id, and the memory that its arrays lie in.
+    """The mutable objects that a value contains, by id, and the memory of its arrays.
 
-    The pickler is kept because it holds what it has met: ids stay those of these objects.
+    The pickler keeps these objects alive, so that their ids stay valid.
     """
 
     objects: frozenset[int]
     memory: Sequence[arrays.Use]
-    keep: object
+    pickler: object
 
     @classmethod
     def of(cls, pickler: Pickler, *, objects: bool = True) -> Reached:
-        """Sort what a pickler has met; without ``objects`` only the memory of arrays."""
-        found = _objects(pickler) if objects else frozenset()
+        """Evaluate what a pickler has seen; without ``objects``, only the memory of arrays."""
+        ids = _objects(pickler) if objects else frozenset()
         leaves = pickler.leaves
         memory = [use for use in pickler.uses if use.high > use.low and _shares(use, leaves)]
-        return cls(found, memory, pickler)
+        return cls(ids, memory, pickler)
 
 
 def _objects(pickler: Pickler) -> frozenset[int]:
-    """Give the ids of the objects that a pickler has met and that can change."""
+    """Return the ids of objects that a pickler has seen and that can change."""
     kinds: dict[type, bool | None] = {}
-    found: set[int] = set()
+    mutable_ids: set[int] = set()
     states: set[int] = set()
     collecting = gc.isenabled()
-    gc.disable()  # millions of small tuples are made, and none of them is garbage
+    gc.disable()  # Millions of small tuples are created, none of which is garbage.
     try:
         for key, (_, met) in pickler.memo.copy().items():
             kind = type(met)
@@ -72,17 +72,17 @@ def _objects(pickler: Pickler) -> frozenset[int]:
                 if isinstance(met, _VALUES):
                     mutable = bool(getattr(met, "__dict__", None))
             if mutable:
-                found.add(key)
+                mutable_ids.add(key)
             elif kind.__dictoffset__ and kind is not types.FunctionType:
                 states.add(id(getattr(met, "__dict__", None)))
     finally:
         if collecting:
             gc.enable()
-    return frozenset(found - states - pickler.leaves.keys())
+    return frozenset(mutable_ids - states - pickler.leaves.keys())
 
 
 def groups(reached: Mapping[str, Reached]) -> list[list[str]]:
-    """Join names that share something; in the order of the names."""
+    """Group the names of values that share something, in the order of the names."""
     parent = {name: name for name in reached}
 
     def find(name: str) -> str:
@@ -108,7 +108,7 @@ def groups(reached: Mapping[str, Reached]) -> list[list[str]]:
 
 
 def layout_within(members: Iterable[Reached]) -> arrays.Layout:
-    """Give the memory that several different arrays of a bundle look into."""
+    """Return the memory that several different arrays of a bundle share."""
     return arrays.Layout.of(use for member in members for use in member.memory)
 
 

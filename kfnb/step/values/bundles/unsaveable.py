@@ -1,4 +1,4 @@
-"""Say which part of a value cannot be saved, and what to do instead."""
+"""Find the part of a value that cannot be saved, and say what to do instead."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from kfnb.step.values.summaries import type_name
 
-_PATIENCE = 5.0
+_SEARCH_SECONDS = 5.0
 # The name of a class, or of one that it inherits from, and what helps.
 _ADVICE: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"generator", "async_generator", "zip", "map", "filter", "enumerate"}),
@@ -36,7 +36,7 @@ _OTHERWISE = "Make it in the step that uses it, or keep something simpler that i
 
 
 class Unsaveable(Exception):  # noqa: N818 (a finding as much as an error)
-    """A value that cannot be saved: ``path_in_value`` is the part that is in the way."""
+    """A value that cannot be saved, because of the part at ``path_in_value``."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ def refuse(
 ) -> Unsaveable:
     """Find the part of ``value`` that ``attempt`` fails on, and say what to do.
 
-    The search is bounded in time: what it has found by then is said.
+    The search is bounded in time and reports the innermost part that it has reached by then.
     """
     deep = isinstance(error, RecursionError) or "recursion" in str(error)
     if deep or isinstance(error, MemoryError):
@@ -91,8 +91,8 @@ def refuse(
 def _culprit(
     name: str, value: object, error: BaseException, attempt: Callable[[object], object]
 ) -> tuple[str, object, BaseException]:
-    """Walk down to the first part that fails by itself."""
-    deadline = time.monotonic() + _PATIENCE
+    """Descend to the first part that cannot be saved by itself."""
+    deadline = time.monotonic() + _SEARCH_SECONDS
     path, part, why = name, value, error
     seen: set[int] = set()
     while not _advice(part):
@@ -104,8 +104,8 @@ def _culprit(
                 continue
             try:
                 attempt(child)
-            except Exception as found:
-                path, part, why = path + step, child, found
+            except Exception as failure:
+                path, part, why = path + step, child, failure
                 break
         else:
             break
@@ -162,7 +162,7 @@ def _children(value: object) -> Iterator[tuple[str, Any]]:
 
 
 def _elements(value: Any) -> Iterator[tuple[Any, Any]] | None:
-    """Give the objects in an array, a series or a frame; None for anything else."""
+    """Yield the objects in an array, a series or a frame; None for anything else."""
     package = type(value).__module__.partition(".")[0]
     if package == "numpy" and getattr(getattr(value, "dtype", None), "hasobject", False):
         return ((key[0] if len(key) == 1 else key, value[key]) for key in _indices(value.shape))

@@ -1,8 +1,8 @@
-"""Pickles that are compared, not loaded: what a library remembers for speed is left out.
+"""Pickles that are compared, not loaded: caches of libraries are left out.
 
-pandas keeps caches in its indices and arrays, and pickles them, and joins the columns
-of a frame in memory when it reads them; ``cached_property`` and others write into an
-object's ``__dict__``. None of that is a change that anybody means.
+pandas has caches in its indices and arrays, which it pickles, and it joins the columns of a frame
+in memory when they are read. ``cached_property`` and others write into an object's ``__dict__``.
+None of these is a change that the user made.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ _CONTAINERS = (type, list, dict, set, frozenset, tuple, str, bytes, bytearray, i
 
 
 class Bare:
-    """Stands for an object of which only parts count."""
+    """Stands for an object of which only some parts are compared."""
 
 
 class ComparingPickler(Pickler):
-    """Gives equal bytes for values that are equal to their users.
+    """Produces equal bytes for values that are equal to their users.
 
-    What it needs to know of classes it forgets afterwards.
+    Ids that it gives to classes are removed afterwards.
 
     Attributes
     ----------
     unknowable
-        Whether there are parts that it does not compare: drawing a figure changes nearly
-        all of it, and whoever shows one does not mean to.
+        Whether some parts were not compared: drawing a figure changes nearly all of it, and
+        showing one is not meant as a change.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -44,7 +44,7 @@ class ComparingPickler(Pickler):
         self.unknowable = False
 
     def dump(self, obj: Any) -> None:
-        """Pickle, and leave no class with an id that it has not got by being saved."""
+        """Pickle, and remove ids from classes that had none before."""
         try:
             super().dump(obj)
         finally:
@@ -52,7 +52,7 @@ class ComparingPickler(Pickler):
                 classes.forget(kind, key)
 
     def track(self, kind: Any) -> None:
-        """Give a class an id for now."""
+        """Give a class a temporary id."""
         key = classes.track(kind, self._origin)
         if key is not None:
             self._tracked.append((kind, key))
@@ -70,13 +70,13 @@ class ComparingPickler(Pickler):
         def reduce(value: Any) -> Any:
             parts = bare(value)
             if parts is not None:
-                return Bare, (), parts  # as a state, because parts may lead back to the value
+                return Bare, (), parts  # As a state, because parts may refer back to the value.
             return usual(value) if usual is not None else NotImplemented
 
         return reduce
 
     def _bare_of(self, kind: type) -> Any:
-        """Find what gives the parts of a value that count; None: all of them do."""
+        """Return a function for the parts of a value to compare; None if all of them are."""
         if any(base.__module__ == "matplotlib.artist" for base in kind.__mro__):
             return self._drawn
         pandas = module("pandas")
@@ -103,7 +103,7 @@ class ComparingPickler(Pickler):
 
 
 class ContentPickler(ComparingPickler):
-    """Gives equal bytes for equal contents, however frames lie in memory."""
+    """Produces equal bytes for equal contents, whatever the memory layout of frames."""
 
     def _bare_of(self, kind: type) -> Any:
         pandas = module("pandas")

@@ -1,4 +1,4 @@
-"""Notice when a step changes in place what it has loaded."""
+"""Notice that a step has changed in place what it loaded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ORIGIN = "watch"
 
 @dataclass(frozen=True)
 class _Look:
-    """What a value is at one time: a digest, and the buffers that lie in the mapping."""
+    """The state of a value: a digest, and the buffers that are in the mapping."""
 
     digest: bytes
     mapped: Sequence[tuple[int, memoryview]]
@@ -37,10 +37,10 @@ class _Watched:
 
 
 class Watch:
-    """Tells which loaded values were changed in place since the watch began.
+    """Finds the loaded values that were changed in place since the watch began.
 
     The pickle of each value is compared with the one made at the beginning. Buffers in
-    the bundle's mapping are not read for that: the system tells whether any page of it
+    the bundle's mapping are not read for that: the system knows whether any page of it
     was written to, and only then are they compared with the file. A pickle that differs
     is compared once more by contents with the value as the file has it, because reading
     a value may make a library rearrange or remember something.
@@ -57,7 +57,7 @@ class Watch:
     Attributes
     ----------
     unknown
-        After :meth:`changed`: names of values that nobody can tell of, because they
+        After :meth:`changed`: names of values for which this cannot be decided, because they
         cannot be pickled or their pickles differ each time.
     """
 
@@ -79,8 +79,8 @@ class Watch:
         self.unknown: set[str] = set()
 
     def changed(self) -> set[str]:
-        """Give the names of values that are not what they were."""
-        found: set[str] = set()
+        """Return the names of values that have changed."""
+        changed_names: set[str] = set()
         self.unknown = set()
         touched = mapped_memory.written(
             {w.bundle.span for w in self._watched if w.bundle.span is not None}
@@ -90,8 +90,8 @@ class Watch:
             if verdict is None:
                 self.unknown.add(watched.name)
             elif verdict:
-                found.add(watched.name)
-        return found
+                changed_names.add(watched.name)
+        return changed_names
 
     def _verdict(self, watched: _Watched, touched: bool) -> bool | None:
         bundle, before = watched.bundle, watched.before
@@ -99,7 +99,7 @@ class Watch:
             return None
         now = self._look(bundle, watched.value)
         if now is None:
-            return True  # It could be pickled; somebody put something into it.
+            return True  # It could be pickled before, so something was put into it.
         if now.digest == before.digest:
             if touched and not _as_in_file(bundle, now.mapped):
                 return True
@@ -133,7 +133,7 @@ class Watch:
         return _Look(digest.digest(), mapped, pickler.foreign, pickler.unknowable, pickler.versions)
 
     def _equal_contents(self, watched: _Watched) -> bool:
-        """Compare a value with the one in the file, by what their users see."""
+        """Compare a value with the one in the file, by their visible contents."""
         assert watched.bundle.file is not None
         try:
             pickled, buffers, _ = container.read(watched.bundle.file)
@@ -152,7 +152,7 @@ class Watch:
 
 
 def _as_in_file(bundle: Loaded, mapped: Sequence[tuple[int, memoryview]]) -> bool:
-    """Tell whether buffers of a mapping are still what the file has there."""
+    """Tell whether buffers of a mapping still equal the file."""
     if not mapped:
         return True
     assert bundle.file is not None

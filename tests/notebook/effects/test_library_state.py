@@ -102,5 +102,5 @@ def test_a_finding_says_where_and_what_to_do() -> None:
     ]
     (finding,) = library_state_diagnostics(steps, [(0, "import random")])
     assert (finding.step, finding.cell, finding.line) == ("fit", 5, 1)
-    assert 'step "load" seeds (cell 3, line 2)' in finding.message
+    assert 'step "load" seeds (line 2: `random.seed(1)`)' in finding.message
     assert "random.Random(SEED)" in finding.remedy

@@ -1,0 +1,62 @@
+"""Every package that kfnb imports is declared in pyproject.toml, and explained in README.md."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[2]
+DISTRIBUTIONS = {
+    "IPython": "ipython",
+    "websocket": "websocket-client",
+    "yaml": "pyyaml",
+    "zmq": "pyzmq",
+}
+ONLY_IF_THE_NOTEBOOK_HAS_IT = {"numpy", "polars"}
+"""The notebook's own libraries, imported by functions that rebuild its values."""
+
+
+def imported() -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for file in sorted((ROOT / "kfnb").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            else:
+                continue
+            for name in names:
+                found.setdefault(name.partition(".")[0], file.relative_to(ROOT))
+    own = {"kfnb", *sys.stdlib_module_names, "_typeshed", *ONLY_IF_THE_NOTEBOOK_HAS_IT}
+    return {name: file for name, file in found.items() if name not in own}
+
+
+def declared() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *extras["kubernetes"], *extras["s3"]]
+    return {re.split(r"[><=!~\[; ]", line)[0].lower() for line in wanted}
+
+
+def test_every_imported_package_is_declared() -> None:
+    names = declared()
+    missing = {
+        name: str(file)
+        for name, file in imported().items()
+        if DISTRIBUTIONS.get(name, name).lower() not in names
+    }
+    assert not missing
+
+
+def test_every_declared_package_is_explained_in_the_readme() -> None:
+    table = (ROOT / "README.md").read_text().partition("## Dependencies")[2].partition("\n## ")[0]
+    explained = set(re.findall(r"[\w-]+", table.lower()))
+    assert declared() - {"tomli"} <= explained
