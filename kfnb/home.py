@@ -1,7 +1,7 @@
-"""Where runs and values are kept on this machine: ``KFNB_HOME`` and the layout below it.
+"""Where runs and values are on this machine: ``KFNB_HOME`` and the layout below it.
 
-Only paths are named here, nothing is created or read, so that every layer can
-agree on the layout without depending on another.
+This module only computes paths and neither creates nor reads files, so that every layer can use the
+same layout without depending on another.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class AttemptFolder:
 
     @property
     def order(self) -> Path:
-        """What the step process is told to do (``StepOrder`` as JSON)."""
+        """The step order, as JSON."""
         return self.path / "order.json"
 
     @property
@@ -72,7 +72,7 @@ class AttemptFolder:
 
     @property
     def alive(self) -> Path:
-        """A file whose lock the step process holds as long as it lives."""
+        """A file that the step process locks as long as it lives."""
         return self.path / "alive"
 
 
@@ -89,12 +89,12 @@ class RunFolder:
 
     @property
     def moment(self) -> tuple[str, int, str]:
-        """What runs are sorted by: ids tell the second, the file system tells finer.
+        """The key by which runs are sorted: the second in their ids, then the time of a file.
 
         Raises
         ------
         OSError
-            If there is no run in this folder.
+            If this folder contains no run.
         """
         return self.id[:_STAMP], self.run.stat().st_mtime_ns, self.id
 
@@ -150,5 +150,5 @@ class RunFolder:
 
 
 def run_folder(run_id: str) -> RunFolder:
-    """Return the folder of the run ``run_id``, whether or not it is there."""
+    """Return the folder of the run ``run_id``, whether or not it exists."""
     return RunFolder(runs_folder() / run_id)

@@ -1,8 +1,8 @@
 """Log a number while a step runs: ``kfnb.log_metric``.
 
-A step has a channel: a file, named by the environment variable ``KFNB_METRICS``, to
-which each call appends one line, so that threads, forked workers and
-subprocesses can log as well. Anywhere else a call only checks its arguments.
+A step has a file, named by the environment variable ``KFNB_METRICS``, to which each call appends
+one line, so that threads, forked workers and subprocesses can log as well. Anywhere else, a call
+only checks its arguments.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Metric:
 
 
 def log_metric(name: str, value: SupportsFloat, step: int | None = None) -> None:
-    """Log ``value`` under ``name``, at ``step`` of whatever the caller counts.
+    """Log ``value`` under ``name``, optionally at ``step``, such as an epoch.
 
     In a notebook or script that no pipeline runs, nothing is recorded.
 
@@ -77,7 +77,7 @@ def log_metric(name: str, value: SupportsFloat, step: int | None = None) -> None
 
 
 def checked(name: object, value: object, step: object = None) -> Metric:
-    """Return the arguments as a metric of now, or raise as :func:`log_metric` says."""
+    """Return the arguments as a metric with the present time; raises as :func:`log_metric`."""
     if not isinstance(name, str):
         raise TypeError(f"the name of a metric must be a string, not {type(name).__name__}")
     if not name.strip():
@@ -86,17 +86,17 @@ def checked(name: object, value: object, step: object = None) -> Metric:
 
 
 def encode(metric: Metric) -> str:
-    """Write a metric as one line of JSON; what JSON lacks (NaN, infinities) as a string."""
+    """Write a metric as one line of JSON; NaN and infinities as text."""
     return json.dumps([metric.time, metric.name, plain(metric.value), metric.step])
 
 
 def plain(value: float) -> float | str:
-    """Return the number as JSON can hold it: NaN and infinities as a string."""
+    """Return the number as JSON can hold it: NaN and infinities as text."""
     return value if math.isfinite(value) else str(value)
 
 
 def decode(line: str | bytes) -> Metric | None:
-    """Read a line of the channel; None if it is not a metric (a torn or foreign line)."""
+    """Read a line of the channel; None if it is not a metric (an incomplete line, for example)."""
     try:
         when, name, value, step = json.loads(line)
         return Metric(str(name), float(value), step, float(when))

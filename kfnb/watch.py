@@ -1,8 +1,7 @@
-"""Wait until something in a folder changes, without asking all the time.
+"""Wait until something in a folder changes.
 
-On Linux the kernel says so (inotify, through ctypes: no package is needed for four
-calls); elsewhere, and where the kernel has no watches left, folders are looked at
-in intervals that grow to half a second.
+On Linux, inotify reports changes (through ctypes: four calls need no package). On other systems,
+and if no inotify watches are left, folders are listed at intervals that grow to half a second.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol
 
-# From <sys/inotify.h>. Files that were only read do not count: looking at a lock must not
-# wake the one who looks.
+# From <sys/inotify.h>. Reading a file is no change: otherwise, checking a lock file would wake the
+# process that checks it.
 _MODIFY, _CLOSE_WRITE, _MOVED_TO, _CREATE = 0x2, 0x8, 0x80, 0x100
 _DELETE, _DELETE_SELF, _MOVE_SELF = 0x200, 0x400, 0x800
 _MASK = _MODIFY | _CLOSE_WRITE | _MOVED_TO | _CREATE | _DELETE | _DELETE_SELF | _MOVE_SELF
 _HEADER = struct.Struct("iIII")
 
 SHORTEST, LONGEST = 0.05, 0.5
-"""Seconds between two looks at a folder, where the system does not tell."""
+"""Seconds between two listings of a folder, if the system does not report changes."""
 
 
-class _Eye(Protocol):
+class _Watcher(Protocol):
     def add(self, folder: Path) -> None: ...
     def remove(self, folder: Path) -> None: ...
     def wait(self, timeout: float) -> bool: ...
@@ -38,21 +37,21 @@ class _Eye(Protocol):
 
 
 class Watch:
-    """Tells when files in some folders (not below them) were written, made or removed.
+    """Waits for files in some folders (not below them) to be written, created or removed.
 
     A change between two calls of :meth:`wait` is not missed: the second returns at once.
 
     Parameters
     ----------
     folders
-        Folders that exist; one that does not is looked at from when it is added again.
+        Folders to watch; one that does not exist is ignored and can be added later.
     poll
-        Look in intervals although the system could tell (network file systems, tests).
+        List the folders at intervals even if inotify is available (for network file systems).
     """
 
     def __init__(self, folders: Iterable[Path] = (), *, poll: bool = False) -> None:
-        self._bell = _Bell()
-        self._eye: _Eye = _Polling(self._bell) if poll else _best(self._bell)
+        self._wakeup = _WakeupPair()
+        self._watcher: _Watcher = _Polling(self._wakeup) if poll else _best(self._wakeup)
         self._known: set[Path] = set()
         for folder in folders:
             self.add(folder)
@@ -63,18 +62,18 @@ class Watch:
             return
         self._known.add(folder)
         try:
-            self._eye.add(folder)
-        except OSError:  # no watches left: from now on all folders are looked at
-            self._eye.close()
-            self._eye = _Polling(self._bell)
+            self._watcher.add(folder)
+        except OSError:  # No watches left: from now on all folders are listed.
+            self._watcher.close()
+            self._watcher = _Polling(self._wakeup)
             for known in self._known:
-                self._eye.add(known)
+                self._watcher.add(known)
 
     def remove(self, folder: Path) -> None:
-        """Watch a folder no more; one that is not watched is none to mind."""
+        """Stop watching a folder; one that is not watched is ignored."""
         if folder in self._known:
             self._known.remove(folder)
-            self._eye.remove(folder)
+            self._watcher.remove(folder)
 
     def wait(self, timeout: float) -> bool:
         """Return when something changed or :meth:`wake` was called, else after ``timeout`` seconds.
@@ -84,20 +83,20 @@ class Watch:
         bool
             False when the time has passed.
         """
-        return self._eye.wait(timeout)
+        return self._watcher.wait(timeout)
 
     def rest(self, timeout: float) -> bool:
-        """As :meth:`wait`, but let changes come together meanwhile: only :meth:`wake` ends it."""
-        return self._bell.wait(timeout)
+        """Wait like :meth:`wait`, but only :meth:`wake` ends it; changes accumulate meanwhile."""
+        return self._wakeup.wait(timeout)
 
     def wake(self) -> None:
-        """Make :meth:`wait` return, now or when it is called next; for other threads."""
-        self._bell.ring()
+        """Make :meth:`wait` return now, or at its next call; for other threads."""
+        self._wakeup.send()
 
     def close(self) -> None:
-        """Give the system's watches back."""
-        self._eye.close()
-        self._bell.close()
+        """Release the system's watches."""
+        self._watcher.close()
+        self._wakeup.close()
 
     def __enter__(self) -> Watch:  # noqa: PYI034 (Self needs Python 3.11)
         return self
@@ -111,42 +110,42 @@ class Watch:
         self.close()
 
 
-class _Bell:
-    """What one thread rings to wake another that waits for files."""
+class _WakeupPair:
+    """A pair of sockets with which one thread wakes another that waits for files."""
 
     def __init__(self) -> None:
-        self.ear, self._rope = socket.socketpair()
-        self.ear.setblocking(False)
-        self._rope.setblocking(False)
+        self.receiver, self._sender = socket.socketpair()
+        self.receiver.setblocking(False)
+        self._sender.setblocking(False)
 
-    def ring(self) -> None:
+    def send(self) -> None:
         try:
-            self._rope.send(b"\0")
-        except OSError:  # it rings already, or was taken down
+            self._sender.send(b"\0")
+        except OSError:  # The buffer is full already, or the pair was closed.
             return
 
     def wait(self, timeout: float) -> bool:
-        select.select([self.ear], [], [], max(0.0, timeout))
-        return self.rang()
+        select.select([self.receiver], [], [], max(0.0, timeout))
+        return self.drain()
 
-    def rang(self) -> bool:
-        """Tell whether it was rung since the last time."""
+    def drain(self) -> bool:
+        """Return whether there was a wake-up since the last call."""
         any_received = False
         try:
-            while self.ear.recv(1 << 10):
+            while self.receiver.recv(1 << 10):
                 any_received = True
         except OSError:
             pass
         return any_received
 
     def close(self) -> None:
-        self.ear.close()
-        self._rope.close()
+        self.receiver.close()
+        self._sender.close()
 
 
 class _Inotify:
-    def __init__(self, bell: _Bell) -> None:
-        self._bell = bell
+    def __init__(self, wakeup: _WakeupPair) -> None:
+        self._wakeup = wakeup
         self._watches: dict[Path, int] = {}
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -160,15 +159,15 @@ class _Inotify:
         self._watches[folder] = watch
 
     def remove(self, folder: Path) -> None:
-        # A folder that was deleted took its watch along: an error that says nothing.
+        # The watch of a deleted folder is gone already: the error does not matter.
         self._libc.inotify_rm_watch(self._fd, self._watches.pop(folder))
 
     def wait(self, timeout: float) -> bool:
-        ready, _, _ = select.select([self._fd, self._bell.ear], [], [], max(0.0, timeout))
+        ready, _, _ = select.select([self._fd, self._wakeup.receiver], [], [], max(0.0, timeout))
         if not ready:
             return False
         self._drain()
-        self._bell.rang()
+        self._wakeup.drain()
         return True
 
     def _drain(self) -> None:
@@ -185,8 +184,8 @@ class _Inotify:
 
 
 class _Polling:
-    def __init__(self, bell: _Bell) -> None:
-        self._bell = bell
+    def __init__(self, wakeup: _WakeupPair) -> None:
+        self._wakeup = wakeup
         self._seen: dict[Path, frozenset[tuple[str, int, int]]] = {}
         self._pause = SHORTEST
 
@@ -198,15 +197,15 @@ class _Polling:
 
     def wait(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
-        rung = self._bell.rang()
+        woken = self._wakeup.drain()
         while True:
-            if self._changed() or rung:
+            if self._changed() or woken:
                 self._pause = SHORTEST
                 return True
             left = deadline - time.monotonic()
             if left <= 0:
                 return False
-            rung = self._bell.wait(min(self._pause, left))
+            woken = self._wakeup.wait(min(self._pause, left))
             self._pause = min(self._pause * 1.5, LONGEST)
 
     def _changed(self) -> bool:
@@ -225,15 +224,15 @@ def _listing(folder: Path) -> frozenset[tuple[str, int, int]]:
         for entry in os.scandir(folder):
             stat = entry.stat(follow_symlinks=False)
             entries.add((entry.name, stat.st_size, stat.st_mtime_ns))
-    except OSError:  # removed under us, as a whole or a file of it: that is a change too
+    except OSError:  # The folder or a file was removed meanwhile: that is a change too.
         entries.add(("", -1, len(entries)))
     return frozenset(entries)
 
 
-def _best(bell: _Bell) -> _Eye:
+def _best(wakeup: _WakeupPair) -> _Watcher:
     if sys.platform == "linux":
         try:
-            return _Inotify(bell)
-        except (OSError, AttributeError):  # no instances left, or a C library without it
-            return _Polling(bell)
-    return _Polling(bell)
+            return _Inotify(wakeup)
+        except (OSError, AttributeError):  # No instances left, or a C library without inotify.
+            return _Polling(wakeup)
+    return _Polling(wakeup)

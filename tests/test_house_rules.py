@@ -65,14 +65,7 @@ PRIVATE_NAMES = {
     "kfnb/runners/kubernetes/doctor/probe.py: _said",
     "kfnb/runners/kubernetes/logs/reporting.py: said",
     "kfnb/runners/kubernetes/store/reader_pod.py: _reach",
-    "kfnb/step/execution/failures.py: _place",
-    "kfnb/step/pod/pod_main.py: said",
-    "kfnb/store/remote/base.py: found",
-    "kfnb/store/remote/folder.py: found",
-    "kfnb/store/remote/http.py: found",
-    "kfnb/store/remote/s3.py: found",
     "kfnb/verify/report.py: _kept",
-    "kfnb/watch.py: _Bell",
     "tests/runners/kubernetes/test_conduct.py",
 }
 WITHOUT_DOCSTRING = {

@@ -172,14 +172,14 @@ class Feed:
         touched = {event.step for event in events if event.step is not None}
         if any(event.step is None for event in events) or not self._last_summary:
             touched |= pipeline.steps.keys()
-        keys = snapshot.ids(pipeline)
+
         before = self._published["steps"] if self._last_summary else {}
         changed: dict[str, protocol.StepState] = {}
         for name in pipeline.steps:
             if name in touched:
                 step = snapshot.step_state(self.view, name, link=self._link)
-                if step != before.get(keys[name]):
-                    changed[keys[name]] = step
+                if step != before.get(name):
+                    changed[name] = step
         new_edges = len(run.edges) != self._edge_count
         if new_edges:
             self._edge_count = len(run.edges)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from kfnb.api.run_view import RunView
-from kfnb.live import protocol, snapshot
+from kfnb.live import protocol
 
 CHUNK_BYTES = 256 * 1024
 """Largest chunk that is sent in one message."""
@@ -57,7 +57,7 @@ class LogTail:
         begin, self._at = self._at, end
         return {
             "kind": "log",
-            "step": snapshot.ids(view.pipeline)[self._step],
+            "step": self._step,
             "attempt": wanted,
             "from": begin,
             "to": end,

@@ -14,7 +14,7 @@ from kfnb.api.run_view import RunView
 from kfnb.errors import UsageError
 from kfnb.home import AttemptFolder
 from kfnb.json_values import json_with_text
-from kfnb.live import protocol, snapshot
+from kfnb.live import protocol
 from kfnb.pipeline import Pipeline
 
 MAX_TEXT = 200_000
@@ -45,7 +45,7 @@ def outputs(view: RunView, step: str, attempt: int | None) -> protocol.OutputsMe
     number = view.state.steps[step, ""].attempts if attempt is None else attempt
     return {
         "kind": "outputs",
-        "step": snapshot.ids(view.pipeline)[step],
+        "step": step,
         "attempt": number,
         "cells": _cells(view.attempt(step, number), view.pipeline),
     }
@@ -73,7 +73,7 @@ def notebook(view: RunView, step: str, attempt: int | None) -> protocol.Notebook
     plain = "-".join(re.sub(r"[^\w-]+", "_", word)[:60].strip("_") for word in words)
     return {
         "kind": "notebook",
-        "step": snapshot.ids(view.pipeline)[step],
+        "step": step,
         "attempt": number,
         "name": f"{plain}.ipynb",
         "text": text,

@@ -1,8 +1,9 @@
 """The protocol between kernel and page: the traits and messages of a view.
 
 ``labextension/src/protocol.ts`` declares the same for the page, and a test compares the two.
-Everything is JSON. Steps are ``n0``, ``n1`` … and edges ``e0``, ``e1`` …, as in the DOT; times
-are seconds since the epoch; numbers without a JSON form are text (``"nan"``).
+Everything is JSON. A step is identified by its name and an edge by the names of its steps, so that
+a view survives an inserted step; only the DOT numbers them (``n0`` is the first node). Times are
+seconds since the epoch; numbers without a JSON form are text (``"nan"``).
 """
 
 from __future__ import annotations

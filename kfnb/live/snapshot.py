@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,22 +27,16 @@ def no_link(path: Path) -> None:
     del path
 
 
-def ids(pipeline: Pipeline) -> dict[str, str]:
-    """Return each step's id in a view."""
-    return {name: f"n{n}" for n, name in enumerate(pipeline.steps)}
-
-
 def graph(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> protocol.Graph:
     """Describe a pipeline as it was read, with the dependencies that a run added."""
     seen = list(found)
-    known = ids(pipeline)
     return {
         "name": pipeline.name,
         "notebook": pipeline.path,
         "dot": skeleton(pipeline, more_edges=_as_edges(seen)),
         "nodes": [
             {
-                "id": known[name],
+                "id": name,
                 "name": name,
                 "cells": list(step.cells),
                 "after": list(step.after),
@@ -60,17 +55,16 @@ def graph(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> proto
 
 def edges(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> list[protocol.GraphEdge]:
     """Describe the edges: first the pipeline's, then those that a run added."""
-    known = ids(pipeline)
     own = {(edge.source, edge.target) for edge in pipeline.edges}
     seen = {(edge.source, edge.target): edge for edge in found}
     described: list[protocol.GraphEdge] = []
-    for n, edge in enumerate(drawn_edges(pipeline, _as_edges(seen.values()))):
+    for edge in drawn_edges(pipeline, _as_edges(seen.values())):
         pair = edge.source, edge.target
         described.append(
             {
-                "id": f"e{n}",
-                "source": known[edge.source],
-                "target": known[edge.target],
+                "id": json.dumps(pair),
+                "source": edge.source,
+                "target": edge.target,
                 "names": list(edge.names),
                 "files": list(edge.files),
                 "explicit": edge.explicit,
@@ -126,9 +120,7 @@ def state(view: RunView, *, driver: str, at: float, link: Link = no_link) -> pro
         "driver": driver,
         "error": run_error(view.state),
         "paused": view.state.paused,
-        "steps": {
-            id_: step_state(view, name, link=link) for name, id_ in ids(view.pipeline).items()
-        },
+        "steps": {name: step_state(view, name, link=link) for name in view.pipeline.steps},
         "metrics": [],
         "warnings": warnings(view.state),
     }

@@ -76,7 +76,6 @@ class ViewSession:
             pipeline = pipeline or self.feeds[0].view.pipeline
         assert pipeline is not None, "a view without runs has a pipeline"
         self.pipeline = pipeline
-        self._names = {id_: name for name, id_ in snapshot.ids(pipeline).items()}
 
     @property
     def main_feed(self) -> Feed | None:
@@ -187,7 +186,7 @@ class ViewSession:
             feed.expect_resume()  # the command line may have resumed it
 
     def _follow_log(self, request: Mapping[str, Any]) -> None:
-        name, feed = self._names.get(str(request.get("step"))), self.main_feed
+        name, feed = self._step(request), self.main_feed
         if name is None or feed is None:
             return
         begin = request.get("from")
@@ -196,7 +195,7 @@ class ViewSession:
             attempt=_attempt(request),
             begin=begin if isinstance(begin, int) and begin > 0 else 0,
         )
-        self._tails[str(request["step"])] = tail
+        self._tails[name] = tail
         chunk = tail.read(feed.view)
         if chunk is not None:
             self._send(chunk)
@@ -205,9 +204,13 @@ class ViewSession:
     def _answer_for_step(
         self, answer: Callable[[RunView, str, int | None], object], request: Mapping[str, Any]
     ) -> None:
-        name, feed = self._names.get(str(request.get("step"))), self.main_feed
+        name, feed = self._step(request), self.main_feed
         if name is not None and feed is not None:
             self._send(answer(feed.view, name, _attempt(request)))
+
+    def _step(self, request: Mapping[str, Any]) -> str | None:
+        name = request.get("step")
+        return name if isinstance(name, str) and name in self.pipeline.steps else None
 
     def _compare(self, request: Mapping[str, Any]) -> None:
         runs = request.get("runs")

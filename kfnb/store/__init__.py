@@ -1,4 +1,4 @@
-"""Values by content hash, manifests that publish them, and the cache's index."""
+"""The content-addressed store: values by hash, manifests that publish them, the cache's index."""
 
 from kfnb.store.blobs import Store, open_store
 from kfnb.store.content import hash_bytes, hash_file, size_of

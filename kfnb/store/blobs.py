@@ -1,8 +1,8 @@
-"""The store: values under their content hash, and small records created once.
+"""The store: values under their content hash, and small records that are created once.
 
-What is published refers to what is durable: a blob is synced before its name is
-given out, a record is whole before it can be seen. Two processes that create
-the same record race for a hard link, which the file system grants to one.
+Published records only refer to durable data: a blob is synced before its name is returned, and a
+record is complete before others can see it. If two processes create the same record, both try to
+make a hard link, and the file system lets only one succeed.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Store:
     def staging(self) -> Path:
         """Make a new empty folder on the store's file system, for files on their way in.
 
-        Whoever made it removes it; ``kfnb clean`` removes forgotten ones after a day.
+        The caller removes it; ``kfnb clean`` removes folders that are older than a day.
         """
         path = self.root / "staging" / f"{os.getpid()}-{os.urandom(8).hex()}"
         with disk.writing(path):
@@ -45,24 +45,24 @@ class Store:
         return path
 
     def blob(self, name: str) -> Path:
-        """Return the path of the blob ``name``, whether or not it is there."""
+        """Return the path of the blob ``name``, whether or not it exists."""
         if not _HASH.fullmatch(name):
             raise ValueError(f"not a blob's name: {name!r}")
         return self.root / "blobs" / name[:2] / name
 
     def has(self, name: str) -> bool:
-        """Whether the blob is there and has the size that its name says."""
+        """Whether the blob exists and has the size that its name contains."""
         try:
             return self.blob(name).stat().st_size == size_of(name)
         except OSError:
             return False
 
     def fetch(self, name: str) -> Path:
-        """Have the blob ``name`` at hand as a file; where it is missing, so is the file."""
+        """Return a local file with the blob ``name``; the file is missing if the blob is."""
         return self.blob(name)
 
     def touch(self, key: str) -> None:
-        """Note that the record ``key`` was used now."""
+        """Set the time of last use of the record ``key`` to now."""
         with contextlib.suppress(OSError):
             os.utime(self._record(key))
 
@@ -92,12 +92,12 @@ class Store:
         return name
 
     def create(self, key: str, data: bytes) -> bool:
-        """Create the record ``key`` if it is absent: durable, whole or not at all.
+        """Create the record ``key`` if it does not exist: durable, and complete or not at all.
 
         Returns
         -------
         bool
-            False if it was there already (its content is left alone).
+            False if it existed already; it is not changed then.
         """
         path = self._record(key)
         with disk.writing(path):
@@ -111,7 +111,7 @@ class Store:
                     temporary.unlink()
 
     def link(self, key: str, new: str) -> bool:
-        """Give the record ``key`` a second name; False if it is gone or the name is taken.
+        """Give the record ``key`` a second name; False if it does not exist or the name is taken.
 
         The content is as durable as it was; :meth:`sync` makes the name durable.
         """
@@ -130,7 +130,7 @@ class Store:
             disk.sync_folder(path)
 
     def keep(self, name: str) -> bool:
-        """Whether the blob is there; if so, its time is set to now, so that no sweep takes it."""
+        """Whether the blob exists; if so, mark it as used now, so that no sweep removes it."""
         if not self.has(name):
             return False
         with disk.writing(self.root), locks.held(self.sweep_lock, shared=True):
@@ -142,7 +142,7 @@ class Store:
 
     @property
     def sweep_lock(self) -> Path:
-        """Locked, shared, while a blob is taken into use, and alone by a sweep."""
+        """A lock: shared while a blob is marked as used, exclusive during a sweep."""
         return self.root / "sweep.lock"
 
     def get(self, key: str) -> bytes | None:
@@ -173,7 +173,7 @@ class Store:
         return sorted(p.relative_to(self.root).as_posix() for p in _files(top))
 
     def delete(self, key: str) -> None:
-        """Remove the record ``key`` if it is there."""
+        """Remove the record ``key`` if it exists."""
         path = self._record(key)
         with disk.writing(path), contextlib.suppress(FileNotFoundError):
             path.unlink()
@@ -220,10 +220,10 @@ class Store:
 
 
 def open_store(root: Path) -> Store:
-    """Open the store in the folder ``root``, making it if need be.
+    """Open the store in the folder ``root``; create it if it does not exist.
 
-    A file system that does not honour create-if-absent is refused: two attempts
-    at one step could both believe that they were first.
+    A file system on which a file can be created twice is refused: two attempts at one step could
+    both believe that they were first.
 
     Raises
     ------
@@ -253,7 +253,7 @@ def open_store(root: Path) -> Store:
 
 
 def _link_new(temporary: Path, path: Path, *, durable: bool = True) -> bool:
-    """Give the whole file ``temporary`` the name ``path`` unless that exists."""
+    """Give the complete file ``temporary`` the name ``path``, unless that exists."""
     try:
         os.link(temporary, path)
     except FileExistsError:

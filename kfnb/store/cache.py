@@ -1,9 +1,8 @@
 """The cache's index: which published results exist for a key.
 
-Entries are listed under the part of a key that is known before a step runs; each
-carries what was only known afterwards (files read, package versions), for the
-lookup to compare. An entry's manifest is a second name of the run's own record,
-so a run may be removed while its results are still used.
+Entries are stored under the part of a key that is known before a step runs. Each contains what was
+only known afterwards (files read, package versions), which a lookup compares. An entry's manifest
+is a second name of the run's own record, so that a run can be removed while its results are in use.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _MOST_ENTRIES = 20
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A result that can be used again: the conditions under which it holds.
+    """A result that can be reused, and the conditions under which it is valid.
 
     ``files`` maps each path that the step read to its content (None: there was no
     such file), ``packages`` what it imported to versions.
@@ -41,13 +40,13 @@ class Entry:
 
     @property
     def manifest_key(self) -> str:
-        """The record of the manifest that this entry leads to."""
+        """The key of this entry's manifest."""
         return f"{_folder(self.base)}/{self.id}.manifest"
 
 
 @dataclass(frozen=True, slots=True)
 class LastExecution:
-    """How a step was executed the last time: what a later execution is compared with."""
+    """How a step was executed the last time, for comparison with a later execution."""
 
     run: str
     key: Mapping[str, Any]
@@ -87,7 +86,7 @@ class CacheIndex:
         Returns
         -------
         bool
-            False if the manifest or one of its blobs is gone.
+            False if the manifest or one of its blobs was removed.
         """
         if not all(self.store.keep(name) for name in blobs):
             return False
@@ -98,7 +97,7 @@ class CacheIndex:
         return True
 
     def remove(self, entry: Entry) -> None:
-        """Remove an entry; blobs that nothing else refers to go with the next sweep."""
+        """Remove an entry; the next sweep removes blobs to which nothing else refers."""
         self.store.delete(_entry_key(entry))
         self.store.delete(entry.manifest_key)
 
@@ -108,7 +107,7 @@ class CacheIndex:
         return last if isinstance(last, LastExecution) else None
 
     def remember(self, notebook: str, step_id: str, last: LastExecution) -> None:
-        """Keep how the step is executed now."""
+        """Store how the step is executed now."""
         self.store.put(_last_key(notebook, step_id), _dump(last), durable=False)
 
 
@@ -132,7 +131,7 @@ def _last_key(notebook: str, step_id: str) -> str:
 
 
 def _read(kind: type[Any], data: bytes | None) -> Any:
-    """Read a record; None if it is not there or a crash left half of it."""
+    """Read a record; None if it does not exist or is incomplete."""
     if data is None:
         return None
     try:

@@ -1,8 +1,8 @@
-"""Remove old runs, and the values that nothing refers to any more: mark, then sweep.
+"""Remove old runs, and values to which nothing refers any more: mark, then sweep.
 
-Roots are the manifests and failure records of the runs that stay and the cache's
-entries. Runs that execute are never touched, nor is anything that is younger
-than the oldest of them, or than a minute: it may be on its way into a manifest.
+The roots are the manifests and failure records of the remaining runs and the cache's entries.
+Running runs are never touched, nor is anything younger than the oldest of them, or than a minute: a
+manifest that refers to it may be about to be written.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STARTING = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What a cleaning removed (or would remove): run ids, counts, bytes."""
+    """What was removed, or would be: run ids, counts, bytes."""
 
     runs: tuple[str, ...]
     entries: int
@@ -48,14 +48,14 @@ def clean(
     Parameters
     ----------
     keep
-        How many of the newest runs stay in any case.
+        How many of the newest runs are never removed.
     older_than
-        Only runs (and unused cached results) older than this many seconds go. With
-        neither of the two no run is removed.
+        Only runs (and unused cached results) older than this many seconds are removed. With
+        neither of the two, no run is removed.
     dry_run
-        Remove nothing, only say what would be.
+        Remove nothing, only return what would be removed.
     grace
-        Seconds for which a value may be in the store without anything referring to it.
+        Seconds for which a value may be in the store before anything refers to it.
 
     Raises
     ------
@@ -67,17 +67,17 @@ def clean(
     with locks.held(store.sweep_lock, shared=False):
         runs = sorted(_runs(), key=_moment, reverse=True)
         busy = [r for r in runs if _busy(r)]
-        going = _to_remove(runs, busy=busy, keep=keep, older_than=older_than, now=now)
+        leaving = _to_remove(runs, busy=busy, keep=keep, older_than=older_than, now=now)
         fresh = min([now - grace, *(_created(r) for r in busy)])
-        staying = {r.id for r in runs} - {r.id for r in going}
+        staying = {r.id for r in runs} - {r.id for r in leaving}
         orphans = _orphans(store, {r.id for r in runs}, fresh=fresh)
-        used, marked = _mark_runs(store, staying, also=_records_kept(store, going, orphans))
+        used, marked = _mark_runs(store, staying, also=_young_records(store, leaving, orphans))
         limit = None if keep is None and older_than is None else now - (older_than or 0.0)
         expired = _mark_cache(store, used=used, marked=marked, limit=limit)
         if not dry_run:
-            for run in going:
+            for run in leaving:
                 shutil.rmtree(run.path, ignore_errors=True)
-            for run_id in [*(r.id for r in going), *orphans]:
+            for run_id in [*(r.id for r in leaving), *orphans]:
                 for top in ("manifests", "failed"):
                     shutil.rmtree(store.root / top / run_id, ignore_errors=True)
             for record in expired:
@@ -86,11 +86,11 @@ def clean(
         blobs, size = _sweep(store, marked, fresh=fresh, dry_run=dry_run)
         if not dry_run:
             _sweep_staging(store, before=min(fresh, now - _DAY))
-    return Cleaned(tuple(r.id for r in going), len(expired), blobs, size)
+    return Cleaned(tuple(r.id for r in leaving), len(expired), blobs, size)
 
 
 def _open() -> Store:
-    """Open the store, also on a disk that is too full to try whether it can be written."""
+    """Open the store, even if the disk is too full for the check that it can be written."""
     try:
         return open_store(store_folder())
     except InfrastructureError as error:
@@ -111,12 +111,12 @@ def _runs() -> Iterator[RunFolder]:
 def _moment(run: RunFolder) -> tuple[str, int, str]:
     try:
         return run.moment
-    except OSError:  # what is no whole run is older than any
+    except OSError:  # An incomplete run counts as older than any other.
         return "", 0, run.id
 
 
 def _busy(run: RunFolder) -> bool:
-    """Whether a driver or a step of the run lives, or the run is only being made."""
+    """Whether the run has a driver or a running step, or is just being created."""
     if locks.is_locked(run.driver_lock) or locks.is_locked(run.follower_lock):
         return True
     if time.time() - _created(run) < _STARTING and not _ended(run):
@@ -160,7 +160,7 @@ def _to_remove(
 
 
 def _orphans(store: Store, known: set[str], *, fresh: float) -> list[str]:
-    """Find runs whose folder somebody removed by hand."""
+    """Find runs whose folder was deleted by hand."""
     orphans: set[str] = set()
     for top in ("manifests", "failed"):
         with contextlib.suppress(FileNotFoundError):
@@ -169,9 +169,9 @@ def _orphans(store: Store, known: set[str], *, fresh: float) -> list[str]:
     return sorted(orphans)
 
 
-def _records_kept(store: Store, going: list[RunFolder], orphans: list[str]) -> set[str]:
-    """Find runs without a folder here whose records are too young to go."""
-    gone = {*orphans, *(r.id for r in going)}
+def _young_records(store: Store, leaving: list[RunFolder], orphans: list[str]) -> set[str]:
+    """Find runs without a folder whose records are too young to be removed."""
+    gone = {*orphans, *(r.id for r in leaving)}
     run_ids: set[str] = set()
     for top in ("manifests", "failed"):
         with contextlib.suppress(FileNotFoundError):
@@ -182,7 +182,7 @@ def _records_kept(store: Store, going: list[RunFolder], orphans: list[str]) -> s
 def _mark_runs(
     store: Store, staying: set[str], *, also: set[str]
 ) -> tuple[set[tuple[str, str, int]], set[str]]:
-    """Collect what the runs that stay refer to: identities of manifests, and blobs."""
+    """Collect what the remaining runs refer to: identities of manifests, and blobs."""
     used: set[tuple[str, str, int]] = set()
     marked: set[str] = set()
     for run_id in sorted(staying | also):

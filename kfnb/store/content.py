@@ -1,4 +1,4 @@
-"""Content hashes: the name that a blob has in the store."""
+"""Content hashes: the names of blobs in the store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def hash_bytes(data: bytes | memoryview) -> str:
 
 
 def hash_stream(stream: BinaryIO) -> str:
-    """Return the content hash of what is left in ``stream``."""
+    """Return the content hash of the rest of ``stream``."""
     import xxhash
 
     state, size = xxhash.xxh3_128(), 0
@@ -46,7 +46,7 @@ def size_of(name: str) -> int:
 
 
 def names_below(folder: str, paths: Iterable[str]) -> set[str]:
-    """Return what listing ``folder`` (with a slash at its end) shows because of ``paths``.
+    """Return the names that a listing of ``folder`` (ends with a slash) has because of ``paths``.
 
     >>> sorted(names_below("out/", ["out/a.csv", "out/sub/b.csv", "c.csv"]))
     ['a.csv', 'sub']
@@ -56,10 +56,10 @@ def names_below(folder: str, paths: Iterable[str]) -> set[str]:
 
 
 def names_content(names: Iterable[str], *, own: Iterable[str]) -> str:
-    """Return what stands for the content of a listed folder: its names, without ``own`` ones.
+    """Return a text that represents the content of a listed folder: a hash of its names.
 
-    Names that the one who lists makes itself are told, but do not count: they are there
-    the next time.
+    Names that the listing step makes itself (``own``) are added in plain text instead of being
+    hashed: the next time, they exist before the step.
     """
     mine = sorted(set(own))
     seen = hash_bytes("/".join(sorted(set(names) - set(mine))).encode("utf-8", "surrogateescape"))

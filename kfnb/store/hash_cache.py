@@ -1,7 +1,7 @@
-"""Content hashes of files on disk, remembered as long as a file looks untouched.
+"""Content hashes of files on disk, cached as long as size, time and inode of a file are the same.
 
-A file that was changed within two seconds before it was hashed is not
-remembered: a second change could leave size and time as they are.
+The hash of a file that was changed less than two seconds before is not cached: another change might
+leave size and time as they are.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FileHashes:
     Parameters
     ----------
     store
-        Where what is known is kept between processes.
+        Where hashes are stored between processes.
     """
 
     def __init__(self, store: Store) -> None:
@@ -36,7 +36,7 @@ class FileHashes:
         self._changed = False
 
     def of(self, path: Path) -> str | None:
-        """Hash a file, or a folder with all that is below it; None if there is neither."""
+        """Hash a file, or a folder with everything below it; None if there is neither."""
         try:
             status = path.stat()
         except (OSError, ValueError):
@@ -51,7 +51,7 @@ class FileHashes:
             return None
 
     def save(self) -> None:
-        """Keep what is known for the next process; a disk that refuses costs only time."""
+        """Store the hashes for the next process. If the disk refuses, that only costs time."""
         if not self._changed or self._known is None:
             return
         recent = dict(list(self._known.items())[-_MOST:])

@@ -1,8 +1,7 @@
-"""What a step publishes when it is done, and what a failing attempt leaves behind.
+"""The manifest that a step publishes when it is done, and the record of a failed attempt.
 
-A step's outputs exist when its manifest is published, and not before. It holds
-what views, driver and server need to know about each value, so that none of them
-ever unpickles anything.
+A step's outputs exist when its manifest is published, and not before. The manifest contains what
+views, driver and server need to know about each value, so that none of them unpickles anything.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ FailureClass = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One published name: where its value is and how it looks.
+    """One published name: where its value is, and a summary of it.
 
     ``absent``: the name stayed unbound, and a reader starts without it. ``changed``:
     the step made or changed this value (False: it only passed on what it was given,
@@ -42,7 +41,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """Values that were saved, and are loaded, together.
+    """Values that are saved and loaded together.
 
     ``classes`` are definitions that must be replayed before loading, ``globals`` the
     names that functions inside read when they are called.
@@ -74,9 +73,9 @@ class CellTime:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The record of a step that is done. Times are unix seconds, durations seconds.
+    """The record of a step that is done. Times are in unix seconds, durations in seconds.
 
-    A folder in ``files_read`` ends with a slash and stands for the names that it held.
+    A folder in ``files_read`` ends with a slash and stands for the names in it.
     ``files_written`` and ``files_read`` are keyed by the path relative to the
     notebook's folder, ``files_removed`` are those of earlier steps that this one
     deleted; ``metrics`` holds ``[time, name, value, step or null]``. ``left`` says what stays in
@@ -112,7 +111,7 @@ class Manifest:
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:
-        """Return the manifest as it stands in the store."""
+        """Return the manifest as it is stored."""
         return _dump(to_plain(self))
 
     @staticmethod
@@ -153,7 +152,7 @@ class Failure:
         return {"class": plain.pop("kind"), **plain}
 
     def to_json(self) -> bytes:
-        """Return the record as it stands in the store."""
+        """Return the record as it is stored."""
         return _dump(self.plain())
 
     @staticmethod

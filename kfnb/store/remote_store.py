@@ -1,7 +1,7 @@
-"""A store whose truth is somewhere else: what is read is fetched once, what is written goes there.
+"""A store in a bucket or on a volume, with a local folder as a cache of it.
 
-The folder here is a cache of it. Records are asked for there every time, because others
-write them too; a blob is named by its content, so a copy of it never gets old.
+Records are read from the remote store every time, because others write them too. A blob is named by
+its content, so that a local copy never becomes outdated.
 """
 
 from __future__ import annotations
@@ -16,25 +16,24 @@ from kfnb.store.remote.base import Refused, Remote
 
 @dataclass(frozen=True, slots=True)
 class RemoteStore(Store):
-    """A store in a bucket or on a volume, with a folder here for what is being used.
+    """A store in a bucket or on a volume, with a local folder for the blobs in use.
 
-    A blob that is needed here is brought by :meth:`fetch`. What this class is told to keep
-    is in the remote store when the call returns.
+    :meth:`fetch` downloads a blob. Whatever is added is in the remote store when the call returns.
     """
 
     remote: Remote
 
     def has(self, name: str) -> bool:
-        """Whether the blob is in the remote store and has the size that its name says."""
+        """Whether the blob is in the remote store and has the size that its name contains."""
         return self.remote.size(_blob_key(name)) == size_of(name)
 
     def fetch(self, name: str) -> Path:
-        """Have the blob here; its path.
+        """Download the blob unless it is here; its path.
 
         Raises
         ------
         Refused
-            If it is not in the remote store, or what comes is something else.
+            If it is not in the remote store, or is damaged.
         """
         path = Store.blob(self, name)
         if Store.has(self, name):
@@ -72,11 +71,11 @@ class RemoteStore(Store):
         return name
 
     def keep(self, name: str) -> bool:
-        """Whether the blob is there. A remote store's sweep spares what is young."""
+        """Whether the blob exists. A remote store's sweep never removes recent blobs."""
         return self.has(name)
 
     def create(self, key: str, data: bytes) -> bool:
-        """Create the record in the remote store if it is absent there."""
+        """Create the record in the remote store if it does not exist there."""
         return self.remote.create(key, data) or self.remote.get(key) == data
 
     def link(self, key: str, new: str) -> bool:
@@ -85,7 +84,7 @@ class RemoteStore(Store):
         return data is not None and self.remote.create(new, data)
 
     def sync(self, prefix: str) -> None:
-        """Nothing: what the remote store has taken is durable."""
+        """Do nothing: records in the remote store are durable."""
 
     def get(self, key: str) -> bytes | None:
         """Return the record, or None."""
@@ -105,7 +104,7 @@ class RemoteStore(Store):
         self.remote.delete(key)
 
     def touch(self, key: str) -> None:
-        """Nothing: remote stores keep no times of use."""
+        """Do nothing: remote stores have no times of use."""
 
     def _upload(self, name: str) -> None:
         if not self.has(name):
@@ -113,7 +112,7 @@ class RemoteStore(Store):
 
 
 def open_remote_store(folder: Path, remote: Remote) -> RemoteStore:
-    """Open the store behind ``remote``, with ``folder`` as the place for copies.
+    """Open the store behind ``remote``, with ``folder`` for local copies.
 
     Raises
     ------

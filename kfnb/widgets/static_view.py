@@ -84,16 +84,15 @@ def _picture(
 ) -> str:
     if feed is None or state is None:
         return draw.picture(pipeline, captions=captions)
-    names = dict(zip(state["steps"], pipeline.steps, strict=True))
-    steps = {names[key]: step for key, step in state["steps"].items()}
+    steps = state["steps"]
     return draw.picture(
         pipeline,
         {name: step["status"] for name, step in steps.items()},
         notes={name: _note(step) for name, step in steps.items()},
         more_edges=[
             Edge(
-                names[edge["source"]],
-                names[edge["target"]],
+                edge["source"],
+                edge["target"],
                 tuple(edge["names"]),
                 tuple(edge["files"]),
             )
@@ -160,7 +159,7 @@ def _text(pipeline: Pipeline, state: protocol.State | None, captions: list[str])
     if state is None:
         return "\n".join([draw.text(pipeline), *lines])
     steps: Mapping[str, protocol.StepState] = state["steps"]
-    for name, step in zip(pipeline.steps, steps.values(), strict=True):
+    for name, step in steps.items():
         parts = filter(None, (step["status"], _note(step)))
         lines.append(f"  {draw.visible(name)}: {', '.join(parts)}")
     return "\n".join([draw.visible(pipeline.name), *lines])

@@ -11,7 +11,7 @@ from uuid import uuid4
 from kfnb.api.run_handle import Run
 from kfnb.api.run_lookup import find_run
 from kfnb.errors import UsageError
-from kfnb.live import bundle, protocol, snapshot
+from kfnb.live import bundle, protocol
 from kfnb.live.follower import FOLLOWER
 from kfnb.live.view_session import ViewSession
 from kfnb.pipeline import Pipeline
@@ -87,7 +87,7 @@ class PipelineView:
         self._model: Model | None = None
         self._only = only
         self._ui = _ui(tab=tab, only=only)
-        self._ui["selected"] = None if step is None else _id(self.pipeline, step)
+        self._ui["selected"] = None if step is None else _known_step(self.pipeline, step)
         self._ui["compare"] = list(runs) if others else []
 
     @property
@@ -282,10 +282,9 @@ def _ui(*, tab: str | None, only: str | None) -> protocol.Ui:
     raise UsageError(f'There is no tab "{chosen}". There are: {listed}.')
 
 
-def _id(pipeline: Pipeline, step: str) -> str:
+def _known_step(pipeline: Pipeline, step: str) -> str:
     from kfnb.api.step_lookup import no_such_step
 
-    found = snapshot.ids(pipeline).get(str(step))
-    if found is None:
+    if str(step) not in pipeline.steps:
         raise UsageError(no_such_step(pipeline, str(step)))
-    return found
+    return str(step)

@@ -1,6 +1,6 @@
 import { contrast, dress } from '../src/logs/colors';
 import { Lines } from '../src/logs/lines';
-import { runsOf } from '../src/logs/screen';
+import { runsOf } from '../src/logs/terminal-line';
 import { PLAIN, RGB, selected, type Style } from '../src/logs/style';
 
 const ESC = '\u001b';

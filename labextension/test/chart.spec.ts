@@ -112,7 +112,7 @@ describe('the metrics chart', () => {
   it('says how metrics get here while there are none', () => {
     shown();
     const empty = find('.kfnb-chart-empty');
-    expect(empty.textContent).toMatch(/^No metrics yet: .*kfnb\.log_metric/);
+    expect(empty.textContent).toMatch(/^No metrics yet\. .*kfnb\.log_metric/);
     expect(find('.kfnb-chart').dataset.series).toBe('0');
   });
 

@@ -89,7 +89,7 @@ describe('the outputs of a step', () => {
     view.show({ ...none, attempt: 0 });
     expect(empty.textContent).toContain('has not started');
     view.show({ ...none, attempt: 1 });
-    expect(empty.textContent).toContain('no outputs');
+    expect(empty.textContent).toContain('No output yet');
     expect(empty.hidden).toBe(false);
   });
 

@@ -132,7 +132,9 @@ describe('the header', () => {
     const { posted } = shown(
       new Told(DIAMOND, RUN, snapshot(STEPS, { driver: 'lost since 12:00' }))
     );
-    expect(find('.kfnb-gone').textContent).toContain('Nobody drives this run');
+    expect(find('.kfnb-gone').textContent).toContain(
+      'The process that drove this run is gone'
+    );
     expect(find('.kfnb-status').textContent).toBe('Lost');
     expect(button('Stop')).toBeUndefined();
     button('Resume').click();
@@ -184,7 +186,7 @@ describe('the header', () => {
     expect(find('.kfnb-busy').hidden).toBe(true);
     busy.value = true;
     expect(find('.kfnb-busy').hidden).toBe(false);
-    expect(find('.kfnb-busy').textContent).toContain('follows when it is free');
+    expect(find('.kfnb-busy').textContent).toContain('when the kernel is free');
     busy.value = false;
     expect(find('.kfnb-busy').hidden).toBe(true);
   });
@@ -233,8 +235,8 @@ describe('the chosen step', () => {
     expect(detail).toContain('ValueError: inconsistent numbers of samples');
     expect(detail).toContain('In cell 5, line 3');
     expect(detail).toContain('%pipeline debug fit');
-    expect(detail).toContain('Comes aftersplitx1');
-    expect(detail).toContain('Goes beforereportx2');
+    expect(detail).toContain('Inputs fromsplitx1');
+    expect(detail).toContain('Feedsreportx2');
     expect(posted).toContainEqual({ kind: 'select', id: 'n2' });
     expect(source.ui.selected).toBe('n2');
   });

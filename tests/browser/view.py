@@ -55,6 +55,11 @@ class View:
         """Wait until Graphviz has laid out the graph."""
         self.ready(timeout)
         self.root.locator('.kfnb-dag[data-layout="graphviz"]').wait_for(timeout=timeout)
+        return self.settled(timeout)
+
+    def settled(self, timeout: float = PATIENCE) -> View:
+        """Wait until the drawing is where the last layout or movement put it."""
+        self.root.locator(".kfnb-dag:not([data-moving])").wait_for(timeout=timeout)
         return self
 
     @property

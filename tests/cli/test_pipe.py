@@ -13,6 +13,7 @@ from kfnb.runners import create_run
 from tests.cli import scripted
 from tests.cli.scripted import drive, go, made_run, wait_until_following, write
 from tests.cli.terminal import FOLLOWER
+from tests.waiting import PATIENCE
 
 
 def follower(run: str, *words: str, **how: object) -> subprocess.Popen[str]:
@@ -28,7 +29,7 @@ def follower(run: str, *words: str, **how: object) -> subprocess.Popen[str]:
 
 def ending(run: str, *words: str) -> tuple[int, str, str]:
     process = follower(run, *words)
-    said, complaints = process.communicate(timeout=60)
+    said, complaints = process.communicate(timeout=PATIENCE)
     return process.returncode, said, complaints
 
 
@@ -68,7 +69,11 @@ def test_the_words_are_stable() -> None:
         ("AttemptFailed", "train", {**scripted.DIVIDED, "class": "infrastructure"}, 1),
         ("AttemptStarted", "train", {}, 2),
         ("MetricLogged", "train", {"name": "loss", "value": 0.5, "step": 1}, 2),
-        ("EdgeAdded", "report", {"source": "load", "target": "report", "names": ["rows"]}),
+        (
+            "EdgeAdded",
+            "report",
+            {"source": "load", "target": "report", "names": ["rows"], "files": []},
+        ),
         scripted.done("train", 2, model=scripted.output()),
         (
             "StepCached",
@@ -81,9 +86,9 @@ def test_the_words_are_stable() -> None:
     process = follower(run.id)
     wait_until_following(process.pid)
     go(run)
-    said, _ = process.communicate(timeout=60)
+    said, complaints = process.communicate(timeout=PATIENCE)
     driver.wait()
-    assert process.returncode == 0
+    assert process.returncode == 0, complaints
     lines = [line.replace(run.id, "ID") for line in said.splitlines()]
     assert lines[:-1] == [
         "load: started (first run of this step)",
@@ -108,7 +113,7 @@ def test_json_is_the_journal_and_nothing_else() -> None:
     process = follower(run.id, "--json")
     wait_until_following(process.pid)
     go(run)
-    said, complaints = process.communicate(timeout=60)
+    said, complaints = process.communicate(timeout=PATIENCE)
     driver.wait()
     assert process.returncode == 0
     assert complaints == ""
@@ -124,7 +129,7 @@ def test_ctrl_c_stops_the_run() -> None:
     process = follower(run.id)
     wait_until_following(process.pid)
     process.send_signal(signal.SIGINT)
-    said, complaints = process.communicate(timeout=30)
+    said, complaints = process.communicate(timeout=PATIENCE)
     driver.wait()
     assert process.returncode == 130
     assert "stopping the run" in said
@@ -149,7 +154,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_stop() -> None:
     while "stopping" not in process.stdout.readline():
         pass
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=PATIENCE)
     deaf.kill()
     deaf.communicate()
     assert process.returncode == 130
@@ -169,7 +174,7 @@ def test_a_reader_that_leaves_is_not_an_error() -> None:
     assert process.stderr is not None
     complaints = process.stderr.read()
     process.stderr.close()
-    assert process.wait(timeout=30) == 130
+    assert process.wait(timeout=PATIENCE) == 130
     assert complaints == ""
     assert driver.poll() is None, "the run goes on"
     driver.kill()
@@ -195,7 +200,7 @@ def test_the_folder_of_the_run_is_deleted() -> None:
     process = follower(run.id)
     wait_until_following(process.pid)
     shutil.rmtree(run.path)
-    _, complaints = process.communicate(timeout=30)
+    _, complaints = process.communicate(timeout=PATIENCE)
     driver.kill()
     driver.wait()
     assert process.returncode == 4

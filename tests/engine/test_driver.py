@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from kfnb.engine.journal.file_journal import Journal
 from kfnb.pipeline import Options
+from kfnb.store import manifest_key, open_store
+from kfnb.store.cache import CacheIndex
 from tests.runners.bench import (
     Make,
+    drive,
     events,
     go,
     make_pipeline,
@@ -123,3 +127,28 @@ def test_a_step_tagged_once_starts_last_and_is_not_repeated_when_its_process_die
     assert (tmp_path / "ran.txt").read_text().split().count("send") == 1
     started = [e.step for e in events(run, "AttemptStarted")]
     assert started[-1] == "send"
+
+
+def test_a_void_result_leaves_the_cache_and_the_step_publishes_under_its_next_round(
+    tmp_path: Path, home: Path
+) -> None:
+    steps = {
+        "a": Make("mark\nvalue x 1", outputs=["x"]),
+        "b": Make("mark\nvalue y {x}", inputs={"x": "a"}, outputs=["y"]),
+    }
+    run = go(make_pipeline(tmp_path, steps))
+    (key,) = [e.data["key"] for e in events(run, "StepReady", "b")]
+    index = CacheIndex(open_store(home / "store"))
+    assert len(index.entries(key)) == 1
+    with Journal(run.journal, run.id) as journal:
+        data = {"target": ["b", ""], "because": "it read an old file", "voids": [["b", "", 1]]}
+        journal.append("StepInvalidated", "b", data, round=0)
+        journal.append("RunResumed")
+    assert drive(run) == "succeeded"
+    assert [(e.round, e.attempt) for e in events(run, "StepSucceeded", "b")] == [(0, 1), (1, 2)]
+    assert (tmp_path / "ran.txt").read_text().split() == ["a", "b", "b"]
+    assert open_store(home / "store").get(manifest_key(run.id, "b", round=1)) is not None
+    (entry,) = index.entries(key)
+    manifest = index.store.get(entry.manifest_key)
+    assert manifest is not None
+    assert b'"round":1' in manifest

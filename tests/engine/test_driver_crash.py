@@ -166,6 +166,7 @@ def test_a_lost_driver_is_reported_with_the_time_of_its_last_event(tmp_path: Pat
     first.wait()
     assert driver_state(run).startswith("lost since 20")
     second = driver_process(run)
+    wait_for(run, "DriverStarted", count=2)
     request_stop(run)
     second.communicate(timeout=PATIENCE)
     assert status(run) == "cancelled"

@@ -43,7 +43,7 @@ def test_a_poll_returns_only_what_changed() -> None:
     assert changes.state is not None
     assert fits(changes.state, protocol.StateMessage)
     assert {id_: step["status"] for id_, step in changes.state["steps"].items()} == {
-        "n1": "running"
+        "train": "running"
     }
     assert "dot" not in changes.state
     assert not changes.graph
@@ -126,8 +126,8 @@ def test_changes_that_were_not_sent_are_merged() -> None:
     assert second is not None
     joined = first.merged_with(second)
     assert joined.state is not None
-    assert set(joined.state["steps"]) == {"n0", "n1"}
-    assert joined.state["steps"]["n1"]["status"] == "running"
+    assert set(joined.state["steps"]) == {"load", "train"}
+    assert joined.state["steps"]["train"]["status"] == "running"
     assert len(joined.points) == 1
 
 
@@ -164,5 +164,5 @@ def test_a_state_message_has_every_step() -> None:
     _, made = feed(*LOADED, SEEN)
     message = made.state_message(5.0)
     assert fits(message, protocol.StateMessage)
-    assert list(message["steps"]) == ["n0", "n1", "n2"]
-    assert [edge["id"] for edge in message["edges"]] == ["e2"]
+    assert list(message["steps"]) == ["load", "train", "report"]
+    assert [edge["id"] for edge in message["edges"]] == ['["load", "report"]']

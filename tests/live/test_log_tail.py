@@ -34,7 +34,7 @@ def test_appended_text_is_sent_once() -> None:
     tailed = LogTail("train")
     first = tailed.read(view)
     assert first is not None
-    assert (first["step"], first["attempt"], first["text"]) == ("n1", 1, "one\n")
+    assert (first["step"], first["attempt"], first["text"]) == ("train", 1, "one\n")
     assert (first["from"], first["to"], first["total"], first["reset"]) == (0, 4, 4, True)
     assert tailed.read(view) is None
     log(run, "train", "one\ntwo\n")

@@ -33,7 +33,7 @@ def test_outputs_are_sorted_by_the_notebooks_cells() -> None:
     _, view = view_of(*LOADED, *TRAINING)
     executed(view, stream("hello\n"))
     message = page_requests.outputs(view, "train", None)
-    assert (message["step"], message["attempt"]) == ("n1", 1)
+    assert (message["step"], message["attempt"]) == ("train", 1)
     assert message["cells"] == [
         {"cell": 2, "source": view.pipeline.cells[2].source, "outputs": [stream("hello\n")]}
     ]
@@ -101,7 +101,7 @@ def test_an_executed_notebook_gets_a_portable_file_name() -> None:
     message = page_requests.notebook(view, "train", None)
     assert message["name"] == f"made-train-{run.id}.ipynb"
     assert json.loads(message["text"])["cells"]
-    assert (message["step"], message["attempt"]) == ("n1", 1)
+    assert (message["step"], message["attempt"]) == ("train", 1)
 
 
 def test_a_hostile_step_name_does_not_become_a_path(monkeypatch: pytest.MonkeyPatch) -> None:

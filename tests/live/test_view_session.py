@@ -70,7 +70,7 @@ def test_a_new_page_gets_the_engine_and_the_whole_state(shown: Any) -> None:
     wait_until(lambda: page.of("metrics"))
     assert [message["kind"] for message in page.said] == ["engine", "state", "metrics"]
     assert page.buffers[0] == [ENGINE]
-    assert list(page.said[1]["steps"]) == ["n0", "n1", "n2"]
+    assert list(page.said[1]["steps"]) == ["load", "train", "report"]
     assert page.said[2]["reset"]
     assert [p[2] for p in page.said[2]["points"][0]["points"]] == [0.5, 0.25]
 
@@ -87,7 +87,7 @@ def test_changes_are_pushed(shown: Any) -> None:
     _, page = shown(run)
     write(run, *TRAINING, point(0.5))
     wait_until(lambda: page.of("metrics"))
-    assert page.of("state")[-1]["steps"]["n1"]["status"] == "running"
+    assert page.of("state")[-1]["steps"]["train"]["status"] == "running"
     assert page.of("metrics")[0]["points"][0]["points"][0][2] == 0.5
     assert "reset" not in page.of("metrics")[0]
 
@@ -102,7 +102,7 @@ def test_metrics_of_compared_runs_are_sent_too(shown: Any) -> None:
     wait_until(lambda: len(page.of("metrics")) > 1)
     (series,) = page.of("metrics")[1]["points"]
     assert (series["run"], series["points"][0][2]) == (other.id, 3)
-    assert not page.of("state") or "n1" not in page.of("state")[-1]["steps"]
+    assert not page.of("state") or "train" not in page.of("state")[-1]["steps"]
 
 
 def test_runs_have_the_names_that_people_gave_them(shown: Any) -> None:
@@ -167,13 +167,13 @@ def test_a_log_is_followed_until_it_is_closed(shown: Any, monkeypatch: pytest.Mo
     run = run_of(*LOADED, *TRAINING)
     log(run, "train", "0123456789" * 3)
     view, page = shown(run)
-    view.handle_message({"kind": "follow-log", "step": "n1", "attempt": None, "from": 0})
+    view.handle_message({"kind": "follow-log", "step": "train", "attempt": None, "from": 0})
     wait_until(lambda: sum(len(m["text"]) for m in page.of("log")) == 30)
     log(run, "train", "0123456789" * 3 + "more")
     output = {"cell": 2, "kind": "stream", "name": "stdout", "offset": 30, "length": 4}
     write(run, ("CellOutput", "train", output, 1))
     wait_until(lambda: page.of("log")[-1]["text"] == "more")
-    view.handle_message({"kind": "unfollow-log", "step": "n1"})
+    view.handle_message({"kind": "unfollow-log", "step": "train"})
     log(run, "train", "0123456789" * 3 + "more and more")
     write(run, ("CellOutput", "train", {**output, "offset": 34, "length": 9}, 1), point(1))
     wait_until(lambda: page.of("metrics"))
@@ -187,24 +187,24 @@ def test_the_log_of_an_ended_run_is_sent_completely(
     run = run_of(*FAILED)
     log(run, "train", "x" * 4321)
     view, page = shown(run)
-    view.handle_message({"kind": "follow-log", "step": "n1", "attempt": 1, "from": 0})
+    view.handle_message({"kind": "follow-log", "step": "train", "attempt": 1, "from": 0})
     wait_until(lambda: sum(len(m["text"]) for m in page.of("log")) == 4321)
 
 
 def test_outputs_and_comparisons_are_answered(shown: Any) -> None:
     run = run_of(*FAILED)
     view, page = shown(run)
-    view.handle_message({"kind": "outputs", "step": "n1", "attempt": None})
+    view.handle_message({"kind": "outputs", "step": "train", "attempt": None})
     view.handle_message({"kind": "compare", "runs": [run.id, 5]})
     wait_until(lambda: page.of("compare"))
-    assert page.of("outputs")[0]["step"] == "n1"
+    assert page.of("outputs")[0]["step"] == "train"
     assert page.of("compare")[0]["runs"][0]["id"] == run.id
 
 
 def test_a_failed_request_is_answered_with_a_sentence(shown: Any) -> None:
     view, page = shown(run_of(*SUCCEEDED))
     view.handle_message({"kind": "compare", "runs": ["gone"]})
-    view.handle_message({"kind": "notebook", "step": "n1", "attempt": None})
+    view.handle_message({"kind": "notebook", "step": "train", "attempt": None})
     view.handle_message({"kind": "command", "name": "stop"})
     view.handle_message({"kind": "command", "name": "resume"})
     wait_until(lambda: len(page.of("notice")) == 4)
@@ -263,10 +263,10 @@ def test_a_new_page_sees_a_run_that_was_resumed_by_the_command_line(shown: Any) 
         {"kind": "engine"},
         {"kind": "follow-log"},
         {"kind": "follow-log", "step": "n99", "from": "x"},
-        {"kind": "follow-log", "step": ["n0"], "attempt": "2", "from": -5},
-        {"kind": "follow-log", "step": "n0", "attempt": 10**9, "from": 10**12},
+        {"kind": "follow-log", "step": ["load"], "attempt": "2", "from": -5},
+        {"kind": "follow-log", "step": "load", "attempt": 10**9, "from": 10**12},
         {"kind": "outputs", "step": "../../etc/passwd"},
-        {"kind": "outputs", "step": "n0", "attempt": -1},
+        {"kind": "outputs", "step": "load", "attempt": -1},
         {"kind": "compare"},
         {"kind": "compare", "runs": "latest"},
         {"kind": "command", "name": "rm"},
@@ -293,7 +293,7 @@ def test_a_view_of_a_pipeline_follows_nothing(built: object) -> None:
     wait_until(lambda: page.of("engine"))
     assert view.traits() == {"graph": snapshot.graph(pipeline()), "run": None, "state": None}
     for kind in ("metrics", "outputs", "follow-log", "compare", "command"):
-        view.handle_message({"kind": kind, "step": "n0", "name": "stop", "runs": []})
+        view.handle_message({"kind": kind, "step": "load", "name": "stop", "runs": []})
     wait_until(lambda: page.of("compare"))
     assert page_requests.compare([]) == {"kind": "compare", "runs": []}
     view.close()

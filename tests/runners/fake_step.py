@@ -126,6 +126,7 @@ def main(path: str) -> int:
         run=order.run,
         step=order.step,
         attempt=order.attempt,
+        round=order.round,
         started=started,
         finished=time.time(),
         outputs=outputs,
@@ -135,7 +136,7 @@ def main(path: str) -> int:
         packages={"pytest": "1"},
         executed=store.add_bytes(json.dumps(notebook).encode()),
     )
-    key = manifest_key(order.run, order.step_id)
+    key = manifest_key(order.run, order.step_id, index=order.index, round=order.round)
     store.create(key, manifest.to_json())
     events("Result", ok=True, manifest=key)
     return 0

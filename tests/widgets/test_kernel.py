@@ -41,20 +41,20 @@ def test_a_page_is_shown_a_run_and_follows_it(jupyter: Kernel) -> None:
     (forms,) = shown(out)
     assert set(forms) == {"text/html", "image/svg+xml", "text/plain"}
     ((model, state),) = opened(out).items()
-    assert f'data-kfnb-slot="{state["place"]}"' in forms["text/html"]
-    assert state["state"]["steps"]["n0"]["status"] == "succeeded"
+    assert f'data-kfnb-slot="{state["slot"]}"' in forms["text/html"]
+    assert state["state"]["steps"]["load"]["status"] == "succeeded"
     jupyter.ask(model, {"kind": "hello", "have": False})
     engine = jupyter.kind("engine")
     assert len(engine["buffers"][0]) > 900_000
-    assert list(said(jupyter.kind("state"))["steps"]) == ["n0", "n1", "n2"]
+    assert list(said(jupyter.kind("state"))["steps"]) == ["load", "train", "report"]
     write(run, *TRAINING)
-    jupyter.until(lambda m: said(m).get("steps", {}).get("n1", {}).get("status") == "running")
+    jupyter.until(lambda m: said(m).get("steps", {}).get("train", {}).get("status") == "running")
     write(run, *REST)
     jupyter.kind("state", status="failed")
     update = jupyter.until(lambda m: m["msg_type"] == "update_display_data")
-    assert update["content"]["transient"]["display_id"] == state["place"]
+    assert update["content"]["transient"]["display_id"] == state["slot"]
     assert "train: failed, cell 2" in update["content"]["data"]["text/plain"]
-    assert state["place"] in update["content"]["data"]["text/html"]
+    assert state["slot"] in update["content"]["data"]["text/html"]
 
 
 def test_a_busy_kernel_keeps_pushing(jupyter: Kernel, tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_busy_kernel_keeps_pushing(jupyter: Kernel, tmp_path: Path) -> None:
     )
     jupyter.until(lambda m: m["msg_type"] == "execute_input")
     write(run, *TRAINING)
-    jupyter.until(lambda m: said(m).get("steps", {}).get("n1", {}).get("status") == "running")
+    jupyter.until(lambda m: said(m).get("steps", {}).get("train", {}).get("status") == "running")
     write(run, *REST)
     jupyter.kind("state", status="failed")
     free.touch()
@@ -94,7 +94,7 @@ def test_a_page_that_asks_in_a_subshell_is_answered_while_a_cell_executes(
     )
     jupyter.until(lambda m: m["msg_type"] == "execute_input")
     write(run, *TRAINING)  # what is pushed meanwhile does not bring the page to the busy shell
-    jupyter.until(lambda m: said(m).get("steps", {}).get("n1", {}).get("status") == "running")
+    jupyter.until(lambda m: said(m).get("steps", {}).get("train", {}).get("status") == "running")
     for _ in range(2):
         jupyter.ask(model, {"kind": "hello", "have": False}, subshell)
         jupyter.kind("engine")
@@ -127,7 +127,7 @@ def test_a_cell_that_computes_without_a_pause_does_not_silence_views(
     )
     jupyter.until(lambda m: m["msg_type"] == "execute_input")
     write(run, *TRAINING)
-    heard = jupyter.until(lambda m: "n1" in said(m).get("steps", {}))
+    heard = jupyter.until(lambda m: "train" in said(m).get("steps", {}))
     free.touch()
     assert heard["parent_header"]
     jupyter.finish(busy)
@@ -155,7 +155,7 @@ def test_a_log_is_read_from_its_view(jupyter: Kernel) -> None:
     write(run, *FAILED)
     log(run, "train", "epoch 1\n" * 100_000)
     model = open_view(jupyter, run.id)
-    jupyter.ask(model, {"kind": "follow-log", "step": "n1", "attempt": None, "from": 0})
+    jupyter.ask(model, {"kind": "follow-log", "step": "train", "attempt": None, "from": 0})
     text = ""
     while len(text) < 800_000:
         message = jupyter.kind("log")

@@ -123,7 +123,7 @@ def test_each_single_view_opens_its_tab() -> None:
     for tab, view in alone.items():
         assert view._ui["tab"] == tab
         assert view._ui["only"]
-    assert alone["logs"]._ui["selected"] == "n1"
+    assert alone["logs"]._ui["selected"] == "train"
     assert alone["metrics"]._ui["compare"] == [run.id, other.id]
     assert widgets.PipelineView(run, compare=[run, other])._ui["compare"] == [run.id, other.id]
     assert widgets.PipelineView(run, compare=other)._ui["compare"] == [run.id, other.id]

@@ -161,6 +161,21 @@ class Cache:
             manifest=manifest_key,
         )
 
+    def withdraw(self, base: str, *, run: str, round: int) -> None:  # noqa: A002
+        """Remove what earlier rounds of a step entered: an entry is provisional until it settles.
+
+        Parameters
+        ----------
+        base
+            The key under which the step was looked up then.
+        round
+            The step's current round.
+        """
+        for entry in self._index.entries(base):
+            manifest = read_manifest(self._store, entry.manifest_key)
+            if entry.run == run and (manifest is None or manifest.round < round):
+                self._index.remove(entry)
+
     def restore_notebook(self, manifest: Manifest, folder: AttemptFolder) -> None:
         """As :func:`copy_notebook_and_log`."""
         copy_notebook_and_log(self._store, manifest, folder)
@@ -310,6 +325,6 @@ def cache_off_reason(
 
 
 def _sentence(reasons: Sequence[Any]) -> str:
-    reasons = "; ".join(str(r) for r in reasons[:_MOST_REASONS])
+    text = "; ".join(str(reason) for reason in reasons[:_MOST_REASONS])
     more = len(reasons) - _MOST_REASONS
-    return f"{reasons}; and {more} more" if more > 0 else reasons
+    return f"{text}; and {more} more" if more > 0 else text

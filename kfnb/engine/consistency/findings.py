@@ -162,7 +162,7 @@ def file_written_twice(first: str, second: str, path: str) -> Explanation:
     return Explanation(
         "KFNB-W608",
         f'steps "{first}" and "{second}" wrote the file "{path}" while both were executing, so '
-        "which content it has is left to chance",
+        "its content depends on timing",
         f'Tag a cell of step "{second}" with after:{first}, or write to two files',
         (first, second),
     )

@@ -57,7 +57,8 @@ def file_uses(
         Values of parameters and constants known where the cell runs; paths as strings.
     context
         Code of cells that ran before in the same step (setup, definitions, earlier
-        cells): their imports, functions and constants are known, their files are not told.
+        cells): their imports, functions and constants are known, but the result leaves out
+        their files.
 
     Returns
     -------
@@ -70,7 +71,7 @@ def file_uses(
     for earlier in context:
         walk.learn(earlier)
     walk.statements(parse_code(code).shallow_body)
-    return tuple(dict.fromkeys(walk.found))
+    return tuple(dict.fromkeys(walk.result))
 
 
 class FileReader:
@@ -89,7 +90,7 @@ class FileReader:
         """Go through a cell that runs next; gives the files that it names."""
         self._walk = self._walk.fork(cell)
         self._walk.statements(body)
-        return tuple(dict.fromkeys(self._walk.found))
+        return tuple(dict.fromkeys(self._walk.result))
 
 
 class _Walk(ConstantWalk):
@@ -98,7 +99,7 @@ class _Walk(ConstantWalk):
     def __init__(self, cell: int, constants: Mapping[str, object]) -> None:
         super().__init__(constants)
         self.cell = cell
-        self.found: list[FileUse] = []
+        self.result: list[FileUse] = []
         self.moved: str | None = ""
 
     def fork(self, cell: int) -> _Walk:
@@ -111,9 +112,9 @@ class _Walk(ConstantWalk):
 
     def learn(self, code: str) -> None:
         """Take over what an earlier cell binds, but not the files it uses."""
-        kept = len(self.found)
+        count = len(self.result)
         self.statements(parse_code(code).shallow_body)
-        del self.found[kept:]
+        del self.result[count:]
 
     def call(self, node: ast.Call) -> None:
         name = dotted(node.func, self.modules)
@@ -153,9 +154,9 @@ class _Walk(ConstantWalk):
                 mode = _mode(self, node, use)
                 if mode is None:
                     continue
-                found: tuple[Effect, ...] = effects(mode)
+                kinds: tuple[Effect, ...] = effects(mode)
             else:
-                found = ("read", "write") if use.effect == "both" else (use.effect,)
+                kinds = ("read", "write") if use.effect == "both" else (use.effect,)
             try:
                 value = self.value(argument)
                 # A path object would make one slash of the two in an address.
@@ -165,7 +166,7 @@ class _Walk(ConstantWalk):
                 continue
             if use.suffix and not path.endswith(use.suffix):
                 path, template = path + use.suffix, template + use.suffix
-            for effect in found:
+            for effect in kinds:
                 self.note(effect, path, template, node.lineno)
 
     def note(self, effect: Effect, path: str, template: str, line: int) -> None:
@@ -176,7 +177,7 @@ class _Walk(ConstantWalk):
             return
         # Where it happens inside a function, the line that matters is the call in this cell.
         line = self.line or line + self.offset
-        self.found.append(FileUse(path, template, effect, self.cell, line))
+        self.result.append(FileUse(path, template, effect, self.cell, line))
 
     def placed(self, path: str) -> str:
         if not path or "://" in path:
@@ -212,10 +213,10 @@ class _Walk(ConstantWalk):
 
     def shell(self, command: str, line: int) -> None:
         templates = list(accesses(command, lambda word: self.fill(self.markers, word)))
-        found = list(accesses(command, lambda word: self.fill(self.values, word)))
-        if len(templates) != len(found):
-            templates = found
-        for (effect, path), (_, template) in zip(found, templates, strict=True):
+        accessed = list(accesses(command, lambda word: self.fill(self.values, word)))
+        if len(templates) != len(accessed):
+            templates = accessed
+        for (effect, path), (_, template) in zip(accessed, templates, strict=True):
             self.note(effect, path, template, line)
 
     def subprocess(self, node: ast.Call) -> None:

@@ -36,7 +36,7 @@ TORCH_DRAWS = frozenset(
     f"torch.{name}"
     for name in ("rand", "randn", "randint", "randperm", "normal", "bernoulli", "multinomial")
 )
-# Take NumPy's global generator unless told which one.
+# Draw from NumPy's global generator unless an argument names another.
 IMPLICIT_DRAWS = frozenset(
     ("train_test_split", "make_classification", "make_regression", "make_blobs", "make_moons")
 )

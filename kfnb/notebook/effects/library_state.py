@@ -11,49 +11,16 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from kfnb.locations import location
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.effects.constants import imported
 from kfnb.notebook.effects.files import file_uses
 from kfnb.notebook.effects.library_calls import FELT_ANYWHERE, LIBRARY_VARIABLES, PLOTTING
-from kfnb.notebook.effects.library_state_facts import Fact, Known, facts, know, parsed
+from kfnb.notebook.effects.library_state_facts import Fact, facts
+from kfnb.notebook.effects.notebook_names import Known, know, parsed
+from kfnb.notebook.effects.step_facts import Code, StepCells, StepFacts, listed_steps, where
 from kfnb.pipeline import Diagnostic
-
-Code = tuple[int, str]
-
-
-@dataclass(frozen=True, slots=True)
-class StepCells:
-    """A step's name and its code cells (index, code after IPython's transformation)."""
-
-    name: str
-    cells: Sequence[Code]
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A step with the facts of its cells, in order."""
-
-    name: str
-    facts: tuple[Fact, ...]
-    cells: Sequence[Code]
-
-    def of(self, area: str) -> list[Fact]:
-        return [f for f in self.facts if f.area == area]
-
-    def uses_before_setting(self, area: str, key: str) -> list[Fact]:
-        """List what it relies on of state ``key`` before it sets that itself."""
-        found: list[Fact] = []
-        for fact in self.facts:
-            if fact.area != area or fact.key not in (key, ""):
-                continue
-            if fact.kind in ("set", "everywhere") and fact.sure:
-                break
-            if fact.kind in ("use", "guess"):
-                found.append(fact)
-        return found
 
 
 def library_state_diagnostics(
@@ -81,8 +48,8 @@ def library_state_diagnostics(
     """
     known = know([code for _, code in setup] + [code for s in steps for _, code in s.cells])
     shared = [fact for index, code in setup for fact in facts(index, code, known)]
-    seen = [
-        _Seen(
+    steps_facts = [
+        StepFacts(
             s.name,
             tuple(
                 replace(f, kind="everywhere")
@@ -95,23 +62,19 @@ def library_state_diagnostics(
         )
         for s in steps
     ]
-    found: list[Diagnostic] = []
-    found += _random(seen, shared)
-    found += _differs(seen, setup, shared, known)
-    for position, step in enumerate(seen):
-        later = seen[position + 1 :]
-        found += _environment(step, later)
-        found += _folder(step, later)
-        found += _path(step, later)
-        found += _modules(step, later)
-        found += _options(step, later)
-    found += _history(seen)
-    found += _memos(seen)
-    return found
-
-
-def _where(fact: Fact) -> str:
-    return location(line=fact.line, text=fact.text)
+    diagnostics: list[Diagnostic] = []
+    diagnostics += _random(steps_facts, shared)
+    diagnostics += _differs(steps_facts, setup, shared, known)
+    for position, step in enumerate(steps_facts):
+        later = steps_facts[position + 1 :]
+        diagnostics += _environment(step, later)
+        diagnostics += _folder(step, later)
+        diagnostics += _path(step, later)
+        diagnostics += _modules(step, later)
+        diagnostics += _options(step, later)
+    diagnostics += _history(steps_facts)
+    diagnostics += _memos(steps_facts)
+    return diagnostics
 
 
 _LIBRARY = {
@@ -128,14 +91,14 @@ _GENERATOR = {
 }
 
 
-def _random(seen: Sequence[_Seen], shared: Sequence[Fact]) -> Iterator[Diagnostic]:
+def _random(steps_facts: Sequence[StepFacts], shared: Sequence[Fact]) -> Iterator[Diagnostic]:
     for library, owner in _LIBRARY.items():
         source: tuple[str, Fact] | None = None
         drawn: str | None = None
         for fact in shared:
             if fact.area == "random" and fact.key == library and fact.kind == "set":
                 source = ("", fact)
-        for step in seen:
+        for step in steps_facts:
             relied = step.uses_before_setting("random", library)
             first = next((f for f in relied if f.sure and f.kind == "use"), None)
             if relied and source is not None and source[0] != step.name:
@@ -151,14 +114,14 @@ def _random(seen: Sequence[_Seen], shared: Sequence[Fact]) -> Iterator[Diagnosti
                 if name:
                     yield make(
                         "KFNB-E401" if first else "KFNB-W411",
-                        f'{what}, which step "{name}" seeds ({_where(seed)})',
+                        f'{what}, which step "{name}" seeds ({where(seed)})',
                         remedy,
                         step=step.name, cell=fact.cell, line=fact.line,
                     )  # fmt: skip
                 elif drawn is not None:
                     yield make(
                         "KFNB-E402" if first else "KFNB-W411",
-                        f'{what}, which setup seeds ({_where(seed)}) and step "{drawn}" draws '
+                        f'{what}, which setup seeds ({where(seed)}) and step "{drawn}" draws '
                         "from before: here it would start from the seed again",
                         remedy,
                         step=step.name, cell=fact.cell, line=fact.line,
@@ -172,7 +135,7 @@ def _random(seen: Sequence[_Seen], shared: Sequence[Fact]) -> Iterator[Diagnosti
 
 
 def _differs(
-    seen: Sequence[_Seen], setup: Sequence[Code], shared: Sequence[Fact], known: Known
+    steps_facts: Sequence[StepFacts], setup: Sequence[Code], shared: Sequence[Fact], known: Known
 ) -> Iterator[Diagnostic]:
     """Find names that setup binds to something that is another thing in each process."""
     for index, code in setup:
@@ -192,12 +155,12 @@ def _differs(
                 continue
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
             for name in [n.id for t in targets for n in ast.walk(t) if isinstance(n, ast.Name)]:
-                readers = [s.name for s in seen if _reads(s, name, known)]
+                readers = [s.name for s in steps_facts if _reads(s, name, known)]
                 if len(readers) > 1:
                     yield make(
                         "KFNB-E407" if drawn or once.key.startswith("uuid.") else "KFNB-W418",
                         f'setup makes "{name}" by {once.key}(), which gives another value in each '
-                        f"step: {_listed(readers)} read it",
+                        f"step: {listed_steps(readers)} read it",
                         "Make it in a step: then it flows to the others as one value",
                         step=None, cell=index, line=statement.lineno,
                     )  # fmt: skip
@@ -207,7 +170,7 @@ def _own_generator(name: str) -> bool:
     return name.rsplit(".", 1)[-1] in ("seed", "Random", "default_rng", "RandomState", "Generator")
 
 
-def _reads(step: _Seen, name: str, known: Known) -> bool:
+def _reads(step: StepFacts, name: str, known: Known) -> bool:
     for _, code in step.cells:
         for node in ast.walk(parsed(code)):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
@@ -221,31 +184,31 @@ def _reads(step: _Seen, name: str, known: Known) -> bool:
     return False
 
 
-def _environment(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _environment(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]:
     changed = {f.key: f for f in step.of("environment") if f.kind == "set"}
     for key, change in changed.items():
         shown = "environment variables" if key == "?" else f"the environment variable {key}"
         remedy = (
             "Set it in a cell tagged `setup` or with an `env:` tag, or pass it on in a variable"
         )
-        told = False
+        reported = False
         for other in later:
             relied = other.uses_before_setting("environment", key)
             plain = next((f for f in relied if f.kind == "use" and f.key == key), None)
             fact = plain or next(iter(relied), None)
             if fact is None:
                 continue
-            told = True
+            reported = True
             yield make(
                 "KFNB-E403" if plain and plain.sure and key != "?" else "KFNB-W413",
                 f'step "{other.name}" '
                 + ("reads " if plain else f"starts {fact.shown or 'a process'}, which may read ")
-                + f'{shown}, which step "{step.name}" sets ({_where(change)}): each step is a '
+                + f'{shown}, which step "{step.name}" sets ({where(change)}): each step is a '
                 "process of its own",
                 remedy,
                 step=other.name, cell=fact.cell, line=fact.line,
             )  # fmt: skip
-        if not told and later and key.startswith(tuple(LIBRARY_VARIABLES)):
+        if not reported and later and key.startswith(tuple(LIBRARY_VARIABLES)):
             yield make(
                 "KFNB-W413",
                 f'step "{step.name}" sets {shown}, which later steps will not see',
@@ -254,7 +217,7 @@ def _environment(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
             )  # fmt: skip
 
 
-def _folder(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _folder(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]:
     moves = [f for f in step.of("folder") if f.kind in ("set", "restore")]
     if not moves or moves[-1].kind == "restore":
         return
@@ -269,14 +232,14 @@ def _folder(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
         yield make(
             "KFNB-E404" if plain and move.sure else "KFNB-W414",
             f'step "{other.name}" relies on the working directory ({fact.shown}), which step '
-            f'"{step.name}" changes ({move.shown}, {_where(move)}): every step starts in the '
+            f'"{step.name}" changes ({move.shown}, {where(move)}): every step starts in the '
             "notebook's folder",
             "Move the change to a cell tagged `setup`, or build paths from a constant folder",
             step=other.name, cell=fact.cell, line=fact.line,
         )  # fmt: skip
 
 
-def _relies_on_folder(step: _Seen, own: Fact | None) -> tuple[Fact | None, bool]:
+def _relies_on_folder(step: StepFacts, own: Fact | None) -> tuple[Fact | None, bool]:
     """Find what a step does that depends on where it is, and whether that is plain."""
     for cell, code in step.cells:
         for use in file_uses(cell, code, constants={}):
@@ -287,7 +250,7 @@ def _relies_on_folder(step: _Seen, own: Fact | None) -> tuple[Fact | None, bool]
     return next((f for f in step.of("folder") if f.kind == "guess"), None), False
 
 
-def _path(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _path(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]:
     change = next((f for f in step.of("path") if f.kind == "set"), None)
     if change is None:
         return
@@ -310,13 +273,13 @@ def _path(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
         yield make(
             "KFNB-W415",
             f'step "{other.name}" needs the module {module!r}, but the module path is changed in '
-            f'step "{step.name}" ({_where(change)})',
+            f'step "{step.name}" ({where(change)})',
             "Move the change of sys.path to a cell tagged `setup`",
             step=other.name, cell=cell, line=line,
         )  # fmt: skip
 
 
-def _names(step: _Seen, names: set[str]) -> Iterator[tuple[str, int, int]]:
+def _names(step: StepFacts, names: set[str]) -> Iterator[tuple[str, int, int]]:
     for cell, code in step.cells:
         for node in ast.walk(parsed(code)):
             if isinstance(node, ast.Name) and node.id in names and isinstance(node.ctx, ast.Load):
@@ -332,7 +295,7 @@ def _importable(module: str) -> bool:
         return False
 
 
-def _modules(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _modules(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]:
     for change in {f.key: f for f in step.of("module") if f.kind == "set"}.values():
         for other in later:
             relied = other.uses_before_setting("module", change.key)
@@ -342,26 +305,26 @@ def _modules(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
             yield make(
                 "KFNB-E405" if change.sure and fact.sure else "KFNB-W416",
                 f'step "{other.name}" uses {change.key}, which step "{step.name}" changes '
-                f"({_where(change)}): each step imports modules afresh",
+                f"({where(change)}): each step imports modules afresh",
                 "Move the change to a cell tagged `setup`, or keep the value in a variable",
                 step=other.name, cell=fact.cell, line=fact.line,
             )  # fmt: skip
 
 
-def _options(step: _Seen, later: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _options(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]:
     for change in {f.key: f for f in step.of("option") if f.kind == "set"}.values():
         names = [other.name for other in later if _lacks(other, change.key)]
         if names:
             yield make(
                 "KFNB-W416",
-                f'step "{step.name}" sets a global option ({change.shown}) that {_listed(names)} '
-                "will not have",
+                f'step "{step.name}" sets a global option ({change.shown}) that '
+                f"{listed_steps(names)} will not have",
                 "Move it to a cell tagged `setup`, which is part of every step",
                 step=step.name, cell=change.cell, line=change.line,
             )  # fmt: skip
 
 
-def _lacks(step: _Seen, key: str) -> bool:
+def _lacks(step: StepFacts, key: str) -> bool:
     """Tell whether a step would be another without a global option, as far as it shows."""
     if any(f.kind == "set" and f.key == key for f in step.of("option")):
         return False
@@ -369,8 +332,8 @@ def _lacks(step: _Seen, key: str) -> bool:
     return key in FELT_ANYWHERE or any(f.key in shown for f in step.of("option"))
 
 
-def _history(seen: Sequence[_Seen]) -> Iterator[Diagnostic]:
-    for position, step in enumerate(seen):
+def _history(steps_facts: Sequence[StepFacts]) -> Iterator[Diagnostic]:
+    for position, step in enumerate(steps_facts):
         first = step.cells[0][0] if step.cells else -1
         for fact in step.of("history"):
             last = not fact.key.strip("_")
@@ -385,9 +348,9 @@ def _history(seen: Sequence[_Seen]) -> Iterator[Diagnostic]:
             )  # fmt: skip
 
 
-def _memos(seen: Sequence[_Seen]) -> Iterator[Diagnostic]:
+def _memos(steps_facts: Sequence[StepFacts]) -> Iterator[Diagnostic]:
     callers: dict[str, list[tuple[str, Fact]]] = {}
-    for caller in seen:
+    for caller in steps_facts:
         for fact in {f.key: f for f in caller.of("memo")}.values():
             callers.setdefault(fact.key, []).append((caller.name, fact))
     for name, steps in callers.items():
@@ -396,14 +359,7 @@ def _memos(seen: Sequence[_Seen]) -> Iterator[Diagnostic]:
             yield make(
                 "KFNB-W417",
                 f'"{name}" keeps its results in a cache of its process: '
-                f"{_listed([s for s, _ in steps])} each start with an empty one",
+                f"{listed_steps([s for s, _ in steps])} each start with an empty one",
                 "Nothing to do if it only saves time; otherwise compute the value once, in a step",
                 step=step, cell=fact.cell, line=fact.line,
             )  # fmt: skip
-
-
-def _listed(names: Sequence[str]) -> str:
-    quoted = [f'"{name}"' for name in names]
-    if len(quoted) == 1:
-        return f"step {quoted[0]}"
-    return "steps " + ", ".join(quoted[:-1]) + " and " + quoted[-1]

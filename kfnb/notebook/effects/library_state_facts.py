@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from kfnb.locations import line_text
-from kfnb.notebook.effects.constant_propagation import USUAL
-from kfnb.notebook.effects.constants import NotConstantError, dotted, evaluate, imported
+from kfnb.notebook.effects.constants import NotConstantError, dotted, evaluate
 from kfnb.notebook.effects.library_calls import (
     HISTORY,
     IMPLICIT_DRAWS,
     LOGGER_SETS,
     LOGGER_USES,
-    MEMO,
     NO_DRAW,
     ONCE,
     OPTIONS,
@@ -26,6 +24,8 @@ from kfnb.notebook.effects.library_calls import (
     STATE_ARGUMENTS,
     TORCH_DRAWS,
 )
+from kfnb.notebook.effects.notebook_names import Known, parsed
+from kfnb.notebook.effects.shellwords import variables
 from kfnb.notebook.parsed_cell import parse_code
 
 Kind = Literal["set", "use", "guess", "once", "restore", "everywhere"]
@@ -57,75 +57,6 @@ class Fact:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the whole notebook defines; ``memos`` are functions that keep their results."""
-
-    modules: Mapping[str, str]
-    functions: Mapping[str, Function]
-    methods: Mapping[str, tuple[Function, ...]]
-    memos: frozenset[str]
-    bound: frozenset[str]
-
-
-def know(codes: Iterable[str]) -> Known:
-    """Collect what the notebook's cells define, wherever it stands."""
-    modules: dict[str, str] = {}
-    functions: dict[str, Function] = {}
-    methods: dict[str, tuple[Function, ...]] = {}
-    memos: set[str] = set()
-    bound: set[str] = set()
-    for code in codes:
-        cell = _defined_in(code)
-        modules.update(cell.modules)
-        bound |= cell.bound
-        for name, own in cell.methods.items():
-            methods[name] = (*methods.get(name, ()), *own)
-        for name, function in cell.functions.items():
-            functions[name] = function
-            for decorator in function.decorator_list:
-                target = decorator.func if isinstance(decorator, ast.Call) else decorator
-                if dotted(target, modules) in MEMO:
-                    memos.add(name)
-    for name, module in USUAL.items():
-        if name not in bound and name not in functions:
-            modules.setdefault(name, module)
-    return Known(modules, functions, methods, frozenset(memos), frozenset(bound))
-
-
-def _defined_in(code: str) -> Known:
-    """Collect what one cell defines; remembered with its text."""
-    cell = parse_code(code)
-    known: Known | None = cell.derived.get(_defined_in)
-    if known is not None:
-        return known
-    modules: dict[str, str] = {}
-    methods: dict[str, tuple[Function, ...]] = {}
-    bound: set[str] = set()
-    for node in ast.walk(parsed(code)):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            modules.update(imported(node))
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
-        elif isinstance(node, ast.ClassDef):
-            for item in node.body:
-                if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                    methods[item.name] = (*methods.get(item.name, ()), item)
-    functions: dict[str, Function] = {
-        statement.name: statement
-        for statement in cell.shallow_body
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))
-    }
-    known = Known(modules, functions, methods, frozenset(), frozenset(bound))
-    cell.derived[_defined_in] = known
-    return known
-
-
-def parsed(code: str) -> ast.Module:
-    """Parse a cell; one that is not Python has no facts, and another diagnostic reports it."""
-    return ast.Module(body=parse_code(code).shallow_body, type_ignores=[])
-
-
 def facts(cell: int, code: str, known: Known) -> list[Fact]:
     """Collect what one cell does and expects, in source order.
 
@@ -138,7 +69,7 @@ def facts(cell: int, code: str, known: Known) -> list[Fact]:
     else:
         walk = _Walk(cell, known)
         walk.block(of_text.shallow_body)
-        known_facts = walk.found
+        known_facts = walk.result
     result = [replace(f, cell=cell, text=line_text(code, f.line)) for f in known_facts]
     of_text.derived[facts] = known, result
     return result
@@ -148,17 +79,17 @@ class _Walk:
     def __init__(self, cell: int, known: Known) -> None:
         self.cell = cell
         self.known = known
-        self.found: list[Fact] = []
+        self.result: list[Fact] = []
         self.sure = True
         self.entered: list[str] = []
         self.line: int | None = None
         self.locals: set[str] = set()
         self.folders: set[str] = set()
 
-    def say(self, area: Area, kind: Kind, key: str, line: int, shown: str = "") -> None:
+    def add(self, area: Area, kind: Kind, key: str, line: int, shown: str = "") -> None:
         fact = Fact(area, kind, key, self.cell, self.line or line, self.sure, shown)
-        if fact not in self.found[-3:]:
-            self.found.append(fact)
+        if fact not in self.result[-3:]:
+            self.result.append(fact)
 
     def name_of(self, node: ast.expr) -> str | None:
         """Give the dotted name of what an import binds; None for anything else."""
@@ -181,8 +112,8 @@ class _Walk:
                 self.block([s for s in node.body if not isinstance(s, plain)])
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             for module in _imports(node):
-                self.say("path", "use", module, node.lineno)
-                self.say("module", "use", f"sys.modules[{module!r}]", node.lineno)
+                self.add("path", "use", module, node.lineno)
+                self.add("module", "use", f"sys.modules[{module!r}]", node.lineno)
         elif isinstance(node, (ast.If, ast.Try, ast.While)):
             test = getattr(node, "test", None)
             if test is not None:
@@ -223,29 +154,29 @@ class _Walk:
             name = self.name_of(target.value)
             key = self.text(target.slice)
             if name == "os.environ":
-                self.say("environment", "set", key or "?", line)
+                self.add("environment", "set", key or "?", line)
             elif name == "sys.modules":
-                self.say("module", "set", f"sys.modules[{key!r}]", line)
+                self.add("module", "set", f"sys.modules[{key!r}]", line)
             elif name in ("matplotlib.rcParams", "matplotlib.pyplot.rcParams"):
-                self.say("option", "set", "matplotlib", line, f"rcParams[{key!r}]")
+                self.add("option", "set", "matplotlib", line, f"rcParams[{key!r}]")
             elif name == "sys.path":
-                self.say("path", "set", "sys.path", line)
+                self.add("path", "set", "sys.path", line)
             self.visit(target.slice)
         elif isinstance(target, ast.Attribute):
             name = self.name_of(target)
             base = target.value
             called = self.name_of(base.func) if isinstance(base, ast.Call) else None
             if name == "sys.path":
-                self.say("path", "set", "sys.path", line)
+                self.add("path", "set", "sys.path", line)
             elif name is not None and name.startswith("pandas.options."):
-                self.say("option", "set", "pandas", line, name)
+                self.add("option", "set", "pandas", line, name)
             elif called == "decimal.getcontext":
-                self.say("option", "set", "decimal", line, f"decimal.getcontext().{target.attr}")
+                self.add("option", "set", "decimal", line, f"decimal.getcontext().{target.attr}")
             elif name is not None:
-                self.say("module", "set", name, line)
+                self.add("module", "set", name, line)
                 owner = name.split(".")[-2]
                 if owner[:1].isupper():  # A class of a library: its own code uses it, too.
-                    self.say("option", "set", name.split(".")[0], line, name)
+                    self.add("option", "set", name.split(".")[0], line, name)
         elif isinstance(target, ast.Name) and isinstance(node, ast.Assign):
             called = self.name_of(node.value.func) if isinstance(node.value, ast.Call) else None
             if called in ("os.getcwd", "pathlib.Path.cwd"):
@@ -284,27 +215,27 @@ class _Walk:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             self.loaded(node)
         elif isinstance(node, ast.Subscript) and self.name_of(node.value) == "os.environ":
-            self.say("environment", "use", self.text(node.slice) or "?", node.lineno)
+            self.add("environment", "use", self.text(node.slice) or "?", node.lineno)
         elif isinstance(node, ast.Compare) and self.name_of(node.comparators[0]) == "os.environ":
-            self.say("environment", "use", self.text(node.left) or "?", node.lineno)
+            self.add("environment", "use", self.text(node.left) or "?", node.lineno)
         elif isinstance(node, ast.Attribute) and (name := self.name_of(node)):
-            self.say("module", "use", name, node.lineno)
-            self.say("option", "use", name.split(".")[0], node.lineno)
+            self.add("module", "use", name, node.lineno)
+            self.add("option", "use", name.split(".")[0], node.lineno)
 
     def loaded(self, node: ast.Name) -> None:
         name = node.id
         if name in self.known.functions and name not in self.locals:
             self.enter(self.known.functions[name], node.lineno, sure=False)
         elif name not in self.known.bound and name not in self.locals and _history(name):
-            self.say("history", "use", name, node.lineno)
+            self.add("history", "use", name, node.lineno)
         elif name in self.known.modules and name not in self.locals:
-            self.say("option", "use", self.known.modules[name].split(".")[0], node.lineno)
+            self.add("option", "use", self.known.modules[name].split(".")[0], node.lineno)
 
     def call(self, node: ast.Call) -> None:
         func = node.func
         if isinstance(func, ast.Name) and func.id in self.known.functions:
             if func.id in self.known.memos:
-                self.say("memo", "use", func.id, node.lineno)
+                self.add("memo", "use", func.id, node.lineno)
             self.enter(self.known.functions[func.id], node.lineno, sure=True)
             return
         if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Call):
@@ -318,17 +249,17 @@ class _Walk:
         elif isinstance(func, ast.Attribute):
             for method in self.known.methods.get(func.attr, ()):
                 self.enter(method, node.lineno, sure=False)
-            if func.attr == "sample" and not _told(node):
-                self.say("random", "guess", "numpy", node.lineno, ".sample()")
+            if func.attr == "sample" and not _names_generator(node):
+                self.add("random", "guess", "numpy", node.lineno, ".sample()")
             elif "logging" in self.known.modules.values():
                 if func.attr in LOGGER_SETS:
-                    self.say("option", "set", "logging", node.lineno, f".{func.attr}()")
+                    self.add("option", "set", "logging", node.lineno, f".{func.attr}()")
                 elif func.attr in LOGGER_USES:
-                    self.say("option", "use", "logging", node.lineno)
+                    self.add("option", "use", "logging", node.lineno)
         elif isinstance(func, ast.Name):
             path = self.text(node.args[0]) if node.args else None
             if func.id == "open" and not (path or "").startswith("/"):
-                self.say("folder", "guess", "", node.lineno, "open()")
+                self.add("folder", "guess", "", node.lineno, "open()")
             # Making an object of the notebook's class runs its __init__.
             for method in self.known.methods.get("__init__", ()) if func.id[:1].isupper() else ():
                 self.enter(method, node.lineno, sure=False)
@@ -338,43 +269,43 @@ class _Walk:
         first = self.text(node.args[0]) if node.args else None
         parent, _, last = name.rpartition(".")
         if name in SEEDS:
-            self.say("random", "set", SEEDS[name], line, name)
+            self.add("random", "set", SEEDS[name], line, name)
         elif parent in NO_DRAW and last not in NO_DRAW[parent]:
-            self.say("random", "use", parent.split(".")[0], line, name)
+            self.add("random", "use", parent.split(".")[0], line, name)
         elif name in TORCH_DRAWS:
-            if not _told(node):
-                self.say("random", "use", "torch", line, name)
+            if not _names_generator(node):
+                self.add("random", "use", "torch", line, name)
         elif last in IMPLICIT_DRAWS:
-            if not _told(node):
-                self.say("random", "guess", "numpy", line, last)
+            if not _names_generator(node):
+                self.add("random", "guess", "numpy", line, last)
         elif name in ("os.putenv", "os.environ.setdefault", "os.environ.pop", "os.unsetenv"):
-            self.say("environment", "set", first or "?", line)
+            self.add("environment", "set", first or "?", line)
         elif name == "os.environ.update":
             for key in _keys(node):
-                self.say("environment", "set", key, line)
+                self.add("environment", "set", key, line)
         elif name == "dotenv.load_dotenv":
-            self.say("environment", "set", "?", line)
+            self.add("environment", "set", "?", line)
         elif name in ("os.getenv", "os.environ.get"):
-            self.say("environment", "use", first or "?", line)
+            self.add("environment", "use", first or "?", line)
         elif name in ("os.chdir", "os.fchdir"):
             back = node.args and isinstance(node.args[0], ast.Name) and node.args[0].id
             kind: Kind = "restore" if back and back in self.folders else "set"
-            self.say("folder", kind, "", line, ast.unparse(node))
+            self.add("folder", kind, "", line, ast.unparse(node))
         elif name in ("os.getcwd", "pathlib.Path.cwd", "os.listdir", "glob.glob", "os.walk"):
-            self.say("folder", "guess", "", line, f"{name}()")
+            self.add("folder", "guess", "", line, f"{name}()")
         elif name.startswith("sys.path."):
-            self.say("path", "set", "sys.path", line)
+            self.add("path", "set", "sys.path", line)
         elif name in OPTIONS:
-            self.say("option", "set", OPTIONS[name], line, name)
+            self.add("option", "set", OPTIONS[name], line, name)
         elif name in ("importlib.import_module", "importlib.reload") and first:
-            self.say("path", "use", first.split(".")[0], line)
+            self.add("path", "use", first.split(".")[0], line)
         elif name.startswith(PROCESSES):
-            self.say("environment", "guess", "", line, f"{name}()")
-            self.say("folder", "guess", "", line, f"{name}()")
+            self.add("environment", "guess", "", line, f"{name}()")
+            self.add("folder", "guess", "", line, f"{name}()")
         if name in ONCE or parent in ("random", "numpy.random"):
-            self.say("once", "once", name, line)
-        self.say("option", "use", name.split(".", maxsplit=1)[0], line)
-        self.say("module", "use", name, line)
+            self.add("once", "once", name, line)
+        self.add("option", "use", name.split(".", maxsplit=1)[0], line)
+        self.add("module", "use", name, line)
 
     def magic(self, node: ast.Call, method: str) -> None:
         words = [a.value for a in node.args if isinstance(a, ast.Constant)]
@@ -388,27 +319,27 @@ class _Walk:
         name, rest, body = texts[0], texts[1].strip(), texts[2] if len(texts) > 2 else ""
         if name in ("env", "set_env") and rest:
             key, separator, _ = rest.replace("=", " ", 1).partition(" ")
-            self.say("environment", "set" if separator else "use", key, line)
+            self.add("environment", "set" if separator else "use", key, line)
         elif name in ("cd", "pushd", "popd"):
-            self.say("folder", "set", "", line, f"%{name} {rest}".strip())
+            self.add("folder", "set", "", line, f"%{name} {rest}".strip())
         elif name == "precision":
-            self.say("option", "set", "numpy", line, "%precision")
+            self.add("option", "set", "numpy", line, "%precision")
         elif name in SHELLS:
             self.shell(body or rest, line)
         elif name in ("time", "timeit", "capture", "prun"):
             inner = _Walk(self.cell, self.known)
             inner.block(parsed(body or rest).body)
             shift = line if body else line - 1
-            self.found.extend(
-                replace(f, line=f.line + shift, sure=f.sure and self.sure) for f in inner.found
+            self.result.extend(
+                replace(f, line=f.line + shift, sure=f.sure and self.sure) for f in inner.result
             )
 
     def shell(self, command: str, line: int) -> None:
-        for name in _shell_variables(command):
+        for name in variables(command):
             if name not in self.known.bound:
-                self.say("environment", "use", name, line)
-        self.say("environment", "guess", "", line, "a shell command")
-        self.say("folder", "guess", "", line, "a shell command")
+                self.add("environment", "use", name, line)
+        self.add("environment", "guess", "", line, "a shell command")
+        self.add("folder", "guess", "", line, "a shell command")
 
     def enter(self, function: Function, line: int, *, sure: bool) -> None:
         if function.name in self.entered or len(self.entered) >= _MAX_DEPTH:
@@ -449,8 +380,8 @@ def _history(name: str) -> bool:
     return name.startswith("_") and name.lstrip("_i").isdigit()
 
 
-def _told(node: ast.Call) -> bool:
-    """Tell whether a call names the generator that it draws from."""
+def _names_generator(node: ast.Call) -> bool:
+    """Return whether a call names the generator that it draws from."""
     return any(k.arg in STATE_ARGUMENTS or k.arg is None for k in node.keywords)
 
 
@@ -463,16 +394,3 @@ def _keys(node: ast.Call) -> Iterator[str]:
     for keyword in node.keywords:
         if keyword.arg:
             yield keyword.arg
-
-
-def _shell_variables(command: str) -> Iterator[str]:
-    rest = command
-    while "$" in rest:
-        rest = rest.split("$", 1)[1].removeprefix("$").removeprefix("{")
-        name = ""
-        for character in rest:
-            if not (character.isalnum() or character == "_"):
-                break
-            name += character
-        if name and not name[0].isdigit():
-            yield name

@@ -128,3 +128,17 @@ def _plain(
     filled = fill(word)
     if filled and not _NOT_PLAIN.search(filled):
         yield access, filled
+
+
+def variables(command: str) -> Iterator[str]:
+    """Yield the names after a dollar sign in a command."""
+    rest = command
+    while "$" in rest:
+        rest = rest.split("$", 1)[1].removeprefix("$").removeprefix("{")
+        name = ""
+        for character in rest:
+            if not (character.isalnum() or character == "_"):
+                break
+            name += character
+        if name and not name[0].isdigit():
+            yield name

@@ -268,8 +268,9 @@ def opaque(walked: Walked) -> Iterator[Diagnostic]:
     for step, cell, line in dict.fromkeys(walked.opaque):
         yield make(
             "KFNB-W108",
-            f"{_of(step)} runs code that cannot be read here, so names may flow unseen",
-            "Name what it needs and makes in the cell, or say changes:NAME.",
+            f"{_of(step)} runs code that cannot be read here, so kfnb may miss names that it "
+            "reads or changes",
+            "Name what it reads and changes in the cell, or tag it changes:NAME.",
             step=step,
             cell=cell,
             line=line,
@@ -304,7 +305,7 @@ def kale(
                 "KFNB-W107",
                 f'step "{step.name}" gets "{name}" from "{ours}", as the notebook does; '
                 f"Kale's rule, by prev:, would {other}",
-                f"Add prev:{ours} to say so, or rename the value that is not meant.",
+                f"Add prev:{ours} to confirm this, or rename the other value.",
                 step=step.name,
                 cell=step.cells[0] if step.cells else None,
             )
@@ -326,8 +327,8 @@ def early_setup(early: Mapping[int, tuple[str, str]]) -> Iterator[Diagnostic]:
     for cell, (step, name) in sorted(early.items()):
         yield make(
             "KFNB-W109",
-            f'step "{step}" needs "{name}" of this setup cell, which stands after it; '
-            "from top to bottom it would not be there",
+            f'step "{step}" needs "{name}" of this setup cell, which comes after it, so the '
+            "notebook does not run from top to bottom",
             "Move the setup cell up.",
             step=step,
             cell=cell,

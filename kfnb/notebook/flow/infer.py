@@ -9,8 +9,9 @@ from types import MappingProxyType
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
 from kfnb.notebook.authoring.magic import extension_not_loaded
 from kfnb.notebook.diagnostics import located
-from kfnb.notebook.effects.library_state import StepCells, library_state_diagnostics
+from kfnb.notebook.effects.library_state import library_state_diagnostics
 from kfnb.notebook.effects.statement_effects import Effects, statement_effects
+from kfnb.notebook.effects.step_facts import StepCells
 from kfnb.notebook.flow import findings
 from kfnb.notebook.flow.assemble import Assembly
 from kfnb.notebook.flow.cell_walk import walk

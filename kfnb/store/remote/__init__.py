@@ -1,4 +1,4 @@
-"""Stores that are somewhere else: in a bucket, or on a volume of a cluster."""
+"""Remote stores: in a bucket, or on a volume of a cluster."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def open_remote(where: StoreAddress, *, probe: bool = True) -> Remote:
     Parameters
     ----------
     probe
-        Make sure that it refuses to create a record twice: two attempts at one step, or two
+        Check that it refuses to create a record twice. Otherwise two attempts at one step, or two
         drivers of one run, could both believe that they were first.
 
     Raises
     ------
     UsageError
-        If the address is none, or what is needed for it is not installed.
+        If the address is invalid, or a package that it needs is not installed.
     InfrastructureError
         If the store cannot be reached or written, or does not honour create-if-absent.
     """
@@ -47,7 +47,7 @@ def open_remote(where: StoreAddress, *, probe: bool = True) -> Remote:
 
 
 def check_once(remote: Remote) -> None:
-    """Make sure that a store refuses to create a record twice.
+    """Check that a store refuses to create a record twice.
 
     Raises
     ------

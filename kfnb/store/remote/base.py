@@ -1,4 +1,4 @@
-"""What kfnb asks of a store that is somewhere else: an object store, or a volume of a cluster."""
+"""The operations that kfnb needs of a remote store: an object store, or a volume of a cluster."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Protocol
 from kfnb.errors import InfrastructureError
 
 
-class Refused(InfrastructureError):  # noqa: N818 (what the store does, not a mistake)
-    """The store says no, or what it has is of no use: asking again does not help."""
+class Refused(InfrastructureError):  # noqa: N818 (the store's answer, not a mistake)
+    """The store refuses, or its data is damaged: repeating the request does not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Remote(Protocol):
 
     @property
     def address(self) -> str:
-        """Where it is, for messages; holds no secret."""
+        """The address, for messages; it contains no secret."""
 
     def get(self, key: str) -> bytes | None:
         """Return a record, or None."""
@@ -44,8 +44,8 @@ class Remote(Protocol):
     def create(self, key: str, data: bytes) -> bool:
         """Create a record if it is absent, whole; False if one is there.
 
-        Where the reply to a creation is lost, it may say False of the caller's own record:
-        who must know compares the content.
+        If the reply to a creation is lost, this may be False for the caller's own record; compare
+        the content to be sure.
         """
 
     def upload(self, key: str, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""A store in a folder: a volume that is mounted here."""
+"""A store in a folder, such as a mounted volume."""
 
 from __future__ import annotations
 
@@ -43,8 +43,7 @@ class FolderRemote:
         """Write a record, replacing it."""
         path = self._path(key)
         with disk.writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            disk.replace(path, data)
+            self.receive(key, [data])  # Through a temporary file that no listing shows.
 
     def create(self, key: str, data: bytes) -> bool:
         """Create a record if it is absent."""
@@ -68,7 +67,7 @@ class FolderRemote:
             self.receive(key, iter(lambda: opened.read(_PIECE), b""))
 
     def receive(self, key: str, pieces: Iterable[bytes]) -> None:
-        """Write what comes in pieces; nothing is left of it if they raise."""
+        """Write a record from pieces; if they raise, nothing is left of it."""
         path = self._path(key)
         with disk.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A store that another machine's :mod:`kfnb.store.remote.serve` gives out."""
+"""A store that is served over HTTP by :mod:`kfnb.store.remote.serve`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ANSWERS = (200, 201, 204, 404, 412)
 
 @dataclass(frozen=True, slots=True)
 class ServerAddress:
-    """Where the server is reached from here, and the token that it asks for."""
+    """Where the server can be reached from here, and the token that it requires."""
 
     host: str
     port: int
@@ -40,10 +40,10 @@ _Connection = tuple[HTTPConnection, ServerAddress]
 
 
 class ServerFinder(Protocol):
-    """Knows how the server is reached; any thread may ask."""
+    """Finds the server's present address. Any thread may call it."""
 
     def find(self, *, instead_of: ServerAddress | None = None) -> ServerAddress:
-        """Return the way, another one than ``instead_of``, which leads nowhere any more.
+        """Return the address, a new one if ``instead_of`` does not work any more.
 
         Raises
         ------
@@ -53,14 +53,14 @@ class ServerFinder(Protocol):
 
 
 class HttpRemote:
-    """Keys of a folder that is served elsewhere.
+    """Keys of a folder that another machine serves.
 
     Parameters
     ----------
     address
-        What the store is called in messages.
+        The name of the store in messages.
     wait
-        Waits for seconds.
+        Waits for a number of seconds.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class HttpRemote:
 
     @property
     def address(self) -> str:
-        """What the store is called."""
+        """The name of the store in messages."""
         return self._address
 
     def get(self, key: str) -> bytes | None:
@@ -159,7 +159,7 @@ class HttpRemote:
         body: bytes | IO[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> T:
-        """Ask, by another way where one leads nowhere; all that is asked may be asked twice."""
+        """Send a request, repeatedly and to a new address if need be; all are idempotent."""
         problem = ""
         for number in range(_TRIES):
             if number:
@@ -173,12 +173,12 @@ class HttpRemote:
                 if isinstance(body, bytes):
                     sent["Content-Length"] = str(len(body))
                 elif body is not None:
-                    # Said here, or http.client would send it in chunks of unknown number.
+                    # Otherwise http.client would send the file in chunks.
                     sent["Content-Length"] = str(os.fstat(body.fileno()).st_size)
                 connection.request(method, where, body=body, headers=sent)
                 response = connection.getresponse()
                 if response.status == 401:
-                    raise HTTPException("somebody else's server answers")
+                    raise HTTPException("another server answers")
                 if response.status in (400, 507):
                     words = response.read().decode("utf-8", "replace").strip().rstrip(".")
                     raise Refused(f"The store {self.address} refuses: {words or response.reason}.")
@@ -191,7 +191,7 @@ class HttpRemote:
                 problem = (str(error) or type(error).__name__).rstrip(".")
                 self._drop()
             except BaseException:
-                self._drop()  # its answer was not read to the end
+                self._drop()  # Its answer was not read to the end.
                 raise
         raise InfrastructureError(f"The store {self.address} does not answer: {problem}.")
 

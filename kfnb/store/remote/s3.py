@@ -157,7 +157,7 @@ class S3Remote:
         return f"{self._top}/{check_key(key)}"
 
     def _try(self, act: Callable[[], T], key: str) -> T:
-        """Do something, again where that may help; raises InfrastructureError with a sentence."""
+        """Call ``act``, repeatedly if that may help; raises InfrastructureError with a sentence."""
         for left in reversed(range(_TRIES)):
             try:
                 return act()
@@ -184,7 +184,7 @@ class S3Remote:
         bucket = self._top.partition("/")[0]
         try:
             return bool(self._fs.exists(bucket))
-        except Exception:  # it cannot be known: what was said stands
+        except Exception:  # Unknown: the original error is reported.
             return True
 
     def _no_bucket(self) -> str:
@@ -207,13 +207,13 @@ class S3Remote:
 
 
 def _bounds(size: int = 0) -> dict[str, int]:
-    """Return how to move a file: s3fs would hold half a gigabyte of it in memory at once."""
+    """Return sizes for a transfer; with its defaults, s3fs holds half a gigabyte in memory."""
     part = max(_PART, -(-size // _MOST_PARTS))
     return {"chunksize": part, "max_concurrency": _PARTS_AT_ONCE}
 
 
 def _code(error: BaseException) -> str:
-    """Return what S3 calls an error; empty where it is none of its."""
+    """Return S3's code for an error; empty if the error is not from S3."""
     cause: Any = error
     while cause is not None:
         response = getattr(cause, "response", None)

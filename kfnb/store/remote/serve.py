@@ -1,8 +1,8 @@
-"""``python -m kfnb.store.remote.serve FOLDER``: a store in a folder, for whoever has the token.
+"""``python -m kfnb.store.remote.serve FOLDER``: serve a store in a folder to clients with a token.
 
-It runs in a pod that has the volume of a store, and listens on the pod's loopback address:
-only the API server's port-forward leads there. ``KFNB_READER_DIGEST`` is the SHA-256 of the
-token that requests have to show. The token itself is not known here, nor to the cluster.
+It runs in a pod that mounts the volume of a store, and listens on the pod's loopback address, which
+only the API server's port-forward can reach. ``KFNB_READER_DIGEST`` is the SHA-256 of the token
+that requests must have. The token itself is known neither here nor to the cluster.
 
 =======================  ==========================================================
 ``GET /key/KEY``         the record, 404 if there is none; ``HEAD``: its size
@@ -41,12 +41,12 @@ PIECE = 1 << 20
 
 
 def digest_of(token: str) -> str:
-    """Return what a server may know of a token: nobody gets the token out of it."""
+    """Return the digest of a token, from which the token cannot be computed."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves one folder until nobody has asked for a while."""
+    """Serves one folder until there was no request for a while."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -56,12 +56,12 @@ class Server(ThreadingHTTPServer):
         self.store = FolderRemote(folder)
         self.digest = digest
         self._busy = 0
-        self._asked = time.monotonic()
+        self._last_request = time.monotonic()
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def asked(self) -> Iterator[None]:
-        """Note a request: as long as it lasts this is not idle."""
+    def request(self) -> Iterator[None]:
+        """Count a request: while it lasts, the server is not idle."""
         with self._lock:
             self._busy += 1
         try:
@@ -69,15 +69,15 @@ class Server(ThreadingHTTPServer):
         finally:
             with self._lock:
                 self._busy -= 1
-                self._asked = time.monotonic()
+                self._last_request = time.monotonic()
 
     def idle(self) -> float:
-        """Seconds since somebody asked."""
+        """Return the seconds since the last request."""
         with self._lock:
-            return 0.0 if self._busy else time.monotonic() - self._asked
+            return 0.0 if self._busy else time.monotonic() - self._last_request
 
     def end_when_idle(self, seconds: float) -> None:
-        """Stop serving when nobody has asked for so long."""
+        """Stop serving after so many seconds without a request."""
         while (left := seconds - self.idle()) > 0:
             time.sleep(max(0.01, left))
         self.shutdown()
@@ -86,7 +86,7 @@ class Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
-    # A client that is gone without a word holds a thread for so long.
+    # For so long a client that has vanished occupies a thread.
     timeout = 600
 
     def do_GET(self) -> None:
@@ -102,24 +102,24 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer("DELETE")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (its name in the base)
-        """Say nothing: keys of values are nobody's business in a pod's log."""
+        """Log nothing: a pod's log is not the right place for the keys of values."""
 
     def _answer(self, method: str) -> None:
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(digest_of(token), self.server.digest):
-            # What a stranger sends is not read.
+            # The body of an unauthorized request is not read.
             self.close_connection = True
-            self._say(HTTPStatus.UNAUTHORIZED, b"")
+            self._answer_with(HTTPStatus.UNAUTHORIZED, b"")
             return
-        with self.server.asked():
+        with self.server.request():
             try:
                 self._serve(method)
             except ValueError as error:
                 self.close_connection = True
-                self._say(HTTPStatus.BAD_REQUEST, str(error).encode())
+                self._answer_with(HTTPStatus.BAD_REQUEST, str(error).encode())
             except (InfrastructureError, OSError) as error:
                 self.close_connection = True
-                self._say(HTTPStatus.INSUFFICIENT_STORAGE, str(error).encode())
+                self._answer_with(HTTPStatus.INSUFFICIENT_STORAGE, str(error).encode())
 
     def _serve(self, method: str) -> None:
         where = urlsplit(self.path)
@@ -136,18 +136,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._take(key)
         elif method == "DELETE":
             self.server.store.delete(key)
-            self._say(HTTPStatus.NO_CONTENT, b"")
+            self._answer_with(HTTPStatus.NO_CONTENT, b"")
         else:
             self._give(key, whole=method == "GET")
 
     def _keys(self, method: str, prefix: str) -> None:
         if method == "DELETE":
             self.server.store.delete_all(prefix)
-            self._say(HTTPStatus.NO_CONTENT, b"")
+            self._answer_with(HTTPStatus.NO_CONTENT, b"")
             return
         objects = self.server.store.list_objects(prefix)
         plain = {key: [about.size, about.written] for key, about in objects.items()}
-        self._say(HTTPStatus.OK, json.dumps(plain).encode())
+        self._answer_with(HTTPStatus.OK, json.dumps(plain).encode())
 
     def _take(self, key: str) -> None:
         size = int(self.headers.get("Content-Length") or -1)
@@ -155,13 +155,13 @@ class _Handler(BaseHTTPRequestHandler):
             raise ValueError("a length is missing")
         if self.headers.get("If-None-Match") == "*":
             made = self.server.store.create(key, b"".join(self._pieces(size)))
-            self._say(HTTPStatus.CREATED if made else HTTPStatus.PRECONDITION_FAILED, b"")
+            self._answer_with(HTTPStatus.CREATED if made else HTTPStatus.PRECONDITION_FAILED, b"")
             return
         self.server.store.receive(key, self._pieces(size))
-        self._say(HTTPStatus.CREATED, b"")
+        self._answer_with(HTTPStatus.CREATED, b"")
 
     def _pieces(self, left: int) -> Iterator[bytes]:
-        """Yield what is sent; raises where the sender ends too early, so that nothing is kept."""
+        """Yield the request's body; raise if it ends too early, so that nothing is stored."""
         while left:
             piece = self.rfile.read(min(left, PIECE))
             if not piece:
@@ -172,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _give(self, key: str, *, whole: bool) -> None:
         opened = self.server.store.open(key)
         if opened is None:
-            self._say(HTTPStatus.NOT_FOUND, b"")
+            self._answer_with(HTTPStatus.NOT_FOUND, b"")
             return
         with opened as file:
             left = os.fstat(file.fileno()).st_size
@@ -180,12 +180,12 @@ class _Handler(BaseHTTPRequestHandler):
             while whole and left:
                 piece = file.read(min(left, PIECE))
                 if not piece:
-                    self.close_connection = True  # the reader sees that it is too short
+                    self.close_connection = True  # The reader sees that the answer is too short.
                     return
                 left -= len(piece)
                 self.wfile.write(piece)
 
-    def _say(self, status: HTTPStatus, body: bytes) -> None:
+    def _answer_with(self, status: HTTPStatus, body: bytes) -> None:
         with contextlib.suppress(OSError):
             self._head(status, len(body))
             if self.command != "HEAD":
@@ -201,7 +201,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve a folder until nobody asks any more."""
+    """Serve a folder until there are no more requests."""
     parser = argparse.ArgumentParser(prog="kfnb.store.remote.serve")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=PORT)
@@ -216,7 +216,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         print(f"kfnb: {options.folder} cannot be used: {error}", file=sys.stderr)
         return 4
-    # The first process of a container ends by no signal that it does not handle.
+    # The first process of a container ignores signals that it does not handle.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Server(options.folder, digest=digest, port=options.port) as server:
         threading.Thread(target=server.end_when_idle, args=(options.idle,), daemon=True).start()

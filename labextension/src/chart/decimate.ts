@@ -1,7 +1,7 @@
 /** Of 100,000 points, those that can be told apart on a screen: nothing seen is left out. */
 
 import type { Range } from './scale';
-import type { Column, Curve } from './track';
+import type { Column, Curve } from './series-data';
 
 /** What is drawn of a curve. NaN among the ys: the line is broken there. */
 export interface Stroke {

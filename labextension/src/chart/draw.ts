@@ -1,7 +1,7 @@
 /** Draws one plot on a canvas: grid, numbers at the axes, lines and points. */
 
 import type { Stroke } from './decimate';
-import type { Inks, Look, Shape } from './looks';
+import type { Inks, LineStyle, Shape } from './line-style';
 
 export interface Tick {
   readonly at: number;
@@ -18,7 +18,7 @@ export interface Box {
 
 export interface Line {
   readonly stroke: Stroke;
-  readonly look: Look;
+  readonly look: LineStyle;
 }
 
 export interface Picture {

@@ -3,15 +3,15 @@
 import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
 import type { Series } from '../protocol';
-import { arrange, type Group } from './arrange';
+import { arrange, type Group } from './chart-layout';
 import { Legend } from './legend';
-import { inks } from './looks';
-import { isSingle, Singles } from './singles';
+import { inks } from './line-style';
+import { isSingle, SingleValues } from './single-values';
 import { Plot, type Handlers, type Settings } from './plot';
 import { NOTHING, union } from './decimate';
-import { axisName, read, snapped, Tip, type Reading } from './tip';
-import { keyOf, Track, type XAxis } from './track';
-import { Values } from './values';
+import { axisName, read, snapped, Tooltip, type Reading } from './tooltip';
+import { keyOf, SeriesData, type XAxis } from './series-data';
+import { ValueTable } from './value-table';
 import { Window } from './window';
 
 const AXES: readonly XAxis[] = ['step', 'time', 'index'];
@@ -26,9 +26,9 @@ export class MetricsChart implements Component, Handlers, Settings {
     private readonly context: Context
   ) {
     const { trans } = context;
-    this.tip = new Tip(context);
-    this.values = new Values(context, () => [...this.tracks.values()]);
-    this.singles = new Singles(context);
+    this.tip = new Tooltip(context);
+    this.values = new ValueTable(context, () => [...this.tracks.values()]);
+    this.singles = new SingleValues(context);
     this.runs = new Legend(context, () => this.onToggle());
     this.runs.node.classList.replace('kfnb-chart-legend', 'kfnb-chart-runs');
     this.runs.node.setAttribute('aria-label', trans('Runs shown'));
@@ -44,7 +44,7 @@ export class MetricsChart implements Component, Handlers, Settings {
       this.tip.node
     );
     this.empty.textContent = trans(
-      'No metrics yet: what a step gives to kfnb.log_metric(name, value, step=…) is drawn here as it comes.'
+      'No metrics yet. Values that a step logs with kfnb.log_metric(name, value, step=…) are drawn here.'
     );
     this.sizes = new ResizeObserver(() => this.repaint());
     this.sizes.observe(this.plotsNode);
@@ -54,7 +54,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     this.update();
   }
 
-  origin({ run }: Track): number {
+  origin({ run }: SeriesData): number {
     return this.begun.get(run) ?? 0;
   }
 
@@ -131,7 +131,7 @@ export class MetricsChart implements Component, Handlers, Settings {
       const key = keyOf(one);
       let track = this.tracks.get(key);
       if (!track) {
-        this.tracks.set(key, (track = new Track(one)));
+        this.tracks.set(key, (track = new SeriesData(one)));
       }
       track.append(one.points);
     }
@@ -314,14 +314,14 @@ export class MetricsChart implements Component, Handlers, Settings {
     });
     fill(
       this.bar,
-      h('label', {}, trans('Across'), this.select),
+      h('label', {}, trans('X axis'), this.select),
       log,
       reset,
       h(
         'span',
         { class: 'kfnb-quiet' },
         trans(
-          'Drag to zoom, Shift and drag to move, Ctrl and wheel to zoom, double-click for all'
+          'Drag to zoom, Shift+drag to move, Ctrl+wheel to zoom, double-click to reset'
         )
       )
     );
@@ -332,13 +332,13 @@ export class MetricsChart implements Component, Handlers, Settings {
   private readonly select = h('select');
   private readonly empty = h('p', { class: 'kfnb-chart-empty' });
   private readonly plotsNode = h('div', { class: 'kfnb-chart-plots' });
-  private readonly singles: Singles;
+  private readonly singles: SingleValues;
   private readonly runs: Legend;
-  private readonly values: Values;
-  private readonly tip: Tip;
+  private readonly values: ValueTable;
+  private readonly tip: Tooltip;
   private readonly sizes: ResizeObserver;
   private readonly leave: () => void;
-  private readonly tracks = new Map<string, Track>();
+  private readonly tracks = new Map<string, SeriesData>();
   private windows = new Map<string, Window>();
   /** When each run logged its first value. */
   private readonly begun = new Map<string, number>();

@@ -3,12 +3,12 @@
 import type { Context } from '../context';
 import { fill, h, s } from '../dom';
 import { visible } from '../format';
-import type { Look, Shape } from './looks';
-import type { Track } from './track';
+import type { LineStyle, Shape } from './line-style';
+import type { SeriesData } from './series-data';
 
 export interface Entry {
-  readonly track: Track;
-  readonly look: Look;
+  readonly track: SeriesData;
+  readonly look: LineStyle;
   readonly label: string;
 }
 
@@ -85,7 +85,7 @@ export class Legend {
 }
 
 /** A piece of the line, with one of its points. */
-export function sample({ color, dash, shape }: Look): SVGSVGElement {
+export function sample({ color, dash, shape }: LineStyle): SVGSVGElement {
   const made = s(
     'svg',
     { class: 'kfnb-chart-sample', viewBox: '0 0 28 10', 'aria-hidden': 'true' },

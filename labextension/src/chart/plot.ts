@@ -6,8 +6,8 @@ import { visible } from '../format';
 import { decimate, isSeen, NOTHING, reach, union } from './decimate';
 import { draw, type Box, type Line, type Tick } from './draw';
 import { Legend, type Entry } from './legend';
-import type { Inks } from './looks';
-import { distinct, number } from './numbers';
+import type { Inks } from './line-style';
+import { distinct, number } from './number-format';
 import { listen, type Gestures } from './pointer';
 import {
   linear,
@@ -18,8 +18,8 @@ import {
   timeTicks,
   type Range
 } from './scale';
-import { timeText } from './tip';
-import type { Curve, Track, XAxis } from './track';
+import { timeText } from './tooltip';
+import type { Curve, SeriesData, XAxis } from './series-data';
 import type { Window } from './window';
 
 /** What all plots of a chart have in common. */
@@ -27,7 +27,7 @@ export interface Settings {
   readonly axis: XAxis;
   readonly log: boolean;
   /** The time that is nought, for each run. */
-  origin(track: Track): number;
+  origin(track: SeriesData): number;
 }
 
 export interface Handlers {
@@ -85,7 +85,7 @@ export class Plot implements Gestures {
     listen(this.area, this);
   }
 
-  get shown(): Track[] {
+  get shown(): SeriesData[] {
     return this.entries
       .map(({ track }) => track)
       .filter(({ hidden }) => !hidden);
@@ -97,7 +97,7 @@ export class Plot implements Gestures {
     this.dirty = true;
   }
 
-  curve(track: Track): Curve {
+  curve(track: SeriesData): Curve {
     return track.curve(this.settings.axis, this.settings.origin(track));
   }
 
@@ -250,7 +250,7 @@ export class Plot implements Gestures {
     const { trans } = this.context;
     const tracks = this.shown;
     const { axis, log } = this.settings;
-    const sum = (count: (track: Track) => number): number =>
+    const sum = (count: (track: SeriesData) => number): number =>
       tracks.reduce((all, track) => all + count(track), 0);
     const odd = sum(track => track.count - track.finite);
     const low = log ? sum(track => track.finite - track.positive) : 0;

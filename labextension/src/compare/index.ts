@@ -1,4 +1,4 @@
-/** Runs beside each other: what they were given, what came out, what differs. */
+/** Comparison of runs: what they were given, what came out, what differs. */
 
 import type { Component, Context } from '../context';
 import { fill, focusedNear, h } from '../dom';
@@ -23,7 +23,7 @@ export class CompareView implements Component {
       class: 'kfnb-compare-scroll',
       tabindex: 0,
       role: 'group',
-      'aria-label': trans('Runs beside each other')
+      'aria-label': trans('Comparison of runs')
     });
     this.node = h(
       'div',
@@ -150,7 +150,7 @@ export class CompareView implements Component {
       runs.length > 0 &&
         h(
           'table',
-          { 'aria-label': trans('Runs beside each other') },
+          { 'aria-label': trans('Comparison of runs') },
           h(
             'thead',
             {},
@@ -185,8 +185,8 @@ export class CompareView implements Component {
       return trans('There are no runs to compare.');
     }
     return this.runs.length === 1
-      ? trans('One run. Add another one to compare it with.')
-      : `${trans('Rows that differ (≠; bold where a run is not as the first):')} ${differing}. ${trans('Durations count as different from a second and a quarter on.')}`;
+      ? trans('Add another run to compare it with this one.')
+      : `${trans('Rows that differ (≠; values that differ from the first run are bold):')} ${differing}. ${trans('Durations differ if they are more than a second and a quarter apart.')}`;
   }
 
   private heading(run: ComparedRun, n: number): HTMLElement {
@@ -198,8 +198,8 @@ export class CompareView implements Component {
         type: 'button',
         class: 'kfnb-close',
         'data-remove': n,
-        'aria-label': `${trans('Leave out')} ${label}`,
-        title: trans('Leave this run out')
+        'aria-label': `${trans('Remove')} ${label}`,
+        title: trans('Remove this run')
       },
       '×'
     );

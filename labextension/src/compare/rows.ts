@@ -1,6 +1,6 @@
 /** What is compared: a row for each property, a cell for each run, and where they differ. */
 
-import { distinct, toNumber } from '../chart/numbers';
+import { distinct, toNumber } from '../chart/number-format';
 import type { Context } from '../context';
 import { clock, duration, plain } from '../format';
 import type { ComparedRun, Json, StepStatus } from '../protocol';

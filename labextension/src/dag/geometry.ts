@@ -1,4 +1,4 @@
-/** Where everything stands. What Graphviz found is read as numbers only: nothing it wrote is shown. */
+/** The layout that Graphviz computes. Only numbers are read from its answer, never text. */
 
 import type { Graph } from '../protocol';
 
@@ -37,23 +37,27 @@ export type Sizes = ReadonlyMap<string, Size>;
 
 const POINTS_PER_INCH = 72;
 
-/** The DOT with the sizes that the nodes have in this page, and nothing of ours decided by it. */
-export function sized(dot: string, sizes: Sizes): string {
+/** The DOT with the nodes' sizes in this page and a direction; it names its nodes by their index. */
+export function sized(
+  dot: string,
+  sizes: Sizes,
+  direction: 'TB' | 'LR' = 'TB'
+): string {
   const [begin, end] = [dot.indexOf('{') + 1, dot.lastIndexOf('}')];
   if (begin === 0 || end < begin) {
     return dot;
   }
   const lines = [
-    'graph [label="", bgcolor="transparent", margin=0, pad=0, size="", ratio="", dpi=72]'
+    `graph [label="", bgcolor="transparent", margin=0, pad=0, size="", ratio="", dpi=72, rankdir=${direction}]`
   ];
-  for (const [id, [width, height]] of sizes) {
+  [...sizes.values()].forEach(([width, height], index) => {
     const inches = [width, height].map(side =>
       (side / POINTS_PER_INCH).toFixed(4)
     );
     lines.push(
-      `${id} [shape=box, fixedsize=true, margin=0, label="", width=${inches[0] ?? ''}, height=${inches[1] ?? ''}]`
+      `n${index} [shape=box, fixedsize=true, margin=0, label="", width=${inches[0] ?? ''}, height=${inches[1] ?? ''}]`
     );
-  }
+  });
   // Of the fonts that Graphviz knows the widths of, the one most like a page's.
   const font = 'edge [fontname="Verdana"]';
   return `${dot.slice(0, begin)}\n${font}\n${dot.slice(begin, end)}\n${lines.join('\n')}\n}\n`;
@@ -76,18 +80,19 @@ export function read(json: string, graph: Graph): Geometry | null {
   const found = JSON.parse(json) as Found;
   const [, , width = 0, height = 0] = numbers(found.bb);
   const nodes = new Map<string, Box>();
-  const names = new Map<unknown, string>();
+  const ids = new Map<unknown, string>();
   for (const object of found.objects ?? []) {
     const [x, y] = numbers(object.pos);
-    if (typeof object.name !== 'string' || x === undefined || y === undefined) {
+    const id = nodeId(object.name, graph);
+    if (id === undefined || x === undefined || y === undefined) {
       continue; // a cluster
     }
     const [wide = 0, high = 0] = [
       ...numbers(object.width),
       ...numbers(object.height)
     ];
-    names.set(object._gvid, object.name);
-    nodes.set(object.name, {
+    ids.set(object._gvid, id);
+    nodes.set(id, {
       x,
       y: height - y,
       width: wide * POINTS_PER_INCH,
@@ -97,13 +102,16 @@ export function read(json: string, graph: Graph): Geometry | null {
   if (!graph.nodes.every(({ id }) => nodes.has(id))) {
     return null;
   }
-  const ids = new Map(
-    graph.edges.map(edge => [`${edge.source} ${edge.target}`, edge.id])
+  const edgeIds = new Map(
+    graph.edges.map(edge => [
+      JSON.stringify([edge.source, edge.target]),
+      edge.id
+    ])
   );
   const edges = new Map<string, Line>();
   for (const edge of found.edges ?? []) {
-    const id = ids.get(
-      `${names.get(edge.tail) ?? ''} ${names.get(edge.head) ?? ''}`
+    const id = edgeIds.get(
+      JSON.stringify([ids.get(edge.tail), ids.get(edge.head)])
     );
     const line = id === undefined ? null : spline(edge.pos, height);
     if (id !== undefined && line) {
@@ -113,7 +121,12 @@ export function read(json: string, graph: Graph): Geometry | null {
   return { width, height, nodes, edges };
 }
 
-/** The numbers of a text; none where it holds anything else. */
+function nodeId(name: unknown, graph: Graph): string | undefined {
+  const index = typeof name === 'string' ? /^n(\d+)$/.exec(name)?.[1] : null;
+  return index ? graph.nodes[Number(index)]?.id : undefined;
+}
+
+/** The numbers of a text; none if it holds anything else. */
 function numbers(text: unknown): number[] {
   if (typeof text !== 'string' || text === '') {
     return [];

@@ -3,19 +3,21 @@
 import type { Component, Context } from '../context';
 import { fill, focusedNear, h, s } from '../dom';
 import type { Graph, StepStates } from '../protocol';
-import { read, sized, type Geometry } from './geometry';
+import { directionFor, type Direction } from './direction';
+import { read, sized, type Box, type Geometry } from './geometry';
 import type { Layouter } from './layouter';
+import { Minimap } from './minimap';
 import { placeholder } from './placeholder';
 import { Reasons } from './reasons';
 import { Scene } from './scene';
-import { heightFor, Viewport } from './viewport';
-import { Walk } from './walk';
+import { heightFor, largestHeight, Viewport } from './viewport';
+import { zoomButtons } from './zoom-buttons';
+import { ArrowKeys } from './arrow-keys';
 
 export type { Layouter } from './layouter';
 
 /** A layout that comes sooner is worth waiting for; a blank page is not. */
 const PATIENCE = 250;
-const WHEEL_ZOOM = 0.0022;
 
 export class DagView implements Component {
   readonly node: HTMLElement;
@@ -42,7 +44,8 @@ export class DagView implements Component {
       { class: 'kfnb-dag', 'data-layout': 'pending' },
       this.below,
       this.canvas,
-      this.tools()
+      this.minimap.node,
+      zoomButtons(context, this.view)
     );
     this.reasons = new Reasons(this.node, context);
     this.node.append(this.reasons.tip);
@@ -67,41 +70,62 @@ export class DagView implements Component {
     const family = style.fontFamily || 'sans-serif';
     const fonts = { name: `500 13px ${family}`, note: `11px ${family}` };
     const scene = new Scene(graph, this.context, fonts);
-    this.states = { ...states };
-    scene.update(this.states);
+    this.states = new Map(Object.entries(states));
+    scene.update(states);
     this.next = scene;
-    const late = setTimeout(
-      () => {
-        if (this.next === scene) {
-          this.place(scene, placeholder(graph, scene.sizes), 'placeholder');
-        }
-      },
-      this.layouter && !this.scene ? PATIENCE : 0
-    );
     if (!this.layouter) {
-      return;
+      setTimeout(() => this.placeSimply(scene));
+    } else if (!this.layingOut) {
+      void this.layOut(scene, this.layouter);
     }
-    this.layouter.layout(sized(graph.dot, scene.sizes)).then(
-      json => {
-        const geometry = read(json, graph);
-        if (geometry && (this.next === scene || this.scene === scene)) {
-          clearTimeout(late);
-          this.place(scene, geometry, 'graphviz');
-        }
-      },
-      (error: unknown) => {
-        // The simple layout stays.
-        console.warn('kfnb:', error);
+    if (this.layouter && !this.scene) {
+      setTimeout(() => this.placeSimply(this.next), PATIENCE);
+    }
+  }
+
+  /** Lets Graphviz lay out a scene, and then the latest one that came meanwhile. */
+  private async layOut(scene: Scene, layouter: Layouter): Promise<void> {
+    this.layingOut = true;
+    const { graph, sizes } = scene;
+    const window = { width: this.node.clientWidth, height: largestHeight() };
+    const direction = directionFor(graph, sizes, window);
+    try {
+      const json = await layouter.layout(sized(graph.dot, sizes, direction));
+      const geometry = read(json, graph);
+      const current = this.next === scene || this.scene === scene;
+      if (geometry && current) {
+        this.direction = direction;
+        this.place(scene, geometry, 'graphviz');
       }
-    );
+    } catch (error) {
+      console.warn('kfnb: Graphviz failed; a simple layout is shown', error);
+      this.placeSimply(scene);
+    }
+    this.layingOut = false;
+    if (this.next && this.next !== scene) {
+      await this.layOut(this.next, layouter);
+    }
+  }
+
+  private placeSimply(scene: Scene | null): void {
+    if (scene && this.next === scene) {
+      const geometry = placeholder(scene.graph, scene.sizes);
+      this.direction = 'TB';
+      this.place(scene, geometry, 'placeholder');
+    }
   }
 
   /** Shows the states of some steps, or of all; no new layout. */
   setStates(states: StepStates): void {
-    Object.assign(this.states, states);
+    for (const [id, state] of Object.entries(states)) {
+      this.states.set(id, state);
+    }
     this.scene?.update(states);
     if (this.next !== this.scene) {
       this.next?.update(states);
+    }
+    for (const [id, { status }] of Object.entries(states)) {
+      this.minimap.mark(id, status);
     }
   }
 
@@ -144,13 +168,21 @@ export class DagView implements Component {
       fill(this.lines, scene.edges);
     }
     this.reasons.set(scene);
-    this.next = null;
-    this.walk = new Walk(scene.boxes, scene.graph.edges);
+    if (this.next === scene) {
+      this.next = null;
+    }
+    this.arrowKeys = new ArrowKeys(
+      scene.boxes,
+      scene.graph.edges,
+      this.direction
+    );
     this.geometry = geometry;
+    this.minimap.draw(scene, geometry);
+    this.view.anchor = this.anchor(scene);
     this.node.dataset.layout = layout;
     this.canvas.setAttribute('data-steps', String(scene.cards.size));
     this.resized();
-    const first = this.walk.reading[0];
+    const first = this.arrowKeys.reading[0];
     if (this.selected !== null && scene.cards.has(this.selected)) {
       this.select(this.selected);
     } else if (first !== undefined) {
@@ -163,6 +195,19 @@ export class DagView implements Component {
     if (focused !== null) {
       this.card(focused)?.focus();
     }
+  }
+
+  /** The step around which a large drawing opens: chosen, failed, running, or the first. */
+  private anchor(scene: Scene): Box | null {
+    const states = [...this.states];
+    const having = (status: string): string | undefined =>
+      states.find(([, state]) => state.status === status)?.[0];
+    const id =
+      this.selected ??
+      having('failed') ??
+      having('running') ??
+      scene.graph.nodes[0]?.id;
+    return id === undefined ? null : (scene.boxes.get(id) ?? null);
   }
 
   private resized(): void {
@@ -192,52 +237,36 @@ export class DagView implements Component {
       return;
     }
     this.pending = true;
+    this.node.toggleAttribute('data-moving', true);
     requestAnimationFrame(() => {
       this.pending = false;
       for (const layer of [this.ground, this.lines]) {
         layer.setAttribute('transform', this.view.transform);
       }
-      this.detail();
+      const detail = this.scene?.zoomTo(this.view.scale) ?? 'all';
+      if (this.node.dataset.detail !== detail) {
+        this.node.dataset.detail = detail;
+      }
+      this.minimap.update();
+      this.node.toggleAttribute('data-moving', false);
     });
-  }
-
-  /** What can be read at this size is drawn, and nothing else. */
-  private detail(): void {
-    const { scale } = this.view;
-    const detail = scale > 0.55 ? 'all' : scale > 0.3 ? 'names' : 'shapes';
-    if (this.node.dataset.detail !== detail) {
-      this.node.dataset.detail = detail;
-    }
-    this.scene?.detail(detail === 'shapes');
   }
 
   private listen(): void {
     const { canvas, view } = this;
     canvas.addEventListener('pointerdown', event => view.follow(event));
-    canvas.addEventListener(
-      'wheel',
-      event => {
-        // A wheel alone scrolls the notebook, as everywhere on the page.
-        if (event.ctrlKey || event.metaKey) {
-          event.preventDefault();
-          const { left, top } = canvas.getBoundingClientRect();
-          const factor = Math.exp(
-            -Math.max(-100, Math.min(100, event.deltaY)) * WHEEL_ZOOM
-          );
-          view.zoom(factor, event.clientX - left, event.clientY - top);
-        }
-      },
-      { passive: false }
-    );
-    canvas.addEventListener('click', event => {
-      if (!view.dragged) {
-        this.choose(this.idAt(event.target));
-      }
+    this.node.addEventListener('wheel', event => view.zoomByWheel(event), {
+      passive: false
     });
     canvas.addEventListener('dblclick', event => {
       const id = this.idAt(event.target);
       if (id !== null) {
         this.onOpen(id);
+      }
+    });
+    canvas.addEventListener('click', event => {
+      if (!view.dragged) {
+        this.choose(this.idAt(event.target));
       }
     });
     canvas.addEventListener('pointerover', event => {
@@ -247,10 +276,7 @@ export class DagView implements Component {
       this.scene?.emphasise(this.selected)
     );
     canvas.addEventListener('focusin', event => {
-      const id = this.idAt(event.target);
-      if (id !== null) {
-        this.rove(id);
-      }
+      this.rove(this.idAt(event.target) ?? this.current);
     });
     this.node.addEventListener('keydown', event => {
       if (
@@ -298,7 +324,7 @@ export class DagView implements Component {
         return true;
       default: {
         const next =
-          id === null ? null : (this.walk?.from(id, event.key) ?? null);
+          id === null ? null : (this.arrowKeys?.from(id, event.key) ?? null);
         if (next !== null) {
           this.goto(next);
         }
@@ -324,7 +350,10 @@ export class DagView implements Component {
   }
 
   /** One step at a time can be reached by Tab; the arrows go on from it. */
-  private rove(id: string): void {
+  private rove(id: string | null): void {
+    if (id === null) {
+      return;
+    }
     if (this.current !== null) {
       this.card(this.current)?.setAttribute('tabindex', '-1');
     }
@@ -343,37 +372,6 @@ export class DagView implements Component {
     return element?.getAttribute('data-id') ?? null;
   }
 
-  private tools(): HTMLElement {
-    const { trans } = this.context;
-    const button = (label: string, d: string, act: () => void): HTMLElement => {
-      const made = h(
-        'button',
-        {
-          class: 'kfnb-tool',
-          type: 'button',
-          title: trans(label),
-          'aria-label': trans(label)
-        },
-        s(
-          'svg',
-          { viewBox: '0 0 16 16', 'aria-hidden': 'true' },
-          s('path', { d })
-        )
-      );
-      made.addEventListener('click', act);
-      return made;
-    };
-    return h(
-      'div',
-      { class: 'kfnb-tools', role: 'group', 'aria-label': trans('Zoom') },
-      button('Zoom in (+)', 'M3 8h10M8 3v10', () => this.view.zoomIn()),
-      button('Zoom out (-)', 'M3 8h10', () => this.view.zoomOut()),
-      button('Fit (0)', 'M3 6V3h3M10 3h3v3M13 10v3h-3M6 13H3v-3', () =>
-        this.view.fit()
-      )
-    );
-  }
-
   private readonly canvas = s('svg', { class: 'kfnb-canvas', role: 'group' });
   private readonly below = s('svg', {
     class: 'kfnb-canvas',
@@ -383,12 +381,15 @@ export class DagView implements Component {
   private readonly lines = s('g');
   private readonly reasons: Reasons;
   private readonly view = new Viewport(this.canvas);
+  private readonly minimap = new Minimap(this.view);
   private readonly observer = new ResizeObserver(() => this.resized());
   private scene: Scene | null = null;
   private next: Scene | null = null;
-  private walk: Walk | null = null;
+  private arrowKeys: ArrowKeys | null = null;
   private geometry: Geometry | null = null;
-  private states: Record<string, StepStates[string]> = {};
+  private states = new Map<string, StepStates[string]>();
+  private direction: Direction = 'TB';
+  private layingOut = false;
   private selected: string | null = null;
   private current: string | null = null;
   private pending = false;

@@ -1,4 +1,4 @@
-/** One step in the drawing: a card with the status's shape, the name, and what is to be said. */
+/** One step in the drawing: a card with the shape of its status, its name and a note. */
 
 import type { Context } from '../context';
 import { fill, s } from '../dom';
@@ -9,6 +9,7 @@ import type { Box, Size } from './geometry';
 import { fitted, textWidth } from './measure';
 
 const HEIGHT = 44;
+export const NAME_SIZE = 13;
 const NARROWEST = 160;
 const WIDEST = 248;
 /** Before the texts: margin, shape, gap; and the margin after them. */
@@ -35,11 +36,11 @@ export class NodeCard {
     this.size = [Math.min(WIDEST, Math.max(NARROWEST, wanted)), HEIGHT];
     this.room = this.size[0] - LEFT - RIGHT;
     this.name.textContent = fitted(name, this.room, fonts.name);
-    const cut = this.name.textContent !== name;
+
     this.element = s(
       'g',
       { class: 'kfnb-node', 'data-id': step.id, role: 'button', tabindex: -1 },
-      cut && s('title', {}, name),
+      this.title,
       this.ground,
       this.picture,
       this.name,
@@ -86,6 +87,19 @@ export class NodeCard {
       this.text = text;
       this.note.textContent = fitted(text, this.room, this.fonts.note);
       this.element.setAttribute('aria-label', this.spoken(text));
+      const counted = cells(step.cells, context.trans);
+      const lines = [visible(step.name), text, state ? counted : ''];
+      this.title.textContent = lines.filter(Boolean).join('\n');
+    }
+  }
+
+  /** Draws the name in a larger font, so that it stays readable when the drawing is small. */
+  setNameSize(pixels: number): void {
+    if (pixels !== this.nameSize) {
+      this.nameSize = pixels;
+      const font = this.fonts.name.replace('13px', `${pixels}px`);
+      this.name.style.fontSize = pixels === NAME_SIZE ? '' : `${pixels}px`;
+      this.name.textContent = fitted(visible(this.step.name), this.room, font);
     }
   }
 
@@ -110,6 +124,7 @@ export class NodeCard {
 
   private readonly ground = s('rect', { class: 'kfnb-node-ground' });
   private readonly picture = s('g', { class: 'kfnb-node-shape' });
+  private readonly title = s('title');
   private readonly name = s('text', { class: 'kfnb-node-name' });
   private readonly note = s('text', { class: 'kfnb-node-note' });
   private readonly room: number;
@@ -117,6 +132,7 @@ export class NodeCard {
   private x = 0;
   private y = 0;
   private enlarged = 1;
+  private nameSize = NAME_SIZE;
   private look: string | null = null;
   private text = '';
 }

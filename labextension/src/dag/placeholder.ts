@@ -1,4 +1,4 @@
-/** A layout that costs nothing, for until Graphviz's is there, or where it cannot be had. */
+/** A simple layout that needs no Graphviz: shown until Graphviz has answered, or if it fails. */
 
 import {
   arrow,
@@ -15,12 +15,7 @@ const SWEEPS = 4;
 
 /** Steps in layers by the longest way to them, each layer ordered by where its edges come from. */
 export function placeholder(graph: Graph, sizes: Sizes): Geometry {
-  const sources = new Map<string, string[]>(
-    graph.nodes.map(({ id }) => [id, []])
-  );
-  for (const { source, target } of graph.edges) {
-    sources.get(target)?.push(source);
-  }
+  const sources = sourcesOf(graph);
   const layers = layered(graph, sources);
   order(layers, sources);
   const nodes = placed(layers, sizes);
@@ -40,13 +35,28 @@ export function placeholder(graph: Graph, sizes: Sizes): Geometry {
   };
 }
 
+/** The steps in layers, in the order of the notebook. */
+export function layersOf(graph: Graph): string[][] {
+  return layered(graph, sourcesOf(graph));
+}
+
+function sourcesOf(graph: Graph): Map<string, string[]> {
+  const sources = new Map<string, string[]>(
+    graph.nodes.map(({ id }) => [id, []])
+  );
+  for (const { source, target } of graph.edges) {
+    sources.get(target)?.push(source);
+  }
+  return sources;
+}
+
 function layered(
   graph: Graph,
   sources: ReadonlyMap<string, readonly string[]>
 ): string[][] {
   const depth = new Map<string, number>();
   const layers: string[][] = [];
-  // In the notebook's order: an edge that turns it round is a finding, and must not hang us.
+  // In the notebook's order, so that a circle (which is an error in the notebook) ends the loop.
   for (const { id, on_exit: last } of graph.nodes) {
     const above = (sources.get(id) ?? []).map(
       source => depth.get(source) ?? -1

@@ -56,8 +56,10 @@ export class Reasons {
   /** The edges of the step that Tab reaches are what Tab reaches next. */
   rove(id: string): void {
     for (const line of this.lines.children) {
-      const near = line.getAttribute('data-ends')?.split(' ').includes(id);
-      line.setAttribute('tabindex', near ? '0' : '-1');
+      const ends = JSON.parse(
+        line.getAttribute('data-ends') ?? '[]'
+      ) as string[];
+      line.setAttribute('tabindex', ends.includes(id) ? '0' : '-1');
     }
   }
 
@@ -65,7 +67,7 @@ export class Reasons {
     return s('path', {
       d: this.scene?.path(edge.id) ?? '',
       'data-edge': edge.id,
-      'data-ends': `${edge.source} ${edge.target}`,
+      'data-ends': JSON.stringify([edge.source, edge.target]),
       role: 'img',
       tabindex: -1,
       'aria-label': this.told.get(edge.id)?.join(': ') ?? ''

@@ -6,8 +6,9 @@ import { visible } from '../format';
 import type { Graph, GraphEdge, StepStates } from '../protocol';
 import type { Box, Geometry, Label, Line, Sizes } from './geometry';
 import { fitted, textWidth } from './measure';
-import { NodeCard, type Fonts } from './node';
+import { NAME_SIZE, NodeCard, type Fonts } from './node';
 import { joined } from './placeholder';
+import { READABLE } from './viewport';
 
 const WIDEST_LABEL = 150;
 /** More labels than this are noise; the reasons stand beside the selected step. */
@@ -78,11 +79,22 @@ export class Scene {
     }
   }
 
-  /** From afar only the statuses' shapes are drawn, larger. */
-  detail(shapesOnly: boolean): void {
+  /**
+   * Draws only what can be read at a zoom: names have at least 11 px on the screen.
+   *
+   * @returns the level of detail, for the style sheet.
+   */
+  zoomTo(scale: number): 'all' | 'names' | 'shapes' {
+    const detail =
+      scale > READABLE - 0.01 ? 'all' : scale > 0.35 ? 'names' : 'shapes';
+    // In few sizes, because all names are fitted again for each of them.
+    const factor = Math.max(1, Math.ceil((4 * READABLE) / scale) / 4);
+    const size = detail === 'names' ? Math.ceil(NAME_SIZE * factor) : NAME_SIZE;
     for (const card of this.cards.values()) {
-      card.enlarge(shapesOnly ? 2.3 : 1);
+      card.enlarge(detail === 'shapes' ? 2.3 : 1);
+      card.setNameSize(size);
     }
+    return detail;
   }
 
   /** Lets the edges of a step stand out; null: of none. */

@@ -1,4 +1,4 @@
-/** Which part of a drawing is seen, and how large: pan, zoom, fit. */
+/** The part of the drawing that the window shows: pan, zoom, fit. */
 
 export interface Extent {
   readonly width: number;
@@ -9,15 +9,32 @@ const MARGIN = 16;
 const LARGEST = 2.5;
 const SMALLEST = 0.02;
 const STEP = 1.25;
+const WHEEL_ZOOM = 0.0022;
+/** The graph opens no smaller than this, so that names of 13 px have at least 11 px. */
+export const READABLE = 11 / 13;
+
+/** The scale at which a drawing opens: all of it if that is readable, else full size. */
+export function openingScale(drawing: Extent, window: Extent): number {
+  const scale = fittingScale(drawing, window);
+  return scale >= READABLE ? scale : 1;
+}
+
+function fittingScale(drawing: Extent, window: Extent): number {
+  const across = (window.width - 2 * MARGIN) / Math.max(1, drawing.width);
+  const down = (window.height - 2 * MARGIN) / Math.max(1, drawing.height);
+  return Math.max(SMALLEST, Math.min(1, across, down));
+}
 
 export class Viewport {
-  /** Told after every change. */
+  /** Called after every change. */
   onChange: () => void = () => undefined;
   scale = 1;
   x = 0;
   y = 0;
-  /** The reader chose what to see; from then on nothing moves by itself. */
+  /** Whether the user has moved the drawing; from then on it does not move by itself. */
   chosen = false;
+  /** A point of the drawing that must be seen when it opens, if not all of it fits. */
+  anchor: { readonly x: number; readonly y: number } | null = null;
 
   constructor(private readonly canvas: SVGSVGElement) {}
 
@@ -29,23 +46,76 @@ export class Viewport {
     this.drawing = drawing;
     this.window = window;
     if (!this.chosen) {
-      this.fit();
+      this.open();
     }
   }
 
-  /** Shows everything, never larger than it is. */
+  /** The part of the drawing in the window, in the drawing's coordinates. */
+  get visible(): Extent & { readonly x: number; readonly y: number } {
+    const { scale, window } = this;
+    return {
+      x: -this.x / scale,
+      y: -this.y / scale,
+      width: window.width / scale,
+      height: window.height / scale
+    };
+  }
+
+  get showsAll(): boolean {
+    const { x, y, width, height } = this.visible;
+    const { drawing } = this;
+    return (
+      x <= 1 &&
+      y <= 1 &&
+      x + width >= drawing.width - 1 &&
+      y + height >= drawing.height - 1
+    );
+  }
+
+  /** Shows the drawing at a readable size; from its anchor if it does not fit. */
+  open(): void {
+    const { drawing, window } = this;
+    if (!window.width || !window.height) {
+      return;
+    }
+    this.scale = openingScale(drawing, window);
+    const { x, y } = this.anchor ?? { x: drawing.width / 2, y: 0 };
+    this.x = this.opened(x, drawing.width, window.width);
+    this.y = this.opened(y, drawing.height, window.height);
+    this.onChange();
+  }
+
+  /** Centres the drawing along one side, or else the anchor without leaving empty space. */
+  private opened(anchor: number, drawing: number, window: number): number {
+    const size = drawing * this.scale;
+    if (size + 2 * MARGIN <= window) {
+      return (window - size) / 2;
+    }
+    const wanted = window / 2 - anchor * this.scale;
+    return Math.min(MARGIN, Math.max(window - size - MARGIN, wanted));
+  }
+
+  /** Shows everything, however small, but never enlarged. */
   fit(): void {
     const { drawing, window } = this;
     if (!window.width || !window.height) {
       return;
     }
-    const across = (window.width - 2 * MARGIN) / Math.max(1, drawing.width);
-    const down = (window.height - 2 * MARGIN) / Math.max(1, drawing.height);
-    this.scale = Math.max(SMALLEST, Math.min(1, across, down));
+    this.scale = fittingScale(drawing, window);
     this.x = (window.width - drawing.width * this.scale) / 2;
     this.y = (window.height - drawing.height * this.scale) / 2;
-    this.chosen = false;
+    this.chosen = true;
     this.onChange();
+  }
+
+  /** Moves a point of the drawing to the middle of the window. */
+  centre(x: number, y: number): void {
+    const { scale, window } = this;
+    this.move(
+      window.width / 2 - x * scale,
+      window.height / 2 - y * scale,
+      scale
+    );
   }
 
   pan(dx: number, dy: number): void {
@@ -61,6 +131,17 @@ export class Viewport {
     const scale = Math.min(LARGEST, Math.max(SMALLEST, this.scale * factor));
     const change = scale / this.scale;
     this.move(x - (x - this.x) * change, y - (y - this.y) * change, scale);
+  }
+
+  /** Zooms with Ctrl or Cmd; a wheel alone scrolls the notebook. */
+  zoomByWheel(event: WheelEvent): void {
+    if (event.ctrlKey || event.metaKey) {
+      event.preventDefault();
+      const { left, top } = this.canvas.getBoundingClientRect();
+      const delta = Math.max(-100, Math.min(100, event.deltaY));
+      const factor = Math.exp(-delta * WHEEL_ZOOM);
+      this.zoom(factor, event.clientX - left, event.clientY - top);
+    }
   }
 
   zoomIn(): void {
@@ -145,10 +226,14 @@ export class Viewport {
   private window: Extent = { width: 0, height: 0 };
 }
 
-/** The height that shows a drawing as well as a width allows, within limits. */
+/** The height that shows a drawing at a readable size, within the height of the page. */
 export function heightFor(drawing: Extent, width: number): number {
-  const scale = Math.min(1, (width - 2 * MARGIN) / Math.max(1, drawing.width));
-  return Math.round(
-    Math.min(440, Math.max(180, drawing.height * scale + 2 * MARGIN))
-  );
+  const scale = openingScale(drawing, { width, height: Infinity });
+  const needed = drawing.height * scale + 2 * MARGIN;
+  return Math.round(Math.min(largestHeight(), Math.max(180, needed)));
+}
+
+/** Leaves room for the header, the tabs and a line of the notebook. */
+export function largestHeight(): number {
+  return Math.max(360, window.innerHeight - 240);
 }

@@ -4,12 +4,12 @@ import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
 import { bytes } from '../format';
 import type { LogMessage } from '../protocol';
-import { Bar } from './bar';
-import { Feed } from './feed';
+import { Toolbar } from './toolbar';
+import { LogPosition } from './log-position';
 import { Lines } from './lines';
-import { paint } from './paint';
+import { paint } from './line-elements';
 import { Search, type Hit } from './search';
-import { cutAt, Whole } from './whole';
+import { cutAt, LongLine } from './long-line';
 import { Window } from './window';
 
 /** Characters of a line that are drawn among the others. */
@@ -32,7 +32,7 @@ export class LogView implements Component {
       length => Math.min(length, LONGEST),
       trans('Log of the step')
     );
-    this.bar = new Bar(context, {
+    this.bar = new Toolbar(context, {
       search: (query, matchCase) => this.find(query, matchCase),
       step: by => this.step(by),
       follow: on => (this.window.following = on),
@@ -41,7 +41,7 @@ export class LogView implements Component {
     });
     this.window.onFollow = on => this.bar.following(on);
     this.search.onProgress = () => this.count();
-    this.whole = new Whole(context, text => this.copy(text));
+    this.whole = new LongLine(context, text => this.copy(text));
     this.whole.onClose = () => {
       delete this.node.dataset.whole;
       this.window.render();
@@ -149,19 +149,17 @@ export class LogView implements Component {
     this.window.node.hidden = !some;
     this.empty.textContent =
       attempts === null
-        ? trans('Waiting for the kernel, which reads the log.')
+        ? trans('Waiting for the kernel to read the log.')
         : attempts === 0
-          ? trans(
-              'This step has not started in this run, so there is no log of it.'
-            )
-          : trans('This step has printed nothing so far.');
+          ? trans('This step has not started, so it has no log.')
+          : trans('No output yet.');
     const left = this.missing + lines.forgotten;
     this.before.hidden = left === 0;
     this.before.textContent =
       left === 0
         ? ''
-        : `${trans('This is the end of a long log;')} ${bytes(left)} ${trans(
-            'before it are not shown here. The command “kfnb logs” prints all of it.'
+        : `${trans('This is the end of a long log.')} ${bytes(left)} ${trans(
+            'before it are not shown; the command “kfnb logs” prints everything.'
           )}`;
     this.bar.tell(
       attempts !== null && attempts > 1 && this.feed.attempt !== null
@@ -172,7 +170,7 @@ export class LogView implements Component {
 
   private gap(missing: number): string {
     const { trans } = this.context;
-    return `[${bytes(missing)} ${trans('were printed here faster than they could be sent; the command “kfnb logs” prints them')}]`;
+    return `[${bytes(missing)} ${trans('were printed too fast to be sent; the command “kfnb logs” prints them')}]`;
   }
 
   // Lines
@@ -309,7 +307,7 @@ export class LogView implements Component {
     // Pages that did not come over HTTPS have none, or may not write to it.
     const board = navigator.clipboard as Clipboard | undefined;
     const failed = trans(
-      'The browser does not let this page copy. Select the text and press Ctrl+C.'
+      'The browser does not allow this page to copy. Select the text and press Ctrl+C.'
     );
     if (!board) {
       this.tell(failed);
@@ -329,10 +327,10 @@ export class LogView implements Component {
   }
 
   private readonly lines = new Lines();
-  private readonly feed = new Feed();
+  private readonly feed = new LogPosition();
   private readonly search = new Search(this.lines);
   private readonly window: Window;
-  private readonly bar: Bar;
+  private readonly bar: Toolbar;
   private readonly said = h('p', {
     class: 'kfnb-log-note',
     role: 'status',
@@ -340,7 +338,7 @@ export class LogView implements Component {
   });
   private readonly before = h('p', { class: 'kfnb-log-note', hidden: true });
   private readonly empty = h('p', { class: 'kfnb-log-empty' });
-  private readonly whole: Whole;
+  private readonly whole: LongLine;
   private stepId: string | null = null;
   private wanted: number | null = null;
   /** How many there are; null: nothing is known yet. */

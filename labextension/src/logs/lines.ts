@@ -1,7 +1,7 @@
 /** The lines of a log, numbered from its beginning; of a very long one the oldest are let go. */
 
 import { Ansi } from './ansi';
-import { Screen, textOf, type Line } from './screen';
+import { Screen, textOf, type Line } from './terminal-line';
 import { PLAIN } from './style';
 
 /** What a page keeps of a log. */

@@ -3,7 +3,7 @@
 import { h } from '../dom';
 import { Heights } from './heights';
 import type { Lines } from './lines';
-import { whenShown } from './shown';
+import { onAppear } from './on-appear';
 
 /** Pixels that browsers still scroll over; of more, each pixel stands for several. */
 const TALLEST = 15_000_000;
@@ -50,7 +50,7 @@ export class Window {
     this.node.addEventListener('pointerdown', event => this.pressed(event));
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(this.node);
-    whenShown(this.node, () => this.resized());
+    onAppear(this.node, () => this.resized());
     document.addEventListener('pointerup', this.released);
   }
 

@@ -4,7 +4,7 @@ import type { Context } from '../context';
 import { fill, h } from '../dom';
 import { visible } from '../format';
 import type { CellOutputs, Json } from '../protocol';
-import { output } from './forms';
+import { output } from './render-output';
 import { source } from './text';
 
 export class Cell {

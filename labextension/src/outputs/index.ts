@@ -1,8 +1,8 @@
-/** What the cells of a step put out, as its executed notebook has it. */
+/** The outputs of a step's cells, read from its executed notebook. */
 
 import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
-import { whenShown } from '../logs/shown';
+import { onAppear } from '../logs/on-appear';
 import type { OutputsMessage } from '../protocol';
 import { Cell } from './cell';
 
@@ -29,7 +29,7 @@ export class OutputsView implements Component {
         this.top = this.node.scrollTop;
       }
     });
-    whenShown(this.node, () => (this.node.scrollTop = this.top));
+    onAppear(this.node, () => (this.node.scrollTop = this.top));
     this.leave = context.theme.connect(() => this.repaint());
     host.append(this.node);
   }
@@ -41,7 +41,7 @@ export class OutputsView implements Component {
       this.wanted = attempt;
       this.clear();
       this.say(
-        this.context.trans('Waiting for the kernel, which reads the outputs.')
+        this.context.trans('Waiting for the kernel to read the outputs.')
       );
     }
     this.context.post({ kind: 'outputs', step, attempt });
@@ -88,12 +88,8 @@ export class OutputsView implements Component {
   private why(attempt: number): string {
     const { trans } = this.context;
     return attempt === 0
-      ? trans(
-          'This step has not started in this run, so there are no outputs of it.'
-        )
-      : trans(
-          'There are no outputs: no cell of this step has put anything out so far.'
-        );
+      ? trans('This step has not started, so it has no outputs.')
+      : trans('No output yet.');
   }
 
   private say(text: string | null): void {

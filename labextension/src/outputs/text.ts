@@ -3,7 +3,7 @@
 import type { Context } from '../context';
 import { fill, h } from '../dom';
 import { Lines } from '../logs/lines';
-import { paint } from '../logs/paint';
+import { paint } from '../logs/line-elements';
 
 /** What is drawn before somebody asks for all. */
 const MOST_LINES = 400;

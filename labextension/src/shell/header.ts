@@ -49,28 +49,24 @@ export class Header implements Component {
 
   update(): void {
     const { model, context } = this;
-    const { facts } = model;
-    const stands = JSON.stringify([
-      model.graph.name,
-      facts?.status,
-      model.lost
-    ]);
-    if (stands !== this.stood) {
-      this.stood = stands;
+    const { state } = model;
+    const stamp = JSON.stringify([model.graph.name, state?.status, model.lost]);
+    if (stamp !== this.lastStamp) {
+      this.lastStamp = stamp;
       this.name.textContent = visible(model.graph.name);
       this.name.title = visible(model.graph.notebook ?? '');
-      const status = model.lost ? 'cancelled' : (facts?.status ?? '');
+      const status = model.lost ? 'cancelled' : (state?.status ?? '');
       fill(
         this.status,
-        facts && glyph(status),
-        facts &&
+        state && glyph(status),
+        state &&
           h(
             'span',
             {},
-            model.lost ? context.trans('Lost') : word(facts.status, context)
+            model.lost ? context.trans('Lost') : word(state.status, context)
           )
       );
-      this.status.hidden = !facts;
+      this.status.hidden = !state;
       this.status.dataset.status = status;
     }
     this.tell();
@@ -79,8 +75,8 @@ export class Header implements Component {
     const canResume =
       !model.cut &&
       (model.lost ||
-        facts?.status === 'failed' ||
-        facts?.status === 'cancelled');
+        state?.status === 'failed' ||
+        state?.status === 'cancelled');
     this.stop.hidden = !canStop || this.asked !== null;
     this.resume.hidden = !canResume || this.asked !== null;
     if (
@@ -159,7 +155,7 @@ export class Header implements Component {
     const all = JSON.stringify([
       ...numbers,
       model.graph.nodes.length,
-      !model.facts
+      !model.state
     ]);
     if (all === this.counted) {
       return;
@@ -179,7 +175,7 @@ export class Header implements Component {
         )
       )
     );
-    if (!model.facts) {
+    if (!model.state) {
       const { length } = model.graph.nodes;
       const text = `${length} ${context.trans(length === 1 ? 'step' : 'steps')}`;
       fill(this.counts, h('li', {}, text));
@@ -192,7 +188,7 @@ export class Header implements Component {
       'skipped',
       'running'
     ];
-    this.strip.hidden = !model.facts;
+    this.strip.hidden = !model.state;
     fill(
       this.strip,
       ...order.map(status => {
@@ -220,10 +216,10 @@ export class Header implements Component {
     const stop = command === 'stop';
     const question = stop
       ? trans(
-          'Stop this run? Steps that run are ended; what is finished is kept.'
+          'Stop this run? Running steps are ended; finished steps keep their results.'
         )
       : trans(
-          'Go on with this run where it was, with the notebook as it was then? A new run takes what was changed since, and the finished steps from the cache.'
+          'Resume uses the old code: this run continues with the notebook as it was when the run started. To include your edits, start a new run; finished steps come from the cache.'
         );
     const yes = h(
       'button',
@@ -236,7 +232,7 @@ export class Header implements Component {
     const no = h(
       'button',
       { type: 'button', class: 'kfnb-button' },
-      stop ? trans('Keep running') : trans('Cancel')
+      stop ? trans('Keep running') : trans('Not now')
     );
     this.asked = command;
     fill(
@@ -310,7 +306,7 @@ export class Header implements Component {
   private told: RunInfo | null | undefined;
   private beside = '';
   private counted = '';
-  private stood = '';
+  private lastStamp = '';
   private timer: ReturnType<typeof setInterval> | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** The whole view of a pipeline: header, tabs, the chosen step. */
+/** The whole view of a pipeline: header, tabs, the selected step. */
 
 import { CompareView } from '../compare';
 import { MetricsChart } from '../chart';
@@ -11,13 +11,13 @@ import type { FromKernel, StepState, Tab } from '../protocol';
 import type { Source } from '../source';
 import { word } from '../status';
 import { StepTable } from '../table';
-import { Detail } from './detail';
+import { StepDetails } from './step-details';
 import { findings, Notice, warnings } from './findings';
 import { Header } from './header';
 import { saveNotebook } from './links';
-import { keepKeys } from './keys';
+import { guardKeys } from './keyboard-guard';
 import { PanelModel } from './model';
-import { Reader, type StepView } from './reader';
+import { StepTab, type StepView } from './step-tab';
 import { Tabs } from './tabs';
 
 const TITLES: readonly (readonly [Tab, string])[] = [
@@ -28,7 +28,7 @@ const TITLES: readonly (readonly [Tab, string])[] = [
   ['outputs', 'Outputs'],
   ['compare', 'Compare']
 ];
-/** What is there before anything ran. */
+/** The tabs of a pipeline that has not run. */
 const STATIC: readonly Tab[] = ['dag', 'table'];
 
 export class PipelinePanel implements Component {
@@ -58,32 +58,32 @@ export class PipelinePanel implements Component {
     this.header = new Header(this.node, context, this.model);
     this.node.append(
       this.busy.node,
-      this.gone.node,
-      this.said.node,
+      this.problem.node,
+      this.notice.node,
       this.findings,
       h('div', { class: 'kfnb-tabs-row' }, this.tabs.bar, this.header.counts),
       h('div', { class: 'kfnb-body' }, this.tabs.body),
       this.live
     );
-    this.detail = new Detail(
+    this.detail = new StepDetails(
       this.tabs.body.parentElement ?? this.node,
       context,
       this.model
     );
     this.detail.onSelect = id => this.choose(id);
     this.detail.onOpen = name => this.tabs.show(name);
-    this.tabs.onShow = name => this.shown(name);
+    this.tabs.onShow = name => this.onTab(name);
     this.leave = [
-      keepKeys(this.node),
-      context.theme.connect(() => this.facts()),
-      context.busy.connect(() => this.facts()),
-      source.cut?.connect(() => this.facts()) ?? (() => undefined),
+      guardKeys(this.node),
+      context.theme.connect(() => this.updateHeader()),
+      context.busy.connect(() => this.updateHeader()),
+      source.cut?.connect(() => this.updateHeader()) ?? (() => undefined),
       source.onMessage(message => this.take(message)),
       source.onChanged(() => this.changed())
     ];
     host.append(this.node);
     this.selected = this.model.node(selected) ? selected : null;
-    this.facts();
+    this.updateHeader();
     this.tabs.show(
       this.tabs.has(tab) && (this.model.run || STATIC.includes(tab))
         ? tab
@@ -123,7 +123,7 @@ export class PipelinePanel implements Component {
         } else {
           chart?.append(message.points);
         }
-        this.header.update(); // they tell what the runs are called
+        this.header.update(); // series carry the names of the runs
         break;
       case 'log':
         logs?.append(message);
@@ -136,15 +136,15 @@ export class PipelinePanel implements Component {
         break;
       case 'notebook':
         saveNotebook(message.name, message.text);
-        this.said.say(
+        this.notice.say(
           `${this.context.trans('The executed notebook was downloaded:')} ${message.name}`
         );
         break;
       case 'notice':
-        this.said.say(message.text, message.level);
+        this.notice.say(message.text, message.level);
         break;
       default:
-        // A newer kernel may say more than this page knows.
+        // A newer kernel may send messages that this page does not know.
         break;
     }
   }
@@ -153,14 +153,14 @@ export class PipelinePanel implements Component {
     this.dag?.setStates(steps);
     this.table?.setStates(steps);
     this.announce(steps);
-    this.facts();
+    this.updateHeader();
     if (this.selected !== null && this.selected in steps) {
       this.detail.show(this.selected);
     }
     this.readers.forEach(reader => reader.update(steps));
   }
 
-  /** The source's snapshot was set anew. */
+  /** Takes a new snapshot of the source. */
   private changed(): void {
     const { model } = this;
     const { graph } = model;
@@ -172,17 +172,17 @@ export class PipelinePanel implements Component {
     this.restyle(model.steps);
   }
 
-  /** What stands above the tabs. */
-  private facts(): void {
+  /** Updates everything above the tabs. */
+  private updateHeader(): void {
     const { model, context, node } = this;
     const { trans } = context;
     const data = {
       theme: context.theme.value,
       run: model.run?.id ?? '',
-      status: model.facts?.status ?? ''
+      status: model.state?.status ?? ''
     };
     for (const [name, value] of Object.entries(data)) {
-      // Styles of everything below hang on these: set only what changed.
+      // Many styles depend on these attributes, so only changed ones are set.
       if (node.dataset[name] !== value) {
         node.dataset[name] = value;
       }
@@ -194,65 +194,65 @@ export class PipelinePanel implements Component {
     this.find();
     this.busy.say(context.busy.value ? this.waiting() : null);
     if (this.ends !== model.going && !model.going) {
-      // What was said of a run on its way is not true of one that has ended.
-      this.said.settle();
+      // A message about a running run is outdated when it has ended.
+      this.notice.settle();
     }
     this.ends = model.going;
-    this.gone.say(
+    this.problem.say(
       model.cut
         ? trans(
-            'The kernel that told of this run is gone: it stands here as it was then. The run does not depend on that kernel; execute the cell again to see how it is now.'
+            'The kernel that followed this run is gone, so this view is no longer updated. The run itself does not need that kernel; execute the cell again to see its current state.'
           )
         : model.lost
           ? trans(
-              'Nobody drives this run any more. Resume goes on where it was; nothing runs twice.'
+              'The process that drove this run is gone. Resume continues it; finished steps are not executed again.'
             )
-          : (model.facts?.error ?? null),
+          : (model.state?.error ?? null),
       model.cut || model.lost ? 'warning' : 'error'
     );
   }
 
   private find(): void {
-    const { graph, warnings: told } = this.model;
-    if (this.found[0] !== graph.diagnostics || this.found[1] !== told) {
-      this.found = [graph.diagnostics, told];
+    const { graph, warnings: found } = this.model;
+    if (this.found[0] !== graph.diagnostics || this.found[1] !== found) {
+      this.found = [graph.diagnostics, found];
       fill(
         this.findings,
         findings(graph, this.context),
-        warnings(told, this.context)
+        warnings(found, this.context)
       );
     }
   }
 
   private waiting(): string {
     return this.context.trans(
-      'The kernel is busy or not running; what was asked for follows when it is free.'
+      'The kernel is busy or not running. The view continues when the kernel is free.'
     );
   }
 
-  /** Says aloud what one would look up for: that a step failed, that the run is over. */
+  /** Announces to screen readers that a step failed or the run has ended. */
   private announce(steps: Record<string, StepState>): void {
     const { model, context } = this;
-    const told: string[] = [];
+    const texts: string[] = [];
     for (const [id, { status }] of Object.entries(steps)) {
-      const before = this.heard.get(id);
-      this.heard.set(id, status);
+      const before = this.announced.get(id);
+      this.announced.set(id, status);
       if (before !== undefined && before !== status && status === 'failed') {
-        told.push(`${model.node(id)?.name ?? id}: ${word(status, context)}`);
+        texts.push(`${model.node(id)?.name ?? id}: ${word(status, context)}`);
       }
     }
-    const run = model.facts?.status;
+    const run = model.state?.status;
     if (
       run !== undefined &&
-      this.heardRun !== undefined &&
-      run !== this.heardRun &&
+      this.announcedRun !== undefined &&
+      run !== this.announcedRun &&
       !model.going
     ) {
-      told.push(`${model.graph.name}: ${word(run, context)}`);
+      texts.push(`${model.graph.name}: ${word(run, context)}`);
     }
-    this.heardRun = run;
-    if (told.length) {
-      this.live.textContent = told.join('. ');
+    this.announcedRun = run;
+    if (texts.length) {
+      this.live.textContent = texts.join('. ');
     }
   }
 
@@ -265,14 +265,14 @@ export class PipelinePanel implements Component {
     this.context.post({ kind: 'select', id });
   }
 
-  /** A tab came to the front; what it holds is made when it is first seen. */
-  private shown(tab: Tab): void {
+  /** Opens a tab; its content is made when it is first opened. */
+  private onTab(tab: Tab): void {
     if (tab !== this.source.ui.tab) {
       this.source.keep({ tab });
     }
     this.node.dataset.tab = tab;
     if (!this.parts.has(tab)) {
-      this.parts.set(tab, this.made(tab, this.tabs.panel(tab)));
+      this.parts.set(tab, this.makePart(tab, this.tabs.panel(tab)));
     }
     const step = this.selected ?? this.interesting();
     if (step !== null) {
@@ -280,7 +280,7 @@ export class PipelinePanel implements Component {
     }
   }
 
-  private made(tab: Tab, host: HTMLElement): Component {
+  private makePart(tab: Tab, host: HTMLElement): Component {
     const { context, model } = this;
     switch (tab) {
       case 'dag': {
@@ -314,14 +314,14 @@ export class PipelinePanel implements Component {
           tab,
           host,
           true,
-          place => (this.logs = new LogView(place, context))
+          panel => (this.logs = new LogView(panel, context))
         );
       case 'outputs':
         return this.reader(
           tab,
           host,
           false,
-          place => (this.outputs = new OutputsView(place, context))
+          panel => (this.outputs = new OutputsView(panel, context))
         );
       case 'compare': {
         this.compare = new CompareView(host, context);
@@ -338,14 +338,14 @@ export class PipelinePanel implements Component {
     host: HTMLElement,
     grows: boolean,
     make: (host: HTMLElement) => StepView
-  ): Reader {
-    const reader = new Reader(host, this.context, this.model, make, grows);
+  ): StepTab {
+    const reader = new StepTab(host, this.context, this.model, make, grows);
     reader.onPick = step => this.choose(step);
     this.readers.set(tab, reader);
     return reader;
   }
 
-  /** The step that one most likely wants to read about: the one that failed, or runs. */
+  /** The step that the user most likely wants to see: a failed or running one. */
   private interesting(): string | null {
     const { graph, steps } = this.model;
     for (const status of ['failed', 'running'] as const) {
@@ -360,10 +360,10 @@ export class PipelinePanel implements Component {
   private readonly model: PanelModel;
   private readonly header: Header;
   private readonly tabs: Tabs;
-  private readonly detail: Detail;
+  private readonly detail: StepDetails;
   private readonly busy = new Notice('kfnb-busy');
-  private readonly gone = new Notice('kfnb-gone');
-  private readonly said = new Notice('kfnb-notice-result');
+  private readonly problem = new Notice('kfnb-gone');
+  private readonly notice = new Notice('kfnb-notice-result');
   private readonly findings = h('div');
   private readonly live = h('div', {
     class: 'kfnb-hidden',
@@ -371,10 +371,10 @@ export class PipelinePanel implements Component {
   });
   private readonly leave: readonly (() => void)[];
   private readonly parts = new Map<Tab, Component>();
-  private readonly readers = new Map<Tab, Reader>();
-  private readonly heard = new Map<string, string>();
+  private readonly readers = new Map<Tab, StepTab>();
+  private readonly announced = new Map<string, string>();
   private found: readonly unknown[] = [];
-  private heardRun: string | undefined;
+  private announcedRun: string | undefined;
   private ends: boolean | undefined;
   private dag: DagView | null = null;
   private table: StepTable | null = null;

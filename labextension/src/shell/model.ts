@@ -1,4 +1,4 @@
-/** What is known of a pipeline and its run: the snapshot, and every message since. */
+/** A pipeline and a run of it: the source's snapshot, updated by each message. */
 
 import { runLabel } from '../format';
 import type {
@@ -16,11 +16,11 @@ import type {
 } from '../protocol';
 import type { Source } from '../source';
 
-export interface Facts {
+export interface RunState {
   readonly status: RunStatus;
   readonly driver: string;
   readonly error: string | null;
-  /** When it was so, by the kernel's clock. */
+  /** Time of this state, by the kernel's clock. */
   readonly at: number;
   /** As {@link State.paused}. */
   readonly paused: number;
@@ -29,9 +29,9 @@ export interface Facts {
 export class PanelModel {
   graph: Graph;
   run: RunInfo | null;
-  /** Null for a pipeline that is only shown. */
-  facts: Facts | null = null;
-  steps: Record<string, StepState> = {};
+  /** Null for a pipeline without a run. */
+  state: RunState | null = null;
+  steps: Record<string, StepState> = records({});
   warnings: readonly RunWarning[] = [];
 
   constructor(private readonly source: Source) {
@@ -44,7 +44,7 @@ export class PanelModel {
     return [...this.logged.values()];
   }
 
-  /** The runs beside this one, as people tell them from others. */
+  /** Labels of the runs that are compared with this one. */
   get others(): string[] {
     const titles = new Map(
       [...this.logged.values()].map(one => [one.run, one.title])
@@ -63,12 +63,12 @@ export class PanelModel {
   }
 
   get going(): boolean {
-    return this.facts?.status === 'running' || this.facts?.status === 'pending';
+    return this.state?.status === 'running' || this.state?.status === 'pending';
   }
 
-  /** Whether news still come: of a run that goes on, unless it or who tells of it is gone. */
+  /** Whether updates are expected: the run is going on, and its driver and our kernel live. */
   get live(): boolean {
-    return this.going && !this.lost && !this.cut && !this.facts?.error;
+    return this.going && !this.lost && !this.cut && !this.state?.error;
   }
 
   get cut(): boolean {
@@ -76,15 +76,15 @@ export class PanelModel {
   }
 
   get lost(): boolean {
-    return this.facts?.driver.startsWith('lost') ?? false;
+    return this.state?.driver.startsWith('lost') ?? false;
   }
 
   /** Seconds from the run's start to its end, or to now, without those between an end and a resume. */
   elapsed(now: number): number | null {
-    if (!this.run || !this.facts) {
+    if (!this.run || !this.state) {
       return null;
     }
-    const begun = this.run.created + this.facts.paused;
+    const begun = this.run.created + this.state.paused;
     if (this.live) {
       return Math.max(0, now - begun);
     }
@@ -93,17 +93,20 @@ export class PanelModel {
     return end > this.run.created ? Math.max(0, end - begun) : null;
   }
 
-  /** Takes the source's snapshot where it is newer than what was said since. */
+  /** Takes the source's snapshot, unless later messages of the same run are newer. */
   read(): void {
     this.graph = this.source.graph;
+    if (this.source.run?.id !== this.run?.id) {
+      this.forgetRun();
+    }
     this.run = this.source.run;
     const { state } = this.source;
     if (!state || state.seq < this.seq) {
       return;
     }
     this.seq = state.seq;
-    this.facts = state;
-    this.steps = { ...state.steps };
+    this.state = state;
+    this.steps = records(state.steps);
     this.warn(state.warnings);
     for (const series of state.metrics) {
       const known = this.logged.get(key(series));
@@ -113,7 +116,7 @@ export class PanelModel {
     }
   }
 
-  /** Takes a message; returns the steps that changed, null where it was not about them. */
+  /** Takes a message; returns the steps that changed, or null if it is about something else. */
   take(message: FromKernel): Record<string, StepState> | null {
     if (message.kind === 'state') {
       return this.takeState(message);
@@ -126,11 +129,12 @@ export class PanelModel {
 
   private takeState(message: StateMessage): Record<string, StepState> | null {
     if (message.seq < this.seq) {
-      return null; // said before the snapshot was
+      return null; // older than the snapshot
     }
     this.seq = message.seq;
-    this.facts = message;
-    Object.assign(this.steps, message.steps);
+    this.state = message;
+    const changed = records(message.steps);
+    Object.assign(this.steps, changed);
     this.warn(message.warnings ?? []);
     if (message.edges?.length || message.dot !== undefined) {
       const known = new Set(this.graph.edges.map(edge => edge.id));
@@ -141,13 +145,22 @@ export class PanelModel {
         edges: [...this.graph.edges, ...added]
       };
     }
-    return message.steps;
+    return changed;
   }
 
-  /** Warnings are told all, or only the new ones: each is shown once. */
-  private warn(told: readonly RunWarning[]): void {
+  /** A view can show another run later; nothing of the first one's may stay. */
+  private forgetRun(): void {
+    this.seq = -1;
+    this.state = null;
+    this.steps = records({});
+    this.warnings = [];
+    this.logged.clear();
+  }
+
+  /** Adds the warnings that are new; a message has all of them or only new ones. */
+  private warn(warnings: readonly RunWarning[]): void {
     const known = new Set(this.warnings.map(one => JSON.stringify(one)));
-    const added = told.filter(one => !known.has(JSON.stringify(one)));
+    const added = warnings.filter(one => !known.has(JSON.stringify(one)));
     if (added.length) {
       this.warnings = [...this.warnings, ...added];
     }
@@ -171,6 +184,17 @@ export class PanelModel {
 
   private readonly logged = new Map<string, Series & { points: Point[] }>();
   private seq = -1;
+}
+
+/** A copy without a prototype, because a step can be called "constructor" or "__proto__". */
+function records(
+  states: Readonly<Record<string, StepState>>
+): Record<string, StepState> {
+  const copy = Object.create(null) as Record<string, StepState>;
+  for (const [id, state] of Object.entries(states)) {
+    copy[id] = state;
+  }
+  return copy;
 }
 
 function key({ run, step, name }: Series): string {

@@ -7,7 +7,7 @@ import { inWorker, serve, WorkerLayouter } from '../dag/layouter';
 import { h } from '../dom';
 import { PipelinePanel } from '../shell';
 import { pageTheme } from '../theme';
-import type { Rendering } from './host';
+import type { Rendering } from './anywidget';
 import { WidgetSource } from './source';
 
 const layouter = new WorkerLayouter(import.meta.url, graphviz);

@@ -4,7 +4,7 @@
  * The engine comes from the kernel, once per page, and no view asks while another's question
  * is young. Until it is there, and where no kernel is, the steps are told as a list.
  */
-import type { Engine, Model, Rendering } from './host';
+import type { Engine, Model, Rendering } from './anywidget';
 import { settle } from './slot';
 
 interface Entry {

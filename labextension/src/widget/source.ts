@@ -11,7 +11,7 @@ import type {
   Ui
 } from '../protocol';
 import type { Source } from '../source';
-import type { Model } from './host';
+import type { Model } from './anywidget';
 
 /** How long the kernel may take to answer before it counts as busy. */
 const PATIENCE = 1000;

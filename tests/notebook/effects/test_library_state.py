@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.notebook.effects.library_state import StepCells, library_state_diagnostics
+from kfnb.notebook.effects.library_state import library_state_diagnostics
+from kfnb.notebook.effects.step_facts import StepCells
 
 SETUP = "import os, random, sys, warnings, uuid, time\nimport numpy as np, pandas as pd\n"
 

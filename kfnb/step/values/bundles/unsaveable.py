@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import io
 import itertools
 import time
 import types
@@ -80,12 +81,16 @@ def refuse(
         type=type_name(part),
         path_in_value=path,
         reason=(
-            f"a {type_name(part)} cannot leave its process"
+            f"{_described(part)} cannot be passed to another step"
             if _advice(part) or (says and type(why) is TypeError)
             else f"saving a {type_name(part)} raised {type(why).__name__}: {own}"
         ),
         remedy=_advice(part) or _OTHERWISE,
     )
+
+
+def _described(part: object) -> str:
+    return "an open file" if isinstance(part, io.IOBase) else f"a {type_name(part)}"
 
 
 def _culprit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import os
 import socket
 import sqlite3
@@ -85,7 +86,8 @@ def test_kinds(kind: str, make: Any, remedy: str, tmp_path: Path) -> None:
     problem = refusal(tmp_path, {"a": [Holder(callback=value)]})
     assert problem.type == kind.replace("asyncio._UnixSelectorEventLoop", problem.type)
     assert problem.path_in_value == "bad['a'][0].callback"
-    assert problem.reason == f"a {problem.type} cannot leave its process"
+    what = "an open file" if isinstance(value, io.IOBase) else f"a {problem.type}"
+    assert problem.reason == f"{what} cannot be passed to another step"
     assert remedy in problem.remedy
     if hasattr(value, "close"):
         value.close()
@@ -141,7 +143,9 @@ def test_paths_in_functions_and_pipelines(step: Any, tmp_path: Path) -> None:
         save="f pipeline g",
     )
     failed = a.result["failed"]
-    assert failed["f"].startswith("f.<closure>.lock cannot be saved: a _thread.lock cannot leave")
+    assert failed["f"].startswith(
+        "f.<closure>.lock cannot be saved: a _thread.lock cannot be passed"
+    )
     assert failed["pipeline"].startswith("pipeline.steps[1][1].func.<closure>.lock cannot be saved")
     assert failed["g"].startswith("g.__defaults__[0] cannot be saved")
 

@@ -1,20 +1,20 @@
-/** The lines as a table, for whoever cannot see a drawing, and for copying. */
+/** The values as a table, for screen readers and for copying. */
 
 import type { Context } from '../context';
 import { fill, h } from '../dom';
 import { visible } from '../format';
-import { number } from './numbers';
-import type { Track } from './track';
+import { number } from './number-format';
+import type { SeriesData } from './series-data';
 
 /** Between two looks at what came in the meantime. */
 const PAUSE = 1000;
 
-export class Values {
+export class ValueTable {
   readonly node: HTMLDetailsElement;
 
   constructor(
     context: Context,
-    private readonly tracks: () => readonly Track[]
+    private readonly tracks: () => readonly SeriesData[]
   ) {
     const { trans } = context;
     const titles = [
@@ -24,13 +24,13 @@ export class Values {
       'Last',
       'Lowest',
       'Highest',
-      'Values',
+      'ValueTable',
       'Not finite'
     ];
     this.node = h(
       'details',
       { class: 'kfnb-chart-values' },
-      h('summary', {}, trans('The values as a table')),
+      h('summary', {}, trans('Show table')),
       h(
         'div',
         { class: 'kfnb-chart-scroll' },

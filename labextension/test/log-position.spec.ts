@@ -1,4 +1,4 @@
-import { Feed } from '../src/logs/feed';
+import { LogPosition } from '../src/logs/log-position';
 import type { LogMessage } from '../src/protocol';
 
 function piece(
@@ -22,7 +22,7 @@ function piece(
 }
 
 function fed(...messages: LogMessage[]): unknown[] {
-  const feed = new Feed();
+  const feed = new LogPosition();
   return messages.map(message => {
     const { act, ...rest } = feed.take(message);
     return [act, ...Object.values(rest)];

@@ -3,11 +3,11 @@
 import type { Context } from '../context';
 import { fill, h } from '../dom';
 import { visible } from '../format';
-import type { Group } from './arrange';
+import type { Group } from './chart-layout';
 import { sample } from './legend';
-import { number } from './numbers';
+import { number } from './number-format';
 
-export class Singles {
+export class SingleValues {
   readonly node: HTMLElement;
   groups: readonly Group[] = [];
 

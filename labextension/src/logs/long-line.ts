@@ -2,13 +2,13 @@
 
 import type { Context } from '../context';
 import { fill, h } from '../dom';
-import { paint } from './paint';
-import { textOf, type Line } from './screen';
+import { paint } from './line-elements';
+import { textOf, type Line } from './terminal-line';
 
 /** Characters of a piece; those that are not seen are not laid out. */
 const PIECE = 2_000;
 
-export class Whole {
+export class LongLine {
   readonly node = h('div', { class: 'kfnb-log-long', hidden: true });
   onClose: () => void = () => undefined;
 

@@ -1,8 +1,8 @@
 /** Which plots there are, what is in each, how lines look and which plots move together. */
 
 import type { Entry } from './legend';
-import { look } from './looks';
-import type { Track } from './track';
+import { look } from './line-style';
+import type { SeriesData } from './series-data';
 
 /** One plot: a metric's name, and who logged it. */
 export interface Group {
@@ -12,7 +12,7 @@ export interface Group {
   readonly window: string;
 }
 
-export interface Arranged {
+export interface ChartLayout {
   readonly groups: readonly Group[];
   /** All lines of each run. */
   readonly runs: readonly (readonly Entry[])[];
@@ -22,7 +22,7 @@ export interface Arranged {
  * Sorts tracks into plots. A run looks the same in all of them; where several steps log a metric
  * of the same name, each has a look of its own.
  */
-export function arrange(tracks: readonly Track[]): Arranged {
+export function arrange(tracks: readonly SeriesData[]): ChartLayout {
   // By id, which begins with the date: which run's points come first is chance, and no reason for a
   // run to have another colour when the page is loaded again.
   const runs = [...new Set(tracks.map(({ run }) => run))].sort();
@@ -63,7 +63,9 @@ export function arrange(tracks: readonly Track[]): Arranged {
  * Steps whose numbers count the same: a loop logs its metrics together. The folds of another
  * step's validation are no epochs, so they have a window of their own.
  */
-function together(groups: readonly (readonly Track[])[]): Map<string, string> {
+function together(
+  groups: readonly (readonly SeriesData[])[]
+): Map<string, string> {
   const windows = new Map<string, string>();
   for (const group of groups) {
     const steps = group.map(({ step }) => step);

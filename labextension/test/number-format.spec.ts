@@ -1,4 +1,4 @@
-import { distinct, number, toNumber } from '../src/chart/numbers';
+import { distinct, number, toNumber } from '../src/chart/number-format';
 import {
   linear,
   logarithmic,

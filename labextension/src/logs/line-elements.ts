@@ -2,7 +2,7 @@
 
 import { h } from '../dom';
 import { dress } from './colors';
-import { runsOf, textOf, type Line } from './screen';
+import { runsOf, textOf, type Line } from './terminal-line';
 import { PLAIN, type Style } from './style';
 
 /** What is to be marked, as pairs of start and end; `current`: the one that one has come to. */

@@ -2,7 +2,7 @@
 
 export type Shape = 'disc' | 'square' | 'triangle' | 'diamond' | 'ring';
 
-export interface Look {
+export interface LineStyle {
   /** The number of a colour of style/chart.css. */
   readonly color: number;
   readonly dash: readonly number[];
@@ -34,7 +34,7 @@ const SHAPES: readonly Shape[] = [
 ];
 
 /** Eight colours and five dashes have no common divisor: forty looks before any comes again. */
-export function look(n: number): Look {
+export function look(n: number): LineStyle {
   return {
     color: n % COLORS,
     dash: DASHES[n % DASHES.length] ?? [],

@@ -1,13 +1,19 @@
-/** Where the arrow keys lead: along the edges up and down, among neighbours left and right. */
+/** The step that an arrow key leads to: along the edges, or to a neighbour in the same layer. */
 
 import type { GraphEdge } from '../protocol';
 import type { Box } from './geometry';
 
-export class Walk {
+export class ArrowKeys {
   constructor(
-    private readonly boxes: ReadonlyMap<string, Box>,
-    edges: readonly GraphEdge[]
+    boxes: ReadonlyMap<string, Box>,
+    edges: readonly GraphEdge[],
+    private readonly direction: 'TB' | 'LR' = 'TB'
   ) {
+    // A drawing from left to right is treated as one from the top, seen from its side.
+    this.boxes =
+      direction === 'TB'
+        ? boxes
+        : new Map([...boxes].map(([id, box]) => [id, transposed(box)]));
     for (const { source, target } of edges) {
       this.add(this.below, source, target);
       this.add(this.above, target, source);
@@ -24,7 +30,7 @@ export class Walk {
     if (!here) {
       return this.reading[0] ?? null;
     }
-    switch (key) {
+    switch (this.direction === 'LR' ? (TRANSPOSED[key] ?? key) : key) {
       case 'ArrowDown':
         return this.nearest(here, this.below.get(id) ?? []);
       case 'ArrowUp':
@@ -91,6 +97,18 @@ export class Walk {
     }
   }
 
+  private readonly boxes: ReadonlyMap<string, Box>;
   private readonly above = new Map<string, string[]>();
   private readonly below = new Map<string, string[]>();
+}
+
+const TRANSPOSED: Readonly<Record<string, string>> = {
+  ArrowDown: 'ArrowRight',
+  ArrowRight: 'ArrowDown',
+  ArrowUp: 'ArrowLeft',
+  ArrowLeft: 'ArrowUp'
+};
+
+function transposed({ x, y, width, height }: Box): Box {
+  return { x: y, y: x, width: height, height: width };
 }

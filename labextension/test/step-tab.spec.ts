@@ -1,5 +1,5 @@
 import { PanelModel } from '../src/shell/model';
-import { Reader, type StepView } from '../src/shell/reader';
+import { StepTab, type StepView } from '../src/shell/step-tab';
 import { DIAMOND, page, RUN, snapshot, state, Told } from './samples';
 
 function made(grows: boolean) {
@@ -12,7 +12,7 @@ function made(grows: boolean) {
     open: (step, attempt) => opened.push([step, attempt]),
     dispose: () => undefined
   };
-  const reader = new Reader(
+  const reader = new StepTab(
     document.body,
     page().context,
     model,

@@ -6,7 +6,7 @@ import { visible } from '../format';
 import { word } from '../status';
 import type { PanelModel } from './model';
 
-export class Picker {
+export class StepPicker {
   readonly node: HTMLElement;
   onPick: (step: string, attempt: number | null) => void = () => undefined;
 

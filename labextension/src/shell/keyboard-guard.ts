@@ -7,7 +7,7 @@
 const MARK = 'data-lm-suppress-shortcuts';
 
 /** Keeps plain keys within an element; gives what ends it. */
-export function keepKeys(node: HTMLElement): () => void {
+export function guardKeys(node: HTMLElement): () => void {
   // Notebook 7 listens while events come down to us, JupyterLab when they go up again.
   const down = (event: KeyboardEvent): void => {
     // Out here a view's own tree is one element: what contains the view.

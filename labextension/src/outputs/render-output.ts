@@ -88,7 +88,7 @@ function formed(
       const { node, scripted, blank } = framed(
         text(form),
         context.theme.value,
-        trans('HTML that the cell put out')
+        trans('HTML output of the cell')
       );
       if (blank && scripted) {
         return null; // its text, if it has one, says more
@@ -100,7 +100,7 @@ function formed(
             node,
             note(
               trans(
-                'Scripts do not run here; the executed notebook shows all of it.'
+                'Scripts do not run here; open the executed notebook to see everything.'
               )
             )
           )
@@ -132,13 +132,13 @@ function picture(
   const image = h('img', {
     class: 'kfnb-output-image',
     src: address,
-    alt: trans('Picture that the cell put out'),
+    alt: trans('Image output of the cell'),
     width: size('width'),
     height: size('height')
   });
   const node = h('div', {}, image);
   image.addEventListener('error', () => {
-    node.replaceChildren(note(trans('This picture cannot be read.')));
+    node.replaceChildren(note(trans('This image cannot be read.')));
   });
   return node;
 }

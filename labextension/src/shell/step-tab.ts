@@ -3,7 +3,7 @@
 import type { Component, Context } from '../context';
 import type { StepState } from '../protocol';
 import type { PanelModel } from './model';
-import { Picker } from './picker';
+import { StepPicker } from './step-picker';
 
 /** What shows one attempt of one step, and asks the kernel for it when it is opened. */
 export interface StepView extends Component {
@@ -13,7 +13,7 @@ export interface StepView extends Component {
 /** Between two looks at what a running step has written. */
 const PAUSE = 2000;
 
-export class Reader implements Component {
+export class StepTab implements Component {
   onPick: (step: string) => void = () => undefined;
 
   /**
@@ -26,7 +26,7 @@ export class Reader implements Component {
     private readonly make: (host: HTMLElement) => StepView,
     private readonly grows: boolean
   ) {
-    this.picker = new Picker(host, context, model);
+    this.picker = new StepPicker(host, context, model);
     this.picker.onPick = (step, attempt) => {
       this.open(step, attempt);
       this.onPick(step);
@@ -82,7 +82,7 @@ export class Reader implements Component {
     this.view.open(step, attempt);
   }
 
-  private readonly picker: Picker;
+  private readonly picker: StepPicker;
   private readonly view: StepView;
   private readonly host: HTMLElement;
   private step: string | null = null;

@@ -16,7 +16,7 @@ import { fraction, glyph, phrase, taken } from '../status';
 import { openNotebook } from './links';
 import type { PanelModel } from './model';
 
-export class Detail implements Component {
+export class StepDetails implements Component {
   readonly node: HTMLElement;
   onSelect: (id: string | null) => void = () => undefined;
   onOpen: (tab: Tab) => void = () => undefined;
@@ -28,7 +28,7 @@ export class Detail implements Component {
   ) {
     this.node = h('aside', {
       class: 'kfnb-detail',
-      'aria-label': context.trans('The chosen step'),
+      'aria-label': context.trans('Selected step'),
       hidden: true
     });
     host.append(this.node);
@@ -165,8 +165,8 @@ export class Detail implements Component {
           `${trans('cell')} ${state.cell}`
       ],
       [trans('Memory'), memory(state?.resources)],
-      [trans('Uses'), step.parameters.join(', ')],
-      [trans('Runs last'), step.on_exit && trans('whatever happened before')]
+      [trans('Parameters'), step.parameters.join(', ')],
+      [trans('Runs'), step.on_exit && trans('last, even if a step failed')]
     ];
     return list(rows);
   }
@@ -178,13 +178,13 @@ export class Detail implements Component {
     const outgoing = edges.filter(edge => edge.source === step.id);
     if (incoming.length) {
       yield section(
-        trans('Comes after'),
+        trans('Inputs from'),
         ...incoming.map(edge => this.flow(edge, edge.source))
       );
     }
     if (outgoing.length) {
       yield section(
-        trans('Goes before'),
+        trans('Feeds'),
         ...outgoing.map(edge => this.flow(edge, edge.target))
       );
     }
@@ -210,7 +210,7 @@ export class Detail implements Component {
       return null;
     }
     return section(
-      this.context.trans('Made'),
+      this.context.trans('Produces'),
       ...outputs.map(value => {
         const shape = Array.isArray(value.shape)
           ? value.shape.map(plain).join(' × ')

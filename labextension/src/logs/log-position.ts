@@ -12,7 +12,7 @@ export type Step =
   /** Text that goes on, `missing` bytes after what is shown. */
   | { readonly act: 'add'; readonly text: string; readonly missing: number };
 
-export class Feed {
+export class LogPosition {
   /** Whose log it is; null before the first answer. */
   attempt: number | null = null;
   /** Bytes of the file that have come. */

@@ -2,7 +2,7 @@
 
 import { runLabel } from '../format';
 import type { Point, Series } from '../protocol';
-import { toNumber } from './numbers';
+import { toNumber } from './number-format';
 
 export type XAxis = 'step' | 'time' | 'index';
 
@@ -36,7 +36,7 @@ export interface Curve {
   readonly ys: Column;
 }
 
-export class Track {
+export class SeriesData {
   readonly run: string;
   readonly runLabel: string;
   readonly step: string;

@@ -6,8 +6,8 @@ import { duration, visible } from '../format';
 import { nearest } from './decimate';
 import { sample } from './legend';
 import type { Entry } from './legend';
-import { distinct, number } from './numbers';
-import type { Curve, XAxis } from './track';
+import { distinct, number } from './number-format';
+import type { Curve, XAxis } from './series-data';
 
 /** More lines than these are counted. */
 const MOST = 16;
@@ -49,7 +49,7 @@ export function read(
   return { value: ys.at(n), x: found === x ? null : found };
 }
 
-export class Tip {
+export class Tooltip {
   readonly node = h('div', { class: 'kfnb-chart-tip', hidden: true });
 
   constructor(private readonly context: Context) {}

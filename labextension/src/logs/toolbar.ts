@@ -3,7 +3,7 @@
 import type { Context } from '../context';
 import { h } from '../dom';
 
-export interface BarActs {
+export interface ToolbarActions {
   search(query: string, matchCase: boolean): void;
   /** To the next hit, or to the one before. */
   step(by: 1 | -1): void;
@@ -12,12 +12,12 @@ export interface BarActs {
   copy(): void;
 }
 
-export class Bar {
+export class Toolbar {
   readonly node: HTMLElement;
 
   constructor(
     { trans }: Context,
-    private readonly acts: BarActs
+    private readonly acts: ToolbarActions
   ) {
     this.query = h('input', {
       type: 'search',

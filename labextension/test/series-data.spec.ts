@@ -1,23 +1,23 @@
-import { arrange } from '../src/chart/arrange';
+import { arrange } from '../src/chart/chart-layout';
 import { decimate, isSeen, nearest, reach } from '../src/chart/decimate';
-import { look } from '../src/chart/looks';
-import { read, snapped, timeText } from '../src/chart/tip';
-import { Track } from '../src/chart/track';
+import { look } from '../src/chart/line-style';
+import { read, snapped, timeText } from '../src/chart/tooltip';
+import { SeriesData } from '../src/chart/series-data';
 import type { Point } from '../src/protocol';
 
 function track(
   points: readonly Point[],
   { run = 'r', title = '', step = 's', name = 'loss' } = {}
-): Track {
-  const made = new Track({ run, title, step, name, points });
+): SeriesData {
+  const made = new SeriesData({ run, title, step, name, points });
   made.append(points);
   return made;
 }
 
-const numbered = (...values: (number | string | null)[]): Track =>
+const numbered = (...values: (number | string | null)[]): SeriesData =>
   track(values.map((value, n): Point => [1000 + n, n, value]));
 
-const xs = (made: Track, axis: 'step' | 'time' | 'index'): number[] => {
+const xs = (made: SeriesData, axis: 'step' | 'time' | 'index'): number[] => {
   const column = made.curve(axis, 1000).xs;
   return [...column.data.slice(0, column.length)];
 };
@@ -76,7 +76,7 @@ describe('a series', () => {
 
 describe('what is drawn of a series', () => {
   const drawn = (
-    made: Track,
+    made: SeriesData,
     range: [number, number],
     columns = 100,
     log = false
@@ -149,7 +149,7 @@ describe('what is drawn of a series', () => {
   });
 
   it('is seen where a point is, or a line goes through', () => {
-    const seen = (made: Track, range: [number, number]): boolean =>
+    const seen = (made: SeriesData, range: [number, number]): boolean =>
       isSeen(drawn(made, range), range);
     expect(seen(numbered(1, 2), [0.2, 0.4])).toBe(true);
     expect(seen(numbered(1, 'nan'), [0.2, 0.4])).toBe(false);
@@ -197,7 +197,7 @@ describe('what a series says at an x', () => {
 });
 
 describe('series in plots', () => {
-  const of = (run: string, step: string, name: string): Track =>
+  const of = (run: string, step: string, name: string): SeriesData =>
     track([[0, 0, 1]], { run, step, name });
 
   it('are named as people named the runs', () => {

@@ -1,0 +1,294 @@
+"""Attempts of one run: starting them, journaling what they report and how they end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from kfnb.engine.cache.cache_lookup import Cache
+from kfnb.engine.core.commands import Start, Stop
+from kfnb.engine.core.identity import Source
+from kfnb.engine.core.plan import Plan
+from kfnb.engine.core.scheduler import replay
+from kfnb.engine.dispatch.attempt_events import AttemptEvents
+from kfnb.engine.dispatch.manifests import failure_record, load_run, step_manifest, success_data
+from kfnb.engine.dispatch.run_outputs import RunOutputs
+from kfnb.engine.dispatch.step_orders import HASH_SEED, Site, step_order
+from kfnb.engine.journal.file_journal import Journal
+from kfnb.engine.preparation import Preparation
+from kfnb.engine.runner import RunContext, Runner, Work
+from kfnb.engine.wakeup import WakeupSocket
+from kfnb.errors import InfrastructureError, KfnbError
+from kfnb.home import RunFolder, store_folder
+from kfnb.json_values import strict_json
+from kfnb.pipeline import Pipeline
+from kfnb.store import disk
+from kfnb.store.blobs import open_store
+from kfnb.store.manifest import Failure, Manifest, manifest_key
+
+
+class Attempts:
+    """Starts the attempts of one run and journals what becomes of them.
+
+    Parameters
+    ----------
+    run
+        The run's folder, made by :func:`kfnb.runners.create_run`.
+    runner
+        What executes attempts.
+    journal
+        The run's journal, open for writing.
+    context
+        Where the run's values are and its steps execute; by default on this machine, in the
+        notebook's folder.
+    now
+        The clock, seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        runner: Runner,
+        journal: Journal,
+        *,
+        context: RunContext | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._run = run
+        self._runner = runner
+        self._journal = journal
+        self._now = now
+        self._pipeline, about = load_run(run)
+        self._plan = Plan.of(self._pipeline)
+        self._engine = replay(self._plan, journal.events)
+        context = context or _local_context(self._pipeline, run)
+        self._store = context.store
+        self._attempts_survive = context.attempts_survive
+        self._fetch_requests = context.fetch_requests
+        self._clean_up = context.clean_up
+        self._wakeup = WakeupSocket(run)
+        self._site = Site(
+            run=run,
+            store=self._store.root,
+            workdir=context.workdir,
+            kernel=str(about.get("kernel") or self._pipeline.kernel),
+            parameters=about.get("parameters") or {},
+            wakeup_socket=self._wakeup.address,
+            seed=os.environ.get(HASH_SEED) or "0",
+            images=context.images,
+            inside=context.inside,
+        )
+        self._cache = Cache(self._pipeline, store=self._store, site=self._site)
+        self._attempts: dict[Work, AttemptEvents] = {}
+        self._ended: dict[Work, int | None] = {}
+        self._stop_reasons: dict[Work, str] = {}
+        self._outputs = RunOutputs(
+            self._engine,
+            store=self._store,
+            hashes=self._cache.hashes,
+            workdir=self._site.workdir,
+            restores=context.restores,
+        )
+        self._preparation = Preparation(
+            self._pipeline,
+            run,
+            store=self._store,
+            cache=self._cache,
+            outputs=self._outputs,
+            origin=_origin(about.get("options") or {}),
+        )
+        self._unsynced = False
+        self._wake: float | None = None
+
+    def _launch(
+        self, work: Work, inputs: Mapping[str, Source | None], *, timeout: float | None
+    ) -> None:
+        """Hand an attempt that is in the journal to the runner."""
+        step = self._pipeline.steps[work.step]
+        try:
+            before = self._outputs
+            again = work.attempt > 1
+            upstream = before.restore_before(step) if again else before.files_before(step)
+            notebook, order = step_order(
+                self._pipeline,
+                step,
+                attempt=work.attempt,
+                index=work.index,
+                round=work.round,
+                inputs=before.inputs(inputs),
+                upstream=upstream,
+                site=self._site,
+                timeout=timeout,
+                on_mutation=self._engine.state.settings.on_mutation,
+            )
+            with disk.writing(work.folder.path):
+                work.folder.path.mkdir(parents=True, exist_ok=True)
+                text = json.dumps(notebook, ensure_ascii=False, indent=1)
+                work.folder.notebook.write_text(text + "\n", "utf-8", "replace")
+                work.folder.order.write_bytes(order.to_json())
+            self._runner.start(work, order)
+        except KfnbError as error:
+            if not self._run.path.is_dir():
+                raise
+            kind = "infrastructure" if isinstance(error, InfrastructureError) else "configuration"
+            self._fail(work, _record(kind, str(error), getattr(error, "remedy", "")))
+            return
+        self._attempts[work] = AttemptEvents(work)
+
+    def _collect(self) -> None:
+        """Journal what attempts report, and how those that ended did."""
+        if not self._run.path.is_dir():
+            raise InfrastructureError(
+                f"the run's folder {self._run.path} was deleted while the run was going on."
+            )
+        for ended in self._runner.poll():
+            if ended.work in self._attempts:
+                self._ended[ended.work] = ended.code
+        for note in self._runner.notes():
+            work, diagnostic = note.work, note.diagnostic
+            data = {
+                "code": diagnostic.code,
+                "message": diagnostic.message,
+                "remedy": diagnostic.remedy,
+            }
+            self._report(work, "Warning", data, durable=False)
+        for work, attempt_events in list(self._attempts.items()):
+            # Checked before reading, so that the last lines of an ended attempt are read.
+            over = work in self._ended
+            for report in attempt_events.read():
+                self._report(work, report.type, {**report.data, "n": report.n}, durable=False)
+            if over or (attempt_events.result is not None and attempt_events.result.get("ok")):
+                self._conclude(work, over=over)
+
+    def _conclude(self, work: Work, *, over: bool) -> None:
+        """Journal how an attempt ended: by its manifest, else by its failure record."""
+        manifest = step_manifest(self._store, self._run.id, work)
+        current = self._engine.state.steps[work.step, work.index].round == work.round
+        if manifest is not None and current:
+            self._succeed(work, manifest)
+        elif over:
+            record = failure_record(self._store, self._run.id, work, self._ended[work])
+            reason = self._stop_reasons.get(work)
+            if reason and record["class"] in ("infrastructure", "cancelled"):
+                record["class"] = "timeout" if reason == "timeout" else "cancelled"
+                record["summary"] = _STOPPED[record["class"]]
+            self._fail(work, record)
+
+    def _succeed(self, work: Work, manifest: Manifest) -> None:
+        key = manifest_key(self._run.id, work.step_id, index=work.index, round=work.round)
+        self._forget(work)
+        self._outputs.add(work.step, key, manifest, index=work.index)
+        self._copy_notebook(work, manifest.executed)
+        self._report(work, "StepSucceeded", success_data(manifest, key))
+        step = self._pipeline.steps[work.step]
+        with contextlib.suppress(KfnbError):  # a cache that cannot be written is only slower
+            self._cache.record_result(
+                step, manifest, manifest_key=key, folder=work.folder.path.parent
+            )
+
+    def _fail(self, work: Work, record: Mapping[str, Any]) -> None:
+        once = self._pipeline.steps[work.step].options.once
+        # What an attempt elsewhere reported last may be lost; its first cell may have begun.
+        if once and self._attempts_survive and self._runner.may_have_executed(work):
+            record = {**record, "began": True}
+        self._forget(work)
+        self._outputs.save_changed_before(self._pipeline.steps[work.step])
+        self._copy_notebook(work, record.get("executed"))
+        self._report(work, "AttemptFailed", record)
+
+    def _copy_notebook(self, work: Work, blob: str | None) -> None:
+        """Copy the executed notebook from the store to where views look for it."""
+        if blob is None or work.folder.executed.exists():
+            return
+        with contextlib.suppress(KfnbError, OSError):  # a convenience: the store has it
+            shutil.copyfile(self._store.fetch(blob), work.folder.executed)
+
+    def _forget(self, work: Work) -> None:
+        self._attempts.pop(work, None)
+        self._ended.pop(work, None)
+        self._stop_reasons.pop(work, None)
+
+    def _withdraw(self, name: str, index: str, key: str | None, round: int) -> None:  # noqa: A002
+        """Remove from the cache what a round of a step entered under ``key``, if it is void."""
+        state = self._engine.state.steps[name, index]
+        if key and round < state.round:
+            with contextlib.suppress(KfnbError):  # the next driver tries again
+                self._cache.withdraw(key, run=self._run.id, round=state.round)
+
+    def _write(
+        self,
+        type: str,  # noqa: A002 (the event's own word)
+        step: str | None = None,
+        data: Mapping[str, Any] | None = None,
+        *,
+        index: str = "",
+        round: int = 0,  # noqa: A002 (as above)
+        attempt: int | None = None,
+        durable: bool = True,
+    ) -> None:
+        """Journal an event and apply it to the engine."""
+        if durable and self._unsynced:
+            self._store.sync(f"manifests/{self._run.id}")
+            self._unsynced = False
+        event = self._journal.append(
+            type,
+            step,
+            strict_json(data or {}),
+            index=index,
+            round=round,
+            attempt=attempt,
+            durable=durable,
+        )
+        self._engine.apply(event)
+
+    def _report(
+        self,
+        work: Work,
+        type: str,  # noqa: A002 (as above)
+        data: Mapping[str, Any],
+        *,
+        durable: bool = True,
+    ) -> None:
+        """Journal an event of an attempt."""
+        self._write(
+            type,
+            work.step,
+            data,
+            index=work.index,
+            round=work.round,
+            attempt=work.attempt,
+            durable=durable,
+        )
+
+    def _work(self, command: Start | Stop) -> Work:
+        return self._attempt(command.step, command.index, command.attempt, command.round)
+
+    def _attempt(self, name: str, index: str, attempt: int, round: int) -> Work:  # noqa: A002
+        step = self._pipeline.steps[name]
+        folder = self._run.attempt(step.id, attempt, index=index)
+        return Work(name, step.id, attempt, folder, index, round)
+
+
+def _local_context(pipeline: Pipeline, run: RunFolder) -> RunContext:
+    """Return the context of a run on this machine."""
+    folder = Path(pipeline.path).parent if pipeline.path else run.path
+    return RunContext(open_store(store_folder()), folder)
+
+
+_STOPPED = {"timeout": "the step took longer than it may", "cancelled": "the step was stopped"}
+
+
+def _origin(options: Mapping[str, Any]) -> str | None:
+    """Return the flag because of which steps execute although nothing changed."""
+    flags = (f"--{key} {options[key]}" for key in ("only", "from") if options.get(key))
+    return next(flags, None)
+
+
+def _record(kind: Any, summary: str, remedy: str) -> dict[str, Any]:
+    return Failure(kind=kind, summary=summary, remedy=remedy).plain()

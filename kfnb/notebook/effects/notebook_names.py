@@ -1,0 +1,81 @@
+"""What the cells of a notebook define: imports, functions, methods, and the names they bind."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kfnb.notebook.effects.constant_propagation import USUAL, Function
+from kfnb.notebook.effects.constants import dotted, imported
+from kfnb.notebook.effects.library_calls import MEMO
+from kfnb.notebook.parsed_cell import parse_code
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the whole notebook defines; ``memos`` are functions that keep their results."""
+
+    modules: Mapping[str, str]
+    functions: Mapping[str, Function]
+    methods: Mapping[str, tuple[Function, ...]]
+    memos: frozenset[str]
+    bound: frozenset[str]
+
+
+def know(codes: Iterable[str]) -> Known:
+    """Collect what the notebook's cells define, wherever it stands."""
+    modules: dict[str, str] = {}
+    functions: dict[str, Function] = {}
+    methods: dict[str, tuple[Function, ...]] = {}
+    memos: set[str] = set()
+    bound: set[str] = set()
+    for code in codes:
+        cell = _defined_in(code)
+        modules.update(cell.modules)
+        bound |= cell.bound
+        for name, own in cell.methods.items():
+            methods[name] = (*methods.get(name, ()), *own)
+        for name, function in cell.functions.items():
+            functions[name] = function
+            for decorator in function.decorator_list:
+                target = decorator.func if isinstance(decorator, ast.Call) else decorator
+                if dotted(target, modules) in MEMO:
+                    memos.add(name)
+    for name, module in USUAL.items():
+        if name not in bound and name not in functions:
+            modules.setdefault(name, module)
+    return Known(modules, functions, methods, frozenset(memos), frozenset(bound))
+
+
+def _defined_in(code: str) -> Known:
+    """Collect what one cell defines; remembered with its text."""
+    cell = parse_code(code)
+    known: Known | None = cell.derived.get(_defined_in)
+    if known is not None:
+        return known
+    modules: dict[str, str] = {}
+    methods: dict[str, tuple[Function, ...]] = {}
+    bound: set[str] = set()
+    for node in ast.walk(parsed(code)):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules.update(imported(node))
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.ClassDef):
+            for item in node.body:
+                if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    methods[item.name] = (*methods.get(item.name, ()), item)
+    functions: dict[str, Function] = {
+        statement.name: statement
+        for statement in cell.shallow_body
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))
+    }
+    known = Known(modules, functions, methods, frozenset(), frozenset(bound))
+    cell.derived[_defined_in] = known
+    return known
+
+
+def parsed(code: str) -> ast.Module:
+    """Parse a cell; one that is not Python has no facts, and another diagnostic reports it."""
+    return ast.Module(body=parse_code(code).shallow_body, type_ignores=[])
