@@ -1,4 +1,4 @@
-"""What a step needs of the notebook's folder where that is not there: modules and files, as one."""
+"""Bundles the modules and files that steps need where the notebook's folder does not exist."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ MISSING = "KFNB-W704"
 _SKIPPED = {"__pycache__", ".ipynb_checkpoints"}
 _EVERYWHERE = ("/dev/", "/proc/", "/sys/", "/kfnb/")
 _TEMPORARY = "/tmp/"  # noqa: S108
-"""What a step writes there it may read there, and no other step."""
+"""The folder of temporary files, which a step does not share with other steps."""
 _PACKAGE_DATA = 1 << 20
-"""Bytes that a file beside a package's modules may have to travel with them unasked."""
+"""Bytes that a data file of a package may have to be bundled with its modules."""
 
 
 @dataclass(frozen=True, slots=True)
 class CodeBundle:
     """Files of the notebook's folder as a tar archive, the same for the same content.
 
-    ``files`` are their paths in the folder; ``findings`` say what will not be there.
+    ``files`` are their paths in the folder; ``findings`` list what the steps will miss.
     """
 
     hash: str
@@ -56,14 +56,14 @@ def bundle(
     Parameters
     ----------
     parameters
-        Overridden values: paths may be made of them.
+        Overridden values, which paths may contain.
     files
         Further paths or patterns (``data/*.csv``), relative to the notebook's folder.
 
     Raises
     ------
     UsageError
-        If a path in ``files`` matches nothing, or it all is too large.
+        If a path in ``files`` matches nothing, or the bundle is too large.
     """
     folder = Path(pipeline.path).parent if pipeline.path else None
     if folder is None:
@@ -104,7 +104,7 @@ def bundle(
 
 
 def _modules(pipeline: Pipeline, folder: Path) -> dict[str, Path]:
-    """Return the modules that steps import, and what small files lie in their packages."""
+    """Return the modules that steps import, and the small files of their packages."""
     modules = LocalModules(folder)
     files: dict[str, Path] = {}
     packages = set()
@@ -122,7 +122,7 @@ def _modules(pipeline: Pipeline, folder: Path) -> dict[str, Path]:
 
 
 def _uses(pipeline: Pipeline) -> Iterator[tuple[str, FileUse]]:
-    """Yield the files that setup and steps name, in their order; those of setup once."""
+    """Yield the files that setup and steps use, in their order; those of setup once."""
     constants = {p.name: p.default for p in pipeline.parameters}
     seen: set[int] = set()
     codes: dict[int, str] = {}
@@ -144,8 +144,8 @@ def _uses(pipeline: Pipeline) -> Iterator[tuple[str, FileUse]]:
 
 
 def _below(folder: Path, pattern: str) -> dict[str, Path]:
-    """Return what stands at a path: the file, or all files of the folder or pattern."""
-    if pattern == ".":  # who lists the notebook's folder does not mean all that is below it
+    """Return the file at a path, or all files of a folder or pattern."""
+    if pattern == ".":  # a list of the notebook's folder needs its files, not its subfolders
         return {
             path.name: path
             for path in folder.iterdir()
@@ -202,7 +202,7 @@ def _is_mounted(pipeline: Pipeline, name: str) -> bool:
 
 
 def _is_made(name: str, made: set[str]) -> bool:
-    """Whether an earlier cell writes what is at a path: the file, or something below it."""
+    """Return whether an earlier cell writes a file, or something below a folder."""
     return name in made or any(path.startswith(name.rstrip("/") + "/") for path in made)
 
 

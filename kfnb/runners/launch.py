@@ -1,4 +1,4 @@
-"""Make a run, start its driver, ask it for something, and see whether it lives."""
+"""Create a run, start its driver, send it requests, and check whether it lives."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from kfnb.step import own_stdout
 from kfnb.store import disk, locks
 
 _STARTING = 5.0
-"""Seconds that a driver has to take its lock before it counts as lost."""
+"""Seconds in which a driver must take its lock; after them it counts as lost."""
 _NAME_FILES = {"KUBECONFIG", "KFNB_CONFIG", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"}
 
 _ENDS = {"RunFinished", "RunCancelled"}
@@ -49,7 +49,7 @@ def create_run(
     begin: Begin | None = None,
     prepared: Prepared | None = None,
 ) -> RunFolder:
-    """Make the folder of a new run; nothing executes yet.
+    """Create the folder of a new run; nothing executes yet.
 
     Parameters
     ----------
@@ -58,20 +58,20 @@ def create_run(
     settings
         Limits and policies; by default as many steps at once as the target says.
     name
-        What a person calls the run; by default the pipeline's name.
+        The run's name for people; by default the pipeline's.
     options
-        Kept in ``run.json`` for views; ``from`` names the step of ``--from``, ``only`` that
-        of ``--only``.
+        Written to ``run.json`` for views: ``from`` is the step of ``--from``, ``only`` that of
+        ``--only``.
     begin
-        Writes what else is in the journal from the start: gets the journal, the event
-        ``RunCreated`` and the folder as it is while the run is being made.
+        Appends further events to the new journal; called with the journal, the event
+        ``RunCreated`` and the folder under its temporary name.
     prepared
         What the target needs for this run; by default it is asked, without options.
 
     Returns
     -------
     RunFolder
-        It appears whole, with ``RunCreated`` in its journal.
+        The folder appears complete, with ``RunCreated`` in its journal.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def create_run(
     if pipeline.errors:
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
     if pipeline.path:
-        # The driver has another working directory than whoever launches the run.
+        # The driver has a different working directory.
         pipeline = dataclasses.replace(pipeline, path=str(Path(pipeline.path).absolute()))
     values = check_parameters(pipeline.parameters, parameters or {})
     kernel = pipeline.kernel or "python3"
@@ -108,7 +108,7 @@ def create_run(
         **prepared.facts,
     }
     final = RunFolder(runs_folder() / run_id)
-    # A name that views leave out, until everything is there.
+    # Views ignore a name that begins with a dot; the folder is renamed when it is complete.
     making = RunFolder(runs_folder() / f".{run_id}")
     with disk.writing(final.path):
         making.steps.mkdir(parents=True)
@@ -132,9 +132,9 @@ def create_run(
 
 
 def start_driver(run: RunFolder) -> int:
-    """Start the run's driver as a process that outlives this one; its pid.
+    """Start the run's driver as a process that outlives this one; return its pid.
 
-    Starting a second one does no harm: it says that there is a first, and ends.
+    Starting a second driver is harmless: it finds the first one's lock and exits.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def start_driver(run: RunFolder) -> int:
         process = subprocess.Popen(
             [sys.executable, "-m", "kfnb.runners", str(run.path)],
             cwd=run.path,
-            # Relative paths would mean other places there.
+            # The driver has another working directory, so relative paths would break.
             env={
                 **_absolute(os.environ),
                 "KFNB_HOME": str(home()),
@@ -156,14 +156,14 @@ def start_driver(run: RunFolder) -> int:
             stderr=log,
             start_new_session=True,
         )
-    # Kept, so that a long-lived caller does not warn about a child that it never waits for.
+    # Keep a reference: Python warns when a child that was not waited for is collected.
     _started[:] = [p for p in _started if p.poll() is None]
     _started.append(process)
     return process.pid
 
 
 def _absolute(environment: Mapping[str, str]) -> dict[str, str]:
-    """Copy an environment, with the files that it names for clusters and stores made absolute."""
+    """Copy an environment, and make the paths in it absolute that clusters and stores use."""
     made = dict(environment)
     for name in _NAME_FILES & made.keys():
         paths = made[name].split(os.pathsep)
@@ -174,7 +174,7 @@ def _absolute(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def request_stop(run: RunFolder, *, by: str | None = None) -> None:
-    """Ask for the end of a run; if its driver was lost, a new one sees to it.
+    """Ask the driver to stop a run; if the driver was lost, start a new one for it.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def request_stop(run: RunFolder, *, by: str | None = None) -> None:
 
 
 def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
-    """Go on with a run that ended early or lost its driver; the new driver's pid.
+    """Continue a run that ended early or lost its driver; return the new driver's pid.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     Raises
     ------
     UsageError
-        If a driver is at work, or the run has succeeded.
+        If a driver lives, or the run has succeeded.
     """
     if is_driven(run):
         raise UsageError(
@@ -220,19 +220,19 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
 
 
 def has_succeeded(run: RunFolder) -> bool:
-    """Whether the run's last word is that all went well: nobody will go on with it."""
+    """Return whether the run has succeeded, after which it cannot be resumed."""
     last = _last_event(run)
     succeeded = last.get("data", {}).get("status") == "succeeded"
     return last.get("type") == "RunFinished" and succeeded
 
 
 def is_driven(run: RunFolder) -> bool:
-    """Whether a process of this machine drives the run, or follows its driver in a cluster."""
+    """Return whether a process of this machine drives the run, or follows its remote driver."""
     return locks.is_locked(run.driver_lock) or locks.is_locked(run.follower_lock)
 
 
 def driver_state(run: RunFolder) -> str:
-    """Say whether the run's driver is ``alive``, has ``ended``, or is ``lost since`` a time."""
+    """Return ``alive``, ``ended`` or ``lost since`` a time for the run's driver."""
     if is_driven(run):
         return "alive"
     last = _last_event(run)
@@ -251,7 +251,7 @@ def driver_state(run: RunFolder) -> str:
 
 
 def _last_event(run: RunFolder) -> dict[str, Any]:
-    """Read the last whole line of the journal."""
+    """Read the journal's last complete line."""
     size = 1 << 16
     try:
         with run.journal.open("rb") as file:

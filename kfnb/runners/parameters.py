@@ -1,4 +1,4 @@
-"""Parameters that a caller overrides: whether they exist and fit, said before anything starts."""
+"""Overridden parameters: checks, before anything starts, that they exist and fit."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ _MADE_OF = {
     "Path": "str",
 }
 MOST = 200
-"""Characters of a value that a sentence shows."""
+"""Characters of a value that a message shows at most."""
 _PLAIN = (bool, int, float, str, list, dict)
 _NUMBER = re.compile(r"[+-]?(\d[\d_]*\.?[\d_]*|\.\d+)([eE][+-]?\d+)?")
 
 
 def check_parameters(parameters: Sequence[Parameter], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse overrides that the notebook has no parameter for, or that do not fit it.
+    """Refuse values for parameters that the notebook does not have, or that do not fit.
 
-    An ``int`` is taken for a ``float``; nothing else is converted. Where the
-    parameter has neither a default nor an annotation of a plain type, any value is.
+    An ``int`` is accepted for a ``float``; nothing else is converted. A parameter without a
+    default or annotation of a plain type accepts any value.
 
     Raises
     ------
     UsageError
-        With the name that was probably meant.
+        With the most similar name.
     """
     known = {p.name: p for p in parameters}
     checked = {}
@@ -47,11 +47,11 @@ def check_parameters(parameters: Sequence[Parameter], values: Mapping[str, Any])
 
 
 def parse_parameter(parameters: Sequence[Parameter], name: str, text: str) -> Any:
-    """Read a value from the command line: YAML, as the parameter's type wants it.
+    """Read a value from the command line as YAML, guided by the parameter's type.
 
-    Text for a ``str`` parameter stays the text that was typed (``-p version=3``,
-    ``-p title='issue #5'``); a number is what Python takes for one, not what YAML 1.1
-    does (``1e-3`` is, ``010`` is ten, ``12:30`` is text).
+    Text for a ``str`` parameter stays as it was typed (``-p version=3``,
+    ``-p title='issue #5'``). Numbers are written as in Python, not as in YAML 1.1: ``1e-3`` is
+    one, ``010`` is ten, ``12:30`` is text.
     """
     import yaml
 
@@ -72,7 +72,7 @@ def parse_parameter(parameters: Sequence[Parameter], name: str, text: str) -> An
 
 
 def brief(value: Any) -> str:
-    """Show a value in a sentence: a person has to recognise it, not to read all of it.
+    """Shorten a value for a message.
 
     >>> brief("abc"), len(brief("x" * 1000)) < 210
     ("'abc'", True)
@@ -105,7 +105,7 @@ def _fitting(parameter: Parameter, value: Any) -> Any:
 
 
 def _kinds(parameter: Parameter) -> set[str]:
-    """Find the plain types that a parameter may have; empty if anything goes."""
+    """Return the plain types that a parameter may have; empty if any value is allowed."""
     annotation = parameter.type or ""
     optional = re.fullmatch(r"(?:typing\.)?Optional\[(.*)\]", annotation, re.DOTALL)
     if optional:

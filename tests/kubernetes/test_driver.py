@@ -132,7 +132,8 @@ def test_the_laptop_may_close(driven):
 
 
 def test_who_comes_back_while_the_run_goes_on_follows_it(driven):
-    start(driven, driven.notebook(*WORK))
+    slow = "import time\nprint('begun', flush=True)\ntime.sleep(45)\nprint('done')\ny = 1"
+    start(driven, driven.notebook(WORK[0], ("step:second", slow), WORK[2]))
     until_begun(driven, "second")
     os.kill(companion(driven), signal.SIGKILL)
     assert driven.status()["driver"] == "alive"
@@ -293,7 +294,7 @@ def test_a_driver_here_that_was_overtaken_leaves(driven):
         environment = {**os.environ, **driven.environment, "KFNB_HOME": str(other)}
         text = (
             "import sys; from kfnb.home import run_folder;"
-            "from kfnb.runners.kubernetes.driver.run_copy import fetch;"
+            "from kfnb.runners.kubernetes.driver.mirror import fetch;"
             "from kfnb.runners.stores import store_of_run; import json;"
             "about = json.load(open(sys.argv[2]));"
             "fetch(run_folder(sys.argv[1]), store_of_run(about).remote)"

@@ -1,8 +1,8 @@
-"""``kfnb clean --on kubernetes``: what old runs left in a namespace, and in its store.
+"""``kfnb clean --on kubernetes``: removes what old runs left in a namespace and in its store.
 
-A run that may still be driven is left alone. Whether it is, its folder here tells; a run of
-another machine counts as driven as long as a Job of it is active, its Lease was renewed, or
-something of it is younger than a day.
+A run that something may still drive is kept. For a run of this machine, its folder says so; a run
+of another machine is kept as long as one of its Jobs is active, its Lease is renewed, or one of
+its objects is younger than a day.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kfnb.home import RunFolder, runs_folder
 from kfnb.runners.kubernetes.api.calls import Cluster
 from kfnb.runners.kubernetes.api.client import ApiError
 from kfnb.runners.kubernetes.api.lease import is_fresh
-from kfnb.runners.kubernetes.driver.drive import INDEX
+from kfnb.runners.kubernetes.driver.requests import INDEX
 from kfnb.runners.kubernetes.explain.reading import moment
 from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.launch import driver_state
@@ -29,18 +29,27 @@ Object = Mapping[str, Any]
 T = TypeVar("T")
 
 YOUNG = 86_400.0
-"""Seconds for which what nobody is known to need stays."""
+"""Seconds for which unreferenced objects are kept: a run may be about to refer to them."""
 
 _RECORDS = ("runs", "manifests", "failed")
 
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What was removed, or would be: runs' objects, runs' records, values, bytes; what stayed.
+    """What was removed or would be, and which runs were kept.
 
-    ``values`` counts bundles of code among them, ``cached`` results that no later run will find.
-    ``recent`` are those of ``live`` that are so only because another machine's run wrote something
-    not long ago; ``fresh`` counts what nobody refers to and is too young to go.
+    Parameters
+    ----------
+    objects, runs
+        The runs whose objects, and whose records, were removed.
+    cached
+        How many cached results were removed.
+    values, bytes
+        How many values and bundles of code were removed, and how many bytes in all.
+    live, recent
+        The runs that were kept, and those of them that only a recent object keeps.
+    fresh
+        How many unreferenced values were too young to be removed.
     """
 
     objects: tuple[str, ...]
@@ -55,7 +64,7 @@ class Cleaned:
 
 @dataclass(slots=True)
 class _Run:
-    """A run's ConfigMap, when something was last written, and whether it executes or is driven."""
+    """A run's ConfigMap, its last change, and whether something executes or drives it."""
 
     owner: Object | None = None
     written: float = 0.0
@@ -72,24 +81,23 @@ def clean(
     dry_run: bool = False,
     young: float = YOUNG,
 ) -> Cleaned:
-    """Remove what runs that ended left.
+    """Remove what runs left that have ended.
 
-    The objects of such runs always go: what they made is in the store. Their records go if
-    ``keep`` or ``older_than`` says so; values go that no record refers to any more, unless a
-    run goes on that could be about to refer to them. So do bundles of code: a run's own is with
-    its record, and is laid out again by who resumes it.
+    Their objects are always removed, because their results are in the store. Their records are
+    removed as ``keep`` and ``older_than`` say; values and bundles of code, if no record refers to
+    them and no live run could be about to. A resumed run stores its bundle again.
 
     Parameters
     ----------
     remote
-        The store; None: only objects are removed.
+        The store; None to remove objects only.
     keep
         How many of the newest runs keep their records in any case.
     older_than
-        Only records of runs that wrote nothing for this many seconds go, and cached results
-        that were made before.
+        Only remove records of runs that wrote nothing for this many seconds, and cached results
+        that are older.
     young
-        Seconds for which what nobody is known to need stays.
+        Seconds for which unreferenced values are kept.
 
     Raises
     ------
@@ -181,13 +189,13 @@ def _runs(cluster: Cluster, stored: Mapping[str, ObjectInfo], *, now: float) -> 
 
 
 def _run_of(item: Object) -> str:
-    """Return the id of the run that an object belongs to: its label, or what it stands for."""
+    """Return the id of the run that an object belongs to."""
     run = (item.get("data") or {}).get("run")
     return str(run or item["metadata"]["labels"][names.RUN])
 
 
 def _is_live(name: str, run: _Run, *, now: float, young: float) -> bool:
-    # What this machine knows of a run may be older than what another one does with it.
+    # Another machine may drive a run that this one knows as ended.
     if run.active:
         return True
     folder = RunFolder(runs_folder() / name)
@@ -197,12 +205,12 @@ def _is_live(name: str, run: _Run, *, now: float, young: float) -> bool:
 
 
 def _is_here(name: str) -> bool:
-    """Whether this machine has the run, so that it knows how the run's driver is."""
+    """Return whether the run's folder is here, which says whether its driver lives."""
     return RunFolder(runs_folder() / name).run.is_file()
 
 
 def _unused(remote: Remote, stored: Mapping[str, ObjectInfo], staying: Iterable[str]) -> list[str]:
-    """Find the values and bundles that no record of a run that stays, nor the cache, refers to."""
+    """Return the values and bundles to which neither the cache nor a kept run refers."""
     stays = set(staying)
     used: set[str] = set()
     for key in stored:
@@ -233,7 +241,7 @@ def _failed(remote: Remote, key: str) -> set[str]:
 
 
 def _read(parse: Callable[[bytes], T], data: bytes, key: str) -> T:
-    """Read a record; one that cannot be read may refer to anything, so nothing is removed."""
+    """Read a record; if that fails, refuse to clean: it may refer to any value."""
     try:
         return parse(data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

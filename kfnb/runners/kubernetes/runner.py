@@ -1,4 +1,4 @@
-"""Runs attempts as Jobs: what the driver asks becomes objects, what happens becomes reports."""
+"""Executes attempts as Jobs, and tells the driver how they go."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from kfnb.store.remote.base import Refused, Remote
 Object = Mapping[str, Any]
 
 LOOK = 1.0
-"""Seconds between two looks at an attempt that does not run as it should."""
+"""Seconds between two checks of an attempt that does not run as it should."""
 
 _STARTING = 60.0
 
@@ -43,25 +43,25 @@ class WriteClient(Protocol):
     """The writing half of a cluster's client; errors as in :class:`ReadClient`."""
 
     def create(self, kind: str, body: Object) -> Object:
-        """Create an object; refused with the status 409 where one of its name is there."""
+        """Create an object; the status 409 means that one of its name exists."""
 
     def get(self, kind: str, name: str) -> Object | None:
         """Return an object, or None."""
 
     def delete(self, kind: str, name: str, *, uid: str | None = None) -> None:
-        """Delete an object and what it owns; gone already, or another UID: nothing happens."""
+        """Delete an object and what it owns, unless it is gone or has another UID."""
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """An attempt that has not ended: its Job, and what was said of it."""
+    """An attempt that has not ended."""
 
     work: Work
     job: str
     reports: AttemptReports
     begun: float
     uid: str | None = None
-    said: str = ""
+    summary: str = ""
     stopped: bool = False
     deleted: bool = False
     unfinished: bool = False
@@ -74,9 +74,9 @@ class KubernetesRunner:
     Parameters
     ----------
     job
-        Makes the Job of an attempt.
+        Returns the Job of an attempt.
     store
-        Where manifests and records of failures are.
+        The store with manifests and records of failures.
     selector
         The label selector of the run's objects.
     """
@@ -114,14 +114,14 @@ class KubernetesRunner:
             )
 
     def start(self, work: Work, order: StepOrder) -> None:
-        """Lay the order into the store, and create the attempt's Job.
+        """Store the order, and create the attempt's Job.
 
         Raises
         ------
         InfrastructureError
-            If the cluster or the store refuses for now.
+            If the cluster or the store does not answer, or refuses for now.
         UsageError
-            If the cluster will never take the Job, or something else has its name.
+            If the cluster will never accept the Job, or another object has its name.
         """
         key = attempt_prefix(self._run.id, work)
         self._remote.put(key + "step.ipynb", work.folder.notebook.read_bytes())
@@ -147,11 +147,11 @@ class KubernetesRunner:
         return True
 
     def may_have_executed(self, work: Work) -> bool:
-        """Whether a Job of this attempt may have been created: its order is in the store."""
+        """Return whether a Job may have been created: the order was stored before."""
         return self._remote.size(attempt_prefix(self._run.id, work) + "order.json") is not None
 
     def stop(self, work: Work) -> None:
-        """Delete the attempt's Job: its pod is asked to end, and killed when its grace is over."""
+        """Delete the attempt's Job; its pod gets SIGTERM, and SIGKILL after its grace period."""
         attempt = self._attempts.get(work)
         if attempt is None or attempt.stopped:
             return
@@ -159,7 +159,7 @@ class KubernetesRunner:
         self._delete(attempt)
 
     def poll(self) -> list[Ended]:
-        """Take in what happened; list the attempts that ended."""
+        """Handle what has changed, and list the attempts that ended."""
         news = self._watcher.take()
         unsettled = self._watcher.unsettled()
         now = time.monotonic()
@@ -167,7 +167,7 @@ class KubernetesRunner:
         if again:
             self._look_at = now + LOOK
         for attempt in list(self._attempts.values()):
-            # A step that waits in its container changes nothing that the cluster would tell.
+            # A step that waits for its store only prints that; no object changes.
             changed = attempt.reports.take()
             waits = attempt.job in unsettled or attempt.stopped or attempt.unfinished
             if changed or attempt.job in news or (again and waits):
@@ -176,12 +176,12 @@ class KubernetesRunner:
         return ended
 
     def notes(self) -> list[Notice]:
-        """List what holds attempts up, each thing once."""
+        """List what delays attempts, each reason once."""
         notes, self._notes = self._notes, []
         return notes
 
     def poll_interval(self) -> float | None:
-        """Seconds until something is to be looked at again."""
+        """Return the seconds until :meth:`poll` has something to do."""
         return LOOK if self._attempts else None
 
     def running(self) -> Sequence[Work]:
@@ -189,18 +189,18 @@ class KubernetesRunner:
         return list(self._attempts)
 
     def unsupported_options(self, pipeline: Pipeline) -> list[Diagnostic]:
-        """Every option has a meaning here."""
+        """Return nothing: every option has an effect here."""
         del pipeline
         return []
 
     def close(self) -> None:
-        """Watch and follow nothing any more."""
+        """Stop watching and following."""
         for attempt in self._attempts.values():
             attempt.reports.close()
         self._watcher.stop()
 
     def _check_owner(self, body: Object) -> None:
-        """Refuse to make what the cluster would collect at once: its owner was deleted."""
+        """Refuse to create a Job whose owner was deleted: the cluster would remove it at once."""
         for owner in body["metadata"].get("ownerReferences") or ():
             existing = self._write_client.get(owner["kind"], owner["name"])
             if existing is None or existing["metadata"].get("uid") != owner["uid"]:
@@ -210,7 +210,7 @@ class KubernetesRunner:
                 )
 
     def _refused(self, error: InfrastructureError, body: Object) -> Object:
-        """Find out what became of a Job that the server did not confirm."""
+        """Handle a refused creation; return the Job if it exists nevertheless."""
         name = body["metadata"]["name"]
         status = status_of(error)
         if status == 409:
@@ -243,7 +243,7 @@ class KubernetesRunner:
         )
 
     def _look(self, attempt: _Attempt) -> None:
-        """Follow the attempt's pods; see whether it has ended, or what holds it up."""
+        """Check whether an attempt has ended, or what delays it; follow its new pods."""
         if attempt.stopped and not attempt.deleted:
             self._delete(attempt)
         view = self._watcher.view(attempt.job)
@@ -254,11 +254,11 @@ class KubernetesRunner:
             if has_started(pod):
                 attempt.reports.follow(metadata["name"], metadata["uid"])
         diagnosis = self._explain(attempt, view)
-        # A Job's watch may be ahead of its pods', which alone know how it failed.
+        # The Job may be seen before its pods, and only these know how it failed.
         behind = has_failed(view.job) and not any(map(has_ended, view.pods))
         ended = behind or any(map(was_asked_to_end, view.pods))
         if ended and not attempt.stopped and not attempt.asked:
-            # Who ended it may be said in an event, and nowhere else.
+            # Only an event may say who ended the pod.
             attempt.asked = True
             view = self._watcher.ask(attempt.job, pods=behind)
             diagnosis = self._explain(attempt, view)
@@ -266,8 +266,8 @@ class KubernetesRunner:
         ended_well = any(exit_code(pod) == 0 for pod in done)
         if ended_well or self._is_over(attempt, view, diagnosis):
             self._conclude(attempt, view, diagnosis)
-        elif diagnosis is not None and diagnosis.summary != attempt.said:
-            attempt.said = diagnosis.summary
+        elif diagnosis is not None and diagnosis.summary != attempt.summary:
+            attempt.summary = diagnosis.summary
             finding = Diagnostic(HELD_UP, "warning", _sentence(diagnosis), remedy=diagnosis.remedy)
             self._notes.append(Notice(attempt.work, finding))
 
@@ -278,7 +278,7 @@ class KubernetesRunner:
             view.events,
             now=self._watcher.now(),
             gone=view.gone,
-            said=attempt.reports.text,
+            printed=attempt.reports.text,
         )
 
     def _is_over(self, attempt: _Attempt, view: View, diagnosis: Diagnosis | None) -> bool:
@@ -286,7 +286,7 @@ class KubernetesRunner:
             return True
         job = view.job
         if job is None:
-            # Not seen yet, or deleted before the watch began.
+            # Not seen yet, or deleted before the watch started.
             return attempt.stopped and not view.live()
         conditions = (job.get("status") or {}).get("conditions") or ()
         if any(c.get("type") in ("Complete", "Failed") for c in conditions):
@@ -294,7 +294,7 @@ class KubernetesRunner:
         return job["metadata"]["uid"] in view.gone and not view.live()
 
     def _delete(self, attempt: _Attempt) -> None:
-        """Delete the attempt's Job; a cluster that does not answer is asked again later."""
+        """Delete the attempt's Job; if the cluster does not answer, try again later."""
         try:
             self._write_client.delete("Job", attempt.job, uid=attempt.uid)
         except InfrastructureError as error:
@@ -304,9 +304,9 @@ class KubernetesRunner:
             attempt.deleted = True
 
     def _conclude(self, attempt: _Attempt, view: View, diagnosis: Diagnosis | None) -> None:
-        """End an attempt: its last reports, the record of why, and what is left of its Job."""
+        """End an attempt: write its last reports, record its failure, remove its Job."""
         work = attempt.work
-        with contextlib.suppress(InfrastructureError):  # a driver later reads them
+        with contextlib.suppress(InfrastructureError):  # views read them from the store then
             attempt.reports.finish()
         attempt.reports.close()
         codes = [code for pod in view.pods if (code := exit_code(pod)) is not None]
@@ -315,7 +315,7 @@ class KubernetesRunner:
             if diagnosis is not None and diagnosis.level == "failed" and not attempt.stopped:
                 self._record(work, diagnosis)
             if diagnosis is not None and may_still_execute(view) and not attempt.stopped:
-                # It waits for something that will not come, or a container beside it goes on.
+                # Its pod waits for something that will not come, or a sidecar still runs.
                 self._write_client.delete("Job", attempt.job, uid=attempt.uid)
         except InfrastructureError as error:
             if not _may_pass(error):
@@ -327,7 +327,7 @@ class KubernetesRunner:
         self._watcher.forget(attempt.job)
 
     def _record(self, work: Work, diagnosis: Diagnosis) -> None:
-        """Leave a record of the failure, unless the step has left its own, or a result."""
+        """Record the failure, unless the step has recorded its own, or published a result."""
         if (
             self._store.get(
                 manifest_key(self._run.id, work.step_id, index=work.index, round=work.round)
@@ -343,14 +343,14 @@ class KubernetesRunner:
         )
         key = failed_key(self._run.id, work.step_id, work.attempt, index=work.index)
         if self._store.create(key, failure.to_json()):
-            # It could leave nothing any more, but may have kept its notebook from time to time.
+            # The killed step stored nothing at its end, but may have saved its notebook before.
             partial = attempt_prefix(self._run.id, work) + "executed.ipynb"
             with contextlib.suppress(InfrastructureError):
                 self._remote.download(partial, work.folder.executed)
             return
         own = _cancelled(self._store.get(key))
         if own is not None:
-            # It was asked to end, and not by us: a step cannot know by whom.
+            # Something other than kfnb stopped the step, which cannot know that.
             failure = dataclasses.replace(failure, executed=own.executed, log=own.log)
             self._store.put(key, failure.to_json())
 
@@ -362,7 +362,7 @@ def attempt_prefix(run: str, work: Work) -> str:
 
 
 def _cancelled(record: bytes | None) -> Failure | None:
-    """Read a record that only says that the step was asked to end; None for any other."""
+    """Read a failure record if it says that the step was asked to end; else return None."""
     with contextlib.suppress(ValueError, TypeError, KeyError, AttributeError):
         failure = Failure.from_json(record or b"")
         return failure if failure.kind == "cancelled" else None
@@ -370,7 +370,7 @@ def _cancelled(record: bytes | None) -> Failure | None:
 
 
 def _may_pass(error: InfrastructureError) -> bool:
-    """Whether the same may succeed later."""
+    """Return whether the same call may succeed later."""
     return bool(getattr(error, "passing", not isinstance(error, Refused)))
 
 

@@ -91,21 +91,21 @@ class KubernetesTarget:
 
     def drive(self, run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any]) -> str:
         """Drive a run from here, or follow the driver that it has elsewhere; its final status."""
-        from kfnb.runners.kubernetes.driver.mirror import drive
+        from kfnb.runners.kubernetes.driver.roles import drive_or_follow
 
-        return drive(run, pipeline, facts)
+        return drive_or_follow(run, pipeline, facts)
 
     def mirror(self, run: RunFolder, facts: Mapping[str, Any]) -> None:
         """Bring the copy of a run up to date with its store."""
-        from kfnb.runners.kubernetes.driver.mirror import attend
+        from kfnb.runners.kubernetes.driver.mirror import mirror
 
-        attend(run, facts)
+        mirror(run, facts)
 
     def mirror_all(self, options: Mapping[str, Any]) -> set[str]:
         """Bring the newest runs of a store here; the ids of those that something drives now."""
-        from kfnb.runners.kubernetes.driver.mirror import bring
+        from kfnb.runners.kubernetes.driver.mirror import mirror_all
 
-        return bring(collect_options(None, options))
+        return mirror_all(collect_options(None, options))
 
     def clean(
         self,

@@ -1,8 +1,7 @@
 """Steps as processes of this machine.
 
-Each attempt is a process in a session of its own, so that a signal for the
-driver's terminal does not reach it. It inherits a locked file: the lock tells
-any later driver whether the attempt still executes.
+Each attempt is a process in a session of its own, so that a signal to the driver's terminal does
+not reach it. It inherits a locked file, by which a later driver sees whether it still executes.
 """
 
 from __future__ import annotations
@@ -50,9 +49,9 @@ class LocalRunner:
     Parameters
     ----------
     command
-        What is executed, with the order's path as last argument.
+        The program to execute; the order's path is added as last argument.
     environment
-        Variables for the steps beyond this process's own and the order's.
+        Variables for the steps, in addition to this process's own and the order's.
     grace
         Seconds that an attempt has to end when it is asked to.
     """
@@ -104,7 +103,7 @@ class LocalRunner:
                 os.close(lock)
         process = _Process(work, popen.pid, popen)
         self._watch(process)
-        with contextlib.suppress(OSError):  # only a later driver would miss it, and it can search
+        with contextlib.suppress(OSError):  # a later driver can find the process without it
             note = {"pid": popen.pid, "order": str(folder.order), "started": time.time()}
             disk.replace(folder.process, json.dumps(note).encode(), durable=False)
 
@@ -118,7 +117,7 @@ class LocalRunner:
         return True
 
     def may_have_executed(self, work: Work) -> bool:
-        """Whether the attempt's lock was ever made."""
+        """Return whether the attempt's lock file exists."""
         return work.folder.alive.exists()
 
     def stop(self, work: Work) -> None:
@@ -144,11 +143,11 @@ class LocalRunner:
         return ended
 
     def notes(self) -> list[Notice]:
-        """Nothing: a process of this machine runs or does not."""
+        """Return nothing: a process here either runs or does not."""
         return []
 
     def poll_interval(self) -> float | None:
-        """Seconds until something here is due."""
+        """Return the seconds until :meth:`poll` has something to do."""
         now = time.monotonic()
         waits = []
         for process in self._processes.values():
@@ -165,14 +164,13 @@ class LocalRunner:
         return list(self._processes)
 
     def unsupported_options(self, pipeline: Pipeline) -> list[Diagnostic]:
-        """Say once which options need a cluster."""
+        """Return one warning about the options that need a cluster."""
         return options_without_effect(pipeline)
 
     def _has_ended(self, process: _Process, now: float) -> bool:
-        """Whether the process is gone, and with it what it may have left behind.
+        """Return whether the process has ended, and everything that it started.
 
-        A step that was killed leaves a guard that ends its kernel and keeps the
-        lock as long as that takes.
+        A killed step leaves a guard process, which ends the kernel and holds the lock meanwhile.
         """
         if process.popen is not None and process.popen.poll() is None:
             return False
@@ -202,7 +200,7 @@ class LocalRunner:
             return
         try:
             process.pidfd = os.pidfd_open(process.pid)
-        except OSError:  # an old kernel, or it ended already
+        except OSError:  # an old kernel, or the process has ended
             return
         self._selector.register(process.pidfd, selectors.EVENT_READ)
 
@@ -220,7 +218,7 @@ class LocalRunner:
 
     def _signal(self, process: _Process, number: int, *, group: bool) -> None:
         if process.popen is None:
-            # Not our child: its pid may have been given to another process meanwhile.
+            # Not our child: another process may have its pid by now.
             process.pid = _find_process(process.work)
         elif process.popen.poll() is not None:
             return

@@ -91,7 +91,9 @@ def test_a_claim_that_steps_cannot_share_is_refused_with_the_reason(mode):
 
 def test_who_may_not_make_a_claim_is_told_so():
     claims = Claims(refusal=ApiError("you cannot create it.", status=403))
-    with pytest.raises(UsageError, match="claim work cannot be had: you cannot create it"):
+    with pytest.raises(
+        UsageError, match="claim work cannot be read or created: you cannot create it"
+    ):
         with_claim(claims, TARGET)
 
 

@@ -45,7 +45,7 @@ def say(pods=(), events=(), *, of=None, after=1.0, gone=(), said="", patience=No
         events,
         now=START + after,
         gone=gone,
-        said=said,
+        printed=said,
         patience=patience,
     )
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from kfnb.runners.kubernetes.api import calls
-from kfnb.runners.kubernetes.api.transport import LONGEST_WAIT, TRIES, ApiError
+from kfnb.runners.kubernetes.api.backoff import CAP
+from kfnb.runners.kubernetes.api.transport import TRIES, ApiError
 from kfnb.runners.kubernetes.watch import list_watch
 from kfnb.runners.kubernetes.watch.list_watch import Watcher
 from kfnb.runners.launch import request_stop
@@ -204,7 +205,7 @@ def test_retry_after_is_honoured_and_not_for_ever(tmp_path: Path) -> None:
         for seconds in ("7", "999999"):
             server.order("GET", "jobs", Answer(429, {"Retry-After": seconds}))
         cluster.list("Job")
-        assert waits == [7, LONGEST_WAIT]
+        assert waits == [7, CAP]
         # The watch waits as long, without holding anything else up.
         clock = Clock()
         server.order("WATCH", "jobs", Answer(429, {"Retry-After": "11"}), Says())

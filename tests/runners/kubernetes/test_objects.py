@@ -173,9 +173,9 @@ def test_options_that_do_not_exist_or_have_no_meaning_are_refused():
         create(made, {}, target_options={"paralel": 3})
     with pytest.raises(UsageError, match="on Kubernetes only"):
         create(made, {}, target_options={"image": "x"})
-    with pytest.raises(UsageError, match="No store is said"):
+    with pytest.raises(UsageError, match="No store is configured"):
         create(made, {}, target="kubernetes", target_options={"image": "x"})
-    with pytest.raises(UsageError, match="No image is said"):
+    with pytest.raises(UsageError, match="No image is configured"):
         create(made, {}, target="kubernetes", target_options={"store": "s3://b"})
 
 

@@ -1,4 +1,4 @@
-"""How often a server is asked again that ends what should go on."""
+"""Pauses before retries: of single requests, and of connections that should last."""
 
 from __future__ import annotations
 
@@ -11,7 +11,20 @@ INTERVAL = 1.0
 """Seconds between the beginnings of two connections, at least."""
 
 CAP = 30.0
+"""Seconds of the longest pause, also where a server asks for more before a retry."""
+
+_FIRST_RETRY = 0.25
 _LONG = 5.0
+
+
+def pause_before_retry(number: int, *, retry_after: float | None = None) -> float:
+    """Return the seconds to wait before the retry ``number`` (from 1) of a single request.
+
+    A pause that the server asked for counts instead; other pauses double, with some jitter.
+    """
+    if retry_after is None:
+        retry_after = _FIRST_RETRY * 2.0 ** (number - 1) * random.uniform(0.8, 1.2)  # noqa: S311
+    return min(retry_after, CAP)
 
 
 class Backoff:
@@ -20,8 +33,8 @@ class Backoff:
     Parameters
     ----------
     jitter
-        Gives a number from 0 to 1; up to half of a wait is added, so that the clients of a
-        server that comes back do not come all at once.
+        Returns a number from 0 to 1. Up to half of a wait is added, so that the clients of a
+        server that restarts do not connect all at once.
     """
 
     def __init__(self, clock: Clock, *, jitter: Callable[[], float] = random.random) -> None:
@@ -32,7 +45,7 @@ class Backoff:
         self._asked_for = 0.0
 
     def wait(self) -> bool:
-        """Wait until the next connection may begin; False if it is over instead."""
+        """Wait until the next connection may begin; return False if the clock was stopped."""
         now = self._clock.now()
         if self._began is not None:
             pause = self._began + INTERVAL - now
@@ -47,12 +60,12 @@ class Backoff:
         return not self._clock.stopped
 
     def worked(self) -> None:
-        """Note that the server did what it should."""
+        """Note that a connection worked."""
         self._failures = 0
 
     def failed(self, retry_after: float | None = None) -> None:
-        """Note a failure; ``retry_after`` seconds are what the server wants to be left alone."""
-        # A connection that was fine for a while and broke is no sign of a server in need.
+        """Note a failure; ``retry_after`` is the pause in seconds that the server asked for."""
+        # A connection that worked for a while and broke does not mean an overloaded server.
         lived = self._began is not None and self._clock.now() - self._began >= _LONG
         self._failures = 1 if lived else self._failures + 1
         self._asked_for = max(0.0, retry_after or 0.0)

@@ -1,4 +1,4 @@
-"""What kfnb asks of an API server: JSON values in and out, in one namespace."""
+"""The calls that kfnb makes to an API server, with JSON values, in one namespace."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "Namespace": ("/api/v1", "namespaces"),
     "StorageClass": ("/apis/storage.k8s.io/v1", "storageclasses"),
 }
-"""Where objects of a kind are, and their plural."""
+"""The API path of each kind, and its plural."""
 
 _OF_THE_CLUSTER = {"Namespace", "StorageClass"}
 _REVIEWS = "/apis/authorization.k8s.io/v1"
@@ -39,7 +39,7 @@ _LOG_SILENCE = 60.0
 class Cluster:
     """A workspace: one namespace of one cluster. Any thread may use it.
 
-    Every call raises :class:`ApiError` where the server refuses or does not answer.
+    Every call raises :class:`ApiError` if the server refuses or does not answer.
     """
 
     def __init__(self, transport: Transport, namespace: str) -> None:
@@ -48,13 +48,13 @@ class Cluster:
         self.host = transport.host
 
     def create(self, kind: str, body: Object, *, dry_run: bool = False) -> Object:
-        """Create an object; ``dry_run`` lets the server check it and keep nothing.
+        """Create an object; with ``dry_run`` the server only checks it.
 
         Raises
         ------
         ApiError
-            With the status 409 where one of its name is there: also if that is this very
-            one, and the reply to its creation was lost.
+            With the status 409 if an object of this name exists, which may be this one if the
+            reply to its creation was lost.
         """
         query = {"dryRun": "All"} if dry_run else None
         return self._transport.json(
@@ -62,7 +62,7 @@ class Cluster:
         )
 
     def apply(self, kind: str, body: Object, *, dry_run: bool = False) -> Object:
-        """Have an object as ``body`` says, whether or not it was there (server-side apply)."""
+        """Create or change an object (server-side apply)."""
         query = {"fieldManager": "kfnb", "dryRun": "All" if dry_run else ""}
         return self._transport.json(
             "PATCH",
@@ -77,11 +77,11 @@ class Cluster:
         return self._found(kind, name)
 
     def about(self, kind: str, name: str) -> Object | None:
-        """Return an object's metadata, or None; what a Secret holds does not leave the server."""
+        """Return an object's metadata, or None; a Secret's content does not leave the server."""
         return self._found(kind, name, headers={"Accept": _ABOUT})
 
     def replace(self, kind: str, body: Object) -> Object:
-        """Write an object that was read before; refused (409) if somebody wrote it meanwhile."""
+        """Replace an object that was read before; status 409 if it has changed since."""
         return self._transport.json("PUT", self._path(kind, body["metadata"]["name"]), body=body)
 
     def list(self, kind: str, *, selector: str = "", fields: str = "") -> Mapping[str, Any]:
@@ -92,7 +92,7 @@ class Cluster:
     def delete(
         self, kind: str, name: str, *, uid: str | None = None, grace: int | None = None
     ) -> None:
-        """Delete an object and what it owns; one that is gone or has another UID is left alone."""
+        """Delete an object and what it owns, unless it is gone or has another UID."""
         body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1"}
         body["propagationPolicy"] = "Background"
         if uid is not None:
@@ -132,7 +132,7 @@ class Cluster:
         follow: bool = False,
         timestamps: bool = True,
     ) -> Iterator[bytes]:
-        """Yield a container's log, by default with times, in pieces."""
+        """Yield a container's log in pieces, by default with timestamps."""
         query = {
             "container": container,
             "timestamps": "true" if timestamps else "",
@@ -145,10 +145,10 @@ class Cluster:
     def port_forward(
         self, pod: str, port: int, *, again: Callable[[], tuple[str, int]] | None = None
     ) -> PortForward:
-        """Open a port of this machine that leads to a port of a pod, until it is closed.
+        """Forward a port of this machine to a port of a pod, until it is closed.
 
-        Every process of this machine can use it: what listens there has to ask for a password.
-        Where the pod is there no more, ``again`` names another and its port.
+        Every process of this machine can connect, so the pod has to authenticate requests. If the
+        pod is gone, ``again`` returns another one and its port.
         """
 
         def path(pod: str, port: int) -> str:
@@ -162,14 +162,14 @@ class Cluster:
         )
 
     def can(self, verb: str, resource: str, *, group: str = "", subresource: str = "") -> bool:
-        """Whether whoever asks may do something to objects of this namespace."""
+        """Return whether the user may do something to objects of this namespace."""
         spec = {"resourceAttributes": self._act(verb, resource, group, subresource)}
         return self._review("SelfSubjectAccessReview", f"{_REVIEWS}/selfsubjectaccessreviews", spec)
 
     def account_can(
         self, account: str, verb: str, resource: str, *, group: str = "", subresource: str = ""
     ) -> bool:
-        """Whether a service account may do something; asking needs a right of its own."""
+        """Return whether a service account may do something; this call needs a right of its own."""
         spec = {
             "resourceAttributes": self._act(verb, resource, group, subresource),
             "user": f"system:serviceaccount:{self.namespace}:{account}",
@@ -184,7 +184,7 @@ class Cluster:
         return self._review("LocalSubjectAccessReview", path, spec)
 
     def whoami(self) -> str:
-        """Return the name by which the server knows who asks; empty where it does not tell."""
+        """Return the user's name as the server knows it; empty if the server is too old."""
         body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
         try:
             answer = self._transport.json("POST", _WHO, body=body)
@@ -236,6 +236,6 @@ class Cluster:
 
 
 def version_of(kind: str) -> dict[str, str]:
-    """Return what an object of a kind begins with."""
+    """Return ``apiVersion`` and ``kind`` of an object."""
     base, _ = KINDS[kind]
     return {"apiVersion": base.removeprefix("/apis/").removeprefix("/api/"), "kind": kind}

@@ -1,4 +1,4 @@
-"""A cluster's client: that of a kubeconfig's context, or of the pod this runs in."""
+"""Connects to the cluster of a kubeconfig's context, or of the pod that this runs in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 def connect(
     *, context: str | None = None, namespace: str | None = None, tries: int = TRIES
 ) -> Cluster:
-    """Connect to the cluster of a kubeconfig's context, or to that of the pod this runs in.
+    """Connect to the cluster of a kubeconfig's context, or of the pod that this runs in.
 
     Parameters
     ----------
@@ -25,12 +25,12 @@ def connect(
     namespace
         By default the context's, else ``default``.
     tries
-        How often a request is sent at most.
+        How many times a request is sent at most.
 
     Raises
     ------
     UsageError
-        If there is no configuration, it cannot be used, or there is no such context.
+        If there is no configuration, it cannot be used, or the context does not exist.
     """
     try:
         from kubernetes import client, config
@@ -45,7 +45,7 @@ def connect(
             return _inside(namespace, error, tries)
         raise _no_context(context, error) from None
     except Exception as error:
-        # The client lets through whatever goes wrong with the file: no YAML, no right to read.
+        # The official client raises any exception for a file that it cannot read.
         raise UsageError(f"The kubeconfig cannot be read: {_words(error)}.") from error
     contexts = {one["name"]: one for one in listed}
     if context is not None and context not in contexts:
@@ -58,7 +58,7 @@ def connect(
         configuration.retries = False
         api = client.ApiClient(configuration)
     except Exception as error:
-        # A login program that is missing, certificates that cannot be read, no such cluster.
+        # For example a missing login program, unreadable certificates, an unknown cluster.
         raise UsageError(
             f"The context {chosen['name']!r} of the kubeconfig cannot be used: {_words(error)}."
         ) from error
@@ -67,7 +67,7 @@ def connect(
 
 
 def _no_context(context: str | None, error: Exception) -> UsageError:
-    """Say which contexts there are where none is current; else what is wrong with the file."""
+    """Return an error with the contexts that exist, or with what is wrong with the file."""
     from kubernetes import config
     from kubernetes.config import kube_config
 

@@ -1,4 +1,4 @@
-"""What watching and following logs ask of the API server, and of time."""
+"""Protocols of what watching and following logs need: a client that reads, and a clock."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class ReadClient(Protocol):
     ) -> Iterator[bytes]:
         """Yield the lines of a watch with bookmarks, as they come.
 
-        It ends when the server closes; ``timeout`` is the ``timeoutSeconds`` that the server is
-        asked for, and what the socket may be silent for is a little more.
+        It ends when the server closes. ``timeout`` is sent as ``timeoutSeconds``; the socket may
+        be silent a little longer than that.
         """
 
     def pod_log(
@@ -32,23 +32,23 @@ class ReadClient(Protocol):
     ) -> Iterator[bytes]:
         """Yield a container's log with ``timestamps=true`` in pieces, as they come.
 
-        ``since_time`` is a time in RFC 3339 with whole seconds. A socket that is silent for
-        long raises: a step that prints nothing looks the same as a connection that is dead.
+        ``since_time`` is a time in RFC 3339 with whole seconds. A socket that is silent for long
+        raises, because a dead connection looks like a step that prints nothing.
         """
 
 
 class Clock(Protocol):
-    """Time, and the end of waiting for it."""
+    """A clock whose waits can be ended."""
 
     def now(self) -> float:
-        """Seconds on a clock that only goes forward."""
+        """Return the seconds of a monotonic clock."""
 
     def wait(self, seconds: float) -> bool:
-        """Wait, at most until somebody stops it; True if it is stopped."""
+        """Wait; return True if the clock was stopped meanwhile."""
 
     @property
     def stopped(self) -> bool:
-        """Whether it is over."""
+        """Whether the clock was stopped."""
 
 
 class RealClock:
@@ -58,11 +58,11 @@ class RealClock:
         self._stop = threading.Event()
 
     def now(self) -> float:
-        """Seconds on a clock that only goes forward."""
+        """Return the seconds of a monotonic clock."""
         return time.monotonic()
 
     def wait(self, seconds: float) -> bool:
-        """Wait, at most until :meth:`stop`; True if it is stopped."""
+        """Wait; return True if :meth:`stop` was called meanwhile."""
         return self._stop.wait(seconds)
 
     def stop(self) -> None:
@@ -71,11 +71,11 @@ class RealClock:
 
     @property
     def stopped(self) -> bool:
-        """Whether it is over."""
+        """Whether the clock was stopped."""
         return self._stop.is_set()
 
 
 def status_of(error: BaseException) -> int | None:
-    """Return the HTTP status that a refusal carries."""
+    """Return the HTTP status of an error, if it has one."""
     status = getattr(error, "status", None)
     return status if isinstance(status, int) else None

@@ -1,4 +1,4 @@
-"""What time it is for the cluster, told from the stamps of what just happened there."""
+"""Estimates the cluster's clock from the timestamps of recent changes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _KEPT = 64
 class ClusterClock:
     """The cluster's clock, as far as it can be known here.
 
-    A change that a watch tells of was made a moment ago, so that its stamp says what time
-    it was there. Of the last changes the one that was told quickest counts. Before any,
-    the clocks are taken to agree.
+    A watch reports a change a moment after it was made, so the change's timestamp shows the
+    cluster's time. Of the last changes, the one that was reported fastest counts. Before any
+    change, the clocks are assumed to agree.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -25,15 +25,15 @@ class ClusterClock:
         self._ahead: deque[float] = deque(maxlen=_KEPT)
 
     def observe(self, item: Mapping[str, Any]) -> None:
-        """Take a change that a watch told of just now."""
+        """Use a change that a watch reported just now."""
         newest = max(_stamps(item), default=None)
         if newest is not None:
             self._ahead.append(self._clock() - newest)
 
     def now(self) -> float:
-        """Seconds since the epoch, by the cluster's clock."""
+        """Return the seconds since the epoch, by the cluster's clock."""
         ahead = min(self._ahead, default=0.0)
-        # Stamps are whole seconds, so a lag below two is none that can be told from that.
+        # Timestamps are whole seconds, so a difference below two seconds means nothing.
         return self._clock() - (ahead if abs(ahead) > 2 else 0.0)
 
 

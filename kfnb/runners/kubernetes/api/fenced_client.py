@@ -1,4 +1,4 @@
-"""Only the one driver of a run changes its cluster."""
+"""A client that refuses to change the cluster when another driver has taken the run over."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from kfnb.runners.kubernetes.runner import Object, WriteClient
 
 @dataclass(frozen=True, slots=True)
 class FencedClient:
-    """The writing half of a cluster's client, which asks before each change."""
+    """The writing half of a cluster's client; ``fence`` is called before each change."""
 
     write_client: WriteClient
     fence: Callable[[], None]
 
     def create(self, kind: str, body: Object) -> Object:
-        """Create an object, as the one driver."""
+        """Create an object; raises as the fence does."""
         self.fence()
         return self.write_client.create(kind, body)
 
@@ -25,6 +25,6 @@ class FencedClient:
         return self.write_client.get(kind, name)
 
     def delete(self, kind: str, name: str, *, uid: str | None = None) -> None:
-        """Delete an object, as the one driver."""
+        """Delete an object; raises as the fence does."""
         self.fence()
         self.write_client.delete(kind, name, uid=uid)

@@ -1,7 +1,7 @@
-"""The Lease of a run: by it other machines tell whether the run's driver lives.
+"""The Lease of a run, by which other machines see whether the run's driver lives.
 
-It tells that, and nothing else: what only one driver may do, the journal decides. It is as any
-Lease of ``coordination.k8s.io/v1``: a holder, and when that renewed it last.
+It only informs: the journal decides which driver may act. As in any Lease of
+``coordination.k8s.io/v1``, there is a holder and the time of its last renewal.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from kfnb.runners.kubernetes.objects import manifests, names
 Object = Mapping[str, Any]
 
 LASTS = 60.0
-"""Seconds without renewal after which a driver counts as lost: clocks differ by some, too."""
+"""Seconds without renewal after which a driver counts as lost; clocks differ, too."""
 
 RENEW = 10.0
 """Seconds between two renewals."""
@@ -34,7 +34,7 @@ _LEAVING = 2.0
 
 
 class LeaseClient(Protocol):
-    """The part of a cluster's client that is needed; errors as in its calls."""
+    """The part of a cluster's client that Leases need."""
 
     def create(self, kind: str, body: Object) -> Object:
         """Create an object."""
@@ -48,29 +48,29 @@ class LeaseClient(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who drives a run: a machine's name, and when it was last heard of (seconds, epoch)."""
+    """The machine that drives a run, and its last renewal in seconds since the epoch."""
 
     machine: str
     heard: float
 
 
 def this_machine() -> str:
-    """Name this machine and this user's folder on it; no two drivers of one run share it."""
+    """Return a name for this machine and this user's folder, unique among a run's drivers."""
     digest = hashlib.sha256(str(home()).encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{platform.node() or 'unknown'}_{digest}"
 
 
 def lease_name(run: str) -> str:
-    """Return the name of a run's Lease: that of the ConfigMap which owns it."""
+    """Return the name of a run's Lease, which is that of its ConfigMap."""
     return names.object_name("kfnb", run)
 
 
 def held_by_another_machine(
     cluster: LeaseClient, run: str, *, now: float | None = None
 ) -> Holder | None:
-    """Return who drives the run on another machine; None for nobody that is known to.
+    """Return the other machine that drives the run; None if there is none.
 
-    A cluster that does not tell is one that does not know.
+    If the Lease cannot be read, there is none as far as can be known.
     """
     try:
         lease = cluster.get("Lease", lease_name(run))
@@ -86,7 +86,7 @@ def held_by_another_machine(
 def renewed(
     cluster: LeaseClient, run: str, owner: Object, *, now: Callable[[], float] = time.time
 ) -> Iterator[None]:
-    """Hold the run's Lease within the context, as far as the cluster lets us.
+    """Hold the run's Lease within the context, if the cluster allows it.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def renewed(
             except InfrastructureError as error:
                 held = None
                 if status_of(error) == 403:
-                    return  # who may not is shown as lost elsewhere; kfnb doctor says so
+                    return  # kfnb doctor warns that other machines see no driver
             if over.wait(RENEW):
                 return
 
@@ -121,9 +121,10 @@ def renewed(
 def _renew(
     cluster: LeaseClient, run: str, owner: Object, now: float, *, held: Object | None = None
 ) -> Object | None:
-    """Write that we are here; not over another driver that is. What was written, None if not.
+    """Renew the Lease, unless another driver holds it; return what was written, or None.
 
-    ``held`` is what we wrote last; the server refuses if somebody else did meanwhile.
+    ``held`` is the Lease as this driver wrote it last; the server refuses the renewal if another
+    one wrote it since.
     """
     stamp = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     spec = {
@@ -143,13 +144,13 @@ def _renew(
     holder = holder_of(lease)
     if holder is not None and holder.machine != this_machine():
         if is_fresh(lease, now=now):
-            return None  # one of us two finds out from the journal that it has to leave
+            return None  # the journal makes one of the two drivers leave
         spec["acquireTime"] = stamp
     return cluster.replace("Lease", {**lease, "spec": {**(lease.get("spec") or {}), **spec}})
 
 
 def _release(cluster: LeaseClient, run: str) -> None:
-    """Say that nobody drives the run any more, if it was us who did."""
+    """Release the Lease, if this driver holds it."""
     lease = cluster.get("Lease", lease_name(run))
     holder = holder_of(lease)
     if lease is not None and holder is not None and holder.machine == this_machine():
@@ -158,13 +159,13 @@ def _release(cluster: LeaseClient, run: str) -> None:
 
 
 def is_fresh(lease: Object, *, now: float | None = None) -> bool:
-    """Whether a Lease is held by a driver that was heard of lately."""
+    """Return whether a Lease has a holder that renewed it recently."""
     holder = holder_of(lease)
     return holder is not None and abs((time.time() if now is None else now) - holder.heard) < LASTS
 
 
 def holder_of(lease: Object | None) -> Holder | None:
-    """Return who holds a Lease, or held it until it died; None if it was released."""
+    """Return the holder of a Lease, alive or dead; None if the Lease was released."""
     spec = (lease or {}).get("spec") or {}
     heard = moment(spec.get("renewTime"))
     machine = str(spec.get("holderIdentity") or "")

@@ -1,4 +1,4 @@
-"""A port of this machine that leads to a port of a pod, by way of the API server.
+"""Forwards a port of this machine to a port of a pod, through the API server.
 
 Each connection is a WebSocket of its own, of the protocol ``v4.channel.k8s.io``: the first byte
 of a message is its channel, 0 for data and 1 for errors, and the first message of each channel
@@ -24,16 +24,16 @@ _PROTOCOL = "v4.channel.k8s.io"
 
 
 class PortForward:
-    """Listens on the loopback address; leads every connection to the pod until :meth:`close`.
+    """Listens on the loopback address, and forwards connections to the pod until :meth:`close`.
 
     Parameters
     ----------
     path
-        Of the pod's port, at the API server.
+        The path of the pod's port at the API server.
     what
-        The same in words.
+        The pod's port, for messages.
     again
-        Finds another path where that one leads nowhere any more: the pod was replaced.
+        Returns another path if the pod was replaced.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class PortForward:
         self._lock = threading.Lock()
         self._closed = False
         self.trouble = ""
-        # Fails at once where there is no such pod, or no right to it.
+        # Fail at once if the pod does not exist, or the right to it is missing.
         self._dial().close()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
@@ -60,15 +60,15 @@ class PortForward:
 
     @property
     def address(self) -> str:
-        """Where it listens, as host and port."""
+        """The local host and port."""
         return f"127.0.0.1:{self.port}"
 
     def close(self) -> None:
-        """Listen no more, and end every connection."""
+        """Stop listening, and end every connection."""
         with self._lock:
             self._closed = True
             ends, self._open = list(self._open), set()
-        # Closing alone does not wake a thread that waits in accept.
+        # Closing does not wake a thread that waits in accept.
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -84,7 +84,7 @@ class PortForward:
             threading.Thread(target=self._serve, args=(here,), daemon=True).start()
 
     def _serve(self, here: socket.socket) -> None:
-        """Carry what one connection says both ways."""
+        """Forward one connection in both directions."""
         try:
             there = self._reach()
         except KfnbError as error:
@@ -121,7 +121,7 @@ class PortForward:
         with contextlib.suppress(OSError, websocket.WebSocketException):
             while data := here.recv(_PIECE):
                 there.send_binary(bytes([_DATA]) + data)
-        # The protocol has no half-closed connections; who asked has read its answer by now.
+        # The protocol has no half-closed connections; the client has read its answer by now.
         _end(there)
 
     def _inward(self, here: socket.socket, there: Any) -> None:
@@ -160,13 +160,13 @@ class PortForward:
             )
         except websocket.WebSocketBadStatusException as error:
             raise ApiError(
-                f"There is no way to {self._what}: the API server answers {error.status_code}"
+                f"Cannot connect to {self._what}: the API server answers {error.status_code}"
                 f"{_REASONS.get(error.status_code, '')}.",
                 status=error.status_code,
             ) from error
         except (OSError, websocket.WebSocketException) as error:
             raise ApiError(
-                f"There is no way to {self._what}: {self._transport.host} does not answer: {error}."
+                f"Cannot connect to {self._what}: {self._transport.host} does not answer: {error}."
             ) from error
         there.settimeout(None)
         return there
@@ -205,7 +205,7 @@ def _proxy(configuration: Any) -> dict[str, Any]:
 
 
 def _end(end: Any) -> None:
-    """Close a socket or WebSocket, and wake whoever waits in it."""
+    """Close a socket or WebSocket, and wake the thread that waits for it."""
     with contextlib.suppress(Exception):
         (end if isinstance(end, socket.socket) else end.sock).shutdown(socket.SHUT_RDWR)
     with contextlib.suppress(Exception):

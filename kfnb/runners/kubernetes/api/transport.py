@@ -1,13 +1,12 @@
-"""Requests to an API server: authenticated, tried again where that may help, refused in sentences.
+"""Requests to an API server: authentication, retries, and errors in plain sentences.
 
-Of the official client only configuration and connection pool are used, the same since version
-28: its typed classes refuse what they do not know and cost much to make, its watch loses events.
+Only configuration and connection pool of the official client are used, which have not changed
+since version 28: its typed classes refuse unknown fields and are slow, its watch loses events.
 """
 
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPException
@@ -15,24 +14,22 @@ from typing import Any
 from urllib.parse import urlencode
 
 from kfnb.errors import InfrastructureError
+from kfnb.runners.kubernetes.api.backoff import pause_before_retry
 
 Object = Mapping[str, Any]
 
 CONNECT, READ = 10.0, 30.0
-"""Seconds until a connection stands, and between two pieces of an answer."""
+"""Seconds for making a connection, and between two parts of an answer."""
 
 TRIES = 6
-LONGEST_WAIT = 30.0
-"""Seconds that a server's Retry-After is followed at most."""
 
 _AGAIN = {429, 500, 502, 503, 504}
-_FIRST_WAIT = 0.25
 _PIECE = 64 << 10
 _DOCTOR = "kfnb doctor --on kubernetes says what is missing"
 
 
 class ApiError(InfrastructureError):
-    """The API server refused, or does not answer (``status`` None).
+    """The API server refused a request, or did not answer it (``status`` is None).
 
     ``passing`` says whether the same request may succeed later.
     """
@@ -59,9 +56,9 @@ class Transport:
     api
         An ``ApiClient`` of the official client.
     tries
-        How often a request is sent at most.
+        How many times a request is sent at most.
     sleep
-        Waits for seconds.
+        Waits for a number of seconds.
     """
 
     def __init__(
@@ -82,15 +79,15 @@ class Transport:
         body: Object | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any]:
-        """Ask and read the answer, again where the server says that this may help.
+        """Send a request and read the answer; retry if the error may be temporary.
 
-        A creation whose reply was lost is sent again too: the server tells by 409 that its
-        object is there.
+        A creation whose reply was lost is sent again too; the status 409 then means that the
+        object exists.
 
         Raises
         ------
         ApiError
-            What the last answer was.
+            With the last answer.
         """
         for number in range(1, self._tries + 1):
             try:
@@ -100,15 +97,11 @@ class Transport:
             except ApiError as error:
                 if not error.passing or number == self._tries:
                     raise
-                wait = error.retry_after
-                if wait is None:
-                    jitter = random.uniform(0.8, 1.2)  # noqa: S311
-                    wait = _FIRST_WAIT * 2 ** (number - 1) * jitter
-                self._sleep(min(wait, LONGEST_WAIT))
+                self._sleep(pause_before_retry(number, retry_after=error.retry_after))
         raise AssertionError("not reached")
 
     def pieces(self, path: str, *, query: Mapping[str, str], read: float) -> Iterator[bytes]:
-        """Yield an answer as it comes; silence of ``read`` seconds is an error."""
+        """Yield an answer as it arrives; a silence of ``read`` seconds is an error."""
         from urllib3.exceptions import HTTPError
 
         response = self.open("GET", path, query=query, read=read)
@@ -117,7 +110,7 @@ class Transport:
         except (HTTPError, OSError) as error:
             raise ApiError(f"The connection to {self.host} broke: {_words(error)}.") from error
         finally:
-            # Not to be used again: there may be more to come on it.
+            # The connection cannot be reused: the rest of the answer may still arrive.
             response.close()
 
     def open(
@@ -130,7 +123,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         read: float = READ,
     ) -> Any:
-        """Send a request once; the response, whose body is still to be read."""
+        """Send a request once; return the response before its body is read."""
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError, MaxRetryError, SSLError
 
@@ -149,7 +142,7 @@ class Transport:
             )  # fmt: skip
         except (HTTPError, OSError) as error:
             cause = error.reason if isinstance(error, MaxRetryError) else error
-            # A connection that ends while it is made is no matter of trust: a server that starts.
+            # A starting server may end the handshake; only a bad certificate is permanent.
             untrusted = isinstance(cause, SSLError) and "CERTIFICATE_VERIFY" in str(cause)
             hint = " The kubeconfig's certificate authority does not fit." if untrusted else ""
             raise ApiError(
@@ -160,8 +153,8 @@ class Transport:
         return response
 
     def authorization(self) -> dict[str, str]:
-        """Return the header that says who asks; tokens that expire are made anew."""
-        # Where the token is kept has changed since version 28; who asks for it in this way has not.
+        """Return the header with the credentials; expired tokens are renewed."""
+        # This call works since version 28; the attribute with the token has changed.
         setting = self.configuration.auth_settings().get("BearerToken") or {}
         return {"Authorization": str(setting["value"])} if setting.get("value") else {}
 
@@ -218,8 +211,8 @@ class Transport:
 
 
 def _as_it_comes(response: Any) -> Iterator[bytes]:
-    """Yield what a response has, without waiting for more than that."""
-    # urllib3 1.26, which version 28 of the client asks for, has no such call; what it wraps has.
+    """Yield the bytes of a response as they arrive, without waiting for a full buffer."""
+    # urllib3 1.26, which version 28 of the client requires, lacks read1; what it wraps has it.
     source = response if hasattr(response, "read1") else response._fp
     try:
         while piece := source.read1(_PIECE):

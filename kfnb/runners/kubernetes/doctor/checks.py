@@ -1,7 +1,7 @@
-"""``kfnb doctor --on kubernetes``: what a target needs, what of it is missing, and what helps.
+"""``kfnb doctor --on kubernetes``: checks what runs need, and says how to repair it.
 
-Each check yields findings in the order in which a person would repair them. Nothing is changed
-unless it is asked for, but for a pod that looks at an image for some seconds.
+Each check yields findings in the order in which you would repair them. Without ``--fix`` nothing
+is created but a pod that inspects an image for some seconds.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from kfnb.runners.target import Finding
 
 _LEVEL = "pod-security.kubernetes.io/enforce"
 _LEARNS = 5.0
-"""Seconds that an API server may take to heed a Role that was just made."""
+"""Seconds that an API server may need to apply a Role that was just created."""
 
 
 def examine(
     target: KubernetesOptions, *, pipeline: Pipeline | None = None, fix: bool = False
 ) -> Iterator[Finding]:
-    """Look at all that runs on a target need; findings come as they are made.
+    """Check everything that runs need; yield each finding when it is made.
 
     Parameters
     ----------
     pipeline
-        Whose steps' images are looked at besides the target's.
+        Its steps' images are inspected too.
     fix
-        Create what is missing and may be created: the drivers' service account with its Role,
+        Create what is missing and can be created: the drivers' service account with its Role,
         and the store's claim.
     """
     try:
@@ -88,9 +88,9 @@ def _rights(
     account: str = "",
     needs: bool = True,
 ) -> Iterator[Finding]:
-    """Ask for each verb; one finding for all that is there, one for each resource that lacks.
+    """Check each verb; yield one finding for what is granted, one for each resource that is not.
 
-    ``needs``: whether runs fail without them.
+    ``needs`` says whether runs fail without the rights.
     """
     check = "driver rights" if account else "rights"
     name = f"The service account {account}" if account else f"{who or 'You'}"
@@ -125,7 +125,7 @@ def _as(space: str, account: str) -> str:
 
 
 def _driver(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterator[Finding]:
-    """Look whether drivers may run in the cluster; they run on this machine otherwise."""
+    """Check whether drivers can run in the cluster; otherwise they run on this machine."""
     account, space = target.driver_service_account, cluster.namespace
     who = f"system:serviceaccount:{space}:{account}"
     try:
@@ -139,7 +139,7 @@ def _driver(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterat
         if not before:
             yield _fixed(cluster, rights.driver_objects(space, account), account)
             there = True
-            # The server learns of a Role a moment after it is written.
+            # The server applies a Role a moment after it is written.
             until = time.monotonic() + _LEARNS
             while not _all(cluster, account, needed) and time.monotonic() < until:
                 time.sleep(0.1)
@@ -164,7 +164,7 @@ def _driver(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterat
     def can(verb: str, resource: str, *, group: str, subresource: str) -> bool:
         return cluster.account_can(account, verb, resource, group=group, subresource=subresource)
 
-    # Where the account is there, runs are driven by it unless they are said not to be.
+    # If the account exists, runs use it unless their options say otherwise.
     needs = target.driver != "here"
     yield from _rights(needed, can, who=who, space=space, account=account, needs=needs)
 
@@ -181,7 +181,7 @@ def _all(cluster: Cluster, account: str, needed: Sequence[rights.Right]) -> bool
 
 
 def _fixed(cluster: Cluster, objects: Sequence[dict[str, Any]], name: str) -> Finding:
-    """Apply objects; say what was done, or why not."""
+    """Apply objects; yield what was done, or why not."""
     for one in objects:
         try:
             cluster.apply(one["kind"], one)
@@ -193,7 +193,7 @@ def _fixed(cluster: Cluster, objects: Sequence[dict[str, Any]], name: str) -> Fi
 
 
 def _references(cluster: Cluster, target: KubernetesOptions) -> Iterator[Finding]:
-    """Look for what pods will refer to; of a Secret only that it is there, never what it holds."""
+    """Check that what pods refer to exists; the content of a Secret is never read."""
     space = shlex.quote(cluster.namespace)
     wanted = [("Secret", name, "image pull secret") for name in target.image_pull_secrets]
     if target.store_secret:
@@ -271,7 +271,7 @@ def _claim(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Finding
 
 
 def _class_missing(cluster: Cluster, target: KubernetesOptions, own: str = "") -> str:
-    """Say what is wrong with the class of a claim's volume; empty if nothing is, or unknown."""
+    """Return what is wrong with a claim's storage class; empty if nothing is, or unknown."""
     name = own or target.storage_class
     try:
         if name:

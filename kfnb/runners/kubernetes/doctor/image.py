@@ -1,4 +1,4 @@
-"""What the images of a target's steps have, seen by a pod of each."""
+"""Checks the images of steps, with a pod in each."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 def image_findings(
     cluster: Cluster, target: KubernetesOptions, pipeline: Pipeline | None
 ) -> Iterator[Finding]:
-    """Look at each image that steps execute in."""
+    """Inspect each image that steps execute in."""
     images = [target.image] if pipeline is None else []
     if pipeline is not None:
         images = [manifests.image_of(target, pipeline, step) for step in pipeline.steps]
     named = [one for one in dict.fromkeys(images) if one]
     if not named or len(named) < len(set(images)):
-        sentence = "No image is said for the steps. Name one that has kfnb: --image NAME."
+        sentence = "No image is configured for the steps. Name one that has kfnb: --image NAME."
         yield Finding("image", "missing", sentence)
     for image in named:
         try:

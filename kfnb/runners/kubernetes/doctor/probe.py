@@ -1,4 +1,4 @@
-"""A short pod that says what an image has, and what of the store it reaches."""
+"""A short-lived pod that reports what an image has, and whether it reaches the store."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from kfnb.runners.kubernetes.objects import manifests
 from kfnb.runners.kubernetes.options import KubernetesOptions
 
 PATIENCE = 180.0
-"""Seconds for an image to be pulled and looked at."""
+"""Seconds in which an image has to be pulled and inspected."""
 
 NEEDED = ("kfnb", "ipykernel", "papermill")
 _EVERY = 0.5
 _WAITS = Patience(image=5.0, registry=15.0)
-"""A run waits longer for an image that may be pushed yet; who asks a doctor sits and waits."""
+"""A run waits longer for an image that may still be pushed; here you wait for an answer."""
 _MARK = "kfnb-probe "
 
-# Runs with whatever Python an image has; names what is there, never what it holds.
+# Runs with whichever Python the image has; prints names of variables, never their values.
 SCRIPT = (
     (
         """
@@ -53,7 +53,7 @@ print(MARK + json.dumps(current), flush=True)
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a pod said of its image; ``trouble`` and ``remedy`` where it could say nothing."""
+    """What a pod found in its image; ``trouble`` and ``remedy`` if it could not run."""
 
     python: str = ""
     kfnb: str = ""
@@ -73,7 +73,7 @@ def probe(
     patience: float = PATIENCE,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Probed:
-    """Start a pod as a step's would be, read what it says, and remove it.
+    """Start a pod like a step's, read its report, and remove it.
 
     Raises
     ------
@@ -116,7 +116,9 @@ def _watched(
             summary = f"{diagnosis.summary[:1].upper()}{diagnosis.summary[1:]}"
             return Probed(trouble=summary, remedy=diagnosis.remedy)
         if over:
-            return Probed(trouble=f"The image {_image(pod)} said nothing within {patience:.0f} s")
+            return Probed(
+                trouble=f"The image {_image(pod)} reported nothing within {patience:.0f} s"
+            )
         sleep(_EVERY)
 
 

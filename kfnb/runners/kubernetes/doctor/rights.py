@@ -1,4 +1,4 @@
-"""What kfnb may have to do on a cluster: of whom it is asked, and the objects that grant it."""
+"""The rights that kfnb needs on a cluster, and the objects that grant them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ USER = "kfnb-user"
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """Verbs that are needed on a kind of objects, or on a part (``subresource``) of them."""
+    """Verbs that are needed on a resource, or on a subresource of it."""
 
     resource: str
     verbs: tuple[str, ...]
     group: str = ""
     subresource: str = ""
     store: tuple[str, ...] = ("",)
-    """Needed where the store, or its address here, begins with one of these; by default always."""
+    """Prefixes of stores for which it is needed; by default it always is."""
     without: str = ""
-    """What is missed without it, where runs go on all the same."""
+    """What does not work without it, if runs do; empty if runs fail."""
 
     def concerns(self, *stores: str | None) -> bool:
-        """Whether it is needed with a store that has these addresses."""
+        """Return whether it is needed with a store that has these addresses."""
         return any((store or "").startswith(self.store) for store in stores)
 
     @property
@@ -55,7 +55,7 @@ FOR_DRIVER = (
     ),
     Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
 )
-"""What the service account of drivers needs in its namespace."""
+"""What the drivers' service account needs in its namespace."""
 
 FOR_USER = (
     Right("jobs", ("create", "delete", "get", "list", "watch"), group="batch"),
@@ -74,7 +74,7 @@ FOR_USER = (
     Right("services", ("get",), store=("service:",)),
     Right("serviceaccounts", ("get",)),
 )
-"""What a person needs who runs pipelines in a namespace."""
+"""What you need to run pipelines in a namespace."""
 
 
 def role(name: str, rights: tuple[Right, ...]) -> Object:
@@ -87,7 +87,7 @@ def role(name: str, rights: tuple[Right, ...]) -> Object:
 
 
 def driver_objects(namespace: str, account: str = DRIVER) -> list[Object]:
-    """List what lets drivers run in a namespace: an account, its Role, and what binds them."""
+    """List the service account, Role and RoleBinding for drivers in a namespace."""
     reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account}
     subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
     made = [
@@ -106,7 +106,7 @@ def driver_objects(namespace: str, account: str = DRIVER) -> list[Object]:
 
 
 def grant(right: Right, verbs: tuple[str, ...], *, namespace: str, who: str) -> tuple[str, str]:
-    """Return the lines by which an admin grants verbs on a resource to somebody.
+    """Return the commands by which an admin grants verbs on a resource to an account.
 
     >>> right = Right("jobs", ("create",), group="batch")
     >>> role, binding = grant(right, ("create",), namespace="lab", who="ada")

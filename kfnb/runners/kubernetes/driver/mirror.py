@@ -1,147 +1,290 @@
-"""Runs that other machines began, or that go on without this one: brought here, and followed."""
+"""The role of the mirror: it reads the run's store, and brings a copy of the run to this machine.
+
+Views read the copy. A mirror writes nothing but requests into the store, and may end at any time:
+the run goes on, and the next mirror brings here what came meanwhile.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-import sys
+import selectors
+import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from kfnb.engine.dispatch.manifests import load_run
-from kfnb.engine.driver_requests import pending_requests
-from kfnb.engine.journal.file_journal import read_journal
-from kfnb.engine.journal.segment_journal import JournalLost
-from kfnb.errors import InfrastructureError, KfnbError
-from kfnb.home import RunFolder, run_folder
+from kfnb.engine.cache.cache_lookup import copy_notebook_and_log
+from kfnb.engine.core.events import Event
+from kfnb.engine.dispatch.manifests import load_run, read_manifest
+from kfnb.engine.journal.file_journal import JournalBusy, JournalReader
+from kfnb.engine.journal.segment_journal import SegmentJournal, follow_segments
+from kfnb.engine.wakeup import WakeupSocket
+from kfnb.errors import InfrastructureError, KfnbError, UsageError
+from kfnb.home import AttemptFolder, RunFolder, run_folder
 from kfnb.pipeline import Pipeline
-from kfnb.runners.kubernetes.driver.drive import INDEX, drive_here
 from kfnb.runners.kubernetes.driver.remote_driver import (
-    Copies,
     DriverGone,
-    driven,
-    drives_in_cluster,
-    follow_remote_driver,
-    following,
+    RemoteDriver,
+    driven_runs,
     has_remote_driver,
-    is_driven_by_another_machine,
 )
-from kfnb.runners.kubernetes.driver.run_copy import fetch
+from kfnb.runners.kubernetes.driver.requests import FILES, INDEX, Outbox, publish
+from kfnb.runners.kubernetes.logs.attempt_reports import AttemptReports
 from kfnb.runners.kubernetes.options import TARGET, KubernetesOptions
 from kfnb.runners.kubernetes.store.store_access import store_of
 from kfnb.runners.launch import driver_state, has_succeeded, is_driven, start_driver
 from kfnb.store import disk
+from kfnb.store.locks import FileLock
+from kfnb.store.remote.base import Remote
 from kfnb.store.remote_store import RemoteStore
 
+EVERY = 1.0
+"""Seconds between two looks into the store."""
+
+ALIVE = 10.0
+"""Seconds between two checks that the driver lives."""
+
 NEWEST = 50
-"""How many of a store's runs are brought here."""
+"""How many of a store's runs are brought here at most."""
 
-_PATIENCE = 10.0
-_OWN = ("context", "namespace", "store_client_endpoint")
-"""What differs from machine to machine."""
+_ENDS = {"RunFinished", "RunCancelled"}
+_STARTS = 10.0
+_OF_THIS_MACHINE = ("context", "namespace", "store_client_endpoint")
 
 
-def drive(run: RunFolder, pipeline: Pipeline, about: Mapping[str, Any]) -> str:
-    """Drive the run from here, or follow whoever does so elsewhere; its status at its end.
+class Mirror:
+    """The copy of one run in its folder here."""
+
+    def __init__(self, run: RunFolder, pipeline: Pipeline, store: RemoteStore) -> None:
+        self._run = run
+        self._pipeline = pipeline
+        self._store = store
+        self._reader = JournalReader(run.journal)
+        self._reports: dict[AttemptFolder, AttemptReports] = {}
+        self._last: Event | None = None
+        self.recorded: set[str] = set()
+        """The names of the requests that the journal has."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the run has ended, as far as it is known here."""
+        return self._last is not None and self._last.type in _ENDS
+
+    @property
+    def status(self) -> str:
+        """The final status of a run that has ended."""
+        return str(self._last.data.get("status", "cancelled")) if self._last else ""
+
+    def update(self) -> None:
+        """Bring the journal, and what attempts reported and left, up to date with the store.
+
+        Raises
+        ------
+        InfrastructureError
+            If the store does not answer, or the disk refuses.
+        """
+        follow_segments(self._store.remote, self._run.id, self._run.journal)
+        for event in self._reader.read():
+            self._last = event
+            if "request" in event.data:
+                self.recorded.add(str(event.data["request"]))
+            self._copy(event)
+        for reports in self._reports.values():
+            reports.read_store()
+
+    def _copy(self, event: Event) -> None:
+        """Begin or end the copy of an attempt."""
+        if event.step is None or event.step not in self._pipeline.steps:
+            return
+        step_id = self._pipeline.steps[event.step].id
+        folder = self._run.attempt(step_id, event.attempt or 0, index=event.index)
+        if event.type == "AttemptStarted" and not folder.executed.exists():
+            self._reports[folder] = self._reports_of(folder)
+        elif event.type == "StepCached":
+            manifest = read_manifest(self._store, str(event.data.get("manifest")))
+            if manifest is not None and not folder.executed.exists():
+                with contextlib.suppress(KfnbError):
+                    copy_notebook_and_log(self._store, manifest, folder)
+        elif event.type in ("StepSucceeded", "AttemptFailed") and folder in self._reports:
+            reports = self._reports.pop(folder)
+            with contextlib.suppress(InfrastructureError):
+                reports.finish()
+            reports.close()
+            self._copy_notebook(event, folder)
+
+    def _reports_of(self, folder: AttemptFolder) -> AttemptReports:
+        prefix = f"runs/{self._run.id}/steps/{folder.path.parent.name}/{folder.path.name}/"
+        remote = self._store.remote
+        return AttemptReports(
+            folder, read_client=None, remote=remote, prefix=prefix, wake=lambda: None
+        )
+
+    def _copy_notebook(self, event: Event, folder: AttemptFolder) -> None:
+        blob = event.data.get("executed")
+        if event.type == "StepSucceeded":
+            manifest = read_manifest(self._store, str(event.data.get("manifest")))
+            blob = manifest.executed if manifest is not None else None
+        if blob:
+            with contextlib.suppress(KfnbError, OSError):  # a convenience: the store has it
+                shutil.copyfile(self._store.fetch(str(blob)), folder.executed)
+
+
+def follow(
+    run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any], *, in_cluster: bool
+) -> str:
+    """Mirror the run until its end, and send its driver what is requested here; its final status.
+
+    Call it within :func:`only_follower`.
+
+    Parameters
+    ----------
+    in_cluster
+        Whether the driver is a pod, which is started if it is missing.
 
     Raises
     ------
-    JournalBusy, UsageError, InfrastructureError
-        As :func:`~kfnb.runners.kubernetes.driver.drive.drive_here` and
-        :func:`~kfnb.runners.kubernetes.driver.remote_driver.follow_remote_driver`.
-    """
-    away = drives_in_cluster(about)
-    if away or is_driven_by_another_machine(run, about):
-        with following(run):
-            try:
-                return follow_remote_driver(run, pipeline, about, away=away)
-            except DriverGone as error:
-                if all(request.type != "stop" for request in pending_requests(run)):
-                    raise
-                # Whoever wants it to end does not care who sees to that.
-                print(f"kfnb: {error} It is stopped from here.", file=sys.stderr, flush=True)
-            return drive_here(run, pipeline, about)
-    try:
-        return drive_here(run, pipeline, about)
-    except JournalLost as error:
-        print(f"kfnb: {error}", file=sys.stderr, flush=True)
-        with following(run):
-            return follow_remote_driver(run, pipeline, about, away=False)
-
-
-def bring(target: KubernetesOptions) -> set[str]:
-    """Have the newest runs of a store in this machine's list; those that others drive now.
-
-    Raises
-    ------
+    DriverGone
+        If nothing drives the run any more.
     UsageError, InfrastructureError
-        If the store is not said, or cannot be read.
+        If the cluster or the store cannot be used.
     """
-    store = store_of(target)
-    known = sorted(key.rpartition("/")[2] for key in store.remote.list(INDEX))
-    for run_id in known[-NEWEST:]:
-        run = run_folder(run_id)
-        here = run.run.exists()
-        if here and (is_driven(run) or has_succeeded(run)):
-            continue
-        try:
-            fetch(run, store.remote)
-        except KfnbError:
-            continue  # it is being removed, or was never whole
-        if not here:
-            _use_local_addresses(run, target)
+    wakeup = WakeupSocket(run)
     try:
-        return driven(target)
-    except InfrastructureError:
-        return set()  # who may not look sees runs as they were last told of
+        return _follow(run, pipeline, facts, wakeup, in_cluster=in_cluster)
+    finally:
+        wakeup.close()
 
 
-def attend(run: RunFolder, about: Mapping[str, Any]) -> None:
-    """Bring here what came of a run that no process here drives or follows.
+def _follow(
+    run: RunFolder,
+    pipeline: Pipeline,
+    facts: Mapping[str, Any],
+    wakeup: WakeupSocket,
+    *,
+    in_cluster: bool,
+) -> str:
+    options = KubernetesOptions.of_run(facts)
+    store = store_of(options)
+    with SegmentJournal(run.journal, run.id, remote=store.remote):
+        publish(run, store.remote)
+    mirror, outbox = Mirror(run, pipeline, store), Outbox(run, store.remote)
+    driver = RemoteDriver(run, pipeline, options, in_cluster=in_cluster)
+    mirror.update()
+    check_at = 0.0
+    with selectors.DefaultSelector() as selector:
+        if wakeup.socket is not None:
+            selector.register(wakeup.socket, selectors.EVENT_READ)
+        while True:
+            is_new = outbox.send(recorded=mirror.recorded, has_ended=mirror.has_ended)
+            is_over = mirror.has_ended and not outbox.wants_more
+            if is_new or (not is_over and time.monotonic() >= check_at):
+                try:
+                    driver.ensure(outbox.unanswered)
+                except DriverGone:
+                    mirror.update()
+                    if not mirror.has_ended or outbox.wants_more:
+                        raise
+                check_at = time.monotonic() + ALIVE
+            if mirror.has_ended and not outbox.wants_more:
+                outbox.discard()
+                return mirror.status
+            selector.select(EVERY)
+            wakeup.drain()
+            with contextlib.suppress(InfrastructureError):  # the store may answer next time
+                mirror.update()
 
-    What ended here may go on elsewhere.
 
-    If its driver is in the cluster or on another machine, a process goes on with that until the
-    run's end.
+def mirror(run: RunFolder, facts: Mapping[str, Any]) -> None:
+    """Bring the copy of a run up to date; if something drives the run, start to follow it.
 
     Raises
     ------
     UsageError, InfrastructureError
         If the cluster or the store cannot be asked.
     """
-    store = store_of(KubernetesOptions.of_run(about))
-    # First, so that whoever asked sees how things are now, and not when somebody follows them.
-    grew = fetch(run, store.remote)
-    if driver_state(run) == "ended":
-        if grew:
-            _copy(run, store)
-        return
-    if has_remote_driver(run.id, about):
+    store = store_of(KubernetesOptions.of_run(facts))
+    # First, so that the caller sees how things are now, and not when a follower has started.
+    has_grown = fetch(run, store.remote)
+    has_ended = driver_state(run) == "ended"
+    if not has_ended and has_remote_driver(run.id, facts):
         start_driver(run)
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + _STARTS
         while not is_driven(run) and time.monotonic() < until:
             time.sleep(0.05)
-        return
-    _copy(run, store)
+    elif has_grown or not has_ended:
+        pipeline, _ = load_run(run)
+        Mirror(run, pipeline, store).update()
 
 
-def _copy(run: RunFolder, store: RemoteStore) -> None:
-    pipeline, _ = load_run(run)
-    copies = Copies(run, pipeline, store)
-    for event in read_journal(run.journal):
-        copies.heed(event)
-    copies.look()
+def mirror_all(options: KubernetesOptions) -> set[str]:
+    """Bring the newest runs of a store here; return the ids of those that something drives now.
+
+    Raises
+    ------
+    UsageError, InfrastructureError
+        If the store is not configured, or cannot be read.
+    """
+    store = store_of(options)
+    known = sorted(key.rpartition("/")[2] for key in store.remote.list(INDEX))
+    for run_id in known[-NEWEST:]:
+        run = run_folder(run_id)
+        is_here = run.run.exists()
+        if is_here and (is_driven(run) or has_succeeded(run)):
+            continue
+        try:
+            fetch(run, store.remote)
+        except KfnbError:
+            continue  # it is being removed, or was never complete
+        if not is_here:
+            _use_local_addresses(run, options)
+    try:
+        return driven_runs(options)
+    except InfrastructureError:
+        return set()  # without the right to look, runs are shown as their journals say
+
+
+def fetch(run: RunFolder, remote: Remote) -> bool:
+    """Bring a run's own files and its journal here; return whether the journal grew.
+
+    Raises
+    ------
+    UsageError
+        If the store has no such run.
+    InfrastructureError
+        If the store does not answer, or the folder cannot be written.
+    """
+    key = f"runs/{run.id}/"
+    if not run.run.exists() and remote.size(key + run.run.name) is None:
+        raise UsageError(f'There is no run "{run.id}" in the store {remote.address}.')
+    with disk.writing(run.path):
+        run.steps.mkdir(parents=True, exist_ok=True)
+        run.control.mkdir(exist_ok=True)
+    for name in reversed(FILES):  # the first one last, because it makes the folder a run
+        if not (run.path / name).exists():
+            remote.download(key + name, run.path / name)
+    return follow_segments(remote, run.id, run.journal)
+
+
+@contextlib.contextmanager
+def only_follower(run: RunFolder) -> Iterator[None]:
+    """Be the one process of this machine that follows the run; raises JournalBusy."""
+    lock = FileLock(run.follower_lock)
+    if not lock.acquire():
+        raise JournalBusy(run.journal, lock.holder())
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _use_local_addresses(run: RunFolder, here: KubernetesOptions) -> None:
     """Note how this machine reaches the run's cluster and store."""
-    about = json.loads(run.run.read_bytes())
-    target = KubernetesOptions.of_run(about)
-    own = {name: getattr(here, name) for name in _OWN}
-    changed = dataclasses.replace(target, **{k: v for k, v in own.items() if v is not None})
-    if here.context is None:
-        changed = dataclasses.replace(changed, context=None)
-    about[TARGET] = changed.plain()
+    facts = json.loads(run.run.read_bytes())
+    known = {name: getattr(here, name) for name in _OF_THIS_MACHINE}
+    local = {name: value for name, value in known.items() if value is not None}
+    options = dataclasses.replace(KubernetesOptions.of_run(facts), **{"context": None, **local})
+    facts[TARGET] = options.plain()
     with disk.writing(run.run):
-        disk.replace(run.run, json.dumps(about, ensure_ascii=False, indent=1).encode())
+        disk.replace(run.run, json.dumps(facts, ensure_ascii=False, indent=1).encode())

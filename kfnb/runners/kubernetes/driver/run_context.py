@@ -1,4 +1,4 @@
-"""A run on a cluster put together: its workspace, its store, and what executes its steps."""
+"""What a driver needs for a run on a cluster: workspace, store, and the runner of its steps."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from kfnb.store.remote import Remote
 from kfnb.store.remote_store import RemoteStore
 
 PARALLEL = 20
-"""How many steps execute at once unless told otherwise: the cluster queues what is too much."""
+"""How many steps execute at once by default: the cluster queues the others."""
 
 
 @contextmanager
@@ -39,19 +39,19 @@ def opened(
     store: RemoteStore,
     fence: Callable[[], None],
 ) -> Iterator[tuple[KubernetesRunner, RunContext, Workspace]]:
-    """Connect to the run's cluster and store; what watches there ends with the context.
+    """Connect to the run's cluster, and watch it until the end of the context.
 
     Parameters
     ----------
     store
         The run's store, as :func:`~kfnb.runners.kubernetes.store.store_access.store_of` opens it.
     fence
-        Called before each change of the cluster; raises where that is another driver's.
+        Called before each change of the cluster; raises if another driver has taken over.
 
     Raises
     ------
     UsageError
-        If the configuration is not complete, or names what does not exist.
+        If the configuration is incomplete, or refers to something that does not exist.
     InfrastructureError
         If the cluster or the store cannot be reached.
     """
@@ -103,7 +103,7 @@ def opened(
 
 
 class Workspace:
-    """One run's things on its cluster."""
+    """The ConfigMap and the code bundle of one run."""
 
     def __init__(self, target: KubernetesOptions, run: RunFolder) -> None:
         self.target = target
@@ -112,7 +112,7 @@ class Workspace:
         self._owner: Mapping[str, Any] | None = None
 
     def owner(self, pipeline: Pipeline) -> Mapping[str, Any]:
-        """Have the run's ConfigMap, which owns all its objects."""
+        """Return the run's ConfigMap, which owns all its objects; create it if it is missing."""
         self._owner = self._owner or self._owned(pipeline)
         return self._owner
 
@@ -148,11 +148,11 @@ class Workspace:
         return owner
 
     def remove(self) -> None:
-        """Remove every object of the run: the cluster collects what the ConfigMap owns."""
+        """Remove every object of the run, by deleting the ConfigMap that owns them."""
         self.cluster.delete("ConfigMap", names.object_name("kfnb", self.run.id))
 
     def code_key(self, remote: Remote) -> str:
-        """Have the notebook folder's bundle in the store; its key, empty for none."""
+        """Store the code bundle if it is not there; return its key, empty if there is no bundle."""
         try:
             data = (self.run.path / FILE).read_bytes()
         except FileNotFoundError:
@@ -164,7 +164,7 @@ class Workspace:
 
 
 def _unpacked(run: RunFolder) -> Path:
-    """Have the notebook folder's files as they were when the run began; the folder."""
+    """Unpack the bundle's files as they were when the run began; return the folder."""
     folder = run.path / "workdir"
     folder.mkdir(exist_ok=True)
     if (run.path / FILE).exists():

@@ -1,4 +1,4 @@
-"""Jobs that get no pod: what the Job controller was told when it tried."""
+"""Explains Jobs that get no pod, from the Events of the Job controller."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _account(case: Case, failures: list[Object], text: str) -> Diagnosis | None:
     if match is None:
         return None
     account = match[1]
-    # A new namespace gets its "default" account a moment after it is made.
+    # A new namespace gets its "default" account a moment after its creation.
     young = account == "default" and not case.over(first_time(failures[0]), case.patience.settle)
     return Diagnosis(
         "failing" if young else "failed",

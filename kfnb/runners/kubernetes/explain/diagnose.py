@@ -1,7 +1,6 @@
-"""Why an attempt waits or failed, from the objects that Kubernetes keeps of it.
+"""Explains why an attempt waits or failed: a pure function of a Job, its pods and their Events.
 
-A pure function of a Job, its pods and the events about them. It knows nothing of
-manifests: whoever asks looks first whether the step is done.
+It does not look at manifests: callers check first whether the step has published its result.
 """
 
 from __future__ import annotations
@@ -45,31 +44,33 @@ def diagnose(
     now: float,
     patience: Patience | None = None,
     gone: Collection[str] = (),
-    said: str = "",
+    printed: str = "",
 ) -> Diagnosis | None:
-    """Say why an attempt waits or failed.
+    """Explain why an attempt waits or failed.
 
     Parameters
     ----------
     job
-        The attempt's Job, or its last state; None if it was never seen.
+        The attempt's Job, or its last state if it was deleted; None if it was never seen.
     pods
-        Its pods, those that are gone too, in any order.
+        Its pods, including deleted ones, in any order.
     events
-        Events of the namespace; those about other objects are passed over.
+        Events of the namespace; those of other objects are ignored.
     now
         Seconds since the epoch, by the cluster's clock.
     gone
-        UIDs of those of the objects that exist no more.
-    said
-        What the container printed that is no event.
+        UIDs of deleted objects.
+    printed
+        What the container printed besides signals.
 
     Returns
     -------
     Diagnosis or None
         None if all goes well, or if the Job ended well.
     """
-    case = Case(job, pods, events, now, patience or Patience(), gone=frozenset(gone), said=said)
+    case = Case(
+        job, pods, events, now, patience or Patience(), gone=frozenset(gone), printed=printed
+    )
     if job is not None and any(c.get("type") == "Complete" for c in conditions(job)):
         return None
     ordered = sorted(pods, key=lambda pod: created(pod) or 0.0)
@@ -80,7 +81,7 @@ def diagnose(
         return diagnosis
     live = [pod for pod in ordered if is_live(pod, case.gone)]
     if live:
-        # Of two that live at once, one that executes the step is enough.
+        # Of two live pods, it is enough that one executes the step.
         pod = ([p for p in live if _executes(p)] or live)[-1]
         return (
             explain_end(case, pod)
@@ -98,7 +99,7 @@ def diagnose(
 
 
 def has_ended(pod: Object) -> bool:
-    """Whether the container that executes the step has ended, whatever runs beside it."""
+    """Return whether the step's container has ended, whatever sidecars do."""
     return (
         status(pod).get("phase") in ("Succeeded", "Failed")
         or terminated(step_status(pod)) is not None
@@ -125,7 +126,7 @@ def _ended_well(pod: Object) -> bool:
 
 
 def _outlived(case: Case, pod: Object) -> Diagnosis | None:
-    """Say that something beside the step goes on after its end."""
+    """Explain that a sidecar still runs after the end of the step."""
     if not is_live(pod, case.gone) or not _ended_well(pod):
         return None
     main = step_container(pod).get("name")
@@ -148,7 +149,7 @@ def _outlived(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def _ended(case: Case, pod: Object) -> Diagnosis | None:
-    """Explain an attempt whose newest pod executes no more."""
+    """Explain an attempt whose newest pod has ended."""
     job = case.job
     deleted = bool(metadata(pod).get("deletionTimestamp")) or case.is_gone(pod)
     over = (
@@ -159,7 +160,7 @@ def _ended(case: Case, pod: Object) -> Diagnosis | None:
         and (case.is_gone(job) or metadata(job).get("deletionTimestamp"))
         and deleted
     ):
-        # The pod went with its Job; how it was killed then explains nothing.
+        # The pod was deleted with its Job, so its exit code explains nothing.
         known = explain_end(case, pod) if not _killed(pod) else None
         return known or explain_gone(case)
     known = explain_end(case, pod)
@@ -172,7 +173,7 @@ def _ended(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def _killed(pod: Object) -> bool:
-    """Whether the step's container ended as containers of a deleted pod do."""
+    """Return whether the step's container ended as those of a deleted pod do."""
     ended = terminated(step_status(pod))
     if ended is None or was_asked(ended):
         return True
@@ -180,7 +181,7 @@ def _killed(pod: Object) -> bool:
 
 
 def _is_unknown(pod: Object) -> bool:
-    """Whether the kubelet cannot tell how the step's container ended, or whether it began."""
+    """Return whether the kubelet does not know how the step's container ended, or if it started."""
     return (terminated(step_status(pod)) or {}).get("reason") == "ContainerStatusUnknown"
 
 

@@ -1,4 +1,4 @@
-"""Pods that a node or the scheduler ended: evicted, preempted, lost."""
+"""Explains pods that were evicted, preempted, or lost with their node."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _REFUSED = re.compile(
 
 
 def explain_eviction(case: Case, pod: Object) -> Diagnosis | None:
-    """Say why the node's kubelet ended a pod, or never started it."""
+    """Explain why the kubelet ended a pod, or never started it."""
     for event in case.about(pod, "Evicted"):
-        # The pod's own status forgets it where the containers end in the time they are given.
+        # The pod's status loses this if the containers end within their grace period.
         return _evicted(pod, message(event))
     state = status(pod)
     reason, text = str(state.get("reason") or ""), message(state)
@@ -54,7 +54,7 @@ def explain_eviction(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def explain_disruption(pod: Object) -> Diagnosis | None:
-    """Say who, of the cluster's own parts, ended a pod."""
+    """Explain which part of the cluster ended a pod."""
     target = condition(pod, "DisruptionTarget")
     if target.get("status") != "True":
         return None

@@ -1,4 +1,4 @@
-"""Images that cannot be pulled, told apart by what the registry or the runtime said."""
+"""Explains images that cannot be pulled, from the messages of registry and runtime."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from kfnb.runners.kubernetes.explain.reading import (
 
 _PULLING = ("ErrImagePull", "ImagePullBackOff", "RegistryUnavailable")
 
-# What containerd, CRI-O and the registries say, in the order in which it decides. A registry
-# that hides what one may not see says "denied" and "does not exist" in one breath.
+# Messages of containerd, CRI-O and registries; the first match counts. A registry that hides
+# private images answers "denied" and "does not exist" in the same message.
 _DENIED = re.compile(
     r"unauthorized|authorization failed|authentication required|denied|insufficient_scope"
     r"|no basic auth|forbidden|\b40[13]\b",
@@ -42,7 +42,7 @@ _UNREACHABLE = re.compile(
 
 
 def explain_image(case: Case, pod: Object, container: Object) -> Diagnosis | None:
-    """Say why the image of a container that waits is not there; None if that is not why."""
+    """Explain why a container waits for its image; None if it does not."""
     state = waiting(container) or {}
     reason = state.get("reason")
     image = str(container.get("image") or "")
@@ -83,7 +83,7 @@ def explain_image(case: Case, pod: Object, container: Object) -> Diagnosis | Non
 
 
 def explain_pulling(case: Case, pod: Object) -> Diagnosis | None:
-    """Say that an image is being pulled, if that takes a while."""
+    """Explain that an image is being pulled, if that takes a while."""
     events = case.about(pod, "Pulling", "Pulled", "Failed")
     if not events or events[-1].get("reason") != "Pulling":
         return None
@@ -101,10 +101,10 @@ def explain_pulling(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def _pull(case: Case, pod: Object, image: str, text: str) -> Diagnosis:
-    # The back-off's own message had no reason in it before Kubernetes 1.31: events have.
+    # Before Kubernetes 1.31 only Events had the reason, not the back-off's message.
     failures = [e for e in case.about(pod, "Failed") if "pull image" in message(e)]
     messages = "\n".join([text, *(message(e) for e in failures[-1:])])
-    # A tag or digest such as :404 must not be taken for an answer.
+    # A tag or digest such as :404 must not be mistaken for an HTTP status.
     plain = messages.replace(image, "") if image else messages
     since = min(
         (t for t in map(first_time, failures) if t is not None),

@@ -1,4 +1,4 @@
-"""What a diagnosis says, and how long each kind of trouble is waited for."""
+"""A diagnosis, and how long to wait for each kind of problem to resolve itself."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Literal
 from kfnb.store.manifest import FailureClass
 
 Level = Literal["waiting", "failing", "failed"]
-"""``waiting``: nothing is wrong that time does not mend. ``failing``: it fails unless
-somebody does something soon. ``failed``: it will not succeed any more; end the attempt."""
+"""``waiting``: it will probably start by itself. ``failing``: it fails unless you do something
+soon. ``failed``: it cannot succeed any more; end the attempt."""
 
 
 class Category(str, Enum):
-    """The kinds of trouble. The values are stable: they are kept in journals."""
+    """The kinds of problems. The values are stable: journals contain them."""
 
     IMAGE_NAME = "invalid-image-name"
     IMAGE_MISSING = "image-not-found"
@@ -80,13 +80,13 @@ class Diagnosis:
     Parameters
     ----------
     summary
-        One sentence; the same as long as nothing changes, so that it is said once.
+        One sentence, which stays the same as long as nothing changes, so that it is shown once.
     detail
-        Kubernetes' own words.
+        The message of Kubernetes.
     remedy
-        What a person may do: a command, or an option of kfnb.
+        What you can do: a command, or an option of kfnb.
     permanent
-        Another attempt would end the same way.
+        Whether another attempt would fail in the same way.
     """
 
     level: Level
@@ -100,22 +100,22 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds that Kubernetes gets to overcome each kind of trouble by itself.
+    """Seconds to wait until a problem resolves itself.
 
     Parameters
     ----------
     image
-        An image that is not there, or that the registry does not give: it may be on its way.
+        An image that is missing or refused: it may still be pushed.
     registry
         A registry that does not answer.
     mount
         A volume that cannot be attached or mounted.
     settle
-        What is made together with a Job may be seen a moment after it.
+        An object that was created with a Job may be seen a moment after it.
     ready
-        A container that runs and is not ready, before that is said.
+        A container that runs and is not ready.
     schedule
-        A pod that no node takes; None waits for ever.
+        A pod that fits on no node; None to wait forever.
     """
 
     image: float = 60.0

@@ -1,4 +1,4 @@
-"""What stands where in Jobs, pods and events, read without trusting that it is there."""
+"""Reads fields of Jobs, pods and Events, any of which may be missing."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from kfnb.runners.kubernetes.explain.model import Patience
 Object = Mapping[str, Any]
 
 STEP_CONTAINER = "step"
-"""The name of the container that executes the step; in other pods, the first one is it."""
+"""The name of the step's container; in other pods, the first container counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """All that is known of one attempt.
+    """Everything known about one attempt.
 
     Parameters
     ----------
     gone
-        UIDs of objects that do not exist any more; what is known of them is their last state.
-    said
-        What the container printed that is no event: the words of a Python that crashed early.
-        Where events came a line with a separator may stand for them.
+        UIDs of deleted objects, of which the last state is known.
+    printed
+        What the container printed besides signals, such as the error of a Python that did not
+        start. A line with a separator stands for signals.
     now
         Seconds since the epoch, by the cluster's clock.
     """
@@ -37,20 +37,20 @@ class Case:
     now: float
     patience: Patience
     gone: frozenset[str] = frozenset()
-    said: str = ""
+    printed: str = ""
 
     @property
     def namespace(self) -> str:
-        """The workspace's namespace, for commands that a person may copy."""
+        """The workspace's namespace, for commands that you can copy."""
         owner = self.job or (self.pods[0] if self.pods else {})
         return str(metadata(owner).get("namespace") or "default")
 
     def kubectl(self, command: str) -> str:
-        """Give a ``kubectl`` command for the attempt's namespace."""
+        """Return a ``kubectl`` command for the attempt's namespace."""
         return f"`kubectl -n {shlex.quote(self.namespace)} {command}`"
 
     def about(self, thing: Object, *reasons: str) -> list[Object]:
-        """List the events about an object, the newest last."""
+        """List the Events of an object, the newest last."""
         uid = metadata(thing).get("uid")
         events = [
             e
@@ -61,11 +61,11 @@ class Case:
         return sorted(events, key=lambda e: last_time(e) or 0.0)
 
     def is_gone(self, thing: Object) -> bool:
-        """Whether the object exists no more."""
+        """Return whether the object was deleted."""
         return metadata(thing).get("uid") in self.gone
 
     def over(self, since: float | None, patience: float) -> bool:
-        """Whether what began at ``since`` was waited for long enough."""
+        """Return whether the patience for what began at ``since`` is over."""
         return since is not None and self.now - since >= patience
 
 
@@ -126,7 +126,7 @@ def step_container(thing: Object) -> Object:
 
 
 def container_statuses(pod: Object) -> list[Object]:
-    """List the states of the pod's containers, those that start first first."""
+    """List the states of the pod's containers, in the order in which they start."""
     state = status(pod)
     return [*(state.get("initContainerStatuses") or ()), *(state.get("containerStatuses") or ())]
 
@@ -146,12 +146,12 @@ def terminated(container: Object) -> Object | None:
 
 
 def waiting(container: Object) -> Object | None:
-    """Return what a container waits for, if it waits."""
+    """Return the state of a container that waits; empty if it does not."""
     return (container.get("state") or {}).get("waiting")
 
 
 def is_sidecar(pod: Object, container: Object) -> bool:
-    """Whether a container runs beside the step rather than before it."""
+    """Return whether a container runs beside the step rather than before it."""
     for spec in pod_spec(pod).get("initContainers") or ():
         if spec.get("name") == container.get("name"):
             return bool(spec.get("restartPolicy") == "Always")
@@ -159,7 +159,7 @@ def is_sidecar(pod: Object, container: Object) -> bool:
 
 
 def asked(thing: Object, resource: str) -> str:
-    """Return how much of a resource the step's container asks for; empty if it says nothing."""
+    """Return how much of a resource the step's container requests; empty if nothing."""
     resources = step_container(thing).get("resources") or {}
     for side in ("requests", "limits"):
         if resource in (resources.get(side) or {}):
@@ -174,7 +174,7 @@ def limit(thing: Object, resource: str) -> str:
 
 
 def is_live(pod: Object, gone: Collection[str]) -> bool:
-    """Whether a pod exists, is not being deleted and has not ended."""
+    """Return whether a pod exists, is not being deleted and has not ended."""
     return (
         uid(pod) not in gone
         and not metadata(pod).get("deletionTimestamp")
@@ -183,8 +183,8 @@ def is_live(pod: Object, gone: Collection[str]) -> bool:
 
 
 def message(thing: Object) -> str:
-    """Return Kubernetes' words in an event, condition or state."""
-    # Not strip(): the separator of a step's events counts as space.
+    """Return the message of an Event, condition or state."""
+    # Not strip(): it would remove the separator of signals.
     return str(thing.get("message") or "").strip(" \r\n")
 
 
@@ -208,11 +208,11 @@ def last_time(event: Object) -> float | None:
 
 
 def moment(text: object) -> float | None:
-    """Return a timestamp of Kubernetes in seconds since the epoch; None if it is none."""
+    """Return a timestamp of Kubernetes in seconds since the epoch; None if it is not valid."""
     if not isinstance(text, str):
         return None
     try:
-        # Python 3.10 knows neither "Z" nor nanoseconds; seconds are all that is needed.
+        # Python 3.10 reads neither "Z" nor nanoseconds; whole seconds are enough.
         stamp = datetime.fromisoformat(text[:19])
     except ValueError:
         return None

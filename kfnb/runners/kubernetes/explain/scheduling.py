@@ -1,4 +1,4 @@
-"""Pods that no node takes, in the scheduler's reasons."""
+"""Explains pods that fit on no node, from the scheduler's message."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _NOT_THE_POD = "not-ready", "unreachable", "memory-pressure", "disk-pressure", "
 
 @dataclass(frozen=True, slots=True)
 class _Reason:
-    """Why some nodes do not take the pod."""
+    """Why the pod does not fit on some nodes."""
 
     nodes: int
     category: Category
-    words: str
+    phrase: str
     remedy: str
 
 
 def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
-    """Say why no node takes a pod; None if one does, or the scheduler has not looked yet."""
+    """Explain why a pod fits on no node; None if it does, or is not scheduled yet."""
     scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") != "False":
         return None
@@ -69,7 +69,7 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
             return None
         reasons = [_Reason(0, Category.UNSCHEDULABLE, "", "")]
     first = reasons[0]
-    # Whatever it says of volumes is the nearest thing to a reason that a person can act on.
+    # A message about volumes is the reason that you can act on.
     over = case.patience.schedule is not None and case.over(since, case.patience.schedule)
     return Diagnosis(
         "failed" if over else "waiting",
@@ -82,7 +82,7 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def _summary(reasons: list[_Reason]) -> str:
-    phrases = list(dict.fromkeys(r.words for r in reasons if r.words))
+    phrases = list(dict.fromkeys(r.phrase for r in reasons if r.phrase))
     if not phrases:
         return "no node takes the step"
     return "no node takes the step: " + "; ".join(phrases)
@@ -93,11 +93,11 @@ def _reasons(case: Case, pod: Object, statement: str) -> list[_Reason]:
     # "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had …. preemption: 0/3 …"
     text = statement.split("preemption:", maxsplit=1)[0]
     text = text.partition("available:")[2] or text
-    # What plugins tried afterwards stands behind the first full stop.
+    # After the first full stop come the results of other plugins.
     text = re.split(r"\.\s", f"{text} ", maxsplit=1)[0]
     total = re.match(r"0/(\d+)", statement)
     helpless = _NEVER.search(statement)
-    # Newer schedulers say so of nodes that would be too small if they were empty.
+    # Newer schedulers report nodes that would be too small even if they were empty.
     never = bool(total and helpless and total[1] == helpless[1])
     reasons = []
     for part in re.split(r",\s+(?=\d+ )", text.strip()):

@@ -1,4 +1,4 @@
-"""Pods that a node has taken and whose step does not start."""
+"""Explains pods that are on a node and do not start their step."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _MOUNTING = ("FailedMount", "FailedAttachVolume", "FailedMapVolume")
 
 
 def explain_starting(case: Case, pod: Object) -> Diagnosis | None:
-    """Say why a pod with a node does not execute the step; None if it is on its way."""
+    """Explain why a scheduled pod does not execute the step; None if it is starting."""
     for container in container_statuses(pod):
         state = waiting(container)
         if state is None:
@@ -65,7 +65,7 @@ def explain_starting(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def explain_running(case: Case, pod: Object) -> Diagnosis | None:
-    """Say what is wrong with a pod whose step executes: it is not ready, or not alone."""
+    """Explain what is wrong with a pod that executes its step."""
     lost = explain_silent_node(case, pod)
     if lost:
         return lost
@@ -90,8 +90,10 @@ def explain_running(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def _waits_for_the_store(case: Case) -> Diagnosis | None:
-    """Say that the step's container waits for the store, if that is the last it said."""
-    last = case.said.rstrip("\r\n").rpartition("\n")[2]  # not strip(): see message()
+    """Explain that the step waits for its store, if that is the last line it printed."""
+    last = case.printed.rstrip("\r\n").rpartition("\n")[
+        2
+    ]  # not strip(), which would remove the separator of signals
     if not last.startswith(WAITS):
         return None
     return Diagnosis(
@@ -106,11 +108,11 @@ def _waits_for_the_store(case: Case) -> Diagnosis | None:
 
 
 def explain_silent_node(case: Case, pod: Object) -> Diagnosis | None:
-    """Say that the node of a pod does not answer."""
+    """Explain that the node of a pod does not answer."""
     events = case.about(pod, "NodeNotReady")
     ready = condition(pod, "Ready")
     node = str((pod.get("spec") or {}).get("nodeName") or "")
-    # The containers' own state is what the node said last; the pod's is what is known of the node.
+    # The node reports the containers' state, the cluster the pod's.
     unknown = ready.get("status") == "Unknown" or status(pod).get("reason") == "NodeLost"
     gated = ready.get("reason") == "ReadinessGatesNotReady"
     marked = (ready.get("status") == "False" and not gated) and (
@@ -130,7 +132,7 @@ def explain_silent_node(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def _answered(events: list[Object], pod: Object) -> bool:
-    """Whether a container's state changed after the node was thought to be lost."""
+    """Return whether a container's state changed after the node seemed lost."""
     if not events:
         return False
     times = [
@@ -175,7 +177,7 @@ def _configuration(case: Case, pod: Object, container: Object, state: Object) ->
 
 
 def _missing(case: Case, pod: Object, text: str) -> Diagnosis | None:
-    """Say which Secret or ConfigMap, or key of one, is missing."""
+    """Explain which Secret or ConfigMap, or key of one, is missing."""
     key = _NO_KEY.search(text)
     mounted = _NO_KEY_TO_MOUNT.search(text)
     if key or mounted:
@@ -216,7 +218,7 @@ def _missing(case: Case, pod: Object, text: str) -> Diagnosis | None:
 
 
 def _mounted(pod: Object, volume: str) -> str:
-    """Return the name of the Secret or ConfigMap that a volume is made of."""
+    """Return the name of the Secret or ConfigMap of a volume."""
     for entry in pod_spec(pod).get("volumes") or ():
         if entry.get("name") == volume:
             secret, config = entry.get("secret") or {}, entry.get("configMap") or {}
@@ -225,7 +227,7 @@ def _mounted(pod: Object, volume: str) -> str:
 
 
 def _crashing(case: Case, pod: Object, container: Object, state: Object) -> Diagnosis | None:
-    """Say that a container beside the step starts again and again."""
+    """Explain that a sidecar crashes again and again."""
     if state.get("reason") != "CrashLoopBackOff":
         return None
     ended = (container.get("lastState") or {}).get("terminated") or {}
@@ -282,7 +284,7 @@ def _sandbox(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def _waits_for_another(case: Case, pod: Object) -> Diagnosis | None:
-    """Say that containers which start before the step do not get ready."""
+    """Explain that a container that starts before the step does not get ready."""
     since = moment(status(pod).get("startTime")) or created(pod)
     if not case.over(since, case.patience.ready):
         return None

@@ -1,4 +1,4 @@
-"""Pods and Jobs that ended badly."""
+"""Explains pods and Jobs that failed."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ ASKED_TO_END = 3
 _ASKED = re.compile(r'"class": ?"cancelled"|^kfnb: asked to end', re.MULTILINE)
 _DEADLINE = "DeadlineExceeded"
 _ROUNDED = 1.0
-"""Seconds by which a time of Kubernetes may be too early: it has no fractions."""
+"""Seconds by which a timestamp may be too early, because it has no fractions."""
 _NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerCannotStart")
 _NO_KFNB = re.compile(r"No module named '?(?P<module>kfnb|papermill|ipykernel|nbclient)\b")
 _READ_ONLY = re.compile(r"read-only file ?system", re.IGNORECASE)
 _EVENT = "\x1e"
 _NEVER = 2
 _COULD_NOT_BEGIN: dict[int, FailureClass] = {_NEVER: "configuration", 4: "infrastructure"}
-"""Exit codes of :mod:`kfnb.step.pod.pod_main`, where it could leave no record of why."""
+"""Exit codes of :mod:`kfnb.step.pod.pod_main` for failures that it could not record."""
 _KFNB = re.compile(rf"^(?!{WAITS})kfnb: (?P<said>.+)", re.MULTILINE)
-"""Why it could not begin; that it waited before is no reason."""
+"""Matches the reason why a step did not begin, but not a line about waiting."""
 
 
 def explain_job_end(job: Object) -> Diagnosis | None:
-    """Say why a Job failed, where the Job itself knows."""
+    """Explain why a Job failed, if the Job itself has the reason."""
     for one in conditions(job):
         if one.get("type") not in ("Failed", "FailureTarget"):
             continue
@@ -56,7 +56,7 @@ def explain_job_end(job: Object) -> Diagnosis | None:
 
 
 def explain_failed_job(case: Case, job: Object) -> Diagnosis | None:
-    """Say that a Job failed and nothing is left that knows why."""
+    """Explain a failed Job of which nothing is left that has the reason."""
     for one in conditions(job):
         if one.get("type") == "Failed":
             return Diagnosis(
@@ -71,7 +71,7 @@ def explain_failed_job(case: Case, job: Object) -> Diagnosis | None:
 
 
 def explain_gone(case: Case) -> Diagnosis:
-    """Say that neither the Job nor a pod of it is there."""
+    """Explain that neither the Job nor a pod of it exists."""
     job = case.job
     ttl = ((job or {}).get("spec") or {}).get("ttlSecondsAfterFinished")
     ended = job is not None and any(
@@ -87,7 +87,7 @@ def explain_gone(case: Case) -> Diagnosis:
 
 
 def explain_end(case: Case, pod: Object) -> Diagnosis | None:
-    """Say how a pod's step ended; None if it ended well, or goes on."""
+    """Explain how a pod's step ended; None if it succeeded, or still runs."""
     state = status(pod)
     reason = state.get("reason")
     if reason == _DEADLINE:
@@ -101,12 +101,12 @@ def explain_end(case: Case, pod: Object) -> Diagnosis | None:
 
 
 def was_asked(ended: Object) -> bool:
-    """Whether the step ended because it was asked to, as its last words say."""
+    """Return whether the step ended because of a request, as its last message says."""
     return ended.get("exitCode") == ASKED_TO_END and bool(_ASKED.search(message(ended)))
 
 
 def explain_deleted(pod: Object, *, over: bool) -> Diagnosis:
-    """Say that somebody deleted the pod; ``over``: nothing replaces it."""
+    """Explain that the pod was deleted; ``over`` says that none replaces it."""
     return Diagnosis(
         "failed" if over else "failing",
         Category.POD_DELETED,
@@ -118,9 +118,9 @@ def explain_deleted(pod: Object, *, over: bool) -> Diagnosis:
 
 
 def explain_overdue(case: Case) -> Diagnosis | None:
-    """Say that the Job's time was over when its pod was taken away; the Job itself says so later.
+    """Explain that a pod was deleted because its Job's deadline was over.
 
-    The controller removes the pods first, and writes the reason into the Job when they are gone.
+    The controller writes the reason into the Job after it has removed the pods.
     """
     job = case.job or {}
     began = moment(status(job).get("startTime"))
@@ -180,7 +180,7 @@ def _containers(case: Case, pod: Object) -> Diagnosis | None:
     for container in container_statuses(pod):
         ended = terminated(container)
         which = container.get("name")
-        # A sidecar is started again, and the step goes on without it.
+        # A sidecar is restarted, and the step is not affected.
         final = failed or (which in before and not is_sidecar(pod, container))
         if not ended or ended.get("exitCode") == 0 or not final:
             continue
@@ -209,7 +209,7 @@ def _containers(case: Case, pod: Object) -> Diagnosis | None:
 
 def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | None:
     code = int(ended.get("exitCode") or 0)
-    text = _plain(message(ended)) or _plain(case.said)
+    text = _plain(message(ended)) or _plain(case.printed)
     if code == 0:
         return None
     if ended.get("reason") in _NOT_STARTED:
@@ -277,7 +277,7 @@ def _signal(number: int, text: str) -> Diagnosis:
         called = signal.Signals(number).name
     except ValueError:
         called = f"signal {number}"
-    # A crash of the code itself; the others come from outside.
+    # A crash of the code; the other signals come from outside.
     crashed = called in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGTRAP", "SIGSYS")
     remedy = ""
     if called == "SIGKILL":
@@ -300,7 +300,7 @@ def _how_it_ended(pod: Object) -> str:
 
 
 def _plain(text: str) -> str:
-    """Leave out the events of a step from what its container said at last."""
+    """Remove signals from the last output of a container."""
     return "\n".join(line for line in text.split("\n") if not line.startswith(_EVENT)).strip()
 
 

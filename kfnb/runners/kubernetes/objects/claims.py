@@ -1,4 +1,4 @@
-"""The claim of a store on a volume: made if it is missing, and used as its access modes allow."""
+"""The claim of a store on a volume, and what its access mode requires of pods."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
 def with_claim(cluster: Cluster, target: KubernetesOptions) -> KubernetesOptions:
-    """Have the claim of a target's store; the target as its pods have to be then.
+    """Create the claim of the store if it is missing; return the options that its pods need.
 
-    Pods that use a claim of one node (ReadWriteOnce) are put on one node. Without a claim the
-    target stays as it is.
+    Pods that use a claim with ReadWriteOnce have to be on one node. Without a claim the options
+    are returned as they are.
 
     Raises
     ------
     UsageError
-        If the claim may not be made, or cannot be written by several pods.
+        If the claim cannot be created, or cannot be written by several pods.
     ApiError
         If the cluster does not answer.
     """
@@ -37,13 +37,15 @@ def with_claim(cluster: Cluster, target: KubernetesOptions) -> KubernetesOptions
         existing = cluster.get(_KIND, name) or _made(cluster, name, body)
     except ApiError as error:
         if error.status in (400, 403, 404, 422):
-            raise UsageError(f"The store's claim {name} cannot be had: {error}") from error
+            raise UsageError(
+                f"The store's claim {name} cannot be read or created: {error}"
+            ) from error
         raise
     return on_claim(target, existing)
 
 
 def on_claim(target: KubernetesOptions, claim: Mapping[str, Any]) -> KubernetesOptions:
-    """Return the target as pods have to be that use this claim for their store.
+    """Return the options for pods that use this claim for their store.
 
     Raises
     ------
@@ -65,9 +67,9 @@ def on_claim(target: KubernetesOptions, claim: Mapping[str, Any]) -> KubernetesO
 
 
 def on_one_node(target: KubernetesOptions, claim: str) -> KubernetesOptions:
-    """Return the target with all its pods on the node of others that use the claim."""
+    """Return the options with all pods on the node of the others that use the claim."""
     value = names.label_value(claim)
-    # The first of such pods goes anywhere: the scheduler lets a pod that fits its own rule begin.
+    # The first pod may go anywhere: the scheduler lets a pod match its own affinity.
     term = {
         "labelSelector": {"matchLabels": {names.CLAIM: value}},
         "topologyKey": "kubernetes.io/hostname",
@@ -95,5 +97,5 @@ def _made(cluster: Cluster, name: str, body: Mapping[str, Any]) -> Mapping[str, 
     except ApiError as error:
         if error.status != 409:
             raise
-    # Somebody else was quicker, or the reply to our own creation was lost.
+    # Another driver created it first, or the reply to our own request was lost.
     return cluster.get(_KIND, name) or body

@@ -1,4 +1,4 @@
-"""The Job of a run's driver in the cluster, as JSON values: a pure function of what is asked."""
+"""The Job of a run's driver in the cluster, as JSON values: a pure function."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def driver_job(
     owner
         The run's ConfigMap as the cluster has it; None before there is one.
     number
-        The first driver of the run, or one that goes on after its end.
+        Counts the drivers of the run: a new one needs a Job with another name.
     """
     job = manifests.probe_pod(target, _image(target, pipeline), script="")
     spec: manifests.Object = job["spec"]
-    # It lasts as long as the run.
+    # A driver lasts as long as its run.
     del spec["activeDeadlineSeconds"]
     (container,) = spec["containers"]
     container["name"] = CONTAINER
     container["command"] = ["python", "-m", "kfnb.runners.kubernetes.driver.driver_pod", run]
     container["env"].append({"name": "KFNB_HOME", "value": f"{manifests.ROOT}/home"})
-    # Its token is for driving; no pod of a step has one.
+    # The driver creates Jobs with its token; the pods of steps have none.
     spec["automountServiceAccountToken"] = True
     spec["serviceAccountName"] = target.driver_service_account
     spec["restartPolicy"] = "OnFailure"
@@ -62,6 +62,6 @@ def driver_job(
 
 
 def _image(target: KubernetesOptions, pipeline: Pipeline) -> str:
-    """Return the target's image, else that of the pipeline or of its first step that says one."""
+    """Return the target's image, else that of the pipeline or of its first step with one."""
     options: list[Options] = [pipeline.defaults, *(s.options for s in pipeline.steps.values())]
     return target.image or next((o.image for o in options if o.image), "")

@@ -1,7 +1,7 @@
-"""The objects of a run, as JSON values: pure functions of what is asked.
+"""The objects of a run, as JSON values: pure functions.
 
-All of them satisfy the *restricted* Pod Security Standard, and belong to the run's
-ConfigMap: whatever is created late goes with it.
+All of them satisfy the *restricted* Pod Security Standard. The run's ConfigMap owns them, so that
+deleting it removes even objects that a stale driver creates later.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ Object = dict[str, Any]
 
 ROOT = "/kfnb"
 STORE = "/kfnb-store"
-"""Where a claim is mounted."""
+"""The folder where a claim is mounted."""
 TEMPORARY = "/tmp"  # noqa: S108
-"""Notebooks write there by name, whatever TMPDIR says: it is the same folder of the same volume."""
+"""Notebooks write to this path whatever TMPDIR says, so it is mounted from the same volume."""
 
 GRACE = 30
 """Seconds between a pod's SIGTERM and its SIGKILL."""
 
 BACKSTOP = 600
-"""Seconds that a pod gets beyond the step's own timeout."""
+"""Seconds that a pod has in addition to the step's own timeout."""
 
 _GPU = "nvidia.com/gpu"
 
@@ -58,7 +58,7 @@ def job(
     Parameters
     ----------
     order, code
-        Keys of the step's order and of the notebook folder's bundle (empty: none).
+        Keys of the step's order and of the code bundle; an empty key means that there is none.
     owner
         The run's ConfigMap as the cluster has it; None before there is one.
     timeout
@@ -106,7 +106,7 @@ def job(
 def probe_pod(
     target: KubernetesOptions, image: str, *, script: str, pipeline: Pipeline | None = None
 ) -> Object:
-    """Return a pod like a step's, which executes a script of Python and ends."""
+    """Return a pod like a step's that executes a Python script."""
     environment = {
         "KFNB_STORE": store_inside(target) if target.store else "",
         "KFNB_STORE_ENDPOINT": target.store_endpoint or "",
@@ -132,8 +132,8 @@ def _pod_spec(
     image = next((o.image for o in options if o.image), None) or target.image
     if not image:
         raise UsageError(
-            "No image is said for the steps. Name one that has kfnb: --image NAME, or image in the "
-            "notebook's metadata or in your configuration file."
+            "No image is configured for the steps. Name one that has kfnb: --image NAME, or image "
+            "in the notebook's metadata or in your configuration file."
         )
     volumes: list[Object] = [{"name": "kfnb", "emptyDir": {}}]
     mounts: list[Object] = [{"name": "kfnb", "mountPath": ROOT}]
@@ -151,7 +151,7 @@ def _pod_spec(
         volumes.append({"name": name, **source})
         mounts.append({"name": name, "mountPath": volume.mount})
     uid = {"fieldRef": {"fieldPath": "metadata.uid"}}
-    # By name, so that each is there once; what kfnb itself needs cannot be replaced.
+    # A dict, so that each name occurs once, and kfnb's own variables replace others.
     variables: dict[str, Object] = {}
     for options_ in reversed(options):
         for secret in options_.secrets:
@@ -162,7 +162,7 @@ def _pod_spec(
     container: Object = {
         "name": STEP_CONTAINER,
         "image": image,
-        # Python of the image, whichever it is.
+        # Whichever Python the image has.
         "command": ["python", "-m", "kfnb.step.pod.pod_main"],
         "workingDir": ROOT,
         "env": [{"name": name, **source} for name, source in variables.items()],
@@ -206,9 +206,9 @@ def _pod_spec(
 
 
 def resources(options: tuple[Options, ...]) -> Object:
-    """Return a container's resources; the first of ``options`` that says something counts.
+    """Return a container's resources; for each, the first of ``options`` that has it counts.
 
-    ``cpu`` and ``memory`` are asked for; memory is a limit too, as are ``limit:`` options.
+    ``cpu`` and ``memory`` are requests; memory is a limit too, as are ``limit:`` options.
     """
     requests: dict[str, str] = {}
     limits: dict[str, str] = {}
@@ -226,7 +226,7 @@ def resources(options: tuple[Options, ...]) -> Object:
 
 
 def claim(target: KubernetesOptions) -> Object | None:
-    """Return the claim of a store on a volume, to be created if it is missing."""
+    """Return the claim of a store on a volume; None for other stores."""
     if not target.store or not target.store.startswith("pvc:"):
         return None
     name, _ = claim_of(target.store)
@@ -247,7 +247,7 @@ def claim_of(store: str) -> tuple[str, str]:
     """
     name, _, path = store.removeprefix("pvc:").partition("/")
     if not name or ".." in PurePosixPath(path).parts:
-        raise UsageError(f"{store!r} is no store: write pvc:CLAIM or pvc:CLAIM/PATH.")
+        raise UsageError(f"{store!r} is not a store: write pvc:CLAIM or pvc:CLAIM/PATH.")
     return name, path.strip("/")
 
 
@@ -255,7 +255,7 @@ def store_inside(target: KubernetesOptions) -> str:
     """Return the store's address as pods see it."""
     if not target.store:
         raise UsageError(
-            "No store is said. Steps hand over their values through one: "
+            "No store is configured. Steps pass their values through one: "
             "--store s3://BUCKET/PREFIX or --store pvc:CLAIM."
         )
     if target.store.startswith("pvc:"):
@@ -265,24 +265,25 @@ def store_inside(target: KubernetesOptions) -> str:
 
 
 def image_of(target: KubernetesOptions, pipeline: Pipeline, step: str) -> str:
-    """Return the image that a step executes in; empty where none is said."""
+    """Return the image that a step executes in; empty if none is configured."""
     options = (pipeline.steps[step].options, pipeline.defaults)
     return next((o.image for o in options if o.image), None) or target.image or ""
 
 
 def check(target: KubernetesOptions, pipeline: Pipeline) -> None:
-    """Refuse what cannot become objects: no store or image is said, labels that are none.
+    """Refuse options without store or image, and labels that the cluster would refuse.
 
     Raises
     ------
     UsageError
-        With what to say, or to correct.
+        With what to add or to correct.
     """
     store_inside(target)
     for step in pipeline.steps.values():
         if not image_of(target, pipeline, step.name):
             raise UsageError(
-                f'No image is said for step "{step.name}". Name one that has kfnb: --image NAME.'
+                f'No image is configured for step "{step.name}". '
+                "Name one that has kfnb: --image NAME."
             )
         for name in ("labels", "annotations"):
             options = _options((step.options, pipeline.defaults), name)
@@ -290,7 +291,7 @@ def check(target: KubernetesOptions, pipeline: Pipeline) -> None:
 
 
 def owner_reference(owner: Mapping[str, Any]) -> Object:
-    """Return the reference by which an object goes with its owner."""
+    """Return the owner reference, by which an object is deleted with its owner."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -1,4 +1,4 @@
-"""What objects are called: recognisable, valid, and the same for two drivers of one run."""
+"""Names and labels of objects: recognisable, valid, and the same for every driver of a run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INDEX, ROUND = (_PREFIX + word for word in ("index", "round"))
 CLAIM, READER = (_PREFIX + word for word in ("claim", "reader"))
 MANAGED = "app.kubernetes.io/managed-by"
 NAME = _PREFIX + "name"
-"""The annotation with a step's true name."""
+"""The annotation with a step's name as in the notebook."""
 
 
 def job_name(
@@ -37,7 +37,7 @@ def job_name(
 
 
 def object_name(*parts: str) -> str:
-    """Join parts to the name of an object (DNS-1123), ended by a hash where some is lost.
+    """Join parts to an object's name (DNS-1123); a hash replaces characters that are lost.
 
     >>> object_name("Läufe", "20261123-x")
     'l-ufe-20261123-x-8d6c'
@@ -58,7 +58,7 @@ def object_name(*parts: str) -> str:
 
 
 def label_value(text: str) -> str:
-    """Return ``said`` as a label's value: itself where it is one, else made valid and unique.
+    """Return a text as a label's value: as it is if it is valid, else made valid and unique.
 
     >>> label_value("train"), label_value("a b")
     ('train', 'a-b-9c2e3f')
@@ -78,7 +78,7 @@ def labels(
     index: str = "",
     round: int = 0,  # noqa: A002
 ) -> dict[str, str]:
-    """Return the labels by which a run's objects are found."""
+    """Return the labels of a run's objects."""
     values = {MANAGED: "kfnb", RUN: label_value(run)}
     if step is not None:
         values[STEP] = label_value(step)

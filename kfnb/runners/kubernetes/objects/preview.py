@@ -1,4 +1,4 @@
-"""The objects that a run would have, before there is one: ``kfnb run --dry-run``."""
+"""The objects that a run would create: ``kfnb run --dry-run``."""
 
 from __future__ import annotations
 
@@ -31,16 +31,15 @@ def objects(
     code: CodeBundle,
     timeout: float | None = None,
 ) -> list[Object]:
-    """List the objects of a run's first attempts, whole, in the order of their creation.
+    """List the objects of a run's first attempts, in the order of their creation.
 
-    No cluster is needed. Where one answers it is asked whether the store's claim is there
-    already, and the service account of drivers. Objects name no owner: only a ConfigMap that
-    exists has the UID for it.
+    No cluster is needed; if one answers, the claim and the drivers' service account are looked up.
+    The objects have no owner, because only an existing ConfigMap has the UID for that.
 
     Parameters
     ----------
     run
-        What the run's id would be.
+        The id that the run would have.
     timeout
         Seconds that a step may take unless it says so itself.
     """
@@ -77,7 +76,7 @@ def objects(
 
 
 def _whole(kind: str, body: Object, namespace: str | None) -> Object:
-    """Return an object as ``kubectl`` wants it: with its kind, and where it is."""
+    """Return an object as ``kubectl`` reads it, with kind and namespace."""
     metadata = {"namespace": namespace} if namespace else {}
     return {**version_of(kind), **body, "metadata": {**body["metadata"], **metadata}}
 
@@ -92,7 +91,7 @@ def _cluster(target: KubernetesOptions) -> Cluster | None:
 
 
 def _there(cluster: Cluster | None, kind: str, name: str) -> Mapping[str, Any] | None:
-    """Look at an object of the cluster, if there is one and it tells."""
+    """Return an object of the cluster; None if it does not exist or cannot be read."""
     try:
         return cluster.get(kind, name) if cluster is not None else None
     except InfrastructureError:

@@ -1,8 +1,8 @@
-"""A pod that gives this machine the store on a claim, by way of the API server's port-forward.
+"""A pod that serves the store on a claim to this machine, through a port-forward.
 
-One is shared by all processes of a machine's user: what is known of it is in a file below
-``KFNB_HOME`` that only the user can read. It ends when nobody has asked for a minute, and its
-Job goes with it. The cluster knows a digest of the token that it asks for, not the token.
+All processes of a user share one, by a file below ``KFNB_HOME`` that only the user can read. The
+pod ends after a minute without requests, and its Job with it. It requires a token, of which the
+cluster knows only a digest.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from kfnb.store.remote.serve import DIGEST, PORT, digest_of
 Object = Mapping[str, Any]
 
 PATIENCE = 180.0
-"""Seconds for the pod to start."""
+"""Seconds in which the pod has to start."""
 
 UNBOUND = 30.0
-"""Seconds for a claim to get its volume."""
+"""Seconds in which a claim has to get its volume."""
 
 _EVERY = 0.3
 _ANSWERING = 15.0
@@ -48,7 +48,7 @@ _GRACE = 5
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of a pod that was started for reading."""
+    """The Job of a reader pod, and the pod's token."""
 
     job: str
     uid: str
@@ -56,12 +56,12 @@ class _Known:
 
 
 class Reader:
-    """Finds the way to the store of a claim, over a pod that is made where there is none.
+    """Finds or creates the pod that serves a store on a claim, and connects to it.
 
     Parameters
     ----------
     folder
-        Where this machine's processes tell one another of the pod.
+        The folder with the file by which this machine's processes share the pod.
     sleep
         Waits for seconds.
     """
@@ -83,12 +83,12 @@ class Reader:
         self._tunnel: PortForward | None = None
 
     def find(self, *, instead_of: ServerAddress | None = None) -> ServerAddress:
-        """Return the way to the store, another one than ``instead_of``.
+        """Return an address of the store; a new one if it would be ``instead_of``.
 
         Raises
         ------
         UsageError, InfrastructureError
-            If the pod cannot be had, with the reason.
+            If the pod cannot be created or does not start, with the reason.
         """
         with self._lock:
             if self._way is not None and self._way != instead_of:
@@ -101,14 +101,14 @@ class Reader:
             return self._way
 
     def close(self) -> None:
-        """Close this process's way; the pod ends by itself."""
+        """Close this process's connection; the pod ends by itself."""
         self._way = None
         if self._tunnel is not None:
             self._tunnel.close()
             self._tunnel = None
 
     def _again(self) -> ServerAddress | None:
-        """Return a way to the pod that some process of this machine made, if it goes on."""
+        """Connect to the pod that another process of this machine created, if it still runs."""
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             known = _Known(**json.loads((self._folder / "reader.json").read_bytes()))
             pod = self._pod(known)
@@ -131,7 +131,7 @@ class Reader:
                 ) from error
             if error.status != 409:
                 raise
-            made = self._cluster.get("Job", name) or body  # the reply to its creation was lost
+            made = self._cluster.get("Job", name) or body  # the reply to our request was lost
         known = _Known(name, str(made["metadata"].get("uid", "")), token)
         try:
             way = self._reach(self._started(known), known, tries=int(_ANSWERING / _EVERY))
@@ -148,7 +148,7 @@ class Reader:
         return way
 
     def _reach(self, pod: Object, known: _Known, *, tries: int) -> ServerAddress | None:
-        """Forward a port to a pod; None if it does not answer, or not to this token."""
+        """Forward a port to a pod; None if the pod does not answer, or refuses the token."""
         for number in range(tries):
             if number:
                 self._sleep(_EVERY)
@@ -171,7 +171,7 @@ class Reader:
         Raises
         ------
         InfrastructureError
-            If it will not, or takes too long; with what the cluster says of it.
+            If it does not start or takes too long, with the reason that Kubernetes gives.
         """
         began = time.monotonic()
         while True:
@@ -184,7 +184,7 @@ class Reader:
             self._sleep(_EVERY)
 
     def _raise_if_hopeless(self, diagnosis: Diagnosis | None, waited: float) -> None:
-        """Raise if there is nothing to wait for any more."""
+        """Raise if waiting longer is pointless."""
         store = self._target.store
         if diagnosis is None:
             if waited > PATIENCE:
@@ -215,14 +215,14 @@ class Reader:
         return diagnose(job, pods, events, now=time.time())
 
     def _pod(self, known: _Known) -> Object | None:
-        """Return the newest pod of the Job; None if there is none (yet, or any more)."""
+        """Return the newest pod of the Job; None if there is none."""
         selector = f"{names.READER}={known.job}"
         pods = self._cluster.list("Pod", selector=selector).get("items") or []
         ours = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
         return max(ours, key=lambda pod: pod["metadata"]["creationTimestamp"], default=None)
 
     def _note(self, known: _Known) -> None:
-        """Tell other processes of this user, and nobody else."""
+        """Write the file for other processes of this user, readable by nobody else."""
         path = self._folder / "reader.json"
         temporary = path.with_name(f".reader-{os.getpid()}-{os.urandom(4).hex()}")
         plain = {"job": known.job, "uid": known.uid, "token": known.token}
@@ -232,12 +232,12 @@ class Reader:
 
 
 def reader_job(target: KubernetesOptions, digest: str) -> manifests.Object:
-    """Return the Job of a pod that gives out the store on a target's claim.
+    """Return the Job of a pod that serves the store on a claim.
 
     Parameters
     ----------
     digest
-        Of the token that it asks for.
+        The digest of the token that the pod requires.
     """
     if not target.image:
         raise UsageError(

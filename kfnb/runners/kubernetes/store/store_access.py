@@ -30,9 +30,9 @@ def store_of(target: KubernetesOptions) -> RemoteStore:
     Raises
     ------
     UsageError
-        If no store is said, or what is needed for it.
+        If no store is configured, or a package that it needs is not installed.
     InfrastructureError
-        If it does not answer, refuses, or does not create records only once.
+        If the store does not answer, refuses, or cannot create an object only if absent.
     """
     inside = manifests.store_inside(target)
     if not inside.startswith("s3://"):
@@ -46,7 +46,7 @@ def store_of(target: KubernetesOptions) -> RemoteStore:
 
 
 def _on_a_claim(target: KubernetesOptions, inside: str) -> RemoteStore:
-    """Open the store on a claim through a pod; processes keep their way to it."""
+    """Open the store on a claim through a pod, which is reused while this process lives."""
     cluster = connect(context=target.context, namespace=target.namespace)
     identity = f"{cluster.host} {cluster.namespace} {target.store} {inside}"
     name = hashlib.sha256(identity.encode()).hexdigest()[:16]
@@ -61,7 +61,7 @@ def _on_a_claim(target: KubernetesOptions, inside: str) -> RemoteStore:
 
 
 def _forwarded(target: KubernetesOptions, address: str) -> str:
-    """Return an address here that leads to a service in the cluster (``service:NAME:PORT``)."""
+    """Return a local address that is forwarded to a service (``service:NAME:PORT``)."""
     service, _, port = address.removeprefix(_SERVICE).partition(":")
     if not service or not port.isdecimal():
         raise UsageError(
@@ -98,7 +98,7 @@ def _behind(cluster: Cluster, service: str, port: int) -> tuple[str, int]:
 
 
 def _number(pod: dict[str, object], target_port: int | str) -> int | None:
-    """Return a port's number, which a service may say by the name that a container gives it."""
+    """Return the number of a port, which a service may refer to by name."""
     if not isinstance(target_port, str):
         return target_port
     spec = pod["spec"]

@@ -1,4 +1,4 @@
-"""What the runner wants to know of a Job and its pods: pure functions of the objects."""
+"""Questions about a Job and its pods: pure functions of the objects."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ Object = Mapping[str, Any]
 
 
 def was_asked_to_end(pod: Object) -> bool:
-    """Whether the step ended as one that was asked or made to."""
+    """Return whether the step ended because of a signal or a request."""
     return exit_code(pod) in (ASKED_TO_END, -15, -9)
 
 
 def has_failed(job: Object | None) -> bool:
-    """Whether the cluster has given a Job up."""
+    """Return whether the cluster has marked a Job as failed."""
     conditions = ((job or {}).get("status") or {}).get("conditions") or ()
     return any(c.get("type") == "Failed" and c.get("status") == "True" for c in conditions)
 
 
 def has_started(pod: Object) -> bool:
-    """Whether a container of the pod executes, or has: there is a log to follow."""
+    """Return whether a container of the pod has started, so that there is a log."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     return any((s.get("state") or {}).keys() & {"running", "terminated"} for s in statuses)
 
 
 def may_still_execute(view: View) -> bool:
-    """Whether pods of the Job live, or the cluster still tries to make the first one."""
+    """Return whether pods of the Job live, or the cluster still tries to create one."""
     job = view.job
     live = [pod for pod in view.live() if not _has_only_ended_containers(pod)]
     if live or job is None or view.pods or job["metadata"]["uid"] in view.gone:
@@ -40,12 +40,12 @@ def may_still_execute(view: View) -> bool:
 
 
 def _has_only_ended_containers(pod: Object) -> bool:
-    """Whether all of a pod's containers have ended: its phase says so a moment later."""
+    """Return whether all containers of a pod have ended, which its phase shows a moment later."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
     return bool(statuses) and all((s.get("state") or {}).get("terminated") for s in statuses)
 
 
 def is_same(job: Object, body: Object) -> bool:
-    """Whether a Job is the one that would have been created: ours, of this very attempt."""
+    """Return whether a Job was created for this attempt, by this or another driver."""
     labels = job["metadata"].get("labels") or {}
     return all(labels.get(k) == v for k, v in (body["metadata"].get("labels") or {}).items())

@@ -1,4 +1,4 @@
-"""Jobs and pods of one run, kept up to date by lists and watches in threads of their own."""
+"""Keeps the Jobs and pods of one run up to date, with lists and watches in threads."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ Object = Mapping[str, Any]
 
 KINDS = ("Job", "Pod")
 RELIST = 300.0
-"""Seconds after which everything is listed again, whatever the watch said."""
+"""Seconds after which everything is listed again, in case the watch missed something."""
 
 WATCH = 30.0
-"""Seconds that a watch is asked to last: a socket that is silent for longer is dead."""
+"""Seconds that a watch lasts; a socket that is silent for longer is dead."""
 
 POLL = 5.0
 """Seconds between lists where watching is not allowed."""
@@ -71,7 +71,7 @@ class Watcher:
         self._waker.setblocking(False)
 
     def start(self) -> None:
-        """Begin to watch, in threads that do not keep the process alive."""
+        """Start to watch, in threads that do not keep the process alive."""
         for kind in KINDS:
             threading.Thread(
                 target=self.follow, args=(kind,), name=f"kfnb-watch-{kind}", daemon=True
@@ -79,7 +79,7 @@ class Watcher:
         threading.Thread(target=self._pod_events.follow, name="kfnb-events", daemon=True).start()
 
     def stop(self) -> None:
-        """End watching. A thread that waits for the server ends when that says something."""
+        """Stop watching. A thread that waits for the server ends with the server's next line."""
         if self._own_clock is not None:
             self._own_clock.stop()
         self._pod_events.stop()
@@ -88,11 +88,11 @@ class Watcher:
             self._waker.close()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until everything was listed once; False if that did not happen in time."""
+        """Wait until everything was listed once; return whether that happened in time."""
         return all(listed.wait(timeout) for listed in self._listed.values())
 
     def take(self) -> set[str]:
-        """Return the names of the Jobs that there is news of, each once."""
+        """Return the names of the Jobs that changed since the last call."""
         with contextlib.suppress(OSError):
             while self.wakeup.recv(64):
                 pass
@@ -111,9 +111,9 @@ class Watcher:
             return set().union(*(cache.names() for cache in self._caches.values()))
 
     def add_job(self, job: Object) -> None:
-        """Take in a Job that was just created or found.
+        """Add a Job that was just created or found.
 
-        So that it is known to be gone, should it be deleted before a watch tells of it.
+        If it is deleted before the watch sees it, its absence from the next list is noticed.
         """
         with self._lock:
             changed = self._caches["Job"].learn(job)
@@ -123,7 +123,7 @@ class Watcher:
             self.wake()
 
     def ask(self, job: str, *, pods: bool = False) -> View:
-        """List the events about a Job's pods now, before that the pods; what is known then."""
+        """List the Events of a Job's pods now (and before that the pods); return the new view."""
         if pods:
             with contextlib.suppress(InfrastructureError):
                 self._search()
@@ -132,7 +132,7 @@ class Watcher:
         return self.view(job)
 
     def forget(self, job: str) -> None:
-        """Drop a Job that nobody will ask for again, by its name."""
+        """Forget a Job, by its name."""
         with self._lock:
             for cache in self._caches.values():
                 cache.forget(job)
@@ -140,7 +140,7 @@ class Watcher:
         self._pod_events.forget(job)
 
     def unsettled(self) -> set[str]:
-        """List the Jobs that do not run as they should: look at them again as time passes."""
+        """Return the Jobs that do not run as they should; their diagnosis changes with time."""
         return self._pod_events.unsettled()
 
     def now(self) -> float:
@@ -149,14 +149,14 @@ class Watcher:
             return self._time.now()
 
     def trouble(self) -> str | None:
-        """Say what keeps this from knowing how things are, if that lasts."""
+        """Return the error that has kept lists or watches from working for a while."""
         with self._lock:
             now = self._clock.now()
             lasting = [message for at, message in self._troubles.values() if now - at >= _LASTING]
         return lasting[0] if lasting else None
 
     def follow(self, kind: str) -> None:
-        """Keep the objects of one kind up to date until it is over."""
+        """Keep the objects of one kind up to date until :meth:`stop`."""
         backoff = Backoff(self._clock)
         cache = self._caches[kind]
         since = ""
@@ -181,18 +181,18 @@ class Watcher:
             except VersionExpired:
                 since = ""
             except TruncatedLine:
-                # The version is that of the last whole line: the torn one comes again.
+                # Continue from the last complete line; the server sends the cut one again.
                 since = cache.version
             except InfrastructureError as error:
                 since = "" if status_of(error) == 410 else cache.version
                 self._failed(kind, error, backoff)
             except Exception as error:
-                # A thread that dies in silence would leave the run waiting for ever.
+                # If this thread died, the run would wait forever.
                 since = ""
                 self._failed(kind, error, backoff)
 
     def _watch(self, kind: str, since: str, backoff: Backoff, relist_at: float) -> bool:
-        """Take what a watch says until it ends; False if watching is not allowed."""
+        """Process a watch until it ends; return whether watching is allowed."""
         try:
             lines = self._read_client.list_watch(
                 kind, selector=self._selector, since=since, timeout=WATCH
@@ -231,13 +231,13 @@ class Watcher:
             self._troubles[kind] = since, f"{error}" or type(error).__name__
 
     def _note_events(self, jobs: set[str]) -> None:
-        """Note that there are new events about Jobs or their pods."""
+        """Note that there are new Events of Jobs or their pods."""
         with self._lock:
             self._news |= jobs
         self.wake()
 
     def _search(self) -> None:
-        """List the pods beside the watch, which may hang on a socket that is half open."""
+        """List the pods, in case the watch hangs on a half-open socket."""
         listed = self._read_client.list("Pod", selector=self._selector)
         with self._lock:
             cache = self._caches["Pod"]
@@ -258,8 +258,8 @@ class Watcher:
         return View(newest, tuple(ordered), self._pod_events.about(uids), gone)
 
     def wake(self) -> None:
-        """Make :attr:`wakeup` readable: somebody else has news for whoever waits on it."""
-        # full (one poke more says nothing) or closed
+        """Make :attr:`wakeup` readable."""
+        # the socket is full, so it is readable already, or closed
         with contextlib.suppress(OSError):
             self._waker.send(b"\0")
 

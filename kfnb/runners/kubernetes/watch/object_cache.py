@@ -1,4 +1,4 @@
-"""The objects of a run as lists and watches tell them, those that are gone too."""
+"""A cache of a run's objects, including those that were deleted."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 Object = Mapping[str, Any]
 
 GONE_KEPT = 1000
-"""How many objects that are gone are kept, at most."""
+"""How many deleted objects are kept at most."""
 
 _JOB_LABELS = ("batch.kubernetes.io/job-name", "job-name")
 
 
 class VersionExpired(Exception):  # noqa: N818 (what the server says, not a mistake)
-    """The version that was watched from is too old: list again."""
+    """The server no longer has the version to watch from: list again."""
 
 
 class TruncatedLine(Exception):  # noqa: N818
-    """A line of a watch is not whole: what it would have said comes again."""
+    """A line of a watch is cut; the server sends it again."""
 
 
 class ObjectCache:
-    """What is known of the objects of one kind.
+    """The objects of one kind.
 
-    Objects are kept by UID: what was deleted and made again under its name is another one.
-    They are never changed once kept, so that they can be handed out.
+    They are kept by UID, because an object that was deleted and created again is another one.
+    They are never modified, so that callers may keep them.
     """
 
     def __init__(self) -> None:
@@ -38,13 +38,13 @@ class ObjectCache:
         self._forgotten: set[str] = set()
 
     def replace(self, listed: Object) -> set[str]:
-        """Take a whole list; return the names of the Jobs that it has news of."""
+        """Replace the content by a list; return the names of the Jobs that changed."""
         items = {uid: item for item in listed.get("items") or () if (uid := _uid(item))}
         changed = set()
         self.version = str((listed.get("metadata") or {}).get("resourceVersion") or "")
         for uid in [uid for uid in self._live if uid not in items]:
             item = self._of[self._live[uid]][uid]
-            # What was learned from elsewhere may be younger than the list.
+            # An object that was added by itself may be newer than the list.
             if not _is_later(_version(item), self.version):
                 changed |= self._remove(uid, item)
         for uid, item in items.items():
@@ -52,7 +52,7 @@ class ObjectCache:
         return changed
 
     def learn(self, item: Object) -> set[str]:
-        """Take an object that the server gave in another way; return the Job it has news of."""
+        """Add an object from another answer of the server; return its Job if that changed."""
         uid = _uid(item)
         known = self._of.get(job_name(item), {}).get(uid)
         if known is not None and not _is_later(_version(item), _version(known)):
@@ -60,12 +60,12 @@ class ObjectCache:
         return self._keep(uid, item) if uid else set()
 
     def take(self, line: bytes) -> tuple[set[str], Object | None]:
-        """Take a line of a watch; return the Jobs it has news of, and the object as it came.
+        """Apply a line of a watch; return the Jobs that changed, and the object.
 
         Raises
         ------
         VersionExpired
-            If the server says 410, or anything else that ends a watch.
+            If the server answers 410, or with another error that ends a watch.
         TruncatedLine
             If the line is cut.
         """
@@ -90,15 +90,15 @@ class ObjectCache:
         return changed, item if changed else None
 
     def of(self, job: str) -> list[tuple[Object, bool]]:
-        """List the objects of a Job as they came, each with whether it is gone."""
+        """List the objects of a Job, each with whether it was deleted."""
         return [(item, uid in self._gone) for uid, item in self._of.get(job, {}).items()]
 
     def names(self) -> set[str]:
-        """List the Jobs that objects are known of and not gone."""
+        """Return the names of the Jobs that have objects which were not deleted."""
         return set(self._live.values())
 
     def forget(self, job: str) -> None:
-        """Drop what is known of a Job, now and when it is said again."""
+        """Forget a Job, and ignore it from now on."""
         self._forgotten.add(job)
         for uid in self._of.pop(job, {}):
             self._live.pop(uid, None)
@@ -109,7 +109,7 @@ class ObjectCache:
         if job in self._forgotten or not job:
             return set()
         known = self._of.setdefault(job, {})
-        # What the server said last counts, also where it had said that the object is gone.
+        # The server's last answer counts, even if the object was deleted in an earlier one.
         if (
             self._gone.pop(uid, None) is None
             and uid in known
@@ -136,7 +136,7 @@ class ObjectCache:
 
 
 def job_name(item: Object) -> str:
-    """Return the name of the Job that an object is or belongs to; empty if to none."""
+    """Return the name of the Job that an object is or belongs to; empty if there is none."""
     metadata = item.get("metadata") or {}
     for owner in metadata.get("ownerReferences") or ():
         if owner.get("kind") == "Job":
@@ -145,7 +145,7 @@ def job_name(item: Object) -> str:
     for label in _JOB_LABELS:
         if label in labels:
             return str(labels[label])
-    # Items of a list carry no kind of their own.
+    # Items of a list have no kind.
     is_pod = "containers" in (item.get("spec") or {})
     return "" if is_pod else str(metadata.get("name") or "")
 
@@ -159,13 +159,13 @@ def _version(item: Object) -> object:
 
 
 def _is_later(version: object, than: object) -> bool:
-    """Whether a version is surely later; versions that are no numbers cannot be compared."""
+    """Return whether a version is certainly later; only numbers can be compared."""
     a, b = str(version), str(than)
     return a.isdecimal() and b.isdecimal() and int(a) > int(b)
 
 
 def _trimmed(item: Object) -> Object:
-    """Leave out what nobody reads and is half of an object's size."""
+    """Drop the managed fields, which nothing reads and which are half of an object's size."""
     metadata = item.get("metadata") or {}
     slim = {k: v for k, v in metadata.items() if k != "managedFields"}
     return {**item, "metadata": slim}

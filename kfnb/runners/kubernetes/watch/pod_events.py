@@ -1,4 +1,4 @@
-"""Kubernetes' events about what does not run, asked for only then."""
+"""The Events of objects that do not run; others' are not listed, which saves requests."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from kfnb.runners.kubernetes.explain.reading import (
 Object = Mapping[str, Any]
 
 PATIENCE = 2.0
-"""Seconds that an object gets to run before somebody asks why it does not."""
+"""Seconds that an object has to start before its Events are listed."""
 
 INTERVAL = 3.0
-"""Seconds between two lists of events, at least."""
+"""Seconds between two lists of Events, at least."""
 
 SEARCH = 10.0
-"""Seconds between two lists of pods while something does not run: the watch may be silent."""
+"""Seconds between two lists of pods while something does not run: the watch may hang."""
 
 _FEW = 3
 _EVENTS_KEPT = 20
@@ -42,16 +42,16 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is known of one Job.
+    """Everything known about one Job.
 
     Parameters
     ----------
     job
-        The Job, or its last state if it is gone; None if it was never seen.
+        The Job, or its last state if it was deleted; None if it was never seen.
     pods
-        Its pods, those that are gone too, the oldest first.
+        Its pods, including deleted ones, the oldest first.
     gone
-        UIDs of those that exist no more.
+        UIDs of deleted objects.
     """
 
     job: Object | None
@@ -65,16 +65,16 @@ class View:
 
 
 class PodEvents:
-    """Lists the events about Jobs whose step does not run.
+    """Lists the Events of Jobs whose step does not run.
 
     Parameters
     ----------
     view
-        Says what is known of a Job.
-    said
-        Is called with the names of the Jobs that there are new events about.
+        Returns the view of a Job.
+    on_events
+        Called with the names of the Jobs that have new Events.
     search
-        Lists pods, apart from the watch that should have told of them.
+        Lists the pods, in case the watch hangs.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class PodEvents:
         self._stopped = False
 
     def seen(self, jobs: Iterable[str]) -> None:
-        """Take note that Jobs or their pods changed."""
+        """Note that Jobs or their pods changed."""
         for job in jobs:
             object_uid = _unsettled(self._view(job))
             with self._lock:
@@ -113,17 +113,17 @@ class PodEvents:
         self._wake.set()
 
     def unsettled(self) -> set[str]:
-        """List the Jobs whose step does not run, and should by now."""
+        """Return the Jobs whose step should run by now, and does not."""
         with self._lock:
             return {job for job, _ in self._due(PATIENCE)}
 
     def about(self, uids: Iterable[str]) -> tuple[Object, ...]:
-        """Return the events about objects."""
+        """Return the Events of objects, by UID."""
         with self._lock:
             return tuple(event for one in uids for event in self._events.get(one, ()))
 
     def ask(self, job: str, object_uid: str) -> None:
-        """List the events about an object of a Job now, if the server lets us."""
+        """List the Events of an object of a Job now, if the server allows it."""
         with contextlib.suppress(InfrastructureError):
             events = self._list([object_uid])
             with self._lock:
@@ -131,7 +131,7 @@ class PodEvents:
                 self._events.update(events)
 
     def forget(self, job: str) -> None:
-        """Drop a Job."""
+        """Forget a Job."""
         with self._lock:
             self._pending.pop(job, None)
             for one in [u for u, owner in self._owner.items() if owner == job]:
@@ -144,7 +144,7 @@ class PodEvents:
         self._wake.set()
 
     def follow(self) -> None:
-        """List events when they are due, until it is over."""
+        """List Events when they are due, until :meth:`stop`."""
         while not self._stopped:
             pause = self.pause()
             if pause is None:
@@ -157,7 +157,7 @@ class PodEvents:
                 self.look()
 
     def pause(self) -> float | None:
-        """Seconds until events are due; None if nothing waits for any."""
+        """Return the seconds until Events are due; None if nothing needs them."""
         with self._lock:
             if not self._pending:
                 return None
@@ -165,10 +165,10 @@ class PodEvents:
         return max(first, self._looked + INTERVAL) - self._clock.now()
 
     def look(self) -> None:
-        """List the events about what is due."""
+        """List the Events of the objects that are due."""
         self._looked = self._clock.now()
         with self._lock:
-            # What is nearly due is asked for along, or it would wait for the next time.
+            # Objects that are nearly due are included, or they would wait a whole interval.
             wanted = [object_uid for _, object_uid in self._due(PATIENCE / 2)]
         if not wanted:
             return
@@ -178,7 +178,7 @@ class PodEvents:
                 self._search()
             listed = self._list(wanted)
         except InfrastructureError as error:
-            # Without events much can be told still; who may not list them is not asked again soon.
+            # Without the right to list Events, do not try again soon.
             if status_of(error) in (401, 403):
                 self._looked += 20 * INTERVAL
             return
@@ -201,7 +201,7 @@ class PodEvents:
         ]
 
     def _list(self, wanted: list[str]) -> dict[str, tuple[Object, ...]]:
-        # One list of what went wrong anywhere costs less than a list for each of many.
+        # One list of all warnings is cheaper than a list for each of many objects.
         asked = (
             [f"involvedObject.uid={object_uid}" for object_uid in wanted]
             if len(wanted) <= _FEW
@@ -219,7 +219,7 @@ class PodEvents:
 
 
 def _unsettled(view: View) -> str | None:
-    """Return the UID of the object that does not go on; None if all goes well or is over."""
+    """Return the UID of the object that does not run; None if all runs or has ended."""
     job = view.job
     if job is not None and any(c.get("type") in ("Complete", "Failed") for c in conditions(job)):
         return None

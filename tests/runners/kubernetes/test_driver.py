@@ -5,12 +5,17 @@ from __future__ import annotations
 import pytest
 
 from kfnb.engine.core.events import Event
-from kfnb.engine.driver_requests import Request, pending_requests, remove_request
+from kfnb.engine.driver_requests import (
+    Request,
+    pending_requests,
+    remove_request,
+    send_request,
+)
 from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
 from kfnb.runners.kubernetes.api.fenced_client import FencedClient
-from kfnb.runners.kubernetes.driver.drive import POLL, Inbox, ask, publish
+from kfnb.runners.kubernetes.driver.requests import POLL, Inbox, Outbox, publish, store_request
 from kfnb.runners.kubernetes.objects.driver_job import driver_job
 from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.store.remote.folder import FolderRemote
@@ -28,7 +33,7 @@ def run(tmp_path):
 
 
 def test_a_request_from_elsewhere_is_heeded_once_and_taken_away(remote, run):
-    ask("r", Request("stop", {"by": "ada"}), remote)
+    store_request("r", Request("stop", {"by": "ada"}), remote)
     now = [0.0]
     inbox = Inbox(run, remote, (), now=lambda: now[0])
     inbox.take()
@@ -45,7 +50,7 @@ def test_a_request_from_elsewhere_is_heeded_once_and_taken_away(remote, run):
 
 
 def test_a_request_that_a_killed_driver_recorded_is_not_heeded_again(remote, run):
-    ask("r", Request("stop"), remote)
+    store_request("r", Request("stop"), remote)
     inbox = Inbox(run, remote, ())
     inbox.take()
     (found,) = pending_requests(run)
@@ -60,10 +65,34 @@ def test_the_store_is_not_asked_all_the_time(remote, run):
     now = [0.0]
     inbox = Inbox(run, remote, (), now=lambda: now[0])
     inbox.take()
-    ask("r", Request("stop"), remote)
+    store_request("r", Request("stop"), remote)
     now[0] += POLL / 2
     inbox.take()
     assert pending_requests(run) == []
+
+
+def test_a_request_made_here_is_sent_once_and_stays_until_its_event_is_known(remote, run):
+    run.control.mkdir()
+    send_request(run, Request("stop"))
+    outbox = Outbox(run, remote)
+    assert outbox.send(recorded=set(), has_ended=False)
+    assert not outbox.send(recorded=set(), has_ended=False)
+    [name] = outbox.unanswered
+    assert remote.list("runs/r/control/") == [f"runs/r/control/{name}.json"]
+    assert len(pending_requests(run)) == 1
+    assert not outbox.send(recorded={name}, has_ended=False)
+    assert (outbox.unanswered, pending_requests(run)) == (frozenset(), [])
+
+
+def test_to_resume_a_run_that_goes_on_means_to_follow_it(remote, run):
+    run.control.mkdir()
+    send_request(run, Request("resume"))
+    outbox = Outbox(run, remote)
+    assert not outbox.send(recorded=set(), has_ended=False)
+    assert pending_requests(run) == []
+    send_request(run, Request("resume"))
+    assert outbox.send(recorded=set(), has_ended=True)
+    assert outbox.wants_more
 
 
 def test_a_runs_files_are_in_the_store_once(remote, run):

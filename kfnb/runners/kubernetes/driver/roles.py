@@ -1,0 +1,48 @@
+"""Which role this machine's process has for a run: its driver, or a mirror of another one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from kfnb.engine.driver_requests import pending_requests
+from kfnb.engine.journal.segment_journal import JournalLost
+from kfnb.home import RunFolder
+from kfnb.pipeline import Pipeline
+from kfnb.runners.kubernetes.driver.drive import drive
+from kfnb.runners.kubernetes.driver.mirror import follow, only_follower
+from kfnb.runners.kubernetes.driver.remote_driver import (
+    DriverGone,
+    drives_in_cluster,
+    is_driven_by_another_machine,
+)
+
+
+def drive_or_follow(run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any]) -> str:
+    """Drive the run, or follow the driver that it has elsewhere; its final status.
+
+    Raises
+    ------
+    JournalBusy, UsageError, InfrastructureError
+        As :func:`~kfnb.runners.kubernetes.driver.drive.drive` and
+        :func:`~kfnb.runners.kubernetes.driver.mirror.follow`.
+    """
+    in_cluster = drives_in_cluster(facts)
+    if in_cluster or is_driven_by_another_machine(run, facts):
+        with only_follower(run):
+            try:
+                return follow(run, pipeline, facts, in_cluster=in_cluster)
+            except DriverGone as error:
+                if all(request.type != "stop" for request in pending_requests(run)):
+                    raise
+                # A run that is to be stopped does not need its own driver for that.
+                print(f"kfnb: {error} It is stopped from here.", file=sys.stderr, flush=True)
+            # The follower's lock is still held, so that views do not take this for the end.
+            return drive(run, pipeline, facts)
+    try:
+        return drive(run, pipeline, facts)
+    except JournalLost as error:
+        print(f"kfnb: {error}", file=sys.stderr, flush=True)
+        with only_follower(run):
+            return follow(run, pipeline, facts, in_cluster=False)
