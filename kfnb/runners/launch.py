@@ -206,7 +206,7 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     """
     if is_driven(run):
         raise UsageError(
-            f"Run {run.id} is still going on. Follow it with kfnb logs -f {run.id}, "
+            f"Run {run.id} is still executing. Follow it with kfnb logs -f {run.id}, "
             f"or end it with kfnb stop {run.id}."
         )
     if has_succeeded(run):

@@ -91,7 +91,7 @@ def test_all_problems_are_said_at_once(desk: Desk) -> None:
     [
         ("rte=0.5", ["rte", "rate"]),
         ("rate=fast", ["rate", "fast"]),
-        ("rate", ["name=value"]),
+        ("rate", ["NAME=VALUE"]),
     ],
 )
 def test_a_parameter_that_does_not_exist_or_does_not_fit(

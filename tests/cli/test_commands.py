@@ -195,7 +195,7 @@ def test_resume_of_a_run_that_goes_on(kfnb: Call) -> None:
     driver.kill()
     driver.wait()
     assert result.exit_code == 2
-    assert "still going on" in result.stderr
+    assert "still executing" in result.stderr
 
 
 def test_resume_of_a_run_that_succeeded(kfnb: Call) -> None:

@@ -165,7 +165,7 @@ def test_another_machine_follows_and_stops_a_run_that_this_one_drives(desk, tmp_
     other = another_machine(desk, tmp_path / "other")
     found = other.status()
     assert (found["status"], found["driver"]) == ("running", "alive")
-    assert "still going on" in other.kfnb("resume", "latest", code=2)
+    assert "still executing" in other.kfnb("resume", "latest", code=2)
     until(lambda: "begun" in other.kfnb("logs", "latest", "slow"), "the step's log", 30)
     other.kfnb("stop", "latest")
     assert other.status()["status"] == "cancelled"
