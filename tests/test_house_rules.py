@@ -43,7 +43,6 @@ PRIVATE = frozenset(
 TOO_LONG = {"kfnb/notebook/flow/calls.py"}
 TOO_FULL = {"kfnb/notebook/flow"}
 PRIVATE_NAMES = {
-    "kfnb/notebook/flow/functions.py: _still",
     "kfnb/notebook/flow/objects.py: reach",
     "kfnb/notebook/flow/order.py: Place",
     "kfnb/notebook/flow/prelude.py: reach",
