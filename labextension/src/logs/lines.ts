@@ -7,7 +7,7 @@ import { PLAIN } from './style';
 /** What a page keeps of a log. */
 export const MOST_LINES = 2_000_000;
 export const MOST_CHARACTERS = 96_000_000;
-const KEPT = 0.75;
+const SHARE_AFTER_TRIM = 0.75;
 
 const NOTE = { ...PLAIN, italic: true, dim: true };
 
@@ -84,10 +84,16 @@ export class Lines {
     if (lines.length <= mostLines && this.characters <= mostCharacters) {
       return;
     }
-    let count = Math.max(0, lines.length - Math.floor(KEPT * mostLines));
+    let count = Math.max(
+      0,
+      lines.length - Math.floor(SHARE_AFTER_TRIM * mostLines)
+    );
     let size = 0;
     for (let n = 0; n < lines.length; n += 1) {
-      if (n >= count && this.characters - size <= KEPT * mostCharacters) {
+      if (
+        n >= count &&
+        this.characters - size <= SHARE_AFTER_TRIM * mostCharacters
+      ) {
         count = n;
         break;
       }
