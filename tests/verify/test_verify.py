@@ -51,7 +51,7 @@ def test_state_that_does_not_flow_is_told_at_its_cell(desk: Desk) -> None:
     assert ("KFNB-E653", "read", 2) in found(report)
     assert ("KFNB-E654", "read", 2) in found(report)
     said = next(d for d in report.diagnostics if d.code == "KFNB-E653")
-    assert '"5 1" there, "nothing 1" here' in said.message
+    assert 'printed "nothing 1" in the pipeline but "5 1" in the notebook' in said.message
 
 
 def test_what_differs_by_itself_is_a_warning(desk: Desk) -> None:
