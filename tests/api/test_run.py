@@ -208,7 +208,7 @@ def test_a_failure_in_a_sentence() -> None:
         'Step "train" failed: cell 2, line 2 raised ZeroDivisionError: division by zero.'
     )
     placed = StepFailure("user", "it broke", remedy="Mend it.", cell=3, line=4, code="KFNB-E601")
-    assert str(placed) == "KFNB-E601: it broke (cell 3, line 4). Mend it."
+    assert str(placed) == "KFNB-E601: it broke (line 4). Mend it."
 
 
 def test_a_metric_that_is_no_number() -> None:
