@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from kfnb.notebook.authoring.grouping import Declared
 from kfnb.notebook.effects.names_in_strings import constant_texts
 from kfnb.notebook.effects.statement_effects import Effects
-from kfnb.notebook.flow.code import Record
-from kfnb.notebook.flow.library_tables import CLASS_FACTORIES
-from kfnb.notebook.flow.magics import Machinery, magic_of
-from kfnb.notebook.flow.names import BOUND, UNBOUND
+from kfnb.notebook.flow.interpreter.callables import Record
+from kfnb.notebook.flow.interpreter.library_tables import CLASS_FACTORIES
+from kfnb.notebook.flow.interpreter.magics import Machinery, magic_of
+from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND
+from kfnb.notebook.flow.interpreter.scopes import imported_name
 from kfnb.notebook.flow.order import Place
-from kfnb.notebook.flow.scopes import imported_name
 from kfnb.notebook.flow.step_facts import Act, Facts, Kind, Unknown, Use, Walked
 from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Role

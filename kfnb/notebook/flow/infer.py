@@ -12,8 +12,8 @@ from kfnb.notebook.diagnostics import located
 from kfnb.notebook.effects.library_state import library_state_diagnostics
 from kfnb.notebook.effects.statement_effects import Effects, statement_effects
 from kfnb.notebook.effects.step_facts import StepCells
-from kfnb.notebook.flow import findings
-from kfnb.notebook.flow.assemble import Assembly
+from kfnb.notebook.flow import diagnostics
+from kfnb.notebook.flow.assembly import Assembly
 from kfnb.notebook.flow.cell_walk import walk
 from kfnb.notebook.flow.liveness import demand
 from kfnb.notebook.flow.metrics import plain_metrics
@@ -81,12 +81,12 @@ def _infer(declared: Declared) -> Pipeline:
     found += extension_not_loaded(cells)
     owner = {c: s.name for s in steps for c in s.cells}
     used = {p.cell for p in places}
-    found += findings.syntax_errors({c: s for c, s in sources.items() if c in used}, owner)
-    found += findings.returns(walked, owner)
+    found += diagnostics.syntax_errors({c: s for c, s in sources.items() if c in used}, owner)
+    found += diagnostics.returns(walked, owner)
     hidden: set[tuple[int, str]] = set()
     linear = linear_sequence(declared, steps, homes=homes)
     if [p.cell for p in linear] != [p.cell for p in places]:
-        hidden, differing = findings.interleaving(
+        hidden, differing = diagnostics.interleaving(
             walked,
             through(linear),
             places=places,
@@ -96,17 +96,17 @@ def _infer(declared: Declared) -> Pipeline:
         )
         found += differing
     broken = any(s.error is not None for c, s in sources.items() if c in used)
-    undefined = findings.Undefined(walked, declared, sources, broken=broken)
+    undefined = diagnostics.Undefined(walked, declared, sources, broken=broken)
     found += undefined.diagnostics(hidden=hidden)
-    found += findings.setup_reads(walked, {s.name: min(s.cells, default=0) for s in steps})
-    found += findings.early_setup(early)
-    found += findings.changes_nothing(walked, steps)
-    found += findings.opaque(walked)
+    found += diagnostics.setup_reads(walked, {s.name: min(s.cells, default=0) for s in steps})
+    found += diagnostics.early_setup(early)
+    found += diagnostics.changes_nothing(walked, steps)
+    found += diagnostics.opaque(walked)
 
     needs = demand(walked, [s.name for s in steps])
-    found += findings.not_followed(walked)
-    found += findings.waits_for_a_copy(walked, needs)
-    found += findings.kale(needs, walked, steps)
+    found += diagnostics.not_followed(walked)
+    found += diagnostics.waits_for_a_copy(walked, needs)
+    found += diagnostics.kale(needs, walked, steps)
     found_parameters = parameters(sources[c] for c in declared.parameters)
     made, edges, definitions = Assembly(
         walked=walked,

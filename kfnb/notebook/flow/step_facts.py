@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kfnb.notebook.flow.code import Missing
-from kfnb.notebook.flow.magics import Machinery
-from kfnb.notebook.flow.names import Slot
+from kfnb.notebook.flow.interpreter.callables import Missing
+from kfnb.notebook.flow.interpreter.magics import Machinery
+from kfnb.notebook.flow.interpreter.name_table import Slot
 from kfnb.pipeline import Role
 
 Kind = Literal["function", "class", "import"]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.flow import cell_walk, infer
-from kfnb.notebook.flow.functions import MOST_WORK
+from kfnb.notebook.flow.interpreter.summaries import MOST_WORK
 from kfnb.notebook.flow.step_facts import Walked
 from tests.notebook.build import notebook
 

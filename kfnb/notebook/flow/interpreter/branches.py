@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from kfnb.notebook.flow.calls import Softly, called
-from kfnb.notebook.flow.expressions import Expressions
-from kfnb.notebook.flow.functions import Arguments
-from kfnb.notebook.flow.names import NEVER, Changes, joined
-from kfnb.notebook.flow.objects import Objects
+from kfnb.notebook.flow.interpreter.calls import Softly, called
+from kfnb.notebook.flow.interpreter.expressions import Expressions
+from kfnb.notebook.flow.interpreter.heap import Objects
+from kfnb.notebook.flow.interpreter.name_table import NEVER, Changes, joined
+from kfnb.notebook.flow.interpreter.summaries import Arguments
 
 _ABSORBING = frozenset(("suppress", "raises", "assertRaises"))
 _CATCHES_NAMES = frozenset(("NameError", "Exception", "BaseException", "UnboundLocalError"))

@@ -13,11 +13,11 @@ import shlex
 from collections.abc import Iterator
 
 from kfnb.notebook.effects.names_in_strings import names_in_sql
-from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.calls import Softly, is_shell
-from kfnb.notebook.flow.functions import Arguments
-from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.statements import Statements
+from kfnb.notebook.flow.interpreter import library_tables
+from kfnb.notebook.flow.interpreter.calls import Softly, is_shell
+from kfnb.notebook.flow.interpreter.heap import NONE, Objects
+from kfnb.notebook.flow.interpreter.statements import Statements
+from kfnb.notebook.flow.interpreter.summaries import Arguments
 
 _DOLLAR = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)")
 _BRACES = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")

@@ -6,11 +6,11 @@ import ast
 from abc import abstractmethod
 
 from kfnb.notebook.effects.names_in_strings import CANDIDATES, names_read
-from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.code import Code
-from kfnb.notebook.flow.functions import MOST_WORK, Arguments, Functions
-from kfnb.notebook.flow.interpreter import Machine
-from kfnb.notebook.flow.objects import NONE, Objects
+from kfnb.notebook.flow.interpreter import library_tables
+from kfnb.notebook.flow.interpreter.callables import Code
+from kfnb.notebook.flow.interpreter.heap import NONE, Objects
+from kfnb.notebook.flow.interpreter.state import Machine
+from kfnb.notebook.flow.interpreter.summaries import MOST_WORK, Arguments, Functions
 
 _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kfnb.notebook.flow.names import Changes, Slot
-from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.scopes import Function
+from kfnb.notebook.flow.interpreter.heap import NONE, Objects
+from kfnb.notebook.flow.interpreter.name_table import Changes, Slot
+from kfnb.notebook.flow.interpreter.scopes import Function
 
 
 @dataclass(eq=False, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kfnb.notebook.flow.code import Code
+    from kfnb.notebook.flow.interpreter.callables import Code
 
 Objects = frozenset[int]
 NONE: Objects = frozenset()

@@ -6,14 +6,19 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.branches import Branches
-from kfnb.notebook.flow.calls import Softly, called
-from kfnb.notebook.flow.code import Code
-from kfnb.notebook.flow.functions import Arguments
-from kfnb.notebook.flow.names import UNBOUND
-from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.scopes import class_locals, imported_name, parameters, type_parameters
+from kfnb.notebook.flow.interpreter import library_tables
+from kfnb.notebook.flow.interpreter.branches import Branches
+from kfnb.notebook.flow.interpreter.callables import Code
+from kfnb.notebook.flow.interpreter.calls import Softly, called
+from kfnb.notebook.flow.interpreter.heap import NONE, Objects
+from kfnb.notebook.flow.interpreter.name_table import UNBOUND
+from kfnb.notebook.flow.interpreter.scopes import (
+    class_locals,
+    imported_name,
+    parameters,
+    type_parameters,
+)
+from kfnb.notebook.flow.interpreter.summaries import Arguments
 
 
 class Statements(Branches):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kfnb.notebook.flow.objects import NONE, Objects
+from kfnb.notebook.flow.interpreter.heap import NONE, Objects
 
 UNBOUND, MAYBE, BOUND = 0, 1, 2
 

@@ -11,11 +11,19 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from kfnb.notebook.flow.code import NOTHING, Code, Frame, Origin, Record, Summary
-from kfnb.notebook.flow.interpreter import Depends, Machine, is_private
-from kfnb.notebook.flow.names import ANY, BOUND, MAYBE, NEVER, UNBOUND, Changes, Slot
-from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.scopes import function_locals
+from kfnb.notebook.flow.interpreter.callables import NOTHING, Code, Frame, Origin, Record, Summary
+from kfnb.notebook.flow.interpreter.heap import NONE, Objects
+from kfnb.notebook.flow.interpreter.name_table import (
+    ANY,
+    BOUND,
+    MAYBE,
+    NEVER,
+    UNBOUND,
+    Changes,
+    Slot,
+)
+from kfnb.notebook.flow.interpreter.scopes import function_locals
+from kfnb.notebook.flow.interpreter.state import Depends, Machine, is_private
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from kfnb.notebook.flow.code import Code, Frame, Missing, Origin, Read, Record
-from kfnb.notebook.flow.library_tables import KNOWN_NAMES
-from kfnb.notebook.flow.names import BOUND, UNBOUND, Names, Slot
-from kfnb.notebook.flow.objects import NONE, Heap, Objects
+from kfnb.notebook.flow.interpreter.callables import Code, Frame, Missing, Origin, Read, Record
+from kfnb.notebook.flow.interpreter.heap import NONE, Heap, Objects
+from kfnb.notebook.flow.interpreter.library_tables import KNOWN_NAMES
+from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND, Names, Slot
 
 FREE = ":"
 """Where a name of an enclosing function lives that is not being executed."""

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
 from kfnb.notebook.flow.cell_walk import redefined
-from kfnb.notebook.flow.fileflow import Files, file_edges, known_constants
+from kfnb.notebook.flow.file_dependencies import Files, file_edges, known_constants
 from kfnb.notebook.flow.liveness import Need
 from kfnb.notebook.flow.metrics import logged_names
 from kfnb.notebook.flow.order import own_cells

@@ -6,11 +6,11 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.calls import Calls, Softly
-from kfnb.notebook.flow.code import Code
-from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.scopes import (
+from kfnb.notebook.flow.interpreter import library_tables
+from kfnb.notebook.flow.interpreter.callables import Code
+from kfnb.notebook.flow.interpreter.calls import Calls, Softly
+from kfnb.notebook.flow.interpreter.heap import NONE, Objects
+from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,
     Function,
     comprehension_locals,
