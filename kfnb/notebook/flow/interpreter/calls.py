@@ -6,16 +6,16 @@ import ast
 from abc import abstractmethod
 
 from kfnb.notebook.effects.names_in_strings import CANDIDATES, names_read
-from kfnb.notebook.flow.interpreter import library_tables
+from kfnb.notebook.flow.interpreter.call_effects import CallEffects
 from kfnb.notebook.flow.interpreter.callables import Code
 from kfnb.notebook.flow.interpreter.heap import NONE, Objects
 from kfnb.notebook.flow.interpreter.state import Machine
-from kfnb.notebook.flow.interpreter.summaries import MOST_WORK, Arguments, Functions
+from kfnb.notebook.flow.interpreter.summaries import MOST_WORK, Arguments
 
 _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
 
-class Calls(Functions):
+class Calls(CallEffects):
     """What a call does to its receiver, its arguments and the names that it reaches."""
 
     @abstractmethod
@@ -41,22 +41,6 @@ class Calls(Functions):
             return self._call_attribute(node, function)
         objects = self.evaluate(function)
         return self._call_value(node, objects, self._arguments(node), "")
-
-    def dotted(self, node: ast.expr) -> str | None:
-        """Resolve ``np.random.seed`` through the imports to ``numpy.random.seed``."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name):
-            return None
-        key = self.key(node.id)
-        slot = self.names.slots.get(key)
-        if slot is None:
-            return ".".join([node.id, *reversed(parts)]) if key == node.id else None
-        if slot.module is None:
-            return None
-        return ".".join([slot.module, *reversed(parts)])
 
     # -- by the form of what is called -----------------------------------------
 
@@ -118,37 +102,6 @@ class Calls(Functions):
                 found |= self.apply(code, given, certain=sure, made=self.make(node))
         self._keywords(node, receiver)
         return frozenset(found)
-
-    def _method(
-        self, node: ast.Call, name: str, receiver: Objects, arguments: Arguments
-    ) -> Objects:
-        """Call a method that is not the notebook's own."""
-        self.use(receiver)
-        self.record.identity |= name in ("index", "remove", "count") and bool(arguments.all())
-        changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
-        self.record.fits |= name in library_tables.FITTING
-        if name in library_tables.DEEP_MUTATORS:
-            self.touch(self.heap.plain(self.heap.reach(receiver)))
-        elif changes:
-            self.touch(receiver)
-            if name in library_tables.STORING or name.startswith(library_tables.MUTATING_PREFIXES):
-                self.store(receiver, arguments.all())
-            elif name in ("extend", "extendleft"):
-                self.store(receiver, self.heap.parts(arguments.all()))
-        self._keywords(node, receiver)
-        for position in library_tables.METHOD_CHANGES_ARGUMENT.get(name, ()):
-            if position < len(arguments.positional):
-                self.touch(arguments.positional[position])
-        if name in library_tables.FLUENT and name in library_tables.DEEP_MUTATORS:
-            return receiver
-        if name in library_tables.VIEWS:
-            return self.heap.parts(receiver) | (
-                arguments.all() if name in ("setdefault", "get") else NONE
-            )
-        made = self.fresh(node)
-        if name == "copy":
-            self.store(made, self.heap.parts(receiver) - receiver)
-        return made
 
     def _named_in_text(self, node: ast.Call) -> None:
         modules = (slot.module or "" for slot in self.names.slots.values())
@@ -232,141 +185,6 @@ class Calls(Functions):
         self.use(objects)
         return frozenset(found) | self.fresh(node)
 
-    # -- what it does ----------------------------------------------------------
-
-    def _arguments(self, node: ast.Call) -> Arguments:
-        found = Arguments()
-        spread: set[int] = set()
-        for argument in node.args:
-            objects = self.evaluate(argument)
-            if isinstance(argument, ast.Starred) or spread:
-                spread |= objects
-            else:
-                found.positional.append(objects)
-            if isinstance(argument, ast.Lambda):
-                self.may_call(objects)
-        for keyword in node.keywords:
-            objects = self.evaluate(keyword.value)
-            if keyword.arg is None:
-                spread |= self.heap.parts(objects)
-            else:
-                found.keywords[keyword.arg] = objects
-            if isinstance(keyword.value, ast.Lambda):
-                self.may_call(objects)
-        found.spread = frozenset(spread)
-        return found
-
-    def _passed(self, arguments: Arguments, name: str) -> None:
-        """Pass arguments: what has a state of its own is changed by whoever gets it."""
-        if name not in library_tables.HARMLESS:
-            self.use(arguments.all())
-        self._functions_with(arguments)
-
-    def _functions_with(self, arguments: Arguments) -> None:
-        """Let a function that changes its arguments change all that is passed beside it."""
-        everything = arguments.all()
-        if self.work > MOST_WORK:
-            return
-        for number in everything & self.heap.bound.keys():
-            # A method that is handed on may be called with anything.
-            receiver, name = self.heap.bound[number]
-            own = self._methods(receiver, name)
-            if not own or any(self._changes_arguments(code) for code in own):
-                self.touch(receiver)
-                self.store(receiver, everything - {number})
-        for number in self.heap.code_of(everything):
-            code = self.heap.code[number]
-            if isinstance(code.node, ast.ClassDef):
-                continue
-            if self._changes_arguments(code):
-                self.touch(self.heap.plain(self.heap.reach(everything)))
-
-    def _changes_arguments(self, code: Code) -> bool:
-        changed = self.summary(code).objects
-        return not changed.isdisjoint(code.arguments) or not changed.isdisjoint(code.insides)
-
-    def _changed_arguments(self, dotted: str, arguments: Arguments) -> None:
-        positions = library_tables.CHANGES_ARGUMENT.get(dotted, ())
-        for position in positions:
-            if position < len(arguments.positional):
-                self.touch(arguments.positional[position])
-                if dotted not in ("next", "anext"):
-                    others = arguments.positional[:position] + arguments.positional[position + 1 :]
-                    self.store(arguments.positional[position], NONE.union(*others))
-
-    def _keywords(self, node: ast.Call, receiver: Objects) -> None:
-        for keyword in node.keywords:
-            if keyword.arg == "inplace" and not _is_false(keyword.value):
-                self.touch(receiver)
-            elif keyword.arg == "out":
-                self.touch(self.evaluate(keyword.value))
-
-    def _result(self, node: ast.Call, dotted: str, arguments: Arguments) -> Objects:
-        """Tell what a function that is not the notebook's own may give."""
-        last = dotted.rpartition(".")[2]
-        if dotted in library_tables.SCALARS:
-            return NONE
-        arguments.keywords.pop("key", None)
-        everything = arguments.all()
-        if dotted in library_tables.ELEMENTS:
-            return self.heap.elements(everything)
-        holds = NONE
-        if dotted in library_tables.CONTAINERS:
-            holds = self.heap.elements(everything)
-            if dotted in library_tables.APPLYING:
-                holds = self.heap.plain(holds)
-        elif last[:1].isupper() and not last.isupper():
-            holds = everything
-        if dotted and dotted not in library_tables.APPLYING:
-            # A wrapper such as np.vectorize; what maps a function gives what that gives.
-            holds |= frozenset(self.heap.code_of(everything))
-        made = self.fresh(node, holds)
-        if dotted in library_tables.STATEFUL:
-            self.heap.stateful |= made
-            if dotted in library_tables.ITERATORS:
-                self.heap.iterators |= made
-        if dotted in library_tables.LAZY:
-            self.heap.lazy |= made
-        return made
-
-    # -- methods of the notebook's classes -------------------------------------
-
-    def _methods(self, receiver: Objects, name: str) -> list[Code]:
-        """Find the notebook's methods that ``receiver.name`` may be."""
-        found: dict[int, Code] = {}
-        for number in receiver:
-            itself = number in self.heap.code
-            for kind in (number,) if itself else self.heap.kinds.get(number, ()):
-                methods = self.methods_of(kind, name)
-                if number in self.heap.selves:
-                    methods = methods + self._overriding(kind, name)
-                for code in methods:
-                    found[code.number] = code
-        return [found[n] for n in sorted(found)]
-
-    def methods_of(self, number: int, name: str) -> list[Code]:
-        """List what a class has as a method: its own, or else those of its bases."""
-        code = self.heap.code.get(number)
-        if code is None or not isinstance(code.node, ast.ClassDef):
-            return []
-        if name in code.methods:
-            return [code.methods[name]]
-        return [method for base in code.bases for method in self.methods_of(base, name)]
-
-    def _overriding(self, number: int, name: str) -> list[Code]:
-        """List the methods of subclasses by which ``self.name`` may be overridden."""
-        found: list[Code] = []
-        waiting = [number]
-        seen = {number}
-        while waiting:
-            for below in self.heap.code[waiting.pop()].subclasses:
-                if below not in seen:
-                    seen.add(below)
-                    waiting.append(below)
-                    methods = self.heap.code[below].methods
-                    found += [methods[name]] if name in methods else []
-        return found
-
     # -- builtins that reach names ---------------------------------------------
 
     def _builtin(self, node: ast.Call, name: str) -> Objects | None:
@@ -406,11 +224,6 @@ class Calls(Functions):
             self.opaque(node.lineno)
         return self.fresh(node)
 
-    def opaque(self, line: int) -> None:
-        """Note code whose names cannot be known."""
-        if self.record.opaque is None:
-            self.record.opaque = line
-
 
 class Softly:
     """A stretch in which the absence of a name is expected."""
@@ -446,20 +259,6 @@ def is_shell(node: ast.expr) -> bool:
         and isinstance(node.func, ast.Name)
         and node.func.id == "get_ipython"
     )
-
-
-def _is_mutator(name: str) -> bool:
-    if name in library_tables.MUTATORS or name in library_tables.DEEP_MUTATORS:
-        return True
-    if name in library_tables.NOT_MUTATING:
-        return False
-    if name.startswith(library_tables.MUTATING_PREFIXES):
-        return True
-    return name.endswith("_") and not name.startswith("_")
-
-
-def _is_false(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and not node.value
 
 
 def _is_display(node: ast.expr) -> bool:
