@@ -118,12 +118,12 @@ class Assembly:
         self, facts: Facts, replayed: set[str], ambiguous: frozenset[str]
     ) -> tuple[str, ...]:
         """Names that stand for their definition at the end of the step."""
-        found = []
+        names = []
         for name in replayed | facts.touched.keys():
             slot = facts.touched.get(name) or facts.start.get(name)
             if slot is not None and slot.definition is not None and name not in ambiguous:
-                found.append(name)
-        return tuple(sorted(found))
+                names.append(name)
+        return tuple(sorted(names))
 
     def _opaque(self, facts: Facts, reached: Reached) -> bool:
         return facts.opaque is not None or any(
@@ -138,7 +138,7 @@ class Assembly:
             {s.name: s.writes for s in steps.values()},
             {s.name: s.modules for s in steps.values()},
         )
-        found: list[Edge] = []
+        edges: list[Edge] = []
         for target in order:
             step = steps[target]
             for source in order:
@@ -146,8 +146,8 @@ class Assembly:
                 paths = tuple(sorted(files.get((source, target), ())))
                 explicit = source in step.after
                 if names or paths or explicit:
-                    found.append(Edge(source, target, names, paths, explicit))
-        return tuple(found)
+                    edges.append(Edge(source, target, names, paths, explicit))
+        return tuple(edges)
 
     def _definitions(self, replay: Replay) -> Iterator[Definition]:
         static = [n for n, act in enumerate(self.walked.acts) if act.step is None]

@@ -217,9 +217,9 @@ class _Walk:
             self.found.too_deep.append((step, source.cell, node.lineno))
         # What is bound only where a statement ends the notebook (except … as e: raise) is no name
         # of what comes after it.
-        for kept in (record.touched, record.before):
-            for name in kept.keys() - machine.names.slots.keys():
-                del kept[name]
+        for slots in (record.touched, record.before):
+            for name in slots.keys() - machine.names.slots.keys():
+                del slots[name]
         for what, line, _ in record.findings:
             if what == "return":
                 self.found.returns.append((source.cell, line))
@@ -264,8 +264,8 @@ class _Walk:
 
     def _check_setup(self, cell: int, record: Record) -> None:
         owners, slots = self.found.owners, self.machine.names.slots
-        kept = {n: s for n, s in record.before.items() if slots[n].unit != self.machine.unit}
-        for name, slot in {**kept, **record.seen}.items():
+        changed = {n: s for n, s in record.before.items() if slots[n].unit != self.machine.unit}
+        for name, slot in {**changed, **record.seen}.items():
             if slot is None or slot.definition is not None or slot.by not in owners:
                 continue
             read = record.reads.get(name)
@@ -381,13 +381,13 @@ class _Walk:
 
 def redefined(sources: Iterable[ParsedCell], *kinds: type[ast.stmt]) -> frozenset[str]:
     """Names that several top-level statements of these kinds define, each in its own way."""
-    found: dict[str, set[str]] = {}
+    versions: dict[str, set[str]] = {}
     for source in sources:
         for index, node in enumerate(source.body):
             if isinstance(node, kinds):
                 name = getattr(node, "name", "")
-                found.setdefault(name, set()).add(source.statement(index).code)
-    return frozenset(name for name, codes in found.items() if len(codes) > 1)
+                versions.setdefault(name, set()).add(source.statement(index).code)
+    return frozenset(name for name, codes in versions.items() if len(codes) > 1)
 
 
 def _hidden(record: Record) -> bool:

@@ -62,8 +62,8 @@ class Undefined:
         self.changes = {s.name: s.changes for s in declared.steps}
 
     def diagnostics(self, *, hidden: Iterable[tuple[int, str]]) -> Iterator[Diagnostic]:
-        """Give one for each step and name; ``hidden`` (cell, name) are told otherwise."""
-        told: dict[tuple[object, str], Unknown] = {}
+        """Give one for each step and name; ``hidden`` (cell, name) are reported otherwise."""
+        reported: dict[tuple[object, str], Unknown] = {}
         hidden = set(hidden)
         for unknown in self.walked.unknown:
             name = unknown.missing.name
@@ -73,12 +73,14 @@ class Undefined:
                 continue
             origin = unknown.missing.origin
             key = (origin.cell if origin else unknown.step, name)
-            if key not in told or (unknown.missing.certain and not told[key].missing.certain):
-                told[key] = unknown
-        for unknown in told.values():
-            found = self._one(unknown)
-            if found is not None:
-                yield found
+            if key not in reported or (
+                unknown.missing.certain and not reported[key].missing.certain
+            ):
+                reported[key] = unknown
+        for unknown in reported.values():
+            diagnostic = self._one(unknown)
+            if diagnostic is not None:
+                yield diagnostic
 
     def _one(self, unknown: Unknown) -> Diagnostic | None:
         missing, step = unknown.missing, unknown.step
@@ -107,10 +109,10 @@ class Undefined:
         if unknown.missing.slot is not None:
             cells = _cells(self.cells, unknown.missing.slot.cells)
             return f"{cells} deletes", f'Assign "{name}" again before this cell.'
-        brought = loading_command(name, self.cells[: unknown.cell + 1], self._of_step)
-        if brought is not None:
+        loader = loading_command(name, self.cells[: unknown.cell + 1], self._of_step)
+        if loader is not None:
             return (
-                f"only {brought[1]} loads, into a live kernel",
+                f"only {loader[1]} loads, into a live kernel",
                 "Tag this cell skip if it only shows results: it belongs to the step above.",
             )
         later = self.later.get(name)
@@ -137,8 +139,10 @@ class Undefined:
         facts = self.walked.facts.get(step)
         if command == "load":
             return facts.touched.keys() if facts is not None else ()
-        found = [facts] if facts is not None else [] if step else self.walked.facts.values()
-        return {name for one in found for name in one.reads}
+        facts_of_steps = (
+            [facts] if facts is not None else [] if step else self.walked.facts.values()
+        )
+        return {name for one in facts_of_steps for name in one.reads}
 
     def _may_be_there(self, unknown: Unknown) -> bool:
         where = (unknown.cell, unknown.missing.line)
@@ -168,11 +172,11 @@ class Undefined:
 
 def _binders(walked: Walked) -> dict[str, str]:
     """Which step binds a name, for the names that only steps bind."""
-    found: dict[str, str] = {}
+    binders: dict[str, str] = {}
     for name, facts in walked.facts.items():
         for each in facts.touched:
-            found.setdefault(each, name)
-    return found
+            binders.setdefault(each, name)
+    return binders
 
 
 def _names_in(declared: Declared, sources: Mapping[int, ParsedCell]) -> dict[str, int]:
@@ -216,7 +220,7 @@ def interleaving(
     """
     steps = {place.cell: place.step for place in places}
     differing: set[tuple[int, str]] = set()
-    found: dict[str, Diagnostic] = {}
+    diagnostics: dict[str, Diagnostic] = {}
     for (cell, name), here in sorted(joined.machine.first_seen.items()):
         there = linear.machine.first_seen.get((cell, name))
         if there is None or there == here:
@@ -224,9 +228,9 @@ def interleaving(
         if not there and (here & set(early) or steps.get(cell) == on_exit is not None):
             continue
         differing.add((cell, name))
-        if name not in found:
-            found[name] = _differs(cell, name, steps, here=here, there=there, cells=cells)
-    return differing, list(found.values())
+        if name not in diagnostics:
+            diagnostics[name] = _differs(cell, name, steps, here=here, there=there, cells=cells)
+    return differing, list(diagnostics.values())
 
 
 def _differs(
@@ -312,14 +316,14 @@ def kale(
 
 
 def _ancestors(name: str, before: Mapping[str, tuple[str, ...] | None]) -> set[str]:
-    found: set[str] = set()
+    ancestors: set[str] = set()
     waiting = list(before.get(name) or ())
     while waiting:
         each = waiting.pop()
-        if each not in found and each in before:
-            found.add(each)
+        if each not in ancestors and each in before:
+            ancestors.add(each)
             waiting.extend(before[each] or ())
-    return found
+    return ancestors
 
 
 def early_setup(early: Mapping[int, tuple[str, str]]) -> Iterator[Diagnostic]:
@@ -358,7 +362,7 @@ def _of(step: str | None) -> str:
 
 def not_followed(walked: Walked) -> Iterator[Diagnostic]:
     """Cells whose calls were not followed, because the notebook's functions take too much work."""
-    steps = {place: name for name, facts in walked.facts.items() for place in facts.cells}
+    steps = {index: name for name, facts in walked.facts.items() for index in facts.cells}
     for cell in sorted(walked.machine.exhausted):
         step = steps.get(cell)
         yield make(

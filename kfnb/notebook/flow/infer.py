@@ -77,12 +77,12 @@ def _infer(declared: Declared) -> Pipeline:
         early.update(more)
         demoted |= shared
 
-    found: list[Diagnostic] = list(declared.diagnostics)
-    found += extension_not_loaded(cells)
+    problems: list[Diagnostic] = list(declared.diagnostics)
+    problems += extension_not_loaded(cells)
     owner = {c: s.name for s in steps for c in s.cells}
     used = {p.cell for p in places}
-    found += diagnostics.syntax_errors({c: s for c, s in sources.items() if c in used}, owner)
-    found += diagnostics.returns(walked, owner)
+    problems += diagnostics.syntax_errors({c: s for c, s in sources.items() if c in used}, owner)
+    problems += diagnostics.returns(walked, owner)
     hidden: set[tuple[int, str]] = set()
     linear = linear_sequence(declared, steps, homes=homes)
     if [p.cell for p in linear] != [p.cell for p in places]:
@@ -94,20 +94,20 @@ def _infer(declared: Declared) -> Pipeline:
             on_exit=declared.on_exit,
             cells=cells,
         )
-        found += differing
+        problems += differing
     broken = any(s.error is not None for c, s in sources.items() if c in used)
     undefined = diagnostics.Undefined(walked, declared, sources, broken=broken)
-    found += undefined.diagnostics(hidden=hidden)
-    found += diagnostics.setup_reads(walked, {s.name: min(s.cells, default=0) for s in steps})
-    found += diagnostics.early_setup(early)
-    found += diagnostics.changes_nothing(walked, steps)
-    found += diagnostics.opaque(walked)
+    problems += undefined.diagnostics(hidden=hidden)
+    problems += diagnostics.setup_reads(walked, {s.name: min(s.cells, default=0) for s in steps})
+    problems += diagnostics.early_setup(early)
+    problems += diagnostics.changes_nothing(walked, steps)
+    problems += diagnostics.opaque(walked)
 
     needs = demand(walked, [s.name for s in steps])
-    found += diagnostics.not_followed(walked)
-    found += diagnostics.waits_for_a_copy(walked, needs)
-    found += diagnostics.kale(needs, walked, steps)
-    found_parameters = parameters(sources[c] for c in declared.parameters)
+    problems += diagnostics.not_followed(walked)
+    problems += diagnostics.waits_for_a_copy(walked, needs)
+    problems += diagnostics.kale(needs, walked, steps)
+    pipeline_parameters = parameters(sources[c] for c in declared.parameters)
     made, edges, definitions = Assembly(
         walked=walked,
         needs=needs,
@@ -116,19 +116,19 @@ def _infer(declared: Declared) -> Pipeline:
         declared=declared,
         homes=homes,
         plain=plain,
-        parameters=found_parameters,
+        parameters=pipeline_parameters,
     ).pipeline_parts()
-    found += _ambient(declared, steps, sources, effects)
+    problems += _ambient(declared, steps, sources, effects)
     return Pipeline(
         name=declared.name,
         description=declared.description,
         kernel=declared.document.kernel,
         language=declared.document.language,
         cells=cells,
-        parameters=found_parameters,
+        parameters=pipeline_parameters,
         steps=MappingProxyType(made),
         edges=edges,
-        diagnostics=_sorted(list(located(found, cells))),
+        diagnostics=_sorted(list(located(problems, cells))),
         definitions=definitions,
         defaults=declared.defaults,
         volumes=declared.volumes,
@@ -172,11 +172,11 @@ def _ambient(
     )
 
 
-def _sorted(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+def _sorted(problems: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Errors first, then in the order of cells; nothing twice."""
     return tuple(
         sorted(
-            dict.fromkeys(found),
+            dict.fromkeys(problems),
             key=lambda d: (
                 d.severity != "error",
                 d.cell if d.cell is not None else -1,

@@ -95,13 +95,13 @@ def _together(
     if not need.inputs or len(need.inputs) + len(static) < 2:
         return
     heap = walked.machine.heap
-    reach = {
+    reachable = {
         name: heap.plain(heap.reach(facts.start[name].objects))
         for name in sorted({*need.inputs, *static})
         if name in facts.start
     }
     holders: dict[int, list[str]] = {}
-    for name, objects in reach.items():
+    for name, objects in reachable.items():
         for number in objects:
             holders.setdefault(number, []).append(name)
     groups = [

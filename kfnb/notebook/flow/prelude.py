@@ -60,7 +60,7 @@ class Replay:
         executed, cells = self._executed(counted)
         return Reached(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
 
-    def _follow(self, waiting: list[tuple[str, int]], found: set[int]) -> None:
+    def _follow(self, waiting: list[tuple[str, int]], acts: set[int]) -> None:
         seen = set(waiting)
         while waiting:
             name, before = waiting.pop()
@@ -68,8 +68,8 @@ class Replay:
             for at in range(bisect_left(makers, before) - 1, -1, -1):
                 number = makers[at]
                 act = self.acts[number]
-                if number not in found:
-                    found.add(number)
+                if number not in acts:
+                    acts.add(number)
                     for each in act.reads:
                         if (each, number) not in seen:
                             seen.add((each, number))
@@ -91,12 +91,12 @@ class Replay:
 
     def _executed_with(self, cell: int) -> set[int]:
         """Give the acts of a whole cell, and those that they need."""
-        found = self._with_cell.get(cell)
-        if found is None:
-            found = self._with_cell[cell] = set(self._of_cell[cell])
+        acts = self._with_cell.get(cell)
+        if acts is None:
+            acts = self._with_cell[cell] = set(self._of_cell[cell])
             for number in self._of_cell[cell]:
-                self._follow([(n, number) for n in self.acts[number].reads], found)
-        return found
+                self._follow([(n, number) for n in self.acts[number].reads], acts)
+        return acts
 
     def pieces(self, reached: Reached, *, without: Collection[int] = ()) -> tuple[Piece, ...]:
         """Make the pieces that execute what was reached, in notebook order."""
@@ -104,7 +104,7 @@ class Replay:
         by_cell: dict[int, list[int]] = {}
         for number in reached.executed:
             by_cell.setdefault(self.acts[number].cell, []).append(number)
-        found = []
+        pieces = []
         for cell in sorted(by_cell):
             if cell in without:
                 continue
@@ -112,7 +112,7 @@ class Replay:
             numbers = [n for n in by_cell[cell] if n in counted or not whole]
             indices = sorted({self.acts[n].index for n in numbers})
             source = self._sources[cell]
-            found.append(
+            pieces.append(
                 Piece(
                     cell=cell,
                     role=self._role(by_cell[cell]),
@@ -120,7 +120,7 @@ class Replay:
                     statements=tuple(source.statement(i) for i in indices),
                 )
             )
-        return tuple(found)
+        return tuple(pieces)
 
     def _role(self, numbers: Sequence[int]) -> Role:
         roles = {self.acts[n].role for n in numbers}

@@ -129,12 +129,12 @@ class Branches(Expressions):
         """Try; a handler begins after any part of the body."""
         handled = bool(node.handlers)
         catches = any(_catches_names(h.type) for h in node.handlers)
-        kept: list[Changes] = []
+        body_changes: list[Changes] = []
 
         def body() -> None:
             self.execute(node.body)
             # Whatever the body did may stand when a handler begins, even where it raised.
-            kept.append(self.names.since(depth))
+            body_changes.append(self.names.since(depth))
             if not self.dead:
                 self.execute(node.orelse)
 
@@ -142,7 +142,7 @@ class Branches(Expressions):
         self.soft += catches
         ways = [self.branch(body, doubt=handled)]
         self.soft -= catches
-        partly = {name: self._perhaps(name, slot) for name, slot in kept[0].items()}
+        partly = {name: self._perhaps(name, slot) for name, slot in body_changes[0].items()}
         ways += [self.branch(partial(self._handler, h, partly)) for h in node.handlers]
         if all(way is None for way in ways) and node.finalbody:
             self.names.join([{}, partly], self.unit)

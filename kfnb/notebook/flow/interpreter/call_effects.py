@@ -30,14 +30,14 @@ class CallEffects(Functions):
         return ".".join([slot.module, *reversed(parts)])
 
     def _arguments(self, node: ast.Call) -> Arguments:
-        found = Arguments()
+        arguments = Arguments()
         spread: set[int] = set()
         for argument in node.args:
             objects = self.evaluate(argument)
             if isinstance(argument, ast.Starred) or spread:
                 spread |= objects
             else:
-                found.positional.append(objects)
+                arguments.positional.append(objects)
             if isinstance(argument, ast.Lambda):
                 self.may_call(objects)
         for keyword in node.keywords:
@@ -45,11 +45,11 @@ class CallEffects(Functions):
             if keyword.arg is None:
                 spread |= self.heap.parts(objects)
             else:
-                found.keywords[keyword.arg] = objects
+                arguments.keywords[keyword.arg] = objects
             if isinstance(keyword.value, ast.Lambda):
                 self.may_call(objects)
-        found.spread = frozenset(spread)
-        return found
+        arguments.spread = frozenset(spread)
+        return arguments
 
     def _method(
         self, node: ast.Call, name: str, receiver: Objects, arguments: Arguments
@@ -159,7 +159,7 @@ class CallEffects(Functions):
 
     def _methods(self, receiver: Objects, name: str) -> list[Code]:
         """Find the notebook's methods that ``receiver.name`` may be."""
-        found: dict[int, Code] = {}
+        matches: dict[int, Code] = {}
         for number in receiver:
             itself = number in self.heap.code
             for kind in (number,) if itself else self.heap.kinds.get(number, ()):
@@ -167,8 +167,8 @@ class CallEffects(Functions):
                 if number in self.heap.selves:
                     methods = methods + self._overriding(kind, name)
                 for code in methods:
-                    found[code.number] = code
-        return [found[n] for n in sorted(found)]
+                    matches[code.number] = code
+        return [matches[n] for n in sorted(matches)]
 
     def methods_of(self, number: int, name: str) -> list[Code]:
         """List what a class has as a method: its own, or else those of its bases."""
@@ -181,17 +181,17 @@ class CallEffects(Functions):
 
     def _overriding(self, number: int, name: str) -> list[Code]:
         """List the methods of subclasses by which ``self.name`` may be overridden."""
-        found: list[Code] = []
+        overrides: list[Code] = []
         waiting = [number]
         seen = {number}
         while waiting:
-            for below in self.heap.code[waiting.pop()].subclasses:
-                if below not in seen:
-                    seen.add(below)
-                    waiting.append(below)
-                    methods = self.heap.code[below].methods
-                    found += [methods[name]] if name in methods else []
-        return found
+            for subclass in self.heap.code[waiting.pop()].subclasses:
+                if subclass not in seen:
+                    seen.add(subclass)
+                    waiting.append(subclass)
+                    methods = self.heap.code[subclass].methods
+                    overrides += [methods[name]] if name in methods else []
+        return overrides
 
     def opaque(self, line: int) -> None:
         """Note code whose names cannot be known."""

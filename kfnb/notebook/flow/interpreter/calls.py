@@ -32,9 +32,9 @@ class Calls(CallEffects):
         if getattr(function, "attr", getattr(function, "id", None)) in CANDIDATES:
             self._named_in_text(node)
         if isinstance(function, ast.Attribute) and is_shell(function.value):
-            found = self.magic(node, function.attr)
-            if found is not None:
-                return found
+            result = self.magic(node, function.attr)
+            if result is not None:
+                return result
         if isinstance(function, ast.Name):
             return self._call_name(node, function)
         if isinstance(function, ast.Attribute):
@@ -77,31 +77,34 @@ class Calls(CallEffects):
             None,
         )
         bases = self.heap.code[owner].bases if owner in self.heap.code else ()
-        own = list(dict.fromkeys(m for b in bases for m in self.methods_of(b, name)))
-        if not own:
+        methods = list(dict.fromkeys(m for b in bases for m in self.methods_of(b, name)))
+        if not methods:
             return self._method(node, name, receiver, arguments)
         bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
         return NONE.union(
-            *(self.apply(m, bound, certain=len(own) == 1, made=self.make(node)) for m in own)
+            *(
+                self.apply(m, bound, certain=len(methods) == 1, made=self.make(node))
+                for m in methods
+            )
         )
 
     def _call_method(
         self, node: ast.Call, receiver: Objects, name: str, arguments: Arguments
     ) -> Objects:
-        own = self._methods(receiver, name)
-        if not own:
+        methods = self._methods(receiver, name)
+        if not methods:
             self._passed(arguments, "." + name)
             return self._method(node, name, receiver, arguments)
-        found: set[int] = set()
+        returned: set[int] = set()
         bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
-        sure = len(own) == len(receiver) == 1
+        certain = len(methods) == len(receiver) == 1
         # Which of several is called is not known: that one of them lacks a name is no finding.
-        with Softly(self, when=len(own) > 1 and not self.heap.selves.isdisjoint(receiver)):
-            for code in own:
+        with Softly(self, when=len(methods) > 1 and not self.heap.selves.isdisjoint(receiver)):
+            for code in methods:
                 given = arguments if code.bound_to == "nothing" else bound
-                found |= self.apply(code, given, certain=sure, made=self.make(node))
+                returned |= self.apply(code, given, certain=certain, made=self.make(node))
         self._keywords(node, receiver)
-        return frozenset(found)
+        return frozenset(returned)
 
     def _named_in_text(self, node: ast.Call) -> None:
         modules = (slot.module or "" for slot in self.names.slots.values())
@@ -125,15 +128,15 @@ class Calls(CallEffects):
         direct = [heap.code[o] for o in sorted(objects) if o in heap.code]
         known = heap.code_of(objects)
         if direct:
-            found: set[int] = set()
-            sure = len(direct) == len(objects) == 1
+            returned: set[int] = set()
+            certain = len(direct) == len(objects) == 1
             for code in direct:
-                found |= self._call_code(node, code, arguments, sure=sure)
+                returned |= self._call_code(node, code, arguments, sure=certain)
             self._functions_with(arguments)
-            if not sure:
+            if not certain:
                 self.may_call(objects)
-                found |= self.fresh(node)
-            return frozenset(found)
+                returned |= self.fresh(node)
+            return frozenset(returned)
         if known:
             return self._call_held(node, objects, arguments)
         self._passed(arguments, dotted)
@@ -163,27 +166,27 @@ class Calls(CallEffects):
         """Call something that holds code: an instance, a partial, a decorated function."""
         if self.work > MOST_WORK:
             return self.assume(arguments, self.make(node))
-        found: set[int] = set()
+        returned: set[int] = set()
         for code in self._methods(objects, "__call__"):
             bound = Arguments(
                 [objects, *arguments.positional], arguments.keywords, arguments.spread
             )
-            found |= self.apply(code, bound, certain=False, made=self.make(node))
+            returned |= self.apply(code, bound, certain=False, made=self.make(node))
         self._passed(arguments, "")
         instance = not self.heap.kinds.keys().isdisjoint(objects)
         for number in self.heap.code_of(objects):
             code = self.heap.code[number]
             if isinstance(code.node, ast.ClassDef):
                 if not instance:
-                    found |= self._call_code(node, code, arguments, sure=False)
+                    returned |= self._call_code(node, code, arguments, sure=False)
             else:
                 # What a partial or wrapper passes on may stand at any position.
                 held = self.heap.plain(self.heap.reach(objects) - objects)
                 loose = Arguments(arguments.positional, arguments.keywords, arguments.spread | held)
-                found |= self.apply(code, loose, certain=False, made=self.make(node))
+                returned |= self.apply(code, loose, certain=False, made=self.make(node))
         self.may_call(objects)
         self.use(objects)
-        return frozenset(found) | self.fresh(node)
+        return frozenset(returned) | self.fresh(node)
 
     # -- builtins that reach names ---------------------------------------------
 
@@ -216,9 +219,9 @@ class Calls(CallEffects):
     def _evaluated(self, node: ast.Call, *, expression: bool) -> Objects:
         text = node.args[0] if node.args else None
         if isinstance(text, ast.Constant) and isinstance(text.value, str) and len(node.args) == 1:
-            found = self.source(text.value, node.lineno, expression=expression)
-            if found is not None:
-                return found
+            result = self.source(text.value, node.lineno, expression=expression)
+            if result is not None:
+                return result
         self._arguments(node)
         if len(node.args) == 1 or not _is_display(node.args[1]):
             self.opaque(node.lineno)

@@ -81,20 +81,20 @@ class Expressions(Calls):
             return frozenset(o for o in self.heap.code_of(objects))
         if node.attr in library_tables.SCALAR_ATTRIBUTES:
             return NONE
-        found = self._part(node, objects)
+        resolved = self._part(node, objects)
         for number in self.heap.code_of(objects):
             state = self.heap.code[number].state.get(node.attr)
             if state:
-                found |= state
+                resolved |= state
         if node.attr in library_tables.TAKEN_METHODS or self._methods(objects, node.attr):
             number = self.make(node, "method")
             before = self.heap.bound.get(number, (NONE, ""))[0]
             self.heap.bound[number] = (before | objects, node.attr)
             self.store(frozenset((number,)), objects)
-            return found | {number}
+            return resolved | {number}
         if node.attr in ("T", "at", "iloc", "loc", "flat", "values"):
-            return objects | found
-        return found
+            return objects | resolved
+        return resolved
 
     def _part(self, node: ast.expr, objects: Objects) -> Objects:
         """Give what an attribute or item may be: a part, or what was put in."""
@@ -145,26 +145,26 @@ class Expressions(Calls):
 
     def _compare(self, node: ast.Compare) -> Objects:
         if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
-            asked = node.comparators[0]
+            comparator = node.comparators[0]
             if (
-                isinstance(asked, ast.Call)
-                and isinstance(asked.func, ast.Name)
-                and asked.func.id in _NAMESPACES
-                and not asked.args
+                isinstance(comparator, ast.Call)
+                and isinstance(comparator.func, ast.Name)
+                and comparator.func.id in _NAMESPACES
+                and not comparator.args
             ):
                 with self.softly():
                     self.read(node.left.value, node.lineno, call=True)
                 return NONE
-        found = left = self.evaluate(node.left)
+        operands = left = self.evaluate(node.left)
         for operator, comparator in zip(node.ops, node.comparators, strict=True):
             right = self.evaluate(comparator)
             if isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) and left and right:
                 self.record.identity = True
-            found |= right
+            operands |= right
             left = right
         if isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            self.use(found)
-        return self.fresh(node) if found else NONE
+            self.use(operands)
+        return self.fresh(node) if operands else NONE
 
     def _either(self, node: ast.BoolOp) -> Objects:
         return self.evaluate(node.values[0]) | self.maybe(node.values[1:])
@@ -211,9 +211,9 @@ class Expressions(Calls):
                 held |= self.evaluate(node.elt)
         changed = self.names.take_back()
         self.frames.pop()
-        kept = {k: slot for k, slot in changed.items() if not k.startswith(f"{number}:")}
-        if kept:
-            self.names.join([{}, kept], self.unit)
+        outer = {k: slot for k, slot in changed.items() if not k.startswith(f"{number}:")}
+        if outer:
+            self.names.join([{}, outer], self.unit)
         made = self.fresh(node, frozenset(held))
         if isinstance(node, ast.GeneratorExp):
             self.heap.stateful |= made

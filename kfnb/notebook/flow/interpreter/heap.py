@@ -45,9 +45,9 @@ class Heap:
         self.bound: dict[int, tuple[Objects, str]] = {}
         self._made: dict[tuple[object, str], int] = {}
 
-    def at(self, place: object, kind: str = "") -> int:
+    def at(self, location: object, kind: str = "") -> int:
         """Give the object that ``place`` (a syntax node, kept alive by its tree) makes."""
-        key = (place if isinstance(place, str) else id(place), kind)
+        key = (location if isinstance(location, str) else id(location), kind)
         made = self._made.get(key)
         if made is None:
             made = self._made[key] = len(self._made)
@@ -73,17 +73,17 @@ class Heap:
     def reach(self, objects: Objects) -> Objects:
         """``objects`` and all that they may hold."""
         holds = self.holds
-        found = [holds[o] for o in objects if o in holds]
-        return objects.union(*found) if found else objects
+        held = [holds[o] for o in objects if o in holds]
+        return objects.union(*held) if held else objects
 
     def parts(self, objects: Objects) -> Objects:
         """Give what ``x.a`` or ``x[k]`` may be: an object stands for its unknown parts, too."""
         reached = self.reach(objects)
         return reached if reached is objects else self.plain(reached)
 
-    def part(self, place: object, owners: Objects) -> int:
+    def part(self, location: object, owners: Objects) -> int:
         """Give the object that stands for an attribute or item of ``owners``."""
-        number = self.at(place, "part")
+        number = self.at(location, "part")
         self.part_of[number] = self.part_of.get(number, NONE) | owners
         functions = self.code_of(owners)
         if functions:
@@ -94,14 +94,14 @@ class Heap:
         """``objects`` and all that they are parts of."""
         if self.part_of.keys().isdisjoint(objects):
             return objects
-        found = set(objects)
+        owners = set(objects)
         waiting = list(objects)
         while waiting:
             for owner in self.part_of.get(waiting.pop(), ()):
-                if owner not in found:
-                    found.add(owner)
+                if owner not in owners:
+                    owners.add(owner)
                     waiting.append(owner)
-        return frozenset(found)
+        return frozenset(owners)
 
     def elements(self, objects: Objects) -> Objects:
         """Give what iterating over ``objects`` may give: not an iterator itself."""
@@ -115,19 +115,19 @@ class Heap:
 
     def holders(self, objects: Iterable[int]) -> set[int]:
         """``objects`` and all that may hold one of them."""
-        found = set(objects)
-        for number in tuple(found):
-            found |= self.held_by.get(number, NONE)
-        return found
+        holders = set(objects)
+        for number in tuple(holders):
+            holders |= self.held_by.get(number, NONE)
+        return holders
 
     def code_of(self, objects: Objects) -> tuple[int, ...]:
         """Functions and classes of the notebook that a value may be, or hold."""
         if not objects or not self.code:
             return ()
-        found = {o for o in objects if o in self.code}
+        callables = {o for o in objects if o in self.code}
         for number in objects:
-            found |= self.held_code.get(number, NONE)
-        return tuple(sorted(found))
+            callables |= self.held_code.get(number, NONE)
+        return tuple(sorted(callables))
 
     def add_code(self, number: int, code: Code) -> None:
         """Say that an object is a function or class of the notebook."""

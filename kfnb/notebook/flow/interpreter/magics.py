@@ -50,8 +50,8 @@ class Machinery(Statements):
         if method == "run_cell_magic" and len(texts) == 3:
             return self._cell_magic(node, texts[0].lstrip("%"), texts[1], texts[2])
         if method in ("run_cell", "ex", "ev"):
-            found = self.source(texts[0], node.lineno)
-            if found is None:
+            result = self.source(texts[0], node.lineno)
+            if result is None:
                 self.opaque(node.lineno)
             return self.fresh(node)
         return None
@@ -62,10 +62,10 @@ class Machinery(Statements):
         if name in library_tables.RUN_MAGICS:
             # Options such as -r or -f NAME come before the statement.
             statement = line if name == "time" else _without_options(line)
-            found = self.source(statement, node.lineno, expression=True)
-            if found is None and statement.strip() and self.source(statement, node.lineno) is None:
+            result = self.source(statement, node.lineno, expression=True)
+            if result is None and statement.strip() and self.source(statement, node.lineno) is None:
                 self.opaque(node.lineno)
-            return found or NONE
+            return result or NONE
         if name in library_tables.TIMED_MAGICS:
             self._timed(_without_options(line), node.lineno)
             return self.fresh(node)
@@ -141,9 +141,9 @@ class Machinery(Statements):
             for word in words[:1]:
                 self.read(word, node.lineno)
 
-    def _timed(self, code: str, line: int) -> None:
+    def _timed(self, text: str, line: int) -> None:
         """Go through code that runs in a function of its own: it binds no name here."""
-        tree = _parsed(code, line)
+        tree = _parsed(text, line)
         if tree is None:
             self.opaque(line)
             return

@@ -223,21 +223,23 @@ class Machine(ABC):
         """Put for symbols of globals what these are here."""
         if not self.globals or self.globals.keys().isdisjoint(objects):
             return objects
-        found: set[int] = set()
+        resolved: set[int] = set()
         for number in objects:
             name = self.globals.get(number)
             if name is None:
-                found.add(number)
+                resolved.add(number)
                 continue
             slot = self.names.slots.get(name)
             if self.function is not None and (slot is None or slot.unit != self.unit):
                 self.outer(name, slot)
-                found.add(number)
+                resolved.add(number)
             elif slot is not None:
-                itself = number == self.heap.at(name, "global")
-                held = slot.objects if itself else self.heap.reach(slot.objects) - slot.objects
-                found |= held
-        return frozenset(found)
+                is_global = number == self.heap.at(name, "global")
+                current = (
+                    slot.objects if is_global else self.heap.reach(slot.objects) - slot.objects
+                )
+                resolved |= current
+        return frozenset(resolved)
 
     def module(self, name: str) -> str | None:
         """Give the dotted name that an import gave ``name``."""
@@ -303,15 +305,15 @@ class Machine(ABC):
 
     def maybe(self, nodes: Iterable[ast.expr | None]) -> Objects:
         """Evaluate expressions that may not be executed, one after the other."""
-        found: set[int] = set()
+        objects: set[int] = set()
         self.names.fork()
         with self.doubtful():
             for node in nodes:
-                found |= self.evaluate(node)
+                objects |= self.evaluate(node)
         changed = self.names.take_back()
         if changed:
             self.names.join([{}, changed], self.unit)
-        return frozenset(found)
+        return frozenset(objects)
 
     def push(
         self, kind: str, number: int, local: Iterable[str], *, code: Code | None = None

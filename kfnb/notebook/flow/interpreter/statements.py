@@ -87,12 +87,12 @@ class Statements(Branches):
     def _expression(self, node: ast.Expr) -> None:
         record = self.record
         before = len(record.touched), len(record.objects), record.effect
-        record.touched, kept = {}, record.touched
+        record.touched, touched_before = {}, record.touched
         self.evaluate(node.value)
         acts = isinstance(node.value, (ast.Call, ast.Await, ast.Yield, ast.YieldFrom))
         if acts and not record.touched and len(record.objects) == before[1]:
             record.effect = True
-        record.touched = {**kept, **record.touched}
+        record.touched = {**touched_before, **record.touched}
         if isinstance(node.value, ast.Call) and _exits(node.value):
             self.dead = self.function is not None
 

@@ -103,42 +103,42 @@ class Functions(Machine):
         until no summary that was used before it was known has changed.
         """
         number = code.number
-        for kept in (self._known, self._round):
-            known = kept.get(number)
+        for summaries in (self._known, self._round):
+            known = summaries.get(number)
             if known is not None and self._holds(known):
                 self.depends.update(known.depends)
                 return known.summary
-        busy = self._open.get(number)
-        if busy is not None:
-            busy.met = True
-            return busy.summary
+        in_progress = self._open.get(number)
+        if in_progress is not None:
+            in_progress.met = True
+            return in_progress.summary
         if len(self._open) > _DEEPEST or self.work > MOST_WORK:
             return NOTHING
         outermost = not self._open
         outer, self.depends = self.depends, {}
-        own = self._open[number] = _Open(self._guess.get(number, NOTHING))
+        current = self._open[number] = _Open(self._guess.get(number, NOTHING))
         for _ in range(_MOST_ROUNDS if outermost else 1):
-            own.met, self._unsettled = False, (outermost and False) or self._unsettled
+            current.met = False
             if outermost:
                 self._round.clear()
-            found = self._analyse(code)
-            if own.met and found != own.summary:
+            analysed = self._analyse(code)
+            if current.met and analysed != current.summary:
                 self._unsettled = True
-            own.summary = self._guess[number] = found
+            current.summary = self._guess[number] = analysed
             if not self._unsettled:
                 break
             if outermost:
                 self._unsettled = False
         del self._open[number]
-        kept = self._known if outermost else self._round
-        kept[number] = _Known(own.summary, self.depends)
+        summaries = self._known if outermost else self._round
+        summaries[number] = _Known(current.summary, self.depends)
         if outermost:
             self._known.update(self._round)
             self._round.clear()
             self._guess.clear()
         outer.update(self.depends)
         self.depends = outer
-        return own.summary
+        return current.summary
 
     def forget_summaries(self) -> None:
         """Make summaries anew where they are needed next."""
@@ -283,24 +283,24 @@ class Functions(Machine):
         given = self._given(code, arguments)
 
         def mapped(objects: Iterable[int]) -> Objects:
-            found: set[int] = set()
+            mapped_objects: set[int] = set()
             for number in objects:
                 if number in code.arguments:
-                    found |= given[code.arguments[number]]
+                    mapped_objects |= given[code.arguments[number]]
                 elif number in code.insides:
-                    held = given[code.insides[number]]
-                    found |= self.heap.plain(self.heap.reach(held) - held)
+                    passed = given[code.insides[number]]
+                    mapped_objects |= self.heap.plain(self.heap.reach(passed) - passed)
                 elif number in self.globals:
-                    found |= self.resolved(frozenset((number,)))
+                    mapped_objects |= self.resolved(frozenset((number,)))
                 elif number in self.heap.part_of and number in self.inner:
                     owners = mapped(self.heap.part_of[number] - {number})
                     if made is not None and owners:
-                        found.add(self.heap.part(f"{made}", owners - {made}))
+                        mapped_objects.add(self.heap.part(f"{made}", owners - {made}))
                 elif self.inner.get(number) != code.number or number in self.heap.code:
-                    found.add(number)
+                    mapped_objects.add(number)
                 elif made is not None:
-                    found.add(made)
-            return frozenset(found)
+                    mapped_objects.add(made)
+            return frozenset(mapped_objects)
 
         with self.doubtful(not certain):
             self._apply_names(summary, mapped, certain=certain)
