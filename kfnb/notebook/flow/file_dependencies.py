@@ -10,7 +10,7 @@ from typing import Any
 
 from kfnb.notebook.effects.constants import NotConstantError, evaluate, may_be_constant
 from kfnb.notebook.effects.files import FileReader
-from kfnb.notebook.flow.step_facts import Facts, Walked
+from kfnb.notebook.flow.step_facts import Facts, WalkResult
 from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import FileUse, Parameter, Piece
 
@@ -63,7 +63,7 @@ class Files:
 
 
 def known_constants(
-    facts: Facts, walked: Walked, parameters: Sequence[Parameter]
+    facts: Facts, walked: WalkResult, parameters: Sequence[Parameter]
 ) -> dict[str, object]:
     """Give the constants that a step begins with: parameters, and what steps before assigned."""
     known: dict[str, object] = {p.name: p.default for p in parameters if _simple(p.default)}

@@ -15,17 +15,18 @@ from kfnb.notebook.effects.step_facts import StepCells
 from kfnb.notebook.flow import diagnostics
 from kfnb.notebook.flow.assembly import Assembly
 from kfnb.notebook.flow.cell_walk import walk
-from kfnb.notebook.flow.liveness import demand
+from kfnb.notebook.flow.liveness import step_needs
 from kfnb.notebook.flow.metrics import plain_metrics
 from kfnb.notebook.flow.order import (
-    Place,
+    CellVisit,
     joined_sequence,
     linear_sequence,
     metrics_homes,
     ordered,
 )
 from kfnb.notebook.flow.parameters import parameters
-from kfnb.notebook.flow.step_facts import Walked
+from kfnb.notebook.flow.step_facts import WalkResult
+from kfnb.notebook.flow.undefined_names import UndefinedNames
 from kfnb.notebook.parsed_cell import ParsedCell, parse_cells, with_deep_stack
 from kfnb.pipeline import Diagnostic, Pipeline
 
@@ -61,16 +62,16 @@ def _infer(declared: Declared) -> Pipeline:
     demoted: set[tuple[int, int]] = set()
     early: dict[int, tuple[str, str]] = {}
 
-    def through(places: Sequence[Place]) -> Walked:
+    def through(visits: Sequence[CellVisit]) -> WalkResult:
         return walk(
-            places, sources, declared, plain_metrics=plain, demoted=demoted, effects=effects
+            visits, sources, declared, plain_metrics=plain, demoted=demoted, effects=effects
         )
 
     for _ in range(_MOST_WALKS):
-        places = joined_sequence(declared, steps, homes=homes, early=early)
-        walked = through(places)
+        visits = joined_sequence(declared, steps, homes=homes, early=early)
+        walked = through(visits)
         more = _too_late(walked, early, declared)
-        touched = walked.machine.heap.touched
+        touched = walked.interpreter.heap.touched
         shared = {at for at, held in walked.sharing.items() if not held.isdisjoint(touched)}
         if not more and not shared:
             break
@@ -80,30 +81,30 @@ def _infer(declared: Declared) -> Pipeline:
     problems: list[Diagnostic] = list(declared.diagnostics)
     problems += extension_not_loaded(cells)
     owner = {c: s.name for s in steps for c in s.cells}
-    used = {p.cell for p in places}
+    used = {p.cell for p in visits}
     problems += diagnostics.syntax_errors({c: s for c, s in sources.items() if c in used}, owner)
     problems += diagnostics.returns(walked, owner)
     hidden: set[tuple[int, str]] = set()
     linear = linear_sequence(declared, steps, homes=homes)
-    if [p.cell for p in linear] != [p.cell for p in places]:
+    if [p.cell for p in linear] != [p.cell for p in visits]:
         hidden, differing = diagnostics.interleaving(
             walked,
             through(linear),
-            places=places,
+            visits=visits,
             early=early,
             on_exit=declared.on_exit,
             cells=cells,
         )
         problems += differing
     broken = any(s.error is not None for c, s in sources.items() if c in used)
-    undefined = diagnostics.Undefined(walked, declared, sources, broken=broken)
+    undefined = UndefinedNames(walked, declared, sources, broken=broken)
     problems += undefined.diagnostics(hidden=hidden)
     problems += diagnostics.setup_reads(walked, {s.name: min(s.cells, default=0) for s in steps})
     problems += diagnostics.early_setup(early)
     problems += diagnostics.changes_nothing(walked, steps)
     problems += diagnostics.opaque(walked)
 
-    needs = demand(walked, [s.name for s in steps])
+    needs = step_needs(walked, [s.name for s in steps])
     problems += diagnostics.not_followed(walked)
     problems += diagnostics.waits_for_a_copy(walked, needs)
     problems += diagnostics.kale(needs, walked, steps)
@@ -118,7 +119,7 @@ def _infer(declared: Declared) -> Pipeline:
         plain=plain,
         parameters=pipeline_parameters,
     ).pipeline_parts()
-    problems += _ambient(declared, steps, sources, effects)
+    problems += _library_state(declared, steps, sources, effects)
     return Pipeline(
         name=declared.name,
         description=declared.description,
@@ -139,7 +140,7 @@ def _infer(declared: Declared) -> Pipeline:
 
 
 def _too_late(
-    walked: Walked, early: Mapping[int, object], declared: Declared
+    walked: WalkResult, early: Mapping[int, object], declared: Declared
 ) -> dict[int, tuple[str, str]]:
     """Find setup cells that bind what a step before them needs."""
     static = {*declared.setup, *declared.parameters}
@@ -158,7 +159,7 @@ def _too_late(
     }
 
 
-def _ambient(
+def _library_state(
     declared: Declared,
     steps: Sequence[StepDecl],
     sources: Mapping[int, ParsedCell],

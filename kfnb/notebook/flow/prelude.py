@@ -12,7 +12,7 @@ from kfnb.pipeline import Piece, Role
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class NeededActs:
     """Acts that count for a step's result, and all that are executed so that none fails."""
 
     acts: tuple[int, ...]
@@ -40,7 +40,7 @@ class Replay:
             if act.always:
                 self._always.append(number)
 
-    def reach(self, names: Iterable[str], before: int, *, always: bool = True) -> Reached:
+    def needed_for(self, names: Iterable[str], before: int, *, always: bool = True) -> NeededActs:
         """Follow ``names`` back from act ``before``; with ``always``, also what has an effect."""
         counted: set[int] = set()
         self._follow([(name, before) for name in names], counted)
@@ -50,15 +50,15 @@ class Replay:
                     counted.add(number)
                     self._follow([(n, number) for n in self.acts[number].reads], counted)
         executed, cells = self._executed(counted)
-        return Reached(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
+        return NeededActs(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
 
-    def reach_act(self, number: int, late: Iterable[str], before: int) -> Reached:
+    def needed_for_act(self, number: int, late: Iterable[str], before: int) -> NeededActs:
         """Follow one act's names back, and those that it needs ``late``, from act ``before``."""
         counted = {number}
         self._follow([(n, number) for n in self.acts[number].reads], counted)
         self._follow([(n, before) for n in late if n not in self.acts[number].defines], counted)
         executed, cells = self._executed(counted)
-        return Reached(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
+        return NeededActs(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
 
     def _follow(self, waiting: list[tuple[str, int]], acts: set[int]) -> None:
         seen = set(waiting)
@@ -98,11 +98,11 @@ class Replay:
                 self._follow([(n, number) for n in self.acts[number].reads], acts)
         return acts
 
-    def pieces(self, reached: Reached, *, without: Collection[int] = ()) -> tuple[Piece, ...]:
-        """Make the pieces that execute what was reached, in notebook order."""
-        counted = set(reached.acts)
+    def pieces(self, needed: NeededActs, *, without: Collection[int] = ()) -> tuple[Piece, ...]:
+        """Make the pieces that execute what was needed, in notebook order."""
+        counted = set(needed.acts)
         by_cell: dict[int, list[int]] = {}
-        for number in reached.executed:
+        for number in needed.executed:
             by_cell.setdefault(self.acts[number].cell, []).append(number)
         pieces = []
         for cell in sorted(by_cell):
@@ -126,6 +126,6 @@ class Replay:
         roles = {self.acts[n].role for n in numbers}
         return "definitions" if "definitions" in roles else self.acts[numbers[0]].role
 
-    def defined(self, reached: Reached) -> set[str]:
+    def defined(self, needed: NeededActs) -> set[str]:
         """Names that what is executed defines."""
-        return {name for n in reached.executed for name in self.acts[n].defines}
+        return {name for n in needed.executed for name in self.acts[n].defines}

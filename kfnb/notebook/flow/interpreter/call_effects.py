@@ -1,17 +1,17 @@
-"""What a call changes and gives that is known from the library tables, and whose method it is."""
+"""What a call changes and returns according to the library tables, and which methods it runs."""
 
 from __future__ import annotations
 
 import ast
 
 from kfnb.notebook.flow.interpreter import library_tables
-from kfnb.notebook.flow.interpreter.callables import Code
-from kfnb.notebook.flow.interpreter.heap import NONE, Objects
-from kfnb.notebook.flow.interpreter.summaries import MOST_WORK, Arguments, Functions
+from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.summaries import MOST_WORK, Arguments, Summaries
 
 
-class CallEffects(Functions):
-    """Effects of calls on their receiver and arguments, and the methods that a call may mean."""
+class CallEffects(Summaries):
+    """Effects of calls on their receiver and arguments, and the methods that a call may run."""
 
     def dotted(self, node: ast.expr) -> str | None:
         """Resolve ``np.random.seed`` through the imports to ``numpy.random.seed``."""
@@ -51,7 +51,7 @@ class CallEffects(Functions):
         arguments.spread = frozenset(spread)
         return arguments
 
-    def _method(
+    def _library_method(
         self, node: ast.Call, name: str, receiver: Objects, arguments: Arguments
     ) -> Objects:
         """Call a method that is not the notebook's own."""
@@ -60,14 +60,14 @@ class CallEffects(Functions):
         changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
         self.record.fits |= name in library_tables.FITTING
         if name in library_tables.DEEP_MUTATORS:
-            self.touch(self.heap.plain(self.heap.reach(receiver)))
+            self.touch(self.heap.plain(self.heap.reachable(receiver)))
         elif changes:
             self.touch(receiver)
             if name in library_tables.STORING or name.startswith(library_tables.MUTATING_PREFIXES):
                 self.store(receiver, arguments.all())
             elif name in ("extend", "extendleft"):
                 self.store(receiver, self.heap.parts(arguments.all()))
-        self._keywords(node, receiver)
+        self._keyword_effects(node, receiver)
         for position in library_tables.METHOD_CHANGES_ARGUMENT.get(name, ()):
             if position < len(arguments.positional):
                 self.touch(arguments.positional[position])
@@ -75,41 +75,43 @@ class CallEffects(Functions):
             return receiver
         if name in library_tables.VIEWS:
             return self.heap.parts(receiver) | (
-                arguments.all() if name in ("setdefault", "get") else NONE
+                arguments.all() if name in ("setdefault", "get") else NO_OBJECTS
             )
         made = self.fresh(node)
         if name == "copy":
             self.store(made, self.heap.parts(receiver) - receiver)
         return made
 
-    def _passed(self, arguments: Arguments, name: str) -> None:
+    def _pass_arguments(self, arguments: Arguments, name: str) -> None:
         """Pass arguments: what has a state of its own is changed by whoever gets it."""
         if name not in library_tables.HARMLESS:
             self.use(arguments.all())
-        self._functions_with(arguments)
+        self._callbacks_change(arguments)
 
-    def _functions_with(self, arguments: Arguments) -> None:
+    def _callbacks_change(self, arguments: Arguments) -> None:
         """Let a function that changes its arguments change all that is passed beside it."""
         everything = arguments.all()
         if self.work > MOST_WORK:
             return
-        for number in everything & self.heap.bound.keys():
+        for number in everything & self.heap.bound_methods.keys():
             # A method that is handed on may be called with anything.
-            receiver, name = self.heap.bound[number]
-            own = self._methods(receiver, name)
-            if not own or any(self._changes_arguments(code) for code in own):
+            receiver, name = self.heap.bound_methods[number]
+            own = self._matching_methods(receiver, name)
+            if not own or any(self._changes_arguments(callee) for callee in own):
                 self.touch(receiver)
                 self.store(receiver, everything - {number})
-        for number in self.heap.code_of(everything):
-            code = self.heap.code[number]
-            if isinstance(code.node, ast.ClassDef):
+        for number in self.heap.callables_in(everything):
+            callee = self.heap.callables[number]
+            if isinstance(callee.node, ast.ClassDef):
                 continue
-            if self._changes_arguments(code):
-                self.touch(self.heap.plain(self.heap.reach(everything)))
+            if self._changes_arguments(callee):
+                self.touch(self.heap.plain(self.heap.reachable(everything)))
 
-    def _changes_arguments(self, code: Code) -> bool:
-        changed = self.summary(code).objects
-        return not changed.isdisjoint(code.arguments) or not changed.isdisjoint(code.insides)
+    def _changes_arguments(self, callee: CallableDefinition) -> bool:
+        changed = self.summary(callee).changed_objects
+        return not changed.isdisjoint(callee.arguments) or not changed.isdisjoint(
+            callee.argument_contents
+        )
 
     def _changed_arguments(self, dotted: str, arguments: Arguments) -> None:
         positions = library_tables.CHANGES_ARGUMENT.get(dotted, ())
@@ -118,25 +120,25 @@ class CallEffects(Functions):
                 self.touch(arguments.positional[position])
                 if dotted not in ("next", "anext"):
                     others = arguments.positional[:position] + arguments.positional[position + 1 :]
-                    self.store(arguments.positional[position], NONE.union(*others))
+                    self.store(arguments.positional[position], NO_OBJECTS.union(*others))
 
-    def _keywords(self, node: ast.Call, receiver: Objects) -> None:
+    def _keyword_effects(self, node: ast.Call, receiver: Objects) -> None:
         for keyword in node.keywords:
             if keyword.arg == "inplace" and not _is_false(keyword.value):
                 self.touch(receiver)
             elif keyword.arg == "out":
                 self.touch(self.evaluate(keyword.value))
 
-    def _result(self, node: ast.Call, dotted: str, arguments: Arguments) -> Objects:
+    def _library_result(self, node: ast.Call, dotted: str, arguments: Arguments) -> Objects:
         """Tell what a function that is not the notebook's own may give."""
         last = dotted.rpartition(".")[2]
         if dotted in library_tables.SCALARS:
-            return NONE
+            return NO_OBJECTS
         arguments.keywords.pop("key", None)
         everything = arguments.all()
         if dotted in library_tables.ELEMENTS:
             return self.heap.elements(everything)
-        holds = NONE
+        holds = NO_OBJECTS
         if dotted in library_tables.CONTAINERS:
             holds = self.heap.elements(everything)
             if dotted in library_tables.APPLYING:
@@ -145,7 +147,7 @@ class CallEffects(Functions):
             holds = everything
         if dotted and dotted not in library_tables.APPLYING:
             # A wrapper such as np.vectorize; what maps a function gives what that gives.
-            holds |= frozenset(self.heap.code_of(everything))
+            holds |= frozenset(self.heap.callables_in(everything))
         made = self.fresh(node, holds)
         if dotted in library_tables.STATEFUL:
             self.heap.stateful |= made
@@ -157,39 +159,39 @@ class CallEffects(Functions):
 
     # -- methods of the notebook's classes -------------------------------------
 
-    def _methods(self, receiver: Objects, name: str) -> list[Code]:
+    def _matching_methods(self, receiver: Objects, name: str) -> list[CallableDefinition]:
         """Find the notebook's methods that ``receiver.name`` may be."""
-        matches: dict[int, Code] = {}
+        matches: dict[int, CallableDefinition] = {}
         for number in receiver:
-            itself = number in self.heap.code
-            for kind in (number,) if itself else self.heap.kinds.get(number, ()):
+            itself = number in self.heap.callables
+            for kind in (number,) if itself else self.heap.classes.get(number, ()):
                 methods = self.methods_of(kind, name)
-                if number in self.heap.selves:
+                if number in self.heap.self_parameters:
                     methods = methods + self._overriding(kind, name)
-                for code in methods:
-                    matches[code.number] = code
+                for callee in methods:
+                    matches[callee.number] = callee
         return [matches[n] for n in sorted(matches)]
 
-    def methods_of(self, number: int, name: str) -> list[Code]:
+    def methods_of(self, number: int, name: str) -> list[CallableDefinition]:
         """List what a class has as a method: its own, or else those of its bases."""
-        code = self.heap.code.get(number)
-        if code is None or not isinstance(code.node, ast.ClassDef):
+        callee = self.heap.callables.get(number)
+        if callee is None or not isinstance(callee.node, ast.ClassDef):
             return []
-        if name in code.methods:
-            return [code.methods[name]]
-        return [method for base in code.bases for method in self.methods_of(base, name)]
+        if name in callee.methods:
+            return [callee.methods[name]]
+        return [method for base in callee.bases for method in self.methods_of(base, name)]
 
-    def _overriding(self, number: int, name: str) -> list[Code]:
+    def _overriding(self, number: int, name: str) -> list[CallableDefinition]:
         """List the methods of subclasses by which ``self.name`` may be overridden."""
-        overrides: list[Code] = []
+        overrides: list[CallableDefinition] = []
         waiting = [number]
         seen = {number}
         while waiting:
-            for subclass in self.heap.code[waiting.pop()].subclasses:
+            for subclass in self.heap.callables[waiting.pop()].subclasses:
                 if subclass not in seen:
                     seen.add(subclass)
                     waiting.append(subclass)
-                    methods = self.heap.code[subclass].methods
+                    methods = self.heap.callables[subclass].methods
                     overrides += [methods[name]] if name in methods else []
         return overrides
 

@@ -7,9 +7,9 @@ from abc import abstractmethod
 
 from kfnb.notebook.effects.names_in_strings import CANDIDATES, names_read
 from kfnb.notebook.flow.interpreter.call_effects import CallEffects
-from kfnb.notebook.flow.interpreter.callables import Code
-from kfnb.notebook.flow.interpreter.heap import NONE, Objects
-from kfnb.notebook.flow.interpreter.state import Machine
+from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.state import InterpreterState
 from kfnb.notebook.flow.interpreter.summaries import MOST_WORK, Arguments
 
 _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
@@ -23,7 +23,7 @@ class Calls(CallEffects):
         """Go through a call that IPython's transformation made; None: it is an ordinary one."""
 
     @abstractmethod
-    def source(self, text: str, line: int, *, expression: bool = False) -> Objects | None:
+    def execute_text(self, text: str, line: int, *, expression: bool = False) -> Objects | None:
         """Go through code that stands in a string; None where it does not parse."""
 
     def call(self, node: ast.Call) -> Objects:
@@ -63,7 +63,7 @@ class Calls(CallEffects):
         if called(function.value) == "super" and isinstance(function.value, ast.Call):
             return self._call_inherited(node, receiver, function.attr, arguments)
         if dotted is not None and not receiver:
-            return self._call_value(node, NONE, arguments, dotted)
+            return self._call_value(node, NO_OBJECTS, arguments, dotted)
         if dotted is not None:
             self._changed_arguments(dotted, arguments)
         return self._call_method(node, receiver, function.attr, arguments)
@@ -73,15 +73,19 @@ class Calls(CallEffects):
     ) -> Objects:
         """Call ``super().name``: the method of a base, whatever the class has itself."""
         owner = next(
-            (f.code.owner for f in reversed(self.frames) if f.code and f.code.owner is not None),
+            (
+                f.callee.owner
+                for f in reversed(self.frames)
+                if f.callee and f.callee.owner is not None
+            ),
             None,
         )
-        bases = self.heap.code[owner].bases if owner in self.heap.code else ()
+        bases = self.heap.callables[owner].bases if owner in self.heap.callables else ()
         methods = list(dict.fromkeys(m for b in bases for m in self.methods_of(b, name)))
         if not methods:
-            return self._method(node, name, receiver, arguments)
+            return self._library_method(node, name, receiver, arguments)
         bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
-        return NONE.union(
+        return NO_OBJECTS.union(
             *(
                 self.apply(m, bound, certain=len(methods) == 1, made=self.make(node))
                 for m in methods
@@ -91,19 +95,21 @@ class Calls(CallEffects):
     def _call_method(
         self, node: ast.Call, receiver: Objects, name: str, arguments: Arguments
     ) -> Objects:
-        methods = self._methods(receiver, name)
+        methods = self._matching_methods(receiver, name)
         if not methods:
-            self._passed(arguments, "." + name)
-            return self._method(node, name, receiver, arguments)
+            self._pass_arguments(arguments, "." + name)
+            return self._library_method(node, name, receiver, arguments)
         returned: set[int] = set()
         bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
         certain = len(methods) == len(receiver) == 1
         # Which of several is called is not known: that one of them lacks a name is no finding.
-        with Softly(self, when=len(methods) > 1 and not self.heap.selves.isdisjoint(receiver)):
-            for code in methods:
-                given = arguments if code.bound_to == "nothing" else bound
-                returned |= self.apply(code, given, certain=certain, made=self.make(node))
-        self._keywords(node, receiver)
+        with OptionalReads(
+            self, when=len(methods) > 1 and not self.heap.self_parameters.isdisjoint(receiver)
+        ):
+            for callee in methods:
+                given = arguments if callee.bound_to == "nothing" else bound
+                returned |= self.apply(callee, given, certain=certain, made=self.make(node))
+        self._keyword_effects(node, receiver)
         return frozenset(returned)
 
     def _named_in_text(self, node: ast.Call) -> None:
@@ -120,46 +126,46 @@ class Calls(CallEffects):
     ) -> Objects:
         """Call what an expression gave; ``dotted`` is its name where it is imported."""
         heap = self.heap
-        methods = [heap.bound[o] for o in sorted(objects) if o in heap.bound]
+        methods = [heap.bound_methods[o] for o in sorted(objects) if o in heap.bound_methods]
         if methods:
-            return NONE.union(
+            return NO_OBJECTS.union(
                 *(self._call_method(node, receiver, name, arguments) for receiver, name in methods)
             )
-        direct = [heap.code[o] for o in sorted(objects) if o in heap.code]
-        known = heap.code_of(objects)
+        direct = [heap.callables[o] for o in sorted(objects) if o in heap.callables]
+        known = heap.callables_in(objects)
         if direct:
             returned: set[int] = set()
             certain = len(direct) == len(objects) == 1
-            for code in direct:
-                returned |= self._call_code(node, code, arguments, sure=certain)
-            self._functions_with(arguments)
+            for callee in direct:
+                returned |= self._call_definition(node, callee, arguments, sure=certain)
+            self._callbacks_change(arguments)
             if not certain:
                 self.may_call(objects)
                 returned |= self.fresh(node)
             return frozenset(returned)
         if known:
             return self._call_held(node, objects, arguments)
-        self._passed(arguments, dotted)
+        self._pass_arguments(arguments, dotted)
         self._changed_arguments(dotted, arguments)
         self.use(objects)
-        self._keywords(node, NONE)
-        return self._result(node, dotted, arguments)
+        self._keyword_effects(node, NO_OBJECTS)
+        return self._library_result(node, dotted, arguments)
 
-    def _call_code(
-        self, node: ast.Call, code: Code, arguments: Arguments, *, sure: bool
+    def _call_definition(
+        self, node: ast.Call, callee: CallableDefinition, arguments: Arguments, *, sure: bool
     ) -> Objects:
-        if not isinstance(code.node, ast.ClassDef):
-            return self.apply(code, arguments, certain=sure, made=self.make(node))
-        made = self.fresh(node, frozenset((code.number,)), arguments.all())
+        if not isinstance(callee.node, ast.ClassDef):
+            return self.apply(callee, arguments, certain=sure, made=self.make(node))
+        made = self.fresh(node, frozenset((callee.number,)), arguments.all())
         for number in made:
-            self.heap.kinds[number] = self.heap.kinds.get(number, NONE) | {code.number}
+            self.heap.classes[number] = self.heap.classes.get(number, NO_OBJECTS) | {callee.number}
         bound = Arguments([made, *arguments.positional], arguments.keywords, arguments.spread)
         for name in ("__new__", "__init__", "__post_init__"):
-            for method in self.methods_of(code.number, name):
+            for method in self.methods_of(callee.number, name):
                 self.apply(method, bound, certain=sure, made=self.make(node))
-        self.apply(code, Arguments(known=False), certain=False, made=None)
-        if not code.methods.keys() & {"__init__", "__post_init__"}:
-            self._passed(arguments, "")
+        self.apply(callee, Arguments(known=False), certain=False, made=None)
+        if not callee.methods.keys() & {"__init__", "__post_init__"}:
+            self._pass_arguments(arguments, "")
         return made
 
     def _call_held(self, node: ast.Call, objects: Objects, arguments: Arguments) -> Objects:
@@ -167,23 +173,23 @@ class Calls(CallEffects):
         if self.work > MOST_WORK:
             return self.assume(arguments, self.make(node))
         returned: set[int] = set()
-        for code in self._methods(objects, "__call__"):
+        for callee in self._matching_methods(objects, "__call__"):
             bound = Arguments(
                 [objects, *arguments.positional], arguments.keywords, arguments.spread
             )
-            returned |= self.apply(code, bound, certain=False, made=self.make(node))
-        self._passed(arguments, "")
-        instance = not self.heap.kinds.keys().isdisjoint(objects)
-        for number in self.heap.code_of(objects):
-            code = self.heap.code[number]
-            if isinstance(code.node, ast.ClassDef):
+            returned |= self.apply(callee, bound, certain=False, made=self.make(node))
+        self._pass_arguments(arguments, "")
+        instance = not self.heap.classes.keys().isdisjoint(objects)
+        for number in self.heap.callables_in(objects):
+            callee = self.heap.callables[number]
+            if isinstance(callee.node, ast.ClassDef):
                 if not instance:
-                    returned |= self._call_code(node, code, arguments, sure=False)
+                    returned |= self._call_definition(node, callee, arguments, sure=False)
             else:
                 # What a partial or wrapper passes on may stand at any position.
-                held = self.heap.plain(self.heap.reach(objects) - objects)
+                held = self.heap.plain(self.heap.reachable(objects) - objects)
                 loose = Arguments(arguments.positional, arguments.keywords, arguments.spread | held)
-                returned |= self.apply(code, loose, certain=False, made=self.make(node))
+                returned |= self.apply(callee, loose, certain=False, made=self.make(node))
         self.may_call(objects)
         self.use(objects)
         return frozenset(returned) | self.fresh(node)
@@ -196,30 +202,30 @@ class Calls(CallEffects):
         if name in _NAMESPACES and not node.args:
             if self.function is None or name == "globals":
                 self.opaque(node.lineno)
-            return NONE
+            return NO_OBJECTS
         if name == "super":
             return self._receiver()
         if name == "type" and len(node.args) == 1:
             objects = self.evaluate(node.args[0])
-            return frozenset(self.heap.code_of(objects)) or NONE
+            return frozenset(self.heap.callables_in(objects)) or NO_OBJECTS
         if name == "setattr" and len(node.args) == 3:
             into, _, value = (self.evaluate(a) for a in node.args)
             self.touch(into)
             self.store(into, value)
-            return NONE
+            return NO_OBJECTS
         return None
 
     def _receiver(self) -> Objects:
         for frame in reversed(self.frames):
-            if frame.code is not None and frame.code.owner is not None:
-                slot = self.names.slots.get(frame.keys.get(frame.code.parameters[0]) or "")
-                return slot.objects if slot else NONE
-        return NONE
+            if frame.callee is not None and frame.callee.owner is not None:
+                slot = self.names.slots.get(frame.keys.get(frame.callee.parameters[0]) or "")
+                return slot.objects if slot else NO_OBJECTS
+        return NO_OBJECTS
 
     def _evaluated(self, node: ast.Call, *, expression: bool) -> Objects:
         text = node.args[0] if node.args else None
         if isinstance(text, ast.Constant) and isinstance(text.value, str) and len(node.args) == 1:
-            result = self.source(text.value, node.lineno, expression=expression)
+            result = self.execute_text(text.value, node.lineno, expression=expression)
             if result is not None:
                 return result
         self._arguments(node)
@@ -228,22 +234,22 @@ class Calls(CallEffects):
         return self.fresh(node)
 
 
-class Softly:
+class OptionalReads:
     """A stretch in which the absence of a name is expected."""
 
-    def __init__(self, machine: Machine, *, when: bool = True) -> None:
-        self._machine = machine
+    def __init__(self, interpreter: InterpreterState, *, when: bool = True) -> None:
+        self._interpreter = interpreter
         self._when = when
 
     def __enter__(self) -> None:
         """Begin."""
-        self._machine.soft += self._when
-        self._machine.doubt += self._when
+        self._interpreter.optional += self._when
+        self._interpreter.doubt += self._when
 
     def __exit__(self, *_: object) -> None:
         """End."""
-        self._machine.soft -= self._when
-        self._machine.doubt -= self._when
+        self._interpreter.optional -= self._when
+        self._interpreter.doubt -= self._when
 
 
 def called(node: ast.expr) -> str:
