@@ -274,7 +274,7 @@ class _Walk:
     def _definition(
         self, node: ast.stmt, record: Record, at: tuple[int, int]
     ) -> tuple[tuple[str, ...], Kind | None]:
-        """Tell whether a statement is a definition, and mark the names that it binds."""
+        """Return the names that a definition binds, and its kind, and mark those names."""
         names, kind = defined_names(node, self.interpreter.dotted)
         if not names or record.opaque is not None or at in self.demoted:
             return (), None

@@ -177,7 +177,7 @@ def _ancestors(name: str, before: Mapping[str, tuple[str, ...] | None]) -> set[s
 
 
 def early_setup(early: Mapping[int, tuple[str, str]]) -> Iterator[Diagnostic]:
-    """Tell setup cells that stand after the step that needs them."""
+    """Report setup cells that stand after the step that needs them."""
     for cell, (step, name) in sorted(early.items()):
         yield make(
             "KFNB-W109",

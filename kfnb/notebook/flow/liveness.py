@@ -88,7 +88,7 @@ def _together(
     """Take names that share an object from one step, so that they share it here too.
 
     Only where something changes them from here on, or asks whether they are one:
-    otherwise nobody can tell, and the step between need not save what it only hands on.
+    otherwise nothing depends on it, and the step between need not save what it only hands on.
     """
     need = needs[facts.name]
     static = {n for n in need.static if n in facts.start and facts.start[n].definition is None}

@@ -154,7 +154,7 @@ class Branches(Expressions):
             self.execute(node.finalbody)
 
     def _perhaps(self, name: str, slot: Any) -> Any:
-        """Tell what a name may be after a part of a ``try`` body."""
+        """Return what a name may be after a part of a ``try`` body."""
         before = self.names.slots.get(name) or NEVER
         return joined([before, slot], self.unit) if slot != before else slot
 
@@ -196,7 +196,7 @@ class Branches(Expressions):
 
 
 def truth(test: ast.expr) -> bool | None:
-    """Tell what a condition is where it is a constant, or what notebooks always are."""
+    """Return the value of a condition that is constant, or the same in every notebook."""
     if isinstance(test, ast.Constant):
         return bool(test.value)
     if (

@@ -83,7 +83,7 @@ class CallEffects(Summaries):
         return made
 
     def _pass_arguments(self, arguments: Arguments, name: str) -> None:
-        """Pass arguments: what has a state of its own is changed by whoever gets it."""
+        """Pass arguments: a value with a state of its own may be changed by the callee."""
         if name not in library_tables.HARMLESS:
             self.use(arguments.all())
         self._callbacks_change(arguments)
@@ -130,7 +130,7 @@ class CallEffects(Summaries):
                 self.touch(self.evaluate(keyword.value))
 
     def _library_result(self, node: ast.Call, dotted: str, arguments: Arguments) -> Objects:
-        """Tell what a function that is not the notebook's own may give."""
+        """Return what a function that is not the notebook's own may give."""
         last = dotted.rpartition(".")[2]
         if dotted in library_tables.SCALARS:
             return NO_OBJECTS

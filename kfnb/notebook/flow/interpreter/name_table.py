@@ -89,7 +89,7 @@ class NameTable:
 
 
 def joined(paths: Sequence[Slot], unit: int) -> Slot:
-    """Give what a name is where it may be any of ``ways``."""
+    """Give what a name is where it may be any of ``paths``."""
     first = paths[0]
     if len(paths) == 1:
         return first

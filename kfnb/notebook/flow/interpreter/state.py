@@ -91,7 +91,7 @@ class InterpreterState(ABC):
         return frozenset((number,))
 
     def store(self, into: Objects, what: Objects) -> None:
-        """Put ``what`` into ``into``; whether that is a change is the caller's business."""
+        """Put ``what`` into ``into``; the caller decides whether that is a change."""
         if into and what:
             into = self.heap.owners(into)
             self.heap.store(into, what)
@@ -223,7 +223,7 @@ class InterpreterState(ABC):
         return itself | depends.direct
 
     def dependency(self, slot: Slot | None) -> Dependency:
-        """Tell what matters of a name to a function that reads it."""
+        """Return what matters of a name to a function that reads it."""
         if slot is None:
             return _NO_DEPENDENCY
         heap, objects = self.heap, slot.objects

@@ -54,7 +54,7 @@ class _UnfinishedSummary:
 
 @dataclass(slots=True)
 class Arguments:
-    """What a call passes, as far as it can be told.
+    """What a call passes, as far as it is known.
 
     ``spread`` are objects that may be any argument (``*args``, ``**options``);
     ``known`` is False where the call itself is a guess.
@@ -104,7 +104,7 @@ class Summaries(InterpreterState):
     # -- summaries -------------------------------------------------------------
 
     def summary(self, callee: CallableDefinition) -> Summary:
-        """Tell what calling a function may do here and now.
+        """Summarise what calling a function may do here and now.
 
         Functions that call one another are gone through in rounds, each once a round,
         until no summary that was used before it was known has changed.
@@ -283,7 +283,7 @@ class Summaries(InterpreterState):
     ) -> Objects:
         """Do here what calling ``callee`` may do; gives what the call may return.
 
-        ``made`` stands for whatever the call makes; None where nobody gets that.
+        ``made`` stands for whatever the call makes; None where nothing receives it.
         """
         summary = self.summary(callee)
         if self.work > MOST_WORK:
