@@ -10,7 +10,16 @@ from devtools.browsers import chromium, jlpm
 from devtools.environments import environment, run
 
 EVERY_CORE = ("-n", str(os.cpu_count() or 1), "--dist", "worksteal")
-LOWEST_FOLDERS = ("step", "cli", "draw", "live", "widgets", "magics", "runners/kubernetes")
+LOWEST_FOLDERS = (
+    "step",
+    "cli",
+    "draw",
+    "live",
+    "widgets",
+    "magics",
+    "examples",
+    "runners/kubernetes",
+)
 """Tests that use other packages: values, kernels, papermill, click, IPython, Kubernetes."""
 
 

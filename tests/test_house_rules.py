@@ -40,33 +40,16 @@ PRIVATE = frozenset(
 """Words that tell a stranger nothing about what they name."""
 
 # Present exceptions; a list becomes shorter, never longer.
-TOO_LONG = {
-    "kfnb/engine/core/scheduler.py",
-    "kfnb/engine/driver.py",
-    "kfnb/notebook/effects/library_state.py",
-    "kfnb/notebook/effects/library_state_facts.py",
-    "kfnb/verify/report.py",
-}
-TOO_FULL = {"kfnb/cli"}
+TOO_LONG: set[str] = set()
+TOO_FULL: set[str] = set()
 PRIVATE_NAMES = {
-    "kfnb/api/only_step.py: Alone",
-    "kfnb/api/only_step.py: alone",
-    "kfnb/cli/live_table.py: _said",
-    "kfnb/draw/chart.py: place",
-    "kfnb/draw/picture.py: _told",
-    "kfnb/notebook/effects/library_state_facts.py: _told",
     "kfnb/pipeline.py: said",
     "kfnb/runners/kubernetes/api/calls.py: _found",
     "kfnb/runners/kubernetes/api/port_forward.py: _reach",
     "kfnb/runners/kubernetes/doctor/probe.py: _said",
-    "kfnb/runners/kubernetes/logs/reporting.py: said",
     "kfnb/runners/kubernetes/store/reader_pod.py: _reach",
-    "kfnb/verify/report.py: _kept",
-    "tests/runners/kubernetes/test_conduct.py",
 }
-WITHOUT_DOCSTRING = {
-    "kfnb/cli/__init__.py",
-}
+WITHOUT_DOCSTRING: set[str] = set()
 NOT_A_WAIT = {
     "tests/kubernetes/test_faults_of_the_server.py: def two_steps(desk, seconds=2):",
     "tests/kubernetes/test_faults_of_the_server.py: path = two_steps(desk, seconds=8)",
