@@ -1,4 +1,4 @@
-"""The findings of data flow as diagnostics."""
+"""What is wrong with the data flow of a notebook, as diagnostics."""
 
 from __future__ import annotations
 

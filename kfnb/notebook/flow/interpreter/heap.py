@@ -1,6 +1,6 @@
-"""Which objects names may share: an abstract heap of the places where objects are made.
+"""Which objects names may share: an abstract heap of allocation sites.
 
-An *object* is a number for a place in the source that makes a value (a call, a
+An *object* is a number for an allocation site, a place in the source that makes a value (a call, a
 list display, a ``def``). What may hold what only grows; which objects a name may
 be is flow-sensitive, so that rebinding a name breaks its aliases.
 """
@@ -46,7 +46,7 @@ class Heap:
         self._made: dict[tuple[object, str], int] = {}
 
     def object_at(self, location: object, kind: str = "") -> int:
-        """Give the object that ``place`` (a syntax node, kept alive by its tree) makes."""
+        """Give the object that ``location`` (a syntax node, kept alive by its tree) makes."""
         key = (location if isinstance(location, str) else id(location), kind)
         made = self._made.get(key)
         if made is None:

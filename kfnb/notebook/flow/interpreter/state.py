@@ -49,7 +49,7 @@ class InterpreterState(ABC):
         self.record = Record()
         self.function: CallableDefinition | None = None
         self.created_in: dict[int, int] = {}
-        self.depends: dict[str, Dependency] = {}
+        self.dependencies: dict[str, Dependency] = {}
         self.global_symbols: dict[int, str] = {}
         self.work = 0
         self.unit = 0
@@ -206,10 +206,10 @@ class InterpreterState(ABC):
             return objects
         if is_private(key):
             if not key.startswith(f"{self.function.number}:"):
-                self.depends[key] = self.dependency(slot)._replace(direct=objects)
+                self.dependencies[key] = self.dependency(slot)._replace(direct=objects)
             return objects
-        depends = self.depends[key] = self.dependency(slot)
-        if objects <= depends.direct:
+        dependency = self.dependencies[key] = self.dependency(slot)
+        if objects <= dependency.direct:
             return objects
         symbol, inside = (
             self.heap.object_at(key, "global"),
@@ -218,9 +218,9 @@ class InterpreterState(ABC):
         self.global_symbols[symbol], self.global_symbols[inside] = key, key
         itself = frozenset((symbol,))
         self.heap.store(itself, frozenset((inside,)))
-        self.heap.classes[symbol] = depends.classes
-        self.heap.held_callables[symbol] = frozenset(depends.callables)
-        return itself | depends.direct
+        self.heap.classes[symbol] = dependency.classes
+        self.heap.held_callables[symbol] = frozenset(dependency.callables)
+        return itself | dependency.direct
 
     def dependency(self, slot: Slot | None) -> Dependency:
         """Return what matters of a name to a function that reads it."""

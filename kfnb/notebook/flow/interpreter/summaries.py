@@ -41,12 +41,12 @@ MOST_WORK = 40_000
 @dataclass(slots=True)
 class _CachedSummary:
     summary: Summary
-    depends: dict[str, Dependency]
+    dependencies: dict[str, Dependency]
 
 
 @dataclass(slots=True)
 class _UnfinishedSummary:
-    """A summary that is being computed; ``met`` says that the computation came upon itself."""
+    """A summary that is being computed; ``recursive`` when it needs itself."""
 
     summary: Summary
     recursive: bool = False
@@ -113,7 +113,7 @@ class Summaries(InterpreterState):
         for summaries in (self._cached, self._round):
             known = summaries.get(number)
             if known is not None and self._holds(known):
-                self.depends.update(known.depends)
+                self.dependencies.update(known.dependencies)
                 return known.summary
         in_progress = self._unfinished.get(number)
         if in_progress is not None:
@@ -122,7 +122,7 @@ class Summaries(InterpreterState):
         if len(self._unfinished) > _DEEPEST or self.work > MOST_WORK:
             return NOTHING
         outermost = not self._unfinished
-        outer, self.depends = self.depends, {}
+        outer, self.dependencies = self.dependencies, {}
         current = self._unfinished[number] = _UnfinishedSummary(self._guess.get(number, NOTHING))
         for _ in range(_MOST_ROUNDS if outermost else 1):
             current.recursive = False
@@ -138,13 +138,13 @@ class Summaries(InterpreterState):
                 self._unsettled = False
         del self._unfinished[number]
         summaries = self._cached if outermost else self._round
-        summaries[number] = _CachedSummary(current.summary, self.depends)
+        summaries[number] = _CachedSummary(current.summary, self.dependencies)
         if outermost:
             self._cached.update(self._round)
             self._round.clear()
             self._guess.clear()
-        outer.update(self.depends)
-        self.depends = outer
+        outer.update(self.dependencies)
+        self.dependencies = outer
         return current.summary
 
     def forget_summaries(self) -> None:
@@ -153,13 +153,13 @@ class Summaries(InterpreterState):
 
     def _holds(self, known: _CachedSummary) -> bool:
         slots = self.names.slots
-        self.work += len(known.depends)
-        for key, depends in known.depends.items():
+        self.work += len(known.dependencies)
+        for key, expected in known.dependencies.items():
             slot = slots.get(key)
             now = self.dependency(slot)
             if is_private(key):
                 now = now._replace(direct=slot.objects if slot else NO_OBJECTS)
-            if now != depends:
+            if now != expected:
                 return False
         return True
 
