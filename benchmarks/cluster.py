@@ -28,7 +28,7 @@ from tests.kubernetes.proxy import Proxy
 from . import notebooks
 from .measure import cost
 
-Found = tuple[str, float, str, str]
+Figure = tuple[str, float, str, str]
 CHAIN, WIDE = 10, 20
 KFNB = [sys.executable, "-m", "kfnb.cli.main"]
 
@@ -88,7 +88,7 @@ def workspace(folder: Path) -> Iterator[Workspace]:
             down()
 
 
-def figures(folder: Path) -> Iterator[Found]:
+def figures(folder: Path) -> Iterator[Figure]:
     """Yield the rows of the table: who, how much, unit and note."""
     with workspace(folder) as space:
         yield from _chain(space, folder)
@@ -98,7 +98,7 @@ def figures(folder: Path) -> Iterator[Found]:
     yield from of_the_driver(folder)
 
 
-def _chain(space: Workspace, folder: Path) -> Iterator[Found]:
+def _chain(space: Workspace, folder: Path) -> Iterator[Figure]:
     book = notebooks.chain(folder / "chain.ipynb", CHAIN)
     offset = time.time() - time.monotonic()
     with _pods(space) as seen:
@@ -131,7 +131,7 @@ def _chain(space: Workspace, folder: Path) -> Iterator[Found]:
     yield "a bare Job", whole / CHAIN, "s wall a step", "papermill alone, no values; one by one"
 
 
-def _wide(space: Workspace, folder: Path) -> Iterator[Found]:
+def _wide(space: Workspace, folder: Path) -> Iterator[Figure]:
     book = notebooks.wide(folder / "wide.ipynb", WIDE, 0)
     before = len(space.proxy.requests)
     spent = _run(space, book, folder)

@@ -13,7 +13,7 @@ from . import notebooks, peers
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-Found = tuple[str, float, str, str]
+Figure = tuple[str, float, str, str]
 UPDATES = 200
 STEPS = 200
 # Tells the view of changes, one a frame: of one step after the other, or of all of them.
@@ -68,7 +68,7 @@ view => {
 """
 
 
-def paint() -> Iterator[Found]:
+def paint() -> Iterator[Figure]:
     """Time to the first picture, to Graphviz's layout, and of an update; milliseconds."""
     with _chromium() as browser:
         for count in (10, 100, 1000):
@@ -81,7 +81,7 @@ def paint() -> Iterator[Found]:
             page.close()
 
 
-def _painted(page: Page, count: int) -> Iterator[Found]:
+def _painted(page: Page, count: int) -> Iterator[Figure]:
     from tests.browser.bare import Bare
     from tests.browser.traits import layered, traits
 
@@ -115,7 +115,7 @@ def _laid_out_by_dagre(page: Page, count: int) -> float:
     return float(page.evaluate(_DAGRE, {"count": count, "edges": layered(count)}))
 
 
-def watching(folder: Path) -> Iterator[Found]:
+def watching(folder: Path) -> Iterator[Figure]:
     """A run of 200 steps, watched: the kernel's processor time, and journal to pixel."""
     from kfnb.engine.journal import file_journal
     from tests.browser.book import Book

@@ -18,7 +18,7 @@ def _cpu(path: Path) -> float:
 
 def main(path: Path) -> None:
     """Print what reading costs at first, and after the first and the middle cell were changed."""
-    found = {"first": _cpu(path)}
+    cpu_seconds = {"first": _cpu(path)}
     book = json.loads(path.read_text())
     for name, index in (
         ("first cell changed", 0),
@@ -26,8 +26,8 @@ def main(path: Path) -> None:
     ):
         book["cells"][index]["source"] += "\nunused = 1"
         path.write_text(json.dumps(book))
-        found[name] = _cpu(path)
-    print(json.dumps(found))
+        cpu_seconds[name] = _cpu(path)
+    print(json.dumps(cpu_seconds))
 
 
 if __name__ == "__main__":

@@ -88,8 +88,8 @@ def _minutes(minutes: float) -> str:
 def _remembered_minutes() -> dict[str, float]:
     """Return how long each part took when it last passed, as far as that is known."""
     try:
-        found = json.loads((cache_folder() / "minutes.json").read_text())
-        return {name: float(found[name]) for name in PARTS if name in found}
+        minutes = json.loads((cache_folder() / "minutes.json").read_text())
+        return {name: float(minutes[name]) for name in PARTS if name in minutes}
     except (OSError, ValueError, TypeError):
         return {}
 

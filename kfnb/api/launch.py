@@ -283,9 +283,13 @@ def _begin(begin: Begin | None, findings: tuple[Diagnostic, ...]) -> Begin | Non
         return begin
 
     def write(journal: Journal, created: Event, folder: RunFolder) -> None:
-        for found in findings:
-            data = {"code": found.code, "message": found.message, "remedy": found.remedy}
-            journal.append("Warning", found.step, data)
+        for diagnostic in findings:
+            data = {
+                "code": diagnostic.code,
+                "message": diagnostic.message,
+                "remedy": diagnostic.remedy,
+            }
+            journal.append("Warning", diagnostic.step, data)
         if begin is not None:
             begin(journal, created, folder)
 
@@ -303,7 +307,7 @@ def refuse_inside_a_step() -> None:
 
 
 def _only(
-    pipeline: Pipeline, step: str, parameters: Mapping[str, Any], about: Mapping[str, Any]
+    pipeline: Pipeline, step: str, parameters: Mapping[str, Any], run_facts: Mapping[str, Any]
 ) -> OnlyStepPlan:
     from kfnb.api.only_step import plan_only_step
 
@@ -311,7 +315,7 @@ def _only(
         raise UsageError(no_such_step(pipeline, step))
     if pipeline.errors:
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
-    return plan_only_step(pipeline, step, parameters, about=about)
+    return plan_only_step(pipeline, step, parameters, run_facts=run_facts)
 
 
 def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:

@@ -74,12 +74,12 @@ class OnlyStepPlan:
         engine = Engine(Plan.of(self.pipeline))
         engine.apply(created)
         while True:
-            found = [c for c in engine.decide(time.time()) if engine.wants(c)]
+            ready = [c for c in engine.decide(time.time()) if engine.wants(c)]
             events = [
                 (c.type, c.step, c.data)
                 if isinstance(c, Record)
                 else self._cached(c, run=journal.run, making=making)
-                for c in found
+                for c in ready
                 if isinstance(c, Record) or (isinstance(c, Prepare) and c.step != self.step)
             ]
             for kind, step, data in events:
@@ -98,8 +98,8 @@ class OnlyStepPlan:
         store = self.store
         assert self.source is not None
         assert store is not None
-        kept = all(store.keep(name) for name in manifest.blobs())
-        if not kept or not store.link(manifest_key(self.source.id, step.id), key):
+        complete = all(store.keep(name) for name in manifest.blobs())
+        if not complete or not store.link(manifest_key(self.source.id, step.id), key):
             raise InfrastructureError(
                 f'The results of step "{step.name}" in run {self.source.id} were just removed. '
                 "Run the whole pipeline."
@@ -116,7 +116,7 @@ class OnlyStepPlan:
 
 
 def plan_only_step(
-    pipeline: Pipeline, step: str, parameters: Mapping[str, Any], *, about: Mapping[str, Any]
+    pipeline: Pipeline, step: str, parameters: Mapping[str, Any], *, run_facts: Mapping[str, Any]
 ) -> OnlyStepPlan:
     """Find the newest run of the notebook that has all inputs of ``step``.
 
@@ -124,7 +124,7 @@ def plan_only_step(
     ----------
     parameters
         Values for the new run, to report where the earlier run had different ones.
-    about
+    run_facts
         Target of the new run, as in ``run.json``: only runs with the same store are searched.
 
     Raises
@@ -135,10 +135,10 @@ def plan_only_step(
     ended = _ending_with(pipeline, step)
     if len(ended.steps) == 1:
         return OnlyStepPlan(ended, step, None, {})
-    store = store_of_run(about)
+    store = store_of_run(run_facts)
     lacks = ""
     earlier = runs_of(pipeline.path) if pipeline.path else ()
-    for n, run in enumerate(run for run in earlier if same_store(facts(run), about)):
+    for n, run in enumerate(run for run in earlier if same_store(facts(run), run_facts)):
         if n == _MOST_RUNS:
             break
         try:
@@ -146,9 +146,9 @@ def plan_only_step(
             view.update()
         except KfnbError:
             continue
-        found, missing = _taken(ended, step, view, store=store, parameters=parameters)
+        manifests, missing = _taken(ended, step, view, store=store, parameters=parameters)
         if not missing:
-            return OnlyStepPlan(ended, step, run, found, store)
+            return OnlyStepPlan(ended, step, run, manifests, store)
         lacks = lacks or f" ({missing} in run {run.id})"
     raise UsageError(
         f'No run of this notebook has all inputs of step "{step}"{lacks}. '
@@ -180,25 +180,25 @@ def _taken(
     parameters: Mapping[str, Any],
 ) -> tuple[dict[str, tuple[Manifest, str]], str]:
     """Return results of the steps before ``only`` from a run; or a few words on what is missing."""
-    found: dict[str, tuple[Manifest, str]] = {}
+    manifests: dict[str, tuple[Manifest, str]] = {}
     before = view.state.info.get("parameters") or {}
     for name, step in pipeline.steps.items():
         if name == only:
             continue
         state = view.state.steps.get((name, ""))
         if state is None:
-            return found, f'there was no step "{name}"'
+            return manifests, f'there was no step "{name}"'
         if state.status not in DONE:
-            return found, f'step "{name}" is {state.status}'
+            return manifests, f'step "{name}" is {state.status}'
         manifest = read_manifest(store, manifest_key(view.folder.id, step.id))
         if manifest is None or not all(store.has(blob) for blob in manifest.blobs()):
-            return found, f'the results of step "{name}" were removed'
+            return manifests, f'the results of step "{name}" were removed'
         run = f"taken from run {view.folder.id}"
-        found[name] = manifest, run + _since(step, view, pipeline, before, parameters)
+        manifests[name] = manifest, run + _since(step, view, pipeline, before, parameters)
     for name, producer in pipeline.steps[only].inputs.items():
-        if producer in found and name not in found[producer][0].outputs:
-            return found, f'step "{producer}" did not produce "{name}"'
-    return found, ""
+        if producer in manifests and name not in manifests[producer][0].outputs:
+            return manifests, f'step "{producer}" did not produce "{name}"'
+    return manifests, ""
 
 
 def _since(

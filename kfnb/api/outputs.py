@@ -71,8 +71,8 @@ class Outputs(Mapping[str, Any]):
         InfrastructureError
             If the value was removed from the store.
         """
-        about = self._published()[name]
-        bundle = self._bundle(name, about)
+        description = self._published()[name]
+        bundle = self._bundle(name, description)
         if bundle.blobs not in self._loaded:
             self._loaded[bundle.blobs] = self._load(name, bundle)
         return self._loaded[bundle.blobs][name]
@@ -92,24 +92,28 @@ class Outputs(Mapping[str, Any]):
 
     def _published(self) -> dict[str, Mapping[str, Any]]:
         outputs = (self._result() or {}).get("outputs") or {}
-        return {name: about for name, about in outputs.items() if not about.get("absent")}
-
-    def _described(self, name: str) -> dict[str, Any]:
-        about = self._published()[name]
-        shape = about.get("shape")
         return {
-            "type": about.get("type") or "",
-            "shape": None if shape is None else list(shape),
-            "size": about.get("size"),
-            "repr": about.get("repr") or "",
+            name: description
+            for name, description in outputs.items()
+            if not description.get("absent")
         }
 
-    def _bundle(self, name: str, about: Mapping[str, Any]) -> Bundle:
+    def _described(self, name: str) -> dict[str, Any]:
+        description = self._published()[name]
+        shape = description.get("shape")
+        return {
+            "type": description.get("type") or "",
+            "shape": None if shape is None else list(shape),
+            "size": description.get("size"),
+            "repr": description.get("repr") or "",
+        }
+
+    def _bundle(self, name: str, description: Mapping[str, Any]) -> Bundle:
         key = str((self._result() or {}).get("manifest"))
         data = self._store().get(key)
         try:
             bundles = Manifest.from_json(data or b"").bundles
-            return bundles[str(about.get("bundle"))]
+            return bundles[str(description.get("bundle"))]
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InfrastructureError(
                 f'The value "{name}" of step "{self._step}" is no longer in the store ({key}).'
@@ -151,9 +155,10 @@ class Outputs(Mapping[str, Any]):
         return [name for name in bundle.classes if name not in main]
 
     def _needs(self, name: str, missing: list[str], error: Exception | None) -> str:
-        about = self.describe(name)
+        description = self.describe(name)
         what = (
-            f'The value "{name}" ({about["type"]}) of step "{self._step}" cannot be loaded here: '
+            f'The value "{name}" ({description["type"]}) of step "{self._step}" '
+            "cannot be loaded here: "
         )
         if not missing:
             return f"{what}{error}."

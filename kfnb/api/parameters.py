@@ -43,12 +43,12 @@ def from_file(parameters: Sequence[Parameter], path: str | os.PathLike[str]) -> 
     from kfnb.runners import parse_parameter
 
     numeric = {p.name for p in parameters if type(p.default) in (int, float)}
-    found = read_file(path)
-    for name, value in found.items():
+    values = read_file(path)
+    for name, value in values.items():
         if name in numeric and isinstance(value, str):
             # YAML reads 1e-3 as text.
-            found[name] = parse_parameter(parameters, name, value)
-    return from_values(parameters, found)
+            values[name] = parse_parameter(parameters, name, value)
+    return from_values(parameters, values)
 
 
 def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -67,17 +67,17 @@ def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UsageError(f"Cannot read the parameters in {path}: {reason.lower()}.") from error
     try:
-        found = yaml.safe_load(text)
+        content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1})" if mark else ""
         problem = getattr(error, "problem", None) or str(error)
         raise UsageError(f"{path} is not YAML{where}: {problem}.") from error
-    if found is None:
+    if content is None:
         return {}
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise UsageError(f"{path} must be a YAML mapping of parameters to values.")
-    return {str(k): v for k, v in found.items()}
+    return {str(k): v for k, v in content.items()}
 
 
 def plain(value: Any, name: str) -> Any:

@@ -144,7 +144,7 @@ class Run:
 
     def __init__(self, folder: RunFolder, *, driver: int | None = None) -> None:
         self._folder = folder
-        self._about = facts(folder)
+        self._facts = facts(folder)
         self._driver = driver
 
     @cached_property
@@ -159,24 +159,24 @@ class Run:
     @property
     def name(self) -> str:
         """The run's name; by default the pipeline's."""
-        return str(self._about.get("name") or self.id)
+        return str(self._facts.get("name") or self.id)
 
     @property
     def path(self) -> Path | None:
         """The notebook that was run."""
-        path = self._about.get("notebook")
+        path = self._facts.get("notebook")
         return Path(path) if path else None
 
     @property
     def target(self) -> str:
         """Where the run executes: ``local`` or ``kubernetes``."""
-        return str(self._about.get("target") or "local")
+        return str(self._facts.get("target") or "local")
 
     @property
     def parameters(self) -> Mapping[str, Any]:
         """All parameters with the values of this run, defaults included."""
         defaults = {p.name: p.default for p in self._view.pipeline.parameters}
-        return {**defaults, **(self._about.get("parameters") or {})}
+        return {**defaults, **(self._facts.get("parameters") or {})}
 
     @property
     def pipeline(self) -> Pipeline:
@@ -197,7 +197,7 @@ class Run:
     @property
     def created(self) -> float:
         """When the run was created, seconds since the epoch."""
-        return float(self._about.get("created") or self._view.state.created or 0.0)
+        return float(self._facts.get("created") or self._view.state.created or 0.0)
 
     @property
     def duration(self) -> float | None:
@@ -231,8 +231,8 @@ class Run:
         list of (time, step, value)
             ``time`` in seconds since the epoch, ``step`` as given to ``log_metric``.
         """
-        found = self._state().metric_history(name)
-        return [(when, step, _number(value)) for when, step, value in found]
+        history = self._state().metric_history(name)
+        return [(when, step, _number(value)) for when, step, value in history]
 
     def notebook(self, step: str | None = None) -> Path:
         """Return the path of a step's executed notebook (of its last attempt).

@@ -115,12 +115,12 @@ def refresh(run: RunFolder) -> RunFolder:
 
     If its target cannot be reached now, the copy stays as it is.
     """
-    about = facts(run)
-    target = target_of(about)
+    run_facts = facts(run)
+    target = target_of(run_facts)
     if not target.is_remote or driver_state(run) == "alive" or has_succeeded(run):
         return run
     with contextlib.suppress(KfnbError):
-        target.mirror(run, about)
+        target.mirror(run, run_facts)
     return run
 
 

@@ -33,15 +33,15 @@ def check(notebook: str, as_json: bool, verify: bool, target: str) -> int:
 
     if verify:
         refuse_inside_a_step()
-    found = check_notebook(read(notebook), verify=verify, target=target)
+    report = check_notebook(read(notebook), verify=verify, target=target)
     if as_json:
-        echo_json(json_output.check(found.diagnostics))
-        return 0 if found.ok else 2
-    echo_diagnostics(found.diagnostics, err=False)
-    if found.verified:
-        click.echo(found.verified)
-    click.echo(f"{notebook}: {counted(found.diagnostics)}")
-    return 0 if found.ok else 2
+        echo_json(json_output.check(report.diagnostics))
+        return 0 if report.ok else 2
+    echo_diagnostics(report.diagnostics, err=False)
+    if report.verified:
+        click.echo(report.verified)
+    click.echo(f"{notebook}: {counted(report.diagnostics)}")
+    return 0 if report.ok else 2
 
 
 @click.command(

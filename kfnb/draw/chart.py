@@ -138,13 +138,13 @@ def _thinned(curve: Curve) -> Sequence[tuple[float, float]]:
     size = math.ceil(len(points) / _PIECES)
     if size <= 2:
         return points
-    kept: list[tuple[float, float]] = []
+    thinned: list[tuple[float, float]] = []
     for begin in range(0, len(points), size):
         piece = points[begin : begin + size]
         finite = [point for point in piece if math.isfinite(point[1])]
         ends = {min(finite, key=_y), max(finite, key=_y)} if finite else {piece[0]}
-        kept += sorted(ends)
-    return kept
+        thinned += sorted(ends)
+    return thinned
 
 
 def _y(point: tuple[float, float]) -> float:

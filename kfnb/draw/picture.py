@@ -162,7 +162,7 @@ def _graph(
     known = {(edge.source, edge.target) for edge in pipeline.edges}
     body = ['<g fill="none" stroke="#7d8590" stroke-width="1.2">']
     for edge, line in zip(edges, layout.lines, strict=True):
-        body.append(_line(edge, line, found=(edge.source, edge.target) not in known))
+        body.append(_line(edge, line, at_runtime=(edge.source, edge.target) not in known))
     body.append('</g><g fill="#7d8590">')
     body += [f'<path d="{_arrow(line)}"/>' for line in layout.lines]
     body.append(f'</g><g font-size="{_SMALL}" text-anchor="middle" {_ON_LINE}>')
@@ -197,15 +197,15 @@ def _layout(pipeline: PipelineShape, edges: Sequence[EdgeShape], widths: Sequenc
     return by_graphviz(dot, graph) or layered(graph)
 
 
-def _line(edge: EdgeShape, line: Line, *, found: bool) -> str:
+def _line(edge: EdgeShape, line: Line, *, at_runtime: bool) -> str:
     first, *rest = line.points
     curves = " ".join(f"{_n(x)} {_n(y)}" for x, y in rest)
     dash = ""
-    if found:
+    if at_runtime:
         dash = ' stroke-dasharray="6 4"'
     elif not edge.names and not edge.files:
         dash = ' stroke-dasharray="1.5 3"'
-    why = f"seen in the run: {reason(edge)}" if found else reason(edge)
+    why = f"seen in the run: {reason(edge)}" if at_runtime else reason(edge)
     title = escape(f"{visible(edge.source)} → {visible(edge.target)}: {why}")
     path = f"M{_n(first[0])} {_n(first[1])}C{curves}"
     return f'<path d="{path}"{dash}><title>{title}</title></path>'

@@ -92,10 +92,10 @@ def layers(pipeline: PipelineShape) -> list[list[StepShape]]:
         )
     if pipeline.on_exit in depth:
         depth[pipeline.on_exit] = max(depth.values()) + (len(depth) > 1)
-    found: list[list[StepShape]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
+    by_depth: list[list[StepShape]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for step in pipeline.steps.values():
-        found[depth[step.name]].append(step)
-    return found
+        by_depth[depth[step.name]].append(step)
+    return by_depth
 
 
 def drawn_edges(pipeline: PipelineShape, more: Iterable[EdgeShape] = ()) -> list[EdgeShape]:

@@ -42,12 +42,12 @@ def _lines(pipeline: PipelineShape, width: int, line: Line) -> Iterator[str]:
             f"{p.name} = {p.expression or repr(p.default)}" for p in pipeline.parameters
         )
         yield shortened(f"parameters: {visible(listed)}", width)
-    found = layers(pipeline)
-    number = len(str(len(found)))
+    depths = layers(pipeline)
+    number = len(str(len(depths)))
     into: dict[str, list[EdgeShape]] = {}
     for edge in pipeline.edges:
         into.setdefault(edge.target, []).append(edge)
-    for depth, steps in enumerate(found, 1):
+    for depth, steps in enumerate(depths, 1):
         yield ""
         for n, step in enumerate(steps):
             head = str(depth).rjust(number) if n == 0 else " " * number
@@ -70,12 +70,12 @@ def _fitting(why: str, most: int) -> str:
     if len(why) <= most:
         return why
     parts = why.split(", ")
-    kept = len(parts)
-    while kept > 1 and len(_counted(parts, kept)) > most:
-        kept -= 1
-    return shortened(_counted(parts, kept), most)
+    shown = len(parts)
+    while shown > 1 and len(_counted(parts, shown)) > most:
+        shown -= 1
+    return shortened(_counted(parts, shown), most)
 
 
-def _counted(parts: list[str], kept: int) -> str:
-    left = len(parts) - kept
-    return ", ".join(parts[:kept]) + (f", +{left}" if left else "")
+def _counted(parts: list[str], shown: int) -> str:
+    left = len(parts) - shown
+    return ", ".join(parts[:shown]) + (f", +{left}" if left else "")

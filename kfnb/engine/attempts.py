@@ -64,7 +64,7 @@ class Attempts:
         self._runner = runner
         self._journal = journal
         self._now = now
-        self._pipeline, about = load_run(run)
+        self._pipeline, run_facts = load_run(run)
         self._plan = Plan.of(self._pipeline)
         self._engine = replay(self._plan, journal.events)
         context = context or _local_context(self._pipeline, run)
@@ -77,8 +77,8 @@ class Attempts:
             run=run,
             store=self._store.root,
             workdir=context.workdir,
-            kernel=str(about.get("kernel") or self._pipeline.kernel),
-            parameters=about.get("parameters") or {},
+            kernel=str(run_facts.get("kernel") or self._pipeline.kernel),
+            parameters=run_facts.get("parameters") or {},
             wakeup_socket=self._wakeup.address,
             seed=os.environ.get(HASH_SEED) or "0",
             images=context.images,
@@ -101,7 +101,7 @@ class Attempts:
             store=self._store,
             cache=self._cache,
             outputs=self._outputs,
-            origin=_origin(about.get("options") or {}),
+            origin=_origin(run_facts.get("options") or {}),
         )
         self._unsynced = False
         self._wake: float | None = None

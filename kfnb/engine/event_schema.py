@@ -94,14 +94,14 @@ def _components() -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _interface(name: str, component: Mapping[str, Any]) -> str:
-    about = " ".join(str(component.get("description", "")).split("\n\n")[0].split())
+    description = " ".join(str(component.get("description", "")).split("\n\n")[0].split())
     required = component.get("required", ())
     lines = [
         f"  {key}{'' if key in required else '?'}: {_type(value)};"
         for key, value in component["properties"].items()
     ]
     body = "{\n" + "\n".join(lines) + "\n}" if lines else "{}"
-    return f"/** {about} */\nexport interface {name} {body}"
+    return f"/** {description} */\nexport interface {name} {body}"
 
 
 def _type(value: Mapping[str, Any]) -> str:

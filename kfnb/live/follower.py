@@ -185,21 +185,21 @@ class Follower:
     def _poll_feeds(self, paths: Iterable[Path]) -> bool:
         """Read what is new in some runs; return whether there was anything."""
         now = time.time()
-        found = False
+        any_exists = False
         for path in paths:
             with self._lock:
                 feed = self._feeds.get(path)
             changes = feed.poll(now) if feed is not None else None
             if changes is None:
                 continue
-            found = True
+            any_exists = True
             with self._lock:
                 for subscriber, its_paths in self._subscribers.items():
                     if path in its_paths:
                         pending = self._pending.setdefault(subscriber, {})
                         before = pending.get(path)
                         pending[path] = changes if before is None else before.merged_with(changes)
-        return found
+        return any_exists
 
     def _deliver(self, now: float) -> float | None:
         """Call every view that has pending changes and whose pause is over.

@@ -94,10 +94,10 @@ def _read_chunk(path: Path, begin: int, total: int) -> tuple[str, int]:
             whole = file.tell() >= os.fstat(file.fileno()).st_size
     except OSError:
         return "", begin
-    kept = data[: len(data) - _incomplete_bytes(data)]
-    if not kept and not whole:
-        kept = data  # not UTF-8: shown as replacement characters
-    return kept.decode("utf-8", "replace"), begin + len(kept)
+    complete = data[: len(data) - _incomplete_bytes(data)]
+    if not complete and not whole:
+        complete = data  # not UTF-8: shown as replacement characters
+    return complete.decode("utf-8", "replace"), begin + len(complete)
 
 
 def _incomplete_bytes(data: bytes) -> int:

@@ -88,8 +88,8 @@ def compare(ids: Iterable[str]) -> protocol.CompareMessage:
     KfnbError
         If there is no such run, or one cannot be read.
     """
-    found = {folder.id: Run(folder) for folder in map(find_run, ids)}
-    return {"kind": "compare", "runs": [_compared(run) for run in found.values()]}
+    runs = {folder.id: Run(folder) for folder in map(find_run, ids)}
+    return {"kind": "compare", "runs": [_compared(run) for run in runs.values()]}
 
 
 def _compared(run: Run) -> protocol.ComparedRun:
@@ -121,14 +121,14 @@ def _cells(folder: AttemptFolder, pipeline: Pipeline) -> list[protocol.CellOutpu
         index = (cell.get("metadata") or {}).get("kfnb", {}).get("cell")
         if not isinstance(index, int) or not 0 <= index < len(pipeline.cells):
             continue  # a cell that kfnb inserted
-        kept = []
+        outputs = []
         for output in cell.get("outputs") or ():
             small = _limited_output(output) if room > 0 else _note("left out: too much to show")
             room -= len(json.dumps(small))
-            kept.append(small)
-        if kept:
+            outputs.append(small)
+        if outputs:
             source = pipeline.cells[index].source
-            cells.append({"cell": index, "source": source[:MAX_TEXT], "outputs": kept})
+            cells.append({"cell": index, "source": source[:MAX_TEXT], "outputs": outputs})
     return cells
 
 
@@ -151,19 +151,19 @@ def _limited_output(output: Mapping[str, Any]) -> dict[str, Any]:
 
 def _limited_data(data: Mapping[str, Any]) -> dict[str, Any]:
     """Keep the MIME types of an output that are small enough, and shorten plain text."""
-    kept, left = {}, []
+    limited, left = {}, []
     for mime, value in data.items():
         if mime == "text/plain":
-            kept[mime] = _text(value)
+            limited[mime] = _text(value)
             continue
         size = len(value) if isinstance(value, str) else len(json.dumps(value))
         if size <= (MAX_IMAGE if mime.startswith("image/") else MAX_TEXT):
-            kept[mime] = value
+            limited[mime] = value
         else:
             left.append(f"[{mime} of {size:,} characters: the executed notebook has it]")
     if left:
-        kept["text/plain"] = "\n".join([*left, str(kept.get("text/plain", ""))]).rstrip()
-    return kept
+        limited["text/plain"] = "\n".join([*left, str(limited.get("text/plain", ""))]).rstrip()
+    return limited
 
 
 def _text(value: Any) -> str:

@@ -27,9 +27,9 @@ def no_link(path: Path) -> None:
     del path
 
 
-def graph(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> protocol.Graph:
+def graph(pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()) -> protocol.Graph:
     """Describe a pipeline as it was read, with the dependencies that a run added."""
-    seen = list(found)
+    seen = list(runtime_edges)
     return {
         "name": pipeline.name,
         "notebook": pipeline.path,
@@ -53,10 +53,12 @@ def graph(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> proto
     }
 
 
-def edges(pipeline: Pipeline, found: Iterable[engine.RuntimeEdge] = ()) -> list[protocol.GraphEdge]:
+def edges(
+    pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()
+) -> list[protocol.GraphEdge]:
     """Describe the edges: first the pipeline's, then those that a run added."""
     own = {(edge.source, edge.target) for edge in pipeline.edges}
-    seen = {(edge.source, edge.target): edge for edge in found}
+    seen = {(edge.source, edge.target): edge for edge in runtime_edges}
     described: list[protocol.GraphEdge] = []
     for edge in drawn_edges(pipeline, _as_edges(seen.values())):
         pair = edge.source, edge.target
@@ -81,22 +83,22 @@ def title(view: RunView) -> str:
     return "" if name == view.pipeline.name else name
 
 
-def run_info(view: RunView, about: Mapping[str, Any]) -> protocol.RunInfo:
+def run_info(view: RunView, run_facts: Mapping[str, Any]) -> protocol.RunInfo:
     """Describe which run this is.
 
     Parameters
     ----------
-    about
+    run_facts
         The contents of ``run.json``.
     """
     defaults = {p.name: p.default for p in view.pipeline.parameters}
     return {
         "id": view.folder.id,
         "title": title(view),
-        "notebook": str(about["notebook"]) if about.get("notebook") else None,
-        "target": str(about.get("target") or "local"),
-        "parameters": json_with_text({**defaults, **(about.get("parameters") or {})}),
-        "created": float(about.get("created") or view.state.created or 0.0),
+        "notebook": str(run_facts["notebook"]) if run_facts.get("notebook") else None,
+        "target": str(run_facts.get("target") or "local"),
+        "parameters": json_with_text({**defaults, **(run_facts.get("parameters") or {})}),
+        "created": float(run_facts.get("created") or view.state.created or 0.0),
     }
 
 
@@ -145,13 +147,13 @@ def step_state(view: RunView, name: str, *, link: Link = no_link) -> protocol.St
         "outputs": [
             {
                 "name": str(output),
-                "type": about.get("type"),
-                "shape": json_with_text(about.get("shape")),
-                "size": about.get("size"),
-                "repr": _cut(about.get("repr")),
+                "type": value.get("type"),
+                "shape": json_with_text(value.get("shape")),
+                "size": value.get("size"),
+                "repr": _cut(value.get("repr")),
             }
-            for output, about in step.outputs.items()
-            if not about.get("absent")
+            for output, value in step.outputs.items()
+            if not value.get("absent")
         ],
         "notebook": _notebook(view, step, link),
         "resources": json_with_text(dict(step.resources)) if step.resources else None,
@@ -204,8 +206,10 @@ def run_error(run: engine.RunState) -> str | None:
     return _cut(text) or "The run failed."
 
 
-def _as_edges(found: Iterable[engine.RuntimeEdge]) -> list[Edge]:
-    return [Edge(one.source, one.target, tuple(one.names), tuple(one.files)) for one in found]
+def _as_edges(runtime_edges: Iterable[engine.RuntimeEdge]) -> list[Edge]:
+    return [
+        Edge(one.source, one.target, tuple(one.names), tuple(one.files)) for one in runtime_edges
+    ]
 
 
 def _diagnostic(plain: Mapping[str, Any]) -> protocol.Diagnostic:

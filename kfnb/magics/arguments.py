@@ -40,7 +40,7 @@ class Name(_Text):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Complete a name; earlier words are the beginning of a name with spaces."""
-        found = []
+        candidates = []
         with contextlib.suppress(Exception):
             before = ctx.params.get(param.name or "") if param.nargs == -1 else None
             begun = "".join(f"{word} " for word in before or ())
@@ -49,8 +49,8 @@ class Name(_Text):
             fitting = (
                 n for n in self._names(session, ctx.params) if n.startswith(begun + incomplete)
             )
-            found += [CompletionItem(name[len(begun) :]) for name in fitting]
-        return found
+            candidates += [CompletionItem(name[len(begun) :]) for name in fitting]
+        return candidates
 
 
 class RunName(_RunName):
@@ -60,12 +60,12 @@ class RunName(_RunName):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Complete ``latest`` and the ids of this notebook's runs."""
-        found = ["latest"]
+        candidates = ["latest"]
         with contextlib.suppress(Exception):
             session = ctx.find_object(Session)
             assert session is not None
-            found += [run.id for run in session.runs(ctx.params.get("notebook"), most=50)]
-        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+            candidates += [run.id for run in session.runs(ctx.params.get("notebook"), most=50)]
+        return [CompletionItem(name) for name in candidates if name.startswith(incomplete)]
 
 
 def steps(session: Session, params: dict[str, Any]) -> list[str]:

@@ -52,10 +52,10 @@ def _rows(runs: Sequence[Run]) -> Iterator[Row]:
         values = [number(given[name]) if name in given else "" for given in metrics]
         yield Row(f"metric {_cell(name)}", values, values)
     for name in _names([run.steps for run in runs]):
-        found = [run.steps.get(name) for run in runs]
+        steps = [run.steps.get(name) for run in runs]
         # Durations always differ, and a cached step has succeeded too.
-        ends = [step.status.replace("cached", "succeeded") if step else "" for step in found]
-        took = [_ended(step) for step in found]
+        ends = [step.status.replace("cached", "succeeded") if step else "" for step in steps]
+        took = [_ended(step) for step in steps]
         yield Row(f"step {_cell(name)}", took, ends)
 
 

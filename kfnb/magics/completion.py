@@ -67,10 +67,10 @@ def completions(session: Session, cell: str, line: int, column: int) -> tuple[st
     """
     before = cell.split("\n")[line][:column]
     with contextlib.suppress(Exception):  # pressing Tab must never print a traceback
-        if (found := _STEP.match(before)) is not None and not cell.split("\n")[:line]:
-            return _of_step(session, split_at_cursor(before[found.end() :]))
-        if (found := _PIPELINE.match(before)) is not None:
-            return _of_pipeline(session, split_at_cursor(before[found.end() :]))
+        if (match := _STEP.match(before)) is not None and not cell.split("\n")[:line]:
+            return _of_step(session, split_at_cursor(before[match.end() :]))
+        if (match := _PIPELINE.match(before)) is not None:
+            return _of_pipeline(session, split_at_cursor(before[match.end() :]))
     return "", []
 
 
@@ -149,10 +149,10 @@ def _of_step(session: Session, at: LineAtCursor) -> tuple[str, list[str]]:
         names: Iterable[str]
         names = declared_steps(session) if flag == "--after" else _variables(session)
         taken = set(done.split(","))
-        found = [
+        candidates = [
             done + comma + name for name in names if name not in taken and name.startswith(last)
         ]
-        return at.typed, _typed(found, joined=False)
+        return at.typed, _typed(candidates, joined=False)
     if flag in {f.name for f in FLAGS if f.metavar}:
         return at.typed, []
     if at.typed.startswith("-"):
@@ -198,9 +198,11 @@ def _of_pipeline(session: Session, at: LineAtCursor) -> tuple[str, list[str]]:
 
     asked = ShellComplete(pipeline, {"obj": session}, "%pipeline", "")
     given = at.words
-    found = asked.get_completions(list(given), at.value)
+    candidates = asked.get_completions(list(given), at.value)
     joined = bool(given) and not given[-1].startswith("-")
-    return at.typed, _typed([item.value for item in found if item.type == "plain"], joined=joined)
+    return at.typed, _typed(
+        [item.value for item in candidates if item.type == "plain"], joined=joined
+    )
 
 
 def _typed(names: Iterable[str], *, joined: bool) -> list[str]:
@@ -211,26 +213,29 @@ def _typed(names: Iterable[str], *, joined: bool) -> list[str]:
     joined
         Whether a name with spaces needs no quotes here.
     """
-    found = []
+    typed = []
     for name in names:
         if not name.isprintable() or not name.strip():
             continue
         plain = " ".join(name.split()) == name and not re.search(r"[\"']| -", name)
         if plain and (joined or " " not in name):
-            found.append(name)
+            typed.append(name)
         elif '"' not in name:
-            found.append(f'"{name}"')
+            typed.append(f'"{name}"')
         elif "'" not in name:
-            found.append(f"'{name}'")
-    return found
+            typed.append(f"'{name}'")
+    return typed
 
 
 def _result(session: Session, context: Any) -> Any:
     from IPython.core.completer import SimpleCompletion
 
-    typed, found = completions(
+    typed, candidates = completions(
         session, context.full_text, context.cursor_line, context.cursor_position
     )
     # With candidates of ours, those of IPython's other matchers are suppressed.
-    made = {"completions": [SimpleCompletion(text, type="kfnb") for text in found], "ordered": True}
-    return {**made, "suppress": True, "matched_fragment": typed} if found else made
+    made = {
+        "completions": [SimpleCompletion(text, type="kfnb") for text in candidates],
+        "ordered": True,
+    }
+    return {**made, "suppress": True, "matched_fragment": typed} if candidates else made

@@ -104,30 +104,30 @@ def _failure_lines(view: RunView, state: StepState) -> Iterator[str]:
         yield f"{begin} did not fail: {describe_status(state.status)}."
         return
     cell, line = record.get("cell"), record.get("line")
-    said = brief(record, state.name)
-    yield f"{begin} failed: {said}"
-    if cell is not None and f"cell {cell}" not in said:
+    reason = brief(record, state.name)
+    yield f"{begin} failed: {reason}"
+    if cell is not None and f"cell {cell}" not in reason:
         yield f"It was in cell {cell}" + (f", line {line}." if line is not None else ".")
     yield from source(view, cell, line)
 
 
 def _load_inputs(run: Run, sources: Mapping[str, str | None]) -> tuple[dict[str, Any], list[str]]:
     """Load the inputs of a step; return them and a sentence for each that cannot be loaded."""
-    found: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
     missing: list[str] = []
     for name, producer in sources.items():
         if producer is None:
             continue  # the step began without it
         step = run.steps[producer]
         try:
-            found[name] = step.outputs[name]
+            inputs[name] = step.outputs[name]
         except KeyError:
             if step.status not in ("succeeded", "cached"):
                 why = describe_status(step.status)
                 missing.append(f'"{name}" is not there, step "{producer}" makes it: {why}.')
         except KfnbError as error:
             missing.append(str(error))
-    return found, missing
+    return inputs, missing
 
 
 def _value(parameter: Parameter, overridden: Mapping[str, Any]) -> Any:

@@ -80,11 +80,11 @@ def check(session: Session, notebook: str | None, verify: bool, target: str) -> 
     from kfnb.magics.report import show_diagnostics
 
     pipeline = session.read(notebook)
-    found = check_notebook(pipeline, verify=verify, target=target)
+    report = check_notebook(pipeline, verify=verify, target=target)
     name = Path(pipeline.path or pipeline.name).name
-    verified = f"; {found.verified}" if found.verified else ""
-    head = f"{name}: {counted(found.diagnostics)}{verified}"
-    show_diagnostics(session, pipeline, found.diagnostics, head=head)
+    verified = f"; {report.verified}" if report.verified else ""
+    head = f"{name}: {counted(report.diagnostics)}{verified}"
+    show_diagnostics(session, pipeline, report.diagnostics, head=head)
 
 
 @click.command(
@@ -187,15 +187,15 @@ def compare(session: Session, names: tuple[str, ...], notebook: str | None) -> N
     folders = [find_run(name) for name in names] or session.runs(notebook, most=2)
     if len(folders) < 2:
         raise PipelineError("Nothing to compare: this notebook has fewer than two runs.")
-    found = list({folder.id: Run(folder) for folder in folders}.values())
-    if len(found) < 2:
-        raise PipelineError(f"These are the same run: {found[0].id}.")
-    ids = [run.id for run in found]
-    view = session.view(found[0], compare=ids, tab="compare") if session.has_page else None
+    runs = list({folder.id: Run(folder) for folder in folders}.values())
+    if len(runs) < 2:
+        raise PipelineError(f"These are the same run: {runs[0].id}.")
+    ids = [run.id for run in runs]
+    view = session.view(runs[0], compare=ids, tab="compare") if session.has_page else None
     if view is not None:
         session.display(view)
     else:
-        print(table(found))
+        print(table(runs))
 
 
 def _show_run(session: Session, name: str | None, notebook: str | None, **options: Any) -> None:

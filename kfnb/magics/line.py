@@ -107,7 +107,7 @@ def parameter_value(text: str, variables: Mapping[str, Any]) -> tuple[bool, Any]
     whole = _VARIABLE.fullmatch(text)
     if whole is not None:
         return True, variable(whole[1], variables)
-    return False, _VARIABLE.sub(lambda found: str(variable(found[1], variables)), text)
+    return False, _VARIABLE.sub(lambda match: str(variable(match[1], variables)), text)
 
 
 def _expand(word: str, variables: Mapping[str, Any]) -> str:
@@ -115,7 +115,7 @@ def _expand(word: str, variables: Mapping[str, Any]) -> str:
 
     A word that names no variable stays, because a step's name may have braces.
     """
-    found = _VARIABLE.fullmatch(word)
-    if found is None or found[1].partition(".")[0] not in variables:
+    match = _VARIABLE.fullmatch(word)
+    if match is None or match[1].partition(".")[0] not in variables:
         return word
-    return str(variable(found[1], variables))
+    return str(variable(match[1], variables))

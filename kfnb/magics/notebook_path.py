@@ -81,8 +81,8 @@ def _kernel_id() -> str | None:
     with contextlib.suppress(Exception):  # not an ipykernel
         from ipykernel.connect import get_connection_file
 
-        found = re.fullmatch(r"kernel-(.+)\.json", Path(get_connection_file()).name)
-        return found[1] if found else None
+        match = re.fullmatch(r"kernel-(.+)\.json", Path(get_connection_file()).name)
+        return match[1] if match else None
     return None
 
 
@@ -97,9 +97,9 @@ def _notebook_of_session(kernel: str | None) -> Path | None:
         # With real-time collaboration the path follows the name of a drive.
         listed = str(session.get("path") or "")
         for path in (listed, listed.partition(":")[2]):
-            found = Path(str(server.get("root_dir") or ".")) / path
-            if path and found.is_file():
-                return found
+            notebook = Path(str(server.get("root_dir") or ".")) / path
+            if path and notebook.is_file():
+                return notebook
     return None
 
 
@@ -135,8 +135,10 @@ def _sessions(server: dict[str, Any]) -> list[dict[str, Any]]:
         contextlib.suppress(OSError, ValueError),
         opener.open(request, timeout=SERVER_TIMEOUT) as reply,
     ):
-        found = json.loads(reply.read())
-        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+        sessions = json.loads(reply.read())
+        return (
+            [one for one in sessions if isinstance(one, dict)] if isinstance(sessions, list) else []
+        )
     return []
 
 
@@ -156,9 +158,9 @@ def executing_program() -> Program | None:
     """Return the program that executes this kernel's cells; None if a person does."""
     words, folder = _parent()
     for name in _names(words):
-        if (found := _PROGRAMS.fullmatch(name)) is not None:
+        if (match := _PROGRAMS.fullmatch(name)) is not None:
             books = (folder / word for word in words if word.endswith(".ipynb"))
-            return Program(found[1] or found[2], tuple(book for book in books if book.is_file()))
+            return Program(match[1] or match[2], tuple(book for book in books if book.is_file()))
     return None
 
 
@@ -199,11 +201,13 @@ def _notebook_of_program(program: Program, inputs: Sequence[str]) -> NotebookLoc
 
 def _only_matching_file(inputs: Sequence[str]) -> NotebookLocation | None:
     """Find the one notebook in the working directory that has every cell executed so far."""
-    found = [path for path in _notebooks(Path.cwd()) if _has_cells(path, inputs)]
-    if len(found) != 1 or not inputs:
+    matching = [path for path in _notebooks(Path.cwd()) if _has_cells(path, inputs)]
+    if len(matching) != 1 or not inputs:
         return None
-    note = f"Recognised this notebook by its cells: {found[0]}. Use --notebook PATH if it is not."
-    return NotebookLocation(found[0], edited=True, note=note)
+    note = (
+        f"Recognised this notebook by its cells: {matching[0]}. Use --notebook PATH if it is not."
+    )
+    return NotebookLocation(matching[0], edited=True, note=note)
 
 
 def _notebooks(folder: Path) -> Iterator[Path]:

@@ -40,10 +40,10 @@ def show_problems(session: Session, pipeline: Pipeline) -> None:
 
     A harmless finding (a view in a cell of a step) is shown once per session, and by ``check``.
     """
-    found = [one for one in pipeline.diagnostics if one not in session.shown_once]
-    session.shown_once.update(one for one in found if one.code in _ONCE)
-    if found:
-        show_diagnostics(session, pipeline, found)
+    problems = [one for one in pipeline.diagnostics if one not in session.shown_once]
+    session.shown_once.update(one for one in problems if one.code in _ONCE)
+    if problems:
+        show_diagnostics(session, pipeline, problems)
 
 
 def show_diagnostics(
@@ -56,14 +56,14 @@ def show_diagnostics(
     head
         A heading.
     """
-    found = sorted(diagnostics, key=lambda d: d.severity != "error")
-    text = "\n".join([*(visible(f"{d.severity}: {d}") for d in found), *([head] if head else [])])
+    ordered = sorted(diagnostics, key=lambda d: d.severity != "error")
+    text = "\n".join([*(visible(f"{d.severity}: {d}") for d in ordered), *([head] if head else [])])
     if not session.in_notebook:
         print(text)
         return
     links_by_name = session.has_page and not opens_links_in_new_tab()
     page = Path(pipeline.path or "").name if links_by_name else None
-    written = html(pipeline, found, head=head, page=page, scrolls=session.has_page)
+    written = html(pipeline, ordered, head=head, page=page, scrolls=session.has_page)
     shown = {"text/plain": text, "text/html": written}
     session.display(shown, raw=True)
 
@@ -88,7 +88,7 @@ def html(
         Whether a click scrolls the open notebook, because Notebook 7 has no links to cells.
     """
     parts = [f"<div><b>{escape(visible(head))}</b></div>"] if head else []
-    parts += [_item(pipeline, found, page, scrolls=scrolls) for found in diagnostics]
+    parts += [_item(pipeline, diagnostic, page, scrolls=scrolls) for diagnostic in diagnostics]
     return f'<div class="kfnb-diagnostics">{"".join(parts)}</div>'
 
 
@@ -101,20 +101,21 @@ def cell_link(
     return f'<a href="{escape(target)}"{act}>{escape(text)}</a>'
 
 
-def _item(pipeline: Pipeline, found: Diagnostic, page: str | None, *, scrolls: bool) -> str:
-    colour = _COLOURS[found.severity]
+def _item(pipeline: Pipeline, diagnostic: Diagnostic, page: str | None, *, scrolls: bool) -> str:
+    severity = diagnostic.severity
+    colour = _COLOURS[severity]
     where = source = ""
-    if found.cell is not None and 0 <= found.cell < len(pipeline.cells):
-        line = f", line {found.line}" if found.line is not None else ""
-        text = f"cell {found.cell}{line}"
-        where = f" {cell_link(pipeline, found.cell, text, page, scrolls=scrolls)}"
-        source = _line(pipeline.cells[found.cell].source, found.line)
+    if diagnostic.cell is not None and 0 <= diagnostic.cell < len(pipeline.cells):
+        line = f", line {diagnostic.line}" if diagnostic.line is not None else ""
+        text = f"cell {diagnostic.cell}{line}"
+        where = f" {cell_link(pipeline, diagnostic.cell, text, page, scrolls=scrolls)}"
+        source = _line(pipeline.cells[diagnostic.cell].source, diagnostic.line)
     return (
         f'<div style="border-left:3px solid {colour};padding:0 0 0 .6em;margin:.5em 0">'
-        f'<div><span style="color:{colour}">{_MARKS[found.severity]} {found.severity}</span> '
-        f"<code>{escape(found.code)}</code>{where}</div>"
-        f"<div>{escape(visible(found.message))}.</div>"
-        f"{source}<div><i>{escape(visible(found.remedy))}</i></div></div>"
+        f'<div><span style="color:{colour}">{_MARKS[severity]} {severity}</span> '
+        f"<code>{escape(diagnostic.code)}</code>{where}</div>"
+        f"<div>{escape(visible(diagnostic.message))}.</div>"
+        f"{source}<div><i>{escape(visible(diagnostic.remedy))}</i></div></div>"
     )
 
 

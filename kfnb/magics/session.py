@@ -83,9 +83,9 @@ class Session:
             if given.is_file():
                 self._named = given
             return NotebookLocation(given)
-        found = find(self.shell) if self.in_notebook else None
-        if found is not None:
-            return found
+        location = find(self.shell) if self.in_notebook else None
+        if location is not None:
+            return location
         if self._named is not None:
             return NotebookLocation(self._named)
         raise PipelineError(unknown(in_notebook=self.in_notebook))
@@ -129,12 +129,12 @@ class Session:
 
         if name is not None:
             return find_run(name)
-        found = self.runs(notebook, most=1)
+        runs = self.runs(notebook, most=1)
         # After the notebook was renamed, its runs are those that this kernel started.
-        found = found or [run for run in self.launched[-1:] if run.path.is_dir()]
-        if not found:
+        runs = runs or [run for run in self.launched[-1:] if run.path.is_dir()]
+        if not runs:
             raise PipelineError("This notebook has no runs yet. Start one: %pipeline run")
-        return found[0]
+        return runs[0]
 
     def runs(self, notebook: str | None, *, most: int) -> list[RunFolder]:
         """List the newest runs of the notebook."""

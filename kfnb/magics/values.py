@@ -52,8 +52,8 @@ def load(
     """Load an output of a run into a variable of this kernel."""
     from kfnb.api.run_handle import Run
 
-    found = Run(session.run(run, notebook))
-    step, names = _parse_output_name(found, " ".join(words))
+    source_run = Run(session.run(run, notebook))
+    step, names = _parse_output_name(source_run, " ".join(words))
     if new_name is not None:
         if not new_name.isidentifier() or keyword.iskeyword(new_name):
             raise PipelineError(f'"{new_name}" is not a valid variable name.')
@@ -61,7 +61,7 @@ def load(
             raise PipelineError(
                 f"--as needs one output, but the step has {', '.join(names)}: write STEP.NAME."
             )
-    outputs = found.steps[step].outputs
+    outputs = source_run.steps[step].outputs
     loaded, failed = {}, []
     for name in names:
         try:
@@ -76,7 +76,7 @@ def load(
         if (new_name or name) in loaded
     )
     assign(session, loaded, lines)
-    session.note(f'from step "{step}" of run {found.id}')
+    session.note(f'from step "{step}" of run {source_run.id}')
     for text in failed:
         session.note(text)
 

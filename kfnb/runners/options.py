@@ -71,9 +71,9 @@ class Option:
     write: Callable[[Any], str | None] | None = None
 
 
-def option(default: Any = dataclasses.MISSING, *, factory: Any = None, **about: Any) -> Any:
+def option(default: Any = dataclasses.MISSING, *, factory: Any = None, **attributes: Any) -> Any:
     """Declare a field of a target's options; keywords are those of :class:`Option`."""
-    metadata = {"option": Option(**about)}
+    metadata = {"option": Option(**attributes)}
     if factory is not None:
         return dataclasses.field(default_factory=factory, metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

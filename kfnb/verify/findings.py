@@ -58,16 +58,16 @@ def of_outputs(
     """
     first_of_cell = {d.cell: d for d in reversed(differences)}
     for cell in dict.fromkeys(d.cell for d in differences):
-        found = first_of_cell[cell]
-        unsteady = varies(found.cell)
+        difference = first_of_cell[cell]
+        unsteady = varies(difference.cell)
         yield make(
             "KFNB-W655" if unsteady else "KFNB-E653",
-            f'step "{found.step}" printed "{found.pipeline}" in the pipeline but '
-            f'"{found.notebook}" in the notebook ({found.kind})'
+            f'step "{difference.step}" printed "{difference.pipeline}" in the pipeline but '
+            f'"{difference.notebook}" in the notebook ({difference.kind})'
             + ("; the notebook also prints something else each time" if unsteady else ""),
             "Fix the seed, or do not print times" if unsteady else _REMEDY,
-            step=found.step,
-            cell=found.cell,
+            step=difference.step,
+            cell=difference.cell,
         )
 
 

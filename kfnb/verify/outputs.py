@@ -34,19 +34,19 @@ def texts(outputs: Iterable[Mapping[str, Any]], *, folders: Sequence[str] = ()) 
     compared, not the traceback, which has frames of injected cells.
     """
     streams: dict[str, str] = {}
-    found: list[Text] = []
+    texts: list[Text] = []
     for output in outputs:
         kind = output.get("output_type")
         if kind == "stream":
             name = str(output.get("name", "stdout"))
             streams[name] = streams.get(name, "") + joined(output.get("text", ""))
         elif kind == "error":
-            found.append(Text("error", f"{output.get('ename')}: {output.get('evalue')}"))
+            texts.append(Text("error", f"{output.get('ename')}: {output.get('evalue')}"))
         elif kind in ("execute_result", "display_data"):
             text = joined(output.get("data", {}).get("text/plain", ""))
-            found.append(Text("result" if kind == "execute_result" else "display", text))
-    found += [Text(name, _rewritten(text)) for name, text in sorted(streams.items())]
-    return tuple(Text(t.kind, normal(t.text, folders=folders)) for t in found)
+            texts.append(Text("result" if kind == "execute_result" else "display", text))
+    texts += [Text(name, _rewritten(text)) for name, text in sorted(streams.items())]
+    return tuple(Text(t.kind, normal(t.text, folders=folders)) for t in texts)
 
 
 def normal(text: str, *, folders: Sequence[str] = ()) -> str:

@@ -156,23 +156,23 @@ class _Work:
         return target
 
     def _executed(self, run: api.Run) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        executed: dict[str, Any] = {}
         for name in self.pipeline.steps:
             with contextlib.suppress(UsageError):  # a step that did not execute
-                found[name] = json.loads(run.notebook(name).read_text(encoding="utf-8"))
-        return found
+                executed[name] = json.loads(run.notebook(name).read_text(encoding="utf-8"))
+        return executed
 
     def _bundles(self, run: api.Run) -> dict[str, dict[str, Any]]:
         """Return what each step published: files of its bundles, and names that stayed unbound."""
         store = open_store(store_folder())
-        found: dict[str, dict[str, Any]] = {}
+        bundles: dict[str, dict[str, Any]] = {}
         for step in self.pipeline.steps.values():
             data = store.get(manifest_key(run.id, step.id))
             if data is None:
                 continue
             manifest = Manifest.from_json(data)
             outputs = {n: o for n, o in manifest.outputs.items() if o.changed}
-            found[step.name] = {
+            bundles[step.name] = {
                 "bundles": [
                     {
                         "files": [str(store.blob(b)) for b in bundle.blobs],
@@ -182,7 +182,7 @@ class _Work:
                 ],
                 "absent": [n for n, o in outputs.items() if o.absent],
             }
-        return found
+        return bundles
 
     def _linear(self, name: str, bundles: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         """Execute the notebook linearly, comparing values after each step's last cell."""
@@ -270,12 +270,12 @@ class _Work:
 
     def _saved_values(self, name: str) -> dict[str, dict[str, Any]]:
         """Return the values that a linear run saved after each step, to compare another with."""
-        found: dict[str, dict[str, Any]] = {}
+        saved: dict[str, dict[str, Any]] = {}
         for number, step in enumerate(self.pipeline.steps):
             index = self.folder / f"{name}-values-{number}" / "index.json"
             if index.exists():
-                found[step] = json.loads(index.read_text(encoding="utf-8"))
-        return found
+                saved[step] = json.loads(index.read_text(encoding="utf-8"))
+        return saved
 
     def _verdicts(self, name: str) -> list[dict[str, Any]]:
         path = self.folder / f"{name}.jsonl"

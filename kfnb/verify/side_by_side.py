@@ -51,7 +51,7 @@ def compare_outputs(
         Paths to replace in the texts of the linear run, and in those of the pipeline.
     """
     compared: set[int] = set()
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for step, notebook in executed.items():
         for cell in notebook["cells"]:
             index = cell.get("metadata", {}).get("kfnb", {}).get("cell")
@@ -63,8 +63,8 @@ def compare_outputs(
             left = texts(reference.get("outputs", ()), folders=folders[0])
             right = texts(cell.get("outputs", ()), folders=folders[1])
             if left != right:
-                found.append(_difference(index, step, left, right))
-    return Comparison(frozenset(compared), tuple(found))
+                differences.append(_difference(index, step, left, right))
+    return Comparison(frozenset(compared), tuple(differences))
 
 
 def _difference(cell: int, step: str, left: Sequence[Text], right: Sequence[Text]) -> Difference:

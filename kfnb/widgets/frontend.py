@@ -78,7 +78,7 @@ def _kernel() -> Any:
 def _request(kernel: Any) -> dict[str, Any]:
     """Return the request that is being answered."""
     try:
-        found = kernel.get_parent("shell")
+        request = kernel.get_parent("shell")
     except Exception:  # a kernel other than ipykernel may not have this method
         return {}
-    return found if isinstance(found, dict) else {}
+    return request if isinstance(request, dict) else {}

@@ -105,12 +105,12 @@ def _picture(
 
 def _curves(feeds: Sequence[Feed]) -> list[draw.Curve]:
     """Return the metrics of runs as curves, labelled by what distinguishes them."""
-    found = [one for feed in feeds for one in snapshot.series(feed.view)]
+    series = [one for feed in feeds for one in snapshot.series(feed.view)]
     logged: dict[str, set[str]] = {}
-    for one in found:
+    for one in series:
         logged.setdefault(one["name"], set()).add(one["step"])
     curves = []
-    for one in found:
+    for one in series:
         run = f"{one['title']} · {one['run'][-4:]}" if one["title"] else one["run"]
         labels = [run] if len(feeds) > 1 else []
         labels += [one["step"]] if not labels or len(logged[one["name"]]) > 1 else []

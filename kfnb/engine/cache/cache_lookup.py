@@ -133,11 +133,11 @@ class Cache:
             return
         files = self._files(manifest, prepared)
         # In an image the packages are what its name stands for.
-        here = {} if step.name in self._site.images else kernels.packages(self._site.kernel)
+        installed = {} if step.name in self._site.images else kernels.packages(self._site.kernel)
         packages = {
-            name: here[name]
+            name: installed[name]
             for name in sorted(kernels.normalise(dist) for dist in manifest.packages)
-            if name in here
+            if name in installed
         }
         key = to_plain(prepared.key)
         self._index.remember(
@@ -266,10 +266,10 @@ class Cache:
     def _changed_packages(self, packages: Mapping[str, str]) -> list[str]:
         if not packages:
             return []
-        here = kernels.packages(self._site.kernel)
+        installed = kernels.packages(self._site.kernel)
         reasons = []
         for name, version in packages.items():
-            now = here.get(name)
+            now = installed.get(name)
             if now is None:
                 reasons.append(f"package {name} {version} was removed")
             elif now != version:

@@ -84,11 +84,11 @@ def installed_kernels() -> list[str]:
 @cache
 def interpreter(name: str) -> Interpreter:
     """Tell which program the kernel ``name`` starts, without starting it."""
-    found = find_kernel(name)
+    folder = find_kernel(name)
     argv: list[Any] = []
-    if found is not None and (found / "kernel.json").is_file():
+    if folder is not None and (folder / "kernel.json").is_file():
         try:
-            argv = json.loads((found / "kernel.json").read_text("utf-8")).get("argv") or []
+            argv = json.loads((folder / "kernel.json").read_text("utf-8")).get("argv") or []
         except (OSError, ValueError, AttributeError):
             argv = []
     program = str(argv[0]) if argv else sys.executable
@@ -109,15 +109,15 @@ def interpreter(name: str) -> Interpreter:
 
 def packages(name: str) -> dict[str, str]:
     """Versions of what is installed where the kernel ``name`` imports from, by normalised name."""
-    found: dict[str, str] = {}
+    versions: dict[str, str] = {}
     for folder in _import_folders(interpreter(name)):
         try:
             stamp = folder.stat().st_mtime_ns
         except OSError:
             continue
         for dist, version in _listed(str(folder), stamp).items():
-            found.setdefault(dist, version)
-    return found
+            versions.setdefault(dist, version)
+    return versions
 
 
 def normalise(dist: str) -> str:
@@ -127,17 +127,17 @@ def normalise(dist: str) -> str:
 
 @cache
 def _listed(folder: str, _stamp: int) -> dict[str, str]:
-    found = {}
+    versions = {}
     for entry in os.scandir(folder):
         match = _METADATA.fullmatch(entry.name)
         if match:
-            found[normalise(match["name"])] = match["version"]
-    return found
+            versions[normalise(match["name"])] = match["version"]
+    return versions
 
 
 @cache
-def _import_folders(found: Interpreter) -> list[Path]:
-    prefix = Path(found.prefix)
+def _import_folders(python: Interpreter) -> list[Path]:
+    prefix = Path(python.prefix)
     if prefix.resolve() == Path(sys.prefix).resolve():
         return [Path(p) for p in sys.path if p and Path(p).is_dir()]
     patterns = (

@@ -188,18 +188,18 @@ def setup_readers(pipeline: Pipeline, step: Step) -> dict[str, str]:
         (other for other in pipeline.steps.values() if other.order > step.order),
         key=lambda other: -other.order,
     )
-    found = {name: other.name for other in later for name in other.setup_values}
-    return {name: found[name] for name in sorted(found.keys() - set(step.outputs))}
+    readers = {name: other.name for other in later for name in other.setup_values}
+    return {name: readers[name] for name in sorted(readers.keys() - set(step.outputs))}
 
 
 def restored_files(upstream: Mapping[str, Manifest]) -> dict[str, WrittenFile]:
     """Return the files that earlier steps left, each in its latest version; not deleted ones."""
-    found: dict[str, WrittenFile] = {}
+    latest: dict[str, WrittenFile] = {}
     for manifest in upstream.values():
         for path in manifest.files_removed:
-            found.pop(path, None)
-        found.update(manifest.files_written)
-    return found
+            latest.pop(path, None)
+        latest.update(manifest.files_written)
+    return latest
 
 
 def environment(pipeline: Pipeline, step: Step, site: Site) -> dict[str, str]:
@@ -227,8 +227,8 @@ def resolve_path(pipeline: Pipeline, use: FileUse, overrides: Mapping[str, Any])
 def _paths(
     pipeline: Pipeline, uses: tuple[FileUse, ...] | list[FileUse], overrides: Mapping[str, Any]
 ) -> tuple[str, ...]:
-    found = (resolve_path(pipeline, use, overrides) for use in uses)
-    return tuple(sorted({path for path in found if path}))
+    paths = (resolve_path(pipeline, use, overrides) for use in uses)
+    return tuple(sorted({path for path in paths if path}))
 
 
 def _input(name: str, source: Upstream | None) -> Input:
@@ -251,12 +251,12 @@ def _memory(pipeline: Pipeline, step: Step) -> str | None:
 
 def _origins(pipeline: Pipeline, step: Step) -> dict[str, int]:
     """For each output the last of the step's cells that mentions it."""
-    found = {}
+    origins = {}
     for name in step.outputs:
         word = re.compile(rf"\b{re.escape(name)}\b")
         for piece in reversed(step.body):
             cell = pipeline.cells[piece.cell]
             if word.search(cell.source):
-                found[name] = cell.index
+                origins[name] = cell.index
                 break
-    return found
+    return origins

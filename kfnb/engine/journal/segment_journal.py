@@ -212,12 +212,12 @@ def segments(remote: Remote, run: str, *, after: int) -> Iterator[bytes]:
             raise _damaged(remote, run, first, "it is no segment")
         for line in lines.splitlines(keepends=True):
             try:
-                found = Event.from_line(line).seq
+                number = Event.from_line(line).seq
             except ValueError as error:
                 raise _damaged(remote, run, seq + 1, str(error)) from error
-            if found != seq + 1:
+            if number != seq + 1:
                 raise _damaged(remote, run, seq + 1, "it is missing")
-            seq = found
+            seq = number
         yield lines
 
 

@@ -128,7 +128,7 @@ def clean(
         if older_than is not None:
             entries = (key for key in stored if key.startswith("cache/entries/"))
             cached = sorted(key for key in entries if now - stored[key].written > older_than)
-        needed = {key: about for key, about in stored.items() if key not in set(cached)}
+        needed = {key: info for key, info in stored.items() if key not in set(cached)}
         staying = [name for name in runs if name not in gone]
         unused = _unused(remote, needed, staying)
         fresh = {key for key in unused if now - stored[key].written < young}
@@ -136,8 +136,8 @@ def clean(
     if not dry_run:
         for _, owner in objects:
             assert owner is not None
-            about = owner["metadata"]
-            cluster.delete("ConfigMap", about["name"], uid=about["uid"])
+            metadata = owner["metadata"]
+            cluster.delete("ConfigMap", metadata["name"], uid=metadata["uid"])
         for name in gone if remote is not None else ():
             assert remote is not None
             for top in _RECORDS:
@@ -179,12 +179,12 @@ def _runs(cluster: Cluster, stored: Mapping[str, ObjectInfo], *, now: float) -> 
             at = moment((lease.get("spec") or {}).get("renewTime")) or 0.0
             run.written = max(run.written, at)
             run.active |= is_fresh(lease, now=now)
-    for key, about in stored.items():
+    for key, info in stored.items():
         parts = key.split("/")
         if parts[0] in _RECORDS and len(parts) > 2:
             run = runs.setdefault(parts[1], _Run())
             run.keys.append(key)
-            run.written = max(run.written, about.written)
+            run.written = max(run.written, info.written)
     return runs
 
 

@@ -78,11 +78,11 @@ def _guard(read: int, write: int) -> None:
     while data := os.read(read, 4096):
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
-            what, about = line[:1], line[1:]
+            what, argument = line[:1], line[1:]
             if what == b"/":
-                folders.append(about)
+                folders.append(argument)
             else:
-                (groups.add if what == b"+" else groups.discard)(int(about))
+                (groups.add if what == b"+" else groups.discard)(int(argument))
     deadline = time.monotonic() + _KILL_TIMEOUT
     # A killed process stays in its group until its parent has read its exit code.
     while groups and time.monotonic() < deadline:

@@ -220,8 +220,8 @@ class PodAttempt:
 
     def _upload_results(self, store: RemoteStore, code: int, *, out_of_memory: bool) -> int:
         """Upload the step's values, then its manifest, then the event that reports it."""
-        here = Store(store.root)
-        data = here.get(self._manifest)
+        local = Store(store.root)
+        data = local.get(self._manifest)
         if data is None:
             return self._upload_failure(store, code, out_of_memory=out_of_memory)
         self._upload_blobs(store, Manifest.from_json(data).blobs())
@@ -258,11 +258,11 @@ class PodAttempt:
                 stop_requested=self._termination.requested,
             )
         )
-        here = Store(store.root)
+        local = Store(store.root)
         with contextlib.suppress(InfrastructureError, OSError):
-            log = here.add_blob(self._folder / "log.txt", move=False)
+            log = local.add_blob(self._folder / "log.txt", move=False)
             failure = dataclasses.replace(failure, log=log)
-            executed = here.add_blob(self._folder / "executed.ipynb", move=False)
+            executed = local.add_blob(self._folder / "executed.ipynb", move=False)
             failure = dataclasses.replace(failure, executed=executed)
         return failure
 

@@ -138,8 +138,8 @@ class FolderRemote:
         objects = {}
         for key in self.list(prefix):
             with contextlib.suppress(FileNotFoundError):
-                about = (self.root / key).stat()
-                objects[key] = ObjectInfo(about.st_size, about.st_mtime)
+                status = (self.root / key).stat()
+                objects[key] = ObjectInfo(status.st_size, status.st_mtime)
         return objects
 
     def delete(self, key: str) -> None:

@@ -74,11 +74,11 @@ class Cluster:
 
     def get(self, kind: str, name: str) -> Object | None:
         """Return an object, or None."""
-        return self._found(kind, name)
+        return self._object(kind, name)
 
     def about(self, kind: str, name: str) -> Object | None:
         """Return an object's metadata, or None; a Secret's content does not leave the server."""
-        return self._found(kind, name, headers={"Accept": _ABOUT})
+        return self._object(kind, name, headers={"Accept": _ABOUT})
 
     def replace(self, kind: str, body: Object) -> Object:
         """Replace an object that was read before; status 409 if it has changed since."""
@@ -217,7 +217,7 @@ class Cluster:
         answer = self._transport.json("POST", path, body=body)
         return bool((answer.get("status") or {}).get("allowed"))
 
-    def _found(
+    def _object(
         self, kind: str, name: str, *, headers: Mapping[str, str] | None = None
     ) -> Object | None:
         try:

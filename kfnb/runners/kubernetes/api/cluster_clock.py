@@ -9,7 +9,7 @@ from typing import Any
 
 from kfnb.runners.kubernetes.explain.reading import moment
 
-_KEPT = 64
+_SAMPLES = 64
 
 
 class ClusterClock:
@@ -22,7 +22,7 @@ class ClusterClock:
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
-        self._ahead: deque[float] = deque(maxlen=_KEPT)
+        self._ahead: deque[float] = deque(maxlen=_SAMPLES)
 
     def observe(self, item: Mapping[str, Any]) -> None:
         """Use a change that a watch reported just now."""

@@ -78,35 +78,35 @@ class PortForward:
     def _accept(self) -> None:
         while True:
             try:
-                here, _ = self._listening.accept()
+                local, _ = self._listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(here,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(local,), daemon=True).start()
 
-    def _serve(self, here: socket.socket) -> None:
+    def _serve(self, local: socket.socket) -> None:
         """Forward one connection in both directions."""
         try:
-            there = self._reach()
+            remote = self._connect()
         except KfnbError as error:
             self.trouble = str(error)
-            here.close()
+            local.close()
             return
         with self._lock:
             if self._closed:
-                _end(here)
-                _end(there)
+                _end(local)
+                _end(remote)
                 return
-            self._open |= {here, there}
-        threading.Thread(target=self._outward, args=(here, there), daemon=True).start()
+            self._open |= {local, remote}
+        threading.Thread(target=self._outward, args=(local, remote), daemon=True).start()
         try:
-            self._inward(here, there)
+            self._inward(local, remote)
         finally:
             with self._lock:
-                self._open -= {here, there}
-            _end(here)
-            _end(there)
+                self._open -= {local, remote}
+            _end(local)
+            _end(remote)
 
-    def _reach(self) -> Any:
+    def _connect(self) -> Any:
         try:
             return self._dial()
         except ApiError as error:
@@ -115,28 +115,28 @@ class PortForward:
         self._path = self._again()
         return self._dial()
 
-    def _outward(self, here: socket.socket, there: Any) -> None:
+    def _outward(self, local: socket.socket, remote: Any) -> None:
         import websocket
 
         with contextlib.suppress(OSError, websocket.WebSocketException):
-            while data := here.recv(_PIECE):
-                there.send_binary(bytes([_DATA]) + data)
+            while data := local.recv(_PIECE):
+                remote.send_binary(bytes([_DATA]) + data)
         # The protocol has no half-closed connections; the client has read its answer by now.
-        _end(there)
+        _end(remote)
 
-    def _inward(self, here: socket.socket, there: Any) -> None:
+    def _inward(self, local: socket.socket, remote: Any) -> None:
         import websocket
 
         begun: set[int] = set()
         with contextlib.suppress(OSError, websocket.WebSocketException):
-            while message := there.recv():
+            while message := remote.recv():
                 data = message.encode() if isinstance(message, str) else message
                 channel, data = data[0], data[1:]
                 if channel not in begun:
                     begun.add(channel)
                     data = data[2:]
                 if channel == _DATA and data:
-                    here.sendall(data)
+                    local.sendall(data)
                 elif channel == _ERROR and data:
                     self.trouble = data.decode("utf-8", "replace").strip()
                     return

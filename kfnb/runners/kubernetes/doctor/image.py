@@ -71,12 +71,12 @@ def _of_image(image: str, probed: Probed, target: KubernetesOptions) -> Iterator
 
 
 def _versions(image: str, probed: Probed) -> Iterator[Finding]:
-    here = platform.python_version()
-    if probed.python.split(".")[:2] != here.split(".")[:2]:
+    local = platform.python_version()
+    if probed.python.split(".")[:2] != local.split(".")[:2]:
         yield Finding(
             "versions",
             "warning",
-            f"The image {image} has Python {probed.python}, this machine {here}: functions and "
+            f"The image {image} has Python {probed.python}, this machine {local}: functions and "
             "classes that flow between steps are read by the Python that made them alone, and "
             "values may not open here.",
         )

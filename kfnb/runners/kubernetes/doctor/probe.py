@@ -106,7 +106,7 @@ def _watched(
         pod = current
         if has_ended(pod):
             data = b"".join(cluster.pod_log(name, container=_container(pod), timestamps=False))
-            answer = _said(data.decode("utf-8", "replace"))
+            answer = _answer(data.decode("utf-8", "replace"))
             if answer is not None:
                 return answer
         over = time.monotonic() >= until or has_ended(pod)
@@ -122,7 +122,7 @@ def _watched(
         sleep(_EVERY)
 
 
-def _said(log: str) -> Probed | None:
+def _answer(log: str) -> Probed | None:
     for line in log.splitlines():
         if line.startswith(_MARK):
             with contextlib.suppress(ValueError, TypeError, AttributeError):

@@ -279,10 +279,10 @@ def only_follower(run: RunFolder) -> Iterator[None]:
         lock.release()
 
 
-def _use_local_addresses(run: RunFolder, here: KubernetesOptions) -> None:
+def _use_local_addresses(run: RunFolder, configured: KubernetesOptions) -> None:
     """Note how this machine reaches the run's cluster and store."""
     facts = json.loads(run.run.read_bytes())
-    known = {name: getattr(here, name) for name in _OF_THIS_MACHINE}
+    known = {name: getattr(configured, name) for name in _OF_THIS_MACHINE}
     local = {name: value for name, value in known.items() if value is not None}
     options = dataclasses.replace(KubernetesOptions.of_run(facts), **{"context": None, **local})
     facts[TARGET] = options.plain()

@@ -34,7 +34,7 @@ PARALLEL = 20
 def opened(
     run: RunFolder,
     pipeline: Pipeline,
-    about: Mapping[str, Any],
+    run_facts: Mapping[str, Any],
     *,
     store: RemoteStore,
     fence: Callable[[], None],
@@ -55,7 +55,7 @@ def opened(
     InfrastructureError
         If the cluster or the store cannot be reached.
     """
-    target = KubernetesOptions.of_run(about)
+    target = KubernetesOptions.of_run(run_facts)
     workspace = Workspace(target, run)
     target = with_claim(workspace.cluster, target)
     code = workspace.code_key(store.remote)

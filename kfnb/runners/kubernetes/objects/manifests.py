@@ -34,11 +34,11 @@ BACKSTOP = 600
 _GPU = "nvidia.com/gpu"
 
 
-def config_map(run: str, about: Mapping[str, str]) -> Object:
+def config_map(run: str, data: Mapping[str, str]) -> Object:
     """Return the ConfigMap that owns all objects of a run."""
     return {
         "metadata": {"name": names.object_name("kfnb", run), "labels": names.labels(run)},
-        "data": dict(about),
+        "data": dict(data),
     }
 
 

@@ -113,7 +113,7 @@ class Reader:
             known = _Known(**json.loads((self._folder / "reader.json").read_bytes()))
             pod = self._pod(known)
             if pod is not None and _runs(pod):
-                return self._reach(pod, known, tries=3)
+                return self._connect(pod, known, tries=3)
         return None
 
     def _anew(self) -> ServerAddress:
@@ -134,7 +134,7 @@ class Reader:
             made = self._cluster.get("Job", name) or body  # the reply to our request was lost
         known = _Known(name, str(made["metadata"].get("uid", "")), token)
         try:
-            way = self._reach(self._started(known), known, tries=int(_ANSWERING / _EVERY))
+            way = self._connect(self._started(known), known, tries=int(_ANSWERING / _EVERY))
             if way is None:
                 raise InfrastructureError(
                     f"The pod that reads the store {self._target.store} does not answer. "
@@ -147,7 +147,7 @@ class Reader:
         self._note(known)
         return way
 
-    def _reach(self, pod: Object, known: _Known, *, tries: int) -> ServerAddress | None:
+    def _connect(self, pod: Object, known: _Known, *, tries: int) -> ServerAddress | None:
         """Forward a port to a pod; None if the pod does not answer, or refuses the token."""
         for number in range(tries):
             if number:
