@@ -39,7 +39,6 @@ PRIVATE = frozenset(
 )
 """Words that tell a stranger nothing about what they name."""
 
-# Present exceptions; a list becomes shorter, never longer.
 FIXED_NAMES = {"kfnb/live/protocol.py: found", "kfnb/pipeline.py: said"}
 """Names in the protocol of the pages and in the public interface."""
 NOT_A_WAIT = {
