@@ -108,6 +108,23 @@ def test_names_say_what_they_name() -> None:
     check(private, FIXED_NAMES)
 
 
+DECLARED = re.compile(
+    r"\b(?:const|let|function|class|interface|type|private|readonly) +(\w+)"
+    r"|^ +(\w+)\(.*\): [\w<>]+ \{$"
+)
+
+
+def test_names_of_the_page_say_what_they_name() -> None:
+    private = {
+        f"{short(path)}: {match[1] or match[2]}"
+        for path in sources(PAGES, suffixes=(".ts", ".tsx"))
+        for line in path.read_text("utf-8").splitlines()
+        for match in DECLARED.finditer(line)
+        if (match[1] or match[2]).lower() in PRIVATE
+    }
+    check(private, {"labextension/src/protocol.ts: found"})
+
+
 def test_files_are_named_by_their_content() -> None:
     files = sources(ROOT / "tests", PAGES, suffixes=(".py", ".ts", ".tsx"))
     private = {

@@ -83,7 +83,7 @@ export interface Spot {
   readonly size: number;
 }
 
-const ALONE: Spot = { x: 8, y: 8, size: 1 };
+const FULL_SIZE: Spot = { x: 8, y: 8, size: 1 };
 
 /**
  * The status's shape, coloured by the tone of its status. Its coordinates are those of the whole
@@ -92,7 +92,7 @@ const ALONE: Spot = { x: 8, y: 8, size: 1 };
 export function shape(
   status: string,
   done: number | null = null,
-  spot = ALONE
+  spot = FULL_SIZE
 ): SVGElement[] {
   const { x, y, size } = spot;
   const circle = (name: string, r: number, more = {}): SVGElement =>

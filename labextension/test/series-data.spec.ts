@@ -1,5 +1,5 @@
 import { arrange } from '../src/chart/chart-layout';
-import { decimate, isSeen, nearest, reach } from '../src/chart/decimate';
+import { decimate, isSeen, nearest, visibleRange } from '../src/chart/decimate';
 import { look } from '../src/chart/line-style';
 import { read, snapped, timeText } from '../src/chart/tooltip';
 import { SeriesData } from '../src/chart/series-data';
@@ -124,7 +124,7 @@ describe('what is drawn of a series', () => {
     expect(stroke.xs[stroke.ys.indexOf(-99)]).toBe(12_345);
     expect([stroke.xs[0], stroke.xs.at(-1)]).toEqual([0, 99_999]);
     expect([...stroke.xs].sort((a, b) => a - b)).toEqual(stroke.xs);
-    expect(reach(stroke, [0, 99_999])).toEqual([-99, 99]);
+    expect(visibleRange(stroke, [0, 99_999])).toEqual([-99, 99]);
   });
 
   it('keeps the mark of one value in 100,000 that is no number', () => {
@@ -144,8 +144,8 @@ describe('what is drawn of a series', () => {
 
   it('reaches from the lowest to the highest value that is seen', () => {
     const made = numbered(100, 1, 2, 100);
-    expect(reach(drawn(made, [1, 2]), [1, 2])).toEqual([1, 2]);
-    expect(reach(drawn(made, [0.2, 0.4]), [0.2, 0.4])).toEqual([1, 100]);
+    expect(visibleRange(drawn(made, [1, 2]), [1, 2])).toEqual([1, 2]);
+    expect(visibleRange(drawn(made, [0.2, 0.4]), [0.2, 0.4])).toEqual([1, 100]);
   });
 
   it('is seen where a point is, or a line goes through', () => {

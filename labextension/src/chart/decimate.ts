@@ -111,17 +111,17 @@ function thin(
   }
   const [one, other] = lowest < highest ? [lowest, highest] : [highest, lowest];
   let before = -1;
-  for (const kept of [first, one, other, last]) {
-    if (kept !== before) {
-      stroke.xs.push(xs.at(kept));
-      stroke.ys.push(ys.at(kept));
+  for (const point of [first, one, other, last]) {
+    if (point !== before) {
+      stroke.xs.push(xs.at(point));
+      stroke.ys.push(ys.at(point));
     }
-    before = kept;
+    before = point;
   }
 }
 
 /** The lowest and highest y that is seen; of the neighbours, where nothing lies within. */
-export function reach({ xs, ys }: Stroke, [low, high]: Range): Range {
+export function visibleRange({ xs, ys }: Stroke, [low, high]: Range): Range {
   let [within, all]: [Range, Range] = [NOTHING, NOTHING];
   ys.forEach((y, n) => {
     const x = xs[n] ?? NaN;
@@ -152,9 +152,9 @@ export function union(a: Range, b: Range): Range {
 }
 
 function firstAfter(column: Column, x: number): number {
-  let found = firstFrom(column, x);
-  while (found < column.length && column.at(found) === x) {
-    found += 1;
+  let index = firstFrom(column, x);
+  while (index < column.length && column.at(index) === x) {
+    index += 1;
   }
-  return found;
+  return index;
 }

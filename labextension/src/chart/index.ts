@@ -118,7 +118,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     const [at, own] = [plot.area, this.node].map(element =>
       element.getBoundingClientRect()
     ) as [DOMRect, DOMRect];
-    this.tip.place(
+    this.tip.moveBeside(
       at.left - own.left + plot.pixels(x),
       at.top - own.top + 8,
       own.width,
@@ -165,10 +165,10 @@ export class MetricsChart implements Component, Handlers, Settings {
     this.runs.node.hidden = !several;
     for (const { legend, entries } of plots) {
       // What the runs' own legend says needs no saying beside each plot.
-      const said = entries.every(
+      const repeated = entries.every(
         ({ track, label }) => label === track.runLabel
       );
-      legend.node.dataset.short = String(several && said);
+      legend.node.dataset.short = String(several && repeated);
     }
     this.plotsNode.dataset.many = String(plots.length > 1);
     const nodes = plots.map(({ node }) => node);

@@ -28,14 +28,14 @@ export class Legend {
 
   /** One switch for each list of entries: a line, or all lines of a run. */
   set(groups: readonly (readonly Entry[])[]): void {
-    const said = JSON.stringify(
+    const drawn = JSON.stringify(
       groups.map(group =>
         group.map(({ track, look, label }) => [track.key, look, label])
       )
     );
     this.groups = groups;
-    if (said !== this.said) {
-      this.said = said;
+    if (drawn !== this.drawn) {
+      this.drawn = drawn;
       // Only then: who is about to press a switch stays at it.
       this.buttons = groups.map((group, n) => this.button(group, n));
       fill(this.node, ...this.buttons);
@@ -79,7 +79,7 @@ export class Legend {
     return made;
   }
 
-  private said = '';
+  private drawn = '';
   private groups: readonly (readonly Entry[])[] = [];
   private buttons: readonly HTMLButtonElement[] = [];
 }

@@ -3,7 +3,7 @@
 import type { Context } from '../context';
 import { fill, h } from '../dom';
 import { visible } from '../format';
-import { decimate, isSeen, NOTHING, reach, union } from './decimate';
+import { decimate, isSeen, NOTHING, visibleRange, union } from './decimate';
 import { draw, type Box, type Line, type Tick } from './draw';
 import { Legend, type Entry } from './legend';
 import type { Inks } from './line-style';
@@ -149,7 +149,9 @@ export class Plot implements Gestures {
         stroke: decimate(this.curve(track), range, width, log)
       }));
     const ys = roomy(
-      lines.map(({ stroke }) => reach(stroke, range)).reduce(union, NOTHING),
+      lines
+        .map(({ stroke }) => visibleRange(stroke, range))
+        .reduce(union, NOTHING),
       log
     );
     pen.font = inks.font;

@@ -90,16 +90,16 @@ function step(wanted: number): number {
 }
 
 function multiples([low, high]: Range, by: number): number[] {
-  const found: number[] = [];
+  const values: number[] = [];
   if (by > 0) {
     const [first, last] = [
       Math.ceil(low / by - 1e-9),
       Math.floor(high / by + 1e-9)
     ];
-    for (let n = first; n <= last && found.length < 100; n += 1) {
+    for (let n = first; n <= last && values.length < 100; n += 1) {
       // Twelve digits: 3 * 0.1 is written 0.3.
-      found.push(Number((n * by).toPrecision(12)));
+      values.push(Number((n * by).toPrecision(12)));
     }
   }
-  return found;
+  return values;
 }

@@ -34,20 +34,20 @@ export class SingleValues {
   }
 
   update(): void {
-    const said = JSON.stringify(
+    const drawn = JSON.stringify(
       this.groups.map(group => [
         group.name,
         seen(group).map(({ track, look, label }) => [look, label, track.last])
       ])
     );
-    if (said !== this.said) {
-      this.said = said;
+    if (drawn !== this.drawn) {
+      this.drawn = drawn;
       fill(this.node, ...this.groups.map(row));
     }
     this.node.hidden = this.groups.length === 0;
   }
 
-  private said = '';
+  private drawn = '';
 }
 
 export function isSingle({ entries }: Group): boolean {

@@ -23,17 +23,17 @@ export interface Reading {
 
 /** The x of the point that is the nearest to a place, of all curves; null without points. */
 export function snapped(curves: readonly Curve[], x: number): number | null {
-  let found: number | null = null;
+  let nearestX: number | null = null;
   for (const { xs } of curves) {
     const n = nearest(xs, x);
     if (
       n >= 0 &&
-      (found === null || Math.abs(xs.at(n) - x) < Math.abs(found - x))
+      (nearestX === null || Math.abs(xs.at(n) - x) < Math.abs(nearestX - x))
     ) {
-      found = xs.at(n);
+      nearestX = xs.at(n);
     }
   }
-  return found;
+  return nearestX;
 }
 
 /** What a curve says at an x: its nearest point's value, as far as the curve goes. */
@@ -42,11 +42,11 @@ export function read(
   x: number
 ): Pick<Reading, 'value' | 'x'> {
   const n = nearest(xs, x);
-  const found = xs.at(n);
+  const nearestX = xs.at(n);
   if (n < 0 || x < xs.at(0) || x > xs.at(xs.length - 1)) {
     return { value: null, x: null };
   }
-  return { value: ys.at(n), x: found === x ? null : found };
+  return { value: ys.at(n), x: nearestX === x ? null : nearestX };
 }
 
 export class Tooltip {
@@ -109,7 +109,7 @@ export class Tooltip {
   }
 
   /** Stands beside a place, on the side where there is room, and within what can be seen. */
-  place(x: number, y: number, width: number, height: number): void {
+  moveBeside(x: number, y: number, width: number, height: number): void {
     const own = this.node.offsetWidth;
     const lowest = height - this.node.offsetHeight - 4;
     const left = x + 14 + own > width ? Math.max(0, x - 14 - own) : x + 14;

@@ -48,10 +48,10 @@ export class CompareView implements Component {
 
   show(message: CompareMessage): void {
     const news = JSON.stringify(message.runs);
-    this.pause = news === this.told ? Math.min(LATE, 2 * this.pause) : SOON;
+    this.pause = news === this.lastRuns ? Math.min(LATE, 2 * this.pause) : SOON;
     this.looked.textContent = `${this.context.trans('as of')} ${clock(Date.now() / 1000)}`;
-    if (news !== this.told) {
-      this.told = news;
+    if (news !== this.lastRuns) {
+      this.lastRuns = news;
       this.runs = message.runs;
       this.render();
     }
@@ -137,7 +137,7 @@ export class CompareView implements Component {
       .flatMap(({ rows }) => rows)
       .filter(({ differs }) => differs).length;
     this.note.textContent = this.summary(differing);
-    const kept = only
+    const shown = only
       ? all.map(section => ({
           ...section,
           rows: section.rows.filter(row => row.differs || row.always)
@@ -165,7 +165,7 @@ export class CompareView implements Component {
               ...runs.map((run, n) => this.heading(run, n))
             )
           ),
-          ...kept
+          ...shown
             .filter(({ rows }) => rows.length > 0)
             .map(section => this.section(section))
         )
@@ -205,7 +205,7 @@ export class CompareView implements Component {
     );
     remove.addEventListener('click', () => {
       this.runs = this.runs.filter(other => other !== run);
-      this.told = '';
+      this.lastRuns = '';
       this.render();
     });
     return h(
@@ -277,7 +277,7 @@ export class CompareView implements Component {
   private readonly looked = h('span', { class: 'kfnb-quiet' });
   private readonly scroll: HTMLElement;
   private runs: readonly ComparedRun[] = [];
-  private told = '';
+  private lastRuns = '';
   private pause = SOON;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }

@@ -86,14 +86,14 @@ function facts(runs: readonly ComparedRun[], context: Context): Row[] {
 
 function values(runs: readonly { readonly [name: string]: Json }[]): Row[] {
   return names(runs).map(name => {
-    const found = runs.map(run =>
+    const compared = runs.map(run =>
       Object.hasOwn(run, name) ? run[name] : undefined
     );
-    const numbers = found.map(value =>
+    const numbers = compared.map(value =>
       isNumber(value) ? toNumber(value) : NaN
     );
     const texts = distinct(numbers);
-    const told = found.map((value, n): Value | null =>
+    const shown = compared.map((value, n): Value | null =>
       value === undefined
         ? null
         : isNumber(value)
@@ -102,8 +102,8 @@ function values(runs: readonly { readonly [name: string]: Json }[]): Row[] {
     );
     return row(
       name,
-      found.map((value, n) => ({ value, told: told[n] ?? null })),
-      ({ told: one }) => one,
+      compared.map((value, n) => ({ value, shown: shown[n] ?? null })),
+      ({ shown: one }) => one,
       (a, b) => same(a.value, b.value)
     );
   });
@@ -137,17 +137,17 @@ function stepValue(
 
 function row<T>(
   name: string,
-  found: readonly T[],
+  values: readonly T[],
   tell: (value: T) => Value | null | undefined,
   alike: Same<T> = Object.is
 ): Row {
-  const first = found[0] as T;
-  const cells = found.map((value): Cell => {
-    const told = tell(value);
+  const first = values[0] as T;
+  const cells = values.map((value): Cell => {
+    const shown = tell(value);
     return {
-      text: told?.text ?? '–',
-      number: told?.number ?? false,
-      status: told?.status ?? null,
+      text: shown?.text ?? '–',
+      number: shown?.number ?? false,
+      status: shown?.status ?? null,
       differs: !alike(first, value)
     };
   });

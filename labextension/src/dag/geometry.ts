@@ -63,25 +63,25 @@ export function sized(
   return `${dot.slice(0, begin)}\n${font}\n${dot.slice(begin, end)}\n${lines.join('\n')}\n}\n`;
 }
 
-type FoundEdge = Partial<
+type GraphvizEdge = Partial<
   Record<'tail' | 'head' | 'pos' | 'lp' | 'label', unknown>
 >;
 
-interface Found {
+interface GraphvizOutput {
   readonly bb?: string;
   readonly objects?: readonly Partial<
     Record<'_gvid' | 'name' | 'pos' | 'width' | 'height', unknown>
   >[];
-  readonly edges?: readonly FoundEdge[];
+  readonly edges?: readonly GraphvizEdge[];
 }
 
 /** Reads Graphviz's `json0`; null where it does not hold every node of the graph. */
 export function read(json: string, graph: Graph): Geometry | null {
-  const found = JSON.parse(json) as Found;
-  const [, , width = 0, height = 0] = numbers(found.bb);
+  const graphviz = JSON.parse(json) as GraphvizOutput;
+  const [, , width = 0, height = 0] = numbers(graphviz.bb);
   const nodes = new Map<string, Box>();
   const ids = new Map<unknown, string>();
-  for (const object of found.objects ?? []) {
+  for (const object of graphviz.objects ?? []) {
     const [x, y] = numbers(object.pos);
     const id = nodeId(object.name, graph);
     if (id === undefined || x === undefined || y === undefined) {
@@ -109,7 +109,7 @@ export function read(json: string, graph: Graph): Geometry | null {
     ])
   );
   const edges = new Map<string, Line>();
-  for (const edge of found.edges ?? []) {
+  for (const edge of graphviz.edges ?? []) {
     const id = edgeIds.get(
       JSON.stringify([ids.get(edge.tail), ids.get(edge.head)])
     );
@@ -167,7 +167,7 @@ function spline(pos: unknown, height: number): Line | null {
   return { path, head, label: null };
 }
 
-function labelOf({ lp, label }: FoundEdge, height: number): Label | null {
+function labelOf({ lp, label }: GraphvizEdge, height: number): Label | null {
   const [x, y] = numbers(lp);
   const room = typeof label === 'string' ? label : '';
   return x === undefined || y === undefined ? null : { x, y: height - y, room };

@@ -95,7 +95,7 @@ export class DagView implements Component {
       const current = this.next === scene || this.scene === scene;
       if (geometry && current) {
         this.direction = direction;
-        this.place(scene, geometry, 'graphviz');
+        this.applyLayout(scene, geometry, 'graphviz');
       }
     } catch (error) {
       console.warn('kfnb: Graphviz failed; a simple layout is shown', error);
@@ -111,7 +111,7 @@ export class DagView implements Component {
     if (scene && this.next === scene) {
       const geometry = placeholder(scene.graph, scene.sizes);
       this.direction = 'TB';
-      this.place(scene, geometry, 'placeholder');
+      this.applyLayout(scene, geometry, 'placeholder');
     }
   }
 
@@ -153,7 +153,7 @@ export class DagView implements Component {
     this.node.remove();
   }
 
-  private place(
+  private applyLayout(
     scene: Scene,
     geometry: Geometry,
     layout: 'placeholder' | 'graphviz'
@@ -161,7 +161,7 @@ export class DagView implements Component {
     const focused = this.scene?.nodes.contains(focusedNear(this.node))
       ? this.current
       : null;
-    scene.place(geometry);
+    scene.applyLayout(geometry);
     if (this.scene !== scene) {
       this.scene = scene;
       fill(this.ground, scene.nodes, this.reasons.lines);

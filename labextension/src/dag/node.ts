@@ -50,7 +50,7 @@ export class NodeCard {
   }
 
   /** Puts the card's centre where the layout says. */
-  place(box: Box): void {
+  moveTo(box: Box): void {
     // Coordinates, not a transform: a thousand transforms make every frame slow.
     [this.x, this.y] = [box.x - this.size[0] / 2, box.y - this.size[1] / 2];
     const [width, height] = this.size;

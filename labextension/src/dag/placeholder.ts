@@ -73,19 +73,19 @@ function order(
   sources: ReadonlyMap<string, readonly string[]>
 ): void {
   for (let sweep = 0; sweep < SWEEPS; sweep += 1) {
-    const place = new Map<string, number>();
+    const position = new Map<string, number>();
     for (const layer of layers) {
       const weight = new Map(
         layer.map((id, n) => {
           const above = (sources.get(id) ?? []).map(
-            source => place.get(source) ?? 0
+            source => position.get(source) ?? 0
           );
           const mean = above.reduce((sum, at) => sum + at, 0) / above.length;
           return [id, above.length ? mean : (n + 0.5) / layer.length];
         })
       );
       layer.sort((a, b) => (weight.get(a) ?? 0) - (weight.get(b) ?? 0));
-      layer.forEach((id, n) => place.set(id, (n + 0.5) / layer.length));
+      layer.forEach((id, n) => position.set(id, (n + 0.5) / layer.length));
     }
   }
 }

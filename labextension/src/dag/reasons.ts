@@ -38,7 +38,7 @@ export class Reasons {
     const { edges, nodes } = scene.graph;
     const names = new Map(nodes.map(({ id, name }) => [id, visible(name)]));
     const name = (id: string): string => names.get(id) ?? id;
-    this.told = new Map(
+    this.texts = new Map(
       edges.map(edge => [
         edge.id,
         [
@@ -70,20 +70,20 @@ export class Reasons {
       'data-ends': JSON.stringify([edge.source, edge.target]),
       role: 'img',
       tabindex: -1,
-      'aria-label': this.told.get(edge.id)?.join(': ') ?? ''
+      'aria-label': this.texts.get(edge.id)?.join(': ') ?? ''
     });
   }
 
   private show(target: EventTarget | null, at?: [number, number]): void {
     const line = target instanceof Element ? target : null;
     const id = line?.getAttribute('data-edge') ?? '';
-    const told = this.told.get(id);
-    if (!line || !told) {
+    const texts = this.texts.get(id);
+    if (!line || !texts) {
       this.hide();
       return;
     }
     this.scene?.point(id);
-    fill(this.tip, h('b', {}, told[0]), h('span', {}, told[1]));
+    fill(this.tip, h('b', {}, texts[0]), h('span', {}, texts[1]));
     this.tip.hidden = false;
     const own = this.host.getBoundingClientRect();
     const box = line.getBoundingClientRect();
@@ -102,7 +102,7 @@ export class Reasons {
   }
 
   private scene: Scene | null = null;
-  private told: ReadonlyMap<string, readonly [string, string]> = new Map();
+  private texts: ReadonlyMap<string, readonly [string, string]> = new Map();
 }
 
 function reason(edge: GraphEdge, { trans }: Context): string {

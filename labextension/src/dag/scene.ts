@@ -46,12 +46,12 @@ export class Scene {
   }
 
   /** Puts everything where a layout says. */
-  place(geometry: Geometry): void {
+  applyLayout(geometry: Geometry): void {
     this.boxes = geometry.nodes;
     for (const [id, card] of this.cards) {
       const box = geometry.nodes.get(id);
       if (box) {
-        card.place(box);
+        card.moveTo(box);
       }
     }
     const labels = this.graph.edges.length <= MOST_LABELS;

@@ -48,12 +48,12 @@ export class Ansi {
     const control = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
     control.lastIndex = from;
     for (;;) {
-      const found = control.exec(text);
-      const end = found ? found.index : text.length;
+      const match = control.exec(text);
+      const end = match ? match.index : text.length;
       if (end > from) {
         this.paper.put(text.slice(from, end), this.style);
       }
-      if (!found) {
+      if (!match) {
         return end;
       }
       from = end + 1;
@@ -112,12 +112,12 @@ export class Ansi {
     // eslint-disable-next-line no-control-regex -- as above
     const end = /[\u0007\u000a\u0018\u001a\u001b]/g;
     end.lastIndex = from;
-    const found = end.exec(text);
-    if (!found) {
+    const match = end.exec(text);
+    if (!match) {
       return text.length;
     }
     this.within = 'text';
-    return found[0] === '\u0007' ? found.index + 1 : found.index;
+    return match[0] === '\u0007' ? match.index + 1 : match.index;
   }
 
   private act(final: number): void {

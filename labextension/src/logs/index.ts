@@ -16,7 +16,7 @@ import { Window } from './window';
 const LONGEST = 4_000;
 /** Of a longer one, what is drawn before a hit that is far in it. */
 const BEFORE = 200;
-const SAID = 4_000;
+const NOTICE_TIME = 4_000;
 
 export class LogView implements Component {
   readonly node: HTMLElement;
@@ -51,7 +51,7 @@ export class LogView implements Component {
       'div',
       { class: 'kfnb-log' },
       this.bar.node,
-      this.said,
+      this.notice,
       this.before,
       this.empty,
       this.window.node,
@@ -320,10 +320,10 @@ export class LogView implements Component {
   }
 
   private tell(text: string): void {
-    this.said.textContent = text;
-    this.said.hidden = false;
+    this.notice.textContent = text;
+    this.notice.hidden = false;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => (this.said.hidden = true), SAID);
+    this.timer = setTimeout(() => (this.notice.hidden = true), NOTICE_TIME);
   }
 
   private readonly lines = new Lines();
@@ -331,7 +331,7 @@ export class LogView implements Component {
   private readonly search = new Search(this.lines);
   private readonly window: Window;
   private readonly bar: Toolbar;
-  private readonly said = h('p', {
+  private readonly notice = h('p', {
     class: 'kfnb-log-note',
     role: 'status',
     hidden: true

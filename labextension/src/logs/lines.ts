@@ -7,7 +7,7 @@ import { PLAIN } from './style';
 /** What a page keeps of a log. */
 export const MOST_LINES = 2_000_000;
 export const MOST_CHARACTERS = 96_000_000;
-const KEPT = 0.75;
+const SHARE_AFTER_TRIM = 0.75;
 
 const NOTE = { ...PLAIN, italic: true, dim: true };
 
@@ -27,7 +27,7 @@ export class Lines {
 
   /** The number after the last line that has ended. */
   get ended(): number {
-    return this.gone + this.kept.length;
+    return this.gone + this.lines.length;
   }
 
   /** The number after the last line, the one being written included. */
@@ -38,7 +38,7 @@ export class Lines {
   at(number: number): Line {
     return number === this.ended
       ? (this.open ?? '')
-      : (this.kept[number - this.gone] ?? '');
+      : (this.lines[number - this.gone] ?? '');
   }
 
   text(number: number): string {
@@ -62,7 +62,7 @@ export class Lines {
   }
 
   clear(): void {
-    this.kept = [];
+    this.lines = [];
     this.gone = 0;
     this.forgotten = 0;
     this.characters = 0;
@@ -75,31 +75,37 @@ export class Lines {
   forgotten = 0;
 
   private keep(line: Line): void {
-    this.kept.push(line);
+    this.lines.push(line);
     this.characters += textOf(line).length + 1;
   }
 
   private trim(): void {
-    const { kept, mostLines, mostCharacters } = this;
-    if (kept.length <= mostLines && this.characters <= mostCharacters) {
+    const { lines, mostLines, mostCharacters } = this;
+    if (lines.length <= mostLines && this.characters <= mostCharacters) {
       return;
     }
-    let count = Math.max(0, kept.length - Math.floor(KEPT * mostLines));
+    let count = Math.max(
+      0,
+      lines.length - Math.floor(SHARE_AFTER_TRIM * mostLines)
+    );
     let size = 0;
-    for (let n = 0; n < kept.length; n += 1) {
-      if (n >= count && this.characters - size <= KEPT * mostCharacters) {
+    for (let n = 0; n < lines.length; n += 1) {
+      if (
+        n >= count &&
+        this.characters - size <= SHARE_AFTER_TRIM * mostCharacters
+      ) {
         count = n;
         break;
       }
-      size += textOf(kept[n] ?? '').length + 1;
+      size += textOf(lines[n] ?? '').length + 1;
     }
-    this.kept = kept.slice(count);
+    this.lines = lines.slice(count);
     this.gone += count;
     this.characters -= size;
     this.forgotten += size;
   }
 
-  private kept: Line[] = [];
+  private lines: Line[] = [];
   private gone = 0;
   private characters = 0;
   private open: Line | null = null;

@@ -45,7 +45,7 @@ export class Search {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.seen = this.lines.first;
-    this.found = [];
+    this.matchingLines = [];
     this.before = [];
     this.total = 0;
     this.lost = 0;
@@ -96,7 +96,7 @@ export class Search {
     }
     const at = firstBeyond(this.before, index + this.lost) - 1;
     return {
-      line: this.found[at] ?? 0,
+      line: this.matchingLines[at] ?? 0,
       nth: index + this.lost - (this.before[at] ?? 0)
     };
   }
@@ -106,8 +106,8 @@ export class Search {
     if (line === this.lines.ended) {
       return nth < this.openSpans().length ? this.total + nth : null;
     }
-    const at = firstBeyond(this.found, line) - 1;
-    return this.found[at] === line
+    const at = firstBeyond(this.matchingLines, line) - 1;
+    return this.matchingLines[at] === line
       ? (this.before[at] ?? 0) - this.lost + nth
       : null;
   }
@@ -117,7 +117,7 @@ export class Search {
     if (this.count === 0) {
       return null;
     }
-    const at = firstBeyond(this.found, line - 1);
+    const at = firstBeyond(this.matchingLines, line - 1);
     const before = this.before[at];
     const index = before === undefined ? this.total : before - this.lost;
     return index < this.count ? index : 0;
@@ -134,7 +134,7 @@ export class Search {
       return;
     }
     const count = this.spans(line).length;
-    this.found.push(line);
+    this.matchingLines.push(line);
     this.before.push(this.total + this.lost);
     this.total += count;
   }
@@ -149,14 +149,14 @@ export class Search {
   private forget(): void {
     const { first } = this.lines;
     this.seen = Math.max(this.seen, first);
-    if ((this.found[0] ?? first) >= first) {
+    if ((this.matchingLines[0] ?? first) >= first) {
       return;
     }
-    const count = firstBeyond(this.found, first - 1);
+    const count = firstBeyond(this.matchingLines, first - 1);
     const lost = this.before[count] ?? this.total + this.lost;
     this.total -= lost - this.lost;
     this.lost = lost;
-    this.found = this.found.slice(count);
+    this.matchingLines = this.matchingLines.slice(count);
     this.before = this.before.slice(count);
   }
 
@@ -164,7 +164,7 @@ export class Search {
   private pattern: RegExp | null = null;
   private seen = 0;
   /** The lines that have it, and how many were found before each (those let go included). */
-  private found: number[] = [];
+  private matchingLines: number[] = [];
   private before: number[] = [];
   private total = 0;
   private lost = 0;

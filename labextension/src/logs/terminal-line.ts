@@ -151,8 +151,8 @@ class Cells {
   line(): Line {
     const runs: Run[] = [];
     let [last, length] = [PLAIN, 0];
-    const kept = this.end();
-    for (let n = 0; n < kept; n += 1) {
+    const end = this.end();
+    for (let n = 0; n < end; n += 1) {
       const style = this.styles[n] ?? PLAIN;
       if (style !== last) {
         runs.push({ start: length, style });
@@ -160,7 +160,7 @@ class Cells {
       }
       length += this.characters[n]?.length ?? 0;
     }
-    const text = this.characters.slice(0, kept).join('');
+    const text = this.characters.slice(0, end).join('');
     return runs.length ? { text, runs } : text;
   }
 

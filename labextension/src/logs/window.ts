@@ -112,7 +112,7 @@ export class Window {
       }
     }
     this.fill(low, high);
-    this.place(low, high, tall);
+    this.position(low, high, tall);
   }
 
   /** Draws all that is seen again. */
@@ -195,7 +195,7 @@ export class Window {
     }
   }
 
-  private place(low: number, high: number, tall: number): void {
+  private position(low: number, high: number, tall: number): void {
     const { style } = this.body;
     const over = this.height - this.view;
     // How high wrapped lines are is guessed: the end is where the last one ends.

@@ -49,11 +49,11 @@ export function framed(html: string, theme: Theme, title: string): Framed {
       if (LEADS.test(name) && !stays(element, value)) {
         element.removeAttribute(name);
       } else if (name === 'style' || /url\(/i.test(value)) {
-        element.setAttribute(name, still(value));
+        element.setAttribute(name, withoutFetches(value));
       }
     }
     if (element.localName === 'style') {
-      element.textContent = still(element.textContent ?? '');
+      element.textContent = withoutFetches(element.textContent ?? '');
     }
   }
   const seen = page.querySelector('img, svg, table, hr, input, canvas, video');
@@ -82,7 +82,7 @@ const LEADS =
   /^(on.*|(xlink:)?href|src|srcset|poster|background|action|formaction|ping|target|autofocus)$/i;
 
 /** A style sheet without what it would fetch; written in escapes, it may hide that, and goes. */
-function still(sheet: string): string {
+function withoutFetches(sheet: string): string {
   return sheet.includes('\\')
     ? ''
     : sheet

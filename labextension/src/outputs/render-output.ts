@@ -55,9 +55,16 @@ function shown(mime: string, content: HTMLElement): HTMLElement {
 
 function trouble(data: Output, context: Context): HTMLElement {
   const lines = Array.isArray(data.traceback) ? data.traceback.map(text) : [];
-  const said = [data.ename, data.evalue].map(text).filter(Boolean).join(': ');
+  const message = [data.ename, data.evalue]
+    .map(text)
+    .filter(Boolean)
+    .join(': ');
   const traceback = lines.join('\n');
-  return terminal(traceback || said, 'kfnb-stderr kfnb-output-error', context);
+  return terminal(
+    traceback || message,
+    'kfnb-stderr kfnb-output-error',
+    context
+  );
 }
 
 /** A form as an element; null where it is not what it says it is. */
@@ -150,8 +157,8 @@ function nothing(forms: Output, { trans }: Context): HTMLElement {
   );
 }
 
-function note(said: string): HTMLElement {
-  return h('p', { class: 'kfnb-output-note' }, said);
+function note(message: string): HTMLElement {
+  return h('p', { class: 'kfnb-output-note' }, message);
 }
 
 /** Texts of notebooks may be lists of lines. */

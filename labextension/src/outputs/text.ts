@@ -75,11 +75,11 @@ function cut(
     { type: 'button', class: 'kfnb-button' },
     trans('Show all')
   );
-  const said =
+  const note =
     shown === null
       ? trans('Only the beginning is shown.')
       : `${trans('Only the beginning is shown: lines')} ${shown}.`;
-  const node = h('p', { class: 'kfnb-output-note' }, said, ' ', button);
+  const node = h('p', { class: 'kfnb-output-note' }, note, ' ', button);
   button.addEventListener('click', () => {
     show();
     node.remove();

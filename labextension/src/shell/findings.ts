@@ -16,7 +16,7 @@ export function findings(graph: Graph, { trans }: Context): HTMLElement | null {
     ({ severity }) => severity === 'error'
   ).length;
   const warnings = diagnostics.length - errors;
-  const said = [
+  const counts = [
     errors && `${errors} ${errors === 1 ? trans('error') : trans('errors')}`,
     warnings &&
       `${warnings} ${warnings === 1 ? trans('warning') : trans('warnings')}`
@@ -28,14 +28,15 @@ export function findings(graph: Graph, { trans }: Context): HTMLElement | null {
       open: errors > 0,
       'data-status': errors ? 'failed' : 'cancelled'
     },
-    h('summary', {}, `${said.join(', ')} ${trans('in the notebook')}`),
+    h('summary', {}, `${counts.join(', ')} ${trans('in the notebook')}`),
     h('ul', {}, ...diagnostics.map(one => finding(one, trans)))
   );
 }
 
 function finding(one: Diagnostic, trans: Context['trans']): HTMLElement {
   const line = one.line === null ? '' : `, ${trans('line')} ${one.line}`;
-  const place = one.cell === null ? '' : `${trans('cell')} ${one.cell}${line}`;
+  const location =
+    one.cell === null ? '' : `${trans('cell')} ${one.cell}${line}`;
   return h(
     'li',
     {
@@ -46,25 +47,25 @@ function finding(one: Diagnostic, trans: Context['trans']): HTMLElement {
     h(
       'span',
       { class: 'kfnb-quiet' },
-      [visible(one.remedy), place].filter(Boolean).join(' ')
+      [visible(one.remedy), location].filter(Boolean).join(' ')
     )
   );
 }
 
 /** What the run warned of; nothing where it did not. */
 export function warnings(
-  told: readonly RunWarning[],
+  listed: readonly RunWarning[],
   { trans }: Context
 ): HTMLElement | null {
-  if (told.length === 0) {
+  if (listed.length === 0) {
     return null;
   }
-  const count = `${told.length} ${told.length === 1 ? trans('warning') : trans('warnings')}`;
+  const count = `${listed.length} ${listed.length === 1 ? trans('warning') : trans('warnings')}`;
   return h(
     'details',
     { class: 'kfnb-findings', 'data-status': 'cancelled' },
     h('summary', {}, `${count} ${trans('of the run')}`),
-    h('ul', {}, ...told.map(one => finding({ ...NOWHERE, ...one }, trans)))
+    h('ul', {}, ...listed.map(one => finding({ ...NOWHERE, ...one }, trans)))
   );
 }
 

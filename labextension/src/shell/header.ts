@@ -97,10 +97,10 @@ export class Header implements Component {
   private tell(): void {
     const { run, others } = this.model;
     const known = others.join('\n');
-    if (run === this.told && known === this.beside) {
+    if (run === this.shownRun && known === this.beside) {
       return;
     }
-    this.told = run;
+    this.shownRun = run;
     this.beside = known;
     const { trans } = this.context;
     const parts: (Node | string)[] = [];
@@ -161,11 +161,11 @@ export class Header implements Component {
       return;
     }
     this.counted = all;
-    const found = STATUSES.filter(status => numbers.has(status));
-    this.counts.toggleAttribute('data-many', found.length > 3);
+    const statuses = STATUSES.filter(status => numbers.has(status));
+    this.counts.toggleAttribute('data-many', statuses.length > 3);
     fill(
       this.counts,
-      ...found.map(status =>
+      ...statuses.map(status =>
         h(
           'li',
           { 'data-status': status, title: word(status, context) },
@@ -303,7 +303,7 @@ export class Header implements Component {
   private readonly stop: HTMLButtonElement;
   private readonly resume: HTMLButtonElement;
   private asked: Command | null = null;
-  private told: RunInfo | null | undefined;
+  private shownRun: RunInfo | null | undefined;
   private beside = '';
   private counted = '';
   private lastStamp = '';

@@ -213,13 +213,16 @@ export class PipelinePanel implements Component {
   }
 
   private find(): void {
-    const { graph, warnings: found } = this.model;
-    if (this.found[0] !== graph.diagnostics || this.found[1] !== found) {
-      this.found = [graph.diagnostics, found];
+    const { graph, warnings: runWarnings } = this.model;
+    if (
+      this.shownFindings[0] !== graph.diagnostics ||
+      this.shownFindings[1] !== runWarnings
+    ) {
+      this.shownFindings = [graph.diagnostics, runWarnings];
       fill(
         this.findings,
         findings(graph, this.context),
-        warnings(found, this.context)
+        warnings(runWarnings, this.context)
       );
     }
   }
@@ -349,9 +352,9 @@ export class PipelinePanel implements Component {
   private interesting(): string | null {
     const { graph, steps } = this.model;
     for (const status of ['failed', 'running'] as const) {
-      const found = graph.nodes.find(({ id }) => steps[id]?.status === status);
-      if (found) {
-        return found.id;
+      const node = graph.nodes.find(({ id }) => steps[id]?.status === status);
+      if (node) {
+        return node.id;
       }
     }
     return graph.nodes[0]?.id ?? null;
@@ -373,7 +376,7 @@ export class PipelinePanel implements Component {
   private readonly parts = new Map<Tab, Component>();
   private readonly readers = new Map<Tab, StepTab>();
   private readonly announced = new Map<string, string>();
-  private found: readonly unknown[] = [];
+  private shownFindings: readonly unknown[] = [];
   private announcedRun: string | undefined;
   private ends: boolean | undefined;
   private dag: DagView | null = null;

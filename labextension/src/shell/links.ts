@@ -9,12 +9,12 @@ export function openNotebook(path: string, text: string): HTMLElement {
   if (base === null) {
     return h('span', { class: 'kfnb-quiet', title: visible(path) }, text);
   }
-  const place = path.split('/').map(encodeURIComponent).join('/');
+  const encoded = path.split('/').map(encodeURIComponent).join('/');
   return h(
     'a',
     {
       class: 'kfnb-link',
-      href: `${base}${place}`,
+      href: `${base}${encoded}`,
       target: '_blank',
       rel: 'noopener'
     },

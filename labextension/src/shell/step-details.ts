@@ -135,7 +135,7 @@ export class StepDetails implements Component {
       state.notebook !== null
         ? openNotebook(state.notebook, trans('Executed notebook'))
         : executed &&
-            // Where runs are kept Jupyter shows no files, if it is not told to: it is downloaded.
+            // Where runs are kept Jupyter shows no files, unless it is configured to: it is downloaded.
             action('Executed notebook', () =>
               this.context.post({
                 kind: 'notebook',
@@ -152,8 +152,8 @@ export class StepDetails implements Component {
       [trans('Cells'), cells(step.cells, trans).replace(/^\S+ /, '')],
       [trans('Why'), state?.why ?? null],
       [trans('Reason'), state?.reason ?? null],
-      [trans('Duration'), said(state && taken(state), duration)],
-      [trans('Started'), said(state?.started, clock)],
+      [trans('Duration'), written(state && taken(state), duration)],
+      [trans('Started'), written(state?.started, clock)],
       [
         trans('Attempts'),
         state !== null && state.attempts > 1 && String(state.attempts)
@@ -235,15 +235,15 @@ export class StepDetails implements Component {
   }
 
   private options(step: GraphNode): HTMLElement | null {
-    const said = Object.entries(step.options);
-    if (said.length === 0) {
+    const options = Object.entries(step.options);
+    if (options.length === 0) {
       return null;
     }
     return h(
       'div',
       { class: 'kfnb-detail-part' },
       h('h4', {}, this.context.trans('Options')),
-      list(said.map(([name, value]) => [visible(name), option(name, value)]))
+      list(options.map(([name, value]) => [visible(name), option(name, value)]))
     );
   }
 }
@@ -266,13 +266,13 @@ function section(title: string, ...items: HTMLElement[]): HTMLElement {
 function list(
   rows: readonly (readonly [string, string | null | false])[]
 ): HTMLElement {
-  const told = rows.filter((row): row is readonly [string, string] =>
+  const filled = rows.filter((row): row is readonly [string, string] =>
     Boolean(row[1])
   );
   return h(
     'dl',
     {},
-    ...told.flatMap(([name, text]) => [
+    ...filled.flatMap(([name, text]) => [
       h('dt', {}, name),
       h('dd', {}, shown(text))
     ])
@@ -291,9 +291,9 @@ function memory(
   return typeof peak === 'number' ? bytes(peak) : null;
 }
 
-function said(
+function written(
   value: number | null | undefined,
-  how: (value: number) => string
+  format: (value: number) => string
 ): string | null {
-  return value === null || value === undefined ? null : how(value);
+  return value === null || value === undefined ? null : format(value);
 }

@@ -54,10 +54,10 @@ export class StepPicker {
     const chosen = this.steps.value;
     const texts = this.model.graph.nodes.map(({ id, name }) => {
       const status = this.model.steps[id]?.status;
-      const said = status
+      const suffix = status
         ? ` (${word(status, this.context).toLowerCase()})`
         : '';
-      return [id, `${visible(name)}${said}`] as const;
+      return [id, `${visible(name)}${suffix}`] as const;
     });
     const all = JSON.stringify(texts);
     if (all !== this.all) {

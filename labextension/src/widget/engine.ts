@@ -38,9 +38,9 @@ export function render({ model, el }: Rendering): () => void {
 /** Puts the styles where the view is: once a page, or once a shadow tree. */
 function style(el: HTMLElement): void {
   const root = el.getRootNode();
-  const place = root instanceof ShadowRoot ? root : document.head;
-  const known = Array.from(place.querySelectorAll('style[data-kfnb]'));
+  const parent = root instanceof ShadowRoot ? root : document.head;
+  const known = Array.from(parent.querySelectorAll('style[data-kfnb]'));
   if (!known.some(sheet => sheet.textContent === css)) {
-    place.append(h('style', { 'data-kfnb': '' }, css));
+    parent.append(h('style', { 'data-kfnb': '' }, css));
   }
 }

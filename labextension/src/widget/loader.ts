@@ -127,11 +127,11 @@ async function render({ model, el }: Rendering): Promise<() => void> {
 function initialize({
   model
 }: Pick<Rendering, 'model'>): (() => void) | undefined {
-  const place = model.get('slot') as string | undefined;
-  if (!place || !model.get('engine')) {
+  const slot = model.get('slot') as string | undefined;
+  if (!slot || !model.get('engine')) {
     return undefined;
   }
-  return settle(place, async el =>
+  return settle(slot, async el =>
     (await engineFor(model)).render({ model, el })
   );
 }

@@ -46,25 +46,25 @@ export function settle(
 ): () => void {
   const shown = new Map<HTMLElement, Promise<() => void>>();
   const covered = (el: HTMLElement, hidden: boolean): void => {
-    const still = el.parentElement?.querySelector<HTMLElement>(
+    const picture = el.parentElement?.querySelector<HTMLElement>(
       ':scope > .kfnb-static'
     );
-    if (still) {
-      still.hidden = hidden;
+    if (picture) {
+      picture.hidden = hidden;
     }
   };
-  const enter = (place: HTMLElement): void => {
+  const enter = (slot: HTMLElement): void => {
     const els = [...shown.keys()];
-    if (els.some(el => el.parentElement === place)) {
+    if (els.some(el => el.parentElement === slot)) {
       return;
     }
     // The picture was drawn anew, and the output with it: what lived in the old one moves.
     let el = els.find(one => !one.isConnected);
     if (el) {
-      place.append(el);
+      slot.append(el);
     } else {
       el = document.createElement('div');
-      place.append(el);
+      slot.append(el);
       shown.set(el, show(shelter(el)));
     }
     const living = el;
@@ -78,11 +78,11 @@ export function settle(
     );
   };
   const look = (): void => {
-    for (const place of document.querySelectorAll<HTMLElement>(
+    for (const slot of document.querySelectorAll<HTMLElement>(
       '[data-kfnb-slot]'
     )) {
-      if (place.dataset.kfnbSlot === name) {
-        enter(place);
+      if (slot.dataset.kfnbSlot === name) {
+        enter(slot);
       }
     }
   };

@@ -169,10 +169,12 @@ export class WidgetSource implements Source {
     if (kernel === undefined) {
       return false; // this page does not tell
     }
-    const away =
+    const disconnected =
       kernel === null ||
       (kernel.connectionStatus ?? 'connected') !== 'connected';
-    return away || ['idle', 'dead', 'terminating'].includes(kernel.status);
+    return (
+      disconnected || ['idle', 'dead', 'terminating'].includes(kernel.status)
+    );
   }
 
   private get going(): boolean {
