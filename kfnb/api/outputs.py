@@ -163,7 +163,10 @@ class Outputs(Mapping[str, Any]):
         if not missing:
             return f"{what}{error}."
         cells = {d.name: d.cell for d in self._pipeline.definitions}
-        listed = ", ".join(f'"{n}" (cell {cells[n]})' if n in cells else f'"{n}"' for n in missing)
+        sources = self._pipeline.cells
+        listed = ", ".join(
+            f'"{n}" ({sources[cells[n]].location()})' if n in cells else f'"{n}"' for n in missing
+        )
         return (
             f"{what}it needs {listed} from the notebook. Execute that definition in __main__ "
             "first; describe() works without it."

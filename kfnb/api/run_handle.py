@@ -45,9 +45,8 @@ class StepFailure:
     code: str = ""
 
     def __str__(self) -> str:
-        line = f", line {self.line}" if self.line is not None else ""
-        known = self.cell is None or f"cell {self.cell}" in self.summary
-        where = "" if known else f" (cell {self.cell}{line})"
+        known = self.line is None or f"line {self.line}" in self.summary
+        where = "" if known else f" (line {self.line})"
         text = f"{self.summary.rstrip('.') or self.ename or self.kind}{where}."
         return f"{self.code + ': ' if self.code else ''}{text} {self.remedy}".rstrip()
 

@@ -26,6 +26,8 @@ SHORTEST_INTERVAL = 0.08
 """Seconds between two drawings at least: a step may print faster than anyone can read."""
 
 _BAR = 8
+_CELL = 30
+"""Columns for the beginning of the cell that a step executes."""
 _NARROW = 60
 _RANK = {"running": 0, "failed": 1, "cancelled": 2, "pending": 3, "succeeded": 4, "cached": 5}
 
@@ -143,8 +145,9 @@ class LiveScreen:
             text = Text()
             if step.attempts > 1:
                 text.append(f"attempt {step.attempts}  ", "yellow")
-            if step.cell is not None:
-                text.append(f"cell {step.cell}  ", "blue")
+            if step.cell is not None and step.cell < len(view.pipeline.cells):
+                where = shortened(view.pipeline.cells[step.cell].location(), _CELL)
+                text.append(f"{where}  ", "blue")
             if step.held:
                 return text.append(visible(step.held), "yellow")
             return text.append(

@@ -66,7 +66,7 @@ def debug(session: Session, words: tuple[str, ...], run: str | None, notebook: s
         print("The step has no inputs and no parameters.")
     for line in missing:
         session.note(line)
-    cells = ", ".join(f"cell {n}" for n in step.cells)
+    cells = ", ".join(view.pipeline.cells[n].location() for n in step.cells)
     print(f"Execute {cells} to reproduce the error; in a new kernel the setup cells first.")
 
 
@@ -104,10 +104,7 @@ def _failure_lines(view: RunView, state: StepState) -> Iterator[str]:
         yield f"{begin} did not fail: {describe_status(state.status)}."
         return
     cell, line = record.get("cell"), record.get("line")
-    reason = brief(record, state.name)
-    yield f"{begin} failed: {reason}"
-    if cell is not None and f"cell {cell}" not in reason:
-        yield f"It was in cell {cell}" + (f", line {line}." if line is not None else ".")
+    yield f"{begin} failed: {brief(record, state.name)}"
     yield from source(view, cell, line)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kfnb.draw import shortened, visible
+from kfnb.locations import location
 from kfnb.magics.notebook_path import opens_links_in_new_tab
 from kfnb.pipeline import Diagnostic, Pipeline
 
@@ -106,10 +107,10 @@ def _item(pipeline: Pipeline, diagnostic: Diagnostic, page: str | None, *, scrol
     colour = _COLOURS[severity]
     where = source = ""
     if diagnostic.cell is not None and 0 <= diagnostic.cell < len(pipeline.cells):
-        line = f", line {diagnostic.line}" if diagnostic.line is not None else ""
-        text = f"cell {diagnostic.cell}{line}"
+        cell = pipeline.cells[diagnostic.cell]
+        text = location(execution_count=cell.execution_count, line=diagnostic.line) or "the cell"
         where = f" {cell_link(pipeline, diagnostic.cell, text, page, scrolls=scrolls)}"
-        source = _line(pipeline.cells[diagnostic.cell].source, diagnostic.line)
+        source = _line(cell.source, diagnostic.line)
     return (
         f'<div style="border-left:3px solid {colour};padding:0 0 0 .6em;margin:.5em 0">'
         f'<div><span style="color:{colour}">{_MARKS[severity]} {severity}</span> '

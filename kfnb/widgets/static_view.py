@@ -17,6 +17,7 @@ from kfnb import draw
 from kfnb.durations import describe_duration
 from kfnb.live import protocol, snapshot
 from kfnb.live.feed import Feed
+from kfnb.locations import location
 from kfnb.pipeline import Edge, Pipeline
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -88,7 +89,7 @@ def _picture(
     return draw.picture(
         pipeline,
         {name: step["status"] for name, step in steps.items()},
-        notes={name: _note(step) for name, step in steps.items()},
+        notes={name: _note(pipeline, step) for name, step in steps.items()},
         more_edges=[
             Edge(
                 edge["source"],
@@ -142,11 +143,12 @@ def _values(curves: Sequence[draw.Curve]) -> Iterator[str]:
         yield f"  {curve.metric} ({curve.label}): {last}"
 
 
-def _note(step: protocol.StepState) -> str:
+def _note(pipeline: Pipeline, step: protocol.StepState) -> str:
     """Return the details that are shown beside a step's status."""
     error, total = step["error"], step["cells_total"]
     if step["status"] == "failed" and error is not None and error["cell"] is not None:
-        return f"cell {error['cell']}"
+        counts = {cell.index: cell.execution_count for cell in pipeline.cells}
+        return location(execution_count=counts.get(error["cell"]), line=error["line"])
     if step["status"] == "running" and total:
         return f"{step['cells_done']} of {total} cells"
     if step["status"] == "succeeded" and step["duration"] is not None:
@@ -160,6 +162,6 @@ def _text(pipeline: Pipeline, state: protocol.State | None, captions: list[str])
         return "\n".join([draw.text(pipeline), *lines])
     steps: Mapping[str, protocol.StepState] = state["steps"]
     for name, step in steps.items():
-        parts = filter(None, (step["status"], _note(step)))
+        parts = filter(None, (step["status"], _note(pipeline, step)))
         lines.append(f"  {draw.visible(name)}: {', '.join(parts)}")
     return "\n".join([draw.visible(pipeline.name), *lines])

@@ -205,10 +205,10 @@ def publish(run: str, value: object, classes: tuple[str, ...] = ()) -> None:
 def test_a_failure_in_a_sentence() -> None:
     failure = StepFailure.of(scripted.DIVIDED)
     assert str(failure) == (
-        'Step "train" failed: cell 2, line 2 raised ZeroDivisionError: division by zero.'
+        'Step "train" failed: line 2: `return 1 / 0` raised ZeroDivisionError: division by zero.'
     )
     placed = StepFailure("user", "it broke", remedy="Mend it.", cell=3, line=4, code="KFNB-E601")
-    assert str(placed) == "KFNB-E601: it broke (cell 3, line 4). Mend it."
+    assert str(placed) == "KFNB-E601: it broke (line 4). Mend it."
 
 
 def test_a_metric_that_is_no_number() -> None:

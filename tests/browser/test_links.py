@@ -22,7 +22,7 @@ def test_a_link_leads_to_the_cell(desk, opened, front, shoot):
     out = book.run(len(between) + 2)
     expect(book.cell(1)).not_to_be_in_viewport()
     pages = len(book.page.context.pages)
-    out.get_by_role("link", name="cell 1, line 1").click()
+    out.get_by_role("link", name="line 1").click()
     expect(book.cell(1)).to_be_in_viewport()
     shoot("there")
     # In the notebook that is open, not in another tab or page.

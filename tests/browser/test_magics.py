@@ -122,7 +122,7 @@ def test_a_failure_says_where_and_can_be_debugged(desk, opened, shoot):
     shoot("failed")
 
     said = book.do("%pipeline debug divide")
-    expect(said).to_contain_text("cell 3")
+    expect(said).to_contain_text("line 3: `shares = ")
     expect(book.do("numbers, divisor")).to_contain_text("([3, 1, 2], 0)")
     shoot("debugged")
 

@@ -99,7 +99,7 @@ def done(name: str, attempt: int = 1, **outputs: Any) -> tuple[Any, ...]:
 STARTED = ("DriverStarted", None, {"pid": 1})
 DIVIDED = {
     "class": "user",
-    "summary": 'Step "train" failed: cell 2, line 2 raised ZeroDivisionError: division by zero.',
+    "summary": 'Step "train" failed: line 2: `return 1 / 0` raised ZeroDivisionError: division by zero.',
     "ename": "ZeroDivisionError",
     "evalue": "division by zero",
     "cell": 2,

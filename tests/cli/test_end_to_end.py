@@ -97,7 +97,7 @@ def test_a_live_run_that_is_stopped_and_goes_on(desk: Desk, home: Path) -> None:
     path = desk.notebook(*CELLS[:2], ("step:wait", waits), ("step:tell", "print(x)"))
     screen = Terminal(sys.executable, "-m", "kfnb.cli.main", "run", path)
     screen.wait_for("▶ running ", 60)
-    screen.wait_for("cell 2", 60)
+    screen.wait_for("import os, time", 60)
     screen.type("\x03")
     screen.wait_for("[d] detach")
     screen.type("s")

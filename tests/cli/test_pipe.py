@@ -95,7 +95,7 @@ def test_the_words_are_stable() -> None:
         "load: succeeded in 1.2 s",
         "train: started (first run of this step)",
         "train: warning: KFNB-W607: look. Do it.",
-        "train: attempt 1 failed and will be retried: cell 2, line 2 raised ZeroDivisionError: division by zero",
+        "train: attempt 1 failed and will be retried: line 2: `return 1 / 0` raised ZeroDivisionError: division by zero",
         "train: attempt 2 started",
         "train: loss = 0.5 (step 1)",
         "report: depends on load, which only the run showed (rows)",

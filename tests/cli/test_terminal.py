@@ -25,7 +25,7 @@ def test_the_table_lives_and_stays() -> None:
     screen = Terminal.following(run.id)
     screen.wait_for("▶ running")
     screen.wait_for("epoch 2")
-    assert "cell 2" in screen.plain
+    assert "`def fit(rows):`" in screen.plain
     go(run)
     assert screen.end() == 0, screen.plain
     driver.wait()
@@ -45,7 +45,10 @@ def test_a_failure_tells_where_and_what_to_type() -> None:
     screen = Terminal.following(run.id)
     assert screen.end() == 1
     said = screen.plain
-    assert 'Step "train" failed: cell 2, line 2 raised ZeroDivisionError: division by zero' in said
+    assert (
+        'Step "train" failed: line 2: `return 1 / 0` raised ZeroDivisionError: division by zero'
+        in said
+    )
     assert "> 2 |     return 1 / 0" in said
     assert "    so good" in said
     assert f"kfnb logs {run.id} train" in said

@@ -278,7 +278,7 @@ def test_a_failed_run_goes_on_in_the_cluster(driven):
     assert found["steps"]["one"]["attempts"] == 1
     assert found["steps"]["two"]["attempts"] == 2
     assert len(drivers(driven)) == 2
-    assert "cell 1, line 3" in driven.kfnb("status", "latest")
+    assert "line 3: `" in driven.kfnb("status", "latest")
 
 
 def test_a_driver_here_that_was_overtaken_leaves(driven):

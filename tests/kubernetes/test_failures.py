@@ -34,7 +34,7 @@ def test_an_error_in_a_cell_is_the_step_s_own(desk):
     )
     said = desk.run(path, code=1)
     assert "ZeroDivisionError" in said
-    assert "cell 1, line 2" in said
+    assert "line 2: `x / 0`" in said
     assert step(desk, "one")["status"] == "succeeded"
     assert step(desk, "two")["attempts"] == 1
     assert "here" in desk.kfnb("logs", "latest", "two")

@@ -250,13 +250,16 @@ def test_a_failed_step_is_debugged_where_the_person_is(said, desk):
     assert not typed.ok
     assert "Traceback (most recent call last)" not in typed.text.split("kfnb: Run")[1]
     last = typed.text[typed.text.index("kfnb: Run") :]
-    assert 'step "share": cell 3, line 3, raised ZeroDivisionError' in last
+    assert (
+        'step "share": line 3: `shares = [n / divisor for n in numbers]` raised ZeroDivisionError'
+        in last
+    )
     assert "%pipeline debug share" in last
 
     said("divisor = 'mine'")
     typed = said("%pipeline debug")
     assert typed.ok
-    assert "cell 3, line 3" in typed.text
+    assert "line 3: `shares = " in typed.text
     assert "> 3 | shares = [n / divisor for n in numbers]" in typed.text
     assert 'numbers: list  (from step "load")' in typed.text
     assert "Replaced your variable divisor" in typed.text
@@ -281,8 +284,8 @@ def test_a_value_that_needs_a_class_of_the_notebook(ipython, desk):
         name="classes.ipynb",
     )
     assert not ipython("%pipeline run --notebook classes.ipynb").ok
-    assert '"Model" (cell 0)' in ipython.refused("%pipeline load fit.model")
-    assert '"Model" (cell 0)' in ipython("%pipeline debug").text
+    assert '"Model" (`class Model:`)' in ipython.refused("%pipeline load fit.model")
+    assert '"Model" (`class Model:`)' in ipython("%pipeline debug").text
     ipython("class Model:\n    pass")
     assert ipython("%pipeline debug").ok
     assert ipython.names["model"].n == 3

@@ -53,7 +53,7 @@ def test_a_page_is_shown_a_run_and_follows_it(jupyter: Kernel) -> None:
     jupyter.kind("state", status="failed")
     update = jupyter.until(lambda m: m["msg_type"] == "update_display_data")
     assert update["content"]["transient"]["display_id"] == state["slot"]
-    assert "train: failed, cell 2" in update["content"]["data"]["text/plain"]
+    assert "train: failed, line 2" in update["content"]["data"]["text/plain"]
     assert state["slot"] in update["content"]["data"]["text/html"]
 
 

@@ -139,9 +139,9 @@ def test_without_a_kernel_a_view_is_a_picture_and_text() -> None:
     assert set(forms) == STATIC
     root = inert(forms["image/svg+xml"])
     texts = [text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert "failed · cell 2" in texts
+    assert "failed · line 2" in texts
     assert any(text.startswith("run 2") and text.endswith(": failed") for text in texts)
-    assert "train: failed, cell 2" in forms["text/plain"]
+    assert "train: failed, line 2" in forms["text/plain"]
     assert "report: skipped" in forms["text/plain"]
 
 

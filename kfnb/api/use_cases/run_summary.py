@@ -14,6 +14,7 @@ from kfnb.api.use_cases.rerun_command import rerun_command
 from kfnb.draw import shortened, visible
 from kfnb.durations import describe_duration
 from kfnb.engine.core.state import StepState
+from kfnb.locations import location
 from kfnb.runners import is_driven
 
 LOG_LINES = 12
@@ -22,13 +23,12 @@ _TAIL = 1 << 14
 
 
 def sentence(failure: Mapping[str, Any]) -> str:
-    """Return why an attempt failed, with cell and line unless the summary has them."""
+    """Return why an attempt failed, with the line unless the summary has it."""
     error = StepFailure.of(failure)
     raised = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
     text = error.summary.strip().rstrip(".") or raised or error.kind
-    if error.cell is not None and f"cell {error.cell}" not in text:
-        line = f", line {error.line}" if error.line is not None else ""
-        text += f" (cell {error.cell}{line})"
+    if error.line is not None and f"line {error.line}" not in text:
+        text += f" (line {error.line})"
     if error.code and error.code not in text:
         text = f"{error.code}: {text}"
     return visible(shortened(text, 2000))
@@ -100,13 +100,17 @@ def failure(view: RunView, step: StepState) -> Iterator[str]:
 
 
 def source(view: RunView, cell: int | None, line: int | None) -> Iterator[str]:
-    """Show a line of the notebook, marked, with the lines around it."""
+    """Show a line of the notebook, marked, with the lines around it; or where its cell is."""
     cells = view.pipeline.cells
-    if cell is None or line is None or not 0 <= cell < len(cells):
+    if cell is None or not 0 <= cell < len(cells):
         return
     lines = cells[cell].source.splitlines()
-    if not 1 <= line <= len(lines):
+    if line is None or not 1 <= line <= len(lines):
+        yield f"  in {cells[cell].location()}"
         return
+    count = cells[cell].execution_count
+    if count is not None:
+        yield f"  in {location(execution_count=count, line=line)}:"
     first, last = max(1, line - _AROUND), min(len(lines), line + _AROUND)
     digits = len(str(last))
     for n in range(first, last + 1):

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from kfnb.notebook.authoring.grouping import Declared
 from kfnb.notebook.effects.names_in_strings import constant_texts
 from kfnb.notebook.effects.statement_effects import Effects
-from kfnb.notebook.flow.code import Record
-from kfnb.notebook.flow.library_tables import CLASS_FACTORIES
-from kfnb.notebook.flow.magics import Machinery, magic_of
-from kfnb.notebook.flow.names import BOUND, UNBOUND
-from kfnb.notebook.flow.order import Place
-from kfnb.notebook.flow.scopes import imported_name
-from kfnb.notebook.flow.step_facts import Act, Facts, Kind, Unknown, Use, Walked
+from kfnb.notebook.flow.definitions import defined_names, redefined
+from kfnb.notebook.flow.interpreter.callables import Record
+from kfnb.notebook.flow.interpreter.magics import Interpreter, magic_of
+from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND
+from kfnb.notebook.flow.order import CellVisit
+from kfnb.notebook.flow.step_facts import Act, Facts, Kind, Unknown, Use, WalkResult
 from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Role
 
 
 def walk(
-    places: Sequence[Place],
+    visits: Sequence[CellVisit],
     sources: Mapping[int, ParsedCell],
     declared: Declared,
     *,
     plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
     effects: Effects,
     demoted: Collection[tuple[int, int]] = (),
-) -> Walked:
-    """Go through the cells of ``places`` once.
+) -> WalkResult:
+    """Go through the cells of ``visits`` once.
 
     ``demoted`` statements (cell, index) are no definitions, although they look like it.
     """
-    return _Walk(sources, declared, plain_metrics, demoted, effects).through(places)
+    return _Walk(sources, declared, plain_metrics, demoted, effects).through(visits)
 
 
 class _Walk:
@@ -46,73 +45,73 @@ class _Walk:
     ) -> None:
         self.demoted = demoted
         self.effects = effects
-        self.machine = Machinery()
-        self.machine.texts = constant_texts(sources.values())
+        self.interpreter = Interpreter()
+        self.interpreter.texts = constant_texts(sources.values())
         self.sources = sources
         self.declared = declared
         self.plain_metrics = plain_metrics
         self.changes = {s.name: s.changes for s in declared.steps}
         self.units = 0
         # What refers to a class of two versions by its name would get the wrong one.
-        self.twice = redefined(sources.values(), ast.ClassDef)
-        self.found = Walked(self.machine, [], {}, {}, [], [], [], [], [], [], {}, {})
+        self.redefined_classes = redefined(sources.values(), ast.ClassDef)
+        self.result = WalkResult(self.interpreter, [], {}, {}, [], [], [], [], [], [], {}, {})
 
-    def through(self, places: Sequence[Place]) -> Walked:
-        last = {place.step: index for index, place in enumerate(places)}
-        for index, place in enumerate(places):
-            if place.step is None:
-                self._static_cell(place)
+    def through(self, visits: Sequence[CellVisit]) -> WalkResult:
+        last = {visit.step: index for index, visit in enumerate(visits)}
+        for index, visit in enumerate(visits):
+            if visit.step is None:
+                self._static_cell(visit)
                 continue
-            facts = self._begin(place.step)
-            facts.cells.add(place.cell)
-            if place.cell in self.plain_metrics:
-                self._metrics(place, facts)
+            facts = self._begin(visit.step)
+            facts.cells.add(visit.cell)
+            if visit.cell in self.plain_metrics:
+                self._metrics(visit, facts)
             else:
-                self._step_cell(place, facts)
-            if last[place.step] == index:
-                self._end(facts, place)
-        return self.found
+                self._step_cell(visit, facts)
+            if last[visit.step] == index:
+                self._end(facts, visit)
+        return self.result
 
     def _unit(self) -> int:
         self.units += 1
         return self.units
 
     def _begin(self, step: str) -> Facts:
-        facts = self.found.facts.get(step)
+        facts = self.result.facts.get(step)
         if facts is None:
             unit = self._unit()
-            self.found.owners[unit] = step
-            facts = self.found.facts[step] = Facts(
-                step, unit, dict(self.machine.names.slots), len(self.found.acts)
+            self.result.owners[unit] = step
+            facts = self.result.facts[step] = Facts(
+                step, unit, dict(self.interpreter.names.slots), len(self.result.acts)
             )
-        self.machine.unit = facts.unit
+        self.interpreter.unit = facts.unit
         return facts
 
-    def _end(self, facts: Facts, place: Place) -> None:
-        machine = self.machine
-        machine.cell, machine.record = place.cell, Record()
+    def _end(self, facts: Facts, visit: CellVisit) -> None:
+        interpreter = self.interpreter
+        interpreter.cell, interpreter.record = visit.cell, Record()
         for name in self.changes.get(facts.name, ()):
-            slot = machine.names.slots.get(name)
+            slot = interpreter.names.slots.get(name)
             if slot is not None:
-                machine.touch(slot.objects)
-                machine.mutate(name, machine.names.slots[name])
-        self._note(facts, place.cell, machine.record)
-        slots = machine.names.slots
+                interpreter.touch(slot.objects)
+                interpreter.mutate(name, interpreter.names.slots[name])
+        self._note(facts, visit.cell, interpreter.record)
+        slots = interpreter.names.slots
         facts.touched = {name: slots[name] for name in facts.touched if name in slots}
-        facts.acts_after = len(self.found.acts)
+        facts.acts_after = len(self.result.acts)
 
     # -- cells -------------------------------------------------------------------
 
-    def _static_cell(self, place: Place) -> None:
-        source = self.sources[place.cell]
+    def _static_cell(self, visit: CellVisit) -> None:
+        source = self.sources[visit.cell]
         for index, node in enumerate(source.body):
-            self.machine.unit = self._unit()
+            self.interpreter.unit = self._unit()
             record = self._execute(source, node, step=None)
-            self._change((place.cell, index))
-            self._check_setup(place.cell, record)
-            defines, kind = self._definition(node, record, (place.cell, index))
-            self._act(
-                Place(place.cell, place.role, None),
+            self._change_decorated((visit.cell, index))
+            self._check_setup(visit.cell, record)
+            defines, kind = self._definition(node, record, (visit.cell, index))
+            self._add_act(
+                CellVisit(visit.cell, visit.role, None),
                 index,
                 record,
                 always=(
@@ -120,174 +119,176 @@ class _Walk:
                     or record.star
                     or record.opaque is not None
                     or _hidden(record)
-                    or (place.cell, index) in self.effects.everywhere
+                    or (visit.cell, index) in self.effects.everywhere
                 ),
                 defines=defines,
                 kind=kind,
             )
 
-    def _step_cell(self, place: Place, facts: Facts) -> None:
-        source = self.sources[place.cell]
+    def _step_cell(self, visit: CellVisit, facts: Facts) -> None:
+        source = self.sources[visit.cell]
         if source.deep and not source.body:
-            facts.opaque = facts.opaque or (place.cell, 1)
-            self.found.opaque.append((facts.name, place.cell, 1))
-        setup_lines = frozenset(self.declared.setup_lines.get(place.cell, ()))
+            facts.opaque = facts.opaque or (visit.cell, 1)
+            self.result.opaque.append((facts.name, visit.cell, 1))
+        setup_lines = frozenset(self.declared.setup_lines.get(visit.cell, ()))
         body = source.body
         may_fail = "raises-exception" in source.tags
-        self.machine.doubt += may_fail
+        self.interpreter.doubt += may_fail
         for index, node in enumerate(body):
             magic = magic_of(node)
             if magic is not None and magic[0] == "timeit" and index == 0 and len(body) > 1:
                 self._timed(source, facts)
                 break
             record = self._execute(source, node, step=facts.name, may_fail=may_fail)
-            self._change((place.cell, index))
-            self._note(facts, place.cell, record)
-            self._constant(node, place.cell)
+            self._change_decorated((visit.cell, index))
+            self._note(facts, visit.cell, record)
+            self._constant(node, visit.cell)
             defines, kind = (
-                self._definition(node, record, (place.cell, index)) if not may_fail else ((), None)
+                self._definition(node, record, (visit.cell, index)) if not may_fail else ((), None)
             )
-            acts = (place.cell, index) in self.effects.everywhere and not may_fail
+            acts = (visit.cell, index) in self.effects.everywhere and not may_fail
             everywhere = record.star or acts or node.lineno in setup_lines
             if defines or everywhere:
                 role: Role = "setup" if node.lineno in setup_lines else "definitions"
-                self._act(
-                    Place(place.cell, role, facts.name),
+                self._add_act(
+                    CellVisit(visit.cell, role, facts.name),
                     index,
                     record,
                     always=everywhere,
                     defines=defines,
                     kind=kind,
                 )
-        self.machine.doubt -= may_fail
+        self.interpreter.doubt -= may_fail
 
-    def _change(self, at: tuple[int, int]) -> None:
+    def _change_decorated(self, at: tuple[int, int]) -> None:
         """Change the values that a decorator belongs to."""
-        machine = self.machine
+        interpreter = self.interpreter
         for name in self.effects.changes.get(at, ()):
-            slot = machine.names.slots.get(name)
+            slot = interpreter.names.slots.get(name)
             if slot is not None:
-                machine.touch(slot.objects)
-                machine.mutate(name, machine.names.slots[name])
+                interpreter.touch(slot.objects)
+                interpreter.mutate(name, interpreter.names.slots[name])
 
     def _timed(self, source: ParsedCell, facts: Facts) -> None:
         """Go through a cell under ``%%timeit``: its body runs in a function of its own."""
-        machine = self.machine
-        machine.cell, machine.record, machine.line = source.cell, Record(), 1
-        machine.execute(source.body[:1])
-        machine.timed(source.body[1:])
-        self._note(facts, source.cell, machine.record)
+        interpreter = self.interpreter
+        interpreter.cell, interpreter.record, interpreter.line = source.cell, Record(), 1
+        interpreter.execute(source.body[:1])
+        interpreter.timed(source.body[1:])
+        self._note(facts, source.cell, interpreter.record)
 
-    def _metrics(self, place: Place, facts: Facts) -> None:
+    def _metrics(self, visit: CellVisit, facts: Facts) -> None:
         """Give each name of a plain metrics cell to the step that made it last."""
-        machine = self.machine
-        machine.cell, machine.record = place.cell, Record()
-        for name, line in self.plain_metrics[place.cell]:
-            slot = machine.names.slots.get(name)
-            owner = self.found.owners.get(slot.by) if slot else None
+        interpreter = self.interpreter
+        interpreter.cell, interpreter.record = visit.cell, Record()
+        for name, line in self.plain_metrics[visit.cell]:
+            slot = interpreter.names.slots.get(name)
+            owner = self.result.owners.get(slot.by) if slot else None
             if owner is not None:
-                self.found.facts[owner].metrics[name] = None
+                self.result.facts[owner].metrics[name] = None
                 continue
-            machine.refer(name, line, certain=True, soft=False)
+            interpreter.refer(name, line, certain=True, optional=False)
             facts.metrics[name] = None
-        self._note(facts, place.cell, machine.record)
-        for missing in machine.record.missing:
-            self.found.unknown.append(Unknown(facts.name, place.cell, missing))
+        self._note(facts, visit.cell, interpreter.record)
+        for missing in interpreter.record.missing:
+            self.result.unknown.append(Unknown(facts.name, visit.cell, missing))
 
     def _execute(
         self, source: ParsedCell, node: ast.stmt, *, step: str | None, may_fail: bool = False
     ) -> Record:
-        machine = self.machine
-        record = machine.record = Record()
-        machine.cell, machine.line, machine.dead = source.cell, node.lineno, False
-        depth, frames, doubt, soft = machine.names.depth, len(machine.frames), 0, machine.soft
-        doubt = machine.doubt
+        interpreter = self.interpreter
+        record = interpreter.record = Record()
+        interpreter.cell, interpreter.line, interpreter.dead = source.cell, node.lineno, False
+        depth, frames = interpreter.names.depth, len(interpreter.frames)
+        doubt, optional = interpreter.doubt, interpreter.optional
         try:
             if may_fail:
-                machine.merge([{}, machine.branch(lambda: machine.execute([node]))])
+                interpreter.merge([{}, interpreter.branch(lambda: interpreter.execute([node]))])
             else:
-                machine.execute([node])
+                interpreter.execute([node])
         except RecursionError:
-            while machine.names.depth > depth:
-                machine.names.take_back()
-            del machine.frames[frames:]
-            machine.doubt, machine.soft, machine.function = doubt, soft, None
-            record = machine.record = Record()
-            self._roughly(node)
-            self.found.too_deep.append((step, source.cell, node.lineno))
+            while interpreter.names.depth > depth:
+                interpreter.names.roll_back()
+            del interpreter.frames[frames:]
+            interpreter.doubt, interpreter.optional, interpreter.function = doubt, optional, None
+            record = interpreter.record = Record()
+            self._approximate(node)
+            self.result.too_deep.append((step, source.cell, node.lineno))
         # What is bound only where a statement ends the notebook (except … as e: raise) is no name
         # of what comes after it.
-        for kept in (record.touched, record.before):
-            for name in kept.keys() - machine.names.slots.keys():
-                del kept[name]
+        for slots in (record.touched, record.before):
+            for name in slots.keys() - interpreter.names.slots.keys():
+                del slots[name]
         for what, line, _ in record.findings:
             if what == "return":
-                self.found.returns.append((source.cell, line))
+                self.result.returns.append((source.cell, line))
         for missing in record.missing:
-            self.found.unknown.append(Unknown(step, source.cell, missing))
+            self.result.unknown.append(Unknown(step, source.cell, missing))
         if record.opaque is not None:
-            self.found.opaque.append((step, source.cell, record.opaque))
+            self.result.opaque.append((step, source.cell, record.opaque))
         if record.star:
-            self.found.stars.append(source.cell)
+            self.result.stars.append(source.cell)
         return record
 
-    def _roughly(self, node: ast.stmt) -> None:
+    def _approximate(self, node: ast.stmt) -> None:
         """Take what is too deep to go through as reading and perhaps binding its names."""
-        machine = self.machine
+        interpreter = self.interpreter
         names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
         for name in names:
             if isinstance(name.ctx, ast.Load):
-                machine.refer(name.id, node.lineno, certain=False, soft=True)
+                interpreter.refer(name.id, node.lineno, certain=False, optional=True)
         bound = {n.id for n in names if not isinstance(n.ctx, ast.Load)}
-        machine.names.fork()
+        interpreter.names.fork()
         for each in sorted(bound):
-            machine.bind(each, frozenset((machine.make(node),)))
-        machine.names.join([{}, machine.names.take_back()], machine.unit)
+            interpreter.bind(each, frozenset((interpreter.make(node),)))
+        interpreter.names.join([{}, interpreter.names.roll_back()], interpreter.unit)
 
     # -- what a statement was ------------------------------------------------------
 
     def _note(self, facts: Facts, cell: int, record: Record) -> None:
         for name, read in record.reads.items():
             old = facts.reads.get(name)
-            if old is None or (old.soft and not read.soft):
-                facts.reads[name] = Use(cell, read.line, read.certain, read.soft)
+            if old is None or (old.optional and not read.optional):
+                facts.reads[name] = Use(cell, read.line, read.certain, read.optional)
         for name, slot in record.touched.items():
             facts.touched[name] = slot
         facts.changed |= record.changed
         if record.fits:
             for name in record.changed:
-                facts.fitted.setdefault(name, (cell, self.machine.line))
+                facts.fitted.setdefault(name, (cell, self.interpreter.line))
         facts.modules |= record.modules
         facts.identity |= record.identity
         if record.opaque is not None and facts.opaque is None:
             facts.opaque = (cell, record.opaque)
 
     def _check_setup(self, cell: int, record: Record) -> None:
-        owners, slots = self.found.owners, self.machine.names.slots
-        kept = {n: s for n, s in record.before.items() if slots[n].unit != self.machine.unit}
-        for name, slot in {**kept, **record.seen}.items():
+        owners, slots = self.result.owners, self.interpreter.names.slots
+        changed = {n: s for n, s in record.before.items() if slots[n].unit != self.interpreter.unit}
+        for name, slot in {**changed, **record.seen}.items():
             if slot is None or slot.definition is not None or slot.by not in owners:
                 continue
             read = record.reads.get(name)
-            line = read.line if read else self.machine.line
-            self.found.setup_reads.append((cell, line, name, owners[slot.by]))
+            line = read.line if read else self.interpreter.line
+            self.result.setup_reads.append((cell, line, name, owners[slot.by]))
 
     def _definition(
         self, node: ast.stmt, record: Record, at: tuple[int, int]
     ) -> tuple[tuple[str, ...], Kind | None]:
-        """Tell whether a statement is a definition, and mark the names that it binds."""
-        names, kind = self._defined(node)
+        """Return the names that a definition binds, and its kind, and mark those names."""
+        names, kind = defined_names(node, self.interpreter.dotted)
         if not names or record.opaque is not None or at in self.demoted:
             return (), None
-        if set(record.touched) - set(names) or (kind == "class" and names[0] in self.twice):
+        if set(record.touched) - set(names) or (
+            kind == "class" and names[0] in self.redefined_classes
+        ):
             return (), None
         for slot in record.seen.values():
-            if slot is None or slot.by not in self.found.owners:
+            if slot is None or slot.by not in self.result.owners:
                 continue
             if slot.definition is None:
                 return (), None
-        number = len(self.found.acts)
-        slots = self.machine.names
+        number = len(self.result.acts)
+        slots = self.interpreter.names
         if kind != "import":
             self._sharing(names[0], record, at)
         for name in names:
@@ -300,41 +301,18 @@ class _Walk:
 
         Replayed it would hold its own copy, which is as good unless somebody changes it.
         """
-        heap = self.machine.heap
+        heap = self.interpreter.heap
         named: set[int] = set()
         for slot in record.seen.values():
             if slot is not None and slot.module is None and slot.definition is None:
-                named |= heap.plain(heap.reach(slot.objects))
+                named |= heap.plain(heap.reachable(slot.objects))
         if named:
-            held = heap.reach(self.machine.names.slots[name].objects)
-            self.found.sharing[at] = frozenset(named & held)
+            held = heap.reachable(self.interpreter.names.slots[name].objects)
+            self.result.sharing[at] = frozenset(named & held)
 
-    def _defined(self, node: ast.stmt) -> tuple[tuple[str, ...], Kind | None]:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return (node.name,), "function"
-        if isinstance(node, ast.ClassDef):
-            return (node.name,), "class"
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names = [imported_name(alias) for alias in node.names if alias.name != "*"]
-            return tuple(dict.fromkeys(names)), "import"
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            # ``Pair = namedtuple("Pair", …)`` is a class that pickles by its name.
-            target, call = node.targets[0], node.value
-            dotted = self.machine.dotted(call.func)
-            first = call.args[0] if call.args else None
-            if (
-                dotted in CLASS_FACTORIES
-                and len(node.targets) == 1
-                and isinstance(target, ast.Name)
-                and isinstance(first, ast.Constant)
-                and first.value == target.id
-            ):
-                return (target.id,), "class"
-        return (), None
-
-    def _act(
+    def _add_act(
         self,
-        place: Place,
+        visit: CellVisit,
         index: int,
         record: Record,
         *,
@@ -342,8 +320,8 @@ class _Walk:
         defines: tuple[str, ...],
         kind: Kind | None,
     ) -> None:
-        unit = self.machine.unit
-        slots = self.machine.names.slots
+        unit = self.interpreter.unit
+        slots = self.interpreter.names.slots
         adds = {n for n in defines if slots[n].module == n and kind == "import"}
         must = {
             name
@@ -352,11 +330,11 @@ class _Walk:
             and slots[name].status in (BOUND, UNBOUND)
             and name not in adds
         }
-        self.found.acts.append(
+        self.result.acts.append(
             Act(
-                cell=place.cell,
+                cell=visit.cell,
                 index=index,
-                role=place.role,
+                role=visit.role,
                 reads=frozenset(record.seen),
                 must=frozenset(must),
                 may=frozenset(record.touched.keys() - must),
@@ -364,7 +342,7 @@ class _Walk:
                 modules=frozenset(record.modules),
                 defines=defines,
                 kind=kind,
-                step=place.step,
+                step=visit.step,
             )
         )
 
@@ -376,18 +354,7 @@ class _Walk:
         else:
             return
         if isinstance(target, ast.Name):
-            self.found.constants[target.id] = (value, cell)
-
-
-def redefined(sources: Iterable[ParsedCell], *kinds: type[ast.stmt]) -> frozenset[str]:
-    """Names that several top-level statements of these kinds define, each in its own way."""
-    found: dict[str, set[str]] = {}
-    for source in sources:
-        for index, node in enumerate(source.body):
-            if isinstance(node, kinds):
-                name = getattr(node, "name", "")
-                found.setdefault(name, set()).add(source.statement(index).code)
-    return frozenset(name for name, codes in found.items() if len(codes) > 1)
+            self.result.constants[target.id] = (value, cell)
 
 
 def _hidden(record: Record) -> bool:

@@ -12,20 +12,21 @@ from kfnb.notebook.diagnostics import located
 from kfnb.notebook.effects.library_state import library_state_diagnostics
 from kfnb.notebook.effects.statement_effects import Effects, statement_effects
 from kfnb.notebook.effects.step_facts import StepCells
-from kfnb.notebook.flow import findings
-from kfnb.notebook.flow.assemble import Assembly
+from kfnb.notebook.flow import diagnostics
+from kfnb.notebook.flow.assembly import Assembly
 from kfnb.notebook.flow.cell_walk import walk
-from kfnb.notebook.flow.liveness import demand
+from kfnb.notebook.flow.liveness import step_needs
 from kfnb.notebook.flow.metrics import plain_metrics
 from kfnb.notebook.flow.order import (
-    Place,
+    CellVisit,
     joined_sequence,
     linear_sequence,
     metrics_homes,
     ordered,
 )
 from kfnb.notebook.flow.parameters import parameters
-from kfnb.notebook.flow.step_facts import Walked
+from kfnb.notebook.flow.step_facts import WalkResult
+from kfnb.notebook.flow.undefined_names import UndefinedNames
 from kfnb.notebook.parsed_cell import ParsedCell, parse_cells, with_deep_stack
 from kfnb.pipeline import Diagnostic, Pipeline
 
@@ -61,53 +62,53 @@ def _infer(declared: Declared) -> Pipeline:
     demoted: set[tuple[int, int]] = set()
     early: dict[int, tuple[str, str]] = {}
 
-    def through(places: Sequence[Place]) -> Walked:
+    def through(visits: Sequence[CellVisit]) -> WalkResult:
         return walk(
-            places, sources, declared, plain_metrics=plain, demoted=demoted, effects=effects
+            visits, sources, declared, plain_metrics=plain, demoted=demoted, effects=effects
         )
 
     for _ in range(_MOST_WALKS):
-        places = joined_sequence(declared, steps, homes=homes, early=early)
-        walked = through(places)
+        visits = joined_sequence(declared, steps, homes=homes, early=early)
+        walked = through(visits)
         more = _too_late(walked, early, declared)
-        touched = walked.machine.heap.touched
+        touched = walked.interpreter.heap.touched
         shared = {at for at, held in walked.sharing.items() if not held.isdisjoint(touched)}
         if not more and not shared:
             break
         early.update(more)
         demoted |= shared
 
-    found: list[Diagnostic] = list(declared.diagnostics)
-    found += extension_not_loaded(cells)
+    problems: list[Diagnostic] = list(declared.diagnostics)
+    problems += extension_not_loaded(cells)
     owner = {c: s.name for s in steps for c in s.cells}
-    used = {p.cell for p in places}
-    found += findings.syntax_errors({c: s for c, s in sources.items() if c in used}, owner)
-    found += findings.returns(walked, owner)
+    used = {p.cell for p in visits}
+    problems += diagnostics.syntax_errors({c: s for c, s in sources.items() if c in used}, owner)
+    problems += diagnostics.returns(walked, owner)
     hidden: set[tuple[int, str]] = set()
     linear = linear_sequence(declared, steps, homes=homes)
-    if [p.cell for p in linear] != [p.cell for p in places]:
-        hidden, differing = findings.interleaving(
+    if [p.cell for p in linear] != [p.cell for p in visits]:
+        hidden, differing = diagnostics.interleaving(
             walked,
             through(linear),
-            places=places,
+            visits=visits,
             early=early,
             on_exit=declared.on_exit,
             cells=cells,
         )
-        found += differing
+        problems += differing
     broken = any(s.error is not None for c, s in sources.items() if c in used)
-    undefined = findings.Undefined(walked, declared, sources, broken=broken)
-    found += undefined.diagnostics(hidden=hidden)
-    found += findings.setup_reads(walked, {s.name: min(s.cells, default=0) for s in steps})
-    found += findings.early_setup(early)
-    found += findings.changes_nothing(walked, steps)
-    found += findings.opaque(walked)
+    undefined = UndefinedNames(walked, declared, sources, broken=broken)
+    problems += undefined.diagnostics(hidden=hidden)
+    problems += diagnostics.setup_reads(walked, {s.name: min(s.cells, default=0) for s in steps})
+    problems += diagnostics.early_setup(early)
+    problems += diagnostics.changes_nothing(walked, steps)
+    problems += diagnostics.opaque(walked)
 
-    needs = demand(walked, [s.name for s in steps])
-    found += findings.not_followed(walked)
-    found += findings.waits_for_a_copy(walked, needs)
-    found += findings.kale(needs, walked, steps)
-    found_parameters = parameters(sources[c] for c in declared.parameters)
+    needs = step_needs(walked, [s.name for s in steps])
+    problems += diagnostics.not_followed(walked)
+    problems += diagnostics.waits_for_a_copy(walked, needs)
+    problems += diagnostics.kale(needs, walked, steps)
+    pipeline_parameters = parameters(sources[c] for c in declared.parameters)
     made, edges, definitions = Assembly(
         walked=walked,
         needs=needs,
@@ -116,19 +117,19 @@ def _infer(declared: Declared) -> Pipeline:
         declared=declared,
         homes=homes,
         plain=plain,
-        parameters=found_parameters,
+        parameters=pipeline_parameters,
     ).pipeline_parts()
-    found += _ambient(declared, steps, sources, effects)
+    problems += _library_state(declared, steps, sources, effects)
     return Pipeline(
         name=declared.name,
         description=declared.description,
         kernel=declared.document.kernel,
         language=declared.document.language,
         cells=cells,
-        parameters=found_parameters,
+        parameters=pipeline_parameters,
         steps=MappingProxyType(made),
         edges=edges,
-        diagnostics=_sorted(list(located(found, cells))),
+        diagnostics=_sorted(list(located(problems, cells))),
         definitions=definitions,
         defaults=declared.defaults,
         volumes=declared.volumes,
@@ -139,7 +140,7 @@ def _infer(declared: Declared) -> Pipeline:
 
 
 def _too_late(
-    walked: Walked, early: Mapping[int, object], declared: Declared
+    walked: WalkResult, early: Mapping[int, object], declared: Declared
 ) -> dict[int, tuple[str, str]]:
     """Find setup cells that bind what a step before them needs."""
     static = {*declared.setup, *declared.parameters}
@@ -158,7 +159,7 @@ def _too_late(
     }
 
 
-def _ambient(
+def _library_state(
     declared: Declared,
     steps: Sequence[StepDecl],
     sources: Mapping[int, ParsedCell],
@@ -172,11 +173,11 @@ def _ambient(
     )
 
 
-def _sorted(found: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
+def _sorted(problems: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Errors first, then in the order of cells; nothing twice."""
     return tuple(
         sorted(
-            dict.fromkeys(found),
+            dict.fromkeys(problems),
             key=lambda d: (
                 d.severity != "error",
                 d.cell if d.cell is not None else -1,

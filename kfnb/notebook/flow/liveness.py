@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kfnb.notebook.flow.library_tables import KNOWN_NAMES
-from kfnb.notebook.flow.names import Slot
-from kfnb.notebook.flow.step_facts import Facts, Walked
+from kfnb.notebook.flow.interpreter.library_tables import KNOWN_NAMES
+from kfnb.notebook.flow.interpreter.name_table import Slot
+from kfnb.notebook.flow.step_facts import Facts, WalkResult
 
 
 @dataclass(slots=True)
@@ -25,7 +25,7 @@ class Need:
     together: set[str] = field(default_factory=set)
 
 
-def demand(walked: Walked, order: Sequence[str]) -> dict[str, Need]:
+def step_needs(walked: WalkResult, order: Sequence[str]) -> dict[str, Need]:
     """Work out inputs and outputs of every step."""
     needs = {name: Need() for name in order}
     position = {name: n for n, name in enumerate(order)}
@@ -43,19 +43,19 @@ def demand(walked: Walked, order: Sequence[str]) -> dict[str, Need]:
     return needs
 
 
-def _read(facts: Facts, need: Need, walked: Walked, before: Sequence[str]) -> None:
+def _read(facts: Facts, need: Need, walked: WalkResult, before: Sequence[str]) -> None:
     for name, use in facts.reads.items():
         slot = facts.start.get(name)
         if slot is not None:
             _take(name, slot, need, walked)
-        elif not use.soft and name not in KNOWN_NAMES and not walked.stars:
+        elif not use.optional and name not in KNOWN_NAMES and not walked.stars:
             # Code that cannot be read may have bound it, in the last step that runs some.
             hidden = [s for s in before if (f := walked.facts.get(s)) and f.opaque is not None]
             if hidden and all(step is not None for step, _, _ in walked.opaque):
                 need.inputs[name] = hidden[-1]
 
 
-def _keep(facts: Facts, need: Need, walked: Walked) -> None:
+def _keep(facts: Facts, need: Need, walked: WalkResult) -> None:
     """Add what the step may leave as it was, or only hands on."""
     for name in sorted(need.outputs):
         slot = facts.touched.get(name)
@@ -67,7 +67,7 @@ def _keep(facts: Facts, need: Need, walked: Walked) -> None:
                 need.maybe.add(name)
 
 
-def _take(name: str, slot: Slot | None, need: Need, walked: Walked) -> None:
+def _take(name: str, slot: Slot | None, need: Need, walked: WalkResult) -> None:
     if slot is None:
         return
     owner = walked.owners.get(slot.by)
@@ -80,7 +80,7 @@ def _take(name: str, slot: Slot | None, need: Need, walked: Walked) -> None:
 def _together(
     facts: Facts,
     needs: Mapping[str, Need],
-    walked: Walked,
+    walked: WalkResult,
     *,
     position: Mapping[str, int],
     changed: set[str],
@@ -88,20 +88,20 @@ def _together(
     """Take names that share an object from one step, so that they share it here too.
 
     Only where something changes them from here on, or asks whether they are one:
-    otherwise nobody can tell, and the step between need not save what it only hands on.
+    otherwise nothing depends on it, and the step between need not save what it only hands on.
     """
     need = needs[facts.name]
     static = {n for n in need.static if n in facts.start and facts.start[n].definition is None}
     if not need.inputs or len(need.inputs) + len(static) < 2:
         return
-    heap = walked.machine.heap
-    reach = {
-        name: heap.plain(heap.reach(facts.start[name].objects))
+    heap = walked.interpreter.heap
+    reachable = {
+        name: heap.plain(heap.reachable(facts.start[name].objects))
         for name in sorted({*need.inputs, *static})
         if name in facts.start
     }
     holders: dict[int, list[str]] = {}
-    for name, objects in reach.items():
+    for name, objects in reachable.items():
         for number in objects:
             holders.setdefault(number, []).append(name)
     groups = [

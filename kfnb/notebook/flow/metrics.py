@@ -13,15 +13,15 @@ def plain_metrics(source: ParsedCell) -> list[tuple[str, int]] | None:
 
     Plain are names alone, tuples of names, and ``print`` of names, texts and f-strings.
     """
-    found: list[tuple[str, int]] = []
+    shown: list[tuple[str, int]] = []
     for node in source.body:
         if not isinstance(node, ast.Expr):
             return None
         names = _shown(node.value)
         if names is None:
             return None
-        found += [(name, node.lineno) for name in names]
-    return found
+        shown += [(name, node.lineno) for name in names]
+    return shown
 
 
 def logged_names(source: ParsedCell) -> list[str]:
@@ -59,10 +59,10 @@ def _shown(node: ast.expr) -> list[str] | None:
 
 
 def _all(nodes: Iterator[ast.expr] | list[ast.expr]) -> list[str] | None:
-    found: list[str] = []
+    shown: list[str] = []
     for node in nodes:
         names = _shown(node)
         if names is None:
             return None
-        found += names
-    return found
+        shown += names
+    return shown

@@ -9,7 +9,7 @@ from kfnb.notebook.authoring.grouping import Declared, StepDecl
 from kfnb.pipeline import Role
 
 
-class Place(NamedTuple):
+class CellVisit(NamedTuple):
     """One cell in a sequence: what it is executed as, and in which step (None: in all)."""
 
     cell: int
@@ -67,33 +67,34 @@ def joined_sequence(
     *,
     homes: Mapping[int, str],
     early: Collection[int] = (),
-) -> list[Place]:
+) -> list[CellVisit]:
     """List the cells as steps execute them: each step's together, setup before who sees it.
 
     ``early`` are setup cells that stand after the first step that needs them.
     """
     roles = _static_roles(declared)
     waiting = sorted(roles)
-    sequence: list[Place] = []
+    sequence: list[CellVisit] = []
     for step in steps:
         last = max(step.cells, default=-1)
         ready = [c for c in waiting if c < last or c in early]
         waiting = [c for c in waiting if not (c < last or c in early)]
-        sequence += [Place(c, roles[c], None) for c in ready]
+        sequence += [CellVisit(c, roles[c], None) for c in ready]
         sequence += [
-            Place(c, "metrics" if c in homes else "step", step.name) for c in own_cells(step, homes)
+            CellVisit(c, "metrics" if c in homes else "step", step.name)
+            for c in own_cells(step, homes)
         ]
-    return sequence + [Place(c, roles[c], None) for c in waiting]
+    return sequence + [CellVisit(c, roles[c], None) for c in waiting]
 
 
 def linear_sequence(
     declared: Declared, steps: Sequence[StepDecl], *, homes: Mapping[int, str]
-) -> list[Place]:
+) -> list[CellVisit]:
     """List the cells as the notebook stands."""
-    places = [Place(c, role, None) for c, role in _static_roles(declared).items()]
-    places += [Place(c, "step", s.name) for s in steps for c in s.cells]
-    places += [Place(c, "metrics", home) for c, home in homes.items()]
-    return sorted(places)
+    visits = [CellVisit(c, role, None) for c, role in _static_roles(declared).items()]
+    visits += [CellVisit(c, "step", s.name) for s in steps for c in s.cells]
+    visits += [CellVisit(c, "metrics", home) for c, home in homes.items()]
+    return sorted(visits)
 
 
 def _static_roles(declared: Declared) -> dict[int, Role]:

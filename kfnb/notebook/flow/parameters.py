@@ -19,7 +19,7 @@ def parameters(sources: Iterable[ParsedCell]) -> tuple[Parameter, ...]:
     A default that is no literal (``Path("data")``) is None here; ``expression`` holds
     it as written. The type is the annotation, or that of the default.
     """
-    found: dict[str, Parameter] = {}
+    parameters_by_name: dict[str, Parameter] = {}
     for source in sources:
         for node in source.body:
             if isinstance(node, ast.AnnAssign) and node.value is not None:
@@ -32,7 +32,7 @@ def parameters(sources: Iterable[ParsedCell]) -> tuple[Parameter, ...]:
             for target in names:
                 for name, expression in _pairs(target, value):
                     default = _literal(expression)
-                    found[name] = Parameter(
+                    parameters_by_name[name] = Parameter(
                         name=name,
                         default=default,
                         type=annotation.strip("'\"") or _type(default, expression),
@@ -40,7 +40,7 @@ def parameters(sources: Iterable[ParsedCell]) -> tuple[Parameter, ...]:
                         cell=source.cell,
                         line=node.lineno,
                     )
-    return tuple(found.values())
+    return tuple(parameters_by_name.values())
 
 
 def _pairs(target: ast.expr, value: ast.expr) -> Iterable[tuple[str, ast.expr]]:

@@ -12,7 +12,7 @@ from kfnb.pipeline import Piece, Role
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class NeededActs:
     """Acts that count for a step's result, and all that are executed so that none fails."""
 
     acts: tuple[int, ...]
@@ -40,7 +40,7 @@ class Replay:
             if act.always:
                 self._always.append(number)
 
-    def reach(self, names: Iterable[str], before: int, *, always: bool = True) -> Reached:
+    def needed_for(self, names: Iterable[str], before: int, *, always: bool = True) -> NeededActs:
         """Follow ``names`` back from act ``before``; with ``always``, also what has an effect."""
         counted: set[int] = set()
         self._follow([(name, before) for name in names], counted)
@@ -50,17 +50,17 @@ class Replay:
                     counted.add(number)
                     self._follow([(n, number) for n in self.acts[number].reads], counted)
         executed, cells = self._executed(counted)
-        return Reached(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
+        return NeededActs(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
 
-    def reach_act(self, number: int, late: Iterable[str], before: int) -> Reached:
+    def needed_for_act(self, number: int, late: Iterable[str], before: int) -> NeededActs:
         """Follow one act's names back, and those that it needs ``late``, from act ``before``."""
         counted = {number}
         self._follow([(n, number) for n in self.acts[number].reads], counted)
         self._follow([(n, before) for n in late if n not in self.acts[number].defines], counted)
         executed, cells = self._executed(counted)
-        return Reached(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
+        return NeededActs(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
 
-    def _follow(self, waiting: list[tuple[str, int]], found: set[int]) -> None:
+    def _follow(self, waiting: list[tuple[str, int]], acts: set[int]) -> None:
         seen = set(waiting)
         while waiting:
             name, before = waiting.pop()
@@ -68,8 +68,8 @@ class Replay:
             for at in range(bisect_left(makers, before) - 1, -1, -1):
                 number = makers[at]
                 act = self.acts[number]
-                if number not in found:
-                    found.add(number)
+                if number not in acts:
+                    acts.add(number)
                     for each in act.reads:
                         if (each, number) not in seen:
                             seen.add((each, number))
@@ -91,20 +91,20 @@ class Replay:
 
     def _executed_with(self, cell: int) -> set[int]:
         """Give the acts of a whole cell, and those that they need."""
-        found = self._with_cell.get(cell)
-        if found is None:
-            found = self._with_cell[cell] = set(self._of_cell[cell])
+        acts = self._with_cell.get(cell)
+        if acts is None:
+            acts = self._with_cell[cell] = set(self._of_cell[cell])
             for number in self._of_cell[cell]:
-                self._follow([(n, number) for n in self.acts[number].reads], found)
-        return found
+                self._follow([(n, number) for n in self.acts[number].reads], acts)
+        return acts
 
-    def pieces(self, reached: Reached, *, without: Collection[int] = ()) -> tuple[Piece, ...]:
-        """Make the pieces that execute what was reached, in notebook order."""
-        counted = set(reached.acts)
+    def pieces(self, needed: NeededActs, *, without: Collection[int] = ()) -> tuple[Piece, ...]:
+        """Make the pieces that execute what was needed, in notebook order."""
+        counted = set(needed.acts)
         by_cell: dict[int, list[int]] = {}
-        for number in reached.executed:
+        for number in needed.executed:
             by_cell.setdefault(self.acts[number].cell, []).append(number)
-        found = []
+        pieces = []
         for cell in sorted(by_cell):
             if cell in without:
                 continue
@@ -112,7 +112,7 @@ class Replay:
             numbers = [n for n in by_cell[cell] if n in counted or not whole]
             indices = sorted({self.acts[n].index for n in numbers})
             source = self._sources[cell]
-            found.append(
+            pieces.append(
                 Piece(
                     cell=cell,
                     role=self._role(by_cell[cell]),
@@ -120,12 +120,12 @@ class Replay:
                     statements=tuple(source.statement(i) for i in indices),
                 )
             )
-        return tuple(found)
+        return tuple(pieces)
 
     def _role(self, numbers: Sequence[int]) -> Role:
         roles = {self.acts[n].role for n in numbers}
         return "definitions" if "definitions" in roles else self.acts[numbers[0]].role
 
-    def defined(self, reached: Reached) -> set[str]:
+    def defined(self, needed: NeededActs) -> set[str]:
         """Names that what is executed defines."""
-        return {name for n in reached.executed for name in self.acts[n].defines}
+        return {name for n in needed.executed for name in self.acts[n].defines}

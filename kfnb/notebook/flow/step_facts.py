@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from kfnb.notebook.flow.code import Missing
-from kfnb.notebook.flow.magics import Machinery
-from kfnb.notebook.flow.names import Slot
+from kfnb.notebook.flow.interpreter.callables import Missing
+from kfnb.notebook.flow.interpreter.magics import Interpreter
+from kfnb.notebook.flow.interpreter.name_table import Slot
 from kfnb.pipeline import Role
 
 Kind = Literal["function", "class", "import"]
@@ -49,7 +49,7 @@ class Use:
     cell: int
     line: int
     certain: bool
-    soft: bool
+    optional: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +82,10 @@ class Facts:
 
 
 @dataclass(slots=True)
-class Walked:
+class WalkResult:
     """The result of a walk."""
 
-    machine: Machinery
+    interpreter: Interpreter
     acts: list[Act]
     facts: dict[str, Facts]
     owners: dict[int, str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import shutil
 import sys
 import time
@@ -169,7 +170,7 @@ class Attempt:
         """Find out why the step failed."""
         order, session = self.order, self.session
         if isinstance(error, Stopped):
-            return failures.stopped(order, error, cell=session.current if session else None)
+            return failures.stopped(order, error, during=self._current_cell())
         if isinstance(error, KernelDied) and session is not None:
             peak = session.usage().peak_memory
             return failures.kernel_died(order, error, peak=peak, available=free_memory())
@@ -177,14 +178,14 @@ class Attempt:
         if self.stop.reason is not None:
             # Whatever breaks while the step is being stopped is a consequence of the stop.
             stop = Stopped(self.stop.reason, self.stop.detail)
-            return failures.stopped(order, stop, cell=source_index(failed.cell) if failed else None)
+            return failures.stopped(order, stop, during=failed.cell if failed else None)
         if session is None or failed is None:
             return failures.from_error(order, error)
         result = publishing.read_result(self.folder) or {}
         if source_index(failed.cell) is None:
             if result.get("failed"):
                 self._store_saved_values(result)
-                return failures.unsaveable(order, result["failed"])
+                return failures.unsaveable(order, result["failed"], self._cells())
             if changed := result.get("setup_changed"):
                 return failures.setup_changed(order, changed)
             if problem := result.get("problem"):
@@ -196,6 +197,18 @@ class Attempt:
         with contextlib.suppress(OSError, ValueError):
             return install_lines(Path(self.order.notebook))
         return []
+
+    def _current_cell(self) -> Mapping[str, Any] | None:
+        current = self.session.current if self.session is not None else None
+        return self._cells().get(current) if current is not None else None
+
+    def _cells(self) -> dict[int, Mapping[str, Any]]:
+        """Return the step's cells by their index in the author's notebook, if they can be read."""
+        with contextlib.suppress(OSError, ValueError):
+            notebook = json.loads(Path(self.order.notebook).read_text("utf-8"))
+            indexed = [(source_index(cell), cell) for cell in notebook["cells"]]
+            return {index: cell for index, cell in indexed if index is not None}
+        return {}
 
     def _store_saved_values(self, result: Mapping[str, Any]) -> None:
         if self.store is not None:
@@ -243,7 +256,8 @@ class Attempt:
         if session.ended_early:
             warn(
                 "KFNB-W611",
-                f"Cell {session.current} called sys.exit: the cells after it did not run.",
+                f"The cell{failures.quoted(self._current_cell())} called sys.exit: the cells after "
+                "it did not run.",
                 "Raise an error if the step is to fail there.",
             )
 

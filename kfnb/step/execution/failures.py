@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfnb.errors import KfnbError, UsageError
+from kfnb.locations import line_text, location
 from kfnb.step.execution.reporter import plain_text, source_index, traceback_text
 from kfnb.step.execution.session import CellFailure, KernelDied
 from kfnb.step.execution.stop_requests import Stopped
@@ -53,7 +54,7 @@ def failed_cell(
         what = f"raised {ename}: {_short(evalue)}" if evalue else f"raised {ename}"
     return Failure(
         kind=kind,
-        summary=f'Step "{order.step}" failed: {_position(cell, line)} {what}.',
+        summary=f'Step "{order.step}" failed: {_where(failure.cell, line)} {what}.',
         remedy=remedy,
         ename=ename,
         evalue=evalue,
@@ -70,7 +71,7 @@ def kernel_died(order: StepOrder, death: KernelDied, *, peak: int, available: in
     machine had left when it was gone, in bytes.
     """
     cell = source_index(death.cell)
-    where = _position(cell, None)
+    where = _where(death.cell, None)
     kind: FailureClass = "user"
     remedy = "Look at the end of the log; native code (an extension module) may have crashed."
     status = death.status
@@ -106,14 +107,15 @@ def kernel_died(order: StepOrder, death: KernelDied, *, peak: int, available: in
     )
 
 
-def stopped(order: StepOrder, stop: Stopped, *, cell: int | None) -> Failure:
-    """Explain a step that was stopped from outside."""
+def stopped(order: StepOrder, stop: Stopped, *, during: Mapping[str, Any] | None) -> Failure:
+    """Explain a step that was stopped from outside; ``during`` is the cell that it executed."""
+    cell = source_index(during)
     if stop.reason == "timeout":
         limit = order.timeout or 0
         return Failure(
             kind="timeout",
             summary=f'Step "{order.step}" took longer than its timeout of {limit:g} '
-            f"second{'' if limit == 1 else 's'}{_during(cell)}.",
+            f"second{'' if limit == 1 else 's'}{_during(during)}.",
             remedy='Make it faster, or give it more time ("timeout:" tag, --timeout).',
             cell=cell,
         )
@@ -121,7 +123,7 @@ def stopped(order: StepOrder, stop: Stopped, *, cell: int | None) -> Failure:
         return Failure(
             kind="memory",
             summary=f'Step "{order.step}" used more than its memory of '
-            f"{format_bytes(order.memory or 0)} (peak {stop.detail}){_during(cell)}.",
+            f"{format_bytes(order.memory or 0)} (peak {stop.detail}){_during(during)}.",
             remedy='Use less memory, or give it more ("memory:" tag).',
             cell=cell,
         )
@@ -159,14 +161,18 @@ def process_lost(
     )
 
 
-def unsaveable(order: StepOrder, problems: Mapping[str, Mapping[str, Any]]) -> Failure:
-    """Explain outputs that cannot be saved."""
+def unsaveable(
+    order: StepOrder,
+    problems: Mapping[str, Mapping[str, Any]],
+    cells: Mapping[int, Mapping[str, Any]],
+) -> Failure:
+    """Explain outputs that cannot be saved; ``cells`` are the step's, by index in the source."""
     sentences = []
     for name, problem in sorted(problems.items()):
         inner = problem.get("path")
         where = f" (at {inner})" if inner and inner != name else ""
-        made = order.origins.get(name)
-        cell = f", made in cell {made}," if made is not None else ""
+        made = cells.get(order.origins.get(name, -1))
+        cell = f", made in `{_text(made)}`," if made is not None else ""
         sentences.append(
             f'"{name}"{cell} is a {problem.get("type", "value")}{where}: {problem.get("reason")}'
         )
@@ -335,14 +341,27 @@ def _disk_words(ename: str, evalue: str) -> str | None:
     return disk.reason(number) if number in disk.FULL else None
 
 
-def _position(cell: int | None, line: int | None) -> str:
-    if cell is None:
+def _where(cell: Mapping[str, Any], line: int | None) -> str:
+    if source_index(cell) is None:
         return "its notebook"
-    return f"cell {cell}, line {line}," if line is not None else f"cell {cell}"
+    if line is None:
+        return f"the cell `{_text(cell)}`"
+    return location(line=line, text=_text(cell, line))
 
 
-def _during(cell: int | None) -> str:
-    return "" if cell is None else f", in cell {cell}"
+def _during(cell: Mapping[str, Any] | None) -> str:
+    return "" if cell is None else f", in{quoted(cell)}"
+
+
+def quoted(cell: Mapping[str, Any] | None) -> str:
+    """Return a space and the first line of a cell in backquotes; nothing if it is not known."""
+    return "" if cell is None else f" `{_text(cell)}`"
+
+
+def _text(cell: Mapping[str, Any], line: int | None = None) -> str:
+    """Return a line of a cell, by default the first, which a person recognises it by."""
+    source = cell.get("source", "")
+    return line_text("".join(source) if isinstance(source, list) else str(source), line)
 
 
 def _short(text: str) -> str:

@@ -412,7 +412,7 @@ def test_calls_over_the_work_budget_depend_on_what_functions_read(
     )
     exact = pipeline(*cells)
     assert exact.diagnostics == ()
-    monkeypatch.setattr("kfnb.notebook.flow.functions.MOST_WORK", 1)
+    monkeypatch.setattr("kfnb.notebook.flow.interpreter.summaries.MOST_WORK", 1)
     found = pipeline(*cells)
     assert found.steps["b"].inputs == {"x": "a"}
     assert [(d.code, d.step, d.cell) for d in found.diagnostics] == [("KFNB-H112", "b", 2)]

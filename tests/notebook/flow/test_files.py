@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kfnb.notebook.flow.fileflow import file_edges
+from kfnb.notebook.flow.file_dependencies import file_edges
 from kfnb.pipeline import FileUse
 
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.flow import cell_walk, infer
-from kfnb.notebook.flow.functions import MOST_WORK
-from kfnb.notebook.flow.step_facts import Walked
+from kfnb.notebook.flow.interpreter.summaries import MOST_WORK
+from kfnb.notebook.flow.step_facts import WalkResult
 from tests.notebook.build import notebook
 
 SLACK = 1.5
@@ -45,15 +45,15 @@ def functions(draw: st.DrawFn) -> str:
 def test_generated_functions_stay_within_the_budget(source: str, calls: list[str]) -> None:
     cells = [(f"step:s{n}", f"v{n} = {name}(table)\nv{n}.run()") for n, name in enumerate(calls)]
     document = notebook(("setup", source), *cells)
-    walks: list[Walked] = []
+    walks: list[WalkResult] = []
     original = cell_walk._Walk.through
 
-    def through(self: cell_walk._Walk, places: object) -> Walked:
-        walks.append(original(self, places))  # type: ignore[arg-type]
+    def through(self: cell_walk._Walk, visits: object) -> WalkResult:
+        walks.append(original(self, visits))  # type: ignore[arg-type]
         return walks[-1]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cell_walk._Walk, "through", through)
         infer(declare(document))
     assert walks
-    assert max(walk.machine.work for walk in walks) <= MOST_WORK * SLACK
+    assert max(walk.interpreter.work for walk in walks) <= MOST_WORK * SLACK

@@ -71,7 +71,7 @@ def test_an_error_names_cell_and_line_and_keeps_what_was_done(bench: Bench) -> N
     failure = ended.failure
     assert (failure.kind, failure.cell, failure.line) == ("user", 1, 2)
     assert (failure.ename, failure.evalue) == ("ZeroDivisionError", "division by zero")
-    assert 'Step "bad" failed: cell 1, line 2, raised ZeroDivisionError' in failure.summary
+    assert 'Step "bad" failed: line 2: `return 1 / n` raised ZeroDivisionError' in failure.summary
     assert "\x1b" not in failure.traceback
     assert "f(0)" in failure.traceback
     assert failure.executed is not None
@@ -98,7 +98,7 @@ def test_a_value_that_cannot_be_saved_fails_the_step_that_made_it(bench: Bench) 
     agrees(ended)
     assert ended.failure.kind == "user"
     assert ended.failure.cell == 0
-    for word in ('"stream"', "cell 0", "generator"):
+    for word in ('"stream"', "`fine = [1]`", "generator"):
         assert word in ended.failure.summary
     assert "list(" in ended.failure.remedy
 
@@ -117,14 +117,14 @@ def test_a_value_that_needs_what_is_not_there_says_so(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("source", "kind", "words"),
     [
-        ("exit()", "user", ["cell 1", "exit()"]),
-        ("import os\nprint('x', flush=True)\nos._exit(3)", "user", ["cell 1", "exit code 3"]),
+        ("exit()", "user", ["`exit()`", "exit() or quit()"]),
+        ("import os\nprint('x', flush=True)\nos._exit(3)", "user", ["`import os`", "exit code 3"]),
         (
             "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
             "memory",
-            ["cell 1", "SIGKILL", "memory", "peak"],
+            ["`import os, signal`", "SIGKILL", "memory", "peak"],
         ),
-        ("import sys\nsys.exit(0)", "user", ["cell 1", "sys.exit(0)"]),
+        ("import sys\nsys.exit(0)", "user", ["`import sys`", "sys.exit(0)"]),
     ],
 )
 def test_a_cell_that_ends_its_kernel_is_named(
@@ -150,7 +150,7 @@ def test_a_step_that_takes_too_long_is_interrupted_then_killed(
     ended = bench.run("slow", loop, timeout=0.5)
     agrees(ended)
     assert ended.code == 5
-    assert "timeout of 0.5 seconds, in cell 0" in ended.failure.summary
+    assert "timeout of 0.5 seconds, in `import time`" in ended.failure.summary
     assert "began" in ended.text(0)
     assert ("KeyboardInterrupt" in ended.log) is not stubborn
 

@@ -25,7 +25,7 @@ ORDER = StepOrder(
     timeout=90,
     origins={"s": 3},
 )
-CELL = {"metadata": {"kfnb": {"cell": 7}}}
+CELL = {"metadata": {"kfnb": {"cell": 7}}, "source": "# Fit it\nfit(too)"}
 
 
 def failed(ename: str, evalue: str, *traceback: str) -> failures.Failure:
@@ -74,7 +74,7 @@ def test_the_line_is_the_innermost_of_the_failing_cell(traceback: str, line: int
 
 def test_a_failure_says_what_happened_where() -> None:
     failure = failed("ValueError", "too\nbad", "Cell In[3], line 2")
-    assert failure.summary == 'Step "train" failed: cell 7, line 2, raised ValueError: too.'
+    assert failure.summary == 'Step "train" failed: line 2: `fit(too)` raised ValueError: too.'
     assert (failure.kind, failure.cell) == ("user", 7)
 
 
@@ -111,29 +111,29 @@ def test_a_lost_kernel_is_explained(status: int | None, asked: bool, kind: str, 
     failure = failures.kernel_died(ORDER, gone, peak=2 << 30, available=512 << 20)
     assert failure.kind == kind
     assert words in failure.summary
-    assert "cell 7" in failure.summary
+    assert "the cell `# Fit it`" in failure.summary
     assert failure.traceback == "last words"
 
 
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("timeout", "timeout of 90 seconds, in cell 2"),
-        ("memory", "memory of 4Gi (peak 4.2Gi), in cell 2"),
+        ("timeout", "timeout of 90 seconds, in `# Fit it`"),
+        ("memory", "memory of 4Gi (peak 4.2Gi), in `# Fit it`"),
         ("disk", "4.2Gi"),
         ("cancelled", "was cancelled"),
     ],
 )
 def test_a_stop_is_explained(reason: Any, words: str) -> None:
-    failure = failures.stopped(ORDER, Stopped(reason, "4.2Gi"), cell=2)
+    failure = failures.stopped(ORDER, Stopped(reason, "4.2Gi"), during=CELL)
     assert failure.kind == reason
     assert words in failure.summary
 
 
 def test_all_values_that_cannot_be_saved_are_named() -> None:
     problem = {"type": "generator", "path": "s[0]", "reason": "it runs", "remedy": "list(...)"}
-    failure = failures.unsaveable(ORDER, {"s": problem, "t": {**problem, "path": "t"}})
-    assert '"s", made in cell 3, is a generator (at s[0]): it runs' in failure.summary
+    failure = failures.unsaveable(ORDER, {"s": problem, "t": {**problem, "path": "t"}}, {3: CELL})
+    assert '"s", made in `# Fit it`, is a generator (at s[0]): it runs' in failure.summary
     assert '"t" is a generator: it runs' in failure.summary
     assert (failure.cell, failure.remedy) == (3, "list(...)")
 

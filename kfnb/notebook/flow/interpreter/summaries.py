@@ -11,11 +11,26 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from kfnb.notebook.flow.code import NOTHING, Code, Frame, Origin, Record, Summary
-from kfnb.notebook.flow.interpreter import Depends, Machine, is_private
-from kfnb.notebook.flow.names import ANY, BOUND, MAYBE, NEVER, UNBOUND, Changes, Slot
-from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.scopes import function_locals
+from kfnb.notebook.flow.interpreter.callables import (
+    NOTHING,
+    CallableDefinition,
+    Frame,
+    Origin,
+    Record,
+    Summary,
+)
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.name_table import (
+    ANY,
+    BOUND,
+    MAYBE,
+    NEVER,
+    UNBOUND,
+    Changes,
+    Slot,
+)
+from kfnb.notebook.flow.interpreter.scopes import function_locals
+from kfnb.notebook.flow.interpreter.state import Dependency, InterpreterState, is_private
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
@@ -24,22 +39,22 @@ MOST_WORK = 40_000
 
 
 @dataclass(slots=True)
-class _Known:
+class _CachedSummary:
     summary: Summary
-    depends: dict[str, Depends]
+    dependencies: dict[str, Dependency]
 
 
 @dataclass(slots=True)
-class _Open:
-    """A summary that is being computed; ``met`` says that the computation came upon itself."""
+class _UnfinishedSummary:
+    """A summary that is being computed; ``recursive`` when it needs itself."""
 
     summary: Summary
-    met: bool = False
+    recursive: bool = False
 
 
 @dataclass(slots=True)
 class Arguments:
-    """What a call passes, as far as it can be told.
+    """What a call passes, as far as it is known.
 
     ``spread`` are objects that may be any argument (``*args``, ``**options``);
     ``known`` is False where the call itself is a guess.
@@ -47,7 +62,7 @@ class Arguments:
 
     positional: list[Objects] = field(default_factory=list)
     keywords: dict[str, Objects] = field(default_factory=dict)
-    spread: Objects = NONE
+    spread: Objects = NO_OBJECTS
     known: bool = True
 
     def all(self) -> Objects:
@@ -58,131 +73,131 @@ class Arguments:
 UNKNOWN = Arguments(known=False)
 
 
-class Functions(Machine):
+class Summaries(InterpreterState):
     """Summaries of the notebook's functions, and what applying them does."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._known: dict[int, _Known] = {}
-        self._open: dict[int, _Open] = {}
-        self._round: dict[int, _Known] = {}
+        self._cached: dict[int, _CachedSummary] = {}
+        self._unfinished: dict[int, _UnfinishedSummary] = {}
+        self._round: dict[int, _CachedSummary] = {}
         self._guess: dict[int, Summary] = {}
         self._unsettled = False
         self.exhausted: dict[int, int] = {}
         self._outer_names: frozenset[str] = frozenset()
 
     @abstractmethod
-    def body_of(self, code: Code) -> None:
+    def body_of(self, callee: CallableDefinition) -> None:
         """Go through the body of a function in its own frame."""
 
     def may_call(self, objects: Objects) -> None:
         """Take functions that a value is or holds as possibly called, with anything."""
         if self.work > MOST_WORK:
-            if not self.heap.held_code.keys().isdisjoint(objects) or not (
-                self.heap.code.keys().isdisjoint(objects)
+            if not self.heap.held_callables.keys().isdisjoint(objects) or not (
+                self.heap.callables.keys().isdisjoint(objects)
             ):
                 self.assume(UNKNOWN, None)
             return
-        for number in self.heap.code_of(objects):
-            self.apply(self.heap.code[number], UNKNOWN, certain=False, made=None)
+        for number in self.heap.callables_in(objects):
+            self.apply(self.heap.callables[number], UNKNOWN, certain=False, made=None)
 
     # -- summaries -------------------------------------------------------------
 
-    def summary(self, code: Code) -> Summary:
-        """Tell what calling a function may do here and now.
+    def summary(self, callee: CallableDefinition) -> Summary:
+        """Summarise what calling a function may do here and now.
 
         Functions that call one another are gone through in rounds, each once a round,
         until no summary that was used before it was known has changed.
         """
-        number = code.number
-        for kept in (self._known, self._round):
-            known = kept.get(number)
+        number = callee.number
+        for summaries in (self._cached, self._round):
+            known = summaries.get(number)
             if known is not None and self._holds(known):
-                self.depends.update(known.depends)
+                self.dependencies.update(known.dependencies)
                 return known.summary
-        busy = self._open.get(number)
-        if busy is not None:
-            busy.met = True
-            return busy.summary
-        if len(self._open) > _DEEPEST or self.work > MOST_WORK:
+        in_progress = self._unfinished.get(number)
+        if in_progress is not None:
+            in_progress.recursive = True
+            return in_progress.summary
+        if len(self._unfinished) > _DEEPEST or self.work > MOST_WORK:
             return NOTHING
-        outermost = not self._open
-        outer, self.depends = self.depends, {}
-        own = self._open[number] = _Open(self._guess.get(number, NOTHING))
+        outermost = not self._unfinished
+        outer, self.dependencies = self.dependencies, {}
+        current = self._unfinished[number] = _UnfinishedSummary(self._guess.get(number, NOTHING))
         for _ in range(_MOST_ROUNDS if outermost else 1):
-            own.met, self._unsettled = False, (outermost and False) or self._unsettled
+            current.recursive = False
             if outermost:
                 self._round.clear()
-            found = self._analyse(code)
-            if own.met and found != own.summary:
+            analysed = self._analyse(callee)
+            if current.recursive and analysed != current.summary:
                 self._unsettled = True
-            own.summary = self._guess[number] = found
+            current.summary = self._guess[number] = analysed
             if not self._unsettled:
                 break
             if outermost:
                 self._unsettled = False
-        del self._open[number]
-        kept = self._known if outermost else self._round
-        kept[number] = _Known(own.summary, self.depends)
+        del self._unfinished[number]
+        summaries = self._cached if outermost else self._round
+        summaries[number] = _CachedSummary(current.summary, self.dependencies)
         if outermost:
-            self._known.update(self._round)
+            self._cached.update(self._round)
             self._round.clear()
             self._guess.clear()
-        outer.update(self.depends)
-        self.depends = outer
-        return own.summary
+        outer.update(self.dependencies)
+        self.dependencies = outer
+        return current.summary
 
     def forget_summaries(self) -> None:
         """Make summaries anew where they are needed next."""
-        self._known.clear()
+        self._cached.clear()
 
-    def _holds(self, known: _Known) -> bool:
+    def _holds(self, known: _CachedSummary) -> bool:
         slots = self.names.slots
-        self.work += len(known.depends)
-        for key, depends in known.depends.items():
+        self.work += len(known.dependencies)
+        for key, expected in known.dependencies.items():
             slot = slots.get(key)
-            now = self.dependence(slot)
+            now = self.dependency(slot)
             if is_private(key):
-                now = now._replace(direct=slot.objects if slot else NONE)
-            if now != depends:
+                now = now._replace(direct=slot.objects if slot else NO_OBJECTS)
+            if now != expected:
                 return False
         return True
 
-    def reads_of(self, code: Code) -> frozenset[str]:
-        """Give the outer names that calling ``code`` may read, as last seen."""
-        known = self._known.get(code.number)
-        return frozenset((known.summary if known else self.summary(code)).reads)
+    def reads_of(self, callee: CallableDefinition) -> frozenset[str]:
+        """Give the outer names that calling ``callee`` may read, as last seen."""
+        known = self._cached.get(callee.number)
+        return frozenset((known.summary if known else self.summary(callee)).reads)
 
-    def _analyse(self, code: Code) -> Summary:
-        if isinstance(code.node, ast.ClassDef):
-            return self._analyse_class(code)
-        saved = (self.frames, self.record, self.unit, self.doubt, self.soft, self.dead)
+    def _analyse(self, callee: CallableDefinition) -> Summary:
+        if isinstance(callee.node, ast.ClassDef):
+            return self._analyse_class(callee)
+        saved = (self.frames, self.record, self.unit, self.doubt, self.optional, self.dead)
         function = self.function
-        self.frames = self._frames_around(code)
+        self.frames = self._frames_around(callee)
         self.record = record = Record()
-        self.unit, self.doubt, self.soft, self.dead = -2 - code.number, 0, 0, False
-        self.function = code
+        self.unit, self.doubt, self.optional, self.dead = -2 - callee.number, 0, 0, False
+        self.function = callee
         self.names.fork()
-        frame = self._enter(code, code.node)
+        frame = self._enter(callee, callee.node)
         try:
-            self.body_of(code)
-            ways = list(frame.exits)
+            self.body_of(callee)
+            paths = list(frame.exits)
             if not self.dead:
-                ways.append(self.names.since(frame.depth))
+                paths.append(self.names.since(frame.depth))
         finally:
             while self.names.depth > frame.depth:
-                self.names.take_back()
+                self.names.roll_back()
             unit = self.unit
             self.function = function
-            self.frames, self.record, self.unit, self.doubt, self.soft, self.dead = saved
+            self.frames, self.record, self.unit, self.doubt, self.optional, self.dead = saved
         return Summary(
             reads={
-                n: (r.certain, r.soft, r.origin or Origin(code.cell, r.line, code.name))
+                n: (r.certain, r.optional, r.origin or Origin(callee.cell, r.line, callee.name))
                 for n, r in record.reads.items()
             },
-            bound=self._bound(ways, code, unit),
-            objects=frozenset(record.objects),
-            used=frozenset(record.used),
+            bound=self._bound(paths, callee, unit),
+            changed_objects=frozenset(record.changed_objects),
+            used_objects=frozenset(record.used_objects),
             links=frozenset(record.links),
             returns=frozenset(record.returns),
             modules=frozenset(record.modules),
@@ -191,38 +206,40 @@ class Functions(Machine):
             identity=record.identity,
         )
 
-    def _frames_around(self, code: Code) -> list[Frame]:
+    def _frames_around(self, callee: CallableDefinition) -> list[Frame]:
         for index, frame in enumerate(self.frames):
-            if frame.code is not None and frame.code.number == code.parent:
+            if frame.callee is not None and frame.callee.number == callee.parent:
                 return self.frames[: index + 1]
         return []
 
-    def _enter(self, code: Code, node: ast.AST) -> Frame:
+    def _enter(self, callee: CallableDefinition, node: ast.AST) -> Frame:
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         local, global_names, _ = function_locals(node)
-        frame = self.push("function", code.number, local, code=code)
+        frame = self.push("function", callee.number, local, callee=callee)
         frame.depth = self.names.depth - 1
         frame.keys.update(dict.fromkeys(global_names))
-        for number, name in code.arguments.items():
+        for number, name in callee.arguments.items():
             objects = frozenset((number,))
-            if code.owner is not None and name == code.parameters[0]:
-                if code.bound_to == "class":
-                    objects |= {code.owner}
-                elif code.bound_to == "instance":
-                    self.heap.store(objects, frozenset((code.owner,)))
-                    self.heap.kinds[number] = frozenset((code.owner,))
-                    self.heap.selves.add(number)
+            if callee.owner is not None and name == callee.parameters[0]:
+                if callee.bound_to == "class":
+                    objects |= {callee.owner}
+                elif callee.bound_to == "instance":
+                    self.heap.store(objects, frozenset((callee.owner,)))
+                    self.heap.classes[number] = frozenset((callee.owner,))
+                    self.heap.self_parameters.add(number)
             key = frame.keys[name] or name
             self.names.set(key, Slot(objects, BOUND, self.unit, self.unit, frozenset()))
         return frame
 
-    def _bound(self, ways: list[Changes], code: Code, unit: int) -> dict[str, Slot]:
-        if not ways:
+    def _bound(
+        self, paths: list[Changes], callee: CallableDefinition, unit: int
+    ) -> dict[str, Slot]:
+        if not paths:
             return {}
         self.names.fork()
-        self.names.join(ways, unit)
-        changed = self.names.take_back()
-        around = tuple(f"{f.number}:" for f in self._frames_around(code))
+        self.names.join(paths, unit)
+        changed = self.names.roll_back()
+        around = tuple(f"{f.number}:" for f in self._frames_around(callee))
         return {
             key: slot or NEVER
             for key, slot in changed.items()
@@ -231,20 +248,20 @@ class Functions(Machine):
             and (not is_private(key) or (around and key.startswith(around)))
         }
 
-    def _analyse_class(self, code: Code) -> Summary:
-        parts = [self.summary(method) for method in code.methods.values()]
-        parts += [self.summary(self.heap.code[base]) for base in code.bases]
+    def _analyse_class(self, callee: CallableDefinition) -> Summary:
+        parts = [self.summary(method) for method in callee.methods.values()]
+        parts += [self.summary(self.heap.callables[base]) for base in callee.bases]
         arguments = frozenset(
             number
-            for method in code.methods.values()
-            for number in (*method.arguments, *method.insides)
+            for method in callee.methods.values()
+            for number in (*method.arguments, *method.argument_contents)
         )
         reads: dict[str, tuple[bool, bool, Origin]] = {}
         bound: dict[str, Slot] = {}
         for part in parts:
-            for name, (_, soft, origin) in part.reads.items():
+            for name, (_, optional, origin) in part.reads.items():
                 before = reads.get(name)
-                reads[name] = (False, soft and (before is None or before[1]), origin)
+                reads[name] = (False, optional and (before is None or before[1]), origin)
             for name, slot in part.bound.items():
                 bound[name] = slot._replace(
                     status=MAYBE, objects=slot.objects | bound.get(name, NEVER).objects
@@ -252,7 +269,7 @@ class Functions(Machine):
         return Summary(
             reads=reads,
             bound=bound,
-            objects=frozenset(o for p in parts for o in p.objects) - arguments,
+            changed_objects=frozenset(o for p in parts for o in p.changed_objects) - arguments,
             modules=frozenset(m for p in parts for m in p.modules),
             effect=any(p.effect for p in parts),
             opaque=any(p.opaque for p in parts),
@@ -262,42 +279,42 @@ class Functions(Machine):
     # -- application -----------------------------------------------------------
 
     def apply(
-        self, code: Code, arguments: Arguments, *, certain: bool, made: int | None
+        self, callee: CallableDefinition, arguments: Arguments, *, certain: bool, made: int | None
     ) -> Objects:
-        """Do here what calling ``code`` may do; gives what the call may return.
+        """Do here what calling ``callee`` may do; gives what the call may return.
 
-        ``made`` stands for whatever the call makes; None where nobody gets that.
+        ``made`` stands for whatever the call makes; None where nothing receives it.
         """
-        summary = self.summary(code)
+        summary = self.summary(callee)
         if self.work > MOST_WORK:
             return self.assume(arguments, made)
         self.work += 1 + len(summary.reads) + len(summary.bound) + len(summary.links)
-        given = self._given(code, arguments)
+        given = self._given(callee, arguments)
 
         def mapped(objects: Iterable[int]) -> Objects:
-            found: set[int] = set()
+            mapped_objects: set[int] = set()
             for number in objects:
-                if number in code.arguments:
-                    found |= given[code.arguments[number]]
-                elif number in code.insides:
-                    held = given[code.insides[number]]
-                    found |= self.heap.plain(self.heap.reach(held) - held)
-                elif number in self.globals:
-                    found |= self.resolved(frozenset((number,)))
-                elif number in self.heap.part_of and number in self.inner:
+                if number in callee.arguments:
+                    mapped_objects |= given[callee.arguments[number]]
+                elif number in callee.argument_contents:
+                    passed = given[callee.argument_contents[number]]
+                    mapped_objects |= self.heap.plain(self.heap.reachable(passed) - passed)
+                elif number in self.global_symbols:
+                    mapped_objects |= self.resolved(frozenset((number,)))
+                elif number in self.heap.part_of and number in self.created_in:
                     owners = mapped(self.heap.part_of[number] - {number})
                     if made is not None and owners:
-                        found.add(self.heap.part(f"{made}", owners - {made}))
-                elif self.inner.get(number) != code.number or number in self.heap.code:
-                    found.add(number)
+                        mapped_objects.add(self.heap.part(f"{made}", owners - {made}))
+                elif self.created_in.get(number) != callee.number or number in self.heap.callables:
+                    mapped_objects.add(number)
                 elif made is not None:
-                    found.add(made)
-            return frozenset(found)
+                    mapped_objects.add(made)
+            return frozenset(mapped_objects)
 
         with self.doubtful(not certain):
             self._apply_names(summary, mapped, certain=certain)
-            self.touch(mapped(summary.objects))
-            self.use(mapped(summary.used))
+            self.touch(mapped(summary.changed_objects))
+            self.use(mapped(summary.used_objects))
         for into, what in summary.links:
             self.store(mapped(into), mapped(what))
         self.record.modules |= summary.modules
@@ -306,10 +323,10 @@ class Functions(Machine):
         if summary.opaque and arguments.known and self.record.opaque is None:
             self.record.opaque = self.line
         if made is None:
-            return NONE
+            return NO_OBJECTS
         returned = mapped(summary.returns)
         if made in returned:
-            self.store(frozenset((made,)), mapped(self.heap.reach(summary.returns)))
+            self.store(frozenset((made,)), mapped(self.heap.reachable(summary.returns)))
         return returned
 
     def assume(self, arguments: Arguments, made: int | None) -> Objects:
@@ -321,38 +338,38 @@ class Functions(Machine):
             if not self._outer_names:
                 self._outer_names = frozenset(
                     node.id
-                    for code in self.heap.code.values()
-                    for node in ast.walk(code.node)
+                    for callee in self.heap.callables.values()
+                    for node in ast.walk(callee.node)
                     if isinstance(node, ast.Name)
                 )
             for name in sorted(self._outer_names & self.names.slots.keys()):
-                self.refer(name, self.line, certain=False, soft=True)
-        return given | ({made} if made is not None else NONE)
+                self.refer(name, self.line, certain=False, optional=True)
+        return given | ({made} if made is not None else NO_OBJECTS)
 
-    def _given(self, code: Code, arguments: Arguments) -> Mapping[str, Objects]:
+    def _given(self, callee: CallableDefinition, arguments: Arguments) -> Mapping[str, Objects]:
         given: dict[str, Objects] = {}
-        for position, name in enumerate(code.parameters):
+        for position, name in enumerate(callee.parameters):
             objects = arguments.keywords.get(name)
-            if objects is None and position < code.positional:
+            if objects is None and position < callee.positional:
                 if position < len(arguments.positional):
                     objects = arguments.positional[position]
             elif objects is None:
-                extra = arguments.positional[code.positional :]
-                objects = NONE.union(*extra, *arguments.keywords.values())
+                extra = arguments.positional[callee.positional :]
+                objects = NO_OBJECTS.union(*extra, *arguments.keywords.values())
             if objects is None:
-                objects = self.resolved(code.defaults.get(name, NONE))
+                objects = self.resolved(callee.defaults.get(name, NO_OBJECTS))
             given[name] = objects | arguments.spread
         return given
 
     def _apply_names(
         self, summary: Summary, mapped: Callable[[Iterable[int]], Objects], *, certain: bool
     ) -> None:
-        for name, (read_certainly, soft, origin) in summary.reads.items():
+        for name, (read_certainly, optional, origin) in summary.reads.items():
             self.refer(
                 name,
                 self.line,
                 certain=certain and read_certainly and self.doubt == 0,
-                soft=soft or self.soft > 0,
+                optional=optional or self.optional > 0,
                 origin=origin,
             )
         for key, slot in summary.bound.items():
@@ -361,7 +378,7 @@ class Functions(Machine):
             if certain and slot.status == BOUND and slot.unit != ANY:
                 new = Slot(objects, BOUND, self.unit, self.unit, frozenset((self.cell,)))
             elif certain and slot.status == UNBOUND and slot.unit != ANY:
-                new = Slot(NONE, UNBOUND, self.unit, self.unit, frozenset((self.cell,)))
+                new = Slot(NO_OBJECTS, UNBOUND, self.unit, self.unit, frozenset((self.cell,)))
             else:
                 new = Slot(
                     before.objects | objects,

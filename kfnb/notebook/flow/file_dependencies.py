@@ -10,7 +10,7 @@ from typing import Any
 
 from kfnb.notebook.effects.constants import NotConstantError, evaluate, may_be_constant
 from kfnb.notebook.effects.files import FileReader
-from kfnb.notebook.flow.step_facts import Facts, Walked
+from kfnb.notebook.flow.step_facts import Facts, WalkResult
 from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import FileUse, Parameter, Piece
 
@@ -29,13 +29,13 @@ class Files:
     ) -> tuple[FileUse, ...]:
         """Give what a step's own cells read, write and list, in source order."""
         reader = self._begin(prelude, constants)
-        found: list[FileUse] = []
+        uses: list[FileUse] = []
         for piece in body:
             try:
-                found += reader.read(piece.cell, self._sources[piece.cell].body)
+                uses += reader.read(piece.cell, self._sources[piece.cell].body)
             except RecursionError:
                 continue
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(uses))
 
     def _begin(self, prelude: Sequence[Piece], constants: Mapping[str, object]) -> FileReader:
         # The parameters' values are among the constants: read here they would be no parameters.
@@ -58,12 +58,12 @@ class Files:
         source = self._sources[piece.cell]
         if piece.whole:
             return source.body
-        kept = set(piece.statements)
-        return [node for i, node in enumerate(source.body) if source.statement(i) in kept]
+        selected = set(piece.statements)
+        return [node for i, node in enumerate(source.body) if source.statement(i) in selected]
 
 
 def known_constants(
-    facts: Facts, walked: Walked, parameters: Sequence[Parameter]
+    facts: Facts, walked: WalkResult, parameters: Sequence[Parameter]
 ) -> dict[str, object]:
     """Give the constants that a step begins with: parameters, and what steps before assigned."""
     known: dict[str, object] = {p.name: p.default for p in parameters if _simple(p.default)}
@@ -112,10 +112,10 @@ def file_edges(
     """
     last: dict[str, str] = {}
     readers: dict[str, list[str]] = {}
-    found: dict[tuple[str, str], list[str]] = {}
+    edges: dict[tuple[str, str], list[str]] = {}
 
     def wait(source: str, step: str, path: str) -> None:
-        files = found.setdefault((source, step), []) if source != step else []
+        files = edges.setdefault((source, step), []) if source != step else []
         if path not in files:
             files.append(path)
 
@@ -146,7 +146,7 @@ def file_edges(
                     wait(writer, step, earlier)
             last[path] = step
             readers.pop(path, None)
-    return found
+    return edges
 
 
 def _module_files(module: str) -> tuple[str, ...]:

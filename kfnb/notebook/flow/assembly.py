@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
-from kfnb.notebook.flow.cell_walk import redefined
-from kfnb.notebook.flow.fileflow import Files, file_edges, known_constants
+from kfnb.notebook.flow.definitions import redefined
+from kfnb.notebook.flow.file_dependencies import Files, file_edges, known_constants
 from kfnb.notebook.flow.liveness import Need
 from kfnb.notebook.flow.metrics import logged_names
 from kfnb.notebook.flow.order import own_cells
-from kfnb.notebook.flow.prelude import Reached, Replay
-from kfnb.notebook.flow.step_facts import Act, Facts, Walked
+from kfnb.notebook.flow.prelude import NeededActs, Replay
+from kfnb.notebook.flow.step_facts import Act, Facts, WalkResult
 from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Definition, Edge, Parameter, Piece, Step
 
@@ -27,7 +27,7 @@ class Assembly:
     that only show names.
     """
 
-    walked: Walked
+    walked: WalkResult
     needs: Mapping[str, Need]
     order: Sequence[StepDecl]
     sources: Mapping[int, ParsedCell]
@@ -62,8 +62,8 @@ class Assembly:
         name = declared.name
         need = self.needs[name]
         facts = self.walked.facts.get(name) or Facts(name, 0, {}, 0)
-        reached = replay.reach(need.static, facts.acts_before)
-        acts = [self.walked.acts[n] for n in reached.acts]
+        needed = replay.needed_for(need.static, facts.acts_before)
+        acts = [self.walked.acts[n] for n in needed.acts]
         computed = [c for c, home in self.homes.items() if home == name and c not in self.plain]
         body = tuple(
             Piece(
@@ -75,7 +75,7 @@ class Assembly:
             for cell in own_cells(declared, self.homes)
             if cell not in self.plain
         )
-        prelude = replay.pieces(reached, without={piece.cell for piece in body})
+        prelude = replay.pieces(needed, without={piece.cell for piece in body})
         constants = known_constants(facts, self.walked, self.parameters)
         uses = files.of(prelude, body, constants)
         metrics = [*facts.metrics]
@@ -96,13 +96,13 @@ class Assembly:
             prelude=prelude,
             body=body,
             maybe=tuple(sorted(need.maybe & need.inputs.keys())),
-            definitions=self._defined(facts, replay.defined(reached), ambiguous),
+            definitions=self._defined(facts, replay.defined(needed), ambiguous),
             modules=tuple(sorted(facts.modules.union(*(act.modules for act in acts)))),
             reads=tuple(use for use in uses if use.mode == "read"),
             writes=tuple(use for use in uses if use.mode == "write"),
             lists=tuple(use for use in uses if use.mode == "list"),
             metrics=tuple(dict.fromkeys(metrics)),
-            opaque=self._opaque(facts, reached),
+            opaque=self._opaque(facts, needed),
             setup_values=tuple(
                 name
                 for name in sorted(need.static)
@@ -118,16 +118,16 @@ class Assembly:
         self, facts: Facts, replayed: set[str], ambiguous: frozenset[str]
     ) -> tuple[str, ...]:
         """Names that stand for their definition at the end of the step."""
-        found = []
+        names = []
         for name in replayed | facts.touched.keys():
             slot = facts.touched.get(name) or facts.start.get(name)
             if slot is not None and slot.definition is not None and name not in ambiguous:
-                found.append(name)
-        return tuple(sorted(found))
+                names.append(name)
+        return tuple(sorted(names))
 
-    def _opaque(self, facts: Facts, reached: Reached) -> bool:
+    def _opaque(self, facts: Facts, needed: NeededActs) -> bool:
         return facts.opaque is not None or any(
-            step is None and cell in reached.cells for step, cell, _ in self.walked.opaque
+            step is None and cell in needed.cells for step, cell, _ in self.walked.opaque
         )
 
     def _edges(self, steps: Mapping[str, Step]) -> tuple[Edge, ...]:
@@ -138,7 +138,7 @@ class Assembly:
             {s.name: s.writes for s in steps.values()},
             {s.name: s.modules for s in steps.values()},
         )
-        found: list[Edge] = []
+        edges: list[Edge] = []
         for target in order:
             step = steps[target]
             for source in order:
@@ -146,8 +146,8 @@ class Assembly:
                 paths = tuple(sorted(files.get((source, target), ())))
                 explicit = source in step.after
                 if names or paths or explicit:
-                    found.append(Edge(source, target, names, paths, explicit))
-        return tuple(found)
+                    edges.append(Edge(source, target, names, paths, explicit))
+        return tuple(edges)
 
     def _definitions(self, replay: Replay) -> Iterator[Definition]:
         static = [n for n, act in enumerate(self.walked.acts) if act.step is None]
@@ -156,8 +156,8 @@ class Assembly:
             if act.kind is None:
                 continue
             before = ends[act.step] if act.step is not None else (static[-1] + 1)
-            reached = replay.reach_act(number, self._late(act), before)
-            pieces = replay.pieces(reached)
+            needed = replay.needed_for_act(number, self._late(act), before)
+            pieces = replay.pieces(needed)
             for name in act.defines:
                 yield Definition(name, act.cell, act.kind, pieces)
 
@@ -165,11 +165,13 @@ class Assembly:
         """Names that a function or class reads when it is called."""
         if act.kind == "import":
             return set()
-        machine = self.walked.machine
-        code = machine.heap.code.get(machine.heap.at(self.sources[act.cell].body[act.index]))
-        if code is None:
+        interpreter = self.walked.interpreter
+        callee = interpreter.heap.callables.get(
+            interpreter.heap.object_at(self.sources[act.cell].body[act.index])
+        )
+        if callee is None:
             return set()
         try:
-            return set(machine.reads_of(code))
+            return set(interpreter.reads_of(callee))
         except RecursionError:
             return set()

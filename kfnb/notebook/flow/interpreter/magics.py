@@ -13,11 +13,11 @@ import shlex
 from collections.abc import Iterator
 
 from kfnb.notebook.effects.names_in_strings import names_in_sql
-from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.calls import Softly, is_shell
-from kfnb.notebook.flow.functions import Arguments
-from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.statements import Statements
+from kfnb.notebook.flow.interpreter import library_tables
+from kfnb.notebook.flow.interpreter.calls import OptionalReads, is_shell
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.statements import Statements
+from kfnb.notebook.flow.interpreter.summaries import Arguments
 
 _DOLLAR = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)")
 _BRACES = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")
@@ -28,8 +28,8 @@ _NO_ARGUMENTS = Arguments()
 _SHELL_METHODS = frozenset(("system", "getoutput", "system_raw", "system_piped"))
 
 
-class Machinery(Statements):
-    """The whole machine: statements, with what IPython's transformation makes of magics."""
+class Interpreter(Statements):
+    """The whole interpreter: statements, with what IPython's transformation makes of magics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,8 +50,8 @@ class Machinery(Statements):
         if method == "run_cell_magic" and len(texts) == 3:
             return self._cell_magic(node, texts[0].lstrip("%"), texts[1], texts[2])
         if method in ("run_cell", "ex", "ev"):
-            found = self.source(texts[0], node.lineno)
-            if found is None:
+            result = self.execute_text(texts[0], node.lineno)
+            if result is None:
                 self.opaque(node.lineno)
             return self.fresh(node)
         return None
@@ -62,10 +62,14 @@ class Machinery(Statements):
         if name in library_tables.RUN_MAGICS:
             # Options such as -r or -f NAME come before the statement.
             statement = line if name == "time" else _without_options(line)
-            found = self.source(statement, node.lineno, expression=True)
-            if found is None and statement.strip() and self.source(statement, node.lineno) is None:
+            result = self.execute_text(statement, node.lineno, expression=True)
+            if (
+                result is None
+                and statement.strip()
+                and self.execute_text(statement, node.lineno) is None
+            ):
                 self.opaque(node.lineno)
-            return found or NONE
+            return result or NO_OBJECTS
         if name in library_tables.TIMED_MAGICS:
             self._timed(_without_options(line), node.lineno)
             return self.fresh(node)
@@ -73,24 +77,24 @@ class Machinery(Statements):
             for word in line.split():
                 if word.isidentifier():
                     self.bind(word, self.fresh(node))
-            return NONE
+            return NO_OBJECTS
         if name == "store":
             self._store(node, line)
-            return NONE
+            return NO_OBJECTS
         if name == "xdel":
             for word in line.split():
                 if word.isidentifier():
                     self.read(word, node.lineno)
                     self.unbind(word)
-            return NONE
+            return NO_OBJECTS
         if name in library_tables.ASKS_MAGICS:
-            with Softly(self):
+            with OptionalReads(self):
                 for word in re.findall(r"[A-Za-z_]\w*", line)[:1]:
                     self.read(word, node.lineno, call=True)
-            return NONE
+            return NO_OBJECTS
         if name == "pylab":
             record.star = True
-            return NONE
+            return NO_OBJECTS
         if name == "sql":
             return self._sql(node, line)
         self._interpolated(line, node.lineno)
@@ -101,49 +105,49 @@ class Machinery(Statements):
     def _cell_magic(self, node: ast.Call, name: str, line: str, body: str) -> Objects:
         self.record.effect = True
         if name == "capture":
-            self.source(body, node.lineno + 1)
+            self.execute_text(body, node.lineno + 1)
             return self._line_magic(node, name, line)
         if name in library_tables.RUN_MAGICS:
-            if self.source(body, node.lineno + 1) is None:
+            if self.execute_text(body, node.lineno + 1) is None:
                 self.opaque(node.lineno)
-            return NONE
+            return NO_OBJECTS
         if name in library_tables.TIMED_MAGICS:
             self._timed(_without_options(line), node.lineno)
             self._timed(body, node.lineno + 1)
-            return NONE
+            return NO_OBJECTS
         if name == "sql":
             return self._sql(node, f"{line}\n{body}")
         self._interpolated(line, node.lineno)
         for bound in _OUTPUTS.findall(line):
-            self.bind(bound, self.fresh(node, NONE))
+            self.bind(bound, self.fresh(node, NO_OBJECTS))
         if name not in library_tables.QUIET_MAGICS:
             self.opaque(node.lineno)
         return self.fresh(node)
 
     def _sql(self, node: ast.Call, text: str) -> Objects:
         """Read the frames that a query names; ``name << SELECT …`` binds its result."""
-        with Softly(self):
+        with OptionalReads(self):
             for name in sorted(names_in_sql(text)):
                 if self.names.slots.get(self.key(name)) is not None:
                     self.read(name, node.lineno)
         if (target := _SQL_RESULT.search(text)) is not None:
-            self.bind(target[1], self.fresh(node, NONE))
+            self.bind(target[1], self.fresh(node, NO_OBJECTS))
         return self.fresh(node)
 
     def _store(self, node: ast.Call, line: str) -> None:
         words = [w for w in line.split() if w.isidentifier()]
         if "-r" in line.split():
             for word in words:
-                self.bind(word, self.fresh(node, NONE))
+                self.bind(word, self.fresh(node, NO_OBJECTS))
             if not words:
                 self.opaque(node.lineno)
         elif not line.startswith("-"):
             for word in words[:1]:
                 self.read(word, node.lineno)
 
-    def _timed(self, code: str, line: int) -> None:
+    def _timed(self, text: str, line: int) -> None:
         """Go through code that runs in a function of its own: it binds no name here."""
-        tree = _parsed(code, line)
+        tree = _parsed(text, line)
         if tree is None:
             self.opaque(line)
             return
@@ -157,10 +161,10 @@ class Machinery(Statements):
         function.body = body or function.body
         self._trees.append(function)
         for number in self.define(function, "timed"):
-            code = self.heap.code[number]
-            self.apply(code, _NO_ARGUMENTS, certain=self.doubt == 0, made=None)
+            callee = self.heap.callables[number]
+            self.apply(callee, _NO_ARGUMENTS, certain=self.doubt == 0, made=None)
 
-    def source(self, text: str, line: int, *, expression: bool = False) -> Objects | None:
+    def execute_text(self, text: str, line: int, *, expression: bool = False) -> Objects | None:
         """Go through code that stands in a string; None where it does not parse."""
         if expression:
             value = _expression(text, line)
@@ -173,11 +177,11 @@ class Machinery(Statements):
             return None
         self._trees.append(tree)
         self.execute(tree.body)
-        return NONE
+        return NO_OBJECTS
 
     def _interpolated(self, text: str, line: int) -> None:
         """Read the names that IPython puts into a command; what it cannot evaluate stays text."""
-        with Softly(self):
+        with OptionalReads(self):
             for expression in _interpolations(text):
                 value = _expression(expression, line)
                 if value is not None:

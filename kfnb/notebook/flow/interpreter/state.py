@@ -1,4 +1,4 @@
-"""The state of the abstract machine that goes through a notebook, and its elementary acts.
+"""The state of the abstract interpreter, and the elementary operations on it.
 
 It executes statements on what is known of names instead of on their values:
 reading, binding, changing in place, and calling what the notebook defines.
@@ -12,44 +12,51 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from kfnb.notebook.flow.code import Code, Frame, Missing, Origin, Read, Record
-from kfnb.notebook.flow.library_tables import KNOWN_NAMES
-from kfnb.notebook.flow.names import BOUND, UNBOUND, Names, Slot
-from kfnb.notebook.flow.objects import NONE, Heap, Objects
+from kfnb.notebook.flow.interpreter.callables import (
+    CallableDefinition,
+    Frame,
+    Missing,
+    Origin,
+    Read,
+    Record,
+)
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Heap, Objects
+from kfnb.notebook.flow.interpreter.library_tables import KNOWN_NAMES
+from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND, NameTable, Slot
 
 FREE = ":"
 """Where a name of an enclosing function lives that is not being executed."""
 
 
-class Depends(NamedTuple):
+class Dependency(NamedTuple):
     """What a summary took an outer name to be: all that decides what calling the function does."""
 
     there: bool
     mutable: bool
     direct: Objects
-    code: tuple[int, ...]
-    kinds: Objects
+    callables: tuple[int, ...]
+    classes: Objects
     module: str | None
 
 
-class Machine(ABC):
+class InterpreterState(ABC):
     """Names, heap, frames and the record of what the present statement does."""
 
     def __init__(self) -> None:
-        self.names = Names()
+        self.names = NameTable()
         self.heap = Heap()
         self.frames: list[Frame] = []
         self.record = Record()
-        self.function: Code | None = None
-        self.inner: dict[int, int] = {}
-        self.depends: dict[str, Depends] = {}
-        self.globals: dict[int, str] = {}
+        self.function: CallableDefinition | None = None
+        self.created_in: dict[int, int] = {}
+        self.dependencies: dict[str, Dependency] = {}
+        self.global_symbols: dict[int, str] = {}
         self.work = 0
         self.unit = 0
         self.cell = 0
         self.line = 1
         self.doubt = 0
-        self.soft = 0
+        self.optional = 0
         self.texts: Mapping[str, str] = {}
         self.dead = False
         self.annotations = True
@@ -71,9 +78,9 @@ class Machine(ABC):
 
     def make(self, node: object, kind: str = "") -> int:
         """Give the object that ``node`` makes, noting the function that makes it."""
-        number = self.heap.at(node, kind)
+        number = self.heap.object_at(node, kind)
         if self.function is not None:
-            self.inner.setdefault(number, self.function.number)
+            self.created_in.setdefault(number, self.function.number)
         return number
 
     def fresh(self, node: object, *parts: Objects) -> Objects:
@@ -84,7 +91,7 @@ class Machine(ABC):
         return frozenset((number,))
 
     def store(self, into: Objects, what: Objects) -> None:
-        """Put ``what`` into ``into``; whether that is a change is the caller's business."""
+        """Put ``what`` into ``into``; the caller decides whether that is a change."""
         if into and what:
             into = self.heap.owners(into)
             self.heap.store(into, what)
@@ -96,7 +103,7 @@ class Machine(ABC):
         if not objects:
             return
         objects = self.resolved(self.heap.owners(objects))
-        self.record.objects |= objects
+        self.record.changed_objects |= objects
         self.heap.touched |= objects
         if self.function is not None:
             return
@@ -115,9 +122,9 @@ class Machine(ABC):
         if not objects:
             return
         if self.function is not None:
-            self.record.used |= objects
+            self.record.used_objects |= objects
         if self.heap.stateful:
-            self.touch(self.heap.reach(objects) & self.heap.stateful)
+            self.touch(self.heap.reachable(objects) & self.heap.stateful)
 
     # -- names -----------------------------------------------------------------
 
@@ -139,24 +146,28 @@ class Machine(ABC):
                 continue
             if name in frame.keys:
                 return frame.keys[name] or name
-            if frame.code is not None and name in frame.code.free and not self._active(frame.code):
+            if (
+                frame.callee is not None
+                and name in frame.callee.free
+                and not self._active(frame.callee)
+            ):
                 return FREE
         return name
 
-    def _active(self, code: Code) -> bool:
-        return any(f.code is not None and f.code.number == code.parent for f in self.frames)
+    def _active(self, callee: CallableDefinition) -> bool:
+        return any(f.callee is not None and f.callee.number == callee.parent for f in self.frames)
 
     def read(self, name: str, line: int, *, call: bool = False) -> Objects:
         """Read a name. Unless it is about to be called, a function in it may be called."""
         key = self.key(name)
         if key is FREE:
             # A closure's own state, or whatever it was made with.
-            own = frozenset((self.function.number,)) if self.function else NONE
-            return own | self.heap.plain(self.heap.reach(own))
+            own = frozenset((self.function.number,)) if self.function else NO_OBJECTS
+            return own | self.heap.plain(self.heap.reachable(own))
         slot = self.names.slots.get(key)
         if not is_private(key):
-            self.refer(key, line, certain=self.doubt == 0, soft=self.soft > 0)
-        objects = slot.objects if slot else NONE
+            self.refer(key, line, certain=self.doubt == 0, optional=self.optional > 0)
+        objects = slot.objects if slot else NO_OBJECTS
         if self.function is not None:
             objects = self.outer(key, slot)
         if not call:
@@ -164,7 +175,7 @@ class Machine(ABC):
         return objects
 
     def refer(
-        self, name: str, line: int, *, certain: bool, soft: bool, origin: Origin | None = None
+        self, name: str, line: int, *, certain: bool, optional: bool, origin: Origin | None = None
     ) -> None:
         """Note that a global name is read here."""
         slot = self.names.slots.get(name)
@@ -177,9 +188,9 @@ class Machine(ABC):
         outside = slot is None or slot.unit != self.unit
         if outside:
             old = record.reads.get(name)
-            if old is None or (certain and not old.certain) or (old.soft and not soft):
-                record.reads[name] = Read(line, certain, soft, slot, origin)
-        if (slot is None or slot.status == UNBOUND) and not soft and self.function is None:
+            if old is None or (certain and not old.certain) or (old.optional and not optional):
+                record.reads[name] = Read(line, certain, optional, slot, origin)
+        if (slot is None or slot.status == UNBOUND) and not optional and self.function is None:
             if name in KNOWN_NAMES or (slot is None and _history(name)):
                 return
             record.missing.append(Missing(name, line, certain, slot, origin))
@@ -190,54 +201,64 @@ class Machine(ABC):
         A global that the function did not bind is a symbol, for whatever it is at the call.
         """
         assert self.function is not None
-        objects = slot.objects if slot else NONE
+        objects = slot.objects if slot else NO_OBJECTS
         if slot is not None and slot.unit == self.unit:
             return objects
         if is_private(key):
             if not key.startswith(f"{self.function.number}:"):
-                self.depends[key] = self.dependence(slot)._replace(direct=objects)
+                self.dependencies[key] = self.dependency(slot)._replace(direct=objects)
             return objects
-        depends = self.depends[key] = self.dependence(slot)
-        if objects <= depends.direct:
+        dependency = self.dependencies[key] = self.dependency(slot)
+        if objects <= dependency.direct:
             return objects
-        symbol, inside = self.heap.at(key, "global"), self.heap.at(key, "inside global")
-        self.globals[symbol], self.globals[inside] = key, key
+        symbol, inside = (
+            self.heap.object_at(key, "global"),
+            self.heap.object_at(key, "inside global"),
+        )
+        self.global_symbols[symbol], self.global_symbols[inside] = key, key
         itself = frozenset((symbol,))
         self.heap.store(itself, frozenset((inside,)))
-        self.heap.kinds[symbol] = depends.kinds
-        self.heap.held_code[symbol] = frozenset(depends.code)
-        return itself | depends.direct
+        self.heap.classes[symbol] = dependency.classes
+        self.heap.held_callables[symbol] = frozenset(dependency.callables)
+        return itself | dependency.direct
 
-    def dependence(self, slot: Slot | None) -> Depends:
-        """Tell what matters of a name to a function that reads it."""
+    def dependency(self, slot: Slot | None) -> Dependency:
+        """Return what matters of a name to a function that reads it."""
         if slot is None:
-            return _NO_DEPENDENCE
+            return _NO_DEPENDENCY
         heap, objects = self.heap, slot.objects
-        kinds = [heap.kinds[o] for o in objects if o in heap.kinds]
-        direct = frozenset(o for o in objects if o in heap.code or o in heap.bound)
-        return Depends(
-            True, bool(objects), direct, heap.code_of(objects), NONE.union(*kinds), slot.module
+        kinds = [heap.classes[o] for o in objects if o in heap.classes]
+        direct = frozenset(o for o in objects if o in heap.callables or o in heap.bound_methods)
+        return Dependency(
+            True,
+            bool(objects),
+            direct,
+            heap.callables_in(objects),
+            NO_OBJECTS.union(*kinds),
+            slot.module,
         )
 
     def resolved(self, objects: Objects) -> Objects:
         """Put for symbols of globals what these are here."""
-        if not self.globals or self.globals.keys().isdisjoint(objects):
+        if not self.global_symbols or self.global_symbols.keys().isdisjoint(objects):
             return objects
-        found: set[int] = set()
+        resolved: set[int] = set()
         for number in objects:
-            name = self.globals.get(number)
+            name = self.global_symbols.get(number)
             if name is None:
-                found.add(number)
+                resolved.add(number)
                 continue
             slot = self.names.slots.get(name)
             if self.function is not None and (slot is None or slot.unit != self.unit):
                 self.outer(name, slot)
-                found.add(number)
+                resolved.add(number)
             elif slot is not None:
-                itself = number == self.heap.at(name, "global")
-                held = slot.objects if itself else self.heap.reach(slot.objects) - slot.objects
-                found |= held
-        return frozenset(found)
+                is_global = number == self.heap.object_at(name, "global")
+                current = (
+                    slot.objects if is_global else self.heap.reachable(slot.objects) - slot.objects
+                )
+                resolved |= current
+        return frozenset(resolved)
 
     def module(self, name: str) -> str | None:
         """Give the dotted name that an import gave ``name``."""
@@ -269,7 +290,7 @@ class Machine(ABC):
         """Delete a name on the present path."""
         key = self.key(name, bind=True)
         if key is not FREE:
-            self.set(key, Slot(NONE, UNBOUND, self.unit, self.unit, frozenset((self.cell,))))
+            self.set(key, Slot(NO_OBJECTS, UNBOUND, self.unit, self.unit, frozenset((self.cell,))))
 
     def set(self, key: str, slot: Slot) -> None:
         """Make a name what ``slot`` says, and note that it was touched."""
@@ -303,18 +324,23 @@ class Machine(ABC):
 
     def maybe(self, nodes: Iterable[ast.expr | None]) -> Objects:
         """Evaluate expressions that may not be executed, one after the other."""
-        found: set[int] = set()
+        objects: set[int] = set()
         self.names.fork()
         with self.doubtful():
             for node in nodes:
-                found |= self.evaluate(node)
-        changed = self.names.take_back()
+                objects |= self.evaluate(node)
+        changed = self.names.roll_back()
         if changed:
             self.names.join([{}, changed], self.unit)
-        return frozenset(found)
+        return frozenset(objects)
 
     def push(
-        self, kind: str, number: int, local: Iterable[str], *, code: Code | None = None
+        self,
+        kind: str,
+        number: int,
+        local: Iterable[str],
+        *,
+        callee: CallableDefinition | None = None,
     ) -> Frame:
         """Enter a scope whose own names are ``local``."""
         frame = Frame(
@@ -322,13 +348,13 @@ class Machine(ABC):
             kind=kind,
             keys={name: f"{number}:{name}" for name in local},
             depth=self.names.depth,
-            code=code,
+            callee=callee,
         )
         self.frames.append(frame)
         return frame
 
 
-_NO_DEPENDENCE = Depends(False, False, NONE, (), NONE, None)
+_NO_DEPENDENCY = Dependency(False, False, NO_OBJECTS, (), NO_OBJECTS, None)
 
 
 def is_private(key: str) -> bool:

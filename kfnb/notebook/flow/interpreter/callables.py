@@ -1,4 +1,4 @@
-"""Functions and classes of the notebook, and what is known of calling them."""
+"""Functions and classes of the notebook, and records of what executing them does."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kfnb.notebook.flow.names import Changes, Slot
-from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.scopes import Function
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.name_table import Changes, Slot
+from kfnb.notebook.flow.interpreter.scopes import Function
 
 
 @dataclass(eq=False, slots=True)
-class Code:
+class CallableDefinition:
     """A function, lambda or class that the notebook defines.
 
     ``number`` is its object. ``parent`` is the function in whose frame it was made,
     ``free`` the names that are local to the functions around it; ``arguments`` maps
-    the objects that stand for its parameters to their names, ``insides`` those that
+    the objects that stand for its parameters to their names, ``argument_contents`` those that
     stand for whatever the parameters hold.
     """
 
@@ -33,11 +33,11 @@ class Code:
     parameters: tuple[str, ...] = ()
     positional: int = 0
     arguments: dict[int, str] = field(default_factory=dict)
-    insides: dict[int, str] = field(default_factory=dict)
+    argument_contents: dict[int, str] = field(default_factory=dict)
     defaults: dict[str, Objects] = field(default_factory=dict)
-    methods: dict[str, Code] = field(default_factory=dict)
+    methods: dict[str, CallableDefinition] = field(default_factory=dict)
     bases: tuple[int, ...] = ()
-    state: dict[str, Objects] = field(default_factory=dict)
+    class_attributes: dict[str, Objects] = field(default_factory=dict)
     subclasses: list[int] = field(default_factory=list)
 
 
@@ -54,17 +54,17 @@ class Summary(NamedTuple):
 
     ``reads`` says of each outer name whether it is certainly read, whether a handler
     waits for its absence, and where it is read; ``bound`` what outer names are afterwards;
-    ``objects`` are changed, ``used`` are used in a way that changes what has a state
-    of its own (a generator), ``links`` are what is put into what. ``identity``: whether two
-    names stand for one object makes a difference.
+    ``changed_objects`` are changed, ``used_objects`` are used in a way that changes what has a
+    state of its own (a generator), ``links`` are what is put into what. ``identity``: whether
+    two names stand for one object makes a difference.
     """
 
     reads: Mapping[str, tuple[bool, bool, Origin]] = {}
     bound: Mapping[str, Slot] = {}
-    objects: Objects = NONE
-    used: Objects = NONE
+    changed_objects: Objects = NO_OBJECTS
+    used_objects: Objects = NO_OBJECTS
     links: frozenset[tuple[Objects, Objects]] = frozenset()
-    returns: Objects = NONE
+    returns: Objects = NO_OBJECTS
     modules: frozenset[str] = frozenset()
     effect: bool = False
     opaque: bool = False
@@ -79,7 +79,7 @@ class Read(NamedTuple):
 
     line: int
     certain: bool
-    soft: bool
+    optional: bool
     slot: Slot | None
     origin: Origin | None = None
 
@@ -105,8 +105,8 @@ class Record:
     changed: set[str] = field(default_factory=set)
     missing: list[Missing] = field(default_factory=list)
     modules: set[str] = field(default_factory=set)
-    objects: set[int] = field(default_factory=set)
-    used: set[int] = field(default_factory=set)
+    changed_objects: set[int] = field(default_factory=set)
+    used_objects: set[int] = field(default_factory=set)
     links: set[tuple[Objects, Objects]] = field(default_factory=set)
     returns: set[int] = field(default_factory=set)
     findings: list[tuple[str, int, str]] = field(default_factory=list)
@@ -124,6 +124,6 @@ class Frame:
     number: int
     kind: str
     keys: dict[str, str | None]
-    code: Code | None = None
+    callee: CallableDefinition | None = None
     depth: int = 0
     exits: list[Changes] = field(default_factory=list)

@@ -6,11 +6,11 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.calls import Calls, Softly
-from kfnb.notebook.flow.code import Code
-from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.scopes import (
+from kfnb.notebook.flow.interpreter import library_tables
+from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.calls import Calls, OptionalReads
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,
     Function,
     comprehension_locals,
@@ -26,16 +26,16 @@ class Expressions(Calls):
 
     def __init__(self) -> None:
         super().__init__()
-        self._of: dict[type[ast.AST], Callable[[Any], Objects]] = {
+        self._evaluators: dict[type[ast.AST], Callable[[Any], Objects]] = {
             ast.Name: self._name,
-            ast.Constant: lambda _: NONE,
+            ast.Constant: lambda _: NO_OBJECTS,
             ast.Call: self.call,
             ast.Attribute: self._attribute,
             ast.Subscript: self._subscript,
             ast.BinOp: self._operation,
             ast.Compare: self._compare,
-            ast.BoolOp: self._either,
-            ast.IfExp: self._if,
+            ast.BoolOp: self._boolean,
+            ast.IfExp: self._conditional,
             ast.UnaryOp: self._unary,
             ast.List: self._display,
             ast.Set: self._display,
@@ -54,16 +54,16 @@ class Expressions(Calls):
     def evaluate(self, node: ast.expr | None) -> Objects:
         """Go through an expression; gives the objects that its value may be."""
         if node is None:
-            return NONE
+            return NO_OBJECTS
         self.work += self.function is not None
-        handler = self._of.get(type(node))
+        handler = self._evaluators.get(type(node))
         if handler is not None:
             return handler(node)
         # f-strings, slices, yield, template strings: nothing of their own but their parts.
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.expr):
                 self.evaluate(child)
-        return self.fresh(node) if isinstance(node, (ast.Yield, ast.YieldFrom)) else NONE
+        return self.fresh(node) if isinstance(node, (ast.Yield, ast.YieldFrom)) else NO_OBJECTS
 
     def elements(self, objects: Objects) -> Objects:
         """Iterate over a value."""
@@ -76,44 +76,44 @@ class Expressions(Calls):
     def _attribute(self, node: ast.Attribute) -> Objects:
         objects = self.evaluate(node.value)
         if not objects:
-            return NONE
+            return NO_OBJECTS
         if node.attr == "__class__":
-            return frozenset(o for o in self.heap.code_of(objects))
+            return frozenset(o for o in self.heap.callables_in(objects))
         if node.attr in library_tables.SCALAR_ATTRIBUTES:
-            return NONE
-        found = self._part(node, objects)
-        for number in self.heap.code_of(objects):
-            state = self.heap.code[number].state.get(node.attr)
+            return NO_OBJECTS
+        resolved = self._part(node, objects)
+        for number in self.heap.callables_in(objects):
+            state = self.heap.callables[number].class_attributes.get(node.attr)
             if state:
-                found |= state
-        if node.attr in library_tables.TAKEN_METHODS or self._methods(objects, node.attr):
+                resolved |= state
+        if node.attr in library_tables.TAKEN_METHODS or self._matching_methods(objects, node.attr):
             number = self.make(node, "method")
-            before = self.heap.bound.get(number, (NONE, ""))[0]
-            self.heap.bound[number] = (before | objects, node.attr)
+            before = self.heap.bound_methods.get(number, (NO_OBJECTS, ""))[0]
+            self.heap.bound_methods[number] = (before | objects, node.attr)
             self.store(frozenset((number,)), objects)
-            return found | {number}
+            return resolved | {number}
         if node.attr in ("T", "at", "iloc", "loc", "flat", "values"):
-            return objects | found
-        return found
+            return objects | resolved
+        return resolved
 
     def _part(self, node: ast.expr, objects: Objects) -> Objects:
         """Give what an attribute or item may be: a part, or what was put in."""
         part = frozenset((self.make(node, "part"),))
         self.heap.part(node, objects)
-        return part | (self.heap.plain(self.heap.reach(objects)) - objects)
+        return part | (self.heap.plain(self.heap.reachable(objects)) - objects)
 
     def _subscript(self, node: ast.Subscript) -> Objects:
         name = self._namespace_item(node)
         if name is not None:
-            with self.softly():
+            with self.optional_reads():
                 return self.read(name, node.lineno)
         objects = self.evaluate(node.value)
         self.evaluate(node.slice)
         if self.heap.lazy and not self.heap.lazy.isdisjoint(objects):
             self.touch(objects & self.heap.lazy)
         if copies(node.slice):
-            return self.fresh(node) if objects else NONE
-        return self._part(node, objects) - self.heap.iterators if objects else NONE
+            return self.fresh(node) if objects else NO_OBJECTS
+        return self._part(node, objects) - self.heap.iterators if objects else NO_OBJECTS
 
     def _namespace_item(self, node: ast.Subscript) -> str | None:
         """``globals()["x"]`` reads ``x``."""
@@ -134,55 +134,57 @@ class Expressions(Calls):
     def _operation(self, node: ast.BinOp) -> Objects:
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         if not left and not right:
-            return NONE
+            return NO_OBJECTS
         if isinstance(node.op, ast.Mod) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
-            return NONE
+            return NO_OBJECTS
         holds: set[int] = set()
         if isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
             for number in left | right:
-                holds |= self.heap.holds.get(number, NONE) | self.heap.held_code.get(number, NONE)
+                holds |= self.heap.holds.get(number, NO_OBJECTS) | self.heap.held_callables.get(
+                    number, NO_OBJECTS
+                )
         return self.fresh(node, frozenset(holds))
 
     def _compare(self, node: ast.Compare) -> Objects:
         if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
-            asked = node.comparators[0]
+            comparator = node.comparators[0]
             if (
-                isinstance(asked, ast.Call)
-                and isinstance(asked.func, ast.Name)
-                and asked.func.id in _NAMESPACES
-                and not asked.args
+                isinstance(comparator, ast.Call)
+                and isinstance(comparator.func, ast.Name)
+                and comparator.func.id in _NAMESPACES
+                and not comparator.args
             ):
-                with self.softly():
+                with self.optional_reads():
                     self.read(node.left.value, node.lineno, call=True)
-                return NONE
-        found = left = self.evaluate(node.left)
+                return NO_OBJECTS
+        operands = left = self.evaluate(node.left)
         for operator, comparator in zip(node.ops, node.comparators, strict=True):
             right = self.evaluate(comparator)
             if isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) and left and right:
                 self.record.identity = True
-            found |= right
+            operands |= right
             left = right
         if isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            self.use(found)
-        return self.fresh(node) if found else NONE
+            self.use(operands)
+        return self.fresh(node) if operands else NO_OBJECTS
 
-    def _either(self, node: ast.BoolOp) -> Objects:
+    def _boolean(self, node: ast.BoolOp) -> Objects:
         return self.evaluate(node.values[0]) | self.maybe(node.values[1:])
 
-    def _if(self, node: ast.IfExp) -> Objects:
+    def _conditional(self, node: ast.IfExp) -> Objects:
         self.evaluate(node.test)
         return self.maybe([node.body]) | self.maybe([node.orelse])
 
     def _unary(self, node: ast.UnaryOp) -> Objects:
         objects = self.evaluate(node.operand)
-        return self.fresh(node) if objects and not isinstance(node.op, ast.Not) else NONE
+        return self.fresh(node) if objects and not isinstance(node.op, ast.Not) else NO_OBJECTS
 
     def _display(self, node: ast.List | ast.Set | ast.Tuple) -> Objects:
         held: set[int] = set()
         for element in node.elts:
             held |= self.evaluate(element)
         if isinstance(node, ast.Tuple) and all(isinstance(e, ast.Constant) for e in node.elts):
-            return NONE
+            return NO_OBJECTS
         return self.fresh(node, frozenset(held))
 
     def _dict(self, node: ast.Dict) -> Objects:
@@ -209,11 +211,11 @@ class Expressions(Calls):
                 held |= self.evaluate(node.key) | self.evaluate(node.value)
             else:
                 held |= self.evaluate(node.elt)
-        changed = self.names.take_back()
+        changed = self.names.roll_back()
         self.frames.pop()
-        kept = {k: slot for k, slot in changed.items() if not k.startswith(f"{number}:")}
-        if kept:
-            self.names.join([{}, kept], self.unit)
+        outer = {k: slot for k, slot in changed.items() if not k.startswith(f"{number}:")}
+        if outer:
+            self.names.join([{}, outer], self.unit)
         made = self.fresh(node, frozenset(held))
         if isinstance(node, ast.GeneratorExp):
             self.heap.stateful |= made
@@ -238,10 +240,10 @@ class Expressions(Calls):
         """Make a function: its defaults are evaluated now, its body when it is called."""
         number = self.make(node)
         objects = frozenset((number,))
-        code = self.heap.code.get(number)
-        if code is None:
-            code = self._code(node, name, number, owner)
-            self.heap.add_code(number, code)
+        callee = self.heap.callables.get(number)
+        if callee is None:
+            callee = self._new_definition(node, name, number, owner)
+            self.heap.add_callable(number, callee)
         arguments = node.args
         positional = [*arguments.posonlyargs, *arguments.args]
         pairs = list(zip(positional[::-1], arguments.defaults[::-1], strict=False))
@@ -252,53 +254,55 @@ class Expressions(Calls):
         ]
         for argument, default in pairs:
             value = self.evaluate(default)
-            code.defaults[argument.arg] = value
+            callee.defaults[argument.arg] = value
             self.store(objects, value)
-        self._capture(code, node)
+        self._capture(callee, node)
         return objects
 
-    def _code(
+    def _new_definition(
         self,
         node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
         name: str,
         number: int,
         owner: int | None,
-    ) -> Code:
-        code = Code(number=number, name=name, node=node, cell=self.cell, owner=owner)
+    ) -> CallableDefinition:
+        callee = CallableDefinition(
+            number=number, name=name, node=node, cell=self.cell, owner=owner
+        )
         for frame in reversed(self.frames):
-            if frame.code is not None:
-                code.parent = frame.code.number
+            if frame.callee is not None:
+                callee.parent = frame.callee.number
                 local = frozenset(n for n, key in frame.keys.items() if key is not None)
-                code.free = local | frame.code.free
+                callee.free = local | frame.callee.free
                 break
         listed = parameters(node.args)
-        code.parameters = tuple(a.arg for a in listed)
-        code.positional = len(node.args.posonlyargs) + len(node.args.args)
+        callee.parameters = tuple(a.arg for a in listed)
+        callee.positional = len(node.args.posonlyargs) + len(node.args.args)
         for argument in listed:
-            itself = self.heap.at(argument, "argument")
-            inside = self.heap.at(argument, "inside")
-            code.arguments[itself] = code.insides[inside] = argument.arg
+            itself = self.heap.object_at(argument, "argument")
+            inside = self.heap.object_at(argument, "inside")
+            callee.arguments[itself] = callee.argument_contents[inside] = argument.arg
             self.heap.store((itself,), frozenset((inside,)))
         if owner is not None and not isinstance(node, ast.Lambda):
             marks = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
             if "staticmethod" in marks:
-                code.bound_to = "nothing"
+                callee.bound_to = "nothing"
             elif "classmethod" in marks or name in ("__new__", "__init_subclass__"):
-                code.bound_to = "class"
-        if not code.parameters and code.bound_to != "nothing":
-            code.owner = None
-        return code
+                callee.bound_to = "class"
+        if not callee.parameters and callee.bound_to != "nothing":
+            callee.owner = None
+        return callee
 
-    def _capture(self, code: Code, node: Function) -> None:
+    def _capture(self, callee: CallableDefinition, node: Function) -> None:
         """Let a closure hold what the names of the functions around it stand for."""
-        if not code.free:
+        if not callee.free:
             return
         local = function_locals(node)[0]
-        inner = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & code.free - local
+        inner = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} & callee.free - local
         for name in sorted(inner):
             slot = self.names.slots.get(self.key(name))
             if slot is not None:
-                self.store(frozenset((code.number,)), slot.objects)
+                self.store(frozenset((callee.number,)), slot.objects)
 
     # -- targets -----------------------------------------------------------------
 
@@ -311,7 +315,7 @@ class Expressions(Calls):
             self.use(objects)
             # What a call gives and nobody else holds are several things: train, test = split(…).
             apart = isinstance(value, ast.Call) and self.heap.stateful.isdisjoint(parts)
-            apart = apart and objects == {self.heap.at(value)}
+            apart = apart and objects == {self.heap.object_at(value)}
             for element in target.elts:
                 own = frozenset((self.make(element, "part"),)) if apart else objects
                 self.assign(element, (parts - objects) | own)
@@ -327,7 +331,7 @@ class Expressions(Calls):
             self._change(target.value, objects, target.slice)
 
     def _change(
-        self, node: ast.expr, objects: Objects = NONE, index: ast.expr | None = None
+        self, node: ast.expr, objects: Objects = NO_OBJECTS, index: ast.expr | None = None
     ) -> None:
         into = self.evaluate(node)
         self.evaluate(index)
@@ -337,9 +341,9 @@ class Expressions(Calls):
         else:
             self.record.effect = True
 
-    def softly(self) -> Softly:
+    def optional_reads(self) -> OptionalReads:
         """Go through something that does not mind when a name is not there."""
-        return Softly(self)
+        return OptionalReads(self)
 
 
 def copies(index: ast.expr) -> bool:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from kfnb.notebook.flow.calls import Softly, called
-from kfnb.notebook.flow.expressions import Expressions
-from kfnb.notebook.flow.functions import Arguments
-from kfnb.notebook.flow.names import NEVER, Changes, joined
-from kfnb.notebook.flow.objects import Objects
+from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
+from kfnb.notebook.flow.interpreter.expressions import Expressions
+from kfnb.notebook.flow.interpreter.heap import Objects
+from kfnb.notebook.flow.interpreter.name_table import NEVER, Changes, joined
+from kfnb.notebook.flow.interpreter.summaries import Arguments
 
 _ABSORBING = frozenset(("suppress", "raises", "assertRaises"))
 _CATCHES_NAMES = frozenset(("NameError", "Exception", "BaseException", "UnboundLocalError"))
@@ -31,13 +31,13 @@ class Branches(Expressions):
         self.dead = False
         with self.doubtful(doubt):
             act()
-        changed = self.names.take_back()
+        changed = self.names.roll_back()
         dead, self.dead = self.dead, False
         return None if dead else changed
 
-    def merge(self, ways: Iterable[Changes | None]) -> None:
+    def merge(self, paths: Iterable[Changes | None]) -> None:
         """Go on where one of the branches was taken."""
-        alive = [way for way in ways if way is not None]
+        alive = [way for way in paths if way is not None]
         if alive:
             self.names.join(alive, self.unit)
         else:
@@ -50,14 +50,14 @@ class Branches(Expressions):
         if known is not None:
             self.execute(node.body if known else node.orelse)
             return
-        ways = [
+        paths = [
             self.branch(lambda: self.execute(node.body)),
             self.branch(lambda: self.execute(node.orelse)),
         ]
-        if self.function is not None and None in ways:
+        if self.function is not None and None in paths:
             # After an early return, the rest of the function is not certain.
             self.doubt += 1
-        self.merge(ways)
+        self.merge(paths)
 
     def for_(self, node: ast.For | ast.AsyncFor) -> None:
         """Turn over what an iterable gives."""
@@ -83,13 +83,13 @@ class Branches(Expressions):
 
     def _loop(self, turn: Callable[[], None], orelse: Sequence[ast.stmt], *, certain: bool) -> None:
         first = self._turn(turn, certain=certain)
-        ways = [way for way in first if way is not None]
+        paths = [way for way in first if way is not None]
         if not certain:
-            ways.append({})
-        if not ways:
+            paths.append({})
+        if not paths:
             self.dead = True
             return
-        self.names.join(ways, self.unit)
+        self.names.join(paths, self.unit)
         if len(self.loops) < _DEEPEST_LOOP:
             again = self._turn(turn, certain=False)
             self.names.join([{}, *(way for way in again if way is not None)], self.unit)
@@ -97,11 +97,11 @@ class Branches(Expressions):
             self.merge([{}, self.branch(lambda: self.execute(orelse))])
 
     def _turn(self, turn: Callable[[], None], *, certain: bool) -> list[Changes | None]:
-        ways: list[Changes] = []
-        self.loops.append((self.names.depth, ways))
+        paths: list[Changes] = []
+        self.loops.append((self.names.depth, paths))
         end = self.branch(turn, doubt=not certain)
         self.loops.pop()
-        return [*ways, end]
+        return [*paths, end]
 
     def with_(self, node: ast.With | ast.AsyncWith) -> None:
         """Enter contexts; one that absorbs exceptions makes its body doubtful."""
@@ -110,10 +110,10 @@ class Branches(Expressions):
             objects = self.evaluate(item.context_expr)
             absorbing |= called(item.context_expr) in _ABSORBING
             for method in ("__enter__", "__exit__", "__aenter__", "__aexit__"):
-                for code in self._methods(objects, method):
+                for callee in self._matching_methods(objects, method):
                     given = Arguments([objects])
                     made = self.make(item, "entered")
-                    objects |= self.apply(code, given, certain=False, made=made)
+                    objects |= self.apply(callee, given, certain=False, made=made)
             self.use(objects)
             if item.optional_vars is not None:
                 self.assign(item.optional_vars, self.heap.parts(objects))
@@ -121,7 +121,7 @@ class Branches(Expressions):
         if not absorbing:
             self.execute(node.body)
             return
-        with Softly(self):
+        with OptionalReads(self):
             end = self.branch(lambda: self.execute(node.body))
         self.merge([{}, end])
 
@@ -129,32 +129,32 @@ class Branches(Expressions):
         """Try; a handler begins after any part of the body."""
         handled = bool(node.handlers)
         catches = any(_catches_names(h.type) for h in node.handlers)
-        kept: list[Changes] = []
+        body_changes: list[Changes] = []
 
         def body() -> None:
             self.execute(node.body)
             # Whatever the body did may stand when a handler begins, even where it raised.
-            kept.append(self.names.since(depth))
+            body_changes.append(self.names.since(depth))
             if not self.dead:
                 self.execute(node.orelse)
 
         depth = self.names.depth
-        self.soft += catches
-        ways = [self.branch(body, doubt=handled)]
-        self.soft -= catches
-        partly = {name: self._perhaps(name, slot) for name, slot in kept[0].items()}
-        ways += [self.branch(partial(self._handler, h, partly)) for h in node.handlers]
-        if all(way is None for way in ways) and node.finalbody:
+        self.optional += catches
+        paths = [self.branch(body, doubt=handled)]
+        self.optional -= catches
+        partly = {name: self._perhaps(name, slot) for name, slot in body_changes[0].items()}
+        paths += [self.branch(partial(self._handler, h, partly)) for h in node.handlers]
+        if all(way is None for way in paths) and node.finalbody:
             self.names.join([{}, partly], self.unit)
             self.execute(node.finalbody)
             self.dead = True
             return
-        self.merge(ways)
+        self.merge(paths)
         if not self.dead:
             self.execute(node.finalbody)
 
     def _perhaps(self, name: str, slot: Any) -> Any:
-        """Tell what a name may be after a part of a ``try`` body."""
+        """Return what a name may be after a part of a ``try`` body."""
         before = self.names.slots.get(name) or NEVER
         return joined([before, slot], self.unit) if slot != before else slot
 
@@ -170,14 +170,14 @@ class Branches(Expressions):
     def match_(self, node: ast.Match) -> None:
         """Take one of the cases."""
         subject = self.evaluate(node.subject)
-        ways: list[Changes | None] = []
+        paths: list[Changes | None] = []
         complete = False
         for case in node.cases:
-            ways.append(self.branch(partial(self._case, case, subject)))
+            paths.append(self.branch(partial(self._case, case, subject)))
             complete |= case.guard is None and _irrefutable(case.pattern)
         if not complete:
-            ways.append({})
-        self.merge(ways)
+            paths.append({})
+        self.merge(paths)
 
     def _case(self, case: ast.match_case, subject: Objects) -> None:
         for pattern in ast.walk(case.pattern):
@@ -196,7 +196,7 @@ class Branches(Expressions):
 
 
 def truth(test: ast.expr) -> bool | None:
-    """Tell what a condition is where it is a constant, or what notebooks always are."""
+    """Return the value of a condition that is constant, or the same in every notebook."""
     if isinstance(test, ast.Constant):
         return bool(test.value)
     if (

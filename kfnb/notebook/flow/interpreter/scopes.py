@@ -113,12 +113,12 @@ def _bound(body: Iterable[ast.stmt]) -> tuple[set[str], set[str], set[str]]:
 
 def _walrus(nodes: Iterable[ast.AST]) -> set[str]:
     """Names that ``:=`` binds outside of the comprehensions it stands in."""
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.NamedExpr):
-            found.add(node.target.id)
+            names.add(node.target.id)
         if not isinstance(node, _INNER):
             waiting.extend(ast.iter_child_nodes(node))
-    return found
+    return names

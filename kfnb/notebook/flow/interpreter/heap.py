@@ -1,6 +1,6 @@
-"""Which objects names may share: an abstract heap of the places where objects are made.
+"""Which objects names may share: an abstract heap of allocation sites.
 
-An *object* is a number for a place in the source that makes a value (a call, a
+An *object* is a number for an allocation site, a place in the source that makes a value (a call, a
 list display, a ``def``). What may hold what only grows; which objects a name may
 be is flow-sensitive, so that rebinding a name breaks its aliases.
 """
@@ -11,43 +11,43 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kfnb.notebook.flow.code import Code
+    from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 
 Objects = frozenset[int]
-NONE: Objects = frozenset()
+NO_OBJECTS: Objects = frozenset()
 
 _MOST_HELD = 32
 """What a value holds beyond this is not followed; the run finds out who shares what."""
 
 
 class Heap:
-    """Objects, what they hold, and which of them are code or change when they are used.
+    """Objects, what they hold, and which are functions or classes, or change when they are used.
 
     ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy`` when an
     item is read, ``iterators`` are used up by iterating. ``part_of`` gives the owners of what
     an attribute or item is: to change a part changes them, to hold it does not hold them.
-    ``kinds`` gives the notebook's classes of an instance, ``selves`` are the first parameters
-    of methods, ``bound`` are methods taken from an object without calling them.
+    ``classes`` gives the notebook's classes of an instance, ``self_parameters`` are the first
+    parameters of methods, ``bound_methods`` are methods taken from an object without calling them.
     """
 
     def __init__(self) -> None:
         self.holds: dict[int, Objects] = {}
-        self.held_code: dict[int, Objects] = {}
+        self.held_callables: dict[int, Objects] = {}
         self.held_by: dict[int, set[int]] = {}
-        self.code: dict[int, Code] = {}
+        self.callables: dict[int, CallableDefinition] = {}
         self.touched: set[int] = set()
         self.stateful: set[int] = set()
         self.lazy: set[int] = set()
         self.iterators: set[int] = set()
-        self.kinds: dict[int, Objects] = {}
+        self.classes: dict[int, Objects] = {}
         self.part_of: dict[int, Objects] = {}
-        self.selves: set[int] = set()
-        self.bound: dict[int, tuple[Objects, str]] = {}
+        self.self_parameters: set[int] = set()
+        self.bound_methods: dict[int, tuple[Objects, str]] = {}
         self._made: dict[tuple[object, str], int] = {}
 
-    def at(self, place: object, kind: str = "") -> int:
-        """Give the object that ``place`` (a syntax node, kept alive by its tree) makes."""
-        key = (place if isinstance(place, str) else id(place), kind)
+    def object_at(self, location: object, kind: str = "") -> int:
+        """Give the object that ``location`` (a syntax node, kept alive by its tree) makes."""
+        key = (location if isinstance(location, str) else id(location), kind)
         made = self._made.get(key)
         if made is None:
             made = self._made[key] = len(self._made)
@@ -57,51 +57,55 @@ class Heap:
         """Note that each object of ``into`` may hold each of ``what``, and what that holds now."""
         if not what:
             return
-        what = self.reach(what)
-        functions = frozenset(self.code_of(what))
+        what = self.reachable(what)
+        functions = frozenset(self.callables_in(what))
         plain = what - functions - self.part_of.keys()
         for holder in into:
             if functions:
-                self.held_code[holder] = self.held_code.get(holder, NONE) | functions
+                self.held_callables[holder] = (
+                    self.held_callables.get(holder, NO_OBJECTS) | functions
+                )
             if plain:
-                held = self.holds.get(holder, NONE) | (plain - {holder})
+                held = self.holds.get(holder, NO_OBJECTS) | (plain - {holder})
                 if len(held) <= _MOST_HELD:
                     for item in held:
                         self.held_by.setdefault(item, set()).add(holder)
                     self.holds[holder] = held
 
-    def reach(self, objects: Objects) -> Objects:
+    def reachable(self, objects: Objects) -> Objects:
         """``objects`` and all that they may hold."""
         holds = self.holds
-        found = [holds[o] for o in objects if o in holds]
-        return objects.union(*found) if found else objects
+        held = [holds[o] for o in objects if o in holds]
+        return objects.union(*held) if held else objects
 
     def parts(self, objects: Objects) -> Objects:
         """Give what ``x.a`` or ``x[k]`` may be: an object stands for its unknown parts, too."""
-        reached = self.reach(objects)
+        reached = self.reachable(objects)
         return reached if reached is objects else self.plain(reached)
 
-    def part(self, place: object, owners: Objects) -> int:
+    def part(self, location: object, owners: Objects) -> int:
         """Give the object that stands for an attribute or item of ``owners``."""
-        number = self.at(place, "part")
-        self.part_of[number] = self.part_of.get(number, NONE) | owners
-        functions = self.code_of(owners)
+        number = self.object_at(location, "part")
+        self.part_of[number] = self.part_of.get(number, NO_OBJECTS) | owners
+        functions = self.callables_in(owners)
         if functions:
-            self.held_code[number] = self.held_code.get(number, NONE).union(functions)
+            self.held_callables[number] = self.held_callables.get(number, NO_OBJECTS).union(
+                functions
+            )
         return number
 
     def owners(self, objects: Objects) -> Objects:
         """``objects`` and all that they are parts of."""
         if self.part_of.keys().isdisjoint(objects):
             return objects
-        found = set(objects)
+        owners = set(objects)
         waiting = list(objects)
         while waiting:
             for owner in self.part_of.get(waiting.pop(), ()):
-                if owner not in found:
-                    found.add(owner)
+                if owner not in owners:
+                    owners.add(owner)
                     waiting.append(owner)
-        return frozenset(found)
+        return frozenset(owners)
 
     def elements(self, objects: Objects) -> Objects:
         """Give what iterating over ``objects`` may give: not an iterator itself."""
@@ -109,26 +113,26 @@ class Heap:
 
     def plain(self, objects: Objects) -> Objects:
         """Leave out functions and classes."""
-        if self.code.keys().isdisjoint(objects):
+        if self.callables.keys().isdisjoint(objects):
             return objects
-        return frozenset(o for o in objects if o not in self.code)
+        return frozenset(o for o in objects if o not in self.callables)
 
     def holders(self, objects: Iterable[int]) -> set[int]:
         """``objects`` and all that may hold one of them."""
-        found = set(objects)
-        for number in tuple(found):
-            found |= self.held_by.get(number, NONE)
-        return found
+        holders = set(objects)
+        for number in tuple(holders):
+            holders |= self.held_by.get(number, NO_OBJECTS)
+        return holders
 
-    def code_of(self, objects: Objects) -> tuple[int, ...]:
+    def callables_in(self, objects: Objects) -> tuple[int, ...]:
         """Functions and classes of the notebook that a value may be, or hold."""
-        if not objects or not self.code:
+        if not objects or not self.callables:
             return ()
-        found = {o for o in objects if o in self.code}
+        callables = {o for o in objects if o in self.callables}
         for number in objects:
-            found |= self.held_code.get(number, NONE)
-        return tuple(sorted(found))
+            callables |= self.held_callables.get(number, NO_OBJECTS)
+        return tuple(sorted(callables))
 
-    def add_code(self, number: int, code: Code) -> None:
+    def add_callable(self, number: int, callee: CallableDefinition) -> None:
         """Say that an object is a function or class of the notebook."""
-        self.code[number] = code
+        self.callables[number] = callee

@@ -6,14 +6,19 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kfnb.notebook.flow import library_tables
-from kfnb.notebook.flow.branches import Branches
-from kfnb.notebook.flow.calls import Softly, called
-from kfnb.notebook.flow.code import Code
-from kfnb.notebook.flow.functions import Arguments
-from kfnb.notebook.flow.names import UNBOUND
-from kfnb.notebook.flow.objects import NONE, Objects
-from kfnb.notebook.flow.scopes import class_locals, imported_name, parameters, type_parameters
+from kfnb.notebook.flow.interpreter import library_tables
+from kfnb.notebook.flow.interpreter.branches import Branches
+from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.name_table import UNBOUND
+from kfnb.notebook.flow.interpreter.scopes import (
+    class_locals,
+    imported_name,
+    parameters,
+    type_parameters,
+)
+from kfnb.notebook.flow.interpreter.summaries import Arguments
 
 
 class Statements(Branches):
@@ -21,7 +26,7 @@ class Statements(Branches):
 
     def __init__(self) -> None:
         super().__init__()
-        self._do: dict[type[ast.AST], Callable[[Any], None]] = {
+        self._executors: dict[type[ast.AST], Callable[[Any], None]] = {
             ast.Expr: self._expression,
             ast.Assign: self._assign,
             ast.AugAssign: self._augment,
@@ -47,9 +52,9 @@ class Statements(Branches):
             ast.Continue: self._leave,
         }
         if hasattr(ast, "TryStar"):
-            self._do[ast.TryStar] = self.try_
+            self._executors[ast.TryStar] = self.try_
         if hasattr(ast, "TypeAlias"):
-            self._do[ast.TypeAlias] = self._type_alias
+            self._executors[ast.TypeAlias] = self._type_alias
 
     def execute(self, body: Sequence[ast.stmt]) -> None:
         """Go through statements until the path ends."""
@@ -59,13 +64,13 @@ class Statements(Branches):
             if self.function is None:
                 self.line = statement.lineno
             self.work += self.function is not None
-            handler = self._do.get(type(statement))
+            handler = self._executors.get(type(statement))
             if handler is not None:
                 handler(statement)
 
-    def body_of(self, code: Code) -> None:
+    def body_of(self, callee: CallableDefinition) -> None:
         """Go through a function's body; twice, where a function in it sees its later names."""
-        node = code.node
+        node = callee.node
         loops, self.loops = self.loops, []
         if isinstance(node, ast.Lambda):
             self.record.returns |= self.evaluate(node.body)
@@ -81,13 +86,13 @@ class Statements(Branches):
 
     def _expression(self, node: ast.Expr) -> None:
         record = self.record
-        before = len(record.touched), len(record.objects), record.effect
-        record.touched, kept = {}, record.touched
+        before = len(record.touched), len(record.changed_objects), record.effect
+        record.touched, touched_before = {}, record.touched
         self.evaluate(node.value)
         acts = isinstance(node.value, (ast.Call, ast.Await, ast.Yield, ast.YieldFrom))
-        if acts and not record.touched and len(record.objects) == before[1]:
+        if acts and not record.touched and len(record.changed_objects) == before[1]:
             record.effect = True
-        record.touched = {**kept, **record.touched}
+        record.touched = {**touched_before, **record.touched}
         if isinstance(node.value, ast.Call) and _exits(node.value):
             self.dead = self.function is not None
 
@@ -122,8 +127,8 @@ class Statements(Branches):
         value = self.evaluate(node.value)
         self.touch(current)
         if isinstance(node.op, (ast.Add, ast.BitOr)):
-            self.store(current, self.heap.parts(value) if value else NONE)
-        self.bind(target.id, current or (self.fresh(node) if value else NONE))
+            self.store(current, self.heap.parts(value) if value else NO_OBJECTS)
+        self.bind(target.id, current or (self.fresh(node) if value else NO_OBJECTS))
 
     def _annotated(self, node: ast.AnnAssign) -> None:
         in_function = bool(self.frames) and self.frames[-1].kind == "function"
@@ -140,7 +145,9 @@ class Statements(Branches):
                     self.unbind(each.id)
                 elif isinstance(each, (ast.Attribute, ast.Subscript)):
                     self._change(
-                        each.value, NONE, each.slice if isinstance(each, ast.Subscript) else None
+                        each.value,
+                        NO_OBJECTS,
+                        each.slice if isinstance(each, ast.Subscript) else None,
                     )
 
     def _import(self, node: ast.Import) -> None:
@@ -151,23 +158,25 @@ class Statements(Branches):
             before = self.names.slots.get(name)
             if before is not None and before.module == module and not alias.asname:
                 # `import a.b` after `import a.c` adds to the same `a`.
-                self.refer(name, node.lineno, certain=False, soft=True)
-            self.bind(name, NONE, module=module)
+                self.refer(name, node.lineno, certain=False, optional=True)
+            self.bind(name, NO_OBJECTS, module=module)
 
     def _import_from(self, node: ast.ImportFrom) -> None:
-        source = "." * node.level + (node.module or "")
+        module = "." * node.level + (node.module or "")
         if not node.level:
-            self.record.modules.add(source)
-        if source == "__future__":
+            self.record.modules.add(module)
+        if module == "__future__":
             self.annotations &= all(a.name != "annotations" for a in node.names)
         for alias in node.names:
             if alias.name == "*":
                 self.record.star = True
                 continue
-            dotted = f"{source}.{alias.name}"
+            dotted = f"{module}.{alias.name}"
             if not node.level:
                 self.record.modules.add(dotted)
-            objects = NONE if dotted in library_tables.MODULES else frozenset((self.make(alias),))
+            objects = (
+                NO_OBJECTS if dotted in library_tables.MODULES else frozenset((self.make(alias),))
+            )
             self.bind(imported_name(alias), objects, module=dotted)
 
     def _return(self, node: ast.Return) -> None:
@@ -194,12 +203,12 @@ class Statements(Branches):
     def _leave(self, node: ast.Break | ast.Continue) -> None:
         del node
         if self.loops:
-            depth, ways = self.loops[-1]
-            ways.append(self.names.since(depth))
+            depth, paths = self.loops[-1]
+            paths.append(self.names.since(depth))
         self.dead = True
 
     def _type_alias(self, node: Any) -> None:
-        with Softly(self):
+        with OptionalReads(self):
             self.evaluate(node.value)
         self.bind(node.name.id, self.fresh(node))
 
@@ -245,26 +254,26 @@ class Statements(Branches):
     def _class(self, node: ast.ClassDef) -> None:
         decorators = [(d, self.evaluate(d)) for d in node.decorator_list]
         self.push("comprehension", self.make(node, "types"), type_parameters(node))
-        bases = NONE.union(*(self._base(b) for b in node.bases), NONE)
-        given = NONE.union(*(self.evaluate(k.value) for k in node.keywords), NONE)
+        bases = NO_OBJECTS.union(*(self._base(b) for b in node.bases), NO_OBJECTS)
+        given = NO_OBJECTS.union(*(self.evaluate(k.value) for k in node.keywords), NO_OBJECTS)
         self.frames.pop()
         number = self.make(node)
         objects = frozenset((number,))
-        code = self.heap.code.get(number)
-        if code is None:
-            code = Code(number=number, name=node.name, node=node, cell=self.cell)
-            self.heap.add_code(number, code)
-        code.bases = tuple(b for b in sorted(bases) if b in self.heap.code and b != number)
-        for base in code.bases:
-            if number not in self.heap.code[base].subclasses:
-                self.heap.code[base].subclasses.append(number)
+        callee = self.heap.callables.get(number)
+        if callee is None:
+            callee = CallableDefinition(number=number, name=node.name, node=node, cell=self.cell)
+            self.heap.add_callable(number, callee)
+        callee.bases = tuple(b for b in sorted(bases) if b in self.heap.callables and b != number)
+        for base in callee.bases:
+            if number not in self.heap.callables[base].subclasses:
+                self.heap.callables[base].subclasses.append(number)
                 self.forget_summaries()  # a method that they call may be overridden now
         self.store(objects, bases | given)
         local, global_names = class_locals(node)
         frame = self.push("class", number, local)
         frame.keys.update(dict.fromkeys(global_names))
         for name in sorted(type_parameters(node)):
-            self.bind(name, NONE)
+            self.bind(name, NO_OBJECTS)
         self.execute(node.body)
         self.frames.pop()
         assigned = _assigned_on_instances(node)
@@ -272,15 +281,15 @@ class Statements(Branches):
             slot = self.names.slots.get(key or "")
             if slot is None or key is None or slot.status == UNBOUND:
                 continue
-            methods = [o for o in slot.objects if o in self.heap.code]
+            methods = [o for o in slot.objects if o in self.heap.callables]
             for method in methods:
-                code.methods[name] = self.heap.code[method]
+                callee.methods[name] = self.heap.callables[method]
             state = self.heap.plain(slot.objects)
             self.store(objects, state)
             if state and not methods and name not in assigned:
-                code.state[name] = state
-        self.heap.add_code(number, code)
-        for base in code.bases:
+                callee.class_attributes[name] = state
+        self.heap.add_callable(number, callee)
+        for base in callee.bases:
             for called_now in self.methods_of(base, "__init_subclass__"):
                 self.apply(called_now, Arguments([objects]), certain=True, made=None)
         self.bind(node.name, self._decorated(objects, decorators))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from kfnb.notebook.flow.objects import NONE, Objects
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 
 UNBOUND, MAYBE, BOUND = 0, 1, 2
 
@@ -31,12 +31,12 @@ class Slot(NamedTuple):
     module: str | None = None
 
 
-NEVER = Slot(NONE, UNBOUND, ANY, ANY, frozenset())
+NEVER = Slot(NO_OBJECTS, UNBOUND, ANY, ANY, frozenset())
 
 Changes = dict[str, Slot | None]
 
 
-class Names:
+class NameTable:
     """All names with a trail, so that a branch can be taken and taken back."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Names:
         """Begin a branch."""
         self._trails.append({})
 
-    def take_back(self) -> Changes:
+    def roll_back(self) -> Changes:
         """End the branch, as if it had not been; gives what it changed."""
         before = self._trails.pop()
         changed: Changes = {name: self.slots[name] for name in before}
@@ -84,24 +84,24 @@ class Names:
             return
         for name in dict.fromkeys(n for branch in branches for n in branch):
             before = self.slots.get(name)
-            ways = list(dict.fromkeys(branch.get(name, before) or NEVER for branch in branches))
-            self.set(name, joined(ways, unit))
+            paths = list(dict.fromkeys(branch.get(name, before) or NEVER for branch in branches))
+            self.set(name, joined(paths, unit))
 
 
-def joined(ways: Sequence[Slot], unit: int) -> Slot:
-    """Give what a name is where it may be any of ``ways``."""
-    first = ways[0]
-    if len(ways) == 1:
+def joined(paths: Sequence[Slot], unit: int) -> Slot:
+    """Give what a name is where it may be any of ``paths``."""
+    first = paths[0]
+    if len(paths) == 1:
         return first
-    statuses = {w.status for w in ways}
-    units = {w.unit for w in ways}
-    touched = {w.by for w in ways}
+    statuses = {w.status for w in paths}
+    units = {w.unit for w in paths}
+    touched = {w.by for w in paths}
     return Slot(
-        objects=frozenset().union(*(w.objects for w in ways)),
+        objects=frozenset().union(*(w.objects for w in paths)),
         status=first.status if len(statuses) == 1 else MAYBE,
         unit=first.unit if len(units) == 1 else ANY,
         by=first.by if len(touched) == 1 else unit,
-        cells=frozenset().union(*(w.cells for w in ways)),
-        definition=first.definition if len({w.definition for w in ways}) == 1 else None,
-        module=first.module if len({w.module for w in ways}) == 1 else None,
+        cells=frozenset().union(*(w.cells for w in paths)),
+        definition=first.definition if len({w.definition for w in paths}) == 1 else None,
+        module=first.module if len({w.module for w in paths}) == 1 else None,
     )

@@ -1,0 +1,215 @@
+"""What a call changes and returns according to the library tables, and which methods it runs."""
+
+from __future__ import annotations
+
+import ast
+
+from kfnb.notebook.flow.interpreter import library_tables
+from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.summaries import MOST_WORK, Arguments, Summaries
+
+
+class CallEffects(Summaries):
+    """Effects of calls on their receiver and arguments, and the methods that a call may run."""
+
+    def dotted(self, node: ast.expr) -> str | None:
+        """Resolve ``np.random.seed`` through the imports to ``numpy.random.seed``."""
+        parts: list[str] = []
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+        if not isinstance(node, ast.Name):
+            return None
+        key = self.key(node.id)
+        slot = self.names.slots.get(key)
+        if slot is None:
+            return ".".join([node.id, *reversed(parts)]) if key == node.id else None
+        if slot.module is None:
+            return None
+        return ".".join([slot.module, *reversed(parts)])
+
+    def _arguments(self, node: ast.Call) -> Arguments:
+        arguments = Arguments()
+        spread: set[int] = set()
+        for argument in node.args:
+            objects = self.evaluate(argument)
+            if isinstance(argument, ast.Starred) or spread:
+                spread |= objects
+            else:
+                arguments.positional.append(objects)
+            if isinstance(argument, ast.Lambda):
+                self.may_call(objects)
+        for keyword in node.keywords:
+            objects = self.evaluate(keyword.value)
+            if keyword.arg is None:
+                spread |= self.heap.parts(objects)
+            else:
+                arguments.keywords[keyword.arg] = objects
+            if isinstance(keyword.value, ast.Lambda):
+                self.may_call(objects)
+        arguments.spread = frozenset(spread)
+        return arguments
+
+    def _library_method(
+        self, node: ast.Call, name: str, receiver: Objects, arguments: Arguments
+    ) -> Objects:
+        """Call a method that is not the notebook's own."""
+        self.use(receiver)
+        self.record.identity |= name in ("index", "remove", "count") and bool(arguments.all())
+        changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
+        self.record.fits |= name in library_tables.FITTING
+        if name in library_tables.DEEP_MUTATORS:
+            self.touch(self.heap.plain(self.heap.reachable(receiver)))
+        elif changes:
+            self.touch(receiver)
+            if name in library_tables.STORING or name.startswith(library_tables.MUTATING_PREFIXES):
+                self.store(receiver, arguments.all())
+            elif name in ("extend", "extendleft"):
+                self.store(receiver, self.heap.parts(arguments.all()))
+        self._keyword_effects(node, receiver)
+        for position in library_tables.METHOD_CHANGES_ARGUMENT.get(name, ()):
+            if position < len(arguments.positional):
+                self.touch(arguments.positional[position])
+        if name in library_tables.FLUENT and name in library_tables.DEEP_MUTATORS:
+            return receiver
+        if name in library_tables.VIEWS:
+            return self.heap.parts(receiver) | (
+                arguments.all() if name in ("setdefault", "get") else NO_OBJECTS
+            )
+        made = self.fresh(node)
+        if name == "copy":
+            self.store(made, self.heap.parts(receiver) - receiver)
+        return made
+
+    def _pass_arguments(self, arguments: Arguments, name: str) -> None:
+        """Pass arguments: a value with a state of its own may be changed by the callee."""
+        if name not in library_tables.HARMLESS:
+            self.use(arguments.all())
+        self._callbacks_change(arguments)
+
+    def _callbacks_change(self, arguments: Arguments) -> None:
+        """Let a function that changes its arguments change all that is passed beside it."""
+        everything = arguments.all()
+        if self.work > MOST_WORK:
+            return
+        for number in everything & self.heap.bound_methods.keys():
+            # A method that is handed on may be called with anything.
+            receiver, name = self.heap.bound_methods[number]
+            own = self._matching_methods(receiver, name)
+            if not own or any(self._changes_arguments(callee) for callee in own):
+                self.touch(receiver)
+                self.store(receiver, everything - {number})
+        for number in self.heap.callables_in(everything):
+            callee = self.heap.callables[number]
+            if isinstance(callee.node, ast.ClassDef):
+                continue
+            if self._changes_arguments(callee):
+                self.touch(self.heap.plain(self.heap.reachable(everything)))
+
+    def _changes_arguments(self, callee: CallableDefinition) -> bool:
+        changed = self.summary(callee).changed_objects
+        return not changed.isdisjoint(callee.arguments) or not changed.isdisjoint(
+            callee.argument_contents
+        )
+
+    def _changed_arguments(self, dotted: str, arguments: Arguments) -> None:
+        positions = library_tables.CHANGES_ARGUMENT.get(dotted, ())
+        for position in positions:
+            if position < len(arguments.positional):
+                self.touch(arguments.positional[position])
+                if dotted not in ("next", "anext"):
+                    others = arguments.positional[:position] + arguments.positional[position + 1 :]
+                    self.store(arguments.positional[position], NO_OBJECTS.union(*others))
+
+    def _keyword_effects(self, node: ast.Call, receiver: Objects) -> None:
+        for keyword in node.keywords:
+            if keyword.arg == "inplace" and not _is_false(keyword.value):
+                self.touch(receiver)
+            elif keyword.arg == "out":
+                self.touch(self.evaluate(keyword.value))
+
+    def _library_result(self, node: ast.Call, dotted: str, arguments: Arguments) -> Objects:
+        """Return what a function that is not the notebook's own may give."""
+        last = dotted.rpartition(".")[2]
+        if dotted in library_tables.SCALARS:
+            return NO_OBJECTS
+        arguments.keywords.pop("key", None)
+        everything = arguments.all()
+        if dotted in library_tables.ELEMENTS:
+            return self.heap.elements(everything)
+        holds = NO_OBJECTS
+        if dotted in library_tables.CONTAINERS:
+            holds = self.heap.elements(everything)
+            if dotted in library_tables.APPLYING:
+                holds = self.heap.plain(holds)
+        elif last[:1].isupper() and not last.isupper():
+            holds = everything
+        if dotted and dotted not in library_tables.APPLYING:
+            # A wrapper such as np.vectorize; what maps a function gives what that gives.
+            holds |= frozenset(self.heap.callables_in(everything))
+        made = self.fresh(node, holds)
+        if dotted in library_tables.STATEFUL:
+            self.heap.stateful |= made
+            if dotted in library_tables.ITERATORS:
+                self.heap.iterators |= made
+        if dotted in library_tables.LAZY:
+            self.heap.lazy |= made
+        return made
+
+    # -- methods of the notebook's classes -------------------------------------
+
+    def _matching_methods(self, receiver: Objects, name: str) -> list[CallableDefinition]:
+        """Find the notebook's methods that ``receiver.name`` may be."""
+        matches: dict[int, CallableDefinition] = {}
+        for number in receiver:
+            itself = number in self.heap.callables
+            for kind in (number,) if itself else self.heap.classes.get(number, ()):
+                methods = self.methods_of(kind, name)
+                if number in self.heap.self_parameters:
+                    methods = methods + self._overriding(kind, name)
+                for callee in methods:
+                    matches[callee.number] = callee
+        return [matches[n] for n in sorted(matches)]
+
+    def methods_of(self, number: int, name: str) -> list[CallableDefinition]:
+        """List what a class has as a method: its own, or else those of its bases."""
+        callee = self.heap.callables.get(number)
+        if callee is None or not isinstance(callee.node, ast.ClassDef):
+            return []
+        if name in callee.methods:
+            return [callee.methods[name]]
+        return [method for base in callee.bases for method in self.methods_of(base, name)]
+
+    def _overriding(self, number: int, name: str) -> list[CallableDefinition]:
+        """List the methods of subclasses by which ``self.name`` may be overridden."""
+        overrides: list[CallableDefinition] = []
+        waiting = [number]
+        seen = {number}
+        while waiting:
+            for subclass in self.heap.callables[waiting.pop()].subclasses:
+                if subclass not in seen:
+                    seen.add(subclass)
+                    waiting.append(subclass)
+                    methods = self.heap.callables[subclass].methods
+                    overrides += [methods[name]] if name in methods else []
+        return overrides
+
+    def opaque(self, line: int) -> None:
+        """Note code whose names cannot be known."""
+        if self.record.opaque is None:
+            self.record.opaque = line
+
+
+def _is_mutator(name: str) -> bool:
+    if name in library_tables.MUTATORS or name in library_tables.DEEP_MUTATORS:
+        return True
+    if name in library_tables.NOT_MUTATING:
+        return False
+    if name.startswith(library_tables.MUTATING_PREFIXES):
+        return True
+    return name.endswith("_") and not name.startswith("_")
+
+
+def _is_false(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and not node.value
