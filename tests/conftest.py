@@ -8,6 +8,17 @@ import pytest
 
 from tests.desk import Desk
 
+try:
+    import hypothesis
+except ImportError:  # the environment of the browser tests has no property tests
+    pass
+else:
+    # Hypothesis measures how long examples take; on a busy machine a good test would fail.
+    hypothesis.settings.register_profile(
+        "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("any-machine")
+
 pytest_plugins = ("tests.cluster.fixtures",)
 
 
