@@ -163,7 +163,7 @@ def test_a_driver_that_is_killed_is_followed_by_another_and_nothing_runs_twice(d
     environment = {**os.environ, **desk.environment}
     command = [sys.executable, "-m", "kfnb.cli.main", "run", str(path), *desk.options, "--detach"]
     subprocess.run(command, cwd=desk.folder, env=environment, check=True)
-    until(lambda: "begun" in desk.kfnb("logs", "latest", "second"), "the step to print", 60)
+    until_begun(desk, "second")
     [lock] = desk.folder.parent.glob("home/runs/*/driver.lock")
     os.kill(int(lock.read_text()), signal.SIGKILL)
     time.sleep(1)
