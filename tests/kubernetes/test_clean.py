@@ -32,13 +32,13 @@ def test_what_ended_runs_left_goes_and_what_goes_on_stays(desk):
     assert f"kfnb-{first}" in maps()
     said = desk.kfnb("clean", *options)
     assert f"removed run {first} from the store" in said
-    assert "left run" in said
+    assert "kept run" in said
     until(lambda: not [m for m in maps() if first in m], "the end of the first run's objects")
     assert "kfnb-of-another" in maps()
     assert not [key for key in stored() if first in key and not key.startswith("cache/")]
     until(lambda: desk.status()["status"] == "succeeded", "the end of the second run")
     # Its driver has said so, and takes a moment to leave.
-    until(lambda: "left run" not in desk.kfnb("clean", *desk.options), "the end of its driver")
+    until(lambda: "kept run" not in desk.kfnb("clean", *desk.options), "the end of its driver")
     until(lambda: not jobs(desk), "the end of all Jobs")
     assert maps() == ["kfnb-of-another"]
     # The records of the last run were not asked to go: its values are there.

@@ -208,7 +208,7 @@ def test_run_and_what_comes_of_it(said, desk):
     assert f"run {run.id} succeeded" in said("%pipeline status").text
     assert run.id in said("%pipeline runs").text
     assert "has already ended" in said("%pipeline stop").text
-    assert "nothing is left to do" in said("%pipeline resume").text
+    assert "there is nothing to resume" in said("%pipeline resume").text
     assert 'style="rounded' in said(f"%pipeline show --dot --run {run.id}").text
     assert "No step of run" in said.refused("%pipeline debug")
 
@@ -236,7 +236,7 @@ def test_run_and_what_comes_of_it(said, desk):
     assert said.names["numbers"] == [2, 4]
     assert 'no "share"' in said.refused("%pipeline load share.share")
     assert 'Did you mean "share"?' in said.refused("%pipeline load shar.shares")
-    assert "no later step needs" in said.refused("%pipeline load tell it all")
+    assert "no later step uses" in said.refused("%pipeline load tell it all")
     assert '"1x" is no name' in said.refused("%pipeline load share.shares --as 1x")
 
     # One step alone.
@@ -305,10 +305,10 @@ def test_stop_and_resume(ipython, desk):
     )
     typed = ipython("%pipeline run --no-wait --notebook gate.ipynb")
     assert typed.ok
-    assert "%pipeline stop ends it" in typed.text
+    assert "end it with %pipeline stop" in typed.text
     desk.wait_for("CellStarted", "wait")
     assert "running" in ipython("%pipeline status").text
-    assert "going on" in ipython.refused("%pipeline resume")
+    assert "is still executing" in ipython.refused("%pipeline resume")
     assert "cancelled" in ipython("%pipeline stop").text
     gate.touch()
     typed = ipython("%pipeline resume --retries 1")

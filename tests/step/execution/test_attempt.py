@@ -228,7 +228,7 @@ def test_much_output_stays_bounded_and_whole_where_it_can(bench: Bench) -> None:
         "for n in range(3000): print(n, flush=True)",
         "line = 'x' * 999\nfor n in range(80_000): print(line)",
         "print('\\r10%', end=''); print('\\r20%')\nprint('ünïcode')",
-        "import sys\nfor n in range(3000): print('o', n); print('e', n, file=sys.stderr)",
+        "import sys\nfor n in range(3000): sys.stdout.write(f'o {n}\\n'); sys.stderr.write(f'e {n}\\n')",
     )
     assert done.code == 0, done.events[-1]
     assert done.text(0) == "".join(f"{n}\n" for n in range(3000))
