@@ -237,7 +237,9 @@ def test_run_and_what_comes_of_it(said, desk):
     assert 'no "share"' in said.refused("%pipeline load share.share")
     assert 'Did you mean "share"?' in said.refused("%pipeline load shar.shares")
     assert "no later step uses" in said.refused("%pipeline load tell it all")
-    assert '"1x" is not a valid variable name' in said.refused("%pipeline load share.shares --as 1x")
+    assert '"1x" is not a valid variable name' in said.refused(
+        "%pipeline load share.shares --as 1x"
+    )
 
     # One step alone.
     assert said("%pipeline run --only share -p divisor=1").ok
