@@ -170,6 +170,6 @@ def test_resuming_reports_a_driver_that_is_at_work_and_ends(desk: Desk) -> None:
         second = desk.kfnb("resume", "latest")
         let_go(desk)
         follower.communicate(timeout=PATIENCE)
-    assert "driver" in second.stdout + second.stderr
+    assert "is still executing" in second.stdout + second.stderr
     assert follower.returncode == 0
     check_finished(desk)
