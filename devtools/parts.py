@@ -19,8 +19,9 @@ LOWEST_FOLDERS = (
     "magics",
     "examples",
     "runners/kubernetes",
+    "engine/test_event_schema.py",
 )
-"""Tests that use other packages: values, kernels, papermill, click, IPython, Kubernetes."""
+"""Tests that use other packages: values, kernels, papermill, click, IPython, Kubernetes, msgspec."""
 
 
 @dataclass(frozen=True, kw_only=True)

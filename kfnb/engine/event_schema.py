@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -90,7 +91,26 @@ def _components() -> tuple[dict[str, Any], dict[str, Any]]:
     refs, components = msgspec.json.schema_components(
         BODIES.values(), ref_template="#/$defs/{name}"
     )
-    return dict(zip(BODIES, refs, strict=True)), dict(sorted(components.items()))
+    return dict(zip(BODIES, refs, strict=True)), {
+        name: _as_every_version_says_it(component) for name, component in sorted(components.items())
+    }
+
+
+def _as_every_version_says_it(value: Any) -> Any:
+    """Return a part of the schema in the one form that all versions of msgspec agree on.
+
+    They order the choices of ``anyOf`` and indent descriptions differently.
+    """
+    if isinstance(value, list):
+        return [_as_every_version_says_it(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    same = {key: _as_every_version_says_it(item) for key, item in value.items()}
+    if "anyOf" in same:
+        same["anyOf"] = sorted(same["anyOf"], key=lambda choice: choice.get("type") == "null")
+    if isinstance(same.get("description"), str):
+        same["description"] = inspect.cleandoc(same["description"])
+    return same
 
 
 def _interface(name: str, component: Mapping[str, Any]) -> str:
