@@ -4,14 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from tests.waiting import wait_until
+
+
+class Started(subprocess.Popen[str]):
+    """A command that a failing test ends, because waiting for it could take for ever."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None and self.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+        super().__exit__(kind, error, traceback)
 
 
 @dataclass(frozen=True)
@@ -96,9 +112,9 @@ class Desk:
         assert event is not None
         return event
 
-    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+    def start(self, *words: str | Path) -> Started:
         """Start the command line in a session of its own, as a pipe would see it."""
-        return subprocess.Popen(
+        return Started(
             self.command(*words),
             cwd=self.folder,
             env=self.environment(),

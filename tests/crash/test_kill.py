@@ -149,7 +149,13 @@ def test_the_driver_is_killed_at_a_moment(desk: Desk, moment: str) -> None:
     path: Path = desk.notebook(*CELLS)
     with desk.start("run", path) as follower:
         desk.wait_for(moment)
-        for process in processes(desk)["driver"]:
+        # The driver starts after RunCreated, so it may have to be waited for.
+        drivers = wait_until(
+            lambda: processes(desk)["driver"],
+            "a driver starts",
+            unless=lambda: follower.poll() is not None,
+        )
+        for process in drivers:
             process.kill()
         follower.communicate(timeout=PATIENCE)
     resume_and_finish(desk)
