@@ -12,11 +12,17 @@ import gc
 import time
 import tracemalloc
 from collections.abc import Iterator
-from typing import Any
 
 from kfnb.engine.core.commands import Prepare, Record, Start
+from kfnb.engine.core.event_types import (
+    AttemptStarted,
+    Body,
+    OutputData,
+    RunCreated,
+    StepReady,
+    StepSucceeded,
+)
 from kfnb.engine.core.events import Event
-from kfnb.engine.core.identity import inputs_to_plain
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.core.settings import Settings
@@ -85,25 +91,22 @@ class Replay:
         self.seq = 0
         self.spent = 0.0
         self.decisions = 0
-        self.emit("RunCreated", data={"settings": Settings(parallel=8).to_plain()})
+        self.emit(RunCreated(settings=Settings(parallel=8)))
 
-    def emit(
-        self, kind: str, name: str | None = None, attempt: int | None = None, **more: Any
-    ) -> None:
+    def emit(self, data: Body, name: str | None = None, attempt: int | None = None) -> None:
         self.seq += 1
-        data = more.pop("data", {})
-        event = Event(self.seq, float(self.seq), "r", kind, name, "", attempt, data)
+        event = Event(self.seq, float(self.seq), "r", data, name, attempt=attempt)
         before = time.process_time()
         self.engine.apply(event)
         self.spent += time.process_time() - before
 
-    def result(self, name: str) -> dict[str, Any]:
+    def result(self, name: str) -> StepSucceeded:
         """Give every planned name; with aliases, one more that was not planned."""
         names = list(self.planned.steps[name].outputs)
         if self.aliases:
             names += self.planned.steps[name].inputs
-        outputs = {n: {"bundle": name, "changed": n in names[:1]} for n in names}
-        return {"outputs": outputs, "aliases": [names] if self.aliases else []}
+        outputs = {n: OutputData(bundle=name, changed=n in names[:1]) for n in names}
+        return StepSucceeded(outputs=outputs, aliases=(tuple(names),) if self.aliases else ())
 
     def run(self) -> None:
         running: list[tuple[str, int]] = []
@@ -114,17 +117,15 @@ class Replay:
             for command in commands:
                 self.decisions += 1
                 if isinstance(command, Prepare):
-                    self.emit(
-                        "StepReady", command.step, data={"inputs": inputs_to_plain(command.inputs)}
-                    )
+                    self.emit(StepReady(inputs=dict(command.inputs)), command.step)
                 elif isinstance(command, Start):
-                    self.emit("AttemptStarted", command.step, command.attempt)
+                    self.emit(AttemptStarted(), command.step, command.attempt)
                     running.append((command.step, command.attempt))
                 elif isinstance(command, Record):
-                    self.emit(command.type, command.step, data=command.data)
+                    self.emit(command.data, command.step)
             if running and not any(isinstance(c, (Prepare, Start, Record)) for c in commands):
                 name, attempt = running.pop(0)
-                self.emit("StepSucceeded", name, attempt, data=self.result(name))
+                self.emit(self.result(name), name, attempt)
 
 
 def measure(planned: Pipeline, *, aliases: bool = False) -> tuple[float, float]:

@@ -15,6 +15,7 @@ from kfnb.api.outputs import Outputs
 from kfnb.api.run_lookup import facts, find_current, run_folders, runs_of
 from kfnb.api.run_settings import changed_settings
 from kfnb.api.run_view import RunView, lost
+from kfnb.engine.core.event_types import FailureData, StepSucceeded
 from kfnb.engine.core.state import RunState, StepState
 from kfnb.errors import UsageError
 from kfnb.home import RunFolder
@@ -51,18 +52,18 @@ class StepFailure:
         return f"{self.code + ': ' if self.code else ''}{text} {self.remedy}".rstrip()
 
     @classmethod
-    def of(cls, record: Mapping[str, Any]) -> StepFailure:
+    def of(cls, record: FailureData) -> StepFailure:
         """Take the record of a failed attempt or step."""
         return cls(
-            kind=str(record.get("class") or "user"),
-            summary=str(record.get("summary") or ""),
-            remedy=str(record.get("remedy") or ""),
-            ename=str(record.get("ename") or ""),
-            evalue=str(record.get("evalue") or ""),
-            cell=record.get("cell"),
-            line=record.get("line"),
-            traceback=str(record.get("traceback") or ""),
-            code=str(record.get("code") or ""),
+            kind=record.kind,
+            summary=record.summary or "",
+            remedy=record.remedy or "",
+            ename=record.ename or "",
+            evalue=record.evalue or "",
+            cell=record.cell,
+            line=record.line,
+            traceback=str(record.traceback or ""),
+            code=record.code or "",
         )
 
 
@@ -115,7 +116,7 @@ class StepRun:
         self._view.update()
         return self._view.state.steps[self.name, ""]
 
-    def _result(self) -> Mapping[str, Any] | None:
+    def _result(self) -> StepSucceeded | None:
         return self._state().result
 
 

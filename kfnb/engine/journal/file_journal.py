@@ -11,11 +11,11 @@ from __future__ import annotations
 import errno
 import os
 import time as clock
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
+from kfnb.engine.core.event_types import Body
 from kfnb.engine.core.events import Event
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.store import disk
@@ -172,9 +172,8 @@ class Journal:
 
     def append(
         self,
-        type: str,  # noqa: A002 (the event's own word)
+        data: Body,
         step: str | None = None,
-        data: Mapping[str, Any] | None = None,
         *,
         index: str = "",
         round: int = 0,  # noqa: A002 (the event's own word)
@@ -185,6 +184,8 @@ class Journal:
 
         Parameters
         ----------
+        data
+            What the event holds; it gives the event's type.
         durable
             Return only when the event, and all before it, survive a power cut. Needed for
             what records a command or a result; progress can go without and is made durable
@@ -198,8 +199,7 @@ class Journal:
         ValueError
             If ``data`` cannot be written as JSON.
         """
-        event = self._event(type, step, data, index=index, round=round, attempt=attempt)
-        line = event.to_line().encode() + b"\n"
+        event, line = self._event(data, step, index=index, round=round, attempt=attempt)
         try:
             self._write(line)
             if durable:
@@ -244,25 +244,16 @@ class Journal:
 
     def _event(
         self,
-        type: str,  # noqa: A002 (the event's own word)
+        data: Body,
         step: str | None,
-        data: Mapping[str, Any] | None,
         *,
         index: str,
         round: int,  # noqa: A002 (as above)
         attempt: int | None,
-    ) -> Event:
-        return Event(
-            seq=self.seq + 1,
-            time=self._now(),
-            run=self.run,
-            type=type,
-            step=step,
-            index=index,
-            round=round,
-            attempt=attempt,
-            data=data or {},
-        )
+    ) -> tuple[Event, bytes]:
+        """Return the next event and its line."""
+        event = Event(self.seq + 1, self._now(), self.run, data, step, index, round, attempt)
+        return event, event.to_line() + b"\n"
 
     def _write(self, line: bytes) -> None:
         if os.fstat(self._fd).st_nlink == 0:

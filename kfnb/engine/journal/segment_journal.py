@@ -15,10 +15,11 @@ import contextlib
 import json
 import os
 import time as clock
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
+from kfnb.engine.core.event_types import Body
 from kfnb.engine.core.events import Event
 from kfnb.engine.journal.file_journal import Journal, JournalBusy, JournalReader
 from kfnb.errors import InfrastructureError
@@ -85,9 +86,8 @@ class SegmentJournal(Journal):
 
     def append(
         self,
-        type: str,  # noqa: A002 (the event's own word)
+        data: Body,
         step: str | None = None,
-        data: Mapping[str, Any] | None = None,
         *,
         index: str = "",
         round: int = 0,  # noqa: A002 (the event's own word)
@@ -105,8 +105,8 @@ class SegmentJournal(Journal):
             and this writer appends nothing more.
         """
         self._check()
-        event = self._event(type, step, data, index=index, round=round, attempt=attempt)
-        self._waiting.append(event.to_line().encode() + b"\n")
+        event, line = self._event(data, step, index=index, round=round, attempt=attempt)
+        self._waiting.append(line)
         self.seq = event.seq
         if durable:
             self.sync()
@@ -161,7 +161,7 @@ class SegmentJournal(Journal):
                 # A run that was just made here, or none at all.
                 self._stored = 0
                 mine = JournalReader(self.path)
-                lines = b"".join(e.to_line().encode() + b"\n" for e in mine.read())
+                lines = b"".join(e.to_line() + b"\n" for e in mine.read())
                 if lines:
                     self._create(1, lines)
             self._stored = lines.count(b"\n")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kfnb.engine.core.event_types import Warning as WarningData
 from kfnb.engine.journal import segment_journal
 from kfnb.engine.journal.file_journal import Journal, JournalBusy, read_journal
 from kfnb.engine.journal.segment_journal import JournalLost, SegmentJournal, follow_segments
@@ -41,11 +42,11 @@ def history(remote) -> list[tuple[int, str]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "journal.jsonl")
         follow_segments(remote, "r", path)
-        return [(e.seq, e.data["word"]) for e in read_journal(path)]
+        return [(e.seq, e.data.message) for e in read_journal(path)]
 
 
 def say(one, word, *, durable=True):
-    one.append("Warning", data={"word": word}, durable=durable)
+    one.append(WarningData(message=word), durable=durable)
 
 
 STEPS = st.lists(
@@ -91,7 +92,7 @@ def test_of_several_drivers_there_is_one_history_and_what_was_acted_upon_is_in_i
         assert acted == sorted(acted)
         for who in range(3):
             path = Path(folder, str(who), "journal.jsonl")
-            here = [(e.seq, e.data["word"]) for e in read_journal(path)]
+            here = [(e.seq, e.data.message) for e in read_journal(path)]
             # What somebody follows here is never taken back.
             assert here == found[: len(here)]
 
@@ -142,7 +143,7 @@ def test_after_a_failure_nothing_more_is_appended(remote, tmp_path):
             say(one, "y")
     # It may be there: nobody acted upon it, and the next driver takes it as it is.
     with journal(remote, tmp_path / "a") as one:
-        assert [e.data["word"] for e in one.events] == ["x"]
+        assert [e.data.message for e in one.events] == ["x"]
         say(one, "z")
     assert history(remote) == [(1, "x"), (2, "z")]
 
@@ -174,7 +175,7 @@ def test_the_copy_here_is_made_as_the_store_says(remote, tmp_path, spoil):
     if spoil == "gone":
         path.unlink()
     with journal(remote, tmp_path / "a") as one:
-        assert [e.data["word"] for e in one.events] == ["x", "y"]
+        assert [e.data.message for e in one.events] == ["x", "y"]
     assert path.read_bytes() == whole
 
 
@@ -210,7 +211,7 @@ def test_followers_of_one_folder_do_not_disturb_each_other(remote, tmp_path):
         assert not follow_segments(remote, "r", path)
         say(one, "y")
         assert follow_segments(remote, "r", path)
-        assert [e.data["word"] for e in read_journal(path)] == ["x", "y"]
+        assert [e.data.message for e in read_journal(path)] == ["x", "y"]
         # The driver of this machine writes its own.
         assert not follow_segments(remote, "r", tmp_path / "a" / "journal.jsonl")
 
