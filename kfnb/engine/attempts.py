@@ -200,7 +200,7 @@ class Attempts:
     def _fail(self, work: Work, failure: Failure) -> None:
         once = self._pipeline.steps[work.step].options.once
         # What an attempt elsewhere reported last may be lost; its first cell may have begun.
-        lost = once and self._attempts_survive and self._runner.may_have_executed(work)
+        lost = bool(once) and self._attempts_survive and self._runner.may_have_executed(work)
         data = msgspec.structs.replace(attempt_failed(failure), began=lost)
         self._forget(work)
         self._outputs.save_changed_before(self._pipeline.steps[work.step])

@@ -21,6 +21,7 @@ from kfnb.engine.core.event_types import (
     AttemptFailed,
     EdgeAdded,
     FailureClass,
+    RunCreated,
     RunResumed,
     StepCached,
     StepInvalidated,
@@ -59,6 +60,8 @@ class Progress:
         self._extra: dict[int, set[int]] = {}
         self._extra_dependents: dict[int, list[int]] = {}
         self._pending = PendingRecords(plan, lambda n: self._steps[n].round)
+        # By position, as long as the run's settings are the same.
+        self._known_limits: dict[int, Limits] = {}
         self._once = [n for n, options in enumerate(plan.options) if options.once]
         self._index()
 
@@ -73,6 +76,8 @@ class Progress:
             return
         fold_run(self.state, event)
         self._pending.remove_recorded(event)
+        if isinstance(data, (RunCreated, RunResumed)):
+            self._known_limits.clear()
         if isinstance(data, RunResumed):
             self._resume()
         elif isinstance(data, EdgeAdded):
@@ -361,12 +366,19 @@ class Progress:
         return len(self._steps)
 
     def _limits(self, n: int) -> Limits:
-        return Limits.of(self.plan.options[n], self.plan.defaults, self.state.settings)
+        limits = self._known_limits.get(n)
+        if limits is None:
+            limits = Limits.of(self.plan.options[n], self.plan.defaults, self.state.settings)
+            self._known_limits[n] = limits
+        return limits
 
     def _deadline(self, n: int) -> float | None:
-        step, timeout = self._steps[n], self._limits(n).timeout
+        timeout = self._limits(n).timeout
+        if timeout is None:
+            return None
+        step = self._steps[n]
         since = step.running_since if step.running_since is not None else step.started
-        if timeout is None or since is None:
+        if since is None:
             return None
         return since + timeout + self.state.settings.timeout_grace
 

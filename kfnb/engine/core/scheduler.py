@@ -113,12 +113,13 @@ class Engine(Progress):
 
     def _stops(self, now: float) -> list[Stop]:
         stops: list[Stop] = []
+        stopping = self._stopping_steps()
         for n in sorted(self._active):
             step = self._steps[n]
             reason: StopReason | None = None
             if step.status != "running":
                 reason = "superseded"
-            elif self._stopping(n):
+            elif self._stopping(n) if n == self.plan.exit else stopping:
                 reason = "cancel"
             elif (at := self._deadline(n)) is not None and now >= at:
                 reason = "timeout"

@@ -197,7 +197,7 @@ class Journal:
             If the disk is full or broken, or the run's folder was deleted. Nothing of the
             event is then in the journal, and the next append may succeed.
         ValueError
-            If ``data`` cannot be written as JSON.
+            If ``data`` cannot be written as JSON, or could not be read again.
         """
         event, line = self._event(data, step, index=index, round=round, attempt=attempt)
         try:
@@ -251,9 +251,10 @@ class Journal:
         round: int,  # noqa: A002 (as above)
         attempt: int | None,
     ) -> tuple[Event, bytes]:
-        """Return the next event and its line."""
+        """Return the next event as readers will see it, and its line."""
         event = Event(self.seq + 1, self._now(), self.run, data, step, index, round, attempt)
-        return event, event.to_line() + b"\n"
+        line = event.to_line()
+        return Event.from_line(line), line + b"\n"
 
     def _write(self, line: bytes) -> None:
         if os.fstat(self._fd).st_nlink == 0:
