@@ -242,7 +242,7 @@ def has_succeeded(run: RunFolder) -> bool:
 
 def is_driven(run: RunFolder) -> bool:
     """Return whether a process of this machine drives the run, or follows its remote driver."""
-    return locks.is_locked(run.driver_lock) or locks.is_locked(run.follower_lock)
+    return locks.is_locked(run.driver_lock) or locks.is_locked(run.mirror_lock)
 
 
 def driver_state(run: RunFolder) -> str:

@@ -153,7 +153,7 @@ class Journal:
             self._prepare()
             reader = JournalReader(path)
             new = not path.exists()
-            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             self.events = tuple(reader.read())
             self.seq = reader.seq
             self._size = reader.offset
@@ -260,9 +260,7 @@ class Journal:
         if os.fstat(self._fd).st_nlink == 0:
             # Writing to a deleted file succeeds, and nobody would ever read it.
             raise FileNotFoundError(errno.ENOENT, "the run's folder was deleted")
-        rest = memoryview(line)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        write_at(self._fd, self._size, line)
 
     def _cut(self) -> None:
         try:
@@ -271,6 +269,14 @@ class Journal:
             # Readers skip an unfinished line, and the next writer cuts it off: but this
             # one must not write behind it.
             self.close()
+
+
+def write_at(fd: int, offset: int, data: bytes) -> None:
+    """Write all of ``data`` at an offset of a file."""
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(fd, rest, offset)
+        rest, offset = rest[written:], offset + written
 
 
 def _sentence(path: Path, act: str, error: OSError) -> InfrastructureError:

@@ -14,7 +14,6 @@ from kfnb.engine.journal import segment_journal
 from kfnb.engine.journal.file_journal import Journal, JournalBusy, read_journal
 from kfnb.engine.journal.segment_journal import JournalLost, SegmentJournal, follow_segments
 from kfnb.errors import InfrastructureError
-from kfnb.store.locks import FileLock
 from kfnb.store.remote.folder import FolderRemote
 
 
@@ -198,22 +197,67 @@ def test_a_journal_with_a_hole_is_refused(remote, tmp_path):
         journal(remote, tmp_path / "b")
 
 
+class Interrupted:
+    """A remote that lets something else happen after each object that was read."""
+
+    def __init__(self, remote, meanwhile):
+        self.remote, self.meanwhile = remote, meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self.remote, name)
+
+    def get(self, key):
+        data = self.remote.get(key)
+        self.meanwhile()
+        return data
+
+
 def test_followers_of_one_folder_do_not_disturb_each_other(remote, tmp_path):
     with journal(remote, tmp_path / "a") as one:
         say(one, "x")
         path = tmp_path / "b" / "journal.jsonl"
         path.parent.mkdir()
-        other = FileLock(path.with_name("follow.lock"))
-        assert other.acquire()
-        assert not follow_segments(remote, "r", path)
-        other.release()
-        assert follow_segments(remote, "r", path)
-        assert not follow_segments(remote, "r", path)
-        say(one, "y")
-        assert follow_segments(remote, "r", path)
+
+        def overtake():
+            say(one, "y")
+            assert follow_segments(remote, "r", path)
+
+        # The second follower is done while the first has read only one event.
+        assert follow_segments(Interrupted(remote, overtake), "r", path)
         assert [e.data.message for e in read_journal(path)] == ["x", "y"]
+        assert not follow_segments(remote, "r", path)
         # The driver of this machine writes its own.
         assert not follow_segments(remote, "r", tmp_path / "a" / "journal.jsonl")
+
+
+def test_a_driver_may_begin_while_its_journal_is_followed(remote, tmp_path):
+    path = tmp_path / "b" / "journal.jsonl"
+    with journal(remote, tmp_path / "a") as one:
+        say(one, "x")
+    path.parent.mkdir()
+    begun = []
+
+    def begin():
+        begun.append(journal(remote, path.parent))
+        say(begun[0], "y")
+
+    follow_segments(Interrupted(remote, begin), "r", path)
+    with begun[0] as driver:
+        say(driver, "z")
+    assert [e.data.message for e in read_journal(path)] == ["x", "y", "z"]
+
+
+def test_a_copy_that_was_torn_anywhere_is_completed(remote, tmp_path):
+    path = tmp_path / "b" / "journal.jsonl"
+    path.parent.mkdir()
+    with journal(remote, tmp_path / "a") as one:
+        say(one, "x")
+        say(one, "y")
+    whole = (tmp_path / "a" / "journal.jsonl").read_bytes()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        assert follow_segments(remote, "r", path)
+        assert path.read_bytes() == whole
 
 
 def test_progress_is_durable_soon(remote, tmp_path, monkeypatch):

@@ -281,7 +281,7 @@ def fetch(run: RunFolder, remote: Remote) -> bool:
 @contextlib.contextmanager
 def only_follower(run: RunFolder) -> Iterator[None]:
     """Be the one process of this machine that follows the run; raises JournalBusy."""
-    lock = FileLock(run.follower_lock)
+    lock = FileLock(run.mirror_lock)
     if not lock.acquire():
         raise JournalBusy(run.journal, lock.holder())
     try:
