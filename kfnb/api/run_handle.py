@@ -15,6 +15,7 @@ from kfnb.api.outputs import Outputs
 from kfnb.api.run_lookup import facts, find_current, run_folders, runs_of
 from kfnb.api.run_settings import changed_settings
 from kfnb.api.run_view import RunView, lost
+from kfnb.api.step_lookup import step_label
 from kfnb.engine.core.event_types import FailureData, StepSucceeded
 from kfnb.engine.core.state import RunState, StepState
 from kfnb.errors import UsageError
@@ -68,10 +69,19 @@ class StepFailure:
 
 
 class StepRun:
-    """One step of a run; each access reads the journal again."""
+    """One step of a run, or one instance of it; each access reads the journal again.
 
-    def __init__(self, view: RunView, name: str) -> None:
+    Attributes
+    ----------
+    name
+        The step's name.
+    index
+        The instance, as text; empty for the step itself.
+    """
+
+    def __init__(self, view: RunView, name: str, index: str = "") -> None:
         self.name = name
+        self.index = index
         self._view = view
         self._outputs = Outputs(
             self._result, step=name, pipeline=view.pipeline, store=lambda: view.store
@@ -81,6 +91,18 @@ class StepRun:
     def status(self) -> str:
         """One of ``pending running succeeded cached failed skipped cancelled``."""
         return self._state().status
+
+    @property
+    def round(self) -> int:
+        """How often the step was begun anew in this run because its result was wrong."""
+        return self._state().round
+
+    @property
+    def instances(self) -> Mapping[str, StepRun]:
+        """The instances of a mapped step by index; empty for other steps, and for an instance."""
+        self._view.update()
+        indices = () if self.index else self._view.state.instances(self.name)
+        return {index: StepRun(self._view, self.name, index) for index in indices}
 
     @property
     def attempts(self) -> int:
@@ -110,11 +132,11 @@ class StepRun:
         return StepFailure.of(record) if record else None
 
     def __repr__(self) -> str:
-        return f"<step {self.name!r}: {self.status}>"
+        return f"<step {step_label(self.name, self.index)!r}: {self.status}>"
 
     def _state(self) -> StepState:
         self._view.update()
-        return self._view.state.steps[self.name, ""]
+        return self._view.state.steps[self.name, self.index]
 
     def _result(self) -> StepSucceeded | None:
         return self._state().result
@@ -234,33 +256,50 @@ class Run:
         history = self._state().metric_history(name)
         return [(when, step, _number(value)) for when, step, value in history]
 
-    def notebook(self, step: str | None = None) -> Path:
+    def notebook(self, step: str | None = None, index: str = "") -> Path:
         """Return the path of a step's executed notebook (of its last attempt).
 
         Parameters
         ----------
         step
             The step's name; may be left out when there is only one.
+        index
+            The instance of a mapped step.
 
         Raises
         ------
         UsageError
-            If there is no such step, or it has not been executed yet.
+            If there is no such step or instance, or it has not been executed yet.
         """
         name = self._step_name(step)
-        self._view.update()
-        path = self._view.attempt(name).executed
+        self._check_index(name, index)
+        path = self._view.attempt(name, index=index).executed
         if not path.is_file():
-            state = self.steps[name].status
-            raise UsageError(f'There is no executed notebook of step "{name}" yet: it is {state}.')
+            state, label = self._view.state.steps[name, index].status, step_label(name, index)
+            raise UsageError(f'There is no executed notebook of step "{label}" yet: it is {state}.')
         return path
 
-    def logs(self, step: str | None = None) -> str:
-        """Return what a step printed in its last attempt, or all steps one after the other."""
+    def logs(self, step: str | None = None, index: str = "") -> str:
+        """Return what a step printed in its last attempt, or all steps one after the other.
+
+        Parameters
+        ----------
+        step
+            The step's name; without it, all steps with their instances.
+        index
+            The instance of a mapped step.
+
+        Raises
+        ------
+        UsageError
+            If there is no such step or instance.
+        """
         if step is None:
-            return "".join(self.logs(name) for name in self.steps)
-        self._view.update()
-        path = self._view.attempt(self._step_name(step)).log
+            keys = [(name, i) for name, one in self.steps.items() for i in ("", *one.instances)]
+            return "".join(self.logs(name, i) for name, i in keys)
+        name = self._step_name(step)
+        self._check_index(name, index)
+        path = self._view.attempt(name, index=index).log
         try:
             return path.read_text("utf-8", "replace")
         except OSError:
@@ -324,6 +363,12 @@ class Run:
     def _state(self) -> RunState:
         self._view.update()
         return self._view.state
+
+    def _check_index(self, name: str, index: str) -> None:
+        self._view.update()
+        if (name, index) not in self._view.state.steps:
+            known = ", ".join(self._view.state.instances(name)) or "none"
+            raise UsageError(f'Step "{name}" has no instance "{index}". Its instances: {known}.')
 
     def _step_name(self, step: str | None) -> str:
         names = list(self.steps)

@@ -60,7 +60,7 @@ class LiveScreen:
             if event.type == "CellOutput" and event.step is not None:
                 self._last.pop(event.step, None)
             elif isinstance(event.data, WarningData):
-                self._print(Text(warning_line(event.step, event.data), style="yellow"))
+                self._print(Text(warning_line(event, event.data), style="yellow"))
         if not self._titled:
             self._titled = True
             title = Text(visible(view.state.info.name or view.pipeline.name), "bold")

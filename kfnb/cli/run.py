@@ -176,7 +176,7 @@ def _show_progress(begin: Callable[[], RunView], *, detach: bool, as_json: bool)
 
             for event in events:
                 if isinstance(event.data, WarningData):
-                    click.echo(warning_line(event.step, event.data), err=True)
+                    click.echo(warning_line(event, event.data), err=True)
             click.echo(continues(view.folder.id))
         return 0
     screen = screen_for(as_json=as_json)

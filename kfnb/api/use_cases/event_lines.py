@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kfnb.api.run_view import RunView
+from kfnb.api.step_lookup import step_label
 from kfnb.api.use_cases.formats import number
 from kfnb.api.use_cases.run_summary import brief
 from kfnb.draw import visible
@@ -17,7 +18,7 @@ from kfnb.runners.amounts import count
 
 def event_lines(view: RunView, event: Event) -> Iterator[str]:
     """Describe an event in a line; nothing for events that only programs read."""
-    name, data = visible(event.step or ""), event.data
+    name, data = visible(step_label(event.step or "", event.index)), event.data
     step = view.state.steps.get((event.step or "", event.index))
     match data:
         case types.RunCreated():
@@ -50,17 +51,17 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
             at = f" (step {data.step})" if data.step is not None else ""
             yield f"{name}: {visible(data.name)} = {number(data.value)}{at}"
         case types.Warning():
-            yield warning_line(event.step, data)
+            yield warning_line(event, data)
         case types.EdgeAdded():
             why = visible(", ".join([*data.names, *data.files]))
             yield f"{name}: depends on {visible(data.source)}, which only the run showed ({why})"
 
 
-def warning_line(step: str | None, data: types.Warning) -> str:
-    """Return a warning with its step, code and remedy."""
+def warning_line(event: Event, data: types.Warning) -> str:
+    """Return the warning of an event with its step, code and remedy."""
     code = f"{data.code}: " if data.code else ""
     text = f"{data.message.rstrip('.')}. {data.remedy or ''}".rstrip()
-    begin = f"{visible(step)}: " if step else ""
+    begin = f"{visible(step_label(event.step, event.index))}: " if event.step else ""
     return f"{begin}warning: {code}{visible(text)}"
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kfnb.api.run_handle import StepFailure
 from kfnb.api.run_view import RunView
+from kfnb.api.step_lookup import step_label
 from kfnb.api.use_cases.formats import number
 from kfnb.api.use_cases.rerun_command import rerun_command
 from kfnb.draw import shortened, visible
@@ -88,10 +89,11 @@ def failure(view: RunView, step: StepState) -> Iterator[str]:
     """Describe a failed step: reason, place, source, end of the log, remedy."""
     record = step.failure or FailureData(kind="user")
     reason = sentence(record)
-    named = reason.lower().startswith("step ") or f'step "{visible(step.name)}"' in reason
-    yield reason if named else f'step "{visible(step.name)}" failed: {reason}'
+    label = visible(step_label(step.name, step.index))
+    named = reason.lower().startswith("step ") or f'step "{label}"' in reason
+    yield reason if named else f'step "{label}" failed: {reason}'
     yield from source(view, record.cell, record.line)
-    log = log_tail(view.attempt(step.name).log, LOG_LINES)
+    log = log_tail(view.attempt(step.name, index=step.index).log, LOG_LINES)
     if log:
         yield "  last lines of its log:"
         yield from (f"    {line}".rstrip() for line in log)

@@ -84,6 +84,8 @@ class Progress:
             self._edge_event(event, data)
         elif n is not None:
             self._apply_step(n, event)
+        elif (instance := self.state.steps.get((event.step or "", event.index))) is not None:
+            fold_step(instance, event)  # the plan has the step as one; see StepExpanded
 
     def _apply_step(self, n: int, event: Event) -> None:
         step = self._steps[n]

@@ -258,7 +258,12 @@ def _group_formed(state: RunState, event: Event, data: GroupFormed) -> None:
 
 
 def _expanded(state: RunState, event: Event, data: StepExpanded) -> None:
-    state.items[event.step or ""] = data.items
+    name = event.step or ""
+    if (name, event.index) not in state.steps:
+        return
+    state.items[name] = data.items
+    for number in range(data.items):
+        state.steps.setdefault((name, str(number)), StepState(name, str(number)))
 
 
 def _trial_asked(state: RunState, event: Event, data: TrialAsked) -> None:

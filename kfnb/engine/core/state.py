@@ -198,6 +198,8 @@ class RunState:
         Dependencies that only the run showed, by source and target.
     groups
         Steps that share a kernel, by the group's id.
+    steps
+        The steps of the plan, and the instances that it has grown by.
     items
         Number of instances of each mapped step whose head has been evaluated.
     trials
@@ -234,6 +236,11 @@ class RunState:
     def of(cls, keys: Iterable[Key], exit: Key | None = None) -> RunState:  # noqa: A002
         """Give the state before the first event."""
         return cls(steps={key: StepState(*key) for key in keys}, exit=exit)
+
+    def instances(self, step: str) -> dict[str, StepState]:
+        """Return the instances of a mapped step by index; empty for a plain step."""
+        numbers = (str(number) for number in range(self.items.get(step, 0)))
+        return {index: self.steps[step, index] for index in numbers}
 
     @property
     def ended(self) -> bool:
