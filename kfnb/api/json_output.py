@@ -10,7 +10,8 @@ from kfnb.json_values import json_with_text
 from kfnb.pipeline import Diagnostic, Pipeline, to_plain
 
 if TYPE_CHECKING:
-    from kfnb.api.run_handle import Run, StepFailure, StepRun
+    from kfnb.api.run_handle import Run
+    from kfnb.api.step_handle import StepFailure, StepRun
 
 
 def show(pipeline: Pipeline) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import time
 from kfnb.engine import driver_requests
 from kfnb.engine.attempts import Attempts
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
+from kfnb.engine.core.event_decoding import convert_body
 from kfnb.engine.core.event_types import (
     AttemptStarted,
     DriverStarted,
@@ -24,7 +25,6 @@ from kfnb.engine.core.event_types import (
     StepFailed,
     StepInvalidated,
     StepReady,
-    convert_body,
     warning,
 )
 from kfnb.engine.core.events import Event

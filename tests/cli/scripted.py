@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from kfnb.engine.core.event_types import convert_body
+from kfnb.engine.core.event_decoding import convert_body
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Cell, Edge, Options, Parameter, Pipeline, Step

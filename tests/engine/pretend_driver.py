@@ -13,7 +13,8 @@ import msgspec
 
 import kfnb.engine
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
-from kfnb.engine.core.event_types import Body, convert_body
+from kfnb.engine.core.event_decoding import convert_body
+from kfnb.engine.core.event_types import Body
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.identity import Source
 from kfnb.engine.core.plan import Plan

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kfnb.engine.core.event_types import RunResumed, convert_body
+from kfnb.engine.core.event_decoding import convert_body
+from kfnb.engine.core.event_types import RunResumed
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.pipeline import Options
 from kfnb.store import manifest_key, open_store

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from kfnb.api.run_handle import StepFailure
 from kfnb.api.run_view import RunView
+from kfnb.api.step_handle import StepFailure
 from kfnb.api.step_lookup import step_label
 from kfnb.api.use_cases.formats import number
 from kfnb.api.use_cases.rerun_command import rerun_command

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from kfnb.engine.core.event_types import Body, Unknown, convert_body, decode_body
+from kfnb.engine.core.event_decoding import convert_body, decode_body
+from kfnb.engine.core.event_types import Body, Unknown
 
 VERSION = 1
 

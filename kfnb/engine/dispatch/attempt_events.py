@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from kfnb.engine.core.event_types import ReportBody, decode_body
+from kfnb.engine.core.event_decoding import decode_body
+from kfnb.engine.core.event_types import ReportBody
 from kfnb.engine.runner import Work
 from kfnb.json_values import strict_json
 
