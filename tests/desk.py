@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+
+import psutil
 
 from tests.waiting import wait_until
 
 
 class Started(subprocess.Popen[str]):
-    """A command that a failing test ends, because waiting for it could take for ever."""
+    """A command that a test started; when the test fails meanwhile, the command ends too.
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if kind is not None and self.poll() is None:
-            os.killpg(self.pid, signal.SIGKILL)
-        super().__exit__(kind, error, traceback)
+    Leaving a ``with`` block of `subprocess.Popen` waits for the process, for ever if the
+    process itself waits for what the failed test would have done next.
+    """
+
+    home: Path
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is not None:
+            for process in psutil.process_iter():
+                with contextlib.suppress(psutil.Error):
+                    environment = process.environ()
+                    if environment.get("KFNB_HOME") == str(self.home):
+                        process.kill()
+        super().__exit__(*error)
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ class Desk:
 
     def start(self, *words: str | Path) -> Started:
         """Start the command line in a session of its own, as a pipe would see it."""
-        return Started(
+        process = Started(
             self.command(*words),
             cwd=self.folder,
             env=self.environment(),
@@ -124,3 +130,5 @@ class Desk:
             text=True,
             start_new_session=True,
         )
+        process.home = self.home
+        return process
