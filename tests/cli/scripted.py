@@ -162,6 +162,7 @@ def log(run: RunFolder, name: str, text: str, attempt: int = 1) -> None:
 DRIVER = """
     import json, sys, time
     from pathlib import Path
+    from kfnb.engine.core.event_decoding import convert_body
     from kfnb.engine.driver_requests import pending_requests, remove_request
     from kfnb.engine.journal.file_journal import Journal
     from kfnb.home import RunFolder
