@@ -137,13 +137,18 @@ def cells_of(pipeline: PipelineShape, step: StepShape) -> str:
         return ", ".join(counts[:_MOST_COUNTS] + ([f"+{more}"] if more > 0 else []))
     first = location(
         execution_count=cells[0].execution_count,
-        text=line_text(_body(cells[0].source)),
+        text=line_text(body_of(cells[0].source)),
     )
     if len(cells) > 1:
         return ", ".join(filter(None, (f"{len(cells)} cells", first)))
     return first or "1 cell"
 
 
-def _body(source: str) -> str:
+def body_of(source: str) -> str:
+    r"""Return a cell's source without a leading ``%%step`` line.
+
+    >>> body_of("%%step fit --memory 1Gi\nfit(X)")
+    'fit(X)'
+    """
     match = _STEP_LINE.match(source)
     return source[match.end() :] if match else source

@@ -2,20 +2,46 @@
 
 ``labextension/src/protocol.ts`` declares the same for the page, and a test compares the two.
 Everything is JSON. A step is identified by its name and an edge by the names of its steps, so that
-a view survives an inserted step; only the DOT numbers them (``n0`` is the first node). Times are
-seconds since the epoch; numbers without a JSON form are text (``"nan"``).
+a view survives an inserted step; only the DOT numbers them (``n0`` is the first node). In a run, a
+step also has an ``index`` (empty unless it is one instance of a step) and a ``round`` (how often it
+was begun anew). Times are seconds since the epoch; numbers without a JSON form are text (``"nan"``).
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal, TypedDict, get_args
 
 Json = Any
 Tab = Literal["dag", "table", "metrics", "logs", "outputs", "compare"]
 TABS: tuple[Tab, ...] = get_args(Tab)
 
+
+def step_id(step: str, index: str = "") -> str:
+    """Return the id of a step, or of one of its instances.
+
+    >>> step_id("fit"), step_id("fit", "3")
+    ('fit', '["fit", "3"]')
+    """
+    return json.dumps([step, index]) if index else step
+
+
 Point = tuple[float, "int | None", "float | str | None"]
 """Time, step of a training loop (or None), value."""
+
+
+class Location(TypedDict):
+    """A cell of the notebook, or a line of it, as a person sees it.
+
+    ``cell`` is the index in the notebook, for programs only: it counts markdown cells, from 0.
+    ``text`` is the line, or the cell's first one where ``line`` (from 1) is None.
+    """
+
+    cell: int
+    id: str
+    execution_count: int | None
+    line: int | None
+    text: str
 
 
 class GraphNode(TypedDict):
@@ -23,7 +49,7 @@ class GraphNode(TypedDict):
 
     id: str
     name: str
-    cells: list[int]
+    cells: list[Location]
     after: list[str]
     options: dict[str, Json]
     inputs: dict[str, str]
@@ -53,8 +79,7 @@ class Diagnostic(TypedDict):
     message: str
     remedy: str
     step: str | None
-    cell: int | None
-    line: int | None
+    location: Location | None
 
 
 class Graph(TypedDict):
@@ -85,8 +110,7 @@ StepError = TypedDict(
     {
         "ename": "str | None",
         "evalue": "str | None",
-        "cell": "int | None",
-        "line": "int | None",
+        "location": "Location | None",
         "summary": str,
         "remedy": "str | None",
         "class": "str | None",
@@ -106,15 +130,21 @@ class StepOutput(TypedDict):
 
 
 class StepState(TypedDict):
-    """The state of a step in a run."""
+    """The state of a step in a run, or of one of its instances.
 
+    ``location`` is the cell that executes now.
+    """
+
+    step: str
+    index: str
+    round: int
     status: str
     attempts: int
     why: str | None
     reason: str | None
     cells_done: int
     cells_total: int | None
-    cell: int | None
+    location: Location | None
     started: float | None
     finished: float | None
     duration: float | None
@@ -131,6 +161,7 @@ class Series(TypedDict):
     run: str
     title: str
     step: str
+    index: str
     name: str
     points: list[Point]
 
@@ -146,6 +177,7 @@ class State(TypedDict):
     paused: float
     """Seconds between an end and a resume, in which the run had no driver."""
     steps: dict[str, StepState]
+    """By the id of the step's node; an instance has an id of its own, see :func:`step_id`."""
     metrics: list[Series]
     warnings: list[Json]
 
@@ -206,6 +238,7 @@ LogMessage = TypedDict(
     {
         "kind": 'Literal["log"]',
         "step": str,
+        "index": str,
         "attempt": int,
         "from": int,
         "to": int,
@@ -221,7 +254,7 @@ LogMessage = TypedDict(
 class CellOutputs(TypedDict):
     """A cell of an executed notebook: outputs as in the notebook's format."""
 
-    cell: int
+    location: Location
     source: str
     outputs: list[dict[str, Json]]
 
@@ -231,6 +264,7 @@ class OutputsMessage(TypedDict):
 
     kind: Literal["outputs"]
     step: str
+    index: str
     attempt: int
     cells: list[CellOutputs]
 
@@ -240,6 +274,7 @@ class NotebookMessage(TypedDict):
 
     kind: Literal["notebook"]
     step: str
+    index: str
     attempt: int
     name: str
     text: str
@@ -303,7 +338,13 @@ class Hello(TypedDict):
 
 FollowLog = TypedDict(
     "FollowLog",
-    {"kind": 'Literal["follow-log"]', "step": str, "attempt": "int | None", "from": int},
+    {
+        "kind": 'Literal["follow-log"]',
+        "step": str,
+        "index": str,
+        "attempt": "int | None",
+        "from": int,
+    },
 )
 """Send a step's log, and what is appended; without ``attempt`` always the newest attempt's."""
 
@@ -313,6 +354,7 @@ class UnfollowLog(TypedDict):
 
     kind: Literal["unfollow-log"]
     step: str
+    index: str
 
 
 class AskOutputs(TypedDict):
@@ -320,6 +362,7 @@ class AskOutputs(TypedDict):
 
     kind: Literal["outputs"]
     step: str
+    index: str
     attempt: int | None
 
 
@@ -328,6 +371,7 @@ class AskNotebook(TypedDict):
 
     kind: Literal["notebook"]
     step: str
+    index: str
     attempt: int | None
 
 

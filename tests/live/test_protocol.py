@@ -17,6 +17,7 @@ OURS = {"EngineMessage"}  # read by the loader, which knows no types of the engi
 SAME = {
     name: getattr(protocol, name)
     for name in [
+        "Location",
         "GraphNode",
         "GraphEdge",
         "Diagnostic",
@@ -34,6 +35,7 @@ SAME = {
         "CellOutputs",
         "OutputsMessage",
         "ComparedRun",
+        "NotebookMessage",
         "CompareMessage",
         "NoticeMessage",
     ]
