@@ -1,10 +1,12 @@
-"""The protocol between kernel and page: the traits and messages of a view.
+"""The protocol from kernel to page: the traits of a view and the messages that it is sent.
 
-``labextension/src/protocol.ts`` declares the same for the page, and a test compares the two.
+:mod:`kfnb.live.request_types` has the other direction. ``labextension/src/protocol.ts`` declares
+both for the page, and a test compares them.
 Everything is JSON. A step is identified by its name and an edge by the names of its steps, so that
 a view survives an inserted step; only the DOT numbers them (``n0`` is the first node). In a run, a
 step also has an ``index`` (empty unless it is one instance of a step) and a ``round`` (how often it
-was begun anew). Times are seconds since the epoch; numbers without a JSON form are text (``"nan"``).
+was begun anew). Times are seconds since the epoch. Numbers without a JSON form are text
+(``"nan"``).
 """
 
 from __future__ import annotations
@@ -324,92 +326,4 @@ FromKernel = (
     | NotebookMessage
     | CompareMessage
     | NoticeMessage
-)
-
-# page → kernel
-
-
-class Hello(TypedDict):
-    """A page opened the view; ``have`` if it has the engine already."""
-
-    kind: Literal["hello"]
-    have: bool
-
-
-FollowLog = TypedDict(
-    "FollowLog",
-    {
-        "kind": 'Literal["follow-log"]',
-        "step": str,
-        "index": str,
-        "attempt": "int | None",
-        "from": int,
-    },
-)
-"""Send a step's log, and what is appended; without ``attempt`` always the newest attempt's."""
-
-
-class UnfollowLog(TypedDict):
-    """Stop sending a step's log."""
-
-    kind: Literal["unfollow-log"]
-    step: str
-    index: str
-
-
-class AskOutputs(TypedDict):
-    """Send the outputs of a step's cells."""
-
-    kind: Literal["outputs"]
-    step: str
-    index: str
-    attempt: int | None
-
-
-class AskNotebook(TypedDict):
-    """Send the executed notebook of a step."""
-
-    kind: Literal["notebook"]
-    step: str
-    index: str
-    attempt: int | None
-
-
-class AskMetrics(TypedDict):
-    """Send all points again."""
-
-    kind: Literal["metrics"]
-
-
-class AskCompare(TypedDict):
-    """Send a comparison of runs."""
-
-    kind: Literal["compare"]
-    runs: list[str]
-
-
-class Command(TypedDict):
-    """Stop or resume the run."""
-
-    kind: Literal["command"]
-    name: Literal["stop", "resume"]
-
-
-class Select(TypedDict):
-    """The user chose a step."""
-
-    kind: Literal["select"]
-    id: str | None
-
-
-ToKernel = (
-    Hello
-    | FollowLog
-    | UnfollowLog
-    | AskOutputs
-    | AskNotebook
-    | AskMetrics
-    | AskCompare
-    | Command
-    | Select
 )

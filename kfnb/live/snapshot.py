@@ -82,13 +82,13 @@ def location(pipeline: Pipeline, cell: Any, line: Any = None) -> protocol.Locati
     """Describe a cell by its index, or a line of it; None if the notebook has no such cell."""
     if not isinstance(cell, int) or not 0 <= cell < len(pipeline.cells):
         return None
-    found = pipeline.cells[cell]
+    shown = pipeline.cells[cell]
     number = line if isinstance(line, int) else None
-    source = found.source if number is not None else body_of(found.source)
+    source = shown.source if number is not None else body_of(shown.source)
     return {
         "cell": cell,
-        "id": found.id,
-        "execution_count": found.execution_count,
+        "id": shown.id,
+        "execution_count": shown.execution_count,
         "line": number,
         "text": line_text(source, number),
     }

@@ -1,4 +1,4 @@
-/** The messages and traits of a view; kfnb/live/protocol.py declares the same for the kernel. */
+/** The traits and messages of a view, as kfnb/live/protocol.py and request_types.py declare them. */
 
 export type Json =
   null | boolean | number | string | Json[] | { [key: string]: Json };
