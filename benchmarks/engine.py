@@ -2,8 +2,9 @@
 
 A driver without processes carries out what the engine asks and lets every attempt succeed at
 once. A decision is one command: its share of ``decide``, and ``apply`` of the events that it
-leads to; making these events is counted too. The figure is the best of three runs in CPU time, which
-other programs on the machine disturb least. Memory is the peak of what Python allocated for plan, state and indices.
+leads to; making these events is counted too. The figure is the best of three runs in CPU time,
+which other programs on the machine disturb least. Memory is the peak of what Python allocated for
+plan, state and indices.
 """
 
 from __future__ import annotations
