@@ -216,7 +216,7 @@ def plan_run(
     options: dict[str, Any] = {}
     begin: Begin | None = None
     if from_step is not None and only_step is not None:
-        raise UsageError("from_step and only_step exclude each other.")
+        raise UsageError("Use either from_step or only_step, not both.")
     if from_step is not None:
         checked = _from(pipeline, from_step, checked)
         options = {"from": from_step}
@@ -301,8 +301,8 @@ def refuse_inside_a_step() -> None:
     step = os.environ.get("KFNB_STEP")
     if step is not None:
         raise UsageError(
-            f'kfnb.run was called inside step "{step}": a step cannot start a pipeline. Tag the '
-            "cell that calls it with: skip"
+            f'kfnb.run was called inside step "{step}", and a step cannot start a pipeline. Tag '
+            "the cell that calls it: skip"
         )
 
 

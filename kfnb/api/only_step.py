@@ -101,8 +101,8 @@ class OnlyStepPlan:
         complete = all(store.keep(name) for name in manifest.blobs())
         if not complete or not store.link(manifest_key(self.source.id, step.id), key):
             raise InfrastructureError(
-                f'The results of step "{step.name}" in run {self.source.id} were just removed. '
-                "Run the whole pipeline."
+                f'The results of step "{step.name}" in run {self.source.id} have just been '
+                "removed. Run the whole pipeline."
             )
         copy_notebook_and_log(store, manifest, making.attempt(step.id, 0))
         data = {
@@ -151,8 +151,8 @@ def plan_only_step(
             return OnlyStepPlan(ended, step, run, manifests, store)
         lacks = lacks or f" ({missing} in run {run.id})"
     raise UsageError(
-        f'No run of this notebook has all inputs of step "{step}"{lacks}. '
-        "Run the whole pipeline first; unchanged steps come from the cache."
+        f'No run of this notebook has all inputs of step "{step}"{lacks}. Run the whole pipeline '
+        "first (unchanged steps come from the cache)."
     )
 
 

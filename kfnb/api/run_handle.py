@@ -251,7 +251,7 @@ class Run:
         path = self._view.attempt(name).executed
         if not path.is_file():
             state = self.steps[name].status
-            raise UsageError(f'There is no executed notebook of step "{name}" yet: it is {state}.')
+            raise UsageError(f'Step "{name}" has no executed notebook yet: it is {state}.')
         return path
 
     def logs(self, step: str | None = None) -> str:
@@ -331,7 +331,9 @@ class Run:
         if step is None and len(names) == 1:
             return names[0]
         listed = ", ".join(f'"{n}"' for n in names)
-        problem = f'The run has no step "{step}"' if step is not None else "Name a step"
+        problem = (
+            (f'This run has no step "{step}"') if step is not None else "Give the name of a step"
+        )
         raise UsageError(f"{problem}. It has: {listed}.")
 
 

@@ -94,7 +94,7 @@ class LiveScreen:
         if metrics:
             self._print(Text(metrics, "cyan"))
         for line in failures(view):
-            bad = line.lower().startswith(('step "', "  >", "the run failed", "kfnb-e"))
+            bad = line.lower().startswith(('step "', "  >", ("The run failed"), "kfnb-e"))
             self._print(Text(line, "red" if bad else ""))
         status = view.state.status
         self._print(Text(f"{self._marks[status]} {summary_line(view)}", f"bold {COLOURS[status]}"))

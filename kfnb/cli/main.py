@@ -21,7 +21,7 @@ _COMMANDS = {
     "runs": ("kfnb.cli.runs", "List runs, newest first."),
     "status": ("kfnb.cli.runs", "Show the status of a run and of its steps."),
     "logs": ("kfnb.cli.runs", "Print what steps printed."),
-    "stop": ("kfnb.cli.run", "Stop a run; results of finished steps are kept."),
+    "stop": ("kfnb.cli.run", "Stop a run; finished steps keep their results."),
     "resume": ("kfnb.cli.run", "Continue a run that failed, was stopped or lost its driver."),
     "clean": ("kfnb.cli.clean", "Remove old runs and unused values."),
     "doctor": ("kfnb.cli.doctor", "Check whether a target has what runs need."),
@@ -36,8 +36,8 @@ Examples:
   kfnb logs latest -f
 
 \b
-Exit codes: 0 done; 1 a step failed; 2 the notebook or the call is wrong, nothing was
-started; 3 cancelled; 4 infrastructure (cluster, disk, store); 130 interrupted.
+Exit codes: 0 success; 1 a step failed; 2 the notebook or the command is wrong, so nothing
+was started; 3 cancelled; 4 infrastructure (cluster, disk, store); 130 interrupted.
 """
 
 

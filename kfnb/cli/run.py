@@ -28,7 +28,7 @@ _DETACH = click.Option(
     ["--detach"], is_flag=True, help="Return at once; the run continues in the background."
 )
 _JSON = click.Option(
-    ["--json", "as_json"], is_flag=True, help="Print the journal's events, one a line."
+    ["--json", "as_json"], is_flag=True, help="Print the run's events as JSON, one per line."
 )
 _DRY_RUN = click.Option(
     ["--dry-run"], is_flag=True, help="Kubernetes: only print the objects that would be created."

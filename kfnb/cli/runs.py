@@ -41,7 +41,9 @@ Examples:
   kfnb status 20261123-0512 --json | jq .metrics"""
 )
 @click.argument("run", type=RunName(), default="latest")
-@click.option("--json", "as_json", is_flag=True, help="Print everything known as JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the run, its steps and its metrics as JSON."
+)
 def status(run: str, as_json: bool) -> int:
     """Show the status of RUN (default: the latest) and of its steps."""
     from kfnb.api import json_output
@@ -93,7 +95,12 @@ Examples:
 )
 @click.argument("run", type=RunName())
 @click.argument("step", type=StepName(), required=False)
-@click.option("--copy", "copy_to", type=click.Path(), help="Copy it to this path, and print that.")
+@click.option(
+    "--copy",
+    "copy_to",
+    type=click.Path(),
+    help="Copy the notebook to this path, and print that path.",
+)
 def notebook(run: str, step: str | None, copy_to: str | None) -> int:
     """Print the path of the executed notebook of a STEP of RUN (its last attempt)."""
     from kfnb.api.run_handle import open_run

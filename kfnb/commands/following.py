@@ -153,7 +153,7 @@ def _stop(view: RunView, screen: Screen) -> bool:
     if view.state.ended:
         return True
     request_stop(view.folder, by="Ctrl+C")
-    screen.note("stopping the run; results of finished steps are kept")
+    screen.note("stopping the run; finished steps keep their results")
     return True
 
 

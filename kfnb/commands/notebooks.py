@@ -28,7 +28,9 @@ def check_options() -> list[click.Parameter]:
             help="Execute the notebook once from top to bottom and once as a pipeline, and compare "
             "every value that flows and every cell's text.",
         ),
-        on_option("Also report what the target will not have [default: local]."),
+        on_option(
+            "Also report what the notebook needs and this target does not have [default: local]."
+        ),
     ]
 
 
@@ -76,7 +78,8 @@ def check_notebook(pipeline: Pipeline, *, verify: bool, target: str) -> Checked:
         if report.linear is not None:
             verified = (
                 f"executed from top to bottom ({report.linear}) and as a pipeline "
-                f"({report.status}): {report.cells} cells and {report.values} values are equal"
+                f"({report.status}): the output of {report.cells} cells and {report.values} "
+                "values are equal"
             )
     return Checked((*diagnostics, *target_findings(pipeline, target)), ok, verified)
 

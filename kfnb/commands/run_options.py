@@ -22,30 +22,32 @@ def limit_options() -> list[click.Parameter]:
             ["--parallel"],
             type=click.IntRange(min=1),
             metavar="N",
-            help="Steps that may execute at once [default: the cores of this machine].",
+            help="How many steps may execute at once [default: the number of cores of this "
+            "machine].",
         ),
         click.Option(
             ["--retries"],
             type=click.IntRange(min=0),
             metavar="N",
-            help="How often a failing step is retried, unless the step has its own number.",
+            help="How often to retry a failed step, unless the step sets its own number.",
         ),
         click.Option(
             ["--timeout"],
             type=Duration(),
             metavar="TIME",
-            help="How long a step may take (30m, 2h), unless the step has its own timeout.",
+            help="How long a step may take (30m, 2h), unless the step sets its own timeout.",
         ),
         click.Option(
             ["--keep-going/--fail-fast", "keep_going"],
             default=None,
-            help="After a failure, finish the steps that do not depend on it [default], or stop.",
+            help="After a failure, execute the steps that do not depend on the failed one "
+            "[default], or stop.",
         ),
         click.Option(
             ["--on-mutation"],
             type=click.Choice(["fail", "warn"]),
-            help="When a step changed a value in a way that its source does not show, too late "
-            "for a later step: fail [default], or warn and continue.",
+            help="What to do if a step changed a value that a later step had already used, in a "
+            "way that the source does not show: fail [default], or warn and continue.",
         ),
     ]
 
@@ -64,7 +66,7 @@ def new_run_options() -> list[click.Parameter]:
             multiple=True,
             type=click.Path(),
             metavar="FILE",
-            help="Set parameters from a YAML or JSON file; -p overrides it.",
+            help="Read parameters from a YAML or JSON file; -p takes precedence.",
         ),
         click.Option(["--name"], help="The run's name [default: the notebook's name]."),
         click.Option(
@@ -80,7 +82,9 @@ def new_run_options() -> list[click.Parameter]:
             help="Execute only this step, with its inputs from the latest run that has them.",
         ),
         click.Option(
-            ["--no-cache"], is_flag=True, help="Execute every step; use no results of earlier runs."
+            ["--no-cache"],
+            is_flag=True,
+            help="Execute every step, even if an earlier run has its result.",
         ),
         on_option("Where the steps execute [default: local]."),
         *target_options(),

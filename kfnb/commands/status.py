@@ -29,7 +29,7 @@ def list_options() -> list[click.Parameter]:
             help="List at most this many runs [20].",
         ),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the runs as JSON."),
-        on_option("Copy the runs of this target's store here first."),
+        on_option("First fetch the runs of this target's store."),
         *store_options(),
     ]
 
@@ -51,7 +51,7 @@ def print_runs(
         echo_json(entries)
         return
     if not runs:
-        click.echo("no runs yet; start one with: kfnb run NOTEBOOK", err=True)
+        click.echo("there are no runs yet; start one with: kfnb run NOTEBOOK", err=True)
     width = max((len(str(entry["id"])) for entry in entries), default=0)
     for entry in entries:
         is_lost = str(entry["driver"]).startswith("lost") and entry["id"] not in driven_remotely

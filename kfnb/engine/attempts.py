@@ -145,7 +145,7 @@ class Attempts:
         """Journal what attempts report, and how those that ended did."""
         if not self._run.path.is_dir():
             raise InfrastructureError(
-                f"the run's folder {self._run.path} was deleted while the run was going on."
+                f"the run's folder {self._run.path} was deleted while the run was executing."
             )
         for ended in self._runner.poll():
             if ended.work in self._attempts:
@@ -281,7 +281,7 @@ def _local_context(pipeline: Pipeline, run: RunFolder) -> RunContext:
     return RunContext(open_store(store_folder()), folder)
 
 
-_STOPPED = {"timeout": "the step took longer than it may", "cancelled": "the step was stopped"}
+_STOPPED = {"timeout": "the step took longer than its timeout", "cancelled": "the step was stopped"}
 
 
 def _origin(options: Mapping[str, Any]) -> str | None:

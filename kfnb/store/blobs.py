@@ -246,8 +246,8 @@ def open_store(root: Path) -> Store:
                     path.unlink()
     if not honoured:
         raise InfrastructureError(
-            f"{root} is on a file system that does not refuse to create a file twice. "
-            "Set KFNB_HOME to a folder on a local disk."
+            f"{root} is on a file system that allows two processes to create the same file, so "
+            "results could be published twice. Set KFNB_HOME to a folder on a local disk."
         )
     return store
 

@@ -52,7 +52,7 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
     elif event.type == "EdgeAdded":
         why = ", ".join([*data.get("names", ()), *data.get("files", ())])
         source = visible(str(data.get("source")))
-        yield f"{name}: depends on {source}, which only the run showed ({visible(why)})"
+        yield f"{name}: was found to depend on {source} during the run ({visible(why)})"
 
 
 def warning_line(event: Event) -> str:

@@ -92,8 +92,8 @@ class RequestedOutputs:
     def lacks(self, other: RequestedOutputs) -> str | None:
         """Say what ``other`` asks for beyond this; None if nothing."""
         for mine, theirs, words in (
-            (self.outputs, other.outputs, 'output "{}" is now needed by a later step'),
-            (self.watch, other.watch, 'a later step now reads "{}" too'),
+            (self.outputs, other.outputs, 'a later step now uses the output "{}"'),
+            (self.watch, other.watch, 'a later step now uses "{}" too'),
             (self.metrics, other.metrics, 'metric "{}" is new'),
         ):
             for name in theirs:
@@ -272,7 +272,7 @@ def _inputs(old: Mapping[str, InputPart], new: Mapping[str, InputPart]) -> list[
             reasons.append(f"input {name} is new (from step {part.step})")
         elif old[name].hash != part.hash:
             reasons.append(f"input {name} changed (from step {part.step})")
-    reasons.extend(f"input {name} is no longer read" for name in old if name not in new)
+    reasons.extend(f"input {name} is no longer used" for name in old if name not in new)
     return reasons
 
 

@@ -214,7 +214,7 @@ class Cache:
     ) -> list[str]:
         """Say what speaks against using an entry."""
         if manifest is None:
-            return ["its cached result was removed"]
+            return ["its result was removed from the cache"]
         reasons = []
         lacks = from_plain(RequestedOutputs, entry.asked).lacks(prepared.asked)
         if lacks:
@@ -222,7 +222,7 @@ class Cache:
         reasons += self._changed_files(entry.files, upstream=upstream)
         reasons += self._changed_packages(entry.packages)
         if not reasons and not all(self._store.has(name) for name in manifest.blobs()):
-            reasons.append("its cached values were removed")
+            reasons.append("its values were removed from the cache")
         return reasons
 
     def _since_last(
@@ -241,8 +241,8 @@ class Cache:
         if reasons:
             return _sentence(reasons)
         if not last.finished:
-            return f"it did not finish in run {last.run}"
-        return "its cached result was removed"
+            return f"it was not finished in run {last.run}"
+        return "its result was removed from the cache"
 
     def _changed_files(
         self, files: Mapping[str, str | None], *, upstream: Mapping[str, Manifest]
@@ -253,7 +253,7 @@ class Cache:
                 now: str | None = folder_content(
                     path, content, workdir=self._site.workdir, upstream=upstream
                 )
-                what = f"what is in folder {path} changed"
+                what = f"the content of the folder {path} changed"
             else:
                 now = file_content(
                     path, workdir=self._site.workdir, upstream=upstream, hashes=self.hashes

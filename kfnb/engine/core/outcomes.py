@@ -65,8 +65,8 @@ def _follow(step: StepState, cause: str, reason: str, spent: StepState | None) -
     failure = spent.failure or {}
     data = {
         "class": "user",
-        "summary": f'step "{step.name}" depends on step "{spent.name}", whose result does not '
-        f"count: {failure.get('summary', '')}",
+        "summary": f'step "{step.name}" depends on step "{spent.name}", whose result was '
+        f"discarded: {failure.get('summary', '')}",
         "remedy": failure.get("remedy", ""),
         "code": failure.get("code"),
         "steps": list(failure.get("steps", ())),

@@ -33,8 +33,8 @@ class JournalBusy(KfnbError):  # noqa: N818 (a state, not a fault)
     def __init__(self, path: Path, pid: int | None) -> None:
         who = f"process {pid}" if pid else "another process"
         super().__init__(
-            f"{path.parent.name} is already being driven by {who}. "
-            "Follow it with kfnb status or kfnb logs -f, or end it with kfnb stop."
+            f"the run {path.parent.name} is already being executed by {who}. Follow it with kfnb "
+            "status or kfnb logs -f, or end it with kfnb stop."
         )
         self.pid = pid
 
@@ -44,8 +44,8 @@ class JournalCorrupt(InfrastructureError):  # noqa: N818 (as above)
 
     def __init__(self, path: Path, line: int, why: str) -> None:
         super().__init__(
-            f"the journal {path} cannot be read at line {line}: {why}. Lines before it are "
-            "whole: restore the file, or start a new run (its finished steps come from the cache)."
+            f"the journal {path} cannot be read at line {line}: {why}. The lines before it are "
+            "intact: restore the file, or start a new run (finished steps come from the cache)."
         )
         self.line = line
 
@@ -103,7 +103,7 @@ class JournalReader:
                         return
                     raise JournalCorrupt(self.path, self.seq + 1, str(error)) from error
                 if event.seq != self.seq + 1:
-                    why = f"event {self.seq + 1} is missing, {event.seq} stands there"
+                    why = f"it has event {event.seq} where event {self.seq + 1} should be"
                     raise JournalCorrupt(self.path, self.seq + 1, why)
                 self.offset += len(line)
                 self.seq = event.seq

@@ -209,7 +209,7 @@ def segments(remote: Remote, run: str, *, after: int) -> Iterator[bytes]:
             raise _damaged(remote, run, seq + 1, "it is missing")
         head, _, lines = data.partition(b"\n")
         if not head.startswith(b'{"writer"') or not lines.endswith(b"\n"):
-            raise _damaged(remote, run, first, "it is no segment")
+            raise _damaged(remote, run, first, "it is not a segment of a journal")
         for line in lines.splitlines(keepends=True):
             try:
                 number = Event.from_line(line).seq

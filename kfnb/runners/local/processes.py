@@ -80,7 +80,10 @@ class LocalRunner:
             lock = locks.acquire(folder.alive, patience=0.2)
             if lock is None:
                 if not self.adopt(work):
-                    raise InfrastructureError(f"{folder.path} is locked, but nothing executes it.")
+                    raise InfrastructureError(
+                        f"The run in {folder.path} is locked, but no driver executes it. Use kfnb "
+                        "resume."
+                    )
                 return
             try:
                 with (folder.path / "process.log").open("ab") as log:

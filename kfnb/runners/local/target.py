@@ -59,7 +59,9 @@ class LocalTarget:
     ) -> list[dict[str, Any]]:
         """Refuse: a process is not an object that could be printed."""
         del pipeline, parameters, options, timeout
-        raise UsageError("A run on this machine has no objects to print: say --on kubernetes.")
+        raise UsageError(
+            "--dry-run prints Kubernetes objects, and a local run has none: add --on kubernetes."
+        )
 
     def store(self, facts: Mapping[str, Any]) -> Store:
         """Return the store of this machine, which may not exist yet or be read-only."""

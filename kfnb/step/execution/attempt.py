@@ -122,7 +122,7 @@ class Attempt:
         self._check_disk()
         result = publishing.read_result(self.folder)
         if result is None:
-            raise InfrastructureError("The step's outputs were not reported by its kernel.")
+            raise InfrastructureError("The step's kernel did not report its outputs.")
         self._warn(session, result)
         totals = publishing.StepTotals(
             started=self.started,

@@ -121,8 +121,8 @@ class OrderSession(Session):
         """Raise an error that says why the kernel cannot be used for a step."""
         name = self.kernel.name if self.kernel is not None else self.order.kernel
         raise UsageError(
-            f'The kernel "{name}" cannot run kfnb\'s part of a step '
-            f"({reply.get('ename')}: {reply.get('evalue')}). It must be Python 3.10 or later."
+            f'kfnb cannot load its code in the kernel "{name}" '
+            f"({reply.get('ename')}: {reply.get('evalue')}). The kernel needs Python 3.10 or later."
         )
 
     def exit_timed_out(self) -> None:

@@ -155,7 +155,7 @@ def test_flags_win_over_the_notebook_and_that_over_the_file(tmp_path):
         ("[kubernetes]\nimge = 'x'", "imge"),
         ("[kubernetes]\nimage = 3", "image must be a text"),
         ("[kubernetes]\ntolerations = 'x'", "tolerations must be a list"),
-        ("[kubernetes", "no TOML"),
+        ("[kubernetes", "not a TOML"),
     ],
 )
 def test_a_file_that_is_wrong_is_said(tmp_path, text, said):

@@ -198,7 +198,7 @@ def test_values_of_other_versions_are_told(bench: Bench) -> None:
         if line.get("type") == "Warning"
     }
     assert sorted(warned) == ["KFNB-W702", "KFNB-W703"]
-    assert 'step "first" were made with Python 3.1.4' in warned["KFNB-W702"]
+    assert 'step "first" were saved by Python 3.1.4' in warned["KFNB-W702"]
     assert "cloudpickle 0.1 (here " in warned["KFNB-W703"]
 
 
