@@ -175,7 +175,7 @@ def test_programs_in_strings_import_what_exists() -> None:
 
 
 def test_the_folders_tested_with_the_lowest_versions_exist() -> None:
-    assert all((ROOT / "tests" / name).is_dir() for name in LOWEST_FOLDERS)
+    assert all((ROOT / "tests" / name).exists() for name in LOWEST_FOLDERS)
 
 
 def test_contributing_names_files_that_exist() -> None:

@@ -223,8 +223,8 @@ def _missing(step: str, name: str, use: FileUse) -> Diagnostic:
     return Diagnostic(
         code=MISSING,
         severity="warning",
-        message=f'step "{step}" reads {name!r}, which does not exist in the notebook\'s folder, and '
-        "no earlier cell seems to write it",
+        message=f'step "{step}" reads {name!r}, which does not exist in the notebook\'s folder, '
+        "and no earlier cell seems to write it",
         remedy="Put it there before the run, or write it in an earlier step.",
         step=step,
         cell=use.cell,

@@ -66,8 +66,8 @@ def older_value(reader: str, writer: str, name: str, reason: str) -> Explanation
     """Say that a step had begun with a value before an earlier step changed it."""
     return Explanation(
         "KFNB-E601",
-        f'step "{reader}" started before step "{writer}" had changed "{name}", so it used the old '
-        f"value: {reason or 'the source does not show the change'}",
+        f'step "{reader}" started before step "{writer}" had changed "{name}" '
+        f"({reason or 'in a way that its source does not show'}), so it used the old value",
         f'Tag a cell of step "{writer}" with changes:{name}, so that "{reader}" waits for it.',
         (writer, reader),
     )
@@ -147,7 +147,7 @@ def unforeseen_change(writer: str, name: str, reason: str) -> Explanation:
         f'step "{writer}" changed "{name}" in a way that its source does not show '
         f"({reason or 'how is unknown'}); later steps got the changed value",
         f'Tag a cell of step "{writer}" with changes:{name}, so that this never depends on '
-        "which step begins first",
+        "which step starts first.",
         (writer,),
     )
 

@@ -109,8 +109,10 @@ def _random(steps_facts: Sequence[StepFacts], shared: Sequence[Fact]) -> Iterato
                     f"({_GENERATOR[library]}) and draw from it, since a generator is passed "
                     "between steps like other values."
                 )
+                draws = "draws" if first else "may draw"
                 what = (
-                    f'step "{step.name}" draws from {owner} global random generator ({fact.shown})'
+                    f'step "{step.name}" {draws} from {owner} global random generator '
+                    f"({fact.shown})"
                 )
                 if name:
                     yield make(
@@ -232,11 +234,12 @@ def _folder(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]
         fact, plain = _relies_on_folder(other, own)
         if fact is None:
             continue
+        sure = plain and move.sure
         yield make(
-            "KFNB-E404" if plain and move.sure else "KFNB-W414",
-            f'step "{other.name}" relies on the working directory ({fact.shown}), which step '
-            f'"{step.name}" changes ({move.shown}, {where(move)}), but every step starts in the '
-            "notebook's folder",
+            "KFNB-E404" if sure else "KFNB-W414",
+            f'step "{other.name}" {"relies" if sure else "may rely"} on the working directory '
+            f'({fact.shown}), which step "{step.name}" changes ({where(move)}), but every step '
+            "starts in the notebook's folder",
             "Move the change to a cell tagged `setup`, or use absolute paths.",
             step=other.name, cell=fact.cell, line=fact.line,
         )  # fmt: skip

@@ -124,8 +124,8 @@ def opaque(walked: WalkResult) -> Iterator[Diagnostic]:
     for step, cell, line in dict.fromkeys(walked.opaque):
         yield make(
             "KFNB-W108",
-            f"{_subject(step)} runs code that kfnb cannot analyse (such as exec), so kfnb may "
-            "miss names that it uses or changes",
+            f"{_subject(step)} runs code that kfnb cannot analyse (such as exec or %run), so it "
+            "may miss names that it uses or changes",
             "Mention these names in the cell, and tag it changes:NAME for each name that it "
             "changes.",
             step=step,

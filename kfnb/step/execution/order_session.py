@@ -11,7 +11,7 @@ from typing import Any
 from kfnb.errors import UsageError
 from kfnb.metrics import CHANNEL
 from kfnb.step.event_log import EventLog, TextLog
-from kfnb.step.execution import failures, publishing
+from kfnb.step.execution import failures, publishing, step_warnings
 from kfnb.step.execution.reporter import EventReporter, MetricReader, source_index
 from kfnb.step.execution.session import Session
 from kfnb.step.execution.stop_requests import StopRequest
@@ -127,12 +127,7 @@ class OrderSession(Session):
 
     def exit_timed_out(self) -> None:
         """Warn that exit handlers were cut off."""
-        self.events.warning(
-            "KFNB-W612",
-            f"The kernel did not exit within {self.exit_timeout:g} seconds after its last cell "
-            "and was killed.",
-            "Stop threads and servers at the end of the step.",
-        )
+        self.events.warning(*step_warnings.exit_timed_out(self.exit_timeout))
 
     def poll(self) -> None:
         """Report new metrics; stop if the disk refuses or the attempt's folder was removed."""

@@ -343,8 +343,8 @@ def test_a_name_that_only_pipeline_load_brings(
     found = pipeline(("step:fit", "model = 1"), ("step:tell", "print(model)"), *cells)
     (finding,) = found.diagnostics
     assert finding.code == "KFNB-E102"
-    assert "only %pipeline load loads" in finding.message
-    assert finding.remedy.startswith("tag it skip")
+    assert "only %pipeline load defines" in finding.message
+    assert "tag it skip" in finding.remedy
 
 
 @pytest.mark.parametrize(
@@ -359,7 +359,7 @@ def test_a_name_that_is_brought_above_the_step_that_makes_it(line: str) -> None:
         ("step:tell", "print(model)"),
     )
     (finding,) = found.diagnostics
-    assert finding.remedy.startswith("tag it skip")
+    assert "tag it skip" in finding.remedy
 
 
 @pytest.mark.parametrize("line", ["%pipeline load fit.model --run before", "%pipeline show"])

@@ -260,14 +260,14 @@ def start_error(words):
 def test_a_command_that_is_missing():
     found = start_error('exec: "python": executable file not found in $PATH: unknown')
     is_(found, "failed", "command-missing", "configuration", permanent=True)
-    assert found.summary == f"the image {IMAGE} has no python"
+    assert found.summary == f"python was not found in the image {IMAGE}"
 
 
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({"value": "/nowhere"}, "sets PATH to /nowhere, where no python is"),
-        ({"valueFrom": {"secretKeyRef": {"name": "s"}}}, "sets PATH, where no python is"),
+        ({"value": "/nowhere"}, "sets PATH to /nowhere, and python is in none"),
+        ({"valueFrom": {"secretKeyRef": {"name": "s"}}}, "sets PATH, and python is in none"),
     ],
 )
 def test_a_path_of_the_step_that_leads_nowhere_is_not_the_image_s_fault(env, said):
@@ -540,7 +540,10 @@ def test_what_the_scheduler_tried_afterwards_is_no_reason():
         "0/1 nodes are available: 1 No preemption victims found for incoming pod."
     )
     found = say([unscheduled(message, limits={"cpu": "2"})])
-    assert found.summary == "no node can execute the step: no node has enough free CPU (the step requests cpu:2)"
+    assert (
+        found.summary
+        == "no node can execute the step: no node has enough free CPU (the step requests cpu:2)"
+    )
 
 
 def test_waiting_for_a_node_can_have_an_end():
@@ -596,7 +599,7 @@ def test_a_container_that_never_becomes_ready():
     assert say([stuck], after=5) is None
     found = say([stuck], [event("Unhealthy", "Readiness probe failed: refused")], after=20)
     is_(found, "waiting", "not-ready", "infrastructure")
-    assert "container proxy does not become ready" in found.summary
+    assert "container proxy in its pod does not become ready" in found.summary
     assert "Readiness probe failed" in found.detail
 
 

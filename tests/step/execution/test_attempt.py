@@ -132,7 +132,7 @@ def test_values_flow_and_what_is_shared_stays_shared(bench: Bench) -> None:
     assert outputs["seen"].bundle == outputs["later"].bundle
     assert second.manifest.unexpected == {
         "big": "changed in place",
-        "quiet": "bound to another value",
+        "quiet": "assigned a new value",
     }
     third = bench.run(
         "third",

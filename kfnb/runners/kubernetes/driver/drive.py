@@ -79,6 +79,6 @@ def _warn_about_sleep(journal: Journal, options: KubernetesOptions) -> None:
         "message": "This machine drives the run, so the run pauses while the machine sleeps: the "
         f'cluster has no service account "{account}" for a driver.',
         "remedy": f"Create it with kfnb doctor {options.flags} --fix, or use --driver here to "
-        "hide this warning",
+        "hide this warning.",
     }
     journal.append("Warning", data=data, durable=False)

@@ -176,7 +176,10 @@ def _short_of(pod: Object, nodes: int, resource: str, *, never: bool) -> _Reason
         )
         if never:
             return _Reason(
-                nodes, category, f"no node has {amount} of {resource}", f"{plugin.capitalize()} ({look})."
+                nodes,
+                category,
+                f"no node has {amount} of {resource}",
+                f"{plugin.capitalize()} ({look}).",
             )
         remedy = f"The step starts when other pods end. If no node has any, {plugin} ({look})."
         return _Reason(nodes, category, f"no node has {amount} of {resource} free", remedy)

@@ -97,7 +97,7 @@ def test_coroutines(tmp_path: Path) -> None:
     value = coroutine()
     problem = refusal(tmp_path, value)
     assert problem.type == "coroutine"
-    assert "await" in problem.remedy
+    assert "Await it" in problem.remedy
     value.close()
 
 
