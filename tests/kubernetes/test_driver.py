@@ -208,7 +208,7 @@ def test_a_driver_that_may_nothing_says_why_and_its_run_can_be_stopped(desk):
     desk.cluster.core().create_namespaced_service_account(desk.namespace, account)
     assert "kfnb-driver may not create" in desk.kfnb("doctor", *desk.options, code=4)
     said = desk.run(desk.notebook(*WORK), code=4)
-    assert "gave up" in said
+    assert "the run's driver in the cluster failed" in said
     assert "no right to create ConfigMaps" in said
     assert said.count("kfnb doctor") == 1
     desk.kfnb("stop", "latest")
