@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from kfnb.commands.lazy_group import LazyGroup
 from kfnb.commands.terminal import INTERRUPTED, call_error, silence_closed_pipe
 from kfnb.errors import KfnbError
 
@@ -41,25 +41,10 @@ was started; 3 cancelled; 4 infrastructure (cluster, disk, store); 130 interrupt
 """
 
 
-class Commands(click.Group):
+class Commands(LazyGroup):
     """A group that imports its commands late, and turns every outcome into an exit code."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """List the commands in the order in which a new user needs them."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+    table = _COMMANDS
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call a command; a closed pipe is no failure, as it is for click."""

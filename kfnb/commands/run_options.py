@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfnb.commands.arguments import Duration, StepName
+from kfnb.commands.arguments import StepName, duration_option, number_option
 from kfnb.commands.target_options import on_option, take_target_options, target_options
 
 if TYPE_CHECKING:
@@ -18,23 +18,18 @@ if TYPE_CHECKING:
 def limit_options() -> list[click.Parameter]:
     """Make the options that limit a run; resuming a run may change them."""
     return [
-        click.Option(
-            ["--parallel"],
-            type=click.IntRange(min=1),
-            metavar="N",
+        number_option(
+            "--parallel",
+            least=1,
             help="How many steps may execute at once [default: the number of cores of this "
             "machine].",
         ),
-        click.Option(
-            ["--retries"],
-            type=click.IntRange(min=0),
-            metavar="N",
+        number_option(
+            "--retries",
             help="How often to retry a failed step, unless the step sets its own number.",
         ),
-        click.Option(
-            ["--timeout"],
-            type=Duration(),
-            metavar="TIME",
+        duration_option(
+            "--timeout",
             help="How long a step may take (30m, 2h), unless the step sets its own timeout.",
         ),
         click.Option(

@@ -13,7 +13,6 @@ import os
 import time as clock
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from kfnb.engine.core.events import Event
@@ -198,17 +197,18 @@ class Journal:
         ValueError
             If ``data`` cannot be written as JSON.
         """
-        event = self._event(type, step, data, index=index, round=round, attempt=attempt)
-        line = event.to_line().encode() + b"\n"
-        try:
-            self._write(line)
-            if durable:
-                _sync_data(self._fd)
-        except OSError as error:
-            self._cut()
-            raise _sentence(self.path, "write", error) from error
-        self.seq = event.seq
-        self._size += len(line)
+        event = Event(
+            seq=self.seq + 1,
+            time=self._now(),
+            run=self.run,
+            type=type,
+            step=step,
+            index=index,
+            round=round,
+            attempt=attempt,
+            data=data or {},
+        )
+        self._append(event.to_line().encode() + b"\n", durable=durable)
         return event
 
     def sync(self) -> None:
@@ -231,38 +231,23 @@ class Journal:
     def __enter__(self) -> Journal:  # noqa: PYI034 (Self needs Python 3.11)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _prepare(self) -> None:
         """Do what is to be done with the lock, before the file is opened."""
 
-    def _event(
-        self,
-        type: str,  # noqa: A002 (the event's own word)
-        step: str | None,
-        data: Mapping[str, Any] | None,
-        *,
-        index: str,
-        round: int,  # noqa: A002 (as above)
-        attempt: int | None,
-    ) -> Event:
-        return Event(
-            seq=self.seq + 1,
-            time=self._now(),
-            run=self.run,
-            type=type,
-            step=step,
-            index=index,
-            round=round,
-            attempt=attempt,
-            data=data or {},
-        )
+    def _append(self, line: bytes, *, durable: bool) -> None:
+        """Write an event's line and count it."""
+        try:
+            self._write(line)
+            if durable:
+                _sync_data(self._fd)
+        except OSError as error:
+            self._cut()
+            raise _sentence(self.path, "write", error) from error
+        self.seq += 1
+        self._size += len(line)
 
     def _write(self, line: bytes) -> None:
         if os.fstat(self._fd).st_nlink == 0:

@@ -15,9 +15,9 @@ import contextlib
 import json
 import os
 import time as clock
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from kfnb.engine.core.events import Event
 from kfnb.engine.journal.file_journal import Journal, JournalBusy, JournalReader
@@ -83,37 +83,25 @@ class SegmentJournal(Journal):
         """Whether events were appended that are not durable yet."""
         return bool(self._waiting)
 
-    def append(
-        self,
-        type: str,  # noqa: A002 (the event's own word)
-        step: str | None = None,
-        data: Mapping[str, Any] | None = None,
-        *,
-        index: str = "",
-        round: int = 0,  # noqa: A002 (the event's own word)
-        attempt: int | None = None,
-        durable: bool = True,
-    ) -> Event:
-        """Write one event, as :meth:`Journal.append` does; others see it when it is durable.
+    def _append(self, line: bytes, *, durable: bool) -> None:
+        """Write an event's line; other processes see it when it is durable.
 
         Raises
         ------
         JournalLost
-            If another driver has written. The event is in nobody's journal.
+            If another driver has written. The event is in no journal.
         InfrastructureError
-            If the store or the disk refuses. Whether the event is in the journal is not known,
+            If the store or the disk fails. Whether the event is in the journal is unknown,
             and this writer appends nothing more.
         """
         self._check()
-        event = self._event(type, step, data, index=index, round=round, attempt=attempt)
-        self._waiting.append(event.to_line().encode() + b"\n")
-        self.seq = event.seq
+        self._waiting.append(line)
+        self.seq += 1
         if durable:
             self.sync()
-        return event
 
     def sync(self) -> None:
-        """Make everything that was appended durable; raises as :meth:`append`."""
+        """Make everything that was appended durable; raises the errors of :meth:`append`."""
         self._check()
         if not self._waiting:
             return
