@@ -23,6 +23,7 @@ from kfnb.runners import request_stop
 from kfnb.watch import Watch
 
 _CHECK = 1.0
+"""Seconds after which a silent run is checked: its driver may have died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class StepFailure:
     code: str = ""
 
     def __str__(self) -> str:
+        # Most summaries name the line already.
         known = self.line is None or f"line {self.line}" in self.summary
         where = "" if known else f" (line {self.line})"
         text = f"{self.summary.rstrip('.') or self.ename or self.kind}{where}."
@@ -175,6 +177,7 @@ class Run:
     def parameters(self) -> Mapping[str, Any]:
         """All parameters with the values of this run, defaults included."""
         defaults = {p.name: p.default for p in self._view.pipeline.parameters}
+        # run.json has only the parameters that were given.
         return {**defaults, **(self._facts.get("parameters") or {})}
 
     @property

@@ -55,11 +55,14 @@ class Commands(LazyGroup):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Call a command and exit with its code; every error is a sentence on stderr."""
+        # Otherwise click would print its errors itself and exit with its own codes.
         extra["standalone_mode"] = False
         _safe_streams()
         code: Any
         try:
             code = super().main(args, *rest, **extra)
+            # A closed pipe may only be noticed here, and must not be reported by the interpreter at
+            # exit.
             sys.stdout.flush()
         except BrokenPipeError:
             code = silence_closed_pipe(0)
@@ -70,6 +73,7 @@ class Commands(LazyGroup):
         except KfnbError as error:
             code = _report(str(error), error.exit_code, error)
         except Exception as error:
+            # A traceback frightens users, and hides the sentence that a bug report needs.
             text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             hint = "This is a bug in kfnb; KFNB_DEBUG=1 shows the traceback."
             code = _report(f"{text.rstrip('.')}. {hint}", 4, error)
@@ -100,6 +104,7 @@ def _report(sentence: str, code: int, error: BaseException | None = None) -> int
         import traceback
 
         traceback.print_exception(error)
+    # stderr may be closed too.
     with contextlib.suppress(OSError):
         click.echo(f"kfnb: {sentence}", err=True)
     return code

@@ -28,6 +28,7 @@ def runs(
     from kfnb.api.run_handle import runs as all_runs
     from kfnb.api.run_lookup import mirror_runs
 
+    # Runs that other machines started are listed only after their records have been copied here.
     driven_remotely = mirror_runs(target, options)
     print_runs(all_runs(notebook), limit=limit, as_json=as_json, driven_remotely=driven_remotely)
     return 0
@@ -78,6 +79,7 @@ def logs(run: str, step: str | None, follow: bool, attempt: int | None) -> int:
     from kfnb.errors import UsageError
 
     view = RunView(find_current(run))
+    # Before the log is followed, which would otherwise wait for a step that never comes.
     if step is not None and step not in view.pipeline.steps:
         raise UsageError(no_such_step(view.pipeline, step))
     if follow:
@@ -114,6 +116,7 @@ def notebook(run: str, step: str | None, copy_to: str | None) -> int:
         try:
             click.echo(shutil.copy(path, copy_to))
         except OSError as error:
+            # Only the path that you gave can be the cause: the notebook has just been found.
             reason = (error.strerror or str(error)).lower()
             raise InfrastructureError(f"Cannot write {copy_to}: {reason}.") from error
         return 0

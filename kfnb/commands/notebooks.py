@@ -73,6 +73,7 @@ def check_notebook(pipeline: Pipeline, *, verify: bool, target: str) -> Checked:
     if verify:
         from kfnb.verify import verify as compare_both_ways
 
+        # Its diagnostics include those of reading the notebook.
         report = compare_both_ways(str(pipeline.path))
         diagnostics, ok = report.diagnostics, report.ok
         if report.linear is not None:
@@ -128,6 +129,7 @@ def print_pipeline(
         return
     import shutil
 
+    # Without a terminal, COLUMNS or 100 columns.
     width = shutil.get_terminal_size((100, 24)).columns
     strokes = draw.UNICODE if can_draw(sys.stdout) else draw.ASCII
     click.echo(draw.text(pipeline, width=width, line=strokes))

@@ -108,6 +108,7 @@ def create_run(
     from kfnb.api.launch import create
 
     if from_step is not None and only_step is not None:
+        # With the context, the message names the command whose help explains the options.
         context = click.get_current_context()
         raise click.UsageError("--from and --only exclude each other", context)
     options = take_target_options(given)
@@ -131,11 +132,13 @@ def parameters_of(
     parameters: dict[str, Any] = {}
     for path in files:
         parameters.update(from_file(pipeline.parameters, path))
+    # -p is the more specific of the two.
     return {**parameters, **read_pairs()}
 
 
 def settings_of(limits: dict[str, Any]) -> dict[str, Any]:
     """Translate the values of :func:`limit_options` into the API's settings."""
+    # None if neither flag was given: a resumed run then keeps its own setting.
     keep_going = limits.pop("keep_going")
     on_failure = None if keep_going is None else "finish" if keep_going else "stop"
     return {**limits, "on_failure": on_failure}
@@ -151,6 +154,7 @@ def split_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
     """
     values = {}
     for pair in pairs:
+        # Only the first sign separates: values may contain more of them.
         name, sign, value = pair.partition("=")
         if not sign or not name.strip():
             from kfnb.runners.parameters import brief

@@ -46,6 +46,7 @@ def print_runs(
     """
     from kfnb.draw import shortened, visible
 
+    # Only the runs to be shown: each needs its journal to be read.
     entries = [_entry(run) for run in runs[:limit]]
     if as_json:
         echo_json(entries)
@@ -54,6 +55,7 @@ def print_runs(
         click.echo("there are no runs yet; start one with: kfnb run NOTEBOOK", err=True)
     width = max((len(str(entry["id"])) for entry in entries), default=0)
     for entry in entries:
+        # A driver on another machine cannot be seen from here, except through the store.
         is_lost = str(entry["driver"]).startswith("lost") and entry["id"] not in driven_remotely
         status = "lost" if is_lost else str(entry["status"])
         mark = "failed" if status == "lost" else status

@@ -30,6 +30,7 @@ class LocalTarget:
 
     def parallel(self) -> int:
         """Return the number of cores that this process may use."""
+        # In a container or on a shared machine a process may use only some of the cores.
         if hasattr(os, "sched_getaffinity"):
             return max(1, len(os.sched_getaffinity(0)))
         return os.cpu_count() or 1
@@ -134,6 +135,7 @@ class LocalTarget:
         try:
             with disk.writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
+                # mkdir succeeds for an existing folder that is read-only.
                 if not os.access(folder, os.W_OK):
                     raise PermissionError(13, os.strerror(13), str(folder))
         except KfnbError as error:

@@ -64,6 +64,8 @@ class OrderSession(Session):
     async def start_kernel(self) -> None:
         """Start the kernel, so that it boots while the step is prepared."""
         environment = {**os.environ, **self.order.environment}
+        # The kernel must not inherit the lock: it would count as an executing attempt if it
+        # outlived us.
         environment.pop(ALIVE_FD, None)
         environment[CHANNEL] = str(Path(self.order.folder) / kernel_plan.METRICS)
         self.kernel = await self.kernels.start(
@@ -95,6 +97,7 @@ class OrderSession(Session):
         """
         code = (getattr(error, "ename", ""), getattr(error, "evalue", ""))
         if code in (("SystemExit", ""), ("SystemExit", "0"), ("SystemExit", "None")):
+            # The outputs of the skipped cells would be missing.
             self.ended_early = not self.order.outputs
         if self.ended_early:
             self.failure = None
@@ -104,6 +107,7 @@ class OrderSession(Session):
         """Report the cell; at the first one, start the memory sampler and the time limit."""
         index = source_index(cell)
         self.current = index if index is not None else self.current
+        # Now, and not when the kernel starts: booting it is not the step's own time and memory.
         if self._sampler is None and self.kernel is not None and self.kernel.pid is not None:
             self._sampler = Sampler(
                 self.kernel.pid,
@@ -134,6 +138,8 @@ class OrderSession(Session):
         self._report_metrics()
         error = self._event_log.error or self._text_log.error
         if error is not None:
+            # Without its events the attempt could not be followed, and without its log not be
+            # explained.
             self.stop.request("disk", failures.os_sentence(error))
         elif not Path(self.order.folder).is_dir():
             self.stop.request("disk", f"its folder {self.order.folder} was removed.")
@@ -151,12 +157,15 @@ class OrderSession(Session):
             return
         for cell in self.manager.nb.cells:
             tags = cell.metadata.get("tags", [])
+            # Cells that papermill adds are marked as ours, so that views hide them like other
+            # injected cells.
             if "papermill-error-cell-tag" in tags and INJECTED not in tags:
                 cell.metadata["tags"] = [*tags, INJECTED]
         self.manager.save_now()
 
     def usage(self) -> publishing.Usage:
         """Return what the kernel used; short steps may end before the first sample."""
+        # The operating system counts what has ended; samples exist only while the kernel runs.
         peak, cpu = children_usage()
         sampler = self._sampler
         return publishing.Usage(
