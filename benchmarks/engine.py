@@ -1,8 +1,8 @@
-"""What a decision costs: ``python -m benchmarks.engine [STEPS]`` prints a table.
+"""Measure the engine: ``python -m benchmarks.engine [STEPS]`` prints a table.
 
-A driver without processes carries out what the engine asks and lets every attempt succeed at
-once. A decision is one command: its share of ``decide``, and ``apply`` of the events that it
-leads to. Memory is the peak of what Python allocated for plan, state and indices.
+A driver without processes executes the engine's commands, and every attempt succeeds at once. The
+cost of a decision is that of one command: its share of ``decide``, and ``apply`` of the resulting
+events. Memory is the peak of Python's allocations for plan, state and indices.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ def chain(count: int) -> Pipeline:
 
 
 def wide(count: int) -> Pipeline:
-    """One first step, then all beside each other."""
+    """Make one first step, and all others in parallel after it."""
     return pipeline([step(n, [0] if n else []) for n in range(count)])
 
 
 def layered(count: int, width: int = 100) -> Pipeline:
-    """Layers of 100 steps; each reads from three of the layer before."""
+    """Make layers of 100 steps, each of which reads from three steps of the previous layer."""
 
     def reads(n: int) -> list[int]:
         above, column = n // width - 1, n % width
@@ -76,7 +76,7 @@ def layered(count: int, width: int = 100) -> Pipeline:
 
 
 class Replay:
-    """Carries out commands at no cost of its own; counts the engine's time."""
+    """Executes commands without cost, and measures the engine's time."""
 
     def __init__(self, planned: Pipeline, *, aliases: bool) -> None:
         self.engine = Engine(Plan.of(planned))
@@ -128,7 +128,7 @@ class Replay:
 
 
 def measure(planned: Pipeline, *, aliases: bool = False) -> tuple[float, float]:
-    """Microseconds a decision and megabytes, in two runs: counting memory costs time."""
+    """Return microseconds per decision, and megabytes; two runs, because tracing memory costs time."""
     gc.collect()
     replay = Replay(planned, aliases=aliases)
     replay.run()
