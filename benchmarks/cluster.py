@@ -200,7 +200,7 @@ def _moment(stamp: str) -> float:
 
 
 def _bare(space: Workspace, count: int, *, together: bool, book: Path) -> float:
-    """Return the seconds until all Jobs that call papermill on a ConfigMap's notebook are complete."""
+    """Return the seconds until all Jobs that call papermill are complete."""
     config = f"nb-{uuid.uuid4().hex[:6]}"
     data = {"in.ipynb": book.read_text()}
     space.core.create_namespaced_config_map(

@@ -1,7 +1,8 @@
 """Measure the driver of a run of 500 steps on Kubernetes, with pods that do nothing.
 
 The API server is that of the tests, in memory: its Jobs publish their results at once. Client,
-runner, driver, journal and files are the real ones, in a separate process; the store is a folder. ``python -m benchmarks.driver RUN_FOLDER KUBECONFIG REMOTE`` is that process.
+runner, driver, journal and files are the real ones, in a separate process; the store is a folder.
+``python -m benchmarks.driver RUN_FOLDER KUBECONFIG REMOTE`` is that process.
 """
 
 from __future__ import annotations

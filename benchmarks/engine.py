@@ -128,7 +128,7 @@ class Replay:
 
 
 def measure(planned: Pipeline, *, aliases: bool = False) -> tuple[float, float]:
-    """Return microseconds per decision, and megabytes; two runs, because tracing memory costs time."""
+    """Return microseconds per decision, and megabytes of a second run that traces memory."""
     gc.collect()
     replay = Replay(planned, aliases=aliases)
     replay.run()

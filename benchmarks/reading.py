@@ -17,7 +17,7 @@ def _cpu(path: Path) -> float:
 
 
 def main(path: Path) -> None:
-    """Print the cost of the first reading, and after a change of the first and of the middle cell."""
+    """Print the cost of reading, and of reading again after a change of one cell."""
     cpu_seconds = {"first": _cpu(path)}
     book = json.loads(path.read_text())
     for name, index in (

@@ -198,7 +198,7 @@ def paint(_folder: Path) -> Iterator[Figure]:
 
 
 def watching(folder: Path) -> Iterator[Figure]:
-    """Watch a run of 200 steps in JupyterLab: CPU of the kernel, and delay from journal to pixel."""
+    """Watch a run of 200 steps in JupyterLab: the kernel's CPU, and delay to the pixel."""
     from .page import watching
 
     yield from (Figure(*row) for row in watching(folder))
