@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
 from kfnb.notebook.flow.definitions import redefined
-from kfnb.notebook.flow.file_dependencies import Files, file_edges, known_constants
+from kfnb.notebook.flow.file_dependencies import Files, StepConstants, file_edges
 from kfnb.notebook.flow.liveness import Need
 from kfnb.notebook.flow.metrics import logged_names
 from kfnb.notebook.flow.order import own_cells
@@ -44,7 +44,7 @@ class Assembly:
             self.walked.acts, self.sources, {*self.declared.setup, *self.declared.parameters}
         )
         ambiguous = redefined(self.sources.values(), ast.FunctionDef, ast.AsyncFunctionDef)
-        files = Files(self.sources)
+        files = Files(self.sources, StepConstants(self.walked, self.parameters))
         steps = {
             declared.name: self._step(declared, number, replay, ambiguous, files)
             for number, declared in enumerate(self.order)
@@ -76,8 +76,7 @@ class Assembly:
             if cell not in self.plain
         )
         prelude = replay.pieces(needed, without={piece.cell for piece in body})
-        constants = known_constants(facts, self.walked, self.parameters)
-        uses = files.of(prelude, body, constants)
+        uses = files.of(facts, prelude, body)
         metrics = [*facts.metrics]
         for cell in computed:
             metrics += logged_names(self.sources[cell])
@@ -138,15 +137,22 @@ class Assembly:
             {s.name: s.writes for s in steps.values()},
             {s.name: s.modules for s in steps.values()},
         )
+        before: dict[str, list[str]] = {}
+        for source, target in files:
+            before.setdefault(target, []).append(source)
+        position = {name: number for number, name in enumerate(order)}
         edges: list[Edge] = []
         for target in order:
             step = steps[target]
-            for source in order:
-                names = tuple(n for n, producer in step.inputs.items() if producer == source)
+            names: dict[str, list[str]] = {}
+            for name, producer in step.inputs.items():
+                names.setdefault(producer, []).append(name)
+            sources = {*names, *step.after, *before.get(target, ())} & position.keys()
+            for source in sorted(sources, key=position.__getitem__):
                 paths = tuple(sorted(files.get((source, target), ())))
-                explicit = source in step.after
-                if names or paths or explicit:
-                    edges.append(Edge(source, target, names, paths, explicit))
+                edges.append(
+                    Edge(source, target, tuple(names.get(source, ())), paths, source in step.after)
+                )
         return tuple(edges)
 
     def _definitions(self, replay: Replay) -> Iterator[Definition]:
