@@ -35,9 +35,10 @@ def collect() -> list[Message]:
     """Return all messages of the package, in the order of modules and lines."""
     found: dict[Message, None] = {}
     for path in sorted(ROOT.rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
         module = path.relative_to(ROOT.parent).as_posix()
-        for message in _messages(module, tree):
+        named = "KFNB-" in text or any(name in text for name in CONSTANTS)
+        for message in _messages(module, ast.parse(text), has_codes=named):
             found[message] = None
     return list(found)
 
@@ -78,9 +79,9 @@ def markdown() -> str:
     return "\n".join(line.rstrip() for line in "\n".join(parts).splitlines()) + "\n"
 
 
-def _messages(module: str, tree: ast.Module) -> Iterator[Message]:
+def _messages(module: str, tree: ast.Module, *, has_codes: bool) -> Iterator[Message]:
     documentation = _docstrings(tree)
-    kinds = _codes_of_texts(tree)
+    kinds = _codes_of_texts(tree) if has_codes else {}
     raised: dict[int, str] = {}
     inner: set[int] = set()
     for node in ast.walk(tree):
@@ -121,7 +122,7 @@ def _codes_of_texts(tree: ast.Module) -> dict[int, list[str]]:
         parameters = [a.arg for a in function.args.args if a.arg != "self"]
         if name in parameters:
             for call in calls:
-                if ast.unparse(call.func).rpartition(".")[2] == function.name:
+                if _called(call) == function.name:
                     yield from call.args[parameters.index(name) :][:1]
 
     def mark(expression: ast.AST, codes: list[str], depth: int = 0) -> None:
@@ -135,7 +136,7 @@ def _codes_of_texts(tree: ast.Module) -> dict[int, list[str]]:
                 for value in values(node.id, function):
                     mark(value, codes, depth + 1)
             if isinstance(node, ast.Call):
-                called = functions.get(ast.unparse(node.func).rpartition(".")[2])
+                called = functions.get(_called(node))
                 for returned in ast.walk(called) if called and called.name[0] == "_" else ():
                     if isinstance(returned, ast.Return) and returned.value is not None:
                         mark(returned.value, codes, depth + 1)
@@ -159,6 +160,13 @@ def _codes_of_texts(tree: ast.Module) -> dict[int, list[str]]:
                 if isinstance(code, ast.Name) and code.id in CONSTANTS and name in fields:
                     mark(fields[name], [CONSTANTS[code.id]])
     return kinds
+
+
+def _called(call: ast.Call) -> str:
+    """Return the last part of a called function's name."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
 
 
 def _codes(
