@@ -241,7 +241,7 @@ class Cache:
         if last is None:
             return "first run of this step"
         try:
-            reasons = differences(Key.from_plain(last.key), prepared.key)
+            reasons = differences(Key.from_plain(last.key), prepared.key, pipeline=self._pipeline)
         # Another version of kfnb wrote it.
         except (TypeError, KeyError, AttributeError):
             return "first run of this step"
