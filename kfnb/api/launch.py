@@ -16,7 +16,6 @@ from kfnb.pipeline import Diagnostic, Pipeline
 
 if TYPE_CHECKING:
     from kfnb.api.only_step import OnlyStepPlan
-
     from kfnb.api.run_handle import Run
     from kfnb.engine.core.events import Event
     from kfnb.engine.core.settings import Settings

@@ -39,7 +39,7 @@ def explain_command(pod: Object, container: Object, text: str) -> Diagnosis:
             Category.COMMAND_MISSING,
             f"the step's environment sets PATH{path}, and {what} is in none of its folders",
             text,
-            "Remove the env: or secret: tag that sets PATH, or add the folders of the image "
+            "Remove the tag env:PATH (or the secret: tag for PATH), or add the folders of the image "
             f"{image} to it.",
         )
     if "executable file not found" in text or "no such file or directory" in text:
