@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from kfnb.errors import InfrastructureError, UsageError
-from kfnb.pipeline import Pipeline
+from kfnb.pipeline import Addition, Pipeline, additions_name
+from kfnb.step.collecting import Additions, merged
 from kfnb.store.blobs import Store
 from kfnb.store.manifest import Bundle, Manifest
 from kfnb.store.remote.base import Refused
@@ -29,7 +30,9 @@ class Outputs(Mapping[str, Any]):
         step: str,
         pipeline: Pipeline,
         store: Callable[[], Store],
+        others: Callable[[str], Outputs] | None = None,
     ) -> None:
+        self._others = others
         self._result = result
         self._store = store
         self._step = step
@@ -72,10 +75,36 @@ class Outputs(Mapping[str, Any]):
             If the value was removed from the store.
         """
         description = self._published()[name]
+        addition = self._addition(name)
+        if addition is None:
+            return self._value(name, description)
+        *_, (_, _, base) = added = [
+            *(self._of(step)._added(name) for step in addition.before),
+            self._added(name),
+        ]
+        if addition.base is not None:
+            base = (self._of(addition.base)[name],)
+        return merged(base[0], added)
+
+    def _added(self, name: str) -> Additions:
+        """Load what the step has added to a value."""
+        added: Additions = self._value(additions_name(name, self._step), self._published()[name])
+        return added
+
+    def _value(self, name: str, description: Mapping[str, Any]) -> Any:
         bundle = self._bundle(name, description)
         if bundle.blobs not in self._loaded:
             self._loaded[bundle.blobs] = self._load(name, bundle)
         return self._loaded[bundle.blobs][name]
+
+    def _of(self, step: str) -> Outputs:
+        if self._others is None:
+            raise KeyError(step)
+        return self._others(step)
+
+    def _addition(self, name: str) -> Addition | None:
+        step = self._pipeline.steps.get(self._step)
+        return step.adds.get(name) if step is not None else None
 
     def __contains__(self, name: object) -> bool:
         return name in self._published()  # does not load it
@@ -92,8 +121,11 @@ class Outputs(Mapping[str, Any]):
 
     def _published(self) -> dict[str, Mapping[str, Any]]:
         outputs = (self._result() or {}).get("outputs") or {}
+        step = self._pipeline.steps.get(self._step)
+        # What a step adds to a value is published under another name than the value's.
+        added = {additions_name(name, self._step): name for name in (step.adds if step else ())}
         return {
-            name: description
+            added.get(name, name): description
             for name, description in outputs.items()
             if not description.get("absent")
         }
@@ -155,9 +187,9 @@ class Outputs(Mapping[str, Any]):
         return [name for name in bundle.classes if name not in main]
 
     def _needs(self, name: str, missing: list[str], error: Exception | None) -> str:
-        description = self.describe(name)
+        description = self._published().get(name) or {"type": "additions"}
         what = (
-            f'The value "{name}" ({description["type"]}) of step "{self._step}" '
+            f'The value "{name}" ({description.get("type") or ""}) of step "{self._step}" '
             "cannot be loaded here: "
         )
         if not missing:

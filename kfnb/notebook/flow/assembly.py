@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
+from kfnb.notebook.flow.collecting import Collected
 from kfnb.notebook.flow.definitions import redefined
 from kfnb.notebook.flow.file_dependencies import Files, file_edges, known_constants
 from kfnb.notebook.flow.liveness import Need
@@ -29,6 +30,7 @@ class Assembly:
 
     walked: WalkResult
     needs: Mapping[str, Need]
+    collected: Collected
     order: Sequence[StepDecl]
     sources: Mapping[int, ParsedCell]
     declared: Declared
@@ -108,6 +110,8 @@ class Assembly:
                 for name in sorted(need.static)
                 if name in facts.start and facts.start[name].definition is None
             ),
+            adds=MappingProxyType(self.collected.adds.get(name, {})),
+            collects=MappingProxyType(self.collected.collects.get(name, {})),
         )
 
     def _used_parameters(self, acts: Sequence[Act]) -> tuple[str, ...]:
@@ -142,7 +146,7 @@ class Assembly:
         for target in order:
             step = steps[target]
             for source in order:
-                names = tuple(n for n, producer in step.inputs.items() if producer == source)
+                names = _flowing(step, source)
                 paths = tuple(sorted(files.get((source, target), ())))
                 explicit = source in step.after
                 if names or paths or explicit:
@@ -175,3 +179,10 @@ class Assembly:
             return set(interpreter.reads_of(callee))
         except RecursionError:
             return set()
+
+
+def _flowing(step: Step, source: str) -> tuple[str, ...]:
+    """Return the names for which ``step`` needs what ``source`` publishes."""
+    names = {n for n, producer in step.sources.items() if producer == source and n in step.inputs}
+    names |= {n for n, c in step.collects.items() if source == c.base or source in c.adders}
+    return tuple(sorted(names))
