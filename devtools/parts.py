@@ -21,7 +21,7 @@ LOWEST_FOLDERS = (
     "runners/kubernetes",
     "engine/test_event_schema.py",
 )
-"""Tests that use other packages: values, kernels, papermill, click, IPython, Kubernetes, msgspec."""
+"""Tests that use other packages: values, kernels, papermill, click, Kubernetes, msgspec."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -11,7 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from tests.waiting import wait_until
+
+
+class Started(subprocess.Popen[str]):
+    """A command that a test started; when the test fails meanwhile, the command ends too.
+
+    Leaving a ``with`` block of `subprocess.Popen` waits for the process, for ever if the
+    process itself waits for what the failed test would have done next.
+    """
+
+    home: Path
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is not None:
+            for process in psutil.process_iter():
+                with contextlib.suppress(psutil.Error):
+                    environment = process.environ()
+                    if environment.get("KFNB_HOME") == str(self.home):
+                        process.kill()
+        super().__exit__(*error)
 
 
 @dataclass(frozen=True)
@@ -96,9 +118,9 @@ class Desk:
         assert event is not None
         return event
 
-    def start(self, *words: str | Path) -> subprocess.Popen[str]:
+    def start(self, *words: str | Path) -> Started:
         """Start the command line in a session of its own, as a pipe would see it."""
-        return subprocess.Popen(
+        process = Started(
             self.command(*words),
             cwd=self.folder,
             env=self.environment(),
@@ -108,3 +130,5 @@ class Desk:
             text=True,
             start_new_session=True,
         )
+        process.home = self.home
+        return process

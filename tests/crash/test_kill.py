@@ -149,7 +149,8 @@ def test_the_driver_is_killed_at_a_moment(desk: Desk, moment: str) -> None:
     path: Path = desk.notebook(*CELLS)
     with desk.start("run", path) as follower:
         desk.wait_for(moment)
-        for process in processes(desk)["driver"]:
+        # The journal begins before the driver starts.
+        for process in wait_until(lambda: processes(desk)["driver"], "the driver starts"):
             process.kill()
         follower.communicate(timeout=PATIENCE)
     resume_and_finish(desk)

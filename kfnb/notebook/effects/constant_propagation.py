@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from kfnb.notebook.effects.constants import NotConstantError, evaluate, imported, placeholders
+from kfnb.notebook.parsed_cell import child_nodes
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -27,8 +29,18 @@ USUAL = {
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _MOST_ITERATIONS = 64
-_MOST_STATEMENTS = 20_000
+MOST_STATEMENTS = 20_000
 _DEEPEST_CALL = 4
+
+
+@dataclass(slots=True)
+class Budget:
+    """How many more statements may be walked in functions and in the turns of loops.
+
+    When it is used up, loops are walked once, with unknown values, and functions are not entered.
+    """
+
+    left: int = MOST_STATEMENTS
 
 
 class ConstantWalk(ABC):
@@ -40,7 +52,7 @@ class ConstantWalk(ABC):
     may not run is unknown afterwards.
     """
 
-    def __init__(self, constants: Mapping[str, object]) -> None:
+    def __init__(self, constants: Mapping[str, object], budget: Budget | None = None) -> None:
         self.values: dict[str, object] = dict(constants)
         self.markers: dict[str, object] = placeholders(constants)
         self.modules: dict[str, str] = dict(USUAL)
@@ -48,18 +60,17 @@ class ConstantWalk(ABC):
         self.calls: list[str] = []
         self.line: int | None = None
         self.offset = 0
-        self._left = _MOST_STATEMENTS
+        self.budget = budget or Budget()
+        self._repeating = 0
 
     @abstractmethod
     def call(self, node: ast.Call) -> None:
         """Look at a call; those in its arguments have been looked at."""
 
     def statements(self, body: Sequence[ast.stmt]) -> None:
-        """Walk statements in order; loops in loops in calls end somewhere."""
+        """Walk statements in order."""
         for statement in body:
-            self._left -= 1
-            if self._left < 0:
-                return
+            self.budget.left -= self._repeating > 0
             self.statement(statement)
 
     def statement(self, node: ast.stmt) -> None:
@@ -106,13 +117,22 @@ class ConstantWalk(ABC):
             self.forget(_bound(node.target))
             self.branch(node.body)
         else:
+            self._repeating += 1
             for turn in turns:
                 self.bind_value(node.target, turn)
                 self.statements(node.body)
+            self._repeating -= 1
         self.branch(node.orelse)
 
     def turns(self, node: ast.expr) -> list[object] | None:
         """List what a loop goes over; None where that is not known or long."""
+        turns = self._turns(node)
+        if turns is None or len(turns) > self.budget.left:
+            return None
+        self.budget.left -= len(turns)
+        return turns
+
+    def _turns(self, node: ast.expr) -> list[object] | None:
         try:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 arguments = [self.value(a) for a in node.args]
@@ -205,7 +225,7 @@ class ConstantWalk(ABC):
         if isinstance(node, _COMPREHENSIONS):
             self.comprehension(node, list(node.generators))
             return
-        for child in ast.iter_child_nodes(node):
+        for child in child_nodes(node):
             if isinstance(child, ast.expr) and not isinstance(child, ast.Lambda):
                 self.expression(child)
             elif isinstance(child, ast.keyword):
@@ -217,9 +237,6 @@ class ConstantWalk(ABC):
 
     def comprehension(self, node: _Comprehension, generators: list[ast.comprehension]) -> None:
         """Take a comprehension over few constants apart, as :meth:`loop` does."""
-        self._left -= 1
-        if self._left < 0:
-            return
         if not generators:
             parts = (node.key, node.value) if isinstance(node, ast.DictComp) else (node.elt,)
             for part in parts:
@@ -245,6 +262,8 @@ class ConstantWalk(ABC):
         """Walk the body of a function of the notebook as this call would, its lines the call's."""
         if function.name in self.calls or len(self.calls) >= _DEEPEST_CALL:
             return
+        if self.budget.left <= 0:
+            return
         before = self.values, self.markers, self.modules, self.functions, self.line
         self.values, self.markers = dict(self.values), dict(self.markers)
         self.modules, self.functions = dict(self.modules), dict(self.functions)
@@ -264,7 +283,9 @@ class ConstantWalk(ABC):
             else:
                 self.values = caller
                 self.values[parameter], self.markers[parameter] = value, marker
+        self._repeating += 1
         self.statements(function.body)
+        self._repeating -= 1
         self.calls.pop()
         self.values, self.markers, self.modules, self.functions, self.line = before
 

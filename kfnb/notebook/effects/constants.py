@@ -79,7 +79,7 @@ def may_be_constant(node: ast.expr) -> bool:
             return function.id in _FUNCTIONS or function.id[:1].isupper()
         known = _STRING_METHODS | _PATH_METHODS | _PATH_SAME | _LAST_PARTS
         return isinstance(function, ast.Attribute) and function.attr in known
-    return hasattr(_Evaluation, "_" + type(node).__name__.lower())
+    return isinstance(node, ast.Constant) or hasattr(_Evaluation, "_" + type(node).__name__.lower())
 
 
 def parse_expression(text: str) -> ast.expr:
@@ -199,23 +199,34 @@ def _leaves(value: Any, budget: int) -> int:
         for part in value.values() if isinstance(value, dict) else value:
             if budget < 0:
                 break
-            budget = _leaves(part, budget)
+            if isinstance(part, (list, tuple, dict)):
+                budget = _leaves(part, budget)
+            else:
+                budget -= 1
     return budget
+
+
+_DISPLAYS = frozenset((ast.List, ast.Tuple, ast.Dict))
 
 
 class _Evaluation:
     def __init__(self, names: Mapping[str, object], modules: Mapping[str, str]) -> None:
         self.names = names
         self.modules = modules
+        self._in_display = False
 
     def of(self, node: ast.expr) -> Any:
-        method = getattr(self, "_" + type(node).__name__.lower(), None)
+        kind = type(node)
+        if kind is ast.Constant:
+            return _bounded(node.value)  # type: ignore[attr-defined]
+        method = getattr(self, "_" + kind.__name__.lower(), None)
         if method is None:
             raise NotConstantError
-        return _bounded(method(node))
-
-    def _constant(self, node: ast.Constant) -> Any:
-        return node.value
+        # The leaves of a display within a display are counted with the outer one's.
+        inner, self._in_display = self._in_display, kind in _DISPLAYS
+        value = method(node)
+        counted, self._in_display = inner and kind in _DISPLAYS, inner
+        return value if counted else _bounded(value)
 
     def _name(self, node: ast.Name) -> Any:
         if node.id not in self.names:

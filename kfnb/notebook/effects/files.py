@@ -8,17 +8,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from kfnb.notebook.effects.constant_propagation import ConstantWalk
+from kfnb.notebook.effects.constant_propagation import USUAL, Budget, ConstantWalk
 from kfnb.notebook.effects.constants import (
     NotConstantError,
     as_path,
     dotted,
     evaluate,
+    imported,
     parse_expression,
 )
-from kfnb.notebook.effects.file_api_tables import OF_PATHS, Use, effects, uses_of
+from kfnb.notebook.effects.file_api_tables import FUNCTIONS, OF_PATHS, Use, effects, uses_of
 from kfnb.notebook.effects.shellwords import accesses
-from kfnb.notebook.parsed_cell import parse_code
+from kfnb.notebook.parsed_cell import ParsedCell, parse_code
 from kfnb.pipeline import FileUse
 
 Effect = Literal["read", "write", "list"]
@@ -36,6 +37,8 @@ _SHELL_CALLS = frozenset(
         "subprocess.Popen",
     ]
 )
+
+_LAST_PARTS = frozenset(name.rpartition(".")[2] for name in (*FUNCTIONS, *_SHELL_CALLS))
 
 
 def file_uses(
@@ -74,11 +77,57 @@ def file_uses(
     return tuple(dict.fromkeys(walk.result))
 
 
+def may_use_files(cells: Iterable[ParsedCell]) -> bool:
+    """Whether cells, executed together, have a call that may use a file, in their functions too."""
+    imported_names: set[str] = set(USUAL)
+    roots: set[str] = set()
+    for cell in cells:
+        of_cell = cell.derived.get(may_use_files)
+        if of_cell is None:
+            of_cell = cell.derived[may_use_files] = _roots_of_calls(cell)
+        imported_names |= of_cell[0]
+        roots |= of_cell[1]
+        if "" in roots:
+            return True
+    return not imported_names.isdisjoint(roots)
+
+
+def _roots_of_calls(cell: ParsedCell) -> tuple[frozenset[str], frozenset[str]]:
+    """Give the names that a cell imports, and those on which it calls what may use files.
+
+    An empty name stands for calls that do not depend on what is imported.
+    """
+    imports: set[str] = set()
+    roots: set[str] = {""} if cell.deep else set()
+    for node in cell.nodes:
+        if isinstance(node, ast.Call):
+            function = node.func
+            if isinstance(function, ast.Name):
+                roots |= {""} if _is_of_files(function.id) else set()
+            elif isinstance(function, ast.Attribute):
+                name = dotted(function, {})
+                if name is None and isinstance(function.value, ast.Call):
+                    roots |= {""} if dotted(function.value.func, {}) == "get_ipython" else set()
+                if function.attr in OF_PATHS or uses_of(None, function.attr):
+                    roots.add("")
+                elif name is not None and function.attr in _LAST_PARTS:
+                    roots.add(name.partition(".")[0])
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            imports |= imported(node).keys()
+            if isinstance(node, ast.ImportFrom) and any(_is_of_files(a.name) for a in node.names):
+                roots.add("")
+    return frozenset(imports), frozenset(roots)
+
+
+def _is_of_files(name: str) -> bool:
+    return name in OF_PATHS or name in _LAST_PARTS or bool(uses_of(None, name))
+
+
 class FileReader:
     """Finds the files of one step's cells, one after the other, without reading any twice."""
 
-    def __init__(self, constants: Mapping[str, object]) -> None:
-        self._walk = _Walk(-1, constants)
+    def __init__(self, constants: Mapping[str, object], budget: Budget | None = None) -> None:
+        self._walk = _Walk(-1, constants, budget)
 
     def fork(self) -> FileReader:
         """Give a reader that knows as much as this one."""
@@ -96,15 +145,17 @@ class FileReader:
 class _Walk(ConstantWalk):
     """Notes the files that calls use."""
 
-    def __init__(self, cell: int, constants: Mapping[str, object]) -> None:
-        super().__init__(constants)
+    def __init__(
+        self, cell: int, constants: Mapping[str, object], budget: Budget | None = None
+    ) -> None:
+        super().__init__(constants, budget)
         self.cell = cell
         self.result: list[FileUse] = []
         self.moved: str | None = ""
 
     def fork(self, cell: int) -> _Walk:
         """Go on in another cell."""
-        other = _Walk(cell, {})
+        other = _Walk(cell, {}, self.budget)
         other.values, other.markers = dict(self.values), dict(self.markers)
         other.modules, other.functions = dict(self.modules), dict(self.functions)
         other.moved = self.moved

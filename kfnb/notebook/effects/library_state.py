@@ -14,10 +14,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from kfnb.notebook.diagnostics import make
+from kfnb.notebook.effects.call_facts import Fact
 from kfnb.notebook.effects.constants import imported
 from kfnb.notebook.effects.files import file_uses
 from kfnb.notebook.effects.library_calls import FELT_ANYWHERE, LIBRARY_VARIABLES, PLOTTING
-from kfnb.notebook.effects.library_state_facts import Fact, facts
+from kfnb.notebook.effects.library_state_facts import facts
 from kfnb.notebook.effects.notebook_names import Known, know, parsed
 from kfnb.notebook.effects.step_facts import Code, StepCells, StepFacts, listed_steps, where
 from kfnb.pipeline import Diagnostic

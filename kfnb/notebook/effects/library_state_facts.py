@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from kfnb.locations import line_text
+from kfnb.notebook.effects.call_facts import Area, Entry, Fact, Kind, facts_of_call
+from kfnb.notebook.effects.constant_propagation import Function
 from kfnb.notebook.effects.constants import NotConstantError, dotted, evaluate
 from kfnb.notebook.effects.library_calls import (
     HISTORY,
@@ -26,35 +27,9 @@ from kfnb.notebook.effects.library_calls import (
 )
 from kfnb.notebook.effects.notebook_names import Known, parsed
 from kfnb.notebook.effects.shellwords import variables
-from kfnb.notebook.parsed_cell import parse_code
+from kfnb.notebook.parsed_cell import all_nodes, child_nodes, parse_code
 
-Kind = Literal["set", "use", "guess", "once", "restore", "everywhere"]
-Area = Literal[
-    "random", "environment", "folder", "path", "module", "option", "history", "memo", "once"
-]
-Function = ast.FunctionDef | ast.AsyncFunctionDef
-_MAX_DEPTH = 6
 _Assigning = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One thing done to or expected of the process.
-
-    ``kind``: "set" changes the state, "use" plainly relies on it, "guess" may,
-    "restore" undoes an earlier change, "everywhere" sets it in this step and all later ones.
-    ``key`` says which state: the generator's library, the variable's name, the option's
-    library. ``sure`` is False where the code may not be reached. ``text`` is the line.
-    """
-
-    area: Area
-    kind: Kind
-    key: str
-    cell: int
-    line: int
-    sure: bool = True
-    shown: str = ""
-    text: str = ""
 
 
 def facts(cell: int, code: str, known: Known) -> list[Fact]:
@@ -65,30 +40,37 @@ def facts(cell: int, code: str, known: Known) -> list[Fact]:
     of_text = parse_code(code)
     remembered: tuple[Known, list[Fact]] | None = of_text.derived.get(facts)
     if remembered is not None and (remembered[0] is known or remembered[0] == known):
-        known_facts = remembered[1]
+        result = remembered[1]
+        if not result or result[0].cell == cell:
+            of_text.derived[facts] = known, result
+            return result
     else:
         walk = _Walk(cell, known)
         walk.block(of_text.shallow_body)
-        known_facts = walk.result
-    result = [replace(f, cell=cell, text=line_text(code, f.line)) for f in known_facts]
+        result = walk.result
+    texts = {line: line_text(code, line) for line in {f.line for f in result}}
+    result = [replace(f, cell=cell, text=texts[f.line]) for f in result]
     of_text.derived[facts] = known, result
     return result
 
 
 class _Walk:
-    def __init__(self, cell: int, known: Known) -> None:
+    """Goes through a cell, or through the body of ``function`` alone: then it lists the calls."""
+
+    def __init__(self, cell: int, known: Known, function: Function | None = None) -> None:
         self.cell = cell
         self.known = known
         self.result: list[Fact] = []
         self.sure = True
-        self.entered: list[str] = []
-        self.line: int | None = None
-        self.locals: set[str] = set()
+        self.entries: list[Fact | Entry] | None = None if function is None else []
+        self.locals: set[str] = set() if function is None else _locals(function)
         self.folders: set[str] = set()
 
     def add(self, area: Area, kind: Kind, key: str, line: int, shown: str = "") -> None:
-        fact = Fact(area, kind, key, self.cell, self.line or line, self.sure, shown)
-        if fact not in self.result[-3:]:
+        fact = Fact(area, kind, key, self.cell, line, self.sure, shown)
+        if self.entries is not None:
+            self.entries.append(fact)
+        elif fact not in self.result[-3:]:
             self.result.append(fact)
 
     def name_of(self, node: ast.expr) -> str | None:
@@ -119,7 +101,7 @@ class _Walk:
             if test is not None:
                 self.visit(test)
             before, self.sure = self.sure, False
-            for child in ast.iter_child_nodes(node):
+            for child in child_nodes(node):
                 if isinstance(child, ast.stmt):
                     self.statement(child)
                 elif isinstance(child, ast.ExceptHandler):
@@ -135,7 +117,7 @@ class _Walk:
             for target in node.targets:
                 self.assigned(target, node)
         else:
-            for child in ast.iter_child_nodes(node):
+            for child in child_nodes(node):
                 if isinstance(child, ast.stmt):
                     self.statement(child)
                 elif isinstance(child, ast.withitem):
@@ -206,7 +188,7 @@ class _Walk:
                 self.visit(node.func.value)
             self.call(node)
             return
-        for child in ast.iter_child_nodes(node):
+        for child in child_nodes(node):
             if isinstance(child, ast.expr):
                 self.visit(child)
             elif isinstance(child, ast.comprehension):
@@ -225,7 +207,7 @@ class _Walk:
     def loaded(self, node: ast.Name) -> None:
         name = node.id
         if name in self.known.functions and name not in self.locals:
-            self.enter(self.known.functions[name], node.lineno, sure=False)
+            self.enter((self.known.functions[name],), node.lineno, sure=False)
         elif name not in self.known.bound and name not in self.locals and _history(name):
             self.add("history", "use", name, node.lineno)
         elif name in self.known.modules and name not in self.locals:
@@ -236,7 +218,7 @@ class _Walk:
         if isinstance(func, ast.Name) and func.id in self.known.functions:
             if func.id in self.known.memos:
                 self.add("memo", "use", func.id, node.lineno)
-            self.enter(self.known.functions[func.id], node.lineno, sure=True)
+            self.enter((self.known.functions[func.id],), node.lineno, sure=True)
             return
         if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Call):
             inner = func.value.func
@@ -247,8 +229,7 @@ class _Walk:
         if name is not None:
             self.library(node, name)
         elif isinstance(func, ast.Attribute):
-            for method in self.known.methods.get(func.attr, ()):
-                self.enter(method, node.lineno, sure=False)
+            self.enter(self.known.methods.get(func.attr, ()), node.lineno, sure=False)
             if func.attr == "sample" and not _names_generator(node):
                 self.add("random", "guess", "numpy", node.lineno, ".sample()")
             elif "logging" in self.known.modules.values():
@@ -261,8 +242,8 @@ class _Walk:
             if func.id == "open" and not (path or "").startswith("/"):
                 self.add("folder", "guess", "", node.lineno, "open()")
             # Making an object of the notebook's class runs its __init__.
-            for method in self.known.methods.get("__init__", ()) if func.id[:1].isupper() else ():
-                self.enter(method, node.lineno, sure=False)
+            if func.id[:1].isupper():
+                self.enter(self.known.methods.get("__init__", ()), node.lineno, sure=False)
 
     def library(self, node: ast.Call, name: str) -> None:
         line = node.lineno
@@ -327,9 +308,11 @@ class _Walk:
         elif name in SHELLS:
             self.shell(body or rest, line)
         elif name in ("time", "timeit", "capture", "prun"):
+            shift = line if body else line - 1
             inner = _Walk(self.cell, self.known)
             inner.block(parsed(body or rest).body)
-            shift = line if body else line - 1
+            if self.entries is not None:
+                self.entries.extend(inner.result)
             self.result.extend(
                 replace(f, line=f.line + shift, sure=f.sure and self.sure) for f in inner.result
             )
@@ -341,16 +324,27 @@ class _Walk:
         self.add("environment", "guess", "", line, "a shell command")
         self.add("folder", "guess", "", line, "a shell command")
 
-    def enter(self, function: Function, line: int, *, sure: bool) -> None:
-        if function.name in self.entered or len(self.entered) >= _MAX_DEPTH:
+    def enter(self, functions: tuple[Function, ...], line: int, *, sure: bool) -> None:
+        if self.entries is not None:
+            if functions:
+                self.entries.append(Entry(functions, sure and self.sure))
             return
-        before = self.sure, self.line, self.locals
-        self.sure, self.line = self.sure and sure, self.line or line
-        self.locals = self.locals | _locals(function)
-        self.entered.append(function.name)
-        self.block(function.body)
-        self.entered.pop()
-        self.sure, self.line, self.locals = before
+        before = self.sure
+        for fact in facts_of_call(functions, self.known, _own_items):
+            self.sure = before and sure and fact.sure
+            self.add(fact.area, fact.kind, fact.key, line, fact.shown)
+        self.sure = before
+
+
+def _own_items(function: Function, known: Known) -> list[Fact | Entry]:
+    """List what the body of a function does, and where it calls others."""
+    walk = _Walk(-1, known, function)
+    walk.block(function.body)
+    return list(
+        dict.fromkeys(
+            replace(item, line=0) if isinstance(item, Fact) else item for item in walk.entries or ()
+        )
+    )
 
 
 def _locals(function: Function) -> set[str]:
@@ -358,7 +352,7 @@ def _locals(function: Function) -> set[str]:
     names |= {a.arg for a in function.args.kwonlyargs}
     names |= {a.arg for a in (function.args.vararg, function.args.kwarg) if a}
     outer: set[str] = set()
-    for node in ast.walk(function):
+    for node in all_nodes([function]):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
         elif isinstance(node, ast.Global):

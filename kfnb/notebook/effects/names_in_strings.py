@@ -125,8 +125,7 @@ def _bindings(cell: ParsedCell) -> tuple[list[str], dict[str, str]]:
         return known
     names = [
         node.id
-        for statement in cell.shallow_body
-        for node in ast.walk(statement)
+        for node in cell.nodes
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
     ]
     literals = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from kfnb.notebook.effects.constant_propagation import USUAL, Function
 from kfnb.notebook.effects.constants import dotted, imported
@@ -14,13 +15,17 @@ from kfnb.notebook.parsed_cell import parse_code
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the whole notebook defines; ``memos`` are functions that keep their results."""
+    """What the whole notebook defines; ``memos`` are functions that keep their results.
+
+    ``summaries`` holds what other modules have worked out for a function, by a key of theirs.
+    """
 
     modules: Mapping[str, str]
     functions: Mapping[str, Function]
     methods: Mapping[str, tuple[Function, ...]]
     memos: frozenset[str]
     bound: frozenset[str]
+    summaries: dict[Any, Any] = field(default_factory=dict, compare=False)
 
 
 def know(codes: Iterable[str]) -> Known:
@@ -57,11 +62,12 @@ def _defined_in(code: str) -> Known:
     modules: dict[str, str] = {}
     methods: dict[str, tuple[Function, ...]] = {}
     bound: set[str] = set()
-    for node in ast.walk(parsed(code)):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
+    for node in cell.nodes:
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Store):
+                bound.add(node.id)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
             modules.update(imported(node))
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            bound.add(node.id)
         elif isinstance(node, ast.ClassDef):
             for item in node.body:
                 if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):

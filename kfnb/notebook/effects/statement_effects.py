@@ -61,7 +61,7 @@ def statement_effects(cells: Mapping[int, ParsedCell]) -> Effects:
     defined = {
         s.name for c in cells.values() for s in c.shallow_body if isinstance(s, _DEFINITIONS)
     }
-    read = {name for cell in cells.values() for name in _names_read(cell)}
+    read = frozenset[str]().union(*map(names_read, cells.values()))
     everywhere: set[At] = set()
     changes: dict[At, tuple[str, ...]] = {}
     for cell in cells.values():
@@ -122,8 +122,8 @@ def sets_option(node: ast.stmt, modules: Mapping[str, str]) -> bool:
         arguments = [*call.args, *(k.value for k in call.keywords)]
         return all(_is_constant(argument, modules) for argument in arguments)
     if isinstance(node, ast.Assign):
-        return _is_constant(node.value, modules) and all(
-            _is_option(target, modules) for target in node.targets
+        return all(_is_option(target, modules) for target in node.targets) and _is_constant(
+            node.value, modules
         )
     if isinstance(node, ast.Delete):
         return all(_is_environment(target, modules) for target in node.targets)
@@ -203,19 +203,19 @@ def _owner(decorator: ast.expr, modules: Mapping[str, str], defined: set[str]) -
     return root
 
 
-def _names_read(cell: ParsedCell) -> frozenset[str]:
+def names_read(cell: ParsedCell) -> frozenset[str]:
     """Return the names that a cell reads anywhere in its code."""
-    names: frozenset[str] | None = cell.derived.get(_names_read)
+    names: frozenset[str] | None = cell.derived.get(names_read)
     if names is None:
-        names = cell.derived[_names_read] = frozenset(_each_name(cell.shallow_body))
+        names = cell.derived[names_read] = frozenset(_each_name(cell.nodes))
     return names
 
 
-def _each_name(body: Iterable[ast.stmt]) -> Iterator[str]:
-    for statement in body:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+def _each_name(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Name):
+            if isinstance(node.ctx, ast.Load):
                 yield node.id
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                # A string may be code, as below %%timeit.
-                yield from _WORD.findall(node.value[:_LONGEST_CODE])
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # A string may be code, as below %%timeit.
+            yield from _WORD.findall(node.value[:_LONGEST_CODE])

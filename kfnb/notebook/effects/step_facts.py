@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kfnb.locations import location
-from kfnb.notebook.effects.library_state_facts import Fact
+from kfnb.notebook.effects.call_facts import Fact
 
 Code = tuple[int, str]
 

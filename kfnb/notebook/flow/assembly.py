@@ -10,7 +10,7 @@ from types import MappingProxyType
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
 from kfnb.notebook.flow.collecting import Collected
 from kfnb.notebook.flow.definitions import redefined
-from kfnb.notebook.flow.file_dependencies import Files, file_edges, known_constants
+from kfnb.notebook.flow.file_dependencies import Files, StepConstants, file_edges
 from kfnb.notebook.flow.liveness import Need
 from kfnb.notebook.flow.metrics import logged_names
 from kfnb.notebook.flow.order import own_cells
@@ -46,7 +46,7 @@ class Assembly:
             self.walked.acts, self.sources, {*self.declared.setup, *self.declared.parameters}
         )
         ambiguous = redefined(self.sources.values(), ast.FunctionDef, ast.AsyncFunctionDef)
-        files = Files(self.sources)
+        files = Files(self.sources, StepConstants(self.walked, self.parameters))
         steps = {
             declared.name: self._step(declared, number, replay, ambiguous, files)
             for number, declared in enumerate(self.order)
@@ -78,8 +78,7 @@ class Assembly:
             if cell not in self.plain
         )
         prelude = replay.pieces(needed, without={piece.cell for piece in body})
-        constants = known_constants(facts, self.walked, self.parameters)
-        uses = files.of(prelude, body, constants)
+        uses = files.of(facts, prelude, body)
         metrics = [*facts.metrics]
         for cell in computed:
             metrics += logged_names(self.sources[cell])
@@ -142,15 +141,20 @@ class Assembly:
             {s.name: s.writes for s in steps.values()},
             {s.name: s.modules for s in steps.values()},
         )
+        before: dict[str, list[str]] = {}
+        for source, target in files:
+            before.setdefault(target, []).append(source)
+        position = {name: number for number, name in enumerate(order)}
         edges: list[Edge] = []
         for target in order:
             step = steps[target]
-            for source in order:
-                names = _flowing(step, source)
+            names = _flowing(step)
+            sources = {*names, *step.after, *before.get(target, ())} & position.keys()
+            for source in sorted(sources, key=position.__getitem__):
                 paths = tuple(sorted(files.get((source, target), ())))
-                explicit = source in step.after
-                if names or paths or explicit:
-                    edges.append(Edge(source, target, names, paths, explicit))
+                edges.append(
+                    Edge(source, target, tuple(names.get(source, ())), paths, source in step.after)
+                )
         return tuple(edges)
 
     def _definitions(self, replay: Replay) -> Iterator[Definition]:
@@ -181,8 +185,14 @@ class Assembly:
             return set()
 
 
-def _flowing(step: Step, source: str) -> tuple[str, ...]:
-    """Return the names for which ``step`` needs what ``source`` publishes."""
-    names = {n for n, producer in step.sources.items() if producer == source and n in step.inputs}
-    names |= {n for n, c in step.collects.items() if source == c.base or source in c.adders}
-    return tuple(sorted(names))
+def _flowing(step: Step) -> dict[str, list[str]]:
+    """Return by producing step the names of what it publishes for ``step``."""
+    names: dict[str, list[str]] = {}
+    for name in sorted({*step.inputs, *step.collects}):
+        collection = step.collects.get(name)
+        producers = [step.inputs[name]] if name in step.inputs else []
+        if collection is not None:
+            producers = [*collection.adders, *([collection.base] if collection.base else [])]
+        for producer in producers:
+            names.setdefault(producer, []).append(name)
+    return names

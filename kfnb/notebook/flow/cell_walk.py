@@ -217,7 +217,7 @@ class _Walk:
         # What is bound only where a statement ends the notebook (except … as e: raise) is no name
         # of what comes after it.
         for slots in (record.touched, record.before):
-            for name in slots.keys() - interpreter.names.slots.keys():
+            for name in [n for n in slots if n not in interpreter.names.slots]:
                 del slots[name]
         for what, line, _ in record.findings:
             if what == "return":

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
 
+from kfnb.notebook.effects.constant_propagation import Budget
 from kfnb.notebook.effects.constants import NotConstantError, evaluate, may_be_constant
-from kfnb.notebook.effects.files import FileReader
+from kfnb.notebook.effects.files import FileReader, may_use_files
+from kfnb.notebook.effects.statement_effects import names_read
 from kfnb.notebook.flow.step_facts import Facts, WalkResult
-from kfnb.notebook.parsed_cell import ParsedCell
+from kfnb.notebook.parsed_cell import ParsedCell, all_nodes
 from kfnb.pipeline import FileUse, Parameter, Piece
 
 _PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))
@@ -20,15 +22,21 @@ _PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))
 class Files:
     """Finds the files of steps; what steps have in common is gone through once."""
 
-    def __init__(self, sources: Mapping[int, ParsedCell]) -> None:
+    def __init__(self, sources: Mapping[int, ParsedCell], constants: StepConstants) -> None:
         self._sources = sources
+        self._constants = constants
         self._begun: dict[object, FileReader] = {}
+        self._budget = Budget()
 
     def of(
-        self, prelude: Sequence[Piece], body: Sequence[Piece], constants: Mapping[str, object]
+        self, facts: Facts, prelude: Sequence[Piece], body: Sequence[Piece]
     ) -> tuple[FileUse, ...]:
         """Give what a step's own cells read, write and list, in source order."""
-        reader = self._begin(prelude, constants)
+        sources = [self._sources[piece.cell] for piece in (*prelude, *body)]
+        if not may_use_files(sources):
+            return ()
+        mentioned = frozenset[str]().union(*map(names_read, sources))
+        reader = self._begin(prelude, self._constants.of(facts, mentioned))
         uses: list[FileUse] = []
         for piece in body:
             try:
@@ -46,7 +54,7 @@ class Files:
         )
         reader = self._begun.get(key)
         if reader is None:
-            reader = self._begun[key] = FileReader(constants)
+            reader = self._begun[key] = FileReader(constants, self._budget)
             for piece in pieces:
                 try:
                     reader.read(piece.cell, self._statements(piece))
@@ -62,24 +70,49 @@ class Files:
         return [node for i, node in enumerate(source.body) if source.statement(i) in selected]
 
 
-def known_constants(
-    facts: Facts, walked: WalkResult, parameters: Sequence[Parameter]
-) -> dict[str, object]:
-    """Give the constants that a step begins with: parameters, and what steps before assigned."""
-    known: dict[str, object] = {p.name: p.default for p in parameters if _simple(p.default)}
-    for name, (expression, cell) in walked.constants.items():
-        slot = facts.start.get(name)
-        if slot is None or slot.cells != {cell}:
-            continue
-        if not may_be_constant(expression):
-            known.pop(name, None)
-            continue
-        value = _evaluated(expression, known)
-        if value is None:
-            known.pop(name, None)
-        else:
-            known[name] = value
-    return known
+class StepConstants:
+    """Gives the constants that a step begins with: parameters, and what steps before assigned."""
+
+    def __init__(self, walked: WalkResult, parameters: Sequence[Parameter]) -> None:
+        self._parameters = {p.name: p.default for p in parameters if _simple(p.default)}
+        self._assigned = walked.constants
+        self._inside: dict[str, list[str]] = {}
+        self._position = {name: number for number, name in enumerate(walked.constants)}
+
+    def _names_in(self, name: str) -> list[str]:
+        names = self._inside.get(name)
+        if names is None:
+            names = self._inside[name] = [
+                node.id
+                for node in all_nodes([self._assigned[name][0]])
+                if isinstance(node, ast.Name) and node.id in self._assigned
+            ]
+        return names
+
+    def of(self, facts: Facts, mentioned: Iterable[str]) -> dict[str, object]:
+        """Give those that a step mentions, or that these are made of."""
+        wanted: set[str] = set()
+        waiting = [name for name in mentioned if name in self._assigned]
+        while waiting:
+            name = waiting.pop()
+            if name not in wanted:
+                wanted.add(name)
+                waiting += self._names_in(name)
+        known: dict[str, object] = dict(self._parameters)
+        for name in sorted(wanted, key=self._position.__getitem__):
+            expression, cell = self._assigned[name]
+            slot = facts.start.get(name)
+            if slot is None or slot.cells != {cell}:
+                continue
+            if not may_be_constant(expression):
+                known.pop(name, None)
+                continue
+            value = _evaluated(expression, known)
+            if value is None:
+                known.pop(name, None)
+            else:
+                known[name] = value
+        return known
 
 
 def _evaluated(node: ast.expr, known: Mapping[str, object]) -> Any:

@@ -67,7 +67,7 @@ class CallEffects(Summaries):
                 self.store(receiver, arguments.all())
             elif name in ("extend", "extendleft"):
                 self.store(receiver, self.heap.parts(arguments.all()))
-        self._keyword_effects(node, receiver)
+        self._keyword_effects(node, receiver, arguments)
         for position in library_tables.METHOD_CHANGES_ARGUMENT.get(name, ()):
             if position < len(arguments.positional):
                 self.touch(arguments.positional[position])
@@ -122,12 +122,12 @@ class CallEffects(Summaries):
                     others = arguments.positional[:position] + arguments.positional[position + 1 :]
                     self.store(arguments.positional[position], NO_OBJECTS.union(*others))
 
-    def _keyword_effects(self, node: ast.Call, receiver: Objects) -> None:
+    def _keyword_effects(self, node: ast.Call, receiver: Objects, arguments: Arguments) -> None:
         for keyword in node.keywords:
             if keyword.arg == "inplace" and not _is_false(keyword.value):
                 self.touch(receiver)
             elif keyword.arg == "out":
-                self.touch(self.evaluate(keyword.value))
+                self.touch(arguments.keywords.get("out", NO_OBJECTS))
 
     def _library_result(self, node: ast.Call, dotted: str, arguments: Arguments) -> Objects:
         """Return what a function that is not the notebook's own may give."""

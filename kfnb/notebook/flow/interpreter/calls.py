@@ -109,7 +109,7 @@ class Calls(CallEffects):
             for callee in methods:
                 given = arguments if callee.bound_to == "nothing" else bound
                 returned |= self.apply(callee, given, certain=certain, made=self.make(node))
-        self._keyword_effects(node, receiver)
+        self._keyword_effects(node, receiver, arguments)
         return frozenset(returned)
 
     def _named_in_text(self, node: ast.Call) -> None:
@@ -148,7 +148,7 @@ class Calls(CallEffects):
         self._pass_arguments(arguments, dotted)
         self._changed_arguments(dotted, arguments)
         self.use(objects)
-        self._keyword_effects(node, NO_OBJECTS)
+        self._keyword_effects(node, NO_OBJECTS, arguments)
         return self._library_result(node, dotted, arguments)
 
     def _call_definition(

@@ -17,6 +17,7 @@ from kfnb.notebook.flow.interpreter.scopes import (
     function_locals,
     parameters,
 )
+from kfnb.notebook.parsed_cell import child_nodes
 
 _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
@@ -28,7 +29,6 @@ class Expressions(Calls):
         super().__init__()
         self._evaluators: dict[type[ast.AST], Callable[[Any], Objects]] = {
             ast.Name: self._name,
-            ast.Constant: lambda _: NO_OBJECTS,
             ast.Call: self.call,
             ast.Attribute: self._attribute,
             ast.Subscript: self._subscript,
@@ -53,14 +53,14 @@ class Expressions(Calls):
 
     def evaluate(self, node: ast.expr | None) -> Objects:
         """Go through an expression; gives the objects that its value may be."""
-        if node is None:
+        if node is None or node.__class__ is ast.Constant:
             return NO_OBJECTS
         self.work += self.function is not None
         handler = self._evaluators.get(type(node))
         if handler is not None:
             return handler(node)
         # f-strings, slices, yield, template strings: nothing of their own but their parts.
-        for child in ast.iter_child_nodes(node):
+        for child in child_nodes(node):
             if isinstance(child, ast.expr):
                 self.evaluate(child)
         return self.fresh(node) if isinstance(node, (ast.Yield, ast.YieldFrom)) else NO_OBJECTS

@@ -59,18 +59,20 @@ class Heap:
             return
         what = self.reachable(what)
         functions = frozenset(self.callables_in(what))
-        plain = what - functions - self.part_of.keys()
+        # A set minus a dictionary's keys goes through all of the keys.
+        plain = frozenset(o for o in what if o not in self.part_of) - functions
         for holder in into:
             if functions:
                 self.held_callables[holder] = (
                     self.held_callables.get(holder, NO_OBJECTS) | functions
                 )
             if plain:
-                held = self.holds.get(holder, NO_OBJECTS) | (plain - {holder})
-                if len(held) <= _MOST_HELD:
-                    for item in held:
+                held = self.holds.get(holder, NO_OBJECTS)
+                new = plain - held - {holder}
+                if new and len(held) + len(new) <= _MOST_HELD:
+                    for item in new:
                         self.held_by.setdefault(item, set()).add(holder)
-                    self.holds[holder] = held
+                    self.holds[holder] = held | new
 
     def reachable(self, objects: Objects) -> Objects:
         """``objects`` and all that they may hold."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
+from kfnb.notebook.parsed_cell import child_nodes
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
@@ -107,7 +109,7 @@ def _bound(body: Iterable[ast.stmt]) -> tuple[set[str], set[str], set[str]]:
             bound.add(node.name)
         elif isinstance(node, ast.MatchMapping) and node.rest:
             bound.add(node.rest)
-        waiting.extend(ast.iter_child_nodes(node))
+        waiting.extend(child_nodes(node))
     return bound, global_names, nonlocal_names
 
 
@@ -120,5 +122,5 @@ def _walrus(nodes: Iterable[ast.AST]) -> set[str]:
         if isinstance(node, ast.NamedExpr):
             names.add(node.target.id)
         if not isinstance(node, _INNER):
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting.extend(child_nodes(node))
     return names

@@ -130,6 +130,8 @@ class InterpreterState(ABC):
 
     def key(self, name: str, *, bind: bool = False, walrus: bool = False) -> str:
         """Find where a name lives: itself for a global, a private key, or :data:`FREE`."""
+        if not self.frames:
+            return name
         last = len(self.frames) - 1
         for index in range(last, -1, -1):
             frame = self.frames[index]
