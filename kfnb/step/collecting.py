@@ -197,7 +197,7 @@ def _grow(value: dict[Any, Any], key: Any, items: Any, own_lists: set[int]) -> N
 
 def _append(operands: list[list[Any]], operand: Any) -> None:
     """Record an operand; equal whole numbers in succession only by their count."""
-    last = operands[-1] if operands else [None, 0]
+    last: list[Any] = operands[-1] if operands else [None, 0]
     if type(operand) is int and type(last[0]) is int and last[0] == operand:
         last[1] += 1
     else:

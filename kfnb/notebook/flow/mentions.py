@@ -27,7 +27,7 @@ class Mention:
     ``other``: it may do anything else. ``function_adds`` and ``function_other`` say the same of
     functions (and generators) in the statement, which are executed later; ``functions`` are the
     names of those that add. ``names`` are all names and attributes in the statement; ``text``: a
-    string in it has the name in it; ``magic``: it calls IPython.
+    string in it has the name in it (a string that is the name counts as ``other``); ``magic``: it calls IPython.
     """
 
     adds: set[str] = field(default_factory=set)
@@ -138,6 +138,7 @@ class _Scan(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and self.word.search(node.value):
             self.found.text = True
+            self.found.other = self.found.other or node.value == self.name
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if (
