@@ -27,7 +27,8 @@ class Mention:
     ``other``: it may do anything else. ``function_adds`` and ``function_other`` say the same of
     functions (and generators) in the statement, which are executed later; ``functions`` are the
     names of those that add. ``names`` are all names and attributes in the statement; ``text``: a
-    string in it has the name in it (a string that is the name counts as ``other``); ``magic``: it calls IPython.
+    string in it has the name in it (one that is the name counts as ``other``); ``magic``: it calls
+    IPython.
     """
 
     adds: set[str] = field(default_factory=set)
