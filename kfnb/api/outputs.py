@@ -189,10 +189,8 @@ class Outputs(Mapping[str, Any]):
 
     def _needs(self, name: str, missing: list[str], error: Exception | None) -> str:
         description = self._published().get(name)
-        what = (
-            f'The value "{name}" ({description.type if description is not None else "additions"}) of step "{self._step}" '
-            "cannot be loaded here: "
-        )
+        kind = description.type if description is not None else "additions"
+        what = f'The value "{name}" ({kind}) of step "{self._step}" cannot be loaded here: '
         if not missing:
             return f"{what}{error}."
         cells = {d.name: d.cell for d in self._pipeline.definitions}
