@@ -175,14 +175,14 @@ def test_programs_in_strings_import_what_exists() -> None:
 
 
 def test_the_folders_tested_with_the_lowest_versions_exist() -> None:
-    assert all((ROOT / "tests" / name).is_dir() for name in LOWEST_FOLDERS)
+    assert all((ROOT / "tests" / name).exists() for name in LOWEST_FOLDERS)
 
 
 def test_contributing_names_files_that_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     named = re.findall(r"`((?:kfnb|tests|devtools|docs|benchmarks)/[\w/.]+)`", text)
-    built = {"kfnb/widgets/static"}
-    check({path for path in named if not (ROOT / path).exists()}, built)
+    built = {"kfnb/widgets/static"}  # exists only after a build
+    check({path for path in named if not (ROOT / path).exists()} - built, set())
 
 
 WAITS = re.compile(

@@ -88,7 +88,7 @@ class StepRun:
 
     @property
     def why(self) -> str | None:
-        """Why the step ran or did not: ``code changed in cell 5``, ``nothing changed since …``."""
+        """Why the step ran or did not: ``code changed in [5]: `fit(X)` ``, for example."""
         state = self._state()
         return state.reason or state.why
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from kfnb.draw.chart import Curve, chart
 from kfnb.draw.dot import dot, short_reason, skeleton, svg
 from kfnb.draw.picture import picture
-from kfnb.draw.protocols import cells_of, drawn_edges, layers, reason
+from kfnb.draw.protocols import body_of, cells_of, drawn_edges, layers, reason
 from kfnb.draw.terminal import ASCII, UNICODE, Line, text
 from kfnb.draw.text import shortened, visible, width_of
 
@@ -18,6 +18,7 @@ __all__ = [
     "UNICODE",
     "Curve",
     "Line",
+    "body_of",
     "cells_of",
     "chart",
     "dot",

@@ -136,7 +136,7 @@ def _digraph(
     ids = {name: f"n{n}" for n, name in enumerate(pipeline.steps)}
     for name, step in pipeline.steps.items():
         status = (statuses or {}).get(name)
-        lines = [name, cells_of(step)] if status is None else [name, status]
+        lines = [name, cells_of(pipeline, step)] if status is None else [name, status]
         tip = _escaped(visible(name))
         graph.node(ids[name], _label(*lines), tooltip=tip, **_STYLES.get(status or "", {}))
     known = {(edge.source, edge.target) for edge in pipeline.edges}

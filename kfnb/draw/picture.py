@@ -148,7 +148,7 @@ def _graph(
 ) -> tuple[tuple[float, float], list[str]]:
     texts = []
     for name, step in pipeline.steps.items():
-        note = cells_of(step)
+        note = cells_of(pipeline, step)
         if statuses is not None:
             note = " · ".join(filter(None, (statuses.get(name, "pending"), notes.get(name))))
         texts.append(

@@ -6,10 +6,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from kfnb.draw.text import visible
+from kfnb.locations import line_text, location
+
+_STEP_LINE = re.compile(r"\s*%%step\b[^\n]*\n")
+_MOST_COUNTS = 6
+
+
+class CellShape(Protocol):
+    """A cell of the notebook, as :class:`kfnb.pipeline.Cell`."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def execution_count(self) -> int | None: ...
 
 
 class StepShape(Protocol):
@@ -54,6 +68,8 @@ class PipelineShape(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def cells(self) -> Sequence[CellShape]: ...
     @property
     def steps(self) -> Mapping[str, StepShape]: ...
     @property
@@ -105,13 +121,34 @@ def drawn_edges(pipeline: PipelineShape, more: Iterable[EdgeShape] = ()) -> list
     return [e for e in (*pipeline.edges, *new) if {e.source, e.target} <= pipeline.steps.keys()]
 
 
-def cells_of(step: StepShape) -> str:
-    """Return the cells of a step: ``cell 3``, ``cells 3-5, 8``."""
-    spans: list[list[int]] = []
-    for cell in step.cells:
-        if spans and cell == spans[-1][1] + 1:
-            spans[-1][1] = cell
-        else:
-            spans.append([cell, cell])
-    listed = ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in spans)
-    return f"cell{'s' if len(step.cells) > 1 else ''} {listed}" if listed else "no cells"
+def cells_of(pipeline: PipelineShape, step: StepShape) -> str:
+    """Describe the cells of a step by what the notebook shows of them.
+
+    That is ``[3]: `fit(X)` `` for one cell, ``[3], [4], [7]`` for several that were all executed,
+    and ``3 cells, `fit(X)` `` (the first one's first line) otherwise. A ``%%step`` line is left
+    out, because it only names the step.
+    """
+    cells = [pipeline.cells[index] for index in step.cells if index < len(pipeline.cells)]
+    if not cells:
+        return "no cells"
+    counts = [f"[{cell.execution_count}]" for cell in cells if cell.execution_count is not None]
+    if len(counts) == len(cells) > 1:
+        more = len(counts) - _MOST_COUNTS
+        return ", ".join(counts[:_MOST_COUNTS] + ([f"+{more}"] if more > 0 else []))
+    first = location(
+        execution_count=cells[0].execution_count,
+        text=line_text(body_of(cells[0].source)),
+    )
+    if len(cells) > 1:
+        return ", ".join(filter(None, (f"{len(cells)} cells", first)))
+    return first or "1 cell"
+
+
+def body_of(source: str) -> str:
+    r"""Return a cell's source without a leading ``%%step`` line.
+
+    >>> body_of("%%step fit --memory 1Gi\nfit(X)")
+    'fit(X)'
+    """
+    match = _STEP_LINE.match(source)
+    return source[match.end() :] if match else source

@@ -53,7 +53,7 @@ def _lines(pipeline: PipelineShape, width: int, line: Line) -> Iterator[str]:
             head = str(depth).rjust(number) if n == 0 else " " * number
             name = shortened(visible(step.name), max(20, width - number - 30))
             exits = ", runs last in any case" if step.name == pipeline.on_exit else ""
-            yield f"{head}  {name}  ({cells_of(step)}{exits})"
+            yield f"{head}  {name}  ({cells_of(pipeline, step)}{exits})"
             for edge in into.get(step.name, ()):
                 yield _edge(edge, " " * (number + 4), width, line)
 

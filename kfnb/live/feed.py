@@ -92,7 +92,7 @@ class Feed:
         self._checked_at = float("-inf")
         self._last_summary: tuple[Any, ...] = ()
         self._run_label = self.view.folder.id, snapshot.title(self.view)
-        self._point_counts: dict[str, tuple[int, int]] = {}
+        self._point_counts: dict[tuple[str, str], tuple[int, int]] = {}
         self._edge_count = 0
         self._published = snapshot.state(self.view, driver=self.driver, at=0.0, link=link)
 
@@ -169,17 +169,18 @@ class Feed:
 
     def _changes(self, events: Sequence[Event], now: float) -> Changes | None:
         run, pipeline = self.view.state, self.view.pipeline
-        touched = {event.step for event in events if event.step is not None}
+        touched = {(event.step, event.index) for event in events if event.step is not None}
         if any(event.step is None for event in events) or not self._last_summary:
-            touched |= pipeline.steps.keys()
+            touched |= run.steps.keys()
 
         before = self._published["steps"] if self._last_summary else {}
         changed: dict[str, protocol.StepState] = {}
-        for name in pipeline.steps:
-            if name in touched:
-                step = snapshot.step_state(self.view, name, link=self._link)
-                if step != before.get(name):
-                    changed[name] = step
+        for key in run.steps:
+            if key in touched:
+                step = snapshot.step_state(self.view, *key, link=self._link)
+                step_id = protocol.step_id(*key)
+                if step != before.get(step_id):
+                    changed[step_id] = step
         new_edges = len(run.edges) != self._edge_count
         if new_edges:
             self._edge_count = len(run.edges)
@@ -205,7 +206,7 @@ class Feed:
                 state["warnings"] = snapshot.warnings(run)
             self._last_summary = summary
         self._publish(now, error, changed)
-        points, reset = self._new_points(touched & pipeline.steps.keys())
+        points, reset = self._new_points(touched & run.steps.keys())
         if state is None and not events:
             return None
         return Changes(state, points, reset, new_edges)
@@ -229,16 +230,16 @@ class Feed:
     def _added_edges(self) -> list[protocol.GraphEdge]:
         return [edge for edge in self.graph["edges"] if edge["found"]]
 
-    def _new_points(self, touched: Iterable[str]) -> tuple[list[protocol.Series], bool]:
+    def _new_points(self, touched: Iterable[tuple[str, str]]) -> tuple[list[protocol.Series], bool]:
         """Return the new points; all of them, and True, if a repeated attempt dropped some."""
         new: list[protocol.Series] = []
         reset = False
-        for name in touched:
-            step = self.view.state.steps[name, ""]
-            attempts, count = self._point_counts.get(name, (0, 0))
+        for key in touched:
+            step = self.view.state.steps[key]
+            attempts, count = self._point_counts.get(key, (0, 0))
             if count and (attempts != step.attempts or len(step.metrics) < count):
                 reset = True
-            self._point_counts[name] = step.attempts, len(step.metrics)
+            self._point_counts[key] = step.attempts, len(step.metrics)
             fresh = step.metrics[count:]
-            new += snapshot.points(self._run_label, name, fresh) if fresh else []
+            new += snapshot.points(self._run_label, *key, fresh) if fresh else []
         return (snapshot.series(self.view), True) if reset else (new, False)

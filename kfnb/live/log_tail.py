@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kfnb.api.run_view import RunView
 from kfnb.live import protocol
+from kfnb.live.snapshot import attempt_folder
 
 CHUNK_BYTES = 256 * 1024
 """Largest chunk that is sent in one message."""
@@ -21,14 +22,19 @@ class LogTail:
     ----------
     step
         The step's name.
+    index
+        Which instance of the step; empty for a plain step.
     attempt
         Which attempt's log; None to switch to the newest attempt's whenever one begins.
     begin
         Offset of the first byte to send.
     """
 
-    def __init__(self, step: str, *, attempt: int | None = None, begin: int = 0) -> None:
+    def __init__(
+        self, step: str, *, index: str = "", attempt: int | None = None, begin: int = 0
+    ) -> None:
         self._step = step
+        self._index = index
         self._fixed = attempt
         self._at = begin
         self._attempt: int | None = attempt
@@ -39,9 +45,9 @@ class LogTail:
 
         The first call always returns one, so that every request is answered.
         """
-        last = view.state.steps[self._step, ""].attempts
+        last = view.state.steps[self._step, self._index].attempts
         wanted = last if self._fixed is None else self._fixed
-        path = view.attempt(self._step, wanted).log
+        path = attempt_folder(view, self._step, self._index, wanted).log
         total = _size(path)
         first, reset = not self._begun, False
         if self._attempt is not None and wanted != self._attempt:
@@ -58,6 +64,7 @@ class LogTail:
         return {
             "kind": "log",
             "step": self._step,
+            "index": self._index,
             "attempt": wanted,
             "from": begin,
             "to": end,

@@ -15,6 +15,7 @@ from kfnb.errors import UsageError
 from kfnb.home import AttemptFolder
 from kfnb.json_values import json_with_text
 from kfnb.live import protocol
+from kfnb.live.snapshot import attempt_folder, location
 from kfnb.pipeline import Pipeline
 
 MAX_TEXT = 200_000
@@ -27,13 +28,15 @@ MAX_NOTEBOOK_BYTES = 64_000_000
 """Largest executed notebook that is read for a page."""
 
 
-def outputs(view: RunView, step: str, attempt: int | None) -> protocol.OutputsMessage:
+def outputs(view: RunView, step: str, index: str, attempt: int | None) -> protocol.OutputsMessage:
     """Read the outputs of a step's cells from its executed notebook.
 
     Parameters
     ----------
     step
         The step's name.
+    index
+        Which instance of the step; empty for a plain step.
     attempt
         Which attempt; None for the last.
 
@@ -42,16 +45,17 @@ def outputs(view: RunView, step: str, attempt: int | None) -> protocol.OutputsMe
     UsageError
         If the executed notebook is too large to be read for a page.
     """
-    number = view.state.steps[step, ""].attempts if attempt is None else attempt
+    number = view.state.steps[step, index].attempts if attempt is None else attempt
     return {
         "kind": "outputs",
         "step": step,
+        "index": index,
         "attempt": number,
-        "cells": _cells(view.attempt(step, number), view.pipeline),
+        "cells": _cells(attempt_folder(view, step, index, number), view.pipeline),
     }
 
 
-def notebook(view: RunView, step: str, attempt: int | None) -> protocol.NotebookMessage:
+def notebook(view: RunView, step: str, index: str, attempt: int | None) -> protocol.NotebookMessage:
     """Read the executed notebook of a step, because Jupyter often cannot open it where it lies.
 
     Raises
@@ -59,21 +63,22 @@ def notebook(view: RunView, step: str, attempt: int | None) -> protocol.Notebook
     UsageError
         If the step has not executed yet, or its notebook is too large to be sent.
     """
-    number = view.state.steps[step, ""].attempts if attempt is None else attempt
-    path = view.attempt(step, number).executed
+    number = view.state.steps[step, index].attempts if attempt is None else attempt
+    path = attempt_folder(view, step, index, number).executed
     try:
         size = path.stat().st_size
         text = path.read_text("utf-8", "replace") if size <= MAX_NOTEBOOK_BYTES else ""
     except OSError as error:
-        status = view.state.steps[step, ""].status
+        status = view.state.steps[step, index].status
         raise UsageError(f'Step "{step}" has no executed notebook yet: it is {status}.') from error
     if size > MAX_NOTEBOOK_BYTES:
         raise _too_large(path)
-    words = (view.pipeline.name, step, view.folder.id)
+    words = (view.pipeline.name, step, *([index] if index else []), view.folder.id)
     plain = "-".join(re.sub(r"[^\w-]+", "_", word)[:60].strip("_") for word in words)
     return {
         "kind": "notebook",
         "step": step,
+        "index": index,
         "attempt": number,
         "name": f"{plain}.ipynb",
         "text": text,
@@ -128,7 +133,9 @@ def _cells(folder: AttemptFolder, pipeline: Pipeline) -> list[protocol.CellOutpu
             outputs.append(small)
         if outputs:
             source = pipeline.cells[index].source
-            cells.append({"cell": index, "source": source[:MAX_TEXT], "outputs": outputs})
+            where = location(pipeline, index)
+            assert where is not None, "the index is one of the pipeline's cells"
+            cells.append({"location": where, "source": source[:MAX_TEXT], "outputs": outputs})
     return cells
 
 

@@ -1,21 +1,49 @@
-"""The protocol between kernel and page: the traits and messages of a view.
+"""The protocol from kernel to page: the traits of a view and the messages that it is sent.
 
-``labextension/src/protocol.ts`` declares the same for the page, and a test compares the two.
+:mod:`kfnb.live.request_types` has the other direction. ``labextension/src/protocol.ts`` declares
+both for the page, and a test compares them.
 Everything is JSON. A step is identified by its name and an edge by the names of its steps, so that
-a view survives an inserted step; only the DOT numbers them (``n0`` is the first node). Times are
-seconds since the epoch; numbers without a JSON form are text (``"nan"``).
+a view survives an inserted step; only the DOT numbers them (``n0`` is the first node). In a run, a
+step also has an ``index`` (empty unless it is one instance of a step) and a ``round`` (how often it
+was begun anew). Times are seconds since the epoch. Numbers without a JSON form are text
+(``"nan"``).
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal, TypedDict, get_args
 
 Json = Any
 Tab = Literal["dag", "table", "metrics", "logs", "outputs", "compare"]
 TABS: tuple[Tab, ...] = get_args(Tab)
 
+
+def step_id(step: str, index: str = "") -> str:
+    """Return the id of a step, or of one of its instances.
+
+    >>> step_id("fit"), step_id("fit", "3")
+    ('fit', '["fit", "3"]')
+    """
+    return json.dumps([step, index]) if index else step
+
+
 Point = tuple[float, "int | None", "float | str | None"]
 """Time, step of a training loop (or None), value."""
+
+
+class Location(TypedDict):
+    """A cell of the notebook, or a line of it, as a person sees it.
+
+    ``cell`` is the index in the notebook, for programs only: it counts markdown cells, from 0.
+    ``text`` is the line, or the cell's first one where ``line`` (from 1) is None.
+    """
+
+    cell: int
+    id: str
+    execution_count: int | None
+    line: int | None
+    text: str
 
 
 class GraphNode(TypedDict):
@@ -23,7 +51,7 @@ class GraphNode(TypedDict):
 
     id: str
     name: str
-    cells: list[int]
+    cells: list[Location]
     after: list[str]
     options: dict[str, Json]
     inputs: dict[str, str]
@@ -53,8 +81,7 @@ class Diagnostic(TypedDict):
     message: str
     remedy: str
     step: str | None
-    cell: int | None
-    line: int | None
+    location: Location | None
 
 
 class Graph(TypedDict):
@@ -85,8 +112,7 @@ StepError = TypedDict(
     {
         "ename": "str | None",
         "evalue": "str | None",
-        "cell": "int | None",
-        "line": "int | None",
+        "location": "Location | None",
         "summary": str,
         "remedy": "str | None",
         "class": "str | None",
@@ -106,15 +132,21 @@ class StepOutput(TypedDict):
 
 
 class StepState(TypedDict):
-    """The state of a step in a run."""
+    """The state of a step in a run, or of one of its instances.
 
+    ``location`` is the cell that executes now.
+    """
+
+    step: str
+    index: str
+    round: int
     status: str
     attempts: int
     why: str | None
     reason: str | None
     cells_done: int
     cells_total: int | None
-    cell: int | None
+    location: Location | None
     started: float | None
     finished: float | None
     duration: float | None
@@ -131,6 +163,7 @@ class Series(TypedDict):
     run: str
     title: str
     step: str
+    index: str
     name: str
     points: list[Point]
 
@@ -146,6 +179,7 @@ class State(TypedDict):
     paused: float
     """Seconds between an end and a resume, in which the run had no driver."""
     steps: dict[str, StepState]
+    """By the id of the step's node; an instance has an id of its own, see :func:`step_id`."""
     metrics: list[Series]
     warnings: list[Json]
 
@@ -206,6 +240,7 @@ LogMessage = TypedDict(
     {
         "kind": 'Literal["log"]',
         "step": str,
+        "index": str,
         "attempt": int,
         "from": int,
         "to": int,
@@ -221,7 +256,7 @@ LogMessage = TypedDict(
 class CellOutputs(TypedDict):
     """A cell of an executed notebook: outputs as in the notebook's format."""
 
-    cell: int
+    location: Location
     source: str
     outputs: list[dict[str, Json]]
 
@@ -231,6 +266,7 @@ class OutputsMessage(TypedDict):
 
     kind: Literal["outputs"]
     step: str
+    index: str
     attempt: int
     cells: list[CellOutputs]
 
@@ -240,6 +276,7 @@ class NotebookMessage(TypedDict):
 
     kind: Literal["notebook"]
     step: str
+    index: str
     attempt: int
     name: str
     text: str
@@ -289,83 +326,4 @@ FromKernel = (
     | NotebookMessage
     | CompareMessage
     | NoticeMessage
-)
-
-# page → kernel
-
-
-class Hello(TypedDict):
-    """A page opened the view; ``have`` if it has the engine already."""
-
-    kind: Literal["hello"]
-    have: bool
-
-
-FollowLog = TypedDict(
-    "FollowLog",
-    {"kind": 'Literal["follow-log"]', "step": str, "attempt": "int | None", "from": int},
-)
-"""Send a step's log, and what is appended; without ``attempt`` always the newest attempt's."""
-
-
-class UnfollowLog(TypedDict):
-    """Stop sending a step's log."""
-
-    kind: Literal["unfollow-log"]
-    step: str
-
-
-class AskOutputs(TypedDict):
-    """Send the outputs of a step's cells."""
-
-    kind: Literal["outputs"]
-    step: str
-    attempt: int | None
-
-
-class AskNotebook(TypedDict):
-    """Send the executed notebook of a step."""
-
-    kind: Literal["notebook"]
-    step: str
-    attempt: int | None
-
-
-class AskMetrics(TypedDict):
-    """Send all points again."""
-
-    kind: Literal["metrics"]
-
-
-class AskCompare(TypedDict):
-    """Send a comparison of runs."""
-
-    kind: Literal["compare"]
-    runs: list[str]
-
-
-class Command(TypedDict):
-    """Stop or resume the run."""
-
-    kind: Literal["command"]
-    name: Literal["stop", "resume"]
-
-
-class Select(TypedDict):
-    """The user chose a step."""
-
-    kind: Literal["select"]
-    id: str | None
-
-
-ToKernel = (
-    Hello
-    | FollowLog
-    | UnfollowLog
-    | AskOutputs
-    | AskNotebook
-    | AskMetrics
-    | AskCompare
-    | Command
-    | Select
 )

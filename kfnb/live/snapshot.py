@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kfnb.api.json_output import check
 from kfnb.api.run_lookup import facts
 from kfnb.api.run_view import RunView
-from kfnb.draw import drawn_edges, reason, shortened, skeleton
+from kfnb.draw import body_of, drawn_edges, reason, shortened, skeleton
 from kfnb.engine.core import state as engine
+from kfnb.home import AttemptFolder
 from kfnb.json_values import json_with_text
 from kfnb.live import protocol
-from kfnb.pipeline import Edge, Pipeline
+from kfnb.locations import line_text
+from kfnb.pipeline import Diagnostic, Edge, Pipeline
 
 Link = Callable[[Path], "str | None"]
 """Returns a file's path relative to the Jupyter server's root; None if it lies outside of it."""
@@ -38,7 +39,7 @@ def graph(pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()) 
             {
                 "id": name,
                 "name": name,
-                "cells": list(step.cells),
+                "cells": [cell for n in step.cells if (cell := location(pipeline, n))],
                 "after": list(step.after),
                 "options": json_with_text(step.options.said()),
                 "inputs": dict(step.inputs),
@@ -49,7 +50,7 @@ def graph(pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()) 
             for name, step in pipeline.steps.items()
         ],
         "edges": edges(pipeline, seen),
-        "diagnostics": [_diagnostic(plain) for plain in check(pipeline.diagnostics)],
+        "diagnostics": [_diagnostic(pipeline, one) for one in pipeline.diagnostics],
     }
 
 
@@ -75,6 +76,22 @@ def edges(
             }
         )
     return described
+
+
+def location(pipeline: Pipeline, cell: Any, line: Any = None) -> protocol.Location | None:
+    """Describe a cell by its index, or a line of it; None if the notebook has no such cell."""
+    if not isinstance(cell, int) or not 0 <= cell < len(pipeline.cells):
+        return None
+    shown = pipeline.cells[cell]
+    number = line if isinstance(line, int) else None
+    source = shown.source if number is not None else body_of(shown.source)
+    return {
+        "cell": cell,
+        "id": shown.id,
+        "execution_count": shown.execution_count,
+        "line": number,
+        "text": line_text(source, number),
+    }
 
 
 def title(view: RunView) -> str:
@@ -122,28 +139,35 @@ def state(view: RunView, *, driver: str, at: float, link: Link = no_link) -> pro
         "driver": driver,
         "error": run_error(view.state),
         "paused": view.state.paused,
-        "steps": {name: step_state(view, name, link=link) for name in view.pipeline.steps},
+        "steps": {
+            protocol.step_id(*key): step_state(view, *key, link=link) for key in view.state.steps
+        },
         "metrics": [],
         "warnings": warnings(view.state),
     }
 
 
-def step_state(view: RunView, name: str, *, link: Link = no_link) -> protocol.StepState:
-    """Describe the state of a step."""
-    step = view.state.steps[name, ""]
+def step_state(
+    view: RunView, name: str, index: str = "", *, link: Link = no_link
+) -> protocol.StepState:
+    """Describe the state of a step, or of one of its instances."""
+    step = view.state.steps[name, index]
     return {
+        "step": step.name,
+        "index": step.index,
+        "round": step.round,
         "status": step.status,
         "attempts": step.attempts,
         "why": step.why,
         "reason": step.reason,
         "cells_done": step.cells_done,
         "cells_total": step.cells_total,
-        "cell": step.cell,
+        "location": location(view.pipeline, step.cell),
         "started": step.started,
         "finished": step.finished,
         "duration": step.duration,
         "retry_at": step.retry_at,
-        "error": _error(step.error),
+        "error": _error(view.pipeline, step.error),
         "outputs": [
             {
                 "name": str(output),
@@ -165,13 +189,13 @@ def series(view: RunView) -> list[protocol.Series]:
     run_label = view.folder.id, title(view)
     return [
         one
-        for name in view.pipeline.steps
-        for one in points(run_label, name, list(view.state.steps[name, ""].metrics))
+        for (name, index), step in view.state.steps.items()
+        for one in points(run_label, name, index, list(step.metrics))
     ]
 
 
 def points(
-    run_label: tuple[str, str], step: str, metrics: Iterable[engine.Metric]
+    run_label: tuple[str, str], step: str, index: str, metrics: Iterable[engine.Metric]
 ) -> list[protocol.Series]:
     """Group the points that a step of a run (given by id and title) logged by metric."""
     run, run_title = run_label
@@ -180,7 +204,14 @@ def points(
         point = metric.time, json_with_text(metric.step), json_with_text(metric.value)
         by_name.setdefault(str(metric.name), []).append(point)
     return [
-        {"run": run, "title": run_title, "step": step, "name": name, "points": logged}
+        {
+            "run": run,
+            "title": run_title,
+            "step": step,
+            "index": index,
+            "name": name,
+            "points": logged,
+        }
         for name, logged in by_name.items()
     ]
 
@@ -193,6 +224,7 @@ def warnings(run: engine.RunState) -> list[dict[str, Any]]:
             "message": _cut(one.get("message")) or "",
             "remedy": _cut(one.get("remedy")) or "",
             "step": one.get("step"),
+            "index": str(one.get("index") or ""),
         }
         for one in run.warnings
     ]
@@ -212,26 +244,24 @@ def _as_edges(runtime_edges: Iterable[engine.RuntimeEdge]) -> list[Edge]:
     ]
 
 
-def _diagnostic(plain: Mapping[str, Any]) -> protocol.Diagnostic:
+def _diagnostic(pipeline: Pipeline, finding: Diagnostic) -> protocol.Diagnostic:
     return {
-        "code": plain["code"],
-        "severity": plain["severity"],
-        "message": plain["message"],
-        "remedy": plain["remedy"],
-        "step": plain["step"],
-        "cell": plain["cell"],
-        "line": plain["line"],
+        "code": finding.code,
+        "severity": finding.severity,
+        "message": finding.message,
+        "remedy": finding.remedy,
+        "step": finding.step,
+        "location": location(pipeline, finding.cell, finding.line),
     }
 
 
-def _error(record: Mapping[str, Any] | None) -> protocol.StepError | None:
+def _error(pipeline: Pipeline, record: Mapping[str, Any] | None) -> protocol.StepError | None:
     if not record:
         return None
     return {
         "ename": _cut(record.get("ename")),
         "evalue": _cut(record.get("evalue")),
-        "cell": record.get("cell"),
-        "line": record.get("line"),
+        "location": location(pipeline, record.get("cell"), record.get("line")),
         "summary": _cut(record.get("summary")) or "",
         "remedy": _cut(record.get("remedy")),
         "class": _cut(record.get("class")),
@@ -241,9 +271,14 @@ def _error(record: Mapping[str, Any] | None) -> protocol.StepError | None:
 def _notebook(view: RunView, step: engine.StepState, link: Link) -> str | None:
     if step.status != "cached" and not step.attempts:
         return None
-    path = view.attempt(step.name).executed
+    path = attempt_folder(view, step.name, step.index, step.attempts).executed
     linked = link(path)
     return linked if linked is not None and path.is_file() else None
+
+
+def attempt_folder(view: RunView, step: str, index: str, attempt: int) -> AttemptFolder:
+    """Return the folder of an attempt at a step, or at one of its instances."""
+    return view.folder.attempt(view.pipeline.steps[step].id, attempt, index=index)
 
 
 def _cut(text: Any) -> str | None:

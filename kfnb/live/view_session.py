@@ -69,7 +69,7 @@ class ViewSession:
         self._on_end = on_end
         self._had_ended = False
         self._synced = 0.0
-        self._tails: dict[str, LogTail] = {}
+        self._tails: dict[tuple[str, str], LogTail] = {}
         if folders:
             self.feeds = follower.follow(self, folders, link=link)
             self._had_ended = self.ended
@@ -160,7 +160,7 @@ class ViewSession:
         handlers: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
             "hello": self._hello,
             "follow-log": self._follow_log,
-            "unfollow-log": lambda request: self._tails.pop(str(request.get("step")), None),
+            "unfollow-log": lambda request: self._tails.pop(_named(request), None),
             "outputs": partial(self._answer_for_step, page_requests.outputs),
             "notebook": partial(self._answer_for_step, page_requests.notebook),
             "metrics": lambda _: self._send_metrics(),
@@ -186,31 +186,33 @@ class ViewSession:
             feed.expect_resume()  # the command line may have resumed it
 
     def _follow_log(self, request: Mapping[str, Any]) -> None:
-        name, feed = self._step(request), self.main_feed
-        if name is None or feed is None:
+        key, feed = self._key(request), self.main_feed
+        if key is None or feed is None:
             return
         begin = request.get("from")
         tail = LogTail(
-            name,
+            key[0],
+            index=key[1],
             attempt=_attempt(request),
             begin=begin if isinstance(begin, int) and begin > 0 else 0,
         )
-        self._tails[name] = tail
+        self._tails[key] = tail
         chunk = tail.read(feed.view)
         if chunk is not None:
             self._send(chunk)
         self._follower.schedule(self)  # for the chunks that follow
 
     def _answer_for_step(
-        self, answer: Callable[[RunView, str, int | None], object], request: Mapping[str, Any]
+        self, answer: Callable[[RunView, str, str, int | None], object], request: Mapping[str, Any]
     ) -> None:
-        name, feed = self._step(request), self.main_feed
-        if name is not None and feed is not None:
-            self._send(answer(feed.view, name, _attempt(request)))
+        key, feed = self._key(request), self.main_feed
+        if key is not None and feed is not None:
+            self._send(answer(feed.view, *key, _attempt(request)))
 
-    def _step(self, request: Mapping[str, Any]) -> str | None:
-        name = request.get("step")
-        return name if isinstance(name, str) and name in self.pipeline.steps else None
+    def _key(self, request: Mapping[str, Any]) -> tuple[str, str] | None:
+        """Return the name and index of the step that a request is about; None if there is none."""
+        key, feed = _named(request), self.main_feed
+        return key if feed is not None and key in feed.view.state.steps else None
 
     def _compare(self, request: Mapping[str, Any]) -> None:
         runs = request.get("runs")
@@ -250,6 +252,10 @@ class ViewSession:
 
     def _notify(self, text: str, level: str) -> None:
         self._send({"kind": "notice", "text": text, "level": level})
+
+
+def _named(request: Mapping[str, Any]) -> tuple[str, str]:
+    return str(request.get("step")), str(request.get("index") or "")
 
 
 def _attempt(request: Mapping[str, Any]) -> int | None:

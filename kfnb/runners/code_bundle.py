@@ -14,6 +14,7 @@ from kfnb.engine.cache.local_modules import LocalModules
 from kfnb.engine.cache.pip_installs import install_files
 from kfnb.engine.dispatch.step_orders import resolve_path
 from kfnb.errors import UsageError
+from kfnb.notebook.diagnostics import located
 from kfnb.notebook.effects.files import file_uses
 from kfnb.notebook.transform import transform
 from kfnb.pipeline import Diagnostic, FileUse, Pipeline
@@ -100,7 +101,7 @@ def bundle(
                 "relative to the notebook's folder."
             )
         files_found.update(matched)
-    return _packed(files_found, tuple(findings.values()))
+    return _packed(files_found, tuple(located(findings.values(), pipeline.cells)))
 
 
 def _modules(pipeline: Pipeline, folder: Path) -> dict[str, Path]:

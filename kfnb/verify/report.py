@@ -19,6 +19,7 @@ from kfnb.engine.dispatch.step_notebook import PARAMETERS, executable, render
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import store_folder
 from kfnb.notebook.authoring.grouping import declare
+from kfnb.notebook.diagnostics import located
 from kfnb.notebook.document import load
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.store.blobs import open_store
@@ -129,8 +130,7 @@ class _Work:
             again = None
             if compared.differences or any(v["verdict"] == "differs" for v in verdicts):
                 again = self._linear("again", self._saved_values("notebook"))
-            diagnostics = [
-                *self.pipeline.diagnostics,
+            differences = [
                 *findings.of_runs(linear, run),
                 *findings.of_outputs(
                     compared.differences, lambda cell: self._varies(linear, again, cell)
@@ -142,7 +142,10 @@ class _Work:
         different = {d.cell for d in compared.differences}
         return VerifyReport(
             notebook=str(self.source),
-            diagnostics=tuple(diagnostics),
+            diagnostics=(
+                *self.pipeline.diagnostics,
+                *located(differences, self.pipeline.cells),
+            ),
             cells=len(compared.cells - different),
             values=sum(v["verdict"] == "same" for v in verdicts),
             linear="failed" if findings.first_error(linear) else "succeeded",

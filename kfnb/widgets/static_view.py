@@ -85,11 +85,12 @@ def _picture(
 ) -> str:
     if feed is None or state is None:
         return draw.picture(pipeline, captions=captions)
-    steps = state["steps"]
+    # An instance is not drawn; the box of its step stands for it.
+    steps = {name: step for name, step in state["steps"].items() if not step["index"]}
     return draw.picture(
         pipeline,
         {name: step["status"] for name, step in steps.items()},
-        notes={name: _note(pipeline, step) for name, step in steps.items()},
+        notes={name: _note(step) for name, step in steps.items()},
         more_edges=[
             Edge(
                 edge["source"],
@@ -143,12 +144,12 @@ def _values(curves: Sequence[draw.Curve]) -> Iterator[str]:
         yield f"  {curve.metric} ({curve.label}): {last}"
 
 
-def _note(pipeline: Pipeline, step: protocol.StepState) -> str:
+def _note(step: protocol.StepState) -> str:
     """Return the details that are shown beside a step's status."""
     error, total = step["error"], step["cells_total"]
-    if step["status"] == "failed" and error is not None and error["cell"] is not None:
-        counts = {cell.index: cell.execution_count for cell in pipeline.cells}
-        return location(execution_count=counts.get(error["cell"]), line=error["line"])
+    where = error["location"] if error is not None else None
+    if step["status"] == "failed" and where is not None:
+        return location(execution_count=where["execution_count"], line=where["line"])
     if step["status"] == "running" and total:
         return f"{step['cells_done']} of {total} cells"
     if step["status"] == "succeeded" and step["duration"] is not None:
@@ -161,7 +162,8 @@ def _text(pipeline: Pipeline, state: protocol.State | None, captions: list[str])
     if state is None:
         return "\n".join([draw.text(pipeline), *lines])
     steps: Mapping[str, protocol.StepState] = state["steps"]
-    for name, step in steps.items():
-        parts = filter(None, (step["status"], _note(pipeline, step)))
+    for step in steps.values():
+        name = f"{step['step']}[{step['index']}]" if step["index"] else step["step"]
+        parts = filter(None, (step["status"], _note(step)))
         lines.append(f"  {draw.visible(name)}: {', '.join(parts)}")
     return "\n".join([draw.visible(pipeline.name), *lines])

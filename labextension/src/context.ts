@@ -1,8 +1,8 @@
-/** What every component is given, wherever it lives: a widget, a side panel, a test page. */
+/** What every component is given, in a widget as in a side panel or a test page. */
 
-import type { ToKernel } from './protocol';
+import type { Location, ToKernel } from './protocol';
 
-/** A value that changes; whoever connects is told from then on, and gets a way to leave. */
+/** A value that changes; `connect` returns the function that disconnects the listener. */
 export interface Signal<T> {
   readonly value: T;
   connect(listener: (value: T) => void): () => void;
@@ -10,18 +10,27 @@ export interface Signal<T> {
 
 export type Theme = 'light' | 'dark';
 
+/** The open notebook in whose output a view is shown. */
+export interface Notebook {
+  /** Whether there is one; JupyterLab and Notebook 7 have it, other pages do not. */
+  readonly present: boolean;
+  /** Scrolls to a cell; does nothing if the notebook no longer has it. */
+  reveal(location: Location): void;
+}
+
 export interface Context {
-  /** Gives the text in the language of the user interface. */
+  /** Returns the text in the language of the user interface. */
   readonly trans: (text: string) => string;
-  /** Of the page around; styles follow it by `data-theme`, canvases must listen. */
+  /** The theme of the page; styles follow it by `data-theme`, canvases have to listen. */
   readonly theme: Signal<Theme>;
-  /** The kernel has not answered for a second: what was asked follows when it is free. */
+  /** Whether the kernel has not answered for a second; it answers when it is free again. */
   readonly busy: Signal<boolean>;
-  /** Asks the kernel; nothing may depend on an answer coming soon, or at all. */
+  readonly notebook?: Notebook;
+  /** Sends the kernel a request. The answer may come late, or never. */
   post(message: ToKernel): void;
 }
 
-/** A part of the page: made in a host, updated by its own methods, removed by `dispose`. */
+/** A part of the page, which adds itself to a host element and is removed by `dispose`. */
 export interface Component {
   readonly node: HTMLElement;
   dispose(): void;

@@ -2,7 +2,7 @@
 
 import type { Json } from './protocol';
 
-/** Characters that do not show, or that turn the text around them, are written out. */
+/** Writes characters that are invisible, or that reverse the text around them, as escapes. */
 export function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, character => {
     const code = character.codePointAt(0) ?? 0;
@@ -16,9 +16,14 @@ export function visible(text: string): string {
   });
 }
 
-/** A run as people tell it from others: what it was called, or its id. */
+/** `fit` for a step, `fit[3]` for one of its instances. */
+export function stepLabel(step: string, index: string): string {
+  return index === '' ? step : `${step}[${index}]`;
+}
+
+/** The name that a person gave the run, or its id. */
 export function runLabel(id: string, title: string): string {
-  // Several runs may be called the same; the end of an id is not the same.
+  // Several runs may have the same name; the ends of their ids differ.
   return title === ''
     ? visible(id)
     : `${visible(title)} · ${visible(id.slice(-4))}`;
@@ -55,7 +60,7 @@ export function duration(seconds: number): string {
   return `${Math.floor(minutes / 1440)} d ${Math.floor((minutes % 1440) / 60)} h`;
 }
 
-/** `10m`, `1h30m`, `90s` is `1m30s`: as the options of a step are written. */
+/** `10m`, `1h30m`, `1m30s` for 90 seconds: the form that the options of a step have. */
 export function span(seconds: number): string {
   let rest = seconds;
   const parts = UNITS.map(([unit, size]) => {
@@ -78,29 +83,6 @@ function two(value: number): string {
   return String(value).padStart(2, '0');
 }
 
-/** `cell 3`, `cells 3–5, 8`. */
-export function cells(
-  numbers: readonly number[],
-  trans: (text: string) => string
-): string {
-  const spans: [number, number][] = [];
-  for (const cell of numbers) {
-    const last = spans.at(-1);
-    if (last && cell === last[1] + 1) {
-      last[1] = cell;
-    } else {
-      spans.push([cell, cell]);
-    }
-  }
-  if (spans.length === 0) {
-    return trans('no cells');
-  }
-  const listed = spans
-    .map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`))
-    .join(', ');
-  return `${numbers.length > 1 ? trans('cells') : trans('cell')} ${listed}`;
-}
-
 /** `512 B`, `1.4 MB`. */
 export function bytes(size: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
@@ -113,7 +95,7 @@ export function bytes(size: number): string {
   return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toPrecision(2)} ${units[unit] ?? ''}`;
 }
 
-/** Time of day in the reader's own way; with the date when it was not today. */
+/** Time of day in the reader's locale, with the date unless it is today. */
 export function clock(seconds: number): string {
   const moment = new Date(seconds * 1000);
   const today = moment.toDateString() === new Date().toDateString();

@@ -1,4 +1,4 @@
-/** What the kernel and the page say to each other: the traits and messages of kfnb.widgets. */
+/** The traits and messages of a view, as kfnb/live/protocol.py and request_types.py declare them. */
 
 export type Json =
   null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -17,10 +17,22 @@ export type RunStatus =
 
 export type Tab = 'dag' | 'table' | 'metrics' | 'logs' | 'outputs' | 'compare';
 
+/** A cell of the notebook, or a line of it, as a person sees it. */
+export interface Location {
+  /** Index in the notebook: counts markdown cells, from 0, so it is never shown. */
+  readonly cell: number;
+  readonly id: string;
+  readonly execution_count: number | null;
+  /** From 1. */
+  readonly line: number | null;
+  /** The line, or the cell's first one where `line` is null. */
+  readonly text: string;
+}
+
 export interface GraphNode {
   readonly id: string;
   readonly name: string;
-  readonly cells: readonly number[];
+  readonly cells: readonly Location[];
   readonly after: readonly string[];
   readonly options: { readonly [name: string]: Json };
   /** Name of an input to the name of the step that makes it. */
@@ -37,7 +49,7 @@ export interface GraphEdge {
   readonly names: readonly string[];
   readonly files: readonly string[];
   readonly explicit: boolean;
-  /** Only the run showed it. */
+  /** Not in the notebook; the run added it. */
   readonly found: boolean;
   readonly why: string;
 }
@@ -48,8 +60,7 @@ export interface Diagnostic {
   readonly message: string;
   readonly remedy: string;
   readonly step: string | null;
-  readonly cell: number | null;
-  readonly line: number | null;
+  readonly location: Location | null;
 }
 
 export interface Graph {
@@ -63,7 +74,7 @@ export interface Graph {
 
 export interface RunInfo {
   readonly id: string;
-  /** What a person called the run; empty where nobody did. */
+  /** The name that a person gave the run; empty if nobody did. */
   readonly title: string;
   readonly notebook: string | null;
   readonly target: string;
@@ -75,8 +86,7 @@ export interface RunInfo {
 export interface StepError {
   readonly ename: string | null;
   readonly evalue: string | null;
-  readonly cell: number | null;
-  readonly line: number | null;
+  readonly location: Location | null;
   readonly summary: string;
   readonly remedy: string | null;
   readonly class: string | null;
@@ -91,35 +101,42 @@ export interface StepOutput {
 }
 
 export interface StepState {
+  readonly step: string;
+  /** Empty for a step; a number for one of its instances. */
+  readonly index: string;
+  /** How often the step was begun anew. */
+  readonly round: number;
   readonly status: StepStatus;
   readonly attempts: number;
   readonly why: string | null;
   readonly reason: string | null;
   readonly cells_done: number;
   readonly cells_total: number | null;
-  readonly cell: number | null;
+  /** The cell that executes now. */
+  readonly location: Location | null;
   readonly started: number | null;
   readonly finished: number | null;
   readonly duration: number | null;
   readonly retry_at: number | null;
   readonly error: StepError | null;
   readonly outputs: readonly StepOutput[];
-  /** Where the executed notebook can be opened from the server's root, if it can. */
+  /** Path of the executed notebook from the server's root; null if the server does not show it. */
   readonly notebook: string | null;
   readonly resources: { readonly [name: string]: Json } | null;
 }
 
-/** What a run found that nobody can see in the source. */
+/** A finding of the run, which reading the notebook could not make. */
 export interface RunWarning {
   readonly code?: string;
   readonly message: string;
   readonly remedy?: string;
   readonly step?: string | null;
+  readonly index?: string;
 }
 
 export type StepStates = { readonly [id: string]: StepState };
 
-/** Time, step of a training loop, value; values that JSON cannot say are text ("nan", "inf"). */
+/** Time, step of a training loop, value; values without a JSON form are text ("nan", "inf"). */
 export type Point = readonly [
   time: number,
   step: number | null,
@@ -131,6 +148,7 @@ export interface Series {
   /** As {@link RunInfo.title}. */
   readonly title: string;
   readonly step: string;
+  readonly index: string;
   readonly name: string;
   readonly points: readonly Point[];
 }
@@ -142,7 +160,7 @@ export interface State {
   /** "alive", "ended" or "lost since …". */
   readonly driver: string;
   readonly error: string | null;
-  /** Seconds in which nobody drove the run: between an end and a resume. */
+  /** Seconds between an end and a resume, in which the run had no driver. */
   readonly paused: number;
   readonly steps: StepStates;
   readonly metrics: readonly Series[];
@@ -178,13 +196,14 @@ export interface StateMessage {
 export interface MetricsMessage {
   readonly kind: 'metrics';
   readonly points: readonly Series[];
-  /** These are all points; otherwise they come after those that are known. */
+  /** Whether these are all points; otherwise they follow those sent before. */
   readonly reset?: boolean;
 }
 
 export interface LogMessage {
   readonly kind: 'log';
   readonly step: string;
+  readonly index: string;
   readonly attempt: number;
   readonly from: number;
   readonly to: number;
@@ -195,7 +214,7 @@ export interface LogMessage {
 }
 
 export interface CellOutputs {
-  readonly cell: number;
+  readonly location: Location;
   readonly source: string;
   /** As in the notebook's format. */
   readonly outputs: readonly { readonly [key: string]: Json }[];
@@ -204,14 +223,16 @@ export interface CellOutputs {
 export interface OutputsMessage {
   readonly kind: 'outputs';
   readonly step: string;
+  readonly index: string;
   readonly attempt: number;
   readonly cells: readonly CellOutputs[];
 }
 
-/** The executed notebook of a step, for a page that cannot open it where it lies. */
+/** The executed notebook of a step, for a page that cannot open the file. */
 export interface NotebookMessage {
   readonly kind: 'notebook';
   readonly step: string;
+  readonly index: string;
   readonly attempt: number;
   readonly name: string;
   readonly text: string;
@@ -262,18 +283,25 @@ export type ToKernel =
   | {
       readonly kind: 'follow-log';
       readonly step: string;
+      readonly index: string;
       readonly attempt: number | null;
       readonly from: number;
     }
-  | { readonly kind: 'unfollow-log'; readonly step: string }
+  | {
+      readonly kind: 'unfollow-log';
+      readonly step: string;
+      readonly index: string;
+    }
   | {
       readonly kind: 'outputs';
       readonly step: string;
+      readonly index: string;
       readonly attempt: number | null;
     }
   | {
       readonly kind: 'notebook';
       readonly step: string;
+      readonly index: string;
       readonly attempt: number | null;
     }
   | { readonly kind: 'metrics' }

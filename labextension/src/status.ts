@@ -3,6 +3,7 @@
 import type { Context } from './context';
 import { s } from './dom';
 import { clock, duration } from './format';
+import { shortLocation } from './location';
 import type { RunStatus, StepState, StepStatus } from './protocol';
 
 export const STATUSES: readonly StepStatus[] = [
@@ -51,8 +52,8 @@ export function phrase(state: StepState, context: Context): string {
       total === null ? '' : `${state.cells_done}/${total} ${trans('cells')}`
     );
   } else if (state.status === 'failed') {
-    const cell = state.error?.cell ?? null;
-    parts.push(cell === null ? '' : `${trans('cell')} ${cell}`);
+    const location = state.error?.location;
+    parts.push(location ? shortLocation(location, trans) : '');
   } else if (state.status === 'pending') {
     parts.push(
       state.retry_at === null

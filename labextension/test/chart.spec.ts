@@ -58,10 +58,10 @@ const calls = (name: string): unknown[][] =>
 function series(
   name: string,
   values: readonly (number | string | null)[],
-  { run = 'run-1', title = '', step = 'train' } = {}
+  { run = 'run-1', title = '', step = 'train', index = '' } = {}
 ): Series {
   const points = values.map((value, n): Point => [1000 + 2 * n, n, value]);
-  return { run, title, step, name, points };
+  return { run, title, step, index, name, points };
 }
 
 const RISING = Array.from({ length: 101 }, (_, n) => n + 1);

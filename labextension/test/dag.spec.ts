@@ -1,7 +1,15 @@
 import { DagView, type Layouter } from '../src/dag';
 import { graphviz } from '../src/dag/graphviz';
 import { visible } from '../src/format';
-import { DIAMOND, expectInert, graph, HOSTILE, page, state } from './samples';
+import {
+  DIAMOND,
+  expectInert,
+  graph,
+  HOSTILE,
+  location,
+  page,
+  state
+} from './samples';
 
 const settled = (): Promise<void> =>
   new Promise(resolve => setTimeout(resolve, 20));
@@ -123,14 +131,13 @@ describe('the graph', () => {
     const error = {
       ename: 'ValueError',
       evalue: 'no',
-      cell: 5,
-      line: 2,
+      location: location(5, { line: 2 }),
       summary: 'ValueError: no',
       remedy: null,
       class: null
     };
     dag.setStates({ n0: state('failed', { error }) });
-    expect(card(dag, 'n0').textContent).toContain('cell 5');
+    expect(card(dag, 'n0').textContent).toContain('[15] line 2');
   });
 
   it('keeps the drawing and the statuses when an edge is found at run time', async () => {

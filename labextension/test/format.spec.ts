@@ -1,6 +1,4 @@
-import { bytes, cells, duration, span, visible } from '../src/format';
-
-const same = (text: string): string => text;
+import { bytes, duration, span, stepLabel, visible } from '../src/format';
 
 describe('visible', () => {
   it.each([
@@ -42,16 +40,6 @@ describe('span', () => {
   });
 });
 
-describe('cells', () => {
-  it.each([
-    [[], 'no cells'],
-    [[3], 'cell 3'],
-    [[3, 4, 5, 8], 'cells 3–5, 8']
-  ])('%j', (numbers, expected) => {
-    expect(cells(numbers, same)).toBe(expected);
-  });
-});
-
 describe('bytes', () => {
   it.each([
     [512, '512 B'],
@@ -61,5 +49,12 @@ describe('bytes', () => {
     [3e15, '3000 TB']
   ])('%d', (size, expected) => {
     expect(bytes(size)).toBe(expected);
+  });
+});
+
+describe('stepLabel', () => {
+  it('names an instance by its step and index', () => {
+    expect(stepLabel('fit', '')).toBe('fit');
+    expect(stepLabel('fit', '3.1')).toBe('fit[3.1]');
   });
 });

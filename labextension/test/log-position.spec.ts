@@ -10,6 +10,7 @@ function piece(
   return {
     kind: 'log',
     step: 'n0',
+    index: '',
     attempt: 1,
     from,
     to,

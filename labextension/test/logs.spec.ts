@@ -38,6 +38,7 @@ function shown(attempt: number | null = null): Shown {
     view.append({
       kind: 'log',
       step: 'n0',
+      index: '',
       attempt: 1,
       from,
       to: have,
@@ -95,10 +96,10 @@ describe('following a log', () => {
     view.open('n1', 2);
     view.dispose();
     expect(posted).toEqual([
-      { kind: 'follow-log', step: 'n0', attempt: null, from: 0 },
-      { kind: 'unfollow-log', step: 'n0' },
-      { kind: 'follow-log', step: 'n1', attempt: 2, from: 0 },
-      { kind: 'unfollow-log', step: 'n1' }
+      { kind: 'follow-log', step: 'n0', index: '', attempt: null, from: 0 },
+      { kind: 'unfollow-log', step: 'n0', index: '' },
+      { kind: 'follow-log', step: 'n1', index: '', attempt: 2, from: 0 },
+      { kind: 'unfollow-log', step: 'n1', index: '' }
     ]);
     expect(find('.kfnb-log')).toBeNull();
   });
@@ -120,6 +121,7 @@ describe('following a log', () => {
     expect(posted.at(-1)).toEqual({
       kind: 'follow-log',
       step: 'n0',
+      index: '',
       attempt: 1,
       from: 4
     });

@@ -1,6 +1,6 @@
 import { OutputsView } from '../src/outputs';
 import type { CellOutputs, Json } from '../src/protocol';
-import { HOSTILE, page, type Page } from './samples';
+import { HOSTILE, location, page, type Page } from './samples';
 
 type Data = { [key: string]: Json };
 
@@ -23,8 +23,9 @@ function shown(): Shown {
     view.show({
       kind: 'outputs',
       step: 'n0',
+      index: '',
       attempt: 1,
-      cells: [{ cell: 3, source: 'x = 1\nx', outputs, ...more }]
+      cells: [{ location: location(3), source: 'x = 1\nx', outputs, ...more }]
     });
   return { ...made, view, say };
 }
@@ -65,9 +66,9 @@ describe('the outputs of a step', () => {
     view.open('n1', 2);
     expect(find('.kfnb-output')).toBeNull();
     expect(posted).toEqual([
-      { kind: 'outputs', step: 'n0', attempt: null },
-      { kind: 'outputs', step: 'n0', attempt: null },
-      { kind: 'outputs', step: 'n1', attempt: 2 }
+      { kind: 'outputs', step: 'n0', index: '', attempt: null },
+      { kind: 'outputs', step: 'n0', index: '', attempt: null },
+      { kind: 'outputs', step: 'n1', index: '', attempt: 2 }
     ]);
   });
 
@@ -84,7 +85,12 @@ describe('the outputs of a step', () => {
 
   it('say why there are none', () => {
     const { view } = shown();
-    const none = { kind: 'outputs', step: 'n0', cells: [] } as const;
+    const none = {
+      kind: 'outputs',
+      step: 'n0',
+      index: '',
+      cells: []
+    } as const;
     const empty = find('.kfnb-outputs-empty');
     view.show({ ...none, attempt: 0 });
     expect(empty.textContent).toContain('has not started');
@@ -130,12 +136,12 @@ describe('the outputs of a step', () => {
   it('stand by cell, in their order, with the source of each', () => {
     const { view } = shown();
     const cell = (number: number): CellOutputs => ({
-      cell: number,
+      location: location(number),
       source: `\n# cell ${number}\ny`,
       outputs: [stream('x')]
     });
     const told = (...cells: CellOutputs[]): (string | undefined)[] => {
-      view.show({ kind: 'outputs', step: 'n0', attempt: 1, cells });
+      view.show({ kind: 'outputs', step: 'n0', index: '', attempt: 1, cells });
       return [
         ...document.querySelectorAll<HTMLElement>('.kfnb-output-cell')
       ].map(element => element.dataset.cell);
@@ -143,7 +149,10 @@ describe('the outputs of a step', () => {
     expect(told(cell(3), cell(7))).toEqual(['3', '7']);
     expect(told(cell(3), cell(5), cell(7))).toEqual(['3', '5', '7']);
     expect(told(cell(5))).toEqual(['5']);
-    expect(find('summary').textContent).toBe('Cell 5# cell 5');
+    expect(find('summary').textContent).toBe('[15]# cell 5');
+    expect(find('.kfnb-output-cell').getAttribute('aria-label')).toBe(
+      'Cell [15]: `x5 = 5`'
+    );
     expect(details().open).toBe(false);
     expect(find('.kfnb-output-code').textContent).toBe('\n# cell 5\ny');
   });

@@ -5,6 +5,7 @@ import type {
   FromKernel,
   Graph,
   GraphEdge,
+  Location,
   RunInfo,
   State,
   StepState,
@@ -19,13 +20,16 @@ export function state(
   more: Partial<StepState> = {}
 ): StepState {
   return {
+    step: '',
+    index: '',
+    round: 0,
     status,
     attempts: status === 'pending' ? 0 : 1,
     why: null,
     reason: null,
     cells_done: 0,
     cells_total: null,
-    cell: null,
+    location: null,
     started: null,
     finished: null,
     duration: null,
@@ -38,6 +42,18 @@ export function state(
   };
 }
 
+/** A cell that was executed, or a line of it. */
+export function location(cell: number, more: Partial<Location> = {}): Location {
+  return {
+    cell,
+    id: `c${cell}`,
+    execution_count: cell + 10,
+    line: null,
+    text: `x${cell} = ${cell}`,
+    ...more
+  };
+}
+
 /** A pipeline of named steps; edges as pairs of their numbers. */
 export function graph(
   names: readonly string[],
@@ -46,7 +62,7 @@ export function graph(
   const nodes = names.map((name, n) => ({
     id: `n${n}`,
     name,
-    cells: [2 * n + 1, 2 * n + 2],
+    cells: [location(2 * n + 1), location(2 * n + 2)],
     after: [],
     options: {},
     inputs: Object.fromEntries(

@@ -7,9 +7,9 @@ import type { Point } from '../src/protocol';
 
 function track(
   points: readonly Point[],
-  { run = 'r', title = '', step = 's', name = 'loss' } = {}
+  { run = 'r', title = '', step = 's', index = '', name = 'loss' } = {}
 ): SeriesData {
-  const made = new SeriesData({ run, title, step, name, points });
+  const made = new SeriesData({ run, title, step, index, name, points });
   made.append(points);
   return made;
 }
@@ -23,6 +23,12 @@ const xs = (made: SeriesData, axis: 'step' | 'time' | 'index'): number[] => {
 };
 
 describe('a series', () => {
+  it('of an instance is named by its index and is a series of its own', () => {
+    const [step, instance] = [track([]), track([], { index: '3' })];
+    expect([step.step, instance.step]).toEqual(['s', 's[3]']);
+    expect(instance.key).not.toBe(step.key);
+  });
+
   it('has an x for each axis', () => {
     const made = track([
       [1000, 10, 1],

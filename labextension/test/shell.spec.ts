@@ -5,6 +5,7 @@ import {
   expectInert,
   graph,
   HOSTILE,
+  location,
   page,
   RUN,
   snapshot,
@@ -15,15 +16,14 @@ import {
 const ERROR: StepError = {
   ename: 'ValueError',
   evalue: 'inconsistent numbers of samples',
-  cell: 5,
-  line: 3,
+  location: location(5, { line: 3, text: 'fit(X, y)' }),
   summary: 'ValueError: inconsistent numbers of samples',
   remedy: 'Look at it with %pipeline debug fit.',
   class: 'user code'
 };
 const STEPS = {
   n0: state('cached', { why: 'nothing changed' }),
-  n1: state('succeeded', { duration: 1.5, why: 'code changed in cell 3' }),
+  n1: state('succeeded', { duration: 1.5, why: 'code changed in `x = 1`' }),
   n2: state('failed', { error: ERROR, attempts: 2 }),
   n3: state('running', { cells_done: 1, cells_total: 2 }),
   n4: state('pending')
@@ -74,6 +74,13 @@ describe('the header', () => {
     ]);
   });
 
+  it('counts the steps and not their instances', () => {
+    const instance = state('failed', { step: 'fit', index: '3' });
+    const steps = { n0: state('running'), '["fit", "3"]': instance };
+    shown(new Told(DIAMOND, RUN, snapshot(steps)));
+    expect(find('.kfnb-counts').textContent).toBe('1running');
+  });
+
   it('counts the time without the pause before a resume', () => {
     const created = RUN.created;
     const steps = { n0: state('succeeded', { finished: created + 100 }) };
@@ -92,7 +99,12 @@ describe('the header', () => {
     );
     // Those of the first run alone would be taken for those of all.
     expect(document.querySelector('.kfnb-parameter')).toBeNull();
-    const logged = { run: '20261124-svm1', title: 'slow', step: 'fit' };
+    const logged = {
+      run: '20261124-svm1',
+      title: 'slow',
+      step: 'fit',
+      index: ''
+    };
     source.say({
       kind: 'metrics',
       points: [{ ...logged, name: 'loss', points: [[1, 1, 1]] }]
@@ -150,6 +162,7 @@ describe('the header', () => {
     expect(posted).toContainEqual({
       kind: 'notebook',
       step: 'n0',
+      index: '',
       attempt: null
     });
     const made = jest.fn<string, [Blob]>(() => 'blob:made');
@@ -163,6 +176,7 @@ describe('the header', () => {
     source.say({
       kind: 'notebook',
       step: 'n0',
+      index: '',
       attempt: 1,
       name: 'digits-load.ipynb',
       text: '{}'
@@ -233,7 +247,7 @@ describe('the chosen step', () => {
     find('tr[data-id=n2]').click();
     const detail = find('.kfnb-detail[data-id=n2]').textContent;
     expect(detail).toContain('ValueError: inconsistent numbers of samples');
-    expect(detail).toContain('In cell 5, line 3');
+    expect(detail).toContain('[15] line 3 fit(X, y)');
     expect(detail).toContain('%pipeline debug fit');
     expect(detail).toContain('Inputs fromsplitx1');
     expect(detail).toContain('Feedsreportx2');
@@ -260,7 +274,10 @@ describe('the chosen step', () => {
     button('Outputs').focus();
     source.say({
       kind: 'state',
-      ...snapshot({ n3: state('running', { cell: 4 }) }, { seq: 2 })
+      ...snapshot(
+        { n3: state('running', { location: location(4) }) },
+        { seq: 2 }
+      )
     });
     expect(document.activeElement).toBe(button('Outputs'));
   });
@@ -437,14 +454,15 @@ describe('findings', () => {
       message: 'The name df is read before any step makes it',
       remedy: 'Move the cell up.',
       step: 'split',
-      cell: 3,
-      line: 2
+      location: location(3, { line: 2, text: 'df.head()' })
     };
     shown(new Told({ ...DIAMOND, diagnostics: [finding] }));
     const found = find('.kfnb-findings') as HTMLDetailsElement;
     expect(found.open).toBe(true);
     expect(found.textContent).toContain('1 error in the notebook');
-    expect(found.textContent).toContain('Move the cell up. cell 3, line 2');
+    expect(found.textContent).toContain(
+      'Move the cell up. [13] line 2 df.head()'
+    );
   });
 });
 
@@ -510,8 +528,7 @@ describe('hostile texts', () => {
               message: evil,
               remedy: evil,
               step: evil,
-              cell: 0,
-              line: 1
+              location: location(0, { line: 1, text: evil, id: evil })
             }
           ]
         },

@@ -11,7 +11,7 @@ function shown(): StepTable {
       cells_total: 2,
       attempts: 3
     }),
-    n2: state('succeeded', { duration: 9, why: 'code changed in cell 5' })
+    n2: state('succeeded', { duration: 9, why: 'code changed in `x = 5`' })
   });
   return table;
 }
@@ -32,8 +32,8 @@ describe('the table of steps', () => {
     shown();
     expect(row('n1').textContent).toContain('Failed1 of 21.0 s3');
     expect(row('n2').textContent).toContain('9.0 s');
-    expect(row('n2').textContent).toContain('code changed in cell 5');
-    expect(row('n4').textContent).toContain('cells 9–10');
+    expect(row('n2').textContent).toContain('code changed in `x = 5`');
+    expect(row('n4').textContent).toContain('[19], [20]');
     // What it took, it took in another run.
     expect(row('n0').textContent).not.toContain('4.0 s');
   });

@@ -15,6 +15,7 @@ function made(run: unknown = RUN): { model: FakeModel; source: WidgetSource } {
 const LOG: FromKernel = {
   kind: 'log',
   step: 'n0',
+  index: '',
   attempt: 1,
   from: 0,
   to: 1,
@@ -58,7 +59,13 @@ describe('a kernel that is gone', () => {
 describe('a kernel that does not answer', () => {
   it('counts as busy after a second, and no more when it answers', () => {
     const { model, source } = made();
-    source.post({ kind: 'follow-log', step: 'n0', attempt: null, from: 0 });
+    source.post({
+      kind: 'follow-log',
+      step: 'n0',
+      index: '',
+      attempt: null,
+      from: 0
+    });
     jest.advanceTimersByTime(900);
     expect(source.busy.value).toBe(false);
     jest.advanceTimersByTime(200);
@@ -69,7 +76,13 @@ describe('a kernel that does not answer', () => {
 
   it('is not free because something else was pushed', () => {
     const { model, source } = made();
-    source.post({ kind: 'follow-log', step: 'n0', attempt: null, from: 0 });
+    source.post({
+      kind: 'follow-log',
+      step: 'n0',
+      index: '',
+      attempt: null,
+      from: 0
+    });
     jest.advanceTimersByTime(1100);
     model.trigger('msg:custom', { kind: 'metrics', points: [] }, []);
     expect(source.busy.value).toBe(true);
@@ -88,7 +101,7 @@ describe('a kernel that does not answer', () => {
   it('owes no answer to what needs none, nor for a pipeline that is only shown', () => {
     const { source } = made(null);
     source.post({ kind: 'select', id: 'n0' });
-    source.post({ kind: 'unfollow-log', step: 'n0' });
+    source.post({ kind: 'unfollow-log', step: 'n0', index: '' });
     source.post({ kind: 'hello', have: true });
     jest.advanceTimersByTime(5000);
     expect(source.busy.value).toBe(false);
@@ -99,7 +112,7 @@ describe('a kernel that does not answer', () => {
     model.send = () => {
       throw new Error('comm closed');
     };
-    source.post({ kind: 'outputs', step: 'n0', attempt: null });
+    source.post({ kind: 'outputs', step: 'n0', index: '', attempt: null });
     source.keep({ tab: 'logs' });
     jest.advanceTimersByTime(1100);
     expect(source.busy.value).toBe(true);

@@ -6,7 +6,7 @@ import pytest
 
 from tests.browser.bare import Bare
 from tests.browser.hostile import CANARY, KNOWN, names
-from tests.browser.traits import layered, state_of, traits
+from tests.browser.traits import layered, location, state_of, traits
 from tests.browser.view import View
 
 TABS = ("table", "metrics", "logs", "outputs", "compare", "dag")
@@ -27,7 +27,7 @@ def played(page, hostile):
         edge.update(names=[text[2]], files=[text[3]], why=text[4])
     graph["diagnostics"] = [
         {"code": name, "severity": "error", "message": name, "remedy": name}
-        | {"step": name, "cell": 1, "line": 1}
+        | {"step": name, "location": location(1, 1, name)}
         for name in hostile[:20]
     ]
     made["run"].update(id=text[5], title=text[5], notebook=text[6], parameters={text[7]: text[8]})
@@ -36,14 +36,17 @@ def played(page, hostile):
         error = dict.fromkeys(("ename", "evalue", "summary", "remedy", "class"), name)
         made["state"]["steps"][node["id"]] = state_of(
             ("failed", "succeeded", "cached", "running")[n % 4],
+            location=location(1, None, name),
             why=name,
             reason=name,
-            error={**error, "cell": 1, "line": 2},
+            error={**error, "location": location(1, 2, name)},
             outputs=[{"name": name, "type": name, "shape": [1], "size": 3, "repr": name}],
             notebook=f"javascript:window.{CANARY}=1",
         )
     made["state"].update(status="failed", error=text[9], driver=f"lost since {text[10]}")
-    made["state"]["warnings"] = [{"code": text[1], "message": text[2], "remedy": text[3]}]
+    made["state"]["warnings"] = [
+        {"code": text[1], "message": text[2], "remedy": text[3], "step": text[4], "index": text[5]}
+    ]
     made["ui"]["compare"] = [text[11]]
     return Bare(page, made)
 
@@ -53,7 +56,7 @@ def answer(bare, hostile):
     every = "\n".join(hostile)
     bare.tell(
         {"kind": "metrics", "reset": True, "points": [
-            {"run": name, "title": name, "step": name, "name": name, "points": [[1.0, 1, 1.0], [2.0, 2, 2.0]]}
+            {"run": name, "title": name, "step": name, "index": "", "name": name, "points": [[1.0, 1, 1.0], [2.0, 2, 2.0]]}
             for name in hostile[:30]
         ]}
     )  # fmt: skip
@@ -61,13 +64,28 @@ def answer(bare, hostile):
     for asked in bare.asked:
         if asked["kind"] == "follow-log":
             bare.tell(
-                {"kind": "log", "step": asked["step"], "attempt": 1, "from": 0, "to": 99999}
+                {
+                    "kind": "log",
+                    "step": asked["step"],
+                    "index": "",
+                    "attempt": 1,
+                    "from": 0,
+                    "to": 99999,
+                }
                 | {"total": 99999, "text": every, "reset": True, "attempts": [1]}
             )
         if asked["kind"] == "outputs":
             bare.tell(
-                {"kind": "outputs", "step": asked["step"], "attempt": 1}
-                | {"cells": [{"cell": 1, "source": every, "outputs": outputs(hostile)}]}
+                {"kind": "outputs", "step": asked["step"], "index": "", "attempt": 1}
+                | {
+                    "cells": [
+                        {
+                            "location": location(1, None, every),
+                            "source": every,
+                            "outputs": outputs(hostile),
+                        }
+                    ]
+                }
             )
         if asked["kind"] == "compare":
             bare.tell({"kind": "compare", "runs": [compared(hostile, n) for n in range(2)]})

@@ -1,10 +1,10 @@
-"""The links of ``%pipeline check`` lead to the cells."""
+"""The links of ``%pipeline check`` and of a view lead to the cells."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.browser.view import expect
+from tests.browser.view import View, expect
 
 
 @pytest.mark.parametrize("front", ["lab", "notebook"])
@@ -29,3 +29,24 @@ def test_a_link_leads_to_the_cell(desk, opened, front, shoot):
     assert len(book.page.context.pages) == pages
     if front == "lab":
         assert book.page.locator(".jp-NotebookPanel").count() == 1
+
+
+@pytest.mark.parametrize("front", ["lab", "notebook"])
+def test_a_location_in_a_view_leads_to_the_cell(desk, opened, front, shoot):
+    between = [("skip", "# " + "\n# ".join(f"line {n}" for n in range(30)))] * 6
+    path = desk.notebook(
+        ("skip", "%load_ext kfnb"),
+        ("step:train", "print('trained')"),
+        *between,
+        ("skip", "%pipeline show"),
+        name="far.ipynb",
+    )
+    book = opened(path)
+    book.run(0)
+    view = View(book.run(len(between) + 2)).drawn()
+    view.node("train").click()
+    shoot("location")
+    expect(book.cell(1)).not_to_be_in_viewport()
+    view.detail.get_by_role("button", name="print('trained')").click()
+    expect(book.cell(1)).to_be_in_viewport()
+    shoot("there")

@@ -117,8 +117,9 @@ def test_a_failure_says_where_and_can_be_debugged(desk, opened, shoot):
     assert view.statuses() == ["succeeded", "failed", "skipped"]
     view.node("divide").click()
     expect(view.detail).to_contain_text("ZeroDivisionError")
-    expect(view.detail).to_contain_text("cell 3")
-    expect(view.detail).to_contain_text("line 3")
+    failure = view.detail.get_by_role("group", name="Error")
+    expect(failure.get_by_role("button", name="line 3")).to_be_visible()
+    expect(failure.locator(".kfnb-location")).to_contain_text("shares = ")
     shoot("failed")
 
     said = book.do("%pipeline debug divide")

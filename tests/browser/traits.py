@@ -11,13 +11,16 @@ WIDTH = 25
 def state_of(status: str, **more: Any) -> dict[str, Any]:
     """The state of one step."""
     return {
+        "step": "",
+        "index": "",
+        "round": 0,
         "status": status,
         "attempts": 0 if status == "pending" else 1,
         "why": None,
         "reason": None,
         "cells_done": 0,
         "cells_total": None,
-        "cell": None,
+        "location": None,
         "started": None,
         "finished": None,
         "duration": None,
@@ -27,6 +30,17 @@ def state_of(status: str, **more: Any) -> dict[str, Any]:
         "notebook": None,
         "resources": None,
         **more,
+    }
+
+
+def location(cell: int, line: int | None = None, text: str = "") -> dict[str, Any]:
+    """A cell as a person sees it; it has been executed."""
+    return {
+        "cell": cell,
+        "id": f"c{cell}",
+        "execution_count": cell + 1,
+        "line": line,
+        "text": text or f"x{cell} = {cell}",
     }
 
 
@@ -41,7 +55,7 @@ def traits(names: Sequence[str], edges: Sequence[tuple[int, int]]) -> dict[str, 
         {
             "id": f"n{n}",
             "name": name,
-            "cells": [n],
+            "cells": [location(n)],
             "after": [],
             "options": {},
             "inputs": {f"v{a}": names[a] for a, b in edges if b == n} if len(names) < 99 else {},

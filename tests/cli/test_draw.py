@@ -12,7 +12,7 @@ import pytest
 
 from kfnb import draw
 from kfnb.errors import UsageError
-from kfnb.pipeline import Edge, Pipeline
+from kfnb.pipeline import Cell, Edge, Pipeline
 from tests.cli.scripted import pipeline, step
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -44,6 +44,10 @@ def plain() -> Pipeline:
     return replace(
         pipeline(),
         name="train",
+        cells=tuple(
+            Cell(n, f"c{n}", "code", f"x{n} = {n}", execution_count=n + 1 if n < 10 else None)
+            for n in range(20)
+        ),
         steps={name: step(name, n, (2 * n, 2 * n + 1, 2 * n + 9)) for n, name in enumerate(names)},
         edges=edges,
         on_exit="tell",
@@ -54,6 +58,7 @@ def hostile() -> Pipeline:
     return replace(
         pipeline(),
         name='<i>"hostile"\\',
+        cells=tuple(Cell(n, f"c{n}", "code", text) for n, text in enumerate(HOSTILE)),
         steps={name: step(name, n, (n,)) for n, name in enumerate(HOSTILE)},
         edges=tuple(Edge(a, b, ("x<y>", 'q"'), ("a\\b\n.csv",)) for a, b in pairwise(HOSTILE)),
     )

@@ -89,7 +89,7 @@ def test_a_failure_is_mended_and_what_was_done_stays_done(desk: Desk, home: Path
     mended = desk.kfnb("run", path)
     assert mended.returncode == 0
     assert "load: cached" in mended.stdout
-    assert "count: started (code changed in cell 2" in mended.stdout
+    assert "count: started (code changed in `import kfnb`" in mended.stdout
 
 
 def test_a_live_run_that_is_stopped_and_goes_on(desk: Desk, home: Path) -> None:

@@ -39,7 +39,7 @@ def marked() -> str:
     return draw.picture(
         plain(),
         dict(zip(plain().steps, STATUSES, strict=True)),
-        notes={"load": "1.2 s", "tree": "cell 7"},
+        notes={"load": "1.2 s", "tree": "[7] line 2"},
         more_edges=FOUND,
         captions=["run 20260101-000000-train-1a2b: failed", "as of 12:03"],
     )

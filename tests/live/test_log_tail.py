@@ -8,6 +8,7 @@ import random
 import pytest
 
 from kfnb.api.run_view import RunView
+from kfnb.engine.core.state import StepState
 from kfnb.live import log_tail
 from kfnb.live.log_tail import LogTail
 from tests.cli.scripted import LOADED, TRAINING, log, write
@@ -42,6 +43,18 @@ def test_appended_text_is_sent_once() -> None:
     assert second is not None
     assert (second["text"], second["reset"]) == ("two\n", False)
     assert (second["from"], second["to"]) == (4, 8)
+
+
+def test_the_log_of_an_instance_is_its_own() -> None:
+    run, view = view_of(*LOADED, *TRAINING)
+    log(run, "train", "of the step\n")
+    view.state.steps["train", "3"] = StepState("train", "3", attempts=1)
+    path = run.attempt(view.pipeline.steps["train"].id, 1, index="3").log
+    path.parent.mkdir(parents=True)
+    path.write_text("of the instance\n")
+    piece = LogTail("train", index="3").read(view)
+    assert piece is not None
+    assert (piece["step"], piece["index"], piece["text"]) == ("train", "3", "of the instance\n")
 
 
 def test_an_empty_log_is_answered() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from kfnb.api.run_view import RunView
+from kfnb.engine.core.state import StepState
 from kfnb.errors import UsageError
 from kfnb.live import page_requests
 from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, made_run, write
@@ -32,11 +33,32 @@ def stream(text: str) -> dict[str, Any]:
 def test_outputs_are_sorted_by_the_notebooks_cells() -> None:
     _, view = view_of(*LOADED, *TRAINING)
     executed(view, stream("hello\n"))
-    message = page_requests.outputs(view, "train", None)
+    message = page_requests.outputs(view, "train", "", None)
     assert (message["step"], message["attempt"]) == ("train", 1)
-    assert message["cells"] == [
-        {"cell": 2, "source": view.pipeline.cells[2].source, "outputs": [stream("hello\n")]}
-    ]
+    source = view.pipeline.cells[2].source
+    (cell,) = message["cells"]
+    assert (cell["source"], cell["outputs"]) == (source, [stream("hello\n")])
+    assert cell["location"] == {
+        "cell": 2,
+        "id": view.pipeline.cells[2].id,
+        "execution_count": None,
+        "line": None,
+        "text": source.split("\n")[0],
+    }
+
+
+def test_outputs_of_an_instance_are_its_own() -> None:
+    _, view = view_of(*LOADED, *TRAINING)
+    view.state.steps["train", "3"] = StepState("train", "3", attempts=1)
+    path = view.folder.attempt(view.pipeline.steps["train"].id, 1, index="3").executed
+    path.parent.mkdir(parents=True)
+    cell = {"metadata": {"kfnb": {"cell": 2}}, "outputs": [stream("third\n")], "source": "…"}
+    path.write_text(json.dumps({"cells": [cell]}))
+    message = page_requests.outputs(view, "train", "3", None)
+    assert (message["step"], message["index"], message["attempt"]) == ("train", "3", 1)
+    assert [c["outputs"] for c in message["cells"]] == [[stream("third\n")]]
+    assert page_requests.outputs(view, "train", "", None)["cells"] == []
+    assert page_requests.notebook(view, "train", "3", None)["index"] == "3"
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"cells": [{}]}', None])
@@ -45,14 +67,14 @@ def test_a_damaged_notebook_has_no_outputs(damage: str | None) -> None:
     if damage is not None:
         executed(view)
         view.attempt("train").executed.write_text(damage)
-    assert page_requests.outputs(view, "train", None)["cells"] == []
+    assert page_requests.outputs(view, "train", "", None)["cells"] == []
 
 
 @pytest.mark.parametrize("cell", [-1, 99, "2", None])
 def test_an_unknown_cell_is_left_out(cell: object) -> None:
     _, view = view_of(*LOADED, *TRAINING)
     executed(view, stream("x"), cell=cell)
-    assert page_requests.outputs(view, "train", None)["cells"] == []
+    assert page_requests.outputs(view, "train", "", None)["cells"] == []
 
 
 def test_large_outputs_are_shortened_with_a_note() -> None:
@@ -71,7 +93,7 @@ def test_large_outputs_are_shortened_with_a_note() -> None:
             "traceback": ["t"] * 9_000,
         },
     )
-    (cell,) = page_requests.outputs(view, "train", None)["cells"]
+    (cell,) = page_requests.outputs(view, "train", "", None)["cells"]
     text, picture, html, error = cell["outputs"]
     assert text["text"].endswith("[5 more characters: the executed notebook has them]\n")
     assert set(picture["data"]) == {"text/plain"}
@@ -86,7 +108,7 @@ def test_the_total_size_of_outputs_is_limited(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(page_requests, "MAX_TOTAL", 1000)
     _, view = view_of(*LOADED, *TRAINING)
     executed(view, *(stream("x" * 400) for _ in range(10)))
-    message = page_requests.outputs(view, "train", None)
+    message = page_requests.outputs(view, "train", "", None)
     assert len(json.dumps(message)) < 3000
     assert "left out" in json.dumps(message)
 
@@ -96,9 +118,9 @@ def test_an_executed_notebook_gets_a_portable_file_name() -> None:
     with pytest.raises(
         UsageError, match='Step "train" has no executed notebook yet: it is running'
     ):
-        page_requests.notebook(view, "train", None)
+        page_requests.notebook(view, "train", "", None)
     executed(view, stream("hello\n"))
-    message = page_requests.notebook(view, "train", None)
+    message = page_requests.notebook(view, "train", "", None)
     assert message["name"] == f"made-train-{run.id}.ipynb"
     assert json.loads(message["text"])["cells"]
     assert (message["step"], message["attempt"]) == ("train", 1)
@@ -113,11 +135,11 @@ def test_a_hostile_step_name_does_not_become_a_path(monkeypatch: pytest.MonkeyPa
     path = view.attempt('../<b>"').executed
     path.parent.mkdir(parents=True)
     path.write_text("{}")
-    name = page_requests.notebook(view, '../<b>"', None)["name"]
+    name = page_requests.notebook(view, '../<b>"', "", None)["name"]
     assert name == f"made-b-{run.id}.ipynb"
     monkeypatch.setattr(page_requests, "MAX_NOTEBOOK_BYTES", 1)
     with pytest.raises(UsageError, match="too large"):
-        page_requests.notebook(view, '../<b>"', None)
+        page_requests.notebook(view, '../<b>"', "", None)
 
 
 def test_runs_are_compared() -> None:

@@ -1,4 +1,4 @@
-"""The kernel and the page mean the same by a message: protocol.py and protocol.ts agree."""
+"""protocol.py and request_types.py declare the same messages as protocol.ts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from kfnb.live import protocol
+from kfnb.live import protocol, request_types
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "labextension" / "src" / "protocol.ts"
@@ -17,6 +17,7 @@ OURS = {"EngineMessage"}  # read by the loader, which knows no types of the engi
 SAME = {
     name: getattr(protocol, name)
     for name in [
+        "Location",
         "GraphNode",
         "GraphEdge",
         "Diagnostic",
@@ -34,6 +35,7 @@ SAME = {
         "CellOutputs",
         "OutputsMessage",
         "ComparedRun",
+        "NotebookMessage",
         "CompareMessage",
         "NoticeMessage",
     ]
@@ -99,7 +101,7 @@ def test_typescript_declares_every_message_from_the_kernel() -> None:
 def test_typescript_declares_every_message_to_the_kernel() -> None:
     ours = {
         kind_of(message): set(typing.get_type_hints(message))
-        for message in get_args(protocol.ToKernel)
+        for message in get_args(request_types.ToKernel)
     }
     assert ours == page_messages()
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kfnb.api.run_lookup import facts
+from kfnb.engine.core.state import Metric, StepState
 from kfnb.live import protocol, snapshot
+from kfnb.pipeline import Diagnostic
 from tests.cli.scripted import (
     FAILED,
     LOADED,
@@ -72,7 +75,9 @@ def test_a_failed_step_has_its_cell_and_error() -> None:
     assert train["status"] == "failed"
     assert train["attempts"] == 1
     assert train["error"] is not None
-    assert (train["error"]["cell"], train["error"]["line"]) == (2, 2)
+    where = train["error"]["location"]
+    assert where is not None
+    assert (where["cell"], where["line"], where["text"]) == (2, 2, "return 1 / 0")
     assert train["error"]["class"] == "user"
     assert train["error"]["ename"] == "ZeroDivisionError"
     report = snapshot.step_state(view, "report")
@@ -82,14 +87,45 @@ def test_a_failed_step_has_its_cell_and_error() -> None:
 def test_a_running_step_has_its_current_cell() -> None:
     _, view = view_of(*[*LOADED, *TRAINING])
     train = snapshot.step_state(view, "train")
-    assert (train["status"], train["cell"], train["cells_done"], train["cells_total"]) == (
-        "running",
-        2,
-        0,
-        1,
-    )
+    assert (train["status"], train["cells_done"], train["cells_total"]) == ("running", 0, 1)
+    assert train["location"] is not None
+    assert train["location"]["text"] == view.pipeline.cells[2].source.split("\n")[0]
     assert train["started"]
     assert train["why"] == "first run of this step"
+
+
+@pytest.mark.parametrize("cell", [None, -1, 99, "2"])
+def test_a_cell_that_the_notebook_does_not_have_has_no_location(cell: Any) -> None:
+    assert snapshot.location(pipeline(), cell, 1) is None
+
+
+def test_cells_are_described_by_what_the_notebook_shows() -> None:
+    made = pipeline()
+    cells = list(made.cells)
+    cells[2] = replace(cells[2], source="%%step train\n# Fit\nfit(rows)", execution_count=12)
+    finding = Diagnostic("KFNB-E102", "error", "no", "do", step="train", cell=2, line=3)
+    graph = snapshot.graph(replace(made, cells=tuple(cells), diagnostics=(finding,)))
+    assert fits(graph, protocol.Graph)
+    here = {"cell": 2, "id": cells[2].id, "execution_count": 12}
+    assert graph["nodes"][1]["cells"] == [{**here, "line": None, "text": "# Fit"}]
+    assert graph["diagnostics"][0]["location"] == {**here, "line": 3, "text": "fit(rows)"}
+
+
+def test_an_instance_and_a_round_are_part_of_the_state() -> None:
+    _, view = view_of(*LOADED)
+    view.state.steps["train", "3"] = StepState(
+        "train", "3", round=1, metrics=[Metric(1.0, "loss", 0.5)]
+    )
+    steps = snapshot.state(view, driver="alive", at=1.0)["steps"]
+    assert [(step["step"], step["index"], step["round"]) for step in steps.values()] == [
+        ("load", "", 0),
+        ("train", "", 0),
+        ("report", "", 0),
+        ("train", "3", 1),
+    ]
+    assert list(steps) == ["load", "train", "report", '["train", "3"]']
+    (series,) = snapshot.series(view)
+    assert (series["step"], series["index"]) == ("train", "3")
 
 
 def test_outputs_are_described_without_absent_ones() -> None:

@@ -110,6 +110,7 @@ def test_a_file_that_is_not_there_and_that_nobody_writes_is_told(folder):
     found = bundle(book, {})
     assert [(f.code, f.step, f.line) for f in found.findings] == [("KFNB-W704", "a", 2)]
     assert "'none.txt'" in found.findings[0].message
+    assert found.findings[0].text == "open('none.txt').read()"
 
 
 def test_what_a_volume_has_and_what_every_machine_has_is_not_outside(folder):

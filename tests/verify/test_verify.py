@@ -52,6 +52,7 @@ def test_state_that_does_not_flow_is_told_at_its_cell(desk: Desk) -> None:
     assert ("KFNB-E654", "read", 2) in found(report)
     said = next(d for d in report.diagnostics if d.code == "KFNB-E653")
     assert 'printed "nothing 1" in the pipeline but "5 1" in the notebook' in said.message
+    assert said.location.startswith('step "read", `got = getattr(')
 
 
 def test_what_differs_by_itself_is_a_warning(desk: Desk) -> None:

@@ -214,10 +214,16 @@ def static_reads(
     }
 
 
-def differences(old: Key, new: Key) -> list[str]:
-    """Say what changed from ``old`` to ``new``, the most telling first; empty if nothing did."""
+def differences(old: Key, new: Key, *, pipeline: Pipeline) -> list[str]:
+    """Describe what changed from ``old`` to ``new``, the most telling first; empty if nothing did.
+
+    Parameters
+    ----------
+    pipeline
+        The pipeline of ``new``, whose cells the sentences quote.
+    """
     return [
-        *_code(old.code, new.code),
+        *_code(old.code, new.code, pipeline),
         *_mapping(
             old.parameters,
             new.parameters,
@@ -245,7 +251,7 @@ def differences(old: Key, new: Key) -> list[str]:
     ]
 
 
-def _code(old: Sequence[CodePart], new: Sequence[CodePart]) -> list[str]:
+def _code(old: Sequence[CodePart], new: Sequence[CodePart], pipeline: Pipeline) -> list[str]:
     if [p.hash for p in old] == [p.hash for p in new]:
         return []
     before = [p.hash for p in old]
@@ -256,12 +262,10 @@ def _code(old: Sequence[CodePart], new: Sequence[CodePart]) -> list[str]:
         else:
             changed.append(part.cell)
     if changed:
-        cells = ", ".join(str(c) for c in changed)
-        return [
-            f"code changed in cell {cells}"
-            if len(changed) == 1
-            else f"code changed in cells {cells}"
-        ]
+        first = pipeline.location(changed[0]) or "a cell"
+        if len(changed) == 1:
+            return [f"code changed in {first}"]
+        return [f"code changed in {len(changed)} cells, the first is {first}"]
     return ["the order of cells changed" if not before else "a cell was removed"]
 
 

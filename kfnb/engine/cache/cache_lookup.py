@@ -233,7 +233,7 @@ class Cache:
         if last is None:
             return "first run of this step"
         try:
-            reasons = differences(Key.from_plain(last.key), prepared.key)
+            reasons = differences(Key.from_plain(last.key), prepared.key, pipeline=self._pipeline)
         except (TypeError, KeyError, AttributeError):
             return "first run of this step"
         reasons += self._changed_files(last.files, upstream=upstream)

@@ -244,7 +244,7 @@ def _joined(before: tuple[str, ...], data: Mapping[str, object], key: str) -> tu
 
 
 def _warning(state: RunState, event: Event) -> None:
-    state.warnings.append({**event.data, "step": event.step})
+    state.warnings.append({**event.data, "step": event.step, "index": event.index})
     step = state.steps.get((event.step or "", event.index))
     if step is not None and event.data.get("code") == HELD_UP and step.active == event.attempt:
         step.held = str(event.data.get("message") or "")

@@ -232,7 +232,10 @@ def _source_cell(cell: Cell, piece: Piece) -> dict[str, Any]:
     else:
         source = blank(cell.source if cell.code is None else cell.code, piece.statements)
         tags.append(INJECTED)
-    return _code_cell(cell.id, source, tags=tags, kfnb={"cell": cell.index, "role": piece.role})
+    kfnb: dict[str, Any] = {"cell": cell.index, "role": piece.role}
+    if cell.execution_count is not None:
+        kfnb["execution_count"] = cell.execution_count  # a failure quotes it
+    return _code_cell(cell.id, source, tags=tags, kfnb=kfnb)
 
 
 def _injected(

@@ -27,7 +27,8 @@ class Fact:
     ``kind``: "set" changes the state, "use" plainly relies on it, "guess" may,
     "restore" undoes an earlier change, "everywhere" sets it in this step and all later ones.
     ``key`` says which state: the generator's library, the variable's name, the option's
-    library. ``sure`` is False where the code may not be reached. ``text`` is the line.
+    library. ``sure`` is False where the code may not be reached. ``text`` is the line,
+    ``execution_count`` what Jupyter shows beside the cell.
     """
 
     area: Area
@@ -38,6 +39,7 @@ class Fact:
     sure: bool = True
     shown: str = ""
     text: str = ""
+    execution_count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from kfnb.notebook.diagnostics import make
 from kfnb.notebook.effects.call_facts import Fact
@@ -29,6 +30,7 @@ def library_state_diagnostics(
     setup: Sequence[Code],
     *,
     everywhere: Collection[tuple[int, int]] = (),
+    execution_counts: Mapping[int, int | None] = MappingProxyType({}),
 ) -> list[Diagnostic]:
     """Find state of the process that is set in one step and relied on in another.
 
@@ -40,6 +42,8 @@ def library_state_diagnostics(
         Setup and parameter cells, in notebook order: they run in every step.
     everywhere
         Cells and lines whose effects later steps have too, because they execute them as well.
+    execution_counts
+        What Jupyter shows beside each cell, by the cell's index.
 
     Returns
     -------
@@ -48,7 +52,13 @@ def library_state_diagnostics(
         would say so; warnings where they may.
     """
     known = know([code for _, code in setup] + [code for s in steps for _, code in s.cells])
-    shared = [fact for index, code in setup for fact in facts(index, code, known)]
+
+    def facts_of(index: int, code: str) -> Iterator[Fact]:
+        count = execution_counts.get(index)
+        for fact in facts(index, code, known):
+            yield fact if count is None else replace(fact, execution_count=count)
+
+    shared = [fact for index, code in setup for fact in facts_of(index, code)]
     steps_facts = [
         StepFacts(
             s.name,
@@ -57,7 +67,7 @@ def library_state_diagnostics(
                 if f.kind == "set" and f.area != "random" and (f.cell, f.line) in everywhere
                 else f
                 for i, code in s.cells
-                for f in facts(i, code, known)
+                for f in facts_of(i, code)
             ),
             s.cells,
         )

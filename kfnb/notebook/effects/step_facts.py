@@ -46,7 +46,7 @@ class StepFacts:
 
 def where(fact: Fact) -> str:
     """Write the line of a fact for a sentence."""
-    return location(line=fact.line, text=fact.text)
+    return location(execution_count=fact.execution_count, line=fact.line, text=fact.text)
 
 
 def listed_steps(names: Sequence[str]) -> str:

@@ -170,6 +170,7 @@ def _library_state(
         [StepCells(s.name, [(c, sources[c].code) for c in s.cells]) for s in steps],
         [(c, sources[c].code) for c in static],
         everywhere=effects.lines(sources),
+        execution_counts={cell.index: cell.execution_count for cell in declared.document.cells},
     )
 
 

@@ -172,7 +172,7 @@ def unsaveable(
         inner = problem.get("path")
         where = f" (at {inner})" if inner and inner != name else ""
         made = cells.get(order.origins.get(name, -1))
-        cell = f", made in `{_text(made)}`," if made is not None else ""
+        cell = f", made in{quoted(made)}," if made is not None else ""
         sentences.append(
             f'"{name}"{cell} is a {problem.get("type", "value")}{where}: {problem.get("reason")}'
         )
@@ -344,9 +344,8 @@ def _disk_words(ename: str, evalue: str) -> str | None:
 def _where(cell: Mapping[str, Any], line: int | None) -> str:
     if source_index(cell) is None:
         return "its notebook"
-    if line is None:
-        return f"the cell `{_text(cell)}`"
-    return location(line=line, text=_text(cell, line))
+    written = _location(cell, line)
+    return f"the cell {written}" if line is None else written
 
 
 def _during(cell: Mapping[str, Any] | None) -> str:
@@ -354,14 +353,18 @@ def _during(cell: Mapping[str, Any] | None) -> str:
 
 
 def quoted(cell: Mapping[str, Any] | None) -> str:
-    """Return a space and the first line of a cell in backquotes; nothing if it is not known."""
-    return "" if cell is None else f" `{_text(cell)}`"
+    """Return a space and the location of a cell, with its first line; nothing if it is unknown."""
+    return "" if cell is None else f" {_location(cell)}"
 
 
-def _text(cell: Mapping[str, Any], line: int | None = None) -> str:
-    """Return a line of a cell, by default the first, which a person recognises it by."""
+def _location(cell: Mapping[str, Any], line: int | None = None) -> str:
     source = cell.get("source", "")
-    return line_text("".join(source) if isinstance(source, list) else str(source), line)
+    count = cell.get("metadata", {}).get("kfnb", {}).get("execution_count")
+    return location(
+        execution_count=count if isinstance(count, int) else None,
+        line=line,
+        text=line_text("".join(source) if isinstance(source, list) else str(source), line),
+    )
 
 
 def _short(text: str) -> str:

@@ -1,6 +1,6 @@
 /** One series as columns of numbers, sorted by what the x axis shows, and what is known of them. */
 
-import { runLabel } from '../format';
+import { runLabel, stepLabel } from '../format';
 import type { Point, Series } from '../protocol';
 import { toNumber } from './number-format';
 
@@ -54,7 +54,7 @@ export class SeriesData {
   constructor(series: Series) {
     this.run = series.run;
     this.runLabel = runLabel(series.run, series.title);
-    this.step = series.step;
+    this.step = stepLabel(series.step, series.index);
     this.name = series.name;
     this.key = keyOf(series);
   }
@@ -150,8 +150,8 @@ export class SeriesData {
   };
 }
 
-export function keyOf({ run, step, name }: Series): string {
-  return JSON.stringify([run, step, name]);
+export function keyOf({ run, step, index, name }: Series): string {
+  return JSON.stringify([run, step, index, name]);
 }
 
 /** Points of the same x stay in the order in which they were logged. */

@@ -2,7 +2,8 @@
 
 import type { Context } from '../context';
 import { fill, s } from '../dom';
-import { cells, visible } from '../format';
+import { visible } from '../format';
+import { cellsOf } from '../location';
 import type { GraphNode, StepState } from '../protocol';
 import { fraction, phrase, shape } from '../status';
 import type { Box, Size } from './geometry';
@@ -74,7 +75,7 @@ export class NodeCard {
     const { step, context } = this;
     const text = state
       ? phrase(state, context)
-      : cells(step.cells, context.trans);
+      : cellsOf(step.cells, context.trans);
     const done = state?.status === 'running' ? fraction(state) : null;
     const look = state ? `${state.status} ${done ?? ''}` : '';
     this.state = state;
@@ -87,7 +88,7 @@ export class NodeCard {
       this.text = text;
       this.note.textContent = fitted(text, this.room, this.fonts.note);
       this.element.setAttribute('aria-label', this.spoken(text));
-      const counted = cells(step.cells, context.trans);
+      const counted = cellsOf(step.cells, context.trans);
       const lines = [visible(step.name), text, state ? counted : ''];
       this.title.textContent = lines.filter(Boolean).join('\n');
     }

@@ -75,7 +75,13 @@ export class LogView implements Component {
     }
     // The last attempt may be another one now, whose log begins at nought.
     const from = again && attempt !== null ? this.feed.have : 0;
-    this.context.post({ kind: 'follow-log', step, attempt, from });
+    this.context.post({
+      kind: 'follow-log',
+      step,
+      index: '',
+      attempt,
+      from
+    });
     this.say();
   }
 
@@ -94,6 +100,7 @@ export class LogView implements Component {
       this.context.post({
         kind: 'follow-log',
         step: stepId,
+        index: '',
         attempt: wanted,
         from
       });
@@ -125,7 +132,11 @@ export class LogView implements Component {
 
   private leave(): void {
     if (this.stepId !== null) {
-      this.context.post({ kind: 'unfollow-log', step: this.stepId });
+      this.context.post({
+        kind: 'unfollow-log',
+        step: this.stepId,
+        index: ''
+      });
     }
   }
 

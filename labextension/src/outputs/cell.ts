@@ -1,9 +1,10 @@
-/** A cell: its source, closed at first, and what it put out. */
+/** A cell with its outputs and its source, which is closed at first. */
 
 import type { Context } from '../context';
 import { fill, h } from '../dom';
 import { visible } from '../format';
-import type { CellOutputs, Json } from '../protocol';
+import { fullLocation } from '../location';
+import type { CellOutputs, Json, Location } from '../protocol';
 import { output } from './render-output';
 import { source } from './text';
 
@@ -11,29 +12,31 @@ export class Cell {
   readonly node: HTMLElement;
 
   constructor(
-    cell: number,
+    location: Location,
     private readonly context: Context
   ) {
     const { trans } = context;
+    const count = location.execution_count;
+    const label = count === null ? trans('Cell') : `[${count}]`;
     this.node = h(
       'section',
       {
         class: 'kfnb-output-cell',
-        'data-cell': cell,
-        'aria-label': `${trans('Cell')} ${cell}`
+        'data-cell': location.cell,
+        'aria-label': `${trans('Cell')} ${fullLocation(location, trans)}`
       },
       h(
         'details',
         { class: 'kfnb-output-source' },
-        h('summary', {}, h('b', {}, `${trans('Cell')} ${cell}`), this.first),
+        h('summary', {}, h('b', {}, label), this.first),
         this.source
       ),
       this.outputs
     );
   }
 
-  /** Makes anew what is not what it was; the rest stays, as it was scrolled, sized and opened. */
-  update({ source: code, outputs }: CellOutputs): void {
+  /** Replaces the outputs that changed; others keep how they were scrolled, sized and opened. */
+  update({ source: code, outputs }: Omit<CellOutputs, 'location'>): void {
     if (code !== this.code) {
       this.code = code;
       const first = code.split('\n').find(line => line.trim()) ?? '';
@@ -59,11 +62,11 @@ export class Cell {
     this.shown = outputs;
   }
 
-  /** Draws all outputs again, in the colours of the page as it is now. */
+  /** Draws all outputs again, in the current colours of the page. */
   repaint(): void {
     const { shown } = this;
     this.shown = [];
-    this.update({ cell: 0, source: this.code ?? '', outputs: shown });
+    this.update({ source: this.code ?? '', outputs: shown });
   }
 
   private readonly first = h('code');

@@ -44,35 +44,35 @@ export class OutputsView implements Component {
         this.context.trans('Waiting for the kernel to read the outputs.')
       );
     }
-    this.context.post({ kind: 'outputs', step, attempt });
+    this.context.post({ kind: 'outputs', step, index: '', attempt });
   }
 
   show(message: OutputsMessage): void {
     const { step, wanted } = this;
     const { attempt, cells } = message;
     if (message.step !== step || (wanted !== null && attempt !== wanted)) {
-      return; // it was asked for before something else was opened
+      return; // the answer to a request for what was open before
     }
     if (attempt !== this.attempt) {
       this.clear();
       this.attempt = attempt;
     }
     this.say(cells.length ? null : this.why(attempt));
-    const there = new Set(cells.map(({ cell }) => cell));
+    const present = new Set(cells.map(({ location }) => location.cell));
     for (const [number, cell] of this.cells) {
-      if (!there.has(number)) {
+      if (!present.has(number)) {
         cell.node.remove();
         this.cells.delete(number);
       }
     }
     cells.forEach((data, n) => {
-      let cell = this.cells.get(data.cell);
+      let cell = this.cells.get(data.location.cell);
       if (!cell) {
-        cell = new Cell(data.cell, this.context);
-        this.cells.set(data.cell, cell);
+        cell = new Cell(data.location, this.context);
+        this.cells.set(data.location.cell, cell);
       }
       cell.update(data);
-      // What is in its place is not moved: frames would load again.
+      // A frame that is moved loads its page again.
       const here = this.list.children[n];
       if (here !== cell.node) {
         this.list.insertBefore(cell.node, here ?? null);
@@ -105,7 +105,7 @@ export class OutputsView implements Component {
     this.node.scrollTop = 0;
   }
 
-  /** Frames do not see the colours of the page around them. */
+  /** Repeats the drawing, because frames do not inherit the colours of the page. */
   private repaint(): void {
     for (const cell of this.cells.values()) {
       cell.repaint();

@@ -1,13 +1,15 @@
-/** What is wrong with the notebook, or with the run: sentences, each with its place and remedy. */
+/** Findings about the notebook and warnings of the run: each with its location and a remedy. */
 
 import type { Context } from '../context';
 import { fill, h } from '../dom';
 import { visible } from '../format';
+import { locationElement } from '../location';
 import type { Diagnostic, Graph, RunWarning } from '../protocol';
 import { glyph } from '../status';
 
-/** Folded away, however many; nothing where there are none. */
-export function findings(graph: Graph, { trans }: Context): HTMLElement | null {
+/** The findings in a list that is open if one of them is an error; null if there are none. */
+export function findings(graph: Graph, context: Context): HTMLElement | null {
+  const { trans } = context;
   const { diagnostics } = graph;
   if (diagnostics.length === 0) {
     return null;
@@ -29,14 +31,11 @@ export function findings(graph: Graph, { trans }: Context): HTMLElement | null {
       'data-status': errors ? 'failed' : 'cancelled'
     },
     h('summary', {}, `${counts.join(', ')} ${trans('in the notebook')}`),
-    h('ul', {}, ...diagnostics.map(one => finding(one, trans)))
+    h('ul', {}, ...diagnostics.map(one => finding(one, context)))
   );
 }
 
-function finding(one: Diagnostic, trans: Context['trans']): HTMLElement {
-  const line = one.line === null ? '' : `, ${trans('line')} ${one.line}`;
-  const location =
-    one.cell === null ? '' : `${trans('cell')} ${one.cell}${line}`;
+function finding(one: Diagnostic, context: Context): HTMLElement {
   return h(
     'li',
     {
@@ -44,19 +43,17 @@ function finding(one: Diagnostic, trans: Context['trans']): HTMLElement {
       'data-code': one.code
     },
     h('span', {}, `${visible(one.message)} `),
-    h(
-      'span',
-      { class: 'kfnb-quiet' },
-      [visible(one.remedy), location].filter(Boolean).join(' ')
-    )
+    h('span', { class: 'kfnb-quiet' }, `${visible(one.remedy)} `),
+    one.location && locationElement(one.location, context)
   );
 }
 
-/** What the run warned of; nothing where it did not. */
+/** The warnings of a run in a closed list; null if there are none. */
 export function warnings(
   listed: readonly RunWarning[],
-  { trans }: Context
+  context: Context
 ): HTMLElement | null {
+  const { trans } = context;
   if (listed.length === 0) {
     return null;
   }
@@ -65,20 +62,23 @@ export function warnings(
     'details',
     { class: 'kfnb-findings', 'data-status': 'cancelled' },
     h('summary', {}, `${count} ${trans('of the run')}`),
-    h('ul', {}, ...listed.map(one => finding({ ...NOWHERE, ...one }, trans)))
+    h(
+      'ul',
+      {},
+      ...listed.map(one => finding({ ...NO_LOCATION, ...one }, context))
+    )
   );
 }
 
-const NOWHERE = {
+const NO_LOCATION = {
   code: '',
   severity: 'warning',
   remedy: '',
   step: null,
-  cell: null,
-  line: null
+  location: null
 } as const;
 
-/** A line that says what happened, until something else is to be said. */
+/** A line with the latest message. */
 export class Notice {
   readonly node = h('div', {
     class: 'kfnb-notice',
@@ -90,7 +90,7 @@ export class Notice {
     this.node.classList.toggle(name || 'kfnb-notice', true);
   }
 
-  /** Takes back what was only said in passing. */
+  /** Removes the message if it only informs. */
   settle(): void {
     if (this.level === 'info') {
       this.say(null);

@@ -149,7 +149,11 @@ export class Header implements Component {
   private count(): void {
     const { model, context } = this;
     const numbers = new Map<StepStatus, number>();
-    for (const { status } of Object.values(model.steps)) {
+    for (const { id } of model.graph.nodes) {
+      const status = model.steps[id]?.status;
+      if (status === undefined) {
+        continue;
+      }
       numbers.set(status, (numbers.get(status) ?? 0) + 1);
     }
     const all = JSON.stringify([

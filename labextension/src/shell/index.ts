@@ -7,6 +7,7 @@ import { DagView, type Layouter } from '../dag';
 import { fill, h } from '../dom';
 import { LogView } from '../logs';
 import { OutputsView } from '../outputs';
+import { stepLabel } from '../format';
 import type { FromKernel, StepState, Tab } from '../protocol';
 import type { Source } from '../source';
 import { word } from '../status';
@@ -237,11 +238,12 @@ export class PipelinePanel implements Component {
   private announce(steps: Record<string, StepState>): void {
     const { model, context } = this;
     const texts: string[] = [];
-    for (const [id, { status }] of Object.entries(steps)) {
+    for (const [id, { status, step, index }] of Object.entries(steps)) {
       const before = this.announced.get(id);
       this.announced.set(id, status);
       if (before !== undefined && before !== status && status === 'failed') {
-        texts.push(`${model.node(id)?.name ?? id}: ${word(status, context)}`);
+        const name = model.node(id)?.name ?? stepLabel(step, index);
+        texts.push(`${name}: ${word(status, context)}`);
       }
     }
     const run = model.state?.status;

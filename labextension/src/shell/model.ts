@@ -197,6 +197,6 @@ function records(
   return copy;
 }
 
-function key({ run, step, name }: Series): string {
-  return JSON.stringify([run, step, name]);
+function key({ run, step, index, name }: Series): string {
+  return JSON.stringify([run, step, index, name]);
 }

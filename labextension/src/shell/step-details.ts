@@ -1,8 +1,9 @@
-/** Beside the graph: all that is known of the chosen step. */
+/** All details of the selected step, shown beside the graph. */
 
 import type { Component, Context } from '../context';
 import { fill, focusedNear, h } from '../dom';
-import { bytes, cells, clock, duration, plain, span, visible } from '../format';
+import { bytes, clock, duration, plain, span, visible } from '../format';
+import { cellsOf, locationElement } from '../location';
 import type {
   GraphEdge,
   GraphNode,
@@ -34,7 +35,7 @@ export class StepDetails implements Component {
     host.append(this.node);
   }
 
-  /** Shows a step; null hides. */
+  /** Shows a step; null hides the details. */
   show(id: string | null): void {
     const step = this.model.node(id);
     this.node.hidden = !step;
@@ -61,7 +62,7 @@ export class StepDetails implements Component {
       this.options(step)
     );
     this.node.scrollTop = scrolled;
-    // A step that runs changes all the time: who is about to press a button stays there.
+    // A running step changes often; without this the reader's focus would be lost each time.
     this.focusable()[focused]?.focus({ preventScroll: true });
   }
 
@@ -98,7 +99,6 @@ export class StepDetails implements Component {
 
   private failure(error: StepError): HTMLElement {
     const { trans } = this.context;
-    const line = error.line === null ? '' : `, ${trans('line')} ${error.line}`;
     const named = [error.ename, error.evalue].filter(Boolean).join(': ');
     return h(
       'div',
@@ -107,8 +107,8 @@ export class StepDetails implements Component {
       named && !error.summary.includes(named)
         ? h('code', {}, shown(named))
         : null,
-      error.cell !== null &&
-        h('p', {}, `${trans('In cell')} ${error.cell}${line}`),
+      error.location &&
+        h('p', {}, locationElement(error.location, this.context)),
       error.remedy !== null &&
         h('p', { class: 'kfnb-quiet' }, visible(error.remedy))
     );
@@ -135,11 +135,12 @@ export class StepDetails implements Component {
       state.notebook !== null
         ? openNotebook(state.notebook, trans('Executed notebook'))
         : executed &&
-            // Where runs are kept Jupyter shows no files, unless it is configured to: it is downloaded.
+            // Jupyter does not serve the folder of the runs, so the page downloads the notebook.
             action('Executed notebook', () =>
               this.context.post({
                 kind: 'notebook',
                 step: step.id,
+                index: '',
                 attempt: null
               })
             )
@@ -148,8 +149,9 @@ export class StepDetails implements Component {
 
   private facts(step: GraphNode, state: StepState | null): HTMLElement {
     const { trans } = this.context;
-    const rows: (readonly [string, string | null | false])[] = [
-      [trans('Cells'), cells(step.cells, trans).replace(/^\S+ /, '')],
+    const { location } = state ?? {};
+    const rows: Row[] = [
+      [trans('Cells'), this.cells(step)],
       [trans('Why'), state?.why ?? null],
       [trans('Reason'), state?.reason ?? null],
       [trans('Duration'), written(state && taken(state), duration)],
@@ -161,14 +163,26 @@ export class StepDetails implements Component {
       [
         trans('Now'),
         state?.status === 'running' &&
-          state.cell !== null &&
-          `${trans('cell')} ${state.cell}`
+          !!location &&
+          locationElement(location, this.context)
       ],
       [trans('Memory'), memory(state?.resources)],
       [trans('Parameters'), step.parameters.join(', ')],
       [trans('Runs'), step.on_exit && trans('last, even if a step failed')]
     ];
     return list(rows);
+  }
+
+  private cells(step: GraphNode): HTMLElement | string {
+    return step.cells.length
+      ? h(
+          'ul',
+          {},
+          ...step.cells.map(cell =>
+            h('li', {}, locationElement(cell, this.context))
+          )
+        )
+      : cellsOf(step.cells, this.context.trans);
   }
 
   private *flows(step: GraphNode): Generator<HTMLElement> {
@@ -263,23 +277,23 @@ function section(title: string, ...items: HTMLElement[]): HTMLElement {
   );
 }
 
-function list(
-  rows: readonly (readonly [string, string | null | false])[]
-): HTMLElement {
-  const filled = rows.filter((row): row is readonly [string, string] =>
-    Boolean(row[1])
+type Row = readonly [string, string | HTMLElement | null | false];
+
+function list(rows: readonly Row[]): HTMLElement {
+  const filled = rows.filter(
+    (row): row is readonly [string, string | HTMLElement] => Boolean(row[1])
   );
   return h(
     'dl',
     {},
-    ...filled.flatMap(([name, text]) => [
+    ...filled.flatMap(([name, value]) => [
       h('dt', {}, name),
-      h('dd', {}, shown(text))
+      h('dd', {}, typeof value === 'string' ? shown(value) : value)
     ])
   );
 }
 
-/** Lines stay lines, everything else that does not show is written out. */
+/** Writes invisible characters as escapes, except for line breaks. */
 function shown(text: string): string {
   return text.split('\n').map(visible).join('\n');
 }

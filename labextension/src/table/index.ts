@@ -2,7 +2,8 @@
 
 import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
-import { cells, duration, visible } from '../format';
+import { duration, visible } from '../format';
+import { cellsOf } from '../location';
 import type { Graph, GraphNode, StepState, StepStates } from '../protocol';
 import { fraction, glyph, STATUSES, taken, word } from '../status';
 
@@ -289,7 +290,7 @@ class Row {
       h(
         'span',
         { class: 'kfnb-quiet' },
-        cells(this.step.cells, this.context.trans)
+        cellsOf(this.step.cells, this.context.trans)
       )
     );
   }

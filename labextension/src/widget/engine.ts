@@ -8,6 +8,7 @@ import { h } from '../dom';
 import { PipelinePanel } from '../shell';
 import { pageTheme } from '../theme';
 import type { Rendering } from './anywidget';
+import { NotebookAround } from './notebook';
 import { WidgetSource } from './source';
 
 const layouter = new WorkerLayouter(import.meta.url, graphviz);
@@ -24,6 +25,7 @@ export function render({ model, el }: Rendering): () => void {
     trans: text => text,
     theme: pageTheme(),
     busy: source.busy,
+    notebook: new NotebookAround(el),
     post: message => source.post(message)
   };
   const panel = new PipelinePanel(el, context, source, layouter);

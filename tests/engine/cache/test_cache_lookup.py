@@ -112,7 +112,7 @@ def switched_off(folder: Path) -> dict[str, Make]:
 @pytest.mark.parametrize(
     ("change", "train", "report"),
     [
-        (code, "code changed in cell 3", "input model changed (from step train)"),
+        (code, "code changed in `mark`", "input model changed (from step train)"),
         (upstream, "input x changed (from step split)", "input model changed (from step train)"),
         (upstream_same, "", ""),
         (data, "file data.csv changed", ""),

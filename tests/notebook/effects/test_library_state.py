@@ -105,3 +105,10 @@ def test_a_finding_says_where_and_what_to_do() -> None:
     assert (finding.step, finding.cell, finding.line) == ("fit", 5, 1)
     assert 'step "load" seeds (line 2: `random.seed(1)`)' in finding.message
     assert "random.Random(SEED)" in finding.remedy
+
+
+def test_a_second_line_that_is_quoted_has_its_execution_count() -> None:
+    steps = [StepCells("load", [(3, "random.seed(1)")]), StepCells("fit", [(5, "random.random()")])]
+    counts = {0: 1, 3: 12, 5: None}
+    (finding,) = library_state_diagnostics(steps, [(0, "import random")], execution_counts=counts)
+    assert 'step "load" seeds ([12] line 1: `random.seed(1)`)' in finding.message

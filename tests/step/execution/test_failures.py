@@ -28,6 +28,15 @@ ORDER = StepOrder(
 CELL = {"metadata": {"kfnb": {"cell": 7}}, "source": "# Fit it\nfit(too)"}
 
 
+def test_a_failure_quotes_the_execution_count_that_the_notebook_has() -> None:
+    kfnb = {"cell": 7, "execution_count": 12}
+    cell = {"metadata": {"kfnb": kfnb}, "source": "# Fit it\nfit(too)"}
+    reply = {"ename": "E", "evalue": "no", "traceback": ["Cell In[3], line 2"]}
+    made = failures.failed_cell(ORDER, CellFailure(cell, {**reply, "execution_count": 3}))
+    assert "[12] line 2: `fit(too)`" in made.summary
+    assert failures.quoted(cell) == " [12]: `# Fit it`"
+
+
 def failed(ename: str, evalue: str, *traceback: str) -> failures.Failure:
     reply = {
         "ename": ename,

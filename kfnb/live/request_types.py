@@ -1,0 +1,95 @@
+"""The protocol from page to kernel: what a page may ask for.
+
+In a request, ``step`` and ``index`` name a step or one of its instances (``index`` is empty for a
+plain step); without ``attempt`` the newest attempt is meant.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+
+class Hello(TypedDict):
+    """A page opened the view; ``have`` if it has the engine already."""
+
+    kind: Literal["hello"]
+    have: bool
+
+
+FollowLog = TypedDict(
+    "FollowLog",
+    {
+        "kind": 'Literal["follow-log"]',
+        "step": str,
+        "index": str,
+        "attempt": "int | None",
+        "from": int,
+    },
+)
+"""Send a step's log, and what is appended; without ``attempt`` always the newest attempt's."""
+
+
+class UnfollowLog(TypedDict):
+    """Stop sending a step's log."""
+
+    kind: Literal["unfollow-log"]
+    step: str
+    index: str
+
+
+class AskOutputs(TypedDict):
+    """Send the outputs of a step's cells."""
+
+    kind: Literal["outputs"]
+    step: str
+    index: str
+    attempt: int | None
+
+
+class AskNotebook(TypedDict):
+    """Send the executed notebook of a step."""
+
+    kind: Literal["notebook"]
+    step: str
+    index: str
+    attempt: int | None
+
+
+class AskMetrics(TypedDict):
+    """Send all points again."""
+
+    kind: Literal["metrics"]
+
+
+class AskCompare(TypedDict):
+    """Send a comparison of runs."""
+
+    kind: Literal["compare"]
+    runs: list[str]
+
+
+class Command(TypedDict):
+    """Stop or resume the run."""
+
+    kind: Literal["command"]
+    name: Literal["stop", "resume"]
+
+
+class Select(TypedDict):
+    """The user chose a step."""
+
+    kind: Literal["select"]
+    id: str | None
+
+
+ToKernel = (
+    Hello
+    | FollowLog
+    | UnfollowLog
+    | AskOutputs
+    | AskNotebook
+    | AskMetrics
+    | AskCompare
+    | Command
+    | Select
+)

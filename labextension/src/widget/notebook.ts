@@ -1,0 +1,88 @@
+/** The notebook of JupyterLab or Notebook 7 in whose output a view is shown. */
+
+import type { Notebook } from '../context';
+import type { Location } from '../protocol';
+
+const NOTEBOOK = '.jp-Notebook';
+const CELL = '.jp-Cell';
+const SCROLLER = '.jp-WindowedPanel-outer';
+/** Most windows to scroll on the way to a cell that is not rendered yet. */
+const MOST_SCROLLS = 500;
+
+export class NotebookAround implements Notebook {
+  constructor(private readonly host: HTMLElement) {}
+
+  get present(): boolean {
+    return this.element !== null;
+  }
+
+  reveal(location: Location): void {
+    if (this.element) {
+      scrollTo(this.element, location, MOST_SCROLLS);
+    }
+  }
+
+  private get element(): HTMLElement | null {
+    let node: Element | null = this.host;
+    while (node) {
+      const notebook: HTMLElement | null = node.closest(NOTEBOOK);
+      if (notebook) {
+        return notebook;
+      }
+      // A view has a shadow tree of its own, and `closest` does not leave it.
+      const root = node.getRootNode();
+      node = root instanceof ShadowRoot ? root.host : null;
+    }
+    return null;
+  }
+}
+
+/** Scrolls to a cell, window by window because Jupyter renders only the cells near the window. */
+function scrollTo(
+  notebook: HTMLElement,
+  location: Location,
+  scrolls: number
+): void {
+  const cells = [...notebook.querySelectorAll<HTMLElement>(CELL)];
+  const target = cellAt(cells, location);
+  if (target) {
+    target.scrollIntoView({ block: 'center' });
+    return;
+  }
+  const [first, last] = [cells[0], cells.at(-1)];
+  const scroller = notebook.querySelector(SCROLLER);
+  if (!first || !last || !scroller || scrolls === 0) {
+    return;
+  }
+  const down = location.cell > indexOf(last, cells.length - 1);
+  if (!down && location.cell >= indexOf(first, 0)) {
+    return; // the cell was removed
+  }
+  const before = scroller.scrollTop;
+  scroller.scrollTop += (down ? 1 : -1) * scroller.clientHeight;
+  if (scroller.scrollTop !== before) {
+    requestAnimationFrame(() => scrollTo(notebook, location, scrolls - 1));
+  }
+}
+
+/** Finds a cell by its index and text; by text alone if cells were inserted or moved. */
+function cellAt(
+  cells: readonly HTMLElement[],
+  { cell, text }: Location
+): HTMLElement | null {
+  const having = cells.filter(one => textOf(one).includes(text));
+  return (
+    having.find(one => indexOf(one, cells.indexOf(one)) === cell) ??
+    (text && having.length === 1 ? (having[0] ?? null) : null)
+  );
+}
+
+function indexOf(cell: HTMLElement, position: number): number {
+  const index = cell.dataset.windowedListIndex;
+  return index === undefined ? position : Number(index);
+}
+
+/** The source of a cell; an editor that was not rendered yet leaves it as plain text. */
+function textOf(cell: HTMLElement): string {
+  return cell.querySelector('.jp-InputArea')?.textContent ?? '';
+}
