@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from kfnb.engine.core.event_types import OutputData, StepSucceeded
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.pipeline import Pipeline
 from kfnb.store.blobs import Store
@@ -24,7 +25,7 @@ class Outputs(Mapping[str, Any]):
 
     def __init__(
         self,
-        result: Callable[[], Mapping[str, Any] | None],
+        result: Callable[[], StepSucceeded | None],
         *,
         step: str,
         pipeline: Pipeline,
@@ -90,30 +91,28 @@ class Outputs(Mapping[str, Any]):
         listed = ", ".join(f"{k}: {v['type']}" for k, v in self.describe().items())
         return f"<outputs of {self._step!r}: {listed or 'none yet'}>"
 
-    def _published(self) -> dict[str, Mapping[str, Any]]:
-        outputs = (self._result() or {}).get("outputs") or {}
-        return {
-            name: description
-            for name, description in outputs.items()
-            if not description.get("absent")
-        }
+    def _published(self) -> dict[str, OutputData]:
+        result = self._result()
+        outputs = result.outputs if result is not None else {}
+        return {name: output for name, output in outputs.items() if not output.absent}
 
     def _described(self, name: str) -> dict[str, Any]:
         description = self._published()[name]
-        shape = description.get("shape")
+        shape = description.shape
         return {
-            "type": description.get("type") or "",
+            "type": description.type or "",
             "shape": None if shape is None else list(shape),
-            "size": description.get("size"),
-            "repr": description.get("repr") or "",
+            "size": description.size,
+            "repr": description.repr or "",
         }
 
-    def _bundle(self, name: str, description: Mapping[str, Any]) -> Bundle:
-        key = str((self._result() or {}).get("manifest"))
+    def _bundle(self, name: str, description: OutputData) -> Bundle:
+        result = self._result()
+        key = str(result.manifest if result is not None else None)
         data = self._store().get(key)
         try:
             bundles = Manifest.from_json(data or b"").bundles
-            return bundles[str(description.get("bundle"))]
+            return bundles[str(description.bundle)]
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InfrastructureError(
                 f'The value "{name}" of step "{self._step}" is no longer in the store ({key}).'

@@ -49,7 +49,7 @@ def debug(session: Session, words: tuple[str, ...], run: str | None, notebook: s
         **{name: source.step if source else None for name, source in state.inputs.items()},
     }
     inputs, missing = _load_inputs(Run(view.folder), sources)
-    overridden = view.state.info.get("parameters") or {}
+    overridden = view.state.info.parameters
     parameters = {
         p.name: _value(p, overridden)
         for p in view.pipeline.parameters
@@ -103,7 +103,7 @@ def _failure_lines(view: RunView, state: StepState) -> Iterator[str]:
     if record is None:
         yield f"{begin} did not fail: {describe_status(state.status)}."
         return
-    cell, line = record.get("cell"), record.get("line")
+    cell, line = record.cell, record.line
     yield f"{begin} failed: {brief(record, state.name)}"
     yield from source(view, cell, line)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from kfnb.engine.core.event_types import Warning as WarningData
 from kfnb.engine.driver import Driver
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.engine.journal.segment_journal import SegmentJournal
@@ -71,14 +72,14 @@ def drive(
 
 def _warn_about_sleep(journal: Journal, options: KubernetesOptions) -> None:
     """Warn, once for a run, that it pauses while this machine sleeps."""
-    if any(event.data.get("code") == PAUSES for event in journal.events):
+    if any(isinstance(e.data, WarningData) and e.data.code == PAUSES for e in journal.events):
         return
     account = options.driver_service_account
-    data = {
-        "code": PAUSES,
-        "message": "The run is driven by this machine, and pauses while it sleeps: the cluster has "
+    data = WarningData(
+        code=PAUSES,
+        message="The run is driven by this machine, and pauses while it sleeps: the cluster has "
         f'no service account "{account}" for a driver.',
-        "remedy": f"Create one with kfnb doctor {options.flags} --fix, or say --driver here if "
+        remedy=f"Create one with kfnb doctor {options.flags} --fix, or say --driver here if "
         "that is what you want",
-    }
-    journal.append("Warning", data=data, durable=False)
+    )
+    journal.append(data, durable=False)
