@@ -185,7 +185,7 @@ def _taken(
             return manifests, f'the results of step "{name}" were removed'
         run = f"taken from run {view.folder.id}"
         manifests[name] = manifest, run + _since(step, view, pipeline, before, parameters)
-    for name, producer in pipeline.steps[only].inputs.items():
+    for name, producer in pipeline.steps[only].sources.items():
         if producer in manifests and name not in manifests[producer][0].outputs:
             return manifests, f'step "{producer}" did not produce "{name}"'
     return manifests, ""

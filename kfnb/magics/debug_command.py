@@ -46,7 +46,12 @@ def debug(session: Session, words: tuple[str, ...], run: str | None, notebook: s
     print("\n".join(_failure_lines(view, state)))
     sources = {
         **step.inputs,
-        **{name: source.step if source else None for name, source in state.inputs.items()},
+        **{
+            name: source.step if source else None
+            for name, source in state.inputs.items()
+            # The last step that adds to a collected value publishes all of it for views.
+            if name.isidentifier() and name not in step.collects
+        },
     }
     inputs, missing = _load_inputs(Run(view.folder), sources)
     overridden = view.state.info.parameters

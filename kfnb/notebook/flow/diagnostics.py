@@ -211,14 +211,14 @@ def _subject(step: str | None) -> str:
 
 
 def not_followed(walked: WalkResult) -> Iterator[Diagnostic]:
-    """Cells whose calls were not followed, because the notebook's functions take too much work."""
+    """Cells whose calls or loops were not followed, because that takes too much work."""
     steps = {index: name for name, facts in walked.facts.items() for index in facts.cells}
     for cell in sorted(walked.interpreter.exhausted):
         step = steps.get(cell)
         yield make(
             "KFNB-H112",
-            f"{_subject(step)} calls functions that take too much work to follow, so it is assumed "
-            "to depend on every value that a function of the notebook reads",
+            f"{_subject(step)} has calls or loops that take too much work to follow, so it is "
+            "assumed to depend on every value that they may read",
             "Move functions into a module, or split the notebook, and more steps may run at once.",
             step=step,
             cell=cell,
