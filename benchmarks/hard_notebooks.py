@@ -194,11 +194,28 @@ def all_read_one() -> Cells:
     return cells
 
 
+def loops() -> Cells:
+    """Loops over constants within one another, and the files that they name."""
+    cells: Cells = []
+    for step in range(CELLS):
+        body = [
+            f"{'    ' * depth}for i{depth} in range({60 - depth}):" for depth in range(LINES // 3)
+        ]
+        inner = "    " * (LINES // 3)
+        body += [f"{inner}open(f'{{i0}}-{{i{n}}}-{step}', 'w').write(str(i{n}))" for n in range(9)]
+        body += [
+            f"x{n} = [[[open(f'{{a}}-{{b}}') for a in range(50)] for b in range(50)] for c in x{n}]"
+            for n in range(LINES // 3)
+        ]
+        cells.append(([f"step:s{step}"], "\n".join(body)))
+    return cells
+
+
 HARD: dict[str, Callable[[], Cells]] = {
     make.__name__: make
     for make in (
         plain_cells, deep_classes, long_functions, calls_of_calls, functions_as_values, branches,
-        huge_literals, many_names, aliases, all_read_one,
+        huge_literals, many_names, aliases, all_read_one, loops,
     )
 }  # fmt: skip
 

@@ -124,9 +124,9 @@ class RunFolder:
         return self.path / "driver.lock"
 
     @property
-    def follower_lock(self) -> Path:
-        """Locked by the process that brings here what a driver elsewhere does."""
-        return self.path / "follower.lock"
+    def mirror_lock(self) -> Path:
+        """Locked by the mirror: the process that follows a driver on another machine."""
+        return self.path / "mirror.lock"
 
     @property
     def driver_log(self) -> Path:

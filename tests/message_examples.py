@@ -20,6 +20,7 @@ from kfnb.runners.kubernetes.driver import drive
 from kfnb.runners.kubernetes.explain.diagnose import diagnose
 from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.local.unsupported_options import options_without_effect
+from kfnb.step.collecting import Collector, MoreThanAdded
 from kfnb.step.execution import failures, step_warnings
 from kfnb.step.order import MadeWith
 from kfnb.step.version_check import differences
@@ -155,6 +156,8 @@ def examples() -> dict[str, str]:
             text = str(found) if isinstance(found, Diagnostic) else found
             if code in CODES:
                 shown.setdefault(code, text.replace(folder, "FOLDER"))
+    missing = sorted(CODES.keys() - shown.keys())
+    assert not missing, f"Add an example here of {', '.join(missing)}."
     return shown
 
 
@@ -315,18 +318,22 @@ def _of_targets(path: Path) -> Iterator[tuple[str, Diagnostic | str]]:
     found = diagnose(record["job"], record["pods"], record["events"], now=record["now"])
     assert found is not None
     yield _sentence({"code": HELD_UP, "message": runner._sentence(found), "remedy": found.remedy})
-    logged: list[dict[str, Any]] = []
-    journal: Any = SimpleNamespace(
-        events=[], append=lambda kind, data, durable: logged.append(data)
-    )
+    logged: list[Any] = []
+    journal: Any = SimpleNamespace(events=[], append=lambda data, durable: logged.append(data))
     drive._warn_about_sleep(journal, KubernetesOptions(image="IMAGE", store="s3://BUCKET"))
-    yield from map(_sentence, logged)
+    for data in logged:
+        plain = {"code": data.code, "message": data.message, "remedy": data.remedy}
+        yield _sentence(plain)
 
 
 def _of_steps() -> Iterator[tuple[str, Diagnostic | str]]:
     order: Any = SimpleNamespace(step="train", setup_readers={"config": "report"})
     message, remedy = failures.setup_change(order, ["config"])
     yield "KFNB-E609", f"{message} {remedy}"
+    try:
+        len(Collector("scores", {}, "items"))
+    except MoreThanAdded as error:
+        yield "KFNB-E616", str(error)
     for warning in (
         step_warnings.setup_changed(order, ["config"]),
         step_warnings.not_a_number('the metric "accuracy" must be a real number, not str'),

@@ -15,8 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import msgspec
+
 import kfnb
-from kfnb.engine.core.events import Event
 from kfnb.engine.core.state import RunState
 
 ROOT = Path(kfnb.__file__).parent
@@ -109,8 +110,8 @@ def route_of(call: Callable[[], Any], argument: str, *, until: str | None = None
 def _carries(value: Any, argument: str, depth: int) -> bool:
     if isinstance(value, (str, Path)):
         return argument in str(value)
-    if isinstance(value, (Event, RunState)):
-        return False
+    if isinstance(value, (msgspec.Struct, RunState)):
+        return False  # events with their data, and the state that was reduced from them
     if not depth or not type(value).__module__.startswith("kfnb"):
         return False
     names = [*getattr(value, "__dict__", {}), *getattr(type(value), "__slots__", ())]

@@ -10,7 +10,8 @@ from kfnb.json_values import json_with_text
 from kfnb.pipeline import Diagnostic, Pipeline, to_plain
 
 if TYPE_CHECKING:
-    from kfnb.api.run_handle import Run, StepFailure
+    from kfnb.api.run_handle import Run
+    from kfnb.api.step_handle import StepFailure, StepRun
 
 
 def show(pipeline: Pipeline) -> dict[str, Any]:
@@ -66,16 +67,25 @@ def status(run: Run) -> dict[str, Any]:
         "parameters": json_with_text(dict(run.parameters)),
         "steps": {
             name: {
-                "status": step.status,
-                "attempts": step.attempts,
-                "why": step.why,
-                "duration": step.duration,
-                "outputs": step.outputs.describe(),
-                "error": failure(step.error),
+                **_step(step),
+                "instances": {index: _step(one) for index, one in step.instances.items()},
             }
             for name, step in run.steps.items()
         },
         "metrics": json_with_text(run.metrics),
+    }
+
+
+def _step(step: StepRun) -> dict[str, Any]:
+    return {
+        "status": step.status,
+        "index": step.index,
+        "round": step.round,
+        "attempts": step.attempts,
+        "why": step.why,
+        "duration": step.duration,
+        "outputs": step.outputs.describe(),
+        "error": failure(step.error),
     }
 
 

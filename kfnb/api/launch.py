@@ -290,13 +290,10 @@ def _begin(begin: Begin | None, findings: tuple[Diagnostic, ...]) -> Begin | Non
         return begin
 
     def write(journal: Journal, created: Event, folder: RunFolder) -> None:
+        from kfnb.engine.core.event_types import warning
+
         for diagnostic in findings:
-            data = {
-                "code": diagnostic.code,
-                "message": diagnostic.message,
-                "remedy": diagnostic.remedy,
-            }
-            journal.append("Warning", diagnostic.step, data)
+            journal.append(warning(diagnostic), diagnostic.step)
         if begin is not None:
             begin(journal, created, folder)
 

@@ -12,16 +12,15 @@ from kfnb.api.run_lookup import facts, runs_of
 from kfnb.api.run_view import RunView
 from kfnb.engine.cache.cache_lookup import copy_notebook_and_log
 from kfnb.engine.core.commands import Prepare, Record
+from kfnb.engine.core.event_types import Body, StepCached
 from kfnb.engine.core.events import Event
-from kfnb.engine.core.identity import inputs_to_plain
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.core.state import DONE
-from kfnb.engine.dispatch.manifests import read_manifest, success_data
+from kfnb.engine.dispatch.manifests import cached, read_manifest
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.home import RunFolder
-from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline, Step
 from kfnb.runners.stores import same_store, store_of_run
 from kfnb.store.blobs import Store
@@ -77,23 +76,21 @@ class OnlyStepPlan:
         engine.apply(created)
         while True:
             ready = [c for c in engine.decide(time.time()) if engine.wants(c)]
-            events = [
-                (c.type, c.step, c.data)
+            events: list[tuple[str | None, Body]] = [
+                (c.step, c.data)
                 if isinstance(c, Record)
                 else self._cached(c, run=journal.run, making=making)
                 for c in ready
                 if isinstance(c, Record) or (isinstance(c, Prepare) and c.step != self.step)
             ]
-            for kind, step, data in events:
-                engine.apply(journal.append(kind, step, strict_json(data), durable=False))
+            for step, data in events:
+                engine.apply(journal.append(data, step, durable=False))
             if not events:
                 if self.store is not None:
                     self.store.sync(f"manifests/{journal.run}")
                 return
 
-    def _cached(
-        self, command: Prepare, *, run: str, making: RunFolder
-    ) -> tuple[str, str, Mapping[str, Any]]:
+    def _cached(self, command: Prepare, *, run: str, making: RunFolder) -> tuple[str, StepCached]:
         step = self.pipeline.steps[command.step]
         manifest, why = self.taken[step.name]
         key = manifest_key(run, step.id)
@@ -110,14 +107,7 @@ class OnlyStepPlan:
             )
         # Attempt 0 stands for a result that no attempt of this run computed.
         copy_notebook_and_log(store, manifest, making.attempt(step.id, 0))
-        data = {
-            **success_data(manifest, key),
-            "inputs": inputs_to_plain(command.inputs),
-            "why": why,
-            "metrics": [list(m) for m in manifest.metrics],
-            "from": manifest.run,
-        }
-        return "StepCached", step.name, data
+        return step.name, cached(manifest, key, inputs=command.inputs, why=why)
 
 
 def plan_only_step(
@@ -188,7 +178,7 @@ def _taken(
 ) -> tuple[dict[str, tuple[Manifest, str]], str]:
     """Return results of the steps before ``only`` from a run; or a few words on what is missing."""
     manifests: dict[str, tuple[Manifest, str]] = {}
-    before = view.state.info.get("parameters") or {}
+    before = view.state.info.parameters
     for name, step in pipeline.steps.items():
         if name == only:
             continue
@@ -203,7 +193,7 @@ def _taken(
             return manifests, f'the results of step "{name}" were removed'
         run = f"taken from run {view.folder.id}"
         manifests[name] = manifest, run + _since(step, view, pipeline, before, parameters)
-    for name, producer in pipeline.steps[only].inputs.items():
+    for name, producer in pipeline.steps[only].sources.items():
         if producer in manifests and name not in manifests[producer][0].outputs:
             return manifests, f'step "{producer}" did not produce "{name}"'
     return manifests, ""

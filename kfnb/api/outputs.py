@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from kfnb.engine.core.event_types import OutputData, StepSucceeded
 from kfnb.errors import InfrastructureError, UsageError
-from kfnb.pipeline import Pipeline
+from kfnb.pipeline import Addition, Pipeline, additions_name
+from kfnb.step.collecting import Additions, merged
 from kfnb.store.blobs import Store
 from kfnb.store.manifest import Bundle, Manifest
 from kfnb.store.remote.base import Refused
@@ -24,12 +26,14 @@ class Outputs(Mapping[str, Any]):
 
     def __init__(
         self,
-        result: Callable[[], Mapping[str, Any] | None],
+        result: Callable[[], StepSucceeded | None],
         *,
         step: str,
         pipeline: Pipeline,
         store: Callable[[], Store],
+        others: Callable[[str], Outputs] | None = None,
     ) -> None:
+        self._others = others
         self._result = result
         self._store = store
         self._step = step
@@ -72,10 +76,36 @@ class Outputs(Mapping[str, Any]):
             If the value was removed from the store.
         """
         description = self._published()[name]
+        addition = self._addition(name)
+        if addition is None:
+            return self._value(name, description)
+        *_, (_, _, base) = added = [
+            *(self._of(step)._added(name) for step in addition.before),
+            self._added(name),
+        ]
+        if addition.base is not None:
+            base = (self._of(addition.base)[name],)
+        return merged(base[0], added)
+
+    def _added(self, name: str) -> Additions:
+        """Load what the step has added to a value."""
+        added: Additions = self._value(additions_name(name, self._step), self._published()[name])
+        return added
+
+    def _value(self, name: str, description: OutputData) -> Any:
         bundle = self._bundle(name, description)
         if bundle.blobs not in self._loaded:
             self._loaded[bundle.blobs] = self._load(name, bundle)
         return self._loaded[bundle.blobs][name]
+
+    def _of(self, step: str) -> Outputs:
+        if self._others is None:
+            raise KeyError(step)
+        return self._others(step)
+
+    def _addition(self, name: str) -> Addition | None:
+        step = self._pipeline.steps.get(self._step)
+        return step.adds.get(name) if step is not None else None
 
     def __contains__(self, name: object) -> bool:
         return name in self._published()  # does not load it
@@ -90,30 +120,33 @@ class Outputs(Mapping[str, Any]):
         listed = ", ".join(f"{k}: {v['type']}" for k, v in self.describe().items())
         return f"<outputs of {self._step!r}: {listed or 'none yet'}>"
 
-    def _published(self) -> dict[str, Mapping[str, Any]]:
-        outputs = (self._result() or {}).get("outputs") or {}
+    def _published(self) -> dict[str, OutputData]:
+        result = self._result()
+        outputs = result.outputs if result is not None else {}
+        step = self._pipeline.steps.get(self._step)
+        # What a step adds to a value is published under another name than the value's.
+        added = {additions_name(name, self._step): name for name in (step.adds if step else ())}
         return {
-            name: description
-            for name, description in outputs.items()
-            if not description.get("absent")
+            added.get(name, name): output for name, output in outputs.items() if not output.absent
         }
 
     def _described(self, name: str) -> dict[str, Any]:
         description = self._published()[name]
-        shape = description.get("shape")
+        shape = description.shape
         return {
-            "type": description.get("type") or "",
+            "type": description.type or "",
             "shape": None if shape is None else list(shape),
-            "size": description.get("size"),
-            "repr": description.get("repr") or "",
+            "size": description.size,
+            "repr": description.repr or "",
         }
 
-    def _bundle(self, name: str, description: Mapping[str, Any]) -> Bundle:
-        key = str((self._result() or {}).get("manifest"))
+    def _bundle(self, name: str, description: OutputData) -> Bundle:
+        result = self._result()
+        key = str(result.manifest if result is not None else None)
         data = self._store().get(key)
         try:
             bundles = Manifest.from_json(data or b"").bundles
-            return bundles[str(description.get("bundle"))]
+            return bundles[str(description.bundle)]
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise InfrastructureError(
                 f'The value "{name}" of step "{self._step}" is no longer in the store ({key}).'
@@ -155,11 +188,9 @@ class Outputs(Mapping[str, Any]):
         return [name for name in bundle.classes if name not in main]
 
     def _needs(self, name: str, missing: list[str], error: Exception | None) -> str:
-        description = self.describe(name)
-        what = (
-            f'The value "{name}" ({description["type"]}) of step "{self._step}" '
-            "cannot be loaded here: "
-        )
+        description = self._published().get(name)
+        kind = description.type if description is not None else "additions"
+        what = f'The value "{name}" ({kind}) of step "{self._step}" cannot be loaded here: '
         if not missing:
             return f"{what}{error}."
         cells = {d.name: d.cell for d in self._pipeline.definitions}

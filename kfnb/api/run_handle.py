@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from kfnb.api.outputs import Outputs
 from kfnb.api.run_lookup import facts, find_current, run_folders, runs_of
 from kfnb.api.run_settings import changed_settings
 from kfnb.api.run_view import RunView, lost
-from kfnb.engine.core.state import RunState, StepState
+from kfnb.api.step_handle import StepRun
+from kfnb.api.step_lookup import step_label
+from kfnb.engine.core.state import RunState
 from kfnb.errors import UsageError
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline
@@ -23,102 +23,6 @@ from kfnb.runners import request_stop
 from kfnb.watch import Watch
 
 _CHECK = 1.0
-"""Seconds after which a silent run is checked: its driver may have died."""
-
-
-@dataclass(frozen=True, slots=True)
-class StepFailure:
-    """Why a step failed.
-
-    ``kind`` is ``user``, ``memory``, ``disk``, ``timeout``, ``infrastructure``,
-    ``configuration`` or ``cancelled`` (``class`` in JSON); ``cell`` counts from 0 over
-    all cells of the notebook, ``line`` from 1 in the cell.
-    """
-
-    kind: str
-    summary: str
-    remedy: str = ""
-    ename: str = ""
-    evalue: str = ""
-    cell: int | None = None
-    line: int | None = None
-    traceback: str = ""
-    code: str = ""
-
-    def __str__(self) -> str:
-        # Most summaries name the line already.
-        known = self.line is None or f"line {self.line}" in self.summary
-        where = "" if known else f" (line {self.line})"
-        text = f"{self.summary.rstrip('.') or self.ename or self.kind}{where}."
-        return f"{self.code + ': ' if self.code else ''}{text} {self.remedy}".rstrip()
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> StepFailure:
-        """Take the record of a failed attempt or step."""
-        return cls(
-            kind=str(record.get("class") or "user"),
-            summary=str(record.get("summary") or ""),
-            remedy=str(record.get("remedy") or ""),
-            ename=str(record.get("ename") or ""),
-            evalue=str(record.get("evalue") or ""),
-            cell=record.get("cell"),
-            line=record.get("line"),
-            traceback=str(record.get("traceback") or ""),
-            code=str(record.get("code") or ""),
-        )
-
-
-class StepRun:
-    """One step of a run; each access reads the journal again."""
-
-    def __init__(self, view: RunView, name: str) -> None:
-        self.name = name
-        self._view = view
-        self._outputs = Outputs(
-            self._result, step=name, pipeline=view.pipeline, store=lambda: view.store
-        )
-
-    @property
-    def status(self) -> str:
-        """One of ``pending running succeeded cached failed skipped cancelled``."""
-        return self._state().status
-
-    @property
-    def attempts(self) -> int:
-        """How many attempts were started; 0 for a cached step."""
-        return self._state().attempts
-
-    @property
-    def why(self) -> str | None:
-        """Why the step ran or did not: ``code changed in [5]: `fit(X)` ``, for example."""
-        state = self._state()
-        return state.reason or state.why
-
-    @property
-    def duration(self) -> float | None:
-        """Seconds that the result took; for a cached step, in the run that computed it."""
-        return self._state().duration
-
-    @property
-    def outputs(self) -> Outputs:
-        """The values that the step published; loaded on access."""
-        return self._outputs
-
-    @property
-    def error(self) -> StepFailure | None:
-        """Why the last attempt failed; None if the step succeeded or has not run yet."""
-        record = self._state().error
-        return StepFailure.of(record) if record else None
-
-    def __repr__(self) -> str:
-        return f"<step {self.name!r}: {self.status}>"
-
-    def _state(self) -> StepState:
-        self._view.update()
-        return self._view.state.steps[self.name, ""]
-
-    def _result(self) -> Mapping[str, Any] | None:
-        return self._state().result
 
 
 class Run:
@@ -177,7 +81,6 @@ class Run:
     def parameters(self) -> Mapping[str, Any]:
         """All parameters with the values of this run, defaults included."""
         defaults = {p.name: p.default for p in self._view.pipeline.parameters}
-        # run.json has only the parameters that were given.
         return {**defaults, **(self._facts.get("parameters") or {})}
 
     @property
@@ -236,33 +139,50 @@ class Run:
         history = self._state().metric_history(name)
         return [(when, step, _number(value)) for when, step, value in history]
 
-    def notebook(self, step: str | None = None) -> Path:
+    def notebook(self, step: str | None = None, index: str = "") -> Path:
         """Return the path of a step's executed notebook (of its last attempt).
 
         Parameters
         ----------
         step
             The step's name; may be left out when there is only one.
+        index
+            The instance of a mapped step.
 
         Raises
         ------
         UsageError
-            If there is no such step, or it has not been executed yet.
+            If there is no such step or instance, or it has not been executed yet.
         """
         name = self._step_name(step)
-        self._view.update()
-        path = self._view.attempt(name).executed
+        self._check_index(name, index)
+        path = self._view.attempt(name, index=index).executed
         if not path.is_file():
-            state = self.steps[name].status
-            raise UsageError(f'Step "{name}" has no executed notebook yet: it is {state}.')
+            state, label = self._view.state.steps[name, index].status, step_label(name, index)
+            raise UsageError(f'Step "{label}" has no executed notebook yet: it is {state}.')
         return path
 
-    def logs(self, step: str | None = None) -> str:
-        """Return what a step printed in its last attempt, or all steps one after the other."""
+    def logs(self, step: str | None = None, index: str = "") -> str:
+        """Return what a step printed in its last attempt, or all steps one after the other.
+
+        Parameters
+        ----------
+        step
+            The step's name; without it, all steps with their instances.
+        index
+            The instance of a mapped step.
+
+        Raises
+        ------
+        UsageError
+            If there is no such step or instance.
+        """
         if step is None:
-            return "".join(self.logs(name) for name in self.steps)
-        self._view.update()
-        path = self._view.attempt(self._step_name(step)).log
+            keys = [(name, i) for name, one in self.steps.items() for i in ("", *one.instances)]
+            return "".join(self.logs(name, i) for name, i in keys)
+        name = self._step_name(step)
+        self._check_index(name, index)
+        path = self._view.attempt(name, index=index).log
         try:
             return path.read_text("utf-8", "replace")
         except OSError:
@@ -326,6 +246,12 @@ class Run:
     def _state(self) -> RunState:
         self._view.update()
         return self._view.state
+
+    def _check_index(self, name: str, index: str) -> None:
+        self._view.update()
+        if (name, index) not in self._view.state.steps:
+            known = ", ".join(self._view.state.instances(name)) or "none"
+            raise UsageError(f'Step "{name}" has no instance "{index}". Its instances: {known}.')
 
     def _step_name(self, step: str | None) -> str:
         names = list(self.steps)

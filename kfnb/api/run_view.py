@@ -154,10 +154,10 @@ class RunView:
             )
         self._driver = resume(self.folder, settings=settings)
 
-    def attempt(self, step: str, attempt: int | None = None) -> AttemptFolder:
+    def attempt(self, step: str, attempt: int | None = None, *, index: str = "") -> AttemptFolder:
         """Return the folder of an attempt, by default the last; 0 is that of a cached result."""
-        number = self.state.steps[step, ""].attempts if attempt is None else attempt
-        return self.folder.attempt(self.pipeline.steps[step].id, number)
+        number = self.state.steps[step, index].attempts if attempt is None else attempt
+        return self.folder.attempt(self.pipeline.steps[step].id, number, index=index)
 
     @property
     def begun(self) -> bool:

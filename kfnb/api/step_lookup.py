@@ -1,10 +1,21 @@
-"""Finding a step by the name that a person typed."""
+"""Names of steps: how people are shown them, and finding one that a person typed."""
 
 from __future__ import annotations
 
 import difflib
 
 from kfnb.pipeline import Pipeline
+
+
+def step_label(name: str, index: str) -> str:
+    """Return how a step, or an instance of it, is named to people.
+
+    Examples
+    --------
+    >>> step_label("fit", ""), step_label("fit", "3")
+    ('fit', 'fit[3]')
+    """
+    return f"{name}[{index}]" if index else name
 
 
 def no_such_step(pipeline: Pipeline, name: str) -> str:

@@ -16,6 +16,7 @@ from kfnb.api.use_cases.run_summary import brief, failures, log_tail, metrics_li
 from kfnb.commands.terminal import ASCII_GLYPHS, COLOURS, GLYPHS
 from kfnb.draw import shortened, visible, width_of
 from kfnb.durations import describe_duration
+from kfnb.engine.core.event_types import Warning as WarningData
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.state import StepState
 
@@ -60,11 +61,11 @@ class LiveScreen:
                 # Read again from the log when the table is drawn, and not for each line that is
                 # printed.
                 self._last.pop(event.step, None)
-            elif event.type == "Warning":
-                self._print(Text(warning_line(event), style="yellow"))
+            elif isinstance(event.data, WarningData):
+                self._print(Text(warning_line(event, event.data), style="yellow"))
         if not self._titled:
             self._titled = True
-            title = Text(visible(str(view.state.info.get("name") or view.pipeline.name)), "bold")
+            title = Text(visible(view.state.info.name or view.pipeline.name), "bold")
             self._print(title.append(f"  {view.folder.id}", "bright_black"))
         # Only now, so that a run that fails at once leaves no empty table.
         if self._live is None:

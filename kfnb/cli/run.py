@@ -178,10 +178,11 @@ def _show_progress(begin: Callable[[], RunView], *, detach: bool, as_json: bool)
             _echo_events(events)
         else:
             from kfnb.api.use_cases.event_lines import warning_line
+            from kfnb.engine.core.event_types import Warning as WarningData
 
             for event in events:
-                if event.type == "Warning":
-                    click.echo(warning_line(event), err=True)
+                if isinstance(event.data, WarningData):
+                    click.echo(warning_line(event, event.data), err=True)
             click.echo(continues(view.folder.id))
         return 0
     screen = screen_for(as_json=as_json)
@@ -192,4 +193,4 @@ def _show_progress(begin: Callable[[], RunView], *, detach: bool, as_json: bool)
 
 def _echo_events(events: Iterable[Event]) -> None:
     for event in events:
-        click.echo(event.to_line())
+        click.echo(event.to_line().decode())

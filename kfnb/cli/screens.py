@@ -32,7 +32,7 @@ class JsonScreen:
 
     def show(self, view: RunView, events: Iterable[Event]) -> None:  # noqa: ARG002 (Screen's)
         """Print the events."""
-        lines = [event.to_line() + "\n" for event in events]
+        lines = [event.to_line().decode() + "\n" for event in events]
         if lines:
             sys.stdout.write("".join(lines))
             sys.stdout.flush()

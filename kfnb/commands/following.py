@@ -151,7 +151,7 @@ def exit_code(view: RunView, *, interrupted: bool = False) -> int:
         return 3
     # Scripts may retry an infrastructure failure, but not an error in the notebook.
     failed = [s for s in view.state.steps.values() if s.status == "failed" and s.failure]
-    kinds = {(s.failure or {}).get("class") for s in failed}
+    kinds = {s.failure.kind for s in failed if s.failure}
     return 4 if kinds and kinds <= _INFRASTRUCTURE else 1
 
 

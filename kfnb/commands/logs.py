@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from kfnb.api.run_view import RunView
+    from kfnb.engine.core.event_types import CellOutput
     from kfnb.engine.core.events import Event
 
 _BLOCK = 1 << 20
@@ -158,9 +159,11 @@ class _Printer:
 
     def _show(self, event: Event, *, complete: bool) -> bool:
         """Print the text of one event; return False if it has not arrived yet."""
-        name = str(event.step)
-        if event.type == "CellOutput" and event.data.get("length"):
-            text = _slice(self._view, name, event.attempt or 1, event.data, part=complete)
+        from kfnb.engine.core.event_types import CellOutput
+
+        name, data = str(event.step), event.data
+        if isinstance(data, CellOutput) and data.length:
+            text = _slice(self._view, name, event.attempt or 1, data, part=complete)
             if text is None:
                 return False
             self._attempt(name, event.attempt or 1)
@@ -202,14 +205,12 @@ class _Printer:
         self._out("".join(f"{prefix} | {line}\n" for line in lines))
 
 
-def _slice(
-    view: RunView, name: str, attempt: int, data: Mapping[str, Any], *, part: bool
-) -> str | None:
+def _slice(view: RunView, name: str, attempt: int, data: CellOutput, *, part: bool) -> str | None:
     """Read an output's text; None if it is incomplete, unless a ``part`` is enough."""
-    length = int(data["length"])
+    length = data.length or 0
     try:
         with view.attempt(name, attempt).log.open("rb") as file:
-            file.seek(int(data.get("offset") or 0))
+            file.seek(data.offset or 0)
             text = file.read(length)
     except OSError:
         text = b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -11,13 +12,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from kfnb.engine.cache.cache_lookup import Cache
 from kfnb.engine.core.commands import Start, Stop
+from kfnb.engine.core.event_types import Body, FailureClass, warning
 from kfnb.engine.core.identity import Source
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import replay
 from kfnb.engine.dispatch.attempt_events import AttemptEvents
-from kfnb.engine.dispatch.manifests import failure_record, load_run, step_manifest, success_data
+from kfnb.engine.dispatch.manifests import (
+    attempt_failed,
+    failure_record,
+    load_run,
+    step_manifest,
+    succeeded,
+)
 from kfnb.engine.dispatch.run_outputs import RunOutputs
 from kfnb.engine.dispatch.step_orders import HASH_SEED, Site, step_order
 from kfnb.engine.journal.file_journal import Journal
@@ -26,7 +36,6 @@ from kfnb.engine.runner import RunContext, Runner, Work
 from kfnb.engine.wakeup import WakeupSocket
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder, store_folder
-from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline
 from kfnb.store import disk
 from kfnb.store.blobs import open_store
@@ -136,8 +145,9 @@ class Attempts:
         except KfnbError as error:
             if not self._run.path.is_dir():
                 raise
-            kind = "infrastructure" if isinstance(error, InfrastructureError) else "configuration"
-            self._fail(work, _record(kind, str(error), getattr(error, "remedy", "")))
+            infrastructure = isinstance(error, InfrastructureError)
+            kind: FailureClass = "infrastructure" if infrastructure else "configuration"
+            self._fail(work, Failure(kind, str(error), getattr(error, "remedy", "")))
             return
         self._attempts[work] = AttemptEvents(work)
 
@@ -152,18 +162,13 @@ class Attempts:
                 self._ended[ended.work] = ended.code
         for note in self._runner.notes():
             work, diagnostic = note.work, note.diagnostic
-            data = {
-                "code": diagnostic.code,
-                "message": diagnostic.message,
-                "remedy": diagnostic.remedy,
-            }
-            self._report(work, "Warning", data, durable=False)
+            self._report(work, warning(diagnostic), durable=False)
         for work, attempt_events in list(self._attempts.items()):
             # Checked before reading, so that the last lines of an ended attempt are read.
             over = work in self._ended
             for report in attempt_events.read():
-                self._report(work, report.type, {**report.data, "n": report.n}, durable=False)
-            if over or (attempt_events.result is not None and attempt_events.result.get("ok")):
+                self._report(work, report, durable=False)
+            if over or (attempt_events.result is not None and attempt_events.result.ok):
                 self._conclude(work, over=over)
 
     def _conclude(self, work: Work, *, over: bool) -> None:
@@ -173,34 +178,34 @@ class Attempts:
         if manifest is not None and current:
             self._succeed(work, manifest)
         elif over:
-            record = failure_record(self._store, self._run.id, work, self._ended[work])
+            failure = failure_record(self._store, self._run.id, work, self._ended[work])
             reason = self._stop_reasons.get(work)
-            if reason and record["class"] in ("infrastructure", "cancelled"):
-                record["class"] = "timeout" if reason == "timeout" else "cancelled"
-                record["summary"] = _STOPPED[record["class"]]
-            self._fail(work, record)
+            if reason and failure.kind in ("infrastructure", "cancelled"):
+                kind: FailureClass = "timeout" if reason == "timeout" else "cancelled"
+                failure = dataclasses.replace(failure, kind=kind, summary=_STOPPED[kind])
+            self._fail(work, failure)
 
     def _succeed(self, work: Work, manifest: Manifest) -> None:
         key = manifest_key(self._run.id, work.step_id, index=work.index, round=work.round)
         self._forget(work)
         self._outputs.add(work.step, key, manifest, index=work.index)
         self._copy_notebook(work, manifest.executed)
-        self._report(work, "StepSucceeded", success_data(manifest, key))
+        self._report(work, succeeded(manifest, key))
         step = self._pipeline.steps[work.step]
         with contextlib.suppress(KfnbError):  # a cache that cannot be written is only slower
             self._cache.record_result(
                 step, manifest, manifest_key=key, folder=work.folder.path.parent
             )
 
-    def _fail(self, work: Work, record: Mapping[str, Any]) -> None:
+    def _fail(self, work: Work, failure: Failure) -> None:
         once = self._pipeline.steps[work.step].options.once
         # What an attempt elsewhere reported last may be lost; its first cell may have begun.
-        if once and self._attempts_survive and self._runner.may_have_executed(work):
-            record = {**record, "began": True}
+        lost = bool(once) and self._attempts_survive and self._runner.may_have_executed(work)
+        data = msgspec.structs.replace(attempt_failed(failure), began=lost)
         self._forget(work)
         self._outputs.save_changed_before(self._pipeline.steps[work.step])
-        self._copy_notebook(work, record.get("executed"))
-        self._report(work, "AttemptFailed", record)
+        self._copy_notebook(work, failure.executed)
+        self._report(work, data)
 
     def _copy_notebook(self, work: Work, blob: str | None) -> None:
         """Copy the executed notebook from the store to where views look for it."""
@@ -223,12 +228,11 @@ class Attempts:
 
     def _write(
         self,
-        type: str,  # noqa: A002 (the event's own word)
+        data: Body,
         step: str | None = None,
-        data: Mapping[str, Any] | None = None,
         *,
         index: str = "",
-        round: int = 0,  # noqa: A002 (as above)
+        round: int = 0,  # noqa: A002 (the event's own word)
         attempt: int | None = None,
         durable: bool = True,
     ) -> None:
@@ -237,29 +241,21 @@ class Attempts:
             self._store.sync(f"manifests/{self._run.id}")
             self._unsynced = False
         event = self._journal.append(
-            type,
-            step,
-            strict_json(data or {}),
-            index=index,
-            round=round,
-            attempt=attempt,
-            durable=durable,
+            data, step, index=index, round=round, attempt=attempt, durable=durable
         )
         self._engine.apply(event)
 
     def _report(
         self,
         work: Work,
-        type: str,  # noqa: A002 (as above)
-        data: Mapping[str, Any],
+        data: Body,
         *,
         durable: bool = True,
     ) -> None:
         """Journal an event of an attempt."""
         self._write(
-            type,
-            work.step,
             data,
+            work.step,
             index=work.index,
             round=work.round,
             attempt=work.attempt,
@@ -281,14 +277,13 @@ def _local_context(pipeline: Pipeline, run: RunFolder) -> RunContext:
     return RunContext(open_store(store_folder()), folder)
 
 
-_STOPPED = {"timeout": "the step took longer than its timeout", "cancelled": "the step was stopped"}
+_STOPPED: Mapping[str, str] = {
+    "timeout": "the step took longer than its timeout",
+    "cancelled": "the step was stopped",
+}
 
 
 def _origin(options: Mapping[str, Any]) -> str | None:
     """Return the flag because of which steps execute although nothing changed."""
     flags = (f"--{key} {options[key]}" for key in ("only", "from") if options.get(key))
     return next(flags, None)
-
-
-def _record(kind: Any, summary: str, remedy: str) -> dict[str, Any]:
-    return Failure(kind=kind, summary=summary, remedy=remedy).plain()

@@ -15,8 +15,19 @@ import time
 from kfnb.engine import driver_requests
 from kfnb.engine.attempts import Attempts
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
+from kfnb.engine.core.event_decoding import convert_body
+from kfnb.engine.core.event_types import (
+    AttemptStarted,
+    DriverStarted,
+    ReportBody,
+    RunCancelled,
+    StepCached,
+    StepFailed,
+    StepInvalidated,
+    StepReady,
+    warning,
+)
 from kfnb.engine.core.events import Event
-from kfnb.engine.core.identity import inputs_to_plain
 from kfnb.engine.core.retry_policy import Limits
 from kfnb.engine.dispatch.attempt_events import AttemptEvents
 from kfnb.engine.dispatch.manifests import step_manifest
@@ -71,18 +82,13 @@ class Driver(Attempts):
 
     def _begin(self) -> None:
         """Journal that a driver has begun, and find out what became of the last one's attempts."""
-        self._write("DriverStarted", data={"pid": os.getpid()})
+        self._write(DriverStarted(pid=os.getpid()))
         if not self._engine.state.warnings:
             for diagnostic in self._runner.unsupported_options(self._pipeline):
-                data = {
-                    "code": diagnostic.code,
-                    "message": diagnostic.message,
-                    "remedy": diagnostic.remedy,
-                }
-                self._write("Warning", data=data)
+                self._write(warning(diagnostic))
         for event in self._journal.events:
-            if event.type == "StepReady" and event.step is not None:
-                self._withdraw(event.step, event.index, event.data.get("key"), event.round)
+            if isinstance(event.data, StepReady) and event.step is not None:
+                self._withdraw(event.step, event.index, event.data.key, event.round)
         reported = _last_reports(self._journal.events)
         for name, index, attempt in self._engine.active():
             state = self._engine.state.steps[name, index]
@@ -119,13 +125,11 @@ class Driver(Attempts):
         if not isinstance(command, Wake):
             self._journal.confirm()
         if isinstance(command, Record):
-            if command.type == "RunCancelled" and self._clean_up is not None:
+            if isinstance(command.data, RunCancelled) and self._clean_up is not None:
                 self._clean_up()
-            self._write(
-                command.type, command.step, command.data, index=command.index, round=command.round
-            )
-            if command.type == "StepInvalidated":
-                for name, index, number in command.data["voids"]:
+            self._write(command.data, command.step, index=command.index, round=command.round)
+            if isinstance(command.data, StepInvalidated):
+                for name, index, number in command.data.voids:
                     self._withdraw(
                         name, index, self._engine.state.steps[name, index].key, number - 1
                     )
@@ -142,24 +146,22 @@ class Driver(Attempts):
 
     def _prepare(self, command: Prepare) -> None:
         outcome = self._preparation.prepare(command, self._engine.state.settings)
-        if outcome.type == "StepCached":
+        if isinstance(outcome, StepCached):
             self._unsynced = True
         self._write(
-            outcome.type,
+            outcome,
             command.step,
-            outcome.data,
             index=command.index,
             round=command.round,
-            durable=outcome.type == "StepFailed",
+            durable=isinstance(outcome, StepFailed),
         )
 
     def _start(self, command: Start) -> None:
         step = self._pipeline.steps[command.step]
         work = self._work(command)
         self._write(
-            "AttemptStarted",
+            AttemptStarted(inputs=dict(command.inputs)),
             step.name,
-            {"inputs": inputs_to_plain(command.inputs)},
             index=command.index,
             round=command.round,
             attempt=command.attempt,
@@ -180,9 +182,9 @@ class Driver(Attempts):
             self._fetch_requests()
         for request in driver_requests.pending_requests(self._run):
             if request.type == "resume":
-                self._write("RunResumed", data=request.data)
+                self._write(convert_body("RunResumed", request.data))
             elif request.type == "stop" and not self._engine.state.ended:
-                self._write("StopRequested", data=request.data)
+                self._write(convert_body("StopRequested", request.data))
             driver_requests.remove_request(request)
 
     def _wait_for_exits(self, selector: selectors.BaseSelector) -> None:
@@ -209,6 +211,9 @@ def _last_reports(events: tuple[Event, ...]) -> dict[tuple[str, str, int], int]:
     """Find for each attempt the number of its last report that is in the journal."""
     reported: dict[tuple[str, str, int], int] = {}
     for event in events:
-        if event.step is not None and event.attempt is not None and "n" in event.data:
-            reported[event.step, event.index, event.attempt] = int(event.data["n"])
+        data = event.data
+        if event.step is None or event.attempt is None or not isinstance(data, ReportBody):
+            continue
+        if isinstance(data.n, int):
+            reported[event.step, event.index, event.attempt] = data.n
     return reported

@@ -115,6 +115,8 @@ def _as_every_version_says_it(value: Any) -> Any:
 
 def _interface(name: str, component: Mapping[str, Any]) -> str:
     description = " ".join(str(component.get("description", "")).split("\n\n")[0].split())
+    if "properties" not in component:
+        return f"/** {description} */\nexport type {name} = {_type(component)};"
     required = component.get("required", ())
     lines = [
         f"  {key}{'' if key in required else '?'}: {_type(value)};"

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
-
 from kfnb.engine.cache.cache_lookup import Cache, Lookup, cache_off_reason
 from kfnb.engine.core.commands import Prepare
-from kfnb.engine.core.identity import inputs_to_plain
+from kfnb.engine.core.event_types import StepCached, StepFailed, StepReady
 from kfnb.engine.core.settings import Settings
-from kfnb.engine.dispatch.manifests import success_data
+from kfnb.engine.dispatch.manifests import cached
 from kfnb.engine.dispatch.run_outputs import RunOutputs
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline, Step
 from kfnb.store.blobs import Store
 from kfnb.store.file_restore import FileChanged
-from kfnb.store.manifest import Failure, manifest_key
+from kfnb.store.manifest import manifest_key
 
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The event that a preparation leads to."""
-
-    type: Literal["StepReady", "StepCached", "StepFailed"]
-    data: Mapping[str, Any]
+Outcome = StepReady | StepCached | StepFailed
+"""The data of the event that a preparation leads to."""
 
 
 class Preparation:
@@ -74,16 +65,15 @@ class Preparation:
             off=self._cache_off(step, command, settings),
         )
         try:
-            cached = self._reuse(step, lookup, command, key)
-            if cached is not None:
-                return Outcome("StepCached", cached)
+            reused = self._reuse(step, lookup, command, key)
+            if reused is not None:
+                return reused
             self._outputs.restore_before(step)
         except FileChanged as error:
-            failure = Failure(kind="configuration", summary=str(error), remedy=error.remedy)
-            return Outcome("StepFailed", {**failure.plain(), "attempts": 0})
+            return StepFailed(kind="configuration", summary=str(error), remedy=error.remedy)
         folder = self._run.attempt(step.id, 0, index=command.index).path.parent
         self._cache.note_execution(step, lookup, run=self._run.id, folder=folder)
-        return Outcome("StepReady", self._common(lookup, command))
+        return StepReady(inputs=dict(command.inputs), key=lookup.prepared.base, why=lookup.why)
 
     def _cache_off(self, step: Step, command: Prepare, settings: Settings) -> str | None:
         off = cache_off_reason(
@@ -95,9 +85,7 @@ class Preparation:
             return "an on-exit step is executed in every run"
         return "its earlier result was computed from a value that changed later"
 
-    def _reuse(
-        self, step: Step, lookup: Lookup, command: Prepare, key: str
-    ) -> dict[str, Any] | None:
+    def _reuse(self, step: Step, lookup: Lookup, command: Prepare, key: str) -> StepCached | None:
         """Use a cached result as this run's own; None if there is none, or it was removed."""
         manifest = lookup.manifest
         if manifest is None or not self._cache.adopt(lookup, manifest_key=key):
@@ -105,16 +93,10 @@ class Preparation:
         self._outputs.restore_of(step.name, manifest)
         self._cache.restore_notebook(manifest, self._run.attempt(step.id, 0, index=command.index))
         self._outputs.add(step.name, key, manifest, index=command.index)
-        return {
-            **success_data(manifest, key),
-            **self._common(lookup, command),
-            "metrics": [list(metric) for metric in manifest.metrics],
-            "from": manifest.run,
-        }
-
-    def _common(self, lookup: Lookup, command: Prepare) -> dict[str, Any]:
-        return {
-            "key": lookup.prepared.base,
-            "why": lookup.why,
-            "inputs": inputs_to_plain(command.inputs),
-        }
+        return cached(
+            manifest,
+            key,
+            inputs=command.inputs,
+            cache_key=lookup.prepared.base,
+            why=lookup.why,
+        )

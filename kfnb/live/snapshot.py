@@ -11,7 +11,7 @@ from kfnb.api.run_lookup import facts
 from kfnb.api.run_view import RunView
 from kfnb.draw import body_of, drawn_edges, reason, shortened, skeleton
 from kfnb.engine.core import state as engine
-from kfnb.home import AttemptFolder
+from kfnb.engine.core.event_types import FailureData, ResourceSampled
 from kfnb.json_values import json_with_text
 from kfnb.live import protocol
 from kfnb.locations import line_text
@@ -171,16 +171,16 @@ def step_state(
         "outputs": [
             {
                 "name": str(output),
-                "type": value.get("type"),
-                "shape": json_with_text(value.get("shape")),
-                "size": value.get("size"),
-                "repr": _cut(value.get("repr")),
+                "type": value.type,
+                "shape": json_with_text(value.shape),
+                "size": value.size,
+                "repr": _cut(value.repr),
             }
             for output, value in step.outputs.items()
-            if not value.get("absent")
+            if not value.absent
         ],
         "notebook": _notebook(view, step, link),
-        "resources": json_with_text(dict(step.resources)) if step.resources else None,
+        "resources": _resources(step.resources),
     }
 
 
@@ -220,11 +220,11 @@ def warnings(run: engine.RunState) -> list[dict[str, Any]]:
     """Describe the warnings of a run."""
     return [
         {
-            "code": str(one.get("code") or ""),
-            "message": _cut(one.get("message")) or "",
-            "remedy": _cut(one.get("remedy")) or "",
-            "step": one.get("step"),
-            "index": str(one.get("index") or ""),
+            "code": one.data.code or "",
+            "message": _cut(one.data.message) or "",
+            "remedy": _cut(one.data.remedy) or "",
+            "step": one.step,
+            "index": one.index,
         }
         for one in run.warnings
     ]
@@ -234,7 +234,7 @@ def run_error(run: engine.RunState) -> str | None:
     """Return in a sentence what went wrong with the run; None if nothing did."""
     if not run.error:
         return None
-    text = run.error.get("summary") or run.error.get("message") or run.error.get("ename")
+    text = run.error.summary or run.error.ename
     return _cut(text) or "The run failed."
 
 
@@ -255,30 +255,31 @@ def _diagnostic(pipeline: Pipeline, finding: Diagnostic) -> protocol.Diagnostic:
     }
 
 
-def _error(pipeline: Pipeline, record: Mapping[str, Any] | None) -> protocol.StepError | None:
-    if not record:
+def _error(pipeline: Pipeline, record: FailureData | None) -> protocol.StepError | None:
+    if record is None:
         return None
     return {
-        "ename": _cut(record.get("ename")),
-        "evalue": _cut(record.get("evalue")),
-        "location": location(pipeline, record.get("cell"), record.get("line")),
-        "summary": _cut(record.get("summary")) or "",
-        "remedy": _cut(record.get("remedy")),
-        "class": _cut(record.get("class")),
+        "ename": _cut(record.ename),
+        "evalue": _cut(record.evalue),
+        "location": location(pipeline, record.cell, record.line),
+        "summary": _cut(record.summary) or "",
+        "remedy": _cut(record.remedy),
+        "class": record.kind,
     }
+
+
+def _resources(sample: ResourceSampled | None) -> dict[str, Any] | None:
+    if sample is None:
+        return None
+    return {"cpu_seconds": sample.cpu_seconds, "memory": sample.memory, "threads": sample.threads}
 
 
 def _notebook(view: RunView, step: engine.StepState, link: Link) -> str | None:
     if step.status != "cached" and not step.attempts:
         return None
-    path = attempt_folder(view, step.name, step.index, step.attempts).executed
+    path = view.attempt(step.name, index=step.index).executed
     linked = link(path)
     return linked if linked is not None and path.is_file() else None
-
-
-def attempt_folder(view: RunView, step: str, index: str, attempt: int) -> AttemptFolder:
-    """Return the folder of an attempt at a step, or at one of its instances."""
-    return view.folder.attempt(view.pipeline.steps[step].id, attempt, index=index)
 
 
 def _cut(text: Any) -> str | None:

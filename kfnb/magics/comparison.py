@@ -6,7 +6,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kfnb.api.run_handle import Run, StepRun
+from kfnb.api.run_handle import Run
+from kfnb.api.step_handle import StepRun
 from kfnb.api.use_cases.formats import number
 from kfnb.draw import shortened, visible, width_of
 from kfnb.durations import describe_duration

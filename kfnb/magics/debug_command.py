@@ -46,10 +46,15 @@ def debug(session: Session, words: tuple[str, ...], run: str | None, notebook: s
     print("\n".join(_failure_lines(view, state)))
     sources = {
         **step.inputs,
-        **{name: source.step if source else None for name, source in state.inputs.items()},
+        **{
+            name: source.step if source else None
+            for name, source in state.inputs.items()
+            # The last step that adds to a collected value publishes all of it for views.
+            if name.isidentifier() and name not in step.collects
+        },
     }
     inputs, missing = _load_inputs(Run(view.folder), sources)
-    overridden = view.state.info.get("parameters") or {}
+    overridden = view.state.info.parameters
     parameters = {
         p.name: _value(p, overridden)
         for p in view.pipeline.parameters
@@ -103,7 +108,7 @@ def _failure_lines(view: RunView, state: StepState) -> Iterator[str]:
     if record is None:
         yield f"{begin} did not fail: {describe_status(state.status)}."
         return
-    cell, line = record.get("cell"), record.get("line")
+    cell, line = record.cell, record.line
     yield f"{begin} failed: {brief(record, state.name)}"
     yield from source(view, cell, line)
 

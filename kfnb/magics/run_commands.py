@@ -206,7 +206,7 @@ def _failure_text(view: RunView) -> str:
         return f"Run {run} was stopped. Continue it with %pipeline resume."
     failed = [step for step in state.steps.values() if step.status == "failed"]
     lines = [f"Run {run} failed."]
-    lines += [f'step "{s.name}": {brief(s.failure or {}, s.name)}' for s in failed[:_MAX_FAILURES]]
+    lines += [f'step "{s.name}": {brief(s.failure, s.name)}' for s in failed[:_MAX_FAILURES]]
     lines += (
         [f"and {len(failed) - _MAX_FAILURES} more steps"] if len(failed) > _MAX_FAILURES else []
     )

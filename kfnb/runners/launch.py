@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.engine import driver_requests
+from kfnb.engine.core.event_types import RunCreated
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.settings import Settings
 from kfnb.engine.journal.file_journal import Journal
@@ -121,7 +122,20 @@ def create_run(
             with contextlib.suppress(FileNotFoundError):
                 disk.write_new(making.notebook, Path(pipeline.path).read_bytes())
     with Journal(making.journal, run_id) as journal:
-        created = journal.append("RunCreated", data=strict_json(facts))
+        created = journal.append(
+            RunCreated(
+                settings=settings,
+                id=run_id,
+                name=name or pipeline.name,
+                notebook=pipeline.path,
+                target=target,
+                kernel=kernel,
+                parameters=strict_json(values),
+                options=strict_json(dict(options or {})),
+                facts=strict_json(dict(prepared.facts)),
+                created=now.timestamp(),
+            )
+        )
         if begin is not None:
             begin(journal, created, making)
             journal.sync()
@@ -228,7 +242,7 @@ def has_succeeded(run: RunFolder) -> bool:
 
 def is_driven(run: RunFolder) -> bool:
     """Return whether a process of this machine drives the run, or follows its remote driver."""
-    return locks.is_locked(run.driver_lock) or locks.is_locked(run.follower_lock)
+    return locks.is_locked(run.driver_lock) or locks.is_locked(run.mirror_lock)
 
 
 def driver_state(run: RunFolder) -> str:

@@ -122,7 +122,7 @@ def _moment(run: RunFolder) -> tuple[str, int, str]:
 
 def _busy(run: RunFolder) -> bool:
     """Whether the run has a driver or a running step, or is just being created."""
-    if locks.is_locked(run.driver_lock) or locks.is_locked(run.follower_lock):
+    if locks.is_locked(run.driver_lock) or locks.is_locked(run.mirror_lock):
         return True
     # Its driver may not have taken its lock yet.
     if time.time() - _created(run) < _STARTING and not _ended(run):

@@ -174,7 +174,9 @@ class _Work:
             if data is None:
                 continue
             manifest = Manifest.from_json(data)
-            outputs = {n: o for n, o in manifest.outputs.items() if o.changed}
+            # The notebook has no variable for what a step adds to a value.
+            values = {n: o for n, o in manifest.outputs.items() if n.isidentifier()}
+            outputs = {n: o for n, o in values.items() if o.changed}
             bundles[step.name] = {
                 "bundles": [
                     {

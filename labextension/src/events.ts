@@ -12,16 +12,19 @@ export interface AttemptFailed {
   traceback?: unknown;
   code?: string | null;
   steps?: string[];
+  executed?: string | null;
+  log?: string | null;
   began?: boolean;
 }
 
 /** An attempt is about to begin; it may have begun. */
 export interface AttemptStarted {
-  inputs?: Record<string, string | [string, string, number] | null>;
+  inputs?: Record<string, Source | null>;
 }
 
 /** A cell has ended. */
 export interface CellFinished {
+  n?: number;
   cell: number;
   duration?: number;
   ok?: boolean;
@@ -29,6 +32,7 @@ export interface CellFinished {
 
 /** A cell printed or displayed something; the text is in the attempt's log. */
 export interface CellOutput {
+  n?: number;
   cell: number | null;
   kind: 'display' | 'error' | 'result' | 'stream';
   name?: string | null;
@@ -39,6 +43,7 @@ export interface CellOutput {
 
 /** A cell executes: its index in the notebook, and its position among those of the step. */
 export interface CellStarted {
+  n?: number;
   cell: number;
   position?: number;
   total?: number | null;
@@ -67,11 +72,13 @@ export interface GroupFormed {
   members: [string, string][];
 }
 
-/** A number was logged; ``step`` is that of a training loop. */
+/** A number was logged; ``step`` is that of a training loop, ``at`` when it was logged. */
 export interface MetricLogged {
+  n?: number;
   name: string;
   value: number | string | boolean | null;
   step?: number | string | null;
+  at?: number | null;
 }
 
 /** A published name: where its value is, and how it looks. */
@@ -88,8 +95,10 @@ export interface OutputData {
 
 /** What the attempt uses: CPU seconds so far, bytes of memory now. */
 export interface ResourceSampled {
+  n?: number;
   cpu_seconds?: number | null;
   memory?: number | null;
+  threads?: number | null;
 }
 
 /** The run was stopped, and all of its attempts have ended. */
@@ -97,18 +106,35 @@ export interface RunCancelled {
   reason?: string;
 }
 
-/** The run exists. Views find more fields here, such as its trigger. */
+/** The run exists. ``options`` are those of the call, ``facts`` what its target notes. */
 export interface RunCreated {
   settings: Settings;
+  id?: string;
   name?: string;
   notebook?: string | null;
   target?: string;
+  kernel?: string;
   parameters?: Record<string, unknown>;
+  options?: Record<string, unknown>;
+  facts?: Record<string, unknown>;
+  created?: number | null;
 }
 
-/** The first step that failed; the failure's own fields stand beside it. */
+/** The first step that failed, and why. */
 export interface RunError {
-  step: string;
+  class: 'cancelled' | 'configuration' | 'disk' | 'infrastructure' | 'memory' | 'timeout' | 'user';
+  ename?: string | null;
+  evalue?: string | null;
+  cell?: number | null;
+  line?: number | null;
+  summary?: string | null;
+  remedy?: string | null;
+  traceback?: unknown;
+  code?: string | null;
+  steps?: string[];
+  executed?: string | null;
+  log?: string | null;
+  step?: string;
 }
 
 /** Nothing is left to do. */
@@ -117,9 +143,10 @@ export interface RunFinished {
   error?: RunError | null;
 }
 
-/** A person resumed the run; ``settings`` are those that differ from now on. */
+/** A person resumed the run; ``settings`` has the fields that differ from now on. */
 export interface RunResumed {
-  settings?: Settings | null;
+  settings?: Record<string, unknown>;
+  request?: string;
 }
 
 /** What holds for a run as a whole; steps override ``retries``, ``timeout`` and ``cache``. */
@@ -137,6 +164,9 @@ export interface Settings {
   force?: string[];
 }
 
+/** The execution that a value comes from: [step, index, round] in JSON. */
+export type Source = [string, string, number];
+
 /** An earlier result was used. Metrics are [time, name, value, step of a training loop]. */
 export interface StepCached {
   outputs: Record<string, OutputData>;
@@ -147,7 +177,7 @@ export interface StepCached {
   files_read?: Record<string, string | null>;
   duration?: number | null;
   left?: Record<string, string[]>;
-  inputs: Record<string, string | [string, string, number] | null>;
+  inputs: Record<string, Source | null>;
   key?: string | null;
   why?: string | null;
   metrics?: unknown[][];
@@ -177,6 +207,8 @@ export interface StepFailed {
   traceback?: unknown;
   code?: string | null;
   steps?: string[];
+  executed?: string | null;
+  log?: string | null;
   attempts?: number;
   stale?: boolean;
 }
@@ -191,7 +223,7 @@ export interface StepInvalidated {
 
 /** The step must execute, with these inputs; ``why`` no earlier result was used. */
 export interface StepReady {
-  inputs: Record<string, string | [string, string, number] | null>;
+  inputs: Record<string, Source | null>;
   key?: string | null;
   why?: string | null;
 }
@@ -214,9 +246,10 @@ export interface StepSucceeded {
   left?: Record<string, string[]>;
 }
 
-/** A person asked for the end of the run. */
+/** A person asked for the end of the run; ``request`` names the request in a remote store. */
 export interface StopRequested {
   by?: string;
+  request?: string;
 }
 
 /** A sweep asked for a trial, whose number is the event's index. */
@@ -226,6 +259,7 @@ export interface TrialAsked {
 
 /** A diagnostic of the run, a step or an attempt. */
 export interface Warning {
+  n?: number;
   message: string;
   code?: string | null;
   remedy?: string | null;

@@ -20,7 +20,7 @@ from kfnb import pipeline
 from kfnb.api import Run, StepFailure, StepRun, json_output
 from kfnb.api.outputs import Outputs
 from kfnb.cli.main import cli
-from kfnb.engine.core.event_types import BODIES
+from kfnb.engine.core.event_types import BODIES, RunCancelled
 from kfnb.engine.core.events import Event
 from tests.cli import scripted
 from tests.cli.scripted import made_run, write
@@ -102,7 +102,7 @@ def surface(tmp_path: Path) -> dict[str, Any]:
             "show": shape(json_output.show(shown)),
             "check": shape(json_output.check(shown.diagnostics)),
             "status": shape(json_output.status(Run(folder))),
-            "event": list(Event(1, 0.0, "r", "RunCreated").to_plain()),
+            "event": list(Event(1, 0.0, "r", RunCancelled()).to_plain()),
         },
         "events": sorted(BODIES),
         "exit codes": {

@@ -8,10 +8,12 @@ import shutil
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import kfnb
 from kfnb.api import Run, StepFailure
+from kfnb.engine.core.event_types import FailureData
 from kfnb.errors import CheckError, InfrastructureError, UsageError
 from kfnb.home import store_folder
 from kfnb.store.blobs import open_store
@@ -203,7 +205,7 @@ def publish(run: str, value: object, classes: tuple[str, ...] = ()) -> None:
 
 
 def test_a_failure_in_a_sentence() -> None:
-    failure = StepFailure.of(scripted.DIVIDED)
+    failure = StepFailure.of(msgspec.convert(scripted.DIVIDED, FailureData))
     assert str(failure) == (
         'Step "train" failed: line 2: `return 1 / 0` raised ZeroDivisionError: division by zero.'
     )

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from kfnb.engine.core.event_decoding import convert_body
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.home import RunFolder
 from kfnb.pipeline import Cell, Edge, Options, Parameter, Pipeline, Step
@@ -84,7 +85,7 @@ def write(run: RunFolder, *events: tuple[Any, ...]) -> None:
     with Journal(run.journal, run.id) as journal:
         for kind, *rest in events:
             name, data, attempt = (*rest, None, None, None)[:3]
-            journal.append(kind, name, data, attempt=attempt, durable=False)
+            journal.append(convert_body(kind, data or {}), name, attempt=attempt, durable=False)
 
 
 def output(type_: str = "int", repr_: str = "1", **more: Any) -> dict[str, Any]:
@@ -161,6 +162,7 @@ def log(run: RunFolder, name: str, text: str, attempt: int = 1) -> None:
 DRIVER = """
     import json, sys, time
     from pathlib import Path
+    from kfnb.engine.core.event_decoding import convert_body
     from kfnb.engine.driver_requests import pending_requests, remove_request
     from kfnb.engine.journal.file_journal import Journal
     from kfnb.home import RunFolder
@@ -169,7 +171,7 @@ DRIVER = """
     script = json.loads(sys.argv[2])
     with Journal(run.journal, run.id) as journal:
         def tell(kind, name=None, data=None, attempt=None):
-            journal.append(kind, name, data, attempt=attempt, durable=False)
+            journal.append(convert_body(kind, data or {}), name, attempt=attempt, durable=False)
         def heed():
             for request in pending_requests(run):
                 remove_request(request)

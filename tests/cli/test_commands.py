@@ -161,7 +161,7 @@ def test_logs_whose_text_comes_after_what_tells_of_it(kfnb: Call) -> None:
         ("CellOutput", "train", {**spoken, "offset": 8, "length": 8}, 1),
         *scripted.SUCCEEDED[9:],
     )
-    follower = FileLock(run.follower_lock)
+    follower = FileLock(run.mirror_lock)
     assert follower.acquire()
     timer = threading.Timer(0.5, log, [run, "train", "epoch 1\nepoch 2\n"])
     timer.start()

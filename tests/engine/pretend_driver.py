@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 
 import kfnb.engine
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
+from kfnb.engine.core.event_decoding import convert_body
+from kfnb.engine.core.event_types import Body
 from kfnb.engine.core.events import Event
-from kfnb.engine.core.identity import Source, inputs_to_plain
+from kfnb.engine.core.identity import Source
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import Engine, replay
 from kfnb.engine.core.settings import Settings
@@ -100,6 +103,17 @@ def sources(steps: Mapping[str, str | None]) -> dict[str, Source | None]:
     return {name: None if step is None else Source(step) for name, step in steps.items()}
 
 
+def event_of(kind: str, data: Mapping[str, Any] | None = None, **envelope: Any) -> Event:
+    """An event of this type with its data given as JSON values; number 1 of run r by default."""
+    body: Body = convert_body(kind, dict(data or {}))
+    return Event(**{"seq": 1, "time": 0.0, "run": "r", "data": body, **envelope})
+
+
+def plain(value: Any) -> Any:
+    """The JSON values of a struct, or of structs in a mapping."""
+    return msgspec.to_builtins(value)
+
+
 class Driver:
     """Journals into a list; attempts run until a test ends them."""
 
@@ -129,8 +143,14 @@ class Driver:
         mine = self.engine.state.steps.get((step or "", ""))
         if round is None:
             round = mine.round if mine is not None else 0  # noqa: A001
-        event = Event(
-            len(self.events) + 1, self.now, "r", type, step, "", attempt, data or {}, round
+        event = event_of(
+            type,
+            data,
+            seq=len(self.events) + 1,
+            time=self.now,
+            step=step,
+            round=round,
+            attempt=attempt,
         )
         validate(event)
         event = Event.from_line(event.to_line())
@@ -154,11 +174,11 @@ class Driver:
 
     def carry_out(self, command: Command) -> None:
         if isinstance(command, Record):
-            self.emit(command.type, command.step, command.data)
+            self.emit(command.type, command.step, plain(command.data))
         elif isinstance(command, Prepare):
             self.prepared.append(command)
             hit = self.cached.get(command.step) if command.cache else None
-            data = {**(hit or {}), "inputs": inputs_to_plain(command.inputs), "why": "first run"}
+            data = {**(hit or {}), "inputs": plain(command.inputs), "why": "first run"}
             self.emit("StepReady" if hit is None else "StepCached", command.step, data)
         elif isinstance(command, Start):
             self.emit("AttemptStarted", command.step, {}, command.attempt)
@@ -209,7 +229,7 @@ class Driver:
         return [e.type for e in self.events if e.step == name]
 
     def data(self, kind: str) -> list[Mapping[str, Any]]:
-        return [e.data for e in self.events if e.type == kind]
+        return [e.to_plain()["data"] for e in self.events if e.type == kind]
 
     def replayed(self) -> Engine:
         return replay(self.plan, self.events)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kfnb.engine.core.event_decoding import convert_body
+from kfnb.engine.core.event_types import RunResumed
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.pipeline import Options
 from kfnb.store import manifest_key, open_store
@@ -46,11 +48,9 @@ def test_values_flow_from_step_to_step(tmp_path: Path) -> None:
 
 def test_what_attempts_report_becomes_events_of_the_run(tmp_path: Path) -> None:
     run = go(make_pipeline(tmp_path, {"a": Make("metric loss 0.5\nsay careful")}))
-    assert [e.data["cell"] for e in events(run, "CellStarted")] == [1]
-    assert [(e.data["name"], e.data["value"]) for e in events(run, "MetricLogged")] == [
-        ("loss", 0.5)
-    ]
-    assert [e.data["message"] for e in events(run, "Warning")] == ["careful"]
+    assert [e.data.cell for e in events(run, "CellStarted")] == [1]
+    assert [(e.data.name, e.data.value) for e in events(run, "MetricLogged")] == [("loss", 0.5)]
+    assert [e.data.message for e in events(run, "Warning")] == ["careful"]
 
 
 def test_a_step_that_fails_is_tried_again_as_often_as_it_says(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_failure_skips_what_depends_on_it_and_nothing_else(tmp_path: Path) -> 
     }
     run = go(make_pipeline(tmp_path, steps))
     assert statuses(run) == {"a": "failed", "b": "skipped", "c": "succeeded"}
-    assert events(run, "StepFailed")[0].data["summary"] == "it failed as told"
+    assert events(run, "StepFailed")[0].data.summary == "it failed as told"
 
 
 def test_a_process_that_is_killed_is_an_infrastructure_failure_and_runs_again(
@@ -77,15 +77,15 @@ def test_a_process_that_is_killed_is_an_infrastructure_failure_and_runs_again(
     run = go(make_pipeline(tmp_path, {"a": Make("die 2\nvalue x 1", outputs=["x"])}))
     assert status(run) == "succeeded"
     failed = events(run, "AttemptFailed")
-    assert [e.data["class"] for e in failed] == ["infrastructure"] * 2
-    assert "SIGKILL" in failed[0].data["summary"]
+    assert [e.data.kind for e in failed] == ["infrastructure"] * 2
+    assert "SIGKILL" in failed[0].data.summary
 
 
 def test_a_timeout_ends_a_step_that_does_not_end_itself(tmp_path: Path) -> None:
     steps = {"a": Make("sleep 60", options=Options(timeout=0.2))}
     run = go(make_pipeline(tmp_path, steps), settings=quick(timeout_grace=0.1))
     assert status(run) == "failed"
-    assert events(run, "StepFailed")[0].data["class"] == "timeout"
+    assert events(run, "StepFailed")[0].data.kind == "timeout"
 
 
 def test_the_exit_step_runs_whatever_happened(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_options_that_need_a_cluster_are_said_once(tmp_path: Path) -> None:
     run = go(make_pipeline(tmp_path, steps))
     assert status(run) == "succeeded"
     (warning,) = events(run, "Warning")
-    assert 'gpu ("a", "b")' in warning.data["message"]
+    assert 'gpu ("a", "b")' in warning.data.message
 
 
 def test_a_step_runs_in_the_notebooks_folder_with_a_fixed_hash_seed(tmp_path: Path) -> None:
@@ -137,13 +137,13 @@ def test_a_void_result_leaves_the_cache_and_the_step_publishes_under_its_next_ro
         "b": Make("mark\nvalue y {x}", inputs={"x": "a"}, outputs=["y"]),
     }
     run = go(make_pipeline(tmp_path, steps))
-    (key,) = [e.data["key"] for e in events(run, "StepReady", "b")]
+    (key,) = [e.data.key for e in events(run, "StepReady", "b")]
     index = CacheIndex(open_store(home / "store"))
     assert len(index.entries(key)) == 1
     with Journal(run.journal, run.id) as journal:
         data = {"target": ["b", ""], "because": "it read an old file", "voids": [["b", "", 1]]}
-        journal.append("StepInvalidated", "b", data, round=0)
-        journal.append("RunResumed")
+        journal.append(convert_body("StepInvalidated", data), "b", round=0)
+        journal.append(RunResumed())
     assert drive(run) == "succeeded"
     assert [(e.round, e.attempt) for e in events(run, "StepSucceeded", "b")] == [(0, 1), (1, 2)]
     assert (tmp_path / "ran.txt").read_text().split() == ["a", "b", "b"]

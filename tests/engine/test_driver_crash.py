@@ -73,7 +73,7 @@ def test_a_driver_that_is_killed_at_every_event_loses_nothing_and_repeats_nothin
     # An attempt that was recorded but not yet begun is repeated; one that ran never is.
     assert Counter((tmp_path / "ran.txt").read_text().split()) == {"a": 1, "b": 1, "c": 1, "d": 1}
     assert Counter(e.step for e in events(run, "StepSucceeded")) == {"a": 1, "b": 1, "c": 1, "d": 1}
-    reported = [(e.step, e.attempt, e.data["n"]) for e in events(run) if "n" in e.data]
+    reported = [(e.step, e.attempt, e.data.n) for e in events(run) if getattr(e.data, "n", None)]
     assert len(reported) == len(set(reported))
 
 
@@ -113,7 +113,7 @@ def test_what_an_adopted_attempt_does_is_heard_at_once(tmp_path: Path) -> None:
     assert not events(run, "StepSucceeded")
     (tmp_path / "end").touch()
     second.communicate(timeout=PATIENCE)
-    assert heard.data["message"] == "hello"
+    assert heard.data.message == "hello"
     assert status(run) == "succeeded"
 
 
@@ -128,7 +128,7 @@ def test_an_attempt_that_died_with_its_driver_is_repeated(tmp_path: Path) -> Non
     (tmp_path / "go").touch()
     assert drive(run) == "succeeded"
     (failed,) = events(run, "AttemptFailed")
-    assert failed.data["class"] == "infrastructure"
+    assert failed.data.kind == "infrastructure"
 
 
 def test_a_result_that_was_published_while_no_driver_lived_counts(tmp_path: Path) -> None:

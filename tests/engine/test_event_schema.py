@@ -25,7 +25,7 @@ def test_the_types_for_the_browser_are_made_from_the_same() -> None:
 
 
 def test_every_type_that_is_folded_has_a_struct() -> None:
-    assert {*_STEP, *_RUN} <= set(event_types.BODIES)
+    assert {*_STEP, *_RUN} <= set(event_types.BODIES.values())
 
 
 def test_data_of_a_later_version_is_read_without_what_is_not_known() -> None:

@@ -47,7 +47,7 @@ def driven(desk):
 
 def companion(desk) -> int:
     """The process here that follows the run."""
-    [lock] = desk.folder.parent.glob("home/runs/*/follower.lock")
+    [lock] = desk.folder.parent.glob("home/runs/*/mirror.lock")
     return int(lock.read_text())
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kfnb.engine.core.event_types import StepCached, StepReady
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.settings import Settings
 from kfnb.engine.driver import Driver
@@ -153,9 +154,9 @@ def statuses(run: RunFolder) -> dict[str, str]:
 
 def why(run: RunFolder) -> dict[str, str]:
     return {
-        str(e.step): e.data["why"]
+        str(e.step): e.data.why
         for e in events(run)
-        if e.data.get("why") and e.step and e.type in ("StepReady", "StepCached")
+        if e.step and isinstance(e.data, (StepReady, StepCached)) and e.data.why
     }
 
 
@@ -168,7 +169,7 @@ def value(run: RunFolder, step: str, name: str) -> str:
 
 def status(run: RunFolder) -> str:
     last = events(run)[-1]
-    return "cancelled" if last.type == "RunCancelled" else str(last.data.get("status"))
+    return "cancelled" if last.type == "RunCancelled" else str(last.data.status)
 
 
 class MortalJournal(Journal):

@@ -71,7 +71,7 @@ def test_values_files_and_outputs_flow_and_are_cached(tmp_path: Path) -> None:
     assert status(run) == "succeeded", events(run)[-3:]
     assert (tmp_path / "out.txt").read_text() == "3"
     (done,) = events(run, "StepSucceeded", "report")
-    assert done.data["outputs"]["text"]["repr"] == "'3'"
+    assert done.data.outputs["text"].repr == "'3'"
     assert "loaded" in run.attempt("load", 1).log.read_text()
     (tmp_path / "out.txt").unlink()
     second = go(pipeline)
@@ -86,7 +86,7 @@ def test_values_files_and_outputs_flow_and_are_cached(tmp_path: Path) -> None:
 def test_a_failing_cell_fails_its_step_with_the_cell_and_its_notebook(tmp_path: Path) -> None:
     run = go(make_pipeline(tmp_path, {"a": Make("x = 1\nraise ValueError('no')")}))
     (failed,) = events(run, "StepFailed")
-    assert (failed.data["class"], failed.data["ename"], failed.data["cell"]) == (
+    assert (failed.data.kind, failed.data.ename, failed.data.cell) == (
         "user",
         "ValueError",
         1,
@@ -97,7 +97,7 @@ def test_a_failing_cell_fails_its_step_with_the_cell_and_its_notebook(tmp_path: 
 def test_a_step_that_never_ends_is_ended(tmp_path: Path) -> None:
     steps = {"a": Make("while True: pass", options=Options(timeout=1.0))}
     run = go(make_pipeline(tmp_path, steps))
-    assert events(run, "StepFailed")[0].data["class"] == "timeout"
+    assert events(run, "StepFailed")[0].data.kind == "timeout"
 
 
 def test_a_stop_of_a_detached_run_ends_its_kernels(tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ def test_a_disk_that_fills_up_ends_the_run_with_a_sentence(tmp_path: Path, home:
         start_driver(run)
         wait_for(run, "RunFinished")
         (failed,) = events(run, "StepFailed")
-        assert failed.data["class"] == "disk"
-        assert "disk is full" in failed.data["summary"]
+        assert failed.data.kind == "disk"
+        assert "disk is full" in failed.data.summary
         assert statuses(run)["a"] == "succeeded"
         assert open_store(home / "store").list(f"manifests/{run.id}")
         wait_until_ended(run)

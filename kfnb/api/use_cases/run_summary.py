@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from kfnb.api.run_handle import StepFailure
 from kfnb.api.run_view import RunView
+from kfnb.api.step_handle import StepFailure
+from kfnb.api.step_lookup import step_label
 from kfnb.api.use_cases.formats import number
 from kfnb.api.use_cases.rerun_command import rerun_command
 from kfnb.draw import shortened, visible
 from kfnb.durations import describe_duration
+from kfnb.engine.core.event_types import FailureData
 from kfnb.engine.core.state import StepState
 from kfnb.locations import location
 from kfnb.runners import is_driven
@@ -22,7 +23,7 @@ _AROUND = 2
 _TAIL = 1 << 14
 
 
-def sentence(failure: Mapping[str, Any]) -> str:
+def sentence(failure: FailureData) -> str:
     """Return why an attempt failed, with the line unless the summary has it."""
     error = StepFailure.of(failure)
     raised = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
@@ -34,10 +35,10 @@ def sentence(failure: Mapping[str, Any]) -> str:
     return visible(shortened(text, 2000))
 
 
-def brief(failure: Mapping[str, Any], step: str) -> str:
+def brief(failure: FailureData | None, step: str) -> str:
     """Return why an attempt failed, for a line that begins with the step's name."""
     subject = f'step "{visible(step)}" '
-    text = sentence(failure)
+    text = sentence(failure or FailureData(kind="user"))
     if text.lower().startswith(subject.lower()):
         text = text[len(subject) :].removeprefix("failed: ")
     return text
@@ -86,17 +87,18 @@ def failures(view: RunView) -> Iterator[str]:
 
 def failure(view: RunView, step: StepState) -> Iterator[str]:
     """Describe a failed step: reason, place, source, end of the log, remedy."""
-    record = step.failure or {}
+    record = step.failure or FailureData(kind="user")
     reason = sentence(record)
-    named = reason.lower().startswith("step ") or f'step "{visible(step.name)}"' in reason
-    yield reason if named else f'step "{visible(step.name)}" failed: {reason}'
-    yield from source(view, record.get("cell"), record.get("line"))
-    log = log_tail(view.attempt(step.name).log, LOG_LINES)
+    label = visible(step_label(step.name, step.index))
+    named = reason.lower().startswith("step ") or f'step "{label}"' in reason
+    yield reason if named else f'step "{label}" failed: {reason}'
+    yield from source(view, record.cell, record.line)
+    log = log_tail(view.attempt(step.name, index=step.index).log, LOG_LINES)
     if log:
         yield "  last lines of its log:"
         yield from (f"    {line}".rstrip() for line in log)
-    if record.get("remedy"):
-        yield f"  {visible(str(record['remedy']))}"
+    if record.remedy:
+        yield f"  {visible(record.remedy)}"
 
 
 def source(view: RunView, cell: int | None, line: int | None) -> Iterator[str]:

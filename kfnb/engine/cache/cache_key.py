@@ -27,7 +27,7 @@ from kfnb.engine.dispatch.step_orders import (
     used_parameters,
     watched,
 )
-from kfnb.pipeline import Pipeline, Step, from_plain, to_plain
+from kfnb.pipeline import Pipeline, Step, additions_name, from_plain, to_plain
 from kfnb.step.in_kernel.audit import ignored
 from kfnb.step.own_stdout import is_own_output
 from kfnb.store.content import hash_bytes, names_below, names_content, own_names
@@ -106,7 +106,7 @@ class RequestedOutputs:
 def asked(pipeline: Pipeline, step: Step) -> RequestedOutputs:
     """Return what an execution of ``step`` is asked to publish."""
     return RequestedOutputs(
-        outputs=tuple(sorted(step.outputs)),
+        outputs=tuple(sorted(step.published)),
         watch=watched(pipeline, step),
         metrics=tuple(sorted(step.metrics)),
     )
@@ -137,7 +137,7 @@ def step_key(
         },
         parameters=used_parameters(pipeline, step, site.parameters),
         inputs={
-            name: InputPart(output_hash(source.manifest, name), source.step)
+            _key_name(step, name): InputPart(output_hash(source.manifest, name), source.step)
             if source
             else InputPart("absent", "")
             for name, source in sorted(inputs.items(), key=lambda item: item[0])
@@ -147,6 +147,15 @@ def step_key(
         env={k: v for k, v in sorted(env.items()) if k not in _OURS},
         interpreter=_interpreter_of(step, site),
     )
+
+
+def _key_name(step: Step, name: str) -> str:
+    """Return an input's name in the key: additions count by their order, not by their steps."""
+    for value, collection in step.collects.items():
+        for number, adder in enumerate(collection.adders, 1):
+            if name == additions_name(value, adder):
+                return f"{value} (addition {number})"
+    return name
 
 
 def output_hash(manifest: Manifest, name: str) -> str:

@@ -10,7 +10,6 @@ which began too early. It is a pure function of what was published in which orde
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from kfnb.engine.consistency.aliases import Aliases
 from kfnb.engine.consistency.findings import (
@@ -22,7 +21,8 @@ from kfnb.engine.consistency.findings import (
     older_value,
     unforeseen_change,
 )
-from kfnb.engine.consistency.versions import Outputs, Phase, Versions
+from kfnb.engine.consistency.versions import Phase, Versions
+from kfnb.engine.core.event_types import StepSucceeded
 from kfnb.engine.core.plan import Plan
 
 
@@ -68,7 +68,7 @@ class Bindings:
         for name in self._versions.bound.pop(n, {}):
             self._along.get(name, set()).discard(n)
 
-    def publish(self, n: int, result: Mapping[str, Any]) -> list[Finding]:
+    def publish(self, n: int, result: StepSucceeded) -> list[Finding]:
         """Note what a step published and say what follows for the others.
 
         Parameters
@@ -76,12 +76,11 @@ class Bindings:
         result
             Data of ``StepSucceeded`` or ``StepCached``: ``outputs``, ``aliases``, ``unexpected``.
         """
-        outputs: Outputs = result.get("outputs") or {}
-        unexpected: Mapping[str, str] = result.get("unexpected") or {}
+        unexpected = result.unexpected
         # A bundle is loaded whole. Under a name that the step was not given, it holds an object
         # that the notebook by then may call something else.
         known = self._plan.outputs[n] | self._versions.bound.get(n, {}).keys()
-        outputs = {name: output for name, output in outputs.items() if name in known}
+        outputs = {name: output for name, output in result.outputs.items() if name in known}
         self._versions.add(n, outputs, unexpected)
         findings: list[Finding] = []
         for name in outputs:
@@ -91,7 +90,7 @@ class Bindings:
             if name not in outputs:
                 findings += self._unsaved(n, name, reason)
         # A member that is not published here is one that nobody reads later.
-        members = [frozenset(names) & outputs.keys() for names in result.get("aliases") or ()]
+        members = [frozenset(names) & outputs.keys() for names in result.aliases]
         findings += self._aliases.add(n, [group for group in members if len(group) > 1])
         return findings
 

@@ -9,9 +9,8 @@ content that no step left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kfnb.engine.consistency.findings import (
     Finding,
@@ -24,6 +23,7 @@ from kfnb.engine.consistency.findings import (
     file_too_early,
     file_written_twice,
 )
+from kfnb.engine.core.event_types import StepSucceeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class FileConflicts:
         self._lists: dict[str, dict[int, Use]] = {}
 
     def finish(
-        self, n: int, begun: Sequence[int], end: int, result: Mapping[str, Any]
+        self, n: int, begun: Sequence[int], end: int, result: StepSucceeded
     ) -> list[Finding]:
         """Note the files of a step that has finished and say what follows.
 
@@ -71,8 +71,7 @@ class FileConflicts:
         result
             Data of ``StepSucceeded`` or ``StepCached``: ``files_read``, ``files_written``.
         """
-        read: dict[str, Any] = dict(result.get("files_read") or {})
-        wrote: Mapping[str, Any] = result.get("files_written") or {}
+        read, wrote = dict(result.files_read), result.files_written
         first, start = min(begun), begun[-1]
         for path, content in wrote.items():
             self._writes.setdefault(path, []).append(Use(n, first, start, end, content))

@@ -5,9 +5,10 @@ All sentences about them stand here, so that those about values and those about 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+
+from kfnb.engine.core.event_types import StepFailed
+from kfnb.engine.core.event_types import Warning as WarningData
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +50,21 @@ class Explanation:
     remedy: str
     steps: tuple[str, ...]
 
-    def failure(self) -> dict[str, Any]:
-        """As a failure record of class ``user``: the notebook has to say more."""
-        return {"class": "user", "summary": self.message, **self._common()}
+    def failure(self) -> StepFailed:
+        """Return it as the failure of a step whose result does not count."""
+        return StepFailed(
+            kind="user",
+            summary=self.message,
+            code=self.code,
+            remedy=self.remedy,
+            steps=self.steps,
+            stale=True,
+        )
 
-    def warning(self) -> dict[str, Any]:
-        """As the data of a ``Warning``; what would be an error is one only by request."""
+    def warning(self) -> WarningData:
+        """Return it as a warning; what would be an error is one only by request."""
         code = self.code.replace("KFNB-E", "KFNB-W")
-        return {"message": self.message, **self._common(), "code": code}
-
-    def _common(self) -> Mapping[str, Any]:
-        return {"code": self.code, "remedy": self.remedy, "steps": list(self.steps)}
+        return WarningData(message=self.message, code=code, remedy=self.remedy, steps=self.steps)
 
 
 def older_value(reader: str, writer: str, name: str, reason: str) -> Explanation:

@@ -6,16 +6,18 @@ gives the same records, and each is removed when its own event is there.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
+
+import msgspec
 
 from kfnb.engine.consistency.findings import NewEdge, StaleStep, UnplannedEffect
 from kfnb.engine.core.commands import Record
+from kfnb.engine.core.event_types import Body, EdgeAdded, StepFailed
+from kfnb.engine.core.event_types import Warning as WarningData
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.plan import Plan
 
-_Identity = tuple[str, str | None, str, str]
+_Identity = tuple[type[Body], str | None, str, bytes]
 
 
 class PendingRecords:
@@ -42,24 +44,24 @@ class PendingRecords:
     def edge(self, finding: NewEdge) -> None:
         """Add an ``EdgeAdded``."""
         source, target = self._plan.keys[finding.source], self._plan.keys[finding.target]
-        data = {
-            "source": source[0],
-            "source_index": source[1],
-            "target": target[0],
-            "target_index": target[1],
-            "names": list(finding.names),
-            "files": list(finding.files),
-            "why": finding.why,
-        }
-        self._add("EdgeAdded", finding.target, data)
+        data = EdgeAdded(
+            source=source[0],
+            source_index=source[1],
+            target=target[0],
+            target_index=target[1],
+            names=finding.names,
+            files=finding.files,
+            why=finding.why,
+        )
+        self._add(finding.target, data)
 
     def stale(self, finding: StaleStep) -> None:
         """Add a ``StepFailed``; the first reason is enough."""
-        self._add("StepFailed", finding.step, {**finding.explanation.failure(), "stale": True})
+        self._add(finding.step, finding.explanation.failure())
 
     def warning(self, finding: StaleStep | UnplannedEffect) -> None:
         """Add a ``Warning``."""
-        self._add("Warning", finding.step, finding.explanation.warning())
+        self._add(finding.step, finding.explanation.warning())
 
     def void(self, step: str, index: str) -> None:
         """Remove the records about a step whose round does not count any more."""
@@ -68,17 +70,18 @@ class PendingRecords:
 
     def remove_recorded(self, event: Event) -> None:
         """Remove the record that this event is."""
-        if self._records and event.type in ("EdgeAdded", "StepFailed", "Warning"):
-            self._records.pop(_identity(event.type, event.step, event.index, event.data), None)
+        if self._records and isinstance(event.data, (EdgeAdded, StepFailed, WarningData)):
+            self._records.pop(_identity(event.step, event.index, event.data), None)
 
-    def _add(self, kind: str, n: int, data: Mapping[str, Any]) -> None:
+    def _add(self, n: int, data: Body) -> None:
         step, index = self._plan.keys[n]
-        identity = _identity(kind, step, index, data)
-        self._records.setdefault(identity, Record(kind, step, index, data, self._round_of(n)))
+        identity = _identity(step, index, data)
+        self._records.setdefault(identity, Record(data, step, index, self._round_of(n)))
 
 
-def _identity(kind: str, step: str | None, index: str, data: Mapping[str, Any]) -> _Identity:
-    if kind == "EdgeAdded":  # older journals name the target's index only
-        data = {"source_index": index, "target_index": index, **data}
-    which = "" if kind == "StepFailed" else json.dumps(data, sort_keys=True)
-    return kind, step, index, which
+def _identity(step: str | None, index: str, data: Body) -> _Identity:
+    if isinstance(data, EdgeAdded):
+        (_, source_index), (_, target_index) = data.ends(index)
+        data = msgspec.structs.replace(data, source_index=source_index, target_index=target_index)
+    which = b"" if isinstance(data, StepFailed) else msgspec.json.encode(data)
+    return type(data), step, index, which

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from kfnb.engine.consistency.findings import Finding, UnplannedEffect, left_behind, module_changed
+from kfnb.engine.core.event_types import StepSucceeded
 
 _MODULE = "module:"
 
@@ -25,11 +25,11 @@ class ProcessState:
         self._name = name
         self._last = last
         # By path of a module: which steps left which of its globals changed, and which imported it.
-        self._changed: dict[str, dict[int, list[str]]] = {}
+        self._changed: dict[str, dict[int, Sequence[str]]] = {}
         self._read: dict[str, set[int]] = {}
         self._paths: dict[int, set[str]] = {}
 
-    def finish(self, n: int, result: Mapping[str, Any]) -> list[Finding]:
+    def finish(self, n: int, result: StepSucceeded) -> list[Finding]:
         """Note what a step that has finished left, and return which steps may miss it.
 
         Parameters
@@ -37,7 +37,7 @@ class ProcessState:
         result
             Data of ``StepSucceeded`` or ``StepCached``: ``left``, ``files_read``.
         """
-        left: Mapping[str, list[str]] = result.get("left") or {}
+        left = result.left
         findings: list[Finding] = []
         if n < self._last:
             if names := left.get("environment"):
@@ -49,7 +49,7 @@ class ProcessState:
                     UnplannedEffect(n, left_behind(self._name(n), "the working directory"))
                 )
         changed = {k[len(_MODULE) :]: names for k, names in left.items() if k.startswith(_MODULE)}
-        read = set(result.get("files_read") or ())
+        read = set(result.files_read)
         self._paths[n] = changed.keys() | read
         for path, names in changed.items():
             self._changed.setdefault(path, {})[n] = names
@@ -75,5 +75,5 @@ class ProcessState:
         return [UnplannedEffect(reader, changed)]
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)

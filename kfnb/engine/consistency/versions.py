@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Literal
 
+from kfnb.engine.core.event_types import OutputData
 from kfnb.engine.core.plan import Plan
 
 Phase = Literal["waiting", "running", "done", "ended"]
 """Not begun (or to be tried again); executing; published; failed, skipped or cancelled."""
 
-Outputs = Mapping[str, Mapping[str, Any]]
+Outputs = Mapping[str, OutputData]
 
 
 class Versions:
@@ -47,7 +48,7 @@ class Versions:
         self.published[n] = outputs
         for name in outputs:
             insort(self._havers.setdefault(name, []), n)
-        changed = {name for name, output in outputs.items() if output.get("changed", True)}
+        changed = {name for name, output in outputs.items() if output.changed}
         self._changed[n] = frozenset(changed.union(unexpected))
         for name in self._changed[n]:
             insort(self._changers.setdefault(name, []), n)

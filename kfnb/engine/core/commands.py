@@ -20,7 +20,7 @@ The driver's turn, repeated whenever events came in or a wake time has passed::
 ended or the time has passed.
 
 =============  =================================================================================
-``Record``     Journal the event (type, step, index, data) as it stands. Nothing else.
+``Record``     Journal the event (data, step, index, round) as it stands. Nothing else.
 ``Prepare``    Delete the step's published manifest of this run, if there is one: it belongs to an
                execution that no longer counts. Compute the cache key with the given inputs and look
                it up if ``cache``. Then journal ``StepCached`` (``inputs`` as given; files and
@@ -44,9 +44,10 @@ of which nothing is left after a crash.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
+from kfnb.engine.core.event_types import Body
 from kfnb.engine.core.identity import Source
 
 StopReason = Literal["timeout", "cancel", "superseded"]
@@ -94,11 +95,15 @@ class Stop:
 class Record:
     """Journal an event that is the engine's own decision."""
 
-    type: str
+    data: Body
     step: str | None = None
     index: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
     round: int = 0
+
+    @property
+    def type(self) -> str:
+        """The name of the event's type."""
+        return self.data.type
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,39 +3,47 @@
 The JSON Schema (``kfnb/engine/events.schema.json``) and the types for the browser are made from
 this file by ``python -m kfnb.engine.event_schema``. Unknown fields are ignored when an event is
 read, and every field that a later version added has a default, so older journals stay readable.
+An event is made with a struct of its type (:class:`kfnb.engine.core.events.Event`), and the reducer
+reads the struct's attributes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-import msgspec
-from msgspec import Meta, Struct, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from kfnb.engine.core.events import Event
-from kfnb.engine.core.identity import Key
+from kfnb.engine.core.identity import Key, Source
 from kfnb.engine.core.settings import Settings
+from kfnb.pipeline import Diagnostic
 
 Count = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0)]
-SourceData = Annotated[
-    str | tuple[str, str, Count] | None,
-    Meta(description="[step, index, round]; older journals: the step's name; null: absent"),
-]
 Inputs = Annotated[
-    dict[str, SourceData], Meta(description="Name to the execution that the value comes from.")
+    dict[str, Source | None],
+    Meta(description="Name to the execution that the value comes from; null: the name is absent."),
 ]
+Texts = tuple[str, ...]
 KeyData = tuple[str, str]
 """[step, index]"""
 
+FailureClass = Literal[
+    "user", "memory", "disk", "timeout", "infrastructure", "configuration", "cancelled"
+]
+FAILURE_CLASSES = get_args(FailureClass)
 Scope = Literal["run", "step", "attempt", "any"]
 
 
-class Body(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Body(Struct, frozen=True, kw_only=True):
     """The data of an event. ``scope`` says which parts of its identity the event must have."""
 
     scope: ClassVar[Scope] = "run"
+
+    @property
+    def type(self) -> str:
+        """The name of the event's type."""
+        return type(self).__name__
 
 
 class StepBody(Body, frozen=True, kw_only=True):
@@ -50,14 +58,25 @@ class AttemptBody(Body, frozen=True, kw_only=True):
     scope: ClassVar[Scope] = "attempt"
 
 
+class ReportBody(AttemptBody, frozen=True, kw_only=True):
+    """What an attempt reports while it executes; ``n`` numbers its reports from 1."""
+
+    n: Count | UnsetType = UNSET
+
+
 class RunCreated(Body, frozen=True, kw_only=True):
-    """The run exists. Views find more fields here, such as its trigger."""
+    """The run exists. ``options`` are those of the call, ``facts`` what its target notes."""
 
     settings: Settings
+    id: str = ""
     name: str = ""
     notebook: str | None = None
     target: str = "local"
+    kernel: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    created: float | None = None
 
 
 class DriverStarted(Body, frozen=True, kw_only=True):
@@ -68,15 +87,17 @@ class DriverStarted(Body, frozen=True, kw_only=True):
 
 
 class RunResumed(Body, frozen=True, kw_only=True):
-    """A person resumed the run; ``settings`` are those that differ from now on."""
+    """A person resumed the run; ``settings`` has the fields that differ from now on."""
 
-    settings: Settings | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    request: str | UnsetType = UNSET
 
 
 class StopRequested(Body, frozen=True, kw_only=True):
-    """A person asked for the end of the run."""
+    """A person asked for the end of the run; ``request`` names the request in a remote store."""
 
     by: str = ""
+    request: str | UnsetType = UNSET
 
 
 class StepReady(StepBody, frozen=True, kw_only=True):
@@ -95,7 +116,7 @@ class OutputData(Struct, frozen=True, kw_only=True):
     changed: bool = True
     absent: bool = False
     type: str | None = None
-    shape: list[Any] | None = None
+    shape: tuple[Any, ...] | None = None
     size: int | None = None
     repr: str | None = None
 
@@ -105,12 +126,12 @@ class StepSucceeded(AttemptBody, frozen=True, kw_only=True):
 
     outputs: dict[str, OutputData]
     manifest: str | None = None
-    aliases: list[list[str]] = field(default_factory=list)
+    aliases: tuple[Texts, ...] = ()
     unexpected: dict[str, str] = field(default_factory=dict)
     files_written: dict[str, str | None] = field(default_factory=dict)
     files_read: dict[str, str | None] = field(default_factory=dict)
     duration: Seconds | None = None
-    left: dict[str, list[str]] = field(default_factory=dict)
+    left: dict[str, Texts] = field(default_factory=dict)
 
 
 class StepCached(StepSucceeded, frozen=True, kw_only=True):
@@ -121,9 +142,7 @@ class StepCached(StepSucceeded, frozen=True, kw_only=True):
     inputs: Inputs
     key: str | None = None
     why: str | None = None
-    metrics: list[Annotated[list[Any], Meta(min_length=3, max_length=4)]] = field(
-        default_factory=list
-    )
+    metrics: tuple[Annotated[tuple[Any, ...], Meta(min_length=3, max_length=4)], ...] = ()
     source: str | None = field(name="from", default=None)
 
 
@@ -133,7 +152,7 @@ class AttemptStarted(AttemptBody, frozen=True, kw_only=True):
     inputs: Inputs = field(default_factory=dict)
 
 
-class CellStarted(AttemptBody, frozen=True, kw_only=True):
+class CellStarted(ReportBody, frozen=True, kw_only=True):
     """A cell executes: its index in the notebook, and its position among those of the step."""
 
     cell: int
@@ -141,7 +160,7 @@ class CellStarted(AttemptBody, frozen=True, kw_only=True):
     total: int | None = None
 
 
-class CellFinished(AttemptBody, frozen=True, kw_only=True):
+class CellFinished(ReportBody, frozen=True, kw_only=True):
     """A cell has ended."""
 
     cell: int
@@ -149,7 +168,7 @@ class CellFinished(AttemptBody, frozen=True, kw_only=True):
     ok: bool = True
 
 
-class CellOutput(AttemptBody, frozen=True, kw_only=True):
+class CellOutput(ReportBody, frozen=True, kw_only=True):
     """A cell printed or displayed something; the text is in the attempt's log."""
 
     cell: int | None
@@ -157,25 +176,27 @@ class CellOutput(AttemptBody, frozen=True, kw_only=True):
     name: str | None = None
     offset: int | None = None
     length: int | None = None
-    mime: list[str] | None = None
+    mime: Texts | None = None
 
 
-class MetricLogged(AttemptBody, frozen=True, kw_only=True):
-    """A number was logged; ``step`` is that of a training loop."""
+class MetricLogged(ReportBody, frozen=True, kw_only=True):
+    """A number was logged; ``step`` is that of a training loop, ``at`` when it was logged."""
 
     name: str
     value: float | str | bool | None
     step: float | str | None = None
+    at: float | None = None
 
 
-class ResourceSampled(AttemptBody, frozen=True, kw_only=True):
+class ResourceSampled(ReportBody, frozen=True, kw_only=True):
     """What the attempt uses: CPU seconds so far, bytes of memory now."""
 
     cpu_seconds: float | None = None
     memory: float | None = None
+    threads: int | None = None
 
 
-class Warning(Body, frozen=True, kw_only=True):  # noqa: A001 (the event's name)
+class Warning(ReportBody, frozen=True, kw_only=True):  # noqa: A001 (the event's name)
     """A diagnostic of the run, a step or an attempt."""
 
     scope: ClassVar[Scope] = "any"
@@ -183,7 +204,7 @@ class Warning(Body, frozen=True, kw_only=True):  # noqa: A001 (the event's name)
     message: str
     code: str | None = None
     remedy: str | None = None
-    steps: list[str] = field(default_factory=list)
+    steps: Texts = ()
 
 
 class EdgeAdded(StepBody, frozen=True, kw_only=True):
@@ -191,11 +212,17 @@ class EdgeAdded(StepBody, frozen=True, kw_only=True):
 
     source: str
     target: str
-    names: list[str]
-    files: list[str]
+    names: Texts
+    files: Texts
     source_index: str | None = None
     target_index: str | None = None
     why: str = ""
+
+    def ends(self, index: str) -> tuple[Key, Key]:
+        """Return source and target; an edge of 0.1 has only the index of its event."""
+        source = index if self.source_index is None else self.source_index
+        target = index if self.target_index is None else self.target_index
+        return (self.source, source), (self.target, target)
 
 
 class StepInvalidated(StepBody, frozen=True, kw_only=True):
@@ -203,7 +230,7 @@ class StepInvalidated(StepBody, frozen=True, kw_only=True):
 
     target: KeyData
     because: str
-    voids: list[tuple[str, str, Annotated[int, Meta(ge=1)]]]
+    voids: tuple[tuple[str, str, Annotated[int, Meta(ge=1)]], ...]
     edge: EdgeAdded | None = None
 
 
@@ -211,7 +238,7 @@ class GroupFormed(Body, frozen=True, kw_only=True):
     """These steps share a kernel; groups that share a member are one."""
 
     id: str
-    members: list[KeyData]
+    members: tuple[KeyData, ...]
 
 
 class StepExpanded(StepBody, frozen=True, kw_only=True):
@@ -229,9 +256,7 @@ class TrialAsked(Body, frozen=True, kw_only=True):
 class FailureData(Body, frozen=True, kw_only=True):
     """Why an attempt or a step failed."""
 
-    kind: Literal[
-        "user", "memory", "disk", "timeout", "infrastructure", "configuration", "cancelled"
-    ] = field(name="class")
+    kind: FailureClass = field(name="class")
     ename: str | None = None
     evalue: str | None = None
     cell: int | None = None
@@ -240,7 +265,9 @@ class FailureData(Body, frozen=True, kw_only=True):
     remedy: str | None = None
     traceback: Any = None
     code: str | None = None
-    steps: list[str] = field(default_factory=list)
+    steps: Texts = ()
+    executed: str | None = None
+    log: str | None = None
 
 
 class AttemptFailed(FailureData, frozen=True, kw_only=True):
@@ -274,10 +301,10 @@ class StepCancelled(StepBody, frozen=True, kw_only=True):
     because: str | None = None
 
 
-class RunError(Struct, frozen=True, kw_only=True):
-    """The first step that failed; the failure's own fields stand beside it."""
+class RunError(FailureData, frozen=True, kw_only=True):
+    """The first step that failed, and why."""
 
-    step: str
+    step: str = ""
 
 
 class RunFinished(Body, frozen=True, kw_only=True):
@@ -326,15 +353,18 @@ BODIES: Mapping[str, type[Body]] = {
 """Every type of event, by name."""
 
 
-def invalidated(event: Event) -> StepInvalidated:
-    """Return the data of a ``StepInvalidated``."""
-    return msgspec.convert(event.data, StepInvalidated)
+class Unknown(Body, frozen=True, kw_only=True):
+    """The data of a type that a later version of kfnb added; nothing is known about it."""
+
+    name: str
+    fields: dict[str, Any]
+
+    @property
+    def type(self) -> str:
+        """The name of the event's type."""
+        return self.name
 
 
-def edge_ends(event: Event) -> tuple[Key, Key]:
-    """Return source and target of an ``EdgeAdded``; older ones have the target's index only."""
-    edge = msgspec.convert(event.data, EdgeAdded)
-    return (
-        (edge.source, event.index if edge.source_index is None else edge.source_index),
-        (edge.target, event.index if edge.target_index is None else edge.target_index),
-    )
+def warning(diagnostic: Diagnostic) -> Warning:
+    """Return a diagnostic as the data of a warning."""
+    return Warning(code=diagnostic.code, message=diagnostic.message, remedy=diagnostic.remedy)

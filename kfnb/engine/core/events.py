@@ -8,15 +8,18 @@ outputs, tracebacks that are long) are files that events refer to. What the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from kfnb.engine.core.event_decoding import convert_body, decode_body
+from kfnb.engine.core.event_types import Body, Unknown
 
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """One line of a journal.
 
     Parameters
@@ -27,17 +30,15 @@ class Event:
         Seconds since the epoch, as the writer's clock had it.
     run
         The run's id.
-    type
-        A name in :data:`kfnb.engine.core.event_types.BODIES`. Readers ignore types that they do
-        not know.
+    data
+        The struct of the event's type; of a type that this version does not know, an
+        :class:`~kfnb.engine.core.event_types.Unknown`, which readers ignore.
     step, index
         The step's name (None for an event of the run) and its instance, empty for a plain step.
     round
         How often the step was begun anew before; see :mod:`kfnb.engine.core.identity`.
     attempt
         Counts from 1 per step; None where the event belongs to no attempt.
-    data
-        The fields of the struct of this type.
     v
         Version of the format.
     """
@@ -45,77 +46,125 @@ class Event:
     seq: int
     time: float
     run: str
-    type: str
+    data: Body
     step: str | None = None
     index: str = ""
-    attempt: int | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
     round: int = 0
+    attempt: int | None = None
     v: int = VERSION
 
-    def to_plain(self) -> dict[str, Any]:
-        """Give the event as JSON values, in the order in which they are written."""
-        return {
-            "v": self.v,
-            "seq": self.seq,
-            "time": self.time,
-            "run": self.run,
-            "type": self.type,
-            "step": self.step,
-            "index": self.index,
-            "round": self.round,
-            "attempt": self.attempt,
-            "data": self.data,
-        }
+    @property
+    def type(self) -> str:
+        """The name of the data's struct."""
+        return self.data.type
 
-    def to_line(self) -> str:
-        """Give the event as one line of JSON, without the newline.
+    def to_plain(self) -> dict[str, Any]:
+        """Return the event as JSON values, in the order in which they are written."""
+        plain: dict[str, Any] = json.loads(self.to_line())
+        return plain
+
+    def to_line(self) -> bytes:
+        """Return the event as one line of JSON, without the newline.
+
+        NaN and infinities become null.
 
         Raises
         ------
         ValueError
-            If ``data`` holds a number that JSON has no form for (NaN, infinity) or no JSON value.
+            If ``data`` has a value that JSON has no form for.
         """
+        data = self.data
+        fields = data.fields if isinstance(data, Unknown) else data
         try:
-            # ASCII, so that half a surrogate pair in a notebook's text has a form too.
-            return json.dumps(self.to_plain(), separators=(",", ":"), allow_nan=False)
+            return _ENCODER.encode(self._line(fields))
+        except UnicodeEncodeError:
+            # Half a character, as in a damaged file name: only Python's JSON has a form for it.
+            plain = msgspec.to_builtins(self._line(fields))
+            return json.dumps(plain, separators=(",", ":")).encode()
         except TypeError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(f"no JSON: {error}") from error
+
+    def _line(self, data: Any) -> _Line:
+        return _Line(
+            self.v,
+            self.seq,
+            self.time,
+            self.run,
+            self.type,
+            self.step,
+            self.index,
+            self.round,
+            self.attempt,
+            data,
+        )
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> Event:
-        """Rebuild an event.
+    def from_plain(cls, plain: Any) -> Event:
+        """Make an event from JSON values.
 
         Raises
         ------
         ValueError
-            If the envelope is not that of an event this version can read.
+            If they are not an event that this version can read.
         """
         try:
-            event = cls(
-                seq=plain["seq"],
-                time=plain["time"],
-                run=plain["run"],
-                type=plain["type"],
-                step=plain.get("step"),
-                index=plain.get("index") or "",
-                attempt=plain.get("attempt"),
-                data=plain.get("data") or {},
-                round=plain.get("round") or 0,
-                v=plain["v"],
-            )
-        except (KeyError, TypeError, AttributeError) as error:
+            line = msgspec.convert(plain, _Line)
+        except msgspec.ValidationError as error:
             raise ValueError(f"no event: {error}") from error
-        if not isinstance(event.seq, int) or not isinstance(event.type, str):
-            raise ValueError("no event: seq or type is missing")
-        if event.v > VERSION:
-            raise ValueError(f"format {event.v} is newer than this kfnb reads ({VERSION})")
-        return event
+        _check_version(line)
+        return _event(line, convert_body(line.type, line.data or {}))
 
     @classmethod
     def from_line(cls, line: str | bytes) -> Event:
-        """Rebuild an event from one line of a journal; raises ValueError as above."""
-        plain = json.loads(line)
-        if not isinstance(plain, dict):
-            raise ValueError("no event: not a JSON object")
-        return cls.from_plain(plain)
+        """Make an event from one line of a journal; raises ValueError as above."""
+        try:
+            read = _DECODER.decode(line)
+        except msgspec.DecodeError:
+            # Python's parser accepts what json.dumps wrote before: escaped halves of characters.
+            return cls.from_plain(json.loads(line))
+        _check_version(read)
+        return _event(read, decode_body(read.type, read.data or Raw(b"{}")))
+
+
+class _Line(Struct):
+    """The envelope, in the order in which it is written."""
+
+    v: int
+    seq: int
+    time: float
+    run: str
+    type: str
+    step: str | None = None
+    index: str | None = None
+    round: int | None = None
+    attempt: int | None = None
+    data: Any = None
+
+
+class _ReadLine(_Line):
+    """An envelope whose data is read when its type is known."""
+
+    data: Raw = Raw()
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(_ReadLine)
+
+
+def _check_version(line: _Line) -> None:
+    if line.v > VERSION:
+        raise ValueError(f"format {line.v} is newer than this kfnb reads ({VERSION})")
+
+
+def _event(line: _Line, data: Body) -> Event:
+    return Event(
+        line.seq,
+        line.time,
+        line.run,
+        data,
+        line.step,
+        line.index or "",
+        line.round or 0,
+        line.attempt,
+        line.v,
+    )

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from kfnb.engine.core.commands import Record
+from kfnb.engine.core.event_types import (
+    FailureData,
+    RunCancelled,
+    RunError,
+    RunFinished,
+    StepCancelled,
+    StepFailed,
+    StepSkipped,
+)
 from kfnb.engine.core.state import DONE, RunState, StepState
 
+_FAILURE_FIELDS = FailureData.__struct_fields__
 _ENDED = {"failed": "failed", "skipped": "was skipped", "cancelled": "was cancelled"}
 
 
@@ -53,38 +63,32 @@ def cascade(
 
 def _follow(step: StepState, cause: str, reason: str, spent: StepState | None) -> Record | None:
     if step.status == "pending":
-        return Record(
-            "StepSkipped",
-            step.name,
-            step.index,
-            {"reason": reason, "because": cause},
-            step.round,
-        )
+        skipped = StepSkipped(reason=reason, because=cause)
+        return Record(skipped, step.name, step.index, step.round)
     if spent is None or (step.status != "running" and step.status not in DONE):
         return None
-    failure = spent.failure or {}
-    data = {
-        "class": "user",
-        "summary": f'step "{step.name}" depends on step "{spent.name}", whose result was '
-        f"discarded: {failure.get('summary', '')}",
-        "remedy": failure.get("remedy", ""),
-        "code": failure.get("code"),
-        "steps": list(failure.get("steps", ())),
-        "stale": True,
-    }
-    return Record("StepFailed", step.name, step.index, data, step.round)
+    failure = spent.failure or FailureData(kind="user")
+    data = StepFailed(
+        kind="user",
+        summary=f'step "{step.name}" depends on step "{spent.name}", whose result was discarded: '
+        f"{failure.summary or ''}",
+        remedy=failure.remedy or "",
+        code=failure.code,
+        steps=failure.steps,
+        stale=True,
+    )
+    return Record(data, step.name, step.index, step.round)
 
 
 def cancelled(step: StepState, state: RunState, steps: Iterable[StepState]) -> Record:
     """Record the end of a step that a stop has kept from executing, or from going on."""
     if state.stops:
-        return Record(
-            "StepCancelled", step.name, step.index, {"reason": "the run was stopped"}, step.round
-        )
+        stopped = StepCancelled(reason="the run was stopped")
+        return Record(stopped, step.name, step.index, step.round)
     failed = next(other.name for other in steps if other.status == "failed")
     reason = f'step "{failed}" failed, and the run stops at the first failure'
-    kind = "StepCancelled" if step.attempts else "StepSkipped"
-    return Record(kind, step.name, step.index, {"reason": reason, "because": failed}, step.round)
+    kind = StepCancelled if step.attempts else StepSkipped
+    return Record(kind(reason=reason, because=failed), step.name, step.index, step.round)
 
 
 def finish(state: RunState, steps: Sequence[StepState], exit: int | None) -> Record:  # noqa: A002
@@ -92,13 +96,24 @@ def finish(state: RunState, steps: Sequence[StepState], exit: int | None) -> Rec
     counts = state.counts
     exit_failed = exit is not None and steps[exit].status == "failed"
     if state.stops and counts["cancelled"] and not exit_failed:
-        return Record("RunCancelled", data={"reason": "the run was stopped"})
+        return Record(RunCancelled(reason="the run was stopped"))
     if not counts["failed"]:
-        return Record("RunFinished", data={"status": "succeeded"})
+        return Record(RunFinished(status="succeeded"))
     step = next(step for step in steps if step.status == "failed")
-    return Record("RunFinished", data={"status": "failed", "error": _brief(step)})
+    return Record(RunFinished(status="failed", error=_brief(step)))
 
 
-def _brief(step: StepState) -> Mapping[str, Any]:
-    failure = {k: v for k, v in (step.failure or {}).items() if k != "traceback"}
-    return {"step": step.name, **failure}
+def failed_for_good(step: StepState) -> Record:
+    """Record the failure of a step whose last attempt has failed and that has no retry left."""
+    data = StepFailed(**_fields(step.failure), attempts=step.attempts)
+    return Record(data, step.name, step.index, step.round)
+
+
+def _brief(step: StepState) -> RunError:
+    return RunError(**{**_fields(step.failure), "step": step.name, "traceback": None})
+
+
+def _fields(failure: FailureData | None) -> dict[str, Any]:
+    """Return the fields that all records of failures have."""
+    failure = failure or FailureData(kind="user")
+    return {name: getattr(failure, name) for name in _FAILURE_FIELDS}

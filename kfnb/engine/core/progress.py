@@ -9,18 +9,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from heapq import heappop, heappush
 
+import msgspec
+
 from kfnb.engine.consistency.bindings import Bindings
 from kfnb.engine.consistency.file_conflicts import FileConflicts
 from kfnb.engine.consistency.findings import Finding, NewEdge, StaleStep
 from kfnb.engine.consistency.pending_records import PendingRecords
 from kfnb.engine.consistency.process_state import ProcessState
 from kfnb.engine.consistency.versions import Phase
-from kfnb.engine.core.event_types import edge_ends
+from kfnb.engine.core.event_types import (
+    AttemptFailed,
+    EdgeAdded,
+    FailureClass,
+    RunCreated,
+    RunResumed,
+    StepCached,
+    StepInvalidated,
+    StepReady,
+    StepSucceeded,
+)
 from kfnb.engine.core.events import Event
-from kfnb.engine.core.identity import Source, inputs_from_plain
+from kfnb.engine.core.identity import Source
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.queues import Queues
-from kfnb.engine.core.reducer import fold_run, fold_step, voids
+from kfnb.engine.core.reducer import fold_run, fold_step
 from kfnb.engine.core.retry_policy import Limits, delay, judge
 from kfnb.engine.core.state import DONE, OPEN, RunState, StepState, StepStatus
 
@@ -48,6 +60,8 @@ class Progress:
         self._extra: dict[int, set[int]] = {}
         self._extra_dependents: dict[int, list[int]] = {}
         self._pending = PendingRecords(plan, lambda n: self._steps[n].round)
+        # By position, as long as the run's settings are the same.
+        self._known_limits: dict[int, Limits] = {}
         self._once = [n for n, options in enumerate(plan.options) if options.once]
         self._index()
 
@@ -56,23 +70,29 @@ class Progress:
     def apply(self, event: Event) -> None:
         """Fold one event. Late and repeated ones are allowed and change nothing."""
         n = self.plan.position.get((event.step, event.index)) if event.step is not None else None
-        if event.type == "StepInvalidated":
-            self._invalidate(event)
+        data = event.data
+        if isinstance(data, StepInvalidated):
+            self._invalidate(event, data)
             return
         fold_run(self.state, event)
         self._pending.remove_recorded(event)
-        if event.type == "RunResumed":
+        if isinstance(data, (RunCreated, RunResumed)):
+            self._known_limits.clear()
+        if isinstance(data, RunResumed):
             self._resume()
-        elif event.type == "EdgeAdded":
-            self._edge_event(event)
+        elif isinstance(data, EdgeAdded):
+            self._edge_event(event, data)
         elif n is not None:
             self._apply_step(n, event)
+        elif (instance := self.state.steps.get((event.step or "", event.index))) is not None:
+            fold_step(instance, event)  # the plan has the step as one; see StepExpanded
 
     def _apply_step(self, n: int, event: Event) -> None:
         step = self._steps[n]
         before, active = step.status, step.active
-        if event.type in ("StepReady", "StepCached") and not self._current(
-            n, inputs_from_plain(event.data.get("inputs", {}))
+        prepared = isinstance(event.data, (StepReady, StepCached))
+        if isinstance(event.data, (StepReady, StepCached)) and not self._current(
+            n, event.data.inputs
         ):
             return  # Made with inputs that have been overtaken: it is prepared again.
         fold_step(step, event)
@@ -80,7 +100,7 @@ class Progress:
             self._active.add(n)
         else:
             self._active.discard(n)
-        if event.type in ("StepReady", "StepCached") and before == "pending" and not active:
+        if prepared and before == "pending" and not active:
             self._bind(n)
         if before == "running" and step.status == "pending":
             self._judge(n, event)
@@ -88,11 +108,11 @@ class Progress:
             self._moved(n, before, event)
         self._offer(n)
 
-    def _invalidate(self, event: Event) -> None:
+    def _invalidate(self, event: Event, data: StepInvalidated) -> None:
         """Take back what void rounds added; their steps wait to be prepared again."""
         before: dict[int, StepStatus] = {}
-        for key, number in voids(event):
-            n = self.plan.position.get(key)
+        for name, index, number in data.voids:
+            n = self.plan.position.get((name, index))
             if n is not None and self._steps[n].round < number:
                 before[n] = self._steps[n].status
         fold_run(self.state, event)
@@ -146,11 +166,7 @@ class Progress:
             for d in self._dependents(n):
                 self._unmet[d] -= 1
                 self._offer(d)
-            findings = self._bindings.publish(n, event.data)
-            begun = [seq for a, seq in step.begun.items() if a <= (event.attempt or 0)]
-            findings += self._files.finish(n, begun or [event.seq], event.seq, event.data)
-            findings += self._process_state.finish(n, event.data)
-            self._handle(findings)
+            self._published(n, event)
         elif step.status not in OPEN:
             if before in DONE:
                 self._bindings.retract(n)
@@ -162,6 +178,16 @@ class Progress:
             self._close(n)
             self._ended[n] = None
             self._failed += step.status == "failed"
+
+    def _published(self, n: int, event: Event) -> None:
+        """Note what a step published, and what follows for the others."""
+        data = event.data
+        assert isinstance(data, StepSucceeded)
+        findings = self._bindings.publish(n, data)
+        begun = [seq for a, seq in self._steps[n].begun.items() if a <= (event.attempt or 0)]
+        findings += self._files.finish(n, begun or [event.seq], event.seq, data)
+        findings += self._process_state.finish(n, data)
+        self._handle(findings)
 
     def _close(self, n: int) -> None:
         self._open.discard(n)
@@ -189,11 +215,13 @@ class Progress:
             # Dependencies were added while it executed; a retry has to wait for them.
             step.ready = False
             self._ended.update((d, None) for d in self._deps(n) if self._phase(d) == "ended")
+        failure = event.data
+        assert isinstance(failure, AttemptFailed)
         overdue = (at := self._deadline(n)) is not None and event.time >= at
-        verdict = judge(event.data, asked=self._stopping(n), overdue=overdue)
-        if event.data.get("class") == "cancelled" and verdict in ("own", "infrastructure"):
-            kind = "timeout" if verdict == "own" else "infrastructure"
-            step.failure = {**event.data, "class": kind}
+        verdict = judge(failure.kind, asked=self._stopping(n), overdue=overdue)
+        if failure.kind == "cancelled" and verdict in ("own", "infrastructure"):
+            kind: FailureClass = "timeout" if verdict == "own" else "infrastructure"
+            step.failure = msgspec.structs.replace(failure, kind=kind)
         if verdict == "own":
             step.own_failures += 1
             failures, allowed = step.own_failures, self._limits(n).retries
@@ -204,9 +232,7 @@ class Progress:
             failures, allowed = 1, 0
         if verdict == "cancelled":
             return
-        if self.plan.options[n].once and (
-            step.running_since is not None or event.data.get("began")
-        ):
+        if self.plan.options[n].once and (step.running_since is not None or failure.began):
             # Its effects outside may have happened, and must not happen twice.
             allowed = 0
         if failures > allowed:
@@ -234,8 +260,8 @@ class Progress:
             name in names or planned.get(name) == edge.source for name in edge.names
         )
 
-    def _edge_event(self, event: Event) -> None:
-        source, target = (self.plan.position.get(key) for key in edge_ends(event))
+    def _edge_event(self, event: Event, data: EdgeAdded) -> None:
+        source, target = (self.plan.position.get(key) for key in data.ends(event.index))
         if source is not None and target is not None and source < target:
             self._depend(target, source)
 
@@ -342,12 +368,19 @@ class Progress:
         return len(self._steps)
 
     def _limits(self, n: int) -> Limits:
-        return Limits.of(self.plan.options[n], self.plan.defaults, self.state.settings)
+        limits = self._known_limits.get(n)
+        if limits is None:
+            limits = Limits.of(self.plan.options[n], self.plan.defaults, self.state.settings)
+            self._known_limits[n] = limits
+        return limits
 
     def _deadline(self, n: int) -> float | None:
-        step, timeout = self._steps[n], self._limits(n).timeout
+        timeout = self._limits(n).timeout
+        if timeout is None:
+            return None
+        step = self._steps[n]
         since = step.running_since if step.running_since is not None else step.started
-        if timeout is None or since is None:
+        if since is None:
             return None
         return since + timeout + self.state.settings.timeout_grace
 

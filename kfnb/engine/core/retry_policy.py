@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
+from kfnb.engine.core.event_types import FailureClass
 from kfnb.engine.core.settings import Settings
 from kfnb.pipeline import Options
 
-FailureClass = Literal[
-    "user", "memory", "disk", "timeout", "infrastructure", "configuration", "cancelled"
-]
 Verdict = Literal["own", "infrastructure", "cancelled", "permanent"]
 """``own``: the step's retries are used; ``infrastructure``: the extra ones."""
 
@@ -35,19 +32,18 @@ class Limits:
         )
 
 
-def judge(failure: Mapping[str, Any], *, asked: bool, overdue: bool) -> Verdict:
+def judge(kind: FailureClass, *, asked: bool, overdue: bool) -> Verdict:
     """Return which budget pays for another attempt.
 
     Parameters
     ----------
-    failure
-        The record of the failed attempt; only its class counts.
+    kind
+        The class of the attempt's failure.
     asked
         The engine had asked for the attempt's end because somebody cancels.
     overdue
         The attempt's time was over.
     """
-    kind = failure.get("class", "user")
     if kind == "cancelled":
         if asked:
             return "cancelled"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, StopReason, Wake
+from kfnb.engine.core.event_types import StepSkipped
 from kfnb.engine.core.events import Event
-from kfnb.engine.core.outcomes import cancelled, cascade, finish
+from kfnb.engine.core.outcomes import cancelled, cascade, failed_for_good, finish
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.progress import Progress
 
@@ -77,9 +78,7 @@ class Engine(Progress):
     def _records(self) -> list[Record]:
         records = self._pending.records()
         for n in sorted(self._permanent):
-            step = self._steps[n]
-            data = {**(step.failure or {}), "attempts": step.attempts}
-            records.append(Record("StepFailed", step.name, step.index, data, step.round))
+            records.append(failed_for_good(self._steps[n]))
         if records:
             return records
         records = cascade(self._ended, self._steps, self._dependents, skip=self.plan.exit)
@@ -95,13 +94,13 @@ class Engine(Progress):
         if not self._once or first == len(self._steps) or self._phase(first) != "ended":
             return []
         failed = self._steps[first]
-        data = {
-            "reason": f'step "{failed.name}" did not succeed, and a step tagged once starts only '
+        data = StepSkipped(
+            reason=f'step "{failed.name}" did not succeed, and a step tagged once starts only '
             "after all earlier steps have succeeded",
-            "because": failed.because or failed.name,
-        }
+            because=failed.because or failed.name,
+        )
         return [
-            Record("StepSkipped", step.name, step.index, data, step.round)
+            Record(data, step.name, step.index, step.round)
             for n in self._once
             if n > first and (step := self._steps[n]).status == "pending" and not step.active
         ]
@@ -114,12 +113,13 @@ class Engine(Progress):
 
     def _stops(self, now: float) -> list[Stop]:
         stops: list[Stop] = []
+        stopping = self._stopping_steps()
         for n in sorted(self._active):
             step = self._steps[n]
             reason: StopReason | None = None
             if step.status != "running":
                 reason = "superseded"
-            elif self._stopping(n):
+            elif self._stopping(n) if n == self.plan.exit else stopping:
                 reason = "cancel"
             elif (at := self._deadline(n)) is not None and now >= at:
                 reason = "timeout"

@@ -11,6 +11,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from kfnb.engine.core.event_types import (
+    DriverStarted,
+    FailureData,
+    OutputData,
+    ResourceSampled,
+    RunCreated,
+    RunError,
+    StepCached,
+    StepSucceeded,
+)
+from kfnb.engine.core.event_types import (
+    Warning as WarningData,
+)
 from kfnb.engine.core.identity import Key, Source
 from kfnb.engine.core.settings import Settings
 
@@ -77,7 +90,7 @@ class StepState:
     own_failures: int = 0
     infrastructure_failures: int = 0
     retry_at: float | None = None
-    failure: Mapping[str, Any] | None = None
+    failure: FailureData | None = None
     permanent: bool = False
     ready: bool = False
     inputs: Mapping[str, Source | None] = field(default_factory=dict)
@@ -89,32 +102,32 @@ class StepState:
     begun: dict[int, int] = field(default_factory=dict)
     running_since: float | None = None
     finished: float | None = None
-    result: Mapping[str, Any] | None = None
+    result: StepSucceeded | StepCached | None = None
     stale: bool = False
     floor: int = 0
     cells_done: int = 0
     cells_total: int | None = None
     cell: int | None = None
     held: str = ""
-    resources: Mapping[str, Any] | None = None
+    resources: ResourceSampled | None = None
     metrics: list[Metric] = field(default_factory=list)
 
     @property
-    def outputs(self) -> Mapping[str, Mapping[str, Any]]:
+    def outputs(self) -> Mapping[str, OutputData]:
         """Name to type, shape, size, repr … of what the step published; empty before."""
-        return self.result.get("outputs", {}) if self.result else {}
+        return self.result.outputs if self.result else {}
 
     @property
     def duration(self) -> float | None:
         """Seconds of the attempt that counts; of a cached step, of the one that made the entry."""
-        if self.result and self.result.get("duration") is not None:
-            return float(self.result["duration"])
+        if self.result and self.result.duration is not None:
+            return self.result.duration
         if self.started is None or self.finished is None:
             return None
         return max(0.0, self.finished - self.started)
 
     @property
-    def error(self) -> Mapping[str, Any] | None:
+    def error(self) -> FailureData | None:
         """The failure record of a step that failed, or that is to be tried again."""
         return None if self.status in DONE else self.failure
 
@@ -162,6 +175,15 @@ class RuntimeEdge:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class RunWarning:
+    """A warning of the run (``step`` is None), of a step or of one of its instances."""
+
+    step: str | None
+    index: str
+    data: WarningData
+
+
 @dataclass(slots=True)
 class RunState:
     """A run. ``info`` is the data of ``RunCreated``; times are seconds since the epoch.
@@ -176,6 +198,8 @@ class RunState:
         Dependencies that only the run showed, by source and target.
     groups
         Steps that share a kernel, by the group's id.
+    steps
+        The steps of the plan, and the instances that it has grown by.
     items
         Number of instances of each mapped step whose head has been evaluated.
     trials
@@ -189,7 +213,7 @@ class RunState:
     run: str = ""
     status: RunStatus = "pending"
     seq: int = 0
-    info: Mapping[str, Any] = field(default_factory=dict)
+    info: RunCreated = field(default_factory=lambda: RunCreated(settings=Settings()))
     settings: Settings = field(default_factory=Settings)
     steps: dict[Key, StepState] = field(default_factory=dict)
     exit: Key | None = None
@@ -198,20 +222,25 @@ class RunState:
     finished: float | None = None
     updated: float | None = None
     paused: float = 0.0
-    driver: Mapping[str, Any] | None = None
+    driver: DriverStarted | None = None
     stops: int = 0
     stop_exit: bool = False
     edges: dict[tuple[Key, Key], RuntimeEdge] = field(default_factory=dict)
     groups: dict[str, tuple[Key, ...]] = field(default_factory=dict)
     items: dict[str, int] = field(default_factory=dict)
     trials: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    warnings: list[Mapping[str, Any]] = field(default_factory=list)
-    error: Mapping[str, Any] | None = None
+    warnings: list[RunWarning] = field(default_factory=list)
+    error: RunError | None = None
 
     @classmethod
     def of(cls, keys: Iterable[Key], exit: Key | None = None) -> RunState:  # noqa: A002
         """Give the state before the first event."""
         return cls(steps={key: StepState(*key) for key in keys}, exit=exit)
+
+    def instances(self, step: str) -> dict[str, StepState]:
+        """Return the instances of a mapped step by index; empty for a plain step."""
+        numbers = (str(number) for number in range(self.items.get(step, 0)))
+        return {index: self.steps[step, index] for index in numbers}
 
     @property
     def ended(self) -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
+from kfnb.engine.core.event_decoding import decode_body
+from kfnb.engine.core.event_types import ReportBody
 from kfnb.engine.runner import Work
+from kfnb.json_values import strict_json
 
 PASSED_ON = frozenset(
     {"CellStarted", "CellFinished", "CellOutput", "MetricLogged", "ResourceSampled", "Warning"}
@@ -16,13 +19,18 @@ PASSED_ON = frozenset(
 """Types that become events of the run as they are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class _Line(msgspec.Struct):
     """One line: its number in the attempt (from 1), its type, its data."""
 
     n: int
     type: str
-    data: Mapping[str, Any]
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class Result(msgspec.Struct):
+    """The last report of an attempt: whether it succeeded."""
+
+    ok: bool = False
 
 
 class AttemptEvents:
@@ -36,12 +44,12 @@ class AttemptEvents:
 
     def __init__(self, work: Work, *, after: int = 0) -> None:
         self.work = work
-        self.result: Mapping[str, Any] | None = None
+        self.result: Result | None = None
         self._path: Path = work.folder.events
         self._offset = 0
         self._n = after
 
-    def read(self) -> list[Report]:
+    def read(self) -> list[ReportBody]:
         """Return the reports since the last call; a line that is not whole yet waits."""
         try:
             with self._path.open("rb") as file:
@@ -54,24 +62,52 @@ class AttemptEvents:
             return []
         self._offset += len(whole) + 1
         reports = []
-        for line in whole.split(b"\n"):
-            report = _parse(line)
-            if report is None or report.n <= self._n:
-                # What stands twice was read by a driver before this one, except for the result.
-                if report is not None and report.type == "Result":
-                    self.result = report.data
+        for text in whole.split(b"\n"):
+            line = _parse(text)
+            if line is None:
                 continue
-            self._n = report.n
-            if report.type == "Result":
-                self.result = report.data
-            elif report.type in PASSED_ON:
+            if line.type == "Result":
+                self.result = _result(line.data)
+            # What was read by a driver before this one is in the journal.
+            if line.n <= self._n:
+                continue
+            self._n = line.n
+            report = _report(line) if line.type in PASSED_ON else None
+            if report is not None:
                 reports.append(report)
         return reports
 
 
-def _parse(line: bytes) -> Report | None:
+def _parse(text: bytes) -> _Line | None:
     try:
-        plain = json.loads(line)
-        return Report(int(plain["n"]), str(plain["type"]), dict(plain.get("data") or {}))
-    except (ValueError, KeyError, TypeError):
+        return _LINES.decode(text)
+    except msgspec.DecodeError:
+        return _tolerant(text)
+
+
+def _tolerant(text: bytes) -> _Line | None:
+    """Read a line with numbers that strict JSON has no form for."""
+    try:
+        plain: Any = strict_json(json.loads(text))
+        return _LINES.decode(msgspec.json.encode(plain))
+    except (ValueError, msgspec.DecodeError):
         return None
+
+
+def _result(data: msgspec.Raw) -> Result | None:
+    try:
+        return msgspec.json.decode(data, type=Result)
+    except msgspec.DecodeError:
+        return None
+
+
+def _report(line: _Line) -> ReportBody | None:
+    """Return a report as the data of an event, with its number; None if it is damaged."""
+    try:
+        body = decode_body(line.type, line.data)
+    except ValueError:
+        return None
+    return msgspec.structs.replace(body, n=line.n) if isinstance(body, ReportBody) else None
+
+
+_LINES = msgspec.json.Decoder(_Line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import signal
 from collections.abc import Mapping
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.engine.cache.cache_key import output_hash
+from kfnb.engine.core.event_types import AttemptFailed, OutputData, StepCached, StepSucceeded
+from kfnb.engine.core.identity import Source
 from kfnb.engine.runner import Work
 from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder
-from kfnb.pipeline import Pipeline, from_plain, to_plain
+from kfnb.pipeline import Pipeline, from_plain
 from kfnb.store.blobs import Store
 from kfnb.store.manifest import Failure, FailureClass, Manifest, failed_key, manifest_key
 
@@ -57,40 +60,85 @@ def step_manifest(store: Store, run: str, work: Work) -> Manifest | None:
     return read_manifest(store, manifest_key(run, work.step_id, index=work.index, round=work.round))
 
 
-def success_data(manifest: Manifest, key: str) -> dict[str, Any]:
-    """Return the data of ``StepSucceeded`` (and most of ``StepCached``)."""
+def succeeded(manifest: Manifest, key: str) -> StepSucceeded:
+    """Return what an event says about a step that has published its manifest under ``key``."""
+    return StepSucceeded(**_published(manifest, key))
+
+
+def cached(
+    manifest: Manifest,
+    key: str,
+    *,
+    inputs: Mapping[str, Source | None],
+    cache_key: str | None = None,
+    why: str | None = None,
+) -> StepCached:
+    """Return what an event says about a step whose result an earlier run has made.
+
+    Parameters
+    ----------
+    key
+        Where this run has the manifest.
+    inputs
+        The versions that the step would be given.
+    cache_key
+        The key under which the result was found.
+    """
+    return StepCached(
+        **_published(manifest, key),
+        inputs=dict(inputs),
+        key=cache_key,
+        why=why,
+        metrics=manifest.metrics,
+        source=manifest.run,
+    )
+
+
+def _published(manifest: Manifest, key: str) -> dict[str, Any]:
+    outputs = {
+        name: OutputData(
+            bundle=output.bundle,
+            hash=output_hash(manifest, name),
+            changed=output.changed,
+            absent=output.absent,
+            type=output.type,
+            shape=output.shape,
+            size=output.size,
+            repr=output.repr,
+        )
+        for name, output in manifest.outputs.items()
+    }
+    written: dict[str, str | None] = {p: f.hash for p, f in manifest.files_written.items()}
     return {
         "manifest": key,
-        "outputs": {
-            name: {**to_plain(output), "hash": output_hash(manifest, name)}
-            for name, output in manifest.outputs.items()
-        },
-        "aliases": [list(names) for names in manifest.aliases],
+        "outputs": outputs,
+        "aliases": manifest.aliases,
         "unexpected": dict(manifest.unexpected),
-        "files_written": {
-            **{path: f.hash for path, f in manifest.files_written.items()},
-            **dict.fromkeys(manifest.files_removed),
-        },
+        "files_written": {**written, **dict.fromkeys(manifest.files_removed)},
         "files_read": dict(manifest.files_read),
         "duration": manifest.duration,
-        **({"left": {k: list(v) for k, v in manifest.left.items()}} if manifest.left else {}),
+        "left": dict(manifest.left),
     }
 
 
-def failure_record(store: Store, run: str, work: Work, code: int | None) -> dict[str, Any]:
+def attempt_failed(failure: Failure) -> AttemptFailed:
+    """Return what an event says about a failed attempt."""
+    return AttemptFailed(**dataclasses.asdict(failure))
+
+
+def failure_record(store: Store, run: str, work: Work, code: int | None) -> Failure:
     """Return the record of a failed attempt: its own if it left one, else what can be told."""
     data = store.get(failed_key(run, work.step_id, work.attempt, index=work.index))
-    record: dict[str, Any] | None = None
+    record: Failure | None = None
     if data is not None:
         try:
-            record = Failure.from_json(data).plain()
+            record = Failure.from_json(data)
         except (ValueError, TypeError, KeyError, AttributeError):
             record = None
-    if record is None:
-        record = _unexplained(work, code).plain()
-    trace = record.get("traceback") or ""
-    if len(trace) > _LONGEST_TRACEBACK:
-        record["traceback"] = "[…]\n" + trace[-_LONGEST_TRACEBACK:]
+    record = record or _unexplained(work, code)
+    if len(record.traceback) > _LONGEST_TRACEBACK:
+        end = record.traceback[-_LONGEST_TRACEBACK:]
+        record = dataclasses.replace(record, traceback=f"[…]\n{end}")
     return record
 
 

@@ -52,7 +52,7 @@ class RunOutputs:
         self._writers = {
             engine.plan.position[key]
             for key, state in engine.state.steps.items()
-            if state.result and state.result.get("files_written")
+            if state.result and state.result.files_written
         }
 
     def add(self, step: str, key: str, manifest: Manifest, *, index: str = "") -> None:
@@ -78,7 +78,7 @@ class RunOutputs:
         state = self._engine.state.steps[name, index]
         if state.status not in ("succeeded", "cached") or not state.result:
             return None
-        key = str(state.result["manifest"])
+        key = str(state.result.manifest)
         if key not in self._manifests:
             manifest = read_manifest(self._store, key)
             if manifest is None:

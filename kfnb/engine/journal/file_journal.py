@@ -11,10 +11,10 @@ from __future__ import annotations
 import errno
 import os
 import time as clock
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
+from kfnb.engine.core.event_types import Body
 from kfnb.engine.core.events import Event
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.store import disk
@@ -152,7 +152,7 @@ class Journal:
             self._prepare()
             reader = JournalReader(path)
             new = not path.exists()
-            self._fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
             self.events = tuple(reader.read())
             self.seq = reader.seq
             self._size = reader.offset
@@ -171,9 +171,8 @@ class Journal:
 
     def append(
         self,
-        type: str,  # noqa: A002 (the event's own word)
+        data: Body,
         step: str | None = None,
-        data: Mapping[str, Any] | None = None,
         *,
         index: str = "",
         round: int = 0,  # noqa: A002 (the event's own word)
@@ -184,6 +183,8 @@ class Journal:
 
         Parameters
         ----------
+        data
+            What the event holds; it gives the event's type.
         durable
             Return only when the event, and all before it, survive a power cut. Needed for
             what records a command or a result; progress can go without and is made durable
@@ -195,20 +196,10 @@ class Journal:
             If the disk is full or broken, or the run's folder was deleted. Nothing of the
             event is then in the journal, and the next append may succeed.
         ValueError
-            If ``data`` cannot be written as JSON.
+            If ``data`` cannot be written as JSON, or could not be read again.
         """
-        event = Event(
-            seq=self.seq + 1,
-            time=self._now(),
-            run=self.run,
-            type=type,
-            step=step,
-            index=index,
-            round=round,
-            attempt=attempt,
-            data=data or {},
-        )
-        self._append(event.to_line().encode() + b"\n", durable=durable)
+        event, line = self._event(data, step, index=index, round=round, attempt=attempt)
+        self._append(line, durable=durable)
         return event
 
     def sync(self) -> None:
@@ -237,6 +228,20 @@ class Journal:
     def _prepare(self) -> None:
         """Do what is to be done with the lock, before the file is opened."""
 
+    def _event(
+        self,
+        data: Body,
+        step: str | None,
+        *,
+        index: str,
+        round: int,  # noqa: A002 (as above)
+        attempt: int | None,
+    ) -> tuple[Event, bytes]:
+        """Return the next event as readers will see it, and its line."""
+        event = Event(self.seq + 1, self._now(), self.run, data, step, index, round, attempt)
+        line = event.to_line()
+        return Event.from_line(line), line + b"\n"
+
     def _append(self, line: bytes, *, durable: bool) -> None:
         """Write an event's line and count it."""
         try:
@@ -253,9 +258,7 @@ class Journal:
         if os.fstat(self._fd).st_nlink == 0:
             # Writing to a deleted file succeeds, and nobody would ever read it.
             raise FileNotFoundError(errno.ENOENT, "the run's folder was deleted")
-        rest = memoryview(line)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        write_at(self._fd, self._size, line)
 
     def _cut(self) -> None:
         try:
@@ -264,6 +267,14 @@ class Journal:
             # Readers skip an unfinished line, and the next writer cuts it off: but this
             # one must not write behind it.
             self.close()
+
+
+def write_at(fd: int, offset: int, data: bytes) -> None:
+    """Write all of ``data`` at an offset of a file."""
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(fd, rest, offset)
+        rest, offset = rest[written:], offset + written
 
 
 def _sentence(path: Path, act: str, error: OSError) -> InfrastructureError:

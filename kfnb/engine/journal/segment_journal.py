@@ -11,7 +11,6 @@ taken back.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import time as clock
@@ -20,7 +19,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from kfnb.engine.core.events import Event
-from kfnb.engine.journal.file_journal import Journal, JournalBusy, JournalReader
+from kfnb.engine.journal.file_journal import (
+    LOCK_NAME,
+    Journal,
+    JournalBusy,
+    JournalReader,
+    write_at,
+)
 from kfnb.errors import InfrastructureError
 from kfnb.store import disk
 from kfnb.store.locks import FileLock
@@ -28,8 +33,6 @@ from kfnb.store.remote.base import Refused, Remote
 
 CONFIRM_INTERVAL = 2.0
 """Seconds for which a driver that was alone believes that it still is."""
-
-_PATIENCE = 5.0
 
 
 class JournalLost(JournalBusy):
@@ -143,19 +146,18 @@ class SegmentJournal(Journal):
 
     def _prepare(self) -> None:
         """Make the file here as the store says, before it is opened."""
-        with _following(self.path, patience=_PATIENCE):
-            lines = b"".join(segments(self._remote, self.run, after=0))
-            if not lines:
-                # A run that was just made here, or none at all.
-                self._stored = 0
-                mine = JournalReader(self.path)
-                lines = b"".join(e.to_line().encode() + b"\n" for e in mine.read())
-                if lines:
-                    self._create(1, lines)
-            self._stored = lines.count(b"\n")
-            if not _is(self.path, lines):
-                with disk.writing(self.path):
-                    disk.replace(self.path, lines)
+        lines = b"".join(segments(self._remote, self.run, after=0))
+        if not lines:
+            # A run that was just made here, or none at all.
+            self._stored = 0
+            mine = JournalReader(self.path)
+            lines = b"".join(e.to_line() + b"\n" for e in mine.read())
+            if lines:
+                self._create(1, lines)
+        self._stored = lines.count(b"\n")
+        if not _is(self.path, lines):
+            with disk.writing(self.path):
+                disk.replace(self.path, lines)
         self._sure = self._clock()
 
     def _create(self, first: int, lines: bytes) -> None:
@@ -212,42 +214,23 @@ def segments(remote: Remote, run: str, *, after: int) -> Iterator[bytes]:
 def follow_segments(remote: Remote, run: str, path: Path) -> bool:
     """Bring a copy of a run's journal up to date; True if something was added.
 
-    Where a driver of this machine writes it, or another process is just doing the same,
-    nothing is done.
+    Any number of processes may do this at once, also while a driver of this machine begins: what
+    stands at each offset of the file is settled by the store, so all of them write the same bytes.
     """
-    try:
-        with _following(path, patience=0.0):
-            if FileLock(path.with_name("driver.lock")).held():
-                return False
-            reader = JournalReader(path)
-            for _ in reader.read():
-                pass
-            added = b"".join(segments(remote, run, after=reader.seq))
-            if added:
-                with disk.writing(path), path.open("r+b" if path.exists() else "w+b") as file:
-                    file.truncate(reader.offset)
-                    file.seek(reader.offset)
-                    file.write(added)
-            return bool(added)
-    except _Followed:
-        return False
-
-
-class _Followed(JournalBusy):
-    """Somebody else is bringing the copy up to date."""
-
-
-@contextlib.contextmanager
-def _following(path: Path, *, patience: float) -> Iterator[None]:
-    lock = FileLock(path.with_name("follow.lock"))
-    until = clock.monotonic() + patience
-    while not lock.acquire():
-        if clock.monotonic() >= until:
-            raise _Followed(path, lock.holder())
-    try:
-        yield
-    finally:
-        lock.release()
+    if FileLock(path.with_name(LOCK_NAME)).held():
+        return False  # a driver of this machine writes the file
+    reader = JournalReader(path)
+    for _ in reader.read():
+        pass
+    added = b"".join(segments(remote, run, after=reader.seq))
+    if added:
+        with disk.writing(path):
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                write_at(fd, reader.offset, added)
+            finally:
+                os.close(fd)
+    return bool(added)
 
 
 def _key(run: str, first: int) -> str:

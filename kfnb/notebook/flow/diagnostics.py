@@ -215,14 +215,14 @@ def _subject(step: str | None) -> str:
 
 
 def not_followed(walked: WalkResult) -> Iterator[Diagnostic]:
-    """Cells whose calls were not followed, because the notebook's functions take too much work."""
+    """Cells whose calls or loops were not followed, because that takes too much work."""
     steps = {index: name for name, facts in walked.facts.items() for index in facts.cells}
     for cell in sorted(walked.interpreter.exhausted):
         step = steps.get(cell)
         yield make(
             "KFNB-H112",
-            f"{_subject(step)} calls functions that are too complex for kfnb to analyse, so kfnb "
-            "assumes that it depends on every value that a function of the notebook uses",
+            f"{_subject(step)} has calls or loops that are too complex for kfnb to analyse, so "
+            "kfnb assumes that it depends on every value that they may use",
             "Nothing to do. If you move functions into a module, more steps may run in parallel.",
             step=step,
             cell=cell,

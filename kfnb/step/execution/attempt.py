@@ -186,6 +186,8 @@ class Attempt:
             if result.get("failed"):
                 self._store_saved_values(result)
                 return failures.unsaveable(order, result["failed"], self._cells())
+            if reason := result.get("collecting"):
+                return failures.more_than_added(order, reason)
             if changed := result.get("setup_changed"):
                 return failures.setup_changed(order, changed)
             if problem := result.get("problem"):

@@ -189,6 +189,18 @@ def unsaveable(
     )
 
 
+def more_than_added(order: StepOrder, reason: str) -> Failure:
+    """Explain that a step did more with a value than to add to it."""
+    return Failure(
+        kind="user",
+        summary=f'KFNB-E616: step "{order.step}": {reason}.',
+        remedy="Tag a cell of this step with changes: and the value's name; steps that change the "
+        "value then execute one after another.",
+        ename="MoreThanAdded",
+        evalue=reason,
+    )
+
+
 def setup_changed(order: StepOrder, names: Sequence[str]) -> Failure:
     """Explain a change of what setup makes, which later steps would not see."""
     message, remedy = setup_change(order, names)

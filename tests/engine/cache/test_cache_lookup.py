@@ -178,7 +178,7 @@ def test_a_file_that_the_user_changed_is_never_overwritten(
     (tmp_path / "report.txt").write_text("my notes")
     run = again(tmp_path)
     assert statuses(run)["report"] == "failed"
-    assert 'file "report.txt"' in events(run, "StepFailed")[0].data["summary"]
+    assert 'file "report.txt"' in events(run, "StepFailed")[0].data.summary
     assert (tmp_path / "report.txt").read_text() == "my notes"
 
 

@@ -1,7 +1,12 @@
 from kfnb.engine.consistency.findings import UnplannedEffect
 from kfnb.engine.consistency.process_state import ProcessState
+from kfnb.engine.core.event_types import StepSucceeded
 
 NAMES = "abc"
+
+
+def published(**data):
+    return StepSucceeded(outputs={}, **data)
 
 
 def explanation(findings):
@@ -11,17 +16,17 @@ def explanation(findings):
 
 def test_a_variable_is_told_once_and_not_of_the_last_step():
     leftovers = ProcessState(NAMES.__getitem__, last=2)
-    result = {"left": {"environment": ["TOKEN", "USER"]}}
+    result = published(left={"environment": ("TOKEN", "USER")})
     (findings,) = leftovers.finish(0, result)
     assert (findings.step, findings.explanation.code) == (0, "KFNB-W614")
     assert "variables TOKEN, USER" in findings.explanation.message
-    assert leftovers.finish(1, {}) == []
+    assert leftovers.finish(1, published()) == []
     assert leftovers.finish(2, result) == []
 
 
 def test_a_module_is_told_to_later_steps_that_import_it_whoever_ends_first():
-    changed = {"left": {"module:helpers.py": ["rate"]}, "files_read": {"helpers.py": "h"}}
-    reads = {"files_read": {"helpers.py": "h"}}
+    changed = published(left={"module:helpers.py": ("rate",)}, files_read={"helpers.py": "h"})
+    reads = published(files_read={"helpers.py": "h"})
     leftovers = ProcessState(NAMES.__getitem__, last=2)
     assert explanation(leftovers.finish(0, reads)) == []
     assert explanation(leftovers.finish(2, reads)) == []
@@ -34,7 +39,7 @@ def test_a_module_is_told_to_later_steps_that_import_it_whoever_ends_first():
 
 def test_what_executes_again_counts_anew():
     leftovers = ProcessState(NAMES.__getitem__, last=2)
-    leftovers.finish(0, {"left": {"module:helpers.py": ["rate"]}})
+    leftovers.finish(0, published(left={"module:helpers.py": ("rate",)}))
     leftovers.retract(0)
-    leftovers.finish(0, {})
-    assert leftovers.finish(1, {"files_read": {"helpers.py": "h"}}) == []
+    leftovers.finish(0, published())
+    assert leftovers.finish(1, published(files_read={"helpers.py": "h"})) == []

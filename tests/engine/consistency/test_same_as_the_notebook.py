@@ -46,7 +46,7 @@ def run_and_compare(notebook: tuple[Cell, ...], data: st.DataObject, parallel: i
             for n, seen in enumerate(expected):
                 assert run.seen[f"s{n}"] == seen
             return "succeeded"
-        assert any("stale" in e.data for e in run.driver.events if e.type == "StepFailed")
+        assert any(e.data.stale for e in run.driver.events if e.type == "StepFailed")
         run.driver.emit("RunResumed")
         run.turn()
     return run.driver.status

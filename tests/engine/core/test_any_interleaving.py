@@ -7,10 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from kfnb.engine.core.commands import Command, Prepare, Record, Start, Stop, Wake
-from kfnb.engine.core.identity import inputs_to_plain
 from kfnb.engine.core.state import DONE
 from kfnb.pipeline import Options, Pipeline
-from tests.engine.pretend_driver import Driver, pipeline, result, step
+from tests.engine.pretend_driver import Driver, pipeline, plain, result, step
 
 NAMES = [f"s{n}" for n in range(5)]
 KINDS = ["user", "memory", "disk", "timeout", "infrastructure", "configuration", "cancelled"]
@@ -77,10 +76,10 @@ class Runs(RuleBasedStateMachine):
     def carry_out(self, command: Command, *, dies: bool = False) -> None:
         driver = self.driver
         if isinstance(command, Record):
-            driver.emit(command.type, command.step, command.data)
+            driver.emit(command.type, command.step, plain(command.data))
         elif isinstance(command, Prepare):
             self.manifests.pop(command.step, None)
-            data = {"inputs": inputs_to_plain(command.inputs), "why": "first run"}
+            data = {"inputs": plain(command.inputs), "why": "first run"}
             driver.emit("StepReady", command.step, data)
         elif isinstance(command, Start):
             self.may_start(command)
@@ -275,7 +274,7 @@ class Runs(RuleBasedStateMachine):
         else:
             if mine.status == "pending":
                 return
-            self.driver.emit(kind, name, {"inputs": inputs_to_plain(mine.inputs)})
+            self.driver.emit(kind, name, {"inputs": plain(mine.inputs)})
         assert (mine.status, mine.active, mine.attempts) == before
 
     @rule()

@@ -206,7 +206,7 @@ def test_an_attempt_that_runs_over_its_time_and_grace_is_stopped() -> None:
     run.wait()
     assert run.stops == [Stop("a", "", 1, "timeout")]
     run.fail("a", "cancelled")
-    assert run.engine.state.steps["a", ""].failure == {"class": "timeout"}
+    assert run.engine.state.steps["a", ""].failure.kind == "timeout"
     run.wait()
     assert run.running == {"a": 2}, "a timeout uses the step's retries"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kfnb.engine.core.identity import inputs_to_plain
+from kfnb.engine.core.identity import Source
 from kfnb.pipeline import Options, Pipeline
 from tests.engine.pretend_driver import Driver, chain, pipeline, result, sources, step
 
@@ -121,7 +121,7 @@ def test_an_invalidated_step_executes_again_and_takes_back_what_it_added() -> No
     run.succeed("s0")
     given = run.prepared[-1]
     assert (given.step, given.round) == ("s1", 1)
-    assert inputs_to_plain(given.inputs) == {"v0": ["s0", "", 1]}
+    assert given.inputs == {"v0": Source("s0", "", 1)}
     run.succeed("s1")
     assert run.status == "succeeded"
 

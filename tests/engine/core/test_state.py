@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from kfnb.engine.core.event_types import BODIES
-from kfnb.engine.core.events import Event
 from kfnb.engine.core.reducer import _RUN, _STEP
-from tests.engine.pretend_driver import Driver, chain, pipeline, result, schema, step
+from tests.engine.pretend_driver import Driver, chain, event_of, pipeline, result, schema, step
 
 
 def test_progress_by_cell() -> None:
@@ -64,7 +63,7 @@ def test_outputs_errors_and_times() -> None:
     assert state.steps["s0", ""].error is None
     failure = state.steps["s1", ""].error
     assert failure is not None
-    assert failure["ename"] == "KeyError"
+    assert failure.ename == "KeyError"
     assert state.steps["s1", ""].duration == 5
     assert (state.started, state.finished) == (1000.0, 1005.0)
     assert state.error is not None
@@ -125,7 +124,7 @@ def test_unknown_types_and_steps_are_left_alone() -> None:
     run = Driver(chain(1))
     before = run.statuses()
     for kind, name in [("FromALaterVersion", "s0"), ("StepSucceeded", "nobody")]:
-        run.engine.apply(Event(99, 0.0, "r", kind, name, "", 1, {}))
+        run.engine.apply(event_of(kind, {"outputs": {}}, seq=99, step=name, attempt=1))
     assert run.statuses() == before
 
 
@@ -133,5 +132,5 @@ def test_every_type_has_a_schema_and_a_meaning() -> None:
     document = schema().schema
     assert set(document["properties"]["type"]["enum"]) == set(BODIES)
     assert {c["if"]["properties"]["type"]["const"] for c in document["allOf"]} == set(BODIES)
-    shown_only = {"CellOutput"}
-    assert set(_RUN) | set(_STEP) | shown_only == set(BODIES)
+    shown_only = {BODIES["CellOutput"]}
+    assert set(_RUN) | set(_STEP) | shown_only == set(BODIES.values())

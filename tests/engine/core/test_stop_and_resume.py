@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from kfnb.engine.core.commands import Stop
+from kfnb.engine.core.event_types import AttemptFailed
 from kfnb.pipeline import Pipeline
 from tests.engine.pretend_driver import Driver, chain, pipeline, result, sources, step
 
@@ -51,7 +52,7 @@ def test_no_retry_after_a_stop() -> None:
     run.emit("StopRequested")
     run.turn()
     assert run.statuses() == {"s0": "cancelled"}
-    assert run.engine.state.steps["s0", ""].error == {"class": "user"}
+    assert run.engine.state.steps["s0", ""].error == AttemptFailed(kind="user")
 
 
 def test_the_exit_step_executes_when_everything_else_has_ended() -> None:

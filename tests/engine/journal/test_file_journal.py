@@ -12,6 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from kfnb.engine.core.event_types import (
+    AttemptStarted,
+    MetricLogged,
+    RunCreated,
+    StepReady,
+    StopRequested,
+)
+from kfnb.engine.core.settings import Settings
 from kfnb.engine.journal import file_journal as module
 from kfnb.engine.journal.file_journal import (
     Journal,
@@ -40,13 +48,13 @@ def journal(path: Path) -> Iterator[Journal]:
 def fill(path: Path, count: int) -> bytes:
     with Journal(path, "run-1") as journal:
         for _ in range(count):
-            journal.append("StopRequested")
+            journal.append(StopRequested())
     return path.read_bytes()
 
 
 def test_events_are_numbered_and_come_back(journal: Journal, path: Path) -> None:
-    first = journal.append("RunCreated", data={"settings": {}, "name": "Zürich 🚂"})
-    second = journal.append("AttemptStarted", "a\nb", attempt=1, durable=False)
+    first = journal.append(RunCreated(settings=Settings(), name="Zürich 🚂"))
+    second = journal.append(AttemptStarted(), "a\nb", attempt=1, durable=False)
     assert (first.seq, second.seq, first.time, first.run) == (1, 2, 5.0, "run-1")
     assert read_journal(path) == [first, second]
 
@@ -55,7 +63,7 @@ def test_the_next_writer_goes_on_where_the_last_ended(path: Path) -> None:
     fill(path, 2)
     with Journal(path, "run-1") as journal:
         assert [e.seq for e in journal.events] == [1, 2]
-        assert journal.append("StopRequested").seq == 3
+        assert journal.append(StopRequested()).seq == 3
 
 
 def test_one_writer_at_a_time(journal: Journal, path: Path) -> None:
@@ -104,7 +112,7 @@ def test_a_torn_last_line_is_dropped_wherever_it_tore(path: Path) -> None:
         assert path.read_bytes() == whole[:cut]
     with Journal(path, "run-1") as journal:
         assert path.read_bytes() == whole[:start], "the writer cuts it off"
-        assert journal.append("StopRequested").seq == 3
+        assert journal.append(StopRequested()).seq == 3
     assert [e.seq for e in read_journal(path)] == [1, 2, 3]
 
 
@@ -139,7 +147,7 @@ def test_a_reader_follows_while_it_is_written(journal: Journal, path: Path) -> N
     reader = JournalReader(path)
     assert list(reader.read()) == []
     for seq in (1, 2, 3):
-        journal.append("StopRequested")
+        journal.append(StopRequested())
         assert [e.seq for e in reader.read()] == [seq]
     with path.open("ab") as file:
         file.write(b'{"v":1,"seq"')
@@ -156,7 +164,7 @@ def test_a_reader_that_is_there_first_waits(path: Path) -> None:
 
 def test_a_full_disk_leaves_no_half_line_and_can_be_overcome(path: Path) -> None:
     journal = Journal(path, "run-1")
-    journal.append("StopRequested")
+    journal.append(StopRequested())
     whole = path.read_bytes()
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -164,12 +172,12 @@ def test_a_full_disk_leaves_no_half_line_and_can_be_overcome(path: Path) -> None
         # A limit on file sizes gives what a full disk gives: a short write, then an error.
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 20, old[1]))
         with pytest.raises(InfrastructureError, match="Cannot write the journal"):
-            journal.append("StopRequested")
+            journal.append(StopRequested())
         assert path.read_bytes() == whole
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, old)
         signal.signal(signal.SIGXFSZ, ignored)
-    assert journal.append("StopRequested").seq == 2
+    assert journal.append(StopRequested()).seq == 2
     journal.close()
     assert [e.seq for e in read_journal(path)] == [1, 2]
 
@@ -186,8 +194,8 @@ def test_what_the_disk_says_becomes_a_sentence(
 
     monkeypatch.setattr(module, "_sync_data", fail)
     with pytest.raises(InfrastructureError, match=sentence):
-        journal.append("StopRequested")
-    assert journal.append("StopRequested", durable=False).seq == 1
+        journal.append(StopRequested())
+    assert journal.append(StopRequested(), durable=False).seq == 1
     with pytest.raises(InfrastructureError, match=sentence):
         journal.sync()
 
@@ -195,7 +203,7 @@ def test_what_the_disk_says_becomes_a_sentence(
 def test_a_deleted_folder_is_noticed(journal: Journal, path: Path) -> None:
     shutil.rmtree(path.parent)
     with pytest.raises(InfrastructureError, match="folder was deleted"):
-        journal.append("StopRequested")
+        journal.append(StopRequested())
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
@@ -205,11 +213,12 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 def test_what_json_has_no_form_for_is_not_written(journal: Journal, path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        journal.append("MetricLogged", "a", {"value": float("inf")}, attempt=1)
+        journal.append(MetricLogged(name="loss", value=object()), "a", attempt=1)
     assert path.read_bytes() == b""
-    assert journal.append("StopRequested").seq == 1
+    assert journal.append(StopRequested()).seq == 1
 
 
 def test_surrogates_in_a_name_survive(journal: Journal, path: Path) -> None:
-    journal.append("StepReady", "name\udcff", {"inputs": {}})
-    assert read_journal(path)[0].step == "name\udcff"
+    journal.append(StepReady(inputs={}, why="odd \udcff"), "name\udcff")
+    event = read_journal(path)[0]
+    assert (event.step, event.data.why) == ("name\udcff", "odd \udcff")

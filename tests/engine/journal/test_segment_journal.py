@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kfnb.engine.core.event_types import Warning as WarningData
 from kfnb.engine.journal import segment_journal
 from kfnb.engine.journal.file_journal import Journal, JournalBusy, read_journal
 from kfnb.engine.journal.segment_journal import JournalLost, SegmentJournal, follow_segments
 from kfnb.errors import InfrastructureError
-from kfnb.store.locks import FileLock
 from kfnb.store.remote.folder import FolderRemote
 
 
@@ -41,11 +41,11 @@ def history(remote) -> list[tuple[int, str]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "journal.jsonl")
         follow_segments(remote, "r", path)
-        return [(e.seq, e.data["word"]) for e in read_journal(path)]
+        return [(e.seq, e.data.message) for e in read_journal(path)]
 
 
 def say(one, word, *, durable=True):
-    one.append("Warning", data={"word": word}, durable=durable)
+    one.append(WarningData(message=word), durable=durable)
 
 
 STEPS = st.lists(
@@ -91,7 +91,7 @@ def test_of_several_drivers_there_is_one_history_and_what_was_acted_upon_is_in_i
         assert acted == sorted(acted)
         for who in range(3):
             path = Path(folder, str(who), "journal.jsonl")
-            here = [(e.seq, e.data["word"]) for e in read_journal(path)]
+            here = [(e.seq, e.data.message) for e in read_journal(path)]
             # What somebody follows here is never taken back.
             assert here == found[: len(here)]
 
@@ -142,7 +142,7 @@ def test_after_a_failure_nothing_more_is_appended(remote, tmp_path):
             say(one, "y")
     # It may be there: nobody acted upon it, and the next driver takes it as it is.
     with journal(remote, tmp_path / "a") as one:
-        assert [e.data["word"] for e in one.events] == ["x"]
+        assert [e.data.message for e in one.events] == ["x"]
         say(one, "z")
     assert history(remote) == [(1, "x"), (2, "z")]
 
@@ -174,7 +174,7 @@ def test_the_copy_here_is_made_as_the_store_says(remote, tmp_path, spoil):
     if spoil == "gone":
         path.unlink()
     with journal(remote, tmp_path / "a") as one:
-        assert [e.data["word"] for e in one.events] == ["x", "y"]
+        assert [e.data.message for e in one.events] == ["x", "y"]
     assert path.read_bytes() == whole
 
 
@@ -197,22 +197,67 @@ def test_a_journal_with_a_hole_is_refused(remote, tmp_path):
         journal(remote, tmp_path / "b")
 
 
+class Interrupted:
+    """A remote that lets something else happen after each object that was read."""
+
+    def __init__(self, remote, meanwhile):
+        self.remote, self.meanwhile = remote, meanwhile
+
+    def __getattr__(self, name):
+        return getattr(self.remote, name)
+
+    def get(self, key):
+        data = self.remote.get(key)
+        self.meanwhile()
+        return data
+
+
 def test_followers_of_one_folder_do_not_disturb_each_other(remote, tmp_path):
     with journal(remote, tmp_path / "a") as one:
         say(one, "x")
         path = tmp_path / "b" / "journal.jsonl"
         path.parent.mkdir()
-        other = FileLock(path.with_name("follow.lock"))
-        assert other.acquire()
+
+        def overtake():
+            say(one, "y")
+            assert follow_segments(remote, "r", path)
+
+        # The second follower is done while the first has read only one event.
+        assert follow_segments(Interrupted(remote, overtake), "r", path)
+        assert [e.data.message for e in read_journal(path)] == ["x", "y"]
         assert not follow_segments(remote, "r", path)
-        other.release()
-        assert follow_segments(remote, "r", path)
-        assert not follow_segments(remote, "r", path)
-        say(one, "y")
-        assert follow_segments(remote, "r", path)
-        assert [e.data["word"] for e in read_journal(path)] == ["x", "y"]
         # The driver of this machine writes its own.
         assert not follow_segments(remote, "r", tmp_path / "a" / "journal.jsonl")
+
+
+def test_a_driver_may_begin_while_its_journal_is_followed(remote, tmp_path):
+    path = tmp_path / "b" / "journal.jsonl"
+    with journal(remote, tmp_path / "a") as one:
+        say(one, "x")
+    path.parent.mkdir()
+    begun = []
+
+    def begin():
+        begun.append(journal(remote, path.parent))
+        say(begun[0], "y")
+
+    follow_segments(Interrupted(remote, begin), "r", path)
+    with begun[0] as driver:
+        say(driver, "z")
+    assert [e.data.message for e in read_journal(path)] == ["x", "y", "z"]
+
+
+def test_a_copy_that_was_torn_anywhere_is_completed(remote, tmp_path):
+    path = tmp_path / "b" / "journal.jsonl"
+    path.parent.mkdir()
+    with journal(remote, tmp_path / "a") as one:
+        say(one, "x")
+        say(one, "y")
+    whole = (tmp_path / "a" / "journal.jsonl").read_bytes()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        assert follow_segments(remote, "r", path)
+        assert path.read_bytes() == whole
 
 
 def test_progress_is_durable_soon(remote, tmp_path, monkeypatch):

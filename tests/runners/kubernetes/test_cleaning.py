@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from kfnb.engine.core.event_types import RunCancelled
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder, runs_folder
@@ -133,7 +134,7 @@ def test_a_run_that_ended_here_and_goes_on_elsewhere_stays(remote):
     folder.path.mkdir(parents=True)
     folder.run.write_text("{}")
     with Journal(folder.journal, "r1") as journal:
-        journal.append("RunCancelled")
+        journal.append(RunCancelled())
     labels = {"labels": names.labels("r1"), "creationTimestamp": stamp(OLD)}
     spec = {"holderIdentity": "other_1", "renewTime": stamp(5)}
     space = Namespace(ConfigMap=[owner("r1")], Lease=[{"metadata": labels, "spec": spec}])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from kfnb.engine.core.events import Event
 from kfnb.engine.driver_requests import (
     Request,
     pending_requests,
@@ -19,6 +18,7 @@ from kfnb.runners.kubernetes.driver.requests import POLL, Inbox, Outbox, publish
 from kfnb.runners.kubernetes.objects.driver_job import driver_job
 from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.store.remote.folder import FolderRemote
+from tests.engine.pretend_driver import event_of
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_request_that_a_killed_driver_recorded_is_not_heeded_again(remote, run
     inbox = Inbox(run, remote, ())
     inbox.take()
     (found,) = pending_requests(run)
-    recorded = Event(1, 0.0, "r", "StopRequested", data=found.data)
+    recorded = event_of("StopRequested", found.data)
     remove_request(found)
     Inbox(run, remote, (recorded,)).take()
     assert pending_requests(run) == []

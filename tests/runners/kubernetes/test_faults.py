@@ -243,8 +243,8 @@ def test_a_foreign_job_with_our_name_is_an_error_that_says_so(
         made.server.put("jobs", {"metadata": {"name": name, "labels": labels}})
         assert made.drive() == "failed"
         [failed] = events(made.run, "AttemptFailed")
-        assert failed.data["class"] == "configuration"
-        assert f"kubectl delete job {name}" in failed.data["summary"]
+        assert failed.data.kind == "configuration"
+        assert f"kubectl delete job {name}" in failed.data.summary
         # It is somebody's: nobody touches it.
         assert made.server.objects("jobs")[name]["metadata"]["labels"] == labels
         assert not made.server.asked("DELETE", "jobs")
@@ -312,7 +312,7 @@ def test_what_the_cluster_took_away_is_infrastructure_and_tried_again(
     with world(tmp_path, ONE, acts={"a": first_time(act)}) as made:
         assert made.drive() == "succeeded"
         [failed] = events(made.run, "AttemptFailed")
-        assert failed.data["class"] == "infrastructure"
+        assert failed.data.kind == "infrastructure"
         assert [e.attempt for e in events(made.run, "AttemptStarted")] == [1, 2]
 
 
@@ -336,9 +336,9 @@ def test_what_only_an_event_tells_is_asked_for(tmp_path: Path, pods: str) -> Non
             made.server.order("WATCH", "pods", Says(silent=True))
         assert made.drive() == "failed"
         [failed] = events(made.run, "AttemptFailed")
-        assert failed.data["class"] == "disk"
-        assert "2Mi" in failed.data["summary"]
-        assert failed.data["log"] == "a blob"
+        assert failed.data.kind == "disk"
+        assert "2Mi" in failed.data.summary
+        assert failed.data.log == "a blob"
 
 
 def ended_and_removed(node: Node, job: dict[str, Any]) -> None:
@@ -365,7 +365,7 @@ def test_a_job_that_is_gone_without_a_manifest_is_tried_again(tmp_path: Path) ->
     with world(tmp_path, ONE, acts={"a": first_time(removed_in_the_middle)}) as made:
         assert made.drive() == "succeeded"
         [failed] = events(made.run, "AttemptFailed")
-        assert failed.data["class"] == "infrastructure"
+        assert failed.data.kind == "infrastructure"
 
 
 def test_a_run_whose_configmap_was_deleted_makes_nothing_more(tmp_path: Path) -> None:
@@ -381,9 +381,9 @@ def test_a_run_whose_configmap_was_deleted_makes_nothing_more(tmp_path: Path) ->
         assert made.drive() == "failed"
         assert len(made.server.asked("POST", "jobs")) == 1
         _, failed = events(made.run, "AttemptFailed")
-        assert failed.data["class"] == "configuration"
-        assert "Somebody deleted the run's" in failed.data["summary"]
-        assert f"kfnb resume {made.run.id}" in failed.data["summary"]
+        assert failed.data.kind == "configuration"
+        assert "Somebody deleted the run's" in failed.data.summary
+        assert f"kfnb resume {made.run.id}" in failed.data.summary
 
 
 # 20, 21, 22
@@ -406,8 +406,8 @@ def test_that_no_pod_can_be_created_is_said(tmp_path: Path) -> None:
     with world(tmp_path, ONE, acts={"a": refused}) as made:
         assert made.drive() == "failed"
         [failed] = events(made.run, "AttemptFailed")
-        assert failed.data["class"] == "configuration"
-        assert "nobody" in failed.data["summary"]
+        assert failed.data.kind == "configuration"
+        assert "nobody" in failed.data.summary
         assert not made.server.objects("jobs")
 
 
@@ -471,9 +471,9 @@ def test_a_step_that_waits_for_its_store_is_told_while_it_waits(tmp_path: Path) 
     with world(tmp_path, ONE, acts={"a": waits}) as made:
         assert made.drive() == "succeeded"
         [warning] = events(made.run, "Warning")
-        assert warning.data["code"] == "KFNB-W710"
-        assert "waits for the store: The store s3://b does not answer" in warning.data["message"]
-        assert "--store-endpoint" in warning.data["remedy"]
+        assert warning.data.code == "KFNB-W710"
+        assert "waits for the store: The store s3://b does not answer" in warning.data.message
+        assert "--store-endpoint" in warning.data.remedy
 
 
 def test_what_came_live_is_not_asked_for_again(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from kfnb.engine.core.event_types import Warning as WarningData
 from kfnb.engine.driver import Driver
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.engine.journal.segment_journal import SegmentJournal
@@ -71,14 +72,14 @@ def drive(
 
 def _warn_about_sleep(journal: Journal, options: KubernetesOptions) -> None:
     """Warn, once for a run, that it pauses while this machine sleeps."""
-    if any(event.data.get("code") == PAUSES for event in journal.events):
+    if any(isinstance(e.data, WarningData) and e.data.code == PAUSES for e in journal.events):
         return
     account = options.driver_service_account
-    data = {
-        "code": PAUSES,
-        "message": "This machine drives the run, so the run pauses while the machine sleeps: the "
+    data = WarningData(
+        code=PAUSES,
+        message="This machine drives the run, so the run pauses while the machine sleeps: the "
         f'cluster has no service account "{account}" for a driver.',
-        "remedy": f"Create it with kfnb doctor {options.flags} --fix, or use --driver here to "
-        "hide this warning.",
-    }
-    journal.append("Warning", data=data, durable=False)
+        remedy=f"Create it with kfnb doctor {options.flags} --fix, or use --driver here to hide "
+        "this warning.",
+    )
+    journal.append(data, durable=False)

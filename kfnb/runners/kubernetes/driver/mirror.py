@@ -16,6 +16,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from kfnb.engine.cache.cache_lookup import copy_notebook_and_log
+from kfnb.engine.core.event_types import (
+    AttemptFailed,
+    RunFinished,
+    RunResumed,
+    StepCached,
+    StepSucceeded,
+    StopRequested,
+)
 from kfnb.engine.core.events import Event
 from kfnb.engine.dispatch.manifests import load_run, read_manifest
 from kfnb.engine.journal.file_journal import JournalBusy, JournalReader
@@ -75,7 +83,10 @@ class Mirror:
     @property
     def status(self) -> str:
         """The final status of a run that has ended."""
-        return str(self._last.data.get("status", "cancelled")) if self._last else ""
+        if self._last is None:
+            return ""
+        data = self._last.data
+        return data.status if isinstance(data, RunFinished) else "cancelled"
 
     def update(self) -> None:
         """Bring the journal, and what attempts reported and left, up to date with the store.
@@ -88,8 +99,8 @@ class Mirror:
         follow_segments(self._store.remote, self._run.id, self._run.journal)
         for event in self._reader.read():
             self._last = event
-            if "request" in event.data:
-                self.recorded.add(str(event.data["request"]))
+            if isinstance(event.data, (RunResumed, StopRequested)) and event.data.request:
+                self.recorded.add(event.data.request)
             self._copy(event)
         for reports in self._reports.values():
             reports.read_store()
@@ -102,8 +113,8 @@ class Mirror:
         folder = self._run.attempt(step_id, event.attempt or 0, index=event.index)
         if event.type == "AttemptStarted" and not folder.executed.exists():
             self._reports[folder] = self._reports_of(folder)
-        elif event.type == "StepCached":
-            manifest = read_manifest(self._store, str(event.data.get("manifest")))
+        elif isinstance(event.data, StepCached):
+            manifest = read_manifest(self._store, str(event.data.manifest))
             if manifest is not None and not folder.executed.exists():
                 with contextlib.suppress(KfnbError):
                     copy_notebook_and_log(self._store, manifest, folder)
@@ -122,9 +133,9 @@ class Mirror:
         )
 
     def _copy_notebook(self, event: Event, folder: AttemptFolder) -> None:
-        blob = event.data.get("executed")
-        if event.type == "StepSucceeded":
-            manifest = read_manifest(self._store, str(event.data.get("manifest")))
+        blob = event.data.executed if isinstance(event.data, AttemptFailed) else None
+        if isinstance(event.data, StepSucceeded):
+            manifest = read_manifest(self._store, str(event.data.manifest))
             blob = manifest.executed if manifest is not None else None
         if blob:
             with contextlib.suppress(KfnbError, OSError):  # a convenience: the store has it
@@ -270,7 +281,7 @@ def fetch(run: RunFolder, remote: Remote) -> bool:
 @contextlib.contextmanager
 def only_follower(run: RunFolder) -> Iterator[None]:
     """Be the one process of this machine that follows the run; raises JournalBusy."""
-    lock = FileLock(run.follower_lock)
+    lock = FileLock(run.mirror_lock)
     if not lock.acquire():
         raise JournalBusy(run.journal, lock.holder())
     try:

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable
 
+from kfnb.engine.core.event_types import RunResumed, StopRequested
 from kfnb.engine.core.events import Event
 from kfnb.engine.driver_requests import Request, pending_requests, remove_request
 from kfnb.home import RunFolder
@@ -66,7 +67,11 @@ class Inbox:
         self._run = run
         self._remote = remote
         self._now = now
-        self._recorded = {str(e.data["request"]) for e in events if "request" in e.data}
+        self._recorded = {
+            event.data.request
+            for event in events
+            if isinstance(event.data, (RunResumed, StopRequested)) and event.data.request
+        }
         self._taken: dict[str, str] = {}
         self._next = 0.0
 

@@ -39,8 +39,8 @@ def explain_command(pod: Object, container: Object, text: str) -> Diagnosis:
             Category.COMMAND_MISSING,
             f"the step's environment sets PATH{path}, and {what} is in none of its folders",
             text,
-            "Remove the tag env:PATH (or the secret: tag for PATH), or add the folders of the image "
-            f"{image} to it.",
+            "Remove the tag env:PATH (or the secret: tag for PATH), or add the image's folders to "
+            "it.",
         )
     if "executable file not found" in text or "no such file or directory" in text:
         return _permanent(
