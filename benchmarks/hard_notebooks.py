@@ -1,4 +1,4 @@
-"""Notebooks that are hard to read: 200 cells of 30 lines, each with one thing in excess."""
+"""Notebooks that are hard to analyse: 200 cells of 30 lines with too much of one feature each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Cells = list[tuple[Sequence[str], str]]
 
 
 def plain_cells() -> Cells:
-    """Frames that are loaded, changed and handed on."""
+    """Frames that are loaded, changed and passed on."""
     cells: Cells = [(["setup"], "import numpy as np\nimport pandas as pd")]
     for step in range(CELLS - 1):
         before = f"frame{step - 1}" if step else "pd.DataFrame({'a': np.arange(10)})"
@@ -76,7 +76,7 @@ def long_functions() -> Cells:
 
 
 def calls_of_calls() -> Cells:
-    """Functions that all call one another and read what steps rebind between their calls."""
+    """Functions that all call one another and read what steps assign between their calls."""
     count = CELLS // 2
     cells: Cells = [
         (
@@ -194,11 +194,28 @@ def all_read_one() -> Cells:
     return cells
 
 
+def loops() -> Cells:
+    """Loops over constants within one another, and the files that they name."""
+    cells: Cells = []
+    for step in range(CELLS):
+        body = [
+            f"{'    ' * depth}for i{depth} in range({60 - depth}):" for depth in range(LINES // 3)
+        ]
+        inner = "    " * (LINES // 3)
+        body += [f"{inner}open(f'{{i0}}-{{i{n}}}-{step}', 'w').write(str(i{n}))" for n in range(9)]
+        body += [
+            f"x{n} = [[[open(f'{{a}}-{{b}}') for a in range(50)] for b in range(50)] for c in x{n}]"
+            for n in range(LINES // 3)
+        ]
+        cells.append(([f"step:s{step}"], "\n".join(body)))
+    return cells
+
+
 HARD: dict[str, Callable[[], Cells]] = {
     make.__name__: make
     for make in (
         plain_cells, deep_classes, long_functions, calls_of_calls, functions_as_values, branches,
-        huge_literals, many_names, aliases, all_read_one,
+        huge_literals, many_names, aliases, all_read_one, loops,
     )
 }  # fmt: skip
 

@@ -7,11 +7,10 @@ one cell changed parses that cell only. Nobody may modify a tree.
 from __future__ import annotations
 
 import ast
-import copy
 import sys
 import threading
 import warnings
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -212,7 +211,7 @@ def parse_code(code: str) -> ParsedCell:
 def parse_cells(cells: Iterable[Cell], *, python: bool = True) -> dict[int, ParsedCell]:
     """Parse the code cells of a notebook, by index; without ``python`` they have no statements."""
     parsed: dict[int, ParsedCell] = {}
-    seen: set[str] = set()
+    seen: Counter[str] = Counter()
     for cell in cells:
         if cell.type != "code":
             continue
@@ -222,10 +221,18 @@ def parse_cells(cells: Iterable[Cell], *, python: bool = True) -> dict[int, Pars
             continue
         of_text = parse_code(code)
         # Two cells with the same text make two values, so each has nodes of its own.
-        body = of_text.body if code not in seen or of_text.deep else copy.deepcopy(of_text.body)
-        seen.add(code)
+        body = of_text.body if of_text.deep else _body_of_copy(of_text, seen[code])
+        seen[code] += 1
         parsed[cell.index] = replace(of_text, cell=cell.index, tags=cell.tags, body=body)
     return parsed
+
+
+def _body_of_copy(parsed: ParsedCell, number: int) -> list[ast.stmt]:
+    """Return the statements of one of several cells with the same text; 0 is the first."""
+    copies: list[list[ast.stmt]] = parsed.derived.setdefault("copies", [parsed.body])
+    while len(copies) <= number:
+        copies.append(_statements(parsed.code) if parsed.body else [])
+    return copies[number]
 
 
 def _parse(code: str) -> ParsedCell:

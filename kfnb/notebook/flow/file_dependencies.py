@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
@@ -143,52 +143,88 @@ def file_edges(
     It reads what the first wrote (a module that it imports, too), or it writes what
     the first read or wrote: a path holds one thing at a time.
     """
-    last: dict[str, str] = {}
+    written = _Written()
     readers: dict[str, list[str]] = {}
-    edges: dict[tuple[str, str], list[str]] = {}
+    patterns: set[str] = set()
+    edges: dict[tuple[str, str], dict[str, None]] = {}
 
     def wait(source: str, step: str, path: str) -> None:
-        files = edges.setdefault((source, step), []) if source != step else []
-        if path not in files:
-            files.append(path)
+        if source != step:
+            edges.setdefault((source, step), {})[path] = None
 
     for step in order:
-        own = [use for use in writes.get(step, ()) if use.path is not None]
+        first: dict[str, FileUse] = {}
+        for use in writes.get(step, ()):
+            if use.path is not None:
+                first.setdefault(use.path, use)
         for use in reads.get(step, ()):
             if use.path is None:
                 continue
             readers.setdefault(use.path, []).append(step)
-            for path, writer in last.items():
-                first = next((u for u in own if u.path == path), None)
-                before = first is not None and (first.cell, first.line) < (use.cell, use.line)
-                if not before and _same(path, use.path):
-                    wait(writer, step, path)
+            if _is_pattern(use.path):
+                patterns.add(use.path)
+            for path in written.seen_by(use.path):
+                own = first.get(path)
+                if own is None or (own.cell, own.line) >= (use.cell, use.line):
+                    wait(written.last[path], step, path)
         for module in modules.get(step, ()):
             for path in _module_files(module):
-                if path in last:
-                    wait(last[path], step, path)
+                if path in written.last:
+                    wait(written.last[path], step, path)
                     readers.setdefault(path, []).append(step)
-        for path in dict.fromkeys(str(use.path) for use in own):
-            for read, steps in readers.items():
-                if _same(path, read):
-                    for reader in steps:
-                        wait(reader, step, path)
-            for earlier, writer in last.items():
-                # A file waits for the folder that somebody makes (or removes) for it.
-                if earlier == path or path.startswith(earlier.rstrip("/") + "/"):
-                    wait(writer, step, earlier)
-            last[path] = step
+        for path in first:
+            around = _folders(path)
+            matching = {p for p in patterns if fnmatchcase(path, p)}
+            for read in {path, "", ".", *around, *matching} & readers.keys():
+                for reader in readers[read]:
+                    wait(reader, step, path)
+            # A file waits for the folder that somebody makes (or removes) for it.
+            for earlier in {path, *around} & written.last.keys():
+                wait(written.last[earlier], step, earlier)
+            written.add(path, step)
             readers.pop(path, None)
-    return edges
+    return {pair: list(paths) for pair, paths in edges.items()}
+
+
+class _Written:
+    """The paths that steps have written, each with the step that wrote it last."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, str] = {}
+        self._below: dict[str, set[str]] = {}
+
+    def add(self, path: str, step: str) -> None:
+        if path not in self.last:
+            for folder in _folders(path):
+                self._below.setdefault(folder, set()).add(path)
+        self.last[path] = step
+
+    def seen_by(self, read: str) -> Collection[str]:
+        """List the written paths that reading a path, a pattern or a folder sees."""
+        if read in (".", ""):
+            return list(self.last)
+        seen = set(self._below.get(read, ()))
+        if read in self.last:
+            seen.add(read)
+        if _is_pattern(read):
+            seen |= {path for path in self.last if fnmatchcase(path, read)}
+        return seen
+
+
+def _folders(path: str) -> list[str]:
+    """List the folders that a normalised path is in."""
+    folders = []
+    at = path.find("/")
+    while at != -1:
+        folders.append(path[:at] or "/")
+        at = path.find("/", at + 1)
+    return [folder for folder in folders if folder != path]
+
+
+def _is_pattern(path: str) -> bool:
+    return any(c in path for c in "*?[")
 
 
 def _module_files(module: str) -> tuple[str, ...]:
     stem = module.replace(".", "/")
     return f"{stem}.py", f"{stem}/__init__.py"
-
-
-def _same(written: str, read: str) -> bool:
-    """Whether reading ``read`` (a path, a pattern, or a folder) sees ``written``."""
-    if written == read or written.startswith(read.rstrip("/") + "/") or read in (".", ""):
-        return True
-    return any(c in read for c in "*?[") and fnmatchcase(written, read)

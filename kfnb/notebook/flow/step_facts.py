@@ -63,7 +63,11 @@ class Unknown:
 
 @dataclass(slots=True)
 class Facts:
-    """What one step does, in the order of the walk."""
+    """What one step does, in the order of the walk.
+
+    ``statements`` gives the names that each statement (cell, index) touches or reads; the index
+    is -1 where that is not known of single statements.
+    """
 
     name: str
     unit: int
@@ -78,6 +82,7 @@ class Facts:
     metrics: dict[str, None] = field(default_factory=dict)
     opaque: tuple[int, int] | None = None
     identity: bool = False
+    statements: list[tuple[int, int, frozenset[str]]] = field(default_factory=list)
     acts_after: int = 0
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
 from kfnb.notebook.flow.interpreter.expressions import Expressions
-from kfnb.notebook.flow.interpreter.heap import Objects
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.name_table import NEVER, Changes, joined
 from kfnb.notebook.flow.interpreter.summaries import Arguments
+from kfnb.notebook.parsed_cell import all_nodes
 
 _ABSORBING = frozenset(("suppress", "raises", "assertRaises"))
 _CATCHES_NAMES = frozenset(("NameError", "Exception", "BaseException", "UnboundLocalError"))
@@ -68,7 +69,7 @@ class Branches(Expressions):
             self.assign(node.target, each)
             self.execute(node.body)
 
-        self._loop(turn, node.orelse, certain=_has_elements(node.iter))
+        self._loop(node, turn, certain=_has_elements(node.iter))
 
     def while_(self, node: ast.While) -> None:
         """Turn as long as a condition holds."""
@@ -79,9 +80,15 @@ class Branches(Expressions):
             if not self.dead:
                 self.evaluate(node.test)
 
-        self._loop(turn, node.orelse, certain=truth(node.test) is True)
+        self._loop(node, turn, certain=truth(node.test) is True)
 
-    def _loop(self, turn: Callable[[], None], orelse: Sequence[ast.stmt], *, certain: bool) -> None:
+    def _loop(
+        self,
+        node: ast.For | ast.AsyncFor | ast.While,
+        turn: Callable[[], None],
+        *,
+        certain: bool,
+    ) -> None:
         first = self._turn(turn, certain=certain)
         paths = [way for way in first if way is not None]
         if not certain:
@@ -90,11 +97,27 @@ class Branches(Expressions):
             self.dead = True
             return
         self.names.join(paths, self.unit)
-        if len(self.loops) < _DEEPEST_LOOP:
+        if self.over_budget:
+            self._assume_turns(node)
+        elif len(self.loops) < _DEEPEST_LOOP:
+            counted, self.counted = self.counted, True
             again = self._turn(turn, certain=False)
+            self.counted = counted
             self.names.join([{}, *(way for way in again if way is not None)], self.unit)
-        if orelse:
-            self.merge([{}, self.branch(lambda: self.execute(orelse))])
+        if node.orelse:
+            self.merge([{}, self.branch(lambda: self.execute(node.orelse))])
+
+    def _assume_turns(self, node: ast.For | ast.AsyncFor | ast.While) -> None:
+        """Let each name that a loop binds be anything that the loop names, or a part of it."""
+        self.exhausted.setdefault(self.cell, -1)
+        slots = self.names.slots
+        names = [n for n in all_nodes([node]) if isinstance(n, ast.Name)]
+        named = [slots[key].objects for n in names if (key := self.key(n.id)) in slots]
+        objects = self.heap.parts(NO_OBJECTS.union(*named))
+        for key in sorted({self.key(n.id) for n in names if not isinstance(n.ctx, ast.Load)}):
+            slot = slots.get(key)
+            if slot is not None and not objects <= slot.objects:
+                self.set(key, slot._replace(objects=slot.objects | objects))
 
     def _turn(self, turn: Callable[[], None], *, certain: bool) -> list[Changes | None]:
         paths: list[Changes] = []

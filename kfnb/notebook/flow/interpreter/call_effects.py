@@ -7,7 +7,7 @@ import ast
 from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
-from kfnb.notebook.flow.interpreter.summaries import MOST_WORK, Arguments, Summaries
+from kfnb.notebook.flow.interpreter.summaries import Arguments, Summaries
 
 
 class CallEffects(Summaries):
@@ -91,7 +91,7 @@ class CallEffects(Summaries):
     def _callbacks_change(self, arguments: Arguments) -> None:
         """Let a function that changes its arguments change all that is passed beside it."""
         everything = arguments.all()
-        if self.work > MOST_WORK:
+        if self.over_budget:
             return
         for number in everything & self.heap.bound_methods.keys():
             # A method that is handed on may be called with anything.

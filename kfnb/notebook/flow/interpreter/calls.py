@@ -10,7 +10,7 @@ from kfnb.notebook.flow.interpreter.call_effects import CallEffects
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import InterpreterState
-from kfnb.notebook.flow.interpreter.summaries import MOST_WORK, Arguments
+from kfnb.notebook.flow.interpreter.summaries import Arguments
 
 _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
@@ -170,7 +170,7 @@ class Calls(CallEffects):
 
     def _call_held(self, node: ast.Call, objects: Objects, arguments: Arguments) -> Objects:
         """Call something that holds code: an instance, a partial, a decorated function."""
-        if self.work > MOST_WORK:
+        if self.over_budget:
             return self.assume(arguments, self.make(node))
         returned: set[int] = set()
         for callee in self._matching_methods(objects, "__call__"):

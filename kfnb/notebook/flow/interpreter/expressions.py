@@ -55,7 +55,7 @@ class Expressions(Calls):
         """Go through an expression; gives the objects that its value may be."""
         if node is None or node.__class__ is ast.Constant:
             return NO_OBJECTS
-        self.work += self.function is not None
+        self.work += self.counted
         handler = self._evaluators.get(type(node))
         if handler is not None:
             return handler(node)
@@ -137,13 +137,16 @@ class Expressions(Calls):
             return NO_OBJECTS
         if isinstance(node.op, ast.Mod) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
             return NO_OBJECTS
-        holds: set[int] = set()
-        if isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
-            for number in left | right:
-                holds |= self.heap.holds.get(number, NO_OBJECTS) | self.heap.held_callables.get(
-                    number, NO_OBJECTS
-                )
-        return self.fresh(node, frozenset(holds))
+        if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
+            return self.fresh(node)
+        operands = left | right
+        held = [
+            held[number]
+            for held in (self.heap.holds, self.heap.held_callables)
+            for number in operands
+            if number in held
+        ]
+        return self.fresh(node, NO_OBJECTS.union(*held))
 
     def _compare(self, node: ast.Compare) -> Objects:
         if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):

@@ -19,6 +19,8 @@ NO_OBJECTS: Objects = frozenset()
 _MOST_HELD = 32
 """What a value holds beyond this is not followed; the run finds out who shares what."""
 
+_MOST_LISTED = 256
+
 
 class Heap:
     """Objects, what they hold, and which are functions or classes, or change when they are used.
@@ -43,6 +45,7 @@ class Heap:
         self.part_of: dict[int, Objects] = {}
         self.self_parameters: set[int] = set()
         self.bound_methods: dict[int, tuple[Objects, str]] = {}
+        self._listed: dict[Objects, tuple[int, ...]] = {}
         self._made: dict[tuple[object, str], int] = {}
 
     def object_at(self, location: object, kind: str = "") -> int:
@@ -58,14 +61,14 @@ class Heap:
         if not what:
             return
         what = self.reachable(what)
-        functions = frozenset(self.callables_in(what))
+        functions = self.callable_set(what)
         # A set minus a dictionary's keys goes through all of the keys.
         plain = frozenset(o for o in what if o not in self.part_of) - functions
         for holder in into:
             if functions:
-                self.held_callables[holder] = (
-                    self.held_callables.get(holder, NO_OBJECTS) | functions
-                )
+                held = self.held_callables.get(holder, NO_OBJECTS)
+                if not functions <= held:
+                    self.held_callables[holder] = held | functions if held else functions
             if plain:
                 held = self.holds.get(holder, NO_OBJECTS)
                 new = plain - held - {holder}
@@ -89,11 +92,11 @@ class Heap:
         """Give the object that stands for an attribute or item of ``owners``."""
         number = self.object_at(location, "part")
         self.part_of[number] = self.part_of.get(number, NO_OBJECTS) | owners
-        functions = self.callables_in(owners)
+        functions = self.callable_set(owners)
         if functions:
-            self.held_callables[number] = self.held_callables.get(number, NO_OBJECTS).union(
-                functions
-            )
+            held = self.held_callables.get(number, NO_OBJECTS)
+            if not functions <= held:
+                self.held_callables[number] = held | functions if held else functions
         return number
 
     def owners(self, objects: Objects) -> Objects:
@@ -126,14 +129,27 @@ class Heap:
             holders |= self.held_by.get(number, NO_OBJECTS)
         return holders
 
-    def callables_in(self, objects: Objects) -> tuple[int, ...]:
+    def callable_set(self, objects: Objects) -> Objects:
         """Functions and classes of the notebook that a value may be, or hold."""
         if not objects or not self.callables:
+            return NO_OBJECTS
+        own = frozenset(o for o in objects if o in self.callables)
+        held = [h for o in objects if (h := self.held_callables.get(o))]
+        if len(held) == 1 and not own:
+            return held[0]
+        return own.union(*held) if held else own
+
+    def callables_in(self, objects: Objects) -> tuple[int, ...]:
+        """List :meth:`callable_set` in the order in which they were defined."""
+        callables = self.callable_set(objects)
+        if not callables:
             return ()
-        callables = {o for o in objects if o in self.callables}
-        for number in objects:
-            callables |= self.held_callables.get(number, NO_OBJECTS)
-        return tuple(sorted(callables))
+        listed = self._listed.get(callables)
+        if listed is None:
+            if len(self._listed) >= _MOST_LISTED:
+                self._listed.clear()
+            listed = self._listed[callables] = tuple(sorted(callables))
+        return listed
 
     def add_callable(self, number: int, callee: CallableDefinition) -> None:
         """Say that an object is a function or class of the notebook."""

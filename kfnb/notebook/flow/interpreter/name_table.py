@@ -51,10 +51,17 @@ class NameTable:
 
     def set(self, name: str, slot: Slot) -> None:
         """Change what a name is, on the present path."""
+        before = self.slots.get(name)
         if self._trails and name not in self._trails[-1]:
-            self._trails[-1][name] = self.slots.get(name)
+            self._trails[-1][name] = before
         self.slots[name] = slot
-        for number in slot.objects:
+        if before is None:
+            new = slot.objects
+        elif before.objects is slot.objects:
+            return
+        else:
+            new = slot.objects - before.objects
+        for number in new:
             self.of_object.setdefault(number, set()).add(name)
 
     def fork(self) -> None:

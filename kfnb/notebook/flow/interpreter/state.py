@@ -52,6 +52,7 @@ class InterpreterState(ABC):
         self.dependencies: dict[str, Dependency] = {}
         self.global_symbols: dict[int, str] = {}
         self.work = 0
+        self.counted = False
         self.unit = 0
         self.cell = 0
         self.line = 1
@@ -221,7 +222,7 @@ class InterpreterState(ABC):
         itself = frozenset((symbol,))
         self.heap.store(itself, frozenset((inside,)))
         self.heap.classes[symbol] = dependency.classes
-        self.heap.held_callables[symbol] = frozenset(dependency.callables)
+        self.heap.held_callables[symbol] = self.heap.callable_set(objects)
         return itself | dependency.direct
 
     def dependency(self, slot: Slot | None) -> Dependency:

@@ -63,7 +63,7 @@ class Statements(Branches):
                 return
             if self.function is None:
                 self.line = statement.lineno
-            self.work += self.function is not None
+            self.work += self.counted
             handler = self._executors.get(type(statement))
             if handler is not None:
                 handler(statement)

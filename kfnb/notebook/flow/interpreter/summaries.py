@@ -86,13 +86,18 @@ class Summaries(InterpreterState):
         self.exhausted: dict[int, int] = {}
         self._outer_names: frozenset[str] = frozenset()
 
+    @property
+    def over_budget(self) -> bool:
+        """Whether calls and loops are no longer followed, but assumed to depend on everything."""
+        return self.work > MOST_WORK
+
     @abstractmethod
     def body_of(self, callee: CallableDefinition) -> None:
         """Go through the body of a function in its own frame."""
 
     def may_call(self, objects: Objects) -> None:
         """Take functions that a value is or holds as possibly called, with anything."""
-        if self.work > MOST_WORK:
+        if self.over_budget:
             if not self.heap.held_callables.keys().isdisjoint(objects) or not (
                 self.heap.callables.keys().isdisjoint(objects)
             ):
@@ -119,7 +124,7 @@ class Summaries(InterpreterState):
         if in_progress is not None:
             in_progress.recursive = True
             return in_progress.summary
-        if len(self._unfinished) > _DEEPEST or self.work > MOST_WORK:
+        if len(self._unfinished) > _DEEPEST or self.over_budget:
             return NOTHING
         outermost = not self._unfinished
         outer, self.dependencies = self.dependencies, {}
@@ -172,11 +177,11 @@ class Summaries(InterpreterState):
         if isinstance(callee.node, ast.ClassDef):
             return self._analyse_class(callee)
         saved = (self.frames, self.record, self.unit, self.doubt, self.optional, self.dead)
-        function = self.function
+        function, counted = self.function, self.counted
         self.frames = self._frames_around(callee)
         self.record = record = Record()
         self.unit, self.doubt, self.optional, self.dead = -2 - callee.number, 0, 0, False
-        self.function = callee
+        self.function, self.counted = callee, True
         self.names.fork()
         frame = self._enter(callee, callee.node)
         try:
@@ -188,7 +193,7 @@ class Summaries(InterpreterState):
             while self.names.depth > frame.depth:
                 self.names.roll_back()
             unit = self.unit
-            self.function = function
+            self.function, self.counted = function, counted
             self.frames, self.record, self.unit, self.doubt, self.optional, self.dead = saved
         return Summary(
             reads={
@@ -286,7 +291,7 @@ class Summaries(InterpreterState):
         ``made`` stands for whatever the call makes; None where nothing receives it.
         """
         summary = self.summary(callee)
-        if self.work > MOST_WORK:
+        if self.over_budget:
             return self.assume(arguments, made)
         self.work += 1 + len(summary.reads) + len(summary.bound) + len(summary.links)
         given = self._given(callee, arguments)
