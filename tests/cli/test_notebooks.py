@@ -36,7 +36,8 @@ def test_a_hint_is_printed_with_its_line_and_the_way_out(
     assert result.exit_code == 0
     assert (
         'hint: KFNB-H113: step "forest" waits for step "logreg" only because both change prep '
-        "(line 2: `c = prep.fit(X)`). Give each its own copy: sklearn.base.clone(prep)."
+        "(line 2: `c = prep.fit(X)`). If both need not be the same object, give each step its own "
+        "copy: sklearn.base.clone(prep)."
     ) in result.output.replace("\n", " ")
 
 

@@ -83,7 +83,8 @@ class RunOutputs:
             manifest = read_manifest(self._store, key)
             if manifest is None:
                 raise Refused(
-                    f'the values of step "{name}" are gone from the store ({key}). Start a new run.'
+                    f'the values of step "{name}" are no longer in the store ({key}). Start a new '
+                    "run."
                 )
             self.add(name, key, manifest, index=index)
         return self._manifests[key]

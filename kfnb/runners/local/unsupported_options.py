@@ -28,7 +28,7 @@ def options_without_effect(pipeline: Pipeline) -> list[Diagnostic]:
             code=CODE,
             severity="warning",
             message=f"on this machine these options have no effect: {listed}",
-            remedy="They count with --on kubernetes.",
+            remedy="They apply with --on kubernetes.",
         )
     ]
 
