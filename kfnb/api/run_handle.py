@@ -241,7 +241,7 @@ class Run:
     def __repr__(self) -> str:
         state = self._state()
         done = state.counts["succeeded"] + state.counts["cached"]
-        return f"<run {self.id}: {state.status}, {done} of {len(state.steps)} steps done>"
+        return f"<run {self.id}: {state.status}, {done} of {sum(state.counts.values())} steps done>"
 
     def _state(self) -> RunState:
         self._view.update()
