@@ -156,6 +156,43 @@ class FileUse:
     line: int
 
 
+def additions_name(name: str, step: str) -> str:
+    """Return the name under which a step publishes what it adds to a value: no identifier.
+
+    >>> additions_name("results", "forest")
+    'results (added by forest)'
+    """
+    return f"{name} (added by {step})"
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """How a step adds to a value that it does not read: it publishes what it adds.
+
+    ``form`` is one of ``items grow list set sum`` (:mod:`kfnb.step.collecting`). ``base``
+    is the step that left the value before all additions (None: setup makes it), ``before`` are
+    the steps that add to it between, in the notebook's order.
+    """
+
+    form: str
+    base: str | None
+    before: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """How a step gets a value to which earlier steps only added: the base, then the additions.
+
+    ``base`` and ``adders`` are as in :class:`Addition`. ``read_later``: another step reads the
+    value after this one, ``changed_later``: another one changes it or adds to it.
+    """
+
+    base: str | None
+    adders: tuple[str, ...]
+    read_later: bool = False
+    changed_later: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step: what it executes and what flows in and out of it.
@@ -164,7 +201,8 @@ class Step:
     ``maybe`` are the inputs that are needed only because the step may leave the
     old value. ``pieces`` are executed in order: prelude (setup, parameters,
     definitions), then the inputs are loaded, then the step's own cells.
-    ``setup_values`` are the names that it reads as setup made them.
+    ``setup_values`` are the names that it reads as setup made them. ``adds`` are the names that
+    it only adds to, ``collects`` those that it gets with what earlier steps added.
     """
 
     name: str
@@ -189,6 +227,27 @@ class Step:
     opaque: bool = False
     lists: tuple[FileUse, ...] = ()
     setup_values: tuple[str, ...] = ()
+    adds: Mapping[str, Addition] = field(default_factory=dict)
+    collects: Mapping[str, Collection] = field(default_factory=dict)
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """The published values that are loaded, with the steps that publish them.
+
+        For a value that is collected these are its base and each step's additions.
+        """
+        sources = {n: s for n, s in self.inputs.items() if n not in self.collects}
+        for name, collection in self.collects.items():
+            if collection.base is not None:
+                sources[name] = collection.base
+            for adder in collection.adders:
+                sources[additions_name(name, adder)] = adder
+        return sources
+
+    @property
+    def published(self) -> tuple[str, ...]:
+        """The outputs under the names that they are published by."""
+        return tuple(additions_name(n, self.name) if n in self.adds else n for n in self.outputs)
 
 
 @dataclass(frozen=True, slots=True)

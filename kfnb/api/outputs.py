@@ -8,7 +8,8 @@ from typing import Any
 
 from kfnb.engine.core.event_types import OutputData, StepSucceeded
 from kfnb.errors import InfrastructureError, UsageError
-from kfnb.pipeline import Pipeline
+from kfnb.pipeline import Addition, Pipeline, additions_name
+from kfnb.step.collecting import Additions, merged
 from kfnb.store.blobs import Store
 from kfnb.store.manifest import Bundle, Manifest
 from kfnb.store.remote.base import Refused
@@ -30,7 +31,9 @@ class Outputs(Mapping[str, Any]):
         step: str,
         pipeline: Pipeline,
         store: Callable[[], Store],
+        others: Callable[[str], Outputs] | None = None,
     ) -> None:
+        self._others = others
         self._result = result
         self._store = store
         self._step = step
@@ -73,10 +76,36 @@ class Outputs(Mapping[str, Any]):
             If the value was removed from the store.
         """
         description = self._published()[name]
+        addition = self._addition(name)
+        if addition is None:
+            return self._value(name, description)
+        *_, (_, _, base) = added = [
+            *(self._of(step)._added(name) for step in addition.before),
+            self._added(name),
+        ]
+        if addition.base is not None:
+            base = (self._of(addition.base)[name],)
+        return merged(base[0], added)
+
+    def _added(self, name: str) -> Additions:
+        """Load what the step has added to a value."""
+        added: Additions = self._value(additions_name(name, self._step), self._published()[name])
+        return added
+
+    def _value(self, name: str, description: OutputData) -> Any:
         bundle = self._bundle(name, description)
         if bundle.blobs not in self._loaded:
             self._loaded[bundle.blobs] = self._load(name, bundle)
         return self._loaded[bundle.blobs][name]
+
+    def _of(self, step: str) -> Outputs:
+        if self._others is None:
+            raise KeyError(step)
+        return self._others(step)
+
+    def _addition(self, name: str) -> Addition | None:
+        step = self._pipeline.steps.get(self._step)
+        return step.adds.get(name) if step is not None else None
 
     def __contains__(self, name: object) -> bool:
         return name in self._published()  # does not load it
@@ -94,7 +123,12 @@ class Outputs(Mapping[str, Any]):
     def _published(self) -> dict[str, OutputData]:
         result = self._result()
         outputs = result.outputs if result is not None else {}
-        return {name: output for name, output in outputs.items() if not output.absent}
+        step = self._pipeline.steps.get(self._step)
+        # What a step adds to a value is published under another name than the value's.
+        added = {additions_name(name, self._step): name for name in (step.adds if step else ())}
+        return {
+            added.get(name, name): output for name, output in outputs.items() if not output.absent
+        }
 
     def _described(self, name: str) -> dict[str, Any]:
         description = self._published()[name]
@@ -154,11 +188,9 @@ class Outputs(Mapping[str, Any]):
         return [name for name in bundle.classes if name not in main]
 
     def _needs(self, name: str, missing: list[str], error: Exception | None) -> str:
-        description = self.describe(name)
-        what = (
-            f'The value "{name}" ({description["type"]}) of step "{self._step}" '
-            "cannot be loaded here: "
-        )
+        description = self._published().get(name)
+        kind = description.type if description is not None else "additions"
+        what = f'The value "{name}" ({kind}) of step "{self._step}" cannot be loaded here: '
         if not missing:
             return f"{what}{error}."
         cells = {d.name: d.cell for d in self._pipeline.definitions}
@@ -167,6 +199,6 @@ class Outputs(Mapping[str, Any]):
             f'"{n}" ({sources[cells[n]].location()})' if n in cells else f'"{n}"' for n in missing
         )
         return (
-            f"{what}it needs {listed} from the notebook. Execute that definition in __main__ "
-            "first; describe() works without it."
+            f"{what}it needs {listed} from the notebook. Execute the cell that defines it in this "
+            "kernel first. describe() works without it."
         )

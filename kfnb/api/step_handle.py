@@ -69,7 +69,11 @@ class StepRun:
         self.index = index
         self._view = view
         self._outputs = Outputs(
-            self._result, step=name, pipeline=view.pipeline, store=lambda: view.store
+            self._result,
+            step=name,
+            pipeline=view.pipeline,
+            store=lambda: view.store,
+            others=lambda other: StepRun(view, other).outputs,
         )
 
     @property

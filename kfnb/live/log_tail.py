@@ -7,7 +7,6 @@ from pathlib import Path
 
 from kfnb.api.run_view import RunView
 from kfnb.live import protocol
-from kfnb.live.snapshot import attempt_folder
 
 CHUNK_BYTES = 256 * 1024
 """Largest chunk that is sent in one message."""
@@ -47,7 +46,7 @@ class LogTail:
         """
         last = view.state.steps[self._step, self._index].attempts
         wanted = last if self._fixed is None else self._fixed
-        path = attempt_folder(view, self._step, self._index, wanted).log
+        path = view.attempt(self._step, wanted, index=self._index).log
         total = _size(path)
         first, reset = not self._begun, False
         if self._attempt is not None and wanted != self._attempt:

@@ -15,7 +15,7 @@ from kfnb.errors import UsageError
 from kfnb.home import AttemptFolder
 from kfnb.json_values import json_with_text
 from kfnb.live import protocol
-from kfnb.live.snapshot import attempt_folder, location
+from kfnb.live.snapshot import location
 from kfnb.pipeline import Pipeline
 
 MAX_TEXT = 200_000
@@ -51,7 +51,7 @@ def outputs(view: RunView, step: str, index: str, attempt: int | None) -> protoc
         "step": step,
         "index": index,
         "attempt": number,
-        "cells": _cells(attempt_folder(view, step, index, number), view.pipeline),
+        "cells": _cells(view.attempt(step, number, index=index), view.pipeline),
     }
 
 
@@ -64,7 +64,7 @@ def notebook(view: RunView, step: str, index: str, attempt: int | None) -> proto
         If the step has not executed yet, or its notebook is too large to be sent.
     """
     number = view.state.steps[step, index].attempts if attempt is None else attempt
-    path = attempt_folder(view, step, index, number).executed
+    path = view.attempt(step, number, index=index).executed
     try:
         size = path.stat().st_size
         text = path.read_text("utf-8", "replace") if size <= MAX_NOTEBOOK_BYTES else ""
@@ -128,7 +128,7 @@ def _cells(folder: AttemptFolder, pipeline: Pipeline) -> list[protocol.CellOutpu
             continue  # a cell that kfnb inserted
         outputs = []
         for output in cell.get("outputs") or ():
-            small = _limited_output(output) if room > 0 else _note("left out: too much to show")
+            small = _limited_output(output) if room > 0 else _note("not shown: it is too large")
             room -= len(json.dumps(small))
             outputs.append(small)
         if outputs:

@@ -12,7 +12,6 @@ from kfnb.api.run_view import RunView
 from kfnb.draw import body_of, drawn_edges, reason, shortened, skeleton
 from kfnb.engine.core import state as engine
 from kfnb.engine.core.event_types import FailureData, ResourceSampled
-from kfnb.home import AttemptFolder
 from kfnb.json_values import json_with_text
 from kfnb.live import protocol
 from kfnb.locations import line_text
@@ -278,14 +277,9 @@ def _resources(sample: ResourceSampled | None) -> dict[str, Any] | None:
 def _notebook(view: RunView, step: engine.StepState, link: Link) -> str | None:
     if step.status != "cached" and not step.attempts:
         return None
-    path = attempt_folder(view, step.name, step.index, step.attempts).executed
+    path = view.attempt(step.name, index=step.index).executed
     linked = link(path)
     return linked if linked is not None and path.is_file() else None
-
-
-def attempt_folder(view: RunView, step: str, index: str, attempt: int) -> AttemptFolder:
-    """Return the folder of an attempt at a step, or at one of its instances."""
-    return view.folder.attempt(view.pipeline.steps[step].id, attempt, index=index)
 
 
 def _cut(text: Any) -> str | None:

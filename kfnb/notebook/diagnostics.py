@@ -59,6 +59,7 @@ CODES: dict[str, Code] = {
             "KFNB-E604": "a file was read before it was written",
             "KFNB-E605": "a file was read with a later step's content",
             "KFNB-E609": "a step changed what setup makes",
+            "KFNB-E616": "a step does more with a value than to add to it",
             "KFNB-E651": "the notebook fails from top to bottom",
             "KFNB-E652": "a step fails in the pipeline only",
             "KFNB-E653": "a text output differs from the notebook's",

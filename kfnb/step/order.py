@@ -41,6 +41,30 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
+class AdditionOrder:
+    """A name that the step only adds to, in one ``form``, and what its additions are published as.
+
+    ``with_base``: the value that setup made is published beside them, for views.
+    """
+
+    form: str
+    publish_as: str = ""
+    with_base: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionOrder:
+    """Inputs with additions, in the order in which they are put into the value.
+
+    ``read_later`` and ``changed_later``: another step reads, or changes, the value after this one.
+    """
+
+    additions: tuple[str, ...]
+    read_later: bool = False
+    changed_later: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MadeWith:
     """The interpreter and the packages of the step that made an input."""
 
@@ -57,6 +81,7 @@ class StepOrder:
     other steps) and ``restore`` (written upstream, and needed here) are relative.
     ``outputs`` are saved, ``watch`` are inputs that later steps read and this step is
     not known to change. ``origins`` says which cell makes an output, for messages.
+    ``adds`` are names that the step only adds to, ``collects`` those that it gets with additions.
     ``made_with`` says, by producing step, which versions made the inputs. ``wakeup_socket``
     is the address at which the driver listens for new events.
     """
@@ -89,6 +114,8 @@ class StepOrder:
     setup_readers: Mapping[str, str] = field(default_factory=dict)
     on_mutation: str = "fail"
     made_with: Mapping[str, MadeWith] = field(default_factory=dict)
+    adds: Mapping[str, AdditionOrder] = field(default_factory=dict)
+    collects: Mapping[str, CollectionOrder] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:
@@ -112,7 +139,7 @@ class StepOrder:
             raise InfrastructureError(f"This is not a step's order: {error}.") from error
         if not isinstance(schema, int) or schema > SCHEMA:
             raise InfrastructureError(
-                f"The order has schema {schema}, this kfnb knows {SCHEMA}. "
+                f"The step's order has schema {schema}, but this version of kfnb reads {SCHEMA}. "
                 "Use the same version of kfnb for the driver and for the steps."
             )
         return order

@@ -174,7 +174,9 @@ class _Work:
             if data is None:
                 continue
             manifest = Manifest.from_json(data)
-            outputs = {n: o for n, o in manifest.outputs.items() if o.changed}
+            # The notebook has no variable for what a step adds to a value.
+            values = {n: o for n, o in manifest.outputs.items() if n.isidentifier()}
+            outputs = {n: o for n, o in values.items() if o.changed}
             bundles[step.name] = {
                 "bundles": [
                     {
@@ -317,8 +319,8 @@ def _check_size(folder: Path) -> None:
             total += path.stat().st_size
         if total > LARGEST_FOLDER:
             raise UsageError(
-                f"{folder} has more than {LARGEST_FOLDER >> 30} GB, and verifying copies it. Move "
-                "the notebook to a folder of its own, with a link to the data."
+                f"{folder} has more than {LARGEST_FOLDER >> 30} GB, and --verify copies it. Move "
+                "the notebook to a separate folder with a link to the data."
             )
 
 

@@ -1,4 +1,4 @@
-/** Style sheets come as text: see build.mjs. */
+/** Style sheets are imported as text; see build.mjs. */
 declare module '*.css' {
   const text: string;
   export default text;

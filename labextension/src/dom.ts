@@ -1,4 +1,4 @@
-/** Elements without markup: the only place where they are made, so that text stays text. */
+/** Creates elements. No other file does, so that text is never inserted as markup. */
 
 type Attributes = Readonly<
   Record<string, string | number | boolean | null | undefined>
@@ -7,7 +7,7 @@ type Child = Node | string | null | undefined | false;
 
 const SVG = 'http://www.w3.org/2000/svg';
 
-/** Makes an HTML element; `true` gives an empty attribute, `false` and null none. */
+/** Creates an HTML element; `true` sets an empty attribute, `false` and null set none. */
 export function h<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -16,7 +16,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return finished(document.createElement(tag), attributes, children);
 }
 
-/** Makes an SVG element. */
+/** Creates an SVG element. */
 export function s<K extends keyof SVGElementTagNameMap>(
   tag: K,
   attributes: Attributes = {},
@@ -25,7 +25,7 @@ export function s<K extends keyof SVGElementTagNameMap>(
   return finished(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** The element that has the focus, where the given one lives: the page, or a tree of its own. */
+/** The focused element in the tree of a node: the document or a shadow tree. */
 export function focusedNear(node: Node): Element | null {
   const root = node.getRootNode();
   return root instanceof Document || root instanceof ShadowRoot
@@ -33,7 +33,7 @@ export function focusedNear(node: Node): Element | null {
     : null;
 }
 
-/** Replaces what an element holds. */
+/** Replaces the children of an element. */
 export function fill(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter(isThere));
 }

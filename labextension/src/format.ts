@@ -1,4 +1,4 @@
-/** Numbers and names as people read them. */
+/** Formats numbers, times and names. */
 
 import type { Json } from './protocol';
 
@@ -29,7 +29,7 @@ export function runLabel(id: string, title: string): string {
     : `${visible(title)} · ${visible(id.slice(-4))}`;
 }
 
-/** Zero-width joiner: makes one emoji of several. */
+/** Zero-width joiner, which combines emoji. */
 const JOINER = 0x200d;
 const NAMED: Readonly<Record<string, string>> = {
   '\n': '\\n',
@@ -102,7 +102,7 @@ export function clock(seconds: number): string {
   return today ? moment.toLocaleTimeString() : moment.toLocaleString();
 }
 
-/** Any value of a parameter, on one line. */
+/** Any JSON value on one line. */
 export function plain(value: Json): string {
   return visible(typeof value === 'string' ? value : JSON.stringify(value));
 }

@@ -1,4 +1,4 @@
-/** Where a panel's data comes from: a widget's model now, the server's journal for a side panel. */
+/** The source of a panel's data, for example a widget's model. */
 
 import type { Signal } from './context';
 import type {
@@ -11,18 +11,18 @@ import type {
 } from './protocol';
 
 export interface Source {
-  /** As they were when the panel was made; `changed` tells which is another now. */
+  /** The present snapshot; `onChanged` reports which part was replaced. */
   readonly graph: Graph;
   readonly run: RunInfo | null;
   readonly state: State | null;
   readonly ui: Ui;
-  /** Whether nobody is left who could answer: the kernel was restarted, or ended. */
+  /** Whether no kernel can answer any more, because it was restarted or has ended. */
   readonly cut?: Signal<boolean>;
 
-  /** Listens to what the other side says; gives a way to leave. */
+  /** Adds a listener for messages; returns a function that removes it. */
   onMessage(listener: (message: FromKernel) => void): () => void;
   onChanged(listener: (what: 'graph' | 'run' | 'state') => void): () => void;
   post(message: ToKernel): void;
-  /** Keeps what the reader chose, for when the notebook is opened again. */
+  /** Saves the user's choices with the notebook. */
   keep(ui: Partial<Ui>): void;
 }

@@ -1,4 +1,4 @@
-/** How a status looks and is called. Never by colour alone: a shape, a word and a stroke too. */
+/** The look and the name of each status: a shape, a word and a stroke, and not only a colour. */
 
 import type { Context } from './context';
 import { s } from './dom';
@@ -16,7 +16,7 @@ export const STATUSES: readonly StepStatus[] = [
   'pending'
 ];
 
-/** The status as a word. */
+/** Returns the name of a status. */
 export function word(
   status: StepStatus | RunStatus,
   { trans }: Context
@@ -37,12 +37,12 @@ export function word(
     case 'cancelled':
       return trans('Cancelled');
     default:
-      // A newer kernel may know more than this page.
+      // A newer kernel may send a status that this page does not know.
       return String(status);
   }
 }
 
-/** The word, and what one wants to know beside it: progress, place of failure, duration. */
+/** Returns the name of the status with progress, location of the failure or duration. */
 export function phrase(state: StepState, context: Context): string {
   const parts = [word(state.status, context)];
   const { trans } = context;
@@ -66,18 +66,18 @@ export function phrase(state: StepState, context: Context): string {
   return parts.filter(Boolean).join(' · ');
 }
 
-/** The seconds that a step took. What one from the cache took, it took in another run. */
+/** Returns the seconds that a step took; null for a cached one, which took them in another run. */
 export function taken(state: StepState): number | null {
   return state.status === 'cached' ? null : state.duration;
 }
 
-/** How much of a step is done, from 0 to 1; null where nobody knows. */
+/** Returns the progress of a step from 0 to 1; null if it is unknown. */
 export function fraction(state: StepState): number | null {
   const total = state.cells_total;
   return total ? Math.min(1, state.cells_done / total) : null;
 }
 
-/** Where a shape's middle is, and how large it is (1: in a box of 16 × 16). */
+/** The centre and the size of a shape; at size 1 it fits into 16 × 16 pixels. */
 export interface Spot {
   readonly x: number;
   readonly y: number;
@@ -87,8 +87,8 @@ export interface Spot {
 const FULL_SIZE: Spot = { x: 8, y: 8, size: 1 };
 
 /**
- * The status's shape, coloured by the tone of its status. Its coordinates are those of the whole
- * drawing: a transform for each of a thousand shapes would cost the browser more than they do.
+ * Creates the shape of a status. Its coordinates are those of the whole drawing, because a thousand
+ * transforms would be slower than the shapes themselves.
  */
 export function shape(
   status: string,
@@ -137,7 +137,7 @@ export function shape(
   }
 }
 
-/** Path data around nought, enlarged and moved: relative but for its first point. */
+/** Scales and moves path data, which is relative except for its first point. */
 function scaled(d: string, { x, y, size }: Spot): string {
   let first = 2;
   return d.replace(/-?(?:\d+\.?\d*|\.\d+)/g, number => {
@@ -147,18 +147,18 @@ function scaled(d: string, { x, y, size }: Spot): string {
   });
 }
 
-/** A piece of the clock's face, from twelve. */
+/** Path data of a sector that begins at the top. */
 function sector(done: number): string {
   if (done <= 0) {
     return 'M0 0';
   }
   const angle = Math.min(done, 0.999) * 2 * Math.PI;
   const [x, y] = [4 * Math.sin(angle), -4 * Math.cos(angle)];
-  // A curve for each eighth: an arc's flags would not survive being scaled.
+  // Curves instead of an arc, because `scaled` would change the flags of an arc.
   return `M0 0l0 -4${arc(angle)}l${(-x).toFixed(2)} ${(-y).toFixed(2)}z`;
 }
 
-/** Relative curves along a circle of radius 4, clockwise from its top. */
+/** Path data along a circle of radius 4, clockwise from the top, with a curve for each eighth. */
 function arc(angle: number): string {
   const parts = Math.ceil(angle / (Math.PI / 4));
   const step = angle / parts;
@@ -181,7 +181,7 @@ function arc(angle: number): string {
   return curves;
 }
 
-/** The shape as a picture of its own, for lines of text. */
+/** Creates the shape of a status as an icon for a line of text. */
 export function glyph(
   status: string,
   done: number | null = null

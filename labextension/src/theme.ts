@@ -1,10 +1,10 @@
-/** Light or dark, as the page around is: JupyterLab, VS Code, Colab, or a bare page. */
+/** Detects whether the page is light or dark, in JupyterLab, VS Code, Colab and other pages. */
 
 import { Value, type Signal, type Theme } from './context';
 
 let page: Value<Theme> | undefined;
 
-/** The page's theme; one observer, however many views. */
+/** The theme of the page; all views share one observer. */
 export function pageTheme(): Signal<Theme> {
   if (!page) {
     const signal = (page = new Value(current()));
@@ -44,14 +44,14 @@ function current(): Theme {
       return light < 0.5 ? 'dark' : 'light';
     }
   }
-  // A page without a background is white, unless it says that it follows the system.
+  // A page without a background is white, unless it follows the system's colour scheme.
   const follows = getComputedStyle(root).colorScheme.includes('dark');
   return follows && window.matchMedia('(prefers-color-scheme: dark)').matches
     ? 'dark'
     : 'light';
 }
 
-/** From 0 (black) to 1; null where one sees through. */
+/** Lightness from 0 (black) to 1; null for a transparent colour. */
 function lightness(color: string): number | null {
   const [red = 0, green = 0, blue = 0, alpha = 1] = (
     color.match(/[\d.]+/g) ?? ['0', '0', '0', '0']

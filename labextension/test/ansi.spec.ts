@@ -16,7 +16,7 @@ function texts(...pieces: string[]): string[] {
   return Array.from({ length: made.end }, (_, n) => made.text(n));
 }
 
-/** What is written where: text and what of its style is not plain. */
+/** The pieces of a line: text and the parts of its style that are not plain. */
 function looks(...pieces: string[]): [string, Partial<Style>][] {
   const line = lines(...pieces).at(0);
   const text = typeof line === 'string' ? line : line.text;
@@ -59,7 +59,7 @@ describe('colours and styles', () => {
     }
   );
 
-  it('last over the ends of lines and pieces', () => {
+  it('continue in the next line and in the next piece', () => {
     const made = lines(`${ESC}[3`, '1mred\nstill', ` red${ESC}[0m not`);
     expect(runsOf(made.at(1))).toEqual([
       { start: 0, style: { ...PLAIN, color: 1 } },
@@ -67,7 +67,7 @@ describe('colours and styles', () => {
     ]);
   });
 
-  it('can be read in both themes, whatever colour was asked for', () => {
+  it('are readable in both themes, whatever colour is given', () => {
     const behind = { l: [243, 244, 246], d: [33, 38, 44] } as const;
     for (const color of [0, 7, 11, 15, 16, 51, 226, 255, RGB + 0xffff80]) {
       const span = document.createElement('span');
@@ -91,8 +91,8 @@ describe('colours and styles', () => {
   });
 });
 
-describe('what else terminals know', () => {
-  it('is dropped, wherever the piece ends', () => {
+describe('other sequences', () => {
+  it('are dropped, wherever a piece ends', () => {
     const hidden = [
       `${ESC}[2A`,
       `${ESC}[?25l`,
@@ -114,29 +114,29 @@ describe('what else terminals know', () => {
     }
   });
 
-  it('does not swallow what follows when it breaks off', () => {
+  it('do not hide the text after an incomplete one', () => {
     expect(texts(`${ESC}]0;no end\nnext`)).toEqual(['', 'next']);
     expect(texts(`${ESC}[31\nnext`)).toEqual(['', 'next']);
     expect(texts(`${ESC}[31é`)).toEqual(['é']);
     expect(texts(`${ESC}[${'1'.repeat(5000)}xtext`)[0]).toContain('text');
-    // A quotation mark that was decoded twice is no sequence.
+    // A quotation mark that was decoded wrongly begins no sequence.
     expect(texts('â\u0080\u009dquoted')).toEqual(['âquoted']);
   });
 
-  it('a character in two pieces is one', () => {
+  it('may be split between two pieces', () => {
     expect(texts('a\ud83c', '\udfb2b')).toEqual(['a🎲b']);
     expect(texts('x\r\ud83c', '\udfb2')).toEqual(['🎲']);
   });
 });
 
 describe('progress bars', () => {
-  it('write over themselves', () => {
+  it('overwrite their line', () => {
     expect(texts('  0%|   |', '\r 50%|█  |', '\r100%|██ |\n', 'end\n')).toEqual(
       ['100%|██ |', 'end']
     );
   });
 
-  it('leave what a shorter text does not cover, unless it is erased', () => {
+  it('keep the end of a longer text unless it is erased', () => {
     expect(texts('long line\rab')).toEqual(['abng line']);
     expect(texts(`long line\r${ESC}[Kab`)).toEqual(['ab']);
     expect(texts(`long line${ESC}[2K\rab`)).toEqual(['ab']);
@@ -144,23 +144,23 @@ describe('progress bars', () => {
     expect(texts('done     \r    \n')).toEqual(['']);
   });
 
-  it('end lines as Windows does', () => {
+  it('may end lines with CR LF', () => {
     expect(texts('one\r', '\ntwo\r\r\n')).toEqual(['one', 'two']);
   });
 
-  it('go back by characters, not beyond the beginning', () => {
+  it('move back by characters, but not before the beginning', () => {
     expect(texts('\b\babc\b\bX')).toEqual(['aXc']);
     expect(texts('🎲\b|')).toEqual(['|']);
   });
 
-  it('keep the colours of what is left of them', () => {
+  it('keep the colours of the remaining text', () => {
     expect(looks(`${ESC}[31mred red${ESC}[0m\r${ESC}[32mgr`)).toEqual([
       ['gr', { color: 2 }],
       ['d red', { color: 1 }]
     ]);
   });
 
-  it('cost no more in a line of a megabyte', () => {
+  it('are as fast in a line of a megabyte', () => {
     const begun = performance.now();
     const made = lines(
       'x'.repeat(1e6),

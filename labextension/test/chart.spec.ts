@@ -4,7 +4,7 @@ import { expectInert, HOSTILE, page } from './samples';
 
 const WIDTH = 600;
 
-/** What is drawn, as calls of a pen; jsdom has none. */
+/** Records the calls of a canvas context, which jsdom does not have. */
 let drawn: [string, ...unknown[]][] = [];
 let inked: string[] = [];
 let frames: (() => void)[] = [];
@@ -88,7 +88,7 @@ const range = (): number[] => {
   return [Number(xMin), Number(xMax)];
 };
 
-/** Mouse events of jsdom, which knows no pointers. */
+/** Mouse events, because jsdom has no pointer events. */
 function point(type: string, clientX: number, more: MouseEventInit = {}): void {
   find('.kfnb-chart-plot').dispatchEvent(
     new MouseEvent(type, { clientX, bubbles: true, ...more })
@@ -109,14 +109,14 @@ function press(key: string): void {
 }
 
 describe('the metrics chart', () => {
-  it('says how metrics get here while there are none', () => {
+  it('explains how to log metrics while there are none', () => {
     shown();
     const empty = find('.kfnb-chart-empty');
     expect(empty.textContent).toMatch(/^No metrics yet\. .*kfnb\.log_metric/);
     expect(find('.kfnb-chart').dataset.series).toBe('0');
   });
 
-  it('has a plot for each metric; the first is the one by which it is known', () => {
+  it('has a plot for each metric, and the name of the first', () => {
     shown(
       series('loss', [1, 2]),
       series('accuracy', [1, 2]),
@@ -133,7 +133,7 @@ describe('the metrics chart', () => {
     expect(find('.kfnb-chart-empty').hidden).toBe(true);
   });
 
-  it('draws runs in dashes of their own', () => {
+  it('draws each run with its own dashes', () => {
     shown(
       series('loss', RISING),
       series('loss', RISING, { run: 'run-2' }),
@@ -143,7 +143,7 @@ describe('the metrics chart', () => {
     expect(new Set(dashes).size).toBe(3);
   });
 
-  it('draws a line with a gap where a value is no number, and says so', () => {
+  it('draws and reports a gap where a value is not a number', () => {
     shown(series('loss', [1, 2, 'nan', 4, 5]));
     expect(find('.kfnb-chart-notes').textContent).toContain(
       'no finite numbers (gaps, marked × below): 1'
@@ -154,13 +154,13 @@ describe('the metrics chart', () => {
     );
   });
 
-  it('shows a point that is alone', () => {
+  it('shows a single point between gaps', () => {
     shown(series('best', [0.5, 'nan']));
     expect(calls('arc').length).toBe(1);
     expect(calls('arc')[0]!.every(Number.isFinite)).toBe(true);
   });
 
-  it('draws what comes in one frame, once', () => {
+  it('draws once for all changes in a frame', () => {
     const chart = shown(series('loss', [1]));
     const before = series('loss', [2]);
     for (let n = 1; n < 50; n += 1) {
@@ -172,14 +172,14 @@ describe('the metrics chart', () => {
     expect(range()).toEqual([0, 49]);
   });
 
-  it('leaves the series that it was given alone', () => {
+  it('does not change the series that it is given', () => {
     const given = series('loss', [1]);
     const chart = shown(given);
     chart.append([series('loss', [2])]);
     expect(given.points.length).toBe(1);
   });
 
-  it('takes a metric that was not there before', () => {
+  it('adds a plot for a new metric', () => {
     const chart = shown(series('loss', [1, 2]));
     chart.append([series('accuracy', [2, 3])]);
     expect(find('.kfnb-chart').dataset.series).toBe('2');
@@ -193,14 +193,14 @@ describe('a metric with one value', () => {
       ({ textContent }) => textContent
     );
 
-  it('is a row of text, not a plot', () => {
+  it('is shown as text instead of a plot', () => {
     shown(series('loss', [1, 2]), series('accuracy', [0.97]));
     expect(rows()).toEqual(['accuracytrain0.97']);
     expect(document.querySelectorAll('.kfnb-chart-area').length).toBe(1);
     expect(range()).toEqual([0, 1]);
   });
 
-  it('tells the runs apart', () => {
+  it('shows the value of each run', () => {
     const run = (id: string, value: number): Series =>
       series('accuracy', [value], { run: id });
     const chart = shown(run('a', 0.9), run('b', 0.95));
@@ -214,7 +214,7 @@ describe('a metric with one value', () => {
     expect(rows()).toEqual(['accuracytrain0.8']);
   });
 
-  it('becomes a line with the second', () => {
+  it('becomes a plot with the second value', () => {
     const chart = shown(series('loss', [1]));
     chart.append([{ ...series('loss', []), points: [[1002, 1, 2]] }]);
     paint();
@@ -224,8 +224,8 @@ describe('a metric with one value', () => {
   });
 });
 
-describe('the part that is seen', () => {
-  it('is marked by dragging, and all of it by the button', () => {
+describe('the visible range', () => {
+  it('is set by dragging and reset by the button', () => {
     shown(series('loss', RISING));
     expect(range()).toEqual([0, 100]);
     point('pointerdown', 150);
@@ -247,7 +247,7 @@ describe('the part that is seen', () => {
     expect(range()).toEqual([0, 100]);
   });
 
-  it('moves with Shift, and is whole again by a double click', () => {
+  it('moves with Shift and is reset by a double click', () => {
     shown(series('loss', RISING));
     drag(150, 300);
     const [low, high] = range() as [number, number];
@@ -259,7 +259,7 @@ describe('the part that is seen', () => {
     expect(range()).toEqual([0, 100]);
   });
 
-  it('grows and shrinks by the wheel with Ctrl; alone it scrolls the page', () => {
+  it('zooms by the wheel with Ctrl; without it the page scrolls', () => {
     shown(series('loss', RISING));
     const turn = (deltaY: number, ctrlKey: boolean): boolean =>
       find('.kfnb-chart-plot').dispatchEvent(
@@ -297,7 +297,7 @@ describe('the part that is seen', () => {
     expect(range()).toEqual([0, 100]);
   });
 
-  it('stays while points come', () => {
+  it('stays when points are added', () => {
     const chart = shown(series('loss', RISING));
     drag(150, 300);
     const before = range();
@@ -307,7 +307,7 @@ describe('the part that is seen', () => {
     expect(range()).toEqual(before);
   });
 
-  it('is of steps, of time since the run began, or of the order', () => {
+  it('is of steps, of time since the start of the run, or of the order', () => {
     shown(series('loss', RISING), {
       ...series('loss', [], { run: 'run-2' }),
       points: [[9e9, 3, 1]]
@@ -324,7 +324,7 @@ describe('the part that is seen', () => {
     expect(choose('index')).toEqual([0, 100]);
   });
 
-  it('is of the order where nothing is numbered', () => {
+  it('is of the order if no point has a step', () => {
     shown({
       ...series('loss', []),
       points: [
@@ -338,7 +338,7 @@ describe('the part that is seen', () => {
 });
 
 describe('the logarithmic scale', () => {
-  it('is a switch, and says which values it cannot show', () => {
+  it('is a switch, and reports values that it cannot show', () => {
     shown(series('loss', [100, 10, 0, -1, 1]));
     const log = button('Log scale');
     expect(log.getAttribute('aria-pressed')).toBe('false');
@@ -354,7 +354,7 @@ describe('the logarithmic scale', () => {
     expect(find('.kfnb-chart-notes').textContent).toBe('');
   });
 
-  it('says that there is nothing to draw where there is nothing above zero', () => {
+  it('reports that there are no positive values', () => {
     shown(series('loss', [-1, -2]));
     button('Log scale').click();
     paint();
@@ -367,7 +367,7 @@ describe('the logarithmic scale', () => {
 });
 
 describe('the legend', () => {
-  it('hides and shows a line, and stays so when all points come again', () => {
+  it('hides a line, also after all points are sent again', () => {
     const both = [series('loss', RISING), series('accuracy', RISING)];
     const chart = shown(...both);
     const [entry] = document.querySelectorAll<HTMLElement>(
@@ -405,7 +405,7 @@ describe('the legend', () => {
 });
 
 describe('the values', () => {
-  it('of all lines at an x are told beside the mouse', () => {
+  it('of all lines at an x are shown beside the pointer', () => {
     shown(
       series('loss', [0.5, 0.25, 0.125]),
       series('loss', [1, 2, 3], { run: 'run-2' }),
@@ -431,7 +431,7 @@ describe('the values', () => {
     expect(find('.kfnb-chart-cross').hidden).toBe(true);
   });
 
-  it('say where they are from if not from that x', () => {
+  it('have their own x if it differs', () => {
     shown(series('loss', RISING), {
       ...series('loss', [], { run: 'run-2' }),
       points: [
@@ -444,7 +444,7 @@ describe('the values', () => {
     expect(find('.kfnb-chart-tip').textContent).toMatch(/run-28 at 40$/);
   });
 
-  it('are a table for whoever cannot see the plots', () => {
+  it('are a table for screen readers', () => {
     jest.useFakeTimers();
     const chart = shown(series('loss', [3, 'inf', 1, 2]));
     const details = find('.kfnb-chart-values') as HTMLDetailsElement;
@@ -468,7 +468,7 @@ describe('the values', () => {
   });
 });
 
-it('takes its colours from the theme, and the new ones when that changes', () => {
+it('takes its colours from the theme, also when that changes', () => {
   const { context, theme } = page();
   let color = 'rgb(1, 1, 1)';
   jest.spyOn(globalThis, 'getComputedStyle').mockImplementation(
@@ -493,7 +493,7 @@ it('takes its colours from the theme, and the new ones when that changes', () =>
   expect(find('.kfnb-chart')).toBeNull();
 });
 
-it('shows hostile names as the text that they are', () => {
+it('shows hostile names as text', () => {
   const chart = shown(
     ...HOSTILE.map(name =>
       series(name, [1, 2], { run: name, title: name, step: name })

@@ -60,15 +60,15 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe('runs beside each other', () => {
-  it('are asked for once each, and waited for', () => {
+describe('compared runs', () => {
+  it('are requested once each', () => {
     const made = page();
     new CompareView(document.body, made.context).open(['a', 'b', 'a']);
     expect(made.posted).toEqual([{ kind: 'compare', runs: ['a', 'b'] }]);
     expect(find('.kfnb-compare').textContent).toContain('Waiting for');
   });
 
-  it('are called what people called them', () => {
+  it('have the names that people gave them', () => {
     shown(run('20261123-a1b2', { title: 'slow' }), run('20261123-c3d4'));
     const heads = [...document.querySelectorAll('th[data-run] bdi')];
     expect(heads.map(({ textContent }) => textContent)).toEqual([
@@ -77,7 +77,7 @@ describe('runs beside each other', () => {
     ]);
   });
 
-  it('differ in parameters, by more than colour', () => {
+  it('mark different parameters, not only by colour', () => {
     const parameters = (
       rate: Json,
       model: Json
@@ -103,7 +103,7 @@ describe('runs beside each other', () => {
     ]);
   });
 
-  it('have the same parameter whatever the order of its keys', () => {
+  it('have equal parameters whatever the order of keys', () => {
     shown(
       run('a', { parameters: { x: { b: [1, { d: 1, c: 2 }], a: 1 } } }),
       run('b', { parameters: { x: { a: 1, b: [1, { c: 2, d: 1 }] } } }),
@@ -117,7 +117,7 @@ describe('runs beside each other', () => {
     ]);
   });
 
-  it('tell numbers and text that look alike apart', () => {
+  it('distinguish numbers from text that looks alike', () => {
     shown(
       run('a', { parameters: { x: 1, y: true, z: null } }),
       run('b', { parameters: { x: '1', y: 'true', z: null } })
@@ -129,7 +129,7 @@ describe('runs beside each other', () => {
     expect(differs('z')).toBe(false);
   });
 
-  it('show metrics with as many digits as tell them apart, and guess no best one', () => {
+  it('show metrics with just enough digits, and mark no best one', () => {
     shown(
       run('a', { metrics: { loss: 0.123456789, auc: 0.9 } }),
       run('b', { metrics: { loss: 0.123456788, auc: 'nan' } })
@@ -140,7 +140,7 @@ describe('runs beside each other', () => {
     expect(find('.kfnb-compare').textContent).not.toMatch(/best/i);
   });
 
-  it('differ in durations from a second and a quarter on', () => {
+  it('mark durations that differ by a second and a quarter', () => {
     const taking = (id: string, duration: number | null): ComparedRun =>
       run(id, { duration });
     shown(
@@ -160,7 +160,7 @@ describe('runs beside each other', () => {
     expect(differs('Duration')).toBe(false);
   });
 
-  it('differ in how steps ended, and in the steps that there are', () => {
+  it('mark different statuses and missing steps', () => {
     const step = (status: StepStatus, duration: number | null = 2) => ({
       status,
       duration
@@ -183,7 +183,7 @@ describe('runs beside each other', () => {
     expect(document.querySelectorAll('td .kfnb-glyph').length).toBe(7);
   });
 
-  it('can be read without what is the same', () => {
+  it('can be reduced to differences', () => {
     const parameters = { seed: 3 };
     shown(
       run('a', { parameters, metrics: { loss: 1, same: 2 } }),
@@ -198,7 +198,7 @@ describe('runs beside each other', () => {
       null
     ]);
     expect(find('.kfnb-compare').textContent).not.toContain('Parameters');
-    // When a run was started tells it from the others; what is the same does not.
+    // The start identifies the runs; equal rows are hidden.
     expect(row('Started')).not.toBeNull();
     expect([row('Status'), row('Duration')]).toEqual([null, null]);
     press('Only differences');
@@ -206,8 +206,8 @@ describe('runs beside each other', () => {
   });
 });
 
-describe('which runs', () => {
-  it('is more of them by id; what is shown stays until they come', () => {
+describe('the choice of runs', () => {
+  it('adds a run by id, and keeps the table until the answer arrives', () => {
     const { posted } = shown(run('a'));
     expect(find('.kfnb-compare-note').textContent).toContain('Add another');
     (find('input') as HTMLInputElement).value = ' latest ';
@@ -218,7 +218,7 @@ describe('which runs', () => {
     expect(posted.length).toBe(1);
   });
 
-  it('is fewer of them by a button, which the next answer respects', () => {
+  it('removes a run by a button, also from a late answer', () => {
     const { posted } = shown(run('a'), run('b'), run('c'));
     find('[aria-label="Remove b"]').click();
     const heads = [...document.querySelectorAll('th[data-run]')];
@@ -227,7 +227,7 @@ describe('which runs', () => {
     expect(posted).toEqual([{ kind: 'compare', runs: ['a', 'c'] }]);
   });
 
-  it('keeps the focus where buttons are made anew', () => {
+  it('keeps the focus when buttons are created again', () => {
     const { view } = shown(run('a'), run('b'));
     find('[aria-label="Remove b"]').focus();
     view.show({
@@ -237,7 +237,7 @@ describe('which runs', () => {
     expect(document.activeElement?.getAttribute('aria-label')).toBe('Remove b');
   });
 
-  it('are looked at again while one goes on and somebody looks, ever less often', () => {
+  it('requests running runs again while visible, less and less often', () => {
     jest.useFakeTimers();
     const seen = jest
       .spyOn(HTMLElement.prototype, 'offsetParent', 'get')
@@ -262,7 +262,7 @@ describe('which runs', () => {
   });
 });
 
-it('shows hostile text as the text that it is', () => {
+it('shows hostile text as text', () => {
   const named = <T>(value: T): Record<string, T> =>
     Object.fromEntries(HOSTILE.map(name => [name, value]));
   const hostile = (id: string): ComparedRun =>

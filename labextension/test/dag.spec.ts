@@ -69,7 +69,7 @@ describe('the graph', () => {
     }
   });
 
-  it('says why each edge is there', async () => {
+  it('shows the reason for each edge', async () => {
     const { dag } = await drawn();
     const reasons = [...dag.node.querySelectorAll('.kfnb-edge-label')].map(
       one => one.textContent
@@ -90,7 +90,7 @@ describe('the graph', () => {
     expect(card(dag, 'n1').dataset.status).toBe('');
   });
 
-  it('tells a status by a word and a shape, not by colour alone', async () => {
+  it('shows a status by a word and a shape, not only by colour', async () => {
     const { dag } = await drawn();
     const shapes = new Set<string>();
     const statuses = [
@@ -124,7 +124,7 @@ describe('the graph', () => {
     expect(shapes.size).toBe(statuses.length);
   });
 
-  it('shows how far a running step is, and in which cell one failed', async () => {
+  it('shows the progress of a running step and the location of a failure', async () => {
     const { dag } = await drawn();
     dag.setStates({ n0: state('running', { cells_done: 3, cells_total: 7 }) });
     expect(card(dag, 'n0').textContent).toContain('3/7');
@@ -163,7 +163,7 @@ describe('the graph', () => {
     expect(card(dag, 'n0').dataset.status).toBe('succeeded');
   });
 
-  it('draws a simple layout where Graphviz cannot be had', async () => {
+  it('draws a simple layout if Graphviz is not available', async () => {
     jest.spyOn(console, 'warn').mockImplementation(() => undefined);
     const dag = new DagView(document.body, page().context, {
       layout: () => Promise.reject(new Error('no WebAssembly here'))
@@ -177,7 +177,7 @@ describe('the graph', () => {
 });
 
 describe('the keyboard', () => {
-  it('walks along the edges and among neighbours', async () => {
+  it('moves along the edges and between neighbours', async () => {
     const { dag } = await drawn();
     const at = (): string | null =>
       document.activeElement?.getAttribute('data-id') ?? null;
@@ -202,7 +202,7 @@ describe('the keyboard', () => {
     expect(at()).toBe('n0');
   });
 
-  it('reaches the graph with one Tab: one step is in the tab order', async () => {
+  it('reaches the graph with one Tab, because only one step is in the tab order', async () => {
     const { dag } = await drawn();
     expect(dag.node.querySelectorAll('.kfnb-node[tabindex="0"]')).toHaveLength(
       1
@@ -212,7 +212,7 @@ describe('the keyboard', () => {
     expect(inOrder).toEqual([card(dag, 'n3')]);
   });
 
-  it('chooses with Enter, opens with Enter again, lets go with Escape', async () => {
+  it('selects with Enter, opens with Enter again, deselects with Escape', async () => {
     const { dag } = await drawn();
     const chosen: (string | null)[] = [];
     const opened: string[] = [];
@@ -226,7 +226,7 @@ describe('the keyboard', () => {
     expect(opened).toEqual(['n1']);
   });
 
-  it('leaves keys alone that mean nothing here', async () => {
+  it('ignores other keys', async () => {
     const { dag } = await drawn();
     expect(press(card(dag, 'n1'), 'a')).toBe(true);
     expect(press(card(dag, 'n1'), 'ArrowDown')).toBe(false);
@@ -234,7 +234,7 @@ describe('the keyboard', () => {
 });
 
 describe('hostile names', () => {
-  it('are text, shown as they are or written out', async () => {
+  it('are shown as text, with escapes where needed', async () => {
     const pipeline = graph(
       HOSTILE,
       HOSTILE.slice(1).map((_, n) => [n, n + 1] as const)
@@ -254,7 +254,7 @@ describe('hostile names', () => {
     });
   });
 
-  it('cannot hide behind a status that no one knows', async () => {
+  it('are inert also as an unknown status', async () => {
     const { dag } = await drawn();
     dag.setStates({ n0: state('"><script>' as never) });
     expectInert(dag.node);
@@ -269,7 +269,7 @@ describe('an edge', () => {
   const line = (dag: DagView, id: string): SVGPathElement =>
     dag.node.querySelector(`.kfnb-reasons [data-edge=${id}]`)!;
 
-  it('says why it is there where the mouse is', async () => {
+  it('shows its reason at the pointer', async () => {
     const edges = DIAMOND.edges.map((edge, n) =>
       n === 0 ? { ...edge, why: 'rows, file out.csv', found: true } : edge
     );
@@ -287,7 +287,7 @@ describe('an edge', () => {
     expect(dag.node.querySelector('.kfnb-pointed')).toBeNull();
   });
 
-  it('is reached by Tab from its steps', async () => {
+  it('can be reached by Tab from its steps', async () => {
     const { dag } = await drawn();
     const reached = (): (string | null)[] =>
       [...dag.node.querySelectorAll('.kfnb-reasons [tabindex="0"]')].map(one =>

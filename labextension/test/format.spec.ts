@@ -9,7 +9,7 @@ describe('visible', () => {
     ['\u200bzero', '\\u200bzero'],
     ['👩‍🔬', '👩‍🔬'],
     ['\ud800', '\\ud800']
-  ])('writes out what does not show: %j', (text, expected) => {
+  ])('escapes invisible characters: %j', (text, expected) => {
     expect(visible(text)).toBe(expected);
   });
 });

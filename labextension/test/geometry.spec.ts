@@ -5,8 +5,8 @@ import { DIAMOND, graph } from './samples';
 
 const sizes = new Map(DIAMOND.nodes.map(({ id }) => [id, [160, 44] as const]));
 
-describe('what Graphviz is asked', () => {
-  it('makes room for the cards of this page, whatever the DOT says', async () => {
+describe('the input of Graphviz', () => {
+  it('has the sizes of the cards on this page', async () => {
     const geometry = read(await graphviz(sized(DIAMOND.dot, sizes)), DIAMOND)!;
     for (const box of geometry.nodes.values()) {
       expect([Math.round(box.width), Math.round(box.height)]).toEqual([
@@ -15,20 +15,20 @@ describe('what Graphviz is asked', () => {
     }
   });
 
-  it('flows from the top down: a step stands below what it needs', async () => {
+  it('flows from top to bottom', async () => {
     const { nodes } = read(await graphviz(sized(DIAMOND.dot, sizes)), DIAMOND)!;
     for (const { source, target } of DIAMOND.edges) {
       expect(nodes.get(target)!.y).toBeGreaterThan(nodes.get(source)!.y);
     }
   });
 
-  it('is left as it is where it is no graph', () => {
+  it('is unchanged if it is not a graph', () => {
     expect(sized('nothing', sizes)).toBe('nothing');
   });
 });
 
-describe('what Graphviz answers', () => {
-  it('is read as numbers: what is no number draws nothing', () => {
+describe('the output of Graphviz', () => {
+  it('is read as numbers, and anything else is ignored', () => {
     const pair = graph(['a', 'b'], [[0, 1]]);
     const answer = {
       bb: '0,0,100,100',
@@ -50,13 +50,13 @@ describe('what Graphviz answers', () => {
     expect(JSON.stringify(line ?? null)).not.toContain('script');
   });
 
-  it('counts only when it holds every step', () => {
+  it('is used only if it contains every step', () => {
     expect(read('{"bb": "0,0,1,1", "objects": []}', DIAMOND)).toBeNull();
   });
 });
 
 describe('the simple layout', () => {
-  it('puts no card upon another', () => {
+  it('has no overlapping cards', () => {
     const { nodes } = placeholder(DIAMOND, sizes);
     const boxes = [...nodes.values()];
     for (const [n, a] of boxes.entries()) {
@@ -67,7 +67,7 @@ describe('the simple layout', () => {
     }
   });
 
-  it('survives edges that turn the order round, and empty pipelines', () => {
+  it('handles edges against the order, and empty pipelines', () => {
     const turned = graph(
       ['a', 'b'],
       [

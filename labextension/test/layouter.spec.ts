@@ -37,8 +37,8 @@ afterEach(() => {
   delete (globalThis as { Worker?: unknown }).Worker;
 });
 
-describe('laying out beside the page', () => {
-  it('asks one worker for all views, and gives each its own answer', async () => {
+describe('laying out in a worker', () => {
+  it('uses one worker for all views', async () => {
     const layouter = new WorkerLayouter('blob:engine', here);
     const [one, two] = [layouter.layout('a'), layouter.layout('b')];
     expect(FakeWorker.made).toHaveLength(1);
@@ -48,14 +48,14 @@ describe('laying out beside the page', () => {
     expect(here).not.toHaveBeenCalled();
   });
 
-  it('says what Graphviz said when it refuses', async () => {
+  it('reports an error of Graphviz', async () => {
     const layouter = new WorkerLayouter('blob:engine', here);
     const asked = layouter.layout('a');
     FakeWorker.made[0]!.answer(0, { error: 'syntax error' });
     await expect(asked).rejects.toThrow('syntax error');
   });
 
-  it('works in the page where workers are forbidden', async () => {
+  it('works in the page if workers are not allowed', async () => {
     Object.assign(globalThis, {
       Worker: jest.fn(() => {
         throw new Error('Content Security Policy');
@@ -65,7 +65,7 @@ describe('laying out beside the page', () => {
     expect(await layouter.layout('a')).toBe('here: a');
   });
 
-  it('works in the page when the worker cannot load', async () => {
+  it('works in the page if the worker cannot be loaded', async () => {
     const layouter = new WorkerLayouter('blob:engine', here);
     const asked = layouter.layout('a');
     FakeWorker.made[0]!.onerror?.({ message: 'blocked' });
@@ -74,7 +74,7 @@ describe('laying out beside the page', () => {
     expect(FakeWorker.made).toHaveLength(1);
   });
 
-  it('ends a worker that nobody asks any more, and makes another when somebody does', async () => {
+  it('ends an idle worker and starts another when needed', async () => {
     jest.useFakeTimers();
     const layouter = new WorkerLayouter('blob:engine', here);
     const asked = layouter.layout('a');
@@ -86,7 +86,7 @@ describe('laying out beside the page', () => {
     expect(FakeWorker.made).toHaveLength(2);
   });
 
-  it('gives up on a layout that takes minutes', async () => {
+  it('ends a layout that takes minutes', async () => {
     jest.useFakeTimers();
     const layouter = new WorkerLayouter('blob:engine', here);
     const asked = layouter.layout('a');

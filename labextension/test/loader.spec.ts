@@ -39,7 +39,7 @@ beforeEach(() => {
 afterEach(() => jest.useRealTimers());
 
 describe('the loader', () => {
-  it('asks for the engine once a page, however many views wait for it', async () => {
+  it('requests the engine once per page, whatever the number of views', async () => {
     const models = [model(), model(), model()];
     const hosts = models.map(() =>
       document.body.appendChild(document.createElement('div'))
@@ -61,7 +61,7 @@ describe('the loader', () => {
     expect(rendered).toEqual(hosts);
   });
 
-  it('asks by another view when the first gets no answer', () => {
+  it('requests it through another view if the first gets no answer', () => {
     const [dead, alive] = [model(), model()];
     void loader.render({ model: dead, el: document.body });
     void loader.render({ model: alive, el: document.body });
@@ -70,14 +70,14 @@ describe('the loader', () => {
     expect(alive.sent.length).toBeGreaterThan(0);
   });
 
-  it('keeps engines of different kernels apart', () => {
+  it('separates the engines of different kernels', () => {
     const [one, other] = [model(), model({ engine: 'def' })];
     void loader.render({ model: one, el: document.body });
     void loader.render({ model: other, el: document.body });
     expect([one.sent.length, other.sent.length]).toEqual([1, 1]);
   });
 
-  it('tells the steps and their statuses as long as no kernel answers, and says so', () => {
+  it('lists the steps and their statuses until a kernel answers', () => {
     const held = snapshot(
       { n0: state('succeeded'), n1: state('failed') },
       { status: 'failed' }
@@ -92,14 +92,14 @@ describe('the loader', () => {
     expect(document.body.textContent).toContain('busy or not running');
   });
 
-  it('asks for nothing where no engine was built', async () => {
+  it('requests nothing if no engine was built', async () => {
     const one = model({ engine: '' });
     await loader.render({ model: one, el: document.body });
     expect(one.sent).toEqual([]);
     expect(document.body.textContent).toContain('report');
   });
 
-  it('asks again when what came was no engine', async () => {
+  it('requests the engine again if the answer was invalid', async () => {
     const one = model();
     const done = loader.render({ model: one, el: document.body });
     page[KEY]!.get('abc')!.arrived(Promise.reject(new Error('cut short')));
@@ -117,7 +117,7 @@ describe('the loader', () => {
     expectInert(document.body);
   });
 
-  it('listens no more when it has handed over', async () => {
+  it('stops listening when the engine has been loaded', async () => {
     const one = model();
     const done = loader.render({ model: one, el: document.body });
     page[KEY]!.get('abc')!.arrived(

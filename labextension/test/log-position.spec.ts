@@ -30,15 +30,15 @@ function fed(...messages: LogMessage[]): unknown[] {
   });
 }
 
-describe('pieces of a log', () => {
-  it('follow each other', () => {
+describe('chunks of a log', () => {
+  it('are added in order', () => {
     expect(fed(piece(0, 'one'), piece(3, 'two'))).toEqual([
       ['begin', 'one', 0],
       ['add', 'two', 0]
     ]);
   });
 
-  it('that came already are not shown again, also when all comes anew', () => {
+  it('are not shown twice, also if all are sent again', () => {
     const all = [piece(0, 'one'), piece(3, 'two')];
     expect(fed(...all, ...all, piece(6, 'x')).slice(2)).toEqual([
       ['ignore'],
@@ -47,16 +47,16 @@ describe('pieces of a log', () => {
     ]);
   });
 
-  it('are cut where they overlap, in bytes', () => {
+  it('are cut at an overlap, counted in bytes', () => {
     expect(fed(piece(0, 'né'), piece(1, 'éx€y'))[1]).toEqual(['add', 'x€y', 0]);
   });
 
-  it('are asked for again where it is unclear what overlaps', () => {
+  it('are requested again if the overlap is unclear', () => {
     const torn = piece(1, '\ufffdxy', { to: 4 });
     expect(fed(piece(0, 'ab'), torn)[1]).toEqual(['ask', 2]);
   });
 
-  it('that are missing are asked for once, and what comes later waits', () => {
+  it('that are missing are requested once', () => {
     expect(
       fed(
         piece(0, 'one'),
@@ -68,7 +68,7 @@ describe('pieces of a log', () => {
     ).toEqual([['ask', 3], ['ignore'], ['add', 'two', 0], ['add', 'three', 0]]);
   });
 
-  it('that the kernel left out are counted', () => {
+  it('that the kernel left out are counted in bytes', () => {
     expect(fed(piece(90, 'end', { reset: true }))).toEqual([
       ['begin', 'end', 90]
     ]);
@@ -79,7 +79,7 @@ describe('pieces of a log', () => {
     ]);
   });
 
-  it('of another attempt, or of a file that shrank, begin anew', () => {
+  it('of another attempt, or of a file that shrank, replace the text', () => {
     expect(
       fed(
         piece(0, 'one'),
@@ -94,7 +94,7 @@ describe('pieces of a log', () => {
     ]);
   });
 
-  it('of another attempt whose beginning is missing are asked for', () => {
+  it('of another attempt are requested from their beginning', () => {
     expect(
       fed(piece(0, 'one'), piece(3, 'x', { attempt: 2, reset: false }))[1]
     ).toEqual(['ask', 0]);

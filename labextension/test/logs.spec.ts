@@ -7,7 +7,7 @@ import { expectInert, HOSTILE, page, type Page } from './samples';
 
 interface Shown extends Page {
   readonly view: LogView;
-  readonly say: (text: string, more?: Partial<LogMessage>) => void;
+  readonly send: (text: string, more?: Partial<LogMessage>) => void;
 }
 
 const sizes = { clientHeight: 180, clientWidth: 720 };
@@ -32,7 +32,7 @@ function shown(attempt: number | null = null): Shown {
   const view = new LogView(document.body, made.context);
   view.open('n0', attempt);
   let have = 0;
-  const say = (text: string, more: Partial<LogMessage> = {}): void => {
+  const send = (text: string, more: Partial<LogMessage> = {}): void => {
     const from = more.from ?? have;
     have = from + new Blob([text]).size;
     view.append({
@@ -49,7 +49,7 @@ function shown(attempt: number | null = null): Shown {
       ...more
     });
   };
-  return { ...made, view, say };
+  return { ...made, view, send };
 }
 
 const find = (selector: string): HTMLElement =>
@@ -91,7 +91,7 @@ function enter(shiftKey = false): KeyboardEvent {
 }
 
 describe('following a log', () => {
-  it('is asked for when it is opened, and left for another or the end', () => {
+  it('is requested when it is opened, and cancelled at the end', () => {
     const { view, posted } = shown();
     view.open('n1', 2);
     view.dispose();
@@ -104,19 +104,19 @@ describe('following a log', () => {
     expect(find('.kfnb-log')).toBeNull();
   });
 
-  it('that is opened again keeps what is shown, and shows nothing twice', () => {
-    const { view, say } = shown();
-    say('one\n');
+  it('keeps its text when it is opened again', () => {
+    const { view, send } = shown();
+    send('one\n');
     view.open('n0', null);
     expect(lines()).toEqual(['one']);
-    say('one\n', { from: 0, total: 4 });
-    say('two\n');
+    send('one\n', { from: 0, total: 4 });
+    send('two\n');
     expect(lines()).toEqual(['one', 'two']);
   });
 
-  it('of an attempt that was picked goes on where it was', () => {
-    const { view, say, posted } = shown(1);
-    say('one\n');
+  it('of a selected attempt continues where it was', () => {
+    const { view, send, posted } = shown(1);
+    send('one\n');
     view.open('n0', 1);
     expect(posted.at(-1)).toEqual({
       kind: 'follow-log',
@@ -127,38 +127,38 @@ describe('following a log', () => {
     });
   });
 
-  it('takes nothing that was meant for another step or attempt', () => {
-    const { say } = shown(1);
-    say('other', { step: 'n7' });
-    say('other', { attempt: 2, from: 0 });
+  it('ignores messages about another step or attempt', () => {
+    const { send } = shown(1);
+    send('other', { step: 'n7' });
+    send('other', { attempt: 2, from: 0 });
     expect(lines()).toEqual([]);
   });
 
-  it('begins anew with a new attempt, and says which one it is', () => {
-    const { say } = shown();
-    say('first\n');
-    say('second\n', { attempt: 2, attempts: [1, 2], from: 0 });
+  it('starts over with a new attempt, and shows its number', () => {
+    const { send } = shown();
+    send('first\n');
+    send('second\n', { attempt: 2, attempts: [1, 2], from: 0 });
     expect(lines()).toEqual(['second']);
     expect(find('.kfnb-log-attempt').textContent).toBe('Attempt 2 of 2');
   });
 
-  it('asks for what is missing instead of leaving it out', () => {
-    const { say, posted } = shown();
-    say('one\n');
-    say('three\n', { from: 8, total: 14 });
+  it('requests missing text', () => {
+    const { send, posted } = shown();
+    send('one\n');
+    send('three\n', { from: 8, total: 14 });
     expect(lines()).toEqual(['one']);
     expect(posted.at(-1)).toMatchObject({ kind: 'follow-log', from: 4 });
-    say('two\nthree\n', { from: 4, total: 14 });
+    send('two\nthree\n', { from: 4, total: 14 });
     expect(lines()).toEqual(['one', 'two', 'three']);
   });
 
-  it('says what the kernel left out: before, and in between', () => {
-    const { say } = shown();
-    say('end\n', { from: 12_000_000, reset: true });
+  it('reports text that the kernel left out', () => {
+    const { send } = shown();
+    send('end\n', { from: 12_000_000, reset: true });
     expect(find('.kfnb-log-note:not([hidden])').textContent).toMatch(
       /12 MB before it are not shown.*kfnb logs/
     );
-    say('later\n', { from: 14_000_004, reset: true });
+    send('later\n', { from: 14_000_004, reset: true });
     expect(lines()).toEqual([
       'end',
       expect.stringMatching(/^\[2\.0 MB were printed too fast/),
@@ -166,15 +166,15 @@ describe('following a log', () => {
     ]);
   });
 
-  it('says why nothing is there', () => {
-    const { say, view } = shown();
+  it('explains why there is no text', () => {
+    const { send, view } = shown();
     const empty = find('.kfnb-log-empty');
     expect(empty.textContent).toContain('Waiting');
-    say('', { attempts: [], attempt: 0 });
+    send('', { attempts: [], attempt: 0 });
     expect(empty.textContent).toContain('not started');
-    say('', { attempts: [1], attempt: 1, reset: true });
+    send('', { attempts: [1], attempt: 1, reset: true });
     expect(empty.textContent).toContain('No output yet');
-    say('x');
+    send('x');
     expect(empty.hidden).toBe(true);
     view.open('n1', null);
     expect(empty.hidden).toBe(false);
@@ -182,9 +182,9 @@ describe('following a log', () => {
 });
 
 describe('the lines', () => {
-  it('are in the page only where they can be seen', () => {
-    const { say } = shown();
-    say(numbered(200_000));
+  it('are elements only while they are visible', () => {
+    const { send } = shown();
+    send(numbered(200_000));
     expect(lines().length).toBeLessThan(60);
     expect(lines().at(-1)).toBe('line 199999');
     scroll(0);
@@ -194,9 +194,9 @@ describe('the lines', () => {
     expect(lines().length).toBeLessThan(60);
   });
 
-  it('of a million are reached by a bar of a length that browsers know', () => {
-    const { say } = shown();
-    say('x\n'.repeat(1_000_000));
+  it('of a million can be reached by a scrollbar that browsers support', () => {
+    const { send } = shown();
+    send('x\n'.repeat(1_000_000));
     const sizer = find('.kfnb-log-sizer');
     const height = Number.parseFloat(sizer.style.height);
     expect(height).toBeLessThan(16_000_000);
@@ -208,53 +208,53 @@ describe('the lines', () => {
   });
 
   it('stay the same elements while the log grows, so that they can be selected', () => {
-    const { say } = shown();
-    say('one\ntwo');
+    const { send } = shown();
+    send('one\ntwo');
     const [one] = document.querySelectorAll('.kfnb-log-line');
-    say(' and more\nthree\n');
+    send(' and more\nthree\n');
     expect(document.querySelector('.kfnb-log-line')).toBe(one);
     expect(lines()).toEqual(['one', 'two and more', 'three']);
   });
 
-  it('are followed until one scrolls up, and again at the end', () => {
-    const { say } = shown();
+  it('are followed until the user scrolls up, and again at the end', () => {
+    const { send } = shown();
     const follow = find('[role=switch]');
     expect(follow.textContent).toBe('Follow');
-    say(numbered(1000));
+    send(numbered(1000));
     expect(screen().scrollTop).toBe(1000 * 18 - 180);
     scroll(5000);
     expect(follow.getAttribute('aria-checked')).toBe('false');
-    say('more\n');
+    send('more\n');
     expect(screen().scrollTop).toBe(5000);
     scroll(1001 * 18 - 180);
     expect(follow.getAttribute('aria-checked')).toBe('true');
-    say('more\n');
+    send('more\n');
     expect(screen().scrollTop).toBe(1002 * 18 - 180);
     follow.click();
-    say('more\n');
+    send('more\n');
     expect(screen().scrollTop).toBe(1002 * 18 - 180);
     follow.click();
     expect(screen().scrollTop).toBe(1003 * 18 - 180);
   });
 
-  it('are not moved while somebody selects in them', () => {
-    const { say } = shown();
-    say(numbered(1000));
+  it('are not moved during a selection', () => {
+    const { send } = shown();
+    send(numbered(1000));
     const top = screen().scrollTop;
     const press = (name: string): void => {
       const event = new MouseEvent(name, { bubbles: true, button: 0 });
       find('.kfnb-log-line:last-child').dispatchEvent(event);
     };
     press('pointerdown');
-    say('more\n');
+    send('more\n');
     expect(screen().scrollTop).toBe(top);
     press('pointerup');
     expect(screen().scrollTop).toBe(top + 18);
   });
 
-  it('are broken where they are too long, if one wants', () => {
-    const { say } = shown();
-    say(`${'x'.repeat(900)}\n${'y\n'.repeat(50)}`);
+  it('are wrapped on demand', () => {
+    const { send } = shown();
+    send(`${'x'.repeat(900)}\n${'y\n'.repeat(50)}`);
     const sizer = find('.kfnb-log-sizer');
     expect(sizer.style.height).toBe(`${51 * 18}px`);
     const wrap = document.querySelectorAll<HTMLElement>('[role=switch]')[1]!;
@@ -266,21 +266,21 @@ describe('the lines', () => {
     expect(sizer.style.height).toBe(`${51 * 18}px`);
   });
 
-  it('keep their place when one comes back to a hidden log', () => {
-    const { say } = shown();
-    say(numbered(1000));
+  it('keep their position when a hidden log is shown again', () => {
+    const { send } = shown();
+    send(numbered(1000));
     scroll(5000);
     sizes.clientHeight = 0;
     scroll(0); // what browsers do to what is hidden
-    say('more\n');
+    send('more\n');
     sizes.clientHeight = 180;
-    say('more\n');
+    send('more\n');
     expect(screen().scrollTop).toBe(5000);
   });
 
-  it('keep their place when the log is moved in the page', () => {
-    const { say } = shown();
-    say(numbered(1000));
+  it('keep their position when the log is moved in the page', () => {
+    const { send } = shown();
+    send(numbered(1000));
     screen().scrollTop = 0; // what browsers do, without a word
     const event = Object.assign(new Event('animationstart'), {
       animationName: 'kfnb-shown'
@@ -291,9 +291,9 @@ describe('the lines', () => {
     expect(sheet).toMatch(/\.kfnb-log-screen \{\s*animation: kfnb-shown/);
   });
 
-  it('of a megabyte are cut, with a way to see all of it', () => {
-    const { say } = shown();
-    say(`${'0123456789'.repeat(100_000)}\nnext\n`);
+  it('of a megabyte are cut, and can be shown completely', () => {
+    const { send } = shown();
+    send(`${'0123456789'.repeat(100_000)}\nnext\n`);
     expect(lines()[0]!.length).toBeLessThan(4200);
     expect(lines()[0]).toContain('996,000 more characters');
     find('.kfnb-log-all').click();
@@ -314,23 +314,23 @@ describe('the lines', () => {
     expect(document.activeElement).toBe(screen());
   });
 
-  it('are only text, whatever was printed', () => {
-    const { say } = shown();
-    say(HOSTILE.join('\n'));
+  it('are only text, whatever is printed', () => {
+    const { send } = shown();
+    send(HOSTILE.join('\n'));
     type('o');
     expectInert(find('.kfnb-log'));
     expect(find('.kfnb-log-body').textContent).toContain(HOSTILE[1]);
   });
 
-  it('that are too many for a page go from the beginning, which is said', () => {
-    const { say } = shown();
+  it('that are too many are removed from the beginning, with a notice', () => {
+    const { send } = shown();
     for (let n = 0; n < 21; n += 1) {
-      say('x\n'.repeat(100_000));
+      send('x\n'.repeat(100_000));
     }
     expect(find('.kfnb-log-note:not([hidden])').textContent).toMatch(
       /\d+ kB|MB/
     );
-    say('last\n');
+    send('last\n');
     expect(lines().at(-1)).toBe('last');
   });
 });
@@ -343,9 +343,9 @@ async function searched(): Promise<void> {
 }
 
 describe('searching', () => {
-  it('counts, and goes from one to the next and back, around the ends', () => {
-    const { say } = shown();
-    say(numbered(12, 'epoch'));
+  it('counts the matches and goes to the next and previous one', () => {
+    const { send } = shown();
+    send(numbered(12, 'epoch'));
     scroll(0);
     type('epoch 1');
     expect(count()).toBe('1 of 3');
@@ -369,17 +369,17 @@ describe('searching', () => {
     ]);
   });
 
-  it('begins where one is', () => {
-    const { say } = shown();
-    say(numbered(100, 'epoch'));
+  it('begins at the visible lines', () => {
+    const { send } = shown();
+    send(numbered(100, 'epoch'));
     scroll(50 * 18);
     type('epoch 5');
     expect(count()).toBe('2 of 11');
   });
 
-  it('minds capitals only when it is told to', () => {
-    const { say } = shown();
-    say('Loss loss LOSS (.*)\n');
+  it('is case-sensitive on demand', () => {
+    const { send } = shown();
+    send('Loss loss LOSS (.*)\n');
     type('loss');
     expect(count()).toBe('1 of 3');
     button('Match case').click();
@@ -390,26 +390,26 @@ describe('searching', () => {
     expect(count()).toBe('not found');
   });
 
-  it('finds what is printed later, also before the line ends', () => {
-    const { say } = shown();
-    say('a hit\n');
+  it('finds text that is printed later, also in an unfinished line', () => {
+    const { send } = shown();
+    send('a hit\n');
     type('hit');
-    say('another h');
+    send('another h');
     expect(count()).toBe('1 of 1');
-    say('it');
+    send('it');
     expect(count()).toBe('1 of 2');
-    say(' and\n');
+    send(' and\n');
     expect(count()).toBe('1 of 2');
     enter();
     expect(count()).toBe('2 of 2');
   });
 
-  it('counts what comes later, and tears nobody away to it', () => {
-    const { say } = shown();
-    say(numbered(100));
+  it('counts later matches without scrolling to them', () => {
+    const { send } = shown();
+    send(numbered(100));
     type('needle');
     expect(count()).toBe('not found');
-    say(`needle\n${numbered(100)}`);
+    send(`needle\n${numbered(100)}`);
     expect(count()).toBe('1');
     expect(lines()).toContain('line 99');
     expect(find('[role=switch]').getAttribute('aria-checked')).toBe('true');
@@ -418,7 +418,7 @@ describe('searching', () => {
     expect(lines()).toContain('needle');
   });
 
-  it('knows where it is when lines before it were let go', () => {
+  it('keeps its match when older lines are removed', () => {
     const made = new Lines(100, 1e6);
     const search = new Search(made);
     search.set('hit', false);
@@ -435,21 +435,21 @@ describe('searching', () => {
     expect(search.from(60)).toBe(50);
   });
 
-  it('scrolls to what it finds, and follows no more', async () => {
-    const { say } = shown();
-    say(`${numbered(5000)}needle\n${numbered(5000)}`);
+  it('scrolls to a match and stops following', async () => {
+    const { send } = shown();
+    send(`${numbered(5000)}needle\n${numbered(5000)}`);
     type('needle');
     await searched();
     expect(count()).toBe('1 of 1');
     expect(lines()).toContain('needle');
     expect(find('[role=switch]').getAttribute('aria-checked')).toBe('false');
-    say('more\n');
+    send('more\n');
     expect(lines()).toContain('needle');
   });
 
-  it('finds what is colored in the middle, and what is far in a long line', () => {
-    const { say } = shown();
-    say(`ne\u001b[31med\u001b[0mle\n${'x'.repeat(50_000)}needle\n`);
+  it('finds text across colours, and far in a long line', () => {
+    const { send } = shown();
+    send(`ne\u001b[31med\u001b[0mle\n${'x'.repeat(50_000)}needle\n`);
     type('needle');
     expect(find('mark').textContent).toBe('needle');
     enter();
@@ -458,10 +458,10 @@ describe('searching', () => {
     expect(find('mark[aria-current]').textContent).toBe('needle');
   });
 
-  it('leaves the page alive in many lines', () => {
+  it('does not block the page', () => {
     jest.useFakeTimers({ doNotFake: ['performance'] });
-    const { say } = shown();
-    say('some words of a line that is looked at\n'.repeat(400_000));
+    const { send } = shown();
+    send('some words of a line that is looked at\n'.repeat(400_000));
     const begun = performance.now();
     type('looked');
     expect(performance.now() - begun).toBeLessThan(150);
@@ -479,7 +479,7 @@ describe('copying', () => {
     });
   }
 
-  it('takes all lines, without what colours them', async () => {
+  it('copies all lines without escape sequences', async () => {
     const written: string[] = [];
     clipboard({
       writeText: (text: string) => {
@@ -487,8 +487,8 @@ describe('copying', () => {
         return Promise.resolve();
       }
     });
-    const { say } = shown();
-    say(`\u001b[31mred\u001b[0m\n${numbered(1000)}end`);
+    const { send } = shown();
+    send(`\u001b[31mred\u001b[0m\n${numbered(1000)}end`);
     button('Copy').click();
     await Promise.resolve();
     expect(written).toEqual([`red\n${numbered(1000)}end`]);
@@ -499,8 +499,8 @@ describe('copying', () => {
     'says so when the browser does not let it',
     async value => {
       clipboard(value);
-      const { say } = shown();
-      say('one\n');
+      const { send } = shown();
+      send('one\n');
       button('Copy').click();
       await new Promise(done => setTimeout(done));
       const said = find('p[role=status]');

@@ -43,7 +43,7 @@ describe('numbers', () => {
     expect(number(value)).toBe(text);
   });
 
-  it('uses as many digits as tell different ones apart', () => {
+  it('have just enough digits to differ', () => {
     expect(distinct([0.123456789, 0.123456788, 0.5])).toEqual([
       '0.123456789',
       '0.123456788',
@@ -55,14 +55,14 @@ describe('numbers', () => {
 });
 
 describe('scales', () => {
-  it('map the ends to the ends, upside down too', () => {
+  it('map the ends to the ends, also upside down', () => {
     const y = linear([0, 10], [100, 0]);
     expect([y(0), y(5), y(10)]).toEqual([100, 50, 0]);
     const log = logarithmic([1, 100], [0, 10]);
     expect(log(10)).toBeCloseTo(5);
   });
 
-  it('write round numbers, without the dust of binary fractions', () => {
+  it('have round numbers without rounding errors', () => {
     expect(ticks([0, 1], 5)).toEqual([0, 0.2, 0.4, 0.6, 0.8, 1]);
     expect(ticks([0.05, 0.35], 3)).toEqual([0.1, 0.2, 0.3]);
     expect(ticks([-3, 81], 4)).toEqual([0, 50]);
@@ -70,14 +70,14 @@ describe('scales', () => {
     expect(ticks([0, Infinity], 4)).toEqual([]);
   });
 
-  it('write times in minutes and hours', () => {
+  it('have round times in minutes and hours', () => {
     expect(timeTicks([0, 200], 4)).toEqual([0, 60, 120, 180]);
     expect(timeTicks([0, 7200], 2)).toEqual([0, 3600, 7200]);
     expect(timeTicks([0, 0.4], 2)).toEqual([0, 0.2, 0.4]);
     expect(timeTicks([0, 864_000], 2)).toEqual([0, 432_000, 864_000]);
   });
 
-  it('write powers of ten on a logarithmic scale, and between few of them', () => {
+  it('have powers of ten on a logarithmic scale, and numbers between few of them', () => {
     expect(logTicks([0.001, 1000], 10)).toEqual([
       0.001, 0.01, 0.1, 1, 10, 100, 1000
     ]);
@@ -111,27 +111,27 @@ describe('scales', () => {
   });
 });
 
-describe('what is seen of an axis', () => {
+describe('the visible range of an axis', () => {
   const over = (low: number, high: number): Window => {
     const made = new Window();
     made.setFull([low, high]);
     return made;
   };
 
-  it('is everything, and grows with it', () => {
+  it('is everything at first, and grows', () => {
     const window = over(0, 10);
     window.setFull([0, 20]);
     expect([window.range, window.zoomed]).toEqual([[0, 20], false]);
   });
 
-  it('stays where the reader looks while points come', () => {
+  it('stays when points are added after a zoom', () => {
     const window = over(0, 10);
     window.show([2, 4]);
     window.setFull([0, 1000]);
     expect(window.range).toEqual([2, 4]);
   });
 
-  it('never leaves what there is', () => {
+  it('never leaves the data', () => {
     const window = over(0, 10);
     window.show([-5, 3]);
     expect(window.range).toEqual([0, 8]);
@@ -144,13 +144,13 @@ describe('what is seen of an axis', () => {
     expect(window.zoomed).toBe(false);
   });
 
-  it('keeps the place under the mouse where it is', () => {
+  it('zooms around the pointer', () => {
     const window = over(0, 100);
     window.zoom(0.5, 20);
     expect(window.range).toEqual([10, 60]);
   });
 
-  it('goes no nearer than numbers can tell', () => {
+  it('is limited by the precision of numbers', () => {
     const window = over(0, 100);
     for (let n = 0; n < 200; n += 1) {
       window.zoom(0.5);
@@ -159,7 +159,7 @@ describe('what is seen of an axis', () => {
     expect(high - low).toBeGreaterThan(1e-6);
   });
 
-  it('has some width even if there is one x, or none', () => {
+  it('has a width even if there is only one x, or none', () => {
     expect(over(7, 7).range).toEqual([6.5, 7.5]);
     expect(over(Infinity, -Infinity).range).toEqual([0, 1]);
   });

@@ -6,7 +6,10 @@ type Data = { [key: string]: Json };
 
 interface Shown extends Page {
   readonly view: OutputsView;
-  readonly say: (outputs: readonly Data[], more?: Partial<CellOutputs>) => void;
+  readonly send: (
+    outputs: readonly Data[],
+    more?: Partial<CellOutputs>
+  ) => void;
 }
 
 const PNG =
@@ -16,7 +19,7 @@ function shown(): Shown {
   const made = page();
   const view = new OutputsView(document.body, made.context);
   view.open('n0', null);
-  const say = (
+  const send = (
     outputs: readonly Data[],
     more: Partial<CellOutputs> = {}
   ): void =>
@@ -27,7 +30,7 @@ function shown(): Shown {
       attempt: 1,
       cells: [{ location: location(3), source: 'x = 1\nx', outputs, ...more }]
     });
-  return { ...made, view, say };
+  return { ...made, view, send };
 }
 
 const stream = (text: Json, name = 'stdout'): Data => ({
@@ -56,10 +59,10 @@ const framed = (): Document =>
 afterEach(() => document.body.replaceChildren());
 
 describe('the outputs of a step', () => {
-  it('are asked for, and stay while they are asked for again', () => {
-    const { view, say, posted } = shown();
+  it('are requested, and stay until the answer to the next request', () => {
+    const { view, send, posted } = shown();
     expect(find('.kfnb-outputs-empty').textContent).toContain('Waiting');
-    say([stream('one')]);
+    send([stream('one')]);
     view.open('n0', null);
     expect(find('.kfnb-output').textContent).toBe('one\n');
     expect(find('.kfnb-outputs-empty').hidden).toBe(true);
@@ -72,18 +75,18 @@ describe('the outputs of a step', () => {
     ]);
   });
 
-  it('of another step or attempt than the opened one are not shown', () => {
-    const { view, say } = shown();
+  it('of another step or attempt are not shown', () => {
+    const { view, send } = shown();
     view.open('n1', null);
-    say([stream('one')]);
+    send([stream('one')]);
     view.open('n0', 2);
-    say([stream('one')]);
+    send([stream('one')]);
     expect(find('.kfnb-output')).toBeNull();
     view.dispose();
     expect(find('.kfnb-outputs')).toBeNull();
   });
 
-  it('say why there are none', () => {
+  it('explain why there are none', () => {
     const { view } = shown();
     const none = {
       kind: 'outputs',
@@ -99,30 +102,30 @@ describe('the outputs of a step', () => {
     expect(empty.hidden).toBe(false);
   });
 
-  it('that did not change stay as they are: opened, sized and scrolled', () => {
-    const { say, view } = shown();
+  it('that did not change keep their size and scrolling', () => {
+    const { send, view } = shown();
     const html = display({ 'text/html': '<b>x</b>' });
-    say([html, stream('a')]);
+    send([html, stream('a')]);
     const opened = details();
     const [frame, before] = [find('iframe'), find('.kfnb-stdout')];
     opened.open = true;
     view.node.scrollTop = 40;
-    // The same again, as a message that was parsed anew.
-    say([structured(html), stream('ab')]);
+    // The same outputs in a new message.
+    send([structured(html), stream('ab')]);
     expect(find('iframe')).toBe(frame);
     expect(details()).toBe(opened);
     expect(opened.open).toBe(true);
     expect(view.node.scrollTop).toBe(40);
     expect(find('.kfnb-stdout')).not.toBe(before);
     expect(find('.kfnb-stdout').textContent).toBe('ab\n');
-    say([html]);
+    send([html]);
     expect(mimes()).toEqual(['text/html']);
   });
 
-  it('keep their place when they are moved in the page', () => {
-    const { say, view } = shown();
+  it('keep their scrolling when they are moved in the page', () => {
+    const { send, view } = shown();
     jest.spyOn(view.node, 'clientHeight', 'get').mockReturnValue(200);
-    say([stream('one')]);
+    send([stream('one')]);
     view.node.scrollTop = 40;
     view.node.dispatchEvent(new Event('scroll'));
     view.node.scrollTop = 0; // what browsers do, without a word
@@ -133,7 +136,7 @@ describe('the outputs of a step', () => {
     expect(view.node.scrollTop).toBe(40);
   });
 
-  it('stand by cell, in their order, with the source of each', () => {
+  it('are listed by cell, in order, with their source', () => {
     const { view } = shown();
     const cell = (number: number): CellOutputs => ({
       location: location(number),
@@ -163,9 +166,9 @@ function structured(data: Data): Data {
 }
 
 describe('forms of outputs', () => {
-  it('are text, with its colours and progress bars', () => {
-    const { say } = shown();
-    say([
+  it('are text with colours and progress bars', () => {
+    const { send } = shown();
+    send([
       stream(['10%\r', '100%\n\u001b[31mred\u001b[0m']),
       stream('warned', 'stderr')
     ]);
@@ -177,10 +180,10 @@ describe('forms of outputs', () => {
     expect(find('.kfnb-stdout .kfnb-is-colored').textContent).toBe('red');
   });
 
-  it('are errors, with their traceback or at least what they say', () => {
-    const { say } = shown();
+  it('are errors with their traceback or their message', () => {
+    const { send } = shown();
     const error = { output_type: 'error', ename: 'KeyError', evalue: "'x'" };
-    say([
+    send([
       { ...error, traceback: ['\u001b[31mline\u001b[0m 1', 'line 2'] },
       { ...error, traceback: [] }
     ]);
@@ -192,9 +195,9 @@ describe('forms of outputs', () => {
   });
 
   it.each(['png', 'jpeg', 'gif', 'webp'])('are pictures: %s', kind => {
-    const { say } = shown();
+    const { send } = shown();
     const mime = `image/${kind}`;
-    say([
+    send([
       display(
         {
           [mime]: `${PNG.slice(0, 40)}\n${PNG.slice(40)}\n`,
@@ -209,43 +212,43 @@ describe('forms of outputs', () => {
     expect(mimes()).toEqual([mime]);
   });
 
-  it('are drawings, as pictures: nothing in them acts', () => {
-    const { say } = shown();
+  it('are SVG drawings, shown as inert images', () => {
+    const { send } = shown();
     const svg =
       '<svg onload="globalThis.owned=1"><script>1</script>\ud800</svg>';
-    say([display({ 'image/svg+xml': [svg], 'text/plain': 'x' })]);
+    send([display({ 'image/svg+xml': [svg], 'text/plain': 'x' })]);
     const source = find('img').getAttribute('src')!;
     expect(source).toMatch(/^data:image\/svg\+xml;charset=utf-8,%3Csvg/);
     expect(find('svg, script')).toBeNull();
   });
 
-  it('that are no pictures, or cannot be read, fall back or say so', () => {
-    const { say } = shown();
-    say([display({ 'image/png': '"><script>', 'text/plain': 'instead' })]);
+  it('that are invalid pictures fall back to their text', () => {
+    const { send } = shown();
+    send([display({ 'image/png': '"><script>', 'text/plain': 'instead' })]);
     expect(mimes()).toEqual(['text/plain']);
-    say([display({ 'image/png': PNG })]);
+    send([display({ 'image/png': PNG })]);
     find('img').dispatchEvent(new Event('error'));
     expect(find('.kfnb-output').textContent).toContain('cannot be read');
   });
 
-  it('are data, written out', () => {
-    const { say } = shown();
-    say([display({ 'application/json': { a: [1, 2] }, 'text/plain': 'x' })]);
+  it('are data as text', () => {
+    const { send } = shown();
+    send([display({ 'application/json': { a: [1, 2] }, 'text/plain': 'x' })]);
     expect(find('.kfnb-output').textContent).toBe(
       JSON.stringify({ a: [1, 2] }, null, 2)
     );
   });
 
-  it.each(['text/markdown', 'text/latex'])('are text as it is: %s', mime => {
-    const { say } = shown();
-    say([display({ [mime]: '# $x$ <b>', 'text/plain': 'x' })]);
+  it.each(['text/markdown', 'text/latex'])('are unchanged text: %s', mime => {
+    const { send } = shown();
+    send([display({ [mime]: '# $x$ <b>', 'text/plain': 'x' })]);
     expect(mimes()).toEqual([mime]);
     expect(find('.kfnb-output').textContent).toBe('# $x$ <b>');
   });
 
-  it('that are not known are their text, or named', () => {
-    const { say } = shown();
-    say([
+  it('of an unknown type show their text or type', () => {
+    const { send } = shown();
+    send([
       display({
         'application/vnd.jupyter.widget-view+json': { model_id: '1' },
         'text/plain': 'IntSlider()'
@@ -257,9 +260,9 @@ describe('forms of outputs', () => {
     expect(two!.textContent).toContain('application/x-other');
   });
 
-  it('of great length show their beginning, and all on demand', () => {
-    const { say } = shown();
-    say([stream(`${'line\n'.repeat(5000)}end`)]);
+  it('of great length show their beginning, and the rest on demand', () => {
+    const { send } = shown();
+    send([stream(`${'line\n'.repeat(5000)}end`)]);
     const pre = find('pre.kfnb-stdout');
     expect(pre.textContent!.length).toBeLessThan(5000);
     const note = find('.kfnb-output-note');
@@ -267,16 +270,16 @@ describe('forms of outputs', () => {
     note.querySelector('button')!.click();
     expect(pre.textContent).toBe(`${'line\n'.repeat(5000)}end\n`);
     expect(find('.kfnb-output-note')).toBeNull();
-    say([stream('x'.repeat(100_000))]);
+    send([stream('x'.repeat(100_000))]);
     expect(find('pre.kfnb-stdout').textContent!.length).toBeLessThan(50_000);
     expect(find('.kfnb-output-note').textContent).toContain('beginning');
   });
 });
 
 describe('HTML', () => {
-  it('is in a frame without scripts, network, or a way out', () => {
-    const { say } = shown();
-    say([
+  it('is in a frame without scripts, network or links', () => {
+    const { send } = shown();
+    send([
       display({
         'text/html': `<meta http-equiv=refresh content="0;url=https://example.com">
           <link rel=preconnect href=https://example.com><base href=https://example.com>
@@ -310,21 +313,21 @@ describe('HTML', () => {
     expect(find('.kfnb-output-note').textContent).toContain('Scripts');
   });
 
-  it('that only scripts would fill gives way to its text', () => {
-    const { say } = shown();
+  it('that needs scripts is replaced by its text', () => {
+    const { send } = shown();
     const html = '<div id=plot></div><style>b{}</style><script>draw()</script>';
-    say([display({ 'text/html': html, 'text/plain': '<Plot>' })]);
+    send([display({ 'text/html': html, 'text/plain': '<Plot>' })]);
     expect(mimes()).toEqual(['text/plain']);
-    say([display({ 'text/html': html, 'image/png': PNG })]);
+    send([display({ 'text/html': html, 'image/png': PNG })]);
     expect(mimes()).toEqual(['image/png']);
-    say([display({ 'text/html': html })]);
+    send([display({ 'text/html': html })]);
     expect(find('.kfnb-output').textContent).toContain('executed notebook');
   });
 
-  it('has a height that fits what it holds, more or less', () => {
-    const { say } = shown();
+  it('has an estimated height', () => {
+    const { send } = shown();
     const height = (html: string): number => {
-      say([display({ 'text/html': html })]);
+      send([display({ 'text/html': html })]);
       return Number.parseFloat(find('.kfnb-output-html').style.height);
     };
     const table = (rows: number): string =>
@@ -335,8 +338,8 @@ describe('HTML', () => {
   });
 
   it('follows the theme of the page', () => {
-    const { say, theme } = shown();
-    say([display({ 'text/html': '<b>x</b>' })]);
+    const { send, theme } = shown();
+    send([display({ 'text/html': '<b>x</b>' })]);
     const sheet = (): string | null =>
       framed().head.querySelector('style')!.textContent;
     expect(sheet()).toContain('color-scheme: light');
@@ -345,10 +348,10 @@ describe('HTML', () => {
   });
 });
 
-it('is inert, whatever stands in it', () => {
-  const { say } = shown();
+it('is inert, whatever it contains', () => {
+  const { send } = shown();
   const all = HOSTILE.join('\n');
-  say(
+  send(
     [
       stream(all),
       { output_type: 'error', ename: all, evalue: all, traceback: [all] },

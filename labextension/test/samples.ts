@@ -1,4 +1,4 @@
-/** Pipelines and runs to show, and a model that stands for anywidget's. */
+/** Sample pipelines and runs, and a fake of anywidget's model. */
 
 import { Value, type Context, type Theme } from '../src/context';
 import type {
@@ -172,8 +172,8 @@ export function page(): Page {
 
 type Changed = Parameters<Source['onChanged']>[0];
 
-/** A source whose other side is the test. */
-export class Told implements Source {
+/** A source whose messages the test sends. */
+export class FakeSource implements Source {
   ui: Ui;
   readonly kept: Partial<Ui>[] = [];
 
@@ -186,7 +186,7 @@ export class Told implements Source {
     this.ui = { ...UI, ...ui };
   }
 
-  say(message: FromKernel): void {
+  send(message: FromKernel): void {
     this.listeners.forEach(listener => listener(message));
   }
 
@@ -206,7 +206,7 @@ export class Told implements Source {
   }
 
   post(): void {
-    // The context posts.
+    // Requests go through the context.
   }
 
   keep(ui: Partial<Ui>): void {
@@ -218,7 +218,7 @@ export class Told implements Source {
   private readonly watchers = new Set<Changed>();
 }
 
-/** What anywidget gives a view, with the test as its kernel. */
+/** The model that anywidget gives a view, with the test as its kernel. */
 export class FakeModel {
   readonly sent: { kind: string; [key: string]: unknown }[] = [];
   saved = 0;
@@ -266,7 +266,7 @@ export class FakeModel {
   private handlers: [string, (...args: never[]) => void][] = [];
 }
 
-/** Names as somebody types them who means harm. */
+/** Hostile names. */
 export const HOSTILE: readonly string[] = [
   '<img src=x onerror="globalThis.owned=1">',
   '<script>globalThis.owned=1</script>',
@@ -288,7 +288,7 @@ export const HOSTILE: readonly string[] = [
   '🧪👩‍🔬 会 träge'
 ];
 
-/** That nothing in an element is more than text and shapes. */
+/** Asserts that an element contains only text and shapes. */
 export function expectInert(element: Element): void {
   for (const found of [element, ...element.querySelectorAll('*')]) {
     expect([

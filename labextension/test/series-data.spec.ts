@@ -39,7 +39,7 @@ describe('a series', () => {
     expect(xs(made, 'index')).toEqual([0, 1]);
   });
 
-  it('goes by its order where its points were never numbered', () => {
+  it('is shown by its order if its points have no steps', () => {
     const made = track([
       [1000, null, 1],
       [1002, null, 2]
@@ -49,7 +49,7 @@ describe('a series', () => {
     expect([made.axis('step'), xs(made, 'step')]).toEqual(['step', [7]]);
   });
 
-  it('rises, in whatever order steps were logged, and keeps the order of equal ones', () => {
+  it('is sorted by x, and keeps the order of equal ones', () => {
     const made = track([
       [1000, 2, 1],
       [1001, 0, 2],
@@ -65,7 +65,7 @@ describe('a series', () => {
     expect(xs(made, 'step')).toEqual([0, 1, 2, 2]);
   });
 
-  it('grows without being read again', () => {
+  it('grows without sorting all points again', () => {
     const made = numbered(...Array.from({ length: 500 }, (_, n) => n));
     const { xs: before } = made.curve('step', 0);
     made.append([[2000, 500, 1]]);
@@ -73,14 +73,14 @@ describe('a series', () => {
     expect([before.length, before.at(500)]).toEqual([501, 500]);
   });
 
-  it('knows its lowest, highest and last value, and which are no numbers', () => {
+  it('has its lowest, highest and last value', () => {
     const made = numbered(3, 'nan', -1, null, 'inf', 2);
     expect([made.min, made.max, made.last]).toEqual([-1, 3, 2]);
     expect([made.count, made.finite, made.positive]).toEqual([6, 3, 2]);
   });
 });
 
-describe('what is drawn of a series', () => {
+describe('the drawn points of a series', () => {
   const drawn = (
     made: SeriesData,
     range: [number, number],
@@ -88,18 +88,18 @@ describe('what is drawn of a series', () => {
     log = false
   ) => decimate(made.curve('step', 0), range, columns, log);
 
-  it('is every point where there is room', () => {
+  it('are all points if there is room', () => {
     const { xs: x, ys, count } = drawn(numbered(5, 6, 7), [0, 2]);
     expect([x, ys, count]).toEqual([[0, 1, 2], [5, 6, 7], 3]);
   });
 
-  it('is a gap, and a mark, where a value is no number', () => {
+  it('have a gap and a mark where a value is not a number', () => {
     const { ys, odd } = drawn(numbered(5, 'nan', 7, 'inf', null), [0, 4]);
     expect(ys).toEqual([5, NaN, 7, NaN, NaN]);
     expect(odd).toEqual([1, 3, 4]);
   });
 
-  it('is a gap, and a mark, where a logarithm cannot be', () => {
+  it('have a gap and a mark where there is no logarithm', () => {
     const made = numbered(5, 0, -7, 8);
     expect(drawn(made, [0, 3]).odd).toEqual([]);
     const { ys, odd } = drawn(made, [0, 3], 100, true);
@@ -109,14 +109,14 @@ describe('what is drawn of a series', () => {
     ]);
   });
 
-  it('goes on beyond the edges by one point', () => {
+  it('include one point beyond each edge', () => {
     const made = numbered(0, 10, 20, 30, 40, 50);
     expect(drawn(made, [1.5, 3.5]).xs).toEqual([1, 2, 3, 4]);
     expect(drawn(made, [1.2, 1.4]).xs).toEqual([1, 2]);
     expect(drawn(made, [9, 12]).xs).toEqual([5]);
   });
 
-  it('keeps first, lowest, highest and last of each column of 100,000 points', () => {
+  it('include the first, lowest, highest and last of each column of 100,000 points', () => {
     const made = numbered(
       ...Array.from({ length: 100_000 }, (_, n) =>
         n === 54_321 ? 99 : n === 12_345 ? -99 : Math.sin(n)
@@ -133,14 +133,14 @@ describe('what is drawn of a series', () => {
     expect(visibleRange(stroke, [0, 99_999])).toEqual([-99, 99]);
   });
 
-  it('keeps the mark of one value in 100,000 that is no number', () => {
+  it('have a mark for one value of 100,000 that is not a number', () => {
     const values = Array.from({ length: 100_000 }, (_, n) =>
       n === 777 ? 'nan' : 1
     );
     expect(drawn(numbered(...values), [0, 99_999], 500).odd).toEqual([777]);
   });
 
-  it('costs what is seen, not what is there', () => {
+  it('take time only for the visible range', () => {
     const made = numbered(...Array.from({ length: 100_000 }, (_, n) => n));
     const curve = made.curve('step', 0);
     const at = jest.spyOn(curve.ys, 'at');
@@ -148,13 +148,13 @@ describe('what is drawn of a series', () => {
     expect(at.mock.calls.length).toBeLessThan(100);
   });
 
-  it('reaches from the lowest to the highest value that is seen', () => {
+  it('have the range of the visible values', () => {
     const made = numbered(100, 1, 2, 100);
     expect(visibleRange(drawn(made, [1, 2]), [1, 2])).toEqual([1, 2]);
     expect(visibleRange(drawn(made, [0.2, 0.4]), [0.2, 0.4])).toEqual([1, 100]);
   });
 
-  it('is seen where a point is, or a line goes through', () => {
+  it('are visible where a point is or a line crosses', () => {
     const seen = (made: SeriesData, range: [number, number]): boolean =>
       isSeen(drawn(made, range), range);
     expect(seen(numbered(1, 2), [0.2, 0.4])).toBe(true);
@@ -164,7 +164,7 @@ describe('what is drawn of a series', () => {
   });
 });
 
-describe('what a series says at an x', () => {
+describe('the value of a series at an x', () => {
   const made = track([
     [0, 0, 1],
     [0, 10, 2],
@@ -182,18 +182,18 @@ describe('what a series says at an x', () => {
     expect(read(curve, 20)).toEqual({ value: NaN, x: null });
   });
 
-  it('is nothing beyond its ends', () => {
+  it('is missing beyond its ends', () => {
     expect(read(curve, 21)).toEqual({ value: null, x: null });
     expect(read(curve, -1)).toEqual({ value: null, x: null });
   });
 
-  it('is asked at a point that some series has', () => {
+  it('is read at the x of a point of some series', () => {
     const other = track([[0, 14, 1]]).curve('step', 0);
     expect(snapped([curve, other], 13)).toBe(14);
     expect(snapped([], 13)).toBeNull();
   });
 
-  it('is told with the time as people say it', () => {
+  it('has its time in words', () => {
     expect([0.25, 42, 125].map(timeText)).toEqual([
       '0.25 s',
       '42 s',
@@ -206,7 +206,7 @@ describe('series in plots', () => {
   const of = (run: string, step: string, name: string): SeriesData =>
     track([[0, 0, 1]], { run, step, name });
 
-  it('are named as people named the runs', () => {
+  it('have the names that people gave the runs', () => {
     const named = ['slow', 'slow', ''].map((title, n) =>
       track([[0, 0, 1]], { run: `2026-loss-00a${n}`, title })
     );
@@ -216,7 +216,7 @@ describe('series in plots', () => {
     expect(runs.map(([entry]) => entry?.label)).toEqual(labels);
   });
 
-  it('are together by the name of the metric', () => {
+  it('are grouped by metric', () => {
     const { groups } = arrange([
       of('a', 'train', 'loss'),
       of('a', 'train', 'accuracy'),
@@ -228,7 +228,7 @@ describe('series in plots', () => {
     ]);
   });
 
-  it('have one colour and dash for each run, whatever the metric', () => {
+  it('have one colour and dash for each run', () => {
     const { groups, runs } = arrange([
       of('a', 'train', 'loss'),
       of('b', 'train', 'loss'),
@@ -245,7 +245,7 @@ describe('series in plots', () => {
     ]);
   });
 
-  it('have the same looks whichever run came first', () => {
+  it('have the same looks in whatever order runs arrive', () => {
     const looks = (...order: string[]): unknown =>
       arrange(order.map(run => of(run, 'train', 'loss'))).groups.map(group =>
         group.entries.map(({ label, look: one }) => [label, one])
@@ -253,7 +253,7 @@ describe('series in plots', () => {
     expect(looks('b', 'a')).toEqual(looks('a', 'b'));
   });
 
-  it('have looks and names of their own where several steps log the same metric', () => {
+  it('have separate looks if several steps log the same metric', () => {
     const { entries } = arrange([
       of('a', 'fit', 'loss'),
       of('a', 'tune', 'loss'),
@@ -271,7 +271,7 @@ describe('series in plots', () => {
     ]);
   });
 
-  it('move together where a step logs both, and alone where none does', () => {
+  it('zoom together if a step logs both', () => {
     const { groups } = arrange([
       of('a', 'train', 'loss'),
       of('a', 'check', 'folds'),
@@ -285,7 +285,7 @@ describe('series in plots', () => {
     expect(windows.get('folds')).not.toBe(windows.get('loss'));
   });
 
-  it('have forty looks before one comes again', () => {
+  it('have forty different looks', () => {
     const looks = Array.from({ length: 40 }, (_, n) => JSON.stringify(look(n)));
     expect(new Set(looks).size).toBe(40);
   });

@@ -1,11 +1,11 @@
-/** What browsers have and jsdom has not; enough for code that only observes. */
+/** Replacements for what jsdom lacks. */
 
 class Observer {
   observe(): void {
-    // Nothing has a size here.
+    // Elements have no size in jsdom.
   }
   disconnect(): void {
-    // As above.
+    // It observes nothing.
   }
 }
 

@@ -10,7 +10,7 @@ import {
   RUN,
   snapshot,
   state,
-  Told
+  FakeSource
 } from './samples';
 
 const ERROR: StepError = {
@@ -29,7 +29,7 @@ const STEPS = {
   n4: state('pending')
 };
 
-function shown(source = new Told(DIAMOND, RUN, snapshot(STEPS))) {
+function shown(source = new FakeSource(DIAMOND, RUN, snapshot(STEPS))) {
   const made = page();
   const panel = new PipelinePanel(document.body, made.context, source, null);
   return { ...made, panel, source };
@@ -55,7 +55,7 @@ function tab(name: Tab): HTMLElement {
 afterEach(() => document.body.replaceChildren());
 
 describe('the header', () => {
-  it('tells the run, its status and how many steps stand how', () => {
+  it('shows the run, its status and the number of steps by status', () => {
     shown();
     const header = find('.kfnb-header').textContent;
     expect(header).toContain('digits');
@@ -77,7 +77,7 @@ describe('the header', () => {
   it('counts the steps and not their instances', () => {
     const instance = state('failed', { step: 'fit', index: '3' });
     const steps = { n0: state('running'), '["fit", "3"]': instance };
-    shown(new Told(DIAMOND, RUN, snapshot(steps)));
+    shown(new FakeSource(DIAMOND, RUN, snapshot(steps)));
     expect(find('.kfnb-counts').textContent).toBe('1running');
   });
 
@@ -85,19 +85,21 @@ describe('the header', () => {
     const created = RUN.created;
     const steps = { n0: state('succeeded', { finished: created + 100 }) };
     const facts = { status: 'succeeded', driver: 'ended' } as const;
-    shown(new Told(DIAMOND, RUN, snapshot(steps, { ...facts, paused: 70 })));
+    shown(
+      new FakeSource(DIAMOND, RUN, snapshot(steps, { ...facts, paused: 70 }))
+    );
     expect(find('.kfnb-elapsed').textContent).toBe('30 s');
   });
 
   it('names all runs whose metrics are shown', () => {
     const compare = [RUN.id, '20261124-svm1', '20261125-tree'];
     const { source } = shown(
-      new Told(DIAMOND, RUN, snapshot(STEPS), { compare })
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS), { compare })
     );
     expect(find('.kfnb-others').textContent).toBe(
       'with 20261124-svm1, 20261125-tree'
     );
-    // Those of the first run alone would be taken for those of all.
+    // The parameters of the first run could be mistaken for those of all.
     expect(document.querySelector('.kfnb-parameter')).toBeNull();
     const logged = {
       run: '20261124-svm1',
@@ -105,14 +107,14 @@ describe('the header', () => {
       step: 'fit',
       index: ''
     };
-    source.say({
+    source.send({
       kind: 'metrics',
       points: [{ ...logged, name: 'loss', points: [[1, 1, 1]] }]
     });
     expect(find('.kfnb-others').textContent).toContain('slow · svm1');
   });
 
-  it('stops a run only when one says so twice', () => {
+  it('stops a run only after a confirmation', () => {
     const { posted } = shown();
     button('Stop').click();
     expect(posted).toEqual([]);
@@ -123,7 +125,7 @@ describe('the header', () => {
     expect(document.querySelector('.kfnb-confirm')).toBeNull();
   });
 
-  it('forgets the question on Escape, and when the run ends meanwhile', () => {
+  it('closes the confirmation on Escape and at the end of the run', () => {
     const { posted, source } = shown();
     button('Stop').click();
     find('.kfnb-confirm').dispatchEvent(
@@ -131,7 +133,7 @@ describe('the header', () => {
     );
     expect(document.querySelector('.kfnb-confirm')).toBeNull();
     button('Stop').click();
-    source.say({
+    source.send({
       kind: 'state',
       ...snapshot({}, { seq: 2, status: 'succeeded', driver: 'ended' })
     });
@@ -140,9 +142,13 @@ describe('the header', () => {
     expect(posted).toEqual([]);
   });
 
-  it('says that nobody drives the run, and offers to resume it', () => {
+  it('reports a lost driver and offers to resume the run', () => {
     const { posted } = shown(
-      new Told(DIAMOND, RUN, snapshot(STEPS, { driver: 'lost since 12:00' }))
+      new FakeSource(
+        DIAMOND,
+        RUN,
+        snapshot(STEPS, { driver: 'lost since 12:00' })
+      )
     );
     expect(find('.kfnb-gone').textContent).toContain(
       'The process that drove this run is gone'
@@ -154,9 +160,9 @@ describe('the header', () => {
     expect(posted).toEqual([{ kind: 'command', name: 'resume' }]);
   });
 
-  it('gives the executed notebook of a step as a file', () => {
+  it('downloads the executed notebook of a step', () => {
     const { posted, source } = shown(
-      new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n0' })
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS), { selected: 'n0' })
     );
     button('Executed notebook').click();
     expect(posted).toContainEqual({
@@ -173,7 +179,7 @@ describe('the header', () => {
       .mockImplementation(function (this: HTMLAnchorElement) {
         clicked.push(`${this.download} ${this.href}`);
       });
-    source.say({
+    source.send({
       kind: 'notebook',
       step: 'n0',
       index: '',
@@ -187,9 +193,9 @@ describe('the header', () => {
     click.mockRestore();
   });
 
-  it('says what the kernel answered, and that it is busy', () => {
+  it('shows the notices of the kernel, and that it is busy', () => {
     const { source, busy } = shown();
-    source.say({
+    source.send({
       kind: 'notice',
       text: 'The run has ended already.',
       level: 'warning'
@@ -207,7 +213,7 @@ describe('the header', () => {
 });
 
 describe('the tabs', () => {
-  it('show one panel, follow the arrows, and are kept for the next time', () => {
+  it('show one panel, follow the arrow keys, and are saved', () => {
     const { source } = shown();
     expect(tab('dag').getAttribute('aria-selected')).toBe('true');
     tab('dag').dispatchEvent(
@@ -222,17 +228,20 @@ describe('the tabs', () => {
     expect(source.kept).toEqual([{ tab: 'table' }]);
   });
 
-  it('offer nothing that a pipeline without a run cannot show', () => {
-    shown(new Told(DIAMOND));
+  it('are hidden if they need a run and there is none', () => {
+    shown(new FakeSource(DIAMOND));
     const offered = [
       ...document.querySelectorAll<HTMLElement>('[role=tab]')
     ].filter(one => !one.hidden);
     expect(offered.map(one => one.dataset.tab)).toEqual(['dag', 'table']);
   });
 
-  it('are not there in a view of one thing', () => {
+  it('are hidden in a view with one tab', () => {
     shown(
-      new Told(DIAMOND, RUN, snapshot(STEPS), { only: true, tab: 'table' })
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS), {
+        only: true,
+        tab: 'table'
+      })
     );
     expect(find('[role=tablist]').hidden).toBe(true);
     expect(document.querySelectorAll('[role=tabpanel]')).toHaveLength(1);
@@ -240,8 +249,8 @@ describe('the tabs', () => {
   });
 });
 
-describe('the chosen step', () => {
-  it('tells why it stands so: error with cell and line, remedy, edges and their reasons', () => {
+describe('the selected step', () => {
+  it('has details: error with location, remedy, edges and their reasons', () => {
     const { posted, source } = shown();
     find('.kfnb-node[data-id=n2], [role=tab][data-tab=table]').click();
     find('tr[data-id=n2]').click();
@@ -255,24 +264,24 @@ describe('the chosen step', () => {
     expect(source.ui.selected).toBe('n2');
   });
 
-  it('changes with the run while one reads', () => {
+  it('is updated during the run', () => {
     const { source } = shown(
-      new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n3' })
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS), { selected: 'n3' })
     );
     expect(find('.kfnb-detail').textContent).toContain('1/2');
-    source.say({
+    source.send({
       kind: 'state',
       ...snapshot({ n3: state('succeeded', { duration: 2 }) }, { seq: 2 })
     });
     expect(find('.kfnb-detail').textContent).toContain('Succeeded · 2.0 s');
   });
 
-  it('keeps the focus while it changes', () => {
+  it('keeps the focus when it is updated', () => {
     const { source } = shown(
-      new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n3' })
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS), { selected: 'n3' })
     );
     button('Outputs').focus();
-    source.say({
+    source.send({
       kind: 'state',
       ...snapshot(
         { n3: state('running', { location: location(4) }) },
@@ -282,8 +291,8 @@ describe('the chosen step', () => {
     expect(document.activeElement).toBe(button('Outputs'));
   });
 
-  it('leads to its neighbours, its log, and away', () => {
-    shown(new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n2' }));
+  it('links to its neighbours and its log, and can be closed', () => {
+    shown(new FakeSource(DIAMOND, RUN, snapshot(STEPS), { selected: 'n2' }));
     button('split').click();
     expect(find('.kfnb-detail').dataset.id).toBe('n1');
     button('Log').click();
@@ -295,7 +304,7 @@ describe('the chosen step', () => {
 });
 
 describe('logs and outputs', () => {
-  it('are of the step that failed, or runs, until one is chosen', () => {
+  it('are of the failed or running step until one is selected', () => {
     const { posted, source } = shown();
     tab('logs').click();
     const step = find('.kfnb-picker select') as HTMLSelectElement;
@@ -311,9 +320,12 @@ describe('logs and outputs', () => {
     expect(other?.value).toBe('n1');
   });
 
-  it('offer the attempts of a step that had several', () => {
+  it('offer the attempts of a step', () => {
     shown(
-      new Told(DIAMOND, RUN, snapshot(STEPS), { tab: 'logs', selected: 'n2' })
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS), {
+        tab: 'logs',
+        selected: 'n2'
+      })
     );
     const [, attempts] = [
       ...document.querySelectorAll<HTMLSelectElement>('.kfnb-picker select')
@@ -328,11 +340,11 @@ describe('logs and outputs', () => {
 });
 
 describe('messages', () => {
-  it('that are older than what is shown change nothing', () => {
+  it('that are older than the snapshot are ignored', () => {
     const { source, panel } = shown(
-      new Told(DIAMOND, RUN, snapshot(STEPS, { seq: 9 }))
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS, { seq: 9 }))
     );
-    source.say({
+    source.send({
       kind: 'state',
       ...snapshot({ n4: state('failed') }, { seq: 3 })
     });
@@ -341,45 +353,45 @@ describe('messages', () => {
     expect(panel.node.dataset.status).toBe('running');
   });
 
-  it('of a kind that is not known yet do no harm', () => {
+  it('of an unknown kind are ignored', () => {
     const { source } = shown();
-    source.say({ kind: 'weather', sun: true } as never);
+    source.send({ kind: 'weather', sun: true } as never);
     expect(find('.kfnb-status').textContent).toBe('Running');
   });
 
-  it('end with the view', () => {
+  it('are ignored after the view is closed', () => {
     const { source, panel } = shown();
     panel.dispose();
-    source.say({
+    source.send({
       kind: 'state',
       ...snapshot({ n4: state('failed') }, { seq: 3 })
     });
     expect(document.body.childElementCount).toBe(0);
   });
 
-  it('announce a failure and the end to who cannot see', () => {
+  it('announce a failure and the end to screen readers', () => {
     const { source } = shown();
     const live = find('[aria-live=polite]');
-    source.say({
+    source.send({
       kind: 'state',
       ...snapshot({ n4: state('running') }, { seq: 2 })
     });
     expect(live.textContent).toBe('');
-    source.say({
+    source.send({
       kind: 'state',
       ...snapshot({ n4: state('failed') }, { seq: 3 })
     });
     expect(live.textContent).toBe('report: Failed');
-    source.say({
+    source.send({
       kind: 'state',
       ...snapshot({}, { seq: 4, status: 'failed', driver: 'ended' })
     });
     expect(live.textContent).toBe('digits: Failed');
   });
 
-  it('bring edges that only the run showed', () => {
+  it('add edges that the run found', () => {
     const { source } = shown(
-      new Told(DIAMOND, RUN, snapshot(STEPS), { selected: 'n0' })
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS), { selected: 'n0' })
     );
     const edge = {
       ...DIAMOND.edges[0]!,
@@ -388,7 +400,7 @@ describe('messages', () => {
       found: true,
       why: 'file out.csv'
     };
-    source.say({
+    source.send({
       kind: 'state',
       ...snapshot({ n0: STEPS.n0 }, { seq: 2 }),
       edges: [edge]
@@ -399,8 +411,8 @@ describe('messages', () => {
   });
 });
 
-describe('the page around', () => {
-  it('gives its theme, also when it changes', () => {
+describe('the page', () => {
+  it('sets the theme, also when it changes', () => {
     const { panel, theme } = shown();
     expect(panel.node.dataset.theme).toBe('light');
     theme.value = 'dark';
@@ -412,7 +424,7 @@ describe('the page around', () => {
     capturing => {
       const { panel } = shown();
       const heard: string[] = [];
-      // As Lumino does.
+      // Lumino does the same.
       const hear = (event: KeyboardEvent): void => {
         if (
           !(event.target as Element).closest('[data-lm-suppress-shortcuts]')
@@ -433,8 +445,7 @@ describe('the page around', () => {
       ['b', '0', 'd', 'Enter', ' ', 'ArrowDown', 'Escape'].forEach(key =>
         press(key)
       );
-      // What is held with Ctrl, and what runs a cell, does reach the page: at once, before any
-      // timer, and later.
+      // Keys with Ctrl, and those that run a cell, reach the page, also before a pending timer.
       press('s', { ctrlKey: true });
       jest.runAllTimers();
       press('Enter', { shiftKey: true });
@@ -447,7 +458,7 @@ describe('the page around', () => {
 });
 
 describe('findings', () => {
-  it('stand above, errors open, with place and remedy', () => {
+  it('are shown above, with location and remedy', () => {
     const finding: Diagnostic = {
       code: 'unbound',
       severity: 'error',
@@ -456,7 +467,7 @@ describe('findings', () => {
       step: 'split',
       location: location(3, { line: 2, text: 'df.head()' })
     };
-    shown(new Told({ ...DIAMOND, diagnostics: [finding] }));
+    shown(new FakeSource({ ...DIAMOND, diagnostics: [finding] }));
     const found = find('.kfnb-findings') as HTMLDetailsElement;
     expect(found.open).toBe(true);
     expect(found.textContent).toContain('1 error in the notebook');
@@ -467,16 +478,16 @@ describe('findings', () => {
 });
 
 describe('warnings of the run', () => {
-  it('are told once each, however they are repeated', () => {
+  it('are shown once each', () => {
     const warning = {
       code: 'shared',
       message: 'Two values share an object',
       step: 'fit'
     };
     const { source } = shown(
-      new Told(DIAMOND, RUN, snapshot(STEPS, { warnings: [warning] }))
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS, { warnings: [warning] }))
     );
-    source.say({
+    source.send({
       kind: 'state',
       ...snapshot({}, { seq: 2, warnings: [warning, { message: 'Another' }] })
     });
@@ -488,20 +499,22 @@ describe('warnings of the run', () => {
 });
 
 describe('the options of a step', () => {
-  it('are written as in the notebook', () => {
+  it('are written as in the tags', () => {
     const nodes = DIAMOND.nodes.map(node => ({
       ...node,
       options: { timeout: 600, retries: 2 }
     }));
     shown(
-      new Told({ ...DIAMOND, nodes }, RUN, snapshot(STEPS), { selected: 'n1' })
+      new FakeSource({ ...DIAMOND, nodes }, RUN, snapshot(STEPS), {
+        selected: 'n1'
+      })
     );
     expect(find('.kfnb-detail').textContent).toContain('timeout10mretries2');
   });
 });
 
 describe('hostile texts', () => {
-  it('are inert wherever they stand', () => {
+  it('are inert everywhere', () => {
     for (const evil of HOSTILE) {
       const pipeline = graph([evil, `${evil}2`], [[0, 1]]);
       const error = {
@@ -511,7 +524,7 @@ describe('hostile texts', () => {
         summary: evil,
         remedy: evil
       };
-      const source = new Told(
+      const source = new FakeSource(
         {
           ...pipeline,
           name: evil,
@@ -563,7 +576,7 @@ describe('hostile texts', () => {
       );
       const { panel } = shown(source);
       tab('table').click();
-      source.say({ kind: 'notice', text: evil, level: 'error' });
+      source.send({ kind: 'notice', text: evil, level: 'error' });
       expectInert(panel.node);
       panel.dispose();
     }

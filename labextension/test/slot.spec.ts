@@ -1,5 +1,5 @@
 import loader from '../src/widget/loader';
-import { settle } from '../src/widget/slot';
+import { showInSlots } from '../src/widget/slot';
 import { DIAMOND, FakeModel } from './samples';
 
 const ENGINE = Symbol.for('kfnb.engine');
@@ -8,7 +8,7 @@ const page = globalThis as unknown as Record<
   Map<string, { arrived(engine: unknown): void }> | undefined
 >;
 
-/** What a notebook keeps: a place with a picture. */
+/** The HTML that a notebook contains: a slot with a picture. */
 function place(name = 'p1'): HTMLElement {
   const made = document.createElement('div');
   made.dataset.kfnbSlot = name;
@@ -22,27 +22,27 @@ function still(of: HTMLElement): HTMLElement {
   return of.querySelector<HTMLElement>('.kfnb-static')!;
 }
 
-/** What lives in a place, out of reach of the page's styles. */
+/** The content of a slot, which is in a shadow tree. */
 function living(of: HTMLElement): string {
   return of.lastElementChild?.shadowRoot?.textContent ?? '';
 }
 
-/** Promises that are settled have told so, observers too. */
+/** Waits until promises and observers have been notified. */
 function soon(): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, 0));
 }
 
 beforeEach(() => document.body.replaceChildren());
 
-describe('a place', () => {
-  it('is found when it is there already, and when it comes later', async () => {
+describe('a slot', () => {
+  it('is found now or when it is added later', async () => {
     const show = jest.fn((el: HTMLElement) => {
       el.textContent = 'alive';
       return Promise.resolve(() => undefined);
     });
     const [early, late, other] = [place(), place(), place('p2')];
     document.body.append(early, other);
-    const leave = settle('p1', show);
+    const leave = showInSlots('p1', show);
     await soon();
     expect(living(early)).toBe('alive');
     expect(still(early).hidden).toBe(true);
@@ -56,11 +56,11 @@ describe('a place', () => {
     leave();
   });
 
-  it('keeps its picture until what lives is there', async () => {
+  it('keeps its picture until the view is shown', async () => {
     let arrive!: (end: () => void) => void;
     const here = place();
     document.body.append(here);
-    const leave = settle(
+    const leave = showInSlots(
       'p1',
       () => new Promise(resolve => (arrive = resolve))
     );
@@ -72,11 +72,11 @@ describe('a place', () => {
     leave();
   });
 
-  it('that is drawn anew takes over what lived in the old one', async () => {
+  it('that is drawn again takes over the view', async () => {
     const show = jest.fn(() => Promise.resolve(() => undefined));
     const [old, anew] = [place(), place()];
     document.body.append(old);
-    const leave = settle('p1', show);
+    const leave = showInSlots('p1', show);
     await soon();
     const lived = old.lastElementChild;
     old.replaceWith(anew);
@@ -87,11 +87,11 @@ describe('a place', () => {
     leave();
   });
 
-  it('that a notebook takes out of the page and puts back keeps it', async () => {
+  it('that is removed from the page and added again keeps its view', async () => {
     const show = jest.fn(() => Promise.resolve(() => undefined));
     const here = place();
     document.body.append(here);
-    const leave = settle('p1', show);
+    const leave = showInSlots('p1', show);
     here.remove();
     await soon();
     document.body.append(here);
@@ -105,7 +105,7 @@ describe('a place', () => {
     const end = jest.fn();
     const here = place();
     document.body.append(here);
-    const leave = settle('p1', () => Promise.resolve(end));
+    const leave = showInSlots('p1', () => Promise.resolve(end));
     await soon();
     leave();
     await soon();
@@ -117,11 +117,13 @@ describe('a place', () => {
     expect(document.querySelectorAll('[data-kfnb-slot] > *')).toHaveLength(2);
   });
 
-  it('keeps its picture where nothing can live', async () => {
+  it('keeps its picture if the view fails', async () => {
     const warn = jest.spyOn(console, 'warn').mockImplementation();
     const here = place();
     document.body.append(here);
-    const leave = settle('p1', () => Promise.reject(new Error('cut short')));
+    const leave = showInSlots('p1', () =>
+      Promise.reject(new Error('cut short'))
+    );
     await soon();
     expect(here.children).toHaveLength(1);
     expect(still(here).hidden).toBe(false);
@@ -132,7 +134,7 @@ describe('a place', () => {
 });
 
 describe('the loader', () => {
-  it('brings the engine into the place of its widget', async () => {
+  it('shows the engine in the slot of its widget', async () => {
     page[ENGINE] = undefined;
     const here = place('p9');
     document.body.append(here);
@@ -153,7 +155,7 @@ describe('the loader', () => {
     leave?.();
   });
 
-  it('asks for nothing as long as the page has no such place', () => {
+  it('requests nothing while the page has no such slot', () => {
     page[ENGINE] = undefined;
     const model = new FakeModel({ engine: 'abc', slot: 'p8', graph: DIAMOND });
     const leave = loader.initialize({ model });

@@ -1,11 +1,11 @@
 import { PanelModel } from '../src/shell/model';
 import { StepTab, type StepView } from '../src/shell/step-tab';
-import { DIAMOND, page, RUN, snapshot, state, Told } from './samples';
+import { DIAMOND, page, RUN, snapshot, state, FakeSource } from './samples';
 
 function made(grows: boolean) {
   const opened: [string, number | null][] = [];
   const model = new PanelModel(
-    new Told(DIAMOND, RUN, snapshot({ n0: state('running') }))
+    new FakeSource(DIAMOND, RUN, snapshot({ n0: state('running') }))
   );
   const view: StepView = {
     node: document.createElement('div'),
@@ -33,8 +33,8 @@ afterEach(() => {
   document.body.replaceChildren();
 });
 
-describe('what a step wrote', () => {
-  it('is of the next attempt as soon as it begins, where the last was asked for', () => {
+describe('the tab of a step', () => {
+  it('shows a new attempt as soon as it begins', () => {
     const { reader, opened, go } = made(true);
     reader.show('n0');
     go({ attempts: 2 });
@@ -44,7 +44,7 @@ describe('what a step wrote', () => {
     ]);
   });
 
-  it('is not asked for again where it is told as it grows', () => {
+  it('is not requested again if the kernel sends additions', () => {
     const { reader, opened, go } = made(true);
     reader.show('n0');
     go({ cells_done: 1 });
@@ -53,7 +53,7 @@ describe('what a step wrote', () => {
     expect(opened).toHaveLength(1);
   });
 
-  it('is looked at every two seconds otherwise, however often the step changes', () => {
+  it('is otherwise requested every two seconds', () => {
     const { reader, opened, go } = made(false);
     reader.show('n0');
     for (let done = 0; done < 40; done += 1) {
@@ -63,7 +63,7 @@ describe('what a step wrote', () => {
     expect(opened).toHaveLength(3);
   });
 
-  it('is not looked at while nobody sees it, but when somebody does', () => {
+  it('is not requested while it is hidden', () => {
     const { reader, opened, go } = made(false);
     reader.show('n0');
     document.body.hidden = true;

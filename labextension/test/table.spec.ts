@@ -28,17 +28,17 @@ const names = (): (string | undefined)[] =>
 afterEach(() => document.body.replaceChildren());
 
 describe('the table of steps', () => {
-  it('tells status, progress by cell, duration, attempts and why', () => {
+  it('shows status, progress, duration, attempts and reason', () => {
     shown();
     expect(row('n1').textContent).toContain('Failed1 of 21.0 s3');
     expect(row('n2').textContent).toContain('9.0 s');
     expect(row('n2').textContent).toContain('code changed in `x = 5`');
     expect(row('n4').textContent).toContain('[19], [20]');
-    // What it took, it took in another run.
+    // A cached step took its time in another run.
     expect(row('n0').textContent).not.toContain('4.0 s');
   });
 
-  it('changes the row that changed, and no other', () => {
+  it('updates only the row that changed', () => {
     const table = shown();
     const other = row('n2').innerHTML;
     table.setStates({ n1: state('succeeded', { duration: 2 }) });
@@ -46,7 +46,7 @@ describe('the table of steps', () => {
     expect(row('n2').innerHTML).toBe(other);
   });
 
-  it('sorts by what was clicked, and turns it round', () => {
+  it('sorts by the clicked column, and reverses the order', () => {
     shown();
     const duration = document.querySelector<HTMLElement>(
       'th[data-column=duration] button'
@@ -61,7 +61,7 @@ describe('the table of steps', () => {
     expect(names()).toEqual(['load', 'split', 'fit', 'check', 'report']);
   });
 
-  it('is walked by the arrows, and chooses and opens by Enter', () => {
+  it('can be used with arrow keys and Enter', () => {
     const table = shown();
     const [chosen, opened]: [(string | null)[], string[]] = [[], []];
     table.onSelect = id => chosen.push(id);
@@ -80,7 +80,7 @@ describe('the table of steps', () => {
     expect(row('n1').getAttribute('aria-selected')).toBe('true');
   });
 
-  it('goes on counting while a step runs, and stops with it', () => {
+  it('updates the duration while a step is running', () => {
     jest.useFakeTimers();
     jest
       .spyOn(HTMLElement.prototype, 'offsetParent', 'get')

@@ -28,8 +28,8 @@ const LOG: FromKernel = {
 beforeEach(() => jest.useFakeTimers());
 afterEach(() => jest.useRealTimers());
 
-describe('a kernel that is gone', () => {
-  it('is known when nobody answers after the connection went', () => {
+describe('a kernel that has ended', () => {
+  it('is detected if there is no answer after a lost connection', () => {
     const { model, source } = made();
     model.trigger('comm_live_update');
     expect(model.sent).toContainEqual({ kind: 'hello', have: true });
@@ -37,13 +37,13 @@ describe('a kernel that is gone', () => {
     expect(source.cut.value).toBe(false);
     jest.advanceTimersByTime(200);
     expect(source.cut.value).toBe(true);
-    // Nothing is waited for any more.
+    // No answer is expected any more.
     source.post({ kind: 'metrics' });
     jest.advanceTimersByTime(2000);
     expect(source.busy.value).toBe(false);
   });
 
-  it('is there again as soon as it says something', () => {
+  it('counts as alive as soon as it sends a message', () => {
     const { model, source } = made();
     model.trigger('comm_live_update');
     model.trigger('msg:custom', LOG, []);
@@ -57,7 +57,7 @@ describe('a kernel that is gone', () => {
 });
 
 describe('a kernel that does not answer', () => {
-  it('counts as busy after a second, and no more when it answers', () => {
+  it('counts as busy after a second until it answers', () => {
     const { model, source } = made();
     source.post({
       kind: 'follow-log',
@@ -74,7 +74,7 @@ describe('a kernel that does not answer', () => {
     expect(source.busy.value).toBe(false);
   });
 
-  it('is not free because something else was pushed', () => {
+  it('stays busy if it sends other messages', () => {
     const { model, source } = made();
     source.post({
       kind: 'follow-log',
@@ -88,7 +88,7 @@ describe('a kernel that does not answer', () => {
     expect(source.busy.value).toBe(true);
   });
 
-  it('has answered when it says why it cannot do what was asked', () => {
+  it('has answered if it sends a notice', () => {
     const { model, source } = made();
     source.post({ kind: 'compare', runs: ['gone'] });
     jest.advanceTimersByTime(1100);
@@ -98,7 +98,7 @@ describe('a kernel that does not answer', () => {
     expect(source.busy.value).toBe(false);
   });
 
-  it('owes no answer to what needs none, nor for a pipeline that is only shown', () => {
+  it('is not expected to answer where no answer exists', () => {
     const { source } = made(null);
     source.post({ kind: 'select', id: 'n0' });
     source.post({ kind: 'unfollow-log', step: 'n0', index: '' });
@@ -107,7 +107,7 @@ describe('a kernel that does not answer', () => {
     expect(source.busy.value).toBe(false);
   });
 
-  it('does no harm when it is gone', () => {
+  it('causes no error when it is gone', () => {
     const { model, source } = made();
     model.send = () => {
       throw new Error('comm closed');
@@ -119,15 +119,15 @@ describe('a kernel that does not answer', () => {
   });
 });
 
-describe('what is kept', () => {
-  it('is kept in the model, for when the notebook is opened again', () => {
+describe('the source', () => {
+  it('saves choices in the model', () => {
     const { model, source } = made();
     source.keep({ tab: 'table', selected: 'n2' });
     expect(source.ui).toEqual({ ...UI, tab: 'table', selected: 'n2' });
     expect(model.saved).toBe(1);
   });
 
-  it('leaves nothing behind', () => {
+  it('listens to nothing after the view is closed', () => {
     const { model, source } = made();
     expect(model.listening).toBeGreaterThan(0);
     source.dispose();

@@ -33,6 +33,13 @@ ALWAYS = {
     "sklearn-fit", "training", "interleaved", "exec-binds", "untagged", "implicit-first",
     "effect-future", "effect-import", "effect-accessor", "effect-options", "effect-decorator",
     "effect-option-in-step",
+    "collecting-dict", "collecting-list", "collecting-set", "collecting-sum", "collecting-text",
+    "collecting-grow", "collecting-defaultdict", "collecting-function", "collecting-same-key",
+    "collecting-shared", "collecting-own-object", "collecting-alias", "collecting-inside",
+    "collecting-hidden-alias", "collecting-late-alias", "collecting-hidden-read", "collecting-read", "collecting-by-text",
+    "collecting-reading-function", "collecting-subclass", "collecting-removed",
+    "collecting-rebound", "collecting-eval", "collecting-changed-item", "collecting-metric",
+    "collecting-nobody-reads",
 }  # fmt: skip
 
 

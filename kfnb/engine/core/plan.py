@@ -81,7 +81,7 @@ class Plan:
             if late is not None:
                 raise CheckError(
                     f'step "{ordered[n].name}" depends on "{ordered[late].name}", which comes '
-                    "after it. Remove the after: tag that turns the order round."
+                    "after it in the notebook. Remove the after: tag that reverses their order."
                 )
         return cls._assemble(pipeline, ordered, at, deps, last)
 
@@ -102,9 +102,9 @@ class Plan:
         for n, step in enumerate(ordered):
             for d in sorted(deps[n]):
                 dependents[d].append(n)
-            for name in step.inputs:
+            for name in step.sources:
                 readers.setdefault(name, []).append(n)
-            for name in step.outputs:
+            for name in step.published:
                 writers.setdefault(name, []).append(n)
         for n in range(count - 1, -1, -1):
             height[n] = 1 + max((height[m] for m in dependents[n]), default=0)
@@ -115,8 +115,8 @@ class Plan:
             defaults=pipeline.defaults,
             deps=tuple(frozenset(d) for d in deps),
             dependents=tuple(tuple(d) for d in dependents),
-            inputs=tuple({k: at.get(v, -1) for k, v in s.inputs.items()} for s in ordered),
-            outputs=tuple(frozenset(step.outputs) for step in ordered),
+            inputs=tuple({k: at.get(v, -1) for k, v in s.sources.items()} for s in ordered),
+            outputs=tuple(frozenset(step.published) for step in ordered),
             readers=readers,
             writers=writers,
             height=tuple(height),
@@ -148,7 +148,7 @@ class Plan:
 
 
 def _named(step: Step, at: Mapping[str, int]) -> set[int]:
-    return {at[name] for name in (*step.inputs.values(), *step.after) if name in at}
+    return {at[name] for name in (*step.sources.values(), *step.after) if name in at}
 
 
 def _file_order(ordered: Sequence[Step], deps: Sequence[set[int]]) -> None:

@@ -12,8 +12,24 @@ from kfnb.engine.core.units import memory_bytes
 from kfnb.engine.dispatch.step_notebook import needed_definitions, step_notebook
 from kfnb.home import RunFolder
 from kfnb.json_values import json_value
-from kfnb.pipeline import Definition, FileUse, Pipeline, Step
-from kfnb.step.order import Input, MadeWith, StepOrder, inputs_source, outputs_source
+from kfnb.pipeline import (
+    Addition,
+    Collection,
+    Definition,
+    FileUse,
+    Pipeline,
+    Step,
+    additions_name,
+)
+from kfnb.step.order import (
+    AdditionOrder,
+    CollectionOrder,
+    Input,
+    MadeWith,
+    StepOrder,
+    inputs_source,
+    outputs_source,
+)
 from kfnb.store.manifest import Manifest, WrittenFile
 
 HASH_SEED = "PYTHONHASHSEED"
@@ -107,13 +123,15 @@ def step_order(
         store=str(seen.store),
         kernel=seen.kernel,
         inputs=tuple(_input(name, inputs[name]) for name in sorted(inputs)),
-        outputs=tuple(sorted(step.outputs)),
+        outputs=tuple(sorted(step.published)),
+        adds={n: order_addition(step, n, a) for n, a in sorted(step.adds.items())},
+        collects={n: order_collection(n, c) for n, c in sorted(step.collects.items())},
         watch=watched(pipeline, step),
         setup_readers=setup_readers(pipeline, step),
         on_mutation=on_mutation,
         definitions=tuple(
             # What comes in as a value is no longer what its source says.
-            sorted({*step.definitions, *({d.name for d in definitions} - step.inputs.keys())})
+            sorted({*step.definitions, *({d.name for d in definitions} - step.sources.keys())})
         ),
         metrics=tuple(sorted(step.metrics)),
         parameters=used_parameters(pipeline, step, site.parameters),
@@ -136,6 +154,25 @@ def step_order(
         },
     )
     return notebook, order
+
+
+def order_addition(step: Step, name: str, addition: Addition) -> AdditionOrder:
+    """Say under which name a step publishes what it adds to a value; empty: nobody reads it."""
+    wanted = name in step.outputs
+    return AdditionOrder(
+        form=addition.form,
+        publish_as=additions_name(name, step.name) if wanted else "",
+        with_base=addition.base is None,
+    )
+
+
+def order_collection(name: str, collection: Collection) -> CollectionOrder:
+    """Say which additions are put into a value before a step begins, in order."""
+    return CollectionOrder(
+        additions=tuple(additions_name(name, adder) for adder in collection.adders),
+        read_later=collection.read_later,
+        changed_later=collection.changed_later,
+    )
 
 
 def input_definitions(
@@ -174,9 +211,9 @@ def watched(pipeline: Pipeline, step: Step) -> tuple[str, ...]:
         name
         for other in pipeline.steps.values()
         if other.name != step.name
-        for name in other.inputs
+        for name in other.sources
     }
-    return tuple(sorted((others & set(step.inputs)) - set(step.outputs)))
+    return tuple(sorted((others & set(step.sources)) - set(step.outputs)))
 
 
 def setup_readers(pipeline: Pipeline, step: Step) -> dict[str, str]:
@@ -257,6 +294,6 @@ def _origins(pipeline: Pipeline, step: Step) -> dict[str, int]:
         for piece in reversed(step.body):
             cell = pipeline.cells[piece.cell]
             if word.search(cell.source):
-                origins[name] = cell.index
+                origins[additions_name(name, step.name) if name in step.adds else name] = cell.index
                 break
     return origins

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
+from kfnb.notebook.flow.collecting import Collected
 from kfnb.notebook.flow.definitions import redefined
 from kfnb.notebook.flow.file_dependencies import Files, StepConstants, file_edges
 from kfnb.notebook.flow.liveness import Need
@@ -29,6 +30,7 @@ class Assembly:
 
     walked: WalkResult
     needs: Mapping[str, Need]
+    collected: Collected
     order: Sequence[StepDecl]
     sources: Mapping[int, ParsedCell]
     declared: Declared
@@ -107,6 +109,8 @@ class Assembly:
                 for name in sorted(need.static)
                 if name in facts.start and facts.start[name].definition is None
             ),
+            adds=MappingProxyType(self.collected.adds.get(name, {})),
+            collects=MappingProxyType(self.collected.collects.get(name, {})),
         )
 
     def _used_parameters(self, acts: Sequence[Act]) -> tuple[str, ...]:
@@ -144,9 +148,7 @@ class Assembly:
         edges: list[Edge] = []
         for target in order:
             step = steps[target]
-            names: dict[str, list[str]] = {}
-            for name, producer in step.inputs.items():
-                names.setdefault(producer, []).append(name)
+            names = _flowing(step)
             sources = {*names, *step.after, *before.get(target, ())} & position.keys()
             for source in sorted(sources, key=position.__getitem__):
                 paths = tuple(sorted(files.get((source, target), ())))
@@ -181,3 +183,16 @@ class Assembly:
             return set(interpreter.reads_of(callee))
         except RecursionError:
             return set()
+
+
+def _flowing(step: Step) -> dict[str, list[str]]:
+    """Return by producing step the names of what it publishes for ``step``."""
+    names: dict[str, list[str]] = {}
+    for name in sorted({*step.inputs, *step.collects}):
+        collection = step.collects.get(name)
+        producers = [step.inputs[name]] if name in step.inputs else []
+        if collection is not None:
+            producers = [*collection.adders, *([collection.base] if collection.base else [])]
+        for producer in producers:
+            names.setdefault(producer, []).append(name)
+    return names

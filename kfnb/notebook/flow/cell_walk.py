@@ -141,7 +141,7 @@ class _Walk:
                 break
             record = self._execute(source, node, step=facts.name, may_fail=may_fail)
             self._change_decorated((visit.cell, index))
-            self._note(facts, visit.cell, record)
+            self._note(facts, visit.cell, record, index=index)
             self._constant(node, visit.cell)
             defines, kind = (
                 self._definition(node, record, (visit.cell, index)) if not may_fail else ((), None)
@@ -245,7 +245,8 @@ class _Walk:
 
     # -- what a statement was ------------------------------------------------------
 
-    def _note(self, facts: Facts, cell: int, record: Record) -> None:
+    def _note(self, facts: Facts, cell: int, record: Record, *, index: int = -1) -> None:
+        facts.statements.append((cell, index, frozenset({*record.seen, *record.touched})))
         for name, read in record.reads.items():
             old = facts.reads.get(name)
             if old is None or (old.optional and not read.optional):
@@ -253,9 +254,13 @@ class _Walk:
         for name, slot in record.touched.items():
             facts.touched[name] = slot
         facts.changed |= record.changed
-        if record.fits:
-            for name in record.changed:
-                facts.fitted.setdefault(name, (cell, self.interpreter.line))
+        heap = self.interpreter.heap
+        for name in record.changed:
+            at = cell, self.interpreter.line
+            if record.fits:
+                facts.fitted.setdefault(name, at)
+            if not heap.random_generators.isdisjoint(record.touched[name].objects):
+                facts.drawn.setdefault(name, at)
         facts.modules |= record.modules
         facts.identity |= record.identity
         if record.opaque is not None and facts.opaque is None:

@@ -15,6 +15,7 @@ from kfnb.notebook.effects.step_facts import StepCells
 from kfnb.notebook.flow import diagnostics
 from kfnb.notebook.flow.assembly import Assembly
 from kfnb.notebook.flow.cell_walk import walk
+from kfnb.notebook.flow.collecting import collect
 from kfnb.notebook.flow.liveness import step_needs
 from kfnb.notebook.flow.metrics import plain_metrics
 from kfnb.notebook.flow.order import (
@@ -105,6 +106,9 @@ def _infer(declared: Declared) -> Pipeline:
     problems += diagnostics.opaque(walked)
 
     needs = step_needs(walked, [s.name for s in steps])
+    collected = collect(
+        walked, needs, steps=steps, visits=visits, sources=sources, on_exit=declared.on_exit
+    )
     problems += diagnostics.not_followed(walked)
     problems += diagnostics.waits_for_a_copy(walked, needs)
     problems += diagnostics.kale(needs, walked, steps)
@@ -112,6 +116,7 @@ def _infer(declared: Declared) -> Pipeline:
     made, edges, definitions = Assembly(
         walked=walked,
         needs=needs,
+        collected=collected,
         order=steps,
         sources=sources,
         declared=declared,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.errors import InfrastructureError
+from kfnb.pipeline import to_plain
 from kfnb.step.in_kernel.kernel_side import PLAN
 from kfnb.step.kernels.kernel_path import make_path, needs_path
 from kfnb.step.order import KERNEL_PATH, StepOrder
@@ -62,6 +63,8 @@ def write(order: StepOrder, store: Store, staging: Path, *, path: Path | None) -
         "metrics_file": str(Path(order.folder) / METRICS),
         "origin": origin(order),
         "setup": sorted(order.setup_readers),
+        "adds": to_plain(order.adds),
+        "collects": to_plain(order.collects),
         "on_mutation": order.on_mutation,
     }
     (Path(order.folder) / PLAN).write_text(json.dumps(plan), encoding="utf-8")
@@ -98,8 +101,8 @@ def _files(store: Store, bundle: Bundle, names: list[str], copy_to: Path | None)
     for blob in bundle.blobs:
         if not store.has(blob):
             raise InfrastructureError(
-                f"The value of {', '.join(names)} is gone from the store (blob {blob}). "
-                "Run the step that makes it again (--from)."
+                f"The value of {', '.join(names)} is no longer in the store (blob {blob}). "
+                "Execute the step that computes it again (--from)."
             )
         file = store.blob(blob)
         if copy_to is not None:

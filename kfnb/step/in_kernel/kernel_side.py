@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfnb import metrics
+from kfnb.step.collecting import MoreThanAdded
 from kfnb.step.in_kernel.audit import FileAudit
+from kfnb.step.in_kernel.collected_values import CollectedValues
 from kfnb.step.in_kernel.process_leaks import ProcessLeaks
 from kfnb.step.in_kernel.setup_watch import SetupWatch, own_threads
 
@@ -49,6 +51,7 @@ class StepState:
         self.given: dict[str, Any] = {}
         self.watch: Watch | None = None
         self.setup: SetupWatch | None = None
+        self.collected = CollectedValues(plan["adds"], plan["collects"], plan["definitions"])
 
     def visible_later(self) -> set[str]:
         """Return the loaded names whose values later steps may see.
@@ -101,10 +104,23 @@ def load_inputs(order_path: str) -> None:
     step = _steps[order_path]
     names = user_names()
     step.leaks.take_baseline()
+    if step.plan["bundles"]:
+        _load_bundles(step, names)
+    try:
+        step.collected.put_in(names, step.given)
+    except Exception as error:
+        _write_result(step, problem=_problem("load", error, step.plan["collects"]))
+        raise StepProblem(str(error)) from None
     if step.plan["setup"]:
         step.setup = SetupWatch(step.plan["setup"], names, step.plan["definitions"])
-    if not step.plan["bundles"]:
-        return
+    try:
+        step.collected.stand_in(names, step.loaded)
+    except MoreThanAdded as error:
+        _write_result(step, collecting=str(error))
+        raise StepProblem(str(error)) from None
+
+
+def _load_bundles(step: StepState, names: MutableMapping[str, Any]) -> None:
     from kfnb.step import values
 
     for bundle in step.plan["bundles"]:
@@ -117,7 +133,8 @@ def load_inputs(order_path: str) -> None:
         step.loaded.append(loaded)
         step.given.update(loaded.values)
         for name in bundle["bind"]:
-            if name in loaded.values:
+            # Additions have no name in the notebook.
+            if name in loaded.values and name.isidentifier():
                 names[name] = loaded.values[name]
     step.watch = values.Watch(
         step.loaded, names=step.visible_later(), definitions=step.plan["definitions"]
@@ -134,13 +151,16 @@ def publish(order_path: str) -> None:
     """
     begin(order_path)
     step = _steps[order_path]
+    added = step.collected.take_out(user_names())
     try:
-        result = _save_outputs(step, user_names())
+        result = _save_outputs(step, {**user_names(), **added})
     except OSError as error:
         _clear(Path(step.plan["staging"]))  # The disk may be full: make room for the result file.
         _write_result(step, problem=_problem("save", error, step.plan["outputs"]))
         raise
     _write_result(step, **result)
+    if result["collecting"]:
+        raise StepProblem(result["collecting"])
     if result["setup_changed"] and step.plan["on_mutation"] == "fail":
         raise StepProblem(f"changed what setup makes: {', '.join(result['setup_changed'])}")
     if result["failed"]:
@@ -165,6 +185,7 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
     unknown = step.watch.unknown if step.watch is not None else set()
     bound = {name: names[name] for name in plan["outputs"] if name in names}
     own = {name for bundle in plan["bundles"] for name in bundle["bind"]}
+    own -= {*plan["adds"], *plan["collects"]}  # The names stand for values with additions.
     others = {
         # A name that only came along in a bundle may belong to another value here.
         n: names.get(n, given[n]) if n in own else given[n]
@@ -195,6 +216,7 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
             for bundle in saved.bundles
             for name in bundle.names
         }
+    problem = step.collected.problem(names, values_to_save)
     not_numbers = _log_metrics(plan["metrics"], names)
     return {
         "bundles": _bundles(saved),
@@ -216,6 +238,7 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         "not_numbers": not_numbers,
         "threads": own_threads(),
         "left": step.leaks.find(),
+        "collecting": problem,
         "setup_changed": step.setup.changed(names) if step.setup is not None else [],
     }
 
@@ -223,7 +246,7 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
 def _unexpected_change(name: str, value: Any, step: StepState, changed: set[str]) -> str:
     """Say how a value was changed that the step was not expected to change; empty if it was not."""
     if value is not step.given[name]:
-        return "bound to another value"
+        return "assigned a new value"
     return "changed in place" if name in changed else ""
 
 

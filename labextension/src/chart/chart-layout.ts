@@ -1,10 +1,10 @@
-/** Which plots there are, what is in each, how lines look and which plots move together. */
+/** Arranges series in plots, and decides how lines look and which plots zoom together. */
 
 import type { Entry } from './legend';
 import { look } from './line-style';
 import type { SeriesData } from './series-data';
 
-/** One plot: a metric's name, and who logged it. */
+/** One plot: a metric and the series that logged it. */
 export interface Group {
   readonly name: string;
   readonly entries: readonly Entry[];
@@ -14,17 +14,17 @@ export interface Group {
 
 export interface ChartLayout {
   readonly groups: readonly Group[];
-  /** All lines of each run. */
+  /** The lines of each run. */
   readonly runs: readonly (readonly Entry[])[];
 }
 
 /**
- * Sorts tracks into plots. A run looks the same in all of them; where several steps log a metric
- * of the same name, each has a look of its own.
+ * Groups series by metric. A run looks the same in all plots; if several steps log the same metric,
+ * each step has its own look.
  */
 export function arrange(tracks: readonly SeriesData[]): ChartLayout {
-  // By id, which begins with the date: which run's points come first is chance, and no reason for a
-  // run to have another colour when the page is loaded again.
+  // Sorted by id (which begins with the date), so that a run keeps its colour when the page is
+  // loaded again, whichever run's points arrive first.
   const runs = [...new Set(tracks.map(({ run }) => run))].sort();
   const sorted = runs.flatMap(run => tracks.filter(one => one.run === run));
   const byName = groupBy(sorted, ({ name }) => name);
@@ -60,8 +60,8 @@ export function arrange(tracks: readonly SeriesData[]): ChartLayout {
 }
 
 /**
- * Steps whose numbers count the same: a loop logs its metrics together. The folds of another
- * step's validation are no epochs, so they have a window of their own.
+ * The steps whose points are numbered alike. Epochs of one step and folds of another are different
+ * numbers, so their plots do not zoom together.
  */
 function together(
   groups: readonly (readonly SeriesData[])[]

@@ -1,19 +1,19 @@
-/** Of 100,000 points, those that can be told apart on a screen: nothing seen is left out. */
+/** Reduces a curve to the points that can be distinguished on the screen. */
 
 import type { Range } from './scale';
 import type { Column, Curve } from './series-data';
 
-/** What is drawn of a curve. NaN among the ys: the line is broken there. */
+/** The points to draw; the line has a gap where y is NaN. */
 export interface Stroke {
   readonly xs: number[];
   readonly ys: number[];
-  /** Where values are that cannot be drawn; at most one for each column of pixels. */
+  /** The x of values that cannot be drawn; at most one for each column of pixels. */
   readonly odd: number[];
-  /** Points within the range, before any was left out. */
+  /** Number of points in the range, before the reduction. */
   readonly count: number;
 }
 
-/** The first position whose number is not below x, in a column that rises. */
+/** The first position whose number is at least x, in a sorted column. */
 export function firstFrom(column: Column, x: number): number {
   let [low, high] = [0, column.length];
   while (low < high) {
@@ -27,7 +27,7 @@ export function firstFrom(column: Column, x: number): number {
   return low;
 }
 
-/** The position whose number is the nearest to x; -1 in an empty column. */
+/** The position of the number nearest to x; -1 if the column is empty. */
 export function nearest(column: Column, x: number): number {
   const after = firstFrom(column, x);
   const before = after - 1;
@@ -40,10 +40,10 @@ export function nearest(column: Column, x: number): number {
 }
 
 /**
- * Thins a curve out: the first, lowest, highest and last point of each column of pixels.
+ * Keeps the first, lowest, highest and last point of each column of pixels.
  *
  * @param columns - how many pixels wide the range is.
- * @param log - values of zero or below cannot be drawn either.
+ * @param log - whether the axis is logarithmic, so that values up to zero cannot be drawn.
  */
 export function decimate(
   { xs, ys }: Curve,
@@ -52,7 +52,7 @@ export function decimate(
   log: boolean
 ): Stroke {
   const [inside, outside] = [firstFrom(xs, low), firstAfter(xs, high)];
-  // One more at either side: lines go on beyond the edge.
+  // One more point on either side, because lines continue beyond the edge.
   const [from, to] = [
     Math.max(0, inside - 1),
     Math.min(xs.length, outside + 1)
@@ -76,7 +76,7 @@ export function decimate(
   return stroke;
 }
 
-/** Adds what is seen of the points from `n` up to `end`, which share a column of pixels. */
+/** Adds the points to draw of those from `n` up to `end`, which share a column of pixels. */
 function thin(
   xs: Column,
   ys: Column,
@@ -120,7 +120,7 @@ function thin(
   }
 }
 
-/** The lowest and highest y that is seen; of the neighbours, where nothing lies within. */
+/** The lowest and highest y in the range; those of the neighbours if no point is in it. */
 export function visibleRange({ xs, ys }: Stroke, [low, high]: Range): Range {
   let [within, all]: [Range, Range] = [NOTHING, NOTHING];
   ys.forEach((y, n) => {
@@ -135,7 +135,7 @@ export function visibleRange({ xs, ys }: Stroke, [low, high]: Range): Range {
   return within[0] <= within[1] ? within : all;
 }
 
-/** Whether there is a point within a range, or a line that goes through it. */
+/** Whether a range contains a point, or a line crosses it. */
 export function isSeen({ xs, ys }: Stroke, [low, high]: Range): boolean {
   return ys.some((y, n) => {
     const x = xs[n] ?? NaN;
@@ -144,7 +144,7 @@ export function isSeen({ xs, ys }: Stroke, [low, high]: Range): boolean {
   });
 }
 
-/** The range that holds no number; every other one holds it. */
+/** The empty range, which every other range contains. */
 export const NOTHING: Range = [Infinity, -Infinity];
 
 export function union(a: Range, b: Range): Range {

@@ -1,4 +1,4 @@
-/** Draws one plot on a canvas: grid, numbers at the axes, lines and points. */
+/** Draws one plot on a canvas: grid, axes, lines and points. */
 
 import type { Stroke } from './decimate';
 import type { Inks, LineStyle, Shape } from './line-style';
@@ -8,7 +8,7 @@ export interface Tick {
   readonly text: string;
 }
 
-/** Where the lines go, in pixels of the page. */
+/** The area of the lines, in pixels of the page. */
 export interface Box {
   readonly left: number;
   readonly top: number;
@@ -34,9 +34,9 @@ export interface Picture {
 
 type Pen = CanvasRenderingContext2D;
 
-/** Less room than this for a point: the line alone is drawn. */
+/** Pixels for each point below which only the line is drawn. */
 const ROOM = 12;
-/** More points than these in a plot are a band, not a line. */
+/** Number of points from which lines overlap so much that they are drawn thinner. */
 const DENSE = 5000;
 const RADIUS = 2.5;
 
@@ -46,7 +46,7 @@ export function draw(pen: Pen, picture: Picture, inks: Inks): void {
   const { box } = picture;
   pen.save();
   pen.beginPath();
-  // Points at the very edge are whole.
+  // Otherwise points at the edge would be cut off.
   pen.rect(
     box.left - 5,
     box.top - 5,
@@ -78,7 +78,7 @@ function axes(
   pen.textAlign = 'right';
   pen.textBaseline = 'middle';
   for (const { at, text } of yTicks) {
-    // Half a pixel: a line of one pixel's width is sharp then.
+    // A line of one pixel's width is sharp only at half a pixel.
     const row = Math.round(y(at)) + 0.5;
     pen.moveTo(box.left, row);
     pen.lineTo(box.right, row);
@@ -106,7 +106,7 @@ function axes(
 function lines(pen: Pen, { x, y }: Picture, { stroke, look }: Line): void {
   pen.lineWidth = 1.75;
   pen.lineJoin = 'round';
-  // Several bands of noise are seen through each other.
+  // Noisy lines are transparent, so that none hides the others.
   pen.globalAlpha = stroke.count > DENSE ? 0.7 : 1;
   pen.setLineDash([...look.dash]);
   pen.beginPath();
@@ -129,7 +129,7 @@ function lines(pen: Pen, { x, y }: Picture, { stroke, look }: Line): void {
   pen.setLineDash([]);
 }
 
-/** Points where there is room for them, and those that have no line: alone between gaps. */
+/** Draws points if there is room, and those between gaps in any case, because they have no line. */
 function points(pen: Pen, picture: Picture, { stroke, look }: Line): void {
   const { box, x, y } = picture;
   const { xs, ys, count } = stroke;
@@ -149,7 +149,7 @@ function points(pen: Pen, picture: Picture, { stroke, look }: Line): void {
   }
 }
 
-/** At the bottom, where a value is that is no number: silence would look like a line. */
+/** Marks at the bottom where a value is not a number; a gap alone is easily overlooked. */
 function crosses(pen: Pen, { box, x }: Picture, odd: readonly number[]): void {
   const middle = box.bottom - 4;
   pen.lineWidth = 1.5;

@@ -1,4 +1,4 @@
-/** The metrics of one or several runs, one plot for each metric's name, drawn as they come. */
+/** The metrics of one or several runs, with a plot for each metric. */
 
 import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
@@ -58,7 +58,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     return this.begun.get(run) ?? 0;
   }
 
-  /** Shows these and no others; what the reader hid stays hidden. */
+  /** Replaces all series; those that the reader hid stay hidden. */
   setSeries(series: readonly Series[]): void {
     const hidden = new Set(
       [...this.tracks.values()].filter(one => one.hidden).map(one => one.key)
@@ -71,7 +71,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     this.rearrange();
   }
 
-  /** Adds points to what is shown. */
+  /** Adds points to the series. */
   append(points: readonly Series[]): void {
     const known = this.tracks.size;
     this.add(points);
@@ -90,7 +90,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     this.node.remove();
   }
 
-  // What plots tell
+  // Calls by the plots
 
   onWindow(): void {
     this.tip.hide();
@@ -136,7 +136,7 @@ export class MetricsChart implements Component, Handlers, Settings {
       track.append(one.points);
     }
     const tracks = [...this.tracks.values()];
-    // Steps, where there are any, if nothing else was asked for.
+    // Steps by default, if the points have any.
     const numbered =
       tracks.length === 0 || tracks.some(one => one.numbered > 0);
     this.axis = this.asked ?? (numbered ? 'step' : 'index');
@@ -146,7 +146,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     }
   }
 
-  /** Makes the plots anew where metrics, steps or runs came or went. */
+  /** Rebuilds the plots whose metrics, steps or runs changed. */
   private rearrange(): void {
     const { groups, runs } = arrange([...this.tracks.values()]);
     const windows = new Map<string, Window>();
@@ -157,14 +157,14 @@ export class MetricsChart implements Component, Handlers, Settings {
     this.windows = windows;
     this.plots = new Map(plots.map(plot => [plot.name, plot]));
     plots.forEach(({ area }, n) => {
-      // The plot by which a chart is known is the first one.
+      // The chart has the name of its first plot.
       area.classList.toggle('kfnb-chart-plot', n === 0);
     });
     this.runs.set(runs);
     const several = runs.length > 1 && groups.length > 1;
     this.runs.node.hidden = !several;
     for (const { legend, entries } of plots) {
-      // What the runs' own legend says needs no saying beside each plot.
+      // The legend of the runs makes one for each plot superfluous.
       const repeated = entries.every(
         ({ track, label }) => label === track.runLabel
       );
@@ -185,7 +185,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     { name, entries, window: step }: Group,
     windows: Map<string, Window>
   ): Plot {
-    // Steps are counted by each loop; time is the same for all.
+    // Each loop counts its own steps, but all plots share the axis of time.
     const key = JSON.stringify(this.axis === 'time' ? null : step);
     const window = windows.get(key) ?? this.windows.get(key) ?? new Window();
     windows.set(key, window);
@@ -196,7 +196,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     return plot;
   }
 
-  /** Something changed: the numbers at once, the drawing with the next frame. */
+  /** Updates the numbers at once and the drawing in the next frame. */
   private update(): void {
     const plots = [...this.plots.values()];
     for (const window of this.windows.values()) {
@@ -234,7 +234,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     this.schedule();
   }
 
-  /** All that happens between two frames is drawn once, and only where it is seen. */
+  /** Draws once for all changes since the last frame, and only the plots in view. */
   private schedule(): void {
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
@@ -252,7 +252,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     });
   }
 
-  /** What all lines say at an x: those of the plot itself first, then of those it moves with. */
+  /** The values of all lines at an x, of this plot first and then of those that zoom with it. */
   private readings(plot: Plot, x: number): Reading[] {
     const others = [...this.plots.values()].filter(
       other => other !== plot && other.window === plot.window
@@ -265,7 +265,7 @@ export class MetricsChart implements Component, Handlers, Settings {
           entry,
           ...read(plot.curve(entry.track), x)
         }))
-        // Here that a line has no value is worth telling, elsewhere it is not.
+        // A line without a value is listed only for the plot under the pointer.
         .filter(({ value }) => name === plot.name || value !== null)
     );
   }
@@ -307,7 +307,7 @@ export class MetricsChart implements Component, Handlers, Settings {
     );
     this.select.addEventListener('change', () => {
       this.axis = this.asked = this.select.value as XAxis;
-      // What was seen of steps says nothing of times.
+      // A zoomed range of steps has no meaning on the axis of time.
       this.windows.clear();
       this.tip.hide();
       this.rearrange();
@@ -340,7 +340,7 @@ export class MetricsChart implements Component, Handlers, Settings {
   private readonly leave: () => void;
   private readonly tracks = new Map<string, SeriesData>();
   private windows = new Map<string, Window>();
-  /** When each run logged its first value. */
+  /** The time of each run's first value. */
   private readonly begun = new Map<string, number>();
   private plots = new Map<string, Plot>();
   private asked: XAxis | null = null;

@@ -1,4 +1,4 @@
-/** The lines of a plot by name; each is a switch that hides its line. */
+/** The legend of a plot: each name is a switch that hides its line. */
 
 import type { Context } from '../context';
 import { fill, h, s } from '../dom';
@@ -26,7 +26,7 @@ export class Legend {
     });
   }
 
-  /** One switch for each list of entries: a line, or all lines of a run. */
+  /** Makes one switch for each list of entries: a line, or all lines of a run. */
   set(groups: readonly (readonly Entry[])[]): void {
     const drawn = JSON.stringify(
       groups.map(group =>
@@ -36,7 +36,7 @@ export class Legend {
     this.groups = groups;
     if (drawn !== this.drawn) {
       this.drawn = drawn;
-      // Only then: who is about to press a switch stays at it.
+      // Rebuilt only if the entries changed, so that the reader's focus stays.
       this.buttons = groups.map((group, n) => this.button(group, n));
       fill(this.node, ...this.buttons);
     }
@@ -84,7 +84,7 @@ export class Legend {
   private buttons: readonly HTMLButtonElement[] = [];
 }
 
-/** A piece of the line, with one of its points. */
+/** A sample of the line with one point. */
 export function sample({ color, dash, shape }: LineStyle): SVGSVGElement {
   const made = s(
     'svg',

@@ -1,15 +1,15 @@
-/** How lines are told apart: by colour, by dash and by the shape of their points. */
+/** The looks of lines: colour, dash and shape of the points. */
 
 export type Shape = 'disc' | 'square' | 'triangle' | 'diamond' | 'ring';
 
 export interface LineStyle {
-  /** The number of a colour of style/chart.css. */
+  /** Number of a colour in style/chart.css. */
   readonly color: number;
   readonly dash: readonly number[];
   readonly shape: Shape;
 }
 
-/** What a canvas takes from the page's styles. */
+/** The colours and fonts that a canvas takes from the page's styles. */
 export interface Inks {
   readonly text: string;
   readonly line: string;
@@ -33,7 +33,7 @@ const SHAPES: readonly Shape[] = [
   'ring'
 ];
 
-/** Eight colours and five dashes have no common divisor: forty looks before any comes again. */
+/** Eight colours and five dashes have no common divisor, so the first forty looks differ. */
 export function look(n: number): LineStyle {
   return {
     color: n % COLORS,

@@ -1,4 +1,4 @@
-/** Numbers as they are logged, and as people read them. */
+/** Reads logged values and formats numbers. */
 
 const WORDS: Readonly<Record<string, number>> = {
   inf: Infinity,
@@ -7,7 +7,7 @@ const WORDS: Readonly<Record<string, number>> = {
   '-infinity': -Infinity
 };
 
-/** The number that a logged value is; NaN where it is none. */
+/** Converts a logged value to a number; NaN if it is none. */
 export function toNumber(value: unknown): number {
   if (typeof value === 'number') {
     return value;
@@ -18,7 +18,7 @@ export function toNumber(value: unknown): number {
   return WORDS[value.trim().toLowerCase().replace(/^\+/, '')] ?? Number(value);
 }
 
-/** `0.0123457`, `1234`, `1.5e-7`: as many digits as are asked for, and no empty ones. */
+/** `0.0123457`, `1234`, `1.5e-7`: at most so many digits, without trailing zeros. */
 export function number(value: number, digits = 6): string {
   if (Number.isNaN(value)) {
     return 'nan';
@@ -40,7 +40,7 @@ export function number(value: number, digits = 6): string {
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text;
 }
 
-/** Numbers with just enough digits that different ones look different. */
+/** Formats numbers with just enough digits to tell them apart. */
 export function distinct(values: readonly number[]): string[] {
   const different = new Set(values).size;
   for (const digits of [6, 9, 12]) {

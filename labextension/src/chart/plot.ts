@@ -1,4 +1,4 @@
-/** One metric: its name, the switches of its lines, and their drawing. */
+/** One plot: the metric's name, its legend and its drawing. */
 
 import type { Context } from '../context';
 import { fill, h } from '../dom';
@@ -22,22 +22,22 @@ import { timeText } from './tooltip';
 import type { Curve, SeriesData, XAxis } from './series-data';
 import type { Window } from './window';
 
-/** What all plots of a chart have in common. */
+/** Settings that all plots of a chart share. */
 export interface Settings {
   readonly axis: XAxis;
   readonly log: boolean;
-  /** The time that is nought, for each run. */
+  /** For each run, the time at which its axis begins. */
   origin(track: SeriesData): number;
 }
 
 export interface Handlers {
-  /** What is seen changed, here and wherever the window is shared. */
+  /** The visible range changed, here and in all plots that share the window. */
   onWindow(): void;
   onHover(plot: Plot, x: number | null): void;
   onToggle(): void;
 }
 
-/** Between the edges and the first and last point. */
+/** Pixels between the edges and the first and last point. */
 const PAD = 6;
 const BELOW = 22;
 
@@ -101,7 +101,7 @@ export class Plot implements Gestures {
     return track.curve(this.settings.axis, this.settings.origin(track));
   }
 
-  /** Which x there are, hidden or not: hiding a line moves nothing. */
+  /** The range of x of all lines, hidden ones too, so that hiding a line moves nothing. */
   get extent(): Range {
     return this.entries.reduce<Range>((range, { track }) => {
       const { xs } = this.curve(track);
@@ -109,7 +109,7 @@ export class Plot implements Gestures {
     }, NOTHING);
   }
 
-  /** The x at a place, in pixels from the left. */
+  /** Converts pixels from the left to x. */
   x(pixels: number): number {
     const { box } = this;
     return linear(
@@ -118,7 +118,7 @@ export class Plot implements Gestures {
     )(Math.min(box.right, Math.max(box.left, pixels)));
   }
 
-  /** The place of an x. */
+  /** Converts x to pixels from the left. */
   pixels(x: number): number {
     return linear(this.window.range, [this.box.left, this.box.right])(x);
   }
@@ -127,7 +127,7 @@ export class Plot implements Gestures {
     const [width, height] = [this.area.clientWidth, this.area.clientHeight];
     const pen = width > 0 ? this.canvas.getContext('2d') : null;
     if (!pen) {
-      return; // not on the page just now: its size will tell when it is
+      return; // not on the page; it is drawn when it gets a size
     }
     this.dirty = false;
     const dense = globalThis.devicePixelRatio || 1;
@@ -181,10 +181,10 @@ export class Plot implements Gestures {
       },
       inks
     );
-    this.say(lines);
+    this.describe(lines);
   }
 
-  /** Shows where the values of the tip are from; null: nowhere. */
+  /** Marks the x of the tooltip's values; null removes the mark. */
   point(x: number | null): void {
     const seen =
       x !== null && x >= this.window.range[0] && x <= this.window.range[1];
@@ -239,7 +239,7 @@ export class Plot implements Gestures {
     if (this.settings.axis === 'time') {
       return timeTicks(range, count).map(at => ({ at, text: timeText(at) }));
     }
-    // Between two steps there is none.
+    // There is no step between two steps.
     return labelled(
       ticks(range, count).filter(
         at => Number.isInteger(at) || range[1] - range[0] < 2
@@ -247,8 +247,8 @@ export class Plot implements Gestures {
     );
   }
 
-  /** What a drawing cannot show is said. */
-  private say(lines: readonly Line[]): void {
+  /** Describes in words what the drawing cannot show. */
+  private describe(lines: readonly Line[]): void {
     const { trans } = this.context;
     const tracks = this.shown;
     const { axis, log } = this.settings;

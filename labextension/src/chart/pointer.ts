@@ -1,20 +1,20 @@
-/** What mouse, wheel, finger and keys do with a plot. */
+/** Mouse, wheel, touch and keys on a plot. */
 
 export interface Gestures {
-  /** The mouse is at a place (pixels from the left), or has left. */
+  /** The pointer moved to some pixels from the left; null if it left the plot. */
   hover(x: number | null): void;
-  /** A piece is being marked; null: no longer. */
+  /** The user marks a range; null if marking ended. */
   mark(piece: readonly [from: number, to: number] | null): void;
-  /** A piece was marked: it becomes all that is seen. */
+  /** The user marked a range to zoom to. */
   choose(from: number, to: number): void;
-  /** What is seen moves by a share of its width. */
+  /** The user moved the visible range by a fraction of its width. */
   pan(share: number): void;
-  /** More (a factor above one) or less is seen; what is at `x` stays, or the middle. */
+  /** The user zoomed out (a factor above one) or in, around `x` or the middle. */
   zoom(factor: number, x: number | null): void;
   reset(): void;
 }
 
-/** A shorter way is a click. */
+/** A press that moves less than this is a click. */
 const CLICK = 4;
 const STEP = 1.5;
 const WHEEL = 0.0025;
@@ -33,7 +33,7 @@ export function listen(plot: HTMLElement, gestures: Gestures): void {
   plot.addEventListener(
     'wheel',
     event => {
-      // A wheel alone scrolls the notebook, as everywhere on the page.
+      // Without Ctrl or Cmd the wheel scrolls the notebook.
       if (event.ctrlKey || event.metaKey) {
         event.preventDefault();
         const turned = Math.max(-200, Math.min(200, event.deltaY));
@@ -71,7 +71,7 @@ function key(name: string): ((gestures: Gestures) => void) | null {
   }
 }
 
-/** From here on the mouse is followed until it is let go: a piece is marked, or with Shift moved. */
+/** Follows the pointer until it is released, and marks a range; with Shift, moves the visible one. */
 function press(
   plot: HTMLElement,
   event: PointerEvent,
@@ -89,7 +89,7 @@ function press(
     }
     if (!dragged) {
       dragged = true;
-      // The way may end outside; a double click still begins here.
+      // The pointer may be released outside of the plot.
       plot.setPointerCapture(event.pointerId);
     }
     if (moves) {

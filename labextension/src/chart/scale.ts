@@ -1,27 +1,27 @@
-/** From values to pixels, and the round numbers that are written at an axis. */
+/** Maps values to pixels and chooses the numbers at an axis. */
 
 export type Range = readonly [low: number, high: number];
 
-/** A function that maps a range to another one, linearly. */
+/** Returns a function that maps one range to another linearly. */
 export function linear(from: Range, to: Range): (value: number) => number {
   const factor = (to[1] - to[0]) / (from[1] - from[0]);
   return value => to[0] + (value - from[0]) * factor;
 }
 
-/** The same for powers: equal factors become equal distances. */
+/** The same for a logarithmic axis: equal factors become equal distances. */
 export function logarithmic(from: Range, to: Range): (value: number) => number {
   const scale = linear([Math.log10(from[0]), Math.log10(from[1])], to);
   return value => scale(Math.log10(value));
 }
 
-/** A range around values, with some air; equal values get some room too. */
+/** Returns a range around values with a margin, also if all values are equal. */
 export function roomy([low, high]: Range, log: boolean): Range {
   if (!(low <= high)) {
     return log ? [0.1, 1] : [0, 1];
   }
   if (log) {
     const air = low === high ? 2 : (high / low) ** 0.05;
-    // Neither end may leave the numbers there are: logarithms of those are not finite.
+    // Both ends have to stay in the range of floating-point numbers.
     return [
       Math.max(low / air, Number.MIN_VALUE),
       Math.min(high * air, Number.MAX_VALUE)
@@ -31,7 +31,7 @@ export function roomy([low, high]: Range, log: boolean): Range {
   return Number.isFinite(air) ? [low - air, high + air] : [low, high];
 }
 
-/** Round numbers within a range: multiples of 1, 2 or 5 times a power of ten. */
+/** Returns round numbers in a range: multiples of 1, 2 or 5 times a power of ten. */
 export function ticks([low, high]: Range, count: number): number[] {
   return multiples([low, high], step((high - low) / Math.max(1, count)));
 }
@@ -41,7 +41,7 @@ const CLOCK = [
   43_200, 86_400
 ];
 
-/** Round times: minutes and hours are no powers of ten. */
+/** Returns round times in a range, in seconds, minutes or hours. */
 export function timeTicks([low, high]: Range, count: number): number[] {
   const wanted = (high - low) / Math.max(1, count);
   const day = 86_400;
@@ -53,7 +53,7 @@ export function timeTicks([low, high]: Range, count: number): number[] {
   );
 }
 
-/** Powers of ten within a range; what lies between them, where there are too few. */
+/** Returns the powers of ten in a range, and numbers between them if those are too few. */
 export function logTicks([low, high]: Range, count: number): number[] {
   const [first, last] = [
     Math.ceil(Math.log10(low) - 1e-9),
@@ -97,7 +97,7 @@ function multiples([low, high]: Range, by: number): number[] {
       Math.floor(high / by + 1e-9)
     ];
     for (let n = first; n <= last && values.length < 100; n += 1) {
-      // Twelve digits: 3 * 0.1 is written 0.3.
+      // Rounds to twelve digits, because 3 * 0.1 is not exactly 0.3.
       values.push(Number((n * by).toPrecision(12)));
     }
   }

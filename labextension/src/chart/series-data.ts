@@ -1,4 +1,4 @@
-/** One series as columns of numbers, sorted by what the x axis shows, and what is known of them. */
+/** One series as columns of numbers, sorted by x, with statistics of its values. */
 
 import { runLabel, stepLabel } from '../format';
 import type { Point, Series } from '../protocol';
@@ -30,7 +30,7 @@ export class Column {
   }
 }
 
-/** Points by rising x. Values that are no finite numbers are among them. */
+/** Points sorted by x; values may be NaN or infinite. */
 export interface Curve {
   readonly xs: Column;
   readonly ys: Column;
@@ -45,10 +45,10 @@ export class SeriesData {
   hidden = false;
   min = NaN;
   max = NaN;
-  /** Values that are finite numbers, and those of them above zero. */
+  /** Number of finite values, and of positive ones. */
   finite = 0;
   positive = 0;
-  /** Points that have the number of a step of some loop. */
+  /** Number of points that have a step. */
   numbered = 0;
 
   constructor(series: Series) {
@@ -67,7 +67,7 @@ export class SeriesData {
     return this.values.at(this.count - 1);
   }
 
-  /** Seconds since the epoch of the earliest point; nothing says that the first is. */
+  /** Seconds since the epoch of the earliest point, which need not be the first. */
   get begins(): number {
     return this.earliest;
   }
@@ -90,16 +90,16 @@ export class SeriesData {
     }
   }
 
-  /** What an axis can show of this: points that were never numbered go by their order. */
+  /** The axis to use: points without steps are shown by their order. */
   axis(asked: XAxis): XAxis {
     return asked === 'step' && this.numbered === 0 ? 'index' : asked;
   }
 
   /**
-   * The points as an axis shows them. What was made for the same axis before only grows: a series
-   * of 100,000 points gets ten more each tenth of a second.
+   * Returns the points sorted for an axis. Points are only added to the result of the last call,
+   * because a long series grows several times a second.
    *
-   * @param origin - the time that is nought on the axis of time.
+   * @param origin - the time at which the axis of time begins.
    */
   curve(asked: XAxis, origin: number): Curve {
     const axis = this.axis(asked);
@@ -154,7 +154,7 @@ export function keyOf({ run, step, index, name }: Series): string {
   return JSON.stringify([run, step, index, name]);
 }
 
-/** Points of the same x stay in the order in which they were logged. */
+/** Sorts by x; points of the same x stay in the order in which they were logged. */
 function sort({ xs, ys }: Curve): void {
   const order = Array.from({ length: xs.length }, (_, n) => n);
   order.sort((a, b) => xs.at(a) - xs.at(b));

@@ -1,4 +1,4 @@
-/** Metrics that have one value each: a row of text says as much as a plot with one point. */
+/** Metrics with one value each, as text instead of plots with one point. */
 
 import type { Context } from '../context';
 import { fill, h } from '../dom';
@@ -18,12 +18,12 @@ export class SingleValues {
     });
   }
 
-  /** Whether one of them has become a line since. */
+  /** Whether one of them has more than one value by now. */
   get grown(): boolean {
     return !this.groups.every(isSingle);
   }
 
-  /** How many values are shown. */
+  /** Number of values shown. */
   get shown(): number {
     return this.groups.reduce((sum, group) => sum + seen(group).length, 0);
   }

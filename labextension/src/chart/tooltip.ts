@@ -1,4 +1,4 @@
-/** The values of all lines at one x, beside the mouse. */
+/** The values of all lines at the x under the pointer. */
 
 import type { Context } from '../context';
 import { fill, h } from '../dom';
@@ -9,19 +9,19 @@ import type { Entry } from './legend';
 import { distinct, number } from './number-format';
 import type { Curve, XAxis } from './series-data';
 
-/** More lines than these are counted. */
+/** Most lines that are listed; the rest is counted. */
 const MOST = 16;
 
 export interface Reading {
   readonly metric: string;
   readonly entry: Entry;
-  /** Null: the line has no point near. */
+  /** Null if the line has no point near. */
   readonly value: number | null;
-  /** Where the value is from, where not from the asked x itself. */
+  /** The x of the value, if it differs from the requested one. */
   readonly x: number | null;
 }
 
-/** The x of the point that is the nearest to a place, of all curves; null without points. */
+/** The x of the point of any curve that is nearest to a position; null if there are no points. */
 export function snapped(curves: readonly Curve[], x: number): number | null {
   let nearestX: number | null = null;
   for (const { xs } of curves) {
@@ -36,7 +36,7 @@ export function snapped(curves: readonly Curve[], x: number): number | null {
   return nearestX;
 }
 
-/** What a curve says at an x: its nearest point's value, as far as the curve goes. */
+/** The value of a curve's point nearest to x; null outside of the curve. */
 export function read(
   { xs, ys }: Curve,
   x: number
@@ -54,7 +54,7 @@ export class Tooltip {
 
   constructor(private readonly context: Context) {}
 
-  /** Shows readings; `several`: of more than one metric, which are named then. */
+  /** Shows values; with `several`, with the names of their metrics. */
   show(axis: XAxis, x: number, readings: readonly Reading[]): void {
     const { trans } = this.context;
     const several = new Set(readings.map(({ metric }) => metric)).size > 1;
@@ -108,7 +108,7 @@ export class Tooltip {
     this.node.hidden = true;
   }
 
-  /** Stands beside a place, on the side where there is room, and within what can be seen. */
+  /** Places the tooltip beside a position, on the side with room, inside the visible area. */
   moveBeside(x: number, y: number, width: number, height: number): void {
     const own = this.node.offsetWidth;
     const lowest = height - this.node.offsetHeight - 4;

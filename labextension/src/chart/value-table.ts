@@ -6,7 +6,7 @@ import { visible } from '../format';
 import { number } from './number-format';
 import type { SeriesData } from './series-data';
 
-/** Between two looks at what came in the meantime. */
+/** Milliseconds between two updates. */
 const PAUSE = 1000;
 
 export class ValueTable {
@@ -59,7 +59,7 @@ export class ValueTable {
     this.node.addEventListener('toggle', () => this.renew());
   }
 
-  /** The values changed. They are written when somebody looks, once a second at most. */
+  /** Updates the values, at most once a second and only while the table is open. */
   update(): void {
     if (this.node.open) {
       this.timer ??= setTimeout(() => this.renew(), PAUSE);

@@ -1,8 +1,8 @@
-/** The part of an x axis that is seen; plots that share one are zoomed together. */
+/** The visible part of an x axis; plots that share it zoom together. */
 
 import type { Range } from './scale';
 
-/** Nearer than this share of everything, numbers run out of digits. */
+/** Smallest part of the whole that can be shown, because numbers have too few digits. */
 const NEAREST = 1e-7;
 
 export class Window {
@@ -17,7 +17,7 @@ export class Window {
     return this.view !== null;
   }
 
-  /** Tells which x there are. What the reader chose to see stays; everything stays everything. */
+  /** Sets the range of all x. A range that the reader chose stays; otherwise all of it is shown. */
   setFull([low, high]: Range): void {
     this.full =
       low < high ? [low, high] : low === high ? [low - 0.5, low + 0.5] : [0, 1];
@@ -39,13 +39,13 @@ export class Window {
     this.view = [start, start + width];
   }
 
-  /** Shows more (a factor above one) or less; `at` stays where it is. */
+  /** Zooms out (a factor above one) or in around `at`. */
   zoom(factor: number, at = (this.range[0] + this.range[1]) / 2): void {
     const [low, high] = this.range;
     this.show([at - (at - low) * factor, at + (high - at) * factor]);
   }
 
-  /** Moves by a share of what is seen. */
+  /** Moves by a fraction of the visible range. */
   pan(share: number): void {
     const [low, high] = this.range;
     const by = (high - low) * share;

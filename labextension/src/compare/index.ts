@@ -1,4 +1,4 @@
-/** Comparison of runs: what they were given, what came out, what differs. */
+/** Compares runs: parameters, metrics, steps, and what differs. */
 
 import type { Component, Context } from '../context';
 import { fill, focusedNear, h } from '../dom';
@@ -7,7 +7,7 @@ import type { CompareMessage, ComparedRun } from '../protocol';
 import { glyph } from '../status';
 import { sections, type Cell, type Row, type Section } from './rows';
 
-/** Seconds until a run that goes on is looked at again; longer each time that nothing changed. */
+/** Seconds until running runs are requested again; longer after each answer without changes. */
 const SOON = 3;
 const LATE = 60;
 
@@ -35,7 +35,7 @@ export class CompareView implements Component {
     host.append(this.node);
   }
 
-  /** Asks for runs; what is shown stays until they come. */
+  /** Requests runs; the present ones are shown until the answer arrives. */
   open(runs: readonly string[]): void {
     const asked = [...new Set(runs)];
     if (this.runs.length === 0) {
@@ -67,7 +67,7 @@ export class CompareView implements Component {
     return this.runs.map(({ id }) => id);
   }
 
-  /** While a run goes on and somebody looks, it is asked for again, ever less often. */
+  /** Requests running runs again while the tab is visible, less and less often. */
   private watch(): void {
     clearTimeout(this.timer);
     const going = this.runs.some(
@@ -113,7 +113,7 @@ export class CompareView implements Component {
       event.preventDefault();
       const wanted = name.value.trim();
       if (wanted) {
-        // A run that is not there is said by the kernel; then all stays as it is.
+        // If a run does not exist, the kernel sends a notice and the table stays as it is.
         this.open([...this.ids(), wanted]);
         name.value = '';
       }
@@ -171,7 +171,7 @@ export class CompareView implements Component {
         )
     );
     if (again !== null) {
-      // The last button that had the focus may be gone with its run.
+      // The button that had the focus may have been removed with its run.
       const next = this.scroll.querySelector<HTMLElement>(
         `[data-remove="${again}"]`
       );

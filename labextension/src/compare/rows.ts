@@ -1,4 +1,4 @@
-/** What is compared: a row for each property, a cell for each run, and where they differ. */
+/** The rows of a comparison: one for each property, with a cell for each run. */
 
 import { distinct, toNumber } from '../chart/number-format';
 import type { Context } from '../context';
@@ -8,11 +8,11 @@ import { word } from '../status';
 
 export interface Cell {
   readonly text: string;
-  /** Numbers stand below each other. */
+  /** Whether to align the cells as numbers. */
   readonly number: boolean;
-  /** The status whose glyph stands before the text. */
+  /** The status whose glyph is shown before the text. */
   readonly status: string | null;
-  /** Not what the first run has. */
+  /** Whether the value differs from the first run's. */
   readonly differs: boolean;
 }
 
@@ -20,7 +20,7 @@ export interface Row {
   readonly name: string;
   readonly cells: readonly Cell[];
   readonly differs: boolean;
-  /** Stays when only differences are shown: which run it is. */
+  /** Whether the row identifies the run, and is shown even if only differences are. */
   readonly always?: boolean;
 }
 
@@ -65,7 +65,7 @@ function facts(runs: readonly ComparedRun[], context: Context): Row[] {
       runs.map(run => run.status),
       status => ({ text: word(status, context), status })
     ),
-    // When a run was started tells it from the others; that it differs tells nothing.
+    // The start always differs, so it is not marked.
     {
       ...row(
         trans('Started'),
@@ -117,7 +117,7 @@ function steps(runs: readonly ComparedRun[], context: Context): Row[] {
         Object.hasOwn(run.steps, name) ? run.steps[name] : undefined
       ),
       step => step && stepValue(step.status, step.duration, context),
-      // A step that came from the cache took no time: how it ended is what counts.
+      // A cached step has no duration, so its status is shown.
       (a, b) =>
         a?.status === b?.status &&
         similar(a?.duration ?? null, b?.duration ?? null)
@@ -138,12 +138,12 @@ function stepValue(
 function row<T>(
   name: string,
   values: readonly T[],
-  tell: (value: T) => Value | null | undefined,
+  read: (value: T) => Value | null | undefined,
   alike: Same<T> = Object.is
 ): Row {
   const first = values[0] as T;
   const cells = values.map((value): Cell => {
-    const shown = tell(value);
+    const shown = read(value);
     return {
       text: shown?.text ?? '–',
       number: shown?.number ?? false,
@@ -158,7 +158,7 @@ function time(seconds: number | null): Value | null {
   return seconds === null ? null : { text: duration(seconds), number: true };
 }
 
-/** No two runs take the same time. A quarter more, and a second, is worth a look. */
+/** Whether durations differ enough to be marked: by a second and by a quarter. */
 function similar(a: number | null, b: number | null): boolean {
   if (a === null || b === null) {
     return a === b;
@@ -171,7 +171,7 @@ function names(runs: readonly object[]): string[] {
   return [...new Set(runs.flatMap(run => Object.keys(run)))];
 }
 
-/** Numbers, and those that only text can say ("nan"). */
+/** Whether a value is a number, or text for one without a JSON form ("nan"). */
 function isNumber(value: Json | undefined): value is number | string {
   return (
     typeof value === 'number' ||
@@ -179,7 +179,7 @@ function isNumber(value: Json | undefined): value is number | string {
   );
 }
 
-/** Whether two values are the same, whatever the order of the keys in them. */
+/** Whether two values are equal, in whatever order their keys are. */
 function same(a: Json | undefined, b: Json | undefined): boolean {
   return a === b || ordered(a) === ordered(b);
 }

@@ -1,4 +1,4 @@
-/** The step that an arrow key leads to: along the edges, or to a neighbour in the same layer. */
+/** Finds the step that an arrow key leads to: along the edges, or beside it in the same layer. */
 
 import type { GraphEdge } from '../protocol';
 import type { Box } from './geometry';
@@ -21,10 +21,10 @@ export class ArrowKeys {
     this.reading = [...boxes.keys()].sort((a, b) => this.compare(a, b));
   }
 
-  /** In reading order: from the top, from the left. */
+  /** All steps from top to bottom and left to right. */
   readonly reading: readonly string[];
 
-  /** The step that a key leads to from another, or null where it leads nowhere. */
+  /** Returns the step that a key leads to, or null if there is none. */
   from(id: string, key: string): string | null {
     const here = this.boxes.get(id);
     if (!here) {

@@ -7,11 +7,11 @@ import { openingScale, type Extent } from './viewport';
 
 export type Direction = 'TB' | 'LR';
 
-/** About the room that Graphviz leaves between layers and within one. */
+/** Approximate gaps that Graphviz leaves between layers and within one. */
 const BETWEEN_LAYERS = { TB: 44, LR: 70 };
 const WITHIN_LAYER = 22;
 
-/** The direction in which more of the graph is readable at once; from the top if both are. */
+/** Chooses the direction in which more of the graph is readable at once; downwards if both are equal. */
 export function directionFor(
   graph: Graph,
   sizes: Sizes,

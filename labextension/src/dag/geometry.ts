@@ -1,4 +1,4 @@
-/** The layout that Graphviz computes. Only numbers are read from its answer, never text. */
+/** Reads the layout that Graphviz computes. Only numbers are taken from its answer, never text. */
 
 import type { Graph } from '../protocol';
 
@@ -13,12 +13,12 @@ export interface Box {
 export interface Line {
   /** Path data, made of numbers. */
   readonly path: string;
-  /** The arrow's head, as path data; empty without one. */
+  /** Path data of the arrow's head; empty if there is none. */
   readonly head: string;
   readonly label: Label | null;
 }
 
-/** Where a label's middle is, and the text that room was made for. */
+/** The centre of a label, and its text. */
 export interface Label {
   readonly x: number;
   readonly y: number;
@@ -37,7 +37,7 @@ export type Sizes = ReadonlyMap<string, Size>;
 
 const POINTS_PER_INCH = 72;
 
-/** The DOT with the nodes' sizes in this page and a direction; it names its nodes by their index. */
+/** Adds the sizes of the nodes on this page and a direction to the DOT, which numbers its nodes. */
 export function sized(
   dot: string,
   sizes: Sizes,
@@ -58,7 +58,7 @@ export function sized(
       `n${index} [shape=box, fixedsize=true, margin=0, label="", width=${inches[0] ?? ''}, height=${inches[1] ?? ''}]`
     );
   });
-  // Of the fonts that Graphviz knows the widths of, the one most like a page's.
+  // Graphviz knows the widths of few fonts; this one is closest to the page's.
   const font = 'edge [fontname="Verdana"]';
   return `${dot.slice(0, begin)}\n${font}\n${dot.slice(begin, end)}\n${lines.join('\n')}\n}\n`;
 }
@@ -75,7 +75,7 @@ interface GraphvizOutput {
   readonly edges?: readonly GraphvizEdge[];
 }
 
-/** Reads Graphviz's `json0`; null where it does not hold every node of the graph. */
+/** Reads Graphviz's `json0`; null if it lacks a node of the graph. */
 export function read(json: string, graph: Graph): Geometry | null {
   const graphviz = JSON.parse(json) as GraphvizOutput;
   const [, , width = 0, height = 0] = numbers(graphviz.bb);
@@ -126,7 +126,7 @@ function nodeId(name: unknown, graph: Graph): string | undefined {
   return index ? graph.nodes[Number(index)]?.id : undefined;
 }
 
-/** The numbers of a text; none if it holds anything else. */
+/** Reads numbers from a text; an empty list if it contains anything else. */
 function numbers(text: unknown): number[] {
   if (typeof text !== 'string' || text === '') {
     return [];
@@ -177,7 +177,7 @@ function pair([x, y]: Size): string {
   return `${x.toFixed(1)} ${y.toFixed(1)}`;
 }
 
-/** A slim triangle from where a line ends to its tip. */
+/** A triangle from the end of a line to the arrow's tip. */
 export function arrow(from: Size, tip: Size): string {
   const [dx, dy] = [tip[0] - from[0], tip[1] - from[1]];
   const length = Math.hypot(dx, dy) || 1;

@@ -1,12 +1,12 @@
-/** Graphviz as WebAssembly, from within the bundle: nothing is fetched. */
+/** Graphviz as WebAssembly, which is part of the bundle, so that nothing is fetched. */
 
 import { Graphviz } from '@hpcc-js/wasm-graphviz';
 
 let loaded: Promise<Graphviz> | undefined;
 
-/** Lays DOT out; gives Graphviz's `json0`. */
+/** Lays DOT out and returns Graphviz's `json0`. */
 export async function graphviz(dot: string): Promise<string> {
   loaded ??= Graphviz.load();
-  // The package's types do not list the format, its Graphviz knows it: `json` without the strokes.
+  // The package's types do not list `json0`, which is `json` without drawing operations.
   return (await loaded).layout(dot, 'json0' as 'json', 'dot');
 }

@@ -1,4 +1,4 @@
-/** The pipeline as a drawing: pan, zoom, keyboard, statuses that change without a new layout. */
+/** The pipeline as a graph that can be panned and zoomed; statuses change without a new layout. */
 
 import type { Component, Context } from '../context';
 import { fill, focusedNear, h, s } from '../dom';
@@ -16,22 +16,22 @@ import { ArrowKeys } from './arrow-keys';
 
 export type { Layouter } from './layouter';
 
-/** A layout that comes sooner is worth waiting for; a blank page is not. */
+/** Milliseconds to wait for Graphviz before the simple layout is shown. */
 const PATIENCE = 250;
 
 export class DagView implements Component {
   readonly node: HTMLElement;
-  /** A step was chosen; null: none is any more. */
+  /** Called when a step was selected; with null when none is. */
   onSelect: (id: string | null) => void = () => undefined;
-  /** A step was opened: double click, Enter on the chosen one. */
+  /** Called when a step was opened, by a double click or Enter on the selected one. */
   onOpen: (id: string) => void = () => undefined;
 
-  /** The reader made the drawing higher or lower. */
+  /** Called when the user changed the height. */
   onHeight: (height: number) => void = () => undefined;
 
   /**
-   * @param height - as the reader chose it before; null: what the drawing needs.
-   * @param layouter - Graphviz; without one the drawing keeps the simple layout.
+   * @param height - the height that the user chose before; null for the height of the graph.
+   * @param layouter - Graphviz; null to keep the simple layout.
    */
   constructor(
     host: HTMLElement,
@@ -64,7 +64,7 @@ export class DagView implements Component {
     this.observer.observe(this.node);
   }
 
-  /** Draws a pipeline; the drawing before stays until the new one has a layout. */
+  /** Draws a pipeline; the previous drawing stays until the new one has a layout. */
   setGraph(graph: Graph, states: StepStates = {}): void {
     const style = getComputedStyle(this.node);
     const family = style.fontFamily || 'sans-serif';
@@ -83,7 +83,7 @@ export class DagView implements Component {
     }
   }
 
-  /** Lets Graphviz lay out a scene, and then the latest one that came meanwhile. */
+  /** Lets Graphviz lay out a scene, and then the newest one if it was replaced meanwhile. */
   private async layOut(scene: Scene, layouter: Layouter): Promise<void> {
     this.layingOut = true;
     const { graph, sizes } = scene;
@@ -115,7 +115,7 @@ export class DagView implements Component {
     }
   }
 
-  /** Shows the states of some steps, or of all; no new layout. */
+  /** Shows the states of some or all steps, without a new layout. */
   setStates(states: StepStates): void {
     for (const [id, state] of Object.entries(states)) {
       this.states.set(id, state);
@@ -129,7 +129,7 @@ export class DagView implements Component {
     }
   }
 
-  /** Marks a step as chosen. */
+  /** Marks a step as selected; null marks none. */
   select(id: string | null): void {
     const mark = (step: string | null, on: boolean): void => {
       const element = step === null ? null : this.card(step);
@@ -141,13 +141,13 @@ export class DagView implements Component {
     mark(id, true);
     this.scene?.emphasise(id);
     if (id !== null) {
-      this.rove(id);
+      this.makeReachable(id);
     }
   }
 
   dispose(): void {
     this.observer.disconnect();
-    clearTimeout(this.telling);
+    clearTimeout(this.heightTimer);
     this.next = null;
     this.scene = null;
     this.node.remove();
@@ -186,7 +186,7 @@ export class DagView implements Component {
     if (this.selected !== null && scene.cards.has(this.selected)) {
       this.select(this.selected);
     } else if (first !== undefined) {
-      this.rove(
+      this.makeReachable(
         this.current !== null && scene.cards.has(this.current)
           ? this.current
           : first
@@ -197,7 +197,7 @@ export class DagView implements Component {
     }
   }
 
-  /** The step around which a large drawing opens: chosen, failed, running, or the first. */
+  /** The step around which a large graph opens: selected, failed, running, or the first. */
   private anchor(scene: Scene): Box | null {
     const states = [...this.states];
     const having = (status: string): string | undefined =>
@@ -212,12 +212,12 @@ export class DagView implements Component {
 
   private resized(): void {
     if (!this.geometry || !this.node.clientWidth) {
-      return; // in a tab that is not seen
+      return; // in a hidden tab
     }
-    // Dragged by its corner, the element has a height of its own.
+    // The user can drag the corner, which sets the height in the style.
     if (this.node.style.height) {
-      clearTimeout(this.telling);
-      this.telling = setTimeout(
+      clearTimeout(this.heightTimer);
+      this.heightTimer = setTimeout(
         () => this.onHeight(this.node.clientHeight),
         500
       );
@@ -276,7 +276,7 @@ export class DagView implements Component {
       this.scene?.emphasise(this.selected)
     );
     canvas.addEventListener('focusin', event => {
-      this.rove(this.idAt(event.target) ?? this.current);
+      this.makeReachable(this.idAt(event.target) ?? this.current);
     });
     this.node.addEventListener('keydown', event => {
       if (
@@ -291,7 +291,7 @@ export class DagView implements Component {
     });
   }
 
-  /** Acts on a key; false where it means nothing here. */
+  /** Handles a key; returns false if it has no meaning here. */
   private key(event: KeyboardEvent): boolean {
     const id = this.idAt(event.target);
     switch (event.key) {
@@ -345,12 +345,12 @@ export class DagView implements Component {
     if (box) {
       this.view.reveal(box);
     }
-    this.rove(id);
+    this.makeReachable(id);
     this.card(id)?.focus({ preventScroll: true });
   }
 
-  /** One step at a time can be reached by Tab; the arrows go on from it. */
-  private rove(id: string | null): void {
+  /** Makes one step reachable by Tab; arrow keys lead to the others. */
+  private makeReachable(id: string | null): void {
     if (id === null) {
       return;
     }
@@ -359,7 +359,7 @@ export class DagView implements Component {
     }
     this.current = id;
     this.card(id)?.setAttribute('tabindex', '0');
-    this.reasons.rove(id);
+    this.reasons.makeReachable(id);
   }
 
   private card(id: string): SVGGElement | null {
@@ -393,5 +393,5 @@ export class DagView implements Component {
   private selected: string | null = null;
   private current: string | null = null;
   private pending = false;
-  private telling: ReturnType<typeof setTimeout> | undefined;
+  private heightTimer: ReturnType<typeof setTimeout> | undefined;
 }

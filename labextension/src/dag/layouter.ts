@@ -1,7 +1,7 @@
-/** Graphviz beside the page: in a worker of its own, shared by all views, so that nothing stops. */
+/** Graphviz in a worker that all views share, so that a layout does not block the page. */
 
 export interface Layouter {
-  /** Lays DOT out; gives Graphviz's `json0`. */
+  /** Lays DOT out and returns Graphviz's `json0`. */
   layout(dot: string): Promise<string>;
 }
 
@@ -22,7 +22,7 @@ export const WORKER_NAME = 'kfnb-layout';
 const LONGEST = 60_000;
 const IDLE = 30_000;
 
-/** Whether this code was started as the worker, not as the page's engine. */
+/** Whether this code runs as the worker and not in the page. */
 export function inWorker(): boolean {
   return (
     typeof document === 'undefined' &&
@@ -30,7 +30,7 @@ export function inWorker(): boolean {
   );
 }
 
-/** The worker's side: answers one question after the other. */
+/** The worker's side: handles one request after the other. */
 export function serve(graphviz: Graphviz): void {
   const scope = globalThis as unknown as {
     onmessage: (event: MessageEvent<Question>) => void;
@@ -44,7 +44,7 @@ export function serve(graphviz: Graphviz): void {
   };
 }
 
-/** The page's side. Where workers are forbidden, Graphviz runs here, a blink later. */
+/** The page's side. Where workers are not allowed, Graphviz runs in the page. */
 export class WorkerLayouter implements Layouter {
   constructor(
     private readonly url: string,
@@ -103,7 +103,7 @@ export class WorkerLayouter implements Layouter {
       this.waiting.delete(data.id);
       answer?.(data);
       if (this.waiting.size === 0) {
-        // Wasm keeps the most it ever needed.
+        // WebAssembly never frees memory, so an idle worker is ended.
         this.idle = setTimeout(() => this.end(new Error('idle')), IDLE);
       }
     };

@@ -1,9 +1,9 @@
-/** How wide texts are in the reader's font, and how they are cut to fit. */
+/** Measures texts in the reader's font and shortens them to fit. */
 
 const widths = new Map<string, number>();
 let pen: CanvasRenderingContext2D | null | undefined;
 
-/** Width in pixels; about right where there is no canvas. */
+/** Width in pixels; an estimate if there is no canvas. */
 export function textWidth(text: string, font: string): number {
   const key = `${font}\0${text}`;
   const known = widths.get(key);
@@ -32,7 +32,7 @@ export function textWidth(text: string, font: string): number {
   return width;
 }
 
-/** The text, its end replaced by an ellipsis where it is wider than `most`. */
+/** Replaces the end of a text by an ellipsis if it is wider than `most`. */
 export function fitted(text: string, most: number, font: string): string {
   if (textWidth(text, font) <= most) {
     return text;

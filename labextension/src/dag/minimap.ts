@@ -1,4 +1,4 @@
-/** The whole graph in a corner, while the window shows only a part of it. */
+/** A small map of the graph, shown while the window shows only a part of it. */
 
 import { fill, s } from '../dom';
 import type { Scene } from './scene';
@@ -30,7 +30,7 @@ export class Minimap {
     });
   }
 
-  /** Draws the steps of a scene where a layout put them. */
+  /** Draws the steps of a scene at the positions of their layout. */
   draw(scene: Scene, { width, height }: Extent): void {
     this.scale = Math.min(LARGEST.width / width, LARGEST.height / height);
     this.node.setAttribute('width', String(Math.ceil(width * this.scale)));
@@ -58,7 +58,7 @@ export class Minimap {
     }
   }
 
-  /** Shows which part the window shows; hides the map if that is everything. */
+  /** Marks the visible part of the graph; hides the map if all of it is visible. */
   update(): void {
     const { viewport } = this;
     this.node.toggleAttribute('hidden', viewport.showsAll);

@@ -1,4 +1,4 @@
-/** One step in the drawing: a card with the shape of its status, its name and a note. */
+/** One step in the graph: a card with the shape of its status, its name and a note. */
 
 import type { Context } from '../context';
 import { fill, s } from '../dom';
@@ -13,7 +13,7 @@ const HEIGHT = 44;
 export const NAME_SIZE = 13;
 const NARROWEST = 160;
 const WIDEST = 248;
-/** Before the texts: margin, shape, gap; and the margin after them. */
+/** Room before the texts (margin, shape, gap) and after them. */
 const LEFT = 36;
 const RIGHT = 12;
 
@@ -24,7 +24,7 @@ export interface Fonts {
 
 export class NodeCard {
   readonly element: SVGGElement;
-  /** What it takes, in the reader's font. */
+  /** Size in the reader's font. */
   readonly size: Size;
 
   constructor(
@@ -50,9 +50,9 @@ export class NodeCard {
     this.update(null);
   }
 
-  /** Puts the card's centre where the layout says. */
+  /** Moves the centre of the card to its position in the layout. */
   moveTo(box: Box): void {
-    // Coordinates, not a transform: a thousand transforms make every frame slow.
+    // Sets coordinates, because a thousand transforms would make every frame slow.
     [this.x, this.y] = [box.x - this.size[0] / 2, box.y - this.size[1] / 2];
     const [width, height] = this.size;
     set(this.ground, { x: this.x, y: this.y, width, height, rx: 6 });
@@ -62,7 +62,7 @@ export class NodeCard {
     this.draw();
   }
 
-  /** Draws the status's shape larger, where nothing else can be read. */
+  /** Draws the shape of the status larger, for zooms at which nothing else can be read. */
   enlarge(size: number): void {
     if (size !== this.enlarged) {
       this.enlarged = size;
@@ -70,7 +70,7 @@ export class NodeCard {
     }
   }
 
-  /** Shows a state; touches only what is another than before. */
+  /** Shows a state; changes only elements that differ. */
   update(state: StepState | null): void {
     const { step, context } = this;
     const text = state
@@ -107,7 +107,7 @@ export class NodeCard {
   private draw(): void {
     const { state, enlarged: size } = this;
     const done = state?.status === 'running' ? fraction(state) : null;
-    // A pipeline that is only shown has no statuses.
+    // A pipeline without a run has no statuses.
     const spot = { x: this.x + 12 + 8, y: this.y + HEIGHT / 2, size };
     fill(this.picture, ...(state ? shape(state.status, done, spot) : []));
   }

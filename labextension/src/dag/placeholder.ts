@@ -13,7 +13,7 @@ const BETWEEN = 24;
 const BELOW = 44;
 const SWEEPS = 4;
 
-/** Steps in layers by the longest way to them, each layer ordered by where its edges come from. */
+/** Arranges steps in layers by the longest path to them, and each layer by its sources' positions. */
 export function placeholder(graph: Graph, sizes: Sizes): Geometry {
   const sources = sourcesOf(graph);
   const layers = layered(graph, sources);
@@ -56,7 +56,7 @@ function layered(
 ): string[][] {
   const depth = new Map<string, number>();
   const layers: string[][] = [];
-  // In the notebook's order, so that a circle (which is an error in the notebook) ends the loop.
+  // In the notebook's order, so that a cycle, which is an error in the notebook, ends the loop.
   for (const { id, on_exit: last } of graph.nodes) {
     const above = (sources.get(id) ?? []).map(
       source => depth.get(source) ?? -1
@@ -116,7 +116,7 @@ function placed(
   return nodes;
 }
 
-/** A line from one box's foot to another's head. */
+/** A line from the bottom of one box to the top of another. */
 export function joined(from: Box, to: Box): Line {
   const [x1, y1] = [from.x, from.y + from.height / 2];
   const [x2, y2] = [to.x, to.y - to.height / 2];

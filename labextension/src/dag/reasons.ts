@@ -1,4 +1,4 @@
-/** Why an edge is there, told where somebody points at it or reaches it by Tab. */
+/** Shows the reason for an edge when the user points at it or reaches it by Tab. */
 
 import type { Context } from '../context';
 import { fill, h, s } from '../dom';
@@ -6,11 +6,11 @@ import { visible } from '../format';
 import type { GraphEdge } from '../protocol';
 import type { Scene } from './scene';
 
-/** More edges than these are a web: each step tells of its own beside the drawing. */
+/** Most edges that have a tooltip; in larger graphs the details of a step list its edges. */
 const MOST = 600;
 
 export class Reasons {
-  /** Broad lines that nobody sees, to be pointed at; above the cards, whose layer gets the mouse. */
+  /** Broad invisible lines to point at; above the cards, which would otherwise take the pointer. */
   readonly lines = s('g', { class: 'kfnb-reasons' });
   readonly tip = h('div', {
     class: 'kfnb-reason',
@@ -26,12 +26,12 @@ export class Reasons {
       this.show(event.target, [event.clientX, event.clientY])
     );
     this.lines.addEventListener('pointerleave', () => this.hide());
-    // Not of the lines: a group of an SVG that hears of the focus can have it.
+    // Not on the group of lines, because an SVG group with a focus listener becomes focusable.
     host.addEventListener('focusin', event => this.show(event.target));
     host.addEventListener('focusout', () => this.hide());
   }
 
-  /** Follows the lines of a drawing that was just placed. */
+  /** Takes over the lines of a new layout. */
   set(scene: Scene): void {
     this.hide();
     this.scene = scene;
@@ -53,8 +53,8 @@ export class Reasons {
     );
   }
 
-  /** The edges of the step that Tab reaches are what Tab reaches next. */
-  rove(id: string): void {
+  /** Lets Tab lead from a step to its edges. */
+  makeReachable(id: string): void {
     for (const line of this.lines.children) {
       const ends = JSON.parse(
         line.getAttribute('data-ends') ?? '[]'

@@ -1,4 +1,4 @@
-/** The drawing itself: cards and lines in an SVG, made once, moved by a layout, restyled by states. */
+/** The SVG elements of a graph: created once, moved by a layout, restyled by states. */
 
 import type { Context } from '../context';
 import { fill, s } from '../dom';
@@ -11,15 +11,15 @@ import { joined } from './placeholder';
 import { READABLE } from './viewport';
 
 const WIDEST_LABEL = 150;
-/** More labels than this are noise; the reasons stand beside the selected step. */
+/** Most labels that are drawn; in larger graphs the details of a step have the reasons. */
 const MOST_LABELS = 60;
 
 export class Scene {
-  /** Cards and lines are drawn in layers of their own: a card that changes moves no line. */
+  /** Cards and lines are in separate layers, so that a change of a card redraws no line. */
   readonly nodes = s('g', { class: 'kfnb-nodes' });
   readonly edges = s('g', { class: 'kfnb-edges' });
   readonly cards: ReadonlyMap<string, NodeCard>;
-  /** Where the cards are now; empty before the first layout. */
+  /** The positions of the cards; empty before the first layout. */
   boxes: ReadonlyMap<string, Box> = new Map();
 
   constructor(
@@ -45,7 +45,7 @@ export class Scene {
     return new Map([...this.cards].map(([id, card]) => [id, card.size]));
   }
 
-  /** Puts everything where a layout says. */
+  /** Moves everything to its position in a layout. */
   applyLayout(geometry: Geometry): void {
     this.boxes = geometry.nodes;
     for (const [id, card] of this.cards) {
@@ -69,7 +69,7 @@ export class Scene {
     }
   }
 
-  /** Shows states; only those that are others than before cost anything. */
+  /** Shows states; unchanged ones cost nothing. */
   update(states: StepStates): void {
     for (const [id, state] of Object.entries(states)) {
       if (this.shown.get(id) !== state) {
@@ -87,7 +87,7 @@ export class Scene {
   zoomTo(scale: number): 'all' | 'names' | 'shapes' {
     const detail =
       scale > READABLE - 0.01 ? 'all' : scale > 0.35 ? 'names' : 'shapes';
-    // In few sizes, because all names are fitted again for each of them.
+    // Only a few sizes, because each requires shortening all names again.
     const factor = Math.max(1, Math.ceil((4 * READABLE) / scale) / 4);
     const size = detail === 'names' ? Math.ceil(NAME_SIZE * factor) : NAME_SIZE;
     for (const card of this.cards.values()) {
@@ -97,7 +97,7 @@ export class Scene {
     return detail;
   }
 
-  /** Lets the edges of a step stand out; null: of none. */
+  /** Highlights the edges of a step; null highlights none. */
   emphasise(id: string | null): void {
     for (const line of this.near) {
       line.classList.remove('kfnb-near');
@@ -108,13 +108,13 @@ export class Scene {
     }
   }
 
-  /** The line of an edge, as it is drawn. */
+  /** Creates the elements of an edge. */
   path(id: string): string | null {
     const line = this.lines.get(id)?.querySelector('.kfnb-edge-line');
     return line?.getAttribute('d') ?? null;
   }
 
-  /** Lets one edge stand out; null: none. */
+  /** Highlights one edge; null highlights none. */
   point(id: string | null): void {
     this.pointed?.classList.remove('kfnb-pointed');
     this.pointed = (id !== null && this.lines.get(id)) || null;
@@ -151,7 +151,7 @@ export class Scene {
     );
   }
 
-  /** Where the layout knows an edge not: an edge that the run showed just now. */
+  /** A straight line, for an edge that the run added after the layout. */
   private straight(edge: GraphEdge): Line | null {
     const [from, to] = [
       this.boxes.get(edge.source),

@@ -173,7 +173,7 @@ export class Viewport {
     }
   }
 
-  /** Follows the mouse or finger that pressed; `clicked` is told when it did not move. */
+  /** Pans with the pressed pointer until it is released. */
   follow(event: PointerEvent): void {
     if (event.button !== 0) {
       return;
@@ -186,7 +186,7 @@ export class Viewport {
         return;
       }
       if (!moved) {
-        // Not before: a captured pointer's click would not reach the node below it.
+        // Captured only now, because the click of a captured pointer does not reach the node.
         this.canvas.setPointerCapture(event.pointerId);
         this.canvas.dataset.dragging = '';
       }
@@ -207,11 +207,11 @@ export class Viewport {
     this.canvas.addEventListener('pointercancel', onEnd);
   }
 
-  /** Whether the last press was a drag, so that its click means nothing. */
+  /** Whether the last press was a drag, so that its click has to be ignored. */
   dragged = false;
 
   private move(x: number, y: number, scale: number): void {
-    // Some of the drawing stays in sight.
+    // A part of the drawing always stays visible.
     const { drawing, window } = this;
     const [width, height] = [drawing.width * scale, drawing.height * scale];
     const keep = 48;

@@ -1,27 +1,27 @@
 /**
- * Text with escape sequences, as it comes: in pieces that may end anywhere, also within a sequence.
+ * Reads text with escape sequences in pieces, which may end anywhere, also within a sequence.
  *
- * Sequences that choose colours, and the one that erases a line (progress bars), are obeyed; all
- * others are dropped: moves of the cursor, titles of windows, hyperlinks, pictures.
+ * Colours and the erasing of a line (for progress bars) are applied; all other sequences, such as
+ * moves of the cursor, window titles, hyperlinks and pictures, are dropped.
  */
 
 import { PLAIN, selected, type Style } from './style';
 
-/** What the text is written on. */
+/** The line that the text is written to. */
 export interface Paper {
   put(text: string, style: Style): void;
   newline(): void;
   carriageReturn(): void;
   backspace(): void;
-  /** Of the line: 0 what follows, 1 what is before, 2 all of it. */
+  /** Erases a part of the line: 0 after the cursor, 1 before it, 2 all. */
   erase(which: number): void;
 }
 
-/** Where in a sequence the text ended. */
+/** The position within a sequence at the end of a piece. */
 type Within = 'text' | 'escape' | 'between' | 'control' | 'string';
 
 const ESCAPE = 0x1b;
-/** Longer ones are no sequences, but text that happens to look like one. */
+/** Longest sequence; a longer one is ordinary text. */
 const LONGEST = 256;
 
 export class Ansi {
@@ -34,7 +34,7 @@ export class Ansi {
     }
   }
 
-  /** Forgets what was begun. */
+  /** Resets the state, also within a sequence. */
   reset(): void {
     this.within = 'text';
     this.style = PLAIN;
@@ -42,7 +42,7 @@ export class Ansi {
   }
 
   private text(text: string, from: number): number {
-    // Bytes 0x80 to 0x9f are dropped too, but begin nothing: in text that was decoded wrongly
+    // The characters 0x80 to 0x9f are dropped but begin no sequence: in text decoded wrongly
     // they stand for quotes, and everything after them would be lost.
     // eslint-disable-next-line no-control-regex -- it is what is looked for
     const control = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/g;
@@ -76,14 +76,14 @@ export class Ansi {
     }
   }
 
-  /** Goes on in a sequence; gives where it has come to. */
+  /** Continues a sequence and returns the new position. */
   private more(text: string, at: number): number {
     if (this.within === 'string') {
       return this.string(text, at);
     }
     const code = text.charCodeAt(at);
     if (code < 0x20 || code > 0x7e) {
-      // It broke off; what is here counts by itself.
+      // The sequence was not completed, so this character is read as usual.
       this.within = 'text';
       return at;
     }
@@ -107,7 +107,7 @@ export class Ansi {
     return at + 1;
   }
 
-  /** Drops a title, a link or the like: to its end, or to the end of the line if it has none. */
+  /** Skips a title or link to its end, or to the end of the line if it has none. */
   private string(text: string, from: number): number {
     // eslint-disable-next-line no-control-regex -- as above
     const end = /[\u0007\u000a\u0018\u001a\u001b]/g;
@@ -122,7 +122,7 @@ export class Ansi {
 
   private act(final: number): void {
     const { parameters } = this;
-    // A private mark in front makes another sequence of it.
+    // With a private prefix it is a different sequence.
     if (!/^[\d;:]*$/.test(parameters)) {
       return;
     }
@@ -138,5 +138,5 @@ export class Ansi {
   private style: Style = PLAIN;
 }
 
-/** What begins a string of its own after an escape: `]`, `P`, `X`, `^`, `_`. */
+/** The characters that begin a string after an escape: `]`, `P`, `X`, `^`, `_`. */
 const STRINGS: ReadonlySet<number> = new Set([0x5d, 0x50, 0x58, 0x5e, 0x5f]);

@@ -1,14 +1,14 @@
-/** The colours of a terminal's text, on a page that is light or dark. */
+/** The colours of a terminal's text on a light and on a dark page. */
 
 import { RGB, type Color, type Style } from './style';
 
 type Rgb = readonly [red: number, green: number, blue: number];
 
-/** What text must keep to what is behind it to be read (WCAG AA). */
+/** Contrast to the background that text needs (WCAG AA). */
 const READABLE = 4.5;
 const WHITE: Rgb = [255, 255, 255];
 const BLACK: Rgb = [0, 0, 0];
-/** Behind the text of a log: a little nearer to the middle than what themes have. */
+/** Background of a log, slightly less bright or dark than that of the themes. */
 const BEHIND: Readonly<Record<'light' | 'dark', Rgb>> = {
   light: [243, 244, 246],
   dark: [33, 38, 44]
@@ -33,7 +33,7 @@ const SIXTEEN: readonly Rgb[] = [
 ];
 const CUBE = [0, 95, 135, 175, 215, 255];
 
-/** Gives an element the look of its text. */
+/** Sets the style of an element. */
 export function dress(element: HTMLElement, style: Style): void {
   const { classList } = element;
   for (const name of FLAGS) {
@@ -59,7 +59,7 @@ export function dress(element: HTMLElement, style: Style): void {
 
 const FLAGS = ['bold', 'dim', 'italic', 'underline', 'strike'] as const;
 
-/** Both are there; the style sheet takes the one of the theme, also when it changes. */
+/** Sets the colours for both themes; the style sheet chooses, also when the theme changes. */
 function paint(
   element: HTMLElement,
   color: Rgb,
@@ -92,7 +92,7 @@ function rgb(color: Color): Rgb {
   return [red, green, blue];
 }
 
-/** The colour, as much nearer to black or white as it needs to be read. */
+/** Darkens or lightens a colour until it has enough contrast. */
 export function readable(color: Rgb, behind: Rgb): Rgb {
   const end = opposite(behind);
   for (let share = 0; share < 1; share += 0.05) {

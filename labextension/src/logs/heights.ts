@@ -1,22 +1,22 @@
-/** How many rows lines take, before they are drawn: one each, or more where they are wrapped. */
+/** Counts the rows of lines before they are drawn: one each, or more if lines are wrapped. */
 
 import type { Lines } from './lines';
 
 export class Heights {
   /**
-   * @param shown - how many characters of a line are drawn, from the length of its text.
+   * @param shown - returns how many characters of a line of a given length are drawn.
    */
   constructor(
     private readonly lines: Lines,
     private readonly shown: (length: number) => number
   ) {}
 
-  /** All rows. */
+  /** Number of all rows. */
   get total(): number {
     return this.before(this.lines.end);
   }
 
-  /** Characters in a row; null: lines are not wrapped. */
+  /** Characters in a row; null if lines are not wrapped. */
   set columns(columns: number | null) {
     if (columns !== this.wide) {
       this.wide = columns;
@@ -24,13 +24,13 @@ export class Heights {
     }
   }
 
-  /** Begins anew: lines were let go, or are others. */
+  /** Starts over, because lines were removed or replaced. */
   forget(): void {
     this.known = 0;
     this.first = this.lines.first;
   }
 
-  /** Rows before a line. */
+  /** Number of rows before a line. */
   before(line: number): number {
     const index = line - this.lines.first;
     if (this.wide === null) {
@@ -42,7 +42,7 @@ export class Heights {
     return (ended > 0 ? (this.sums[ended - 1] ?? 0) : 0) + open;
   }
 
-  /** The line that a row belongs to. */
+  /** Returns the line that contains a row. */
   lineAt(row: number): number {
     const { first, end } = this.lines;
     const last = Math.max(first, end - 1);
@@ -62,7 +62,7 @@ export class Heights {
     return Math.min(last, first + low);
   }
 
-  /** Sums up the lines that have ended since. */
+  /** Adds the lines that have ended since the last call. */
   private count(columns: number): void {
     const { first, ended } = this.lines;
     if (first !== this.first) {

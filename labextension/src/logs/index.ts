@@ -1,4 +1,4 @@
-/** What a step prints, while it prints it. */
+/** The log of a step, live. */
 
 import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
@@ -12,9 +12,9 @@ import { Search, type Hit } from './search';
 import { cutAt, LongLine } from './long-line';
 import { Window } from './window';
 
-/** Characters of a line that are drawn among the others. */
+/** Characters of a line that are drawn; a longer line is cut. */
 const LONGEST = 4_000;
-/** Of a longer one, what is drawn before a hit that is far in it. */
+/** Characters of a cut line that are drawn before a match. */
 const BEFORE = 200;
 const NOTICE_TIME = 4_000;
 
@@ -58,10 +58,10 @@ export class LogView implements Component {
       this.whole.node
     );
     host.append(this.node);
-    this.say();
+    this.updateNotes();
   }
 
-  /** Follows an attempt of a step; null: always the last one. */
+  /** Follows an attempt of a step; null for always the newest one. */
   open(step: string, attempt: number | null): void {
     const again = step === this.stepId && attempt === this.wanted;
     if (!again) {
@@ -73,7 +73,7 @@ export class LogView implements Component {
       this.wanted = attempt;
       this.node.dataset.step = step;
     }
-    // The last attempt may be another one now, whose log begins at nought.
+    // There may be a newer attempt by now, whose log begins at 0.
     const from = again && attempt !== null ? this.feed.have : 0;
     this.context.post({
       kind: 'follow-log',
@@ -82,7 +82,7 @@ export class LogView implements Component {
       attempt,
       from
     });
-    this.say();
+    this.updateNotes();
   }
 
   append(message: LogMessage): void {
@@ -91,7 +91,7 @@ export class LogView implements Component {
       message.step !== stepId ||
       (wanted !== null && message.attempt !== wanted)
     ) {
-      return; // it was asked for before something else was opened
+      return; // the answer to a request for what was open before
     }
     this.attempts = message.attempts.length;
     const news = this.feed.take(message);
@@ -114,7 +114,7 @@ export class LogView implements Component {
       }
       lines.add(news.text);
     }
-    this.say();
+    this.updateNotes();
     if (news.act === 'begin' || news.act === 'add') {
       this.search.go();
       this.window.render();
@@ -151,8 +151,8 @@ export class LogView implements Component {
     this.count();
   }
 
-  /** What is to be known beside the lines. */
-  private say(): void {
+  /** Updates the texts beside the lines. */
+  private updateNotes(): void {
     const { trans } = this.context;
     const { lines, attempts } = this;
     const some = lines.end > lines.first;
@@ -172,7 +172,7 @@ export class LogView implements Component {
         : `${trans('This is the end of a long log.')} ${bytes(left)} ${trans(
             'before it are not shown; the command “kfnb logs” prints everything.'
           )}`;
-    this.bar.tell(
+    this.bar.showAttempt(
       attempts !== null && attempts > 1 && this.feed.attempt !== null
         ? `${trans('Attempt')} ${this.feed.attempt} ${trans('of')} ${attempts}`
         : ''
@@ -195,7 +195,7 @@ export class LogView implements Component {
     if (text.length <= LONGEST) {
       fill(row, ...paint(line, { spans, current }));
       if (text === '') {
-        row.append(h('br')); // so that a selection keeps it
+        row.append(h('br')); // otherwise a copied selection would lack the empty line
       }
       return;
     }
@@ -269,36 +269,36 @@ export class LogView implements Component {
     }
   }
 
-  /** How many there are by now; the first one that is found is gone to. */
+  /** Updates the number of matches, and goes to the first one. */
   private count(): void {
     const { search } = this;
     const { trans } = this.context;
     if (!search.query) {
       this.index = null;
-      this.bar.say('', false);
+      this.bar.showCount('', false);
       return;
     }
-    search.go(); // lines may have been let go
+    search.go(); // old lines may have been removed
     this.index = this.current && search.indexOf(this.current);
     if (this.seeking) {
       const index = search.from(this.window.top);
-      // One that is further down may be found yet.
+      // Lines further down may not have been searched yet.
       if (index !== null && (index > 0 || search.done)) {
         this.goTo(index);
       }
-      // Who follows the log is not torn away by what is printed later.
+      // A match in later output must not move a reader who follows the log.
       this.seeking &&= !search.done;
     }
     const { count } = search;
     const total = count.toLocaleString('en-US');
     const more = search.done ? '' : '…';
     if (count === 0) {
-      this.bar.say(search.done ? trans('not found') : '…', false);
+      this.bar.showCount(search.done ? trans('not found') : '…', false);
     } else if (this.index === null) {
-      this.bar.say(`${total}${more}`, true);
+      this.bar.showCount(`${total}${more}`, true);
     } else {
       const at = (this.index + 1).toLocaleString('en-US');
-      this.bar.say(`${at} ${trans('of')} ${total}${more}`, true);
+      this.bar.showCount(`${at} ${trans('of')} ${total}${more}`, true);
     }
   }
 
@@ -315,22 +315,22 @@ export class LogView implements Component {
 
   private copy(text: string): void {
     const { trans } = this.context;
-    // Pages that did not come over HTTPS have none, or may not write to it.
+    // Pages without HTTPS have no clipboard, or may not write to it.
     const board = navigator.clipboard as Clipboard | undefined;
     const failed = trans(
       'The browser does not allow this page to copy. Select the text and press Ctrl+C.'
     );
     if (!board) {
-      this.tell(failed);
+      this.showNotice(failed);
       return;
     }
     board.writeText(text).then(
-      () => this.tell(`${bytes(text.length)} ${trans('copied')}`),
-      () => this.tell(failed)
+      () => this.showNotice(`${bytes(text.length)} ${trans('copied')}`),
+      () => this.showNotice(failed)
     );
   }
 
-  private tell(text: string): void {
+  private showNotice(text: string): void {
     this.notice.textContent = text;
     this.notice.hidden = false;
     clearTimeout(this.timer);
@@ -352,12 +352,12 @@ export class LogView implements Component {
   private readonly whole: LongLine;
   private stepId: string | null = null;
   private wanted: number | null = null;
-  /** How many there are; null: nothing is known yet. */
+  /** Number of attempts; null before the first answer. */
   private attempts: number | null = null;
   private missing = 0;
   private current: Hit | null = null;
   private index: number | null = null;
-  /** Something is looked for, and was not found yet. */
+  /** Whether a search has not found a match yet. */
   private seeking = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }

@@ -1,11 +1,11 @@
-/** A line as elements: its colours, and what was searched for in it. */
+/** Creates the elements of a line, with its colours and the matches of a search. */
 
 import { h } from '../dom';
 import { dress } from './colors';
 import { runsOf, textOf, type Line } from './terminal-line';
 import { PLAIN, type Style } from './style';
 
-/** What is to be marked, as pairs of start and end; `current`: the one that one has come to. */
+/** Matches to mark, as pairs of start and end; `current` is the start of the selected one. */
 export interface Marks {
   readonly spans: readonly (readonly [start: number, end: number])[];
   readonly current: number | null;
@@ -13,7 +13,7 @@ export interface Marks {
 
 const NONE: Marks = { spans: [], current: null };
 
-/** The nodes of a part of a line. */
+/** Creates the nodes of a part of a line. */
 export function paint(
   line: Line,
   { spans, current }: Marks = NONE,
@@ -48,7 +48,7 @@ export function paint(
   return nodes;
 }
 
-/** A mark has colours of its own, which those of the text would not be read on. */
+/** Omits the colours of the text, which would be unreadable on those of a mark. */
 function weight(style: Style): Style {
   return { ...style, color: null, background: null, inverse: false };
 }
@@ -62,7 +62,7 @@ function written(text: string, style: Style): Node {
   return span;
 }
 
-/** The parts of a stretch that each look the same. */
+/** Splits a part into pieces of one style. */
 function* pieces(
   line: Line,
   start: number,
@@ -81,7 +81,7 @@ function* pieces(
   }
 }
 
-/** The first run that begins later; lines of a megabyte may have many. */
+/** Finds the first style that begins later, by bisection because long lines have many. */
 function firstAfter(
   runs: readonly { readonly start: number }[],
   at: number

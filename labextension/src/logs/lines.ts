@@ -1,10 +1,10 @@
-/** The lines of a log, numbered from its beginning; of a very long one the oldest are let go. */
+/** The lines of a log, numbered from its beginning; the oldest of a very long log are removed. */
 
 import { Ansi } from './ansi';
 import { Screen, textOf, type Line } from './terminal-line';
 import { PLAIN } from './style';
 
-/** What a page keeps of a log. */
+/** Most lines and characters that a page keeps of a log. */
 export const MOST_LINES = 2_000_000;
 export const MOST_CHARACTERS = 96_000_000;
 const SHARE_AFTER_TRIM = 0.75;
@@ -13,7 +13,7 @@ const NOTE = { ...PLAIN, italic: true, dim: true };
 
 export class Lines {
   /**
-   * @param mostLines - and `mostCharacters`: beyond them, a quarter of what is kept is let go.
+   * @param mostLines - and `mostCharacters`: if there are more, the oldest quarter is removed.
    */
   constructor(
     private readonly mostLines = MOST_LINES,
@@ -30,7 +30,7 @@ export class Lines {
     return this.gone + this.lines.length;
   }
 
-  /** The number after the last line, the one being written included. */
+  /** The number after the last line, including the unfinished one. */
   get end(): number {
     return this.ended + (this.open === null ? 0 : 1);
   }
@@ -51,7 +51,7 @@ export class Lines {
     this.trim();
   }
 
-  /** Says something between what was printed; the line that is open ends there. */
+  /** Adds a line that was not printed; ends the unfinished line. */
   note(text: string): void {
     if (this.open !== null) {
       this.screen.newline();
@@ -71,7 +71,7 @@ export class Lines {
     this.ansi.reset();
   }
 
-  /** Characters that were let go. */
+  /** Number of removed characters. */
   forgotten = 0;
 
   private keep(line: Line): void {

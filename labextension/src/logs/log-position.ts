@@ -1,21 +1,21 @@
-/** Where in the log's file we are: no piece is shown twice, and none is missed without a word. */
+/** The position in the log's file, so that no chunk is shown twice or lost without notice. */
 
 import type { LogMessage } from '../protocol';
 
 export type Step =
-  /** All of it is shown already, or something that was asked for comes before it. */
+  /** The chunk is shown already, or one before it has been requested. */
   | { readonly act: 'ignore' }
-  /** What comes from there on is missing, and is to be asked for. */
+  /** A chunk is missing and has to be requested. */
   | { readonly act: 'ask'; readonly from: number }
   /** The text of a log that begins, `missing` bytes after the file's beginning. */
   | { readonly act: 'begin'; readonly text: string; readonly missing: number }
-  /** Text that goes on, `missing` bytes after what is shown. */
+  /** Text that continues, `missing` bytes after the shown text. */
   | { readonly act: 'add'; readonly text: string; readonly missing: number };
 
 export class LogPosition {
-  /** Whose log it is; null before the first answer. */
+  /** The attempt whose log it is; null before the first answer. */
   attempt: number | null = null;
-  /** Bytes of the file that have come. */
+  /** Number of bytes received. */
   have = 0;
 
   take(message: LogMessage): Step {
@@ -27,7 +27,7 @@ export class LogPosition {
       return this.begin(message);
     }
     if (message.total < this.have) {
-      return this.begin(message); // the file is another one now
+      return this.begin(message); // the file was replaced
     }
     if (from === this.have) {
       return this.add(message, text, 0);
@@ -41,7 +41,7 @@ export class LogPosition {
         ? this.ask(message, this.have)
         : this.add(message, rest, 0);
     }
-    // The kernel left something out on purpose, or it was lost on the way.
+    // The kernel left a part out on purpose, or a message was lost.
     return message.reset
       ? this.add(message, text, from - this.have)
       : this.ask(message, this.have);
@@ -67,7 +67,7 @@ export class LogPosition {
   }
 
   private ask({ attempt }: LogMessage, from: number): Step {
-    // Others may be on their way when it is asked for; once is enough.
+    // Further chunks may arrive before the requested one; one request is enough.
     const asked = `${attempt} ${from}`;
     if (asked === this.asked) {
       return { act: 'ignore' };
@@ -79,7 +79,7 @@ export class LogPosition {
   private asked: string | null = null;
 }
 
-/** The text after so many bytes; null where bytes that are no text make that unknown. */
+/** Returns the text after some bytes; null if invalid bytes make the position unknown. */
 function after(text: string, bytes: number, size: number): string | null {
   let [seen, cut] = [0, -1];
   let at = 0;

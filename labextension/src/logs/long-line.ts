@@ -1,11 +1,11 @@
-/** A very long line by itself: all of it, in pieces that browsers can lay out. */
+/** Shows a very long line in pieces that browsers can lay out. */
 
 import type { Context } from '../context';
 import { fill, h } from '../dom';
 import { paint } from './line-elements';
 import { textOf, type Line } from './terminal-line';
 
-/** Characters of a piece; those that are not seen are not laid out. */
+/** Characters of a piece; browsers do not lay out invisible pieces. */
 const PIECE = 2_000;
 
 export class LongLine {
@@ -61,7 +61,7 @@ function button(name: string, act: () => void): HTMLElement {
   return made;
 }
 
-/** The pieces of a line, one below the other. */
+/** Creates the pieces of a line. */
 function pieces(line: Line, label: string): HTMLElement {
   const text = textOf(line);
   const node = h('div', {
@@ -80,7 +80,7 @@ function pieces(line: Line, label: string): HTMLElement {
   return node;
 }
 
-/** A place to cut a text at, which is not within a character. */
+/** Returns a position at which a text can be cut without splitting a character. */
 export function cutAt(text: string, at: number): number {
   if (at <= 0 || at >= text.length) {
     return Math.max(0, Math.min(at, text.length));

@@ -1,16 +1,16 @@
-/** Elements that lose their place: a browser scrolls what is moved in the page to its beginning. */
+/** Detects when elements appear, because a browser resets the scrolling of an element that is moved. */
 
-/** An animation of the style sheets in which nothing moves; it begins when an element appears. */
+/** An animation without movement in the style sheets, which starts when an element appears. */
 const NAME = 'kfnb-shown';
 
 /**
- * Tells when an element appeared, again too: a tab was chosen, or a notebook drew its output anew.
- * No other event tells of an element that was only moved. The style sheet names the animation.
+ * Calls `act` whenever an element appears, for example because its tab was opened or the notebook
+ * drew the output again. There is no other event for an element that was only moved.
  */
-export function onAppear(element: HTMLElement, tell: () => void): void {
+export function onAppear(element: HTMLElement, act: () => void): void {
   element.addEventListener('animationstart', event => {
     if (event.target === element && event.animationName === NAME) {
-      tell();
+      act();
     }
   });
 }

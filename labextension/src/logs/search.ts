@@ -1,19 +1,19 @@
-/** Finding text in a log, a little at a time, so that the page stays alive in a million lines. */
+/** Searches a log in small steps, so that a million lines do not block the page. */
 
 import type { Lines } from './lines';
 
-/** Milliseconds of searching, and lines between two looks at the clock. */
+/** Milliseconds of a search step, and lines between two checks of the clock. */
 const SLICE = 12;
 const STRIDE = 512;
 
 export interface Hit {
   readonly line: number;
-  /** Which one in its line. */
+  /** Number of the match in its line. */
   readonly nth: number;
 }
 
 export class Search {
-  /** More was found, or all lines were looked at. */
+  /** Called when more was found or the search is complete. */
   onProgress: () => void = () => undefined;
 
   constructor(private readonly lines: Lines) {}
@@ -22,17 +22,17 @@ export class Search {
     return this.wanted;
   }
 
-  /** Whether all lines were looked at. */
+  /** Whether all lines have been searched. */
   get done(): boolean {
     return this.pattern === null || this.seen >= this.lines.ended;
   }
 
-  /** How often it was found, so far. */
+  /** Number of matches so far. */
   get count(): number {
     return this.total + this.openSpans().length;
   }
 
-  /** Looks for something else; nothing is found until `go`. */
+  /** Sets the text to find; `go` starts the search. */
   set(query: string, matchCase: boolean): void {
     this.wanted = query;
     const literal = query.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
@@ -40,7 +40,7 @@ export class Search {
     this.restart();
   }
 
-  /** The lines are others now. */
+  /** Starts over because the lines were replaced. */
   restart(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
@@ -52,7 +52,7 @@ export class Search {
     this.go();
   }
 
-  /** Goes on with the lines that were not looked at. */
+  /** Searches the remaining lines. */
   go(): void {
     if (this.timer !== undefined) {
       return;
@@ -74,7 +74,7 @@ export class Search {
     }
   }
 
-  /** Where it stands in a line. */
+  /** Returns the positions of the matches in a line. */
   spans(line: number): [start: number, end: number][] {
     const { pattern } = this;
     if (!pattern) {
@@ -86,7 +86,7 @@ export class Search {
     ]);
   }
 
-  /** One of those that were found, counted from 0. */
+  /** Returns a match by its number, from 0. */
   hit(index: number): Hit | null {
     if (index < 0 || index >= this.count) {
       return null;
@@ -101,7 +101,7 @@ export class Search {
     };
   }
 
-  /** Which one of all it is now; null if its line was let go, or is another. */
+  /** Returns the number of a match; null if its line was removed or replaced. */
   indexOf({ line, nth }: Hit): number | null {
     if (line === this.lines.ended) {
       return nth < this.openSpans().length ? this.total + nth : null;
@@ -112,7 +112,7 @@ export class Search {
       : null;
   }
 
-  /** The first one at or after a line, counted from 0; the very first if there is none. */
+  /** Returns the number of the first match at or after a line, or else of the first one. */
   from(line: number): number | null {
     if (this.count === 0) {
       return null;
@@ -139,13 +139,13 @@ export class Search {
     this.total += count;
   }
 
-  /** The line that has not ended is looked at each time: it may be another already. */
+  /** Searches the unfinished line again each time, because it changes. */
   private openSpans(): [number, number][] {
     const { ended, end } = this.lines;
     return this.done && end > ended ? this.spans(ended) : [];
   }
 
-  /** What was found in lines that were let go since. */
+  /** Drops the matches in removed lines. */
   private forget(): void {
     const { first } = this.lines;
     this.seen = Math.max(this.seen, first);
@@ -163,7 +163,7 @@ export class Search {
   private wanted = '';
   private pattern: RegExp | null = null;
   private seen = 0;
-  /** The lines that have it, and how many were found before each (those let go included). */
+  /** The lines with matches, and the number of matches before each (removed lines included). */
   private matchingLines: number[] = [];
   private before: number[] = [];
   private total = 0;
@@ -171,7 +171,7 @@ export class Search {
   private timer: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** Where in a sorted list the first number beyond another one is. */
+/** Returns the position of the first larger number in a sorted list. */
 function firstBeyond(sorted: readonly number[], value: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {

@@ -1,6 +1,6 @@
-/** How a piece of text is to look, and what changes it: the escapes that select a rendition (SGR). */
+/** The style of text, and the escape sequences that change it (SGR). */
 
-/** 0 to 255: of the palette; from RGB on: red, green and blue in three bytes above it. */
+/** 0 to 255 for a colour of the palette; from RGB on, red, green and blue in three bytes. */
 export type Color = number;
 export const RGB = 0x1000000;
 
@@ -44,15 +44,15 @@ const CHANGES: Readonly<Record<number, Partial<Style>>> = {
 };
 
 /**
- * The style after a selection.
+ * Returns the style after an SGR sequence.
  *
- * @param parameters - what stands between `ESC [` and `m`: `1;31`, `38;5;208`, `4:0`.
+ * @param parameters - the text between `ESC [` and `m`: `1;31`, `38;5;208`, `4:0`.
  */
 export function selected(style: Style, parameters: string): Style {
   const groups = parameters.split(';');
   let next = style;
   for (let at = 0; at < groups.length; at += 1) {
-    // What belongs together may be joined by colons, and is one group then.
+    // Parameters joined by colons are one group.
     const parts = (groups[at] ?? '').split(':');
     const code = Number(parts[0]);
     if (code === 38 || code === 48 || code === 58) {
@@ -72,7 +72,7 @@ export function selected(style: Style, parameters: string): Style {
       next = change ? { ...next, ...change } : next;
     }
   }
-  // One object for one look, so that neighbours are known to look the same.
+  // One object for each style, so that styles can be compared by identity.
   return same(next, style) ? style : same(next, PLAIN) ? PLAIN : next;
 }
 
@@ -95,7 +95,7 @@ function simple(code: number): Partial<Style> | null {
   }
 }
 
-/** A colour by number (`5;n`) or by red, green and blue (`2;r;g;b`); how many values it took. */
+/** Reads a colour by number (`5;n`) or by red, green and blue (`2;r;g;b`), and counts its values. */
 function extended(
   values: readonly string[],
   joined: boolean
@@ -106,7 +106,7 @@ function extended(
     return [color <= 255 ? color : null, 2];
   }
   if (kind === 2) {
-    // Joined by colons there may be a colour space in front, mostly empty.
+    // With colons, a colour space (mostly empty) may come first.
     const from = joined && values.length > 4 ? 2 : 1;
     const [red = 0, green = 0, blue = 0] = values
       .slice(from, from + 3)

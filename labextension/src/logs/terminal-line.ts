@@ -1,9 +1,9 @@
-/** The line that is being written: text goes over text, as on a terminal, until the line ends. */
+/** The unfinished line, in which text can overwrite text as on a terminal. */
 
 import type { Paper } from './ansi';
 import { PLAIN, type Style } from './style';
 
-/** From here on, up to the next run, text looks like this. */
+/** A style that holds from a position up to the next one. */
 export interface Run {
   readonly start: number;
   readonly style: Style;
@@ -14,7 +14,7 @@ export interface Styled {
   readonly runs: readonly Run[];
 }
 
-/** Nearly all lines are plain, and there may be millions. */
+/** Shared by all plain lines, of which there may be millions. */
 export type Line = string | Styled;
 
 export function textOf(line: Line): string {
@@ -29,11 +29,11 @@ export function runsOf(line: Line): readonly Run[] {
 
 export class Screen implements Paper {
   /**
-   * @param ended - is given each line when it ends.
+   * @param ended - called with each line when it ends.
    */
   constructor(private readonly ended: (line: Line) => void) {}
 
-  /** The line that has not ended; null when nothing is on it. */
+  /** The unfinished line; null if it is empty. */
   get open(): Line | null {
     const line = this.line();
     return textOf(line) === '' ? null : line;
@@ -60,7 +60,7 @@ export class Screen implements Paper {
   }
 
   carriageReturn(): void {
-    // Mostly the line ends right after; only text that follows needs the cells.
+    // The cells are needed only if more text follows in this line, which is rare.
     this.returned = true;
     this.cells?.back(Infinity);
   }
@@ -114,8 +114,8 @@ export class Screen implements Paper {
 }
 
 /**
- * A line of which each character has a place: writing over a few of them costs the same in a line
- * of a megabyte as in a short one.
+ * A line with a cell for each character, so that overwriting a few of them is as fast in a line of
+ * a megabyte as in a short one.
  */
 class Cells {
   constructor(text: string, runs: readonly Run[]) {
@@ -170,7 +170,7 @@ class Cells {
     this.styles.fill(PLAIN, 0, to);
   }
 
-  /** Progress bars wipe what they leave with blanks. */
+  /** Removes blanks at the end, with which progress bars erase. */
   private end(): number {
     let end = this.characters.length;
     while (

@@ -1,11 +1,11 @@
-/** Above the log: what is searched for, how it is shown, what is copied. */
+/** The toolbar above a log: search, follow, wrap, copy. */
 
 import type { Context } from '../context';
 import { h } from '../dom';
 
 export interface ToolbarActions {
   search(query: string, matchCase: boolean): void;
-  /** To the next hit, or to the one before. */
+  /** Goes to the next match, or to the previous one. */
   step(by: 1 | -1): void;
   follow(on: boolean): void;
   wrap(on: boolean): void;
@@ -50,7 +50,7 @@ export class Toolbar {
     this.query.addEventListener('keydown', event => {
       if (event.key === 'Enter' && !event.isComposing) {
         event.preventDefault();
-        event.stopPropagation(); // with Shift it would run the notebook's cell
+        event.stopPropagation(); // otherwise Shift+Enter would run the notebook's cell
         acts.step(event.shiftKey ? -1 : 1);
       }
     });
@@ -69,11 +69,11 @@ export class Toolbar {
       this.attempt,
       h('div', { class: 'kfnb-log-ways' }, this.follow, wrap, copy)
     );
-    this.say('', false);
+    this.showCount('', false);
   }
 
-  /** What was found, and whether one can go from one to the next. */
-  say(count: string, some: boolean): void {
+  /** Shows the number of matches; `some` enables the buttons. */
+  showCount(count: string, some: boolean): void {
     if (this.count.textContent !== count) {
       this.count.textContent = count;
     }
@@ -81,8 +81,8 @@ export class Toolbar {
     this.next.disabled = !some;
   }
 
-  /** Which attempt this is, where there are several. */
-  tell(attempt: string): void {
+  /** Shows the attempt, if there are several. */
+  showAttempt(attempt: string): void {
     this.attempt.textContent = attempt;
   }
 

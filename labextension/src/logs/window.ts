@@ -1,17 +1,17 @@
-/** The part of a log that can be seen: only its lines are in the page, however many there are. */
+/** The visible part of a log: only its lines are elements of the page. */
 
 import { h } from '../dom';
 import { Heights } from './heights';
 import type { Lines } from './lines';
 import { onAppear } from './on-appear';
 
-/** Pixels that browsers still scroll over; of more, each pixel stands for several. */
+/** Most pixels that browsers can scroll; in a longer log each pixel stands for several. */
 const TALLEST = 15_000_000;
-/** Lines above and below what is seen. */
+/** Lines that are drawn above and below the visible ones. */
 const OVERSCAN = 12;
-/** Lines that are in the page while somebody selects text over them. */
+/** Most lines that stay in the page during a selection. */
 const MOST_SELECTED = 5_000;
-/** Where nothing has a size yet. */
+/** Sizes to assume before anything is measured. */
 const ROW = 18;
 const HEIGHT = 360;
 const COLUMN = 7.2;
@@ -22,8 +22,8 @@ export class Window {
   onFollow: (following: boolean) => void = () => undefined;
 
   /**
-   * @param draw - fills the row of a line.
-   * @param shown - how many characters of a line are drawn, from the length of its text.
+   * @param draw - draws a line into its row.
+   * @param shown - returns how many characters of a line of a given length are drawn.
    */
   constructor(
     private readonly lines: Lines,
@@ -37,7 +37,7 @@ export class Window {
       {
         class: 'kfnb-log-screen',
         role: 'log',
-        // Thousands of lines a second are not to be read aloud.
+        // A screen reader must not read thousands of lines a second.
         'aria-live': 'off',
         'aria-label': label,
         tabindex: 0
@@ -78,17 +78,17 @@ export class Window {
     }
   }
 
-  /** The first line that can be seen. */
+  /** The first visible line. */
   get top(): number {
     return this.range()[0];
   }
 
-  /** Lines were added, changed or let go. */
+  /** Updates the window after lines were added, changed or removed. */
   render(): void {
     this.measure();
     const { lines, heights } = this;
     if (lines.first !== this.first) {
-      // What was read stays where it is.
+      // The visible lines stay where they are.
       const gone = (lines.first - this.first) * (this.wraps ? 0 : this.row);
       this.first = lines.first;
       this.moveTo(Math.max(0, this.virtual - gone));
@@ -115,14 +115,14 @@ export class Window {
     this.position(low, high, tall);
   }
 
-  /** Draws all that is seen again. */
+  /** Draws all visible lines again. */
   repaint(): void {
     this.rows.clear();
     this.body.replaceChildren();
     this.render();
   }
 
-  /** Scrolls to a line, if it cannot be seen; follows no more then. */
+  /** Scrolls to a line if it is not visible, and stops following the log. */
   show(line: number, near = true): void {
     const { heights, row } = this;
     const [top, bottom] = [heights.before(line), heights.before(line + 1)];
@@ -138,7 +138,7 @@ export class Window {
     this.render();
   }
 
-  /** Scrolls so that an element of a row can be seen, also to the side. */
+  /** Scrolls until an element of a row is visible, also sideways. */
   reveal(element: Element): void {
     const [own, area] = [element, this.node].map(one =>
       one.getBoundingClientRect()
@@ -155,7 +155,7 @@ export class Window {
     }
   }
 
-  /** The row of a line, if it is in the page. */
+  /** Returns the row of a line, if it is in the page. */
   rowOf(line: number): HTMLElement | null {
     return this.rows.get(line)?.element ?? null;
   }
@@ -198,7 +198,7 @@ export class Window {
   private position(low: number, high: number, tall: number): void {
     const { style } = this.body;
     const over = this.height - this.view;
-    // How high wrapped lines are is guessed: the end is where the last one ends.
+    // The height of wrapped lines is an estimate, so the end is measured at the last line.
     const end = high === this.lines.end && this.scroll >= over - 1 && over > 0;
     style.top = end
       ? 'auto'
@@ -207,12 +207,12 @@ export class Window {
     this.sizer.style.height = `${Math.min(tall, TALLEST)}px`;
     if (this.visible && this.node.scrollTop !== this.scroll) {
       this.node.scrollTop = this.scroll;
-      // What the browser made of it: whole pixels, or less where it cannot.
+      // Browsers round the value, and limit it to what can be scrolled.
       this.scroll = this.follows ? this.node.scrollTop : this.scroll;
     }
   }
 
-  /** Where the content is to begin; the element is scrolled by `place`. */
+  /** Sets the first visible pixel of the content; `place` scrolls the element. */
   private moveTo(virtual: number): void {
     const tall = this.heights.total * this.row;
     this.ratio(tall);
@@ -228,7 +228,7 @@ export class Window {
 
   private scrolled(): void {
     if (!this.node.clientHeight) {
-      return; // hidden: browsers forget where it was
+      return; // hidden, where browsers reset the scrolling
     }
     const { scrollTop } = this.node;
     if (Math.abs(scrollTop - this.scroll) < 1) {
@@ -246,7 +246,7 @@ export class Window {
     this.render();
   }
 
-  /** Another size, or seen again after it was hidden or moved. */
+  /** Handles a new size, and appearing again after it was hidden or moved. */
   private resized(): void {
     if (this.node.clientHeight) {
       this.render();
@@ -269,7 +269,7 @@ export class Window {
   }
 
   private pressed(event: PointerEvent): void {
-    // On a scrollbar nothing is selected.
+    // A press on the scrollbar selects nothing.
     this.selecting = event.button === 0 && event.target !== this.node;
     if (this.selecting) {
       this.followed = this.follows;
@@ -312,7 +312,7 @@ export class Window {
   private column = COLUMN;
   private view = HEIGHT;
   private wide = 800;
-  /** Of the element, where it is to be scrolled to; and what that is in the content. */
+  /** Scroll position of the element, and the corresponding one in the content. */
   private scroll = 0;
   private virtual = 0;
   private height = 0;

@@ -1,6 +1,6 @@
 /**
- * HTML that a cell put out, in a frame where it can do nothing: no scripts, no network, no way to
- * the page. What could fetch something by itself or lead away is taken out before.
+ * Shows HTML output in a frame without scripts, network or access to the page. Elements and
+ * attributes that could fetch something or lead away are removed before.
  */
 
 import type { Theme } from '../context';
@@ -8,11 +8,11 @@ import { h } from '../dom';
 
 const POLICY =
   "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:";
-/** What acts, fetches or redirects; a policy does not govern all of it (names are looked up). */
+/** Elements that act, fetch or redirect; a content policy does not prevent all of it, such as DNS. */
 const OUT =
   'script, link, meta, base, iframe, frame, frameset, object, embed, portal, noscript, template, animate, set';
 
-/** Pixels that a frame has at first; nobody can measure what is in it. */
+/** Height of a frame in pixels at first, because its content cannot be measured. */
 const LEAST = 56;
 const MOST = 420;
 
@@ -31,14 +31,14 @@ img, svg { max-width: 100%; }`;
 
 export interface Framed {
   readonly node: HTMLElement;
-  /** There were scripts in it, which do not run here. */
+  /** Whether it had scripts, which are not executed. */
   readonly scripted: boolean;
-  /** Nothing can be seen of it without them. */
+  /** Whether nothing of it is visible without them. */
   readonly blank: boolean;
 }
 
 export function framed(html: string, theme: Theme, title: string): Framed {
-  // A document that is only parsed: nothing in it is loaded or executed.
+  // A document that is only parsed loads and executes nothing.
   const page = new DOMParser().parseFromString(html, 'text/html');
   const scripted = page.querySelector('script') !== null;
   for (const element of page.querySelectorAll(OUT)) {
@@ -77,11 +77,11 @@ export function framed(html: string, theme: Theme, title: string): Framed {
   return { node, scripted, blank };
 }
 
-/** Handlers, what a click would follow, and what is fetched (the policy would refuse it aloud). */
+/** Removes handlers, links, and addresses to fetch, which the policy would refuse with an error. */
 const LEADS =
   /^(on.*|(xlink:)?href|src|srcset|poster|background|action|formaction|ping|target|autofocus)$/i;
 
-/** A style sheet without what it would fetch; written in escapes, it may hide that, and goes. */
+/** Removes addresses from a style sheet; one with escapes is removed, because they can hide some. */
 function withoutFetches(sheet: string): string {
   return sheet.includes('\\')
     ? ''
@@ -93,7 +93,7 @@ function withoutFetches(sheet: string): string {
         );
 }
 
-/** Whether an address leads nowhere else: within the output, or a picture that is in it. */
+/** Whether an address stays within the output, or is an embedded picture. */
 function stays(element: Element, address: string): boolean {
   return (
     address.startsWith('#') ||
@@ -108,7 +108,7 @@ function textIn(body: HTMLElement): string {
     .trim();
 }
 
-/** How high it might be: rows, blocks and lines of text, pictures that say it. */
+/** Estimates the height from rows, blocks, lines of text and the sizes of pictures. */
 function height(page: Document): number {
   const count = (selector: string): number =>
     page.body.querySelectorAll(selector).length;

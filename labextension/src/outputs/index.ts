@@ -40,7 +40,7 @@ export class OutputsView implements Component {
       this.step = step;
       this.wanted = attempt;
       this.clear();
-      this.say(
+      this.showNote(
         this.context.trans('Waiting for the kernel to read the outputs.')
       );
     }
@@ -57,7 +57,7 @@ export class OutputsView implements Component {
       this.clear();
       this.attempt = attempt;
     }
-    this.say(cells.length ? null : this.why(attempt));
+    this.showNote(cells.length ? null : this.why(attempt));
     const present = new Set(cells.map(({ location }) => location.cell));
     for (const [number, cell] of this.cells) {
       if (!present.has(number)) {
@@ -92,7 +92,7 @@ export class OutputsView implements Component {
       : trans('No output yet.');
   }
 
-  private say(text: string | null): void {
+  private showNote(text: string | null): void {
     this.note.hidden = text === null;
     this.note.textContent = text ?? '';
   }

@@ -1,4 +1,4 @@
-/** One output of a cell, in the best of its forms that can be shown safely. */
+/** Renders an output of a cell in the best of its MIME types that is safe to show. */
 
 import type { Context } from '../context';
 import { h } from '../dom';
@@ -8,7 +8,7 @@ import { source, terminal } from './text';
 
 export type Output = Readonly<Record<string, Json>>;
 
-/** The forms that are shown, the best one first: pictures need no scripts, HTML often does. */
+/** MIME types by preference: pictures before HTML, because HTML often needs scripts. */
 const FORMS: readonly string[] = [
   'image/png',
   'image/jpeg',
@@ -23,7 +23,7 @@ const FORMS: readonly string[] = [
 ];
 const BASE64 = /^[A-Za-z0-9+/\s]+={0,2}\s*$/;
 
-/** The output as an element, `data-mime` of which says what is shown of it. */
+/** Renders an output; `data-mime` of the element is the MIME type that is shown. */
 export function output(data: Output, context: Context): HTMLElement {
   const kind = data.output_type;
   if (kind === 'stream') {
@@ -67,7 +67,7 @@ function trouble(data: Output, context: Context): HTMLElement {
   );
 }
 
-/** A form as an element; null where it is not what it says it is. */
+/** Renders one MIME type; null if its content is invalid. */
 function formed(
   mime: string,
   form: Json,
@@ -76,7 +76,7 @@ function formed(
 ): HTMLElement | null {
   const { trans } = context;
   if (mime === 'image/svg+xml') {
-    // As a picture it is inert, whatever stands in it.
+    // As an image it cannot execute anything.
     const svg = encodeURIComponent(text(form).replace(LONE, '\ufffd'));
     return picture(`data:image/svg+xml;charset=utf-8,${svg}`, {}, context);
   }
@@ -98,7 +98,7 @@ function formed(
         trans('HTML output of the cell')
       );
       if (blank && scripted) {
-        return null; // its text, if it has one, says more
+        return null; // its plain text, if there is one, is more useful
       }
       return scripted
         ? h(
@@ -122,7 +122,7 @@ function formed(
   }
 }
 
-/** Halves of characters, which no address can hold. */
+/** Halves of surrogate pairs, which cannot be encoded in an address. */
 const LONE =
   /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
@@ -161,7 +161,7 @@ function note(message: string): HTMLElement {
   return h('p', { class: 'kfnb-output-note' }, message);
 }
 
-/** Texts of notebooks may be lists of lines. */
+/** Joins text, which in notebooks may be a list of lines. */
 function text(value: Json | undefined): string {
   if (Array.isArray(value)) {
     return value.map(text).join('');

@@ -1,15 +1,15 @@
-/** Text as a terminal would show it, whole at once; of a long one its beginning first. */
+/** Shows text as a terminal does; of a long text first only the beginning. */
 
 import type { Context } from '../context';
 import { fill, h } from '../dom';
 import { Lines } from '../logs/lines';
 import { paint } from '../logs/line-elements';
 
-/** What is drawn before somebody asks for all. */
+/** Characters and lines that are drawn before the user asks for all. */
 const MOST_LINES = 400;
 const MOST_CHARACTERS = 40_000;
 
-/** Text with its colours and carriage returns. */
+/** Renders text with colours and carriage returns. */
 export function terminal(
   text: string,
   name: string,
@@ -45,7 +45,7 @@ export function terminal(
   );
 }
 
-/** Text as it is. */
+/** Renders text unchanged. */
 export function source(
   text: string,
   name: string,
@@ -64,7 +64,7 @@ export function source(
   );
 }
 
-/** Says that there is more, and shows it. */
+/** A button that shows the rest of a text. */
 function cut(
   shown: string | null,
   { trans }: Context,

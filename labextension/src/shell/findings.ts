@@ -91,13 +91,16 @@ export class Notice {
   }
 
   /** Removes the message if it only informs. */
-  settle(): void {
+  clearInfo(): void {
     if (this.level === 'info') {
-      this.say(null);
+      this.show(null);
     }
   }
 
-  say(text: string | null, level: 'info' | 'warning' | 'error' = 'info'): void {
+  show(
+    text: string | null,
+    level: 'info' | 'warning' | 'error' = 'info'
+  ): void {
     if (text === this.text) {
       return;
     }

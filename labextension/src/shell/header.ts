@@ -1,4 +1,4 @@
-/** The first lines: which pipeline, which run, how it stands, and what can be done about it. */
+/** The header of a view: pipeline, run, status, and buttons to stop or resume the run. */
 
 import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
@@ -9,12 +9,12 @@ import type { PanelModel } from './model';
 
 type Command = 'stop' | 'resume';
 
-/** Runs beside this one that are named; of more their number. */
+/** Most compared runs that are named; the rest is counted. */
 const MOST_NAMED = 8;
 
 export class Header implements Component {
   readonly node: HTMLElement;
-  /** How many steps stand how, for beside the tabs. */
+  /** The number of steps by status, shown beside the tabs. */
   readonly counts = h('ul', { class: 'kfnb-counts' });
 
   constructor(
@@ -69,7 +69,7 @@ export class Header implements Component {
       this.status.hidden = !state;
       this.status.dataset.status = status;
     }
-    this.tell();
+    this.updateRuns();
     this.count();
     const canStop = model.live;
     const canResume =
@@ -94,7 +94,7 @@ export class Header implements Component {
     this.node.remove();
   }
 
-  private tell(): void {
+  private updateRuns(): void {
     const { run, others } = this.model;
     const known = others.join('\n');
     if (run === this.shownRun && known === this.beside) {
@@ -118,7 +118,7 @@ export class Header implements Component {
       if (others.length > 0) {
         parts.push(this.with(others));
       }
-      // Of one run among several they would be taken for those of all.
+      // Beside several runs they could be mistaken for parameters of all of them.
       const own = others.length > 0 ? {} : run.parameters;
       for (const [name, value] of Object.entries(own)) {
         const text = `${visible(name)} = ${plain(value)}`;
@@ -266,7 +266,7 @@ export class Header implements Component {
       }
     };
     this.update();
-    // What does no harm is what Enter does.
+    // Enter presses the harmless button.
     no.focus();
   }
 

@@ -36,7 +36,7 @@ export class PipelinePanel implements Component {
   readonly node: HTMLElement;
 
   /**
-   * @param layouter - lays graphs out; null: the simple layout only.
+   * @param layouter - lays graphs out; null for only the simple layout.
    */
   constructor(
     host: HTMLElement,
@@ -124,7 +124,7 @@ export class PipelinePanel implements Component {
         } else {
           chart?.append(message.points);
         }
-        this.header.update(); // series carry the names of the runs
+        this.header.update(); // the names of the runs come with the series
         break;
       case 'log':
         logs?.append(message);
@@ -137,12 +137,12 @@ export class PipelinePanel implements Component {
         break;
       case 'notebook':
         saveNotebook(message.name, message.text);
-        this.notice.say(
+        this.notice.show(
           `${this.context.trans('The executed notebook was downloaded:')} ${message.name}`
         );
         break;
       case 'notice':
-        this.notice.say(message.text, message.level);
+        this.notice.show(message.text, message.level);
         break;
       default:
         // A newer kernel may send messages that this page does not know.
@@ -193,13 +193,13 @@ export class PipelinePanel implements Component {
       this.tabs.offer(tab, model.run !== null || STATIC.includes(tab));
     }
     this.find();
-    this.busy.say(context.busy.value ? this.waiting() : null);
+    this.busy.show(context.busy.value ? this.waiting() : null);
     if (this.ends !== model.going && !model.going) {
       // A message about a running run is outdated when it has ended.
-      this.notice.settle();
+      this.notice.clearInfo();
     }
     this.ends = model.going;
-    this.problem.say(
+    this.problem.show(
       model.cut
         ? trans(
             'The kernel that followed this run is gone, so this view is no longer updated. The run itself does not need that kernel; execute the cell again to see its current state.'

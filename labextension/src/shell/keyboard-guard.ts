@@ -1,19 +1,19 @@
 /**
- * Keys typed in a view are not the notebook's: there `b` makes a cell and `0 0` restarts the kernel.
- * What is held with Ctrl or the like, or runs a cell, still reaches the page.
+ * Keeps plain keys in a view from the notebook, where `b` inserts a cell and `0 0` restarts the
+ * kernel. Keys with Ctrl or the like, and those that run a cell, still reach the page.
  */
 
-/** What Lumino looks for between the focus and the page; its shortcuts match the focus itself. */
+/** The attribute that makes Lumino ignore its shortcuts below an element. */
 const MARK = 'data-lm-suppress-shortcuts';
 
-/** Keeps plain keys within an element; gives what ends it. */
+/** Keeps plain keys within an element; returns a function that ends it. */
 export function guardKeys(node: HTMLElement): () => void {
-  // Notebook 7 listens while events come down to us, JupyterLab when they go up again.
+  // Notebook 7 listens in the capturing phase, JupyterLab in the bubbling phase.
   const down = (event: KeyboardEvent): void => {
-    // Out here a view's own tree is one element: what contains the view.
+    // Outside of a shadow tree the event's target is its host.
     const { target } = event;
     if (target instanceof Element && event.composedPath().includes(node)) {
-      // A key that comes at once is handled before the timer of the one before it.
+      // The next key may come before the timer of this one.
       target.removeAttribute(MARK);
       if (isPlain(event)) {
         target.setAttribute(MARK, 'true');

@@ -1,9 +1,9 @@
-/** Links into the Jupyter around, where there is one. */
+/** Links to files of the Jupyter server, if the page belongs to one. */
 
 import { h } from '../dom';
 import { visible } from '../format';
 
-/** A link to a notebook of the server, or its path where nothing can open it. */
+/** Creates a link to a notebook of the server; plain text if the page cannot open it. */
 export function openNotebook(path: string, text: string): HTMLElement {
   const base = baseUrl();
   if (base === null) {
@@ -22,7 +22,7 @@ export function openNotebook(path: string, text: string): HTMLElement {
   );
 }
 
-/** Gives the reader a notebook as a file, as Jupyter's own "Download" does. */
+/** Downloads a notebook as a file. */
 export function saveNotebook(name: string, text: string): void {
   const file = new Blob([text], { type: 'application/x-ipynb+json' });
   const url = URL.createObjectURL(file);
@@ -30,11 +30,11 @@ export function saveNotebook(name: string, text: string): void {
   document.body.append(link);
   link.click();
   link.remove();
-  // The browser may still be about to read it.
+  // The browser may not have read it yet.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 
-/** Where this front end opens notebooks: JupyterLab's or Notebook 7's address, with a slash. */
+/** The address below which this front end (JupyterLab or Notebook 7) opens notebooks. */
 function baseUrl(): string | null {
   const config = document.getElementById('jupyter-config-data')?.textContent;
   if (!config) {

@@ -20,7 +20,7 @@ export interface RunState {
   readonly status: RunStatus;
   readonly driver: string;
   readonly error: string | null;
-  /** Time of this state, by the kernel's clock. */
+  /** Time of this state by the kernel's clock. */
   readonly at: number;
   /** As {@link State.paused}. */
   readonly paused: number;
@@ -66,7 +66,7 @@ export class PanelModel {
     return this.state?.status === 'running' || this.state?.status === 'pending';
   }
 
-  /** Whether updates are expected: the run is going on, and its driver and our kernel live. */
+  /** Whether updates are expected: the run is executing, and its driver and this kernel are alive. */
   get live(): boolean {
     return this.going && !this.lost && !this.cut && !this.state?.error;
   }
@@ -148,7 +148,7 @@ export class PanelModel {
     return changed;
   }
 
-  /** A view can show another run later; nothing of the first one's may stay. */
+  /** Removes all data of a run, because a view can show another run later. */
   private forgetRun(): void {
     this.seq = -1;
     this.state = null;

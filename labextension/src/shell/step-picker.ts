@@ -1,4 +1,4 @@
-/** Which step, and which of its attempts, a panel is about. */
+/** Selects the step and attempt that a tab shows. */
 
 import type { Context } from '../context';
 import { fill, h } from '../dom';
@@ -32,7 +32,7 @@ export class StepPicker {
     host.append(this.node);
   }
 
-  /** Shows a step and attempt (null: the last) without telling that they were picked. */
+  /** Selects a step and attempt (null for the newest) without calling `onPick`. */
   show(step: string, attempt: number | null): void {
     this.refresh();
     this.steps.value = step;
@@ -49,7 +49,7 @@ export class StepPicker {
     this.attemptsLabel.hidden = count < 2;
   }
 
-  /** Says the steps' statuses as they are now. */
+  /** Updates the statuses of the steps in the list. */
   refresh(): void {
     const chosen = this.steps.value;
     const texts = this.model.graph.nodes.map(({ id, name }) => {

@@ -1,23 +1,23 @@
-/** The log or the outputs of one step: which one is picked, and asked for again as the run goes on. */
+/** A tab with the log or the outputs of a step, which is updated while the run executes. */
 
 import type { Component, Context } from '../context';
 import type { StepState } from '../protocol';
 import type { PanelModel } from './model';
 import { StepPicker } from './step-picker';
 
-/** What shows one attempt of one step, and asks the kernel for it when it is opened. */
+/** Shows one attempt of one step, which it requests from the kernel when it is opened. */
 export interface StepView extends Component {
   open(step: string, attempt: number | null): void;
 }
 
-/** Between two looks at what a running step has written. */
+/** Milliseconds between two updates of a running step. */
 const PAUSE = 2000;
 
 export class StepTab implements Component {
   onPick: (step: string) => void = () => undefined;
 
   /**
-   * @param grows - the view is told what is added; otherwise it is opened again as steps go on.
+   * @param grows - whether the kernel sends additions; otherwise the view is opened again.
    */
   constructor(
     host: HTMLElement,
@@ -46,12 +46,12 @@ export class StepTab implements Component {
     }
   }
 
-  /** Some steps changed. */
+  /** Updates the tab after some steps changed. */
   update(steps: Readonly<Record<string, StepState>>): void {
     this.picker.refresh();
     const state = this.step === null ? undefined : steps[this.step];
     if (this.step === null || !state || this.attempt !== null) {
-      return; // an attempt that was picked does not become another
+      return; // the user has selected an attempt
     }
     const begun = state.attempts !== this.begun;
     this.begun = state.attempts;

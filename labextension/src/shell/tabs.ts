@@ -1,4 +1,4 @@
-/** Tabs as the ARIA practices describe them: arrows move, each shows its panel. */
+/** Tabs by the ARIA practices: arrow keys move between them. */
 
 import type { Context } from '../context';
 import { h } from '../dom';
@@ -79,7 +79,7 @@ export class Tabs {
     return this.panels.has(tab);
   }
 
-  /** Offers a tab, or does not (a pipeline that never ran has no logs). */
+  /** Shows or hides a tab; a pipeline without a run has no logs, for example. */
   offer(tab: Tab, offered: boolean): void {
     const button = this.buttons.get(tab);
     if (button) {

@@ -1,4 +1,4 @@
-/** The steps as a table: status, progress by cell, duration; a row opens a step. */
+/** The steps as a table with status, progress and duration; a row opens its step. */
 
 import type { Component, Context } from '../context';
 import { fill, h } from '../dom';
@@ -166,7 +166,7 @@ export class StepTable implements Component {
     event.stopPropagation();
   }
 
-  /** While a step runs, and somebody sees it, its duration goes on. */
+  /** Updates the duration every second while a step is executing and the table is visible. */
   private watch(): void {
     const running = [...this.rows.values()].some(row => row.running);
     if (running && this.timer === undefined) {

@@ -1,4 +1,4 @@
-/** What anywidget gives a widget's code; only what we use of it. */
+/** The part of anywidget's interface that the views use. */
 
 export interface Model {
   get(name: string): unknown;
@@ -7,7 +7,7 @@ export interface Model {
   on(event: string, callback: (...args: never[]) => void): void;
   off(event: string, callback: (...args: never[]) => void): void;
   send(content: unknown): void;
-  /** JupyterLab's and Notebook's say with which kernel they speak; others do not. */
+  /** Only JupyterLab and Notebook 7 have the kernel here. */
   readonly widget_manager?: { readonly kernel?: Kernel | null };
 }
 
@@ -21,7 +21,7 @@ export interface Rendering {
   readonly el: HTMLElement;
 }
 
-/** What the engine's bundle exports: the `render` of an anywidget, as the loader calls it. */
+/** The exports of the engine's bundle, which the loader calls. */
 export interface Engine {
   render(rendering: Rendering): () => void;
 }

@@ -1,4 +1,4 @@
-/** The bundle that a page loads once: everything a view needs, the styles and Graphviz included. */
+/** The bundle that a page loads once, with everything that views need, including Graphviz. */
 
 import css from '../../style/index.css';
 import type { Context } from '../context';
@@ -17,7 +17,7 @@ if (inWorker()) {
   serve(graphviz);
 }
 
-/** Shows a view, as anywidget asks; gives what ends it. */
+/** Renders a view for anywidget; returns a function that removes it. */
 export function render({ model, el }: Rendering): () => void {
   style(el);
   const source = new WidgetSource(model);
@@ -37,7 +37,7 @@ export function render({ model, el }: Rendering): () => void {
   };
 }
 
-/** Puts the styles where the view is: once a page, or once a shadow tree. */
+/** Adds the style sheet once to the page or shadow tree of a view. */
 function style(el: HTMLElement): void {
   const root = el.getRootNode();
   const parent = root instanceof ShadowRoot ? root : document.head;

@@ -1,11 +1,11 @@
 /**
- * The widget's `_esm`: what every view carries, and every saved notebook keeps, so it is small.
+ * The widget's `_esm`. It is small, because every view and every saved notebook contains it.
  *
- * The engine comes from the kernel, once per page, and no view asks while another's question
- * is young. Until it is there, and where no kernel is, the steps are told as a list.
+ * The kernel sends the engine once per page; a view does not ask while the request of another one
+ * is recent. Before that, and without a kernel, the steps are shown as a list.
  */
 import type { Engine, Model, Rendering } from './anywidget';
-import { settle } from './slot';
+import { showInSlots } from './slot';
 
 interface Entry {
   readonly engine: Promise<Engine>;
@@ -38,7 +38,7 @@ async function engineFor(model: Model): Promise<Engine> {
     buffers: (DataView | ArrayBuffer)[] = []
   ): void => {
     if (message.kind === 'engine' && buffers[0]) {
-      // The URL stays: the engine's worker is made of it.
+      // The URL is not revoked, because the engine starts its worker from it.
       const url = URL.createObjectURL(
         new Blob([buffers[0]], { type: 'text/javascript' })
       );
@@ -47,7 +47,7 @@ async function engineFor(model: Model): Promise<Engine> {
   };
   let tries = 1;
   const ask = (): void => {
-    // Who asked in vain asks less often: another view's kernel may be the one that answers.
+    // Ask less often after each request without an answer; another view's kernel may answer.
     if (Date.now() - entry.asked > PATIENCE * tries) {
       tries += 1;
       entry.asked = Date.now();
@@ -60,7 +60,7 @@ async function engineFor(model: Model): Promise<Engine> {
   try {
     return await entry.engine;
   } catch (error) {
-    // The next view asks again.
+    // The next view requests it again.
     entries().delete(model.get('engine') as string);
     throw error;
   } finally {
@@ -76,7 +76,7 @@ function add(parent: HTMLElement, tag: string, text = ''): HTMLElement {
   return child;
 }
 
-/** Says what the saved state knows, without anything but text. */
+/** Shows the saved state as text. */
 function outline(model: Model, el: HTMLElement): HTMLElement {
   const graph = model.get('graph') as {
     name: string;
@@ -123,7 +123,7 @@ async function render({ model, el }: Rendering): Promise<() => void> {
   }
 }
 
-/** A widget with a place of its own is shown there; ipywidgets need not show it anywhere. */
+/** Shows a widget in its slot, so that ipywidgets does not have to show it. */
 function initialize({
   model
 }: Pick<Rendering, 'model'>): (() => void) | undefined {
@@ -131,7 +131,7 @@ function initialize({
   if (!slot || !model.get('engine')) {
     return undefined;
   }
-  return settle(slot, async el =>
+  return showInSlots(slot, async el =>
     (await engineFor(model)).render({ model, el })
   );
 }

@@ -1,51 +1,51 @@
 /**
- * Widgets that find their place in the page by themselves.
+ * Shows widgets in slots of the page.
  *
- * JupyterLab shows "model not found" where a notebook is opened whose widgets have no kernel any
- * more. So what a notebook keeps is a place with a picture in it, and no widget: the widget comes
- * into the place, and covers the picture as long as it lives.
+ * JupyterLab shows "model not found" in a notebook whose widgets have lost their kernel. Therefore a
+ * notebook contains no widget, but a slot with a picture; the widget looks for its slot and covers
+ * the picture while it is alive.
  */
 
-interface Places {
-  readonly lookers: Set<() => void>;
+interface SharedObserver {
+  readonly listeners: Set<() => void>;
 }
 
-/** One observer for all widgets of a page, each of which has this module of its own. */
-function places(): Places {
-  const page = globalThis as { [key: symbol]: Places | undefined };
+/** Shared by all widgets of a page, although each of them has loaded this module separately. */
+function sharedObserver(): SharedObserver {
+  const page = globalThis as { [key: symbol]: SharedObserver | undefined };
   const key = Symbol.for('kfnb.places');
   let known = page[key];
   if (!known) {
-    const lookers = new Set<() => void>();
+    const listeners = new Set<() => void>();
     new MutationObserver(records => {
       if (records.some(({ addedNodes }) => addedNodes.length)) {
-        lookers.forEach(look => look());
+        listeners.forEach(look => look());
       }
     }).observe(document.body, { childList: true, subtree: true });
-    page[key] = known = { lookers };
+    page[key] = known = { listeners };
   }
   return known;
 }
 
-/** An element within, out of reach of the page's rules for the HTML in its outputs. */
-function shelter(el: HTMLElement): HTMLElement {
+/** Creates an element in a shadow tree, to which the page's styles for HTML output do not apply. */
+function shadowElement(el: HTMLElement): HTMLElement {
   const inner = document.createElement('div');
   el.attachShadow({ mode: 'open' }).append(inner);
   return inner;
 }
 
 /**
- * Shows something in every place of this name, now and later; gives what ends it.
+ * Shows content in every slot of a name, now and later; returns a function that removes it.
  *
- * @param show - fills an element that is in the page; gives what empties it. Where it fails, the
- * picture stays.
+ * @param show - fills an element of the page and returns a function that empties it. If it fails,
+ * the picture stays.
  */
-export function settle(
+export function showInSlots(
   name: string,
   show: (el: HTMLElement) => Promise<() => void>
 ): () => void {
   const shown = new Map<HTMLElement, Promise<() => void>>();
-  const covered = (el: HTMLElement, hidden: boolean): void => {
+  const coverPicture = (el: HTMLElement, hidden: boolean): void => {
     const picture = el.parentElement?.querySelector<HTMLElement>(
       ':scope > .kfnb-static'
     );
@@ -58,21 +58,21 @@ export function settle(
     if (els.some(el => el.parentElement === slot)) {
       return;
     }
-    // The picture was drawn anew, and the output with it: what lived in the old one moves.
+    // The output was drawn again with a new picture, so the view moves into it.
     let el = els.find(one => !one.isConnected);
     if (el) {
       slot.append(el);
     } else {
       el = document.createElement('div');
       slot.append(el);
-      shown.set(el, show(shelter(el)));
+      shown.set(el, show(shadowElement(el)));
     }
-    const living = el;
-    shown.get(living)?.then(
-      () => covered(living, shown.has(living)),
+    const shownElement = el;
+    shown.get(shownElement)?.then(
+      () => coverPicture(shownElement, shown.has(shownElement)),
       (error: unknown) => {
-        shown.delete(living);
-        living.remove();
+        shown.delete(shownElement);
+        shownElement.remove();
         console.warn('kfnb: the live view could not be loaded', error);
       }
     );
@@ -86,13 +86,13 @@ export function settle(
       }
     }
   };
-  const { lookers } = places();
-  lookers.add(look);
+  const { listeners } = sharedObserver();
+  listeners.add(look);
   look();
   return () => {
-    lookers.delete(look);
+    listeners.delete(look);
     for (const [el, showing] of shown) {
-      covered(el, false);
+      coverPicture(el, false);
       shown.delete(el);
       el.remove();
       showing.then(

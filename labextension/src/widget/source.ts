@@ -1,4 +1,4 @@
-/** A widget's model as the source of a panel: traits are the snapshot, messages what is new. */
+/** A widget's model as the source of a panel: traits are the snapshot, messages the updates. */
 
 import { Value, type Signal } from '../context';
 import type {
@@ -13,13 +13,13 @@ import type {
 import type { Source } from '../source';
 import type { Model } from './anywidget';
 
-/** How long the kernel may take to answer before it counts as busy. */
-const PATIENCE = 1000;
+/** Milliseconds that the kernel may take to answer before it counts as busy. */
+const BUSY_AFTER = 1000;
 
-/** How long nothing may come of a run that goes on before the kernel is asked. */
-const SILENCE = 15000;
+/** Milliseconds without a message about a running run after which the kernel is asked. */
+const SILENT_AFTER = 15000;
 
-/** What is an answer to what. */
+/** The message that answers each request. */
 const ANSWERS: Readonly<Partial<Record<ToKernel['kind'], FromKernel['kind']>>> =
   {
     hello: 'state',
@@ -33,18 +33,18 @@ const ANSWERS: Readonly<Partial<Record<ToKernel['kind'], FromKernel['kind']>>> =
 
 export class WidgetSource implements Source {
   constructor(private readonly model: Model) {
-    model.on('msg:custom', this.hear);
+    model.on('msg:custom', this.onKernelMessage);
     for (const event of ENDS) {
-      model.on(event, this.doubt);
+      model.on(event, this.checkConnection);
     }
     for (const name of TRAITS) {
       model.on(`change:${name}`, this.onTrait[name]);
     }
-    this.listening = setInterval(() => {
-      if (this.going && Date.now() - this.heard > SILENCE) {
-        this.ask();
+    this.silenceCheck = setInterval(() => {
+      if (this.going && Date.now() - this.lastMessageAt > SILENT_AFTER) {
+        this.checkSilence();
       }
-    }, SILENCE / 3);
+    }, SILENT_AFTER / 3);
   }
 
   get graph(): Graph {
@@ -64,11 +64,11 @@ export class WidgetSource implements Source {
   }
 
   get busy(): Signal<boolean> {
-    return this.late;
+    return this.isBusy;
   }
 
   get cut(): Signal<boolean> {
-    return this.over;
+    return this.isCut;
   }
 
   onMessage(listener: (message: FromKernel) => void): () => void {
@@ -83,18 +83,18 @@ export class WidgetSource implements Source {
 
   post(message: ToKernel): void {
     const answer = ANSWERS[message.kind];
-    // Of a pipeline that is only shown there is nothing new to tell.
-    if (answer && !this.over.value && (message.kind !== 'hello' || this.run)) {
+    // A pipeline without a run has no state, so the kernel does not answer.
+    if (answer && !this.isCut.value && (message.kind !== 'hello' || this.run)) {
       this.awaited.add(answer);
-      this.timer ??= setTimeout(() => {
-        this.late.value = true;
-        this.ask();
-      }, PATIENCE);
+      this.busyTimer ??= setTimeout(() => {
+        this.isBusy.value = true;
+        this.checkSilence();
+      }, BUSY_AFTER);
     }
     try {
       this.model.send(message);
     } catch {
-      // Without a kernel there is nobody to ask; the notice says so.
+      // There is no kernel, which the notice shows.
     }
   }
 
@@ -103,18 +103,18 @@ export class WidgetSource implements Source {
       this.model.set('ui', { ...this.ui, ...ui });
       this.model.save_changes();
     } catch {
-      // As above; what was chosen is forgotten with the page.
+      // There is no kernel; the choice is lost when the page is closed.
     }
   }
 
   dispose(): void {
-    clearInterval(this.listening);
-    clearTimeout(this.timer);
-    clearTimeout(this.doubting);
-    clearTimeout(this.asking);
-    this.model.off('msg:custom', this.hear);
+    clearInterval(this.silenceCheck);
+    clearTimeout(this.busyTimer);
+    clearTimeout(this.connectionTimer);
+    clearTimeout(this.silenceTimer);
+    this.model.off('msg:custom', this.onKernelMessage);
     for (const event of ENDS) {
-      this.model.off(event, this.doubt);
+      this.model.off(event, this.checkConnection);
     }
     for (const name of TRAITS) {
       this.model.off(`change:${name}`, this.onTrait[name]);
@@ -123,51 +123,51 @@ export class WidgetSource implements Source {
     this.watchers.clear();
   }
 
-  /** The connection came or went; whoever is there answers. */
-  private readonly doubt = (): void => {
-    clearTimeout(this.doubting);
-    this.doubting = setTimeout(this.end, PATIENCE);
-    this.greet();
+  /** Checks whether the kernel answers, after the connection changed. */
+  private readonly checkConnection = (): void => {
+    clearTimeout(this.connectionTimer);
+    this.connectionTimer = setTimeout(this.end, BUSY_AFTER);
+    this.sendHello();
   };
 
   /**
-   * Nothing was heard for long. A kernel that is busy may be silent; one that is idle, or not
-   * there at all, does not know of this view: it was restarted, and nobody told the page.
+   * Checks whether the kernel answers, after a long silence. A busy kernel may be silent; an idle or
+   * missing one was restarted and does not know this view.
    */
-  private ask(): void {
-    if (this.over.value || !this.run) {
+  private checkSilence(): void {
+    if (this.isCut.value || !this.run) {
       return;
     }
-    clearTimeout(this.asking);
-    this.asking = setTimeout(() => {
-      if (this.deaf) {
+    clearTimeout(this.silenceTimer);
+    this.silenceTimer = setTimeout(() => {
+      if (this.unresponsive) {
         this.end();
       }
-    }, 3 * PATIENCE);
-    this.greet();
+    }, 3 * BUSY_AFTER);
+    this.sendHello();
   }
 
-  private greet(): void {
+  private sendHello(): void {
     try {
       this.model.send({ kind: 'hello', have: true });
     } catch {
-      // Nobody is there.
+      // There is no kernel.
     }
   }
 
   private readonly end = (): void => {
-    this.over.value = true;
-    clearTimeout(this.timer);
-    this.timer = undefined;
+    this.isCut.value = true;
+    clearTimeout(this.busyTimer);
+    this.busyTimer = undefined;
     this.awaited.clear();
-    this.late.value = false;
+    this.isBusy.value = false;
   };
 
-  /** Whether the page's kernel could answer and does not, or is away. */
-  private get deaf(): boolean {
+  /** Whether the kernel could answer but does not, or is disconnected. */
+  private get unresponsive(): boolean {
     const kernel = this.model.widget_manager?.kernel;
     if (kernel === undefined) {
-      return false; // this page does not tell
+      return false; // this front end does not have the kernel's status
     }
     const disconnected =
       kernel === null ||
@@ -182,22 +182,22 @@ export class WidgetSource implements Source {
     return !!this.run && (status === 'running' || status === 'pending');
   }
 
-  private readonly hear = (message: FromKernel): void => {
-    this.heard = Date.now();
-    clearTimeout(this.doubting);
-    clearTimeout(this.asking);
-    this.over.value = false;
+  private readonly onKernelMessage = (message: FromKernel): void => {
+    this.lastMessageAt = Date.now();
+    clearTimeout(this.connectionTimer);
+    clearTimeout(this.silenceTimer);
+    this.isCut.value = false;
     if (message.kind === 'state') {
       this.status = message.status;
     }
     const answered = this.awaited.delete(message.kind);
     if (message.kind === 'notice') {
-      this.awaited.clear(); // what could not be done is answered by a sentence
+      this.awaited.clear(); // a notice also answers a request that failed
     }
     if ((answered || message.kind === 'notice') && this.awaited.size === 0) {
-      clearTimeout(this.timer);
-      this.timer = undefined;
-      this.late.value = false;
+      clearTimeout(this.busyTimer);
+      this.busyTimer = undefined;
+      this.isBusy.value = false;
     }
     for (const listener of [...this.listeners]) {
       listener(message);
@@ -215,20 +215,20 @@ export class WidgetSource implements Source {
     run: () => this.changed('run'),
     state: () => this.changed('state')
   };
-  private readonly late = new Value(false);
-  private readonly over = new Value(false);
-  private doubting: ReturnType<typeof setTimeout> | undefined;
-  private asking: ReturnType<typeof setTimeout> | undefined;
-  private heard = Date.now();
+  private readonly isBusy = new Value(false);
+  private readonly isCut = new Value(false);
+  private connectionTimer: ReturnType<typeof setTimeout> | undefined;
+  private silenceTimer: ReturnType<typeof setTimeout> | undefined;
+  private lastMessageAt = Date.now();
   private status: RunStatus | undefined;
-  private readonly listening: ReturnType<typeof setInterval>;
+  private readonly silenceCheck: ReturnType<typeof setInterval>;
   private readonly awaited = new Set<FromKernel['kind']>();
   private readonly listeners = new Set<(message: FromKernel) => void>();
   private readonly watchers = new Set<(what: Trait) => void>();
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  private busyTimer: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** What Jupyter's widgets tell of their connection, when a kernel is restarted or ends. */
+/** Events of Jupyter's widgets when a kernel is restarted or ends. */
 const ENDS = ['comm_live_update', 'comm:close'] as const;
 const TRAITS = ['graph', 'run', 'state'] as const;
 type Trait = (typeof TRAITS)[number];

@@ -13,7 +13,8 @@ import types
 from typing import Any
 
 from kfnb.engine.dispatch.step_notebook import blank, merge, needed_definitions
-from kfnb.pipeline import Piece, Pipeline, Step
+from kfnb.pipeline import Piece, Pipeline, Step, additions_name
+from kfnb.step.collecting import Collector, additions, merged
 
 Outputs = dict[int, str]
 
@@ -33,16 +34,25 @@ def stepwise(pipeline: Pipeline) -> Outputs:
         namespace: dict[str, Any] = {"__name__": "__main__"}
         for piece in _prelude(pipeline, step, left, orders):
             _execute(_piece(pipeline, piece), namespace)
-        for producer in dict.fromkeys(step.inputs.values()):
+        given: dict[str, Any] = {}
+        for producer in dict.fromkeys(step.sources.values()):
             copy = _Copy(namespace, pipeline.steps[producer].definitions)
-            for name in [n for n, p in step.inputs.items() if p == producer]:
-                assert name in pipeline.steps[producer].outputs
+            for name in [n for n, p in step.sources.items() if p == producer]:
+                assert name in pipeline.steps[producer].published
                 if name in left[producer]:
-                    namespace[name] = copy.of(left[producer][name])
+                    given[name] = namespace[name] = copy.of(left[producer][name])
                 else:
                     namespace.pop(name, None)
+        for name, collection in step.collects.items():
+            added = [given[additions_name(name, adder)] for adder in collection.adders]
+            namespace[name] = merged(namespace[name], added)
+        collectors = {n: Collector(n, namespace[n], a.form) for n, a in step.adds.items()}
+        namespace.update(collectors)
         for piece in step.body:
             printed[piece.cell] = _execute(_piece(pipeline, piece), namespace)
+        for name, collector in collectors.items():
+            assert namespace[name] is collector
+            namespace[additions_name(name, step.name)] = additions(collector)
         left[step.name] = namespace
     return printed
 
@@ -52,7 +62,7 @@ def _prelude(
 ) -> list[Piece]:
     """What the step replays, with the definitions that its inputs refer to."""
     names: dict[str, int] = {}
-    for name, producer in step.inputs.items():
+    for name, producer in step.sources.items():
         referred: set[str] = set()
         copy = _Copy({}, pipeline.steps[producer].definitions, referred=referred)
         if name in left[producer]:
