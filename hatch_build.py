@@ -1,11 +1,11 @@
-"""Builds what runs in the browser while kfnb is installed or packed.
+"""Builds the JavaScript of the live views when kfnb is installed or packaged.
 
-``kfnb/widgets/static`` is made from ``labextension/`` by node. A checkout that is installed on a
-machine without node works all the same (views are static pictures then), so installing goes on
-and leaves the reason where :mod:`kfnb.widgets` finds it. What is handed to other people must be
-complete: a source distribution without the built files is refused.
+node builds ``kfnb/widgets/static`` from ``labextension/``. If a checkout is installed on a machine
+without node, the views are static pictures; the installation succeeds and stores the reason in a
+file that :mod:`kfnb.widgets` reads. A source distribution is for other people, so building one
+fails if the files cannot be built.
 
-``KFNB_ENGINE=require`` refuses everywhere, ``KFNB_ENGINE=skip`` nowhere, and builds nothing.
+With ``KFNB_ENGINE=require`` an installation fails too; with ``KFNB_ENGINE=skip`` nothing is built.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUILT = ("engine.js", "loader.js")
 STAMP = "sources.sha256"
-"""What the built files were made from; compared, because a checkout's times say nothing."""
+"""The hash of the sources of the built files. Git does not restore times, so a hash is compared."""
 MISSING = "missing.txt"
-"""Why nothing was built, as a sentence for the views."""
+"""The file with the reason why nothing was built, for the views."""
 
 
 class Refused(Exception):
-    """The files of the browser could not be built; the text says why."""
+    """The files could not be built; the message says why."""
 
 
 class Hook(BuildHookInterface):  # type: ignore[type-arg,misc,unused-ignore]
-    """Called by hatchling before it packs or links the package."""
+    """The hook that hatchling calls before it builds a distribution or an editable installation."""
 
     PLUGIN_NAME = "custom"
 
     def dependencies(self) -> list[str]:
-        """Ask for jlpm, JupyterLab's own yarn, where there is something to do and node to do it."""
+        """Require jlpm, JupyterLab's yarn, if there are files to build and node is available."""
         needed = _wanted() != "skip" and _stale(Path(self.root)) and shutil.which("node")
         return ["jupyter-builder>=1.2,<2"] if needed and not shutil.which("jlpm") else []
 
@@ -56,10 +56,10 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg,misc,unused-ignore]
         except Refused as refused:
             if _wanted() == "require" or self.target_name == "sdist":
                 raise SystemExit(
-                    f"kfnb: {refused} A distribution without the live views is not made "
-                    "(KFNB_ENGINE=skip makes it all the same)."
+                    f"kfnb: {refused} Without the live views no distribution is built "
+                    "(KFNB_ENGINE=skip builds one)."
                 ) from None
-            self.app.display_warning(f"kfnb: {refused} Pipelines will be shown as still pictures.")
+            self.app.display_warning(f"kfnb: {refused} Pipelines will be shown as static pictures.")
             static.mkdir(parents=True, exist_ok=True)
             if not all((static / name).is_file() for name in BUILT):
                 (static / MISSING).write_text(f"{refused}\n", "utf-8")
@@ -87,7 +87,7 @@ def _fingerprint(root: Path) -> str:
 def _stale(root: Path) -> bool:
     static = root / "kfnb" / "widgets" / "static"
     if not (root / "labextension" / "package.json").is_file():
-        return False  # packed without its sources: what is there is what there will be
+        return False  # a distribution has the built files, but not their sources
     if not all((static / name).is_file() for name in (*BUILT, STAMP)):
         return True
     return (static / STAMP).read_text("ascii").strip() != _fingerprint(root)
@@ -116,7 +116,7 @@ def _build(root: Path) -> None:
             sys.stderr.write(done.stdout)
             raise Refused(
                 f"The live views were not built: jlpm {arguments[0]} failed when kfnb was "
-                f"installed from its sources ({said[-1] if said else 'it said nothing'})."
+                f"installed from its sources ({said[-1] if said else 'it printed nothing'})."
             )
 
 

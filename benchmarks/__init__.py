@@ -1,1 +1,1 @@
-"""kfnb's figures, measured beside its peers in one go: ``python3 dev.py bench``."""
+"""Measures kfnb and comparable tools on the same machine: ``python3 dev.py bench``."""

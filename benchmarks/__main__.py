@@ -15,8 +15,8 @@ from .rows import IN_A_BROWSER, ON_A_CLUSTER, ROWS
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}")
-    # Those in a browser need packages of their own: dev.py calls them apart. A cluster has to be
-    # asked for.
+    # Rows in a browser need other packages, so dev.py calls them separately. The cluster is
+    # measured only if it is named.
     apart = {*IN_A_BROWSER, *ON_A_CLUSTER}
     chosen = parser.parse_args().rows or [row for row in ROWS if row not in apart]
     unknown = [row for row in chosen if row not in ROWS]

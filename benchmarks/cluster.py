@@ -1,7 +1,7 @@
-"""What a run on Kubernetes costs: on the tests' cluster, beside bare Jobs that call papermill.
+"""Measure runs on the tests' Kubernetes cluster, and bare Jobs that call papermill.
 
-The API server is asked through the tests' proxy, which counts and notes when; when a line was
-printed in a container is what the node noted beside it.
+Requests to the API server pass through the tests' proxy, which counts them and notes their times.
+The node notes the time of each line that a container prints.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Workspace:
 
 @contextmanager
 def workspace(folder: Path) -> Iterator[Workspace]:
-    """Have the cluster, started if it is not, and a fresh namespace."""
+    """Yield a new namespace of the cluster, which is started if it does not run."""
     from kubernetes import client, config
 
     node, started = up(lambda text: print(f"cluster: {text}", file=sys.stderr))
@@ -63,7 +63,7 @@ def workspace(folder: Path) -> Iterator[Workspace]:
     core.create_namespaced_secret(
         name, {"metadata": {"name": "s3"}, "stringData": s3.environment()}
     )
-    time.sleep(1)  # the namespace's service account is made a moment later
+    time.sleep(1)  # Kubernetes creates the namespace's service account a moment later
     try:
         with Proxy(node.layout.kubeconfig) as proxy:
             options = [
@@ -149,7 +149,7 @@ def _run(space: Workspace, book: Path, folder: Path) -> Any:
 
 @contextmanager
 def _pods(space: Workspace) -> Iterator[dict[str, float]]:
-    """Note when each pod was seen to be scheduled, which its status tells to the second."""
+    """Note when each pod was seen to be scheduled; its status has only whole seconds."""
     from kubernetes import watch
 
     seen: dict[str, float] = {}
@@ -176,10 +176,10 @@ def _times(space: Workspace, pod: Any, seen: Mapping[str, float]) -> dict[str, f
     name = pod.metadata.name
     log = space.core.read_namespaced_pod_log(name, space.namespace, timestamps=True)
     times = {"made": pod.metadata.creation_timestamp.timestamp(), "scheduled": seen[name]}
-    # To the second, cut off: half a second more is right in the mean.
+    # Times are cut to whole seconds, which loses half a second on average.
     state = pod.status.container_statuses[0].state
     times["started"] = (state.terminated or state.running).started_at.timestamp() + 0.5
-    for line in log.split("\n"):  # the separator is a line's end to splitlines
+    for line in log.split("\n"):  # splitlines treats the separator of signals as the end of a line
         stamp, _, text = line.partition(" ")
         if not text.startswith("\x1e"):
             continue
@@ -200,7 +200,7 @@ def _moment(stamp: str) -> float:
 
 
 def _bare(space: Workspace, count: int, *, together: bool, book: Path) -> float:
-    """Seconds for Jobs that call papermill on a notebook of a ConfigMap, until all are complete."""
+    """Return the seconds until all Jobs that call papermill are complete."""
     config = f"nb-{uuid.uuid4().hex[:6]}"
     data = {"in.ipynb": book.read_text()}
     space.core.create_namespaced_config_map(

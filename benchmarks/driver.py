@@ -1,8 +1,8 @@
-"""What driving 500 steps on Kubernetes costs, with pods that do nothing.
+"""Measure the driver of a run of 500 steps on Kubernetes, with pods that do nothing.
 
-The API server is the one that the tests have in memory: its Jobs publish at once what was asked
-for. Client, runner, driver, journal and files are the real ones, in a process of their own; the
-store is a folder. ``python -m benchmarks.driver RUN_FOLDER KUBECONFIG REMOTE`` is that process.
+The API server is that of the tests, in memory: its Jobs publish their results at once. Client,
+runner, driver, journal and files are the real ones, in a separate process; the store is a folder.
+``python -m benchmarks.driver RUN_FOLDER KUBECONFIG REMOTE`` is that process.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def main(run: str, kubeconfig: str, remote: str, owner: str) -> None:
 
 
 def _peak() -> float:
-    """Most megabytes that were resident; getrusage would count what the parent had."""
+    """Return the peak of resident megabytes; getrusage would include the parent's."""
     status = Path("/proc/self/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1024

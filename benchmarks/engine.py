@@ -1,10 +1,9 @@
-"""What a decision costs: ``python -m benchmarks.engine [STEPS]`` prints a table.
+"""Measure the engine: ``python -m benchmarks.engine [STEPS]`` prints a table.
 
-A driver without processes carries out what the engine asks and lets every attempt succeed at
-once. A decision is one command: its share of ``decide``, and ``apply`` of the events that it
-leads to; making these events is counted too. The figure is the best of three runs in CPU time,
-which other programs on the machine disturb least. Memory is the peak of what Python allocated for
-plan, state and indices.
+A driver without processes executes the engine's commands, and every attempt succeeds at once. The
+cost of a decision is that of one command: its share of ``decide``, and making and applying the
+resulting events. The figure is the best of three runs in CPU time, which other programs on the
+machine disturb least. Memory is the peak of Python's allocations for plan, state and indices.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ def layered(count: int, width: int = 100) -> Pipeline:
 
 
 class Replay:
-    """Carries out commands at little cost of its own, which is counted with the engine's."""
+    """Executes commands at little cost, which is counted with the engine's."""
 
     def __init__(self, planned: Pipeline, *, aliases: bool) -> None:
         self.engine = Engine(Plan.of(planned))
@@ -129,7 +128,7 @@ class Replay:
 
 
 def measure(planned: Pipeline, *, aliases: bool = False) -> tuple[float, float]:
-    """Microseconds a decision and megabytes, in runs of their own: counting memory costs time."""
+    """Return microseconds per decision, and megabytes of another run: tracing memory costs time."""
     each = float("inf")
     for _ in range(3):
         gc.collect()

@@ -1,4 +1,4 @@
-"""Notebooks that are hard to read: 200 cells of 30 lines, each with one thing in excess."""
+"""Notebooks that are hard to analyse: 200 cells of 30 lines with too much of one feature each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Cells = list[tuple[Sequence[str], str]]
 
 
 def plain_cells() -> Cells:
-    """Frames that are loaded, changed and handed on."""
+    """Frames that are loaded, changed and passed on."""
     cells: Cells = [(["setup"], "import numpy as np\nimport pandas as pd")]
     for step in range(CELLS - 1):
         before = f"frame{step - 1}" if step else "pd.DataFrame({'a': np.arange(10)})"
@@ -76,7 +76,7 @@ def long_functions() -> Cells:
 
 
 def calls_of_calls() -> Cells:
-    """Functions that all call one another and read what steps rebind between their calls."""
+    """Functions that all call one another and read what steps assign between their calls."""
     count = CELLS // 2
     cells: Cells = [
         (

@@ -44,8 +44,8 @@ def cost(
     Raises
     ------
     SystemExit
-        The command failed: its last lines are shown, because a figure of a
-        failed run would be no figure.
+        If the command failed; the message has its last lines. A failed run would give a
+        meaningless figure.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryFile() as output:

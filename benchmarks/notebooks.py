@@ -1,4 +1,4 @@
-"""The notebooks that are measured, made anew for each run."""
+"""Writes the notebooks to be measured, anew for each run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write(path: Path, cells: Sequence[tuple[Sequence[str], str]]) -> Path:
 
 
 def chain(path: Path, length: int, *, kale: bool = False) -> Path:
-    """``length`` trivial steps, each of which needs the one before."""
+    """Write ``length`` trivial steps, each of which needs the previous one."""
     step, after = ("step", "prev") if kale else ("step", "after")
     cells: list[tuple[list[str], str]] = [([f"{step}:s0"], "x0 = 0")]
     cells.extend(
@@ -43,7 +43,7 @@ def chain(path: Path, length: int, *, kale: bool = False) -> Path:
 
 
 def wide(path: Path, width: int, seconds: float) -> Path:
-    """``width`` steps that need nothing of one another and sleep."""
+    """Write ``width`` independent steps that sleep."""
     cells = [
         ([f"step:s{n}"], f"import time\ntime.sleep({seconds})\ny{n} = {n}") for n in range(width)
     ]
@@ -51,15 +51,15 @@ def wide(path: Path, width: int, seconds: float) -> Path:
 
 
 def plain(folder: Path, count: int, *, seconds: float | None = None) -> list[Path]:
-    """``count`` notebooks of one trivial cell each, as papermill and Ploomber users have them."""
+    """Write ``count`` notebooks of one trivial cell each, as for papermill and Ploomber."""
     source = "x = 0" if seconds is None else f"import time\ntime.sleep({seconds})"
-    # Ploomber wants a cell tagged "parameters" and calls a notebook without one changed.
+    # Ploomber requires a cell tagged "parameters", and counts a notebook without it as changed.
     cells = [(("parameters",), "upstream = None\nproduct = None"), ((), source)]
     return [write(folder / f"n{n}.ipynb", cells) for n in range(count)]
 
 
 def realistic(path: Path, *, kale: bool = False) -> Path:
-    """Ten steps of the kind of code that people write, for reading only."""
+    """Write ten steps of realistic code, which is only read."""
     step, after = ("step", "prev") if kale else ("step", "after")
     imports = "import numpy as np\nimport pandas as pd\nfrom sklearn.linear_model import Ridge"
     cells: list[tuple[list[str], str]] = [

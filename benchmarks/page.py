@@ -1,4 +1,4 @@
-"""What the views cost in Chromium and in the kernel that they belong to."""
+"""Measure the views in Chromium and in the kernel that shows them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Figure = tuple[str, float, str, str]
 UPDATES = 200
 STEPS = 200
-# Tells the view of changes, one a frame: of one step after the other, or of all of them.
+# Sends the view one change per frame: of one step after the other, or of all steps.
 _UPDATE = """
 async ({states, ids, times}) => {
   window.seq ??= 1;
@@ -36,7 +36,7 @@ async ({states, ids, times}) => {
   }
 }
 """
-# Lays the same graph out with dagre, boxes of the same size; milliseconds, without drawing it.
+# Lays out the same graph with dagre, with boxes of the same size, and does not draw it.
 _DAGRE = """
 ({count, edges}) => {
   const start = performance.now();
@@ -52,7 +52,7 @@ _DAGRE = """
   return performance.now() - start;
 }
 """
-# Notes when each node came to a status, and when the frame with it was presented.
+# Notes when each node got a status, and when the frame that shows it was presented.
 _WATCH = """
 view => {
   window.changes = [];
@@ -69,7 +69,7 @@ view => {
 
 
 def paint() -> Iterator[Figure]:
-    """Time to the first picture, to Graphviz's layout, and of an update; milliseconds."""
+    """Measure the first picture, Graphviz's layout and an update, in milliseconds."""
     with _chromium() as browser:
         for count in (10, 100, 1000):
             page = browser.new_page(viewport={"width": 1280, "height": 900})
@@ -116,7 +116,7 @@ def _laid_out_by_dagre(page: Page, count: int) -> float:
 
 
 def watching(folder: Path) -> Iterator[Figure]:
-    """A run of 200 steps, watched: the kernel's processor time, and journal to pixel."""
+    """Watch a run of 200 steps: the kernel's CPU time, and the delay from journal to pixel."""
     from kfnb.engine.journal import file_journal
     from tests.browser.book import Book
     from tests.browser.server import serving
@@ -150,7 +150,7 @@ def watching(folder: Path) -> Iterator[Figure]:
 
 
 def _latencies(events: list[Any], changes: list[tuple[str, str, float]]) -> list[float]:
-    """Match what the journal says with the frames that showed it."""
+    """Match each event of the journal with the frame that shows it."""
     meaning = {"AttemptStarted": "running", "StepSucceeded": "succeeded"}
     when = {(e.step, meaning[e.type]): e.time for e in events if e.type in meaning}
     shown = {}
@@ -163,7 +163,7 @@ def _latencies(events: list[Any], changes: list[tuple[str, str, float]]) -> list
 
 
 def _busy(session: Any) -> float:
-    """Seconds that the page's main thread has worked."""
+    """Return the seconds for which the page's main thread was busy."""
     metrics = session.send("Performance.getMetrics")["metrics"]
     return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
 

@@ -1,4 +1,4 @@
-"""Read a notebook in this process, then with one cell changed: CPU seconds as JSON."""
+"""Measure reading a notebook, and reading it again with one cell changed: CPU seconds as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _cpu(path: Path) -> float:
 
 
 def main(path: Path) -> None:
-    """Print what reading costs at first, and after the first and the middle cell were changed."""
+    """Print the cost of reading, and of reading again after a change of one cell."""
     cpu_seconds = {"first": _cpu(path)}
     book = json.loads(path.read_text())
     for name, index in (

@@ -1,4 +1,4 @@
-"""Each row of the table: what kfnb needs for it, and what its peers need in the same run."""
+"""The rows of the table: the costs of kfnb and of other tools, measured in the same run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WIDE, SLEEP, PARALLEL = 40, 1.0, 8
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured figure: who, what, how much, and the unit it is in."""
+    """A figure: the tool, the amount and its unit."""
 
     who: str
     value: float
@@ -42,7 +42,7 @@ def _per_step(who: str, spent: Cost, steps: int, note: str = "") -> Iterator[Fig
 
 
 def chain(folder: Path) -> Iterator[Figure]:
-    """Chain of 20 trivial steps: wall and CPU per step."""
+    """Measure a chain of 20 trivial steps: wall time and CPU per step."""
     book = notebooks.chain(folder / "chain.ipynb", CHAIN)
     run = [*KFNB, "run", book, "--no-cache"]
     yield from _per_step("kfnb", cost(run, cwd=folder, env=_home(folder)), CHAIN)
@@ -60,7 +60,7 @@ def chain(folder: Path) -> Iterator[Figure]:
 
 
 def wide(folder: Path) -> Iterator[Figure]:
-    """40 steps that sleep one second, parallelism 8: wall over the ideal 5 s."""
+    """Measure 40 steps that sleep one second, 8 at once: wall time compared with the ideal 5 s."""
     ideal = WIDE * SLEEP / PARALLEL
     book = notebooks.wide(folder / "wide.ipynb", WIDE, SLEEP)
     run = [*KFNB, "run", book, "--no-cache", "--parallel", str(PARALLEL)]
@@ -86,7 +86,7 @@ def wide(folder: Path) -> Iterator[Figure]:
 
 
 def check(folder: Path) -> Iterator[Figure]:
-    """`kfnb check` of a ten-step notebook, whole process, beside Kale's compile."""
+    """`kfnb check` of a ten-step notebook, the whole process, compared with Kale's compiler."""
     book = notebooks.realistic(folder / "ten.ipynb")
     kale_book = notebooks.realistic(folder / "kale.ipynb", kale=True)
     ours = [cost([*KFNB, "check", book], cwd=folder, env=_home(folder)) for _ in range(5)]
@@ -96,7 +96,7 @@ def check(folder: Path) -> Iterator[Figure]:
 
 
 def cached(folder: Path) -> Iterator[Figure]:
-    """Everything cached: 100 steps again with nothing changed."""
+    """Measure a run of 100 steps in which every result comes from the cache."""
     book = notebooks.chain(folder / "hundred.ipynb", 100)
     run = [*KFNB, "run", book]
     cost(run, cwd=folder, env=_home(folder))
@@ -113,7 +113,7 @@ def cached(folder: Path) -> Iterator[Figure]:
 
 
 def overhead(folder: Path) -> Iterator[Figure]:
-    """Our example notebooks: the run's wall time beside its critical path of user code."""
+    """Measure the examples: wall time, and the critical path of user code."""
     examples = Path(__file__).resolve().parent.parent / "examples"
     for name in ("digits", "timeseries"):
         book = examples / name / f"{name}.ipynb"
@@ -127,7 +127,7 @@ def overhead(folder: Path) -> Iterator[Figure]:
 
 
 def _critical_path(env: dict[str, str]) -> float:
-    """Longest chain of cell time in the newest run, in seconds."""
+    """Return the longest chain of cell times in the newest run, in seconds."""
     journal = max((Path(env["KFNB_HOME"]) / "runs").glob("*/journal.jsonl"))
     pipeline = json.loads((journal.parent / "pipeline.json").read_text())
     spent: dict[str, float] = {}
@@ -143,21 +143,21 @@ def _critical_path(env: dict[str, str]) -> float:
 
 
 def values(folder: Path) -> Iterator[Figure]:
-    """1 GB array and frame from step to step, over writing the bytes once."""
+    """Measure passing an array and a frame of 1 GB, compared with writing the bytes once."""
     from .values import figures
 
     yield from (Figure(*figure) for figure in figures(folder))
 
 
 def engine(_folder: Path) -> Iterator[Figure]:
-    """The engine with 10,000 steps: time of a decision and memory."""
+    """Measure the engine with 10,000 steps: time per decision, and memory."""
     from .engine import figures
 
     yield from (Figure(*figure) for figure in figures())
 
 
 def imports(folder: Path) -> Iterator[Figure]:
-    """`import kfnb` beside `import kale`, less Python's own start."""
+    """Measure `import kfnb` and `import kale`, without Python's own start."""
 
     def importing(python: str | Path, module: str) -> float:
         code = (
@@ -172,7 +172,7 @@ def imports(folder: Path) -> Iterator[Figure]:
 
 
 def extension(folder: Path) -> Iterator[Figure]:
-    """`%load_ext kfnb` in a kernel's IPython."""
+    """Measure `%load_ext kfnb` in IPython."""
     code = (
         "import ipykernel.zmqshell, time\n"
         "from IPython.core.interactiveshell import InteractiveShell\n"
@@ -191,21 +191,21 @@ def extension(folder: Path) -> Iterator[Figure]:
 
 
 def paint(_folder: Path) -> Iterator[Figure]:
-    """The DAG in Chromium: first picture, layout, and an update."""
+    """Measure the graph in Chromium: first picture, layout, and an update."""
     from .page import paint
 
     yield from (Figure(*row) for row in paint())
 
 
 def watching(folder: Path) -> Iterator[Figure]:
-    """A run of 200 steps watched in JupyterLab: kernel CPU, and journal to pixel."""
+    """Watch a run of 200 steps in JupyterLab: the kernel's CPU, and delay to the pixel."""
     from .page import watching
 
     yield from (Figure(*row) for row in watching(folder))
 
 
 def kubernetes(folder: Path) -> Iterator[Figure]:
-    """On the tests' cluster: a chain, many at once, and what driving 500 steps costs."""
+    """Measure on the tests' cluster: a chain, many steps at once, and a driver of 500 steps."""
     from .cluster import figures
 
     yield from (Figure(*row) for row in figures(folder))
@@ -216,7 +216,7 @@ def _str(command: list[object]) -> list[str]:
 
 
 def read(folder: Path) -> Iterator[Figure]:
-    """Reading notebooks of 200 cells of 30 lines that are hard in one way each."""
+    """Measure reading notebooks of 200 cells of 30 lines, each hard in one way."""
     worst: dict[str, tuple[float, str]] = {}
     for name in hard_notebooks.HARD:
         book = hard_notebooks.hard(folder, name)

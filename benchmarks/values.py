@@ -1,4 +1,4 @@
-"""1 GB from step to step: what saving and loading cost beside writing the bytes once."""
+"""Measure saving and loading 1 GB, compared with writing the bytes once."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Protocol
 
 # From <sys/inotify.h>. Reading a file is no change: otherwise, checking a lock file would wake the
@@ -101,12 +100,7 @@ class Watch:
     def __enter__(self) -> Watch:  # noqa: PYI034 (Self needs Python 3.11)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import json
 import re
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import click
 
 import kfnb
 from kfnb.notebook.diagnostics import CODES
+from tests.message_examples import examples
 
 ROOT = Path(kfnb.__file__).parent
 _WORDS = re.compile(r"[A-Za-z’'\"}\]\)][,:;]? [A-Za-z\"'{(\[]")
@@ -36,9 +35,10 @@ def collect() -> list[Message]:
     """Return all messages of the package, in the order of modules and lines."""
     found: dict[Message, None] = {}
     for path in sorted(ROOT.rglob("*.py")):
-        tree = ast.parse(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
         module = path.relative_to(ROOT.parent).as_posix()
-        for message in _messages(module, tree):
+        named = "KFNB-" in text or any(name in text for name in CONSTANTS)
+        for message in _messages(module, ast.parse(text), has_codes=named):
             found[message] = None
     return list(found)
 
@@ -52,16 +52,16 @@ def markdown() -> str:
         "Read this file whole after a change; `KFNB_UPDATE_GOLDEN=1` writes it again.\n",
         "## Diagnostics\n",
     ]
+    shown = examples()
     by_code: dict[str, list[Message]] = {}
     for message in messages:
         if _CODE.fullmatch(message.kind):
             by_code.setdefault(message.kind, []).append(message)
     for code, about in sorted(CODES.items()):
         parts.append(f"### {code} ({about.severity}): {about.title}\n")
-        parts += [f"- {_one_line(m.template)}" for m in by_code.get(code, [])]
-        example = EXAMPLES.get(code)
-        if example is not None:
-            parts += ["", "  Example:", *(f"  > {line}" for line in _example(code, example))]
+        templates = by_code.get(code) or by_code.get(code.replace("-W", "-E"), [])
+        parts += [f"- {_one_line(m.template)}" for m in templates]
+        parts += ["", "  Example:", f"  > {shown[code]}"]
         parts.append("")
     parts.append("## Errors, warnings and views, by module\n")
     module = ""
@@ -79,26 +79,128 @@ def markdown() -> str:
     return "\n".join(line.rstrip() for line in "\n".join(parts).splitlines()) + "\n"
 
 
-def _messages(module: str, tree: ast.Module) -> Iterator[Message]:
+def _messages(module: str, tree: ast.Module, *, has_codes: bool) -> Iterator[Message]:
     documentation = _docstrings(tree)
-    kinds: dict[int, str] = {}
+    kinds = _codes_of_texts(tree) if has_codes else {}
+    raised: dict[int, str] = {}
     inner: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             for child in ast.walk(node.exc):
-                kinds.setdefault(id(child), ast.unparse(node.exc.func))
-        if isinstance(node, ast.Call):
-            code = next((c for c in map(_literal, node.args[:1]) if c and _CODE.fullmatch(c)), None)
-            for child in ast.walk(node) if code else ():
-                kinds[id(child)] = str(code)
+                raised.setdefault(id(child), ast.unparse(node.exc.func))
         if isinstance(node, ast.JoinedStr):
             inner.update(id(child) for child in node.values)
     for node in ast.walk(tree):
         if id(node) in documentation or id(node) in inner:
             continue
         text = _template(node)
-        if text is not None and _WORDS.search(text) and not _NOT_PROSE.search(text):
-            yield Message(module, kinds.get(id(node), ""), text)
+        if text is None or not _WORDS.search(text) or _NOT_PROSE.search(text):
+            continue
+        kind = _CODE.match(text)
+        for code in kinds.get(id(node)) or [kind[0] if kind else raised.get(id(node), "")]:
+            yield Message(module, code, text)
+
+
+def _codes_of_texts(tree: ast.Module) -> dict[int, list[str]]:
+    """Find the diagnostics in which texts appear, also by way of variables and parameters."""
+    functions = {n.name: n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    around: dict[int, ast.FunctionDef] = {}
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):  # inner functions come after outer ones
+            around.update((id(child), function) for child in ast.walk(function))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    kinds: dict[int, list[str]] = {}
+
+    def values(name: str, function: ast.FunctionDef) -> Iterator[ast.AST]:
+        """Yield the expressions that a variable or a parameter may stand for."""
+        for node in ast.walk(function):
+            for target in node.targets if isinstance(node, ast.Assign) else ():
+                if isinstance(target, ast.Name) and target.id == name:
+                    yield node.value
+                if isinstance(target, ast.Tuple) and name in map(ast.unparse, target.elts):
+                    yield node.value
+        parameters = [a.arg for a in function.args.args if a.arg != "self"]
+        if name in parameters:
+            for call in calls:
+                if _called(call) == function.name:
+                    yield from call.args[parameters.index(name) :][:1]
+
+    def mark(expression: ast.AST, codes: list[str], depth: int = 0) -> None:
+        for node in ast.walk(expression):
+            known = kinds.setdefault(id(node), [])
+            known += [code for code in codes if code not in known]
+            function = around.get(id(node))
+            if function is None or depth > 3:
+                continue
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                for value in values(node.id, function):
+                    mark(value, codes, depth + 1)
+            if isinstance(node, ast.Call):
+                called = functions.get(_called(node))
+                for returned in ast.walk(called) if called and called.name[0] == "_" else ():
+                    if isinstance(returned, ast.Return) and returned.value is not None:
+                        mark(returned.value, codes, depth + 1)
+
+    for call in calls:
+        named = [k.value for k in call.keywords if k.arg == "code"]
+        code, *others = [*named, *call.args] or [None]
+        function = around.get(id(call))
+        codes = _codes(code, values, function) if code is not None else []
+        if codes:
+            texts = [k.value for k in call.keywords if k.arg in ("message", "remedy")]
+            for text in [*texts, *others]:
+                mark(text, codes)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            fields = {
+                _literal(k): v for k, v in zip(node.keys, node.values, strict=True) if k is not None
+            }
+            code = fields.get("code")
+            for name in ("message", "remedy"):
+                if isinstance(code, ast.Name) and code.id in CONSTANTS and name in fields:
+                    mark(fields[name], [CONSTANTS[code.id]])
+    return kinds
+
+
+def _called(call: ast.Call) -> str:
+    """Return the last part of a called function's name."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def _codes(
+    expression: ast.AST,
+    values: Callable[[str, ast.FunctionDef], Iterator[ast.AST]],
+    function: ast.FunctionDef | None,
+) -> list[str]:
+    """Return the codes that the first argument of a call may be."""
+    if isinstance(expression, ast.Constant):
+        text = str(expression.value)
+        return [text] if _CODE.fullmatch(text) else []
+    if isinstance(expression, ast.IfExp):
+        branches = (expression.body, expression.orelse)
+        return [code for branch in branches for code in _codes(branch, values, function)]
+    if isinstance(expression, ast.Name):
+        if expression.id in CONSTANTS:
+            return [CONSTANTS[expression.id]]
+        parameters = {a.arg for a in function.args.args} if function else {expression.id}
+        if function is not None and expression.id not in parameters:
+            assigned = values(expression.id, function)
+            return [code for value in assigned for code in _codes(value, values, None)]
+    return []
+
+
+def _constants() -> dict[str, str]:
+    """Return the names in capitals that stand for a code."""
+    constants = {}
+    for path in ROOT.rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                text = _literal(node.value)
+                if text and _CODE.fullmatch(text):
+                    constants[node.targets[0].id] = text
+    return constants
 
 
 def _docstrings(tree: ast.Module) -> set[int]:
@@ -157,34 +259,4 @@ def _help_of(command: click.Command) -> str:
     return "\n".join([*lines, "", (command.epilog or "").replace("\b\n", "")])
 
 
-# Cells, each a tag and a source, whose pipeline has the diagnostic.
-EXAMPLES: dict[str, list[tuple[str, str]]] = {
-    "KFNB-E101": [("step:load", "x = (1")],
-    "KFNB-E102": [("step:load", "rows = [1]"), ("step:train", "model = fit(row)")],
-    "KFNB-E104": [("step:a", "x = 1"), ("step:b", "x = x + 1"), ("step:a", "print(x)")],
-    "KFNB-E203": [("step:load", "x = 1"), ("step:train after:laod", "y = 2")],
-    "KFNB-E208": [("step:a step:b", "x = 1")],
-    "KFNB-E202": [("step:load timeout:soon", "x = 1")],
-    "KFNB-W212": [("stp:load", "x = 1")],
-}
-
-
-def _example(code: str, cells: list[tuple[str, str]]) -> list[str]:
-    plain = [
-        {
-            "cell_type": "code",
-            "id": f"c{n}",
-            "metadata": {"tags": tags.split()},
-            "execution_count": n + 1,
-            "outputs": [],
-            "source": source,
-        }
-        for n, (tags, source) in enumerate(cells)
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "train.ipynb"
-        path.write_text(
-            json.dumps({"cells": plain, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
-        )
-        found = [str(d) for d in kfnb.read(path).diagnostics if d.code == code]
-    return found[:1] or ["(none)"]
+CONSTANTS = _constants()

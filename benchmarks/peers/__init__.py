@@ -1,4 +1,4 @@
-"""The peers: pinned environments of their own, and the programs that are run in them."""
+"""The other tools: a pinned environment for each, and the programs to execute in it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-# One line each, so that a figure can be made again with what it was made with.
+# Pinned, so that a figure can be measured again with the same versions.
 PINS = {
     "papermill": ["papermill==2.7.0", "ipykernel==7.4.0"],
     "kfp": ["kfp==2.17.0"],
     "ploomber": ["ploomber==0.23.3", "ipykernel==7.4.0"],
     "kale": ["kubeflow-kale==2.3.0"],
 }
-# What the user interfaces of peers lay their graphs out with, from the npm registry.
+# The layout library of the other tools' user interfaces.
 DAGRE = "@dagrejs/dagre@1.1.8"
 
 
 def python(peer: str) -> Path:
-    """Return the Python of the peer's environment, made on first use in the user's cache."""
+    """Return the Python of a tool's environment, which is created in your cache on first use."""
     key = hashlib.sha256(repr((sys.version, PINS[peer])).encode()).hexdigest()[:12]
     folder = _cache() / f"{peer}-{key}"
     interpreter = folder / "bin" / "python"
@@ -35,7 +35,7 @@ def python(peer: str) -> Path:
 
 
 def dagre() -> str:
-    """Return dagre's script for a page, fetched on first use."""
+    """Return the path of dagre's script, which is downloaded on first use."""
     folder = _cache() / DAGRE.rpartition("/")[2]
     script = folder / "node_modules" / "@dagrejs" / "dagre" / "dist" / "dagre.min.js"
     if not script.exists():

@@ -134,9 +134,11 @@ def run(
     >>> run.metrics
     {'loss': 0.25}
     """
+    # Imported late: reading a notebook must not load the engine.
     from kfnb.api.run_handle import Run
 
     refuse_inside_a_step()
+    # Errors before the folder is created, so that a failed call leaves nothing behind.
     pipeline = read(path)
     if pipeline.errors:
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
@@ -157,11 +159,13 @@ def run(
     )
     from kfnb.runners import start_driver
 
+    # The driver's pid shows at once if it dies before it writes anything.
     started = Run(folder, driver=start_driver(folder))
     if wait:
         try:
             started.wait()
         except KeyboardInterrupt:
+            # Nobody will look after this run if the program that started it was interrupted.
             started.stop()
             raise
     return started
@@ -209,19 +213,22 @@ def plan_run(
 
     where = find_target(target)
     check_names(target, target_options or {})
+    # First of all, because it is what can fail: a missing kernel, image or file.
     prepared = where.prepare(pipeline, parameters, target_options or {})
+    # The default depends on the target: cores of this machine mean nothing on a cluster.
     if settings.get("parallel") is None:
         settings["parallel"] = where.parallel()
     checked = run_settings(**settings)
     options: dict[str, Any] = {}
     begin: Begin | None = None
     if from_step is not None and only_step is not None:
-        raise UsageError("from_step and only_step exclude each other.")
+        raise UsageError("Use either from_step or only_step, not both.")
     if from_step is not None:
         checked = _from(pipeline, from_step, checked)
         options = {"from": from_step}
     if only_step is not None:
         only = _only(pipeline, only_step, parameters, {"target": target, **prepared.facts})
+        # A cached result would defeat the purpose of --only.
         checked = dataclasses.replace(checked, force=(only_step,))
         pipeline, options, begin = only.pipeline, only.options(), only.begin
     begin = _begin(begin, prepared.findings)
@@ -295,11 +302,12 @@ def _begin(begin: Begin | None, findings: tuple[Diagnostic, ...]) -> Begin | Non
 
 def refuse_inside_a_step() -> None:
     """Refuse to run pipelines from the code of a step; raises UsageError."""
+    # Set in the environment of every step.
     step = os.environ.get("KFNB_STEP")
     if step is not None:
         raise UsageError(
-            f'kfnb.run was called inside step "{step}": a step cannot start a pipeline. Tag the '
-            "cell that calls it with: skip"
+            f'kfnb.run was called inside step "{step}", and a step cannot start a pipeline. Tag '
+            "the cell that calls it: skip"
         )
 
 

@@ -27,6 +27,7 @@ from kfnb.store.blobs import Store
 from kfnb.store.manifest import Manifest, manifest_key
 
 _MOST_RUNS = 50
+"""How many earlier runs are searched: opening each of them takes milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class OnlyStepPlan:
         InfrastructureError
             If a result was removed in the meantime.
         """
+        # The engine decides the order, so that the journal looks like that of any other run.
         engine = Engine(Plan.of(self.pipeline))
         engine.apply(created)
         while True:
@@ -95,12 +97,15 @@ class OnlyStepPlan:
         store = self.store
         assert self.source is not None
         assert store is not None
+        # Marked as used, so that a concurrent clean does not remove them before the run refers to
+        # them.
         complete = all(store.keep(name) for name in manifest.blobs())
         if not complete or not store.link(manifest_key(self.source.id, step.id), key):
             raise InfrastructureError(
-                f'The results of step "{step.name}" in run {self.source.id} were just removed. '
-                "Run the whole pipeline."
+                f'The results of step "{step.name}" in run {self.source.id} have just been '
+                "removed. Run the whole pipeline."
             )
+        # Attempt 0 stands for a result that no attempt of this run computed.
         copy_notebook_and_log(store, manifest, making.attempt(step.id, 0))
         return step.name, cached(manifest, key, inputs=command.inputs, why=why)
 
@@ -134,6 +139,7 @@ def plan_only_step(
         try:
             view = RunView(run)
             view.update()
+        # A damaged run must not hide the others.
         except KfnbError:
             continue
         manifests, missing = _taken(ended, step, view, store=store, parameters=parameters)
@@ -141,14 +147,15 @@ def plan_only_step(
             return OnlyStepPlan(ended, step, run, manifests, store)
         lacks = lacks or f" ({missing} in run {run.id})"
     raise UsageError(
-        f'No run of this notebook has all inputs of step "{step}"{lacks}. '
-        "Run the whole pipeline first; unchanged steps come from the cache."
+        f'No run of this notebook has all inputs of step "{step}"{lacks}. Run the whole pipeline '
+        "first (unchanged steps come from the cache)."
     )
 
 
 def _ending_with(pipeline: Pipeline, step: str) -> Pipeline:
     plan = Plan.of(pipeline)
     needed = {plan.position[step, ""]}
+    # Dependencies come earlier in the plan, so one pass backwards finds them all.
     for n in range(len(plan.keys) - 1, -1, -1):
         if n in needed:
             needed |= plan.deps[n]
@@ -181,6 +188,7 @@ def _taken(
         if state.status not in DONE:
             return manifests, f'step "{name}" is {state.status}'
         manifest = read_manifest(store, manifest_key(view.folder.id, step.id))
+        # kfnb clean may have removed what no kept run needed.
         if manifest is None or not all(store.has(blob) for blob in manifest.blobs()):
             return manifests, f'the results of step "{name}" were removed'
         run = f"taken from run {view.folder.id}"

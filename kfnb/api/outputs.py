@@ -199,6 +199,6 @@ class Outputs(Mapping[str, Any]):
             f'"{n}" ({sources[cells[n]].location()})' if n in cells else f'"{n}"' for n in missing
         )
         return (
-            f"{what}it needs {listed} from the notebook. Execute that definition in __main__ "
-            "first; describe() works without it."
+            f"{what}it needs {listed} from the notebook. Execute the cell that defines it in this "
+            "kernel first. describe() works without it."
         )

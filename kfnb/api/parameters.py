@@ -103,6 +103,6 @@ def _number_or_text(value: Any, name: str) -> Any:
     if callable(item) and getattr(value, "ndim", 0) == 0:
         return plain(item(), name)
     raise UsageError(
-        f'The parameter "{name}" cannot be a {type(value).__name__}: parameters are numbers, '
-        "text, true or false, none, and lists and mappings of these."
+        f'The parameter "{name}" cannot be a {type(value).__name__}: a parameter is a number, a '
+        "text, true, false, null, or a list or mapping of these."
     )

@@ -159,7 +159,7 @@ class Run:
         path = self._view.attempt(name, index=index).executed
         if not path.is_file():
             state, label = self._view.state.steps[name, index].status, step_label(name, index)
-            raise UsageError(f'There is no executed notebook of step "{label}" yet: it is {state}.')
+            raise UsageError(f'Step "{label}" has no executed notebook yet: it is {state}.')
         return path
 
     def logs(self, step: str | None = None, index: str = "") -> str:
@@ -241,7 +241,7 @@ class Run:
     def __repr__(self) -> str:
         state = self._state()
         done = state.counts["succeeded"] + state.counts["cached"]
-        return f"<run {self.id}: {state.status}, {done} of {len(state.steps)} steps done>"
+        return f"<run {self.id}: {state.status}, {done} of {sum(state.counts.values())} steps done>"
 
     def _state(self) -> RunState:
         self._view.update()
@@ -260,7 +260,9 @@ class Run:
         if step is None and len(names) == 1:
             return names[0]
         listed = ", ".join(f'"{n}"' for n in names)
-        problem = f'The run has no step "{step}"' if step is not None else "Name a step"
+        problem = (
+            (f'This run has no step "{step}"') if step is not None else "Give the name of a step"
+        )
         raise UsageError(f"{problem}. It has: {listed}.")
 
 

@@ -55,7 +55,7 @@ class RunView:
             self.pipeline: Pipeline = from_plain(Pipeline, plain)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise InfrastructureError(
-                f"The run {folder.id} cannot be read: {folder.pipeline} is gone or damaged."
+                f"The run {folder.id} cannot be read: {folder.pipeline} is missing or damaged."
             ) from error
         self._driver = driver
         self._rewind()
@@ -100,7 +100,7 @@ class RunView:
             raise
         if not events and not self.folder.path.is_dir():
             raise InfrastructureError(
-                f"The folder of the run {self.folder.id} was deleted: {self.folder.path} is gone."
+                f"The folder of the run {self.folder.id} was deleted ({self.folder.path})."
             )
         return events
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from kfnb.commands.arguments import Duration
+from kfnb.commands.arguments import duration_option, number_option
 from kfnb.commands.target_options import (
     on_option,
     take_target_options,
@@ -16,20 +16,12 @@ from kfnb.commands.target_options import (
 
 @click.command(
     params=[
-        click.Option(
-            ["--keep"],
-            type=click.IntRange(min=0),
-            metavar="N",
-            help="Keep the N newest runs in any case.",
-        ),
-        click.Option(
-            ["--older-than"],
-            type=Duration(),
-            metavar="TIME",
-            help="Remove only runs that are older (7d, 12h).",
+        number_option("--keep", help="Always keep the N newest runs."),
+        duration_option(
+            "--older-than", help="Remove only runs that are older than this (7d, 12h)."
         ),
         click.Option(["--dry-run"], is_flag=True, help="Only list what would be removed."),
-        on_option("Where to clean: this machine [default], or a namespace and its store."),
+        on_option("What to clean: local [default] or kubernetes (a namespace and its store)."),
         *target_options(),
     ],
     epilog="""\b

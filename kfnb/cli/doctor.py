@@ -28,20 +28,20 @@ _MARKS = {"ok": "ok", "missing": "MISSING", "warning": "warning", "unknown": "?"
         click.Option(
             ["--fix"],
             is_flag=True,
-            help="Create what is missing where that is safe: the drivers' service account and its "
-            "Role, the store's claim.",
+            help="Create what is missing, as far as it is safe: the drivers' service account "
+            "with its Role, and the store's claim.",
         ),
         click.Option(
-            ["--json", "as_json"], is_flag=True, help="Print each finding as a line of JSON."
+            ["--json", "as_json"], is_flag=True, help="Print the findings as JSON, one per line."
         ),
     ],
     epilog="""\b
 Examples:
   kfnb doctor --on kubernetes --image IMAGE --store s3://BUCKET/PREFIX
-  kfnb doctor train.ipynb --on kubernetes     # with the notebook's options and images
+  kfnb doctor train.ipynb --on kubernetes     # also the images of its steps
   kfnb doctor --on kubernetes --fix           # create what is missing
 
-The exit code is 4 if something that runs need is missing. Secrets are never read.""",
+The exit code is 4 if something that runs need is missing. kfnb never reads Secrets.""",
 )
 def doctor(
     notebook: str | None,

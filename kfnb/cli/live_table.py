@@ -58,6 +58,8 @@ class LiveScreen:
         """Redraw the table, with warnings above it."""
         for event in events:
             if event.type == "CellOutput" and event.step is not None:
+                # Read again from the log when the table is drawn, and not for each line that is
+                # printed.
                 self._last.pop(event.step, None)
             elif isinstance(event.data, WarningData):
                 self._print(Text(warning_line(event, event.data), style="yellow"))
@@ -65,15 +67,18 @@ class LiveScreen:
             self._titled = True
             title = Text(visible(view.state.info.name or view.pipeline.name), "bold")
             self._print(title.append(f"  {view.folder.id}", "bright_black"))
+        # Only now, so that a run that fails at once leaves no empty table.
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False, redirect_stderr=False)
             self._live.start()
+        # A redraw of a large table takes longer than the events that cause it.
         since = time.monotonic() - self._drawn
         if since < SHORTEST_INTERVAL:
             self.pause = SHORTEST_INTERVAL - since
             return
         self._live.update(self.table(view), refresh=True)
         self._drawn = time.monotonic()
+        # Durations of running steps grow without any event.
         self.pause = REDRAW_INTERVAL if view.state.counts["running"] else 1.0
 
     def hold(self) -> None:
@@ -103,6 +108,7 @@ class LiveScreen:
     def table(self, view: RunView, *, all_steps: bool = False) -> Table:
         """Make the table with as many steps as fit: those that matter most now."""
         steps = list(view.state.steps.values())
+        # rich cuts a table that is higher than the terminal, and always at the end.
         room = len(steps) if all_steps else max(3, self._console.height - 4)
         shown = _chosen(steps, room)
         wide = self._console.width >= _NARROW
@@ -117,6 +123,7 @@ class LiveScreen:
             table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
         for step in shown:
             mark = Text(f"{self._marks[step.status]} {step.status}", COLOURS[step.status])
+            # Names come from a notebook: escape sequences in them must not reach the terminal.
             name = shortened(visible(step.name), 200)
             cells = [mark, Text(name), self._progress(step, wide), Text(_took(step))]
             table.add_row(*cells, *([self._activity(view, step)] if wide else []))
@@ -146,6 +153,7 @@ class LiveScreen:
             text = Text()
             if step.attempts > 1:
                 text.append(f"attempt {step.attempts}  ", "yellow")
+            # A journal of another version may count cells of a different notebook.
             if step.cell is not None and step.cell < len(view.pipeline.cells):
                 where = shortened(view.pipeline.cells[step.cell].location(), _CELL)
                 text.append(f"{where}  ", "blue")
@@ -180,6 +188,7 @@ def _chosen(steps: list[StepState], room: int) -> list[StepState]:
         range(len(steps)),
         key=lambda n: (_RANK.get(steps[n].status, 6), -(steps[n].finished or 0.0), n),
     )
+    # Two lines are for the number of hidden steps and the caption.
     return [steps[n] for n in sorted(ranked[: room - 2])]
 
 

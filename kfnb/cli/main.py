@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 import click
 
+from kfnb.commands.lazy_group import LazyGroup
 from kfnb.commands.terminal import INTERRUPTED, call_error, silence_closed_pipe
 from kfnb.errors import KfnbError
 
@@ -21,7 +21,7 @@ _COMMANDS = {
     "runs": ("kfnb.cli.runs", "List runs, newest first."),
     "status": ("kfnb.cli.runs", "Show the status of a run and of its steps."),
     "logs": ("kfnb.cli.runs", "Print what steps printed."),
-    "stop": ("kfnb.cli.run", "Stop a run; results of finished steps are kept."),
+    "stop": ("kfnb.cli.run", "Stop a run; finished steps keep their results."),
     "resume": ("kfnb.cli.run", "Continue a run that failed, was stopped or lost its driver."),
     "clean": ("kfnb.cli.clean", "Remove old runs and unused values."),
     "doctor": ("kfnb.cli.doctor", "Check whether a target has what runs need."),
@@ -36,30 +36,15 @@ Examples:
   kfnb logs latest -f
 
 \b
-Exit codes: 0 done; 1 a step failed; 2 the notebook or the call is wrong, nothing was
-started; 3 cancelled; 4 infrastructure (cluster, disk, store); 130 interrupted.
+Exit codes: 0 success; 1 a step failed; 2 the notebook or the command is wrong, so nothing
+was started; 3 cancelled; 4 infrastructure (cluster, disk, store); 130 interrupted.
 """
 
 
-class Commands(click.Group):
+class Commands(LazyGroup):
     """A group that imports its commands late, and turns every outcome into an exit code."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """List the commands in the order in which a new user needs them."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+    table = _COMMANDS
 
     def invoke(self, ctx: click.Context) -> Any:
         """Call a command; a closed pipe is no failure, as it is for click."""
@@ -70,11 +55,14 @@ class Commands(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Call a command and exit with its code; every error is a sentence on stderr."""
+        # Otherwise click would print its errors itself and exit with its own codes.
         extra["standalone_mode"] = False
         _safe_streams()
         code: Any
         try:
             code = super().main(args, *rest, **extra)
+            # A closed pipe may only be noticed here, and must not be reported by the interpreter at
+            # exit.
             sys.stdout.flush()
         except BrokenPipeError:
             code = silence_closed_pipe(0)
@@ -85,6 +73,7 @@ class Commands(click.Group):
         except KfnbError as error:
             code = _report(str(error), error.exit_code, error)
         except Exception as error:
+            # A traceback frightens users, and hides the sentence that a bug report needs.
             text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             hint = "This is a bug in kfnb; KFNB_DEBUG=1 shows the traceback."
             code = _report(f"{text.rstrip('.')}. {hint}", 4, error)
@@ -115,6 +104,7 @@ def _report(sentence: str, code: int, error: BaseException | None = None) -> int
         import traceback
 
         traceback.print_exception(error)
+    # stderr may be closed too.
     with contextlib.suppress(OSError):
         click.echo(f"kfnb: {sentence}", err=True)
     return code

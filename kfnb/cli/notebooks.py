@@ -27,15 +27,17 @@ Examples:
 The exit code is 0 if there are no errors (warnings do not count), otherwise 2.""",
 )
 def check(notebook: str, as_json: bool, verify: bool, target: str) -> int:
-    """Find everything that is wrong with NOTEBOOK: each with its place and a remedy."""
+    """Find everything that is wrong with NOTEBOOK, with the cell and what to do."""
     from kfnb.api import json_output
     from kfnb.api.launch import read, refuse_inside_a_step
 
+    # Verifying executes the pipeline, and the notebook would verify itself again.
     if verify:
         refuse_inside_a_step()
     report = check_notebook(read(notebook), verify=verify, target=target)
     if as_json:
         echo_json(json_output.check(report.diagnostics))
+        # The list is complete even if there are errors, for programs that read it.
         return 0 if report.ok else 2
     echo_diagnostics(report.diagnostics, err=False)
     if report.verified:

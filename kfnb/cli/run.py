@@ -28,7 +28,7 @@ _DETACH = click.Option(
     ["--detach"], is_flag=True, help="Return at once; the run continues in the background."
 )
 _JSON = click.Option(
-    ["--json", "as_json"], is_flag=True, help="Print the journal's events, one a line."
+    ["--json", "as_json"], is_flag=True, help="Print the run's events as JSON, one per line."
 )
 _DRY_RUN = click.Option(
     ["--dry-run"], is_flag=True, help="Kubernetes: only print the objects that would be created."
@@ -77,8 +77,10 @@ def run(
     from kfnb.api.launch import read, refuse_inside_a_step
     from kfnb.api.parameters import from_text
 
+    # A step that started its own pipeline would never end.
     refuse_inside_a_step()
     pipeline = read(notebook)
+    # Hints are for `kfnb check`: here they would hide the progress.
     echo_diagnostics([d for d in pipeline.diagnostics if d.severity != "hint"], err=True)
     if pipeline.errors:
         click.echo("kfnb: the notebook has errors, so nothing was started.", err=True)
@@ -87,11 +89,13 @@ def run(
     def read_pairs() -> dict[str, Any]:
         return from_text(pipeline.parameters, split_pairs(pairs))
 
+    # Parameters are checked here too, so that an error shows before anything is printed.
     if dry_run:
         from kfnb.cli.dry_run import print_objects
 
         print_objects(pipeline, parameters_of(pipeline, files, read_pairs), output=output, **given)
         return 0
+    # The folder first: the driver is a process of its own that reads everything from it.
     folder = create_run(pipeline, files, read_pairs, **given)
     from kfnb.api.run_view import RunView
     from kfnb.runners import start_driver
@@ -131,6 +135,7 @@ def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
     events = view.update()
     if as_json:
         _echo_events(events)
+    # No error: scripts may call resume without knowing how the run ended.
     if view.state.status == "succeeded":
         if not as_json:
             click.echo(f"run {folder.id} has already succeeded: there is nothing left to do")
@@ -139,6 +144,7 @@ def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
 
     def begin() -> RunView:
         view.resume(settings)
+        # People expect their edits to count, and they do not.
         if has_changed(view):
             click.echo(SENTENCE, err=True)
         return view
@@ -180,6 +186,7 @@ def _show_progress(begin: Callable[[], RunView], *, detach: bool, as_json: bool)
             click.echo(continues(view.folder.id))
         return 0
     screen = screen_for(as_json=as_json)
+    # A question in a pipe would wait for ever.
     can_ask = not as_json and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     return follow(begin, screen, interrupted="ask" if can_ask else "stop")
 

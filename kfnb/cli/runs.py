@@ -28,6 +28,7 @@ def runs(
     from kfnb.api.run_handle import runs as all_runs
     from kfnb.api.run_lookup import mirror_runs
 
+    # Runs that other machines started are listed only after their records have been copied here.
     driven_remotely = mirror_runs(target, options)
     print_runs(all_runs(notebook), limit=limit, as_json=as_json, driven_remotely=driven_remotely)
     return 0
@@ -41,7 +42,9 @@ Examples:
   kfnb status 20261123-0512 --json | jq .metrics"""
 )
 @click.argument("run", type=RunName(), default="latest")
-@click.option("--json", "as_json", is_flag=True, help="Print everything known as JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the run, its steps and its metrics as JSON."
+)
 def status(run: str, as_json: bool) -> int:
     """Show the status of RUN (default: the latest) and of its steps."""
     from kfnb.api import json_output
@@ -76,6 +79,7 @@ def logs(run: str, step: str | None, follow: bool, attempt: int | None) -> int:
     from kfnb.errors import UsageError
 
     view = RunView(find_current(run))
+    # Before the log is followed, which would otherwise wait for a step that never comes.
     if step is not None and step not in view.pipeline.steps:
         raise UsageError(no_such_step(view.pipeline, step))
     if follow:
@@ -93,7 +97,12 @@ Examples:
 )
 @click.argument("run", type=RunName())
 @click.argument("step", type=StepName(), required=False)
-@click.option("--copy", "copy_to", type=click.Path(), help="Copy it to this path, and print that.")
+@click.option(
+    "--copy",
+    "copy_to",
+    type=click.Path(),
+    help="Copy the notebook to this path, and print that path.",
+)
 def notebook(run: str, step: str | None, copy_to: str | None) -> int:
     """Print the path of the executed notebook of a STEP of RUN (its last attempt)."""
     from kfnb.api.run_handle import open_run
@@ -107,6 +116,7 @@ def notebook(run: str, step: str | None, copy_to: str | None) -> int:
         try:
             click.echo(shutil.copy(path, copy_to))
         except OSError as error:
+            # Only the path that you gave can be the cause: the notebook has just been found.
             reason = (error.strerror or str(error)).lower()
             raise InfrastructureError(f"Cannot write {copy_to}: {reason}.") from error
         return 0

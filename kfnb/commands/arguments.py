@@ -82,6 +82,16 @@ class Duration(_Seconds):
             self.fail(str(error), param, ctx)
 
 
+def number_option(name: str, *, help: str, least: int = 0) -> click.Option:  # noqa: A002
+    """Make an option that takes a whole number, N."""
+    return click.Option([name], type=click.IntRange(min=least), metavar="N", help=help)
+
+
+def duration_option(name: str, *, help: str) -> click.Option:  # noqa: A002 (click's name)
+    """Make an option that takes a duration, TIME."""
+    return click.Option([name], type=Duration(), metavar="TIME", help=help)
+
+
 def _notebooks(incomplete: str) -> list[CompletionItem]:
     folder, _, begin = incomplete.rpartition("/")
     listed = Path(folder or ("/" if incomplete.startswith("/") else ".")).expanduser()

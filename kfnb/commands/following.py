@@ -90,6 +90,8 @@ def follow(begin: Callable[[], RunView], screen: Screen, *, interrupted: Interru
     InfrastructureError
         If the run's driver is gone, or the run's folder was deleted.
     """
+    # Caught before the driver starts, so that an early Ctrl+C cannot leave a run that nobody
+    # follows.
     with Interrupts() as interrupts:
         view = begin()
         try:
@@ -114,6 +116,7 @@ def _follow(
     stopping = False
     while True:
         if interrupts.take():
+            # A second Ctrl+C means that stopping takes too long for the person.
             choice: str = "leave" if stopping or interrupted == "detach" else interrupted
             if choice == "ask":
                 screen.hold()
@@ -125,6 +128,7 @@ def _follow(
                 return 0 if choice == "detach" else INTERRUPTED
             if choice == "stop":
                 stopping = _stop(view, screen)
+        # Once more after each wait, because the last events may come with the end of the run.
         events, course = view.look()
         screen.show(view, events)
         if course == "ended":
@@ -140,10 +144,12 @@ def exit_code(view: RunView, *, interrupted: bool = False) -> int:
     status = view.state.status
     if status == "succeeded":
         return 0
+    # As shells report a command that SIGINT ended, although the run itself was cancelled in order.
     if interrupted:
         return INTERRUPTED
     if status == "cancelled":
         return 3
+    # Scripts may retry an infrastructure failure, but not an error in the notebook.
     failed = [s for s in view.state.steps.values() if s.status == "failed" and s.failure]
     kinds = {s.failure.kind for s in failed if s.failure}
     return 4 if kinds and kinds <= _INFRASTRUCTURE else 1
@@ -153,7 +159,7 @@ def _stop(view: RunView, screen: Screen) -> bool:
     if view.state.ended:
         return True
     request_stop(view.folder, by="Ctrl+C")
-    screen.note("stopping the run; results of finished steps are kept")
+    screen.note("stopping the run; finished steps keep their results")
     return True
 
 

@@ -42,6 +42,7 @@ def _read_key(question: str) -> str:
     import tty
 
     terminal = sys.stdin.fileno()
+    # One key without Return; the terminal's settings are restored whatever happens.
     before = termios.tcgetattr(terminal)
     try:
         tty.setcbreak(terminal, termios.TCSADRAIN)
@@ -79,12 +80,14 @@ class Interrupts:
         """Wait for a change, or until an interrupt."""
         try:
             with self.raising():
+                # An interrupt between the last check and here would otherwise wait for the timeout.
                 if not self._count:
                     watch.wait(seconds)
         except KeyboardInterrupt:
             self._raises = False
 
     def _count_one(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (a handler's)
+        # A handler must not print or lock: the interrupted code may hold the same lock.
         self._count += 1
         if self._raises:
             raise KeyboardInterrupt

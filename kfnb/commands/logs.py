@@ -1,4 +1,4 @@
-"""What steps printed, afterwards or as it comes."""
+"""Print the logs of steps, or follow them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ _ANNOUNCING = {"CellOutput", "StepCached", "StepSucceeded", "StepFailed", "Attem
 def log_options() -> list[click.Parameter]:
     """Make the options of ``logs``."""
     return [
-        click.Option(["-f", "--follow"], is_flag=True, help="Continue until the run has ended."),
+        click.Option(
+            ["-f", "--follow"], is_flag=True, help="Follow the log until the run has ended."
+        ),
         click.Option(
             ["--attempt"],
             type=click.IntRange(min=1),
@@ -226,7 +228,7 @@ def _copy(path: Path, most: int | None, write: Callable[[str], object]) -> None:
             file.seek(left if most and left > 0 else 0)
             if file.tell():
                 left += len(file.readline())
-                write(f"[the first {left} bytes are left out; the whole log is {path}]\n")
+                write(f"[the first {left} bytes are not shown; the whole log is {path}]\n")
             while data := file.read(_BLOCK):
                 write(decoder.decode(data))
     except FileNotFoundError:

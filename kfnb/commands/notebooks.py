@@ -28,7 +28,9 @@ def check_options() -> list[click.Parameter]:
             help="Execute the notebook once from top to bottom and once as a pipeline, and compare "
             "every value that flows and every cell's text.",
         ),
-        on_option("Also report what the target will not have [default: local]."),
+        on_option(
+            "Also report what the notebook needs and this target does not have [default: local]."
+        ),
     ]
 
 
@@ -71,12 +73,14 @@ def check_notebook(pipeline: Pipeline, *, verify: bool, target: str) -> Checked:
     if verify:
         from kfnb.verify import verify as compare_both_ways
 
+        # Its diagnostics include those of reading the notebook.
         report = compare_both_ways(str(pipeline.path))
         diagnostics, ok = report.diagnostics, report.ok
         if report.linear is not None:
             verified = (
                 f"executed from top to bottom ({report.linear}) and as a pipeline "
-                f"({report.status}): {report.cells} cells and {report.values} values are equal"
+                f"({report.status}): the output of {report.cells} cells and {report.values} "
+                "values are equal"
             )
     return Checked((*diagnostics, *target_findings(pipeline, target)), ok, verified)
 
@@ -125,6 +129,7 @@ def print_pipeline(
         return
     import shutil
 
+    # Without a terminal, COLUMNS or 100 columns.
     width = shutil.get_terminal_size((100, 24)).columns
     strokes = draw.UNICODE if can_draw(sys.stdout) else draw.ASCII
     click.echo(draw.text(pipeline, width=width, line=strokes))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfnb.commands.arguments import Duration, StepName
+from kfnb.commands.arguments import StepName, duration_option, number_option
 from kfnb.commands.target_options import on_option, take_target_options, target_options
 
 if TYPE_CHECKING:
@@ -18,34 +18,31 @@ if TYPE_CHECKING:
 def limit_options() -> list[click.Parameter]:
     """Make the options that limit a run; resuming a run may change them."""
     return [
-        click.Option(
-            ["--parallel"],
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Steps that may execute at once [default: the cores of this machine].",
+        number_option(
+            "--parallel",
+            least=1,
+            help="How many steps may execute at once [default: the number of cores of this "
+            "machine].",
         ),
-        click.Option(
-            ["--retries"],
-            type=click.IntRange(min=0),
-            metavar="N",
-            help="How often a failing step is retried, unless the step has its own number.",
+        number_option(
+            "--retries",
+            help="How often to retry a failed step, unless the step sets its own number.",
         ),
-        click.Option(
-            ["--timeout"],
-            type=Duration(),
-            metavar="TIME",
-            help="How long a step may take (30m, 2h), unless the step has its own timeout.",
+        duration_option(
+            "--timeout",
+            help="How long a step may take (30m, 2h), unless the step sets its own timeout.",
         ),
         click.Option(
             ["--keep-going/--fail-fast", "keep_going"],
             default=None,
-            help="After a failure, finish the steps that do not depend on it [default], or stop.",
+            help="After a failure, execute the steps that do not depend on the failed one "
+            "[default], or stop.",
         ),
         click.Option(
             ["--on-mutation"],
             type=click.Choice(["fail", "warn"]),
-            help="When a step changed a value in a way that its source does not show, too late "
-            "for a later step: fail [default], or warn and continue.",
+            help="What to do if a step changed a value that a later step had already used, in a "
+            "way that the source does not show: fail [default], or warn and continue.",
         ),
     ]
 
@@ -64,7 +61,7 @@ def new_run_options() -> list[click.Parameter]:
             multiple=True,
             type=click.Path(),
             metavar="FILE",
-            help="Set parameters from a YAML or JSON file; -p overrides it.",
+            help="Read parameters from a YAML or JSON file; -p takes precedence.",
         ),
         click.Option(["--name"], help="The run's name [default: the notebook's name]."),
         click.Option(
@@ -80,7 +77,9 @@ def new_run_options() -> list[click.Parameter]:
             help="Execute only this step, with its inputs from the latest run that has them.",
         ),
         click.Option(
-            ["--no-cache"], is_flag=True, help="Execute every step; use no results of earlier runs."
+            ["--no-cache"],
+            is_flag=True,
+            help="Execute every step, even if an earlier run has its result.",
         ),
         on_option("Where the steps execute [default: local]."),
         *target_options(),
@@ -109,6 +108,7 @@ def create_run(
     from kfnb.api.launch import create
 
     if from_step is not None and only_step is not None:
+        # With the context, the message names the command whose help explains the options.
         context = click.get_current_context()
         raise click.UsageError("--from and --only exclude each other", context)
     options = take_target_options(given)
@@ -132,11 +132,13 @@ def parameters_of(
     parameters: dict[str, Any] = {}
     for path in files:
         parameters.update(from_file(pipeline.parameters, path))
+    # -p is the more specific of the two.
     return {**parameters, **read_pairs()}
 
 
 def settings_of(limits: dict[str, Any]) -> dict[str, Any]:
     """Translate the values of :func:`limit_options` into the API's settings."""
+    # None if neither flag was given: a resumed run then keeps its own setting.
     keep_going = limits.pop("keep_going")
     on_failure = None if keep_going is None else "finish" if keep_going else "stop"
     return {**limits, "on_failure": on_failure}
@@ -152,6 +154,7 @@ def split_pairs(pairs: tuple[str, ...]) -> dict[str, str]:
     """
     values = {}
     for pair in pairs:
+        # Only the first sign separates: values may contain more of them.
         name, sign, value = pair.partition("=")
         if not sign or not name.strip():
             from kfnb.runners.parameters import brief

@@ -29,7 +29,7 @@ def list_options() -> list[click.Parameter]:
             help="List at most this many runs [20].",
         ),
         click.Option(["--json", "as_json"], is_flag=True, help="Print the runs as JSON."),
-        on_option("Copy the runs of this target's store here first."),
+        on_option("First fetch the runs of this target's store."),
         *store_options(),
     ]
 
@@ -46,14 +46,16 @@ def print_runs(
     """
     from kfnb.draw import shortened, visible
 
+    # Only the runs to be shown: each needs its journal to be read.
     entries = [_entry(run) for run in runs[:limit]]
     if as_json:
         echo_json(entries)
         return
     if not runs:
-        click.echo("no runs yet; start one with: kfnb run NOTEBOOK", err=True)
+        click.echo("there are no runs yet; start one with: kfnb run NOTEBOOK", err=True)
     width = max((len(str(entry["id"])) for entry in entries), default=0)
     for entry in entries:
+        # A driver on another machine cannot be seen from here, except through the store.
         is_lost = str(entry["driver"]).startswith("lost") and entry["id"] not in driven_remotely
         status = "lost" if is_lost else str(entry["status"])
         mark = "failed" if status == "lost" else status

@@ -13,7 +13,7 @@ def stop_options() -> list[click.Parameter]:
         click.Option(
             ["--no-wait"],
             is_flag=True,
-            help="Only ask for the stop; do not wait for it.",
+            help="Do not wait until the run has stopped.",
         )
     ]
 

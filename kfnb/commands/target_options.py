@@ -37,6 +37,7 @@ def take_target_options(given: dict[str, Any]) -> dict[str, Any]:
     """
     options: dict[str, Any] = {}
     for flag in all_flags():
+        # A command may have only some of the flags, such as those that locate a store.
         if flag.name not in given:
             continue
         value = given.pop(flag.name)
@@ -61,6 +62,7 @@ def _option(flag: Flag) -> click.Parameter:
 
 
 def _pair(flag: Flag, text: str) -> tuple[str, str]:
+    # Labels and annotations may contain further signs in their value.
     key, sign, value = text.partition("=")
     if not sign or not key:
         raise _wrong(f"{flag.flag} expects KEY=VALUE, not {text!r}")

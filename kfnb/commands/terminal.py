@@ -57,6 +57,8 @@ def is_terminal(stream: TextIO) -> bool:
 def can_draw(stream: TextIO) -> bool:
     """Whether the stream's encoding has the lines and marks that we use."""
     try:
+        # Some terminals on Windows and minimal containers have an encoding without these
+        # characters.
         "▶✓≡✗■│…·–".encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
@@ -71,6 +73,7 @@ def glyph(status: str, stream: TextIO) -> str:
 
 def colour(text: str, status: str) -> str:
     """Colour a text by its status, in a terminal only and not if NO_COLOR is set."""
+    # https://no-color.org: any value but the empty one.
     if os.environ.get("NO_COLOR") or not is_terminal(sys.stdout):
         return text
     return click.style(text, fg=COLOURS.get(status))
@@ -92,6 +95,7 @@ def echo_diagnostics(diagnostics: Iterable[Diagnostic], *, err: bool) -> None:
 def call_error(error: click.ClickException) -> str:
     """Return what is wrong with a call, and which command explains it."""
     message = error.format_message().rstrip(".")
+    # click ends its suggestions with a question mark.
     message += "" if message.endswith("?") else "."
     context = getattr(error, "ctx", None)
     return message if context is None else f"{message} See {context.command_path} --help."

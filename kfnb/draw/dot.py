@@ -107,7 +107,7 @@ def svg(
     except graphviz.ExecutableNotFound as error:
         raise UsageError(
             "Drawing SVG needs Graphviz's program dot, which is not installed here (on Debian: "
-            "apt-get install graphviz). kfnb show --dot writes the DOT without it."
+            "apt-get install graphviz). kfnb show --dot works without it."
         ) from error
     except graphviz.CalledProcessError as error:
         lines = (error.stderr or "").strip().splitlines()
@@ -118,7 +118,7 @@ def svg(
 
 
 def short_reason(edge: EdgeShape) -> str:
-    """Return the reason for an edge, short enough to stand beside its line."""
+    """Return the reason for an edge, short enough for a label."""
     return shortened(reason(edge), LONGEST_REASON)
 
 

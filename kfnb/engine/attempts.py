@@ -155,7 +155,7 @@ class Attempts:
         """Journal what attempts report, and how those that ended did."""
         if not self._run.path.is_dir():
             raise InfrastructureError(
-                f"the run's folder {self._run.path} was deleted while the run was going on."
+                f"the run's folder {self._run.path} was deleted while the run was executing."
             )
         for ended in self._runner.poll():
             if ended.work in self._attempts:
@@ -278,7 +278,7 @@ def _local_context(pipeline: Pipeline, run: RunFolder) -> RunContext:
 
 
 _STOPPED: Mapping[str, str] = {
-    "timeout": "the step took longer than it may",
+    "timeout": "the step took longer than its timeout",
     "cancelled": "the step was stopped",
 }
 

@@ -82,8 +82,8 @@ class Preparation:
         if off is not None or command.cache:
             return off
         if step.name == self._pipeline.on_exit:
-            return "it executes at the end of every run"
-        return "an earlier result of it was made from a value that changed later"
+            return "an on-exit step is executed in every run"
+        return "its earlier result was computed from a value that changed later"
 
     def _reuse(self, step: Step, lookup: Lookup, command: Prepare, key: str) -> StepCached | None:
         """Use a cached result as this run's own; None if there is none, or it was removed."""

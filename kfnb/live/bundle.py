@@ -8,8 +8,8 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent.with_name("widgets") / "static"
 _NOT_BUILT = (
-    "The live views were not built when kfnb was installed from its sources. Install node 20 or "
-    "newer and kfnb again, or a released wheel."
+    "kfnb was installed from its sources without node, so it has no live views. Install node 20 "
+    "or newer and install kfnb again, or install a released wheel."
 )
 
 

@@ -128,7 +128,7 @@ def _cells(folder: AttemptFolder, pipeline: Pipeline) -> list[protocol.CellOutpu
             continue  # a cell that kfnb inserted
         outputs = []
         for output in cell.get("outputs") or ():
-            small = _limited_output(output) if room > 0 else _note("left out: too much to show")
+            small = _limited_output(output) if room > 0 else _note("not shown: it is too large")
             room -= len(json.dumps(small))
             outputs.append(small)
         if outputs:

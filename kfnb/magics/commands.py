@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import click
 
+from kfnb.commands.lazy_group import LazyGroup
 from kfnb.notebook.suggestions import did_you_mean
 
 _COMMANDS = {
@@ -43,20 +43,10 @@ for a variable of this kernel.
 """
 
 
-class Commands(click.Group):
+class Commands(LazyGroup):
     """A group that imports its commands when called, and suggests similar ones for a typo."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
-        """List the commands in the order in which people first need them."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import one command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        command = getattr(importlib.import_module(_COMMANDS[cmd_name][0]), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
+    table = _COMMANDS
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -66,11 +56,6 @@ class Commands(click.Group):
             hint = did_you_mean(args[0], _COMMANDS, f"Its commands: {', '.join(_COMMANDS)}.")
             raise click.UsageError(f'%pipeline has no command "{args[0]}". {hint}')
         return super().resolve_command(ctx, args)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_) for name, (_, help_) in _COMMANDS.items()])
 
 
 @click.group(

@@ -84,14 +84,14 @@ def _choose_step(view: RunView, name: str | None) -> StepState:
         if failed:
             return failed[0]
         raise PipelineError(
-            f"No step of run {view.folder.id} failed: {describe_status(view.state.status)}. "
-            "Name the step whose inputs you want to load."
+            f"No step of run {view.folder.id} failed: {describe_status(view.state.status)}. Give "
+            "the name of the step whose inputs you want to load."
         )
     if name not in steps:
         raise PipelineError(no_such_step(view.pipeline, name))
     state = steps[name]
     if state.status in ("pending", "skipped", "cancelled") and not state.attempts:
-        hint = f' What failed is step "{failed[0].name}".' if failed else ""
+        hint = (f' The failed step is "{failed[0].name}".') if failed else ""
         raise PipelineError(
             f'Step "{name}" of run {view.folder.id} did not start: '
             f"{describe_status(state.status)}.{hint}"
@@ -126,7 +126,7 @@ def _load_inputs(run: Run, sources: Mapping[str, str | None]) -> tuple[dict[str,
         except KeyError:
             if step.status not in ("succeeded", "cached"):
                 why = describe_status(step.status)
-                missing.append(f'"{name}" is not there, step "{producer}" makes it: {why}.')
+                missing.append(f'"{name}" is missing; step "{producer}" computes it: {why}.')
         except KfnbError as error:
             missing.append(str(error))
     return inputs, missing

@@ -70,7 +70,9 @@ def unknown(*, in_notebook: bool) -> str:
             "The path of this notebook cannot be found. Save the notebook, or give its path: "
             "%pipeline COMMAND --notebook PATH"
         )
-    return "There is no notebook here. Give its path: %pipeline COMMAND --notebook PATH"
+    return (
+        "This kernel does not belong to a notebook. Give a path: %pipeline COMMAND --notebook PATH"
+    )
 
 
 # The Jupyter server
@@ -205,7 +207,8 @@ def _only_matching_file(inputs: Sequence[str]) -> NotebookLocation | None:
     if len(matching) != 1 or not inputs:
         return None
     note = (
-        f"Recognised this notebook by its cells: {matching[0]}. Use --notebook PATH if it is not."
+        f"This notebook was recognised by its cells as {matching[0]}. If that is wrong, use "
+        "--notebook PATH."
     )
     return NotebookLocation(matching[0], edited=True, note=note)
 

@@ -32,7 +32,7 @@ _MAX_FAILURES = 3
 _wait_option = click.option(
     "--wait/--no-wait",
     default=True,
-    help="Wait for the end of the run [default], or leave the kernel free meanwhile.",
+    help="Wait until the run has ended [default], or return at once.",
 )
 
 
@@ -144,7 +144,7 @@ def _show_progress(session: Session, begin: Callable[[], RunView], *, wait: bool
     except KeyboardInterrupt:
         ended = False
     if wait and not ended and session.in_notebook:  # so that "Run All" stops here
-        raise PipelineError(f"Stopped waiting. {_continues(view)}")
+        raise PipelineError(f"kfnb stopped waiting. {_continues(view)}")
     view.update()
     if ended and view.state.status != "succeeded":
         raise PipelineError(_failure_text(view))
@@ -194,7 +194,7 @@ def _print_events(session: Session, view: RunView) -> bool:
 
 def _continues(view: RunView) -> str:
     run = view.folder.id
-    return f"Run {run} continues: see %pipeline status, or end it with %pipeline stop."
+    return f"Run {run} continues. %pipeline status shows it, %pipeline stop ends it."
 
 
 def _failure_text(view: RunView) -> str:

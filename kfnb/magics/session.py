@@ -162,7 +162,7 @@ class Session:
             return kind(what, **options)
         except Exception as error:  # a run must not fail because its view cannot be made
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
-            self.note(f"The view cannot be made ({reason}), so text is shown.")
+            self.note(f"The live view cannot be shown ({reason}), so kfnb prints text.")
             return None
 
     def display(self, shown: Any, **options: Any) -> None:

@@ -19,9 +19,9 @@ from kfnb.notebook.authoring.magic import FLAGS, below_a_magic, cell_declaration
 from kfnb.notebook.transform import step_line, without_step_line
 
 _HELP = frozenset(("-h", "--help"))
-_ABOUT = """Declare this cell as a step of the pipeline, and run it as usual.
+_ABOUT = """Make this cell part of a step of the pipeline, and run it as usual.
 
-    Words without dashes are the step's name; several cells may carry the same.
+    Words without dashes are the step's name; several cells may have the same one.
     """
 
 

@@ -122,15 +122,15 @@ def _parse_output_name(run: Run, text: str) -> tuple[str, list[str]]:
         return step, [name]
     if not outputs:
         raise PipelineError(_published_nothing(run, step))
-    hint = did_you_mean(name, outputs, f"It published: {', '.join(outputs)}.")
-    raise PipelineError(f'Step "{step}" of run {run.id} published no "{name}". {hint}')
+    hint = did_you_mean(name, outputs, f"Its outputs: {', '.join(outputs)}.")
+    raise PipelineError(f'Step "{step}" of run {run.id} has no output "{name}". {hint}')
 
 
 def _published_nothing(run: Run, step: str) -> str:
     status = run.steps[step].status
     done = status in ("succeeded", "cached")
-    because = "no later step uses a value of it" if done else describe_status(status)
-    return f'Step "{step}" of run {run.id} published nothing: {because}.'
+    because = ("no later step uses a value that it assigns") if done else describe_status(status)
+    return f'Step "{step}" of run {run.id} has no outputs: {because}.'
 
 
 def _describe(described: Mapping[str, Any]) -> str:

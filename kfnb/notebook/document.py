@@ -97,13 +97,13 @@ def _book(raw: bytes, path: Path) -> dict[str, Any]:
         version = given if isinstance(given, int) and not isinstance(given, bool) else None
         if "worksheets" in book or (version is not None and version < 4):
             raise NotebookError(
-                f"{path} is a notebook of nbformat {version or 3}; kfnb reads nbformat 4. "
-                f"Convert it: jupyter nbconvert --to notebook --nbformat 4 {path.name}"
+                f"{path} has nbformat {version or 3}, and kfnb reads nbformat 4. Convert it: "
+                f"jupyter nbconvert --to notebook --nbformat 4 {path.name}"
             )
         if version is not None and version > 4:
             raise NotebookError(
-                f"{path} is a notebook of nbformat {version}; kfnb reads nbformat 4. "
-                "Install a newer kfnb, or save the notebook as nbformat 4."
+                f"{path} has nbformat {version}, and kfnb reads nbformat 4. Install a newer kfnb, "
+                "or save the notebook as nbformat 4."
             )
         if version is not None and isinstance(book.get("cells"), list):
             return book
@@ -125,7 +125,7 @@ def _json(raw: bytes, path: Path) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         cut = error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg
-        why = "it ends in the middle: the file was cut" if cut and error.pos > 1 else error.msg
+        why = "the file ends too early" if cut and error.pos > 1 else error.msg
         raise NotebookError(
             f"{path} is not JSON ({why}, line {error.lineno}), so it is not a notebook. "
             "Restore it from a checkpoint or from version control."
@@ -144,7 +144,11 @@ def _cell(
         diagnostics.append(make(code, what, remedy, cell=index))
 
     if not isinstance(item, dict):
-        odd("KFNB-E001", "this cell is not a JSON object", "Remove it or restore the notebook.")
+        odd(
+            "KFNB-E001",
+            "this cell is not a JSON object",
+            "Remove the cell, or restore the notebook from a backup.",
+        )
         return Cell(index, _made_id(index, "", ids), "raw", "")
     kind = item.get("cell_type")
     if kind not in _TYPES:
@@ -158,13 +162,21 @@ def _cell(
     if isinstance(source, list) and all(isinstance(part, str) for part in source):
         source = "".join(source)
     if not isinstance(source, str):
-        odd("KFNB-E001", "the source of this cell is not text", "Write the cell again.")
+        odd(
+            "KFNB-E001",
+            "the source of this cell is not text",
+            "Delete the cell and write it again in Jupyter.",
+        )
         source = ""
     source = _clean(source).replace("\r\n", "\n").replace("\r", "\n")
     code = transform(source) if kind == "code" and python else source
     tags = _mapping(item.get("metadata")).get("tags")
     if tags is not None and not (isinstance(tags, list) and all(isinstance(t, str) for t in tags)):
-        odd("KFNB-W003", "the tags of this cell are not a list of strings", "Set the tags again.")
+        odd(
+            "KFNB-W003",
+            "the tags of this cell are not a list of strings",
+            "Correct metadata.tags in Jupyter's property inspector.",
+        )
         tags = [t for t in tags if isinstance(t, str)] if isinstance(tags, list) else [tags]
     count = item.get("execution_count") if kind == "code" else None
     return Cell(

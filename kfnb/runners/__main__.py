@@ -19,7 +19,7 @@ def main(path: str) -> int:
     run = RunFolder(Path(path))
     try:
         if not run.path.is_dir():
-            raise InfrastructureError(f"there is no run in {run.path}.")
+            raise InfrastructureError(f"{run.path} is not the folder of a run.")
         status = _drive(run)
     except (KfnbError, OSError) as error:
         with contextlib.suppress(OSError):  # the log may be on the disk that is full

@@ -97,8 +97,8 @@ def bundle(
         matched = {} if _is_outside(pattern) else _matching(folder, pattern)
         if not matched:
             raise UsageError(
-                f"files: {pattern!r} matches nothing in {folder}. Name what the steps read, "
-                "relative to the notebook's folder."
+                f"The option files names {pattern!r}, which matches no file in {folder}. Give "
+                "paths relative to the notebook's folder."
             )
         files_found.update(matched)
     return _packed(files_found, tuple(located(findings.values(), pipeline.cells)))
@@ -176,9 +176,9 @@ def _packed(files: Mapping[str, Path], findings: tuple[Diagnostic, ...]) -> Code
     if total > LARGEST:
         most = max(files, key=lambda name: files[name].stat().st_size)
         raise UsageError(
-            f"The files that the notebook reads have {total >> 20} MB, more than "
-            f"{LARGEST >> 20} MB (most of it: {most}). Put them into the store or on a volume, and "
-            "read them from there."
+            f"The files that the notebook reads have {total >> 20} MB, which is more than "
+            f"{LARGEST >> 20} MB (the largest: {most}). Put them in an object store or on a "
+            "volume, and read them from there."
         )
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
@@ -213,7 +213,7 @@ def _outside(step: str, name: str, use: FileUse) -> Diagnostic:
         severity="warning",
         message=f'step "{step}" uses {name!r}, which is not in the notebook\'s folder and will not '
         "be there on the cluster",
-        remedy="Put it into the notebook's folder, or mount a volume that has it.",
+        remedy="Move it to the notebook's folder, or mount a volume that contains it.",
         step=step,
         cell=use.cell,
         line=use.line,
@@ -224,9 +224,9 @@ def _missing(step: str, name: str, use: FileUse) -> Diagnostic:
     return Diagnostic(
         code=MISSING,
         severity="warning",
-        message=f'step "{step}" reads {name!r}, which is not in the notebook\'s folder and '
-        "which no earlier cell writes, as far as the source shows",
-        remedy="Put it there before the run, or let an earlier step write it.",
+        message=f'step "{step}" reads {name!r}, which does not exist in the notebook\'s folder, '
+        "and no earlier cell seems to write it",
+        remedy="Put it there before the run, or write it in an earlier step.",
         step=step,
         cell=use.cell,
         line=use.line,

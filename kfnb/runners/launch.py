@@ -199,7 +199,7 @@ def request_stop(run: RunFolder, *, by: str | None = None) -> None:
     """
     state = driver_state(run)
     if state == "ended":
-        raise UsageError(f"Run {run.id} has ended already.")
+        raise UsageError(f"Run {run.id} has already ended.")
     driver_requests.send_request(run, driver_requests.Request("stop", {"by": by} if by else {}))
     if state != "alive":
         start_driver(run)
@@ -224,7 +224,7 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
             f"or end it with kfnb stop {run.id}."
         )
     if has_succeeded(run):
-        raise UsageError(f"Run {run.id} has succeeded; there is nothing left to do.")
+        raise UsageError(f"Run {run.id} has already succeeded; there is nothing left to do.")
     known = {f.name for f in dataclasses.fields(Settings)}
     changed = {k: v for k, v in (settings or {}).items() if k in known}
     driver_requests.send_request(

@@ -174,7 +174,7 @@ def read_config(path: Path, target: str) -> dict[str, Any]:
     try:
         table = tomllib.loads(text.decode()).get(target) or {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no TOML file: {error}.") from error
+        raise UsageError(f"{path} is not a TOML file: {error}.") from error
     return dict(table)
 
 

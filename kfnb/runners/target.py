@@ -196,7 +196,5 @@ def check_names(name: str, options: Mapping[str, Any]) -> None:
     for other in target_names():
         if set(unknown) <= options_of(find_target(other).options).keys():
             title = find_target(other).title
-            raise UsageError(
-                f"{', '.join(unknown)}: this has a meaning on {title} only (--on {other})."
-            )
+            raise UsageError(f"{', '.join(unknown)} can be used only with {title} (--on {other}).")
     raise UsageError(f"There is no option {', '.join(unknown)}.")

@@ -16,7 +16,7 @@ GAP = 0.02
 
 LOG_LIMIT = 64 << 20
 _RESERVE = 2 << 20
-_CAPPED = "\n[kfnb: this log is cut here at {size} MB; the step printed more]\n"
+_CAPPED = "\n[kfnb: the log ends here at {size} MB; the step printed more]\n"
 
 
 class EventLog:

@@ -139,7 +139,7 @@ class StepOrder:
             raise InfrastructureError(f"This is not a step's order: {error}.") from error
         if not isinstance(schema, int) or schema > SCHEMA:
             raise InfrastructureError(
-                f"The order has schema {schema}, this kfnb knows {SCHEMA}. "
+                f"The step's order has schema {schema}, but this version of kfnb reads {SCHEMA}. "
                 "Use the same version of kfnb for the driver and for the steps."
             )
         return order

@@ -51,9 +51,9 @@ def _of_python(step: str, made: str, here: str) -> Diagnostic:
     return Diagnostic(
         code=PYTHON,
         severity="warning",
-        message=f'the values of step "{step}" were made with Python {made}, this step has {here}: '
-        "functions and classes of the notebook that they hold may not work",
-        remedy="Let both steps have the same Python: the same image, for example.",
+        message=f'the values of step "{step}" were saved by Python {made}, but this step has '
+        f"{here}: functions and classes in these values may not work",
+        remedy="Use the same Python for both steps, for example the same image.",
     )
 
 
@@ -61,8 +61,8 @@ def _of_packages(step: str, differing: list[str]) -> Diagnostic:
     return Diagnostic(
         code=PACKAGES,
         severity="warning",
-        message=f'the values of step "{step}" were made with {", ".join(differing)}',
-        remedy="If they do not load, or results differ, let both steps have the same versions.",
+        message=f'the values of step "{step}" were saved with {", ".join(differing)}',
+        remedy="If they do not load or results differ, use the same versions in both steps.",
     )
 
 

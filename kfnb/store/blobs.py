@@ -40,12 +40,15 @@ class Store:
         The caller removes it; ``kfnb clean`` removes folders that are older than a day.
         """
         path = self.root / "staging" / f"{os.getpid()}-{os.urandom(8).hex()}"
+        # On the store's own file system, so that a finished file can be renamed into place.
         with disk.writing(path):
             path.mkdir(parents=True)
         return path
 
     def blob(self, name: str) -> Path:
         """Return the path of the blob ``name``, whether or not it exists."""
+        # Names come from records, which a person may have edited: they must not lead out of the
+        # store.
         if not _HASH.fullmatch(name):
             raise ValueError(f"not a blob's name: {name!r}")
         return self.root / "blobs" / name[:2] / name
@@ -53,6 +56,7 @@ class Store:
     def has(self, name: str) -> bool:
         """Whether the blob exists and has the size that its name contains."""
         try:
+            # Comparing sizes costs no read, and detects a blob that a crash or a full disk cut off.
             return self.blob(name).stat().st_size == size_of(name)
         except OSError:
             return False
@@ -72,6 +76,7 @@ class Store:
         The file is durable when this returns. Blobs are read-only.
         """
         with disk.writing(self.root):
+            # A file on another file system cannot be renamed.
             if not move or file.stat().st_dev != (self.root / "blobs").stat().st_dev:
                 copied = self._copy(file)
                 name = self._take(copied)
@@ -84,6 +89,7 @@ class Store:
         """Add ``data`` as a blob; the content's name."""
         name = hash_bytes(data)
         with disk.writing(self.root):
+            # The same content is stored once.
             if self.keep(name):
                 return name
             temporary = self._temporary()
@@ -105,6 +111,8 @@ class Store:
             disk.write_new(temporary, data)
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
+                # A hard link fails if the name exists; a rename would replace the other process's
+                # record.
                 return _link_new(temporary, path)
             finally:
                 with contextlib.suppress(FileNotFoundError):
@@ -119,6 +127,7 @@ class Store:
         with disk.writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             try:
+                # A second link: the content exists once, and stays until both names are removed.
                 return _link_new(self._record(key), path, durable=False)
             except FileNotFoundError:
                 return False
@@ -133,6 +142,7 @@ class Store:
         """Whether the blob exists; if so, mark it as used now, so that no sweep removes it."""
         if not self.has(name):
             return False
+        # Many processes may mark blobs at once, but none while a sweep decides what is unused.
         with disk.writing(self.root), locks.held(self.sweep_lock, shared=True):
             try:
                 os.utime(self.blob(name))
@@ -179,6 +189,7 @@ class Store:
             path.unlink()
 
     def _record(self, key: str) -> Path:
+        # Keys contain names of steps, which the author of a notebook chooses.
         parts = key.split("/")
         if not key or any(p in ("", ".", "..") or "\\" in p or "\0" in p for p in parts):
             raise ValueError(f"not a key of the store: {key!r}")
@@ -202,6 +213,8 @@ class Store:
         if self.keep(name):
             file.unlink()
             return name
+        # Its content must be on the disk before its name is, or a power cut could leave an empty
+        # blob.
         disk.sync_file(file)
         self._into_place(file, name)
         return name
@@ -209,10 +222,12 @@ class Store:
     def _into_place(self, file: Path, name: str) -> None:
         target = self.blob(name)
         file.chmod(0o444)
+        # The time says when it was last used; a moved file has the time of its writing.
         os.utime(file)
         try:
             file.replace(target)
         except FileNotFoundError:
+            # The folders below blobs/ are created when they are first needed.
             target.parent.mkdir(parents=True, exist_ok=True)
             disk.sync_folder(target.parent.parent)
             file.replace(target)
@@ -234,6 +249,7 @@ def open_store(root: Path) -> Store:
     with disk.writing(root):
         for folder in _FOLDERS:
             (root / folder).mkdir(parents=True, exist_ok=True)
+        # Some network file systems accept a second link to an existing name, so try it.
         probe = root / "staging" / f"{os.getpid()}-{os.urandom(8).hex()}.probe"
         target = probe.with_suffix(".probed")
         try:
@@ -246,8 +262,8 @@ def open_store(root: Path) -> Store:
                     path.unlink()
     if not honoured:
         raise InfrastructureError(
-            f"{root} is on a file system that does not refuse to create a file twice. "
-            "Set KFNB_HOME to a folder on a local disk."
+            f"{root} is on a file system that allows two processes to create the same file, so "
+            "results could be published twice. Set KFNB_HOME to a folder on a local disk."
         )
     return store
 
@@ -259,6 +275,7 @@ def _link_new(temporary: Path, path: Path, *, durable: bool = True) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
+        # What FAT, exFAT and some network file systems answer.
         if error.errno in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
             raise InfrastructureError(
                 f"{path.parent} is on a file system without hard links, which kfnb needs to "
@@ -272,6 +289,7 @@ def _link_new(temporary: Path, path: Path, *, durable: bool = True) -> bool:
 
 def _files(folder: Path) -> Iterator[Path]:
     try:
+        # Read at once: another process may remove files meanwhile.
         entries = list(os.scandir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return

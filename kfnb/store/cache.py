@@ -74,9 +74,11 @@ class CacheIndex:
     def record(self, entry: Entry, *, manifest: str) -> None:
         """Add an entry for the manifest under the key ``manifest``."""
         entry = _with_id(entry)
+        # The manifest first, so that no reader ever sees an entry without one.
         if not self.store.link(manifest, entry.manifest_key):
             return
         self.store.put(_entry_key(entry), _dump(entry), durable=False)
+        # One key can have many results, for example if the step reads a file that changes daily.
         for old in self.entries(entry.base)[_MOST_ENTRIES:]:
             self.remove(old)
 
@@ -88,9 +90,11 @@ class CacheIndex:
         bool
             False if the manifest or one of its blobs was removed.
         """
+        # Mark the blobs as used first, so that a concurrent sweep cannot remove them afterwards.
         if not all(self.store.keep(name) for name in blobs):
             return False
         linked = self.store.link(entry.manifest_key, manifest)
+        # A link that existed already is fine: this run adopted the entry before it was resumed.
         if not linked and self.store.get(manifest) is None:
             return False
         self.store.touch(_entry_key(entry))
@@ -113,6 +117,7 @@ class CacheIndex:
 
 def _with_id(entry: Entry) -> Entry:
     plain = to_plain(entry)
+    # The random part distinguishes entries that two machines write at the same time.
     plain["id"] = f"{time.time_ns():x}-{os.urandom(3).hex()}"
     made: Entry = from_plain(Entry, plain)
     return made

@@ -64,17 +64,22 @@ def clean(
     """
     store = _open()
     now = time.time()
+    # Nobody may mark a blob as used between the marking here and the removal.
     with locks.held(store.sweep_lock, shared=False):
         runs = sorted(_runs(), key=_moment, reverse=True)
         busy = [r for r in runs if _busy(r)]
         leaving = _to_remove(runs, busy=busy, keep=keep, older_than=older_than, now=now)
+        # A running step publishes its manifest at its end, and until then nothing refers to its
+        # blobs.
         fresh = min([now - grace, *(_created(r) for r in busy)])
         staying = {r.id for r in runs} - {r.id for r in leaving}
         orphans = _orphans(store, {r.id for r in runs}, fresh=fresh)
         used, marked = _mark_runs(store, staying, also=_young_records(store, leaving, orphans))
+        # Without a condition only what nothing refers to is removed, and cached results stay.
         limit = None if keep is None and older_than is None else now - (older_than or 0.0)
         expired = _mark_cache(store, used=used, marked=marked, limit=limit)
         if not dry_run:
+            # Records are removed before blobs: a record whose blobs are gone would be damaged.
             for run in leaving:
                 shutil.rmtree(run.path, ignore_errors=True)
             for run_id in [*(r.id for r in leaving), *orphans]:
@@ -119,14 +124,17 @@ def _busy(run: RunFolder) -> bool:
     """Whether the run has a driver or a running step, or is just being created."""
     if locks.is_locked(run.driver_lock) or locks.is_locked(run.mirror_lock):
         return True
+    # Its driver may not have taken its lock yet.
     if time.time() - _created(run) < _STARTING and not _ended(run):
         return True
+    # A step outlives a driver that was killed, and the next driver takes it over.
     return any(locks.is_locked(p) for p in run.steps.glob("*/*/alive"))
 
 
 def _ended(run: RunFolder) -> bool:
     try:
         with run.journal.open("rb") as journal:
+            # A run's last event is short, so its end is enough.
             journal.seek(max(0, run.journal.stat().st_size - 4096))
             last = journal.read()
     except OSError:
@@ -189,6 +197,7 @@ def _mark_runs(
         for key in store.list(f"manifests/{run_id}"):
             manifest = _manifest(store, key)
             if manifest is not None:
+                # A cached result has the same identity in every run that uses it.
                 used.add((manifest.run, manifest.step, manifest.attempt))
                 marked |= manifest.blobs()
         for key in store.list(f"failed/{run_id}"):
@@ -219,6 +228,7 @@ def _mark_cache(
             touched = (store.root / key).stat().st_mtime
         except OSError:
             continue
+        # A lookup touches an entry, so this is the time of its last use.
         if limit is not None and touched < limit and identity not in used:
             expired.append(key)
         else:

@@ -14,12 +14,12 @@ FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Error numbers of a disk that takes no more."""
 
 _FREE = "Free some space (kfnb clean removes old runs) and resume the run"
-_CHOOSE = "Set KFNB_HOME to a folder that can be written"
+_CHOOSE = "Set KFNB_HOME to a writable folder"
 _REASONS: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("the disk is full", _FREE),
     errno.EDQUOT: ("your disk quota is used up", _FREE),
     errno.EFBIG: (
-        "the file is larger than this process may write (ulimit -f)",
+        "the file exceeds the size limit of this process (ulimit -f)",
         "Raise the limit and resume the run",
     ),
     errno.EROFS: ("the file system is read-only", _CHOOSE),

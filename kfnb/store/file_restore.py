@@ -23,11 +23,11 @@ class FileChanged(UsageError):  # noqa: N818 (a state, not a fault)
     """A file that a step wrote was changed since; kfnb does not overwrite it."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f'The file "{path}", which a step wrote, was changed since.')
+        super().__init__(f'The file "{path}" was changed after a step wrote it.')
         self.path = path
         self.remedy = (
-            f'Move "{path}" away to have the step\'s own version back, '
-            "or run with --no-cache (or --from the step) to write it again."
+            f'To get the step\'s version back, move "{path}" to another folder. To write it again, '
+            "run with --no-cache, or with --from and the step's name."
         )
 
 
@@ -52,8 +52,8 @@ def restore(
             raise FileChanged(path)
         if not store.has(file.hash):
             raise InfrastructureError(
-                f'The file "{path}" is missing, and the store has no copy of it. '
-                "Run the step that writes it again (--from)."
+                f'The file "{path}" is missing, and the store has no copy of it. Execute the step '
+                "that writes it again (--from)."
             )
         outdated.append(path)
     for path in outdated:

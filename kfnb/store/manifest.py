@@ -148,6 +148,7 @@ class Failure:
 
     def plain(self) -> dict[str, Any]:
         """Return the record as JSON values."""
+        # "class" is a keyword in Python, but the natural name in JSON.
         plain: dict[str, Any] = to_plain(self)
         return {"class": plain.pop("kind"), **plain}
 
@@ -158,6 +159,7 @@ class Failure:
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> Failure:
         """Read the JSON values of a record."""
+        # Records of all versions have "class".
         failure: Failure = from_plain(Failure, {"kind": plain.get("class"), **plain})
         return failure
 
@@ -169,6 +171,7 @@ class Failure:
 
 def manifest_key(run: str, step_id: str, *, index: str = "", round: int = 0) -> str:  # noqa: A002
     """Return the key of a step's manifest in the store; each round of a step has its own."""
+    # Round 0 has no suffix, as in stores of older versions, which had no rounds.
     suffix = f".r{round}" if round else ""
     return f"manifests/{run}/{_instance(step_id, index)}{suffix}.json"
 
@@ -183,4 +186,5 @@ def _instance(step_id: str, index: str) -> str:
 
 
 def _dump(plain: Any) -> bytes:
+    # Metrics may be NaN or infinite, which strict JSON cannot express.
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), allow_nan=True).encode()

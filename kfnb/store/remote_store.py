@@ -43,13 +43,13 @@ class RemoteStore(Store):
         try:
             if not self.remote.download(_blob_key(name), file):
                 raise Refused(
-                    f"The blob {name} is gone from the store {self.remote.address}. "
-                    "Run the step that makes it again (--from)."
+                    f"The blob {name} is no longer in the store {self.remote.address}. Execute "
+                    "the step that computes it again (--from)."
                 )
             if hash_file(file) != name:
                 raise Refused(
-                    f"The blob {name} of the store {self.remote.address} is damaged. "
-                    "Run the step that makes it again (--from)."
+                    f"The blob {name} in the store {self.remote.address} is damaged. Execute the "
+                    "step that computes it again (--from)."
                 )
             self._into_place(file, name)
         finally:

@@ -10,7 +10,10 @@ from kfnb.notebook.diagnostics import make
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.verify.side_by_side import Difference
 
-_REMEDY = "Look for state that does not flow: a `changes:` tag or `setup` may be missing"
+_REMEDY = (
+    "The step may rely on state that is not passed between steps: a `changes:` or `setup` tag may "
+    "be missing."
+)
 
 
 def of_runs(linear: Mapping[str, Any], run: api.Run) -> Iterator[Diagnostic]:
@@ -22,7 +25,7 @@ def of_runs(linear: Mapping[str, Any], run: api.Run) -> Iterator[Diagnostic]:
             "KFNB-W657",
             f"the notebook fails when it runs from top to bottom ({raised}), and so does the "
             "pipeline: only what ran before that was compared",
-            "Make the notebook run from top to bottom first",
+            "First make the notebook run from top to bottom.",
             cell=cell,
         )
     elif error is not None:
@@ -31,7 +34,7 @@ def of_runs(linear: Mapping[str, Any], run: api.Run) -> Iterator[Diagnostic]:
             "KFNB-E651",
             f"the notebook fails when it runs from top to bottom ({raised}), but the pipeline "
             "does not",
-            "Restart the kernel and run all cells: what a cell needs must come before it",
+            "Restart the kernel and run all cells; move what a cell needs above it.",
             cell=cell,
         )
     elif run.status != "succeeded":
@@ -41,7 +44,8 @@ def of_runs(linear: Mapping[str, Any], run: api.Run) -> Iterator[Diagnostic]:
                     "KFNB-E652",
                     f'step "{name}" fails in the pipeline, but not in the notebook: '
                     f"{state.error or 'no reason was recorded'}",
-                    "Tag what the step needs as `setup`, or pass it as a value",
+                    "Tag the cell that defines what the step needs as `setup`, or assign it to a "
+                    "variable in an earlier step.",
                     step=name,
                 )
 
@@ -64,8 +68,8 @@ def of_outputs(
             "KFNB-W655" if unsteady else "KFNB-E653",
             f'step "{difference.step}" printed "{difference.pipeline}" in the pipeline but '
             f'"{difference.notebook}" in the notebook ({difference.kind})'
-            + ("; the notebook also prints something else each time" if unsteady else ""),
-            "Fix the seed, or do not print times" if unsteady else _REMEDY,
+            + ("; the notebook prints something different in each run, too" if unsteady else ""),
+            "Set a random seed, or do not print times." if unsteady else _REMEDY,
             step=difference.step,
             cell=difference.cell,
         )
@@ -91,7 +95,7 @@ def of_values(
             yield make(
                 "KFNB-W656",
                 f'"{name}" of step "{step}" cannot be compared: {verdict["reason"]}',
-                "Print what matters about it: printed text is compared",
+                "Print what matters about it: kfnb compares printed text.",
                 step=step,
                 cell=cell,
             )
@@ -100,8 +104,8 @@ def of_values(
             yield make(
                 "KFNB-E654" if steady else "KFNB-W655",
                 f'"{name}" has a different value after step "{step}": {verdict["reason"]}'
-                + ("" if steady else "; in the notebook it also differs each time"),
-                _REMEDY if steady else "Fix the seed if it should be the same each time",
+                + ("" if steady else "; in the notebook it differs in each run, too"),
+                _REMEDY if steady else "Set a random seed if it should be the same in each run.",
                 step=step,
                 cell=cell,
             )

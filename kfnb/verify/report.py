@@ -319,8 +319,8 @@ def _check_size(folder: Path) -> None:
             total += path.stat().st_size
         if total > LARGEST_FOLDER:
             raise UsageError(
-                f"{folder} has more than {LARGEST_FOLDER >> 30} GB, and verifying copies it. Move "
-                "the notebook to a folder of its own, with a link to the data."
+                f"{folder} has more than {LARGEST_FOLDER >> 30} GB, and --verify copies it. Move "
+                "the notebook to a separate folder with a link to the data."
             )
 
 

@@ -78,7 +78,7 @@ class PipelineView:
         self._run, self._read = _run_or_pipeline(what)
         others = [_as_run(one) for one in _as_sequence(compare)]
         if others and self._run is None:
-            raise UsageError("Runs are compared with a run: give one instead of a notebook.")
+            raise UsageError("Give a run to compare, not a notebook.")
         runs = {run.id: run for run in (self._run, *others) if run is not None}
         self._folders = [find_run(run) for run in runs]
         self._slot = uuid4().hex

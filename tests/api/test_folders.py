@@ -71,5 +71,5 @@ def test_a_new_file_in_a_listed_folder_is_a_change(desk: Desk) -> None:
     assert "3 cached" in again.stdout, again.stdout
     (desk.folder / "data/b.csv").write_text("2")
     third = desk.kfnb("run", path)
-    assert "read: started (what is in folder data/ changed)" in third.stdout
+    assert "read: started (the content of the folder data/ changed)" in third.stdout
     assert "2 cached" in third.stdout, third.stdout

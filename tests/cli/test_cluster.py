@@ -84,7 +84,7 @@ def test_a_dry_run_has_the_driver_and_what_a_claim_of_one_node_asks_of_pods(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (("--dry-run",), "say --on kubernetes"),
+        (("--dry-run",), "add --on kubernetes"),
         ((*KUBERNETES, "--toleration", "a:Never"), "--toleration expects KEY[=VALUE][:EFFECT]"),
         ((*KUBERNETES, "--label", "team"), "--label expects KEY=VALUE, not 'team'"),
         ((*KUBERNETES, "--label", "a b=c"), "cannot be a key in Kubernetes"),
@@ -202,10 +202,10 @@ def test_what_stays_when_a_cluster_is_cleaned_is_said_with_the_reason(
     done = kfnb("clean", *ON_A_STORE)
     assert done.exit_code == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "kept run r1: it may still be executing",
-        "kept run r2: another machine started it, and it wrote something within the last day",
+        "kept run r1: it may be executing",
+        "kept run r2: another machine started it, and it was active within the last day",
         "0 values and 0 runs removed from the store: 0 B",
-        "values were kept: a run that may be executing could be about to use them",
+        "no values were removed: a run that may be executing could use them",
     ]
     cleaned.update(live=(), recent=(), fresh=2)
     assert "2 values were kept: written within" in kfnb("clean", *ON_A_STORE).stdout
@@ -220,5 +220,5 @@ def test_without_a_store_nothing_is_said_of_one(
     would = "would remove" if how else "removed"
     assert kfnb("clean", "--on", "kubernetes", *how).stdout.splitlines() == [
         f"{would} the objects of run r1",
-        "only Kubernetes objects were cleaned: no store was given (--store)",
+        "only Kubernetes objects were removed, because no store was given (--store)",
     ]

@@ -98,7 +98,7 @@ def test_the_words_are_stable() -> None:
         "train: attempt 1 failed and will be retried: line 2: `return 1 / 0` raised ZeroDivisionError: division by zero",
         "train: attempt 2 started",
         "train: loss = 0.5 (step 1)",
-        "report: depends on load, which only the run showed (rows)",
+        "report: was found to depend on load during the run (rows)",
         "train: succeeded in 1.2 s",
         "report: cached (nothing changed)",
         "metrics: loss = 0.5",

@@ -138,9 +138,10 @@ class Driver:
         data: Mapping[str, Any] | None = None,
         attempt: int | None = None,
         round: int | None = None,  # noqa: A002 (as above)
+        index: str = "",
     ) -> None:
         """Journal one event of the step's current round, checked against the schema, and fold it."""
-        mine = self.engine.state.steps.get((step or "", ""))
+        mine = self.engine.state.steps.get((step or "", index))
         if round is None:
             round = mine.round if mine is not None else 0  # noqa: A001
         event = event_of(
@@ -149,6 +150,7 @@ class Driver:
             seq=len(self.events) + 1,
             time=self.now,
             step=step,
+            index=index,
             round=round,
             attempt=attempt,
         )

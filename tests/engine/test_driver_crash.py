@@ -150,7 +150,7 @@ def test_of_two_drivers_one_works_and_the_other_says_so_and_leaves(tmp_path: Pat
     second = driver_process(run)
     said = second.communicate(timeout=PATIENCE)[0].decode()
     assert second.returncode != 0
-    assert "already being driven by process" in said
+    assert "already being executed by process" in said
     assert driver_state(run) == "alive"
     (tmp_path / "go").touch()
     first.communicate(timeout=PATIENCE)

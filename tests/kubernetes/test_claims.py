@@ -89,7 +89,7 @@ def test_pods_of_a_claim_of_one_node_are_put_together(desk, claim):
 def test_a_claim_without_a_volume_is_explained(desk):
     desk = on_a_claim(desk, more=("--storage-class", "there-is-none"))
     said = desk.run(pipeline(desk), code=4)
-    assert "no volume is bound to the claim work" in said
+    assert "the PersistentVolumeClaim work has no volume" in said
     assert f"kubectl -n {desk.namespace} describe pvc work" in said
     until(lambda: not runs.jobs(desk) or None, "the reader's Job to go", 60)
 
@@ -160,7 +160,7 @@ def test_a_bucket_that_only_the_api_server_leads_to(desk, hidden_s3):
     subprocess.run(command, env=environment, check=True)
     hidden.run(pipeline(hidden))
     seen(look(hidden))
-    assert "answers here" in hidden.kfnb("doctor", *hidden.options)
+    assert "This machine can use the store" in hidden.kfnb("doctor", *hidden.options)
 
 
 def test_the_way_to_a_service_leads_on_when_its_pod_is_replaced(desk, hidden_s3):

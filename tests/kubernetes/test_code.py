@@ -76,6 +76,6 @@ def test_a_declared_file_that_is_missing_stops_before_anything_starts(desk):
     about = {"kfnb": {"targets": {"kubernetes": {"files": ["model.bin"]}}}}
     path = desk.notebook(("step:only", "x = 1"), **about)
     said = desk.run(path, code=2)
-    assert "'model.bin' matches nothing" in said
+    assert "'model.bin', which matches no file" in said
     assert not list(desk.folder.parent.glob("home/runs/*"))
     assert not desk.cluster.batch().list_namespaced_job(desk.namespace).items

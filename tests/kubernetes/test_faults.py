@@ -48,6 +48,24 @@ def test_a_pod_that_is_taken_away_is_infrastructure_and_tried_again(desk, take_a
     assert status["steps"]["only"]["attempts"] == 2
 
 
+def test_a_step_tagged_once_is_executed_again_only_when_a_person_resumes_the_run(desk):
+    """Its pod was lost after its first cell began, so what it did outside may have happened."""
+    path = desk.notebook(("step:only once retries:3", SLOW.format(6)), ("step:after", "print(x)"))
+    start(desk, path)
+    until_begun(desk)
+    [pod] = pods(desk)
+    delete(desk.cluster.core(), pod)
+    status = until_ended(desk, "failed")
+    assert [e["data"]["class"] for e in told(desk, "AttemptFailed")] == ["infrastructure"]
+    assert len(told(desk, "AttemptStarted")) == status["steps"]["only"]["attempts"] == 1
+    assert status["steps"]["after"]["status"] == "skipped"
+    desk.kfnb("resume", "latest")
+    until(lambda: len(told(desk, "RunFinished")) == 2, "the end of the resumed run", 120)
+    status = desk.status()
+    assert status["status"] == "succeeded"
+    assert status["steps"]["only"]["attempts"] == 2
+
+
 def test_a_job_that_a_ttl_removed_before_anybody_looked(desk):
     """What the step has published decides; nothing is executed again."""
     start(desk, desk.notebook(("step:only", SLOW.format(3)), ("step:next", "print(x)")))

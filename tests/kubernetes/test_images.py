@@ -59,5 +59,8 @@ def test_an_image_that_lacks_a_package_is_explained_with_what_to_install(desk, n
     assert f"but no {package}. Add to its Dockerfile: RUN pip install {package}" in said
     desk.run(desk.notebook(("step:a", "print(1)")), code=1)
     [failed] = [json.dumps(e["data"]) for e in told(desk, "AttemptFailed")]
-    assert f"has no {package}" in failed or f"No module named '{package}'" in failed
+    assert (
+        f"the Python package {package} is missing" in failed
+        or f"No module named '{package}'" in failed
+    )
     assert f"pip install {package}" in failed

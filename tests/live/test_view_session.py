@@ -212,7 +212,7 @@ def test_a_failed_request_is_answered_with_a_sentence(shown: Any) -> None:
     assert any(level == "error" and '"gone"' in text for level, text in texts)
     assert any(level == "info" and "already ended" in text for level, text in texts)
     assert any(level == "error" and "no executed notebook" in text for level, text in texts)
-    assert any(level == "error" and "has succeeded" in text for level, text in texts)
+    assert any(level == "error" and "has already succeeded" in text for level, text in texts)
 
 
 def test_a_view_can_stop_its_run(shown: Any) -> None:

@@ -65,9 +65,9 @@ def test_run_has_the_options_of_the_command_line():
         ("run -p divisr=3", 'no parameter "divisr". Did you mean "divisor"?'),
         ("run -p divisor=many", "divisor"),
         ("run -p divisor={nothing}", 'This kernel has no variable "nothing"'),
-        ("run -p divisor={divisor", 'The brace in "{divisor" is not closed: write {divisor}.'),
-        ("run -p label=at/{a.b", 'The brace in "at/{a.b" is not closed: write {a.b}.'),
-        ("run -p label={a.b", 'The brace in "{a.b" is not closed: write {a.b}.'),
+        ("run -p divisor={divisor", 'A brace in "{divisor" is not closed: write {divisor}.'),
+        ("run -p label=at/{a.b", 'A brace in "at/{a.b" is not closed: write {a.b}.'),
+        ("run -p label={a.b", 'A brace in "{a.b" is not closed: write {a.b}.'),
         ("run -p divisor={numbers.size}", 'This kernel has no variable "numbers"'),
         ("run --from shar", 'no step "shar". Did you mean "share"?'),
         ("run --only shar", 'no step "shar". Did you mean "share"?'),
@@ -110,7 +110,7 @@ def test_a_wrong_call_of_a_widget_gets_a_sentence_too(ipython, call, sentence):
 
 def test_nothing_tells_which_notebook_is_meant(ipython, book):
     for line in ("show", "check", "run", "status", "runs", "logs load", "debug"):
-        assert "There is no notebook here" in ipython.refused(f"%pipeline {line}")
+        assert "This kernel does not belong to a notebook" in ipython.refused(f"%pipeline {line}")
 
 
 def test_what_is_named_wins_and_is_remembered(ipython, book, desk):
@@ -123,7 +123,7 @@ def test_what_is_named_wins_and_is_remembered(ipython, book, desk):
 
 def test_a_file_that_is_no_notebook(ipython, desk):
     (desk.folder / "torn.ipynb").write_text('{"cells": [')
-    assert "it ends in the middle" in ipython.refused("%pipeline show --notebook torn.ipynb")
+    assert "the file ends too early" in ipython.refused("%pipeline show --notebook torn.ipynb")
 
 
 def test_show_draws_the_steps_and_why(said):
@@ -273,7 +273,7 @@ def test_a_failed_step_is_debugged_where_the_person_is(said, desk):
 
     assert "did not fail: it succeeded" in said("%pipeline debug load").text
     refused = said.refused("%pipeline debug tell it all")
-    assert 'did not start: it was skipped. What failed is step "share".' in refused
+    assert 'did not start: it was skipped. The failed step is "share".' in refused
     assert "it failed" in said.refused("%pipeline load share.shares")
 
 
@@ -307,7 +307,7 @@ def test_stop_and_resume(ipython, desk):
     )
     typed = ipython("%pipeline run --no-wait --notebook gate.ipynb")
     assert typed.ok
-    assert "end it with %pipeline stop" in typed.text
+    assert "%pipeline stop ends it" in typed.text
     desk.wait_for("CellStarted", "wait")
     assert "running" in ipython("%pipeline status").text
     assert "is still executing" in ipython.refused("%pipeline resume")

@@ -67,7 +67,7 @@ def test_interrupting_ends_the_waiting_and_not_the_run(kernel, desk, gated):
     answer = kernel.answer(sent)
     assert answer.status == "error"
     run = kfnb.open_run("latest")
-    assert f"Stopped waiting. Run {run.id} continues: see %pipeline status" in answer.error
+    assert f"kfnb stopped waiting. Run {run.id} continues. %pipeline status" in answer.error
     assert "KeyboardInterrupt" not in answer.error
     # "Run All" ends with it.
     assert kernel.answer(queued).status == "aborted"
@@ -123,7 +123,7 @@ def test_of_a_long_log_a_notebook_gets_the_end(desk):
         said = kernel.ok(f"%pipeline logs talk --notebook {path}").text
     assert len(said) < LARGEST_LOG + 1000
     first, *_, last = said.splitlines()
-    assert "bytes are left out" in first
+    assert "bytes are not shown" in first
     assert str(desk.home) in first
     assert last == f"{lines - 1:060d}"
 

@@ -85,7 +85,7 @@ def test_the_live_kernel_executes_what_a_step_executes(ipython, cell):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("%%step", "the name of the step is missing"),
+        ("%%step", "the step's name is missing"),
         ("%%step load --memroy 4Gi", 'is it "--memory"?'),
         ("%%step load --memory lots", '--memory takes a quantity, as in 512Mi or 4Gi, not "lots"'),
         ("%%step load --retries", "--retries takes a value"),
@@ -201,5 +201,5 @@ def test_in_a_kernel(kernel):
     answer = kernel.ok("%%step timed\n%%time\nx = 5\nx")
     assert "Wall time" in answer.text
     assert answer.form("text/plain") == "5"
-    assert "the name of the step is missing" in kernel.refused("%%step\nx = 6")
+    assert "the step's name is missing" in kernel.refused("%%step\nx = 6")
     assert kernel.ok("x").form("text/plain") == "5"

@@ -198,7 +198,7 @@ def test_a_folder_that_is_no_run_is_a_sentence(tmp_path: Path) -> None:
         check=False,
     )
     assert said.returncode == 4
-    assert "there is no run in" in said.stderr
+    assert "is not the folder of a run" in said.stderr
     assert "Traceback" not in said.stderr
 
 

@@ -150,9 +150,9 @@ def test_its_options_are_checked_wherever_they_are_written(notebook: Path, tmp_p
 
 
 def test_what_one_target_does_not_have_names_the_one_that_has_it() -> None:
-    with pytest.raises(UsageError, match="crater: this has a meaning on the Moon only"):
+    with pytest.raises(UsageError, match="crater can be used only with the Moon"):
         check_names("kubernetes", {"crater": "plato"})
-    with pytest.raises(UsageError, match="image: this has a meaning on Kubernetes only"):
+    with pytest.raises(UsageError, match="image can be used only with Kubernetes"):
         check_names("moon", {"image": "i"})
     with pytest.raises(UsageError, match="There is no option crator"):
         check_names("moon", {"crator": "plato"})

@@ -17,5 +17,5 @@ def test_versions_differ_in_their_first_two_numbers():
     assert [f.code for f in found] == ["KFNB-W703", "KFNB-W702"]
     assert "pandas 2.1.0 (here 2.2.3), gone 1.0 (not installed here)" in found[0].message
     assert "numpy" not in found[0].message
-    assert 'step "other" were made with Python 3.10.9, this step has 3.11.9' in found[1].message
+    assert 'step "other" were saved by Python 3.10.9, but this step has 3.11.9' in found[1].message
     assert all(f.severity == "warning" and f.remedy for f in found)

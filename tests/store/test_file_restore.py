@@ -49,7 +49,7 @@ def test_a_missing_file_is_put_back_once(folder: Folder) -> None:
 
 def test_a_file_that_somebody_changed_is_an_error_and_stays(folder: Folder) -> None:
     (folder.path / "a").write_text("by hand")
-    with pytest.raises(FileChanged, match='"a", which a step wrote, was changed since') as error:
+    with pytest.raises(FileChanged, match='"a" was changed after a step wrote it') as error:
         folder.restore(b=folder.written("other"), a=folder.written("by a step"))
     assert (folder.path / "a").read_text() == "by hand"
     assert not (folder.path / "b").exists()

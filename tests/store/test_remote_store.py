@@ -47,7 +47,7 @@ def test_a_blob_that_is_gone_or_damaged_is_said(here, remote):
         here.fetch(name)
     remote.delete(f"blobs/{name[:2]}/{name}")
     assert not here.keep(name)
-    with pytest.raises(InfrastructureError, match="gone from the store"):
+    with pytest.raises(InfrastructureError, match="no longer in the store"):
         here.fetch(name)
 
 

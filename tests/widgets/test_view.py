@@ -95,7 +95,7 @@ def test_a_pipeline_can_be_given_by_object_or_notebook(desk: Any) -> None:
         (lambda run: widgets.PipelineView("gone.ipynb"), "gone.ipynb"),
         (lambda run: widgets.PipelineView(run, tab="graph"), 'There is no tab "graph"'),
         (lambda run: widgets.PipelineView(run, compare=["gone"]), 'There is no run "gone"'),
-        (lambda run: widgets.PipelineView(run.pipeline, compare=[run]), "compared with a run"),
+        (lambda run: widgets.PipelineView(run.pipeline, compare=[run]), "run to compare"),
         (lambda run: widgets.LogView(run, "tran"), 'Did you mean "train"'),
         (lambda run: widgets.MetricsView(run.pipeline), "a run or its id, not Pipeline"),
         (lambda run: widgets.PipelineView(3), "a notebook's path or a pipeline, not int"),

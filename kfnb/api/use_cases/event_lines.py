@@ -54,7 +54,7 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
             yield warning_line(event, data)
         case types.EdgeAdded():
             why = visible(", ".join([*data.names, *data.files]))
-            yield f"{name}: depends on {visible(data.source)}, which only the run showed ({why})"
+            yield f"{name}: was found to depend on {visible(data.source)} during the run ({why})"
 
 
 def warning_line(event: Event, data: types.Warning) -> str:

@@ -127,7 +127,7 @@ def commands(view: RunView, step: str) -> Iterator[str]:
 
     run, name = view.folder.id, shlex.quote(step)
     listed = [
-        (f"kfnb logs {run} {name}", "everything that it printed"),
+        (f"kfnb logs {run} {name}", "its whole log"),
         (f"kfnb notebook {run} {name}", "its executed notebook"),
         (f"kfnb resume {run}", "retry with the same code"),
     ]

@@ -1,6 +1,6 @@
 """What a step's result depends on, and in words what changed since the last time.
 
-The components of a key are kept apart, so that a miss can be explained. Numbers
+A key stores its components separately, so that a miss can be explained. Numbers
 of cells and names of producing steps are in the components for the sentence
 only; moving a cell or renaming an upstream step changes no key.
 """
@@ -69,6 +69,7 @@ class Key:
     @property
     def base(self) -> str:
         """The hash under which entries for this key are listed."""
+        # Numbers of cells and names of steps only explain a key: moving a cell changes no result.
         plain = to_plain(self)
         plain["code"] = [part["hash"] for part in plain["code"]]
         plain["inputs"] = {name: part["hash"] for name, part in plain["inputs"].items()}
@@ -92,8 +93,8 @@ class RequestedOutputs:
     def lacks(self, other: RequestedOutputs) -> str | None:
         """Say what ``other`` asks for beyond this; None if nothing."""
         for mine, theirs, words in (
-            (self.outputs, other.outputs, 'output "{}" is now needed by a later step'),
-            (self.watch, other.watch, 'a later step now reads "{}" too'),
+            (self.outputs, other.outputs, 'a later step now uses the output "{}"'),
+            (self.watch, other.watch, 'a later step now uses "{}" too'),
             (self.metrics, other.metrics, 'metric "{}" is new'),
         ):
             for name in theirs:
@@ -121,6 +122,7 @@ def step_key(
     modules: LocalModules,
 ) -> Key:
     """Compute the key of ``step`` for the inputs that it will get."""
+    # Definitions that an input needs to be loaded are part of the code that the step executes.
     definitions = input_definitions(pipeline, step, inputs)
     env = environment(pipeline, step, site)
     return Key(
@@ -140,6 +142,8 @@ def step_key(
             else InputPart("absent", "")
             for name, source in sorted(inputs.items(), key=lambda item: item[0])
         },
+        # The names of the run and the step are different in each run, and say nothing about
+        # results.
         env={k: v for k, v in sorted(env.items()) if k not in _OURS},
         interpreter=_interpreter_of(step, site),
     )
@@ -159,6 +163,7 @@ def output_hash(manifest: Manifest, name: str) -> str:
     output = manifest.outputs.get(name, Output(absent=True))
     if output.absent or not output.bundle:
         return "absent"
+    # Not every value has a hash of its own; the blobs of its bundle identify it too.
     return output.hash or "+".join(manifest.bundles[output.bundle].blobs)
 
 
@@ -166,6 +171,7 @@ def file_content(
     path: str, *, workdir: Path, upstream: Mapping[str, Manifest], hashes: FileHashes
 ) -> str | None:
     """Hash a file that a step reads; what a step of this run wrote counts by what it wrote."""
+    # The file on the disk may be older: a cached step does not write, it is restored later.
     written: str | None = None
     for manifest in upstream.values():
         if path in manifest.files_written:
@@ -182,6 +188,7 @@ def folder_content(
     wrote count as there, because they are put back before the step runs.
     """
     try:
+        # kfnb's own files in the notebook's folder come and go, whatever the step does.
         entries = os.scandir(workdir / path)
         names = {entry.name for entry in entries if not is_own_output(entry)}
     except OSError:
@@ -213,8 +220,10 @@ def static_reads(
     paths = set()
     for use in step.reads:
         path = resolve_path(pipeline, use, site.parameters)
+        # In the same line reading comes first, as in `rewrite(read(path), path)`.
         if path and (use.cell, use.line) <= first.get(path, (use.cell, use.line)):
             paths.add(path)
+    # A wheel or requirements file that %pip installs decides which code the step imports.
     for file in install_files(pipeline, step, site.workdir):
         paths.add(file.relative_to(site.workdir).as_posix())
     return {
@@ -267,6 +276,7 @@ def _code(old: Sequence[CodePart], new: Sequence[CodePart], pipeline: Pipeline) 
     changed = []
     for part in new:
         if part.hash in before:
+            # Remove it, so that of two equal cells only one counts as unchanged.
             before.remove(part.hash)
         else:
             changed.append(part.cell)
@@ -285,7 +295,7 @@ def _inputs(old: Mapping[str, InputPart], new: Mapping[str, InputPart]) -> list[
             reasons.append(f"input {name} is new (from step {part.step})")
         elif old[name].hash != part.hash:
             reasons.append(f"input {name} changed (from step {part.step})")
-    reasons.extend(f"input {name} is no longer read" for name in old if name not in new)
+    reasons.extend(f"input {name} is no longer used" for name in old if name not in new)
     return reasons
 
 
@@ -293,6 +303,7 @@ def _interpreter_of(step: Step, site: Site) -> Mapping[str, str]:
     """Return what executes the step: the kernel's interpreter, or an image that holds one."""
     image = site.images.get(step.name)
     if image is not None:
+        # The image's name has to stand for its content: looking inside would need a pod.
         return {"path": image, "version": ""}
     return kernels.interpreter(site.kernel).plain()
 
@@ -301,6 +312,7 @@ def _interpreter(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     if old == new:
         return []
     before, after = (_readable(i) for i in (old, new))
+    # The same path and version, but the executable has another size or time.
     if before == after:
         return ["the kernel's interpreter was reinstalled"]
     return [f"the kernel's interpreter changed from {before} to {after}"]

@@ -39,7 +39,7 @@ _NOT_READ = ("__pycache__/", ".ipynb_checkpoints/")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is known about a step before it executes; kept beside its attempts."""
+    """What is known about a step before it executes; stored next to its attempts."""
 
     key: Key
     base: str
@@ -88,6 +88,8 @@ class Cache:
         if off is not None:
             return Lookup(prepared, off)
         reasons: list[list[str]] = []
+        # The key contains what is known before the step; each entry also has what it turned out to
+        # read.
         for entry in self._index.entries(prepared.base):
             manifest = read_manifest(self._store, entry.manifest_key)
             against = self._against(entry, manifest, prepared, upstream=upstream)
@@ -96,6 +98,7 @@ class Cache:
                 return Lookup(prepared, why, manifest, entry)
             reasons.append(against)
         if reasons:
+            # The entry that differs least explains best why it could not be used.
             return Lookup(prepared, _sentence(min(reasons, key=len)))
         return Lookup(prepared, self._since_last(step, prepared, upstream=upstream))
 
@@ -113,6 +116,7 @@ class Cache:
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
             plain = json.dumps(to_plain(lookup.prepared)).encode()
+            # In the attempt's folder, because another driver may record the result after a crash.
             disk.replace(folder / "key.json", plain, durable=False)
         self._index.remember(
             self._notebook,
@@ -128,6 +132,7 @@ class Cache:
         """Enter the result of an execution, with what it read and imported."""
         try:
             plain = json.loads((folder / "key.json").read_bytes())
+            # Without the note nothing is known about the inputs, so the result cannot be reused.
             prepared: Prepared = from_plain(Prepared, plain)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return
@@ -145,6 +150,7 @@ class Cache:
             step.id,
             LastExecution(manifest.run, key, finished=True, files=files, packages=packages),
         )
+        # The comparison above is noted in any case: it explains why the next run executes the step.
         if not self._enabled(step):
             return
         self._index.record(
@@ -201,6 +207,7 @@ class Cache:
         return Prepared(key, key.base, asked(self._pipeline, step), files)
 
     def _enabled(self, step: Step) -> bool:
+        # The step's own option takes precedence over the notebook's.
         reasons = (step.options.cache, self._pipeline.defaults.cache)
         return next((s for s in reasons if s is not None), True)
 
@@ -214,15 +221,16 @@ class Cache:
     ) -> list[str]:
         """Say what speaks against using an entry."""
         if manifest is None:
-            return ["its cached result was removed"]
+            return ["its result was removed from the cache"]
         reasons = []
         lacks = from_plain(RequestedOutputs, entry.asked).lacks(prepared.asked)
         if lacks:
             reasons.append(lacks)
         reasons += self._changed_files(entry.files, upstream=upstream)
         reasons += self._changed_packages(entry.packages)
+        # Last, because it needs a look at each blob.
         if not reasons and not all(self._store.has(name) for name in manifest.blobs()):
-            reasons.append("its cached values were removed")
+            reasons.append("its values were removed from the cache")
         return reasons
 
     def _since_last(
@@ -234,6 +242,7 @@ class Cache:
             return "first run of this step"
         try:
             reasons = differences(Key.from_plain(last.key), prepared.key, pipeline=self._pipeline)
+        # Another version of kfnb wrote it.
         except (TypeError, KeyError, AttributeError):
             return "first run of this step"
         reasons += self._changed_files(last.files, upstream=upstream)
@@ -241,8 +250,8 @@ class Cache:
         if reasons:
             return _sentence(reasons)
         if not last.finished:
-            return f"it did not finish in run {last.run}"
-        return "its cached result was removed"
+            return f"it was not finished in run {last.run}"
+        return "its result was removed from the cache"
 
     def _changed_files(
         self, files: Mapping[str, str | None], *, upstream: Mapping[str, Manifest]
@@ -253,7 +262,7 @@ class Cache:
                 now: str | None = folder_content(
                     path, content, workdir=self._site.workdir, upstream=upstream
                 )
-                what = f"what is in folder {path} changed"
+                what = f"the content of the folder {path} changed"
             else:
                 now = file_content(
                     path, workdir=self._site.workdir, upstream=upstream, hashes=self.hashes
@@ -283,6 +292,7 @@ class Cache:
             for path, content in manifest.files_read.items()
             if not any(part in path for part in _NOT_READ)
             and path not in prepared.key.modules
+            # A step that reads back what it wrote does not depend on the file's earlier content.
             and (path not in manifest.files_written or manifest.files_written[path].hash != content)
         }
         known = {
@@ -314,7 +324,7 @@ def cache_off_reason(
     allowed
         Whether the run uses the cache at all.
     forced
-        Steps that execute in any case, and ``origin``: the flag that said so.
+        Steps that execute in any case; ``origin`` is the flag that requires it.
     """
     if not allowed:
         return "--no-cache"

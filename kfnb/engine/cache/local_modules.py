@@ -40,6 +40,7 @@ class LocalModules:
         top = module.partition(".")[0]
         if not top.isidentifier():
             return frozenset()
+        # Most steps import the same modules.
         if top not in self._resolved:
             self._resolved[top] = frozenset(self._find(top))
         return self._resolved[top]
@@ -47,8 +48,11 @@ class LocalModules:
     def _find(self, top: str) -> Iterator[Path]:
         package = self._folder / top
         if package.is_dir():
+            # Including files that nothing imports by name: a package may import them at run time.
             files = sorted(package.rglob("*.py"))
             yield from files[:_MOST_FILES]
+            # Python prefers a package to a module of the same name; a folder without this file
+            # comes last.
             if (package / "__init__.py").is_file():
                 return
         module = self._folder / f"{top}.py"
@@ -66,6 +70,7 @@ def _absolute_imports(path: Path) -> Iterator[str]:
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
+        # Python reports the error when the step imports the file.
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

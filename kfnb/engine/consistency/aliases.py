@@ -124,7 +124,7 @@ class Aliases:
         if not readers and other not in self._plan.inputs[c]:
             return
         for r in readers:
-            why = f'"{versions.name(c)}" changes {other} by way of {name}'
+            why = f'"{versions.name(c)}" changes {other} through {name}'
             yield NewEdge(c, r, names=(other,), why=why)
         explanation = split_alias(versions.name(c), name, other, versions.name(origin))
         for step in sorted(strays):

@@ -102,7 +102,7 @@ class Bindings:
             if versions.latest(name, r) != n:
                 continue
             phase = versions.phase(r)
-            why = f'"{writer}" published {name}, which its source does not show'
+            why = f'"{writer}" published {name}, although its source does not show it'
             if phase == "waiting":
                 rebound = True
                 yield NewEdge(n, r, names=(name,), why=why)

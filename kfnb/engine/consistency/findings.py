@@ -1,6 +1,6 @@
-"""Findings of a run: a new edge, a step that used something too old, an effect nobody planned.
+"""Findings of a run: a new edge, a step that used an old value, an unplanned effect.
 
-All sentences about them stand here, so that those about values and those about files agree.
+All sentences about them are in this module, so that they use the same words.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def older_value(reader: str, writer: str, name: str, reason: str) -> Explanation
     """Say that a step had begun with a value before an earlier step changed it."""
     return Explanation(
         "KFNB-E601",
-        f'step "{reader}" began with an older "{name}" than step "{writer}" left behind: '
-        f"{reason or 'a change that its source does not show'}",
-        f'Tag a cell of step "{writer}" with changes:{name}, so that "{reader}" waits for it',
+        f'step "{reader}" started before step "{writer}" had changed "{name}" '
+        f"({reason or 'in a way that its source does not show'}), so it used the old value",
+        f'Tag a cell of step "{writer}" with changes:{name}, so that "{reader}" waits for it.',
         (writer, reader),
     )
 
@@ -82,9 +82,9 @@ def lost_change(writer: str, name: str, reason: str, reader: str) -> Explanation
     """Say that a step changed a value unforeseen, and that the change was not published."""
     return Explanation(
         "KFNB-E602",
-        f'step "{writer}" changed "{name}", which step "{reader}" reads later, '
-        f"but the changed value was not saved: {reason}",
-        f'Tag a cell of step "{writer}" with changes:{name}',
+        f'step "{writer}" changed "{name}", which step "{reader}" uses, but the changed value was '
+        f"not saved: {reason}",
+        f'Tag a cell of step "{writer}" with changes:{name}.',
         (writer, reader),
     )
 
@@ -93,9 +93,9 @@ def split_alias(changer: str, name: str, other: str, origin: str) -> Explanation
     """Say that a step changed one of two names of an object, in a copy from before."""
     return Explanation(
         "KFNB-E603",
-        f'step "{changer}" changed "{name}", which since step "{origin}" shares an object with '
-        f'"{other}", in a copy of its own: "{other}" did not change with it',
-        f'Tag a cell of step "{changer}" with changes:{other}',
+        f'"{name}" and "{other}" are the same object since step "{origin}", but step "{changer}" '
+        f'changed only its own copy of "{name}": "{other}" did not change with it',
+        f'Tag a cell of step "{changer}" with changes:{other}.',
         (origin, changer),
     )
 
@@ -104,9 +104,9 @@ def file_too_early(reader: str, writer: str, path: str) -> Explanation:
     """Say that a step read a file that an earlier step was still to write."""
     return Explanation(
         "KFNB-E604",
-        f'step "{reader}" read the file "{path}" before step "{writer}", which comes earlier '
-        "in the notebook, had finished writing it",
-        f'Tag a cell of step "{reader}" with after:{writer}',
+        f'step "{reader}" read the file "{path}" before step "{writer}", which comes first in the '
+        "notebook, had finished writing it",
+        f'Tag a cell of step "{reader}" with after:{writer}.',
         (writer, reader),
     )
 
@@ -115,9 +115,10 @@ def file_overwritten(reader: str, writer: str, path: str) -> Explanation:
     """Say that a step read a file that a later step had already written."""
     return Explanation(
         "KFNB-E605",
-        f'step "{reader}" read the file "{path}" when step "{writer}", which comes later in the '
+        f'step "{reader}" read the file "{path}" after step "{writer}", which comes later in the '
         "notebook, had begun to write it",
-        f'Tag a cell of step "{writer}" with after:{reader}, and start from the original file',
+        f'Tag a cell of step "{writer}" with after:{reader}, restore the original file, and run '
+        "again.",
         (reader, writer),
     )
 
@@ -126,27 +127,32 @@ def file_content_gone(
     reader: str, path: str, *, writer: str | None, other: str | None
 ) -> Explanation:
     """Say that a step read a file with another content than the notebook would have had."""
-    left = "that it had before the run" if writer is None else f'that step "{writer}" wrote'
-    who = f'what step "{other}" had left' if other is not None else "something else"
+    left = (
+        "the content from before the run"
+        if writer is None
+        else f'the content that step "{writer}" wrote'
+    )
+    who = f'the content that step "{other}" wrote' if other is not None else "other content"
     if other == reader:
-        who = "what an earlier execution of the same step had left"
+        who = "the content that an earlier execution of the same step wrote"
     steps = dict.fromkeys(step for step in (writer, other, reader) if step is not None)
     return Explanation(
         "KFNB-E605",
-        f'step "{reader}" read {who} in the file "{path}", not the content {left}',
-        "Start a new run from the original files; if it happens again, write to two files",
+        f'step "{reader}" read the file "{path}" with {who}, not with {left}',
+        "Restore the original files and start a new run. If it happens again, write to two "
+        "different files.",
         tuple(steps),
     )
 
 
 def unforeseen_change(writer: str, name: str, reason: str) -> Explanation:
-    """Say that there was a change, which nobody had missed yet."""
+    """Say that a step changed a value, in time for all steps that use it."""
     return Explanation(
         "KFNB-W606",
-        f'step "{writer}" changed "{name}": {reason or "its source does not show how"}; '
-        "later steps were given the changed value",
-        f'Tag a cell of step "{writer}" with changes:{name}, so that this does not depend on '
-        "which step begins first",
+        f'step "{writer}" changed "{name}" in a way that its source does not show '
+        f"({reason or 'how is unknown'}); later steps got the changed value",
+        f'Tag a cell of step "{writer}" with changes:{name}, so that this never depends on '
+        "which step starts first.",
         (writer,),
     )
 
@@ -155,9 +161,9 @@ def file_by_luck(reader: str, writer: str, path: str) -> Explanation:
     """Say that a step read what an earlier one wrote, and that nothing had made it wait."""
     return Explanation(
         "KFNB-W607",
-        f'step "{reader}" read the file "{path}" that step "{writer}" wrote, which only the run '
-        "showed",
-        f'Tag a cell of step "{reader}" with after:{writer}',
+        f'step "{reader}" read the file "{path}" that step "{writer}" wrote, but did not wait for '
+        "that step, because the source does not show that it should",
+        f'Tag a cell of step "{reader}" with after:{writer}.',
         (writer, reader),
     )
 
@@ -166,9 +172,9 @@ def file_written_twice(first: str, second: str, path: str) -> Explanation:
     """Say that two steps wrote one file at the same time."""
     return Explanation(
         "KFNB-W608",
-        f'steps "{first}" and "{second}" wrote the file "{path}" while both were executing, so '
-        "its content depends on timing",
-        f'Tag a cell of step "{second}" with after:{first}, or write to two files',
+        f'steps "{first}" and "{second}" wrote the file "{path}" at the same time, so its content '
+        "depends on timing",
+        f'Tag a cell of step "{second}" with after:{first}, or write to two different files.',
         (first, second),
     )
 
@@ -177,9 +183,9 @@ def left_behind(step: str, what: str) -> Explanation:
     """Say that a step set something in its process that later steps do not find in theirs."""
     return Explanation(
         "KFNB-W614",
-        f'step "{step}" calls something that sets {what}, which later steps do not see: each '
-        "executes in a process of its own",
-        "Call it in a setup cell (tag: imports), which every step executes",
+        f'step "{step}" sets {what}, but each step is a separate process, so later steps do not '
+        "see it",
+        "Move the call to a cell tagged `setup`, which every step executes.",
         (step,),
     )
 
@@ -188,8 +194,8 @@ def module_changed(writer: str, reader: str, path: str, names: str) -> Explanati
     """Say that a step changed globals of a module that a later step imports anew."""
     return Explanation(
         "KFNB-W615",
-        f'step "{writer}" changed {names} in the module {path}, which step "{reader}" imports '
-        "anew, without the change",
-        "Change it in a setup cell (tag: imports), or hand the value over in a variable",
+        f'step "{writer}" changed {names} in the module {path}, but each step is a separate '
+        f'process, so step "{reader}" imported the module without the change',
+        "Change it in a cell tagged `setup`, or pass the value in a variable.",
         (writer, reader),
     )

@@ -70,8 +70,8 @@ def _follow(step: StepState, cause: str, reason: str, spent: StepState | None) -
     failure = spent.failure or FailureData(kind="user")
     data = StepFailed(
         kind="user",
-        summary=f'step "{step.name}" depends on step "{spent.name}", whose result does not '
-        f"count: {failure.summary or ''}",
+        summary=f'step "{step.name}" depends on step "{spent.name}", whose result was discarded: '
+        f"{failure.summary or ''}",
         remedy=failure.remedy or "",
         code=failure.code,
         steps=failure.steps,

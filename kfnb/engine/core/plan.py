@@ -81,7 +81,7 @@ class Plan:
             if late is not None:
                 raise CheckError(
                     f'step "{ordered[n].name}" depends on "{ordered[late].name}", which comes '
-                    "after it. Remove the after: tag that turns the order round."
+                    "after it in the notebook. Remove the after: tag that reverses their order."
                 )
         return cls._assemble(pipeline, ordered, at, deps, last)
 

@@ -201,7 +201,7 @@ class Progress:
         for name, m in inputs.items():
             if m >= 0 and m not in self.plan.deps[n] and m not in self._extra.get(n, ()):
                 names.setdefault(m, []).append(name)
-        why = "it published the latest version"
+        why = "it published the latest version of the value"
         self._handle(NewEdge(m, n, names=tuple(findings), why=why) for m, findings in names.items())
 
     def _judge(self, n: int, event: Event) -> None:

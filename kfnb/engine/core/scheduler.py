@@ -96,7 +96,7 @@ class Engine(Progress):
         failed = self._steps[first]
         data = StepSkipped(
             reason=f'step "{failed.name}" did not succeed, and a step tagged once starts only '
-            "when all earlier steps have",
+            "after all earlier steps have succeeded",
             because=failed.because or failed.name,
         )
         return [

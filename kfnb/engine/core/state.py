@@ -249,8 +249,8 @@ class RunState:
 
     @property
     def counts(self) -> Counter[str]:
-        """How many steps have each status."""
-        return Counter(step.status for step in self.steps.values())
+        """How many steps have each status; the instances of a step are parts of it."""
+        return Counter(step.status for step in self.steps.values() if not step.index)
 
     @property
     def metrics(self) -> dict[str, Any]:

@@ -41,9 +41,7 @@ def load_run(run: RunFolder) -> tuple[Pipeline, dict[str, Any]]:
         pipeline: Pipeline = from_plain(Pipeline, json.loads(run.pipeline.read_bytes()))
         return pipeline, dict(json.loads(run.run.read_bytes()))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InfrastructureError(
-            f"{run.path} is not the folder of a run that can be driven: {error}."
-        ) from error
+        raise InfrastructureError(f"{run.path} is not the folder of a run: {error}.") from error
 
 
 def read_manifest(store: Store, key: str) -> Manifest | None:
@@ -129,7 +127,7 @@ def attempt_failed(failure: Failure) -> AttemptFailed:
 
 
 def failure_record(store: Store, run: str, work: Work, code: int | None) -> Failure:
-    """Return the record of a failed attempt: its own if it left one, else what can be told."""
+    """Return the record of a failed attempt: its own if it left one, otherwise what is known."""
     data = store.get(failed_key(run, work.step_id, work.attempt, index=work.index))
     record: Failure | None = None
     if data is not None:
@@ -149,14 +147,17 @@ def _unexplained(work: Work, code: int | None) -> Failure:
     if code is None:
         return Failure(
             kind="infrastructure",
-            summary="the step's process was lost together with the run's driver",
+            summary="the step's process was lost when the run's driver ended",
             traceback=output,
         )
     if code < 0:
         name = signal.Signals(-code).name if -code in _signals() else f"signal {-code}"
         hint = ""
         if name == "SIGKILL":
-            hint = "If the machine was short of memory, give the step less data or a memory: limit."
+            hint = (
+                "If the machine ran out of memory, use less data or set a limit with the tag "
+                "memory:SIZE."
+            )
         return Failure(
             kind="infrastructure",
             summary=f"the step's process was killed ({name})",
@@ -165,8 +166,8 @@ def _unexplained(work: Work, code: int | None) -> Failure:
         )
     return Failure(
         kind=_CODES.get(code, "infrastructure"),
-        summary=f"the step's process ended with exit code {code} and without a result",
-        remedy=f"Its own words are in {work.folder.path / 'process.log'}." if output else "",
+        summary=f"the step's process ended with exit code {code} without a result",
+        remedy=f"Its output is in {work.folder.path / 'process.log'}." if output else "",
         traceback=output,
     )
 

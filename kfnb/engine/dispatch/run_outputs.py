@@ -31,7 +31,7 @@ class RunOutputs:
     workdir
         The notebook's folder.
     restores
-        Whether it is where steps read and write their files, and want those of others.
+        Whether steps execute in that folder, so that files of earlier steps are restored there.
     """
 
     def __init__(
@@ -83,13 +83,14 @@ class RunOutputs:
             manifest = read_manifest(self._store, key)
             if manifest is None:
                 raise Refused(
-                    f'the values of step "{name}" are gone from the store ({key}). Start a new run.'
+                    f'the values of step "{name}" are no longer in the store ({key}). Start a new '
+                    "run."
                 )
             self.add(name, key, manifest, index=index)
         return self._manifests[key]
 
     def inputs(self, sources: Mapping[str, Source | None]) -> dict[str, Upstream | None]:
-        """Return for each input what its producer has published; None where nobody did."""
+        """Return for each input what its producer has published; None if it has not."""
         manifests: dict[str, Upstream | None] = {}
         for name, source in sources.items():
             manifest = self.of(source.step, source.index) if source else None

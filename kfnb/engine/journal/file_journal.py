@@ -13,7 +13,6 @@ import os
 import time as clock
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
 
 from kfnb.engine.core.event_types import Body
 from kfnb.engine.core.events import Event
@@ -33,8 +32,8 @@ class JournalBusy(KfnbError):  # noqa: N818 (a state, not a fault)
     def __init__(self, path: Path, pid: int | None) -> None:
         who = f"process {pid}" if pid else "another process"
         super().__init__(
-            f"{path.parent.name} is already being driven by {who}. "
-            "Follow it with kfnb status or kfnb logs -f, or end it with kfnb stop."
+            f"the run {path.parent.name} is already being executed by {who}. Follow it with kfnb "
+            "status or kfnb logs -f, or end it with kfnb stop."
         )
         self.pid = pid
 
@@ -44,8 +43,8 @@ class JournalCorrupt(InfrastructureError):  # noqa: N818 (as above)
 
     def __init__(self, path: Path, line: int, why: str) -> None:
         super().__init__(
-            f"the journal {path} cannot be read at line {line}: {why}. Lines before it are "
-            "whole: restore the file, or start a new run (its finished steps come from the cache)."
+            f"the journal {path} cannot be read at line {line}: {why}. The lines before it are "
+            "intact: restore the file, or start a new run (finished steps come from the cache)."
         )
         self.line = line
 
@@ -103,7 +102,7 @@ class JournalReader:
                         return
                     raise JournalCorrupt(self.path, self.seq + 1, str(error)) from error
                 if event.seq != self.seq + 1:
-                    why = f"event {self.seq + 1} is missing, {event.seq} stands there"
+                    why = f"it has event {event.seq} where event {self.seq + 1} should be"
                     raise JournalCorrupt(self.path, self.seq + 1, why)
                 self.offset += len(line)
                 self.seq = event.seq
@@ -200,15 +199,7 @@ class Journal:
             If ``data`` cannot be written as JSON, or could not be read again.
         """
         event, line = self._event(data, step, index=index, round=round, attempt=attempt)
-        try:
-            self._write(line)
-            if durable:
-                _sync_data(self._fd)
-        except OSError as error:
-            self._cut()
-            raise _sentence(self.path, "write", error) from error
-        self.seq = event.seq
-        self._size += len(line)
+        self._append(line, durable=durable)
         return event
 
     def sync(self) -> None:
@@ -231,12 +222,7 @@ class Journal:
     def __enter__(self) -> Journal:  # noqa: PYI034 (Self needs Python 3.11)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _prepare(self) -> None:
@@ -255,6 +241,18 @@ class Journal:
         event = Event(self.seq + 1, self._now(), self.run, data, step, index, round, attempt)
         line = event.to_line()
         return Event.from_line(line), line + b"\n"
+
+    def _append(self, line: bytes, *, durable: bool) -> None:
+        """Write an event's line and count it."""
+        try:
+            self._write(line)
+            if durable:
+                _sync_data(self._fd)
+        except OSError as error:
+            self._cut()
+            raise _sentence(self.path, "write", error) from error
+        self.seq += 1
+        self._size += len(line)
 
     def _write(self, line: bytes) -> None:
         if os.fstat(self._fd).st_nlink == 0:

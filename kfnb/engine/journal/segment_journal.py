@@ -5,7 +5,7 @@ seq>.jsonl``, created only if it is absent: of two drivers that both believe tha
 only one, one creates the next object, and the other finds out before it acts. Each object
 begins with a line that names its writer, so that a writer whose reply was lost knows its own.
 
-The local file has only what is in the store, so whoever follows it never sees an event that is
+The local file has only what is in the store, so followers never see an event that is
 taken back.
 """
 
@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from kfnb.engine.core.event_types import Body
 from kfnb.engine.core.events import Event
 from kfnb.engine.journal.file_journal import (
     LOCK_NAME,
@@ -87,36 +86,25 @@ class SegmentJournal(Journal):
         """Whether events were appended that are not durable yet."""
         return bool(self._waiting)
 
-    def append(
-        self,
-        data: Body,
-        step: str | None = None,
-        *,
-        index: str = "",
-        round: int = 0,  # noqa: A002 (the event's own word)
-        attempt: int | None = None,
-        durable: bool = True,
-    ) -> Event:
-        """Write one event, as :meth:`Journal.append` does; others see it when it is durable.
+    def _append(self, line: bytes, *, durable: bool) -> None:
+        """Write an event's line; other processes see it when it is durable.
 
         Raises
         ------
         JournalLost
-            If another driver has written. The event is in nobody's journal.
+            If another driver has written. The event is in no journal.
         InfrastructureError
-            If the store or the disk refuses. Whether the event is in the journal is not known,
+            If the store or the disk fails. Whether the event is in the journal is unknown,
             and this writer appends nothing more.
         """
         self._check()
-        event, line = self._event(data, step, index=index, round=round, attempt=attempt)
         self._waiting.append(line)
-        self.seq = event.seq
+        self.seq += 1
         if durable:
             self.sync()
-        return event
 
     def sync(self) -> None:
-        """Make everything that was appended durable; raises as :meth:`append`."""
+        """Make everything that was appended durable; raises the errors of :meth:`append`."""
         self._check()
         if not self._waiting:
             return
@@ -211,7 +199,7 @@ def segments(remote: Remote, run: str, *, after: int) -> Iterator[bytes]:
             raise _damaged(remote, run, seq + 1, "it is missing")
         head, _, lines = data.partition(b"\n")
         if not head.startswith(b'{"writer"') or not lines.endswith(b"\n"):
-            raise _damaged(remote, run, first, "it is no segment")
+            raise _damaged(remote, run, first, "it is not a segment of a journal")
         for line in lines.splitlines(keepends=True):
             try:
                 number = Event.from_line(line).seq

@@ -32,7 +32,7 @@ def merged_declaration(
         diagnostics.append(
             make(
                 "KFNB-E219",
-                "a %%step line declares a step only if it is the first line of its cell",
+                "this %%step line is not the first line of its cell, so it declares no step",
                 "Move it to the top of the cell, above other magics.",
                 cell=cell.index,
                 line=line,
@@ -43,8 +43,9 @@ def merged_declaration(
         diagnostics.append(
             make(
                 "KFNB-E210",
-                f'this cell refers to the notebook "{notebook}", and kfnb cannot run one as a step',
-                "Tag the cell skip, or copy that notebook's cells here.",
+                f'this cell\'s metadata names the notebook "{notebook}" as the step, and kfnb '
+                "cannot run a notebook as a step",
+                "Tag the cell skip, or copy the cells of that notebook into this one.",
                 cell=cell.index,
             )
         )
@@ -81,7 +82,7 @@ def _join(
             make(
                 "KFNB-W211",
                 f"{sources[1]} of this cell: {higher}; {sources[0]}: {lower}",
-                f"{sources[1][0].upper()}{sources[1][1:]} takes precedence. Keep only one of them.",
+                f"{sources[1][0].upper()}{sources[1][1:]} is used. Keep only one of them.",
                 cell=cell,
             )
         )

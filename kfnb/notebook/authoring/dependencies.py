@@ -45,7 +45,9 @@ def check(
             if name in after:
                 continue
             why = (
-                "but all its cells are skipped" if name in skipped else "but no step has that name"
+                "but all cells of that step are tagged skip"
+                if name in skipped
+                else "but no step has that name"
             )
             diagnostics.append(
                 make(

@@ -179,9 +179,9 @@ class _Reader:
             self.diagnostics.append(
                 make(
                     "KFNB-W215",
-                    "lines that launch or show a pipeline, and lines that use the result, are not "
-                    "executed in a step",
-                    "If the cell does nothing else, tag it skip.",
+                    "this cell starts or shows a pipeline; in a step, those lines and lines that "
+                    "use their result are not executed",
+                    "Nothing to do. If the cell does nothing else, you can tag it skip.",
                     cell=cell.index,
                     line=reported[0],
                 )
@@ -271,9 +271,9 @@ class _Reader:
                 self.diagnostics.append(
                     make(
                         "KFNB-E201",
-                        f'two cells give step "{draft.name}" different values for '
+                        f'two cells of step "{draft.name}" have different values for '
                         f"{entry_name(entry)}: {entry_value(before)} and {entry_value(value)}",
-                        "Keep one of them. The other is in the cell "
+                        "Keep one of them; the other is in the cell "
                         f"{self.document.cells[other].location()}.",
                         step=draft.name,
                         cell=cell,
@@ -289,8 +289,8 @@ class _Reader:
             self.diagnostics.append(
                 make(
                     "KFNB-W214",
-                    f"{', '.join(what)}: this has no effect on a {role} cell",
-                    "Put it on a cell of the step that it is for.",
+                    f"{', '.join(what)}: this tag has no effect on a {role} cell",
+                    "Move it to a cell of the step that it is meant for.",
                     cell=cell,
                 )
             )
@@ -312,8 +312,9 @@ class _Reader:
             self.diagnostics.append(
                 make(
                     "KFNB-W216",
-                    "the notebook has no code for any step, so there is nothing to execute",
-                    "Add a code cell, or tag one step:NAME.",
+                    "no code cell of the notebook is part of a step, so there is nothing to "
+                    "execute",
+                    "Tag a code cell step:NAME.",
                 )
             )
 
@@ -342,7 +343,7 @@ class _Reader:
             for step, before in after.items():
                 if name in before:
                     unclear(
-                        f'step "{step}" comes after "{name}", but that one is tagged {ON_EXIT}',
+                        f'step "{step}" comes after "{name}", but "{name}" is tagged {ON_EXIT}',
                         "Remove one of the two tags.",
                         next(iter(self.drafts[step].cells)),
                     )
@@ -359,7 +360,8 @@ class _Reader:
             self.diagnostics.append(
                 make(
                     "KFNB-E002",
-                    f"the notebook has {len(self.drafts)} steps, but its kernel is {language}",
-                    "kfnb follows values between steps in Python only: use one step.",
+                    f"the notebook has {len(self.drafts)} steps, but its kernel's language is "
+                    f"{language}",
+                    "kfnb can pass values between steps in Python only: use a single step.",
                 )
             )

@@ -58,7 +58,7 @@ def notebook_declaration(metadata: Mapping[str, Any]) -> NotebookDeclaration:
             Problem(
                 "KFNB-W218",
                 f"Kale's metadata asks for {' and '.join(unused)}, which kfnb does not support",
-                "The pipeline runs without it; nothing to do.",
+                "Nothing to do: the pipeline runs without it.",
             )
         )
     problems += [

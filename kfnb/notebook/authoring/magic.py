@@ -25,23 +25,28 @@ class Flag:
 
 
 FLAGS = (
-    Flag("--after", "A,B", "Run after these steps, even if no data flows."),
-    Flag("--changes", "X,Y", "Values that the step changes in a way its source does not show."),
+    Flag("--after", "A,B", "Execute after these steps, even if no value flows from them."),
+    Flag("--changes", "X,Y", "Values that the step changes although its source does not show it."),
     Flag("--image", "IMAGE", "Container image, as in python:3.12-slim."),
     Flag("--cpu", "CPU", "Cores, as in 500m or 2."),
     Flag("--memory", "MEMORY", "Memory, as in 512Mi or 4Gi."),
     Flag("--gpu", "N", "GPUs."),
     Flag("--limit", "RESOURCE:N", "Limit of another resource, as in amd.com/gpu:1."),
-    Flag("--retries", "N", "How often the step is tried again after a failure."),
-    Flag("--timeout", "TIME", "How long it may take, as in 90 (seconds), 30m or 2h."),
+    Flag("--retries", "N", "How often the step is retried after a failure."),
+    Flag("--timeout", "TIME", "How long the step may take, as in 90 (seconds), 30m or 2h."),
     Flag("--env", "NAME:VALUE", "An environment variable."),
     Flag("--secret", "NAME:KEY:ENV", "An environment variable from a Kubernetes Secret."),
     Flag("--label", "NAME:VALUE", "A label of the step's pod."),
     Flag("--annotation", "NAME:VALUE", "An annotation of the step's pod."),
-    Flag("--cache", None, "Take the result of an earlier run if nothing changed [default]."),
+    Flag("--cache", None, "Use the result of an earlier run if nothing changed [default]."),
     Flag("--no-cache", None, "Execute the step in every run."),
-    Flag("--once", None, "It has effects outside: start when all before is done, never retry."),
-    Flag("--on-exit", None, "Run the step last, whatever happened before."),
+    Flag(
+        "--once",
+        None,
+        "The step has external effects: start it after all earlier steps succeeded, and do not "
+        "retry it.",
+    ),
+    Flag("--on-exit", None, "Execute the step last, even if other steps failed."),
 )
 """All flags of the line; help and completion are made of them."""
 
@@ -104,7 +109,7 @@ def cell_declaration(source: str) -> Declaration | None:
         wrong.append("--cache and --no-cache exclude each other")
     name = " ".join(names).strip()
     if not name:
-        wrong.append("the name of the step is missing")
+        wrong.append("the step's name is missing")
     return Declaration(
         role="step" if name else None,
         step=name or None,

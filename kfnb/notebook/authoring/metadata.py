@@ -61,7 +61,7 @@ def cell_declaration(metadata: Mapping[str, Any]) -> Declaration | None:
         wrong(sentence)
     on_exit = own.get("on_exit")
     if on_exit is not None and not isinstance(on_exit, bool):
-        wrong("on_exit is true or false")
+        wrong("on_exit must be true or false")
     return Declaration(
         role=role,
         step=step if role == "step" else None,
@@ -125,7 +125,7 @@ def _role(own: Mapping[str, Any], step: str | None, wrong: Wrong) -> CellRole | 
     if given is None:
         return "step" if step else None
     if given not in ROLES:
-        wrong(f"role is one of {', '.join(ROLES)}, not {given!r}")
+        wrong(f"role must be one of {', '.join(ROLES)}, not {given!r}")
         return "step" if step else None
     if given == "step" and not step:
         wrong("a step needs a name")
@@ -152,7 +152,7 @@ def _volumes(own: Mapping[str, Any], wrong: Wrong) -> tuple[Volume, ...]:
     if items is None:
         return ()
     if not isinstance(items, list):
-        wrong("volumes is not a list")
+        wrong("volumes must be a list")
         return ()
     volumes: list[Volume] = []
     for number, item in enumerate(items):
@@ -167,9 +167,9 @@ def _volumes(own: Mapping[str, Any], wrong: Wrong) -> tuple[Volume, ...]:
         texts = {key: _text(item, key, inside) for key in _VOLUME_KEYS}
         mount, name = texts["mount"], texts["name"] or texts["claim"]
         if not mount or not mount.startswith("/"):
-            inside("mount is a path that begins with /")
+            inside("mount must be an absolute path")
         elif not name:
-            inside("it needs a name")
+            inside("it has no name")
         else:
             volumes.append(
                 Volume(
@@ -205,7 +205,7 @@ def _text(own: Mapping[str, Any], key: str, wrong: Wrong) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        wrong(f"{key} is not a text")
+        wrong(f"{key} must be a text")
         return None
     return value.strip() or None
 
@@ -216,6 +216,6 @@ def _texts(own: Mapping[str, Any], key: str, wrong: Wrong) -> tuple[str, ...]:
         return ()
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-        wrong(f"{key} is a list of texts")
+        wrong(f"{key} must be a list of texts")
         return ()
     return tuple(dict.fromkeys(item.strip() for item in items if item.strip()))

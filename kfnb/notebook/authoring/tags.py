@@ -110,7 +110,7 @@ def _role(roles: list[CellRole], steps: list[str]) -> tuple[CellRole | None, lis
             Problem(
                 "KFNB-E208",
                 f"this cell is tagged with {named}",
-                "A cell belongs to one step only: keep one of the tags.",
+                "A cell can be part of one step only: keep one of the tags.",
             )
         )
     if len(set(roles)) > 1 or (roles and steps):
@@ -119,7 +119,7 @@ def _role(roles: list[CellRole], steps: list[str]) -> tuple[CellRole | None, lis
             Problem(
                 "KFNB-W213",
                 f"this cell is tagged as {' and '.join(claimed)}",
-                f"It is treated as {claimed[0]}: keep one of the tags.",
+                f"kfnb treats it as {claimed[0]}. Keep one of the tags.",
             )
         )
     return (roles[0] if roles else "step" if steps else None), problems

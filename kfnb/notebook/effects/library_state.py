@@ -116,11 +116,14 @@ def _random(steps_facts: Sequence[StepFacts], shared: Sequence[Fact]) -> Iterato
                 fact = first or relied[0]
                 name, seed = source
                 remedy = (
-                    f'Seed at the start of step "{step.name}" too, or make one generator '
-                    f"({_GENERATOR[library]}) and draw from it: it flows between steps as a value"
+                    f'Seed at the start of step "{step.name}" too, or create one generator '
+                    f"({_GENERATOR[library]}) and draw from it, since a generator is passed "
+                    "between steps like other values."
                 )
+                draws = "draws" if first else "may draw"
                 what = (
-                    f'step "{step.name}" draws from {owner} global random generator ({fact.shown})'
+                    f'step "{step.name}" {draws} from {owner} global random generator '
+                    f"({fact.shown})"
                 )
                 if name:
                     yield make(
@@ -132,8 +135,8 @@ def _random(steps_facts: Sequence[StepFacts], shared: Sequence[Fact]) -> Iterato
                 elif drawn is not None:
                     yield make(
                         "KFNB-E402" if first else "KFNB-W411",
-                        f'{what}, which setup seeds ({where(seed)}) and step "{drawn}" draws '
-                        "from before: here it would start from the seed again",
+                        f'{what}, which setup seeds ({where(seed)}), after step "{drawn}" has '
+                        "drawn from it: in this step it starts from the seed again",
                         remedy,
                         step=step.name, cell=fact.cell, line=fact.line,
                     )  # fmt: skip
@@ -170,9 +173,9 @@ def _differs(
                 if len(readers) > 1:
                     yield make(
                         "KFNB-E407" if drawn or once.key.startswith("uuid.") else "KFNB-W418",
-                        f'setup makes "{name}" by {once.key}(), which gives another value in each '
-                        f"step: {listed_steps(readers)} read it",
-                        "Make it in a step: then it flows to the others as one value",
+                        f'setup assigns "{name}" from {once.key}(), which returns a different '
+                        f"value in each step, and {listed_steps(readers)} use it",
+                        "Assign it in a step: then the other steps get the same value.",
                         step=None, cell=index, line=statement.lineno,
                     )  # fmt: skip
 
@@ -200,7 +203,8 @@ def _environment(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagno
     for key, change in changed.items():
         shown = "environment variables" if key == "?" else f"the environment variable {key}"
         remedy = (
-            "Set it in a cell tagged `setup` or with an `env:` tag, or pass it on in a variable"
+            "Set it in a cell tagged `setup` or with an `env:` tag, or pass the value in a "
+            "variable."
         )
         reported = False
         for other in later:
@@ -214,15 +218,16 @@ def _environment(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagno
                 "KFNB-E403" if plain and plain.sure and key != "?" else "KFNB-W413",
                 f'step "{other.name}" '
                 + ("reads " if plain else f"starts {fact.shown or 'a process'}, which may read ")
-                + f'{shown}, which step "{step.name}" sets ({where(change)}): each step is a '
-                "process of its own",
+                + f'{shown}, which step "{step.name}" sets ({where(change)}), but each step is a '
+                "separate process",
                 remedy,
                 step=other.name, cell=fact.cell, line=fact.line,
             )  # fmt: skip
         if not reported and later and key.startswith(tuple(LIBRARY_VARIABLES)):
             yield make(
                 "KFNB-W413",
-                f'step "{step.name}" sets {shown}, which later steps will not see',
+                f'step "{step.name}" sets {shown}, but each step is a separate process, so later '
+                "steps do not see it",
                 remedy,
                 step=step.name, cell=change.cell, line=change.line,
             )  # fmt: skip
@@ -240,12 +245,13 @@ def _folder(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]
         fact, plain = _relies_on_folder(other, own)
         if fact is None:
             continue
+        sure = plain and move.sure
         yield make(
-            "KFNB-E404" if plain and move.sure else "KFNB-W414",
-            f'step "{other.name}" relies on the working directory ({fact.shown}), which step '
-            f'"{step.name}" changes ({move.shown}, {where(move)}): every step starts in the '
-            "notebook's folder",
-            "Move the change to a cell tagged `setup`, or build paths from a constant folder",
+            "KFNB-E404" if sure else "KFNB-W414",
+            f'step "{other.name}" {"relies" if sure else "may rely"} on the working directory '
+            f'({fact.shown}), which step "{step.name}" changes ({where(move)}), but every step '
+            "starts in the notebook's folder",
+            "Move the change to a cell tagged `setup`, or use absolute paths.",
             step=other.name, cell=fact.cell, line=fact.line,
         )  # fmt: skip
 
@@ -283,9 +289,9 @@ def _path(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]:
             module, cell, line = used
         yield make(
             "KFNB-W415",
-            f'step "{other.name}" needs the module {module!r}, but the module path is changed in '
+            f'step "{other.name}" imports the module {module!r}, but sys.path is changed only in '
             f'step "{step.name}" ({where(change)})',
-            "Move the change of sys.path to a cell tagged `setup`",
+            "Move the change of sys.path to a cell tagged `setup`.",
             step=other.name, cell=cell, line=line,
         )  # fmt: skip
 
@@ -316,8 +322,9 @@ def _modules(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic
             yield make(
                 "KFNB-E405" if change.sure and fact.sure else "KFNB-W416",
                 f'step "{other.name}" uses {change.key}, which step "{step.name}" changes '
-                f"({where(change)}): each step imports modules afresh",
-                "Move the change to a cell tagged `setup`, or keep the value in a variable",
+                f"({where(change)}), but each step is a separate process that imports modules "
+                "again",
+                "Move the change to a cell tagged `setup`, or pass the value in a variable.",
                 step=other.name, cell=fact.cell, line=fact.line,
             )  # fmt: skip
 
@@ -329,8 +336,8 @@ def _options(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic
             yield make(
                 "KFNB-W416",
                 f'step "{step.name}" sets a global option ({change.shown}) that '
-                f"{listed_steps(names)} will not have",
-                "Move it to a cell tagged `setup`, which is part of every step",
+                f"{listed_steps(names)} may rely on, but each step is a separate process",
+                "Move it to a cell tagged `setup`, which every step executes.",
                 step=step.name, cell=change.cell, line=change.line,
             )  # fmt: skip
 
@@ -352,9 +359,9 @@ def _history(steps_facts: Sequence[StepFacts]) -> Iterator[Diagnostic]:
                 continue
             yield make(
                 "KFNB-E406",
-                f'step "{step.name}" reads "{fact.key}" of IPython\'s history, which other steps\' '
-                "cells are not part of",
-                "Give the value a name in the cell that makes it",
+                f'step "{step.name}" uses "{fact.key}" of IPython\'s history, but a '
+                "step's history does not contain the cells of other steps",
+                "Assign the value to a variable in the cell that computes it.",
                 step=step.name, cell=fact.cell, line=fact.line,
             )  # fmt: skip
 
@@ -369,8 +376,9 @@ def _memos(steps_facts: Sequence[StepFacts]) -> Iterator[Diagnostic]:
             step, fact = steps[1]
             yield make(
                 "KFNB-W417",
-                f'"{name}" keeps its results in a cache of its process: '
+                f'the cache of "{name}" is not shared between steps: '
                 f"{listed_steps([s for s, _ in steps])} each start with an empty one",
-                "Nothing to do if it only saves time; otherwise compute the value once, in a step",
+                "If the cache only saves time, there is nothing to do. Otherwise compute the "
+                "value once, in a step.",
                 step=step, cell=fact.cell, line=fact.line,
             )  # fmt: skip

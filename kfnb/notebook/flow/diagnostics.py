@@ -25,7 +25,7 @@ def syntax_errors(
             yield make(
                 "KFNB-E101",
                 f"{_subject(owner.get(cell))} cannot be read: {message}",
-                "Correct the cell; the other cells were read without it.",
+                "Correct it. The other cells were read as if this one were empty.",
                 step=owner.get(cell),
                 cell=cell,
                 line=line,
@@ -37,8 +37,8 @@ def returns(walked: WalkResult, owner: Mapping[int, str]) -> Iterator[Diagnostic
     for cell, line in dict.fromkeys(walked.returns):
         yield make(
             "KFNB-E101",
-            f"{_subject(owner.get(cell))} has a return outside of a function",
-            "Correct the cell; the other cells were read without it.",
+            f"{_subject(owner.get(cell))} has a return outside a function",
+            "Correct it. The other cells were read as if this one were empty.",
             step=owner.get(cell),
             cell=cell,
             line=line,
@@ -52,8 +52,9 @@ def setup_reads(walked: WalkResult, first_cell: Mapping[str, int]) -> Iterator[D
             continue
         yield make(
             "KFNB-E105",
-            f'a setup cell needs "{name}" of step "{step}", but setup runs before every step',
-            f'Tag the cell that makes "{name}" setup, or move the code that needs it to a step.',
+            f'a setup cell uses "{name}" of step "{step}", but setup runs before every step',
+            f'Tag the cell that assigns "{name}" as setup, or move the code that uses it to a '
+            "step.",
             cell=cell,
             line=line,
         )
@@ -105,9 +106,10 @@ def _differs(
     who = f'step "{step}"' if step is not None else "setup"
     return make(
         "KFNB-E104",
-        f'{who} sees "{name}" {_state_left(cells, there)} in the notebook, but '
-        f"{_state_left(cells, here)} when the cells of each step ({mixed}) run together",
-        "Put the cells of each step side by side, or give the later ones a step of their own.",
+        f'{who} uses "{name}" {_state_left(cells, there)} in the notebook, but '
+        f"{_state_left(cells, here)} in the pipeline, where the cells of each step ({mixed}) run "
+        "together",
+        "Move the cells of each step next to each other, or make the later ones a separate step.",
         step=step,
         cell=cell,
     )
@@ -122,9 +124,10 @@ def opaque(walked: WalkResult) -> Iterator[Diagnostic]:
     for step, cell, line in dict.fromkeys(walked.opaque):
         yield make(
             "KFNB-W108",
-            f"{_subject(step)} runs code that cannot be read here, so kfnb may miss names that it "
-            "reads or changes",
-            "Name what it reads and changes in the cell, or tag it changes:NAME.",
+            f"{_subject(step)} runs code that kfnb cannot analyse (such as exec or %run), so it "
+            "may miss names that it uses or changes",
+            "Mention these names in the cell, and tag it changes:NAME for each name that it "
+            "changes.",
             step=step,
             cell=cell,
             line=line,
@@ -132,8 +135,9 @@ def opaque(walked: WalkResult) -> Iterator[Diagnostic]:
     for step, cell, line in dict.fromkeys(walked.too_deep):
         yield make(
             "KFNB-W110",
-            f"{_subject(step)} has a statement nested too deeply to be followed",
-            "Split the expression; its names are taken as read and perhaps bound.",
+            f"{_subject(step)} has a statement that is nested too deeply for kfnb to analyse",
+            "Split it into several statements. Until then kfnb assumes that it uses, and may "
+            "assign, every name in it.",
             step=step,
             cell=cell,
             line=line,
@@ -154,12 +158,12 @@ def kale(
             if ours in ancestors:
                 continue
             theirs = [s for s in order if s in ancestors and name in walked.facts[s].touched]
-            other = f'take it from "{theirs[-1]}"' if theirs else "find it in none"
+            other = f'take it from "{theirs[-1]}"' if theirs else "not find it"
             yield make(
                 "KFNB-W107",
-                f'step "{step.name}" gets "{name}" from "{ours}", as the notebook does; '
-                f"Kale's rule, by prev:, would {other}",
-                f"Add prev:{ours} to confirm this, or rename the other value.",
+                f'step "{step.name}" gets "{name}" from "{ours}", as in the notebook; by Kale\'s '
+                f"prev: tags it would {other}",
+                f"Add the tag prev:{ours} to confirm this, or rename one of the values.",
                 step=step.name,
                 cell=step.cells[0] if step.cells else None,
             )
@@ -181,8 +185,8 @@ def early_setup(early: Mapping[int, tuple[str, str]]) -> Iterator[Diagnostic]:
     for cell, (step, name) in sorted(early.items()):
         yield make(
             "KFNB-W109",
-            f'step "{step}" needs "{name}" of this setup cell, which comes after it, so the '
-            "notebook does not run from top to bottom",
+            f'step "{step}" uses "{name}" of this setup cell, which stands below it, so the '
+            "notebook itself fails when run from top to bottom",
             "Move the setup cell up.",
             step=step,
             cell=cell,
@@ -199,7 +203,7 @@ def changes_nothing(walked: WalkResult, steps: Sequence[StepDecl]) -> Iterator[D
                 near = difflib.get_close_matches(name, sorted(slots), 1, 0.75)
                 yield make(
                     "KFNB-W111",
-                    f'step "{step.name}" says changes:{name}, and nothing binds that name',
+                    f'step "{step.name}" is tagged changes:{name}, but no cell assigns that name',
                     f'Did you mean "{near[0]}"?' if near else "Correct the name or remove the tag.",
                     step=step.name,
                     cell=step.cells[0] if step.cells else None,
@@ -217,16 +221,16 @@ def not_followed(walked: WalkResult) -> Iterator[Diagnostic]:
         step = steps.get(cell)
         yield make(
             "KFNB-H112",
-            f"{_subject(step)} has calls or loops that take too much work to follow, so it is "
-            "assumed to depend on every value that they may read",
-            "Move functions into a module, or split the notebook, and more steps may run at once.",
+            f"{_subject(step)} has calls or loops that are too complex for kfnb to analyse, so "
+            "kfnb assumes that it depends on every value that they may use",
+            "Nothing to do. If you move functions into a module, more steps may run in parallel.",
             step=step,
             cell=cell,
         )
 
 
 def waits_for_a_copy(walked: WalkResult, needs: Mapping[str, Need]) -> Iterator[Diagnostic]:
-    """Find steps that only wait because both fit one object: a copy for each would end that."""
+    """Find steps that only wait because both fit or draw from one object: they could have two."""
     for target, need in needs.items():
         ours = walked.facts.get(target)
         for source in dict.fromkeys(need.inputs.values()):
@@ -234,16 +238,28 @@ def waits_for_a_copy(walked: WalkResult, needs: Mapping[str, Need]) -> Iterator[
             names = sorted(name for name, producer in need.inputs.items() if producer == source)
             if ours is None or theirs is None or not names:
                 continue
-            if not all(n in ours.fitted and n in theirs.fitted and n in ours.start for n in names):
+            if not all(n in ours.start and n in theirs.touched for n in names):
                 continue
             if any(theirs.touched[n].unit == theirs.unit for n in names):
                 continue
-            cell, line = ours.fitted[names[0]]
             what = " and ".join(names)
+            if all(n in ours.fitted and n in theirs.fitted for n in names):
+                cell, line = ours.fitted[names[0]]
+                both = "change"
+                remedy = (
+                    "If both need not be the same object, give each step its own copy: "
+                    f"sklearn.base.clone({names[0]})."
+                )
+            elif all(n in ours.drawn and n in theirs.drawn for n in names):
+                cell, line = ours.drawn[names[0]]
+                both = "use"
+                remedy = "Give each step its own generator with its own seed."
+            else:
+                continue
             yield make(
                 "KFNB-H113",
-                f'step "{target}" waits for step "{source}" only because both change {what}',
-                f"Give each its own copy: sklearn.base.clone({names[0]}).",
+                f'step "{target}" waits for step "{source}" only because both {both} {what}',
+                remedy,
                 step=target,
                 cell=cell,
                 line=line,

@@ -85,26 +85,31 @@ class UndefinedNames:
         loader = loading_command(name, self.cells[: unknown.cell + 1], self._names_loaded)
         if loader is not None:
             return (
-                f"only {loader[1]} loads, into a live kernel",
-                "Tag this cell skip if it only shows results: it belongs to the step above.",
+                f"only {loader[1]} defines, in a live kernel",
+                (
+                    "If this cell only shows results, tag it skip; without a tag it is part of the "
+                    "step above it."
+                ),
             )
         later = self.later.get(name)
         if later is not None:
             return (
-                f'no earlier step defines; step "{later}" does, later',
-                "Move this cell after it, or tag it with that step.",
+                f'no earlier step defines; the later step "{later}" does',
+                "Move this cell below that one, or tag it with that step.",
             )
         if name in self.skipped:
             cell = cell_phrase(self.cells, [self.skipped[name]])
             return (
                 f"only {cell} defines, which is tagged skip",
-                "Remove that tag, or move the definition.",
+                "Remove that tag, or move the definition to another cell.",
             )
         before = self.walked.facts[step].start if step in self.walked.facts else {}
         names = {*before, *self.later, *KNOWN_NAMES}
         near = difflib.get_close_matches(name, sorted(names - {name}), 1, 0.75)
         remedy = (
-            f'Did you mean "{near[0]}"?' if near else "Define it in a step before, or in setup."
+            f'Did you mean "{near[0]}"?'
+            if near
+            else "Define it in an earlier step or in a setup cell."
         )
         return "no earlier step defines" if step is not None else "no earlier cell defines", remedy
 

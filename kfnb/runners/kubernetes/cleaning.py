@@ -246,6 +246,7 @@ def _read(parse: Callable[[bytes], T], data: bytes, key: str) -> T:
         return parse(data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InfrastructureError(
-            f"The record {key} of the store cannot be read, so that it is not known which values "
-            "are needed; nothing was removed. Clean with the kfnb that wrote it, or remove it."
+            f"The record {key} of the store cannot be read, so kfnb does not know which values "
+            "are needed. Nothing was removed. Clean with the version of kfnb that wrote the "
+            "record, or remove it."
         ) from error

@@ -10,8 +10,8 @@ from kfnb.runners.amounts import count, size
 if TYPE_CHECKING:
     from kfnb.runners.kubernetes.cleaning import Cleaned
 
-_UNFINISHED = "it may still be executing"
-_RECENT = "another machine started it, and it wrote something within the last day"
+_UNFINISHED = "it may be executing"
+_RECENT = "another machine started it, and it was active within the last day"
 
 
 def sentences(done: Cleaned, *, has_store: bool, dry_run: bool) -> Iterator[str]:
@@ -24,16 +24,16 @@ def sentences(done: Cleaned, *, has_store: bool, dry_run: bool) -> Iterator[str]
     for run in done.live:
         yield f"kept run {run}: {_RECENT if run in done.recent else _UNFINISHED}"
     if not has_store:
-        yield "only Kubernetes objects were cleaned: no store was given (--store)"
+        yield "only Kubernetes objects were removed, because no store was given (--store)"
         return
     cached = f", {count(done.cached, 'cached result')}" if done.cached else ""
     removed = f"{count(done.values, 'value')}{cached} and {count(len(done.runs), 'run')}"
     yield f"{removed} {'would be ' if dry_run else ''}removed from the store: {size(done.bytes)}"
     if done.live:
-        yield "values were kept: a run that may be executing could be about to use them"
+        yield "no values were removed: a run that may be executing could use them"
     if done.fresh:
         were = "was" if done.fresh == 1 else "were"
         yield (
-            f"{count(done.fresh, 'value')} {were} kept: written within the last day, and a run may "
-            "be about to refer to it"
+            f"{count(done.fresh, 'value')} {were} kept: written within the last day, so a run may "
+            "be about to use it"
         )

@@ -21,7 +21,7 @@ _PREFIX = r"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?"
 _KEY = re.compile(_PREFIX + r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _NAME = r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?"
-_NAME_FORM = "a name of Kubernetes: small letters, digits and -"
+_NAME_FORM = "a name in Kubernetes, which has lower-case letters, digits and -"
 _URL = r"https?://\S+"
 _EFFECTS = ("", "NoSchedule", "PreferNoSchedule", "NoExecute")
 
@@ -132,7 +132,7 @@ class KubernetesOptions:
         None,
         flag="--store",
         metavar="ADDRESS",
-        help="Where values are kept: s3://BUCKET/PREFIX or pvc:CLAIM[/PATH].",
+        help="The store of values: s3://BUCKET/PREFIX or pvc:CLAIM[/PATH].",
         pattern=rf"s3://[^/\s]+(/.*)?|pvc:{_NAME}(/.*)?",
         form="s3://BUCKET/PREFIX or pvc:CLAIM[/PATH]",
         locates_store=True,
@@ -150,7 +150,8 @@ class KubernetesOptions:
         None,
         flag="--store-client-endpoint",
         metavar="URL",
-        help="The object store's address for this machine, or service:NAME:PORT.",
+        help="The object store's address for this machine, or service:NAME:PORT for one in the "
+        "cluster.",
         pattern=rf"{_URL}|service:{_NAME}:\d+",
         form="the URL of an object store, or service:NAME:PORT",
         locates_store=True,
@@ -167,7 +168,7 @@ class KubernetesOptions:
         None,
         flag="--storage-class",
         metavar="NAME",
-        help="The class of a claim that is created for the store.",
+        help="The storage class of a claim that kfnb creates for the store.",
         pattern=_NAME,
         form=_NAME_FORM,
     )
@@ -175,7 +176,7 @@ class KubernetesOptions:
         "10Gi",
         flag="--storage-size",
         metavar="SIZE",
-        help="The size of a claim that is created for the store [10Gi].",
+        help="The size of a claim that kfnb creates for the store [10Gi].",
         pattern=r"\d+(\.\d+)?([kMGTPE]|[KMGTPE]i)?",
         form="a size such as 10Gi",
     )
@@ -183,7 +184,8 @@ class KubernetesOptions:
         "ReadWriteMany",
         flag="--storage-access",
         metavar="MODE",
-        help="Its access mode [ReadWriteMany]; with ReadWriteOnce all pods share one node.",
+        help="The access mode of a claim that kfnb creates for the store [ReadWriteMany]; with "
+        "ReadWriteOnce, all pods share one node.",
         choices=("ReadWriteMany", "ReadWriteOnce"),
     )
     service_account: str | None = option(
@@ -223,7 +225,7 @@ class KubernetesOptions:
     node_selector: Mapping[str, str] = option(
         factory=dict,
         flag="--node-selector",
-        help="Only nodes with this label; may be repeated.",
+        help="Use only nodes with this label; may be repeated.",
         kind="table",
         check=check_labels,
         adds=True,
@@ -251,7 +253,7 @@ class KubernetesOptions:
         (),
         flag="--image-pull-secret",
         metavar="NAME",
-        help="The Secret with the password of the image's registry; may be repeated.",
+        help="The Secret with the credentials for the image's registry; may be repeated.",
         kind="list",
         per_step=True,
     )
@@ -259,7 +261,7 @@ class KubernetesOptions:
         (),
         flag="--toleration",
         metavar="KEY[=VALUE][:EFFECT]",
-        help="A taint of nodes that the steps' pods tolerate; may be repeated.",
+        help="A taint that the steps' pods tolerate; may be repeated.",
         kind="list",
         items=Mapping,
         wanted="a list of tables",

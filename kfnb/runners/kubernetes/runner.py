@@ -205,8 +205,9 @@ class KubernetesRunner:
             existing = self._write_client.get(owner["kind"], owner["name"])
             if existing is None or existing["metadata"].get("uid") != owner["uid"]:
                 raise UsageError(
-                    f"The run's {owner['kind']} {owner['name']} was deleted from outside, and with "
-                    f"it all that the run had in the cluster. kfnb resume {self._run.id} goes on."
+                    f"Somebody deleted the run's {owner['kind']} {owner['name']}, and with it "
+                    f"everything that the run had in the cluster. kfnb resume {self._run.id} "
+                    "continues the run."
                 )
 
     def _refused(self, error: InfrastructureError, body: Object) -> Object:
@@ -218,11 +219,11 @@ class KubernetesRunner:
             if existing is not None and is_same(existing, body):
                 return existing
             raise UsageError(
-                f'There is a Job "{name}" in the namespace that is not this run\'s. '
+                f'The namespace has a Job "{name}" that does not belong to this run. '
                 f"Delete it (kubectl delete job {name}), or rename the pipeline."
             ) from error
         if status in (400, 403, 422):
-            raise UsageError(f"The cluster does not take the step's Job: {error}") from error
+            raise UsageError(f"The cluster rejected the step's Job: {error}") from error
         raise error
 
     def _follow(self, work: Work, job: Object) -> None:

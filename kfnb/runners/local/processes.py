@@ -77,10 +77,15 @@ class LocalRunner:
         """Start an attempt's process; raises InfrastructureError if the system refuses."""
         folder = work.folder
         with disk.writing(folder.path):
+            # The driver holds the lock until the process has inherited it, so it is never free in
+            # between.
             lock = locks.acquire(folder.alive, patience=0.2)
             if lock is None:
                 if not self.adopt(work):
-                    raise InfrastructureError(f"{folder.path} is locked, but nothing executes it.")
+                    raise InfrastructureError(
+                        f"The attempt's folder {folder.path} is locked, but no process executes "
+                        "the attempt."
+                    )
                 return
             try:
                 with (folder.path / "process.log").open("ab") as log:
@@ -96,6 +101,7 @@ class LocalRunner:
                         stdin=subprocess.DEVNULL,
                         stdout=log,
                         stderr=subprocess.STDOUT,
+                        # Ctrl+C in the driver's terminal is sent to its process group only.
                         start_new_session=True,
                         pass_fds=(lock,),
                     )
@@ -108,7 +114,7 @@ class LocalRunner:
             disk.replace(folder.process, json.dumps(note).encode(), durable=False)
 
     def adopt(self, work: Work) -> bool:
-        """Take over an attempt whose lock is held; False if nobody holds it."""
+        """Take over an attempt whose lock is held; False if no process holds it."""
         if work in self._processes:
             return True
         if not locks.is_locked(work.folder.alive):
@@ -139,6 +145,7 @@ class LocalRunner:
                 self._forget(process)
             elif process.stop_at is not None and now >= process.stop_at:
                 self._signal(process, signal.SIGKILL, group=True)
+                # Killing can take a moment, for example while the process waits for a disk.
                 process.stop_at = now + 1.0
         return ended
 
@@ -174,6 +181,7 @@ class LocalRunner:
         """
         if process.popen is not None and process.popen.poll() is None:
             return False
+        # Nobody holds the lock: neither the step nor its guard is left.
         if not locks.is_locked(process.work.folder.alive):
             return True
         if process.popen is None and not self._readable(process):

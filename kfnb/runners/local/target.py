@@ -30,6 +30,7 @@ class LocalTarget:
 
     def parallel(self) -> int:
         """Return the number of cores that this process may use."""
+        # In a container or on a shared machine a process may use only some of the cores.
         if hasattr(os, "sched_getaffinity"):
             return max(1, len(os.sched_getaffinity(0)))
         return os.cpu_count() or 1
@@ -59,7 +60,9 @@ class LocalTarget:
     ) -> list[dict[str, Any]]:
         """Refuse: a process is not an object that could be printed."""
         del pipeline, parameters, options, timeout
-        raise UsageError("A run on this machine has no objects to print: say --on kubernetes.")
+        raise UsageError(
+            "--dry-run prints Kubernetes objects, and a local run has none: add --on kubernetes."
+        )
 
     def store(self, facts: Mapping[str, Any]) -> Store:
         """Return the store of this machine, which may not exist yet or be read-only."""
@@ -132,6 +135,7 @@ class LocalTarget:
         try:
             with disk.writing(folder):
                 folder.mkdir(parents=True, exist_ok=True)
+                # mkdir succeeds for an existing folder that is read-only.
                 if not os.access(folder, os.W_OK):
                     raise PermissionError(13, os.strerror(13), str(folder))
         except KfnbError as error:

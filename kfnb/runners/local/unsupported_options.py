@@ -1,4 +1,4 @@
-"""Options that mean something on a cluster only: said once, never in the way of a local run."""
+"""Options that only a cluster supports: a local run warns about them once, and ignores them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def options_without_effect(pipeline: Pipeline) -> list[Diagnostic]:
             code=CODE,
             severity="warning",
             message=f"on this machine these options have no effect: {listed}",
-            remedy="They count with --on kubernetes.",
+            remedy="They apply with --on kubernetes.",
         )
     ]
 

@@ -16,7 +16,7 @@ from typing import Any
 from kfnb.errors import InfrastructureError
 from kfnb.step import folder_files, version_check
 from kfnb.step.event_log import EventLog, TextLog
-from kfnb.step.execution import failures, publishing
+from kfnb.step.execution import failures, publishing, step_warnings
 from kfnb.step.execution.order_session import OrderSession
 from kfnb.step.execution.papermill_import import import_papermill
 from kfnb.step.execution.reporter import source_index
@@ -122,7 +122,7 @@ class Attempt:
         self._check_disk()
         result = publishing.read_result(self.folder)
         if result is None:
-            raise InfrastructureError("The step's outputs were not reported by its kernel.")
+            raise InfrastructureError("The step's kernel did not report its outputs.")
         self._warn(session, result)
         totals = publishing.StepTotals(
             started=self.started,
@@ -244,24 +244,13 @@ class Attempt:
         """Report what the kernel noticed that is no failure."""
         warn = session.events.warning
         for reason in result["not_numbers"].values():
-            warn("KFNB-W610", f"Not logged: {reason}", "Log a number with kfnb.log_metric.")
+            warn(*step_warnings.not_a_number(reason))
         if result["setup_changed"]:
-            message, remedy = failures.setup_change(self.order, result["setup_changed"])
-            warn("KFNB-W609", message.partition(": ")[2], remedy)
-        if threads := ", ".join(result["threads"]):
-            warn(
-                "KFNB-W613",
-                f"Threads still ran when the step's values were saved ({threads}): later steps "
-                "do not see what they change.",
-                "Join them at the end of the step that starts them.",
-            )
+            warn(*step_warnings.setup_changed(self.order, result["setup_changed"]))
+        if result["threads"]:
+            warn(*step_warnings.threads_left(result["threads"]))
         if session.ended_early:
-            warn(
-                "KFNB-W611",
-                f"The cell{failures.quoted(self._current_cell())} called sys.exit: the cells after "
-                "it did not run.",
-                "Raise an error if the step is to fail there.",
-            )
+            warn(*step_warnings.ended_early(self._current_cell()))
 
 
 def _event_loop() -> asyncio.AbstractEventLoop:

@@ -19,8 +19,8 @@ RUNS = 1000
 DISPLAYED = 64 << 20
 """Bytes of rich output that a cell may have."""
 
-_CUT = "\n[kfnb: {count:,} characters are left out here; see the step's log]\n"
-_FULL = "[kfnb: this cell displayed more than {size} MB; the rest is left out]\n"
+_CUT = "\n[kfnb: {count:,} characters are not shown here; the step's log has them]\n"
+_FULL = "[kfnb: this cell displayed more than {size} MB; the rest is not shown]\n"
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ _TRACEBACK = 64 << 10
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
 _NO_MODULE = re.compile(r"No module named '?([\w.]+)")
 _NAME = re.compile(r"[\w.-]+")
-_EXIT = "raise an error to stop here, or leave the line out"
+_EXIT = "raise an error to stop the step here, or remove the line"
 
 
 def failed_cell(
@@ -73,12 +73,12 @@ def kernel_died(order: StepOrder, death: KernelDied, *, peak: int, available: in
     cell = source_index(death.cell)
     where = _where(death.cell, None)
     kind: FailureClass = "user"
-    remedy = "Look at the end of the log; native code (an extension module) may have crashed."
+    remedy = "Look at the end of the log: native code (an extension module) may have crashed."
     status = death.status
     if death.exit_requested:
         what, remedy = "ended its kernel with exit() or quit()", f"Instead, {_EXIT}."
     elif status is None or status >= 0:
-        what = f"ended its kernel (os._exit or native code, exit code {status})"
+        what = f"ended its kernel (by os._exit or in native code, exit code {status})"
         remedy = f"Instead of ending the process, {_EXIT}."
     elif -status == signal.SIGKILL:
         kind = "memory"
@@ -86,7 +86,7 @@ def kernel_died(order: StepOrder, death: KernelDied, *, peak: int, available: in
             "lost its kernel, which was killed (SIGKILL); most likely memory ran out "
             f"(peak {format_bytes(peak)}, {format_bytes(available)} free on this machine)"
         )
-        remedy = "Use less memory, run fewer steps at once (--parallel), or a larger machine."
+        remedy = "Use less memory, run fewer steps at once (--parallel), or use a larger machine."
         if order.memory:
             what = (
                 "lost its kernel, which was killed (SIGKILL); most likely it needed more than its "
@@ -122,7 +122,7 @@ def stopped(order: StepOrder, stop: Stopped, *, during: Mapping[str, Any] | None
     if stop.reason == "memory":
         return Failure(
             kind="memory",
-            summary=f'Step "{order.step}" used more than its memory of '
+            summary=f'Step "{order.step}" used more than its memory limit of '
             f"{format_bytes(order.memory or 0)} (peak {stop.detail}){_during(during)}.",
             remedy='Use less memory, or give it more ("memory:" tag).',
             cell=cell,
@@ -146,7 +146,7 @@ def process_lost(
         most = f" of {format_bytes(order.memory)}" if order.memory else ""
         return Failure(
             kind="memory",
-            summary=f"{step} was killed because its container's memory{most} was used up.",
+            summary=f"{step} was killed because it used more than its container's memory{most}.",
             remedy='Use less memory, or give it more ("memory:" tag).',
             traceback=output,
         )
@@ -156,7 +156,7 @@ def process_lost(
         how = f"by {signal.Signals(-code).name}" if -code in numbers else f"by signal {-code}"
     return Failure(
         kind="infrastructure",
-        summary=f'The process of step "{order.step}" ended {how} and without a result.',
+        summary=f'The process of step "{order.step}" ended {how} without a result.',
         traceback=output,
     )
 
@@ -216,7 +216,7 @@ def setup_change(order: StepOrder, names: Sequence[str]) -> tuple[str, str]:
     tags = ", ".join(f"changes:{name}" for name in names)
     message = (
         f'KFNB-E609: step "{order.step}" changed {changed}, which setup makes, in a way that its '
-        f"source does not show; step {readers} would get it as setup makes it."
+        f"source does not show; step {readers} would use the value that setup makes."
     )
     return message, f'Tag a cell of step "{order.step}" with {tags}.'
 
@@ -245,8 +245,8 @@ def values_failed(order: StepOrder, problem: Mapping[str, Any]) -> Failure:
     return Failure(
         kind=kind,
         summary=f'Step "{order.step}" could not load {names}{origin}: {ename}: {_short(evalue)}.',
-        remedy="What the value needs to be loaded (a class, a package) must be there in this "
-        "step too: define or import it in a setup cell.",
+        remedy="Loading the value needs a class or a package that this step does not have: "
+        "define or import it in a setup cell.",
         ename=ename,
         evalue=evalue,
         traceback=traceback,
@@ -271,9 +271,9 @@ def from_error(order: StepOrder, error: BaseException) -> Failure:
         return Failure(kind=kind, summary=os_sentence(error), ename=type(error).__name__)
     return Failure(
         kind="infrastructure",
-        summary=f'Step "{order.step}" stopped for a reason of kfnb\'s own: '
-        f"{type(error).__name__}: {_short(str(error))}",
-        remedy="Please report this with the run's folder.",
+        summary=f'Step "{order.step}" failed because of an error in kfnb: {type(error).__name__}: '
+        f"{_short(str(error))}",
+        remedy="This is a bug in kfnb: please report it with the run's folder.",
         ename=type(error).__name__,
         evalue=str(error),
     )
@@ -311,7 +311,9 @@ def _classified(order: StepOrder, ename: str, evalue: str) -> tuple[FailureClass
     if ename in ("ModuleNotFoundError", "ImportError"):
         return "user", "Install it in the kernel's environment (%pip install in a setup cell)."
     if ename == "SystemExit":
-        return "user", "Raise an error to fail, or put the code after it under an if."
+        return "user", (
+            "Raise an error if the step should fail; otherwise put the code below it under an if."
+        )
     name = re.match(r"name '(\w+)' is not defined", evalue) if ename == "NameError" else None
     for given in order.inputs:
         if name and given.name == name[1] and given.absent:
@@ -325,11 +327,11 @@ def _not_installed(evalue: str, installs: Sequence[Sequence[str]]) -> str:
     module = _plain_name(match[1].partition(".")[0]) if match else ""
     meant = [line for line in installs if module in {_requirement(word) for word in line}]
     lines = " and ".join(f'"%pip install {_short(shlex.join(line))}"' for line in meant or installs)
-    message = f"The notebook's {lines} did not install it: see pip's output in the step's log."
+    message = f"The notebook's {lines} did not install it: pip's output is in the step's log."
     return (
         message
         if meant
-        else f"{message} If none of them has it, add one that does to a setup cell."
+        else f"{message} If none of them names it, add a %pip install line for it to a setup cell."
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from kfnb.errors import UsageError
 from kfnb.metrics import CHANNEL
 from kfnb.step.event_log import EventLog, TextLog
-from kfnb.step.execution import failures, publishing
+from kfnb.step.execution import failures, publishing, step_warnings
 from kfnb.step.execution.reporter import EventReporter, MetricReader, source_index
 from kfnb.step.execution.session import Session
 from kfnb.step.execution.stop_requests import StopRequest
@@ -64,6 +64,8 @@ class OrderSession(Session):
     async def start_kernel(self) -> None:
         """Start the kernel, so that it boots while the step is prepared."""
         environment = {**os.environ, **self.order.environment}
+        # The kernel must not inherit the lock: it would count as an executing attempt if it
+        # outlived us.
         environment.pop(ALIVE_FD, None)
         environment[CHANNEL] = str(Path(self.order.folder) / kernel_plan.METRICS)
         self.kernel = await self.kernels.start(
@@ -95,6 +97,7 @@ class OrderSession(Session):
         """
         code = (getattr(error, "ename", ""), getattr(error, "evalue", ""))
         if code in (("SystemExit", ""), ("SystemExit", "0"), ("SystemExit", "None")):
+            # The outputs of the skipped cells would be missing.
             self.ended_early = not self.order.outputs
         if self.ended_early:
             self.failure = None
@@ -104,6 +107,7 @@ class OrderSession(Session):
         """Report the cell; at the first one, start the memory sampler and the time limit."""
         index = source_index(cell)
         self.current = index if index is not None else self.current
+        # Now, and not when the kernel starts: booting it is not the step's own time and memory.
         if self._sampler is None and self.kernel is not None and self.kernel.pid is not None:
             self._sampler = Sampler(
                 self.kernel.pid,
@@ -121,24 +125,21 @@ class OrderSession(Session):
         """Raise an error that says why the kernel cannot be used for a step."""
         name = self.kernel.name if self.kernel is not None else self.order.kernel
         raise UsageError(
-            f'The kernel "{name}" cannot run kfnb\'s part of a step '
-            f"({reply.get('ename')}: {reply.get('evalue')}). It must be Python 3.10 or later."
+            f'kfnb cannot load its code in the kernel "{name}" '
+            f"({reply.get('ename')}: {reply.get('evalue')}). The kernel needs Python 3.10 or later."
         )
 
     def exit_timed_out(self) -> None:
         """Warn that exit handlers were cut off."""
-        self.events.warning(
-            "KFNB-W612",
-            f"The kernel did not exit within {self.exit_timeout:g} seconds after its last cell "
-            "and was killed.",
-            "Stop threads and servers at the end of the step.",
-        )
+        self.events.warning(*step_warnings.exit_timed_out(self.exit_timeout))
 
     def poll(self) -> None:
         """Report new metrics; stop if the disk refuses or the attempt's folder was removed."""
         self._report_metrics()
         error = self._event_log.error or self._text_log.error
         if error is not None:
+            # Without its events the attempt could not be followed, and without its log not be
+            # explained.
             self.stop.request("disk", failures.os_sentence(error))
         elif not Path(self.order.folder).is_dir():
             self.stop.request("disk", f"its folder {self.order.folder} was removed.")
@@ -156,12 +157,15 @@ class OrderSession(Session):
             return
         for cell in self.manager.nb.cells:
             tags = cell.metadata.get("tags", [])
+            # Cells that papermill adds are marked as ours, so that views hide them like other
+            # injected cells.
             if "papermill-error-cell-tag" in tags and INJECTED not in tags:
                 cell.metadata["tags"] = [*tags, INJECTED]
         self.manager.save_now()
 
     def usage(self) -> publishing.Usage:
         """Return what the kernel used; short steps may end before the first sample."""
+        # The operating system counts what has ended; samples exist only while the kernel runs.
         peak, cpu = children_usage()
         sampler = self._sampler
         return publishing.Usage(

@@ -37,7 +37,7 @@ class Reporter(Protocol):
 
 
 class NullReporter:
-    """AttemptTail nothing: papermill itself runs the notebook, without an order."""
+    """Reports nothing: papermill itself executes the notebook, without an order."""
 
     def cell_started(self, cell: Mapping[str, Any]) -> None:
         """Do nothing."""
@@ -103,9 +103,11 @@ class EventReporter:
         if key != self._waiting_for:
             self.flush()
             self._waiting_for = key
+        # Only the first text starts the timer, after which the client calls flush.
         fresh = not self._waiting
         self._waiting.append(text)
         self._waiting_size += len(text)
+        # A cell that prints megabytes should not fill the memory meanwhile.
         if self._waiting_size >= _BATCH_SIZE:
             self.flush()
             return False
@@ -120,6 +122,7 @@ class EventReporter:
         text = coloured(output) if kind == "error" else _joined(data.get("text/plain", ""))
         if text and not text.endswith("\n"):
             text += "\n"
+        # A result starts on its own line, as in Jupyter, even if the cell printed no newline.
         if text and not self._at_line_start:
             text = "\n" + text
         self._output(source_index(cell), kind, None, text, mime=sorted(data))
@@ -153,6 +156,8 @@ class EventReporter:
         if text:
             self._at_line_start = text.endswith(("\n", "\r"))
         offset, length = self._log.write(text, important=kind != "stream")
+        # Output with no text, such as a picture, has an event too; text beyond the log's limit has
+        # none.
         if length or not text:
             self._events.append(
                 "CellOutput",
@@ -185,6 +190,7 @@ class MetricReader:
         if not data:
             return []
         self._offset += len(data)
+        # The kernel may be in the middle of writing a line.
         *lines, self._rest = (self._rest + data).split(b"\n")
         metrics = [metric for line in lines if (metric := decode(line))]
         self.metrics.extend(metrics)

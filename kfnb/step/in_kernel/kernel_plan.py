@@ -101,8 +101,8 @@ def _files(store: Store, bundle: Bundle, names: list[str], copy_to: Path | None)
     for blob in bundle.blobs:
         if not store.has(blob):
             raise InfrastructureError(
-                f"The value of {', '.join(names)} is gone from the store (blob {blob}). "
-                "Run the step that makes it again (--from)."
+                f"The value of {', '.join(names)} is no longer in the store (blob {blob}). "
+                "Execute the step that computes it again (--from)."
             )
         file = store.blob(blob)
         if copy_to is not None:

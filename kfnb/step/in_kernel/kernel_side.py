@@ -246,7 +246,7 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
 def _unexpected_change(name: str, value: Any, step: StepState, changed: set[str]) -> str:
     """Say how a value was changed that the step was not expected to change; empty if it was not."""
     if value is not step.given[name]:
-        return "bound to another value"
+        return "assigned a new value"
     return "changed in place" if name in changed else ""
 
 

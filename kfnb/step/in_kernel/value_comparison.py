@@ -37,7 +37,7 @@ def against(spec_path: str, namespace: Mapping[str, Any]) -> None:
 
     for name in spec["absent"]:
         if name in namespace:
-            add(name, "differs", "the notebook binds it, the pipeline does not")
+            add(name, "differs", "it is assigned in the notebook, but not in the pipeline")
         else:
             add(name, "same")
     saved: list[dict[str, Any]] = []
@@ -53,7 +53,7 @@ def against(spec_path: str, namespace: Mapping[str, Any]) -> None:
             continue
         for name in bundle["names"]:
             if name not in namespace:
-                add(name, "differs", "the pipeline binds it, the notebook does not")
+                add(name, "differs", "it is assigned in the pipeline, but not in the notebook")
                 continue
             try:
                 reason = comparison.difference(namespace[name], loaded[name], name)

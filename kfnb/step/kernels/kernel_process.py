@@ -112,7 +112,9 @@ class Kernel:
             await self.manager.start_kernel(**options)
         except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
             if cwd is not None and not Path(cwd).is_dir():
-                raise InfrastructureError(f"The notebook's folder {cwd} is gone.") from error
+                raise InfrastructureError(
+                    f"The notebook's folder {cwd} no longer exists."
+                ) from error
             raise UsageError(
                 f'The kernel "{self.name}" cannot be started: {error.strerror} '
                 f"({error.filename}). Reinstall it, or choose another kernel."
@@ -337,7 +339,7 @@ def socket_folder() -> Path:
 def describe_exit(status: int | None) -> str:
     """Say how a process ended: by which signal or with which exit code."""
     if status is None:
-        return "it is not known how"
+        return "the reason is unknown"
     if status < 0:
         try:
             return f"by signal {signal.Signals(-status).name}"
@@ -384,5 +386,5 @@ def _descendants(pid: int) -> list[int]:
 def _remedy(output: str) -> str:
     """Say what helps a kernel whose environment lacks ipykernel; often a container image does."""
     if re.search(r"No module named '?ipykernel", output):
-        return ". Install it where the kernel is, or in the image: pip install ipykernel"
+        return ". Install it in the kernel's environment or in the image: pip install ipykernel"
     return ""

@@ -99,8 +99,8 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
     plain = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE)
     if path.is_absolute() or not path.parts or ".." in path.parts or not plain:
         raise Refused(
-            f"The bundle of the notebook's folder holds {member.name!r}, which is no plain "
-            "file inside it."
+            f"The bundle of the notebook's folder contains {member.name!r}, which is not a "
+            "regular file inside the folder."
         )
     target = folder.joinpath(*path.parts)
     try:

@@ -53,7 +53,7 @@ def main() -> int:
         key = os.environ.get("KFNB_ORDER", "")
         if where is None or not key:
             raise UsageError(
-                "KFNB_STORE and KFNB_ORDER say which step to execute; they are not set."
+                "KFNB_STORE and KFNB_ORDER, which name the step to execute, are not set."
             )
         retries = Retries(
             float(os.environ.get("KFNB_POD_PATIENCE") or RETRY_SECONDS), report=report_wait
@@ -69,7 +69,7 @@ def main() -> int:
                 remote, key, process=child, retries=retries, termination=termination
             ).execute()
     except TerminationRequested:
-        print("kfnb: stopped before the step could begin", file=sys.stderr, flush=True)
+        print("kfnb: stopped before the step began", file=sys.stderr, flush=True)
         return failures.EXIT_CODES["cancelled"]
     except (KfnbError, OSError) as error:
         # A store that cannot be read can hold no record of the failure: the log must do.
@@ -152,7 +152,11 @@ class PodAttempt:
         try:
             with self._termination.by_exception():
                 if self._retries(lambda: self._remote.get(self._manifest)) is not None:
-                    print("kfnb: this step has been published already; nothing to do", flush=True)
+                    print(
+                        "kfnb: the result of this step has already been published; there is "
+                        "nothing to do",
+                        flush=True,
+                    )
                     return 0
                 store = open_remote_store(Path(self.order.store), self._remote)
                 self._download(store)
@@ -226,7 +230,7 @@ class PodAttempt:
             return self._upload_failure(store, code, out_of_memory=out_of_memory)
         self._upload_blobs(store, Manifest.from_json(data).blobs())
         if not self._retries(lambda: store.create(self._manifest, data)):
-            print("kfnb: another pod has published this step before", flush=True)
+            print("kfnb: another pod has already published the result of this step", flush=True)
         self._report_result(ok=True, manifest=self._manifest)
         return 0
 

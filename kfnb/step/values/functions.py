@@ -35,7 +35,7 @@ def lookup(name: str) -> Any:
     definition = find(vars(sys.modules["__main__"]), name)
     if definition is None:
         raise MissingDefinitionError(
-            f'the value needs "{name}", which the notebook defines and this kernel does not have'
+            f'the value needs "{name}", which the notebook defines but this kernel does not have'
         )
     return definition
 

@@ -39,7 +39,7 @@ def open_remote(where: StoreAddress, *, probe: bool = True) -> Remote:
         remote = FolderRemote(Path(unquote(where.url.removeprefix("file://"))))
     else:
         raise UsageError(
-            f"{where.url!r} is no store: write s3://BUCKET/PREFIX or pvc:CLAIM[/PATH]."
+            f"{where.url!r} is not a valid store: write s3://BUCKET/PREFIX or pvc:CLAIM[/PATH]."
         )
     if probe:
         check_once(remote)
@@ -61,6 +61,6 @@ def check_once(remote: Remote) -> None:
         remote.delete(key)
     if not honoured:
         raise InfrastructureError(
-            f"The store {remote.address} does not refuse to create a record twice, which kfnb "
-            "needs to publish results exactly once. Use another store."
+            f"The store {remote.address} allows two clients to create the same record, so results "
+            "could be published twice. Use another store."
         )

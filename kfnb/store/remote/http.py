@@ -181,7 +181,9 @@ class HttpRemote:
                     raise HTTPException("another server answers")
                 if response.status in (400, 507):
                     words = response.read().decode("utf-8", "replace").strip().rstrip(".")
-                    raise Refused(f"The store {self.address} refuses: {words or response.reason}.")
+                    raise Refused(
+                        f"The store {self.address} refused the request: {words or response.reason}."
+                    )
                 if response.status not in _ANSWERS:
                     raise HTTPException(f"its server answered {response.status}")
                 answer = take(response)

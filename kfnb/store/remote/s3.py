@@ -43,7 +43,7 @@ class S3Remote:
         self._where = address
         self._top = address.url.removeprefix("s3://").strip("/")
         if not self._top:
-            raise UsageError(f"{address.url} names no bucket: write s3://BUCKET/PREFIX.")
+            raise UsageError(f"{address.url} has no bucket: write s3://BUCKET/PREFIX.")
         self._fs = s3fs.S3FileSystem(
             endpoint_url=address.endpoint,
             config_kwargs={
@@ -167,9 +167,9 @@ class S3Remote:
                 raise
             except PermissionError as error:
                 raise Refused(
-                    f"The store {self.address} refuses access to {key}: {_words(error)}. Check the "
-                    "credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; --store-secret for "
-                    "pods) and what they allow."
+                    f"The store {self.address} refuses access to {key}: {_words(error)}. Check "
+                    "the credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; "
+                    "--store-secret for pods) and their permissions."
                 ) from error
             except Exception as error:
                 code = _code(error)
@@ -189,7 +189,7 @@ class S3Remote:
 
     def _no_bucket(self) -> str:
         bucket = self._top.partition("/")[0]
-        return f'The store {self.address} has no bucket "{bucket}". Create it, or name another.'
+        return f'The store {self.address} has no bucket "{bucket}". Create it, or name another one.'
 
     def _sentence(self, error: Exception, key: str) -> str:
         name = type(error).__name__

@@ -119,7 +119,7 @@ def switched_off(folder: Path) -> dict[str, Make]:
         (module, "local module helper.py changed", ""),
         (environment, "environment variable MODE changed", ""),
         (resources, "", ""),
-        (wanted, 'output "score" is now needed by a later step', ""),
+        (wanted, 'a later step now uses the output "score"', ""),
         (switched_off, "cache:off", ""),
     ],
 )
@@ -228,7 +228,7 @@ def test_a_cache_whose_values_are_gone_executes_again(first: RunFolder, tmp_path
     for blob in (tmp_path / "home" / "store" / "blobs").glob("*/*"):
         blob.unlink()
     run = again(tmp_path)
-    assert why(run)["load"] == "its cached values were removed"
+    assert why(run)["load"] == "its values were removed from the cache"
     assert "cached" not in statuses(run).values()
 
 

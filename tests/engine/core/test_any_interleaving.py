@@ -99,7 +99,7 @@ class Runs(RuleBasedStateMachine):
         exit_step = self.driver.planned.on_exit
         others = [s for s in state.steps.values() if s.name != command.step]
         if command.step == exit_step:
-            assert all(s.status not in ("pending", "running") for s in others)
+            assert all(s.status not in ("pending", "running") for s in others if not s.index)
         else:
             assert not state.stops
             wanted = self.driver.planned.steps[command.step].inputs.values()
@@ -211,6 +211,25 @@ class Runs(RuleBasedStateMachine):
             "groups with a common member merge"
         )
 
+    @precondition(lambda self: self.driver.engine.state.items.get("s1"))
+    @rule(data=st.data(), voids=st.booleans())
+    def an_instance_is_heard_of(self, data: st.DataObject, voids: bool) -> None:
+        """An instance has a state of its own, with its own attempts and rounds."""
+        state = self.driver.engine.state
+        index = data.draw(st.sampled_from(sorted(state.instances("s1"))))
+        mine, whole = state.steps["s1", index], state.steps["s1", ""]
+        before = (whole.status, whole.round, whole.attempts)
+        if voids:
+            number = mine.round + 1
+            body = {"target": ["s1", index], "because": "old", "voids": [["s1", index, number]]}
+            self.driver.emit("StepInvalidated", "s1", body, index=index)
+            assert (mine.round, mine.status, mine.result) == (number, "pending", None)
+        elif mine.active:
+            self.driver.emit("StepSucceeded", "s1", result(), mine.active, index=index)
+        else:
+            self.driver.emit("AttemptStarted", "s1", {}, mine.attempts + 1, index=index)
+        assert (whole.status, whole.round, whole.attempts) == before
+
     # The world
 
     def outputs(self, name: str) -> dict[str, object]:
@@ -311,17 +330,16 @@ class Runs(RuleBasedStateMachine):
         state = self.driver.engine.state
         if state.ended:
             assert not self.driver.engine.active()
-            assert all(s.status not in ("pending", "running") for s in state.steps.values())
-            failed = any(s.status == "failed" for s in state.steps.values())
-            assert (state.status == "succeeded") == all(
-                s.status in DONE for s in state.steps.values()
-            )
+            steps = [s for s in state.steps.values() if not s.index]
+            assert all(s.status not in ("pending", "running") for s in steps)
+            failed = any(s.status == "failed" for s in steps)
+            assert (state.status == "succeeded") == all(s.status in DONE for s in steps)
             assert not (state.status == "succeeded" and failed)
 
     @invariant()
     def what_is_done_has_been_published(self) -> None:
         for mine in self.driver.engine.state.steps.values():
-            if mine.status == "succeeded":
+            if mine.status == "succeeded" and not mine.index:
                 assert mine.name in self.manifests
 
     def teardown(self) -> None:

@@ -99,7 +99,7 @@ def test_behind_a_step_that_failed_it_is_skipped_and_says_why() -> None:
     run.succeed("quick")
     run.succeed("other")
     assert run.statuses()["send"] == "skipped"
-    assert "starts only when all earlier steps have" in str(run.data("StepSkipped")[0]["reason"])
+    assert "starts only after all earlier steps have" in str(run.data("StepSkipped")[0]["reason"])
     assert run.status == "failed"
 
 

@@ -182,7 +182,7 @@ def test_setup_cannot_need_a_steps_value(source: str) -> None:
     assert [d.code for d in found.errors] == ["KFNB-E105"]
     assert '"x" of step "a"' in found.errors[0].message
     assert found.errors[0].cell == 1
-    assert 'Tag the cell that makes "x" setup' in found.errors[0].remedy
+    assert 'Tag the cell that assigns "x" as setup' in found.errors[0].remedy
 
 
 def test_a_setup_function_may_read_a_steps_value_when_it_is_called() -> None:

@@ -148,7 +148,7 @@ def test_a_record_that_cannot_be_read_keeps_everything(remote):
     put(remote, "manifests/r1/s.json", b"of a later kfnb")
     value(remote, b"unknown")
     space = Namespace(ConfigMap=[owner("r1")])
-    with pytest.raises(InfrastructureError, match="nothing was removed"):
+    with pytest.raises(InfrastructureError, match="Nothing was removed"):
         clean(space, remote)
     assert not space.deleted
     assert left(remote) == {b"unknown"}

@@ -195,7 +195,7 @@ def test_a_long_pull_is_said():
     assert say([stuck], events, after=3) is None
     found = say([stuck], events, after=8)
     is_(found, "waiting", "image-pulling", "infrastructure")
-    assert found.summary == f"the node pulls the image {IMAGE}"
+    assert found.summary == f"the node is pulling the image {IMAGE}"
     assert say([stuck], events, after=80).summary == found.summary
     done = event("Pulled", "Successfully pulled image", at=9)
     assert say([stuck], [*events, done], after=10) is None
@@ -260,14 +260,14 @@ def start_error(words):
 def test_a_command_that_is_missing():
     found = start_error('exec: "python": executable file not found in $PATH: unknown')
     is_(found, "failed", "command-missing", "configuration", permanent=True)
-    assert found.summary == f"the image {IMAGE} has no python"
+    assert found.summary == f"python was not found in the image {IMAGE}"
 
 
 @pytest.mark.parametrize(
     ("env", "said"),
     [
-        ({"value": "/nowhere"}, "sets PATH to /nowhere, where no python is"),
-        ({"valueFrom": {"secretKeyRef": {"name": "s"}}}, "sets PATH, where no python is"),
+        ({"value": "/nowhere"}, "sets PATH to /nowhere, and python is in none"),
+        ({"valueFrom": {"secretKeyRef": {"name": "s"}}}, "sets PATH, and python is in none"),
     ],
 )
 def test_a_path_of_the_step_that_leads_nowhere_is_not_the_image_s_fault(env, said):
@@ -350,13 +350,13 @@ QUOTA = (
 def test_a_quota_that_is_used_up_is_waited_for():
     found = refused(QUOTA.format("3"), after=900)
     is_(found, "waiting", "quota", "infrastructure")
-    assert "limits.cpu=3 while 2 of 4 is in use" in found.summary
+    assert "limits.cpu=3, but 2 of 4 is in use" in found.summary
 
 
 def test_a_quota_that_never_suffices_fails():
     found = refused(QUOTA.format("4500m"))
     is_(found, "failed", "quota", "configuration", permanent=True)
-    assert "limits.cpu=4500m where 4 is the most" in found.summary
+    assert "limits.cpu=4500m, but the limit is 4" in found.summary
     assert "pods" not in found.summary
 
 
@@ -364,7 +364,7 @@ def test_a_quota_that_wants_requests_to_be_said():
     words = "is forbidden: failed quota: cap: must specify limits.cpu for: step; limits.memory for: step"
     found = refused(words)
     is_(found, "failed", "quota", "configuration", permanent=True)
-    assert found.summary == "the quota cap wants every step to say limits.cpu, limits.memory"
+    assert found.summary == "the quota cap requires every step to set limits.cpu, limits.memory"
 
 
 def test_pod_security():
@@ -387,9 +387,9 @@ def test_pod_security():
         ),
         (
             'admission webhook "policy.example.org" denied the request: no latest tags',
-            "policy.example.org refuses the pod: no latest tags",
+            "policy.example.org rejected the pod: no latest tags",
         ),
-        ('Pod "x" is invalid: spec.containers[0].image: Required value', "refuses the step's pod"),
+        ('Pod "x" is invalid: spec.containers[0].image: Required value', "rejected the step's pod"),
     ],
 )
 def test_other_refusals(words, part):
@@ -423,48 +423,48 @@ def test_a_suspended_job():
 @pytest.mark.parametrize(
     ("words", "limits", "spec", "category", "part"),
     [
-        ("1 Insufficient cpu", {"cpu": "64"}, {}, "unschedulable-cpu", "it asks for cpu:64"),
+        ("1 Insufficient cpu", {"cpu": "64"}, {}, "unschedulable-cpu", "the step requests cpu:64"),
         (
             "1 Insufficient memory",
             {"memory": "640Gi"},
             {},
             "unschedulable-memory",
-            "it asks for memory:640Gi",
+            "the step requests memory:640Gi",
         ),
         (
             "1 Insufficient amd.com/gpu",
             {"amd.com/gpu": "2"},
             {},
             "unschedulable-resource",
-            "none has 2 of amd.com/gpu free",
+            "no node has 2 of amd.com/gpu free",
         ),
         (
             "1 node(s) didn't match Pod's node affinity/selector",
             {},
             {"nodeSelector": {"disk": "ssd"}},
             "unschedulable-selector",
-            "none has the labels disk=ssd",
+            "no node has the labels disk=ssd",
         ),
         (
             "1 node(s) had untolerated taint {gpu: true}",
             {},
             {},
             "unschedulable-taint",
-            "kept for others (taint gpu: true)",
+            "reserved for other pods (taint gpu: true)",
         ),
         (
             "1 node(s) had untolerated taint(s)",
             {},
             {},
             "unschedulable-taint",
-            "kept for others",
+            "reserved for other pods",
         ),
         (
             "1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }",
             {},
             {},
             "unschedulable-taint",
-            "not fit for work now (not-ready)",
+            "not available now (not-ready)",
         ),
         (
             "1 node(s) didn't match pod anti-affinity rules",
@@ -485,7 +485,7 @@ def test_a_suspended_job():
             {},
             {"volumes": [{"persistentVolumeClaim": {"claimName": "data"}}]},
             "claim-unbound",
-            "the claim data",
+            "the PersistentVolumeClaim data",
         ),
         ("1 Too many pods", {}, {}, "unschedulable-pods", "as many pods"),
         ("1 node(s) were unschedulable", {}, {}, "unschedulable-taint", "cordoned"),
@@ -508,9 +508,9 @@ def test_no_node_takes_the_pod(words, limits, spec, category, part):
 @pytest.mark.parametrize(
     ("resource", "amount", "part"),
     [
-        ("cpu", "64", "none has that much CPU (it asks for cpu:64)"),
-        ("memory", "9Ti", "none has that much memory (it asks for memory:9Ti)"),
-        ("nvidia.com/gpu", "1", "none has 1 of nvidia.com/gpu"),
+        ("cpu", "64", "no node has that much CPU (the step requests cpu:64)"),
+        ("memory", "9Ti", "no node has that much memory (the step requests memory:9Ti)"),
+        ("nvidia.com/gpu", "1", "no node has 1 of nvidia.com/gpu"),
     ],
 )
 def test_what_no_node_ever_has_is_told_from_what_is_in_use(resource, amount, part):
@@ -519,7 +519,7 @@ def test_what_no_node_ever_has_is_told_from_what_is_in_use(resource, amount, par
         "available: 2 Preemption is not helpful for scheduling."
     )
     found = say([unscheduled(message, limits={resource: amount})])
-    assert found.summary == f"no node takes the step: {part}"
+    assert found.summary == f"no node can execute the step: {part}"
     assert found.level == "waiting"  # the cluster may grow
 
 
@@ -540,7 +540,10 @@ def test_what_the_scheduler_tried_afterwards_is_no_reason():
         "0/1 nodes are available: 1 No preemption victims found for incoming pod."
     )
     found = say([unscheduled(message, limits={"cpu": "2"})])
-    assert found.summary == "no node takes the step: too little CPU is free (it asks for cpu:2)"
+    assert (
+        found.summary
+        == "no node can execute the step: no node has enough free CPU (the step requests cpu:2)"
+    )
 
 
 def test_waiting_for_a_node_can_have_an_end():
@@ -596,7 +599,7 @@ def test_a_container_that_never_becomes_ready():
     assert say([stuck], after=5) is None
     found = say([stuck], [event("Unhealthy", "Readiness probe failed: refused")], after=20)
     is_(found, "waiting", "not-ready", "infrastructure")
-    assert "container proxy does not become ready" in found.summary
+    assert "container proxy in its pod does not become ready" in found.summary
     assert "Readiness probe failed" in found.detail
 
 
@@ -673,7 +676,7 @@ def test_the_deadline_of_the_job():
     over = holds("Failed", "DeadlineExceeded", "Job was active longer than specified deadline")
     found = say([failed(137, deleting=True)], of=job(over, activeDeadlineSeconds=90))
     is_(found, "failed", "deadline", "timeout")
-    assert "its deadline of 90 s" in found.summary
+    assert "its timeout of 90 s" in found.summary
 
 
 def test_the_deadline_is_known_before_the_job_has_failed():

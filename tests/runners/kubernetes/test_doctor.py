@@ -45,8 +45,8 @@ def test_the_standard_of_a_namespace_is_named():
 @pytest.mark.parametrize(
     ("remedy", "said"),
     [
-        ("It is tried again; look at the registry's name.", "Look at the registry's name."),
-        ("It is tried again.", "The image i"),
+        ("Kubernetes tries again. Look at the registry's name.", "Look at the registry's name."),
+        ("Kubernetes tries again.", "The image i"),
         ("Correct image: of the step.", "Correct image: of the step."),
     ],
 )
@@ -54,7 +54,7 @@ def test_an_image_is_looked_at_once(remedy, said):
     found = Probed(trouble="The image i cannot be pulled", remedy=remedy)
     [finding] = image._of_image("i", found, KubernetesOptions(image="i"))
     assert said in finding.sentence
-    assert "tried again" not in finding.sentence
+    assert "tries again" not in finding.sentence
 
 
 def test_no_name_gets_out_of_a_line_that_one_may_copy():

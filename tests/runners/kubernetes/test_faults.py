@@ -382,7 +382,7 @@ def test_a_run_whose_configmap_was_deleted_makes_nothing_more(tmp_path: Path) ->
         assert len(made.server.asked("POST", "jobs")) == 1
         _, failed = events(made.run, "AttemptFailed")
         assert failed.data.kind == "configuration"
-        assert "was deleted from outside" in failed.data.summary
+        assert "Somebody deleted the run's" in failed.data.summary
         assert f"kfnb resume {made.run.id}" in failed.data.summary
 
 

@@ -155,7 +155,7 @@ def test_flags_win_over_the_notebook_and_that_over_the_file(tmp_path):
         ("[kubernetes]\nimge = 'x'", "imge"),
         ("[kubernetes]\nimage = 3", "image must be a text"),
         ("[kubernetes]\ntolerations = 'x'", "tolerations must be a list"),
-        ("[kubernetes", "no TOML"),
+        ("[kubernetes", "not a TOML"),
     ],
 )
 def test_a_file_that_is_wrong_is_said(tmp_path, text, said):
@@ -171,7 +171,7 @@ def test_options_that_do_not_exist_or_have_no_meaning_are_refused():
     made = pipeline(("step:a", "x = 1"))
     with pytest.raises(UsageError, match="no option paralel"):
         create(made, {}, target_options={"paralel": 3})
-    with pytest.raises(UsageError, match="on Kubernetes only"):
+    with pytest.raises(UsageError, match="only with Kubernetes"):
         create(made, {}, target_options={"image": "x"})
     with pytest.raises(UsageError, match="No store is configured"):
         create(made, {}, target="kubernetes", target_options={"image": "x"})

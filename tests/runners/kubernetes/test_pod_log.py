@@ -54,7 +54,7 @@ def test_signals_are_distinguished_from_text():
         Raw(b"no newline"),
         Signal(2),
         Raw(b"\x1enot ours\n"),
-        Gap("a line of the pod pod is cut"),
+        Gap("a line of the log of the pod pod is incomplete"),
     ]
 
 
@@ -94,7 +94,7 @@ def test_what_rotation_took_is_a_gap():
     story = Story([at(1, 0, b"a\n"), Refused(None)], [at(9, 0, b"z\n"), at(9, 1, b"z2\n")])
     assert story.follow() == [
         Raw(b"a\n"),
-        Gap("the log of the pod pod was rotated, some of it may be lost here"),
+        Gap("the log of the pod pod was rotated, so some lines may be missing here"),
         Raw(b"z\n"),
         Raw(b"z2\n"),
     ]

@@ -38,7 +38,7 @@ def test_of_a_huge_output_head_and_tail_are_kept_and_the_gap_is_marked() -> None
     assert output["text"].endswith("x" * 100)
     assert "<39>" in output["text"]
     assert "<20>" not in output["text"]
-    assert "characters are left out here" in output["text"]
+    assert "characters are not shown here" in output["text"]
     assert len(output["text"]) < cell_outputs.HEAD + cell_outputs.TAIL + 200
 
 

@@ -160,7 +160,7 @@ def test_a_step_that_uses_too_much_memory_is_killed(bench: Bench) -> None:
     ended = bench.run("hog", hog, memory=300 << 20)
     agrees(ended)
     assert ended.code == 6
-    assert "more than its memory of 300Mi (peak" in ended.failure.summary
+    assert "more than its memory limit of 300Mi (peak" in ended.failure.summary
 
 
 def test_cancelling_interrupts_saves_and_leaves_nothing_behind(bench: Bench) -> None:

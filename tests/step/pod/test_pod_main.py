@@ -135,7 +135,7 @@ def test_a_step_that_is_published_is_not_executed_again(bench: Bench) -> None:
     pod = Pod(bench, path)
     out, _ = pod.process.communicate(timeout=60)
     assert pod.process.returncode == 0
-    assert b"published already" in out
+    assert b"already been published" in out
     assert pod.remote.get("manifests/run-1/once.json") == kept
 
 
@@ -183,7 +183,7 @@ def test_a_second_pod_of_an_attempt_changes_nothing(bench: Bench) -> None:
     (bench.root / "go").touch()
     pod.ended()
     assert pod.remote.get(manifest_key("run-1", "once")) == kept
-    assert b"another pod has published this step before" in pod.out
+    assert b"another pod has already published the result of this step" in pod.out
 
 
 def test_values_of_other_versions_are_told(bench: Bench) -> None:
@@ -198,7 +198,7 @@ def test_values_of_other_versions_are_told(bench: Bench) -> None:
         if line.get("type") == "Warning"
     }
     assert sorted(warned) == ["KFNB-W702", "KFNB-W703"]
-    assert 'step "first" were made with Python 3.1.4' in warned["KFNB-W702"]
+    assert 'step "first" were saved by Python 3.1.4' in warned["KFNB-W702"]
     assert "cloudpickle 0.1 (here " in warned["KFNB-W703"]
 
 

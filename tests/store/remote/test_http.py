@@ -151,7 +151,7 @@ def test_a_volume_that_cannot_be_written_is_said(tmp_path):
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         remote = HttpRemote(Cut(server.server_port), "pvc:work")
-        with pytest.raises(Refused, match=r"pvc:work refuses: Cannot write"):
+        with pytest.raises(Refused, match=r"pvc:work refused the request: Cannot write"):
             remote.put("runs/a", b"x")
         server.shutdown()
         thread.join()

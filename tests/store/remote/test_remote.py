@@ -101,7 +101,7 @@ def test_a_store_that_creates_twice_is_refused(tmp_path: Path, monkeypatch):
     from kfnb.store.remote.folder import FolderRemote
 
     monkeypatch.setattr(FolderRemote, "create", lambda _self, _key, _data: True)
-    with pytest.raises(InfrastructureError, match="create a record twice"):
+    with pytest.raises(InfrastructureError, match="create the same record"):
         open_remote(StoreAddress(tmp_path.as_uri()))
 
 

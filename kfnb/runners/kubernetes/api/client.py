@@ -81,7 +81,7 @@ def _no_context(context: str | None, error: Exception) -> UsageError:
     if context is None:
         listed = f" It has: {', '.join(names)}." if names else ""
         return UsageError(
-            f"The kubeconfig names no current context: say which with --context.{listed}"
+            f"The kubeconfig has no current context: name one with --context.{listed}"
         )
     return UsageError(f"There is no kubeconfig with the context {context!r}: {_words(error)}.")
 
@@ -94,8 +94,8 @@ def _inside(namespace: str | None, error: Exception, tries: int) -> Cluster:
         config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException:
         raise UsageError(
-            f"There is no cluster to run on: {_words(error)}. Say which with KUBECONFIG, or log "
-            "in with your cluster's tool."
+            f"No Kubernetes cluster is configured: {_words(error)}. Set KUBECONFIG, or log in "
+            "with your cluster's command-line tool."
         ) from None
     configuration.retries = False
     try:

@@ -173,8 +173,9 @@ class PortForward:
 
 
 _REASONS = {
-    403: " (you may not create pods/portforward; kfnb doctor --on kubernetes says how to get it)",
-    404: " (there is no such pod)",
+    403: " (you have no right to create pods/portforward; kfnb doctor --on kubernetes shows how "
+    "to get it)",
+    404: " (the pod does not exist)",
 }
 
 

@@ -25,7 +25,7 @@ TRIES = 6
 
 _AGAIN = {429, 500, 502, 503, 504}
 _PIECE = 64 << 10
-_DOCTOR = "kfnb doctor --on kubernetes says what is missing"
+_DOCTOR = "kfnb doctor --on kubernetes shows what is missing"
 
 
 class ApiError(InfrastructureError):
@@ -144,7 +144,11 @@ class Transport:
             cause = error.reason if isinstance(error, MaxRetryError) else error
             # A starting server may end the handshake; only a bad certificate is permanent.
             untrusted = isinstance(cause, SSLError) and "CERTIFICATE_VERIFY" in str(cause)
-            hint = " The kubeconfig's certificate authority does not fit." if untrusted else ""
+            hint = (
+                (" The kubeconfig's certificate authority does not match the server's certificate.")
+                if untrusted
+                else ""
+            )
             raise ApiError(
                 f"{self.host} does not answer: {_words(error)}.{hint}", passing=not untrusted
             ) from error
@@ -170,9 +174,9 @@ class Transport:
         try:
             answer = json.loads(data)
         except ValueError as error:
-            raise ApiError(f"{self.host} answered with no JSON: {error}.") from error
+            raise ApiError(f"{self.host} did not answer with JSON: {error}.") from error
         if not isinstance(answer, dict):
-            raise ApiError(f"{self.host} answered with no object.")
+            raise ApiError(f"{self.host} did not answer with a JSON object.")
         return answer
 
     def _refusal(self, response: Any) -> ApiError:
@@ -192,11 +196,12 @@ class Transport:
             text, reason = data[:300].decode("utf-8", "replace"), ""
         if status < 400:
             location = response.headers.get("Location") or "nowhere"
-            text = f"{self.host} is no API server: it sends us to {location}"
+            text = f"{self.host} is not a Kubernetes API server: it redirects to {location}"
         elif status == 401:
             text = (
-                f"{self.host} does not know who asks (401 Unauthorized): the login may have "
-                "expired. Log in again with your cluster's tool, or name another --context"
+                f"{self.host} rejected your login (401 Unauthorized), which may have expired. Log "
+                "in again with your cluster's command-line tool, or name another context with "
+                "--context"
             )
         elif not text.strip():
             text = f"{self.host} answered {status}"

@@ -64,7 +64,7 @@ def _namespace(cluster: Cluster) -> Finding:
     try:
         namespace = cluster.get("Namespace", space)
     except InfrastructureError as error:
-        return Finding("namespace", "unknown", f"Namespace {space} cannot be looked at: {error}")
+        return Finding("namespace", "unknown", f"Namespace {space} cannot be read: {error}")
     if namespace is None:
         return Finding(
             "namespace",
@@ -74,7 +74,9 @@ def _namespace(cluster: Cluster) -> Finding:
         )
     level = (namespace["metadata"].get("labels") or {}).get(_LEVEL)
     standard = (
-        f'enforces the Pod Security Standard "{level}"' if level else "enforces no Pod Security"
+        f'enforces the Pod Security Standard "{level}"'
+        if level
+        else "enforces no Pod Security Standard"
     )
     return Finding("namespace", "ok", f'Namespace {space} {standard}; steps satisfy "restricted".')
 
@@ -103,7 +105,7 @@ def _rights(
             yield Finding(
                 check,
                 "unknown",
-                f"What {name[:1].lower()}{name[1:]} may do cannot be asked: {error}",
+                f"It is unknown what {name[:1].lower()}{name[1:]} may do: {error}",
                 (f"kubectl auth can-i --list -n {shlex.quote(space)}{_as(space, account)}",),
             )
             return
@@ -117,7 +119,7 @@ def _rights(
                 rights.grant(right, verbs, namespace=space, who=who),
             )
     if not lacking:
-        yield Finding(check, "ok", f"{name} may do in namespace {space} what is needed.")
+        yield Finding(check, "ok", f"{name} may do everything necessary in namespace {space}.")
 
 
 def _as(space: str, account: str) -> str:
@@ -131,7 +133,9 @@ def _driver(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterat
     try:
         there = cluster.about("ServiceAccount", account) is not None
     except ApiError as error:
-        yield Finding("driver", "unknown", f"Whether drivers may run there: {error}")
+        yield Finding(
+            "driver", "unknown", f"It is unknown whether drivers may run in the cluster: {error}"
+        )
         return
     needed = [r for r in rights.FOR_DRIVER if r.concerns(target.store)]
     if fix:
@@ -147,9 +151,9 @@ def _driver(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterat
         yield Finding(
             "driver",
             "missing" if target.driver == "cluster" else "warning",
-            f"There is no service account {account} in namespace {space}, so that runs are driven "
-            f"from this machine and pause while it sleeps. kfnb doctor {target.flags} --fix makes "
-            "it, or an admin:",
+            f"There is no service account {account} in namespace {space}, so this machine drives "
+            f"runs, and they pause while it sleeps. kfnb doctor {target.flags} --fix creates it, "
+            "or an administrator can:",
             (
                 f"kubectl create serviceaccount {shlex.quote(account)} -n {shlex.quote(space)}",
                 *(
@@ -186,10 +190,10 @@ def _fixed(cluster: Cluster, objects: Sequence[dict[str, Any]], name: str) -> Fi
         try:
             cluster.apply(one["kind"], one)
         except ApiError as error:
-            sentence = f"{one['kind']} {name} cannot be made: {error}"
+            sentence = f"{one['kind']} {name} cannot be created: {error}"
             return Finding("driver", "warning", sentence)
     kinds = ", ".join(one["kind"] for one in objects)
-    return Finding("driver", "fixed", f"{name} is as it should be now: {kinds}.")
+    return Finding("driver", "fixed", f"{name} was created or corrected: {kinds}.")
 
 
 def _references(cluster: Cluster, target: KubernetesOptions) -> Iterator[Finding]:
@@ -204,10 +208,10 @@ def _references(cluster: Cluster, target: KubernetesOptions) -> Iterator[Finding
         try:
             there = cluster.about(kind, name) is not None
         except ApiError as error:
-            yield Finding(what, "unknown", f"The {what} {name} cannot be looked for: {error}")
+            yield Finding(what, "unknown", f"The {what} {name} cannot be read: {error}")
             continue
         if there:
-            yield Finding(what, "ok", f"The {what} {name} is there.")
+            yield Finding(what, "ok", f"The {what} {name} exists.")
             continue
         quoted = shlex.quote(name)
         command = {
@@ -237,7 +241,9 @@ def _store(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterato
     except KfnbError as error:
         yield Finding("store", "missing", str(error))
         return
-    sentence = f"The store {remote.address} answers here, and creates records only once."
+    sentence = (
+        f"This machine can use the store {remote.address}, which refuses to create a record twice."
+    )
     yield Finding("store", "ok", sentence)
 
 
@@ -251,7 +257,7 @@ def _claim(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Finding
             cluster.create("PersistentVolumeClaim", body)
             return Finding("store", "fixed", f"The claim {name} was created.")
     except ApiError as error:
-        return Finding("store", "unknown", f"The claim {name} cannot be had: {error}")
+        return Finding("store", "unknown", f"The claim {name} cannot be read or created: {error}")
     if claim is None:
         wrong = _class_missing(cluster, target)
         if wrong:
@@ -260,13 +266,15 @@ def _claim(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Finding
         return Finding("store", "ok", f"{sentence} with {target.storage_size}.")
     phase = (claim.get("status") or {}).get("phase")
     if phase == "Bound":
-        return Finding("store", "ok", f"The claim {name} is there and bound to a volume.")
+        return Finding("store", "ok", f"The claim {name} exists and is bound to a volume.")
     wrong = _class_missing(cluster, target, str(claim["spec"].get("storageClassName") or ""))
     look = f"kubectl describe pvc {shlex.quote(name)} -n {shlex.quote(space)}"
     if wrong or phase == "Lost":
         lost = f"The claim {name} has lost its volume."
         return Finding("store", "missing", wrong or lost, (look,))
-    sentence = f"The claim {name} has no volume yet; some classes make it for the first pod."
+    sentence = (
+        f"The claim {name} has no volume yet; some storage classes create it for the first pod."
+    )
     return Finding("store", "warning", sentence, (look,))
 
 
@@ -283,7 +291,7 @@ def _class_missing(cluster: Cluster, target: KubernetesOptions, own: str = "") -
     marks = [(c["metadata"].get("annotations") or {}) for c in listed]
     if any(m.get("storageclass.kubernetes.io/is-default-class") == "true" for m in marks):
         return ""
-    return "This cluster has no default storage class. Say one with --storage-class."
+    return "This cluster has no default storage class. Name one with --storage-class."
 
 
 def _asked(ask: Callable[[], str]) -> str | None:

@@ -14,7 +14,7 @@ from kfnb.runners.kubernetes.objects import manifests
 from kfnb.runners.kubernetes.options import KubernetesOptions
 from kfnb.runners.target import Finding
 
-_AGAIN = re.compile(r"It is (?:tried again|started anew)[;.]\s*")
+_AGAIN = re.compile(r"(?:Kubernetes tries|kfnb starts the step) again[;.]\s*")
 """What is true of a run; a doctor looks once."""
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
@@ -34,7 +34,7 @@ def image_findings(
         try:
             probed = probe(cluster, target, image, pipeline=pipeline)
         except ApiError as error:
-            sentence = f"The cluster does not take a pod of the image {image}: {error}"
+            sentence = f"The cluster rejected a pod with the image {image}: {error}"
             yield Finding("image", "missing", sentence)
             continue
         yield from _of_image(image, probed, target)
@@ -67,7 +67,7 @@ def _of_image(image: str, probed: Probed, target: KubernetesOptions) -> Iterator
         sentence = probed.store.rstrip(".")
         yield Finding("store", "missing", f"Pods of {image} cannot use the store: {sentence}.")
     elif target.store and not probed.missing:
-        yield Finding("store", "ok", f"Pods of {image} reach the store, and may write to it.")
+        yield Finding("store", "ok", f"Pods of {image} can read and write the store.")
 
 
 def _versions(image: str, probed: Probed) -> Iterator[Finding]:
@@ -76,11 +76,11 @@ def _versions(image: str, probed: Probed) -> Iterator[Finding]:
         yield Finding(
             "versions",
             "warning",
-            f"The image {image} has Python {probed.python}, this machine {local}: functions and "
-            "classes that flow between steps are read by the Python that made them alone, and "
-            "values may not open here.",
+            f"The image {image} has Python {probed.python}, this machine {local}. Functions and "
+            "classes can be loaded only by the Python that saved them, so some outputs may not "
+            "load here.",
         )
     own = version("kfnb")
     if probed.kfnb and probed.kfnb != own:
         sentence = f"The image {image} has kfnb {probed.kfnb}, this machine {own}"
-        yield Finding("versions", "warning", f"{sentence}: take the same on both sides.")
+        yield Finding("versions", "warning", f"{sentence}. Use the same version on both.")

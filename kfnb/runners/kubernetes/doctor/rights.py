@@ -51,7 +51,7 @@ FOR_DRIVER = (
         "leases",
         ("create", "get", "update"),
         group="coordination.k8s.io",
-        without="kfnb clean of other machines then goes by the ages of things alone.",
+        without="Without it, kfnb clean on other machines decides by the age of values only.",
     ),
     Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
 )
@@ -68,7 +68,7 @@ FOR_USER = (
         "leases",
         ("create", "get", "list", "update"),
         group="coordination.k8s.io",
-        without="Other machines then show runs that this one drives as lost.",
+        without="Without it, other machines show runs that this machine drives as lost.",
     ),
     Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
     Right("services", ("get",), store=("service:",)),

@@ -77,9 +77,9 @@ def _warn_about_sleep(journal: Journal, options: KubernetesOptions) -> None:
     account = options.driver_service_account
     data = WarningData(
         code=PAUSES,
-        message="The run is driven by this machine, and pauses while it sleeps: the cluster has "
-        f'no service account "{account}" for a driver.',
-        remedy=f"Create one with kfnb doctor {options.flags} --fix, or say --driver here if "
-        "that is what you want",
+        message="This machine drives the run, so the run pauses while the machine sleeps: the "
+        f'cluster has no service account "{account}" for a driver.',
+        remedy=f"Create it with kfnb doctor {options.flags} --fix, or use --driver here to hide "
+        "this warning.",
     )
     journal.append(data, durable=False)

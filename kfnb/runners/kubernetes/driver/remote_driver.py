@@ -120,7 +120,7 @@ class RemoteDriver:
         if not self._in_cluster:
             if is_first:  # a driver that has just taken the run over may have no Lease yet
                 return
-            raise DriverGone("nothing is heard of the machine that drove the run.")
+            raise DriverGone("the machine that drives the run does not answer.")
         is_requested = bool(requests - self._started_for)
         self._started_for |= requests
         if jobs and not is_first and not is_requested:
@@ -155,10 +155,9 @@ def _final_message(cluster: Cluster, job: str) -> str:
             messages = [line.removeprefix("kfnb: ") for line in lines if line.startswith("kfnb: ")]
             reason = messages[-1] if messages else reason
     if reason:
-        return f"the run's driver in the cluster gave up: {reason}"
+        return f"the run's driver in the cluster failed: {reason}"
     return (
-        "the run's driver in the cluster has ended before the run: "
-        f"kubectl logs job/{job} says why."
+        f"the run's driver in the cluster ended before the run; kubectl logs job/{job} shows why."
     )
 
 

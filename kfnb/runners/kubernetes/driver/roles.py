@@ -37,7 +37,7 @@ def drive_or_follow(run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any]
                 if all(request.type != "stop" for request in pending_requests(run)):
                     raise
                 # A run that is to be stopped does not need its own driver for that.
-                print(f"kfnb: {error} It is stopped from here.", file=sys.stderr, flush=True)
+                print(f"kfnb: {error} This machine stops the run.", file=sys.stderr, flush=True)
             # The follower's lock is still held, so that views do not take this for the end.
             return drive(run, pipeline, facts)
     try:

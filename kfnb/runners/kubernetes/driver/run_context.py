@@ -127,13 +127,13 @@ class Workspace:
             if error.status == 404:
                 raise UsageError(
                     f'There is no namespace "{self.cluster.namespace}" in this cluster. Create it '
-                    f"(kubectl create namespace {shlex.quote(self.cluster.namespace)}), or say "
-                    "--namespace."
+                    f"(kubectl create namespace {shlex.quote(self.cluster.namespace)}), or name "
+                    "another one with --namespace."
                 ) from error
             if error.status == 403:
                 raise UsageError(
-                    f"You may not create ConfigMaps in the namespace {self.cluster.namespace}: "
-                    f"{error}"
+                    "You have no right to create ConfigMaps in the namespace "
+                    f"{self.cluster.namespace}: {error}"
                 ) from error
             if error.status != 409:
                 raise
@@ -142,7 +142,7 @@ class Workspace:
             self.run.id
         ):
             raise UsageError(
-                f'There is a ConfigMap "{body["metadata"]["name"]}" that is not this run\'s. '
+                f'The ConfigMap "{body["metadata"]["name"]}" does not belong to this run. '
                 "Delete it, or start a new run."
             )
         return owner

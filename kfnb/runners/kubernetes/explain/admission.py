@@ -40,7 +40,7 @@ def explain_creation(case: Case, job: Object) -> Diagnosis | None:
             "waiting",
             Category.SUSPENDED,
             "infrastructure",
-            "the Job is suspended until a queue lets it go",
+            "the step's Job is suspended until its queue admits it",
         )
     failures = case.about(job, "FailedCreate")
     if not failures:
@@ -50,9 +50,9 @@ def explain_creation(case: Case, job: Object) -> Diagnosis | None:
             "waiting",
             Category.NO_POD,
             "infrastructure",
-            "Kubernetes has not made a pod for the step yet",
+            "Kubernetes has not created a pod for the step yet",
             "",
-            f"If it stays so, see {case.kubectl('describe job ' + _name(job))}.",
+            f"If this lasts, look at {case.kubectl('describe job ' + _name(job))}.",
         )
     text = message(failures[-1])
     return (
@@ -76,7 +76,7 @@ def _account(case: Case, failures: list[Object], text: str) -> Diagnosis | None:
         "configuration",
         f"the service account {account} does not exist",
         text,
-        f"Make it, {case.kubectl('create serviceaccount ' + shlex.quote(account))}, or name "
+        f"Create it ({case.kubectl('create serviceaccount ' + shlex.quote(account))}), or name "
         "another one with --service-account.",
         permanent=True,
     )
@@ -89,9 +89,10 @@ def _quota(text: str, case: Case) -> Diagnosis | None:
             "failed",
             Category.QUOTA,
             "configuration",
-            f"the quota {unsaid['quota']} wants every step to say {_kinds(unsaid['what'])}",
+            f"the quota {unsaid['quota']} requires every step to set {_kinds(unsaid['what'])}",
             text,
-            "Give the step cpu: and memory:, or set them for all steps in the notebook's options.",
+            "Tag the step with cpu: and memory:, or set them for all steps in the notebook's "
+            "options.",
             permanent=True,
         )
     match = _EXCEEDED.search(text)
@@ -101,9 +102,9 @@ def _quota(text: str, case: Case) -> Diagnosis | None:
     never = [kind for kind, amount in requested.items() if _more(amount, limited.get(kind, ""))]
     shown = never or list(requested)
     numbers = ", ".join(
-        f"{kind}={requested[kind]} where {limited.get(kind, '?')} is the most"
+        f"{kind}={requested[kind]}, but the limit is {limited.get(kind, '?')}"
         if never
-        else f"{kind}={requested[kind]} while {used.get(kind, '?')} of {limited.get(kind, '?')} is "
+        else f"{kind}={requested[kind]}, but {used.get(kind, '?')} of {limited.get(kind, '?')} is "
         "in use"
         for kind in shown
     )
@@ -113,18 +114,18 @@ def _quota(text: str, case: Case) -> Diagnosis | None:
             "failed",
             Category.QUOTA,
             "configuration",
-            f"the step asks for more than the quota {match['quota']} ever allows: {numbers}",
+            f"the step requests more than the quota {match['quota']} allows: {numbers}",
             text,
-            f"Lower cpu:, memory: or gpu: of the step, or have the quota raised ({look}).",
+            f"Lower the step's cpu:, memory: or gpu:, or have the quota raised ({look}).",
             permanent=True,
         )
     return Diagnosis(
         "waiting",
         Category.QUOTA,
         "infrastructure",
-        f"the quota {match['quota']} has no room for the step: it asks for {numbers}",
+        f"the quota {match['quota']} is used up for now: the step requests {numbers}",
         text,
-        f"It starts when others end; see {look}.",
+        f"The step starts when other pods end. To see who uses the quota: {look}.",
     )
 
 
@@ -136,10 +137,11 @@ def _security(text: str) -> Diagnosis | None:
         "failed",
         Category.POD_SECURITY,
         "configuration",
-        f"the namespace's Pod Security Standard {match['level']} refuses the pod: {match['why']}",
+        f'the namespace\'s Pod Security Standard "{match["level"]}" does not admit the pod: '
+        f"{match['why']}",
         text,
-        "Correct the target's security_context; without one, kfnb's pods satisfy the "
-        "restricted standard.",
+        "Change or remove security_context in the options of the target; without it, kfnb's pods "
+        'satisfy "restricted".',
         permanent=True,
     )
 
@@ -150,44 +152,45 @@ def _refused(text: str, case: Case, job: Object) -> Diagnosis:
         return _permanent(
             f"there is no priority class {priority[1]}",
             text,
-            "Name one of `kubectl get priorityclass` with --priority-class.",
+            "Name an existing one with --priority-class; `kubectl get priorityclass` lists them.",
         )
     bound = _RANGE.search(text)
     if bound:
         return _permanent(
-            f"the namespace allows a {bound[1].lower()} of {bound[4]} {bound[2]} to one "
-            f"{bound[3].lower()}, and the step asks for something else",
+            f"the namespace has a {bound[1].lower()} of {bound[4]} {bound[2]} for each "
+            f"{bound[3].lower()}, which the step does not meet",
             text,
-            f"Change {bound[2]}: of the step; see {case.kubectl('describe limitrange')}.",
+            f"Change the step's {bound[2]}: tag; the limits are listed by "
+            f"{case.kubectl('describe limitrange')}.",
         )
     webhook = re.search(r'admission webhook "([^"]+)" denied the request: (.*)', text, re.DOTALL)
     if webhook:
         return _permanent(
-            f"the cluster's policy {webhook[1]} refuses the pod: {webhook[2]}",
+            f"the cluster's policy {webhook[1]} rejected the pod: {webhook[2]}",
             text,
-            "Change what it asks for, or ask who runs the cluster.",
+            "Change the setting that the policy names, or ask the administrator of the cluster.",
         )
     if _PASSING.search(text):
         return Diagnosis(
             "waiting",
             Category.NO_POD,
             "infrastructure",
-            "Kubernetes has trouble making the step's pod and tries again",
+            "Kubernetes could not create the step's pod and is trying again",
             text,
         )
     if "forbidden" in text or "is invalid" in text or "Invalid value" in text:
         return _permanent(
-            "the cluster refuses the step's pod",
+            "the cluster rejected the step's pod",
             text,
-            f"See {case.kubectl('describe job ' + _name(job))}.",
+            f"For details: {case.kubectl('describe job ' + _name(job))}.",
         )
     return Diagnosis(
         "failing",
         Category.POD_REFUSED,
         "infrastructure",
-        "Kubernetes cannot make the step's pod and tries again",
+        "Kubernetes cannot create the step's pod and is trying again",
         text,
-        f"See {case.kubectl('describe job ' + _name(job))}.",
+        f"For details: {case.kubectl('describe job ' + _name(job))}.",
     )
 
 

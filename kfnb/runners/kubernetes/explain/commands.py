@@ -21,48 +21,48 @@ def explain_command(pod: Object, container: Object, text: str) -> Diagnosis:
     if "exec format error" in text:
         return _permanent(
             Category.IMAGE_PLATFORM,
-            f"the image {image} was not made for the processor of the node",
+            f"the image {image} was built for another processor architecture than the node's",
             text,
-            "Build it for the node's platform, or choose nodes with a node selector.",
+            "Build it for the node's platform, or choose other nodes with --node-selector.",
         )
     if re.search(r"read-only file ?system", text, re.IGNORECASE):
         return _permanent(
             Category.READ_ONLY,
-            f"the container of {image} needs to write where its file system is read-only",
+            f"the container of {image} tried to write to a read-only file system",
             text,
-            "Only /kfnb and mounted volumes can be written; mount what it needs there, or set "
-            "readOnlyRootFilesystem in the target's security_context.",
+            "Only /kfnb and mounted volumes are writable: mount a volume there, or set "
+            "readOnlyRootFilesystem: false in security_context in the options of the target.",
         )
     path = _path(pod, container)
     if path is not None and "executable file not found" in text and "/" not in what:
         return _permanent(
             Category.COMMAND_MISSING,
-            f"the step's environment sets PATH{path}, where no {what} is",
+            f"the step's environment sets PATH{path}, and {what} is in none of its folders",
             text,
-            "Take env:PATH (or the secret: that stands for it) off the step, or have it name the "
-            f"folders of the image {image} too.",
+            "Remove the tag env:PATH (or the secret: tag for PATH), or add the image's folders to "
+            "it.",
         )
     if "executable file not found" in text or "no such file or directory" in text:
         return _permanent(
             Category.COMMAND_MISSING,
-            f"the image {image} has no {what}",
+            f"{what} was not found in the image {image}",
             text,
-            "A step's image needs Python and kfnb; `kfnb doctor --on kubernetes` looks what an "
-            "image has.",
+            "The image of a step needs Python and kfnb; `kfnb doctor --on kubernetes` checks an "
+            "image.",
         )
     if "permission denied" in text:
         return _permanent(
             Category.COMMAND_MISSING,
-            f"the image {image} does not let its user execute {what}",
+            f"the user of the image {image} may not execute {what}",
             text,
-            "Make it executable for every user in the image (chmod a+rx).",
+            "Make it executable for all users in the image (chmod a+rx).",
         )
     if "error during container init" in text or "error mounting" in text:
         return _permanent(
             Category.CANNOT_START,
-            "the step's container cannot be started as it is described",
+            "the step's container cannot start with its settings",
             text,
-            "Correct volumes and security_context of the target.",
+            "Correct volumes and security_context in the options of the target.",
         )
     passing = _PASSING.search(text) is not None
     return Diagnosis(
@@ -71,7 +71,7 @@ def explain_command(pod: Object, container: Object, text: str) -> Diagnosis:
         "infrastructure",
         "the node could not start the step's container",
         text,
-        "It is tried again." if passing else "",
+        "Kubernetes tries again." if passing else "",
     )
 
 

@@ -141,10 +141,10 @@ def _outlived(case: Case, pod: Object) -> Diagnosis | None:
         "waiting",
         Category.SIDECAR,
         "infrastructure",
-        f"the step has ended, and the container {', '.join(others)} beside it goes on",
+        f"the step has ended, but the container {', '.join(others)} in its pod is running",
         "",
-        "The step counts as ended; the cluster's sidecar should be a native one "
-        "(restartPolicy: Always), which ends with it.",
+        "The step counts as ended. A native sidecar (an init container with restartPolicy: "
+        "Always) would end with the step.",
     )
 
 

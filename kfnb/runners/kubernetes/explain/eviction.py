@@ -43,13 +43,17 @@ def explain_eviction(case: Case, pod: Object) -> Diagnosis | None:
     if reason in _SHUTDOWN or "node shutdown" in text:
         return _lost(Category.EVICTED, f"the node {node} was shut down", text)
     if reason == "NodeLost":
-        return _lost(Category.NODE_LOST, f"the node {node} does not answer any more", text)
+        return _lost(Category.NODE_LOST, f"the node {node} no longer answers", text)
     if reason == "Preempting":
-        return _lost(Category.PREEMPTED, f"the node {node} needed the room for its own pods", text)
+        return _lost(
+            Category.PREEMPTED,
+            f"the node {node} removed the step's pod to make room for its own pods",
+            text,
+        )
     refused = _REFUSED.match(reason)
     if refused:
-        what = f": it has too little {refused['resource']}" if refused["resource"] else ""
-        return _lost(Category.NODE_REFUSED, f"the node {node} refused the step's pod{what}", text)
+        what = f", because it has too little {refused['resource']}" if refused["resource"] else ""
+        return _lost(Category.NODE_REFUSED, f"the node {node} rejected the step's pod{what}", text)
     return None
 
 
@@ -64,16 +68,18 @@ def explain_disruption(pod: Object) -> Diagnosis | None:
     if reason == "PreemptionByScheduler":
         return _lost(
             Category.PREEMPTED,
-            "the step's pod had to make room for one of higher priority",
+            "the step's pod was preempted by a pod of higher priority",
             text,
-            "It is started anew; --priority-class NAME gives the steps a higher priority.",
+            "kfnb starts the step again. --priority-class NAME gives steps a higher priority.",
         )
     if reason in ("DeletionByTaintManager", "DeletionByPodGC"):
         return _lost(
-            Category.NODE_LOST, f"the node {node} was lost or is kept for others now", text
+            Category.NODE_LOST,
+            f"the node {node} was lost, or got a taint that the step's pod does not tolerate",
+            text,
         )
     if reason == "EvictionByEvictionAPI":
-        return _lost(Category.EVICTED, f"the node {node} is being emptied", text)
+        return _lost(Category.EVICTED, f"the node {node} is being drained", text)
     return _lost(Category.EVICTED, f"the node {node} ended the step's pod", text)
 
 
@@ -81,14 +87,14 @@ def _evicted(pod: Object, text: str) -> Diagnosis:
     own = next((m for pattern in _OWN if (m := pattern.search(text))), None)
     if own is not None:
         what = own.groupdict().get("what")
-        where = f" in its volume {what}" if what else ""
+        where = f" (its volume {what})" if what else ""
         return Diagnosis(
             "failed",
             Category.DISK_LIMIT,
             "disk",
-            f"the step wrote more to local disk{where} than its limit of {own['most'].rstrip('.')}",
+            f"the step wrote more than its limit of {own['most'].rstrip('.')} to local disk{where}",
             text,
-            "Write less, write to a volume, or raise limit:ephemeral-storage:SIZE of the step.",
+            "Write less, write to a volume, or raise the step's tag limit:ephemeral-storage:SIZE.",
         )
     low = _LOW.search(text)
     resource = low["resource"] if low else ""
@@ -98,15 +104,16 @@ def _evicted(pod: Object, text: str) -> Diagnosis:
             Category.EVICTED_MEMORY,
             f"the node {node} ran out of memory and evicted the step's pod",
             text,
-            "It is started anew; say what it needs with memory: of the step, so that others are "
-            "evicted first.",
+            "kfnb starts the step again. Request what it needs with the tag memory:SIZE, so that "
+            "other pods are evicted first.",
         )
     if resource in ("ephemeral-storage", "inodes", "nodefs", "imagefs"):
         return _lost(
             Category.EVICTED_DISK,
             f"the node {node} ran out of disk and evicted the step's pod",
             text,
-            "It is started anew; say what it needs with limit:ephemeral-storage:SIZE.",
+            "kfnb starts the step again. Request what it needs with the tag "
+            "limit:ephemeral-storage:SIZE.",
         )
     return _lost(
         Category.EVICTED,
@@ -117,5 +124,5 @@ def _evicted(pod: Object, text: str) -> Diagnosis:
 
 def _lost(category: Category, summary: str, text: str, remedy: str = "") -> Diagnosis:
     return Diagnosis(
-        "failed", category, "infrastructure", summary, text, remedy or "It is started anew."
+        "failed", category, "infrastructure", summary, text, remedy or "kfnb starts the step again."
     )

@@ -52,10 +52,9 @@ def explain_image(case: Case, pod: Object, container: Object) -> Diagnosis | Non
             "failed",
             Category.IMAGE_NAME,
             "configuration",
-            f"{image!r} is not the name of an image",
+            f"{image!r} is not a valid name of an image",
             text,
-            "Correct image: of the step (as in registry.example.org/team/name:tag; "
-            "names of images have no capitals).",
+            "Correct the step's image (as in registry.example.org/team/name:tag, in lower case).",
             permanent=True,
         )
     if reason == "ErrImageNeverPull":
@@ -63,9 +62,9 @@ def explain_image(case: Case, pod: Object, container: Object) -> Diagnosis | Non
             "failed",
             Category.IMAGE_MISSING,
             "configuration",
-            f"the image {image} is not on the node, and the pull policy is Never",
+            f'the image {image} is not on the node, and the pull policy "Never" forbids pulling it',
             text,
-            "Run with --image-pull-policy IfNotPresent, or load the image into the node.",
+            "Use --image-pull-policy IfNotPresent, or load the image onto the node.",
             permanent=True,
         )
     if reason == "ImageInspectError":
@@ -75,7 +74,7 @@ def explain_image(case: Case, pod: Object, container: Object) -> Diagnosis | Non
             "infrastructure",
             f"the node cannot read the image {image}",
             text,
-            "The image on the node is damaged: push it under another tag.",
+            "The node's copy of the image is damaged: push the image with another tag.",
         )
     if reason not in _PULLING:
         return None
@@ -95,7 +94,7 @@ def explain_pulling(case: Case, pod: Object) -> Diagnosis | None:
         "waiting",
         Category.IMAGE_PULLING,
         "infrastructure",
-        f"the node pulls the image {image}",
+        f"the node is pulling the image {image}",
         message(events[-1]),
     )
 
@@ -129,16 +128,16 @@ def _why(case: Case, pod: Object, image: str, messages: str) -> tuple[Category, 
     if _PLATFORM.search(messages):
         return (
             Category.IMAGE_PLATFORM,
-            f"the image {image} was not made for the processor of the node",
-            "Build it for the node's platform, or choose nodes with a node selector.",
+            f"the image {image} was built for another processor architecture than the node's",
+            "Build it for the node's platform, or choose other nodes with --node-selector.",
         )
     if _UNREACHABLE.search(messages) and not re.search(
         r"unauthorized|denied", messages, re.IGNORECASE
     ):
         return (
             Category.IMAGE_UNREACHABLE,
-            f"the registry of the image {image} does not answer as it should",
-            "It is tried again; look at the registry's name, certificate and network.",
+            f"the registry of the image {image} does not answer properly",
+            "Kubernetes tries again. Check the registry's name, its certificate and the network.",
         )
     if _DENIED.search(messages):
         return Category.IMAGE_DENIED, *_denied(case, pod, image)
@@ -146,19 +145,19 @@ def _why(case: Case, pod: Object, image: str, messages: str) -> tuple[Category, 
         return (
             Category.IMAGE_MISSING,
             f"the image {image} does not exist",
-            f"Correct image: of the step, or push it: `docker push {shlex.quote(image)}`.",
+            f"Correct the step's image, or push it: `docker push {shlex.quote(image)}`.",
         )
     return (
         Category.IMAGE_PULL,
         f"the image {image} cannot be pulled",
-        "It is tried again; correct image: of the step if it is wrong.",
+        "Kubernetes tries again. Check the name of the step's image.",
     )
 
 
 def _denied(case: Case, pod: Object, image: str) -> tuple[str, str]:
     secrets = [str(s.get("name")) for s in pod_spec(pod).get("imagePullSecrets") or ()]
     absent = case.about(pod, "FailedToRetrieveImagePullSecret")
-    refused = f"the registry does not give the image {image}"
+    refused = f"the registry denied access to the image {image}"
     server = shlex.quote(image.split("/", maxsplit=1)[0])
     create = case.kubectl(
         f"create secret docker-registry {shlex.quote(secrets[0]) if secrets else 'NAME'} "
@@ -166,17 +165,20 @@ def _denied(case: Case, pod: Object, image: str) -> tuple[str, str]:
     )
     if absent:
         return (
-            f"{refused}, and the pull secret {', '.join(secrets)} does not exist",
-            f"Make it: {create}.",
+            f"{refused}, because the pull secret {', '.join(secrets)} does not exist",
+            f"Create it: {create}.",
         )
     if secrets:
         return (
             f"{refused} with the pull secret {', '.join(secrets)}",
-            f"Look at the image's name and at what the secret holds; anew: {create}.",
+            (
+                "Check the image's name and the secret's user and password. To create the secret: "
+                f"{create}."
+            ),
         )
     return (
         f"{refused} without a password",
-        f"Make a secret, {create}, and name it with --image-pull-secret.",
+        f"Create a secret ({create}) and name it with --image-pull-secret.",
     )
 
 

@@ -47,7 +47,7 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
             "waiting",
             Category.SUSPENDED,
             "infrastructure",
-            "the pod is held back by a scheduling gate until a queue lets it go",
+            "the pod waits behind a scheduling gate until its queue admits it",
             text,
         )
     missing = _CLAIM_MISSING.search(text)
@@ -59,8 +59,8 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
             "configuration",
             f"the PersistentVolumeClaim {missing[1]} does not exist",
             text,
-            f"Make it, or name another one in volumes; those that are there: "
-            f"{case.kubectl('get pvc')}.",
+            f"Create it, or name another one in volumes; {case.kubectl('get pvc')} lists the "
+            "existing ones.",
             permanent=True,
         )
     reasons = _reasons(case, pod, text)
@@ -77,15 +77,15 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
         "infrastructure",
         _summary(reasons),
         text,
-        first.remedy or "Look at the nodes: `kubectl describe nodes`.",
+        first.remedy or "For details: `kubectl describe nodes`.",
     )
 
 
 def _summary(reasons: list[_Reason]) -> str:
     phrases = list(dict.fromkeys(r.phrase for r in reasons if r.phrase))
     if not phrases:
-        return "no node takes the step"
-    return "no node takes the step: " + "; ".join(phrases)
+        return "no node can execute the step"
+    return "no node can execute the step: " + "; ".join(phrases)
 
 
 def _reasons(case: Case, pod: Object, statement: str) -> list[_Reason]:
@@ -120,42 +120,43 @@ def _reason(case: Case, pod: Object, nodes: int, phrase: str, *, never: bool) ->
     spec = pod_spec(pod)
     if "node affinity/selector" in phrase or "node selector" in phrase:
         wanted = ", ".join(f"{k}={v}" for k, v in (spec.get("nodeSelector") or {}).items())
-        sentence = f"none has the labels {wanted}" if wanted else "none fits the node affinity"
+        sentence = (
+            f"no node has the labels {wanted}" if wanted else "no node matches the node affinity"
+        )
         return _Reason(
             nodes,
             Category.SELECTOR,
             sentence,
-            "Correct the node selector, or see what nodes there are: "
-            "`kubectl get nodes --show-labels`.",
+            "Correct --node-selector; `kubectl get nodes --show-labels` lists the nodes.",
         )
     if re.search(r"volume|pvc|available disk|free storage", phrase, re.IGNORECASE):
         return _Reason(
             nodes,
             Category.VOLUME,
-            "a volume of the step cannot be used where there is room for it",
-            f"Look at the volumes: {case.kubectl('get pvc -o wide')}; a ReadWriteOnce claim keeps "
-            "its steps on one node.",
+            "a volume of the step cannot be used on the nodes that have room for it",
+            "A ReadWriteOnce claim ties its steps to one node. For details: "
+            f"{case.kubectl('get pvc -o wide')}.",
         )
     if "affinity" in phrase or "topology spread" in phrase:
         return _Reason(
             nodes,
             Category.AFFINITY,
-            "the affinity rules leave no node",
+            "the affinity rules exclude every node",
             "Correct the affinity of the step or of the target.",
         )
     if "Too many pods" in phrase:
         return _Reason(
             nodes,
             Category.PODS,
-            "the nodes hold as many pods as they may",
-            "It starts when others end; --parallelism N keeps fewer steps at once.",
+            "the nodes have as many pods as they allow",
+            "The step starts when other pods end. --parallel N executes fewer steps at once.",
         )
     if "unschedulable" in phrase:
         return _Reason(
             nodes,
             Category.TAINT,
-            "the nodes take no new pods (they are cordoned)",
-            "An administrator lets them again: `kubectl uncordon NODE`.",
+            "the nodes are cordoned, so they accept no new pods",
+            "An administrator can change that: `kubectl uncordon NODE`.",
         )
     return _Reason(nodes, Category.UNSCHEDULABLE, phrase, "")
 
@@ -167,23 +168,29 @@ def _short_of(pod: Object, nodes: int, resource: str, *, never: bool) -> _Reason
         "memory": ("memory", "memory:", Category.MEMORY),
         "ephemeral-storage": ("local disk", "limit:ephemeral-storage:", Category.STORAGE),
     }.get(resource, (resource, f"limit:{resource}:", Category.GPU))
-    asks = f"it asks for {option}{amount}"
-    look = "`kubectl describe nodes` shows what there is"
+    asks = f"the step requests {option}{amount}"
+    look = "`kubectl describe nodes` shows what they have"
     if category is Category.GPU:
-        plugin = f"take gpu: or limit:{resource} off the step, or have the device plugin installed"
+        plugin = (
+            f"remove the step's gpu: or limit:{resource} tag, or have the device plugin installed"
+        )
         if never:
             return _Reason(
-                nodes, category, f"none has {amount} of {resource}", f"{look}; {plugin}."
+                nodes,
+                category,
+                f"no node has {amount} of {resource}",
+                f"{plugin.capitalize()} ({look}).",
             )
-        remedy = f"It starts when others end; if no node has any, {plugin} ({look})."
-        return _Reason(nodes, category, f"none has {amount} of {resource} free", remedy)
+        remedy = f"The step starts when other pods end. If no node has any, {plugin} ({look})."
+        return _Reason(nodes, category, f"no node has {amount} of {resource} free", remedy)
     if never:
-        remedy = f"Lower {option} of the step, or wait if the cluster makes larger nodes ({look})."
-        return _Reason(nodes, category, f"none has that much {called} ({asks})", remedy)
+        remedy = f"Lower the step's {option}, or wait if the cluster can add larger nodes ({look})."
+        return _Reason(nodes, category, f"no node has that much {called} ({asks})", remedy)
     remedy = (
-        f"It starts when others end; if no node is as large, lower {option} of the step ({look})."
+        "The step starts when other pods end. If no node is large enough, lower the step's "
+        f"{option} ({look})."
     )
-    return _Reason(nodes, category, f"too little {called} is free ({asks})", remedy)
+    return _Reason(nodes, category, f"no node has enough free {called} ({asks})", remedy)
 
 
 def _tainted(nodes: int, taint: str) -> _Reason:
@@ -193,15 +200,15 @@ def _tainted(nodes: int, taint: str) -> _Reason:
         return _Reason(
             nodes,
             Category.TAINT,
-            f"the nodes are not fit for work now ({state})",
-            "An administrator looks at them: `kubectl get nodes`.",
+            f"the nodes are not available now ({state})",
+            "Ask an administrator; `kubectl get nodes` shows their state.",
         )
     which, of = (f" (taint {key})", key.split(":")[0]) if key else ("", "the nodes' taint")
     return _Reason(
         nodes,
         Category.TAINT,
-        f"the nodes are kept for others{which}",
-        f"If the step may run there, give the target a toleration for {of}.",
+        f"the nodes are reserved for other pods{which}",
+        f"If the step may run there, add a toleration for {of} (--toleration).",
     )
 
 
@@ -215,9 +222,10 @@ def _unbound(case: Case, pod: Object, nodes: int) -> _Reason:
     return _Reason(
         nodes,
         Category.CLAIM_UNBOUND,
-        f"no volume is bound to the claim {which}"
+        f"the PersistentVolumeClaim {which} has no volume"
         if len(claims) < 2
-        else f"no volume is bound to one of the claims {which}",
-        f"See why: {case.kubectl('describe pvc ' + ' '.join(claims))}; a claim needs a storage "
-        "class that makes volumes, or a free volume of its size (`kubectl get storageclass,pv`).",
+        else f"one of the PersistentVolumeClaims {which} has no volume",
+        f"To see why: {case.kubectl('describe pvc ' + ' '.join(claims))}. A claim needs a storage "
+        "class that creates volumes, or a free volume of its size (`kubectl get "
+        "storageclass,pv`).",
     )

@@ -81,10 +81,10 @@ def explain_running(case: Case, pod: Object) -> Diagnosis | None:
             "waiting",
             Category.NOT_READY,
             "infrastructure",
-            f"the step executes, but the pod's container {', '.join(which) or 'step'} does not "
-            "become ready",
+            f"the step is running, but the container {', '.join(which) or 'step'} in its pod does "
+            "not become ready",
             message(unhealthy[-1]) if unhealthy else message(ready),
-            f"The step goes on; see {case.kubectl('describe pod ' + name(pod))}.",
+            f"The step continues. For details: {case.kubectl('describe pod ' + name(pod))}.",
         )
     return _waits_for_the_store(case)
 
@@ -102,8 +102,8 @@ def _waits_for_the_store(case: Case) -> Diagnosis | None:
         "infrastructure",
         f"the step waits for the store: {last.removeprefix(WAITS)}",
         "",
-        "See whether pods reach it: --store-endpoint is its address for pods; `kfnb doctor --on "
-        "kubernetes` looks.",
+        "Check that pods can reach it (--store-endpoint is its address for pods): `kfnb doctor "
+        "--on kubernetes`.",
     )
 
 
@@ -124,10 +124,10 @@ def explain_silent_node(case: Case, pod: Object) -> Diagnosis | None:
         "waiting",
         Category.NODE_LOST,
         "infrastructure",
-        f"the node {node} does not answer; the step goes on if it comes back, and is started "
-        "anew if Kubernetes gives it up",
+        f"the node {node} does not answer; the step continues if it comes back, and is started "
+        "again if Kubernetes gives the node up",
         message(events[-1]) if events else message(ready),
-        f"See the node: `kubectl describe node {node}`.",
+        f"For details: `kubectl describe node {node}`.",
     )
 
 
@@ -161,17 +161,18 @@ def _configuration(case: Case, pod: Object, container: Object, state: Object) ->
             "failed",
             Category.IMAGE_USER,
             "configuration",
-            f"the image {image} runs as root, or as a user with a name, which the pod may not",
+            f"the image {image} runs as root or as a named user, which the pod's security context "
+            "forbids",
             text,
-            "Give the image a USER with a number (as 1000), or the target's security_context a "
-            "runAsUser.",
+            "Set a numeric USER in the image (as in USER 1000), or runAsUser in security_context "
+            "in the options of the target.",
             permanent=True,
         )
     return Diagnosis(
         "failing",
         Category.CONTAINER_CONFIG,
         "configuration",
-        "the container cannot be made as it is described",
+        "the container cannot be created with its settings",
         text,
     )
 
@@ -195,8 +196,8 @@ def _missing(case: Case, pod: Object, text: str) -> Diagnosis | None:
             "configuration",
             f"the {kind} {which} has no key {missing}",
             text,
-            f"Its keys are listed by {describe}; correct "
-            f"{'secret:' if secret else 'the reference'} of the step, or add the key.",
+            f"Correct the step's {'secret: tag' if secret else 'reference to it'}, or add the "
+            f"key; {describe} lists its keys.",
             permanent=True,
         )
     match = _NO_OBJECT.search(text)
@@ -211,8 +212,8 @@ def _missing(case: Case, pod: Object, text: str) -> Diagnosis | None:
         "configuration",
         f"the {kind} {which} does not exist",
         text,
-        f"Make it, {case.kubectl(f'create {command} {quoted} --from-literal=KEY=VALUE')}, or "
-        f"correct {'secret: of the step or --store-secret' if secret else 'the reference'}.",
+        f"Create it ({case.kubectl(f'create {command} {quoted} --from-literal=KEY=VALUE')}), or "
+        f"correct {'the secret: tag or --store-secret' if secret else 'the reference to it'}.",
         permanent=True,
     )
 
@@ -236,10 +237,10 @@ def _crashing(case: Case, pod: Object, container: Object, state: Object) -> Diag
         "waiting",
         Category.SIDECAR,
         "infrastructure",
-        f"the container {which}, which the cluster runs beside the step, fails again and again "
-        f"(exit code {ended.get('exitCode', '?')})",
+        f"the sidecar container {which} in the step's pod keeps failing (exit code "
+        f"{ended.get('exitCode', '?')})",
         message(ended) or message(state),
-        f"See why: {case.kubectl(f'logs {name(pod)} -c {which} --previous')}.",
+        f"To see why: {case.kubectl(f'logs {name(pod)} -c {which} --previous')}.",
     )
 
 
@@ -262,10 +263,10 @@ def _volumes(case: Case, pod: Object) -> Diagnosis | None:
         "infrastructure",
         f"{which} is in use on another node" if several else f"{which} cannot be mounted",
         text,
-        "A ReadWriteOnce claim can be used on one node at a time: wait for who uses it, or take "
-        "a ReadWriteMany one."
+        "A ReadWriteOnce claim can be used on one node at a time: wait until the other pod ends, "
+        "or use a ReadWriteMany claim."
         if several
-        else f"It is tried again; see {case.kubectl('describe pod ' + name(pod))}.",
+        else f"Kubernetes tries again. For details: {case.kubectl('describe pod ' + name(pod))}.",
     )
 
 
@@ -277,9 +278,9 @@ def _sandbox(case: Case, pod: Object) -> Diagnosis | None:
         "waiting",
         Category.SANDBOX,
         "infrastructure",
-        "the node cannot set up the pod (its network, mostly) and tries again",
+        "the node cannot set up the pod (most often its network) and is trying again",
         message(events[-1]),
-        f"See {case.kubectl('describe pod ' + name(pod))}.",
+        f"For details: {case.kubectl('describe pod ' + name(pod))}.",
     )
 
 
@@ -302,9 +303,9 @@ def _waits_for_another(case: Case, pod: Object) -> Diagnosis | None:
                 "infrastructure",
                 f"the step waits for the container {which}, which does not become ready"
                 if beside
-                else f"the step waits for the end of the container {which}",
+                else f"the step waits until the container {which} has ended",
                 message(unhealthy[-1]) if unhealthy else "",
-                f"See what it says: {case.kubectl(f'logs {name(pod)} -c {which}')}.",
+                f"To see its log: {case.kubectl(f'logs {name(pod)} -c {which}')}.",
             )
     node = (pod.get("spec") or {}).get("nodeName")
     if not node:
@@ -315,5 +316,5 @@ def _waits_for_another(case: Case, pod: Object) -> Diagnosis | None:
         "infrastructure",
         f"the node {node} has not started the step's container yet",
         message(waiting(step_status(pod)) or {}),
-        f"See {case.kubectl('describe pod ' + name(pod))} and `kubectl get nodes`.",
+        f"For details: {case.kubectl('describe pod ' + name(pod))} and `kubectl get nodes`.",
     )

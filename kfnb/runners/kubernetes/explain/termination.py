@@ -63,9 +63,9 @@ def explain_failed_job(case: Case, job: Object) -> Diagnosis | None:
                 "failed",
                 Category.JOB_FAILED,
                 "infrastructure",
-                "the step's pod was lost before it could be seen why it ended",
+                "the step's pod is gone, and the reason of its end is unknown",
                 f"{one.get('reason', '')}: {message(one)}".strip(": "),
-                f"See what is known: {case.kubectl('describe job ' + name(job))}.",
+                f"For details: {case.kubectl('describe job ' + name(job))}.",
             )
     return None
 
@@ -78,11 +78,11 @@ def explain_gone(case: Case) -> Diagnosis:
         c.get("type") in ("Complete", "Failed") for c in conditions(job)
     )
     if ended and ttl is not None:
-        summary = f"the step's Job was removed {ttl} s after its end and left no result"
-        remedy = "Keep Jobs for longer with ttl of the target."
+        summary = f"the step's Job was removed {ttl} s after its end, before its result was read"
+        remedy = "Raise ttl in the options of the target."
     else:
-        summary = "the step's Job was deleted from outside"
-        remedy = "It is started anew; `kfnb stop` is how a run is ended."
+        summary = "somebody deleted the step's Job"
+        remedy = "kfnb starts the step again. To end a run, use `kfnb stop`."
     return Diagnosis("failed", Category.JOB_GONE, "infrastructure", summary, "", remedy)
 
 
@@ -111,9 +111,9 @@ def explain_deleted(pod: Object, *, over: bool) -> Diagnosis:
         "failed" if over else "failing",
         Category.POD_DELETED,
         "infrastructure",
-        f"the step's pod {name(pod)} was deleted from outside",
+        f"somebody deleted the step's pod {name(pod)}",
         _how_it_ended(pod),
-        "It is started anew; `kfnb stop` is how a run is ended.",
+        "kfnb starts the step again. To end a run, use `kfnb stop`.",
     )
 
 
@@ -137,9 +137,9 @@ def _deadline(thing: Object, text: str) -> Diagnosis:
         "failed",
         Category.DEADLINE,
         "timeout",
-        f"the step was ended by its deadline of {seconds} s",
+        f"the step took longer than its timeout of {seconds} s",
         text,
-        "Give it more time with timeout: of the step (as timeout:2h).",
+        "Give it more time with the tag timeout:DURATION (as in timeout:2h).",
     )
 
 
@@ -154,11 +154,10 @@ def _memory(pod: Object) -> Diagnosis | None:
             "failed",
             Category.OUT_OF_MEMORY,
             "memory",
-            "the step was killed because its node had no memory left (the step has no memory "
-            "limit)",
+            "the step was killed because its node ran out of memory (the step has no memory limit)",
             text,
-            "Say what it needs with memory: of the step (as memory:4Gi), so that it gets a node "
-            "that has it.",
+            "Request what it needs with the tag memory:SIZE (as in memory:4Gi), so that it gets "
+            "a node that has it.",
         )
     return Diagnosis(
         "failed",
@@ -166,7 +165,8 @@ def _memory(pod: Object) -> Diagnosis | None:
         "memory",
         f"the step was killed because it used more than its memory limit of {most}",
         text,
-        f"Give it more with memory: of the step (as memory:{_twice(most)}), or have it use less.",
+        "Use less memory, or give the step more with the tag memory:SIZE (as in "
+        f"memory:{_twice(most)}).",
     )
 
 
@@ -190,9 +190,9 @@ def _containers(case: Case, pod: Object) -> Diagnosis | None:
             "failed",
             Category.SIDECAR,
             "infrastructure",
-            f"the container {which}, which the cluster runs before the step, {how}",
+            f"the init container {which}, which runs before the step, {how}",
             message(ended),
-            f"See what it said: {case.kubectl(f'logs {name(pod)} -c {which}')}.",
+            f"To see its log: {case.kubectl(f'logs {name(pod)} -c {which}')}.",
         )
     if failed:
         reason = status(pod).get("reason") or "no reason given"
@@ -202,7 +202,7 @@ def _containers(case: Case, pod: Object) -> Diagnosis | None:
             "infrastructure",
             f"the step's pod failed ({reason})",
             message(status(pod)),
-            f"See {case.kubectl('describe pod ' + name(pod))}.",
+            f"For details: {case.kubectl('describe pod ' + name(pod))}.",
         )
     return None
 
@@ -219,9 +219,9 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
             "failed",
             Category.NODE_LOST,
             "infrastructure",
-            "the node lost the step's container and cannot tell how it ended",
+            "the node lost the step's container, and does not know how it ended",
             message(ended),
-            "It is started anew.",
+            "kfnb starts the step again.",
         )
     module = _NO_KFNB.search(text)
     if module:
@@ -229,9 +229,9 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
             "failed",
             Category.IMAGE_WITHOUT_KFNB,
             "configuration",
-            f"the image {step.get('image')} has no {module['module']}",
+            f"the Python package {module['module']} is missing in the image {step.get('image')}",
             text,
-            f"Install it in the image (`pip install {module['module']}`), or take an image that "
+            f"Install it in the image (`pip install {module['module']}`), or name an image that "
             "has it with --image.",
             permanent=True,
         )
@@ -245,9 +245,9 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
             "failed",
             Category.READ_ONLY,
             "configuration",
-            "the step's container wrote where its file system is read-only, and ended",
+            "the step's container tried to write to a read-only file system and ended",
             text,
-            "Only /kfnb, the step's working folder and mounted volumes can be written.",
+            "Only /kfnb, the step's working folder and mounted volumes are writable.",
             permanent=True,
         )
     if was_asked(ended):
@@ -255,9 +255,9 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
             "failed",
             Category.SIGNAL,
             "infrastructure",
-            "the step's container was asked to end from outside (SIGTERM)",
+            "something outside of kfnb asked the step's container to end (SIGTERM)",
             text,
-            "It is started anew; `kfnb stop` is how a run is ended.",
+            "kfnb starts the step again. To end a run, use `kfnb stop`.",
         )
     number = int(ended.get("signal") or 0) or (code - 128 if 128 < code < 128 + 65 else 0)
     if number:
@@ -268,7 +268,7 @@ def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | N
         "user",
         f"the step's container ended with exit code {code}",
         text,
-        f"What it printed: {case.kubectl('logs ' + name(pod))}." if not text else "",
+        f"To see its log: {case.kubectl('logs ' + name(pod))}." if not text else "",
     )
 
 
@@ -281,9 +281,9 @@ def _signal(number: int, text: str) -> Diagnosis:
     crashed = called in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGTRAP", "SIGSYS")
     remedy = ""
     if called == "SIGKILL":
-        remedy = "If it was short of memory, give it a memory: limit with room."
+        remedy = "If it ran out of memory, give it more with the tag memory:SIZE."
     elif crashed:
-        remedy = "A compiled library crashed; the log's end says which cell it was in."
+        remedy = "A compiled library crashed; the end of the log shows in which cell."
     return Diagnosis(
         "failed",
         Category.SIGNAL,

@@ -115,7 +115,7 @@ class PodLog:
                 if status in (403, 404) or (over and status == 400) or refused > _PATIENCE:
                     # 400: a container that never started has printed nothing.
                     if not self._complete and status != 400:
-                        yield Gap(f"the log of the pod {self._pod} is not there any more: {error}")
+                        yield Gap(f"the log of the pod {self._pod} no longer exists: {error}")
                     return
                 if status != 400:  # which is how it says that the container has not started yet
                     after = getattr(error, "retry_after", None)
@@ -133,7 +133,9 @@ class PodLog:
         data, hole = self._seen.take(line)
         if hole:
             # Where a file ended just here nothing is lost, but who can tell.
-            yield Gap(f"the log of the pod {self._pod} was rotated, some of it may be lost here")
+            yield Gap(
+                f"the log of the pod {self._pod} was rotated, so some lines may be missing here"
+            )
         yield from self._pieces(data)
 
     def _pieces(self, data: bytes) -> Iterator[Piece]:
@@ -151,7 +153,7 @@ class PodLog:
             try:
                 signal = _signal(json.loads(record))
             except ValueError:
-                yield Gap(f"a line of the pod {self._pod} is cut")
+                yield Gap(f"a line of the log of the pod {self._pod} is incomplete")
                 continue
             self._complete = self._complete or signal.last
             yield signal

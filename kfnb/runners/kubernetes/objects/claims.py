@@ -60,9 +60,9 @@ def on_claim(target: KubernetesOptions, claim: Mapping[str, Any]) -> KubernetesO
     if "ReadWriteOnce" in modes:
         return on_one_node(target, name)
     raise UsageError(
-        f"The claim {name} is {', '.join(sorted(modes)) or 'of no access mode'}: several pods have "
-        "to write a store. Use one that is ReadWriteMany, or ReadWriteOnce (all steps execute on "
-        "one node then)."
+        f"The claim {name} is {', '.join(sorted(modes)) or 'without an access mode'}, but several "
+        "pods must be able to write to a store. Use a claim that is ReadWriteMany, or "
+        "ReadWriteOnce (then all steps execute on one node)."
     )
 
 

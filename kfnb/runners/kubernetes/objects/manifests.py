@@ -247,7 +247,7 @@ def claim_of(store: str) -> tuple[str, str]:
     """
     name, _, path = store.removeprefix("pvc:").partition("/")
     if not name or ".." in PurePosixPath(path).parts:
-        raise UsageError(f"{store!r} is not a store: write pvc:CLAIM or pvc:CLAIM/PATH.")
+        raise UsageError(f"{store!r} is not a valid store: write pvc:CLAIM or pvc:CLAIM/PATH.")
     return name, path.strip("/")
 
 
@@ -255,7 +255,7 @@ def store_inside(target: KubernetesOptions) -> str:
     """Return the store's address as pods see it."""
     if not target.store:
         raise UsageError(
-            "No store is configured. Steps pass their values through one: "
+            "No store is configured. Steps pass values to each other through a store: use "
             "--store s3://BUCKET/PREFIX or --store pvc:CLAIM."
         )
     if target.store.startswith("pvc:"):

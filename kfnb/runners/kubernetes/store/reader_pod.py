@@ -126,8 +126,8 @@ class Reader:
         except ApiError as error:
             if error.status in (400, 403, 404, 422):
                 raise UsageError(
-                    f"The store {self._target.store} is read through a pod, which cannot be made: "
-                    f"{error}"
+                    f"kfnb reads the store {self._target.store} through a pod, which cannot be "
+                    f"created: {error}"
                 ) from error
             if error.status != 409:
                 raise
@@ -137,8 +137,8 @@ class Reader:
             way = self._connect(self._started(known), known, tries=int(_ANSWERING / _EVERY))
             if way is None:
                 raise InfrastructureError(
-                    f"The pod that reads the store {self._target.store} does not answer. "
-                    f"See why: kubectl logs job/{name} -n {shlex.quote(self._cluster.namespace)}."
+                    f"The pod that reads the store {self._target.store} does not answer. To see "
+                    f"why: kubectl logs job/{name} -n {shlex.quote(self._cluster.namespace)}"
                 )
         except BaseException:
             with contextlib.suppress(InfrastructureError):
@@ -241,8 +241,8 @@ def reader_job(target: KubernetesOptions, digest: str) -> manifests.Object:
     """
     if not target.image:
         raise UsageError(
-            f"The store {target.store} is read through a pod. Name an image for it that has kfnb: "
-            "--image NAME, or image in your configuration file."
+            f"kfnb reads the store {target.store} through a pod. Name an image for it that has "
+            "kfnb: --image NAME, or image in your configuration file."
         )
     job = manifests.probe_pod(target, target.image, script="")
     spec: manifests.Object = job["spec"]

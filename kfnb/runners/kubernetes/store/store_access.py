@@ -65,8 +65,8 @@ def _forwarded(target: KubernetesOptions, address: str) -> str:
     service, _, port = address.removeprefix(_SERVICE).partition(":")
     if not service or not port.isdecimal():
         raise UsageError(
-            f"{address!r} is not an address: write service:NAME:PORT, or the URL under which this "
-            "machine reaches the object store (--store-client-endpoint)."
+            f"{address!r} is not an address of an object store: for --store-client-endpoint, "
+            "write its URL for this machine, or service:NAME:PORT."
         )
     cluster = connect(context=target.context, namespace=target.namespace)
     key = (cluster.host, cluster.namespace, address)
@@ -94,7 +94,7 @@ def _behind(cluster: Cluster, service: str, port: int) -> tuple[str, int]:
         number = _number(pod, ports[port])
         if number is not None and all(one.get("ready") for one in ready):
             return str(pod["metadata"]["name"]), number
-    raise UsageError(f"The service {service} has no pod that is ready.")
+    raise UsageError(f"The service {service} has no ready pod.")
 
 
 def _number(pod: dict[str, object], target_port: int | str) -> int | None:

@@ -8,12 +8,13 @@ pickle, then the buffers at multiples of the page size, so that they can be mapp
 from __future__ import annotations
 
 import contextlib
-import errno
 import mmap
 import os
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from kfnb.store import disk
 
 MAGIC = b"kfnbval"
 VERSION = b"1"
@@ -61,7 +62,7 @@ def write(path: Path, pickled: bytes, buffers: Sequence[memoryview]) -> int:
             os.close(descriptor)
     except OSError as error:
         path.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in disk.FULL:
             raise NoSpaceError(
                 error.errno, f"no space is left for a value of {end} bytes", str(path)
             ) from None

@@ -16,24 +16,27 @@ _SEARCH_SECONDS = 5.0
 # The name of a class, or of one that it inherits from, and what helps.
 _ADVICE: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({"generator", "async_generator", "zip", "map", "filter", "enumerate"}),
-     "Keep what it gives, list(...) of it, or make it in the step that uses it"),
+     "Assign its items as a list(...), or create it in the step that uses it"),
     (frozenset({"coroutine", "Task", "Future"}),
-     "Wait for it (await ...) and keep what it gives"),
+     "Await it and assign its result"),
     (frozenset({"lock", "RLock", "Lock", "Condition", "Event", "Semaphore", "Barrier",
                 "SemLock", "Queue", "SimpleQueue", "local"}),
-     "Make it in the step that uses it, or leave it out of the object's state (__getstate__)"),
+     "Create it in the step that uses it, or exclude it from the object's state (__getstate__)"),
     (frozenset({"Thread", "Process", "BaseProcess", "Popen", "Pool", "Executor", "Client",
                 "ThreadPoolExecutor", "ProcessPoolExecutor", "AbstractEventLoop"}),
-     "Let it end in the step that started it, and keep its results"),
+     "Wait for its end in the step that started it, and assign its results"),
     (frozenset({"TextIOWrapper", "BufferedReader", "BufferedWriter", "BufferedRandom", "FileIO",
                 "_TemporaryFileWrapper", "ZipFile", "TarFile", "mmap"}),
-     "Close the file and keep its path; open it again in the step that needs it"),
+     "Close it and assign its path; open it again in the step that needs it"),
     (frozenset({"Connection", "Cursor", "socket", "Session", "Engine"}),
-     "Keep what it takes to connect, and connect in the step that uses it"),
+     "Assign the connection's parameters, and connect in the step that uses it"),
     (frozenset({"DisplayHandle"}),
-     "Update a display in the step that made it"),
+     "Update a display only in the step that created it"),
 )  # fmt: skip
-_OTHERWISE = "Make it in the step that uses it, or keep something simpler that it can be made from"
+_OTHERWISE = (
+    "Create it in the step that uses it, or assign a simpler value from which that step can create "
+    "it"
+)
 
 
 class Unsaveable(Exception):  # noqa: N818 (a finding as much as an error)
@@ -71,7 +74,7 @@ def refuse(
             type=type_name(value),
             path_in_value=name,
             reason=reason,
-            remedy="Keep it in a flatter form, such as a list or an array",
+            remedy="Assign it in a flatter form, such as a list or an array",
         )
     path, part, why = _culprit(name, value, error, attempt)
     own = " ".join(str(why).split()).rstrip(".") or type(why).__name__

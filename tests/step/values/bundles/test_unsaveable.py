@@ -74,8 +74,8 @@ LEAVES = [
     ("concurrent.ThreadPoolExecutor", ThreadPoolExecutor, "end in the step"),
     ("sqlite3.Connection", lambda: sqlite3.connect(":memory:"), "connect in the step"),
     ("socket.socket", socket.socket, "connect in the step"),
-    ("_io.BufferedReader", lambda: Path(sys.executable).open("rb"), "keep its path"),
-    ("_io.TextIOWrapper", lambda: Path(os.devnull).open("a+"), "keep its path"),
+    ("_io.BufferedReader", lambda: Path(sys.executable).open("rb"), "assign its path"),
+    ("_io.TextIOWrapper", lambda: Path(os.devnull).open("a+"), "assign its path"),
     ("asyncio._UnixSelectorEventLoop", asyncio.new_event_loop, "end in the step"),
 ]  # fmt: skip
 
@@ -97,7 +97,7 @@ def test_coroutines(tmp_path: Path) -> None:
     value = coroutine()
     problem = refusal(tmp_path, value)
     assert problem.type == "coroutine"
-    assert "await" in problem.remedy
+    assert "Await it" in problem.remedy
     value.close()
 
 
