@@ -254,9 +254,13 @@ class _Walk:
         for name, slot in record.touched.items():
             facts.touched[name] = slot
         facts.changed |= record.changed
-        if record.fits:
-            for name in record.changed:
-                facts.fitted.setdefault(name, (cell, self.interpreter.line))
+        heap = self.interpreter.heap
+        for name in record.changed:
+            at = cell, self.interpreter.line
+            if record.fits:
+                facts.fitted.setdefault(name, at)
+            if not heap.random_generators.isdisjoint(record.touched[name].objects):
+                facts.drawn.setdefault(name, at)
         facts.modules |= record.modules
         facts.identity |= record.identity
         if record.opaque is not None and facts.opaque is None:

@@ -230,7 +230,7 @@ def not_followed(walked: WalkResult) -> Iterator[Diagnostic]:
 
 
 def waits_for_a_copy(walked: WalkResult, needs: Mapping[str, Need]) -> Iterator[Diagnostic]:
-    """Find steps that only wait because both fit one object: a copy for each would end that."""
+    """Find steps that only wait because both fit or draw from one object: they could have two."""
     for target, need in needs.items():
         ours = walked.facts.get(target)
         for source in dict.fromkeys(need.inputs.values()):
@@ -238,17 +238,28 @@ def waits_for_a_copy(walked: WalkResult, needs: Mapping[str, Need]) -> Iterator[
             names = sorted(name for name, producer in need.inputs.items() if producer == source)
             if ours is None or theirs is None or not names:
                 continue
-            if not all(n in ours.fitted and n in theirs.fitted and n in ours.start for n in names):
+            if not all(n in ours.start and n in theirs.touched for n in names):
                 continue
             if any(theirs.touched[n].unit == theirs.unit for n in names):
                 continue
-            cell, line = ours.fitted[names[0]]
             what = " and ".join(names)
+            if all(n in ours.fitted and n in theirs.fitted for n in names):
+                cell, line = ours.fitted[names[0]]
+                both = "change"
+                remedy = (
+                    "If both need not be the same object, give each step its own copy: "
+                    f"sklearn.base.clone({names[0]})."
+                )
+            elif all(n in ours.drawn and n in theirs.drawn for n in names):
+                cell, line = ours.drawn[names[0]]
+                both = "use"
+                remedy = "Give each step its own generator with its own seed."
+            else:
+                continue
             yield make(
                 "KFNB-H113",
-                f'step "{target}" waits for step "{source}" only because both change {what}',
-                "If both need not be the same object, give each step its own copy: "
-                f"sklearn.base.clone({names[0]}).",
+                f'step "{target}" waits for step "{source}" only because both {both} {what}',
+                remedy,
                 step=target,
                 cell=cell,
                 line=line,

@@ -66,7 +66,8 @@ class Facts:
     """What one step does, in the order of the walk.
 
     ``statements`` gives the names that each statement (cell, index) touches or reads; the index
-    is -1 where that is not known of single statements.
+    is -1 where that is not known of single statements. ``fitted`` and ``drawn`` say where an
+    estimator is fitted and where a random generator is used.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Facts:
     changed: set[str] = field(default_factory=set)
     cells: set[int] = field(default_factory=set)
     fitted: dict[str, tuple[int, int]] = field(default_factory=dict)
+    drawn: dict[str, tuple[int, int]] = field(default_factory=dict)
     modules: set[str] = field(default_factory=set)
     metrics: dict[str, None] = field(default_factory=dict)
     opaque: tuple[int, int] | None = None

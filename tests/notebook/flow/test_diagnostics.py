@@ -395,6 +395,43 @@ def test_a_step_that_waits_because_both_fit_one_object_has_a_hint() -> None:
     assert "sklearn.base.clone(prep)" in text
 
 
+TRAIN = "def train(model):\n    return model.fit(prep.fit_transform(X))"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from sklearn.pipeline import make_pipeline\npipe = make_pipeline(prep, b)\npipe.fit(X)",
+        "from sklearn.pipeline import Pipeline\nc = Pipeline([('prep', prep)]).fit(X)",
+        TRAIN + "\nc = train(1)",
+        "def fit(t):\n    return t.fit(X)\nc = [fit(t) for t in (prep,)]",
+        "for _ in range(2):\n    c = prep.fit_transform(X)",
+    ],
+)
+def test_an_object_fitted_through_another_or_in_a_function_has_the_hint(source: str) -> None:
+    found = pipeline(*FITS, ("step:forest", f"b = 1\n{source}"))
+    hint = next(d for d in found.diagnostics if d.code == "KFNB-H113")
+    assert (hint.step, hint.cell) == ("forest", 3)
+    assert hint.line is not None
+    assert "clone(prep)" in str(hint)
+
+
+def test_steps_that_draw_from_one_generator_have_a_hint_with_another_way_out() -> None:
+    found = pipeline(
+        ("setup", "import numpy as np\nimport io"),
+        ("step:s", "rng = np.random.default_rng(0)\nbuffer = io.StringIO()"),
+        ("step:a", "a = rng.normal()"),
+        ("step:b", "b = rng.normal()"),
+        ("step:c", "buffer.write('c')"),
+        ("step:d", "buffer.write('d')"),
+    )
+    assert [(d.code, d.step, d.cell, d.line) for d in found.diagnostics] == [
+        ("KFNB-H113", "b", 3, 1)
+    ]
+    assert "because both use rng" in str(found.diagnostics[0])
+    assert "its own generator" in found.diagnostics[0].remedy
+
+
 @pytest.mark.parametrize(
     "source", ["c = prep.transform(X)", "c = prep.fit(a)", "prep = StandardScaler().fit(X)"]
 )

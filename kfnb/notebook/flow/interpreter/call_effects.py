@@ -151,6 +151,8 @@ class CallEffects(Summaries):
         made = self.fresh(node, holds)
         if dotted in library_tables.STATEFUL:
             self.heap.stateful |= made
+            if dotted in library_tables.RANDOM_GENERATORS:
+                self.heap.random_generators |= made
             if dotted in library_tables.ITERATORS:
                 self.heap.iterators |= made
         if dotted in library_tables.LAZY:

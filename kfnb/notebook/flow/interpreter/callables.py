@@ -56,7 +56,7 @@ class Summary(NamedTuple):
     waits for its absence, and where it is read; ``bound`` what outer names are afterwards;
     ``changed_objects`` are changed, ``used_objects`` are used in a way that changes what has a
     state of its own (a generator), ``links`` are what is put into what. ``identity``: whether
-    two names stand for one object makes a difference.
+    two names stand for one object makes a difference. ``fits``: it fits an estimator.
     """
 
     reads: Mapping[str, tuple[bool, bool, Origin]] = {}
@@ -69,6 +69,7 @@ class Summary(NamedTuple):
     effect: bool = False
     opaque: bool = False
     identity: bool = False
+    fits: bool = False
 
 
 NOTHING = Summary()

@@ -26,7 +26,8 @@ class Heap:
     """Objects, what they hold, and which are functions or classes, or change when they are used.
 
     ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy`` when an
-    item is read, ``iterators`` are used up by iterating. ``part_of`` gives the owners of what
+    item is read, ``iterators`` are used up by iterating,
+    ``random_generators`` are stateful too. ``part_of`` gives the owners of what
     an attribute or item is: to change a part changes them, to hold it does not hold them.
     ``classes`` gives the notebook's classes of an instance, ``self_parameters`` are the first
     parameters of methods, ``bound_methods`` are methods taken from an object without calling them.
@@ -41,6 +42,7 @@ class Heap:
         self.stateful: set[int] = set()
         self.lazy: set[int] = set()
         self.iterators: set[int] = set()
+        self.random_generators: set[int] = set()
         self.classes: dict[int, Objects] = {}
         self.part_of: dict[int, Objects] = {}
         self.self_parameters: set[int] = set()

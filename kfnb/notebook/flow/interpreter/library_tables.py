@@ -186,20 +186,30 @@ ITERATORS = _words(
     """
 )
 
-# Random generators and figures: used or passed counts as changed.
-STATEFUL = ITERATORS | _words(
+RANDOM_GENERATORS = _words(
     """
     random.Random numpy.random.default_rng numpy.random.RandomState numpy.random.Generator
     numpy.random.PCG64 numpy.random.MT19937 numpy.random.Philox numpy.random.SFC64
     numpy.random.SeedSequence torch.Generator sklearn.utils.check_random_state
     scipy.stats.qmc.Sobol scipy.stats.qmc.Halton scipy.stats.qmc.LatinHypercube
     tensorflow.random.Generator.from_seed
-    tensorflow.random.Generator.from_non_deterministic_state matplotlib.pyplot.subplots
+    tensorflow.random.Generator.from_non_deterministic_state
+    """
+)
+
+# Random generators, figures and buffers: used or passed counts as changed.
+STATEFUL = (
+    ITERATORS
+    | RANDOM_GENERATORS
+    | _words(
+        """
+    matplotlib.pyplot.subplots
     matplotlib.pyplot.figure matplotlib.pyplot.gca matplotlib.pyplot.gcf matplotlib.pyplot.axes
     matplotlib.pyplot.subplot matplotlib.pyplot.subplot_mosaic matplotlib.figure.Figure
     seaborn.FacetGrid seaborn.PairGrid seaborn.JointGrid faker.Faker mimesis.Generic
     queue.Queue queue.LifoQueue queue.PriorityQueue io.StringIO io.BytesIO
     """
+    )
 )
 
 # Reading an item of these may add it.

@@ -209,6 +209,7 @@ class Summaries(InterpreterState):
             effect=record.effect,
             opaque=record.opaque is not None,
             identity=record.identity,
+            fits=record.fits,
         )
 
     def _frames_around(self, callee: CallableDefinition) -> list[Frame]:
@@ -279,6 +280,7 @@ class Summaries(InterpreterState):
             effect=any(p.effect for p in parts),
             opaque=any(p.opaque for p in parts),
             identity=any(p.identity for p in parts),
+            fits=any(p.fits for p in parts),
         )
 
     # -- application -----------------------------------------------------------
@@ -325,6 +327,7 @@ class Summaries(InterpreterState):
         self.record.modules |= summary.modules
         self.record.effect |= summary.effect and arguments.known
         self.record.identity |= summary.identity
+        self.record.fits |= summary.fits
         if summary.opaque and arguments.known and self.record.opaque is None:
             self.record.opaque = self.line
         if made is None:
