@@ -27,7 +27,7 @@ Examples:
 The exit code is 0 if there are no errors (warnings do not count), otherwise 2.""",
 )
 def check(notebook: str, as_json: bool, verify: bool, target: str) -> int:
-    """Find everything that is wrong with NOTEBOOK: each with its place and a remedy."""
+    """Find everything that is wrong with NOTEBOOK, with the cell and what to do."""
     from kfnb.api import json_output
     from kfnb.api.launch import read, refuse_inside_a_step
 

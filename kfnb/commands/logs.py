@@ -1,4 +1,4 @@
-"""What steps printed, afterwards or as it comes."""
+"""Print the logs of steps, or follow them."""
 
 from __future__ import annotations
 

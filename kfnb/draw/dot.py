@@ -118,7 +118,7 @@ def svg(
 
 
 def short_reason(edge: EdgeShape) -> str:
-    """Return the reason for an edge, short enough to stand beside its line."""
+    """Return the reason for an edge, short enough for a label."""
     return shortened(reason(edge), LONGEST_REASON)
 
 

@@ -196,7 +196,7 @@ class Driver(Attempts):
             self._runner.poll()
 
     def _give_up(self, selector: selectors.BaseSelector) -> None:
-        """Stop what executes: without a journal nobody would know about it."""
+        """Stop all attempts: without a journal their results would be lost."""
         deadline = time.monotonic() + STOP_GRACE
         for work in self._runner.running():
             self._runner.stop(work)

@@ -151,7 +151,7 @@ def _type(value: Mapping[str, Any]) -> str:
 
 
 def schema_text() -> str:
-    """Return the schema as it stands in the package."""
+    """Return the schema that the package contains."""
     return json.dumps(schema(), indent=1) + "\n"
 
 

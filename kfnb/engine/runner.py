@@ -40,7 +40,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A diagnostic about an attempt that goes on."""
+    """A diagnostic about an attempt that continues."""
 
     work: Work
     diagnostic: Diagnostic
@@ -110,7 +110,7 @@ class Runner(Protocol):
         """List the notices since the last call, each once."""
 
     def poll_interval(self) -> float | None:
-        """Seconds after which :meth:`poll` wants to be called although nothing is readable."""
+        """Seconds after which :meth:`poll` must be called even if nothing is readable."""
 
     def running(self) -> Sequence[Work]:
         """List the attempts that have not ended, as far as known."""

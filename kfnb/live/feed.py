@@ -1,7 +1,7 @@
 """The changes in one run's journal since the last poll, shared by all views of that run.
 
 A feed has no thread and no clock. :mod:`kfnb.live.follower` polls it; other threads only read the
-snapshots that each poll publishes, so that nobody waits for the disk.
+snapshots that each poll publishes, so that no thread waits for the disk.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ class FileLock:
         self._fd: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if nobody has it.
+        """Take the lock if no process holds it.
 
         Raises
         ------

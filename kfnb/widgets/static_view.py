@@ -43,7 +43,7 @@ def bundle(
     model
         Id of a widget that is shown in the ordinary way.
     why_static
-        Why there is no live view, for people who can change that.
+        Why there is no live view, and what you can do.
     metrics_of
         Runs whose metrics the picture shows instead of the graph.
     """

@@ -146,7 +146,7 @@ describe('the metrics chart', () => {
   it('draws and reports a gap where a value is not a number', () => {
     shown(series('loss', [1, 2, 'nan', 4, 5]));
     expect(find('.kfnb-chart-notes').textContent).toContain(
-      'no finite numbers (gaps, marked × below): 1'
+      'not finite numbers (gaps, marked × below): 1'
     );
     shown(series('loss', [1, 2, 3, 4, 5]));
     expect(document.querySelectorAll('.kfnb-chart-notes')[1]?.textContent).toBe(

@@ -172,14 +172,14 @@ describe('compared runs', () => {
         steps: {
           load: step('cached'),
           fit: step('failed'),
-          told: step('skipped', null)
+          report: step('skipped', null)
         }
       })
     );
     expect(row('Status')).toEqual(['Succeeded', '[Failed]']);
     expect(row('load')).toEqual(['Succeeded · 2.0 s', '[Cached]']);
     expect(row('fit')).toEqual(['Succeeded · 2.0 s', '[Failed · 2.0 s]']);
-    expect(row('told')).toEqual(['–', '[Skipped]']);
+    expect(row('report')).toEqual(['–', '[Skipped]']);
     expect(document.querySelectorAll('td .kfnb-glyph').length).toBe(7);
   });
 

@@ -503,9 +503,9 @@ describe('copying', () => {
       send('one\n');
       button('Copy').click();
       await new Promise(done => setTimeout(done));
-      const said = find('p[role=status]');
-      expect(said.hidden).toBe(false);
-      expect(said.textContent).toContain('does not allow this page to copy');
+      const notice = find('p[role=status]');
+      expect(notice.hidden).toBe(false);
+      expect(notice.textContent).toContain('does not allow this page to copy');
     }
   );
 });

@@ -143,15 +143,15 @@ describe('the outputs of a step', () => {
       source: `\n# cell ${number}\ny`,
       outputs: [stream('x')]
     });
-    const told = (...cells: CellOutputs[]): (string | undefined)[] => {
+    const shownCells = (...cells: CellOutputs[]): (string | undefined)[] => {
       view.show({ kind: 'outputs', step: 'n0', index: '', attempt: 1, cells });
       return [
         ...document.querySelectorAll<HTMLElement>('.kfnb-output-cell')
       ].map(element => element.dataset.cell);
     };
-    expect(told(cell(3), cell(7))).toEqual(['3', '7']);
-    expect(told(cell(3), cell(5), cell(7))).toEqual(['3', '5', '7']);
-    expect(told(cell(5))).toEqual(['5']);
+    expect(shownCells(cell(3), cell(7))).toEqual(['3', '7']);
+    expect(shownCells(cell(3), cell(5), cell(7))).toEqual(['3', '5', '7']);
+    expect(shownCells(cell(5))).toEqual(['5']);
     expect(find('summary').textContent).toBe('[15]# cell 5');
     expect(find('.kfnb-output-cell').getAttribute('aria-label')).toBe(
       'Cell [15]: `x5 = 5`'

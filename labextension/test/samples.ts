@@ -175,7 +175,7 @@ type Changed = Parameters<Source['onChanged']>[0];
 /** A source whose messages the test sends. */
 export class FakeSource implements Source {
   ui: Ui;
-  readonly kept: Partial<Ui>[] = [];
+  readonly choices: Partial<Ui>[] = [];
 
   constructor(
     public graph: Graph,
@@ -210,7 +210,7 @@ export class FakeSource implements Source {
   }
 
   keep(ui: Partial<Ui>): void {
-    this.kept.push(ui);
+    this.choices.push(ui);
     this.ui = { ...this.ui, ...ui };
   }
 

@@ -225,7 +225,7 @@ describe('the tabs', () => {
       ...document.querySelectorAll<HTMLElement>('[role=tabpanel]')
     ].filter(panel => !panel.hidden);
     expect(seen.map(panel => panel.dataset.tab)).toEqual(['table']);
-    expect(source.kept).toEqual([{ tab: 'table' }]);
+    expect(source.choices).toEqual([{ tab: 'table' }]);
   });
 
   it('are hidden if they need a run and there is none', () => {

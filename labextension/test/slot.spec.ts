@@ -12,13 +12,13 @@ const page = globalThis as unknown as Record<
 function place(name = 'p1'): HTMLElement {
   const made = document.createElement('div');
   made.dataset.kfnbSlot = name;
-  const still = document.createElement('div');
-  still.className = 'kfnb-static';
-  made.append(still);
+  const picture = document.createElement('div');
+  picture.className = 'kfnb-static';
+  made.append(picture);
   return made;
 }
 
-function still(of: HTMLElement): HTMLElement {
+function pictureOf(of: HTMLElement): HTMLElement {
   return of.querySelector<HTMLElement>('.kfnb-static')!;
 }
 
@@ -45,7 +45,7 @@ describe('a slot', () => {
     const leave = showInSlots('p1', show);
     await soon();
     expect(living(early)).toBe('alive');
-    expect(still(early).hidden).toBe(true);
+    expect(pictureOf(early).hidden).toBe(true);
     const output = document.createElement('div');
     output.append(late);
     document.body.append(output);
@@ -65,10 +65,10 @@ describe('a slot', () => {
       () => new Promise(resolve => (arrive = resolve))
     );
     await soon();
-    expect(still(here).hidden).toBe(false);
+    expect(pictureOf(here).hidden).toBe(false);
     arrive(() => undefined);
     await soon();
-    expect(still(here).hidden).toBe(true);
+    expect(pictureOf(here).hidden).toBe(true);
     leave();
   });
 
@@ -82,7 +82,7 @@ describe('a slot', () => {
     old.replaceWith(anew);
     await soon();
     expect(anew.lastElementChild).toBe(lived);
-    expect(still(anew).hidden).toBe(true);
+    expect(pictureOf(anew).hidden).toBe(true);
     expect(show).toHaveBeenCalledTimes(1);
     leave();
   });
@@ -111,7 +111,7 @@ describe('a slot', () => {
     await soon();
     expect(end).toHaveBeenCalledTimes(1);
     expect(here.children).toHaveLength(1);
-    expect(still(here).hidden).toBe(false);
+    expect(pictureOf(here).hidden).toBe(false);
     document.body.append(place());
     await soon();
     expect(document.querySelectorAll('[data-kfnb-slot] > *')).toHaveLength(2);
@@ -126,7 +126,7 @@ describe('a slot', () => {
     );
     await soon();
     expect(here.children).toHaveLength(1);
-    expect(still(here).hidden).toBe(false);
+    expect(pictureOf(here).hidden).toBe(false);
     expect(warn).toHaveBeenCalled();
     warn.mockRestore();
     leave();

@@ -93,8 +93,8 @@ describe('a kernel that does not answer', () => {
     source.post({ kind: 'compare', runs: ['gone'] });
     jest.advanceTimersByTime(1100);
     expect(source.busy.value).toBe(true);
-    const said = { kind: 'notice', text: 'There is no run.', level: 'error' };
-    model.trigger('msg:custom', said, []);
+    const notice = { kind: 'notice', text: 'There is no run.', level: 'error' };
+    model.trigger('msg:custom', notice, []);
     expect(source.busy.value).toBe(false);
   });
 

@@ -105,7 +105,7 @@ def test_a_source_distribution_carries_sources_and_what_was_built(checkout: Chec
 def test_without_node_installing_goes_on_and_leaves_the_reason(checkout: Checkout) -> None:
     done = checkout.pack("wheel")
     assert done.returncode == 0, done.stderr
-    assert "shown as still pictures" in done.stderr
+    assert "shown as static pictures" in done.stderr
     reason = checkout.packed["kfnb/widgets/static/missing.txt"]
     assert "node (20 or newer) was not found" in reason
     assert not checkout.packed.keys() & BUILT

@@ -1,6 +1,6 @@
 """What a step's result depends on, and in words what changed since the last time.
 
-The components of a key are kept apart, so that a miss can be explained. Numbers
+A key stores its components separately, so that a miss can be explained. Numbers
 of cells and names of producing steps are in the components for the sentence
 only; moving a cell or renaming an upstream step changes no key.
 """

@@ -39,7 +39,7 @@ _NOT_READ = ("__pycache__/", ".ipynb_checkpoints/")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is known about a step before it executes; kept beside its attempts."""
+    """What is known about a step before it executes; stored next to its attempts."""
 
     key: Key
     base: str
@@ -324,7 +324,7 @@ def cache_off_reason(
     allowed
         Whether the run uses the cache at all.
     forced
-        Steps that execute in any case, and ``origin``: the flag that said so.
+        Steps that execute in any case; ``origin`` is the flag that requires it.
     """
     if not allowed:
         return "--no-cache"

@@ -1,6 +1,6 @@
-"""Findings of a run: a new edge, a step that used something too old, an effect nobody planned.
+"""Findings of a run: a new edge, a step that used an old value, an unplanned effect.
 
-All sentences about them stand here, so that those about values and those about files agree.
+All sentences about them are in this module, so that they use the same words.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def file_content_gone(
 
 
 def unforeseen_change(writer: str, name: str, reason: str) -> Explanation:
-    """Say that there was a change, which nobody had missed yet."""
+    """Say that a step changed a value, in time for all steps that use it."""
     return Explanation(
         "KFNB-W606",
         f'step "{writer}" changed "{name}" in a way that its source does not show '

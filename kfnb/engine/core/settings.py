@@ -31,7 +31,7 @@ class Settings:
     infrastructure_retries
         Extra attempts after failures that are not the step's own.
     on_failure
-        ``finish``: what does not depend on the failed step goes on. ``stop``: nothing does.
+        ``finish``: steps that do not depend on the failed step continue. ``stop``: no step does.
     on_mutation
         What happens when a step changed a value after a reader had begun with the old one.
     cache

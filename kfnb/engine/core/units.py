@@ -36,6 +36,6 @@ def quantity(text: str) -> float | None:
 
 
 def memory_bytes(text: str | None) -> int | None:
-    """Return an amount of memory in bytes; None if nothing was said or it is no quantity."""
+    """Return an amount of memory in bytes; None if it is missing or not a quantity."""
     number = quantity(text) if text else None
     return int(number) if number and number >= 1 else None

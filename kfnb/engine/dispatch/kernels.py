@@ -31,7 +31,7 @@ class Interpreter:
     prefix: str = ""
 
     def plain(self) -> dict[str, str]:
-        """Return what belongs into a cache key."""
+        """Return the part of a cache key."""
         return {"path": self.path, "version": self.version}
 
 

@@ -127,7 +127,7 @@ def attempt_failed(failure: Failure) -> AttemptFailed:
 
 
 def failure_record(store: Store, run: str, work: Work, code: int | None) -> Failure:
-    """Return the record of a failed attempt: its own if it left one, else what can be told."""
+    """Return the record of a failed attempt: its own if it left one, otherwise what is known."""
     data = store.get(failed_key(run, work.step_id, work.attempt, index=work.index))
     record: Failure | None = None
     if data is not None:

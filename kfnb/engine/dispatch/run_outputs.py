@@ -31,7 +31,7 @@ class RunOutputs:
     workdir
         The notebook's folder.
     restores
-        Whether it is where steps read and write their files, and want those of others.
+        Whether steps execute in that folder, so that files of earlier steps are restored there.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class RunOutputs:
         return self._manifests[key]
 
     def inputs(self, sources: Mapping[str, Source | None]) -> dict[str, Upstream | None]:
-        """Return for each input what its producer has published; None where nobody did."""
+        """Return for each input what its producer has published; None if it has not."""
         manifests: dict[str, Upstream | None] = {}
         for name, source in sources.items():
             manifest = self.of(source.step, source.index) if source else None

@@ -5,7 +5,7 @@ seq>.jsonl``, created only if it is absent: of two drivers that both believe tha
 only one, one creates the next object, and the other finds out before it acts. Each object
 begins with a line that names its writer, so that a writer whose reply was lost knows its own.
 
-The local file has only what is in the store, so whoever follows it never sees an event that is
+The local file has only what is in the store, so followers never see an event that is
 taken back.
 """
 

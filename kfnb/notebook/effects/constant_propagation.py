@@ -29,7 +29,7 @@ USUAL = {
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _MOST_ITERATIONS = 64
-MOST_STATEMENTS = 20_000
+MOST_STATEMENTS = 5_000
 _DEEPEST_CALL = 4
 
 

@@ -114,7 +114,7 @@ class LocalRunner:
             disk.replace(folder.process, json.dumps(note).encode(), durable=False)
 
     def adopt(self, work: Work) -> bool:
-        """Take over an attempt whose lock is held; False if nobody holds it."""
+        """Take over an attempt whose lock is held; False if no process holds it."""
         if work in self._processes:
             return True
         if not locks.is_locked(work.folder.alive):

@@ -1,4 +1,4 @@
-"""Options that mean something on a cluster only: said once, never in the way of a local run."""
+"""Options that only a cluster supports: a local run warns about them once, and ignores them."""
 
 from __future__ import annotations
 

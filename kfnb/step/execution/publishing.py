@@ -157,7 +157,7 @@ def _removed_files(order: StepOrder, result: Mapping[str, Any]) -> tuple[str, ..
     """List the files that were there because earlier steps wrote them, and that this one deleted.
 
     Only those that the step declares to write or was seen to write: a file that a
-    person deletes meanwhile is put back for whoever reads it.
+    person deletes meanwhile is restored for steps that read it.
     """
     workdir = Path(order.workdir)
     own = {

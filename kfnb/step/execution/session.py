@@ -84,7 +84,7 @@ class Session:
         """Handle a failure of ``first_source``; the kernel's reply says what it was."""
 
     def exit_timed_out(self) -> None:
-        """Handle a kernel that had to be killed after its last cell."""
+        """Handle a kernel that was killed because it did not exit after its last cell."""
 
     def poll(self) -> None:
         """Check what else is going on; called ten times a second."""

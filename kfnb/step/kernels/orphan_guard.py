@@ -3,7 +3,7 @@
 A step process that is killed with SIGKILL cannot clean up. So it forks a guard before it does
 anything else. The guard waits on a pipe that closes when the step process ends, and then kills the
 process groups that were registered. It inherits the attempt's lock and holds it until they are
-gone, so that no other attempt starts beside them.
+gone, so that no other attempt starts meanwhile.
 """
 
 from __future__ import annotations

@@ -263,7 +263,7 @@ export class Plot implements Gestures {
         : 0;
     const notes = [
       odd > 0 &&
-        `${trans('Values that are no finite numbers (gaps, marked × below):')} ${odd}`,
+        `${trans('Values that are not finite numbers (gaps, marked × below):')} ${odd}`,
       low > 0 &&
         `${trans('Values of zero or less, which a logarithmic scale cannot show (gaps, marked × below):')} ${low}`,
       lost > 0 && `${trans('Points without a step, left out:')} ${lost}`,

@@ -100,15 +100,21 @@ def joined(paths: Sequence[Slot], unit: int) -> Slot:
     first = paths[0]
     if len(paths) == 1:
         return first
+    objects, cells = first.objects, first.cells
+    for way in paths[1:]:
+        if not way.objects <= objects:
+            objects |= way.objects
+        if not way.cells <= cells:
+            cells |= way.cells
     statuses = {w.status for w in paths}
     units = {w.unit for w in paths}
     touched = {w.by for w in paths}
     return Slot(
-        objects=frozenset().union(*(w.objects for w in paths)),
+        objects=objects,
         status=first.status if len(statuses) == 1 else MAYBE,
         unit=first.unit if len(units) == 1 else ANY,
         by=first.by if len(touched) == 1 else unit,
-        cells=frozenset().union(*(w.cells for w in paths)),
+        cells=cells,
         definition=first.definition if len({w.definition for w in paths}) == 1 else None,
         module=first.module if len({w.module for w in paths}) == 1 else None,
     )

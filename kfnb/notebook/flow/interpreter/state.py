@@ -109,14 +109,13 @@ class InterpreterState(ABC):
         if self.function is not None:
             return
         holders = self.heap.holders(objects)
-        slots = self.names.slots
-        for number in holders:
-            names = tuple(self.names.of_object.get(number, ()))
-            self.work += len(names)
-            for name in names:
-                slot = slots.get(name)
-                if slot and number in slot.objects and not is_private(name):
-                    self.mutate(name, slot)
+        slots, of_object = self.names.slots, self.names.of_object
+        names = set[str]().union(*(of_object[o] for o in holders if o in of_object))
+        self.work += len(names)
+        for name in names:
+            slot = slots.get(name)
+            if slot and not is_private(name) and not slot.objects.isdisjoint(holders):
+                self.mutate(name, slot)
 
     def use(self, objects: Objects) -> None:
         """Use a value: what has a state that any use changes (a generator) is changed."""
@@ -309,6 +308,10 @@ class InterpreterState(ABC):
         self.record.seen.setdefault(name, slot)
         self.record.changed.add(name)
         self.first_seen.setdefault((self.cell, name), slot.cells)
+        if slot.by == self.unit and slot.definition is None and self.cell in slot.cells:
+            self.record.before.setdefault(name, slot)
+            self.record.touched[name] = slot
+            return
         self.set(
             name,
             slot._replace(by=self.unit, cells=slot.cells | {self.cell}, definition=None),

@@ -1,7 +1,7 @@
 """The role of the mirror: it reads the run's store, and brings a copy of the run to this machine.
 
 Views read the copy. A mirror writes nothing but requests into the store, and may end at any time:
-the run goes on, and the next mirror brings here what came meanwhile.
+the run continues, and the next mirror copies what was added meanwhile.
 """
 
 from __future__ import annotations

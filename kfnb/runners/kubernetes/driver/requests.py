@@ -125,7 +125,7 @@ class Outbox:
         recorded
             The names of the requests that the journal has.
         has_ended
-            Whether the run has. To resume a run that goes on means to follow it.
+            Whether the run has. Resuming a run that executes means following it.
         """
         is_new = False
         for request in pending_requests(self._run):

@@ -1,1 +1,1 @@
-"""What an attempt's pods report, laid down in its folder completely and without duplicates."""
+"""Writes what an attempt's pods report into its folder, completely and without duplicates."""

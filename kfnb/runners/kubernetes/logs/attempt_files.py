@@ -1,7 +1,7 @@
 """Writes what an attempt's pods reported into its folder, as the step would have written it here.
 
 A batch has the step's events, numbered from 1, and pieces of its log, each with the byte at which
-it begins. The batches of a pod are numbered too, and are laid down in this order.
+it begins. The batches of a pod are numbered too, and are written in this order.
 """
 
 from __future__ import annotations
