@@ -80,7 +80,7 @@ def test_an_instance_that_does_not_exist_is_an_error_with_a_remedy(
     for read in (run.logs, run.notebook):
         with pytest.raises(kfnb.UsageError, match=r'no instance "7"\. Its instances: 0, 1\.'):
             read(first, "7")
-    with pytest.raises(kfnb.UsageError, match=rf'step "{first}\[1\]" yet: it is pending'):
+    with pytest.raises(kfnb.UsageError, match=rf"{first}\[1\].*: it is pending"):
         run.notebook(first, "1")
 
 
