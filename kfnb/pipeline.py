@@ -169,22 +169,21 @@ def additions_name(name: str, step: str) -> str:
 class Addition:
     """How a step adds to a value that it does not read: it publishes what it adds.
 
-    ``form`` is one of ``items grow list set sum`` (:mod:`kfnb.step.collecting`). ``base``
-    is the step that left the value before all additions (None: setup makes it), ``before`` are
-    the steps that add to it between, in the notebook's order.
+    ``form`` is one of ``items grow list set sum`` (:mod:`kfnb.step.collecting`). ``base`` is the
+    step that left the value before all additions (None: setup makes it).
     """
 
     form: str
     base: str | None
-    before: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
     """How a step gets a value to which earlier steps only added: the base, then the additions.
 
-    ``base`` and ``adders`` are as in :class:`Addition`. ``read_later``: another step reads the
-    value after this one, ``changed_later``: another one changes it or adds to it.
+    ``base`` is as in :class:`Addition`, ``adders`` are in the notebook's order. ``read_later``:
+    another step reads the value after this one, ``changed_later``: another one changes it or adds
+    to it.
     """
 
     base: str | None

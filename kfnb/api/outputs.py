@@ -80,7 +80,7 @@ class Outputs(Mapping[str, Any]):
         if addition is None:
             return self._value(name, description)
         *_, (_, _, base) = added = [
-            *(self._of(step)._added(name) for step in addition.before),
+            *(self._of(step)._added(name) for step in self._before(name, addition)),
             self._added(name),
         ]
         if addition.base is not None:
@@ -97,6 +97,12 @@ class Outputs(Mapping[str, Any]):
         if bundle.blobs not in self._loaded:
             self._loaded[bundle.blobs] = self._load(name, bundle)
         return self._loaded[bundle.blobs][name]
+
+    def _before(self, name: str, addition: Addition) -> list[str]:
+        """Return the steps before this one that add to the same base."""
+        steps = sorted(self._pipeline.steps.values(), key=lambda step: step.order)
+        names = [step.name for step in steps if step.adds.get(name) == addition]
+        return names[: names.index(self._step)]
 
     def _of(self, step: str) -> Outputs:
         if self._others is None:

@@ -183,8 +183,8 @@ class MetricLogged(ReportBody, frozen=True, kw_only=True):
     """A number was logged; ``step`` is that of a training loop, ``at`` when it was logged."""
 
     name: str
-    value: float | str | bool | None
-    step: float | str | None = None
+    value: int | float | str | bool | None
+    step: int | float | str | None = None
     at: float | None = None
 
 
@@ -192,7 +192,7 @@ class ResourceSampled(ReportBody, frozen=True, kw_only=True):
     """What the attempt uses: CPU seconds so far, bytes of memory now."""
 
     cpu_seconds: float | None = None
-    memory: float | None = None
+    memory: int | float | None = None
     threads: int | None = None
 
 

@@ -120,10 +120,10 @@ class _Uses:
                 continue
             if source.deep:
                 return None
-            for index, node in enumerate(source.body):
-                uses._statement(visit, index, mention(node, name), kind_of_display(node, name))
-                if uses._fresh and kind_of_display(node, name):
-                    uses._fresh = empty(node)
+            for index, (found, display, is_empty) in enumerate(_mentions(source, name)):
+                uses._statement(visit, index, found, display)
+                if uses._fresh and display:
+                    uses._fresh = is_empty
         return uses
 
     def _step(self, step: str) -> _StepUse:
@@ -148,6 +148,17 @@ class _Uses:
         self._hidden = self._hidden or found.function_other
         if visit.step is not None:
             self._step(visit.step).mentions[visit.cell, index] = found
+
+
+def _mentions(source: ParsedCell, name: str) -> list[tuple[Mention, str | None, bool]]:
+    """Return for each statement how it mentions a name, and what display it binds it to."""
+    key = "mentions", name
+    if key not in source.derived:
+        source.derived[key] = [
+            (mention(node, name), kind_of_display(node, name), empty(node)) for node in source.body
+        ]
+    mentions: list[tuple[Mention, str | None, bool]] = source.derived[key]
+    return mentions
 
 
 def _form(
@@ -204,10 +215,10 @@ def _is_held(name: str, facts: Facts, walked: WalkResult) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Version:
-    """A value as a base and the steps that have added to it."""
+    """A value as a base, and how many of the steps that add to that base have done so."""
 
     base: str | None
-    adders: tuple[str, ...]
+    count: int
 
 
 def _separate(
@@ -219,57 +230,53 @@ def _separate(
 ) -> None:
     """Bind the steps that add to the base, and the readers to the base and all additions."""
     given: dict[str, _Version] = {}
+    chains: dict[str | None, list[str]] = {}
     for step, need in needs.items():
         if name not in need.inputs and name not in need.static:
             continue
         producer = need.inputs.get(name)
         before = given.get(producer) if producer is not None and producer in forms else None
-        if producer is None or before is None:
-            given[step] = _Version(producer, ())
-        else:
-            given[step] = _Version(before.base, (*before.adders, producer))
-    chains: dict[tuple[str | None, str], list[str]] = {}
-    for step in needs:
-        if step in forms and step in given:
-            chains.setdefault((given[step].base, forms[step]), []).append(step)
+        given[step] = (
+            _Version(producer, 0) if before is None else _Version(before.base, before.count + 1)
+        )
+        if step in forms:
+            chains.setdefault(given[step].base, []).append(step)
     # Additions of two forms to one value, such as items and lists that grow, may depend on one
     # another.
-    mixed = [base for base, _ in chains]
-    adders = {
-        step
-        for (base, _), chain in chains.items()
-        if len(chain) > 1 and mixed.count(base) == 1
-        for step in chain
+    apart = {
+        base
+        for base, chain in chains.items()
+        if len(chain) > 1 and len({forms[step] for step in chain}) == 1
     }
     later: dict[str | None, tuple[bool, bool]] = {}
-    for step in reversed([*needs]):
-        version = given.get(step)
-        if version is None:
+    wanted: dict[str | None, int] = {}
+    for step in reversed([*given]):
+        version, need = given[step], needs[step]
+        if version.base not in apart:
             continue
-        need = needs[step]
         read, changed = later.get(version.base, (False, False))
-        if step in adders:
+        if step in forms:
             need.maybe.discard(name)
             _take_base(name, need, version.base, needs)
-            collected.adds.setdefault(step, {})[name] = Addition(
-                forms[step], version.base, version.adders
-            )
-        elif version.adders and version.adders[-1] in adders:
+            addition = Addition(forms[step], version.base)
+            collected.adds.setdefault(step, {})[name] = addition
+        elif version.count:
+            wanted[version.base] = max(version.count, wanted.get(version.base, 0))
+            adders = tuple(chains[version.base][: version.count])
             collected.collects.setdefault(step, {})[name] = Collection(
-                version.base, version.adders, read_later=read, changed_later=changed
+                version.base, adders, read_later=read, changed_later=changed
             )
             if version.base is None:
                 need.static.add(name)
             else:
                 needs[version.base].outputs.add(name)
-        touched = step in adders or name in walked.facts[step].touched
+        touched = step in forms or name in walked.facts[step].touched
         later[version.base] = True, changed or touched
-    for step in adders:
-        needs[step].outputs.discard(name)
-    for collections in collected.collects.values():
-        if name in collections:
-            for adder in collections[name].adders:
-                needs[adder].outputs.add(name)
+    for base in apart:
+        for number, step in enumerate(chains[base]):
+            needs[step].outputs.discard(name)
+            if number < wanted.get(base, 0):
+                needs[step].outputs.add(name)
 
 
 def _take_base(name: str, need: Need, base: str | None, needs: Mapping[str, Need]) -> None:

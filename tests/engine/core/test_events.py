@@ -74,6 +74,12 @@ def test_every_type_of_event_survives_its_line(kind: str) -> None:
     assert Event.from_line(event.to_line()) == event
 
 
+def test_a_whole_number_stays_one() -> None:
+    event = event_of("MetricLogged", {"name": "loss", "value": 2, "step": 1}, step="s", attempt=1)
+    assert b'"value":2,"step":1,' in event.to_line()
+    assert b'"value":2,"step":1,' in Event.from_line(event.to_line()).to_line()
+
+
 def test_half_a_character_survives_in_names_and_data() -> None:
     event = Event(1, 2.5, "r", StepReady(inputs={"x": Source("\udcff")}), "\ud800")
     assert Event.from_line(event.to_line()) == event
