@@ -11,6 +11,7 @@ import pytest
 from tests.browser import books
 from tests.browser.book import Book
 from tests.browser.view import View, expect
+from tests.waiting import PATIENCE
 
 FRONTS = pytest.mark.parametrize("front", ["lab", "notebook"])
 VIEWS, MOST = 10, 200_000
@@ -141,7 +142,7 @@ def test_ten_views_are_small_in_an_executed_notebook(desk, tool):
         check=True,
         cwd=desk.folder,
         env=desk.environment(),
-        timeout=120,
+        timeout=4 * PATIENCE,
     )
     grown = executed.stat().st_size - before
     assert grown < MOST, f"ten views: {grown} bytes"
