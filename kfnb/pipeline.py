@@ -21,10 +21,9 @@ Severity = Literal["error", "warning", "hint"]
 class Cell:
     """One cell of the source notebook.
 
-    ``index`` counts from 0 over all cells, markdown included; ``source`` is what
-    the author wrote, ``code`` what IPython's input transformation makes of it
-    (None where that is the same, or where the cell is not code).
-    ``execution_count`` is the number that Jupyter shows beside the cell.
+    ``index`` counts from 0 over all cells, markdown included; ``source`` is what the author wrote,
+    ``code`` what IPython's input transformation makes of it (None where that is the same, or where
+    the cell is not code). ``execution_count`` is the number that Jupyter shows beside the cell.
     """
 
     index: int
@@ -181,9 +180,8 @@ class Addition:
 class Collection:
     """How a step gets a value to which earlier steps only added: the base, then the additions.
 
-    ``base`` is as in :class:`Addition`, ``adders`` are in the notebook's order. ``read_later``:
-    another step reads the value after this one, ``changed_later``: another one changes it or adds
-    to it.
+    ``base`` is as in :class:`Addition`, ``adders`` are in the notebook's order. Later, another step
+    reads the value (``read_later``), or changes it or adds to it (``changed_later``).
     """
 
     base: str | None

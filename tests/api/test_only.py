@@ -35,11 +35,11 @@ def test_a_step_that_is_not_there(desk):
     path = desk.notebook(*CELLS)
     with pytest.raises(UsageError, match='no step "shar"'):
         kfnb.run(path, only_step="shar")
-    with pytest.raises(UsageError, match="exclude each other"):
+    with pytest.raises(UsageError, match="not both"):
         kfnb.run(path, only_step="share", from_step="share")
     said = desk.kfnb("run", path, "--only", "share", "--from", "share")
     assert said.returncode == 2
-    assert "--from and --only exclude each other" in said.stderr
+    assert "--from and --only not both" in said.stderr
     assert desk.runs() == []
 
 

@@ -142,7 +142,7 @@ def test_ten_views_are_small_in_an_executed_notebook(desk, tool):
         check=True,
         cwd=desk.folder,
         env=desk.environment(),
-        timeout=4 * PATIENCE,
+        timeout=PATIENCE * 4,
     )
     grown = executed.stat().st_size - before
     assert grown < MOST, f"ten views: {grown} bytes"

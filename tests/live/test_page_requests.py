@@ -110,7 +110,7 @@ def test_the_total_size_of_outputs_is_limited(monkeypatch: pytest.MonkeyPatch) -
     executed(view, *(stream("x" * 400) for _ in range(10)))
     message = page_requests.outputs(view, "train", "", None)
     assert len(json.dumps(message)) < 3000
-    assert "left out" in json.dumps(message)
+    assert "not shown: it is too large" in json.dumps(message)
 
 
 def test_an_executed_notebook_gets_a_portable_file_name() -> None:

@@ -120,8 +120,8 @@ class _Uses:
                 continue
             if source.deep:
                 return None
-            for index, (found, display, is_empty) in enumerate(_mentions(source, name)):
-                uses._statement(visit, index, found, display)
+            for index, (mentioned, display, is_empty) in enumerate(_mentions(source, name)):
+                uses._statement(visit, index, mentioned, display)
                 if uses._fresh and display:
                     uses._fresh = is_empty
         return uses
@@ -134,20 +134,22 @@ class _Uses:
         use.hidden = self._hidden
         return use
 
-    def _statement(self, visit: CellVisit, index: int, found: Mention, display: str | None) -> None:
+    def _statement(
+        self, visit: CellVisit, index: int, mentioned: Mention, display: str | None
+    ) -> None:
         if visit.step is not None:
             self._step(visit.step)
         if display is not None:
             self._kind, self._fresh = display, True
-        elif found.binds:
+        elif mentioned.binds:
             self._kind, self._fresh = None, False
-        elif found.other or found.adds - {"grow"}:
+        elif mentioned.other or mentioned.adds - {"grow"}:
             self._fresh = False
-        self._added_by |= found.functions
-        self._in_functions |= found.function_adds
-        self._hidden = self._hidden or found.function_other
+        self._added_by |= mentioned.functions
+        self._in_functions |= mentioned.function_adds
+        self._hidden = self._hidden or mentioned.function_other
         if visit.step is not None:
-            self._step(visit.step).mentions[visit.cell, index] = found
+            self._step(visit.step).mentions[visit.cell, index] = mentioned
 
 
 def _mentions(source: ParsedCell, name: str) -> list[tuple[Mention, str | None, bool]]:
@@ -180,7 +182,7 @@ def _form(
         return None
     if facts.cells.intersection(walked.interpreter.exhausted):
         return None
-    if any(found.other or found.binds for found in use.mentions.values()):
+    if any(mentioned.other or mentioned.binds for mentioned in use.mentions.values()):
         return None
     written: set[str] = set()
     for cell, index, names in facts.statements:
@@ -189,12 +191,12 @@ def _form(
         if index < 0:
             return None
         # A cell without the name may call a function that has it.
-        found = use.mentions.get((cell, index)) or mention(sources[cell].body[index], name)
-        if found.magic or found.text:
+        mentioned = use.mentions.get((cell, index)) or mention(sources[cell].body[index], name)
+        if mentioned.magic or mentioned.text:
             return None
-        if not found.adds and found.names.isdisjoint(use.added_by):
+        if not mentioned.adds and mentioned.names.isdisjoint(use.added_by):
             return None
-        written |= found.adds or use.in_functions
+        written |= mentioned.adds or use.in_functions
     forms = {_FORMS.get((use.kind, each)) for each in written}
     form = forms.pop() if len(forms) == 1 else None
     if form is None or (form == "grow" and not use.fresh):

@@ -44,9 +44,9 @@ class Mention:
 
 def mention(node: ast.stmt, name: str) -> Mention:
     """Find out how a statement mentions ``name``."""
-    found = Mention()
-    _Scan(name, found).visit(node)
-    return found
+    mention = Mention()
+    _Scan(name, mention).visit(node)
+    return mention
 
 
 def kind_of_display(node: ast.stmt, name: str) -> str | None:
@@ -90,8 +90,8 @@ def _bound_to(node: ast.stmt, name: str) -> ast.expr | None:
 
 
 class _Scan(ast.NodeVisitor):
-    def __init__(self, name: str, found: Mention) -> None:
-        self.name, self.found = name, found
+    def __init__(self, name: str, mention: Mention) -> None:
+        self.name, self.mention = name, mention
         self.word = re.compile(rf"\b{re.escape(name)}\b")
         self.in_function = False
         self.in_class = False
@@ -101,22 +101,22 @@ class _Scan(ast.NodeVisitor):
 
     def _adds(self, form: str) -> None:
         if self.in_function:
-            self.found.function_adds.add(form)
-            self.found.functions.update(self.functions)
+            self.mention.function_adds.add(form)
+            self.mention.functions.update(self.functions)
         else:
-            self.found.adds.add(form)
+            self.mention.adds.add(form)
 
     def _other(self) -> None:
         if self.in_function:
-            self.found.function_other = True
+            self.mention.function_other = True
         else:
-            self.found.other = True
+            self.mention.other = True
 
     def _binds(self) -> None:
         if self.in_function:
-            self.found.function_other = True
+            self.mention.function_other = True
         elif not self.in_class:
-            self.found.binds = True
+            self.mention.binds = True
 
     def _is_name(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and node.id == self.name
@@ -124,8 +124,8 @@ class _Scan(ast.NodeVisitor):
     # -- expressions ---------------------------------------------------------------
 
     def visit_Name(self, node: ast.Name) -> None:
-        self.found.names.add(node.id)
-        self.found.magic = self.found.magic or node.id == "get_ipython"
+        self.mention.names.add(node.id)
+        self.mention.magic = self.mention.magic or node.id == "get_ipython"
         if node.id == self.name:
             if isinstance(node.ctx, ast.Load):
                 self._other()
@@ -133,13 +133,13 @@ class _Scan(ast.NodeVisitor):
                 self._binds()
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        self.found.names.add(node.attr)
+        self.mention.names.add(node.attr)
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and self.word.search(node.value):
-            self.found.text = True
-            self.found.other = self.found.other or node.value == self.name
+            self.mention.text = True
+            self.mention.other = self.mention.other or node.value == self.name
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         if (

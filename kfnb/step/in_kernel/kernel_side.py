@@ -20,6 +20,7 @@ from kfnb import metrics
 from kfnb.step.collecting import MoreThanAdded
 from kfnb.step.in_kernel.audit import FileAudit
 from kfnb.step.in_kernel.collected_values import CollectedValues
+from kfnb.step.in_kernel.loaded_modules import own_module_files, packages
 from kfnb.step.in_kernel.process_leaks import ProcessLeaks
 from kfnb.step.in_kernel.setup_watch import SetupWatch, own_threads
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 PLAN = "kernel-plan.json"
 RESULT = "kernel-result.json"
-_OURS = {"kfnb", "cloudpickle"}
 
 
 class StepProblem(Exception):  # noqa: N818 (shown to people as it is)
@@ -230,7 +230,7 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
             if name in given and value is given[name] and name not in changed | unknown
         ],
         "unexpected": unexpected,
-        "read": sorted((step.audit.read | _module_files(step)) - step.audit.written),
+        "read": sorted((step.audit.read | own_module_files(plan["workdir"])) - step.audit.written),
         "written": sorted(step.audit.written),
         "listed": step.audit.listed,
         "packages": packages(set(sys.modules), before=step.modules),
@@ -302,71 +302,6 @@ def _failed(saved: Saved | None) -> dict[str, dict[str, str]]:
         }
         for name, problem in (saved.failed if saved else {}).items()
     }
-
-
-def packages(modules: Iterable[str], *, before: Iterable[str] = ()) -> dict[str, str]:
-    """Return the installed distributions that ``modules`` belong to, with their versions.
-
-    Modules that were loaded ``before`` (the kernel's own) do not count.
-    """
-    from importlib import metadata
-
-    tops = {name.partition(".")[0] for name in modules}
-    tops -= {name.partition(".")[0] for name in before} | _OURS
-    tops = {t for t in tops if not t.startswith("_") and t not in sys.stdlib_module_names}
-    tops = {t for t in tops if _installed(t)}
-    if not tops:
-        return {}
-    versions = {top: _version(top) for top in tops}
-    known = {top: version for top, version in versions.items() if version is not None}
-    left = tops - set(known)
-    if left:  # sklearn, PIL, yaml: the distribution has another name
-        for distribution in metadata.distributions():
-            text = distribution.read_text("top_level.txt")
-            own = set(text.split()) if text else _tops(distribution)
-            if own & left:
-                known[distribution.metadata["Name"]] = distribution.version
-    return dict(sorted(known.items()))
-
-
-def _version(name: str) -> str | None:
-    from importlib import metadata
-
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _tops(distribution: Any) -> set[str]:
-    """Return the top-level packages among a distribution's files."""
-    record = distribution.read_text("RECORD") or ""
-    return {
-        line.partition("/")[0]
-        for line in record.splitlines()
-        if "/__init__.py," in line and line.count("/") == 1
-    }
-
-
-def _installed(top: str) -> bool:
-    file = getattr(sys.modules.get(top), "__file__", None) or ""
-    return "site-packages" in file or "dist-packages" in file
-
-
-def _module_files(step: StepState) -> set[str]:
-    """Return the files of the user's own modules that are loaded.
-
-    The source does not always show them: a module name may be built at run time, and loading a
-    value imports the module of its class.
-    """
-    folder = os.path.realpath(step.plan["workdir"])
-    files = set()
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if isinstance(file, str) and os.path.realpath(file).startswith(folder + os.sep):
-            relative = os.path.relpath(os.path.realpath(file), folder)
-            files.add(relative.replace(os.sep, "/"))
-    return files
 
 
 def _log_metrics(wanted: Iterable[str], names: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,75 @@
+"""What a step's kernel has imported: distributions with their versions, and the user's files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+_OURS = {"kfnb", "cloudpickle"}
+
+
+def packages(modules: Iterable[str], *, before: Iterable[str] = ()) -> dict[str, str]:
+    """Return the installed distributions that ``modules`` belong to, with their versions.
+
+    Modules that were loaded ``before`` (the kernel's own) do not count.
+    """
+    from importlib import metadata
+
+    tops = {name.partition(".")[0] for name in modules}
+    tops -= {name.partition(".")[0] for name in before} | _OURS
+    tops = {t for t in tops if not t.startswith("_") and t not in sys.stdlib_module_names}
+    tops = {t for t in tops if _installed(t)}
+    if not tops:
+        return {}
+    versions = {top: _version(top) for top in tops}
+    known = {top: version for top, version in versions.items() if version is not None}
+    left = tops - set(known)
+    if left:  # sklearn, PIL, yaml: the distribution has another name
+        for distribution in metadata.distributions():
+            text = distribution.read_text("top_level.txt")
+            own = set(text.split()) if text else _tops(distribution)
+            if own & left:
+                known[distribution.metadata["Name"]] = distribution.version
+    return dict(sorted(known.items()))
+
+
+def _version(name: str) -> str | None:
+    from importlib import metadata
+
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _tops(distribution: Any) -> set[str]:
+    """Return the top-level packages among a distribution's files."""
+    record = distribution.read_text("RECORD") or ""
+    return {
+        line.partition("/")[0]
+        for line in record.splitlines()
+        if "/__init__.py," in line and line.count("/") == 1
+    }
+
+
+def _installed(top: str) -> bool:
+    file = getattr(sys.modules.get(top), "__file__", None) or ""
+    return "site-packages" in file or "dist-packages" in file
+
+
+def own_module_files(workdir: str) -> set[str]:
+    """Return the files of the user's own modules that are loaded, relative to ``workdir``.
+
+    The source does not always show them: a module name may be built at run time, and loading a
+    value imports the module of its class.
+    """
+    folder = os.path.realpath(workdir)
+    files = set()
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and os.path.realpath(file).startswith(folder + os.sep):
+            relative = os.path.relpath(os.path.realpath(file), folder)
+            files.add(relative.replace(os.sep, "/"))
+    return files
