@@ -159,7 +159,7 @@ class Run:
         path = self._view.attempt(name, index=index).executed
         if not path.is_file():
             state, label = self._view.state.steps[name, index].status, step_label(name, index)
-            raise UsageError(f'Step "{label}" has no executed notebook yet: it is {state}.')
+            raise UsageError(f'Step "{label}" has no executed notebook: it is {state}.')
         return path
 
     def logs(self, step: str | None = None, index: str = "") -> str:

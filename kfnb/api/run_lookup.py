@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import json
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,9 @@ def find_run(name: str | os.PathLike[str]) -> RunFolder:
     if text.endswith(".ipynb"):
         run = next(runs_of(text), None)
         if run is None:
-            raise UsageError(f"{text} has no runs yet. Start one with: kfnb run {text}")
+            raise UsageError(
+                f"{text} has no runs yet. Start one with: kfnb run {shlex.quote(text)}"
+            )
         return run
     known = run_folders()
     if text == LATEST:

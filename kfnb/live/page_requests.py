@@ -70,7 +70,7 @@ def notebook(view: RunView, step: str, index: str, attempt: int | None) -> proto
         text = path.read_text("utf-8", "replace") if size <= MAX_NOTEBOOK_BYTES else ""
     except OSError as error:
         status = view.state.steps[step, index].status
-        raise UsageError(f'Step "{step}" has no executed notebook yet: it is {status}.') from error
+        raise UsageError(f'Step "{step}" has no executed notebook: it is {status}.') from error
     if size > MAX_NOTEBOOK_BYTES:
         raise _too_large(path)
     words = (view.pipeline.name, step, *([index] if index else []), view.folder.id)

@@ -115,9 +115,7 @@ def test_the_total_size_of_outputs_is_limited(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_executed_notebook_gets_a_portable_file_name() -> None:
     run, view = view_of(*LOADED, *TRAINING)
-    with pytest.raises(
-        UsageError, match='Step "train" has no executed notebook yet: it is running'
-    ):
+    with pytest.raises(UsageError, match='Step "train" has no executed notebook: it is running'):
         page_requests.notebook(view, "train", "", None)
     executed(view, stream("hello\n"))
     message = page_requests.notebook(view, "train", "", None)

@@ -95,7 +95,9 @@ class UndefinedNames:
         if later is not None:
             return (
                 f'no earlier step defines; the later step "{later}" does',
-                "Move this cell below that one, or tag it with that step.",
+                f'Assign "{name}" in a setup cell, or in an earlier step.'
+                if unknown.missing.origin  # The function that reads it may serve other steps too.
+                else "Move this cell below that one, or tag it with that step.",
             )
         if name in self.skipped:
             cell = cell_phrase(self.cells, [self.skipped[name]])

@@ -177,12 +177,15 @@ def unsaveable(
             f'"{name}"{cell} is a {problem.get("type", "value")}{where}: {problem.get("reason")}'
         )
     first = next(iter(sorted(problems)))
+    remedies = dict.fromkeys(str(problems[name].get("remedy", "")) for name in sorted(problems))
     return Failure(
         kind="user",
         summary=f'Step "{order.step}" cannot save what later steps read: '
         + "; ".join(s.rstrip(".") for s in sentences)
         + ".",
-        remedy=str(problems[first].get("remedy", "")),
+        remedy=" ".join(
+            dict.fromkeys(str(problems[n].get("remedy", "")) for n in sorted(problems))
+        ),
         ename="Unsaveable",
         evalue=", ".join(sorted(problems)),
         cell=order.origins.get(first),

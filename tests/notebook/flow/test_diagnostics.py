@@ -41,6 +41,14 @@ def test_a_deleted_name_says_so() -> None:
     assert "the cell `x = 1` deletes" in finding.message
 
 
+def test_a_function_of_setup_that_needs_a_later_name_stays_in_setup() -> None:
+    found = pipeline(
+        ("setup", "def f():\n    return OFFSET"), ("step:a", "y = f()"), ("step:b", "OFFSET = 1")
+    )
+    (finding,) = found.diagnostics
+    assert finding.remedy == 'Assign "OFFSET" in a setup cell, or in an earlier step.'
+
+
 def test_a_name_of_a_skipped_cell_says_so() -> None:
     found = pipeline(("skip", "x = 1"), ("step:a", "print(x)"))
     (finding,) = found.diagnostics

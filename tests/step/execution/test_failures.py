@@ -147,6 +147,13 @@ def test_all_values_that_cannot_be_saved_are_named() -> None:
     assert (failure.cell, failure.remedy) == (3, "list(...)")
 
 
+def test_each_value_that_cannot_be_saved_has_its_remedy() -> None:
+    stream = {"type": "generator", "path": "s", "reason": "it runs", "remedy": "Make a list."}
+    file = {"type": "file", "path": "f", "reason": "it is open", "remedy": "Pass its path."}
+    failure = failures.unsaveable(ORDER, {"s": stream, "f": file}, {3: CELL})
+    assert failure.remedy == "Pass its path. Make a list."
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
