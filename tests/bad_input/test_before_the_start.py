@@ -77,7 +77,7 @@ def test_a_notebook_with_errors(
     assert desk.runs() == []
 
 
-def test_all_problems_are_said_at_once(desk: Desk) -> None:
+def test_all_problems_are_reported_at_once(desk: Desk) -> None:
     path = desk.notebook(
         ("step:b", "print(nope)"), ("step:a", "x ="), (["step:c", "after:nobody"], "z = 1")
     )

@@ -76,7 +76,7 @@ def test_a_run_is_stopped_and_resumed_from_the_view(desk, opened, shoot):
     view.wait_for_run("succeeded")
 
 
-def test_a_kernel_that_was_restarted_is_said_to_be_gone(desk, opened, page, shoot):
+def test_the_view_reports_a_kernel_that_was_restarted(desk, opened, page, shoot):
     path, gates = books.training(desk)
     book = opened(path)
     book.run(0)
@@ -95,7 +95,7 @@ def test_a_kernel_that_was_restarted_is_said_to_be_gone(desk, opened, page, shoo
     gates.open(*books.STEPS)
 
 
-def test_a_kernel_that_somebody_else_restarted_is_said_to_be_gone(desk, opened, jupyter, shoot):
+def test_the_view_reports_a_kernel_that_somebody_else_restarted(desk, opened, jupyter, shoot):
     """The page is not told; that nobody answers although nothing is being computed tells it."""
     path, gates = books.training(desk)
     book = opened(path)

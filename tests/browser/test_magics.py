@@ -195,7 +195,7 @@ def test_what_is_wrong_in_the_notebook_links_to_its_cell(desk, opened, shoot):
     shoot("checked")
 
 
-def test_unsaved_changes_are_said(desk, opened, shoot):
+def test_unsaved_changes_are_reported(desk, opened, shoot):
     path, _ = books.training(desk)
     book = opened(path)
     book.run(0)

@@ -20,7 +20,7 @@ def mixed(count):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_each_status_is_said_drawn_and_readable(page, shoot, theme):
+def test_each_status_has_a_word_a_shape_and_enough_contrast(page, shoot, theme):
     made = traits([f"a {status} step" for status in STATUSES], [(n, n + 1) for n in range(6)])
     for node, status in zip(made["graph"]["nodes"], STATUSES, strict=True):
         made["state"]["steps"][node["id"]] = state_of(status)
@@ -131,7 +131,7 @@ def test_many_steps(page, shoot, count):
     shoot("table")
 
 
-def test_what_a_busy_kernel_was_asked_is_said(page, shoot):
+def test_the_view_says_that_a_busy_kernel_was_asked(page, shoot):
     made = traits(["only"], [])
     bare = Bare(page, made)
     view = View(page.locator("#kfnb")).drawn()

@@ -9,7 +9,7 @@ from tests.browser.view import CONTRAST, View
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_status_can_be_read_and_told_apart(desk, opened, jupyter, page, shoot, theme):
+def test_every_status_is_readable_and_distinct(desk, opened, jupyter, page, shoot, theme):
     jupyter.configure(theme={"theme": f"JupyterLab {theme.title()}"})
     try:
         path = desk.notebook(

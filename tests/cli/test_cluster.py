@@ -91,7 +91,7 @@ def test_a_dry_run_has_the_driver_and_what_a_claim_of_one_node_asks_of_pods(
         ((*KUBERNETES, "--image-pull-policy", "never"), "Always, IfNotPresent, Never"),
     ],
 )
-def test_what_does_not_fit_is_said_before_the_start(
+def test_what_does_not_fit_is_reported_before_the_start(
     kfnb: Any, notebook: Path, home: Path, options: tuple[str, ...], said: str
 ):
     done = kfnb("run", notebook, *options)
@@ -164,7 +164,7 @@ def test_options_that_no_flag_can_say_are_left_out() -> None:
     assert target_flags({**said, "tolerations": borne}) == ["--image", "i"]
 
 
-def test_a_run_keeps_what_the_call_said_and_not_what_the_notebook_says(notebook: Path) -> None:
+def test_a_run_records_the_options_of_the_call_and_not_of_the_notebook(notebook: Path) -> None:
     plain = json.loads(notebook.read_text())
     plain["metadata"] = {"kfnb": {"targets": {"kubernetes": {"service_account": "theirs"}}}}
     notebook.write_text(json.dumps(plain))
@@ -195,7 +195,7 @@ def cleaned(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return said
 
 
-def test_what_stays_when_a_cluster_is_cleaned_is_said_with_the_reason(
+def test_cleaning_a_cluster_lists_what_stays_and_why(
     kfnb: Any, notebook: Path, cleaned: dict[str, Any]
 ):
     cleaned.update(live=("r1", "r2"), recent=("r2",))
@@ -213,7 +213,7 @@ def test_what_stays_when_a_cluster_is_cleaned_is_said_with_the_reason(
 
 
 @pytest.mark.parametrize("how", [("--dry-run",), ()])
-def test_without_a_store_nothing_is_said_of_one(
+def test_without_a_store_the_output_names_none(
     kfnb: Any, notebook: Path, cleaned: dict[str, Any], how: tuple[str, ...]
 ):
     cleaned.update(objects=("r1",))

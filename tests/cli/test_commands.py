@@ -27,7 +27,7 @@ def test_every_command_has_help_with_examples(kfnb: Call, command: str) -> None:
     assert "kfnb" in result.output.partition("Example")[2]
 
 
-def test_alone_it_helps(kfnb: Call) -> None:
+def test_without_arguments_it_prints_the_help(kfnb: Call) -> None:
     result = kfnb()
     assert result.exit_code == 0
     assert result.stdout == kfnb("--help").stdout
@@ -89,7 +89,7 @@ def test_status_tells_what_happened(kfnb: Call) -> None:
     assert "loss = 0.5" in said
 
 
-def test_a_lost_driver_is_told(kfnb: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_driver_is_reported(kfnb: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     run = made_run()
     write(run, *scripted.LOADED)
     said = kfnb("status").stdout
@@ -310,7 +310,7 @@ def test_a_defect_is_a_sentence_too(kfnb: Call, monkeypatch: pytest.MonkeyPatch)
     assert "Traceback" in kfnb("status").stderr
 
 
-def test_a_damaged_run_is_told(kfnb: Call) -> None:
+def test_a_damaged_run_is_reported(kfnb: Call) -> None:
     run = made_run()
     run.pipeline.write_text("{")
     result = kfnb("status", run.id)

@@ -77,13 +77,13 @@ def test_a_volume_is_bound_to_the_claim_it_was_made_for(tmp_path: Path) -> None:
     assert made["spec"]["hostPath"]["path"] == str(tmp_path / "folder-1-2")
 
 
-def test_another_system_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_system_gets_a_list_of_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(Unable, match="needs Linux, this is darwin"):
         machine.check()
 
 
-def test_a_user_is_told_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_root_gets_a_list_of_what_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setattr(sys, "platform", "linux")
     with pytest.raises(Unable, match="needs root"):

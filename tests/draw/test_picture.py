@@ -125,7 +125,7 @@ def test_control_characters_and_halves_of_pairs_are_written_out() -> None:
     assert "line\\nbreak" in drawn
 
 
-def test_a_long_caption_is_told_on_several_lines() -> None:
+def test_a_long_caption_takes_several_lines() -> None:
     caption = "a sentence that says what to do, " * 9
     root = inert(draw.picture(of(["a"], []), captions=[caption, "x" * 5000]))
     lines = [text.text or "" for text in root.iter(f"{SVG}text")]

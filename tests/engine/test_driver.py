@@ -98,7 +98,7 @@ def test_the_exit_step_runs_whatever_happened(tmp_path: Path) -> None:
     assert value(run, "bye", "said") == "absent"
 
 
-def test_options_that_need_a_cluster_are_said_once(tmp_path: Path) -> None:
+def test_options_that_need_a_cluster_are_reported_once(tmp_path: Path) -> None:
     gpu = Options(gpu="1", image="python:3.12")
     steps = {"a": Make("", options=gpu), "b": Make("", options=gpu)}
     run = go(make_pipeline(tmp_path, steps))

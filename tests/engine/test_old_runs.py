@@ -96,7 +96,7 @@ def test_what_they_published_is_read(home: Path) -> None:
     assert "raw.csv" in manifest.files_read
 
 
-def test_their_entries_of_the_cache_are_found(home: Path) -> None:
+def test_their_cache_entries_are_reused(home: Path) -> None:
     store = open_store(home / "store")
     text = (home / "runs" / SUCCEEDED / "steps" / "train" / "key.json").read_bytes()
     prepared: Prepared = from_plain(Prepared, json.loads(text))

@@ -19,7 +19,7 @@ def test_each_view_has_an_example() -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_nothing_is_found_wrong_in_it(view: str, desk: Desk) -> None:
+def test_the_check_finds_nothing_wrong(view: str, desk: Desk) -> None:
     checked = desk.kfnb("check", FOLDER / f"{view}.ipynb", "--json")
     assert (checked.returncode, json.loads(checked.stdout)) == (0, [])
 

@@ -54,7 +54,7 @@ def test_a_wheel_beside_the_notebook_is_installed_before_the_kernel_starts(desk)
     assert "again 2 2" in desk.kfnb("logs", "latest", "two")
 
 
-def test_what_will_not_be_there_is_said_before_the_start_and_in_the_run(desk):
+def test_missing_paths_are_reported_before_the_start_and_in_the_run(desk):
     path = desk.notebook(
         (
             "step:only",

@@ -66,7 +66,7 @@ def pods(desk):
     return desk.cluster.core().list_namespaced_pod(desk.namespace).items
 
 
-def test_where_nothing_is_missing_all_is_said_to_be_there(desk):
+def test_a_complete_cluster_passes_every_check(desk):
     found = findings(desk)
     assert {one["status"] for one in found} == {"ok", "warning"}
     said = {one["check"]: one["sentence"] for one in found if one["status"] == "ok"}
@@ -94,9 +94,7 @@ def test_its_lines_and_fix_give_drivers_what_they_need(desk, kubectl):
     assert not of(found, "driver", "fixed")
 
 
-def test_a_person_without_rights_is_told_each_and_the_lines_that_grant_them(
-    desk, stranger, kubectl
-):
+def test_each_missing_right_is_listed_with_the_lines_that_grant_it(desk, stranger, kubectl):
     admin = desk.environment["KUBECONFIG"]
     desk.environment["KUBECONFIG"] = str(stranger)
     found = findings(desk, code=4)

@@ -183,14 +183,14 @@ def test_another_machine_goes_on_when_this_one_is_not_heard_of_any_more(desk, tm
     assert desk.status()["status"] == "succeeded"
 
 
-def test_a_stop_from_elsewhere_of_a_run_whose_driver_was_killed_is_seen_to_there(desk, tmp_path):
+def test_another_machine_can_stop_a_run_whose_driver_was_killed(desk, tmp_path):
     other = followed_when_its_driver_died(desk, tmp_path / "other")
     other.kfnb("stop", "latest")
     assert other.status()["status"] == "cancelled"
     until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
 
 
-def test_what_ended_here_and_goes_on_elsewhere_is_followed(desk, tmp_path):
+def test_a_run_that_ended_here_and_continues_on_another_machine_is_followed(desk, tmp_path):
     start(desk, desk.notebook(*WORK), "--driver", "here")
     until_begun(desk, "second")
     desk.kfnb("stop", "latest")
@@ -217,7 +217,7 @@ def test_a_driver_that_may_nothing_says_why_and_its_run_can_be_stopped(desk):
     until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
 
 
-def test_logs_of_a_run_that_is_driven_there_are_followed_whole(driven):
+def test_logs_of_a_run_driven_in_the_cluster_are_followed_completely(driven):
     source = (
         "import time\nfor n in range(8):\n    print('line', n, flush=True)\n    time.sleep(0.4)"
     )
@@ -227,7 +227,7 @@ def test_logs_of_a_run_that_is_driven_there_are_followed_whole(driven):
     assert said.splitlines() == [*lines, "two | end 7"]
 
 
-def test_what_a_driver_there_can_never_do_is_said_and_not_tried_again(driven):
+def test_a_run_that_can_never_continue_fails_without_another_try(driven):
     path = driven.notebook(("step:one", "x = 1"), ("step:two", "assert x == 2"))
     driven.run(path, code=1)
     files = driven.bucket.server.files()

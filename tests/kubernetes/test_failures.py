@@ -40,7 +40,7 @@ def test_an_error_in_a_cell_is_the_step_s_own(desk):
     assert "here" in desk.kfnb("logs", "latest", "two")
 
 
-def test_a_secret_with_wrong_keys_is_said_at_once_and_none_of_it_is_told(desk):
+def test_a_secret_with_wrong_keys_is_reported_at_once_without_its_contents(desk):
     metadata = {"name": "wrong"}
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "never-told"}
     body = {"metadata": metadata, "stringData": keys}
@@ -62,7 +62,7 @@ def test_a_secret_with_wrong_keys_is_said_at_once_and_none_of_it_is_told(desk):
         ("limit:example.com/none:1", "example.com/none", False),
     ],
 )
-def test_what_a_pod_waits_for_is_said(desk, tag, expected, permanent):
+def test_the_message_says_what_a_pod_waits_for(desk, tag, expected, permanent):
     path = desk.notebook((f"step:only {tag}", "x = 1"))
     command = [sys.executable, "-m", "kfnb.cli.main", "run", str(path), *desk.options, "--detach"]
     subprocess.run(command, cwd=desk.folder, env={**os.environ, **desk.environment}, check=True)

@@ -85,7 +85,7 @@ def test_a_job_that_a_ttl_removed_before_anybody_looked(desk):
     assert desk.kfnb("logs", "latest", "only") == "begun\n"
 
 
-def test_a_step_that_writes_more_than_its_disk_is_told_so(desk):
+def test_a_step_that_writes_more_than_its_disk_fails_with_that_reason(desk):
     source = (
         "import time\nprint('begun', flush=True)\n"
         "open('big', 'wb').write(bytes(60 << 20))\ntime.sleep(120)"
@@ -109,7 +109,7 @@ def test_an_image_that_is_pushed_late_is_still_used(desk, node):
     assert not told(desk, "AttemptFailed")
 
 
-def test_a_service_account_that_does_not_exist_is_said_at_once(desk):
+def test_a_missing_service_account_is_reported_at_once(desk):
     metadata = {"kfnb": {"targets": {"kubernetes": {"service_account": "nobody"}}}}
     start(desk, desk.notebook(("step:only", "x = 1"), **metadata))
     status = until_ended(desk, "failed")
@@ -134,7 +134,7 @@ def full(desk):
     return "holds-the-place"
 
 
-def test_a_quota_that_is_full_is_said_and_waited_for(desk, full):
+def test_a_full_quota_is_reported_and_the_step_waits(desk, full):
     start(desk, desk.notebook(("step:only", "x = 1")))
     until_said(desk, "few", "quota")
     desk.cluster.core().delete_namespaced_pod(full, desk.namespace, grace_period_seconds=0)
@@ -163,7 +163,7 @@ def test_a_secret_that_lacks_something_is_permanent(desk, tag, words):
     assert '"class": "configuration"' in until_said(desk, *words)
 
 
-def test_a_claim_that_is_not_bound_is_said(desk):
+def test_a_claim_that_is_not_bound_is_reported(desk):
     claim = {
         "metadata": {"name": "unbound"},
         "spec": {

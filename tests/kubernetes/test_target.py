@@ -47,7 +47,7 @@ def priority(cluster):
     api.delete_priority_class(name)
 
 
-def test_pods_are_made_with_all_that_was_said(desk, gpus, priority, claim):
+def test_pods_have_every_option_of_the_call(desk, gpus, priority, claim):
     core = desk.cluster.core()
     core.create_namespaced_secret(
         desk.namespace, {"metadata": {"name": "login"}, "stringData": {"token": "s3cr3t"}}
@@ -118,7 +118,7 @@ def test_pods_are_made_with_all_that_was_said(desk, gpus, priority, claim):
     assert times["train"] >= 300
 
 
-def test_a_call_that_is_wrong_is_told_from_a_cluster_that_fails(desk):
+def test_a_wrong_call_is_distinguished_from_a_failing_cluster(desk):
     path = desk.notebook(("step:a", "x = 1"))
     wrong = {
         "--store": "file:///tmp/x",

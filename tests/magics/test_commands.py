@@ -150,7 +150,7 @@ def test_check_says_what_is_wrong_where_and_what_to_do(ipython, desk):
     assert desk.runs() == []
 
 
-def test_a_view_in_a_step_is_told_once_and_by_check(ipython, desk):
+def test_a_view_in_a_step_is_reported_once_and_by_check(ipython, desk):
     looking = "from kfnb.widgets import PipelineView\nPipelineView('latest')"
     desk.notebook(("step:load", "rows = 1"), ("step:load", looking), name="view.ipynb")
     assert "KFNB-W215" in ipython("%pipeline show --notebook view.ipynb").text

@@ -100,7 +100,7 @@ def test_a_run_that_is_stopped_while_it_is_waited_for(kernel, desk, gated):
     assert kfnb.open_run("latest").status == "succeeded"
 
 
-def test_a_driver_that_is_gone_is_told(kernel, desk, gated):
+def test_a_driver_that_is_gone_is_reported(kernel, desk, gated):
     import os
     import signal
 

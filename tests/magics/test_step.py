@@ -20,7 +20,7 @@ def test_the_cell_runs_and_its_value_is_shown_once(ipython):
     assert ipython.names["rows"] == [1, 2]
 
 
-def test_an_error_is_told_with_the_line_of_the_cell(ipython):
+def test_an_error_names_the_line_of_the_cell(ipython):
     typed = ipython("%%step load\nrows = [1, 2]\n\nrows[5]")
     assert "IndexError" in typed.text
     assert re.search(r"In ?\[2\], line 4", typed.text)

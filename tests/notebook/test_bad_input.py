@@ -79,7 +79,7 @@ def test_a_kernel_that_is_not_installed_does_not_hinder_reading(tmp_path: Path) 
     "source",
     ["x = (", "def f(:\n    pass", "x = 'a", "  x = 1\n y = 2", "x\x00 = 1", "1 +", "(" * 500],
 )
-def test_a_syntax_error_is_told_at_its_cell(tmp_path: Path, source: str) -> None:
+def test_a_syntax_error_is_reported_at_its_cell(tmp_path: Path, source: str) -> None:
     found = pipeline(tmp_path, ("step:a", "x = 1"), ("step:b", source), ("step:c", "print(x)"))
     assert [(d.code, d.cell, d.step) for d in found.errors] == [("KFNB-E101", 1, "b")]
     assert list(found.steps) == ["a", "b", "c"]
@@ -161,7 +161,7 @@ def test_a_notebook_with_no_cells(tmp_path: Path) -> None:
     assert found.diagnostics
 
 
-def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
     found = pipeline(
         tmp_path,
         None,

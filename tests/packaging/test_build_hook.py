@@ -142,7 +142,7 @@ def test_only_sources_that_changed_are_built_again(checkout: Checkout) -> None:
     assert checkout.calls == ["install", "build"] * 2
 
 
-def test_a_build_that_fails_is_told_by_its_last_words(checkout: Checkout) -> None:
+def test_a_failing_build_reports_its_last_lines(checkout: Checkout) -> None:
     broken = "#!/bin/sh\necho no network here\nexit 1\n"
     done = checkout.with_node(broken).pack("wheel")
     assert done.returncode == 0, done.stderr

@@ -73,7 +73,7 @@ def test_what_a_person_names_travels_too_and_must_be_there(folder):
             bundle(book, {}, files=(wrong,))
 
 
-def test_paths_outside_are_told(folder):
+def test_paths_outside_the_folder_are_reported(folder):
     book = made(folder, ("step:a", "open('/etc/hosts').read()\nopen('../up.txt').read()"))
     found = bundle(book, {})
     assert [f.code for f in found.findings] == ["KFNB-W701"] * 2
@@ -101,7 +101,7 @@ def test_what_lies_in_a_package_travels_with_it_unless_it_is_large(folder):
     assert bundle(book, {}).files == ("mine/__init__.py", "mine/deep/table.json")
 
 
-def test_a_file_that_is_not_there_and_that_nobody_writes_is_told(folder):
+def test_a_missing_file_that_no_step_writes_is_reported(folder):
     book = made(
         folder,
         ("step:a", "open('made.txt', 'w').write('1')\nopen('none.txt').read()"),

@@ -86,7 +86,7 @@ def test_a_parameter_that_does_not_exist_or_fit_is_refused(
     assert not runs_folder().exists() or not list(runs_folder().iterdir())
 
 
-def test_a_value_that_does_not_fit_is_not_told_in_full(tmp_path: Path) -> None:
+def test_a_value_that_does_not_fit_is_quoted_in_part(tmp_path: Path) -> None:
     long = "x" * 1_000_000
     made = pipeline(tmp_path, n=3, text=long)
     for given in ({"n": long}, {"text": 1}):

@@ -111,7 +111,7 @@ def pipeline_of(notebook: Path) -> Any:
     return kfnb.read(notebook)
 
 
-def test_a_registered_target_is_one_of_all_and_found_by_the_facts_of_its_runs() -> None:
+def test_a_registered_target_is_listed_and_recognised_by_the_facts_of_its_runs() -> None:
     assert target_names() == ["local", "kubernetes", "moon"]
     assert target_of({"target": "moon"}) is find_target("moon")
     assert target_of({}) is find_target("local")

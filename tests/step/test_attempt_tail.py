@@ -22,7 +22,7 @@ from kfnb.step.attempt_tail import LINE, PIECE, AttemptTail
         "ä".encode()[:1],
     ],
 )
-def test_a_log_is_told_in_pieces_that_make_up_its_bytes(tmp_path, data):
+def test_the_pieces_of_a_log_add_up_to_its_bytes(tmp_path, data):
     (tmp_path / "log.txt").write_bytes(data)
     reports = AttemptTail(tmp_path)
     lines = []

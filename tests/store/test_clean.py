@@ -75,7 +75,7 @@ def test_the_newest_runs_are_kept() -> None:
     assert store().get(manifest_key("r0", "a")) is None
 
 
-def test_an_age_alone_removes_what_is_older() -> None:
+def test_an_age_without_a_count_removes_what_is_older() -> None:
     make_run("r0", age=9 * DAY, value=b"0")
     make_run("r1", age=DAY, value=b"1")
     assert clean(older_than=7 * DAY).runs == ("r0",)
@@ -112,7 +112,7 @@ def test_a_run_that_executes_is_not_touched_nor_anything_younger() -> None:
     assert not store().has(loose)
 
 
-def test_a_fresh_blob_is_left_alone() -> None:
+def test_a_fresh_blob_stays() -> None:
     loose = store().add_bytes(b"just now")
     assert clean(keep=0).blobs == 0
     assert store().has(loose)

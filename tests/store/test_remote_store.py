@@ -40,7 +40,7 @@ def test_bytes_are_kept_there_too(here, there):
     assert there.fetch(name).read_bytes() == b"few"
 
 
-def test_a_blob_that_is_gone_or_damaged_is_said(here, remote):
+def test_a_missing_or_damaged_blob_is_reported(here, remote):
     name = here.add_bytes(b"something")
     remote.put(f"blobs/{name[:2]}/{name}", b"different")
     with pytest.raises(InfrastructureError, match="damaged"):

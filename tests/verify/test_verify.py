@@ -35,7 +35,7 @@ def test_a_pipeline_that_does_what_the_notebook_does(desk: Desk) -> None:
     assert sorted(p.name for p in desk.folder.iterdir()) == ["data.txt", "nb.ipynb"]
 
 
-def test_state_that_does_not_flow_is_told_at_its_cell(desk: Desk) -> None:
+def test_state_that_does_not_flow_is_reported_at_its_cell(desk: Desk) -> None:
     # A monkey patch that no reading of the source can see.
     path = desk.notebook(
         ("setup", "import string, builtins"),

@@ -100,7 +100,7 @@ def test_what_a_step_that_used_too_old_a_value_publishes_late_does_not_count() -
     assert run.statuses()["plot"] == "running"
 
 
-def test_a_run_can_be_told_to_go_on_with_a_warning() -> None:
+def test_a_run_can_be_set_to_continue_with_a_warning() -> None:
     run = hidden_change(on_mutation="warn")
     run.succeed("clean", ["c", "d"], unexpected={"d": "changed in place"})
     run.succeed("plot")
@@ -190,7 +190,7 @@ def test_who_reads_the_other_name_waits_for_whoever_may_change_it() -> None:
     assert run.status == "succeeded"
 
 
-def test_an_alias_is_found_too_late() -> None:
+def test_an_alias_is_detected_too_late() -> None:
     for order in (("make", "grow"), ("grow", "make")):
         run = aliases()
         run.turn()
@@ -246,7 +246,7 @@ def test_a_name_that_stayed_unbound_is_taken_from_who_says_so() -> None:
     assert run.prepared[-1].inputs == sources({"v": "a"})
 
 
-def test_what_was_found_is_not_lost_with_the_driver() -> None:
+def test_findings_are_not_lost_with_the_driver() -> None:
     run = hidden_change()
     attempt = run.running.pop("clean")
     found = result(["c", "d"], unexpected={"d": "changed in place"})

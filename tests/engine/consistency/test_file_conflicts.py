@@ -95,7 +95,7 @@ def test_a_step_that_only_seems_to_have_written_the_file_is_no_obstacle() -> Non
     assert codes(run) == []
 
 
-def test_two_steps_that_write_one_file_at_the_same_time_are_told_so() -> None:
+def test_two_steps_that_write_one_file_at_the_same_time_get_a_warning() -> None:
     run = two()
     run.succeed("write", files_written={"a.csv": "one"})
     run.succeed("read", files_written={"a.csv": "two"})

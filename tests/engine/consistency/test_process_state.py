@@ -14,7 +14,7 @@ def explanation(findings):
     return [(one.step, one.explanation.code) for one in findings]
 
 
-def test_a_variable_is_told_once_and_not_of_the_last_step():
+def test_a_variable_is_reported_once_and_not_for_the_last_step():
     leftovers = ProcessState(NAMES.__getitem__, last=2)
     result = published(left={"environment": ("TOKEN", "USER")})
     (findings,) = leftovers.finish(0, result)
@@ -24,7 +24,7 @@ def test_a_variable_is_told_once_and_not_of_the_last_step():
     assert leftovers.finish(2, result) == []
 
 
-def test_a_module_is_told_to_later_steps_that_import_it_whoever_ends_first():
+def test_a_changed_module_is_reported_to_later_importers_whichever_step_ends_first():
     changed = published(left={"module:helpers.py": ("rate",)}, files_read={"helpers.py": "h"})
     reads = published(files_read={"helpers.py": "h"})
     leftovers = ProcessState(NAMES.__getitem__, last=2)

@@ -151,7 +151,7 @@ def test_what_was_skipped_because_of_a_failure_waits_again_when_the_failure_is_v
     assert run.status == "succeeded"
 
 
-def test_older_journals_name_the_producing_step_alone() -> None:
+def test_older_journals_name_only_the_producing_step() -> None:
     run = Driver(chain(2))
     run.turn()
     run.succeed("s0")

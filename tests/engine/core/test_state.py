@@ -120,7 +120,7 @@ def test_an_edge_to_a_step_that_executes_holds_for_its_retry() -> None:
     assert run.status == "failed"
 
 
-def test_unknown_types_and_steps_are_left_alone() -> None:
+def test_unknown_types_and_steps_change_nothing() -> None:
     run = Driver(chain(1))
     before = run.statuses()
     for kind, name in [("FromALaterVersion", "s0"), ("StepSucceeded", "nobody")]:

@@ -125,7 +125,7 @@ def test_a_last_line_whose_beginning_was_lost_is_torn_too(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [b"\0" * 10, b"[]", b"{}", b"\xff\xfe", b""])
-def test_damage_in_the_middle_is_said_with_its_line(path: Path, damage: bytes) -> None:
+def test_damage_in_the_middle_is_reported_with_its_line(path: Path, damage: bytes) -> None:
     lines = fill(path, 3).splitlines()
     path.write_bytes(b"\n".join([lines[0], damage, lines[2], b""]))
     with pytest.raises(JournalCorrupt, match="line 2") as caught:
@@ -136,7 +136,7 @@ def test_damage_in_the_middle_is_said_with_its_line(path: Path, damage: bytes) -
     assert not FileLock(path.with_name("driver.lock")).held(), "the lock is given back"
 
 
-def test_a_missing_event_is_said(path: Path) -> None:
+def test_a_missing_event_is_reported(path: Path) -> None:
     lines = fill(path, 3).splitlines(keepends=True)
     path.write_bytes(lines[0] + lines[2])
     with pytest.raises(JournalCorrupt, match="event 2 should be"):
@@ -206,7 +206,7 @@ def test_a_deleted_folder_is_noticed(journal: Journal, path: Path) -> None:
         journal.append(StopRequested())
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InfrastructureError, match="Cannot open the journal"):
         Journal(tmp_path / "nowhere" / "journal.jsonl", "r")
 

@@ -101,7 +101,7 @@ def remote(tmp_path):
     return Faulty(tmp_path / "store")
 
 
-def test_a_lost_reply_to_our_own_creation_is_found_out(remote, tmp_path):
+def test_a_lost_reply_to_our_own_creation_is_detected(remote, tmp_path):
     with journal(remote, tmp_path / "a") as one:
         remote.fault = "again"
         say(one, "x")

@@ -77,7 +77,7 @@ def test_a_chain_of_thousands_is_no_problem() -> None:
     assert not found.diagnostics
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_mistakes_are_reported_at_once() -> None:
     found = declared(
         (["step:a", "after:a", "retries:x"], "1"), (["step:b", "after:nobody", "aftr:a"], "2")
     )

@@ -66,7 +66,7 @@ def test_a_file_that_was_cut_says_so() -> None:
     assert "cut" in str(caught.value)
 
 
-def test_an_old_notebook_is_told_how_to_be_converted() -> None:
+def test_the_message_for_an_old_notebook_says_how_to_convert_it() -> None:
     with pytest.raises(NotebookError, match=r"jupyter nbconvert .* nb\.ipynb"):
         parse(b'{"worksheets": [], "nbformat": 3}', path=WHERE)
 
@@ -147,14 +147,14 @@ def test_a_list_of_cells_may_hold_garbage(garbage: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", ["heading", "", None, 1, ["code"]])
-def test_a_cell_of_unknown_type_is_told_and_not_executed(kind: Any) -> None:
+def test_a_cell_of_unknown_type_is_reported_and_not_executed(kind: Any) -> None:
     read = document({"cell_type": kind, "metadata": {}, "source": "x = 1"})
     assert read.cells[0].type == "raw"
     assert [d.code for d in read.diagnostics] == ["KFNB-W003"]
 
 
 @pytest.mark.parametrize("tags", ["step:a", ["step:a", 1], {"step:a": 1}, 5])
-def test_tags_that_are_no_list_of_texts_are_told(tags: Any) -> None:
+def test_tags_that_are_no_list_of_texts_are_reported(tags: Any) -> None:
     read = document({"cell_type": "code", "metadata": {"tags": tags}, "source": "x = 1"})
     assert [d.code for d in read.diagnostics] == ["KFNB-W003"]
 
@@ -185,7 +185,7 @@ def test_ids_that_jupyter_would_refuse_are_replaced(given: Any) -> None:
     assert document(cell).cells[0].id.isalnum()
 
 
-def test_ids_that_are_there_twice_are_told_apart() -> None:
+def test_repeated_ids_are_made_distinct() -> None:
     cell = {"cell_type": "code", "id": "same", "metadata": {}, "source": "x"}
     ids = [c.id for c in document(cell, cell, cell).cells]
     assert ids[0] == "same"

@@ -185,7 +185,7 @@ def test_our_metadata_counts_more_than_kales() -> None:
     assert found.defaults.labels == {"app": "wine"}
 
 
-def test_what_kale_leaves_empty_is_not_said() -> None:
+def test_fields_that_kale_leaves_empty_are_not_reported() -> None:
     empty = {
         "pipeline_name": "", "pipeline_description": "", "docker_image": "", "volumes": [],
         "steps_defaults": [], "experiment": {"id": "", "name": ""},
@@ -195,7 +195,7 @@ def test_what_kale_leaves_empty_is_not_said() -> None:
     assert found.defaults.said() == {}
 
 
-def test_what_kfnb_does_not_do_is_said_once() -> None:
+def test_settings_without_effect_are_reported_once() -> None:
     meta = {"katib_run": True, "autosnapshot": True, "snapshot_volumes": True}
     problem = only(declared(("block:a", "1"), kubeflow_notebook=meta))
     assert (problem.code, problem.severity) == ("KFNB-W218", "warning")

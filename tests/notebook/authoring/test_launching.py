@@ -84,7 +84,7 @@ def test_what_uses_its_result_goes_too_in_later_cells_as_well() -> None:
         "with open('x') as run:\n    run.read()",
     ],
 )
-def test_a_name_that_is_something_else_now_is_left_alone(source: str) -> None:
+def test_lines_that_use_a_rebound_name_stay(source: str) -> None:
     found = declared(("step:a", "run = kfnb.run('x')"), ("step:b", source))
     assert found.dropped_lines == {0: (1,)}
 
@@ -163,7 +163,7 @@ def test_magics_that_launch_need_no_word() -> None:
     assert not declared(("step:a", "%load_ext kfnb\nx = 1"), ("", "%pipeline run")).diagnostics
 
 
-def test_a_call_is_told() -> None:
+def test_a_call_is_reported() -> None:
     problem = only(declared(("step:a", "x = 1\nkfnb.run('x')")))
     assert (problem.code, problem.cell, problem.line) == ("KFNB-W215", 0, 2)
 

@@ -134,7 +134,7 @@ def test_magic_counts_more_than_metadata_more_than_tag() -> None:
         (["setup"], "%%step a"),
     ],
 )
-def test_each_disagreement_is_told(tags: list[str], line: str) -> None:
+def test_each_disagreement_is_reported(tags: list[str], line: str) -> None:
     problem = only(declared(("step:b", "1"), ("step:c", "1"), (tags, line + "\nx = 1")))
     assert (problem.code, problem.severity, problem.cell) == ("KFNB-W211", "warning", 2)
 

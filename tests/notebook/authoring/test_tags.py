@@ -174,7 +174,7 @@ def test_members_of_an_option_conflict_by_name(pair: tuple[str, str]) -> None:
         ("step", "step:NAME"),
     ],
 )
-def test_a_misspelt_tag_is_told(tag: str, meant: str) -> None:
+def test_a_misspelt_tag_is_reported(tag: str, meant: str) -> None:
     problem = only(declared(("step:a", "1"), (tag, "2")))
     assert (problem.code, problem.cell) == ("KFNB-W212", 1)
     assert meant in problem.remedy
@@ -200,7 +200,7 @@ def test_a_cell_of_two_steps_is_an_error() -> None:
     assert '"b"' in problem.message
 
 
-def test_a_cell_of_two_roles_is_told_and_read_as_the_first() -> None:
+def test_a_cell_of_two_roles_is_reported_and_gets_the_first() -> None:
     found = declared((["setup", "step:a"], "1"), ("step:b", "2"))
     assert only(found).code == "KFNB-W213"
     assert found.setup == (0,)
@@ -214,7 +214,7 @@ def test_skip_takes_any_cell_out() -> None:
 
 @pytest.mark.parametrize("tag", ["after:b", "changes:x", "memory:1Gi"])
 @pytest.mark.parametrize("role", ["setup", "parameters", "metrics"])
-def test_what_belongs_to_a_step_has_no_effect_elsewhere(tag: str, role: str) -> None:
+def test_a_tag_of_a_step_has_no_effect_on_a_cell_of_another_role(tag: str, role: str) -> None:
     problem = only(declared(("step:b", "1"), ([role, tag], "x = 1")))
     assert (problem.code, problem.cell) == ("KFNB-W214", 1)
 
@@ -259,7 +259,7 @@ _TAGS = st.one_of(
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(_TAGS, max_size=6))
-def test_any_tags_are_read_and_said_again_alike(tags: list[str]) -> None:
+def test_any_tags_can_be_read(tags: list[str]) -> None:
     claim = cell_declaration(tags)
     assert claim == cell_declaration(tags)
     assert claim.role != "step" or claim.step is not None

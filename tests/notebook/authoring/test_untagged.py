@@ -141,7 +141,7 @@ def test_a_tagged_heading_begins_its_step() -> None:
     assert step(found, "b").options.memory == "1Gi"
 
 
-def test_a_step_of_headings_only_is_told() -> None:
+def test_a_step_of_headings_only_is_reported() -> None:
     found = declared(("step:a", "1"), ([MARKDOWN, "step:b"], "## B"))
     assert steps(found) == {"a": (0,)}
     assert only(found).code == "KFNB-W216"
@@ -150,7 +150,7 @@ def test_a_step_of_headings_only_is_told() -> None:
 @pytest.mark.parametrize(
     "cells", [[], [("setup", "x = 1")], [(MARKDOWN, "# Hi")], [("skip", "1")], [("", "")]]
 )
-def test_a_notebook_with_nothing_to_execute_is_told(cells: list[tuple[str, str]]) -> None:
+def test_a_notebook_with_nothing_to_execute_is_reported(cells: list[tuple[str, str]]) -> None:
     found = declared(*cells)
     assert not found.steps
     assert codes(found) == ["KFNB-W216"]

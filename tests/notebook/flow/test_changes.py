@@ -243,7 +243,7 @@ def test_the_changes_tag_is_believed() -> None:
     assert found.steps["c"].inputs["x"] == "b"
 
 
-def test_a_changes_tag_of_nobody_is_told() -> None:
+def test_a_changes_tag_that_names_nothing_is_reported() -> None:
     found = pipeline(("step:a", "model = 1"), (["step:b", "changes:modle"], "print(model)"))
     assert [d.code for d in found.diagnostics] == ["KFNB-W111"]
     assert found.diagnostics[0].remedy == 'Did you mean "model"?'

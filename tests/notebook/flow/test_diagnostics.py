@@ -7,7 +7,7 @@ import pytest
 from tests.notebook.build import codes, edge, pipeline
 
 
-def test_an_undefined_name_is_told_with_its_place_and_a_guess() -> None:
+def test_an_undefined_name_is_reported_with_its_line_and_a_suggestion() -> None:
     found = pipeline(("step:load", "models = []"), ("step:train", "x = 1\nprint(x)\nmodel.fit(x)"))
     (finding,) = found.diagnostics
     assert str(finding) == (
@@ -133,7 +133,7 @@ QUIET = {
 
 
 @pytest.mark.parametrize("source", QUIET.values(), ids=QUIET)
-def test_nothing_is_said_about(source: str) -> None:
+def test_these_names_are_not_reported(source: str) -> None:
     assert codes(pipeline(("step:a", source))) == []
 
 
@@ -358,7 +358,7 @@ def test_a_name_that_only_pipeline_load_brings(
 @pytest.mark.parametrize(
     "line", ["%pipeline load fit", "%pipeline debug tell --run latest", "%pipeline debug"]
 )
-def test_a_name_that_is_brought_above_the_step_that_makes_it(line: str) -> None:
+def test_a_name_that_is_loaded_above_the_step_that_makes_it(line: str) -> None:
     found = pipeline(
         ("step:start", "x = 1"),
         ("skip", line),

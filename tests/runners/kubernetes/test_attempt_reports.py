@@ -120,7 +120,7 @@ def test_a_batch_that_the_store_did_not_give_is_read_later(folder, remote, monke
     assert folder.log.read_bytes() == b"one\n"
 
 
-def test_the_store_alone_is_enough_for_a_mirror(folder, remote):
+def test_a_mirror_needs_only_the_store(folder, remote):
     store(remote, 0, (0, "one\n"), 1)
     found = reports(folder, remote)
     found.read_store()

@@ -46,7 +46,7 @@ class Claims:
         return body
 
 
-def test_a_claim_that_is_missing_is_made_as_it_is_said():
+def test_a_missing_claim_is_created_as_described():
     claims = Claims()
     assert with_claim(claims, TARGET) == TARGET
     (made,) = claims.made
@@ -71,7 +71,7 @@ def test_pods_that_share_a_claim_of_one_node_share_the_node():
     assert with_claim(made, own).affinity["podAffinity"][REQUIRED] == [TERM]
 
 
-def test_what_is_said_of_affinity_holds_too():
+def test_affinity_settings_apply_too():
     mine = {"podAffinity": {REQUIRED: ["mine"]}, "nodeAffinity": "near"}
     steps = {"a": {"affinity": {"nodeAffinity": "far"}}, "b": {"labels": {"x": "y"}}}
     found = on_one_node(KubernetesOptions(affinity=mine, labels={"team": "t"}, steps=steps), "work")
@@ -89,7 +89,7 @@ def test_a_claim_that_steps_cannot_share_is_refused_with_the_reason(mode):
         with_claim(Claims(mode), TARGET)
 
 
-def test_who_may_not_make_a_claim_is_told_so():
+def test_a_missing_right_to_create_claims_is_reported():
     claims = Claims(refusal=ApiError("you cannot create it.", status=403))
     with pytest.raises(
         UsageError, match="claim work cannot be read or created: you cannot create it"

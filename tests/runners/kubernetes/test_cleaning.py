@@ -94,7 +94,7 @@ def test_the_newest_and_the_young_keep_their_records(remote):
     assert {key.split("/")[1] for key in remote.list("failed/")} == {"r3"}
 
 
-def test_code_of_runs_that_are_over_goes_and_old_results_if_it_is_said(remote):
+def test_code_of_finished_runs_is_removed_and_old_results_on_request(remote):
     put(remote, "code/old.tar", b"code")
     put(remote, "code/young.tar", b"code", ago=60)
     kept = Manifest("r1", "s", 1, 0.0, 1.0, executed=value(remote, b"cached"))
@@ -128,7 +128,7 @@ def test_a_run_of_another_machine_that_may_go_on_stays_with_all_values(remote, s
     assert left(remote) == {b"on its way"}
 
 
-def test_a_run_that_ended_here_and_goes_on_elsewhere_stays(remote):
+def test_a_run_that_ended_here_and_continues_on_another_machine_stays(remote):
     """What this machine knows of it may be old: its Lease is not."""
     folder = RunFolder(runs_folder() / "r1")
     folder.path.mkdir(parents=True)

@@ -189,7 +189,7 @@ def test_an_image_that_is_never_pulled():
     assert "--image-pull-policy" in found.remedy
 
 
-def test_a_long_pull_is_said():
+def test_a_long_pull_is_reported():
     events = [event("Pulling", f'Pulling image "{IMAGE}"', at=1)]
     stuck = pod(waiting("ContainerCreating"))
     assert say([stuck], events, after=3) is None
@@ -360,7 +360,7 @@ def test_a_quota_that_never_suffices_fails():
     assert "pods" not in found.summary
 
 
-def test_a_quota_that_wants_requests_to_be_said():
+def test_a_quota_that_requires_requests():
     words = "is forbidden: failed quota: cap: must specify limits.cpu for: step; limits.memory for: step"
     found = refused(words)
     is_(found, "failed", "quota", "configuration", permanent=True)
@@ -513,7 +513,7 @@ def test_no_node_takes_the_pod(words, limits, spec, category, part):
         ("nvidia.com/gpu", "1", "no node has 1 of nvidia.com/gpu"),
     ],
 )
-def test_what_no_node_ever_has_is_told_from_what_is_in_use(resource, amount, part):
+def test_what_no_node_has_is_distinguished_from_what_is_in_use(resource, amount, part):
     message = (
         f"0/2 nodes are available: 2 Insufficient {resource}. preemption: 0/2 nodes are "
         "available: 2 Preemption is not helpful for scheduling."
@@ -523,7 +523,7 @@ def test_what_no_node_ever_has_is_told_from_what_is_in_use(resource, amount, par
     assert found.level == "waiting"  # the cluster may grow
 
 
-def test_the_reason_of_most_nodes_comes_first_and_all_are_said():
+def test_the_reason_of_most_nodes_comes_first_and_all_are_listed():
     message = (
         "0/9 nodes are available: 1 Insufficient memory, 2 node(s) had untolerated taint {gpu: }, "
         "6 Insufficient cpu. preemption: no."
@@ -576,7 +576,7 @@ def test_a_volume_that_cannot_be_mounted():
     assert say(stuck, [event("FailedMount", words)], after=300).level == "failed"
 
 
-def test_a_volume_in_use_elsewhere():
+def test_a_volume_in_use_on_another_node():
     words = 'Multi-Attach error for volume "pvc-1" Volume is already used by pod(s) other'
     found = say([pod(waiting("ContainerCreating"))], [event("FailedAttachVolume", words)])
     assert "in use on another node" in found.summary
@@ -939,7 +939,7 @@ RECORDED = sorted((Path(__file__).parent / "objects").glob("*.json"))
 
 
 @pytest.mark.parametrize("path", RECORDED, ids=lambda p: p.stem)
-def test_what_a_real_cluster_said(path):
+def test_events_recorded_from_a_real_cluster(path):
     record = json.loads(path.read_text())
     found = diagnose(
         record["job"],
@@ -979,7 +979,7 @@ def test_a_step_that_waited_for_the_store_and_goes_on_does_not_wait(after):
     assert say([pod(running(), phase="Running")], said=WAITS + after) is None
 
 
-def test_a_step_that_waited_in_vain_ends_by_what_it_said_last():
+def test_a_step_that_waited_in_vain_fails_with_its_last_reason():
     found = say([failed(4, message=f"{WAITS}kfnb: The store s3://b is gone.\n")])
     is_(found, "failed", "store", "infrastructure")
     assert found.summary == "The store s3://b is gone."

@@ -32,7 +32,7 @@ def run(tmp_path):
     return RunFolder(tmp_path / "r")
 
 
-def test_a_request_from_elsewhere_is_heeded_once_and_taken_away(remote, run):
+def test_a_request_of_another_machine_is_followed_once_and_removed(remote, run):
     store_request("r", Request("stop", {"by": "ada"}), remote)
     now = [0.0]
     inbox = Inbox(run, remote, (), now=lambda: now[0])

@@ -389,7 +389,7 @@ def test_a_run_whose_configmap_was_deleted_makes_nothing_more(tmp_path: Path) ->
 # 20, 21, 22
 
 
-def test_that_no_pod_can_be_created_is_said(tmp_path: Path) -> None:
+def test_a_job_that_cannot_create_pods_is_reported(tmp_path: Path) -> None:
     said = 'pods "a-" is forbidden: error looking up service account lab/nobody: serviceaccount "nobody" not found'
 
     def refused(node: Node, job: dict[str, Any]) -> None:
@@ -454,7 +454,7 @@ def test_a_cluster_that_is_away_when_a_run_is_stopped_is_asked_until_it_is_back(
         assert not made.server.objects("jobs")
 
 
-def test_a_step_that_waits_for_its_store_is_told_while_it_waits(tmp_path: Path) -> None:
+def test_a_step_that_waits_for_its_store_is_reported_while_it_waits(tmp_path: Path) -> None:
     """Nothing of its pod changes meanwhile."""
 
     def waits(node: Node, job: dict[str, Any]) -> None:

@@ -158,7 +158,7 @@ def test_flags_win_over_the_notebook_and_that_over_the_file(tmp_path):
         ("[kubernetes", "not a TOML"),
     ],
 )
-def test_a_file_that_is_wrong_is_said(tmp_path, text, said):
+def test_a_wrong_file_is_reported(tmp_path, text, said):
     file = tmp_path / "config.toml"
     file.write_text(text)
     with pytest.raises(UsageError, match=said):
@@ -230,7 +230,7 @@ def test_nothing_that_people_type_gets_out_of_its_place(store, image, key, text)
     assert image in strings(made)
 
 
-def test_what_is_said_of_one_step_is_added_to_what_is_said_of_all():
+def test_settings_of_one_step_are_added_to_those_of_all_steps():
     kubernetes = {
         "image": "i:1", "store": "s3://b", "node-selector": {"disk": "ssd"}, "labels": {"team": "x"},
         "tolerations": [{"key": "a"}], "priority_class": "low",
@@ -282,7 +282,7 @@ def test_what_is_said_of_one_step_is_added_to_what_is_said_of_all():
         ({"image_pull_policy": "never"}, "is Always, IfNotPresent, Never; not 'never'"),
     ],
 )
-def test_what_the_cluster_would_refuse_is_said_before(kubernetes, said):
+def test_what_the_cluster_would_refuse_is_reported_before(kubernetes, said):
     made = pipeline(("step:a", "x = 1"), metadata={"kfnb": {"targets": {"kubernetes": kubernetes}}})
     with pytest.raises(UsageError, match=re.escape(said)):
         collect_options(made, {})

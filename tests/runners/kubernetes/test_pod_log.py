@@ -129,7 +129,7 @@ def test_a_container_that_has_not_started_is_waited_for():
     assert story.read_client.times == [1000, 1001, 1002]
 
 
-def test_a_container_that_never_starts_has_said_nothing():
+def test_a_container_that_never_starts_has_no_log():
     assert Story(Refused(400), Refused(400)).follow() == []
 
 
@@ -148,7 +148,7 @@ def test_without_the_right_to_read_logs_there_is_one_gap():
     assert [type(p) for p in Story(Refused(403), over_after=9).follow()] == [Gap]
 
 
-def test_a_server_that_breaks_for_ever_after_the_end_is_left_alone():
+def test_a_server_that_keeps_failing_after_the_end_is_not_asked_again():
     pieces = Story(*[Refused(500)] * 20, over_after=0).follow()
     assert [type(p) for p in pieces] == [Gap]
 

@@ -137,7 +137,7 @@ def test_one_503_changes_nothing(clock):
     assert watcher.trouble() is None
 
 
-def test_a_server_that_is_away_is_asked_less_and_less_often_and_that_is_said(clock):
+def test_an_unreachable_server_is_asked_less_and_less_often_and_reported(clock):
     seen = []
 
     class Looking(ReadClient):
@@ -192,7 +192,7 @@ def test_everything_is_listed_again_from_time_to_time(clock):
     assert clock.now() - 1000 <= RELIST + 60
 
 
-def test_what_is_deleted_is_kept_as_it_was_last(clock):
+def test_a_deleted_object_is_remembered_in_its_last_state(clock):
     watcher, _ = follow(
         clock,
         lists=[listed(5, thing("a", 3))],
@@ -258,7 +258,7 @@ def test_what_was_forgotten_does_not_come_back(clock):
     assert watcher.jobs() == {"b"}
 
 
-def test_a_job_that_vanished_before_any_watch_told_of_it_is_gone(clock):
+def test_a_job_that_vanished_before_any_watch_reported_it_is_gone(clock):
     read_client = ReadClient(clock, lists=[listed(9)], watches=[[]])
     watcher = Watcher(read_client, "run=r", clock=clock)
     watcher.add_job(thing("a", 8))
@@ -421,7 +421,7 @@ def test_who_may_not_list_events_is_not_asked_all_the_time(clock):
     assert watcher._pod_events.pause() > 30
 
 
-def test_the_clusters_clock_is_told_from_what_just_happened():
+def test_the_clusters_clock_is_estimated_from_recent_events():
     here = 1_800_000_000.0
     time = ClusterClock(lambda: here)
     assert time.now() == here

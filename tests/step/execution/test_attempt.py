@@ -205,7 +205,7 @@ def test_no_output_is_lost_while_the_step_process_is_slow(bench: Bench) -> None:
     assert done.text(0) == "".join(f"{n}\n" for n in range(8000))
 
 
-def test_threads_that_go_on_are_told(bench: Bench) -> None:
+def test_threads_that_keep_running_are_reported(bench: Bench) -> None:
     source = """
         import threading, time
         values = []

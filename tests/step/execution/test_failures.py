@@ -58,7 +58,7 @@ def failed(ename: str, evalue: str, *traceback: str) -> failures.Failure:
         ([["rich"], ["attrs"]], '"%pip install rich" and "%pip install attrs" did not install it'),
     ],
 )
-def test_a_module_that_pip_did_not_bring_is_told_as_such(lines: Any, said: str) -> None:
+def test_a_module_that_pip_did_not_install_is_reported_as_such(lines: Any, said: str) -> None:
     reply = {"ename": "ModuleNotFoundError", "evalue": "No module named 'tabulate.core'"}
     failure = failures.failed_cell(ORDER, CellFailure(CELL, reply), installs=lines)
     assert said in failure.remedy

@@ -14,7 +14,7 @@ from tests.waiting import wait_until
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the guard is forked")
-def test_the_guard_kills_what_it_was_told_of_when_its_owner_dies(tmp_path: Path) -> None:
+def test_the_guard_kills_registered_processes_when_its_owner_dies(tmp_path: Path) -> None:
     code = """
 import os, subprocess, sys, time
 from kfnb.step.kernels import orphan_guard as guard

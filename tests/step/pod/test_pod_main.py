@@ -186,7 +186,7 @@ def test_a_second_pod_of_an_attempt_changes_nothing(bench: Bench) -> None:
     assert b"another pod has already published the result of this step" in pod.out
 
 
-def test_values_of_other_versions_are_told(bench: Bench) -> None:
+def test_values_of_other_versions_are_reported(bench: Bench) -> None:
     first = bench.run("first", "x = 1", outputs=("x",))
     path = bench.prepare("second", "print(x)", inputs=bench.inputs(first, "x"))
     order = StepOrder.from_json(path.read_bytes())
@@ -212,7 +212,7 @@ def test_what_the_notebook_installs_is_there_before_its_kernel(bench: Bench) -> 
     assert "already installed" in text_of(pod.stored())
 
 
-def test_what_the_notebook_could_not_install_is_told_so(bench: Bench) -> None:
+def test_a_failed_pip_install_of_the_notebook_is_reported(bench: Bench) -> None:
     source = "%pip install --no-index kfnb-no-such-parcel==1\nimport kfnb_no_such_parcel"
     pod = Pod(bench, bench.prepare("one", source)).ended(1)
     wanted = '"%pip install --no-index kfnb-no-such-parcel==1" did not install it'
@@ -220,7 +220,7 @@ def test_what_the_notebook_could_not_install_is_told_so(bench: Bench) -> None:
     assert "No matching distribution" in text_of(pod.stored())
 
 
-def test_an_order_that_is_not_there_is_said(bench: Bench) -> None:
+def test_a_missing_order_is_reported(bench: Bench) -> None:
     path = bench.prepare("gone", "1")
     pod = Pod(bench, path, KFNB_ORDER="runs/none/order.json")
     _, err = pod.process.communicate(timeout=60)

@@ -145,7 +145,7 @@ def test_half_a_download_is_no_file(tmp_path):
     thread.join()
 
 
-def test_a_volume_that_cannot_be_written_is_said(tmp_path):
+def test_a_volume_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with Server(tmp_path / "file", digest=digest_of("t")) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -111,14 +111,14 @@ def test_a_bucket_that_is_not_there_is_named(bucket, endpoint):
         open_remote(StoreAddress("s3://elsewhere/x", endpoint))
 
 
-def test_wrong_credentials_are_said_and_not_shown(bucket, endpoint, monkeypatch):
+def test_wrong_credentials_are_reported_and_not_shown(bucket, endpoint, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong-and-secret")
     with pytest.raises(InfrastructureError, match="AWS_SECRET_ACCESS_KEY") as caught:
         open_remote(StoreAddress(f"s3://{bucket}/x", endpoint))
     assert "wrong-and-secret" not in str(caught.value)
 
 
-def test_an_endpoint_that_does_not_answer_is_said(monkeypatch):
+def test_an_endpoint_that_does_not_answer_is_reported(monkeypatch):
     from kfnb.store.remote import s3
 
     monkeypatch.setattr(s3, "_TRIES", 1)

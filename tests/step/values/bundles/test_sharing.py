@@ -129,7 +129,7 @@ def test_columns_side_by_side_share_nothing(tmp_path: Path) -> None:
     assert groups(tmp_path / "c", train=data[:7], test=data[7:]) == []
 
 
-def test_a_part_of_something_large_is_saved_alone(tmp_path: Path) -> None:
+def test_a_part_of_something_large_is_saved_without_the_rest(tmp_path: Path) -> None:
     large = np.zeros(1_000_000)
     saved = save(tmp_path, a=large[:10], b=large[5:15])
     assert saved.aliases == [["a", "b"]]

@@ -150,7 +150,7 @@ def test_paths_in_functions_and_pipelines(step: Any, tmp_path: Path) -> None:
     assert failed["g"].startswith("g.__defaults__[0] cannot be saved")
 
 
-def test_an_error_of_the_users_own_is_told(tmp_path: Path) -> None:
+def test_an_error_raised_by_the_users_class_is_reported(tmp_path: Path) -> None:
     problem = refusal(tmp_path, [1, Fails()])
     assert problem.path_in_value == "bad[1]"
     assert problem.reason.endswith("raised ValueError: not today")
@@ -194,7 +194,7 @@ def test_a_full_disk_is_an_error_of_its_own(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_out_of_memory_is_said(tmp_path: Path) -> None:
+def test_out_of_memory_is_reported(tmp_path: Path) -> None:
     class Greedy:
         def __reduce__(self) -> Any:
             raise MemoryError

@@ -145,7 +145,7 @@ def test_a_change_of_what_was_not_loaded_is_seen(make: Any, change: Any) -> None
     assert watch.changed() == {"v"}
 
 
-def test_in_a_bundle_only_what_changed_is_said(tmp_path: Path) -> None:
+def test_in_a_bundle_only_changed_values_are_reported(tmp_path: Path) -> None:
     shared: list[int] = []
     big = np.zeros(BIG)
     found, watch = watched(
