@@ -277,6 +277,7 @@ class Diagnostic:
     execution_count: int | None = None
 
     def __str__(self) -> str:
+        # Most messages name the step; the location does not repeat it.
         named = self.step is None or f'"{self.step}"' in self.message
         where = location(
             step=None if named or self.cell is None else self.step,
@@ -382,6 +383,7 @@ def _builder(kind: Any) -> Callable[[Any], Any]:
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = typing.get_type_hints(kind)
         fields = {field.name: _builder(hints[field.name]) for field in dataclasses.fields(kind)}
+        # A field that this version does not know was written by a later one, and is ignored.
         return lambda plain: kind(**{k: fields[k](v) for k, v in plain.items() if k in fields})
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
@@ -389,6 +391,7 @@ def _builder(kind: Any) -> Callable[[Any], Any]:
         return lambda plain: None if plain is None else build(plain)
     if origin is tuple:
         build = _builder(args[0])
+        # Most tuples hold plain values; to call a function for each of them would be wasted time.
         return tuple if build is _same else lambda plain: tuple(map(build, plain))
     if origin in (dict, Mapping):
         build = _builder(args[1])

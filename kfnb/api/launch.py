@@ -78,7 +78,7 @@ def run(
 ) -> Run:
     """Run a notebook as a pipeline.
 
-    Each step executes in a process of its own. A driver process starts them and outlives this
+    Each step executes in a separate process. A driver process starts them and outlives this
     process. A step that fails does not raise; the run's ``status`` is then ``"failed"``.
 
     Parameters

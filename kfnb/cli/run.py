@@ -95,7 +95,7 @@ def run(
 
         print_objects(pipeline, parameters_of(pipeline, files, read_pairs), output=output, **given)
         return 0
-    # The folder first: the driver is a process of its own that reads everything from it.
+    # The folder first: the driver is a separate process that reads everything from it.
     folder = create_run(pipeline, files, read_pairs, **given)
     from kfnb.api.run_view import RunView
     from kfnb.runners import start_driver

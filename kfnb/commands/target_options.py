@@ -11,7 +11,7 @@ from kfnb.runners.target import LOCAL, target_names
 
 
 def on_option(help_text: str) -> click.Option:
-    """Make the option ``--on`` with a help text of its own."""
+    """Make the option ``--on`` with the help text of a command."""
     return click.Option(
         ["--on", "target"], type=click.Choice(target_names()), default=LOCAL, help=help_text
     )

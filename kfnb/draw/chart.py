@@ -61,6 +61,7 @@ def chart(texts: Sequence[str], curves: Sequence[Curve]) -> str:
     looks = {label: _LOOKS[n % len(_LOOKS)] for n, label in enumerate(labels)}
     body: list[str] = []
     top = 4.0
+    # With one line a legend would only repeat the title.
     if len(labels) > 1:
         for label in labels:
             body.append(_sample(label, looks[label], top))
@@ -114,6 +115,7 @@ def _plot(
 
     def position(x: float, y: float) -> tuple[float, float]:
         across = (x - first) / (last - first) if last > first else 0.5
+        # Halves, because the difference of two huge numbers may exceed the largest float.
         up = (y / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.5
         return _LEFT + across * (_RIGHT - _LEFT), below - 4 - up * (below - above - 8)
 
@@ -121,6 +123,7 @@ def _plot(
         f'<path d="M{_LEFT:g} {above:g}V{below:g}H{_RIGHT:g}" fill="none" stroke="#7d8590" '
         'stroke-width="1"/>'
     )
+    # A dictionary, so that a constant metric gets one label and not two.
     for value, at in {high: above + 8, low: below}.items():
         yield _text(_LEFT - 6, at, _number(value), FG2, anchor="end")
     yield _text(_LEFT, below + 14, _number(first), FG2)
@@ -141,8 +144,10 @@ def _thinned(curve: Curve) -> Sequence[tuple[float, float]]:
     thinned: list[tuple[float, float]] = []
     for begin in range(0, len(points), size):
         piece = points[begin : begin + size]
+        # NaN has no order: min and max would return anything.
         finite = [point for point in piece if math.isfinite(point[1])]
         ends = {min(finite, key=_y), max(finite, key=_y)} if finite else {piece[0]}
+        # By x, so that the line does not run backwards.
         thinned += sorted(ends)
     return thinned
 
@@ -158,6 +163,7 @@ def _path(points: Sequence[tuple[float, float] | None]) -> str:
         if point is not None:
             is_single = not drawing and (n + 1 == len(points) or points[n + 1] is None)
             parts.append(f"{'L' if drawing else 'M'}{point[0]:.1f} {point[1]:.1f}")
+            # A path of one point is not drawn; a tiny line with round ends is a dot.
             parts += ["h.1"] if is_single else []
         drawing = point is not None
     return "".join(parts)

@@ -72,6 +72,7 @@ def skeleton(
     )
     for n, name in enumerate(pipeline.steps):
         size = (sizes or {}).get(name)
+        # Graphviz sizes a box by its label, but here the caller draws the text.
         fixed = (
             {"width": f"{size[0]:.3f}", "height": f"{size[1]:.3f}", "fixedsize": "true"}
             if size
@@ -144,6 +145,7 @@ def _digraph(
         text = reason(edge)
         style = {"style": "dotted"} if not edge.names and not edge.files else {}
         if (edge.source, edge.target) not in known:
+            # A person should see which edges the notebook's source does not have.
             text, style = f"seen in the run: {text}", {"style": "dashed"}
         graph.edge(ids[edge.source], ids[edge.target], _label(text), id=f"e{n}", **style)
     _last(graph, ids.get(pipeline.on_exit or ""))

@@ -61,6 +61,7 @@ def _ranks(graph: Graph) -> list[int]:
     rank = [0] * len(graph.boxes)
     above: list[list[int]] = [[] for _ in graph.boxes]
     for source, target in graph.edges:
+        # Steps are numbered in the notebook's order, so an edge to a smaller number leads back.
         if source < target:
             above[target].append(source)
     for n, sources in enumerate(above):
@@ -82,6 +83,8 @@ def _spots(graph: Graph) -> tuple[list[_Spot], list[list[int]]]:
         between = range(first + 1, last)
         way = [source]
         for row in between:
+            # The reason stands in the middle of the line; the other bends need only the line's
+            # width.
             room = label if label and row == between[len(between) // 2] else (_THIN, 0.0)
             spots.append(_Spot(row, *room))
             way.append(len(spots) - 1)

@@ -154,6 +154,7 @@ def _graph(
         texts.append(
             (shortened(visible(name), _LONGEST_NAME), shortened(visible(note), _LONGEST_NOTE))
         )
+    # Without a run there is no status to show, so the text begins at the edge.
     glyph = _GLYPH if statuses is not None else _PAD
     widths = [
         max(96.0, glyph + _PAD + max(pixels_of(a, _NAME), pixels_of(b, _SMALL))) for a, b in texts
@@ -172,6 +173,7 @@ def _graph(
             text = escape(short_reason(edge))
             body.append(f'<text x="{_n(x)}" y="{_n(y + 4)}">{text}</text>')
     body.append("</g>")
+    # Boxes last, so that no line crosses a name.
     for n, (name, words) in enumerate(zip(pipeline.steps, texts, strict=True)):
         status = None if statuses is None else statuses.get(name, "pending")
         body.append(_box(name, words, status, layout.boxes[n], widths[n]))
@@ -204,6 +206,7 @@ def _line(edge: EdgeShape, line: Line, *, at_runtime: bool) -> str:
     if at_runtime:
         dash = ' stroke-dasharray="6 4"'
     elif not edge.names and not edge.files:
+        # Dotted: only an after: tag orders these steps, and nothing flows.
         dash = ' stroke-dasharray="1.5 3"'
     why = f"seen in the run: {reason(edge)}" if at_runtime else reason(edge)
     title = escape(f"{visible(edge.source)} → {visible(edge.target)}: {why}")
@@ -214,6 +217,7 @@ def _line(edge: EdgeShape, line: Line, *, at_runtime: bool) -> str:
 def _arrow(line: Line) -> str:
     """Return a small triangle at the end of a line, in its direction."""
     x, y = line.points[-1]
+    # The last control point may lie on the end, which gives no direction.
     back = next((p for p in reversed(line.points[:-1]) if p != (x, y)), (x, y - 1))
     angle = math.atan2(y - back[1], x - back[0])
     corners: list[Point] = [
@@ -272,11 +276,13 @@ def _field(
     for n, name in enumerate(pipeline.steps):
         status = (statuses or {}).get(name, "pending")
         x, y = n % _IN_A_ROW * _SQUARE, n // _IN_A_ROW * _SQUARE
+        # One path for each status, because thousands of elements make a page slow.
         squares.setdefault(status, []).append(f"M{x} {y}h9v9h-9z")
     bottom = (math.ceil(len(pipeline.steps) / _IN_A_ROW)) * _SQUARE + 10
     body = [f'<g transform="translate({_n(_PAD)} 0)">']
     for row, (status, paths) in enumerate(squares.items()):
         stroke, fill = _TONES.get(status, _TONES["pending"])
+        # A square is too small for a mark, so strong colours show what has happened.
         inner = stroke if status in ("succeeded", "failed", "running") else fill
         body.append(f'<path d="{"".join(paths)}" fill="{inner}" stroke="{stroke}"/>')
         text = f"{len(paths):,} steps" + ("" if statuses is None else f" {status}")

@@ -199,7 +199,8 @@ class Attempts:
 
     def _fail(self, work: Work, failure: Failure) -> None:
         once = self._pipeline.steps[work.step].options.once
-        # What an attempt elsewhere reported last may be lost; its first cell may have begun.
+        # The last report of an attempt on another machine may be lost, so its first cell may have
+        # begun although no event says so.
         lost = bool(once) and self._attempts_survive and self._runner.may_have_executed(work)
         data = msgspec.structs.replace(attempt_failed(failure), began=lost)
         self._forget(work)

@@ -91,6 +91,7 @@ def _components() -> tuple[dict[str, Any], dict[str, Any]]:
     refs, components = msgspec.json.schema_components(
         BODIES.values(), ref_template="#/$defs/{name}"
     )
+    # msgspec returns references in the order of its input.
     return dict(zip(BODIES, refs, strict=True)), {
         name: _as_every_version_says_it(component) for name, component in sorted(components.items())
     }

@@ -42,7 +42,7 @@ class WakeupSocket:
             return
         path = wakeup_address(run)
         if path is None:
-            # A folder of its own in TMPDIR: the path of a Unix socket is limited to about 100
+            # A new folder in TMPDIR: the path of a Unix socket is limited to about 100
             # characters, which a run's folder may exceed.
             path = Path(tempfile.mkdtemp(prefix=_PREFIX)) / "socket"
         with contextlib.suppress(FileNotFoundError):

@@ -146,6 +146,7 @@ class Feed:
     def _read(self, now: float) -> list[Event]:
         size = self._journal_size()
         first, quiet = self._journal_bytes == -1, size == self._journal_bytes
+        # A journal that did not grow needs no read; whether the driver lives is checked less often.
         if quiet and now - self._checked_at < DRIVER_CHECK_SECONDS:
             return []
         self._journal_bytes = size
@@ -171,6 +172,7 @@ class Feed:
         run, pipeline = self.view.state, self.view.pipeline
         touched = {(event.step, event.index) for event in events if event.step is not None}
         if any(event.step is None for event in events) or not self._last_summary:
+            # An event of the whole run, such as a stop or a resume, may change any step.
             touched |= run.steps.keys()
 
         before = self._published["steps"] if self._last_summary else {}
@@ -237,9 +239,12 @@ class Feed:
         for key in touched:
             step = self.view.state.steps[key]
             attempts, count = self._point_counts.get(key, (0, 0))
+            # A new attempt logs its points anew, so those of the last attempt are dropped.
             if count and (attempts != step.attempts or len(step.metrics) < count):
                 reset = True
             self._point_counts[key] = step.attempts, len(step.metrics)
+            # A page has the earlier points; sending all of them each time would cost more with
+            # every step.
             fresh = step.metrics[count:]
             new += snapshot.points(self._run_label, *key, fresh) if fresh else []
         return (snapshot.series(self.view), True) if reset else (new, False)

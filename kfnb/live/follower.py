@@ -3,8 +3,8 @@
 It sleeps until the file system reports a change in a run's folder or a page asks for something, and
 checks every two seconds that the drivers of running runs still live. Runs that have ended and views
 that are closed cost nothing. Everything that pages receive is sent from this thread, one message
-after the other. That works while the kernel executes a cell, because ipykernel publishes from a
-thread of its own.
+after the other. That works while the kernel executes a cell, because ipykernel publishes from
+another thread.
 """
 
 from __future__ import annotations

@@ -107,6 +107,7 @@ class RunInfo(TypedDict):
     created: float
 
 
+# The functional form, because `class` is a keyword of Python.
 StepError = TypedDict(
     "StepError",
     {
@@ -179,7 +180,7 @@ class State(TypedDict):
     paused: float
     """Seconds between an end and a resume, in which the run had no driver."""
     steps: dict[str, StepState]
-    """By the id of the step's node; an instance has an id of its own, see :func:`step_id`."""
+    """By the id of the step's node, or of an instance; see :func:`step_id`."""
     metrics: list[Series]
     warnings: list[Json]
 
@@ -235,6 +236,7 @@ class MetricsMessage(_MetricsMessage, total=False):
     reset: bool
 
 
+# The functional form, because `from` is a keyword of Python.
 LogMessage = TypedDict(
     "LogMessage",
     {

@@ -84,6 +84,7 @@ def location(pipeline: Pipeline, cell: Any, line: Any = None) -> protocol.Locati
         return None
     shown = pipeline.cells[cell]
     number = line if isinstance(line, int) else None
+    # Without a line, the first line of code says more than a %%step line.
     source = shown.source if number is not None else body_of(shown.source)
     return {
         "cell": cell,
@@ -162,6 +163,7 @@ def step_state(
         "reason": step.reason,
         "cells_done": step.cells_done,
         "cells_total": step.cells_total,
+        # While a step executes, its cell; after a failure the error has its own location.
         "location": location(view.pipeline, step.cell),
         "started": step.started,
         "finished": step.finished,
@@ -201,6 +203,7 @@ def points(
     run, run_title = run_label
     by_name: dict[str, list[protocol.Point]] = {}
     for metric in metrics:
+        # JSON has no NaN, which a diverging loss often is, so it is sent as text.
         point = metric.time, json_with_text(metric.step), json_with_text(metric.value)
         by_name.setdefault(str(metric.name), []).append(point)
     return [
@@ -275,10 +278,12 @@ def _resources(sample: ResourceSampled | None) -> dict[str, Any] | None:
 
 
 def _notebook(view: RunView, step: engine.StepState, link: Link) -> str | None:
+    # A step that has not begun has no notebook, and a cached one has that of its earlier run.
     if step.status != "cached" and not step.attempts:
         return None
     path = view.attempt(step.name, index=step.index).executed
     linked = link(path)
+    # A page cannot know whether the file exists, and a dead link is worse than none.
     return linked if linked is not None and path.is_file() else None
 
 

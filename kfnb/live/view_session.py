@@ -235,7 +235,7 @@ class ViewSession:
             threading.Thread(target=self._resume, args=(folder,), daemon=True).start()
 
     def _resume(self, folder: RunFolder) -> None:
-        """Resume the run, in a thread of its own."""
+        """Resume the run, in a new thread."""
         try:
             view = RunView(folder)
             view.update()

@@ -51,6 +51,7 @@ def show(session: Session, notebook: str | None, run: str | None, **forms: Any) 
     from kfnb.api.launch import read
     from kfnb.magics.report import show_problems
 
+    # With --dot, --svg or --json a person wants the text, not a view.
     if any(forms.values()):
         print_pipeline(read(session.locate(notebook).path), run_name=run, **forms)
         return
@@ -135,6 +136,7 @@ def logs(
         follow_logs(_view_of(view.folder), step)
         return
     view.update()
+    # Output is saved in the notebook, which a huge log would make slow to open.
     most = LARGEST_LOG if session.in_notebook else None
     if not print_logs(view, step, attempt, most=most):
         which = f'Step "{step}"' if step is not None else "The run"
@@ -161,6 +163,7 @@ def runs(
 
     driven_remotely = mirror_runs(target, options)
     path = None if every else str(session.locate(notebook).path)
+    # An empty table would not say what to do next.
     if path is not None and not session.runs(notebook, most=1):
         session.note("This notebook has no runs yet. Start one: %pipeline run")
         return
@@ -187,6 +190,7 @@ def compare(session: Session, names: tuple[str, ...], notebook: str | None) -> N
     folders = [find_run(name) for name in names] or session.runs(notebook, most=2)
     if len(folders) < 2:
         raise PipelineError("Nothing to compare: this notebook has fewer than two runs.")
+    # Two names, such as "latest" and an id, may mean the same run.
     runs = list({folder.id: Run(folder) for folder in folders}.values())
     if len(runs) < 2:
         raise PipelineError(f"These are the same run: {runs[0].id}.")

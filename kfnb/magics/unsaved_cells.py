@@ -47,7 +47,7 @@ def has_unsaved_changes(executed: Iterable[Executed], cells: Sequence[Cell], pat
     last: dict[str, Executed] = {}
     for one in executed:
         last[one.cell or one.text] = one
-    # VS Code sends ids of its own; there a cell can only be recognised by its text.
+    # VS Code sends ids that are not in the file; there a cell can only be recognised by its text.
     file_has_these_ids = not by_id.keys().isdisjoint(last)
     for one in last.values():
         code = _code(one.text)

@@ -220,7 +220,8 @@ def parse_cells(cells: Iterable[Cell], *, python: bool = True) -> dict[int, Pars
             parsed[cell.index] = ParsedCell(cell.index, code, [], cell.tags)
             continue
         of_text = parse_code(code)
-        # Two cells with the same text make two values, so each has nodes of its own.
+        # Two cells with the same text make two values, and values are known by the node that makes
+        # them, so each cell needs separate nodes.
         body = of_text.body if of_text.deep else _body_of_copy(of_text, seen[code])
         seen[code] += 1
         parsed[cell.index] = replace(of_text, cell=cell.index, tags=cell.tags, body=body)

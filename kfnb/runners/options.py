@@ -71,6 +71,7 @@ class Option:
     write: Callable[[Any], str | None] | None = None
 
 
+# Returns Any, as dataclasses.field does, so that a field may have any type.
 def option(default: Any = dataclasses.MISSING, *, factory: Any = None, **attributes: Any) -> Any:
     """Declare a field of a target's options; keywords are those of :class:`Option`."""
     metadata = {"option": Option(**attributes)}
@@ -128,6 +129,7 @@ def collect(
     """
     path = config or config_file()
     metadata = dict((pipeline.targets if pipeline else {}).get(target) or {})
+    # From the least to the most specific: a later source wins.
     sources = (
         (str(path), read_config(path, target)),
         ("the notebook's metadata", metadata),
@@ -181,6 +183,7 @@ def read_config(path: Path, target: str) -> dict[str, Any]:
 def option_name(key: str, known: Mapping[str, Option], *, where: str, title: str) -> str:
     """Return an option's name, which may be written with hyphens; raises UsageError."""
     name = key.replace("-", "_")
+    # A misspelt option that is silently ignored would run a step with the wrong settings.
     if name not in known:
         raise UsageError(
             f'{where} has an option "{key}" for {title}, which does not exist. '
@@ -199,6 +202,7 @@ def check_value(
     elif one.kind == "table":
         fits = isinstance(value, Mapping)
     elif one.kind == "number":
+        # Python counts True as the integer 1.
         fits = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     else:
         fits = isinstance(value, str) and bool(value)
@@ -219,6 +223,8 @@ def check_value(
 def merge_value(one: Option, name: str, before: Any, value: Any) -> Any:
     """Return a table with a more specific one added to it; any other value replaces the former."""
     if name == "steps":
+        # Options of single steps are merged step by step, because two sources may name different
+        # steps.
         steps = {**(before or {}), **value}
         return {step: {**(before or {}).get(step, {}), **value.get(step, {})} for step in steps}
     return {**(before or {}), **value} if one.adds else value

@@ -114,10 +114,10 @@ class Target(Protocol):
         """Return a value that is equal for two runs that share a store."""
 
     def drive(self, run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any]) -> str:
-        """Have a run driven to its end, in this process or elsewhere; its final status."""
+        """Drive a run to its end, or follow the process that does; return its final status."""
 
     def mirror(self, run: RunFolder, facts: Mapping[str, Any]) -> None:
-        """Bring the copy of a run in its folder here up to date."""
+        """Update the copy of a run in its folder on this machine."""
 
     def mirror_all(self, options: Mapping[str, Any]) -> set[str]:
         """Bring the newest runs of a store here; the ids of those that something drives now."""

@@ -1,7 +1,7 @@
 """Execute a notebook from top to bottom in one kernel, as the reference for a pipeline.
 
-``python -m kfnb.verify.linear SPEC.json`` does it in a process of its own: where Jupyter Server
-is installed, importing nbclient costs 1.5 CPU-seconds.
+``python -m kfnb.verify.linear SPEC.json`` does it in a separate process, because importing nbclient
+costs 1.5 CPU-seconds if Jupyter Server is installed.
 """
 
 from __future__ import annotations

@@ -73,9 +73,9 @@ def verify(
 ) -> VerifyReport:
     """Execute a notebook linearly and as a pipeline, and compare values and text outputs.
 
-    Both run in copies of the notebook's folder and with a store of their own, so that neither
-    sees files of the other and no file of the user changes. What also differs between two
-    linear runs (a time, a random number) is a warning.
+    Each runs in a separate copy of the notebook's folder with a separate store, so that neither
+    sees files of the other and no file of the user changes. A difference that two linear runs
+    show too (a time, a random number) is a warning.
 
     Parameters
     ----------

@@ -39,6 +39,7 @@ def typed(parameters: Sequence[Parameter], name: str, value: Any) -> str | None:
     from kfnb.runners import check_parameters, parse_parameter
 
     for text in _written(value):
+        # A terminal cannot show, and a person cannot type, control characters.
         if len(text) > LONGEST or visible(text) != text:
             continue
         try:
@@ -65,6 +66,7 @@ def _written(value: Any) -> Iterator[str]:
 def _relative(path: str) -> str:
     """Return a path relative to the working directory if it is below that."""
     relative = os.path.relpath(path)
+    # A path with many ".." is harder to read than an absolute one.
     return path if relative.startswith("..") else relative
 
 

@@ -28,6 +28,7 @@ def sentence(failure: FailureData) -> str:
     error = StepFailure.of(failure)
     raised = f"{error.ename}: {error.evalue}" if error.evalue else error.ename
     text = error.summary.strip().rstrip(".") or raised or error.kind
+    # A message of Python often names the line itself.
     if error.line is not None and f"line {error.line}" not in text:
         text += f" (line {error.line})"
     if error.code and error.code not in text:
@@ -40,6 +41,7 @@ def brief(failure: FailureData | None, step: str) -> str:
     subject = f'step "{visible(step)}" '
     text = sentence(failure or FailureData(kind="user"))
     if text.lower().startswith(subject.lower()):
+        # The line begins with the name, so the sentence need not repeat it.
         text = text[len(subject) :].removeprefix("failed: ")
     return text
 
@@ -55,6 +57,7 @@ def summary_line(view: RunView) -> str:
     start = state.created or state.started
     end = state.finished
     if end is None:
+        # A run without a driver does not go on, so its time ends with its last event.
         end = time.time() if is_driven(view.folder) else state.updated
     took = ""
     if start is not None and end is not None:
@@ -77,6 +80,7 @@ def failures(view: RunView) -> Iterator[str]:
         yield ""
         yield from failure(view, step)
     error = view.state.error
+    # If a step failed, its own reason is more exact than the run's.
     if error and not failed:
         yield ""
         yield f"the run failed: {sentence(error)}"

@@ -35,6 +35,8 @@ from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Manifest, Output
 
 SCHEMA = 1
+# KFNB_ATTEMPT is missing because only the order of an attempt has it: a key is computed before
+# there is an attempt, and `environment` does not contain the variable.
 _OURS = ("KFNB_RUN", "KFNB_STEP")
 
 
@@ -163,7 +165,7 @@ def output_hash(manifest: Manifest, name: str) -> str:
     output = manifest.outputs.get(name, Output(absent=True))
     if output.absent or not output.bundle:
         return "absent"
-    # Not every value has a hash of its own; the blobs of its bundle identify it too.
+    # Some values have no hash; the blobs of its bundle identify it too.
     return output.hash or "+".join(manifest.bundles[output.bundle].blobs)
 
 

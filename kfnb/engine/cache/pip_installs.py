@@ -26,7 +26,7 @@ def install_files(pipeline: Pipeline, step: Step, folder: Path) -> list[Path]:
 
 def _files(folder: Path, name: str) -> list[Path]:
     path = folder / name
-    # Files elsewhere are part of the machine, not of the notebook.
+    # Files outside of the notebook's folder are part of the machine, not of the notebook.
     if ".." in path.parts or not path.is_relative_to(folder):
         return []
     if path.is_file():

@@ -1,9 +1,9 @@
 """Names of one object: a step that changes it under one name changes the others.
 
-That two names share a mutable object shows when a step publishes both. From then on
+kfnb learns that two names share a mutable object when a step publishes both. From then on
 the readers of one name wait for steps that may change the other. Steps that had begun
-before may have gone on with a copy of their own: harmless until somebody changes the
-object, and then what the others see is not what the notebook would have had.
+before may have loaded separate copies. That is harmless until one of them changes its copy:
+then the others see a value that they would not have seen in the notebook.
 """
 
 from __future__ import annotations

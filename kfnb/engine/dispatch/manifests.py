@@ -134,9 +134,11 @@ def failure_record(store: Store, run: str, work: Work, code: int | None) -> Fail
         try:
             record = Failure.from_json(data)
         except (ValueError, TypeError, KeyError, AttributeError):
+            # A damaged record says less than the exit code of the process.
             record = None
     record = record or _unexplained(work, code)
     if len(record.traceback) > _LONGEST_TRACEBACK:
+        # The cause is at the end, and the journal is read as a whole by every view.
         end = record.traceback[-_LONGEST_TRACEBACK:]
         record = dataclasses.replace(record, traceback=f"[…]\n{end}")
     return record
@@ -144,6 +146,7 @@ def failure_record(store: Store, run: str, work: Work, code: int | None) -> Fail
 
 def _unexplained(work: Work, code: int | None) -> Failure:
     output = _tail(work.folder.path / "process.log")
+    # The process was no child of this driver, so there is no exit code.
     if code is None:
         return Failure(
             kind="infrastructure",

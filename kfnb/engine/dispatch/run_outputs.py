@@ -59,6 +59,7 @@ class RunOutputs:
         """Note what a step has just published under ``key``."""
         self._manifests[key] = manifest
         if len(self._manifests) > _MOST_REMEMBERED:
+            # A run of many steps would otherwise hold all their descriptions; the store has them.
             self._manifests.popitem(last=False)
         if manifest.files_written or manifest.files_removed:
             self._writers.add(self._engine.plan.position[step, index])
@@ -102,6 +103,7 @@ class RunOutputs:
         plan = self._engine.plan
         until = plan.position[step.name, ""]
         manifests = {}
+        # In notebook order, so that a later version of a file wins over an earlier one.
         for position in sorted(p for p in self._writers if p < until):
             name, index = plan.keys[position]
             manifest = self.of(name, index)

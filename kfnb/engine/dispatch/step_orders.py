@@ -57,9 +57,9 @@ class StepPaths:
 class Site:
     """Where a run executes: the same for all of its steps.
 
-    ``run``, ``store`` and ``workdir`` are the driver's; ``inside`` is how steps see them, where
-    that is elsewhere. ``images`` maps steps to the images that they execute in, if they do:
-    interpreter and packages are the image's then.
+    ``run``, ``store`` and ``workdir`` are paths of the driver's machine; ``inside`` has the paths
+    that steps see, if they differ. ``images`` maps steps to their container images, if they have
+    one: interpreter and packages are then the image's.
     """
 
     run: RunFolder
@@ -99,6 +99,7 @@ def step_order(
     timeout
         Seconds that the step's own cells may take.
     """
+    # A pod has other paths than the driver's machine.
     seen = site.inside or site
     folder = seen.run.attempt(step.id, attempt, index=index)
     definitions = input_definitions(pipeline, step, inputs)
@@ -189,6 +190,7 @@ def input_definitions(
             continue
         producer = pipeline.steps[source.step].order
         for wanted in (*bundle.classes, *bundle.globals):
+            # If two producers used a definition, the later one had the newest text of it.
             needed[wanted] = max(producer, needed.get(wanted, producer))
     return needed_definitions(pipeline, needed, step=step)
 
@@ -234,6 +236,7 @@ def restored_files(upstream: Mapping[str, Manifest]) -> dict[str, WrittenFile]:
     latest: dict[str, WrittenFile] = {}
     for manifest in upstream.values():
         for path in manifest.files_removed:
+            # A step may delete a file that an earlier step wrote.
             latest.pop(path, None)
         latest.update(manifest.files_written)
     return latest

@@ -91,6 +91,8 @@ def _circles(after: dict[str, list[str]]) -> Iterator[Sequence[str]]:
             continue
         way, at, todo = [start], {start: 0}, [iter(tuple(first))]
         while todo:
+            # A stack of iterators instead of recursion, because a chain may have thousands of
+            # steps.
             before = next(todo[-1], None)
             if before is None:
                 todo.pop()
@@ -98,6 +100,8 @@ def _circles(after: dict[str, list[str]]) -> Iterator[Sequence[str]]:
                 del at[way.pop()]
             elif before in at:
                 yield tuple(way[at[before] :])
+                # Without this dependency the other steps can still be ordered, so more mistakes are
+                # reported.
                 after[way[-1]].remove(before)
             elif before not in done:
                 at[before] = len(way)

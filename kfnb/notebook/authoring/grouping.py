@@ -252,6 +252,7 @@ class _Reader:
     def _implicit(self) -> str:
         taken = {declaration.step for declaration in self.declarations}
         name = IMPLICIT
+        # A person may have given this name to a step.
         while name in taken:
             name += "_"
         return name

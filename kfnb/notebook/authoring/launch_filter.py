@@ -24,7 +24,7 @@ _EXECUTED_AS_READ = "# kfnb: this text is executed, not the source of the cell"
 
 
 def magic_call(statement: ast.stmt) -> tuple[str, str] | None:
-    """Return name and arguments of a magic that is a statement of its own."""
+    """Return name and arguments of a magic if the statement consists of it."""
     return _magic(statement.value) if isinstance(statement, ast.Expr) else None
 
 

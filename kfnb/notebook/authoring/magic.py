@@ -89,6 +89,8 @@ def cell_declaration(source: str) -> Declaration | None:
         if flag not in _TAKES:
             near = nearest(flag, (*_TAKES, *_FLAGS))
             wrong.append(f'"{flag}" is not known' + (f' (is it "{near}"?)' if near else ""))
+            # The next word is probably the value of the unknown flag, and not part of the step's
+            # name.
             if names and not equals and words and not words[0].startswith("--"):
                 words.pop(0)
             continue
@@ -173,6 +175,7 @@ def split_words(text: str) -> list[str]:
     import shlex
 
     lexer = shlex.shlex(text, posix=True)
+    # Names of steps may contain "#", and values may contain backslashes.
     lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
     try:
         return list(lexer)
@@ -189,5 +192,6 @@ def _take(key: str, value: str, *, lists: dict[str, list[str]], options: dict[En
         lists[key].append(value)
     else:
         entry, given = option(key, value)
+        # To give the same value twice is harmless.
         if options.setdefault(entry, given) != given:
             raise ValueError("is given twice with different values")

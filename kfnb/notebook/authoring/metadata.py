@@ -160,6 +160,7 @@ def _volumes(own: Mapping[str, Any], wrong: Wrong) -> tuple[Volume, ...]:
             wrong(f"volumes: number {number} is not an object")
             continue
 
+        # The default binds the number now: the function would otherwise see the loop's last one.
         def inside(sentence: str, number: int = number) -> None:
             wrong(f"volumes: number {number}: {sentence}")
 

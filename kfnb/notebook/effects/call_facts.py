@@ -15,9 +15,46 @@ from kfnb.notebook.effects.constant_propagation import Function
 from kfnb.notebook.effects.notebook_names import Known
 
 Kind = Literal["set", "use", "guess", "once", "restore", "everywhere"]
+"""What is done to the state.
+
+``set``
+    It is changed.
+``use``
+    The code relies on it: it draws a random number, reads a variable.
+``guess``
+    The code may rely on it, but the source does not show it (``open(name)``, a shell command).
+``once``
+    A call gives another value in each process: the time, a random number.
+``restore``
+    An earlier change is undone: ``os.chdir`` back to a folder that the code had read before.
+``everywhere``
+    It is changed by a statement that every later step executes again.
+"""
+
 Area = Literal[
     "random", "environment", "folder", "path", "module", "option", "history", "memo", "once"
 ]
+"""Which state of the process it is.
+
+``random``
+    The global random generator of a library.
+``environment``
+    Environment variables.
+``folder``
+    The working directory.
+``path``
+    ``sys.path``, where modules are imported from.
+``module``
+    Attributes of modules, and ``sys.modules``.
+``option``
+    Global options of a library (pandas, matplotlib, logging).
+``history``
+    IPython's history: ``In``, ``Out``, ``_``.
+``memo``
+    The cache of a function (``functools.lru_cache``).
+``once``
+    No state: it marks calls of kind ``once``.
+"""
 
 
 @dataclass(frozen=True, slots=True)

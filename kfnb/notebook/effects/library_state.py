@@ -1,8 +1,8 @@
 """Report state of the process that one step sets and another relies on.
 
 Random generators, environment variables, the working directory, the module
-path, modules' attributes and libraries' global options belong to a process;
-each step is a process of its own. What stands in setup runs in every step.
+path, modules' attributes and libraries' global options belong to a process,
+and each step is a separate process. Setup cells run in every step.
 """
 
 from __future__ import annotations

@@ -45,6 +45,8 @@ class Assembly:
         replay = Replay(
             self.walked.acts, self.sources, {*self.declared.setup, *self.declared.parameters}
         )
+        # If a name has several definitions, its source does not say which one a value was made
+        # with.
         ambiguous = redefined(self.sources.values(), ast.FunctionDef, ast.AsyncFunctionDef)
         files = Files(self.sources, StepConstants(self.walked, self.parameters))
         steps = {
@@ -66,6 +68,7 @@ class Assembly:
         facts = self.walked.facts.get(name) or Facts(name, 0, {}, 0)
         needed = replay.needed_for(need.static, facts.acts_before)
         acts = [self.walked.acts[n] for n in needed.acts]
+        # A metrics cell that only shows names needs no execution: the step logs these names itself.
         computed = [c for c, home in self.homes.items() if home == name and c not in self.plain]
         body = tuple(
             Piece(
@@ -163,6 +166,7 @@ class Assembly:
         for number, act in enumerate(self.walked.acts):
             if act.kind is None:
                 continue
+            # A function finds its names when it is called, so definitions below it count as well.
             before = ends[act.step] if act.step is not None else (static[-1] + 1)
             needed = replay.needed_for_act(number, self._late(act), before)
             pieces = replay.pieces(needed)
@@ -181,6 +185,8 @@ class Assembly:
             return set()
         try:
             return set(interpreter.reads_of(callee))
+        # Code that is nested this deeply is rare; it is replayed with the names that it needs at
+        # once.
         except RecursionError:
             return set()
 
@@ -192,6 +198,8 @@ def _flowing(step: Step) -> dict[str, list[str]]:
         collection = step.collects.get(name)
         producers = [step.inputs[name]] if name in step.inputs else []
         if collection is not None:
+            # A reader waits for every step that adds, not only for the last one, which `inputs`
+            # names.
             producers = [*collection.adders, *([collection.base] if collection.base else [])]
         for producer in producers:
             names.setdefault(producer, []).append(name)

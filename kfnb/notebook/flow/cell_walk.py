@@ -170,7 +170,7 @@ class _Walk:
                 interpreter.mutate(name, interpreter.names.slots[name])
 
     def _timed(self, source: ParsedCell, facts: Facts) -> None:
-        """Go through a cell under ``%%timeit``: its body runs in a function of its own."""
+        """Go through a cell under ``%%timeit``: its body runs in a separate function."""
         interpreter = self.interpreter
         interpreter.cell, interpreter.record, interpreter.line = source.cell, Record(), 1
         interpreter.execute(source.body[:1])

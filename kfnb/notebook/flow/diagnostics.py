@@ -83,6 +83,8 @@ def interleaving(
         there = linear.interpreter.first_seen.get((cell, name))
         if there is None or there == here:
             continue
+        # Setup below a step and the exit step run at another time on purpose; W109 reports the
+        # former.
         if not there and (here & set(early) or steps.get(cell) == on_exit is not None):
             continue
         differing.add((cell, name))
@@ -101,6 +103,7 @@ def _differs(
     cells: Sequence[Cell],
 ) -> Diagnostic:
     step = steps.get(cell)
+    # The steps whose binding the cell sees in only one of the two orders.
     others = {steps.get(c) for c in here ^ there} - {None}
     mixed = " and ".join(f'"{s}"' for s in sorted({*others, step} - {None}, key=str))
     who = f'step "{step}"' if step is not None else "setup"
@@ -155,6 +158,7 @@ def kale(
             continue
         ancestors = _ancestors(step.name, before)
         for name, ours in sorted(needs[step.name].inputs.items()):
+            # Kale would find this value as well.
             if ours in ancestors:
                 continue
             theirs = [s for s in order if s in ancestors and name in walked.facts[s].touched]
@@ -198,6 +202,7 @@ def changes_nothing(walked: WalkResult, steps: Sequence[StepDecl]) -> Iterator[D
     slots = walked.interpreter.names.slots
     for step in steps:
         for name in step.changes:
+            # Code that cannot be read, such as exec, may bind any name.
             opaque = step.name in walked.facts and walked.facts[step.name].opaque is not None
             if name not in slots and not opaque:
                 near = difflib.get_close_matches(name, sorted(slots), 1, 0.75)
@@ -240,6 +245,7 @@ def waits_for_a_copy(walked: WalkResult, needs: Mapping[str, Need]) -> Iterator[
                 continue
             if not all(n in ours.start and n in theirs.touched for n in names):
                 continue
+            # The other step bound the name to a new object, so the two steps do not share one.
             if any(theirs.touched[n].unit == theirs.unit for n in names):
                 continue
             what = " and ".join(names)

@@ -44,6 +44,7 @@ def infer(declared: Declared) -> Pipeline:
     try:
         try:
             return _infer(declared)
+        # Only deeply nested code needs a larger stack, and a thread for it costs time.
         except RecursionError:
             return with_deep_stack(lambda: _infer(declared))
     finally:
@@ -68,6 +69,7 @@ def _infer(declared: Declared) -> Pipeline:
             visits, sources, declared, plain_metrics=plain, demoted=demoted, effects=effects
         )
 
+    # What one walk finds changes the order or the roles of statements, so the next walk sees more.
     for _ in range(_MOST_WALKS):
         visits = joined_sequence(declared, steps, homes=homes, early=early)
         walked = through(visits)
@@ -87,6 +89,8 @@ def _infer(declared: Declared) -> Pipeline:
     problems += diagnostics.returns(walked, owner)
     hidden: set[tuple[int, str]] = set()
     linear = linear_sequence(declared, steps, homes=homes)
+    # Cells of different steps interleave, so joining those of each step may change what a cell
+    # sees.
     if [p.cell for p in linear] != [p.cell for p in visits]:
         hidden, differing = diagnostics.interleaving(
             walked,
@@ -160,6 +164,7 @@ def _too_late(
         if unknown.step is not None
         and (name := unknown.missing.name) in makers
         and makers[name] > unknown.cell
+        # A step that binds the name itself uses it too early by mistake; setup cannot help.
         and name not in walked.facts[unknown.step].touched
     }
 

@@ -303,7 +303,7 @@ class _Scan(ast.NodeVisitor):
 
 
 def _own_scope(node: ast.AST) -> list[ast.AST]:
-    """Return the nodes of a statement without those in functions and classes of its own."""
+    """Return the nodes of a statement without those of functions and classes defined in it."""
     nodes: list[ast.AST] = []
     waiting = [node]
     while waiting:

@@ -65,6 +65,8 @@ class Replay:
         while waiting:
             name, before = waiting.pop()
             makers = self._makers.get(name, ())
+            # Backwards from the place of use: the nearest statement that certainly binds the name
+            # ends the search.
             for at in range(bisect_left(makers, before) - 1, -1, -1):
                 number = makers[at]
                 act = self.acts[number]
@@ -86,6 +88,8 @@ class Replay:
             if not new:
                 return executed, cells
             cells |= new
+            # Setup cells are executed completely, so statements that nobody needs must find their
+            # names too.
             for cell in new & self._whole:
                 executed |= self._executed_with(cell)
 
@@ -106,9 +110,12 @@ class Replay:
             by_cell.setdefault(self.acts[number].cell, []).append(number)
         pieces = []
         for cell in sorted(by_cell):
+            # The step executes this cell itself.
             if cell in without:
                 continue
             whole = cell in self._whole
+            # The cache key has only statements that the result depends on; a whole cell executes
+            # more.
             numbers = [n for n in by_cell[cell] if n in counted or not whole]
             indices = sorted({self.acts[n].index for n in numbers})
             source = self._sources[cell]

@@ -22,7 +22,12 @@ Kind = Literal["function", "class", "import"]
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A static statement: what it needs and makes. ``always``: it has an effect of its own."""
+    """A static statement: the names that it reads and makes.
+
+    ``must`` are the names that it certainly binds, ``may`` those that it possibly binds.
+    ``always``: it has an effect besides its names, so later steps execute it even if
+    they use none of its names.
+    """
 
     cell: int
     index: int

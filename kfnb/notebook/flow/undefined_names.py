@@ -46,6 +46,8 @@ class UndefinedNames:
                 continue
             origin = unknown.missing.origin
             key = (origin.cell if origin else unknown.step, name)
+            # One report for each function or step and name; a certain one is better than a possible
+            # one.
             if key not in reported or (
                 unknown.missing.certain and not reported[key].missing.certain
             ):
@@ -58,6 +60,7 @@ class UndefinedNames:
     def _diagnostic(self, unknown: Unknown) -> Diagnostic | None:
         missing, step = unknown.missing, unknown.step
         sure = missing.certain and not self.broken and not self._may_be_there(unknown)
+        # A possible use of a name that some cell binds is too often right for a warning.
         if not sure and (missing.name in self.later or missing.slot is not None):
             return None
         if self._star_before(unknown) or self._declared_before(unknown):

@@ -269,6 +269,7 @@ class KubernetesOptions:
         read=read_toleration,
         write=write_toleration,
     )
+    # These have no flag: they are nested objects, which nobody wants to type on a command line.
     affinity: Mapping[str, Any] = option(factory=dict, kind="table", per_step=True)
     security_context: Mapping[str, Any] = option(
         factory=dict, kind="table", adds=True, per_step=True

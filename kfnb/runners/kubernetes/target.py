@@ -90,7 +90,7 @@ class KubernetesTarget:
         return options.store, options.store_endpoint, *workspace
 
     def drive(self, run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any]) -> str:
-        """Drive a run from here, or follow the driver that it has elsewhere; its final status."""
+        """Drive the run, or follow its driver on another machine; return its final status."""
         from kfnb.runners.kubernetes.driver.roles import drive_or_follow
 
         return drive_or_follow(run, pipeline, facts)

@@ -1,6 +1,6 @@
 """Steps as processes of this machine.
 
-Each attempt is a process in a session of its own, so that a signal to the driver's terminal does
+Each attempt is a process in a new session, so that a signal to the driver's terminal does
 not reach it. It inherits a locked file, by which a later driver sees whether it still executes.
 """
 
@@ -253,7 +253,7 @@ def _find_process(work: Work) -> int | None:
     for process in psutil.process_iter(["pid", "cmdline"]):
         if order in (process.info["cmdline"] or ()):
             with contextlib.suppress(ProcessLookupError):
-                # The guard is a copy of the step process, in a session of its own.
+                # The guard, a copy of the step process, matches too, but is in another session.
                 leaders.append((os.getpgid(process.info["pid"]), int(process.info["pid"])))
     own = [pid for _, pid in sorted(leaders, key=lambda p: p[1])]
     return own[0] if own else None

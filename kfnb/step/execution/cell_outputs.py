@@ -14,7 +14,7 @@ TAIL = 1 << 20
 """Characters kept from its end."""
 
 RUNS = 1000
-"""After so many changes between stdout and stderr, each gets one output of its own."""
+"""After so many changes between stdout and stderr, each of the two gets one output."""
 
 DISPLAYED = 64 << 20
 """Bytes of rich output that a cell may have."""

@@ -67,7 +67,7 @@ def failed_cell(
 def kernel_died(order: StepOrder, death: KernelDied, *, peak: int, available: int) -> Failure:
     """Explain a kernel that ended by itself.
 
-    ``peak`` is the most memory that the step was seen to use, ``available`` what the
+    ``peak`` is the most memory that was measured for the step, ``available`` what the
     machine had left when it was gone, in bytes.
     """
     cell = source_index(death.cell)
@@ -177,7 +177,6 @@ def unsaveable(
             f'"{name}"{cell} is a {problem.get("type", "value")}{where}: {problem.get("reason")}'
         )
     first = next(iter(sorted(problems)))
-    remedies = dict.fromkeys(str(problems[name].get("remedy", "")) for name in sorted(problems))
     return Failure(
         kind="user",
         summary=f'Step "{order.step}" cannot save what later steps read: '

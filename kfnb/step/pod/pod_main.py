@@ -1,6 +1,6 @@
 """``python -m kfnb.step.pod.pod_main``: the program of a step's container.
 
-It downloads what the step needs, executes the step in a process of its own, as on any machine, and
+It downloads what the step needs, executes the step in a separate process, as on any machine, and
 uploads the results. The environment configures it: ``KFNB_STORE``, ``KFNB_STORE_ENDPOINT``;
 ``KFNB_ORDER``, the key of the step's order; ``KFNB_CODE``, the key of the notebook folder's bundle,
 empty for none; ``KFNB_POD_UID``; ``KFNB_POD_ROOT``, the folder that is written to (``/kfnb``);

@@ -20,7 +20,7 @@ _DEEPEST_LOOP = 3
 
 
 class Branches(Expressions):
-    """Goes through each path, and goes on with what may be after any of them."""
+    """Goes through each path, and continues with everything that may hold after any of them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -83,7 +83,7 @@ class CallEffects(Summaries):
         return made
 
     def _pass_arguments(self, arguments: Arguments, name: str) -> None:
-        """Pass arguments: a value with a state of its own may be changed by the callee."""
+        """Pass arguments: the callee may change a value that has a state, such as a generator."""
         if name not in library_tables.HARMLESS:
             self.use(arguments.all())
         self._callbacks_change(arguments)

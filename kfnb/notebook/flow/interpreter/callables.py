@@ -54,9 +54,9 @@ class Summary(NamedTuple):
 
     ``reads`` says of each outer name whether it is certainly read, whether a handler
     waits for its absence, and where it is read; ``bound`` what outer names are afterwards;
-    ``changed_objects`` are changed, ``used_objects`` are used in a way that changes what has a
-    state of its own (a generator), ``links`` are what is put into what. ``identity``: whether
-    two names stand for one object makes a difference. ``fits``: it fits an estimator.
+    ``changed_objects`` are changed; ``used_objects`` are used, which changes those that have a
+    state (a generator); ``links`` pair containers with what is put into them. ``identity``: it
+    makes a difference whether two names stand for one object. ``fits``: it fits an estimator.
     """
 
     reads: Mapping[str, tuple[bool, bool, Origin]] = {}
@@ -97,7 +97,7 @@ class Missing(NamedTuple):
 
 @dataclass(slots=True)
 class Record:
-    """What a statement, or a function's body, was seen to do."""
+    """What a statement, or a function's body, does."""
 
     reads: dict[str, Read] = field(default_factory=dict)
     seen: dict[str, Slot | None] = field(default_factory=dict)

@@ -271,7 +271,7 @@ def is_shell(node: ast.expr) -> bool:
 
 
 def _is_display(node: ast.expr) -> bool:
-    """Whether ``exec`` is given a namespace of its own."""
+    """Whether an argument of ``exec`` is a separate namespace."""
     return isinstance(node, (ast.Dict, ast.Name)) or (
         isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "dict"
     )

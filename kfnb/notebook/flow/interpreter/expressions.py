@@ -59,7 +59,7 @@ class Expressions(Calls):
         handler = self._evaluators.get(type(node))
         if handler is not None:
             return handler(node)
-        # f-strings, slices, yield, template strings: nothing of their own but their parts.
+        # f-strings, slices, yield and template strings do nothing besides evaluating their parts.
         for child in child_nodes(node):
             if isinstance(child, ast.expr):
                 self.evaluate(child)

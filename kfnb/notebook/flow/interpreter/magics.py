@@ -146,7 +146,7 @@ class Interpreter(Statements):
                 self.read(word, node.lineno)
 
     def _timed(self, text: str, line: int) -> None:
-        """Go through code that runs in a function of its own: it binds no name here."""
+        """Go through code that runs in a separate function: it binds no name here."""
         tree = _parsed(text, line)
         if tree is None:
             self.opaque(line)

@@ -169,7 +169,7 @@ class Cluster:
     def account_can(
         self, account: str, verb: str, resource: str, *, group: str = "", subresource: str = ""
     ) -> bool:
-        """Return whether a service account may do something; this call needs a right of its own."""
+        """Return whether a service account may do something; asking needs a separate right."""
         spec = {
             "resourceAttributes": self._act(verb, resource, group, subresource),
             "user": f"system:serviceaccount:{self.namespace}:{account}",

@@ -1,6 +1,6 @@
 """Forwards a port of this machine to a port of a pod, through the API server.
 
-Each connection is a WebSocket of its own, of the protocol ``v4.channel.k8s.io``: the first byte
+Each connection has a separate WebSocket with the protocol ``v4.channel.k8s.io``: the first byte
 of a message is its channel, 0 for data and 1 for errors, and the first message of each channel
 is the port's number.
 """

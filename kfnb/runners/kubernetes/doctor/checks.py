@@ -39,6 +39,7 @@ def examine(
         and the store's claim.
     """
     try:
+        # Few tries, because a person waits for the answer.
         cluster = connect(context=target.context, namespace=target.namespace, tries=2)
         version = cluster.version()
     except KfnbError as error:
@@ -48,8 +49,10 @@ def examine(
     yield Finding("access", "ok", f"The API server {cluster.host} answers: Kubernetes {version}.")
     namespace = _namespace(cluster)
     yield namespace
+    # Every further check would fail for the same reason.
     if namespace.status == "missing":
         return
+    # Older clusters do not know the request; the findings then say "You".
     who = _asked(cluster.whoami) or ""
     needed = [r for r in rights.FOR_USER if r.concerns(target.store, target.store_client_endpoint)]
     yield from _rights(needed, cluster.can, who=who, space=space)
@@ -237,6 +240,7 @@ def _store(cluster: Cluster, target: KubernetesOptions, *, fix: bool) -> Iterato
     from kfnb.runners.kubernetes.store.store_access import store_of
 
     try:
+        # Opening it writes and reads, so it shows missing rights and wrong addresses.
         remote = store_of(target).remote
     except KfnbError as error:
         yield Finding("store", "missing", str(error))
@@ -289,6 +293,7 @@ def _class_missing(cluster: Cluster, target: KubernetesOptions, own: str = "") -
     except ApiError:
         return ""
     marks = [(c["metadata"].get("annotations") or {}) for c in listed]
+    # Kubernetes marks the class that claims without a class get.
     if any(m.get("storageclass.kubernetes.io/is-default-class") == "true" for m in marks):
         return ""
     return "This cluster has no default storage class. Name one with --storage-class."

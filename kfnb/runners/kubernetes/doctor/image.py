@@ -27,6 +27,7 @@ def image_findings(
     if pipeline is not None:
         images = [manifests.image_of(target, pipeline, step) for step in pipeline.steps]
     named = [one for one in dict.fromkeys(images) if one]
+    # An empty text means that neither the step nor the target has an image.
     if not named or len(named) < len(set(images)):
         sentence = "No image is configured for the steps. Name one that has kfnb: --image NAME."
         yield Finding("image", "missing", sentence)
@@ -72,6 +73,7 @@ def _of_image(image: str, probed: Probed, target: KubernetesOptions) -> Iterator
 
 def _versions(image: str, probed: Probed) -> Iterator[Finding]:
     local = platform.python_version()
+    # Bytecode, in which functions are saved, is the same within a minor version.
     if probed.python.split(".")[:2] != local.split(".")[:2]:
         yield Finding(
             "versions",

@@ -122,6 +122,7 @@ def grant(right: Right, verbs: tuple[str, ...], *, namespace: str, who: str) -> 
     space = shlex.quote(namespace)
     account = who.startswith("system:serviceaccount:")
     parts = (who.rpartition(":")[2] if account else who, right.resource, right.subresource)
+    # One Role for each resource, because kubectl refuses to create one that exists.
     name = object_name("kfnb", *(part for part in parts if part))
     subject_name = who.removeprefix("system:serviceaccount:")
     subject = f"--serviceaccount={subject_name}" if account else f"--user={who or 'NAME'}"

@@ -55,7 +55,7 @@ ALIVE = 10.0
 """Seconds between two checks that the driver lives."""
 
 NEWEST = 50
-"""How many of a store's runs are brought here at most."""
+"""How many of a store's runs are copied to this machine at most."""
 
 _ENDS = {"RunFinished", "RunCancelled"}
 _STARTS = 10.0

@@ -20,7 +20,7 @@ from kfnb.runners.kubernetes.driver.remote_driver import (
 
 
 def drive_or_follow(run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any]) -> str:
-    """Drive the run, or follow the driver that it has elsewhere; its final status.
+    """Drive the run, or follow its driver on another machine; return its final status.
 
     Raises
     ------

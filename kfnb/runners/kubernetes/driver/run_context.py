@@ -76,6 +76,7 @@ def opened(
 
     runner = KubernetesRunner(
         run,
+        # A driver that was replaced may still read, but must not create or delete anything.
         write_client=FencedClient(workspace.cluster, fence),
         read_client=workspace.cluster,
         remote=store.remote,
@@ -87,6 +88,7 @@ def opened(
     context = RunContext(
         store=store,
         workdir=workdir,
+        # Each pod downloads the files that it needs; this machine's folder is not used.
         restores=False,
         images={step: manifests.image_of(target, pipeline, step) for step in pipeline.steps},
         inside=StepPaths(
@@ -113,6 +115,7 @@ class Workspace:
 
     def owner(self, pipeline: Pipeline) -> Mapping[str, Any]:
         """Return the run's ConfigMap, which owns all its objects; create it if it is missing."""
+        # Its uid must be in every Job, and does not change while the run lives.
         self._owner = self._owner or self._owned(pipeline)
         return self._owner
 
@@ -135,9 +138,11 @@ class Workspace:
                     "You have no right to create ConfigMaps in the namespace "
                     f"{self.cluster.namespace}: {error}"
                 ) from error
+            # 409 means that it exists: an earlier driver of this run created it.
             if error.status != 409:
                 raise
         owner = self.cluster.get("ConfigMap", body["metadata"]["name"])
+        # Somebody else may have created an object with this name; the label says whose it is.
         if owner is None or owner["metadata"].get("labels", {}).get(names.RUN) != names.label_value(
             self.run.id
         ):
@@ -158,6 +163,7 @@ class Workspace:
         except FileNotFoundError:
             return ""
         key = f"code/{hashlib.sha256(data).hexdigest()[:32]}.tar"
+        # The key is a hash of the content, so runs of unchanged code share one upload.
         if remote.size(key) != len(data):
             remote.put(key, data)
         return key

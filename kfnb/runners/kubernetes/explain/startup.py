@@ -44,6 +44,7 @@ def explain_starting(case: Case, pod: Object) -> Diagnosis | None:
     """Explain why a scheduled pod does not execute the step; None if it is starting."""
     for container in container_statuses(pod):
         state = waiting(container)
+        # A container that runs or has ended is not what the pod waits for.
         if state is None:
             continue
         diagnosis = explain_image(case, pod, container) or _configuration(
@@ -74,7 +75,9 @@ def explain_running(case: Case, pod: Object) -> Diagnosis | None:
         return None
     ready = condition(pod, "ContainersReady")
     since = moment(running.get("startedAt"))
+    # A container may be unready for a short time without any fault.
     if ready.get("status") == "False" and case.over(since, case.patience.ready):
+        # Kubernetes lists the containers only in the text: "containers with unready status: [a b]".
         which = re.findall(r"[\w.-]+", message(ready).partition("[")[2].partition("]")[0])
         unhealthy = case.about(pod, "Unhealthy")
         return Diagnosis(
@@ -114,6 +117,7 @@ def explain_silent_node(case: Case, pod: Object) -> Diagnosis | None:
     node = str((pod.get("spec") or {}).get("nodeName") or "")
     # The node reports the containers' state, the cluster the pod's.
     unknown = ready.get("status") == "Unknown" or status(pod).get("reason") == "NodeLost"
+    # A readiness gate is set by another controller and says nothing about the node.
     gated = ready.get("reason") == "ReadinessGatesNotReady"
     marked = (ready.get("status") == "False" and not gated) and (
         condition(pod, "ContainersReady").get("status") == "True" or bool(events)

@@ -93,6 +93,7 @@ def explain_end(case: Case, pod: Object) -> Diagnosis | None:
     if reason == _DEADLINE:
         return _deadline(case.job or pod, message(state))
     return (
+        # From the most to the least specific: an evicted pod also has containers that failed.
         explain_eviction(case, pod)
         or _memory(pod)
         or explain_disruption(pod)
@@ -149,6 +150,7 @@ def _memory(pod: Object) -> Diagnosis | None:
         return None
     most = limit(pod, "memory")
     text = f"OOMKilled, exit code {ended.get('exitCode')}"
+    # Without a limit only the node can have run out of memory.
     if not most:
         return Diagnosis(
             "failed",

@@ -157,7 +157,7 @@ class AttemptReports:
         self._clock.stop()
 
     def _read(self, uid: str, log: PodLog) -> None:
-        """Follow a log in a thread of its own, and fetch the batches that it signals."""
+        """Follow a log in a separate thread, and fetch the batches that it signals."""
         fetched = 0
         try:
             for piece in log.follow():

@@ -93,9 +93,11 @@ class Reader:
         with self._lock:
             if self._way is not None and self._way != instead_of:
                 return self._way
+            # Either there is no connection yet, or the caller reports that it no longer answers.
             self.close()
             with disk.writing(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
+            # Two processes that start at the same time should not create two pods.
             with locks.held(self._folder / "reader.lock", shared=False):
                 self._way = self._again() or self._anew()
             return self._way
@@ -109,6 +111,7 @@ class Reader:
 
     def _again(self) -> ServerAddress | None:
         """Connect to the pod that another process of this machine created, if it still runs."""
+        # No file, or a damaged one, only means that a new pod is created.
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
             known = _Known(**json.loads((self._folder / "reader.json").read_bytes()))
             pod = self._pod(known)
@@ -124,6 +127,7 @@ class Reader:
         try:
             made = self._cluster.create("Job", body)
         except ApiError as error:
+            # These do not change if the request is repeated.
             if error.status in (400, 403, 404, 422):
                 raise UsageError(
                     f"kfnb reads the store {self._target.store} through a pod, which cannot be "
@@ -140,6 +144,7 @@ class Reader:
                     f"The pod that reads the store {self._target.store} does not answer. To see "
                     f"why: kubectl logs job/{name} -n {shlex.quote(self._cluster.namespace)}"
                 )
+        # Ctrl+C while the pod starts must not leave it behind either.
         except BaseException:
             with contextlib.suppress(InfrastructureError):
                 self._cluster.delete("Job", name)
@@ -149,6 +154,7 @@ class Reader:
 
     def _connect(self, pod: Object, known: _Known, *, tries: int) -> ServerAddress | None:
         """Forward a port to a pod; None if the pod does not answer, or refuses the token."""
+        # A container that runs may need a moment until its server listens.
         for number in range(tries):
             if number:
                 self._sleep(_EVERY)
@@ -179,6 +185,7 @@ class Reader:
             if pod is not None and _runs(pod):
                 return pod
             waited = time.monotonic() - began
+            # A pod that was just created has no state yet that could be explained.
             if waited > 2 * _EVERY:
                 self._raise_if_hopeless(self._explained(known, pod), waited)
             self._sleep(_EVERY)
@@ -218,12 +225,14 @@ class Reader:
         """Return the newest pod of the Job; None if there is none."""
         selector = f"{names.READER}={known.job}"
         pods = self._cluster.list("Pod", selector=selector).get("items") or []
+        # A pod that is being deleted still runs for some seconds.
         ours = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
         return max(ours, key=lambda pod: pod["metadata"]["creationTimestamp"], default=None)
 
     def _note(self, known: _Known) -> None:
         """Write the file for other processes of this user, readable by nobody else."""
         path = self._folder / "reader.json"
+        # Renamed into place, so that no process reads half a file.
         temporary = path.with_name(f".reader-{os.getpid()}-{os.urandom(4).hex()}")
         plain = {"job": known.job, "uid": known.uid, "token": known.token}
         with disk.writing(path):
@@ -246,12 +255,14 @@ def reader_job(target: KubernetesOptions, digest: str) -> manifests.Object:
         )
     job = manifests.probe_pod(target, target.image, script="")
     spec: manifests.Object = job["spec"]
+    # A probe ends soon, but this pod serves as long as it is used.
     del spec["activeDeadlineSeconds"]
     spec["terminationGracePeriodSeconds"] = _GRACE
     (container,) = spec["containers"]
     folder = manifests.store_inside(target).removeprefix("file://")
     container["command"] = ["python", "-m", "kfnb.store.remote.serve", folder, f"--port={PORT}"]
     container["env"].append({"name": DIGEST, "value": digest})
+    # Random, because the reader of another machine must not be taken for ours: its token differs.
     name = names.object_name("kfnb-reader", os.urandom(4).hex())
     labels = {**job["metadata"]["labels"], names.PART: "reader", names.READER: name}
     metadata = {"labels": labels, "annotations": job["metadata"]["annotations"]}
@@ -275,6 +286,7 @@ def _answers(way: ServerAddress) -> bool:
     try:
         headers = {"Authorization": f"Bearer {way.token}"}
         connection.request("HEAD", "/key/none", headers=headers)
+        # 404 is an answer too: the token was accepted, and the key does not exist.
         return connection.getresponse().status in (200, 404)
     except (OSError, HTTPException):
         return False

@@ -38,6 +38,8 @@ def store_of(target: KubernetesOptions) -> RemoteStore:
     if not inside.startswith("s3://"):
         return _on_a_claim(target, inside)
     endpoint = target.store_client_endpoint or target.store_endpoint
+    # Before forwarding: the local port is another one each time, but the copies belong to the
+    # store.
     name = hashlib.sha256(f"{inside} {endpoint}".encode()).hexdigest()[:16]
     if endpoint is not None and endpoint.startswith(_SERVICE):
         endpoint = _forwarded(target, endpoint)
@@ -48,6 +50,7 @@ def store_of(target: KubernetesOptions) -> RemoteStore:
 def _on_a_claim(target: KubernetesOptions, inside: str) -> RemoteStore:
     """Open the store on a claim through a pod, which is reused while this process lives."""
     cluster = connect(context=target.context, namespace=target.namespace)
+    # Claims in two clusters or namespaces may have the same name.
     identity = f"{cluster.host} {cluster.namespace} {target.store} {inside}"
     name = hashlib.sha256(identity.encode()).hexdigest()[:16]
     folder = home() / "remote" / name
@@ -55,6 +58,7 @@ def _on_a_claim(target: KubernetesOptions, inside: str) -> RemoteStore:
         remote = _claims.get(str(folder))
         if remote is None:
             remote = HttpRemote(Reader(cluster, target, folder / "reader"), str(target.store))
+            # Without atomic creation two drivers could both think that they own a run.
             check_once(remote)
             _claims[str(folder)] = remote
     return open_remote_store(folder, remote)
@@ -73,6 +77,7 @@ def _forwarded(target: KubernetesOptions, address: str) -> str:
     with _lock:
         if key not in _tunnels:
             find = partial(_behind, cluster, service, int(port))
+            # The pod may be replaced later; then the service leads to another one.
             _tunnels[key] = cluster.port_forward(*find(), again=find)
         return f"http://{_tunnels[key].address}"
 
@@ -90,6 +95,7 @@ def _behind(cluster: Cluster, service: str, port: int) -> tuple[str, int]:
     chosen = ",".join(f"{key}={value}" for key, value in (spec.get("selector") or {}).items())
     pods = cluster.list("Pod", selector=chosen).get("items") or [] if chosen else []
     for pod in pods:
+        # A pod without statuses has not started: the empty entry makes it count as not ready.
         ready = (pod.get("status") or {}).get("containerStatuses") or [{}]
         number = _number(pod, ports[port])
         if number is not None and all(one.get("ready") for one in ready):
