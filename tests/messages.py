@@ -43,6 +43,36 @@ def collect() -> list[Message]:
     return list(found)
 
 
+_RANGES = {
+    "0": "The document",
+    "1": "Data flow",
+    "2": "Tags and options",
+    "4": "State of libraries and of the process",
+    "5": "Options that the target does not support",
+    "6": "Found while a run executes, or by `kfnb check --verify`",
+    "7": "Infrastructure",
+}
+"""What the codes are about, by their first digit."""
+
+
+def codes_page() -> str:
+    """Write docs/diagnostics.md: every code with its severity and title."""
+    parts = [
+        "# Diagnostics\n",
+        "Every finding has a stable code. `KFNB-E…` is an error: the run does not start, or fails.",
+        "`KFNB-W…` is a warning and `KFNB-H…` a hint. A message also says where it is and what to do.",
+        '"By request" means that you ran with `--on-mutation warn`, so an error became a warning.',
+    ]
+    for digit, title in _RANGES.items():
+        parts += [f"\n## {title}\n", "| code | severity | title |", "|---|---|---|"]
+        parts += [
+            f"| {code} | {about.severity} | {about.title} |"
+            for code, about in sorted(CODES.items(), key=lambda item: item[0][-3:])
+            if code[-3] == digit
+        ]
+    return "\n".join(parts) + "\n"
+
+
 def markdown() -> str:
     """Write the golden file."""
     messages = collect()
