@@ -99,6 +99,17 @@ class ParsedCell:
         return blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()
 
 
+def attribute_chain(node: ast.AST) -> list[str] | None:
+    """Return the names of ``a.b.c`` in this order; None if it is not a plain dotted name."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    return [node.id, *reversed(names)]
+
+
 def child_nodes(node: ast.AST) -> list[ast.AST]:
     """List the children of a node, without operators and contexts."""
     fields = _CHILDREN.get(type(node))

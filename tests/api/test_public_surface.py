@@ -127,8 +127,8 @@ def test_the_public_surface_has_not_changed(tmp_path: Path) -> None:
     assert now == json.loads(SNAPSHOT.read_text("utf-8"))
 
 
-def test_the_design_names_are_there() -> None:
-    """Section 13 of the design, as it stands."""
+def test_the_stable_names_are_there() -> None:
+    """The names that README.md calls stable, and their members."""
     assert {"read", "run", "runs", "open_run", "log_metric"} <= set(kfnb.__all__)
     for name in ("parameters", "steps", "edges", "diagnostics", "name"):
         assert name in members(pipeline.Pipeline)

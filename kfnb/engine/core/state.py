@@ -143,7 +143,7 @@ class StepState:
             self.stale = True
             self.floor = self.attempts
 
-    def void(self, round: int) -> None:  # noqa: A002 (the design's word)
+    def void(self, round: int) -> None:  # noqa: A002 (the word of events)
         """Take back all that earlier rounds added, and begin ``round``.
 
         An attempt that executes stays active until it has ended, but counts no more.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kfnb.notebook.parsed_cell import parse_code
+from kfnb.notebook.parsed_cell import attribute_chain, parse_code
 from kfnb.notebook.transform import without_step_line
 
 SETUP_MAGICS = frozenset(
@@ -153,13 +153,11 @@ class Launches:
                     self.modules[alias.asname or alias.name] = f"kfnb.{alias.name}"
 
     def _dotted(self, node: ast.AST) -> str:
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name) or node.id not in self.modules:
+        names = attribute_chain(node)
+        if names is None or names[0] not in self.modules:
             return ""
-        return ".".join([self.modules[node.id], *reversed(parts)])
+        first, *rest = names
+        return ".".join([self.modules[first], *rest])
 
     @staticmethod
     def _is_view(dotted: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from kfnb.notebook.parsed_cell import parse_code
+from kfnb.notebook.parsed_cell import attribute_chain, parse_code
 
 # Nothing that is longer can be a path or a short list of paths.
 _LONGEST_TEXT = 4096
@@ -98,13 +98,11 @@ def parse_expression(text: str) -> ast.expr:
 
 def dotted(node: ast.expr, modules: Mapping[str, str]) -> str | None:
     """``np.random.seed`` as ``numpy.random.seed``; None where it is no plain dotted name."""
-    parts: list[str] = []
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
+    names = attribute_chain(node)
+    if names is None:
         return None
-    return ".".join([modules.get(node.id, node.id), *reversed(parts)])
+    first, *rest = names
+    return ".".join([modules.get(first, first), *rest])
 
 
 def imported(statement: ast.stmt) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Data flow between the steps of a notebook: design, section 4."""
+"""Data flow between the steps of a notebook: which step needs what from which other step."""
 
 from kfnb.notebook.flow.infer import infer
 

@@ -145,7 +145,7 @@ export class Search {
     return this.done && end > ended ? this.spans(ended) : [];
   }
 
-  /** Drops the matches in removed lines. */
+  /** Drops the matches in removed lines: of a long log, only the newest lines are kept. */
   private forget(): void {
     const { first } = this.lines;
     this.seen = Math.max(this.seen, first);
@@ -162,11 +162,18 @@ export class Search {
 
   private wanted = '';
   private pattern: RegExp | null = null;
+  /** The number of the first line that has not been searched yet. */
   private seen = 0;
-  /** The lines with matches, and the number of matches before each (removed lines included). */
+  /** The numbers of the lines with matches, sorted. */
   private matchingLines: number[] = [];
+  /**
+   * For each of these lines, the number of matches in the lines above it, removed lines included.
+   * Counting them from the log's beginning means that removing lines changes no entry.
+   */
   private before: number[] = [];
+  /** The number of matches in the lines that are there. */
   private total = 0;
+  /** The number of matches in lines that were removed: what `before` counts too much. */
   private lost = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }

@@ -13,7 +13,7 @@ interface SharedObserver {
 /** Shared by all widgets of a page, although each of them has loaded this module separately. */
 function sharedObserver(): SharedObserver {
   const page = globalThis as { [key: symbol]: SharedObserver | undefined };
-  const key = Symbol.for('kfnb.places');
+  const key = Symbol.for('kfnb.slots');
   let known = page[key];
   if (!known) {
     const listeners = new Set<() => void>();

@@ -8,6 +8,7 @@ from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.summaries import Arguments, Summaries
+from kfnb.notebook.parsed_cell import attribute_chain
 
 
 class CallEffects(Summaries):
@@ -15,19 +16,18 @@ class CallEffects(Summaries):
 
     def dotted(self, node: ast.expr) -> str | None:
         """Resolve ``np.random.seed`` through the imports to ``numpy.random.seed``."""
-        parts: list[str] = []
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-        if not isinstance(node, ast.Name):
+        names = attribute_chain(node)
+        if names is None:
             return None
-        key = self.key(node.id)
+        first, *rest = names
+        key = self.key(first)
         slot = self.names.slots.get(key)
         if slot is None:
-            return ".".join([node.id, *reversed(parts)]) if key == node.id else None
+            # A built-in function has no slot; a local name that is not bound yet means nothing.
+            return ".".join(names) if key == first else None
         if slot.module is None:
             return None
-        return ".".join([slot.module, *reversed(parts)])
+        return ".".join([slot.module, *rest])
 
     def _arguments(self, node: ast.Call) -> Arguments:
         arguments = Arguments()
