@@ -97,9 +97,8 @@ class Options:
 class Statement:
     """A top-level statement of a cell: its span in the cell's code and the hash of its syntax tree.
 
-    Lines count from 1, columns (in characters, not UTF-8 bytes) from 0; the end
-    column is exclusive. ``code`` is a hash of the normalised syntax tree, so
-    comments and layout do not change it.
+    Lines count from 1, columns (in characters, not UTF-8 bytes) from 0; the end column is
+    exclusive. ``code`` is a hash of the syntax tree, so comments and layout do not change it.
     """
 
     first_line: int
@@ -113,10 +112,9 @@ class Statement:
 class Piece:
     """A cell, or some statements of one, that a step executes.
 
-    ``whole`` executes the cell as it stands; otherwise only ``statements`` are
-    kept and the rest of the cell is blanked, so that line numbers agree with the
-    source. ``statements`` are those that the step reaches: they are what the
-    cache key is made of, also where the whole cell is executed.
+    ``whole`` executes the cell as it stands; otherwise only ``statements`` are executed, and the
+    rest of the cell is blank, so that line numbers agree with the source. ``statements`` are those
+    that the step reaches. The cache key is made of them, even if the whole cell is executed.
     """
 
     cell: int
@@ -277,7 +275,6 @@ class Diagnostic:
     execution_count: int | None = None
 
     def __str__(self) -> str:
-        # Most messages name the step; the location does not repeat it.
         named = self.step is None or f'"{self.step}"' in self.message
         where = location(
             step=None if named or self.cell is None else self.step,
@@ -391,7 +388,7 @@ def _builder(kind: Any) -> Callable[[Any], Any]:
         return lambda plain: None if plain is None else build(plain)
     if origin is tuple:
         build = _builder(args[0])
-        # Most tuples hold plain values; to call a function for each of them would be wasted time.
+        # Most tuples hold plain values, and calling a function for each would cost time.
         return tuple if build is _same else lambda plain: tuple(map(build, plain))
     if origin in (dict, Mapping):
         build = _builder(args[1])
