@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from kfnb.engine.dispatch.manifests import load_run
+from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder
 from kfnb.runners.target import target_of
@@ -21,6 +22,9 @@ def main(path: str) -> int:
         if not run.path.is_dir():
             raise InfrastructureError(f"{run.path} is not the folder of a run.")
         status = _drive(run)
+    except JournalBusy as error:
+        # The log belongs to the driver that executes the run, which may quote its last line.
+        return error.exit_code
     except (KfnbError, OSError) as error:
         with contextlib.suppress(OSError):  # the log may be on the disk that is full
             print(f"kfnb: {error}", file=sys.stderr, flush=True)

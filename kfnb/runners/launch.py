@@ -20,7 +20,7 @@ from kfnb.engine.core.event_types import RunCreated
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.settings import Settings
 from kfnb.engine.journal.file_journal import Journal
-from kfnb.errors import CheckError, UsageError
+from kfnb.errors import CheckError, InfrastructureError, UsageError
 from kfnb.home import RunFolder, home, runs_folder
 from kfnb.json_values import strict_json
 from kfnb.pipeline import Pipeline, to_plain
@@ -217,6 +217,8 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
     ------
     UsageError
         If a driver lives, or the run has succeeded.
+    InfrastructureError
+        If the journal lost its lines.
     """
     if is_driven(run):
         raise UsageError(
@@ -225,12 +227,22 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
         )
     if has_succeeded(run):
         raise UsageError(f"Run {run.id} has already succeeded; there is nothing left to do.")
+    if run.journal.is_file() and not run.journal.stat().st_size:
+        raise empty_journal(run)
     known = {f.name for f in dataclasses.fields(Settings)}
     changed = {k: v for k, v in (settings or {}).items() if k in known}
     driver_requests.send_request(
         run, driver_requests.Request("resume", {"settings": changed} if changed else {})
     )
     return start_driver(run)
+
+
+def empty_journal(run: RunFolder) -> InfrastructureError:
+    """Return the error for a run whose journal has no line, not even that of its creation."""
+    return InfrastructureError(
+        f"The journal of the run {run.id} is empty, so the run cannot continue. Start a new run; "
+        "finished steps come from the cache."
+    )
 
 
 def has_succeeded(run: RunFolder) -> bool:

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,29 @@ def test_a_journal_with_a_torn_last_line(desk: Desk) -> None:
     assert lines[: len(whole.splitlines())] == whole.splitlines()
     assert all(json.loads(line) for line in lines)
     assert succeeded(desk) == ["done"], "what is done is not done again"
+
+
+def test_a_journal_without_any_line(desk: Desk) -> None:
+    path = desk.notebook(DONE, ("step:bad", "assert kept == 0, 'as it should'"))
+    assert desk.kfnb("run", path).returncode == 1
+    journal = desk.runs()[0] / "journal.jsonl"
+    journal.write_bytes(b"")
+    resumed = desk.kfnb("resume", "latest")
+    assert resumed.returncode == 4
+    assert "is empty, so the run cannot continue. Start a new run" in resumed.stderr
+    assert journal.read_bytes() == b"", "nothing is written behind a beginning that is missing"
+
+
+def test_a_driver_that_comes_second_leaves_the_log_of_the_first(desk: Desk) -> None:
+    path = desk.notebook(DONE, ("step:slow", "import time\ntime.sleep(60)"))
+    with desk.start("run", path) as process:
+        desk.wait_for("CellStarted", "slow")
+        (run,) = desk.runs()
+        second = [sys.executable, "-m", "kfnb.runners", str(run)]
+        ended = subprocess.run(second, env=desk.environment(), capture_output=True, check=False)
+        assert (ended.returncode, ended.stderr) == (4, b"")
+        assert desk.kfnb("stop", "latest").returncode == 0
+        process.communicate(timeout=60)
 
 
 def test_ctrl_c_in_a_pipe_stops_the_run(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kfnb.engine import driver_requests
+from kfnb.engine.core.event_types import AttemptStarted
 from kfnb.engine.core.events import Event
 from kfnb.engine.driver import Driver
 from kfnb.engine.journal.file_journal import Journal
@@ -243,7 +244,7 @@ class FullJournal(Journal):
     def append(self, *args: Any, **kwargs: Any) -> Event:
         if self.refuses:
             raise InfrastructureError("cannot write the journal: the disk is full.")
-        self.refuses = args[0] == "AttemptStarted"
+        self.refuses = isinstance(args[0], AttemptStarted)
         return super().append(*args, **kwargs)
 
 

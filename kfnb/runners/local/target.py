@@ -81,10 +81,13 @@ class LocalTarget:
         """Drive a run in this process; its final status."""
         from kfnb.engine.driver import Driver
         from kfnb.engine.journal.file_journal import Journal
+        from kfnb.runners.launch import empty_journal
         from kfnb.runners.local.processes import LocalRunner
 
         del pipeline, facts
         with Journal(run.journal, run.id) as journal:
+            if not journal.events:
+                raise empty_journal(run)
             return Driver(run, LocalRunner(), journal).drive()
 
     def mirror(self, run: RunFolder, facts: Mapping[str, Any]) -> None:

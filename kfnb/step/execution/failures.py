@@ -182,9 +182,7 @@ def unsaveable(
         summary=f'Step "{order.step}" cannot save what later steps read: '
         + "; ".join(s.rstrip(".") for s in sentences)
         + ".",
-        remedy=" ".join(
-            dict.fromkeys(str(problems[n].get("remedy", "")) for n in sorted(problems))
-        ),
+        remedy=" ".join(remedies),
         ename="Unsaveable",
         evalue=", ".join(sorted(problems)),
         cell=order.origins.get(first),
