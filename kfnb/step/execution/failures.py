@@ -177,6 +177,7 @@ def unsaveable(
             f'"{name}"{cell} is a {problem.get("type", "value")}{where}: {problem.get("reason")}'
         )
     first = next(iter(sorted(problems)))
+    remedies = dict.fromkeys(str(problems[name].get("remedy", "")) for name in sorted(problems))
     return Failure(
         kind="user",
         summary=f'Step "{order.step}" cannot save what later steps read: '
