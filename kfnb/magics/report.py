@@ -57,6 +57,7 @@ def show_diagnostics(
     head
         A heading.
     """
+    # The sort is stable, so each group keeps the notebook's order.
     ordered = sorted(diagnostics, key=lambda d: d.severity != "error")
     text = "\n".join([*(visible(f"{d.severity}: {d}") for d in ordered), *([head] if head else [])])
     if not session.in_notebook:

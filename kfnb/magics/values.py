@@ -67,6 +67,7 @@ def load(
         try:
             loaded[new_name or name] = outputs[name]
         except KfnbError as error:
+            # If a person asks for one value, its failure is the command's failure.
             if len(names) == 1:
                 raise
             failed.append(str(error))
@@ -83,6 +84,7 @@ def load(
 
 def assign(session: Session, values: Mapping[str, Any], lines: Iterable[str]) -> None:
     """Assign values to the user's variables, and print a line about each."""
+    # Before the assignment, after which all of them exist.
     replaced = [name for name in values if name in session.variables]
     session.shell.push(dict(values))
     for line in lines:
@@ -116,6 +118,7 @@ def _parse_output_name(run: Run, text: str) -> tuple[str, list[str]]:
         raise PipelineError(
             f'There is no step "{step}" in run {run.id}. {hint} Write STEP.NAME, as in train.model.'
         )
+    # The last dot that follows a step's name: such a name may contain dots itself.
     step, name = text[: dots[-1]], text[dots[-1] + 1 :]
     outputs = run.steps[step].outputs
     if name in outputs:

@@ -67,6 +67,7 @@ def written_files(
     """
     own = {relative_path(folder, path) for path in expected}
     others = {relative_path(folder, path) for path in foreign}
+    # The audit sees files opened in the kernel; a child process's files show only as changes.
     candidates = {*audited, *own, *(p for p in changed if p not in others)}
     written = []
     for path in sorted(candidates):
@@ -108,6 +109,7 @@ def _mark(path: Path) -> Mark | None:
         status = path.stat()
     except OSError:
         return None
+    # Pipes and devices have no content that could be stored.
     if not stat.S_ISREG(status.st_mode) or is_in(status, own_output()):
         return None
     return (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -118,6 +120,7 @@ def _walk(folder: str, prefix: str, skipped: set[str]) -> Iterator[tuple[str, os
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return
+    # A virtual environment has tens of thousands of files, none of which is a result.
     if prefix and any(entry.name == "pyvenv.cfg" for entry in entries):
         return
     for entry in entries:

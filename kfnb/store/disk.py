@@ -59,6 +59,8 @@ def sync_folder(folder: Path) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
+        # Some network file systems cannot sync a folder, and there is nothing that could replace
+        # it.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
@@ -79,6 +81,7 @@ def write_new(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o66
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         view = memoryview(data)
+        # The system may write only a part of the data at once.
         while view:
             view = view[os.write(fd, view) :]
         if durable:
@@ -93,6 +96,7 @@ def write_new(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o66
 
 def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write ``data`` to ``path`` so that a reader sees the old content or the new, whole."""
+    # In the same folder, because a rename is atomic only within one file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     write_new(temporary, data, durable=durable)
     try:
@@ -102,4 +106,5 @@ def replace(path: Path, data: bytes, *, durable: bool = True) -> None:
             temporary.unlink()
         raise
     if durable:
+        # The new name is in the folder, which is synced separately from the file.
         sync_folder(path.parent)

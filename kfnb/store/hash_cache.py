@@ -69,7 +69,9 @@ class FileHashes:
             return str(entry[3])
         now = time.time_ns()
         content = hash_file(path)
+        # A file that was just written may change again without a new time, if clocks are coarse.
         if now - status.st_mtime_ns > _SETTLED_NS:
+            # Inserted again at the end, so that the oldest entries are dropped first.
             known.pop(name, None)
             known[name] = [*seen, content]
             self._changed = True
@@ -78,6 +80,8 @@ class FileHashes:
     def _folder(self, path: Path) -> str:
         lines = []
         for folder, folders, files in os.walk(path):
+            # os.walk visits folders in the order of this list, and the hash must not depend on the
+            # disk.
             folders.sort()
             for name in sorted(files):
                 file = Path(folder, name)

@@ -76,6 +76,7 @@ class RemoteStore(Store):
 
     def create(self, key: str, data: bytes) -> bool:
         """Create the record in the remote store if it does not exist there."""
+        # If the reply to our first request was lost, the record is there and it is ours.
         return self.remote.create(key, data) or self.remote.get(key) == data
 
     def link(self, key: str, new: str) -> bool:

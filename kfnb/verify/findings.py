@@ -60,6 +60,7 @@ def of_outputs(
     varies
         Whether a cell's text also differs between two linear runs.
     """
+    # Reversed, so that the first difference of each cell is the one that stays.
     first_of_cell = {d.cell: d for d in reversed(differences)}
     for cell in dict.fromkeys(d.cell for d in differences):
         difference = first_of_cell[cell]
@@ -90,6 +91,7 @@ def of_values(
     unsteady = {(v["step"], v["name"]) for v in again if v["verdict"] == "differs"}
     for verdict in verdicts:
         step, name = verdict["step"], verdict["name"]
+        # Values are compared after the step's last cell.
         cell = pipeline.steps[step].cells[-1]
         if verdict["verdict"] == "unknown":
             yield make(

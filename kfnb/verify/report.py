@@ -116,6 +116,7 @@ class _Work:
     timeout: float | None
 
     def report(self, parallel: int | None) -> VerifyReport:
+        # The runs of a person should not list this one, and its cache must not be used.
         with _home(self.folder / "home"):
             run = api.run(
                 self._copy("pipeline") / self.source.name,
@@ -128,6 +129,7 @@ class _Work:
             compared = self._compared(linear, executed, "notebook")
             verdicts = self._verdicts("notebook")
             again = None
+            # A second linear run costs as much as the first, and only differences need it.
             if compared.differences or any(v["verdict"] == "differs" for v in verdicts):
                 again = self._linear("again", self._saved_values("notebook"))
             differences = [
@@ -176,6 +178,7 @@ class _Work:
             manifest = Manifest.from_json(data)
             # The notebook has no variable for what a step adds to a value.
             values = {n: o for n, o in manifest.outputs.items() if n.isidentifier()}
+            # An unchanged value was compared after the step that made it.
             outputs = {n: o for n, o in values.items() if o.changed}
             bundles[step.name] = {
                 "bundles": [
@@ -234,6 +237,7 @@ class _Work:
             if cell.type != "code":
                 cells.append({"cell_type": "markdown", "metadata": {}, "source": cell.source})
                 continue
+            # An empty cell keeps the positions of the others.
             cells.append(_code("" if cell.index in skipped else executable(cell)))
             given = {p.name for p in self.pipeline.parameters if p.cell == cell.index}
             values = {n: v for n, v in self.parameters.items() if n in given}

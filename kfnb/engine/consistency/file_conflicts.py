@@ -93,6 +93,7 @@ class FileConflicts:
             self._reads.setdefault(path, {})[n] = Use(n, first, start, end, content)
             findings += self._check(path, self._reads[path][n])
         for path in wrote:
+            # A reader may have finished before this writer, so both ends trigger the check.
             for use in list(self._reads.get(path, {}).values()):
                 if use.step != n:
                     findings += self._check(path, use, writer=n)
@@ -113,6 +114,7 @@ class FileConflicts:
     def _check(self, path: str, use: Use, *, writer: int | None = None) -> Iterator[Finding]:
         """Check one read; of all writers or, when the others are settled, of one alone."""
         writes = self._writes.get(path, [])
+        # In the notebook, the reader sees the content that the last writer above it left.
         before = [w for w in writes if w.step < use.step]
         latest = max(before, key=lambda w: (w.step, w.end), default=None)
         right = latest is not None and use.hash is not None and latest.hash == use.hash
@@ -130,6 +132,7 @@ class FileConflicts:
         """Find files that a step should have seen in a folder, and may not have."""
         use = self._lists[folder][n]
         for w in writes:
+            # Written later in the notebook, or certainly before the listing.
             if w.step >= n or (w.end < use.start and self._depends(n, w.step)):
                 continue
             reader, source = self._name(n), self._name(w.step)
@@ -172,6 +175,7 @@ class FileConflicts:
             for w in before
             if w.end < use.start and w.hash == latest.hash and self._depends(use.step, w.step)
         ]
+        # The step waited for one that wrote exactly this content, so timing did not matter.
         if right and known:
             return
         in_time = latest.end < use.start

@@ -54,6 +54,7 @@ class Engine(Progress):
             return True
         if isinstance(command, Record):
             return not self.state.ended
+        # Commands of one decision are carried out one after another, and each may change the state.
         n = self.plan.position[command.step, command.index]
         step = self._steps[n]
         if isinstance(command, Stop):
@@ -84,6 +85,7 @@ class Engine(Progress):
         records = cascade(self._ended, self._steps, self._dependents, skip=self.plan.exit)
         records += self._never_settled() if not records else []
         if not records and self._stopping_steps():
+            # The exit step runs even if a person stops the run.
             idle = (n for n in sorted(self._open - self._active) if n != self.plan.exit)
             records = [cancelled(self._steps[n], self.state, self._steps) for n in idle]
         return records
@@ -118,6 +120,7 @@ class Engine(Progress):
             step = self._steps[n]
             reason: StopReason | None = None
             if step.status != "running":
+                # Its step began anew or ended otherwise, so the attempt's result would not count.
                 reason = "superseded"
             elif self._stopping(n) if n == self.plan.exit else stopping:
                 reason = "cancel"

@@ -222,8 +222,10 @@ class _Walk(ConstantWalk):
 
     def note(self, effect: Effect, path: str, template: str, line: int) -> None:
         path, template = self.placed(path), self.placed(template)
+        # A folder can be listed, but not read or written as a file.
         if path == "." and effect != "list":
             return
+        # Addresses, databases in memory and text that was passed as content are no files.
         if not path or path == ":memory:" or "://" in path or "\0" in path or "\n" in path:
             return
         # Where it happens inside a function, the line that matters is the call in this cell.
@@ -234,10 +236,12 @@ class _Walk(ConstantWalk):
         if not path or "://" in path:
             return path
         if not path.startswith(("/", "~")):
+            # The folder is unknown after a move to a computed path, so a relative path is, too.
             if self.moved is None:
                 return ""
             path = posixpath.join(self.moved, path)
         normal = posixpath.normpath(path)
+        # POSIX allows two leading slashes to mean something else, and normpath keeps them.
         return normal[1:] if normal.startswith("//") else normal
 
     def chdir(self, node: ast.Call) -> None:
@@ -265,6 +269,7 @@ class _Walk(ConstantWalk):
     def shell(self, command: str, line: int) -> None:
         templates = list(accesses(command, lambda word: self.fill(self.markers, word)))
         accessed = list(accesses(command, lambda word: self.fill(self.values, word)))
+        # Putting in the names may change how the command splits into words.
         if len(templates) != len(accessed):
             templates = accessed
         for (effect, path), (_, template) in zip(accessed, templates, strict=True):
@@ -302,6 +307,7 @@ class _Walk(ConstantWalk):
             self.shell(body if body is not None else line, number)
         elif name in _WRAPPERS:
             inner = body if body is not None else line
+            # The lines of the inner code count from its own beginning.
             outer, self.offset = self.offset, self.offset + number - (body is None)
             self.statements(parse_code(inner).shallow_body)
             self.offset = outer

@@ -64,6 +64,8 @@ def library_state_diagnostics(
             s.name,
             tuple(
                 replace(f, kind="everywhere")
+                # A seed is not one of these: executing it again would restart the generator in each
+                # step.
                 if f.kind == "set" and f.area != "random" and (f.cell, f.line) in everywhere
                 else f
                 for i, code in s.cells
@@ -165,6 +167,8 @@ def _differs(
             if once is None:
                 continue
             drawn = once.key.startswith(("random.", "numpy.random."))
+            # With a seed, or as an object that is created with one, it is the same in every
+            # process.
             if drawn and (seeded or _own_generator(once.key)):
                 continue
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
@@ -235,11 +239,13 @@ def _environment(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagno
 
 def _folder(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]:
     moves = [f for f in step.of("folder") if f.kind in ("set", "restore")]
+    # Only where the step leaves the working directory matters to others.
     if not moves or moves[-1].kind == "restore":
         return
     move = moves[-1]
     for other in later:
         own = next((f for f in other.of("folder") if f.kind == "set" and f.sure), None)
+        # A move to an absolute path does not depend on the folder before it.
         if own is not None and own.shown.startswith(("os.chdir('/", "%cd /")):
             continue
         fact, plain = _relies_on_folder(other, own)
@@ -276,8 +282,10 @@ def _path(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]:
         for node in ast.walk(parsed(code)):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 own.update({n: m.split(".")[0] for n, m in imported(node).items()})
+    # Modules that this process cannot import need the changed path; others do not care.
     strange = {name for name, module in own.items() if not _importable(module)}
     for other in later:
+        # This step changes sys.path itself, so it probably finds its modules.
         if any(f.kind == "set" for f in other.of("path")):
             continue
         fact = next((f for f in other.of("path") if not _importable(f.key)), None)
@@ -355,6 +363,7 @@ def _history(steps_facts: Sequence[StepFacts]) -> Iterator[Diagnostic]:
         first = step.cells[0][0] if step.cells else -1
         for fact in step.of("history"):
             last = not fact.key.strip("_")
+            # "_" in a later cell of the step is a result of the step itself.
             if last and (fact.cell != first or not position):
                 continue
             yield make(
@@ -373,6 +382,8 @@ def _memos(steps_facts: Sequence[StepFacts]) -> Iterator[Diagnostic]:
             callers.setdefault(fact.key, []).append((caller.name, fact))
     for name, steps in callers.items():
         if len(steps) > 1:
+            # The first caller fills the cache; the second one is where the notebook would have used
+            # it.
             step, fact = steps[1]
             yield make(
                 "KFNB-W417",

@@ -75,6 +75,7 @@ class CellOutputs:
         self._displayed += sum(len(v) for v in data.values() if isinstance(v, str))
         if self._displayed <= DISPLAYED:
             return False
+        # Only once, when the limit is passed.
         if before <= DISPLAYED:
             text = _FULL.format(size=DISPLAYED >> 20)
             self._outputs.append(self._node(output_type="stream", name="stderr", text=text))
@@ -92,6 +93,7 @@ class CellOutputs:
                 cut = ""
                 if run.left_out:
                     cut = _CUT.format(count=run.left_out)
+                # Joined pieces are kept, so that the next call does not join them again.
                 run.head, run.tail = ["".join(run.head)], deque(["".join(run.tail)])
                 run.node["text"] = run.head[0] + cut + run.tail[0]
                 run.changed = False
@@ -103,6 +105,7 @@ class CellOutputs:
         last = self._runs[-1]
         if last.node["name"] == name and self._outputs and self._outputs[-1] is last.node:
             return last
+        # A cell that alternates between the streams would otherwise have an output for each line.
         if len(self._runs) >= RUNS:
             return next((run for run in reversed(self._runs) if run.node["name"] == name), None)
         return None
@@ -114,6 +117,7 @@ class CellOutputs:
         run.tail.append(text)
         run.tail_size += len(text)
         self._tail_size += len(text)
+        # The limit is for all streams of the cell, so the oldest text of any of them goes first.
         for other in self._runs:
             while self._tail_size > TAIL and other.tail:
                 self._shorten(other, self._tail_size - TAIL)

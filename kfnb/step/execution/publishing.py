@@ -76,6 +76,7 @@ def publish(
     log = store.add_blob(totals.log, move=False)
     finished = time.time()
     mean_cpu = totals.usage.cpu_seconds / max(finished - totals.started, 1e-3)
+    # The last moment: after the manifest is created, the step has succeeded.
     stop.check()
     manifest = Manifest(
         run=order.run,
@@ -121,6 +122,7 @@ def store_values(
     unchanged = set(result["unchanged"])
     for record in result["bundles"]:
         blobs = tuple(store.add_blob(Path(file)) for file in record["files"])
+        # The key depends on the content only, so equal values have equal keys in all runs.
         key = blobs[0] if len(blobs) == 1 else hash_bytes(" ".join(blobs).encode())
         bundles[key] = Bundle(
             blobs=blobs,
@@ -202,6 +204,7 @@ def _read_files(
     contents = {}
     for path in result["read"]:
         file = Path(order.workdir) / path
+        # The content before the step overwrote it can no longer be read.
         if path not in written and file.is_file() and not is_own_output(file):
             contents[path] = hash_file(file)
     for folder, names in result["listed"].items():

@@ -78,6 +78,8 @@ class Sampler:
             if self._count % _REPORT == 0:
                 self._report(sample)
             if self._limit is not None and sample.memory > self._limit:
+                # The resident size may count shared pages several times, so check before stopping a
+                # step.
                 own = unshared(self._pid)
                 if own > self._limit:
                     self.peak = max(self.peak, own)
@@ -92,9 +94,11 @@ def tree_sample(pid: int) -> Sample | None:
     memory, cpu, threads = 0, 0.0, 0
     processes = _tree(pid)
     for process in processes:
+        # A process may end between the listing and this look at it.
         with contextlib.suppress(psutil.Error), process.oneshot():
             times = process.cpu_times()
             cpu += times.user + times.system
+            # Children that have ended are no longer in the tree, but their time was spent.
             cpu += getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0)
             memory += process.memory_info().rss
             threads += process.num_threads()
@@ -104,6 +108,7 @@ def tree_sample(pid: int) -> Sample | None:
 def children_usage() -> tuple[int, float]:
     """Peak memory of the largest ended child, in bytes, and CPU seconds of all of them."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # macOS reports bytes and Linux kibibytes.
     unit = 1 if sys.platform == "darwin" else 1024
     return used.ru_maxrss * unit, used.ru_utime + used.ru_stime
 

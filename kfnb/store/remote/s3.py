@@ -50,8 +50,11 @@ class S3Remote:
                 "connect_timeout": 10,
                 "read_timeout": 60,
                 "retries": {"max_attempts": 2, "mode": "standard"},
+                # Servers other than Amazon's rarely have a host name for each bucket.
                 "s3": {"addressing_style": "path"} if address.endpoint else {},
             },
+            # Other machines write the same bucket, so cached listings and instances would be out of
+            # date.
             use_listings_cache=False,
             skip_instance_cache=True,
         )
@@ -162,6 +165,7 @@ class S3Remote:
             try:
                 return act()
             except (FileNotFoundError, FileExistsError):
+                # s3fs raises the same error for a missing bucket and for a missing key.
                 if not self._has_bucket():
                     raise Refused(self._no_bucket()) from None
                 raise

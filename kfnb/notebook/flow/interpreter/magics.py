@@ -39,6 +39,7 @@ class Interpreter(Statements):
         """Go through a call on ``get_ipython()``."""
         words = [a.value if isinstance(a, ast.Constant) else None for a in node.args]
         texts = [w for w in words if isinstance(w, str)]
+        # A command that is computed cannot be read.
         if len(texts) != len(node.args) or not texts:
             return None
         if method in _SHELL_METHODS:
@@ -87,11 +88,13 @@ class Interpreter(Statements):
                     self.read(word, node.lineno)
                     self.unbind(word)
             return NO_OBJECTS
+        # Asking about a name (`x?`) does not fail if the name does not exist.
         if name in library_tables.ASKS_MAGICS:
             with OptionalReads(self):
                 for word in re.findall(r"[A-Za-z_]\w*", line)[:1]:
                     self.read(word, node.lineno, call=True)
             return NO_OBJECTS
+        # It imports all names of NumPy and pyplot, as `from … import *` does.
         if name == "pylab":
             record.star = True
             return NO_OBJECTS
@@ -194,6 +197,7 @@ def _interpolations(text: str) -> Iterator[str]:
     for inner in _BRACES.findall(text):
         yield inner
         if ":" in inner:
+            # The part after the colon may be a format, as in f"{x:.2f}".
             yield inner.rpartition(":")[0]
         if "!" in inner:
             yield inner.rpartition("!")[0]

@@ -52,6 +52,7 @@ class NameTable:
     def set(self, name: str, slot: Slot) -> None:
         """Change what a name is, on the present path."""
         before = self.slots.get(name)
+        # Only the first change of a branch is noted: it has the value to which the name goes back.
         if self._trails and name not in self._trails[-1]:
             self._trails[-1][name] = before
         self.slots[name] = slot

@@ -92,9 +92,11 @@ def _bound(body: Iterable[ast.stmt]) -> tuple[set[str], set[str], set[str]]:
         if isinstance(node, _INNER):
             if not isinstance(node, ast.Lambda):
                 bound.add(node.name)
+                # A function's body is a new scope, but its decorators are evaluated in this one.
                 waiting.extend(node.decorator_list)
             continue
         if isinstance(node, _COMPREHENSIONS):
+            # The loop variables belong to the comprehension, but `:=` binds outside of it.
             bound |= _walrus([node])
             continue
         if isinstance(node, (ast.Import, ast.ImportFrom)):

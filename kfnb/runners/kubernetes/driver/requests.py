@@ -77,12 +77,15 @@ class Inbox:
 
     def take(self) -> None:
         """Look for requests in the store, unless this was done a moment ago."""
+        # Listing a bucket costs money and time.
         if self._now() < self._next:
             return
         self._next = self._now() + POLL
         waiting = {r.path.name for r in pending_requests(self._run) if r.path}
         for key in self._remote.list(f"runs/{self._run.id}/control/"):
             name = key.rpartition("/")[2]
+            # The driver has not carried it out yet; if it dies now, the store still has the
+            # request.
             if key in self._taken and name in waiting:
                 continue
             if key in self._taken or name.removesuffix(".json") in self._recorded:
