@@ -143,6 +143,7 @@ class _Printer:
             name = event.step
             if name is not None and self._step in (None, name) and event.type in _ANNOUNCING:
                 self._queue.append(event)
+        # A text that is lost must not hold back all later output for ever.
         while self._queue and self._show(self._queue[0], complete=complete or self._is_late()):
             self._queue.popleft()
             self._waiting_since = None
@@ -169,6 +170,7 @@ class _Printer:
             self._attempt(name, event.attempt or 1)
             self._print(name, text)
         elif event.type == "StepCached":
+            # Attempt 0 stands for a result that an earlier run computed.
             path = self._view.attempt(name, 0).log
             if path.is_file():
                 self._print(name, path.read_text("utf-8", "replace"))
@@ -189,6 +191,7 @@ class _Printer:
         if self._step is not None:
             self._out(text)
             return
+        # With several steps, a line is printed when it is complete, so that lines do not mix.
         *lines, rest = (self._partial_lines.get(name, "") + text).split("\n")
         self._partial_lines[name] = rest
         self._write(name, lines)

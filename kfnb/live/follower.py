@@ -86,12 +86,14 @@ class Follower:
         if known is not None and known.read_error is None:
             return known
         feed = Feed(folder, link=link)
+        # Outside of the lock, because reading a long journal takes time.
         feed.poll(time.time())
         return feed
 
     def _shared(self, feed: Feed) -> Feed:
         path = feed.view.folder.path
         known = self._feeds.get(path)
+        # A run that could not be read may be readable again, so it gets a new feed.
         if known is None or known.read_error is not None:
             self._feeds[path] = feed
         return self._feeds[path]
@@ -174,6 +176,8 @@ class Follower:
                     if running or self._tasks or left is not None:
                         idle_since = time.monotonic()
                     elif time.monotonic() - idle_since >= IDLE_SECONDS:
+                        # Under the lock, so that a caller of _wake either finds a thread that lives
+                        # or starts one.
                         self._thread = self._watch = None
                         return
                 pause = max(pause or 0.0, left) if left is not None else pause

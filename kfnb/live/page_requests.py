@@ -74,6 +74,7 @@ def notebook(view: RunView, step: str, index: str, attempt: int | None) -> proto
     if size > MAX_NOTEBOOK_BYTES:
         raise _too_large(path)
     words = (view.pipeline.name, step, *([index] if index else []), view.folder.id)
+    # It becomes the name of a downloaded file.
     plain = "-".join(re.sub(r"[^\w-]+", "_", word)[:60].strip("_") for word in words)
     return {
         "kind": "notebook",

@@ -143,6 +143,7 @@ class ViewSession:
             page.send_state(trait)
 
     def _send_points(self, changes: Mapping[Path, Changes]) -> int:
+        # A page cannot tell which of its points are void, so it gets all of them again.
         if any(one.reset for one in changes.values()):
             return self._send_metrics()
         points = [series for one in changes.values() for series in one.points]
@@ -176,6 +177,7 @@ class ViewSession:
             self._notify(str(error), "error")
 
     def _hello(self, request: Mapping[str, Any]) -> None:
+        # The engine's script is large, and a page loads it once for all views.
         if not request.get("have"):
             message: protocol.EngineMessage = {"kind": "engine", "hash": bundle.engine_hash()}
             self._send(message, [bundle.engine()])

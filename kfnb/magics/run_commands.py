@@ -155,6 +155,7 @@ def _watch(session: Session, view: RunView, *, wait: bool) -> bool:
     from kfnb.api.run_handle import Run
 
     run = Run(view.folder)
+    # Without a page a view is only a picture, which is better drawn when the run has ended.
     shown = session.view(run) if session.has_page or not wait else None
     if shown is not None:
         session.display(shown)
@@ -162,6 +163,7 @@ def _watch(session: Session, view: RunView, *, wait: bool) -> bool:
         session.note(_continues(view))
     if not wait:
         return False
+    # The view shows the progress; and only the main thread can catch Ctrl+C.
     if shown is not None or threading.current_thread() is not threading.main_thread():
         _wait(view)
         return True
@@ -186,6 +188,7 @@ def _print_events(session: Session, view: RunView) -> bool:
     """Print events until the run has ended; return whether it has."""
     from kfnb.commands.following import PlainScreen, follow
 
+    # In a notebook nobody can press a key, so an interrupt only ends the waiting.
     asks = not session.in_notebook and is_terminal(sys.stdin) and is_terminal(sys.stdout)
     follow(lambda: view, PlainScreen(), interrupted="ask" if asks else "detach")
     _, course = view.look()

@@ -140,8 +140,8 @@ class Engine(Progress):
         return Start(step.name, step.index, step.attempts + 1, step.inputs, timeout, step.round)
 
     def _prepares(self) -> list[Prepare]:
-        findings = self._queues.preparable(self._steps, self._unmet, PREPARED_AT_ONCE)
-        return [self._prepare(n) for n in findings]
+        preparable = self._queues.preparable(self._steps, self._unmet, PREPARED_AT_ONCE)
+        return [self._prepare(n) for n in preparable]
 
     def _prepare(self, n: int) -> Prepare:
         step, settings = self._steps[n], self.state.settings

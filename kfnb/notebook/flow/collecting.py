@@ -74,6 +74,7 @@ def collect(
                     )
                 )
             }
+            # A single step that adds gains nothing from working without the value.
             if len(forms) > 1:
                 _separate(name, forms, needs, walked, collected)
     return collected
@@ -180,6 +181,7 @@ def _form(
         return None
     if slot.definition is not None or slot.status != BOUND or name in facts.metrics:
         return None
+    # The walk did not follow these cells, so they may do anything.
     if facts.cells.intersection(walked.interpreter.exhausted):
         return None
     if any(mentioned.other or mentioned.binds for mentioned in use.mentions.values()):
@@ -188,10 +190,12 @@ def _form(
     for cell, index, names in facts.statements:
         if name not in names:
             continue
+        # It is not known which statement uses the name.
         if index < 0:
             return None
         # A cell without the name may call a function that has it.
         mentioned = use.mentions.get((cell, index)) or mention(sources[cell].body[index], name)
+        # IPython, or code in a string, may use the name.
         if mentioned.magic or mentioned.text:
             return None
         if not mentioned.adds and mentioned.names.isdisjoint(use.added_by):

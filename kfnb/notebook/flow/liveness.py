@@ -30,6 +30,7 @@ def step_needs(walked: WalkResult, order: Sequence[str]) -> dict[str, Need]:
     needs = {name: Need() for name in order}
     position = {name: n for n, name in enumerate(order)}
     changed: set[str] = set()
+    # Backwards, because a step's outputs are what later steps need.
     for name in reversed(order):
         facts, need = walked.facts.get(name), needs[name]
         if facts is None:
@@ -110,6 +111,7 @@ def _together(
         if len(names) > 1 and (facts.identity or not set(names).isdisjoint(changed | need.together))
     ]
     settled = False
+    # Moving one group to another step may move the source of the next group.
     while not settled:
         settled = True
         for names in groups:

@@ -294,6 +294,7 @@ class _Scan(ast.NodeVisitor):
         self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
     ) -> None:
         targets = (n for each in node.generators for n in ast.walk(each.target))
+        # Inside of the comprehension the name is another variable.
         if any(self._is_name(target) for target in targets):
             self.visit(node.generators[0].iter)
         else:

@@ -119,14 +119,12 @@ class UndefinedNames:
         return "no earlier step defines" if step is not None else "no earlier cell defines", remedy
 
     def _names_loaded(self, command: str, step: str) -> Collection[str]:
-        """Names that a command brings of a whole step."""
+        """Return the names that a command loads of a whole step."""
         facts = self.walked.facts.get(step)
         if command == "load":
             return facts.touched.keys() if facts is not None else ()
-        facts_names_loadeds = (
-            [facts] if facts is not None else [] if step else self.walked.facts.values()
-        )
-        return {name for one in facts_names_loadeds for name in one.reads}
+        loaded_facts = [facts] if facts is not None else [] if step else self.walked.facts.values()
+        return {name for one in loaded_facts for name in one.reads}
 
     def _may_be_there(self, unknown: Unknown) -> bool:
         where = (unknown.cell, unknown.missing.line)

@@ -29,10 +29,12 @@ def fetch_code(remote: Remote, key: str, workdir: Path, *, retries: Retries) -> 
     InfrastructureError
         If it is missing or damaged, or holds anything but plain files.
     """
+    # Not in the folder itself, where the notebook could see it.
     file = workdir.with_name("code.tar")
     try:
         if not retries(lambda: remote.download(key, file)):
             raise Refused(f"The notebook's modules and files are not in {remote.address} ({key}).")
+        # A damaged bundle would execute other code than the person sees.
         if not _is_named_by_content(file, key):
             raise Refused(
                 f"The notebook's modules and files in {remote.address} are damaged ({key}). "

@@ -60,6 +60,7 @@ def main() -> int:
         )
         termination = TerminationHandler(retries)
         root = pod_root()
+        # The image's user may have no home folder that can be written.
         os.environ.update(make_home(root))
         with termination.handled():
             # It starts, and imports papermill, while this process reads its order.
@@ -151,6 +152,7 @@ class PodAttempt:
         """Download, execute, upload; the exit code."""
         try:
             with self._termination.by_exception():
+                # Kubernetes may create a second pod for a Job whose first pod has finished.
                 if self._retries(lambda: self._remote.get(self._manifest)) is not None:
                     print(
                         "kfnb: the result of this step has already been published; there is "
@@ -168,6 +170,7 @@ class PodAttempt:
         with self._termination.by_stopping(self._process.process):
             self._uploader.start()
             code = self._process.execute(self._folder / "order.json")
+        # The container's log is all that remains of the process's output.
         if output := self._process.output:
             print(output, file=sys.stderr, flush=True)
         try:
@@ -228,6 +231,8 @@ class PodAttempt:
         data = local.get(self._manifest)
         if data is None:
             return self._upload_failure(store, code, out_of_memory=out_of_memory)
+        # Blobs before the manifest: a driver that sees the manifest may start the next step at
+        # once.
         self._upload_blobs(store, Manifest.from_json(data).blobs())
         if not self._retries(lambda: store.create(self._manifest, data)):
             print("kfnb: another pod has already published the result of this step", flush=True)
@@ -294,6 +299,7 @@ class PodAttempt:
 
     def _report_result(self, *, ok: bool, retries: Retries | None = None, **data: Any) -> None:
         """Send the last event, once the store has what it refers to."""
+        # The step process may have been killed before it wrote its last event.
         event: Mapping[str, Any] = self._uploader.result or {
             "n": self._uploader.next_number,
             "time": time.time(),

@@ -48,6 +48,7 @@ class Branches(Expressions):
         """Take one of two branches."""
         self.evaluate(node.test)
         known = truth(node.test)
+        # `if __name__ == "__main__":` is common in notebooks that were scripts.
         if known is not None:
             self.execute(node.body if known else node.orelse)
             return
@@ -98,13 +99,16 @@ class Branches(Expressions):
             return
         self.names.join(paths, self.unit)
         if self.over_budget:
+            # The budget is used up, so an assumption that is always safe replaces the second turn.
             self._assume_turns(node)
         elif len(self.loops) < _DEEPEST_LOOP:
             counted, self.counted = self.counted, True
+            # The second turn sees what the first one bound, such as an alias of a changed value.
             again = self._turn(turn, certain=False)
             self.counted = counted
             self.names.join([{}, *(way for way in again if way is not None)], self.unit)
         if node.orelse:
+            # A break skips the else block.
             self.merge([{}, self.branch(lambda: self.execute(node.orelse))])
 
     def _assume_turns(self, node: ast.For | ast.AsyncFor | ast.While) -> None:
@@ -144,6 +148,7 @@ class Branches(Expressions):
         if not absorbing:
             self.execute(node.body)
             return
+        # The context absorbs exceptions, so a name that is missing in the body does no harm.
         with OptionalReads(self):
             end = self.branch(lambda: self.execute(node.body))
         self.merge([{}, end])
@@ -165,6 +170,7 @@ class Branches(Expressions):
         self.optional += catches
         paths = [self.branch(body, doubt=handled)]
         self.optional -= catches
+        # The exception may have been raised before or after each of the changes.
         partly = {name: self._perhaps(name, slot) for name, slot in body_changes[0].items()}
         paths += [self.branch(partial(self._handler, h, partly)) for h in node.handlers]
         if all(way is None for way in paths) and node.finalbody:
@@ -188,6 +194,7 @@ class Branches(Expressions):
             self.bind(handler.name, self.fresh(handler))
         self.execute(handler.body)
         if handler.name and not self.dead:
+            # Python deletes the name at the end of the handler.
             self.unbind(handler.name)
 
     def match_(self, node: ast.Match) -> None:

@@ -92,6 +92,7 @@ class Expressions(Calls):
             self.heap.bound_methods[number] = (before | objects, node.attr)
             self.store(frozenset((number,)), objects)
             return resolved | {number}
+        # These are views: changing one changes the array or frame itself.
         if node.attr in ("T", "at", "iloc", "loc", "flat", "values"):
             return objects | resolved
         return resolved
@@ -135,8 +136,10 @@ class Expressions(Calls):
         left, right = self.evaluate(node.left), self.evaluate(node.right)
         if not left and not right:
             return NO_OBJECTS
+        # Formatting gives a text, which holds nothing.
         if isinstance(node.op, ast.Mod) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
             return NO_OBJECTS
+        # Only joining collections (+, *, |) gives a value that holds the same objects.
         if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
             return self.fresh(node)
         operands = left | right
@@ -163,6 +166,7 @@ class Expressions(Calls):
         operands = left = self.evaluate(node.left)
         for operator, comparator in zip(node.ops, node.comparators, strict=True):
             right = self.evaluate(comparator)
+            # `in` compares by identity before it compares by value.
             if isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) and left and right:
                 self.record.identity = True
             operands |= right
@@ -186,6 +190,7 @@ class Expressions(Calls):
         held: set[int] = set()
         for element in node.elts:
             held |= self.evaluate(element)
+        # A tuple of constants cannot be changed, so nothing depends on who holds it.
         if isinstance(node, ast.Tuple) and all(isinstance(e, ast.Constant) for e in node.elts):
             return NO_OBJECTS
         return self.fresh(node, frozenset(held))
@@ -195,6 +200,7 @@ class Expressions(Calls):
         for key, value in zip(node.keys, node.values, strict=True):
             held |= self.evaluate(key)
             objects = self.evaluate(value)
+            # `{**other}` has no key: it holds the parts of the other dictionary.
             held |= objects if key is not None else self.heap.parts(objects)
         return self.fresh(node, frozenset(held))
 
@@ -204,6 +210,7 @@ class Expressions(Calls):
         self.push("comprehension", number, comprehension_locals(node))
         self.names.fork()
         held: set[int] = set()
+        # The body may execute no time at all.
         with self.doubtful():
             for index, generator in enumerate(node.generators):
                 each = self.elements(self.evaluate(generator.iter)) if index else first
@@ -222,6 +229,7 @@ class Expressions(Calls):
         made = self.fresh(node, frozenset(held))
         if isinstance(node, ast.GeneratorExp):
             self.heap.stateful |= made
+            # A generator can be used only once, so reading it changes it.
             self.heap.iterators |= made
         return made
 

@@ -94,6 +94,7 @@ class Cluster:
     ) -> None:
         """Delete an object and what it owns, unless it is gone or has another UID."""
         body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        # Without it, the pods of a deleted Job would stay.
         body["propagationPolicy"] = "Background"
         if uid is not None:
             body["preconditions"] = {"uid": uid}
@@ -102,6 +103,7 @@ class Cluster:
         try:
             self._transport.json("DELETE", self._path(kind, name), body=body)
         except ApiError as error:
+            # Gone, or replaced by another object of this name: there is nothing left to delete.
             if error.status not in (404, 409):
                 raise
 
@@ -111,6 +113,7 @@ class Cluster:
         """Yield the lines of a watch."""
         query = {
             "watch": "true",
+            # Bookmarks keep the resource version young, so that a quiet watch can be continued.
             "allowWatchBookmarks": "true",
             "labelSelector": selector,
             "resourceVersion": since,
@@ -118,6 +121,7 @@ class Cluster:
         }
         rest = b""
         for piece in self._transport.pieces(self._path(kind), query=query, read=timeout + _SLACK):
+            # A piece may end in the middle of a line.
             *whole, rest = (rest + piece).split(b"\n")
             yield from whole
         if rest:
@@ -173,6 +177,7 @@ class Cluster:
         spec = {
             "resourceAttributes": self._act(verb, resource, group, subresource),
             "user": f"system:serviceaccount:{self.namespace}:{account}",
+            # A service account is always in these groups, and Roles may be bound to one of them.
             "groups": [
                 "system:serviceaccounts",
                 f"system:serviceaccounts:{self.namespace}",

@@ -99,6 +99,7 @@ def _quota(text: str, case: Case) -> Diagnosis | None:
     if match is None:
         return None
     requested, used, limited = (_amounts(match[k]) for k in ("requested", "used", "limited"))
+    # If the step alone exceeds the quota, waiting for other pods does not help.
     never = [kind for kind, amount in requested.items() if _more(amount, limited.get(kind, ""))]
     shown = never or list(requested)
     numbers = ", ".join(
@@ -163,6 +164,7 @@ def _refused(text: str, case: Case, job: Object) -> Diagnosis:
             f"Change the step's {bound[2]}: tag; the limits are listed by "
             f"{case.kubectl('describe limitrange')}.",
         )
+    # The policy's own message is the best explanation that there is.
     webhook = re.search(r'admission webhook "([^"]+)" denied the request: (.*)', text, re.DOTALL)
     if webhook:
         return _permanent(

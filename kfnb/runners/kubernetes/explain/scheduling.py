@@ -137,6 +137,7 @@ def _reason(case: Case, pod: Object, nodes: int, phrase: str, *, never: bool) ->
             "A ReadWriteOnce claim ties its steps to one node. For details: "
             f"{case.kubectl('get pvc -o wide')}.",
         )
+    # After the volumes, whose messages may contain "node affinity" too.
     if "affinity" in phrase or "topology spread" in phrase:
         return _Reason(
             nodes,
@@ -170,6 +171,7 @@ def _short_of(pod: Object, nodes: int, resource: str, *, never: bool) -> _Reason
     }.get(resource, (resource, f"limit:{resource}:", Category.GPU))
     asks = f"the step requests {option}{amount}"
     look = "`kubectl describe nodes` shows what they have"
+    # A cluster without a device plugin has no GPUs at all, which looks like a full cluster.
     if category is Category.GPU:
         plugin = (
             f"remove the step's gpu: or limit:{resource} tag, or have the device plugin installed"
