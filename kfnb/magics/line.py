@@ -103,7 +103,7 @@ def parameter_value(text: str, variables: Mapping[str, Any]) -> tuple[bool, Any]
     """
     unclosed = _UNCLOSED.search(text)
     if unclosed is not None:
-        raise PipelineError(f'A brace in "{text}" is not closed: write {{NAME}}.')
+        raise PipelineError(f'A brace in "{text}" is not closed: write {{{unclosed[1]}}}.')
     whole = _VARIABLE.fullmatch(text)
     if whole is not None:
         return True, variable(whole[1], variables)

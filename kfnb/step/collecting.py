@@ -24,10 +24,7 @@ from __future__ import annotations
 import collections
 import copy
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
+from typing import Any, NoReturn
 
 _MAPPINGS = (dict, collections.defaultdict, collections.OrderedDict)
 _MUTABLE = (list, dict, set, bytearray)
@@ -85,7 +82,7 @@ class Collector:
             self._refuse("sets an item of")
         self._kfnb_own[key] = value
 
-    def __iadd__(self, operand: Any) -> Self:
+    def __iadd__(self, operand: Any) -> Collector:  # noqa: PYI034 (Self needs Python 3.11)
         if self._kfnb_form == "list":
             self._kfnb_own += operand
         elif self._kfnb_form == "sum":

@@ -39,7 +39,7 @@ def test_a_step_that_is_not_there(desk):
         kfnb.run(path, only_step="share", from_step="share")
     said = desk.kfnb("run", path, "--only", "share", "--from", "share")
     assert said.returncode == 2
-    assert "--from and --only not both" in said.stderr
+    assert "--from and --only exclude each other" in said.stderr
     assert desk.runs() == []
 
 

@@ -49,7 +49,7 @@ def errors(found: Pipeline) -> set[str]:
         (b'{"hello": "world"}', "not a notebook"),
         (b'{"worksheets": [], "metadata": {}, "nbformat": 3, "nbformat_minor": 0}', "nbformat 3"),
         (b"", "empty"),
-        (b'{"cells": [{"cell_type": "code", "sour', "not JSON .*cut"),
+        (b'{"cells": [{"cell_type": "code", "sour', "not JSON .*ends too early"),
         (b"\xff\xfe\x00", "UTF-8"),
     ],
 )

@@ -254,7 +254,7 @@ def waits_for_a_copy(walked: WalkResult, needs: Mapping[str, Need]) -> Iterator[
                 both = "change"
                 remedy = (
                     "If both need not be the same object, give each step its own copy: "
-                    f"sklearn.base.clone({names[0]})."
+                    f"copy.deepcopy({names[0]})."
                 )
             elif all(n in ours.drawn and n in theirs.drawn for n in names):
                 cell, line = ours.drawn[names[0]]

@@ -23,7 +23,7 @@ def test_after_of_nobody_without_a_likely_name() -> None:
 
 def test_after_of_a_skipped_step_says_why() -> None:
     problem = only(declared((["step:a", "skip"], "1"), (["step:b", "after:a"], "2")))
-    assert "skipped" in problem.message
+    assert "tagged skip" in problem.message
 
 
 def test_what_is_nobody_is_left_out_of_the_step() -> None:

@@ -63,7 +63,7 @@ def test_a_file_that_was_cut_says_so() -> None:
     for length in range(20, len(whole) - 1, 7):
         with pytest.raises(NotebookError, match="not JSON") as caught:
             parse(whole[:length], path=WHERE)
-    assert "cut" in str(caught.value)
+    assert "the file ends too early" in str(caught.value)
 
 
 def test_the_message_for_an_old_notebook_says_how_to_convert_it() -> None:

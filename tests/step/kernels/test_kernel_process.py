@@ -24,7 +24,7 @@ def test_sockets_get_a_private_folder_with_a_short_path(
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(3, "exit code 3"), (-9, "by signal SIGKILL"), (-99, "by signal 99"), (None, "not known")],
+    [(3, "exit code 3"), (-9, "by signal SIGKILL"), (-99, "by signal 99"), (None, "unknown")],
 )
 def test_an_exit_status_in_words(status: int | None, words: str) -> None:
     assert words in kernel_process.describe_exit(status)
