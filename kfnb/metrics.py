@@ -71,6 +71,7 @@ def log_metric(name: str, value: SupportsFloat, step: int | None = None) -> None
     line = encode(metric).encode() + b"\n"
     fd = os.open(channel, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
     try:
+        # One write of a short line, so that lines of several processes do not mix.
         os.write(fd, line)
     finally:
         os.close(fd)
@@ -107,6 +108,7 @@ def decode(line: str | bytes) -> Metric | None:
 def _real(name: str, value: object) -> float:
     """Return ``value`` as a float; a boolean counts as 0 or 1."""
     number: Any = value
+    # Arrays and tensors are recognised by their methods, because importing their libraries is slow.
     if not isinstance(value, numbers.Real):
         size = getattr(value, "size", None)
         size = size() if callable(size) else size  # torch: a method; here a shape, never an int

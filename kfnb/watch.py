@@ -200,6 +200,7 @@ class _Polling:
             if left <= 0:
                 return False
             woken = self._wakeup.wait(min(self._pause, left))
+            # A quiet folder is listed less and less often.
             self._pause = min(self._pause * 1.5, LONGEST)
 
     def _changed(self) -> bool:

@@ -83,6 +83,7 @@ class Driver(Attempts):
     def _begin(self) -> None:
         """Journal that a driver has begun, and find out what became of the last one's attempts."""
         self._write(DriverStarted(pid=os.getpid()))
+        # A resumed run has these warnings already.
         if not self._engine.state.warnings:
             for diagnostic in self._runner.unsupported_options(self._pipeline):
                 self._write(warning(diagnostic))
@@ -116,12 +117,14 @@ class Driver(Attempts):
             commands = self._engine.decide(self._now())
             self._wake = None
             for command in commands:
+                # An earlier command of this list may have made this one pointless.
                 if self._engine.wants(command):
                     self._carry_out(command)
             if not any(isinstance(c, (Prepare, Start, Record)) for c in commands):
                 return
 
     def _carry_out(self, command: Command) -> None:
+        # Every other command has an effect, and what led to it must be on the disk before.
         if not isinstance(command, Wake):
             self._journal.confirm()
         if isinstance(command, Record):
@@ -185,6 +188,7 @@ class Driver(Attempts):
                 self._write(convert_body("RunResumed", request.data))
             elif request.type == "stop" and not self._engine.state.ended:
                 self._write(convert_body("StopRequested", request.data))
+            # Only after its event is in the journal: after a crash the request is found again.
             driver_requests.remove_request(request)
 
     def _wait_for_exits(self, selector: selectors.BaseSelector) -> None:

@@ -75,10 +75,12 @@ def bundle(
     passing: set[tuple[str, str]] = set()
     for name, use in _uses(pipeline):
         path = resolve_path(pipeline, use, parameters)
+        # A container has its own system folders, and volumes have their own content.
         if not path or path.startswith(_EVERYWHERE) or _is_mounted(pipeline, path):
             continue
         if path.startswith(_TEMPORARY):
             if use.mode == "write":
+                # A step that writes a temporary file itself finds it in its pod.
                 passing.add((name, path))
             if (name, path) in passing:
                 continue
@@ -86,6 +88,7 @@ def bundle(
             findings.setdefault(path, _outside(name, path, use))
         elif use.mode == "write":
             made.add(path)
+        # The file exists now, even if an earlier step will also write it.
         elif there := _below(folder, path):
             files_found.update(there)
         elif use.mode == "read" and not _is_made(path, made):
@@ -117,6 +120,7 @@ def _modules(pipeline: Pipeline, folder: Path) -> dict[str, Path]:
                 packages.add(inside.parts[0])
     for package in sorted(packages):
         for name, path in _matching(folder, package).items():
+            # Packages often contain small data files; a large one would make every bundle large.
             if path.stat().st_size <= _PACKAGE_DATA:
                 files.setdefault(name, path)
     return files
@@ -186,6 +190,7 @@ def _packed(files: Mapping[str, Path], findings: tuple[Diagnostic, ...]) -> Code
             data = files[name].read_bytes()
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
+            # No times and no owners, so that the same content always gives the same bytes.
             entry.mode = 0o755 if os.access(files[name], os.X_OK) else 0o644
             archive.addfile(entry, io.BytesIO(data))
     data = buffer.getvalue()

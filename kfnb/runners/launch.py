@@ -120,6 +120,7 @@ def create_run(
             disk.write_new(making.path / name_, data)
         if pipeline.path:
             with contextlib.suppress(FileNotFoundError):
+                # A copy, so that the run can be explained after the notebook has changed.
                 disk.write_new(making.notebook, Path(pipeline.path).read_bytes())
     with Journal(making.journal, run_id) as journal:
         created = journal.append(
@@ -168,6 +169,7 @@ def start_driver(run: RunFolder) -> int:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            # Closing the terminal sends a signal to its session, which must not reach the driver.
             start_new_session=True,
         )
     # Keep a reference: Python warns when a child that was not waited for is collected.

@@ -74,6 +74,7 @@ class Queues:
             at, n = self._retry[0]
             if _idle(steps[n]) and steps[n].ready and steps[n].retry_at == at:
                 return at
+            # The entry is out of date: the step was resumed, or failed again with another time.
             heappop(self._retry)
         return None
 
@@ -87,6 +88,7 @@ def _first(heap: list[Entry], limit: int, valid: Callable[[Entry], bool]) -> lis
     entries: list[Entry] = []
     while heap and len(entries) < limit:
         entry = heappop(heap)
+        # A step may have been offered twice, and equal entries leave a heap one after the other.
         if valid(entry) and entry not in entries[-1:]:
             entries.append(entry)
     for entry in entries:

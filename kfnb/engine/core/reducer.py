@@ -89,6 +89,7 @@ def _cached(step: StepState, event: Event, data: StepCached) -> None:
     step.failure = step.retry_at = None
     step.started = step.finished = event.time
     step.result = data
+    # The earlier run logged them; a reused result shows them as well.
     step.metrics = [Metric(*row) for row in data.metrics]
 
 
@@ -112,6 +113,7 @@ def _cell_started(step: StepState, event: Event, data: CellStarted) -> None:
     if step.active != event.attempt:
         return
     if step.running_since is None:
+        # The time limit counts from the first cell, not from the start of the kernel.
         step.running_since = event.time
     step.held = ""
     step.cell = data.cell
@@ -126,6 +128,7 @@ def _cell_finished(step: StepState, event: Event, data: CellFinished) -> None:
 
 
 def _metric(step: StepState, event: Event, data: MetricLogged) -> None:
+    # The last metrics of an attempt may arrive after its end, and still count.
     if step.attempts != event.attempt:
         return
     step.metrics.append(Metric(event.time, data.name, data.value, data.step))
@@ -215,6 +218,7 @@ def _resumed(state: RunState, event: Event, data: RunResumed) -> None:
     state.finished = state.error = None
     state.started = state.started or event.time
     for step in state.steps.values():
+        # A resumed run executes again only what is not done.
         if step.status not in DONE:
             step.reopen(stale=False)
     last = state.steps[state.exit] if state.exit is not None else None
@@ -227,6 +231,7 @@ def _resumed(state: RunState, event: Event, data: RunResumed) -> None:
 
 def _stop(state: RunState, event: Event, data: StopRequested) -> None:
     last = state.steps[state.exit] if state.exit is not None else None
+    # The first request lets the exit step run; the second one, or one while it executes, stops it.
     state.stop_exit = state.stop_exit or state.stops > 0 or bool(last and last.active)
     state.stops += 1
 

@@ -141,6 +141,7 @@ class RunOutputs:
         try:
             files = restored_files(self.files_before(step))
             save_changed(files, workdir=self._workdir, store=self._store, hashes=self._hashes)
+        # The attempt has failed anyway, and its own reason must not be hidden by this one.
         except (KfnbError, OSError):
             return
 

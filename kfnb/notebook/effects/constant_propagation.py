@@ -81,6 +81,7 @@ class ConstantWalk(ABC):
             for expression in [*node.decorator_list, *node.args.defaults]:
                 self.expression(expression)
         elif isinstance(node, ast.ClassDef):
+            # Names that a class body binds are attributes, which nobody reads as variables.
             before = dict(self.values), dict(self.markers)
             self.statements(
                 [s for s in node.body if not isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef))]
@@ -249,6 +250,7 @@ class ConstantWalk(ABC):
         self.modules, self.functions = dict(self.modules), dict(self.functions)
         turns = self.turns(first.iter)
         if turns is None:
+            # The loop is gone through once, with an unknown value for what it binds.
             self.forget(_bound(first.target))
         for turn in [None] if turns is None else turns:
             if turns is not None:
@@ -260,6 +262,7 @@ class ConstantWalk(ABC):
 
     def enter(self, node: ast.Call, function: Function) -> None:
         """Walk the body of a function of the notebook as this call would, its lines the call's."""
+        # A function that calls itself would be entered without end.
         if function.name in self.calls or len(self.calls) >= _DEEPEST_CALL:
             return
         if self.budget.left <= 0:
@@ -274,6 +277,7 @@ class ConstantWalk(ABC):
                 self.forget((parameter,), keep_function=True)
                 continue
             caller = self.values
+            # Arguments are evaluated with the caller's values, not with those of the parameters.
             self.values = before[0]
             try:
                 value, marker = self.value(argument), self.template(argument, before[1])
@@ -315,6 +319,7 @@ def _arguments(function: Function, call: ast.Call) -> Iterator[tuple[str, ast.ex
         for a, d in zip(function.args.kwonlyargs, function.args.kw_defaults, strict=True)
         if d is not None
     }
+    # After `*args` it is not known which argument belongs to which parameter.
     plain = not any(isinstance(a, ast.Starred) for a in call.args)
     for index, parameter in enumerate([*positional, *function.args.kwonlyargs]):
         name = parameter.arg

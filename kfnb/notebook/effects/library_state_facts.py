@@ -70,6 +70,7 @@ class _Walk:
         fact = Fact(area, kind, key, self.cell, line, self.sure, shown)
         if self.entries is not None:
             self.entries.append(fact)
+        # One expression often gives the same fact several times.
         elif fact not in self.result[-3:]:
             self.result.append(fact)
 
@@ -207,6 +208,7 @@ class _Walk:
     def loaded(self, node: ast.Name) -> None:
         name = node.id
         if name in self.known.functions and name not in self.locals:
+            # A function that is passed on may be called by whatever gets it.
             self.enter((self.known.functions[name],), node.lineno, sure=False)
         elif name not in self.known.bound and name not in self.locals and _history(name):
             self.add("history", "use", name, node.lineno)
@@ -229,6 +231,7 @@ class _Walk:
         if name is not None:
             self.library(node, name)
         elif isinstance(func, ast.Attribute):
+            # The class of the object is not known, so every method of this name may be meant.
             self.enter(self.known.methods.get(func.attr, ()), node.lineno, sure=False)
             if func.attr == "sample" and not _names_generator(node):
                 self.add("random", "guess", "numpy", node.lineno, ".sample()")
@@ -299,6 +302,7 @@ class _Walk:
             return
         name, rest, body = texts[0], texts[1].strip(), texts[2] if len(texts) > 2 else ""
         if name in ("env", "set_env") and rest:
+            # `%env X=1` and `%env X 1` set a variable, and `%env X` shows it.
             key, separator, _ = rest.replace("=", " ", 1).partition(" ")
             self.add("environment", "set" if separator else "use", key, line)
         elif name in ("cd", "pushd", "popd"):
@@ -308,6 +312,7 @@ class _Walk:
         elif name in SHELLS:
             self.shell(body or rest, line)
         elif name in ("time", "timeit", "capture", "prun"):
+            # The inner lines count from 1: below the magic's line for a cell, in it for a line.
             shift = line if body else line - 1
             inner = _Walk(self.cell, self.known)
             inner.block(parsed(body or rest).body)
@@ -319,6 +324,7 @@ class _Walk:
 
     def shell(self, command: str, line: int) -> None:
         for name in variables(command):
+            # IPython puts in the notebook's variables itself; only other names are the shell's.
             if name not in self.known.bound:
                 self.add("environment", "use", name, line)
         self.add("environment", "guess", "", line, "a shell command")
@@ -371,6 +377,7 @@ def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
 def _history(name: str) -> bool:
     if name in HISTORY or (name and not name.strip("_") and len(name) <= 3):
         return True
+    # `_12` and `_i12` are the output and the input of a cell.
     return name.startswith("_") and name.lstrip("_i").isdigit()
 
 

@@ -107,6 +107,7 @@ def imports_for_effect(node: ast.Import | ast.ImportFrom, read: Iterable[str]) -
 def _is_pure_import(node: ast.Import | ast.ImportFrom, name: str) -> bool:
     module = name if isinstance(node, ast.Import) else node.module or ""
     package = module.split(".")[0]
+    # Importing it enables estimators that are not there otherwise.
     if module == "sklearn.experimental":
         return False
     return package in PURE_IMPORTS or package in sys.stdlib_module_names or package == "kfnb"
@@ -172,6 +173,7 @@ def _is_constant(node: ast.expr, modules: Mapping[str, str]) -> bool:
     if isinstance(node, ast.BinOp):
         return _is_constant(node.left, modules) and _is_constant(node.right, modules)
     if isinstance(node, ast.Lambda):
+        # A function is the same in every process if it uses only its parameters and imported names.
         own = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
         free = {n.id for n in ast.walk(node.body) if isinstance(n, ast.Name)} - own
         return free <= modules.keys() | _BUILTINS

@@ -97,6 +97,7 @@ class _Walk:
                 interpreter.mutate(name, interpreter.names.slots[name])
         self._note(facts, visit.cell, interpreter.record)
         slots = interpreter.names.slots
+        # Later statements of the step may have changed or deleted what earlier ones bound.
         facts.touched = {name: slots[name] for name in facts.touched if name in slots}
         facts.acts_after = len(self.result.acts)
 
@@ -127,11 +128,13 @@ class _Walk:
 
     def _step_cell(self, visit: CellVisit, facts: Facts) -> None:
         source = self.sources[visit.cell]
+        # The cell is nested too deeply even to be parsed.
         if source.deep and not source.body:
             facts.opaque = facts.opaque or (visit.cell, 1)
             self.result.opaque.append((facts.name, visit.cell, 1))
         setup_lines = frozenset(self.declared.setup_lines.get(visit.cell, ()))
         body = source.body
+        # Jupyter continues after an error in such a cell, so nothing in it is certain.
         may_fail = "raises-exception" in source.tags
         self.interpreter.doubt += may_fail
         for index, node in enumerate(body):
@@ -209,6 +212,7 @@ class _Walk:
         except RecursionError:
             while interpreter.names.depth > depth:
                 interpreter.names.roll_back()
+            # The exception left the interpreter in the middle of functions and branches.
             del interpreter.frames[frames:]
             interpreter.doubt, interpreter.optional, interpreter.function = doubt, optional, None
             record = interpreter.record = Record()
@@ -270,6 +274,7 @@ class _Walk:
         owners, slots = self.result.owners, self.interpreter.names.slots
         changed = {n: s for n, s in record.before.items() if slots[n].unit != self.interpreter.unit}
         for name, slot in {**changed, **record.seen}.items():
+            # A definition is replayed for setup, so it needs no value of the step.
             if slot is None or slot.definition is not None or slot.by not in owners:
                 continue
             read = record.reads.get(name)
@@ -283,6 +288,7 @@ class _Walk:
         names, kind = defined_names(node, self.interpreter.dotted)
         if not names or record.opaque is not None or at in self.demoted:
             return (), None
+        # A statement that changes other names as well is more than a definition.
         if set(record.touched) - set(names) or (
             kind == "class" and names[0] in self.redefined_classes
         ):

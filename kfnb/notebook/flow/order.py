@@ -79,6 +79,7 @@ def joined_sequence(
         last = max(step.cells, default=-1)
         ready = [c for c in waiting if c < last or c in early]
         waiting = [c for c in waiting if not (c < last or c in early)]
+        # Setup that stands above a step's last cell may be used by the step.
         sequence += [CellVisit(c, roles[c], None) for c in ready]
         sequence += [
             CellVisit(c, "metrics" if c in homes else "step", step.name)

@@ -108,6 +108,7 @@ class KubernetesRunner:
         """Watch the run's Jobs and pods, and wake ``selector`` when there is news."""
         self._watcher.start()
         selector.register(self._watcher.wakeup, selectors.EVENT_READ)
+        # Without the list it is unknown which attempts of an earlier driver have ended.
         if not self._watcher.wait(_STARTING):
             raise InfrastructureError(
                 self._watcher.trouble() or "the cluster did not list the run's Jobs in time."
@@ -125,6 +126,8 @@ class KubernetesRunner:
         """
         key = attempt_prefix(self._run.id, work)
         self._remote.put(key + "step.ipynb", work.folder.notebook.read_bytes())
+        # Stored before the Job, so that its pod finds it, and a later driver knows that a Job may
+        # exist.
         self._remote.put(key + "order.json", order.to_json())
         body = self._job(work, order)
         if work.attempt > 1:
@@ -170,6 +173,7 @@ class KubernetesRunner:
             # A step that waits for its store only prints that; no object changes.
             changed = attempt.reports.take()
             waits = attempt.job in unsettled or attempt.stopped or attempt.unfinished
+            # An attempt that runs as it should costs nothing between two events.
             if changed or attempt.job in news or (again and waits):
                 self._look(attempt)
         ended, self._ended = self._ended, []
@@ -222,6 +226,7 @@ class KubernetesRunner:
                 f'The namespace has a Job "{name}" that does not belong to this run. '
                 f"Delete it (kubectl delete job {name}), or rename the pipeline."
             ) from error
+        # The same Job would be rejected again.
         if status in (400, 403, 422):
             raise UsageError(f"The cluster rejected the step's Job: {error}") from error
         raise error

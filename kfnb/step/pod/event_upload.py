@@ -130,6 +130,7 @@ class EventUploader:
 
     def _next_batch(self) -> bool:
         """Make the next batch if there is anything to report; it is kept until it is stored."""
+        # A batch that could not be stored is sent again unchanged, under the same number.
         if self._batch is None and (lines := self._tail.read(BATCH)):
             self._batch = b"\n".join(lines) + b"\n"
         return self._batch is not None
@@ -140,9 +141,11 @@ class EventUploader:
         try:
             self._put()
         except InfrastructureError:
+            # A store that does not answer is not helped by more requests.
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             return time.monotonic() + self._pause
         self._pause = EVERY
+        # A full batch means that more is waiting.
         return now if full else now + EVERY
 
     def _put(self, *, last: bool = False) -> None:

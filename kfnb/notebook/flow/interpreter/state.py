@@ -143,6 +143,7 @@ class InterpreterState(ABC):
                     if bind or own in self.names.slots:
                         return own
                 continue
+            # `:=` in a comprehension binds in the scope around it.
             if walrus and frame.kind == "comprehension":
                 last -= index == last
                 continue
@@ -172,6 +173,7 @@ class InterpreterState(ABC):
         objects = slot.objects if slot else NO_OBJECTS
         if self.function is not None:
             objects = self.outer(key, slot)
+        # Who gets a function may call it; who only calls it does so with known arguments.
         if not call:
             self.may_call(objects)
         return objects
@@ -193,6 +195,7 @@ class InterpreterState(ABC):
             if old is None or (certain and not old.certain) or (old.optional and not optional):
                 record.reads[name] = Read(line, certain, optional, slot, origin)
         if (slot is None or slot.status == UNBOUND) and not optional and self.function is None:
+            # Built-in names and IPython's `_` and `In` exist without any statement.
             if name in KNOWN_NAMES or (slot is None and _history(name)):
                 return
             record.missing.append(Missing(name, line, certain, slot, origin))
