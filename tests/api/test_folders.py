@@ -25,7 +25,7 @@ def edges(path: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("listing", LISTINGS)
-def test_who_lists_a_folder_waits_for_those_who_write_into_it(desk: Desk, listing: str) -> None:
+def test_a_step_that_lists_a_folder_waits_for_its_writers(desk: Desk, listing: str) -> None:
     path = desk.notebook(
         ("setup", SETUP),
         ("step:write", "Path('out/a.txt').write_text('1')"),
@@ -36,7 +36,7 @@ def test_who_lists_a_folder_waits_for_those_who_write_into_it(desk: Desk, listin
 
 
 @pytest.mark.slow
-def test_modules_that_nobody_could_name_count_too(desk: Desk) -> None:
+def test_modules_that_no_import_names_count_too(desk: Desk) -> None:
     (desk.folder / "lib").mkdir()
     (desk.folder / "lib/far.py").write_text("def value():\n    return 1\n")
     (desk.folder / "near.py").write_text("class M:\n    def p(self):\n        return 1\n")

@@ -120,7 +120,7 @@ def test_a_second_round_is_visible_and_has_only_its_own_results(
     assert json_output.status(run)["steps"][first]["round"] == 1
 
 
-def test_an_instance_may_have_a_second_round_of_its_own(folder: RunFolder, first: str) -> None:
+def test_one_instance_may_have_a_second_round(folder: RunFolder, first: str) -> None:
     with Journal(folder.journal, folder.id) as journal:
         journal.append(StepExpanded(items=2), first)
         data = StepInvalidated(target=(first, "1"), because="old", voids=((first, "1", 1),))

@@ -104,7 +104,7 @@ def test_it_fails_and_is_resumed_as_any_run(desk):
 
 
 @pytest.mark.slow
-def test_what_it_took_stays_when_the_earlier_run_is_cleaned_away(desk):
+def test_reused_results_stay_when_the_earlier_run_is_cleaned(desk):
     path = desk.notebook(*CELLS, ("step:big", "array = b'x' * 2**20"), ("step:end", "len(array)"))
     first = kfnb.run(path)
     only = kfnb.run(path, only_step="end")

@@ -165,7 +165,7 @@ def test_a_value_that_was_removed() -> None:
         Run(folder).steps["load"].outputs["rows"]
 
 
-def test_who_looks_at_a_value_writes_nothing() -> None:
+def test_looking_at_a_value_writes_nothing() -> None:
     """Somebody else's folder of runs, or an archived one, may be read-only."""
     folder = made_run()
     publish(folder.id, {"rows": 1})

@@ -6,7 +6,7 @@ from tests.browser import books
 from tests.browser.view import View, expect
 
 
-def test_an_edge_tells_its_reason_to_the_mouse_and_to_the_keyboard(desk, opened, page, shoot):
+def test_an_edge_shows_its_reason_to_the_mouse_and_to_the_keyboard(desk, opened, page, shoot):
     path, _ = books.training(desk)
     book = opened(path)
     book.run(0)

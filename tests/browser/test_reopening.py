@@ -46,7 +46,7 @@ def test_a_page_that_is_loaded_again_shows_the_run(desk, opened, shoot, front):
     shoot("again")
 
 
-def test_a_run_that_goes_on_is_followed_after_the_page_is_loaded_again(desk, opened):
+def test_a_running_run_is_followed_after_the_page_is_loaded_again(desk, opened):
     path, gates = books.training(desk)
     book = opened(path)
     book.run(0)

@@ -69,7 +69,7 @@ def test_a_value_is_read_back(kind: str, value: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["x" * 201, list(range(100)), "a\x1b[31mb"])
-def test_a_value_that_nobody_types_is_an_ellipsis(value: Any, tmp_path: Path) -> None:
+def test_a_value_that_is_too_long_to_type_is_an_ellipsis(value: Any, tmp_path: Path) -> None:
     kind = type(value).__name__
     line, _ = typed_again(tmp_path / "nb.ipynb", long=(kind, value), short=("int", 1))
     assert line.endswith("nb.ipynb -p long=… -p short=1")

@@ -106,7 +106,7 @@ def test_options_of_a_cluster_mean_nothing_to_clean_here(kfnb: Any, notebook: Pa
     assert "--on kubernetes" in done.stderr
 
 
-def test_doctor_without_a_cluster_says_so(kfnb: Any, notebook: Path):
+def test_doctor_without_a_cluster_reports_that(kfnb: Any, notebook: Path):
     done = kfnb("doctor", *KUBERNETES)
     assert done.exit_code == 4
     assert done.stdout.startswith("MISSING")

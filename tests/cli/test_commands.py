@@ -78,7 +78,7 @@ def test_a_run_that_is_not_there(kfnb: Call, name: str) -> None:
     assert result.stderr.count("\n") == 1
 
 
-def test_status_tells_what_happened(kfnb: Call) -> None:
+def test_status_shows_what_happened(kfnb: Call) -> None:
     run = made_run()
     write(run, *scripted.FAILED)
     log(run, "train", "epoch 1\n")
@@ -98,7 +98,7 @@ def test_a_lost_driver_is_reported(kfnb: Call, monkeypatch: pytest.MonkeyPatch) 
     assert "lost" in kfnb("runs").stdout
 
 
-def test_what_holds_a_step_up_stands_in_its_status_until_it_goes_on(kfnb: Call) -> None:
+def test_the_status_shows_what_delays_a_step_until_it_continues(kfnb: Call) -> None:
     run = made_run()
     said = {"code": "KFNB-W710", "message": "The image i:1 cannot be pulled", "remedy": ""}
     write(run, *scripted.LOADED, *scripted.TRAINING[:2], ("Warning", "train", said, 1))
@@ -188,7 +188,7 @@ def test_stop_waits_for_the_end(kfnb: Call) -> None:
     assert "has already ended" in again.stdout
 
 
-def test_resume_of_a_run_that_goes_on(kfnb: Call) -> None:
+def test_resuming_a_running_run(kfnb: Call) -> None:
     run = made_run()
     driver = drive(run, *scripted.LOADED, "go")
     result = kfnb("resume", run.id)

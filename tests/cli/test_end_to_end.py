@@ -92,7 +92,7 @@ def test_a_failure_is_mended_and_what_was_done_stays_done(desk: Desk, home: Path
     assert "count: started (code changed in `import kfnb`" in mended.stdout
 
 
-def test_a_live_run_that_is_stopped_and_goes_on(desk: Desk, home: Path) -> None:
+def test_a_live_run_that_is_stopped_and_continues(desk: Desk, home: Path) -> None:
     waits = "import os, time\nwhile not os.path.exists('go'):\n    time.sleep(0.05)\nx = len(rows)"
     path = desk.notebook(*CELLS[:2], ("step:wait", waits), ("step:tell", "print(x)"))
     screen = Terminal(sys.executable, "-m", "kfnb.cli.main", "run", path)
@@ -135,7 +135,7 @@ def redirected(desk: Desk, *words: str | Path, out: str, err: str) -> int:
         ).returncode
 
 
-def test_output_that_a_shell_keeps_beside_the_notebook_is_no_file_of_it(
+def test_output_redirected_next_to_the_notebook_is_no_file_of_a_step(
     desk: Desk, home: Path
 ) -> None:
     path = desk.notebook(

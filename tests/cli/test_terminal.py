@@ -38,7 +38,7 @@ def test_the_table_lives_and_stays() -> None:
     assert "\x1b[3" in screen.text, "in colour"
 
 
-def test_a_failure_tells_where_and_what_to_type() -> None:
+def test_a_failure_shows_its_location_and_commands_that_help() -> None:
     run = made_run()
     log(run, "train", "so far\nso good\n")
     drive(run, *scripted.FAILED).wait()
@@ -84,7 +84,7 @@ def test_ctrl_c_asks_and_s_or_another_ctrl_c_stops(answer: str) -> None:
     assert "cancelled" in screen.plain
 
 
-def test_ctrl_c_asks_and_any_other_key_goes_on_watching() -> None:
+def test_ctrl_c_asks_and_any_other_key_keeps_watching() -> None:
     run = made_run()
     driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go", *scripted.SUCCEEDED[9:])
     screen = Terminal.following(run.id)

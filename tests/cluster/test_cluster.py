@@ -85,7 +85,7 @@ def test_a_claim_of_a_class_without_provisioner_stays_unbound(
     assert core.read_namespaced_persistent_volume_claim("c", namespace).status.phase == "Pending"
 
 
-def test_a_volume_goes_away_with_its_claim(
+def test_a_volume_is_deleted_with_its_claim(
     cluster: Cluster, namespace: str, claim: str, node: Node
 ) -> None:
     core = cluster.core()
@@ -209,7 +209,7 @@ def test_the_api_server_comes_back_with_what_it_knew(
 
 
 @pytest.mark.alone
-def test_a_pod_goes_on_while_its_kubelet_is_away(
+def test_a_pod_continues_while_its_kubelet_is_down(
     cluster: Cluster, namespace: str, node: Node
 ) -> None:
     cluster.batch().create_namespaced_job(

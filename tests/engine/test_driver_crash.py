@@ -144,7 +144,7 @@ def test_a_result_that_was_published_while_no_driver_lived_counts(tmp_path: Path
     assert (tmp_path / "ran.txt").read_text() == "a\n"
 
 
-def test_of_two_drivers_one_works_and_the_other_says_so_and_leaves(tmp_path: Path) -> None:
+def test_of_two_drivers_one_works_and_the_other_reports_that_and_exits(tmp_path: Path) -> None:
     run = new_run(tmp_path, {"a": Make("await go")})
     first = driver_process(run)
     wait_for(run, "CellStarted", "a")

@@ -70,7 +70,7 @@ def test_their_events_have_the_types_of_today(home: Path, run: str) -> None:
         assert (event.index, event.round) == ("", 0)
 
 
-def test_a_resume_goes_on_with_what_is_missing(home: Path) -> None:
+def test_a_resume_continues_with_what_is_missing(home: Path) -> None:
     run = RunFolder(home / "runs" / FAILED)
     pipeline, _ = load_run(run)
     events = read_journal(run.journal)

@@ -6,7 +6,7 @@ from tests.cluster.jobs import until
 from tests.kubernetes.runs import jobs, start, until_begun
 
 
-def test_what_ended_runs_left_goes_and_what_goes_on_stays(desk):
+def test_objects_of_ended_runs_are_removed_and_those_of_running_ones_stay(desk):
     core = desk.cluster.core()
 
     def maps():

@@ -7,7 +7,7 @@ import json
 from tests.wheels import make_wheel
 
 
-def test_a_package_data_beside_the_notebook_and_a_file_between_steps(desk):
+def test_a_package_with_data_next_to_the_notebook_and_a_file_between_steps(desk):
     package = desk.folder / "mine"
     (package / "deep").mkdir(parents=True)
     (package / "__init__.py").write_text("from mine.deep import words\n")
@@ -37,7 +37,7 @@ with open('out/made.txt', 'w') as f:
     assert not (desk.folder / "out").exists()
 
 
-def test_a_wheel_beside_the_notebook_is_installed_before_the_kernel_starts(desk):
+def test_a_wheel_next_to_the_notebook_is_installed_before_the_kernel_starts(desk):
     make_wheel(desk.folder, "kfnb_parcel", "1.0", "value = 1\n")
     name = "kfnb_parcel-1.0-py3-none-any.whl"
     path = desk.notebook(

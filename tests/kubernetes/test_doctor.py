@@ -158,7 +158,7 @@ def test_a_claim_is_looked_at_and_made(desk):
     assert any("bound to a volume" in one["sentence"] for one in of(found, "store", "ok"))
 
 
-def test_a_cluster_that_is_away_is_one_sentence(desk, tmp_path):
+def test_an_unreachable_cluster_is_one_sentence(desk, tmp_path):
     config = yaml.safe_load(desk.cluster.kubeconfig.read_text())
     config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:9"
     (tmp_path / "away").write_text(yaml.safe_dump(config))

@@ -131,7 +131,7 @@ def test_the_laptop_may_close(driven):
     assert driven.kfnb("logs", "latest", "third") == "1\n"
 
 
-def test_who_comes_back_while_the_run_goes_on_follows_it(driven):
+def test_a_returning_machine_follows_the_run_that_continues(driven):
     slow = "import time\nprint('begun', flush=True)\ntime.sleep(45)\nprint('done')\ny = 1"
     start(driven, driven.notebook(WORK[0], ("step:second", slow), WORK[2]))
     until_begun(driven, "second")
@@ -173,7 +173,7 @@ def test_another_machine_follows_and_stops_a_run_that_this_one_drives(desk, tmp_
     until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
 
 
-def test_another_machine_goes_on_when_this_one_is_not_heard_of_any_more(desk, tmp_path):
+def test_another_machine_continues_when_this_one_is_silent(desk, tmp_path):
     other = followed_when_its_driver_died(desk, tmp_path / "other")
     until(lambda: other.status()["driver"].startswith("lost since"), "it to count as lost", 60)
     other.kfnb("resume", "latest")
@@ -266,7 +266,7 @@ def test_a_run_is_stopped_from_here_and_nothing_is_left(driven):
     until(lambda: not jobs(driven) and not pods(driven), "nothing to be left", 90)
 
 
-def test_a_failed_run_goes_on_in_the_cluster(driven):
+def test_a_failed_run_continues_in_the_cluster(driven):
     path = driven.notebook(
         ("step:one", "x = 1"),
         ("step:two", "import os\nprint('try', flush=True)\nassert os.path.exists('/kfnb/none'), x"),

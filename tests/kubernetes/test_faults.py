@@ -38,7 +38,7 @@ def evict(core, pod):
 
 
 @pytest.mark.parametrize("take_away", [delete, evict])
-def test_a_pod_that_is_taken_away_is_infrastructure_and_tried_again(desk, take_away):
+def test_a_pod_that_is_removed_is_an_infrastructure_failure_and_is_retried(desk, take_away):
     start(desk, desk.notebook(("step:only", SLOW.format(6))))
     until_begun(desk)
     [pod] = pods(desk)

@@ -25,7 +25,7 @@ def is_whole(desk):
     assert desk.kfnb("logs", "latest", "next") == "1\n"
 
 
-def test_a_kubelet_that_is_away_while_a_step_ends(desk, node):
+def test_a_kubelet_that_stops_while_a_step_ends(desk, node):
     """What the step has published is seen without it; what it reports comes from the store."""
     run_of_two(desk)
     with node.without("kubelet"):

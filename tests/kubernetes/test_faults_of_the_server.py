@@ -79,7 +79,7 @@ def test_silent_watches(desk, proxy):
     is_whole(desk)
 
 
-def test_an_api_server_that_is_away_in_the_middle(desk, proxy):
+def test_an_api_server_that_stops_during_a_run(desk, proxy):
     path = two_steps(desk, seconds=8)
     environment = {**os.environ, **desk.environment}
     command = [sys.executable, "-m", "kfnb.cli.main", "run", str(path), *desk.options]

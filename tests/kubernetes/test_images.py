@@ -14,7 +14,7 @@ from tests.kubernetes.runs import told
 CHECKOUT = Path(__file__).parents[2]
 
 
-def test_the_dockerfile_takes_what_is_there_and_runs_as_nobody_in_particular():
+def test_the_dockerfile_copies_existing_files_and_its_user_is_not_root():
     lines = (CHECKOUT / "images/step/Dockerfile").read_text().splitlines()
     said = [line.split() for line in lines if line and not line.startswith("#")]
     here = [

@@ -113,7 +113,7 @@ class Once:
         yield from self._cluster.pod_log(*pod, **asked)
 
 
-def test_what_a_kubelet_has_thrown_away_is_marked(desk, monkeypatch):
+def test_text_that_the_kubelet_discarded_is_marked(desk, monkeypatch):
     # What KUBECONFIG says is read once in a process.
     where = "kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION"
     monkeypatch.setattr(where, str(desk.cluster.kubeconfig))

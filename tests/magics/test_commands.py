@@ -108,7 +108,7 @@ def test_a_wrong_call_of_a_widget_gets_a_sentence_too(ipython, call, sentence):
     assert sentence in ipython.refused(f"from kfnb.widgets import LogView, PipelineView\n{call}")
 
 
-def test_nothing_tells_which_notebook_is_meant(ipython, book):
+def test_no_source_names_the_notebook(ipython, book):
     for line in ("show", "check", "run", "status", "runs", "logs load", "debug"):
         assert "This kernel does not belong to a notebook" in ipython.refused(f"%pipeline {line}")
 

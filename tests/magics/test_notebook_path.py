@@ -57,7 +57,7 @@ def test_the_server_names_it_when_the_kernel_starts(desk, monkeypatch):
     assert notebook_path.find(Shell()) is None
 
 
-def test_a_file_beside_the_kernel_that_has_every_cell(desk):
+def test_a_file_in_the_kernels_folder_that_has_every_cell(desk):
     path = desk.notebook(*CELLS)
     desk.notebook(("", "%pipeline show"), name="other.ipynb")
     (desk.folder / "torn.ipynb").write_text("{")
@@ -127,7 +127,7 @@ def test_of_several_notebooks_the_one_that_has_our_cells(desk):
 
 
 @pytest.mark.slow
-def test_a_kernel_that_nobody_named_says_what_to_do(desk):
+def test_a_kernel_without_a_known_notebook_explains_what_to_do(desk):
     with Kernel.started(desk.folder, desk.environment()) as kernel:
         kernel.ok("%load_ext kfnb")
         for line in ("show", "run", "status", "debug", "load a.b"):

@@ -144,7 +144,7 @@ def test_called_by_code_it_executes_the_cell_too(ipython):
     assert ipython(f"get_ipython().run_cell_magic('step', 'load', '{again}')").text == "Out[4]: 5\n"
 
 
-def test_in_a_terminal_the_cell_goes_on_until_an_empty_line(ipython):
+def test_in_a_terminal_the_cell_ends_with_an_empty_line(ipython):
     """A comment would be complete at once, so that nobody could type the cell below it."""
     complete = ipython.shell.check_complete
     assert complete("%%step load")[0] == "incomplete"

@@ -102,7 +102,7 @@ def test_a_source_distribution_carries_sources_and_what_was_built(checkout: Chec
     assert checkout.packed.keys() >= {*BUILT, "labextension/src/index.ts", "hatch_build.py"}
 
 
-def test_without_node_installing_goes_on_and_leaves_the_reason(checkout: Checkout) -> None:
+def test_without_node_the_installation_succeeds_and_stores_the_reason(checkout: Checkout) -> None:
     done = checkout.pack("wheel")
     assert done.returncode == 0, done.stderr
     assert "shown as static pictures" in done.stderr

@@ -129,7 +129,7 @@ def test_a_temporary_file_is_for_the_step_that_writes_it(folder):
     assert (finding.code, finding.step) == ("KFNB-W701", "b")
 
 
-def test_who_lists_the_notebook_s_folder_gets_the_files_in_it(folder):
+def test_listing_the_notebooks_folder_bundles_the_files_in_it(folder):
     (folder / ".hidden").write_text("")
     book = made(folder, ("step:a", "import os\nos.listdir('.')"))
     assert bundle(book, {}).files == ("deeper.py", "extra.bin", "helper.py", "unused.py")

@@ -178,7 +178,7 @@ def test_check_preview_and_doctor_are_its_own(notebook: Path) -> None:
     assert (found.status, found.commands) == ("missing", ("open a bottle",))
 
 
-def test_every_option_of_kubernetes_with_a_flag_has_a_help_and_no_flag_stands_twice() -> None:
+def test_every_kubernetes_flag_has_a_help_text_and_is_unique() -> None:
     options = options_of(find_target("kubernetes").options)
     flags = [one.flag for one in options.values() if one.flag]
     assert len(flags) == len(set(flags))

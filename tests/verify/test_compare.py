@@ -137,6 +137,6 @@ def test_cycles_end() -> None:
     assert difference(cycle(), cycle()) is None
 
 
-def test_what_cannot_be_compared_says_so() -> None:
+def test_values_that_cannot_be_compared_are_reported() -> None:
     with pytest.raises(Incomparable):
         difference(threading.Lock(), threading.Lock())

@@ -108,7 +108,7 @@ def test_a_run_can_be_set_to_continue_with_a_warning() -> None:
     assert [d["code"] for d in run.data("Warning")] == ["KFNB-W601"]
 
 
-def test_a_name_that_was_published_again_unchanged_harms_nobody() -> None:
+def test_a_name_that_was_published_again_unchanged_causes_no_finding() -> None:
     run = hidden_change()
     run.succeed("clean", ["c", "d="])
     run.succeed("plot")
@@ -169,7 +169,7 @@ def aliases() -> Driver:
     )
 
 
-def test_who_reads_the_other_name_waits_for_whoever_may_change_it() -> None:
+def test_readers_of_the_other_name_wait_for_steps_that_may_change_it() -> None:
     run = aliases()
     run.emit("RunResumed", data={"settings": {"parallel": 1}})
     run.turn()
@@ -230,14 +230,14 @@ def test_two_names_that_part_are_two_again() -> None:
     assert "show" in run.running, "nobody it would have to wait for"
 
 
-def test_a_name_that_nobody_published_is_absent() -> None:
+def test_a_name_that_no_step_published_is_absent() -> None:
     run = Driver(pipeline(step("a", "", "v"), step("b", "v w"), on_exit="b"))
     run.turn()
     run.fail("a")
     assert run.prepared[-1].inputs == sources({"v": None, "w": None})
 
 
-def test_a_name_that_stayed_unbound_is_taken_from_who_says_so() -> None:
+def test_an_unbound_name_comes_from_the_step_that_reported_it() -> None:
     run = Driver(pipeline(step("a", "", "v"), step("b", "v")))
     run.turn()
     run.running.pop("a")

@@ -153,7 +153,7 @@ def test_a_folder_that_was_listed_too_early_fails_the_run_in_either_order_of_end
         assert error(run)["steps"] == ["write", "read"]
 
 
-def test_a_folder_beside_the_written_file_is_another() -> None:
+def test_a_folder_next_to_the_written_file_is_not_affected() -> None:
     run = two()
     run.succeed("write", files_written={"output/a.csv": "new"})
     run.succeed("read", files_read={"out/": "names:old"})

@@ -20,7 +20,7 @@ def test_values_tags_and_edges_are_dependencies() -> None:
     assert deps(Plan.of(given)) == {"a": set(), "b": {"a"}, "c": {"a"}, "d": {"c"}}
 
 
-def test_who_overwrites_a_file_waits_for_who_used_it() -> None:
+def test_a_step_that_overwrites_a_file_waits_for_steps_that_used_it() -> None:
     plan = Plan.of(
         pipeline(
             step("read", files_read="f"),
@@ -39,7 +39,7 @@ def test_who_overwrites_a_file_waits_for_who_used_it() -> None:
     }
 
 
-def test_the_exit_step_is_last_and_nobody_waits_for_it() -> None:
+def test_the_exit_step_is_last_and_no_step_waits_for_it() -> None:
     plan = Plan.of(pipeline(step("end", "", "v"), step("a", "v", "w"), on_exit="end"))
     assert [k[0] for k in plan.keys] == ["a", "end"]
     assert plan.exit == 1

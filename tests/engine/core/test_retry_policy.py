@@ -64,7 +64,7 @@ def test_a_step_says_its_own_retries() -> None:
     assert run.engine.state.steps["b", ""].retry_at is not None
 
 
-def test_infrastructure_has_five_retries_of_its_own() -> None:
+def test_infrastructure_has_five_separate_retries() -> None:
     run = Driver(chain(1), retries=1)
     run.turn()
     for _ in range(5):
@@ -95,7 +95,7 @@ def test_other_steps_use_the_place_of_one_that_waits_for_its_retry() -> None:
         ("configuration", False, False, "permanent"),
     ],
 )
-def test_who_pays_for_a_failure(
+def test_each_failure_uses_the_right_retry_budget(
     kind: FailureClass, asked: bool, overdue: bool, expected: str
 ) -> None:
     assert judge(kind, asked=asked, overdue=overdue) == expected

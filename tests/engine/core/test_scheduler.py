@@ -100,7 +100,7 @@ def test_a_user_error_is_final_without_retries() -> None:
     assert run.data("RunFinished")[0]["error"]["step"] == "s0"
 
 
-def test_what_does_not_depend_on_a_failed_step_goes_on() -> None:
+def test_steps_that_do_not_depend_on_a_failed_step_continue() -> None:
     run = diamond()
     run.turn()
     run.succeed("load")

@@ -166,7 +166,7 @@ def test_resume_repeats_what_failed_and_keeps_what_is_done() -> None:
     assert run.types("s0").count("AttemptStarted") == 1
 
 
-def test_resume_of_a_stopped_run_goes_on() -> None:
+def test_resuming_a_stopped_run_continues_it() -> None:
     run = Driver(chain(2))
     run.turn()
     run.emit("StopRequested")
@@ -227,7 +227,7 @@ def test_an_exit_step_that_a_resume_overtakes_executes_again_whatever_becomes_of
         assert run.status == "succeeded"
 
 
-def test_a_new_driver_finds_the_attempts_whose_fate_is_unknown() -> None:
+def test_a_new_driver_knows_which_attempts_have_not_ended() -> None:
     run = Driver(chain(2))
     run.turn()
     run.engine = run.replayed()
@@ -239,7 +239,7 @@ def test_a_new_driver_finds_the_attempts_whose_fate_is_unknown() -> None:
     assert run.running == {"s0": 2}
 
 
-def test_a_new_driver_goes_on_stopping() -> None:
+def test_a_new_driver_continues_to_stop() -> None:
     run = Driver(chain(2))
     run.turn()
     run.emit("StopRequested")

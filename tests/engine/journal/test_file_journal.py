@@ -59,7 +59,7 @@ def test_events_are_numbered_and_come_back(journal: Journal, path: Path) -> None
     assert read_journal(path) == [first, second]
 
 
-def test_the_next_writer_goes_on_where_the_last_ended(path: Path) -> None:
+def test_the_next_writer_continues_where_the_last_ended(path: Path) -> None:
     fill(path, 2)
     with Journal(path, "run-1") as journal:
         assert [e.seq for e in journal.events] == [1, 2]

@@ -161,7 +161,7 @@ def test_setup_further_down_rebinds_for_what_follows() -> None:
     assert dict(found.steps["b"].inputs) == {}
 
 
-def test_setup_that_stands_after_the_step_that_needs_it_is_taken_with_a_warning() -> None:
+def test_setup_below_the_step_that_needs_it_is_used_with_a_warning() -> None:
     found = pipeline(("step:a", "math.pi"), ("imports", "import math"))
     assert codes(found) == ["KFNB-W109"]
     assert prelude(found, "a") == {1: 1}
@@ -201,7 +201,7 @@ def test_setup_may_use_a_definition_of_a_step() -> None:
     assert prelude(found, "b") == {0: 1, 1: 1}
 
 
-def test_lines_that_are_setup_wherever_they_stand_are_replayed() -> None:
+def test_lines_that_are_setup_in_any_cell_are_replayed() -> None:
     found = pipeline(("step:a", "%matplotlib inline\nx = 1"), ("step:b", "print(x)"))
     (piece,) = found.steps["b"].prelude
     assert (piece.cell, piece.role, piece.whole, len(piece.statements)) == (0, "setup", False, 1)
@@ -228,7 +228,7 @@ def test_a_parameter_has_its_default_and_type(source: str, default: Any, kind: s
     assert (parameter.cell, parameter.line) == (0, 2)
 
 
-def test_plain_metrics_belong_to_who_made_them_last() -> None:
+def test_plain_metrics_belong_to_the_step_that_made_them_last() -> None:
     found = pipeline(
         ("step:a", "acc = 1"),
         ("step:b", "loss = 2"),

@@ -56,7 +56,7 @@ def test_however_lines_are_cut_into_batches_each_is_written_once(tmp_path_factor
     assert written(folder) == (list(range(1, 8)), list(range(1, 8)), log)
 
 
-def test_a_second_pod_goes_on_after_the_first(folder):
+def test_a_second_pod_continues_after_the_first(folder):
     files = AttemptFiles(folder)
     files.add("one", batch(event(1), event(2), text(0, "first\n")))
     files.add("two", batch(event(1), text(0, "second\n")))

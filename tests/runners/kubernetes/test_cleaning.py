@@ -112,7 +112,7 @@ def test_code_of_finished_runs_is_removed_and_old_results_on_request(remote):
 
 
 @pytest.mark.parametrize("sign", ["job", "lease", "young"])
-def test_a_run_of_another_machine_that_may_go_on_stays_with_all_values(remote, sign):
+def test_a_run_of_another_machine_that_may_continue_keeps_all_values(remote, sign):
     value(remote, b"on its way")
     labels = {"labels": names.labels("r1"), "creationTimestamp": stamp(OLD)}
     space = Namespace(

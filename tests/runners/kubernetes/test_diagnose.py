@@ -685,7 +685,7 @@ def test_the_deadline_is_known_before_the_job_has_failed():
     is_(found, "failed", "deadline", "timeout")
 
 
-def test_the_deadline_is_known_while_the_job_only_takes_its_pods_away():
+def test_the_deadline_is_known_while_the_job_still_deletes_its_pods():
     def overdue(after, **pod_):
         late = job(activeDeadlineSeconds=90)
         late["status"]["startTime"] = late["metadata"]["creationTimestamp"]
@@ -796,7 +796,7 @@ def test_a_pod_that_was_deleted_and_replaced_is_no_trouble():
     assert say([dying, pod(running(), uid="2", at=3, phase="Running")]) is None
 
 
-def test_a_pod_that_waits_beside_one_that_executes_is_no_trouble():
+def test_a_waiting_pod_next_to_an_executing_one_is_no_problem():
     waits = unscheduled("0/1 nodes are available: 1 Insufficient cpu.", uid="2", at=3)
     assert say([pod(running(), phase="Running"), waits]) is None
 
@@ -824,7 +824,7 @@ def test_a_job_that_its_ttl_removed():
     is_(found, "failed", "out-of-memory", "memory")
 
 
-def test_a_failed_job_whose_pod_nobody_saw():
+def test_a_failed_job_whose_pod_was_never_seen():
     found = say(of=job(BACKOFF_LIMIT))
     is_(found, "failed", "job-failed", "infrastructure")
     assert "BackoffLimitExceeded" in found.detail
@@ -963,7 +963,7 @@ def test_events_recorded_from_a_real_cluster(path):
 WAITS = "kfnb: waiting for the store: The store s3://b does not answer: refused.\n"
 
 
-def test_a_step_that_waits_for_the_store_says_so():
+def test_a_step_that_waits_for_the_store_is_explained():
     executes = pod(running(), phase="Running")
     found = say([executes], said=f"a word of the image\n{WAITS}")
     is_(found, "waiting", "store", "infrastructure")
@@ -975,7 +975,7 @@ def test_a_step_that_waits_for_the_store_says_so():
 
 
 @pytest.mark.parametrize("after", ["\x1e\n", "kfnb: another word\n"])
-def test_a_step_that_waited_for_the_store_and_goes_on_does_not_wait(after):
+def test_a_step_that_continues_after_waiting_for_the_store_does_not_wait(after):
     assert say([pod(running(), phase="Running")], said=WAITS + after) is None
 
 

@@ -49,7 +49,7 @@ def test_a_request_of_another_machine_is_followed_once_and_removed(remote, run):
     assert remote.list("runs/r/control/") == []
 
 
-def test_a_request_that_a_killed_driver_recorded_is_not_heeded_again(remote, run):
+def test_a_request_that_a_killed_driver_recorded_is_not_followed_again(remote, run):
     store_request("r", Request("stop"), remote)
     inbox = Inbox(run, remote, ())
     inbox.take()
@@ -84,7 +84,7 @@ def test_a_request_made_here_is_sent_once_and_stays_until_its_event_is_known(rem
     assert (outbox.unanswered, pending_requests(run)) == (frozenset(), [])
 
 
-def test_to_resume_a_run_that_goes_on_means_to_follow_it(remote, run):
+def test_resuming_a_running_run_follows_it(remote, run):
     run.control.mkdir()
     send_request(run, Request("resume"))
     outbox = Outbox(run, remote)

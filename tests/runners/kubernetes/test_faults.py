@@ -235,9 +235,7 @@ def test_a_creation_whose_reply_is_lost_makes_one_job(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", [{}, {"app.kubernetes.io/managed-by": "kfnb"}])
-def test_a_foreign_job_with_our_name_is_an_error_that_says_so(
-    tmp_path: Path, labels: dict[str, str]
-) -> None:
+def test_a_foreign_job_with_our_name_is_reported(tmp_path: Path, labels: dict[str, str]) -> None:
     with world(tmp_path, ONE) as made:
         name = f"a-{made.run.id}-1"
         made.server.put("jobs", {"metadata": {"name": name, "labels": labels}})
@@ -306,7 +304,7 @@ def asked_to_end(node: Node, job: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("act", [deleted_by_hand, evicted, node_lost, asked_to_end])
-def test_what_the_cluster_took_away_is_infrastructure_and_tried_again(
+def test_a_pod_removed_by_the_cluster_is_an_infrastructure_failure_and_is_retried(
     tmp_path: Path, act: Any
 ) -> None:
     with world(tmp_path, ONE, acts={"a": first_time(act)}) as made:
@@ -317,7 +315,7 @@ def test_what_the_cluster_took_away_is_infrastructure_and_tried_again(
 
 
 @pytest.mark.parametrize("pods", ["watched", "a watch behind the Job's"])
-def test_what_only_an_event_tells_is_asked_for(tmp_path: Path, pods: str) -> None:
+def test_reasons_that_only_events_have_are_requested(tmp_path: Path, pods: str) -> None:
     """A kubelet's eviction leaves no trace in a pod whose step ends when it is asked to."""
 
     def evicted_for_its_disk(node: Node, job: dict[str, Any]) -> None:
@@ -411,7 +409,7 @@ def test_a_job_that_cannot_create_pods_is_reported(tmp_path: Path) -> None:
         assert not made.server.objects("jobs")
 
 
-def test_a_sidecar_that_goes_on_holds_nothing_up(tmp_path: Path) -> None:
+def test_a_running_sidecar_delays_nothing(tmp_path: Path) -> None:
     def with_a_sidecar(node: Node, job: dict[str, Any]) -> None:
         node.publish(job)
         ended = {"terminated": {"exitCode": 0, "finishedAt": "2026-01-01T00:00:00Z"}}
@@ -440,7 +438,7 @@ def test_a_run_that_is_stopped_before_its_pod_is_there_leaves_nothing(tmp_path: 
         assert not made.server.objects("jobs")
 
 
-def test_a_cluster_that_is_away_when_a_run_is_stopped_is_asked_until_it_is_back(
+def test_stopping_a_run_repeats_until_an_unreachable_cluster_is_back(
     tmp_path: Path,
 ) -> None:
     def hangs(node: Node, job: dict[str, Any]) -> None:

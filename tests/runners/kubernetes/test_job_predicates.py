@@ -33,12 +33,12 @@ def pod(*states, phase="Running", uid="pod"):
         ((ENDED,), "Failed", False),
     ],
 )
-def test_a_pod_goes_on_until_its_last_container_has_ended(states, phase, expected):
+def test_a_pod_is_live_until_its_last_container_has_ended(states, phase, expected):
     """Kubernetes says the phase a moment after the containers' states."""
     assert may_still_execute(view(pod(*states, phase=phase))) is expected
 
 
-def test_a_job_without_pods_goes_on_until_it_has_ended_or_is_gone():
+def test_a_job_without_pods_is_live_until_it_has_ended_or_is_gone():
     assert may_still_execute(view())
     assert not may_still_execute(view(conditions=[{"type": "Failed"}]))
     assert not may_still_execute(view(gone=["job"]))

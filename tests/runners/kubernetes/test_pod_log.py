@@ -159,7 +159,7 @@ def test_a_server_that_breaks_after_the_end_but_gives_something_is_asked_on():
     assert joined(story.follow()) == b"".join(b"%d\n" % n for n in range(12))
 
 
-def test_a_follow_that_ends_before_the_container_goes_on():
+def test_a_log_stream_that_ends_before_the_container_is_opened_again():
     lines = [at(1, 0, b"a\n"), at(2, 0, b"b\n")]
     assert joined(Story(lines[:1], lines[:1], lines).follow()) == b"a\nb\n"
 

@@ -204,7 +204,7 @@ def test_a_deleted_object_is_remembered_in_its_last_state(clock):
     assert watcher.jobs() == set()
 
 
-def test_what_vanished_while_nobody_watched_is_gone(clock):
+def test_objects_that_vanished_between_two_watches_are_gone(clock):
     watcher, _ = follow(
         clock,
         kind="Pod",
@@ -412,7 +412,7 @@ def test_events_of_many_are_one_list(clock):
     assert [c for c in read_client.calls if c[1] == "Event"] == [("list", "Event", "type=Warning")]
 
 
-def test_who_may_not_list_events_is_not_asked_all_the_time(clock):
+def test_a_missing_right_to_list_events_is_not_tried_all_the_time(clock):
     watcher, _ = follow(
         clock, kind="Pod", lists=[listed(5, pod("p", "a"))], watches=[[]], events=[Refused(403)]
     )

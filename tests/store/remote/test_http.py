@@ -26,7 +26,7 @@ def put(way, key, *, token, body=b"x", length=None):
     return connection
 
 
-def test_who_has_no_token_gets_and_leaves_nothing(served):
+def test_without_a_token_nothing_can_be_read_or_written(served):
     remote = HttpRemote(served, "pvc:work")
     remote.put("runs/a", b"secret")
     way = served.find()
@@ -157,7 +157,7 @@ def test_a_volume_that_cannot_be_written_is_reported(tmp_path):
         thread.join()
 
 
-def test_it_ends_when_nobody_asks_any_more(tmp_path):
+def test_the_server_ends_when_there_are_no_more_requests(tmp_path):
     command = [sys.executable, "-m", "kfnb.store.remote.serve", str(tmp_path / "x")]
     environment = {**os.environ, DIGEST: digest_of("t")}
     done = subprocess.run(
@@ -166,7 +166,7 @@ def test_it_ends_when_nobody_asks_any_more(tmp_path):
     assert done.returncode == 0
 
 
-def test_without_a_digest_it_serves_nobody(tmp_path):
+def test_without_a_digest_the_server_refuses_to_start(tmp_path):
     command = [sys.executable, "-m", "kfnb.store.remote.serve", str(tmp_path)]
     environment = {**os.environ, DIGEST: ""}
     done = subprocess.run(command, env=environment, timeout=60, check=False, capture_output=True)

@@ -41,7 +41,7 @@ def test_a_record_is_created_once(remote):
     assert remote.get("manifests/r/s.json") == b"first"
 
 
-def test_of_many_who_create_at_once_one_succeeds(remote):
+def test_of_many_processes_that_create_at_once_one_succeeds(remote):
     won = []
     start = threading.Barrier(8)
 
