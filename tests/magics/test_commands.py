@@ -234,7 +234,7 @@ def test_run_and_what_comes_of_it(said, desk):
     assert said.names["before"] == [1.0, 2.0]
     assert said("%pipeline load load").ok
     assert said.names["numbers"] == [2, 4]
-    assert 'no "share"' in said.refused("%pipeline load share.share")
+    assert 'no output "share"' in said.refused("%pipeline load share.share")
     assert 'Did you mean "share"?' in said.refused("%pipeline load shar.shares")
     assert "no later step uses" in said.refused("%pipeline load tell it all")
     assert '"1x" is not a valid variable name' in said.refused(
