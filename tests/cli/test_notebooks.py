@@ -38,7 +38,7 @@ def test_a_hint_is_printed_with_its_line_and_the_way_out(
         'hint: KFNB-H113: step "forest" waits for step "logreg" only because both change prep '
         "(line 2: `c = prep.fit(X)`). If both need not be the same object, give each step its own "
         "copy: copy.deepcopy(prep)."
-    ) in result.output.replace("\n", " ")
+    ) in (result.stdout + result.stderr).replace("\n", " ")
 
 
 def test_a_hint_is_in_the_json_with_its_place(kfnb: Call, path: Path) -> None:
