@@ -22,12 +22,11 @@ def main(path: str) -> int:
         if not run.path.is_dir():
             raise InfrastructureError(f"{run.path} is not the folder of a run.")
         status = _drive(run)
-    except JournalBusy as error:
-        # The log belongs to the driver that executes the run, which may quote its last line.
-        return error.exit_code
     except (KfnbError, OSError) as error:
-        with contextlib.suppress(OSError):  # the log may be on the disk that is full
-            print(f"kfnb: {error}", file=sys.stderr, flush=True)
+        # Where another process here drives the run, the log is the log of that driver.
+        if type(error) is not JournalBusy:
+            with contextlib.suppress(OSError):  # the log may be on the disk that is full
+                print(f"kfnb: {error}", file=sys.stderr, flush=True)
         return error.exit_code if isinstance(error, KfnbError) else 4
     return _CODES.get(status, 4)
 

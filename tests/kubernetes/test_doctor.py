@@ -142,7 +142,7 @@ def test_an_image_that_is_not_there_or_has_no_python_is_explained(desk):
     assert "localhost/there-is-none:1" in image["sentence"]
     found = findings(desk, "--image", desk.cluster.busybox, code=4)
     [image] = of(found, "image", "missing")
-    assert "python was not found" in image["sentence"]
+    assert "Python was not found in the image" in image["sentence"]
     assert not [p for p in pods(desk) if p.metadata.deletion_timestamp is None]
 
 
