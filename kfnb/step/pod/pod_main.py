@@ -29,7 +29,7 @@ from kfnb.step.pod.event_upload import EventUploader
 from kfnb.step.pod.input_download import drop_replaced, fetch_code, fetch_values, in_parallel
 from kfnb.step.pod.pip_install import install, install_lines
 from kfnb.step.pod.pod_environment import SITE, make_home, memory_kills, pod_root
-from kfnb.step.pod.retry import WAITS, Retries
+from kfnb.step.pod.retry import ENDED_ON_REQUEST, WAITS, Retries
 from kfnb.step.pod.sigterm import TerminationHandler, TerminationRequested
 from kfnb.store import Failure, Manifest, Store, failed_key, manifest_key
 from kfnb.store.manifest import FailureClass
@@ -66,11 +66,15 @@ def main() -> int:
             # It starts, and imports papermill, while this process reads its order.
             child = StepProcess(root)
             remote = open_remote(where, probe=False)
-            return PodAttempt(
+            code = PodAttempt(
                 remote, key, process=child, retries=retries, termination=termination
             ).execute()
+        if code == failures.EXIT_CODES["cancelled"]:
+            # The last lines of the log are all that the cluster keeps of the reason.
+            print(ENDED_ON_REQUEST, file=sys.stderr, flush=True)
+        return code
     except TerminationRequested:
-        print("kfnb: stopped before the step began", file=sys.stderr, flush=True)
+        print(f"{ENDED_ON_REQUEST} before the step began", file=sys.stderr, flush=True)
         return failures.EXIT_CODES["cancelled"]
     except (KfnbError, OSError) as error:
         # A store that cannot be read can hold no record of the failure: the log must do.

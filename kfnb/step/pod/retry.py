@@ -15,6 +15,10 @@ T = TypeVar("T")
 WAITS = "kfnb: waiting for the store: "
 """How a line in a pod's log begins that says why the step waits; drivers look for it."""
 
+ENDED_ON_REQUEST = "kfnb: asked to end"
+"""How the last line in the log of a pod begins that SIGTERM ended; drivers look for it, because the
+step itself cannot know whether kfnb or the cluster asked."""
+
 _FIRST = 0.25
 _LONGEST = 8.0
 _NAP = 0.25

@@ -17,6 +17,7 @@ from kfnb.runners.kubernetes.api.transport import TRIES, ApiError
 from kfnb.runners.kubernetes.watch import list_watch
 from kfnb.runners.kubernetes.watch.list_watch import Watcher
 from kfnb.runners.launch import request_stop
+from kfnb.step.pod.retry import ENDED_ON_REQUEST
 from kfnb.store import Failure, failed_key
 from tests.cluster.jobs import until
 from tests.runners.bench import Make, events, statuses
@@ -299,8 +300,7 @@ def asked_to_end(node: Node, job: dict[str, Any]) -> None:
     said = Failure(kind="cancelled", summary="cancelled", log="a blob")
     key = failed_key(order.run, order.step_id, order.attempt)
     node.remote.create(key, said.to_json())
-    message = '{"type": "Result", "data": {"ok": false, "failure": {"class": "cancelled"}}}'
-    node.end(job, 3, reason="Error", message=message)
+    node.end(job, 3, reason="Error", message=f'{{"batch":4}}\n{ENDED_ON_REQUEST}\n')
 
 
 @pytest.mark.parametrize("act", [deleted_by_hand, evicted, node_lost, asked_to_end])

@@ -17,6 +17,7 @@ import pytest
 from kfnb.step.order import MadeWith, StepOrder
 from kfnb.step.pod.event_upload import RECORD
 from kfnb.step.pod.pod_environment import make_home
+from kfnb.step.pod.retry import ENDED_ON_REQUEST
 from kfnb.store import Failure, Manifest, failed_key, manifest_key
 from kfnb.store.remote import StoreAddress, open_remote
 from tests.step.conftest import Bench
@@ -60,7 +61,8 @@ class Pod:
 
     def ended(self, code: int = 0) -> Pod:
         self.out, err = self.process.communicate(timeout=120)
-        assert self.process.returncode == code, err.decode()
+        self.err = err.decode()
+        assert self.process.returncode == code, self.err
         return self
 
     @property
@@ -145,6 +147,7 @@ def test_a_pod_that_is_asked_to_end_saves_its_notebook(bench: Bench) -> None:
     pod.process.send_signal(signal.SIGTERM)
     pod.ended(3)
     assert pod.failure.kind == "cancelled"
+    assert pod.err.splitlines()[-1] == ENDED_ON_REQUEST, "the cluster keeps the end of the log"
     assert b"begun" in pod.remote.get(f"blobs/{pod.failure.executed[:2]}/{pod.failure.executed}")
 
 

@@ -24,13 +24,13 @@ from kfnb.runners.kubernetes.explain.reading import (
     step_status,
     terminated,
 )
-from kfnb.step.pod.retry import WAITS
+from kfnb.step.pod.retry import ENDED_ON_REQUEST, WAITS
 from kfnb.store.manifest import FailureClass
 
 ASKED_TO_END = 3
 """The exit code of a step that was asked to end, and did."""
 
-_ASKED = re.compile(r'"class": ?"cancelled"|^kfnb: asked to end', re.MULTILINE)
+_ASKED = re.compile(f"^{re.escape(ENDED_ON_REQUEST)}", re.MULTILINE)
 _DEADLINE = "DeadlineExceeded"
 _ROUNDED = 1.0
 """Seconds by which a timestamp may be too early, because it has no fractions."""
