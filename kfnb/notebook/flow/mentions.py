@@ -44,9 +44,9 @@ class Mention:
 
 def mention(node: ast.stmt, name: str) -> Mention:
     """Find out how a statement mentions ``name``."""
-    mention = Mention()
-    _Scan(name, mention).visit(node)
-    return mention
+    result = Mention()
+    _Scan(name, result).visit(node)
+    return result
 
 
 def kind_of_display(node: ast.stmt, name: str) -> str | None:
@@ -73,9 +73,10 @@ def empty(node: ast.stmt) -> bool:
     value = getattr(node, "value", None)
     if isinstance(value, ast.Call):
         function = value.func
-        return not (value.args or value.keywords) or getattr(
-            function, "id", getattr(function, "attr", "")
-        ) == ("defaultdict")
+        called = getattr(function, "id", getattr(function, "attr", ""))
+        # The first argument of a defaultdict makes its values, and is none of them.
+        most = 1 if called == "defaultdict" else 0
+        return len(value.args) <= most and not value.keywords
     return not getattr(value, "keys", True)
 
 

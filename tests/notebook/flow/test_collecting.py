@@ -34,6 +34,11 @@ SERIAL = "ab br sa"
         ("v = 0", "v += 1", "v += 2"),
         ("v = -1.5", "v += 1", "try:\n    v += 2\nfinally:\n    pass"),
         ("v = ''", "v += 'a'", "v += 'b'"),
+        (
+            "from collections import defaultdict\nv = defaultdict(list)",
+            "v.setdefault('a', []).append(1)",
+            "v.setdefault('b', []).append(2)",
+        ),
         ("v = {}", "v.setdefault('a', []).append(1)", "v.setdefault('b', []).extend([1])"),
         ("v = {}", "v.setdefault('a', set()).add(1)", "v.setdefault('a', set()).add(2)"),
         ("v = {}", "def f(v):\n    return v['x']\nv['a'] = 1", "v['b'] = 2"),
@@ -59,6 +64,11 @@ def test_steps_that_only_add_do_not_wait_for_one_another(base: str, one: str, tw
 @pytest.mark.parametrize(
     ("base", "one", "two"),
     [
+        (
+            "from collections import defaultdict\nv = defaultdict(list, {'a': [0]})",
+            "v.setdefault('a', []).append(1)",
+            "v.setdefault('b', []).append(2)",
+        ),
         ("v = make()", "v['a'] = 1", "v['b'] = 2"),
         ("v = {}\nw = v", "v['a'] = 1", "v['b'] = 2"),
         ("v = {}\nw = [v]", "v['a'] = 1", "v['b'] = 2"),
