@@ -94,7 +94,7 @@ def test_the_words_are_stable() -> None:
     lines = [line.replace(run.id, "ID") for line in said.splitlines()]
     assert lines[:-1] == [
         "load: started (first run of this step)",
-        "load: succeeded in 1.2 s",
+        "load: succeeded in 1.3 s",
         "train: started (first run of this step)",
         "train: warning: KFNB-W607: look. Do it.",
         "train: attempt 1 failed and will be retried: line 2: `return 1 / 0` raised ZeroDivisionError: division by zero",
@@ -102,7 +102,7 @@ def test_the_words_are_stable() -> None:
         "report: was found to depend on load during the run (rows)",
         "train: loss = 0.5 (step 1, the last of 2 values)",
         "train: accuracy = 1",
-        "train: succeeded in 1.2 s",
+        "train: succeeded in 1.3 s",
         "report: cached (nothing changed)",
         "metrics: loss = 0.5, accuracy = 1",
     ]
