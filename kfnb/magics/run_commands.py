@@ -62,13 +62,13 @@ def run(
 ) -> None:
     """Run the saved notebook as a pipeline, and show its progress."""
     from kfnb.api.run_view import RunView
-    from kfnb.magics.report import show_problems
+    from kfnb.magics.report import refuse, show_problems
     from kfnb.runners import start_driver
 
     pipeline = session.read(notebook)
-    show_problems(session, pipeline)
     if pipeline.errors:
-        raise PipelineError("Nothing was started, because the notebook has errors.")
+        raise refuse(session, pipeline)
+    show_problems(session, pipeline)
     texts = split_pairs(pairs)
     folder = create_run(pipeline, files, lambda: _parameters(pipeline, texts, session), **options)
     session.launched.append(folder)
