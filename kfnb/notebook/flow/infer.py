@@ -27,7 +27,12 @@ from kfnb.notebook.flow.order import (
 from kfnb.notebook.flow.parameters import parameters
 from kfnb.notebook.flow.step_facts import WalkResult
 from kfnb.notebook.flow.undefined_names import UndefinedNames
-from kfnb.notebook.parsed_cell import ParsedCell, no_garbage_collection, parse_cells, with_deep_stack
+from kfnb.notebook.parsed_cell import (
+    ParsedCell,
+    no_garbage_collection,
+    parse_cells,
+    with_deep_stack,
+)
 from kfnb.pipeline import Diagnostic, Pipeline
 
 _MOST_WALKS = 4
