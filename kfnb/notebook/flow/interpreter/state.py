@@ -223,8 +223,11 @@ class InterpreterState(ABC):
         self.global_symbols[symbol], self.global_symbols[inside] = key, key
         itself = frozenset((symbol,))
         self.heap.store(itself, frozenset((inside,)))
-        self.heap.classes[symbol] = dependency.classes
-        self.heap.held_callables[symbol] = self.heap.callable_set(objects)
+        self.heap.set_classes(symbol, dependency.classes)
+        functions = self.heap.callable_set(objects)
+        if self.heap.held_callables.get(symbol) != functions:
+            self.heap.held_callables[symbol] = functions
+            self.heap.version += 1
         return itself | dependency.direct
 
     def dependency(self, slot: Slot | None) -> Dependency:

@@ -10,6 +10,7 @@ import ast
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import is_
 
 from kfnb.notebook.flow.interpreter.callables import (
     NOTHING,
@@ -40,8 +41,12 @@ MOST_WORK = 40_000
 
 @dataclass(slots=True)
 class _CachedSummary:
+    """A summary, and the slots for which its dependencies held at ``version`` of the heap."""
+
     summary: Summary
     dependencies: dict[str, Dependency]
+    slots: list[Slot | None] = field(default_factory=list)
+    version: int = -1
 
 
 @dataclass(slots=True)
@@ -159,13 +164,16 @@ class Summaries(InterpreterState):
     def _holds(self, known: _CachedSummary) -> bool:
         slots = self.names.slots
         self.work += len(known.dependencies)
-        for key, expected in known.dependencies.items():
-            slot = slots.get(key)
+        current = [slots.get(key) for key in known.dependencies]
+        if known.version == self.heap.version and all(map(is_, current, known.slots)):
+            return True
+        for (key, expected), slot in zip(known.dependencies.items(), current, strict=True):
             now = self.dependency(slot)
             if is_private(key):
                 now = now._replace(direct=slot.objects if slot else NO_OBJECTS)
             if now != expected:
                 return False
+        known.slots, known.version = current, self.heap.version
         return True
 
     def reads_of(self, callee: CallableDefinition) -> frozenset[str]:
@@ -231,7 +239,7 @@ class Summaries(InterpreterState):
                     objects |= {callee.owner}
                 elif callee.bound_to == "instance":
                     self.heap.store(objects, frozenset((callee.owner,)))
-                    self.heap.classes[number] = frozenset((callee.owner,))
+                    self.heap.set_classes(number, frozenset((callee.owner,)))
                     self.heap.self_parameters.add(number)
             key = frame.keys[name] or name
             self.names.set(key, Slot(objects, BOUND, self.unit, self.unit, frozenset()))
