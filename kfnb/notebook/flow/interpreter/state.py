@@ -91,13 +91,21 @@ class InterpreterState(ABC):
             self.store(frozenset((number,)), part)
         return frozenset((number,))
 
-    def store(self, into: Objects, what: Objects) -> None:
+    def store(self, into: Objects, what: Objects, attribute: str | None = None) -> None:
         """Put ``what`` into ``into``; the caller decides whether that is a change."""
-        if into and what:
-            into = self.heap.owners(into)
-            self.heap.store(into, what)
-            if self.function is not None:
-                self.record.links.add((into, what))
+        if not into or not what:
+            return
+        self._link(into, what, attribute)
+        owned = self.heap.places(into) - into
+        if owned:
+            self._link(owned, what, None)
+
+    def _link(self, into: Objects, what: Objects, attribute: str | None) -> None:
+        self.heap.store(into, what, attribute)
+        # What is put into a part goes to its places, which are linked themselves.
+        into = frozenset(o for o in into if o not in self.heap.part_of)
+        if self.function is not None and into:
+            self.record.links.add((into, what, attribute))
 
     def touch(self, objects: Objects) -> None:
         """Change objects in place: all names that may share them are changed."""
@@ -125,6 +133,19 @@ class InterpreterState(ABC):
             self.record.used_objects |= objects
         if self.heap.stateful:
             self.touch(self.heap.reachable(objects) & self.heap.stateful)
+
+    def convert(self, objects: Objects) -> None:
+        """Convert values (``x.to(device)``), which changes modules in place, but no tensors."""
+        heap = self.heap
+        modules = heap.modules_in(heap.owners(heap.modules_in(objects)))
+        if self.function is not None:
+            contents = self.function.argument_contents
+            later = {
+                o for o in modules if o in heap.symbols or o in contents or o in self.global_symbols
+            }
+            self.record.moved_objects |= later
+            modules -= later
+        self.touch(modules)
 
     # -- names -----------------------------------------------------------------
 
@@ -223,6 +244,7 @@ class InterpreterState(ABC):
         self.global_symbols[symbol], self.global_symbols[inside] = key, key
         itself = frozenset((symbol,))
         self.heap.store(itself, frozenset((inside,)))
+        self.heap.unknown.add(inside)
         self.heap.classes[symbol] = dependency.classes
         self.heap.held_callables[symbol] = self.heap.callable_set(objects)
         return itself | dependency.direct
