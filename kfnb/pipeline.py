@@ -351,6 +351,12 @@ class Pipeline:
 
         return dot(self)
 
+    def __str__(self) -> str:
+        """Summarize the pipeline in a few lines; ``repr`` has all of it."""
+        from kfnb.draw import summary
+
+        return summary(self)
+
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
         """Return a picture for Jupyter, and text for a terminal."""
         from kfnb.draw import picture, text

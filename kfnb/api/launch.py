@@ -317,7 +317,7 @@ def _only(
     from kfnb.api.only_step import plan_only_step
 
     if step not in pipeline.steps:
-        raise UsageError(no_such_step(pipeline, step))
+        raise UsageError(no_such_step(pipeline.steps, step))
     if pipeline.errors:
         raise CheckError("\n".join(str(d) for d in pipeline.errors))
     return plan_only_step(pipeline, step, parameters, run_facts=run_facts)
@@ -327,5 +327,5 @@ def _from(pipeline: Pipeline, step: str, settings: Settings) -> Settings:
     from kfnb.engine.core.plan import Plan
 
     if step not in pipeline.steps:
-        raise UsageError(no_such_step(pipeline, step))
+        raise UsageError(no_such_step(pipeline.steps, step))
     return dataclasses.replace(settings, force=Plan.of(pipeline).downstream([step]))

@@ -13,8 +13,8 @@ from typing import Any
 from kfnb.api.run_lookup import facts, find_current, run_folders, runs_of
 from kfnb.api.run_settings import changed_settings
 from kfnb.api.run_view import RunView, lost
-from kfnb.api.step_handle import StepRun
-from kfnb.api.step_lookup import step_label
+from kfnb.api.step_handle import StepRun, StepsByName
+from kfnb.api.step_lookup import no_such_step, step_label
 from kfnb.engine.core.state import RunState
 from kfnb.errors import UsageError
 from kfnb.home import RunFolder
@@ -118,10 +118,9 @@ class Run:
 
     @cached_property
     def steps(self) -> Mapping[str, StepRun]:
-        """The steps by name, in the notebook's order."""
-        return MappingProxyType(
-            {name: StepRun(self._view, name) for name in self._view.pipeline.steps}
-        )
+        """The steps by name, in the notebook's order; an unknown name raises NoSuchStepError."""
+        steps = StepsByName({name: StepRun(self._view, name) for name in self.pipeline.steps})
+        return MappingProxyType(steps)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -259,11 +258,10 @@ class Run:
             return str(step)
         if step is None and len(names) == 1:
             return names[0]
+        if step is not None:
+            raise UsageError(no_such_step(names, step, owner="run"))
         listed = ", ".join(f'"{n}"' for n in names)
-        problem = (
-            (f'This run has no step "{step}"') if step is not None else "Give the name of a step"
-        )
-        raise UsageError(f"{problem}. It has: {listed}.")
+        raise UsageError(f"Give the name of a step. It has: {listed}.")
 
 
 def open_run(id: str | os.PathLike[str]) -> Run:  # noqa: A002 (the public name)

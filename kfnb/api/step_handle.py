@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from kfnb.api.outputs import Outputs
 from kfnb.api.run_view import RunView
-from kfnb.api.step_lookup import step_label
+from kfnb.api.step_lookup import no_such_step, step_label
 from kfnb.engine.core.event_types import FailureData, StepSucceeded
 from kfnb.engine.core.state import StepState
+from kfnb.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,20 @@ class StepFailure:
             traceback=str(record.traceback or ""),
             code=record.code or "",
         )
+
+
+class NoSuchStepError(UsageError, KeyError):
+    """A run has no step of a name. A KeyError too, as for any other mapping."""
+
+    # KeyError would show the sentence in quotes, with its own quotes escaped.
+    __str__ = Exception.__str__
+
+
+class StepsByName(dict[str, "StepRun"]):
+    """The steps of a run; an error for an unknown name lists those that exist."""
+
+    def __missing__(self, name: object) -> StepRun:
+        raise NoSuchStepError(no_such_step(self, str(name), owner="run"))
 
 
 class StepRun:

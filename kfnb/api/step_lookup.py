@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 
-from kfnb.pipeline import Pipeline
+_LISTED = 12
 
 
 def step_label(name: str, index: str) -> str:
@@ -18,9 +19,11 @@ def step_label(name: str, index: str) -> str:
     return f"{name}[{index}]" if index else name
 
 
-def no_such_step(pipeline: Pipeline, name: str) -> str:
-    """Return a sentence for a name that no step has, with the name that was probably meant."""
-    near = difflib.get_close_matches(name, pipeline.steps, n=1)
-    listed = ", ".join(f'"{known}"' for known in pipeline.steps)
-    hint = f'Did you mean "{near[0]}"?' if near else f"It has: {listed}."
-    return f'The pipeline has no step "{name}". {hint}'
+def no_such_step(steps: Iterable[str], name: str, *, owner: str = "pipeline") -> str:
+    """Return a sentence for a name that no step has, with the names that were probably meant."""
+    known = list(steps)
+    near = difflib.get_close_matches(name, known, n=1)
+    listed = ", ".join(f'"{one}"' for one in known[:_LISTED])
+    listed += f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    hint = f'Did you mean "{near[0]}"? ' if near else ""
+    return f'The {owner} has no step "{name}". {hint}It has: {listed}.'

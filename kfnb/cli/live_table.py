@@ -29,7 +29,14 @@ SHORTEST_INTERVAL = 0.08
 _BAR = 8
 _CELL = 30
 """Columns for the beginning of the cell that a step executes."""
-_NARROW = 60
+_STATUS = _TOOK = 11
+_COUNT = 7
+_GAP = 2
+_MARGIN = 3
+"""Columns left free at the right: the terminal writes ``^C`` there, which must not wrap."""
+_WIDE = 100
+"""From here on there is room for a bar."""
+_SHORTEST_REASON = 10
 _RANK = {"running": 0, "failed": 1, "cancelled": 2, "pending": 3, "succeeded": 4, "cached": 5}
 
 
@@ -111,22 +118,25 @@ class LiveScreen:
         # rich cuts a table that is higher than the terminal, and always at the end.
         room = len(steps) if all_steps else max(3, self._console.height - 4)
         shown = _chosen(steps, room)
-        wide = self._console.width >= _NARROW
+        wide = self._console.width >= _WIDE
         table = Table(box=None, show_header=False, pad_edge=False, expand=False, padding=(0, 1))
-        longest = max(8, self._console.width // 3)
-        status = min(longest, max((width_of(visible(s.name)) for s in shown), default=8))
-        table.add_column(no_wrap=True, width=11)
-        table.add_column(no_wrap=True, overflow="ellipsis", width=status)
-        table.add_column(no_wrap=True, justify="right", width=7 + (_BAR + 1 if wide else 0))
-        table.add_column(no_wrap=True, justify="right", width=11)
-        if wide:
-            table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        # rich would shorten all columns alike, but a name is needed more than a reason.
+        count = _COUNT + (_BAR + 1 if wide else 0)
+        room = self._console.width - _MARGIN - _STATUS - count - _TOOK - 3 * _GAP
+        name = min(max(8, room), max((width_of(visible(s.name)) for s in shown), default=8))
+        reason = room - name - _GAP
+        table.add_column(no_wrap=True, width=_STATUS)
+        table.add_column(no_wrap=True, overflow="ellipsis", width=name)
+        table.add_column(no_wrap=True, justify="right", width=count)
+        table.add_column(no_wrap=True, justify="right", width=_TOOK)
+        if reason >= _SHORTEST_REASON:
+            table.add_column(no_wrap=True, overflow="ellipsis", width=reason)
         for step in shown:
             mark = Text(f"{self._marks[step.status]} {step.status}", COLOURS[step.status])
             # Names come from a notebook: escape sequences in them must not reach the terminal.
-            name = shortened(visible(step.name), 200)
-            cells = [mark, Text(name), self._progress(step, wide), Text(_took(step))]
-            table.add_row(*cells, *([self._activity(view, step)] if wide else []))
+            label = shortened(visible(step.name), 200)
+            cells = [mark, Text(label), self._progress(step, wide), Text(_took(step))]
+            table.add_row(*cells, *([self._activity(view, step)] if len(table.columns) > 4 else []))
         hidden = len(steps) - len(shown)
         if hidden:
             counts = ", ".join(f"{n} {s}" for s, n in sorted(view.state.counts.items()) if n)

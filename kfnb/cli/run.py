@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kfnb.commands.arguments import NotebookPath, RunName
+from kfnb.commands.arguments import NotebookPath, RunName, run_or_latest
 from kfnb.commands.run_options import (
     create_run,
     limit_options,
@@ -19,6 +19,7 @@ from kfnb.commands.run_options import (
 )
 from kfnb.commands.stop import stop_options, stop_run
 from kfnb.commands.terminal import echo_diagnostics, is_terminal
+from kfnb.runners.amounts import count
 
 if TYPE_CHECKING:
     from kfnb.api.run_view import RunView
@@ -81,9 +82,11 @@ def run(
     refuse_inside_a_step()
     pipeline = read(notebook)
     # Hints are for `kfnb check`: here they would hide the progress.
-    echo_diagnostics([d for d in pipeline.diagnostics if d.severity != "hint"], err=True)
+    echo_diagnostics([d for d in pipeline.diagnostics if d.severity == "warning"], err=True)
     if pipeline.errors:
-        click.echo("kfnb: the notebook has errors, so nothing was started.", err=True)
+        number = count(len(pipeline.errors), "error")
+        click.echo(f"kfnb: nothing was started, because of {number}:", err=True)
+        echo_diagnostics(pipeline.errors, err=True)
         return 2
 
     def read_pairs() -> dict[str, Any]:
@@ -153,17 +156,17 @@ def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
 
 
 @click.command(
-    params=[click.Argument(["run"], type=RunName()), *stop_options()],
+    params=[click.Argument(["run"], type=RunName(), required=False), *stop_options()],
     epilog="""\b
 Examples:
-  kfnb stop latest
+  kfnb stop                     # the latest run
   kfnb stop train.ipynb --no-wait""",
 )
-def stop(run: str, no_wait: bool) -> int:
-    """Stop RUN. Results of finished steps are kept, and kfnb resume continues."""
+def stop(run: str | None, no_wait: bool) -> int:
+    """Stop RUN (default: the latest). Results of finished steps are kept; kfnb resume continues."""
     from kfnb.api.run_lookup import find_run
 
-    stop_run(find_run(run), no_wait=no_wait)
+    stop_run(find_run(run_or_latest(run)), no_wait=no_wait)
     return 0
 
 

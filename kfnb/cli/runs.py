@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kfnb.commands.arguments import NotebookPath, RunName, StepName
+from kfnb.commands.arguments import NotebookPath, RunName, StepName, run_or_latest
 from kfnb.commands.logs import follow_logs, log_options, print_logs
 from kfnb.commands.status import list_options, print_runs, print_status
 from kfnb.commands.terminal import echo_json
@@ -61,27 +61,27 @@ def status(run: str, as_json: bool) -> int:
 
 @click.command(
     params=[
-        click.Argument(["run"], type=RunName()),
+        click.Argument(["run"], type=RunName(), required=False),
         click.Argument(["step"], type=StepName(), required=False),
         *log_options(),
     ],
     epilog="""\b
 Examples:
-  kfnb logs latest              # all steps, one after the other
+  kfnb logs                     # all steps of the latest run, one after the other
   kfnb logs latest train        # one step, exactly as it printed
   kfnb logs latest -f           # as it comes, until the run has ended""",
 )
-def logs(run: str, step: str | None, follow: bool, attempt: int | None) -> int:
-    """Print what STEP (or every step) of RUN printed."""
+def logs(run: str | None, step: str | None, follow: bool, attempt: int | None) -> int:
+    """Print what STEP (or every step) of RUN (default: the latest) printed."""
     from kfnb.api.run_lookup import find_current
     from kfnb.api.run_view import RunView
     from kfnb.api.step_lookup import no_such_step
     from kfnb.errors import UsageError
 
-    view = RunView(find_current(run))
+    view = RunView(find_current(run_or_latest(run)))
     # Before the log is followed, which would otherwise wait for a step that never comes.
     if step is not None and step not in view.pipeline.steps:
-        raise UsageError(no_such_step(view.pipeline, step))
+        raise UsageError(no_such_step(view.pipeline.steps, step))
     if follow:
         return follow_logs(view, step)
     view.update()
@@ -95,7 +95,7 @@ Examples:
   jupyter lab $(kfnb notebook latest train)
   kfnb notebook latest train --copy train-executed.ipynb"""
 )
-@click.argument("run", type=RunName())
+@click.argument("run", type=RunName(), required=False)
 @click.argument("step", type=StepName(), required=False)
 @click.option(
     "--copy",
@@ -103,11 +103,11 @@ Examples:
     type=click.Path(),
     help="Copy the notebook to this path, and print that path.",
 )
-def notebook(run: str, step: str | None, copy_to: str | None) -> int:
-    """Print the path of the executed notebook of a STEP of RUN (its last attempt)."""
+def notebook(run: str | None, step: str | None, copy_to: str | None) -> int:
+    """Print the path of the executed notebook of a STEP of RUN (default: the latest)."""
     from kfnb.api.run_handle import open_run
 
-    path = open_run(run).notebook(step)
+    path = open_run(run_or_latest(run)).notebook(step)
     if copy_to is not None:
         import shutil
 

@@ -82,6 +82,20 @@ class Duration(_Seconds):
             self.fail(str(error), param, ctx)
 
 
+def run_or_latest(name: str | None) -> str:
+    """Return the run that a command names, or the latest one, which a line on stderr names."""
+    from kfnb.api.run_lookup import LATEST, facts, find_run
+    from kfnb.draw import visible
+
+    if name is not None:
+        return name
+    run = find_run(LATEST)
+    known = facts(run)
+    title = visible(str(known.get("notebook") or known.get("name") or run.id))
+    click.echo(f"the latest run: {run.id} of {title}", err=True)
+    return run.id
+
+
 def number_option(name: str, *, help: str, least: int = 0) -> click.Option:  # noqa: A002
     """Make an option that takes a whole number, N."""
     return click.Option([name], type=click.IntRange(min=least), metavar="N", help=help)

@@ -99,6 +99,8 @@ def follow(begin: Callable[[], RunView], screen: Screen, *, interrupted: Interru
                 return _follow(view, screen, watch, interrupts, interrupted=interrupted)
         except BrokenPipeError:
             # The reader of our output is gone. The run continues, so its result is not known.
+            if interrupted == "stop" and interrupts.seen:
+                _stop_without_reader(view, requested=not interrupts.take())
             return silence_closed_pipe(INTERRUPTED)
         finally:
             with contextlib.suppress(OSError):
@@ -161,6 +163,17 @@ def _stop(view: RunView, screen: Screen) -> bool:
     request_stop(view.folder, by="Ctrl+C")
     screen.note("stopping the run; finished steps keep their results")
     return True
+
+
+def _stop_without_reader(view: RunView, *, requested: bool) -> None:
+    """Stop a run after Ctrl+C, which has ended the program that read our output too."""
+    if view.state.ended:
+        return
+    if not requested:
+        request_stop(view.folder, by="Ctrl+C")
+    run = view.folder.id
+    with contextlib.suppress(OSError):  # stderr may be the same closed pipe
+        click.echo(f"run {run} was asked to stop; kfnb status {run} shows whether it has", err=True)
 
 
 def continues(run: str) -> str:

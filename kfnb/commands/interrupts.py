@@ -56,6 +56,8 @@ class Interrupts:
     """Counts SIGINT instead of raising KeyboardInterrupt in the middle of reading the journal."""
 
     def __init__(self) -> None:
+        self.seen = False
+        """Whether there has been any."""
         self._count = 0
         self._raises = False
         self._before: Any = None
@@ -89,6 +91,7 @@ class Interrupts:
     def _count_one(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (a handler's)
         # A handler must not print or lock: the interrupted code may hold the same lock.
         self._count += 1
+        self.seen = True
         if self._raises:
             raise KeyboardInterrupt
 

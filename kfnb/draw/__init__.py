@@ -10,7 +10,7 @@ from kfnb.draw.chart import Curve, chart
 from kfnb.draw.dot import dot, short_reason, skeleton, svg
 from kfnb.draw.picture import picture
 from kfnb.draw.protocols import body_of, cells_of, drawn_edges, layers, reason
-from kfnb.draw.terminal import ASCII, UNICODE, Line, text
+from kfnb.draw.terminal import ASCII, UNICODE, Line, summary, text
 from kfnb.draw.text import shortened, visible, width_of
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "short_reason",
     "shortened",
     "skeleton",
+    "summary",
     "svg",
     "text",
     "visible",

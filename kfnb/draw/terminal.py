@@ -34,14 +34,30 @@ def text(pipeline: PipelineShape, *, width: int = 100, line: Line = UNICODE) -> 
     return "\n".join(_lines(pipeline, width, line))
 
 
-def _lines(pipeline: PipelineShape, width: int, line: Line) -> Iterator[str]:
-    count = len(pipeline.steps)
-    yield f"{visible(pipeline.name)}: {count} step{'' if count == 1 else 's'}"
+def summary(pipeline: PipelineShape, *, width: int = 100) -> str:
+    """Return a pipeline's name, steps and parameters in at most three lines."""
+    lines = [_title(pipeline)]
+    if pipeline.steps:
+        lines.append(f"steps: {', '.join(map(visible, pipeline.steps))}")
     if pipeline.parameters:
-        listed = ", ".join(
-            f"{p.name} = {p.expression or repr(p.default)}" for p in pipeline.parameters
-        )
-        yield shortened(f"parameters: {visible(listed)}", width)
+        lines.append(_parameters(pipeline))
+    return "\n".join(shortened(line, width) for line in lines)
+
+
+def _title(pipeline: PipelineShape) -> str:
+    count = len(pipeline.steps)
+    return f"{visible(pipeline.name)}: {count} step{'' if count == 1 else 's'}"
+
+
+def _parameters(pipeline: PipelineShape) -> str:
+    listed = ", ".join(f"{p.name} = {p.expression or repr(p.default)}" for p in pipeline.parameters)
+    return f"parameters: {visible(listed)}"
+
+
+def _lines(pipeline: PipelineShape, width: int, line: Line) -> Iterator[str]:
+    yield _title(pipeline)
+    if pipeline.parameters:
+        yield shortened(_parameters(pipeline), width)
     depths = layers(pipeline)
     number = len(str(len(depths)))
     into: dict[str, list[EdgeShape]] = {}

@@ -179,6 +179,7 @@ class State(TypedDict):
     error: str | None
     paused: float
     """Seconds between an end and a resume, in which the run had no driver."""
+    finished: float | None
     steps: dict[str, StepState]
     """By the id of the step's node, or of an instance; see :func:`step_id`."""
     metrics: list[Series]
@@ -214,6 +215,7 @@ class _StateMessage(TypedDict):
     driver: str
     error: str | None
     paused: float
+    finished: float | None
     steps: dict[str, StepState]
 
 

@@ -18,7 +18,7 @@ from kfnb.home import RunFolder
 from kfnb.live import bundle, page_requests, protocol, snapshot
 from kfnb.live.feed import Changes, Feed
 from kfnb.live.follower import Follower
-from kfnb.live.log_tail import LogTail
+from kfnb.live.log_tail import ALL_STEPS, AllLogsTail, LogTail
 from kfnb.pipeline import Pipeline
 from kfnb.runners import request_stop
 
@@ -69,7 +69,7 @@ class ViewSession:
         self._on_end = on_end
         self._had_ended = False
         self._synced = 0.0
-        self._tails: dict[tuple[str, str], LogTail] = {}
+        self._tails: dict[tuple[str, str], LogTail | AllLogsTail] = {}
         if folders:
             self.feeds = follower.follow(self, folders, link=link)
             self._had_ended = self.ended
@@ -188,16 +188,19 @@ class ViewSession:
             feed.expect_resume()  # the command line may have resumed it
 
     def _follow_log(self, request: Mapping[str, Any]) -> None:
-        key, feed = self._key(request), self.main_feed
+        feed = self.main_feed
+        key = ALL_STEPS if _named(request) == ALL_STEPS else self._key(request)
         if key is None or feed is None:
             return
         begin = request.get("from")
-        tail = LogTail(
-            key[0],
-            index=key[1],
-            attempt=_attempt(request),
-            begin=begin if isinstance(begin, int) and begin > 0 else 0,
-        )
+        tail: LogTail | AllLogsTail = AllLogsTail()
+        if key != ALL_STEPS:
+            tail = LogTail(
+                key[0],
+                index=key[1],
+                attempt=_attempt(request),
+                begin=begin if isinstance(begin, int) and begin > 0 else 0,
+            )
         self._tails[key] = tail
         chunk = tail.read(feed.view)
         if chunk is not None:

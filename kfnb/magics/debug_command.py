@@ -88,7 +88,7 @@ def _choose_step(view: RunView, name: str | None) -> StepState:
             "the name of the step whose inputs you want to load."
         )
     if name not in steps:
-        raise PipelineError(no_such_step(view.pipeline, name))
+        raise PipelineError(no_such_step(view.pipeline.steps, name))
     state = steps[name]
     if state.status in ("pending", "skipped", "cancelled") and not state.attempts:
         hint = (f' The failed step is "{failed[0].name}".') if failed else ""

@@ -131,7 +131,7 @@ def logs(
     view = RunView(session.run(run, notebook))
     step = " ".join(words) or None
     if step is not None and step not in view.pipeline.steps:
-        raise PipelineError(no_such_step(view.pipeline, step))
+        raise PipelineError(no_such_step(view.pipeline.steps, step))
     if follow:
         follow_logs(_view_of(view.folder), step)
         return

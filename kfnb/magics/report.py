@@ -10,8 +10,10 @@ from urllib.parse import quote
 
 from kfnb.draw import shortened, visible
 from kfnb.locations import location
+from kfnb.magics.errors import PipelineError
 from kfnb.magics.notebook_path import opens_links_in_new_tab
 from kfnb.pipeline import Diagnostic, Pipeline
+from kfnb.runners.amounts import count
 
 if TYPE_CHECKING:
     from kfnb.magics.session import Session
@@ -47,18 +49,39 @@ def show_problems(session: Session, pipeline: Pipeline) -> None:
         show_diagnostics(session, pipeline, problems)
 
 
+def refuse(session: Session, pipeline: Pipeline) -> PipelineError:
+    """Show a notebook's findings, the errors last; return the error that ends the cell."""
+    title = f"Nothing was started, because of {count(len(pipeline.errors), 'error')}"
+    if not session.in_notebook:
+        others = [one for one in pipeline.diagnostics if one.severity != "error"]
+        if others:
+            show_diagnostics(session, pipeline, others)
+        return PipelineError("\n".join([f"{title}:", *(f"error: {e}" for e in pipeline.errors)]))
+    # The page shows the errors with links to their cells, so the red box below only names them.
+    show_diagnostics(session, pipeline, pipeline.diagnostics, errors_last=True)
+    named = (f"{e.code} ({e.location})" if e.location else e.code for e in pipeline.errors)
+    return PipelineError(f"{title}: {', '.join(named)}.")
+
+
 def show_diagnostics(
-    session: Session, pipeline: Pipeline, diagnostics: Sequence[Diagnostic], *, head: str = ""
+    session: Session,
+    pipeline: Pipeline,
+    diagnostics: Sequence[Diagnostic],
+    *,
+    head: str = "",
+    errors_last: bool = False,
 ) -> None:
-    """Show diagnostics, errors first: as HTML in a notebook, else as lines.
+    """Show diagnostics, errors first or last: as HTML in a notebook, else as lines.
 
     Parameters
     ----------
     head
         A heading.
+    errors_last
+        For a call that fails because of them: its output ends with the errors.
     """
     # The sort is stable, so each group keeps the notebook's order.
-    ordered = sorted(diagnostics, key=lambda d: d.severity != "error")
+    ordered = sorted(diagnostics, key=lambda d: (d.severity == "error") == errors_last)
     text = "\n".join([*(visible(f"{d.severity}: {d}") for d in ordered), *([head] if head else [])])
     if not session.in_notebook:
         print(text)

@@ -7,11 +7,13 @@ one cell changed parses that cell only. Nobody may modify a tree.
 from __future__ import annotations
 
 import ast
+import gc
 import sys
 import threading
 import warnings
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, TypeVar
@@ -267,6 +269,23 @@ def _statements(code: str) -> list[ast.stmt]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return ast.parse(code).body
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Do something without garbage collection: syntax trees are many objects and no cycles."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            if not gc.get_freeze_count():
+                # Both together move all objects to the oldest generation, so that the next
+                # collection does not go through the trees.
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()
 
 
 def _too_deep(code: str, body: list[ast.stmt]) -> tuple[str, int] | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.document import load
+from kfnb.notebook.parsed_cell import no_garbage_collection
 from kfnb.pipeline import Pipeline
 
 
@@ -19,4 +20,5 @@ def read(path: str | Path) -> Pipeline:
     """
     from kfnb.notebook.flow import infer
 
-    return infer(declare(load(path)))
+    with no_garbage_collection():
+        return infer(declare(load(path)))

@@ -65,6 +65,22 @@ class Prepared:
     findings: tuple[Diagnostic, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Cleaning:
+    """What a clean-up removed, or would remove.
+
+    Parameters
+    ----------
+    runs
+        For each run that was removed its notebook's path; empty where that is not known.
+    sentences
+        One for each thing that was removed or kept.
+    """
+
+    runs: Mapping[str, str]
+    sentences: tuple[str, ...]
+
+
 class Target(Protocol):
     """Where runs execute.
 
@@ -128,9 +144,10 @@ class Target(Protocol):
         *,
         keep: int | None,
         older_than: float | None,
+        notebook: str | None,
         dry_run: bool,
-    ) -> Iterator[str]:
-        """Remove old runs and values; yield a sentence for each thing that was removed or kept."""
+    ) -> Cleaning:
+        """Remove old runs and values; ``keep`` counts the runs of each notebook."""
 
     def doctor(
         self, pipeline: Pipeline | None, options: Mapping[str, Any], *, fix: bool

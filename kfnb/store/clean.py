@@ -8,11 +8,13 @@ manifest that refers to it may be about to be written.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kfnb.errors import InfrastructureError
@@ -28,18 +30,21 @@ _STARTING = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What was removed, or would be: run ids, counts, bytes."""
+    """What was removed, or would be: run ids, counts, bytes; and the notebooks of those runs."""
 
     runs: tuple[str, ...]
     entries: int
     blobs: int
     bytes: int
+    notebooks: Mapping[str, str] = field(default_factory=dict)
+    """By run id; a run whose ``run.json`` is gone has none."""
 
 
 def clean(
     *,
     keep: int | None = None,
     older_than: float | None = None,
+    notebook: str | None = None,
     dry_run: bool = False,
     grace: float = GRACE,
 ) -> Cleaned:
@@ -48,10 +53,12 @@ def clean(
     Parameters
     ----------
     keep
-        How many of the newest runs are never removed.
+        How many of the newest runs of each notebook are never removed.
     older_than
         Only runs (and unused cached results) older than this many seconds are removed. With
         neither of the two, no run is removed.
+    notebook
+        Remove only runs of the notebook with this absolute path.
     dry_run
         Remove nothing, only return what would be removed.
     grace
@@ -68,7 +75,20 @@ def clean(
     with locks.held(store.sweep_lock, shared=False):
         runs = sorted(_runs(), key=_moment, reverse=True)
         busy = [r for r in runs if _busy(r)]
-        leaving = _to_remove(runs, busy=busy, keep=keep, older_than=older_than, now=now)
+        notebooks = {r.id: notebook_of(r) for r in runs}
+        candidates = [r for r in runs if notebook is None or notebooks[r.id] == notebook]
+        spared = {r.id for r in busy} | newest_of_each(
+            [r.id for r in candidates], notebooks, keep=keep
+        )
+        leaving = (
+            []
+            if keep is None and older_than is None
+            else [
+                r
+                for r in candidates
+                if r.id not in spared and (older_than is None or now - _created(r) > older_than)
+            ]
+        )
         # A running step publishes its manifest at its end, and until then nothing refers to its
         # blobs.
         fresh = min([now - grace, *(_created(r) for r in busy)])
@@ -91,7 +111,39 @@ def clean(
         blobs, size = _sweep(store, marked, fresh=fresh, dry_run=dry_run)
         if not dry_run:
             _sweep_staging(store, before=min(fresh, now - _DAY))
-    return Cleaned(tuple(r.id for r in leaving), len(expired), blobs, size)
+    removed = {r.id: notebooks[r.id] for r in leaving if notebooks[r.id]}
+    return Cleaned(tuple(r.id for r in leaving), len(expired), blobs, size, removed)
+
+
+def notebook_of(run: RunFolder) -> str:
+    """Return the absolute path of the notebook of a run; empty if it is not known."""
+    try:
+        return notebook_in(run.run.read_bytes())
+    except OSError:
+        return ""
+
+
+def notebook_in(record: bytes) -> str:
+    """Return the notebook that the content of a ``run.json`` names; empty if it names none."""
+    try:
+        plain = json.loads(record)
+    except ValueError:
+        return ""
+    return str(plain.get("notebook") or "") if isinstance(plain, dict) else ""
+
+
+def newest_of_each(
+    runs: Iterable[str], notebooks: Mapping[str, str], *, keep: int | None
+) -> set[str]:
+    """Return the ``keep`` newest runs of each notebook; ``runs`` are sorted, newest first."""
+    kept: set[str] = set()
+    counts: Counter[str] = Counter()
+    for run in runs:
+        notebook = notebooks.get(run, "")
+        if counts[notebook] < (keep or 0):
+            counts[notebook] += 1
+            kept.add(run)
+    return kept
 
 
 def _open() -> Store:
@@ -147,24 +199,6 @@ def _created(run: RunFolder) -> float:
         with contextlib.suppress(OSError):
             return path.stat().st_mtime
     return 0.0
-
-
-def _to_remove(
-    runs: list[RunFolder],
-    *,
-    busy: list[RunFolder],
-    keep: int | None,
-    older_than: float | None,
-    now: float,
-) -> list[RunFolder]:
-    if keep is None and older_than is None:
-        return []
-    untouchable = {r.id for r in busy}
-    return [
-        run
-        for run in runs[keep or 0 :]
-        if run.id not in untouchable and (older_than is None or now - _created(run) > older_than)
-    ]
 
 
 def _orphans(store: Store, known: set[str], *, fresh: float) -> list[str]:

@@ -286,5 +286,5 @@ def _known_step(pipeline: Pipeline, step: str) -> str:
     from kfnb.api.step_lookup import no_such_step
 
     if str(step) not in pipeline.steps:
-        raise UsageError(no_such_step(pipeline, str(step)))
+        raise UsageError(no_such_step(pipeline.steps, str(step)))
     return str(step)

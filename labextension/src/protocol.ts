@@ -162,6 +162,8 @@ export interface State {
   readonly error: string | null;
   /** Seconds between an end and a resume, in which the run had no driver. */
   readonly paused: number;
+  /** When the run ended; null while it goes on. */
+  readonly finished: number | null;
   readonly steps: StepStates;
   readonly metrics: readonly Series[];
   readonly warnings: readonly RunWarning[];
@@ -186,6 +188,7 @@ export interface StateMessage {
   readonly driver: string;
   readonly error: string | null;
   readonly paused: number;
+  readonly finished: number | null;
   /** Only the steps that changed. */
   readonly steps: StepStates;
   readonly edges?: readonly GraphEdge[];

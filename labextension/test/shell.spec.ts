@@ -91,6 +91,31 @@ describe('the header', () => {
     expect(find('.kfnb-elapsed').textContent).toBe('30 s');
   });
 
+  it('counts the time until the run ended, as the text below does', () => {
+    const { created } = RUN;
+    const steps = { n0: state('succeeded', { finished: created + 10 }) };
+    const facts = { status: 'succeeded', driver: 'ended' } as const;
+    const finished = created + 12;
+    shown(
+      new FakeSource(DIAMOND, RUN, snapshot(steps, { ...facts, finished }))
+    );
+    expect(find('.kfnb-elapsed').textContent).toBe('12 s');
+  });
+
+  it('shows what went wrong with the run, but not the error of a step again', () => {
+    const facts = { status: 'failed', driver: 'ended' } as const;
+    const error = 'The disk is full.';
+    const banner = (
+      steps: typeof STEPS | Record<string, never>
+    ): HTMLElement => {
+      document.body.replaceChildren();
+      shown(new FakeSource(DIAMOND, RUN, snapshot(steps, { ...facts, error })));
+      return find('.kfnb-gone');
+    };
+    expect(banner({}).textContent).toBe(error);
+    expect(banner(STEPS).hidden).toBe(true);
+  });
+
   it('names all runs whose metrics are shown', () => {
     const compare = [RUN.id, '20261124-svm1', '20261125-tree'];
     const { source } = shown(
@@ -309,6 +334,18 @@ describe('logs and outputs', () => {
     tab('logs').click();
     const step = find('.kfnb-picker select') as HTMLSelectElement;
     expect(step.value).toBe('n2');
+    // There is one toolbar: it begins with the choice of the step.
+    expect(step.closest('.kfnb-log-bar')).not.toBeNull();
+    step.value = '';
+    step.dispatchEvent(new Event('change'));
+    expect(step.selectedOptions[0]?.textContent).toBe('All steps');
+    expect(posted).toContainEqual({
+      kind: 'follow-log',
+      step: '',
+      index: '',
+      attempt: null,
+      from: 0
+    });
     step.value = 'n1';
     step.dispatchEvent(new Event('change'));
     expect(source.ui.selected).toBe('n1');

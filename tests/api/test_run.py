@@ -277,3 +277,24 @@ def test_parameters_of_all_kinds(tmp_path: Path) -> None:
             from_file(pipeline.parameters, file)
     with pytest.raises(UsageError, match="no such file"):
         from_file(pipeline.parameters, tmp_path / "none.yaml")
+
+
+def test_an_unknown_step_says_which_exist(tmp_path: Path) -> None:
+    run = kfnb.open_run(made_run(tmp_path / "train.ipynb").id)
+    with pytest.raises(KeyError) as caught:
+        run.steps["trian"]
+    assert isinstance(caught.value, UsageError)
+    assert str(caught.value) == (
+        'The run has no step "trian". Did you mean "train"? It has: "load", "train", "report".'
+    )
+    assert run.steps.get("trian") is None
+    assert "trian" not in run.steps
+
+
+def test_a_printed_pipeline_is_a_short_summary(tmp_path: Path) -> None:
+    made = scripted.pipeline(tmp_path / "train.ipynb")
+    assert str(made).splitlines() == [
+        "made: 3 steps",
+        "steps: load, train, report",
+        "parameters: rate = 0.1",
+    ]

@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from kfnb.cli.main import cli
+from kfnb.home import RunFolder
 from kfnb.store.locks import FileLock
 from tests.cli import scripted
 from tests.cli.scripted import drive, go, log, made_run, write
@@ -274,6 +275,66 @@ def test_clean_says_what_it_would_do(kfnb: Call) -> None:
     assert run.path.exists()
     assert kfnb("clean", "--keep", "0").exit_code == 0
     assert not run.path.exists()
+
+
+def two_notebooks(tmp_path: Path) -> list[RunFolder]:
+    """Two runs of each of two notebooks, the oldest first."""
+    runs = [made_run(tmp_path / name) for name in ("a.ipynb", "b.ipynb", "a.ipynb", "b.ipynb")]
+    for run in runs:
+        write(run, *scripted.SUCCEEDED)
+    return runs
+
+
+def test_clean_keeps_the_newest_runs_of_each_notebook(kfnb: Call, tmp_path: Path) -> None:
+    runs = two_notebooks(tmp_path)
+    result = kfnb("clean", "--keep", "1", "--yes")
+    assert f"removed run {runs[0].id} of {tmp_path / 'a.ipynb'}" in result.stdout
+    assert [run.path.exists() for run in runs] == [False, False, True, True]
+
+
+def test_clean_of_one_notebook_leaves_the_others(kfnb: Call, tmp_path: Path) -> None:
+    runs = two_notebooks(tmp_path)
+    assert kfnb("clean", "--keep", "0", "--notebook", tmp_path / "a.ipynb").exit_code == 0
+    assert [run.path.exists() for run in runs] == [False, True, False, True]
+
+
+def test_clean_of_several_notebooks_needs_yes_without_a_terminal(
+    kfnb: Call, tmp_path: Path
+) -> None:
+    runs = two_notebooks(tmp_path)
+    result = kfnb("clean", "--keep", "0")
+    assert result.exit_code == 2
+    assert f"2 runs of {tmp_path / 'a.ipynb'}" in result.stderr
+    assert "add --yes" in result.stderr
+    assert all(run.path.exists() for run in runs)
+    assert kfnb("clean", "--keep", "0", "--yes").exit_code == 0
+    assert not any(run.path.exists() for run in runs)
+
+
+def test_commands_without_a_run_take_the_latest_and_name_it(kfnb: Call, tmp_path: Path) -> None:
+    made_run(tmp_path / "a.ipynb")
+    run = made_run(tmp_path / "b.ipynb")
+    write(run, *scripted.SUCCEEDED)
+    log(run, "train", "epoch 1\n")
+    run.attempt("s1", 1).executed.write_text("{}")
+    latest = f"the latest run: {run.id} of {tmp_path / 'b.ipynb'}\n"
+    for command, printed in (
+        ("logs", "==> train <==\nepoch 1\n"),
+        ("stop", f"run {run.id} has already ended: succeeded\n"),
+    ):
+        result = kfnb(command)
+        assert (result.stdout, result.stderr) == (printed, latest)
+    # A name of a step needs the name of a run before it.
+    result = kfnb("notebook")
+    assert result.stderr.startswith(latest)
+    assert "Give the name of a step" in result.stderr
+
+
+def test_an_unknown_step_lists_those_that_exist(kfnb: Call) -> None:
+    run = made_run()
+    write(run, *scripted.SUCCEEDED)
+    result = kfnb("logs", run.id, "trian")
+    assert 'Did you mean "train"? It has: "load", "train", "report".' in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,8 @@ def test_the_words_are_stable() -> None:
         ("Warning", "train", {"code": "KFNB-W607", "message": "look", "remedy": "Do it."}, 1),
         ("AttemptFailed", "train", {**scripted.DIVIDED, "class": "infrastructure"}, 1),
         ("AttemptStarted", "train", {}, 2),
+        ("MetricLogged", "train", {"name": "loss", "value": 0.75, "step": 0}, 2),
+        ("MetricLogged", "train", {"name": "accuracy", "value": 1}, 2),
         ("MetricLogged", "train", {"name": "loss", "value": 0.5, "step": 1}, 2),
         (
             "EdgeAdded",
@@ -92,16 +94,17 @@ def test_the_words_are_stable() -> None:
     lines = [line.replace(run.id, "ID") for line in said.splitlines()]
     assert lines[:-1] == [
         "load: started (first run of this step)",
-        "load: succeeded in 1.2 s",
+        "load: succeeded in 1.3 s",
         "train: started (first run of this step)",
         "train: warning: KFNB-W607: look. Do it.",
         "train: attempt 1 failed and will be retried: line 2: `return 1 / 0` raised ZeroDivisionError: division by zero",
         "train: attempt 2 started",
-        "train: loss = 0.5 (step 1)",
         "report: was found to depend on load during the run (rows)",
-        "train: succeeded in 1.2 s",
+        "train: loss = 0.5 (step 1, the last of 2 values)",
+        "train: accuracy = 1",
+        "train: succeeded in 1.3 s",
         "report: cached (nothing changed)",
-        "metrics: loss = 0.5",
+        "metrics: loss = 0.5, accuracy = 1",
     ]
     assert lines[-1].startswith("run ID succeeded in ")
     assert lines[-1].endswith(": 2 succeeded, 1 cached")
@@ -179,6 +182,28 @@ def test_a_reader_that_leaves_is_not_an_error() -> None:
     assert driver.poll() is None, "the run goes on"
     driver.kill()
     driver.wait()
+
+
+def test_ctrl_c_that_ends_the_reader_too_stops_the_run_and_says_so() -> None:
+    """A terminal interrupts every program of ``kfnb run … | cat``."""
+    run = made_run()
+    driver = drive(run, "go", *scripted.LOADED, "go")
+    process = follower(run.id)
+    wait_until_following(process.pid)
+    go(run)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("load: started")
+    process.stdout.close()
+    process.send_signal(signal.SIGINT)
+    assert process.stderr is not None
+    complaints = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=PATIENCE) == 130
+    assert (
+        complaints == f"run {run.id} was asked to stop; kfnb status {run.id} shows whether it has\n"
+    )
+    driver.wait()
+    assert b"RunCancelled" in run.journal.read_bytes()
 
 
 def test_a_list_cut_by_head() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.cli import scripted
-from tests.cli.scripted import drive, go, log, made_run, wait_until_following
+from tests.cli.scripted import drive, go, log, made_run, wait_until_following, write
 from tests.cli.terminal import Terminal
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGWINCH"), reason="needs a pty")
@@ -97,6 +98,37 @@ def test_ctrl_c_asks_and_any_other_key_keeps_watching() -> None:
     driver.wait()
 
 
+def test_clean_asks_before_it_removes_runs_of_several_notebooks(tmp_path: Path) -> None:
+    runs = [made_run(tmp_path / name) for name in ("a.ipynb", "b.ipynb")]
+    for run in runs:
+        write(run, *scripted.SUCCEEDED)
+    for answer, stays in (("n\r", True), ("y\r", False)):
+        screen = Terminal(sys.executable, "-m", "kfnb.cli.main", "clean", "--keep", "0")
+        screen.wait_for("Remove them?")
+        screen.type(answer)
+        assert screen.end() == 0, screen.plain
+        assert [run.path.exists() for run in runs] == [stays, stays]
+
+
+@pytest.mark.parametrize("columns", [80, 110])
+def test_names_and_statuses_keep_their_width_and_the_reason_gives_way(columns: int) -> None:
+    name = "a name of twenty-six chars"
+    run = made_run(sources={name: "pass", "b": "pass"})
+    why = "because " * 30
+    started = [("StepReady", name, {"why": why, "inputs": {}}), ("AttemptStarted", name, {}, 1)]
+    driver = drive(run, scripted.STARTED, *started, "go")
+    screen = Terminal.following(run.id, columns=columns)
+    screen.wait_for("because")
+    row = next(line for line in screen.plain.split("\n") if "because" in line)
+    assert f"▶ running    {name} " in row
+    assert row.rstrip().endswith("…")
+    # The terminal writes "^C" behind the last row; a wrapped line would be drawn twice.
+    assert len(row.rstrip("\r")) <= columns - 3
+    driver.kill()
+    driver.wait()
+    screen.end()
+
+
 def test_a_driver_that_dies_is_noticed() -> None:
     run = made_run()
     driver = drive(run, *scripted.LOADED, *scripted.TRAINING, "go")
@@ -155,4 +187,4 @@ def test_a_dumb_terminal_gets_lines() -> None:
     go(run)
     assert screen.end() == 0
     driver.wait()
-    assert "train: succeeded in 1.2 s" in screen.plain
+    assert "train: succeeded in 1.3 s" in screen.plain

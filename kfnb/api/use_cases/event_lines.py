@@ -12,7 +12,7 @@ from kfnb.draw import visible
 from kfnb.durations import describe_duration
 from kfnb.engine.core import event_types as types
 from kfnb.engine.core.events import Event
-from kfnb.engine.core.state import StepState
+from kfnb.engine.core.state import Metric, StepState
 from kfnb.runners.amounts import count
 
 
@@ -35,6 +35,7 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
         case types.StepSucceeded():
             if step is not None and step.status == "failed":
                 return  # the step had already failed, so this result does not count
+            yield from _metric_lines(step, name)
             took = describe_duration(data.duration)
             yield f"{name}: succeeded" + (f" in {took}" if took else "")
         case types.AttemptFailed():
@@ -42,14 +43,12 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
                 reason = brief(data, event.step or "")
                 yield f"{name}: attempt {event.attempt} failed and will be retried: {reason}"
         case types.StepFailed():
+            yield from _metric_lines(step, name)
             yield f"{name}: failed: {brief(data, event.step or '')}"
         case types.StepSkipped():
             yield f"{name}: skipped ({visible(data.reason)})"
         case types.StepCancelled():
             yield f"{name}: cancelled"
-        case types.MetricLogged():
-            at = f" (step {data.step})" if data.step is not None else ""
-            yield f"{name}: {visible(data.name)} = {number(data.value)}{at}"
         case types.Warning():
             yield warning_line(event, data)
         case types.EdgeAdded():
@@ -63,6 +62,19 @@ def warning_line(event: Event, data: types.Warning) -> str:
     text = f"{data.message.rstrip('.')}. {data.remedy or ''}".rstrip()
     begin = f"{visible(step_label(event.step, event.index))}: " if event.step else ""
     return f"{begin}warning: {code}{visible(text)}"
+
+
+def _metric_lines(step: StepState | None, name: str) -> Iterator[str]:
+    """Describe each metric of a step that ended in one line: a training loop logs thousands."""
+    by_name: dict[str, list[Metric]] = {}
+    for metric in step.metrics if step is not None else ():
+        by_name.setdefault(metric.name, []).append(metric)
+    for metric_name, logged in by_name.items():
+        last = logged[-1]
+        notes = [f"step {last.step}"] if last.step is not None else []
+        notes += [f"the last of {len(logged)} values"] if len(logged) > 1 else []
+        detail = f" ({', '.join(notes)})" if notes else ""
+        yield f"{name}: {visible(metric_name)} = {number(last.value)}{detail}"
 
 
 def _will_be_retried(step: StepState, attempt: int, failure: types.AttemptFailed) -> bool:

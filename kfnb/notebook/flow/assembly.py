@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -67,7 +67,6 @@ class Assembly:
         need = self.needs[name]
         facts = self.walked.facts.get(name) or Facts(name, 0, {}, 0)
         needed = replay.needed_for(need.static, facts.acts_before)
-        acts = [self.walked.acts[n] for n in needed.acts]
         # A metrics cell that only shows names needs no execution: the step logs these names itself.
         computed = [c for c, home in self.homes.items() if home == name and c not in self.plain]
         body = tuple(
@@ -80,6 +79,7 @@ class Assembly:
             for cell in own_cells(declared, self.homes)
             if cell not in self.plain
         )
+        content = replay.content(needed)
         prelude = replay.pieces(needed, without={piece.cell for piece in body})
         uses = files.of(facts, prelude, body)
         metrics = [*facts.metrics]
@@ -93,15 +93,15 @@ class Assembly:
             notes=declared.notes,
             inputs=MappingProxyType({n: need.inputs[n] for n in sorted(need.inputs)}),
             outputs=tuple(sorted(need.outputs)),
-            parameters=self._used_parameters(acts),
+            parameters=self._used_parameters(content.parameters),
             after=declared.after,
             changes=declared.changes,
             options=declared.options,
             prelude=prelude,
             body=body,
             maybe=tuple(sorted(need.maybe & need.inputs.keys())),
-            definitions=self._defined(facts, replay.defined(needed), ambiguous),
-            modules=tuple(sorted(facts.modules.union(*(act.modules for act in acts)))),
+            definitions=self._defined(facts, content.defined, ambiguous),
+            modules=tuple(sorted(facts.modules | content.modules)),
             reads=tuple(use for use in uses if use.mode == "read"),
             writes=tuple(use for use in uses if use.mode == "write"),
             lists=tuple(use for use in uses if use.mode == "list"),
@@ -116,12 +116,11 @@ class Assembly:
             collects=MappingProxyType(self.collected.collects.get(name, {})),
         )
 
-    def _used_parameters(self, acts: Sequence[Act]) -> tuple[str, ...]:
-        made = {name for act in acts if act.role == "parameters" for name in act.makes}
+    def _used_parameters(self, made: Collection[str]) -> tuple[str, ...]:
         return tuple(p.name for p in self.parameters if p.name in made)
 
     def _defined(
-        self, facts: Facts, replayed: set[str], ambiguous: frozenset[str]
+        self, facts: Facts, replayed: frozenset[str], ambiguous: frozenset[str]
     ) -> tuple[str, ...]:
         """Names that stand for their definition at the end of the step."""
         names = []

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from kfnb.notebook.authoring.grouping import StepDecl
 from kfnb.notebook.flow.interpreter.name_table import BOUND
 from kfnb.notebook.flow.liveness import Need
-from kfnb.notebook.flow.mentions import Mention, empty, kind_of_display, mention
+from kfnb.notebook.flow.mentions import Mention, Words, empty, kind_of_display, mention
 from kfnb.notebook.flow.order import CellVisit
 from kfnb.notebook.flow.step_facts import Facts, WalkResult
 from kfnb.notebook.parsed_cell import ParsedCell
@@ -158,10 +158,19 @@ def _mentions(source: ParsedCell, name: str) -> list[tuple[Mention, str | None, 
     key = "mentions", name
     if key not in source.derived:
         source.derived[key] = [
-            (mention(node, name), kind_of_display(node, name), empty(node)) for node in source.body
+            (mention(node, name, words), kind_of_display(node, name), empty(node))
+            for node, words in zip(source.body, _words(source), strict=True)
         ]
     mentions: list[tuple[Mention, str | None, bool]] = source.derived[key]
     return mentions
+
+
+def _words(source: ParsedCell) -> list[Words]:
+    """Return the words of each statement, remembered with the cell's text."""
+    if "words" not in source.derived:
+        source.derived["words"] = [Words.of(node) for node in source.body]
+    words: list[Words] = source.derived["words"]
+    return words
 
 
 def _form(
@@ -194,7 +203,9 @@ def _form(
         if index < 0:
             return None
         # A cell without the name may call a function that has it.
-        mentioned = use.mentions.get((cell, index)) or mention(sources[cell].body[index], name)
+        mentioned = use.mentions.get((cell, index)) or mention(
+            sources[cell].body[index], name, _words(sources[cell])[index]
+        )
         # IPython, or code in a string, may use the name.
         if mentioned.magic or mentioned.text:
             return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -28,7 +27,12 @@ from kfnb.notebook.flow.order import (
 from kfnb.notebook.flow.parameters import parameters
 from kfnb.notebook.flow.step_facts import WalkResult
 from kfnb.notebook.flow.undefined_names import UndefinedNames
-from kfnb.notebook.parsed_cell import ParsedCell, parse_cells, with_deep_stack
+from kfnb.notebook.parsed_cell import (
+    ParsedCell,
+    no_garbage_collection,
+    parse_cells,
+    with_deep_stack,
+)
 from kfnb.pipeline import Diagnostic, Pipeline
 
 _MOST_WALKS = 4
@@ -39,17 +43,12 @@ def infer(declared: Declared) -> Pipeline:
 
     Never raises for what stands in a cell: that is among the diagnostics.
     """
-    collecting = gc.isenabled()
-    gc.disable()  # Syntax trees are many objects and no cycles.
-    try:
+    with no_garbage_collection():
         try:
             return _infer(declared)
         # Only deeply nested code needs a larger stack, and a thread for it costs time.
         except RecursionError:
             return with_deep_stack(lambda: _infer(declared))
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _infer(declared: Declared) -> Pipeline:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+
+from kfnb.notebook.parsed_cell import all_nodes
 
 _ADDING = frozenset({"append", "extend", "add", "update"})
 _DISPLAYS: dict[type[ast.expr], str] = {
@@ -16,6 +19,7 @@ _CALLS = {
     "list": "list", "set": "set",
 }  # fmt: skip
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_BINDING = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
@@ -37,15 +41,54 @@ class Mention:
     function_adds: set[str] = field(default_factory=set)
     function_other: bool = False
     functions: set[str] = field(default_factory=set)
-    names: set[str] = field(default_factory=set)
+    names: AbstractSet[str] = field(default_factory=set)
     text: bool = False
     magic: bool = False
 
 
-def mention(node: ast.stmt, name: str) -> Mention:
-    """Find out how a statement mentions ``name``."""
+@dataclass(frozen=True, slots=True)
+class Words:
+    """All names and attributes in a statement, and the strings in it as one text."""
+
+    names: frozenset[str]
+    bound: frozenset[str]
+    text: str
+
+    @classmethod
+    def of(cls, node: ast.stmt) -> Words:
+        """Collect the words of a statement."""
+        names: set[str] = set()
+        bound: set[str] = set()
+        texts: list[str] = []
+        for each in all_nodes([node]):
+            if isinstance(each, ast.Name):
+                names.add(each.id)
+            elif isinstance(each, ast.Attribute):
+                names.add(each.attr)
+            elif isinstance(each, ast.Constant):
+                if isinstance(each.value, str):
+                    texts.append(each.value)
+            elif isinstance(each, ast.arg):
+                bound.add(each.arg)
+            elif isinstance(each, ast.alias):
+                bound.add(each.asname or each.name.partition(".")[0])
+            elif isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                bound.add(each.name)
+            elif isinstance(each, _BINDING):
+                bound.add(getattr(each, "name", None) or getattr(each, "rest", None) or "")
+        return cls(frozenset(names), frozenset(bound), "\n".join(texts))
+
+
+def mention(node: ast.stmt, name: str, words: Words) -> Mention:
+    """Find out how a statement mentions ``name``; ``words`` are the statement's."""
+    if name not in words.names and name not in words.bound and name not in words.text:
+        # A name that is only mentioned where it is another variable counts in `names` too, which
+        # is harmless: it has to be the name of a function that adds.
+        return Mention(names=words.names, magic="get_ipython" in words.names)
     result = Mention()
-    _Scan(name, result).visit(node)
+    scan = _Scan(name, result)
+    scan.visit(node)
+    result.names = scan.names
     return result
 
 
@@ -93,6 +136,7 @@ def _bound_to(node: ast.stmt, name: str) -> ast.expr | None:
 class _Scan(ast.NodeVisitor):
     def __init__(self, name: str, mention: Mention) -> None:
         self.name, self.mention = name, mention
+        self.names: set[str] = set()
         self.word = re.compile(rf"\b{re.escape(name)}\b")
         self.in_function = False
         self.in_class = False
@@ -125,7 +169,7 @@ class _Scan(ast.NodeVisitor):
     # -- expressions ---------------------------------------------------------------
 
     def visit_Name(self, node: ast.Name) -> None:
-        self.mention.names.add(node.id)
+        self.names.add(node.id)
         self.mention.magic = self.mention.magic or node.id == "get_ipython"
         if node.id == self.name:
             if isinstance(node.ctx, ast.Load):
@@ -134,7 +178,7 @@ class _Scan(ast.NodeVisitor):
                 self._binds()
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
-        self.mention.names.add(node.attr)
+        self.names.add(node.attr)
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:

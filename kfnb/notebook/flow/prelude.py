@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kfnb.notebook.flow.step_facts import Act
 from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Piece, Role
 
 
-@dataclass(frozen=True, slots=True)
-class NeededActs:
+class NeededActs(NamedTuple):
     """Acts that count for a step's result, and all that are executed so that none fails."""
 
     acts: tuple[int, ...]
     cells: tuple[int, ...]
     executed: tuple[int, ...]
+
+
+class ActsContent(NamedTuple):
+    """Names that acts define, parameters and modules on which they depend."""
+
+    defined: frozenset[str]
+    parameters: frozenset[str]
+    modules: frozenset[str]
 
 
 class Replay:
@@ -33,6 +40,9 @@ class Replay:
         self._of_cell: dict[int, list[int]] = {}
         self._always: list[int] = []
         self._with_cell: dict[int, set[int]] = {}
+        self._needed: dict[tuple[frozenset[str], int, bool], NeededActs] = {}
+        self._content: dict[NeededActs, ActsContent] = {}
+        self._pieces: dict[NeededActs, tuple[Piece, ...]] = {}
         for number, act in enumerate(acts):
             for name in act.makes:
                 self._makers.setdefault(name, []).append(number)
@@ -42,6 +52,14 @@ class Replay:
 
     def needed_for(self, names: Iterable[str], before: int, *, always: bool = True) -> NeededActs:
         """Follow ``names`` back from act ``before``; with ``always``, also what has an effect."""
+        # Many steps need the same.
+        key = frozenset(names), before, always
+        needed = self._needed.get(key)
+        if needed is None:
+            needed = self._needed[key] = self._needed_for(*key)
+        return needed
+
+    def _needed_for(self, names: Iterable[str], before: int, always: bool) -> NeededActs:
         counted: set[int] = set()
         self._follow([(name, before) for name in names], counted)
         if always:
@@ -104,15 +122,19 @@ class Replay:
 
     def pieces(self, needed: NeededActs, *, without: Collection[int] = ()) -> tuple[Piece, ...]:
         """Make the pieces that execute what was needed, in notebook order."""
+        pieces = self._pieces.get(needed)
+        if pieces is None:
+            pieces = self._pieces[needed] = self._made_pieces(needed)
+        # A step executes its own cells itself.
+        return tuple(p for p in pieces if p.cell not in without) if without else pieces
+
+    def _made_pieces(self, needed: NeededActs) -> tuple[Piece, ...]:
         counted = set(needed.acts)
         by_cell: dict[int, list[int]] = {}
         for number in needed.executed:
             by_cell.setdefault(self.acts[number].cell, []).append(number)
         pieces = []
         for cell in sorted(by_cell):
-            # The step executes this cell itself.
-            if cell in without:
-                continue
             whole = cell in self._whole
             # The cache key has only statements that the result depends on; a whole cell executes
             # more.
@@ -133,6 +155,14 @@ class Replay:
         roles = {self.acts[n].role for n in numbers}
         return "definitions" if "definitions" in roles else self.acts[numbers[0]].role
 
-    def defined(self, needed: NeededActs) -> set[str]:
-        """Names that what is executed defines."""
-        return {name for n in needed.executed for name in self.acts[n].defines}
+    def content(self, needed: NeededActs) -> ActsContent:
+        """Sum up what was needed."""
+        content = self._content.get(needed)
+        if content is None:
+            acts = [self.acts[n] for n in needed.acts]
+            content = self._content[needed] = ActsContent(
+                defined=frozenset(n for i in needed.executed for n in self.acts[i].defines),
+                parameters=frozenset(n for a in acts if a.role == "parameters" for n in a.makes),
+                modules=frozenset(module for act in acts for module in act.modules),
+            )
+        return content

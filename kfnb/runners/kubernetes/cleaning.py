@@ -22,6 +22,7 @@ from kfnb.runners.kubernetes.driver.requests import INDEX
 from kfnb.runners.kubernetes.explain.reading import moment
 from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.launch import driver_state
+from kfnb.store.clean import newest_of_each, notebook_in, notebook_of
 from kfnb.store.manifest import Failure, Manifest
 from kfnb.store.remote.base import ObjectInfo, Remote
 
@@ -50,6 +51,8 @@ class Cleaned:
         The runs that were kept, and those of them that only a recent object keeps.
     fresh
         How many unreferenced values were too young to be removed.
+    notebooks
+        The notebooks of ``runs``, as far as they are known.
     """
 
     objects: tuple[str, ...]
@@ -60,6 +63,7 @@ class Cleaned:
     live: tuple[str, ...]
     recent: tuple[str, ...] = ()
     fresh: int = 0
+    notebooks: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -78,6 +82,7 @@ def clean(
     *,
     keep: int | None = None,
     older_than: float | None = None,
+    notebook: str | None = None,
     dry_run: bool = False,
     young: float = YOUNG,
 ) -> Cleaned:
@@ -92,10 +97,12 @@ def clean(
     remote
         The store; None to remove objects only.
     keep
-        How many of the newest runs keep their records in any case.
+        How many of the newest runs of each notebook keep their records in any case.
     older_than
         Only remove records of runs that wrote nothing for this many seconds, and cached results
         that are older.
+    notebook
+        Only remove what runs of the notebook with this path left; objects too.
     young
         Seconds for which unreferenced values are kept.
 
@@ -108,12 +115,17 @@ def clean(
     stored = remote.list_objects("") if remote is not None else {}
     runs = _runs(cluster, stored, now=now)
     live = {name for name, run in runs.items() if _is_live(name, run, now=now, young=young)}
-    over = sorted((name for name in runs if name not in live), reverse=True)
+    recorded = sorted((name for name in runs if runs[name].keys), reverse=True)
+    limited = keep is not None or older_than is not None or notebook is not None
+    notebooks = {name: _notebook(remote, name) for name in recorded} if limited else {}
+    over = sorted(
+        (name for name in runs if name not in live and notebook in (None, notebooks.get(name))),
+        reverse=True,
+    )
     objects = [(name, runs[name].owner) for name in over if runs[name].owner is not None]
     gone: list[str] = []
     if keep is not None or older_than is not None:
-        newest = sorted((name for name in runs if runs[name].keys), reverse=True)
-        spared = set(newest[: keep or 0])
+        spared = newest_of_each(recorded, notebooks, keep=keep)
         gone = [
             name
             for name in over
@@ -156,6 +168,7 @@ def clean(
         tuple(sorted(live)),
         tuple(sorted(name for name in live if not runs[name].active and not _is_here(name))),
         len(fresh),
+        {name: notebooks[name] for name in gone if notebooks[name]},
     )
 
 
@@ -225,6 +238,14 @@ def _unused(remote: Remote, stored: Mapping[str, ObjectInfo], staying: Iterable[
         for key in stored
         if key.startswith(("blobs/", "code/")) and key.rpartition("/")[2] not in used
     )
+
+
+def _notebook(remote: Remote | None, run: str) -> str:
+    """Return the notebook of a run; empty if its ``run.json`` is neither here nor in the store."""
+    if _is_here(run):
+        return notebook_of(RunFolder(runs_folder() / run))
+    data = remote.get(f"runs/{run}/run.json") if remote is not None else None
+    return "" if data is None else notebook_in(data)
 
 
 def _manifest(remote: Remote, key: str) -> set[str]:

@@ -20,7 +20,8 @@ def sentences(done: Cleaned, *, has_store: bool, dry_run: bool) -> Iterator[str]
     for run in done.objects:
         yield f"{would} the objects of run {run}"
     for run in done.runs:
-        yield f"{would} run {run} from the store"
+        path = done.notebooks.get(run)
+        yield f"{would} run {run}{f' of {path}' if path else ''} from the store"
     for run in done.live:
         yield f"kept run {run}: {_RECENT if run in done.recent else _UNFINISHED}"
     if not has_store:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfnb.runners.kubernetes.options import TARGET as NAME
 from kfnb.runners.kubernetes.options import TITLE, KubernetesOptions, collect_options
-from kfnb.runners.target import Finding, Prepared
+from kfnb.runners.target import Cleaning, Finding, Prepared
 
 if TYPE_CHECKING:
     from kfnb.home import RunFolder
@@ -113,8 +113,9 @@ class KubernetesTarget:
         *,
         keep: int | None,
         older_than: float | None,
+        notebook: str | None,
         dry_run: bool,
-    ) -> Iterator[str]:
+    ) -> Cleaning:
         """Remove what ended runs left in a namespace and its store."""
         from kfnb.runners.kubernetes.api.client import connect
         from kfnb.runners.kubernetes.cleaning import clean
@@ -124,8 +125,11 @@ class KubernetesTarget:
         merged = collect_options(None, options)
         cluster = connect(context=merged.context, namespace=merged.namespace)
         remote = store_of(merged).remote if merged.store else None
-        done = clean(cluster, remote, keep=keep, older_than=older_than, dry_run=dry_run)
-        return sentences(done, has_store=remote is not None, dry_run=dry_run)
+        done = clean(
+            cluster, remote, keep=keep, older_than=older_than, notebook=notebook, dry_run=dry_run
+        )
+        lines = sentences(done, has_store=remote is not None, dry_run=dry_run)
+        return Cleaning({run: done.notebooks.get(run, "") for run in done.runs}, tuple(lines))
 
     def doctor(
         self, pipeline: Pipeline | None, options: Mapping[str, Any], *, fix: bool

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kfnb.errors import KfnbError, UsageError
-from kfnb.runners.target import Finding, Prepared
+from kfnb.runners.target import Cleaning, Finding, Prepared
 
 if TYPE_CHECKING:
     from kfnb.home import RunFolder
@@ -104,19 +104,23 @@ class LocalTarget:
         *,
         keep: int | None,
         older_than: float | None,
+        notebook: str | None,
         dry_run: bool,
-    ) -> Iterator[str]:
+    ) -> Cleaning:
         """Remove old runs of this machine and values that nothing refers to."""
         from kfnb.runners.amounts import count, size
         from kfnb.store.clean import clean
 
         del options
-        done = clean(keep=keep, older_than=older_than, dry_run=dry_run)
+        done = clean(keep=keep, older_than=older_than, notebook=notebook, dry_run=dry_run)
+        removes, removed = ("would remove", "would be removed") if dry_run else ("removed",) * 2
+        lines = []
         for run in done.runs:
-            yield f"{'would remove' if dry_run else 'removed'} run {run}"
-        removed = "would be removed" if dry_run else "removed"
+            path = done.notebooks.get(run)
+            lines.append(f"{removes} run {run}{f' of {path}' if path else ''}")
         runs, values = count(len(done.runs), "run"), count(done.blobs, "value")
-        yield f"{runs} and {values} {removed}: {size(done.bytes)}"
+        lines.append(f"{runs} and {values} {removed}: {size(done.bytes)}")
+        return Cleaning({run: done.notebooks.get(run, "") for run in done.runs}, tuple(lines))
 
     def doctor(
         self, pipeline: Pipeline | None, options: Mapping[str, Any], *, fix: bool

@@ -18,7 +18,7 @@ import { Header } from './header';
 import { saveNotebook } from './links';
 import { guardKeys } from './keyboard-guard';
 import { PanelModel } from './model';
-import { StepTab, type StepView } from './step-tab';
+import { ALL, StepTab, type StepView } from './step-tab';
 import { Tabs } from './tabs';
 
 const TITLES: readonly (readonly [Tab, string])[] = [
@@ -208,7 +208,7 @@ export class PipelinePanel implements Component {
           ? trans(
               'The process that drove this run is gone. Resume continues it; finished steps are not executed again.'
             )
-          : (model.state?.error ?? null),
+          : model.problem,
       model.cut || model.lost ? 'warning' : 'error'
     );
   }
@@ -319,15 +319,13 @@ export class PipelinePanel implements Component {
           tab,
           host,
           true,
-          panel => (this.logs = new LogView(panel, context))
+          (panel, lead) => (this.logs = new LogView(panel, context, lead))
         );
       case 'outputs':
-        return this.reader(
-          tab,
-          host,
-          false,
-          panel => (this.outputs = new OutputsView(panel, context))
-        );
+        return this.reader(tab, host, false, (panel, lead) => {
+          panel.append(lead);
+          return (this.outputs = new OutputsView(panel, context));
+        });
       case 'compare': {
         this.compare = new CompareView(host, context);
         const { compare } = this.source.ui;
@@ -342,10 +340,14 @@ export class PipelinePanel implements Component {
     tab: Tab,
     host: HTMLElement,
     grows: boolean,
-    make: (host: HTMLElement) => StepView
+    make: (host: HTMLElement, lead: HTMLElement) => StepView
   ): StepTab {
     const reader = new StepTab(host, this.context, this.model, make, grows);
-    reader.onPick = step => this.choose(step);
+    reader.onPick = step => {
+      if (step !== ALL) {
+        this.choose(step);
+      }
+    };
     this.readers.set(tab, reader);
     return reader;
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from datetime import datetime, timezone
@@ -92,6 +93,17 @@ def test_the_newest_and_the_young_keep_their_records(remote):
         record(remote, run, value(remote, run.encode(), ago * 86_400), ago * 86_400)
     assert clean(Namespace(), remote, keep=1, older_than=15 * 86_400).runs == ("r1", "r2")
     assert {key.split("/")[1] for key in remote.list("failed/")} == {"r3"}
+
+
+def test_the_newest_runs_of_each_notebook_are_kept_and_one_may_be_chosen(remote):
+    for run, path in (("r1", "a"), ("r2", "b"), ("r3", "a")):
+        record(remote, run, value(remote, run.encode()))
+        put(remote, f"runs/{run}/run.json", json.dumps({"notebook": f"/{path}.ipynb"}).encode())
+    done = clean(Namespace(), remote, keep=1, dry_run=True)
+    assert (done.runs, done.notebooks) == (("r1",), {"r1": "/a.ipynb"})
+    space = Namespace(ConfigMap=[owner("r1"), owner("r2")])
+    done = clean(space, remote, keep=0, notebook="/b.ipynb")
+    assert (done.objects, done.runs) == (("r2",), ("r2",))
 
 
 def test_code_of_finished_runs_is_removed_and_old_results_on_request(remote):

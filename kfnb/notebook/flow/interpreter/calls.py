@@ -165,7 +165,8 @@ class Calls(CallEffects):
         self.hold_class(made, callee)
         self._constructed(made, callee, arguments)
         for number in made:
-            self.heap.classes[number] = self.heap.classes.get(number, NO_OBJECTS) | {callee.number}
+            classes = self.heap.classes.get(number, NO_OBJECTS)
+            self.heap.set_classes(number, classes | {callee.number})
         bound = Arguments([made, *arguments.positional], arguments.keywords, arguments.spread)
         for name in ("__new__", "__init__", "__post_init__"):
             for method in self.methods_of(callee.number, name):

@@ -88,8 +88,7 @@ class Expressions(Calls):
                 resolved |= state
         if node.attr in library_tables.TAKEN_METHODS or self._matching_methods(objects, node.attr):
             number = self.make(node, "method")
-            before = self.heap.bound_methods.get(number, (NO_OBJECTS, ""))[0]
-            self.heap.bound_methods[number] = (before | objects, node.attr)
+            self.heap.take_method(number, objects, node.attr)
             self.store(frozenset((number,)), objects)
             return resolved | {number}
         # These are views: changing one changes the array or frame itself.

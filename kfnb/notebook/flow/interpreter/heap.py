@@ -37,6 +37,7 @@ class Heap:
     an attribute or item is: to change a part changes them, to hold it does not hold them.
     ``classes`` gives the notebook's classes of an instance, ``self_parameters`` are the first
     parameters of methods, ``bound_methods`` are methods taken from an object without calling them.
+    ``version`` grows when more is known of functions and classes.
     """
 
     def __init__(self) -> None:
@@ -65,6 +66,7 @@ class Heap:
         self.symbols: dict[int, CallableDefinition] = {}
         self.unknown: set[int] = set()
         self.methods: dict[str, list[CallableDefinition]] = {}
+        self.version = 0
         self._listed: dict[Objects, tuple[int, ...]] = {}
         self._made: dict[tuple[object, str], int] = {}
 
@@ -104,9 +106,7 @@ class Heap:
         plain = frozenset(o for o in what if o not in self.part_of) - functions
         for holder in into:
             if functions:
-                held = self.held_callables.get(holder, NO_OBJECTS)
-                if not functions <= held:
-                    self.held_callables[holder] = held | functions if held else functions
+                self.hold_callables(holder, functions)
             if plain:
                 held = self.holds.get(holder, NO_OBJECTS)
                 new = plain - held - {holder}
@@ -203,9 +203,7 @@ class Heap:
         if not numbers:
             return
         for number in numbers:
-            kinds = self.classes.get(number)
-            if kinds:
-                self.classes[made] = self.classes.get(made, NO_OBJECTS) | kinds
+            self.add_classes(made, self.classes.get(number, NO_OBJECTS))
         for kind in (self.stateful, self.lazy, self.iterators, self.random_generators):
             if not kind.isdisjoint(numbers):
                 kind.add(made)
@@ -221,9 +219,8 @@ class Heap:
         """Let ``objects`` be of the classes of ``others``, and hold what these hold."""
         others = tuple(others)
         for number in objects:
-            kinds = [k for o in others if (k := self.classes.get(o))]
-            if kinds:
-                self.classes[number] = self.classes.get(number, NO_OBJECTS).union(*kinds)
+            for other in others:
+                self.add_classes(number, self.classes.get(other, NO_OBJECTS))
             if self.tensors.issuperset(others[:1]):
                 self.tensors.add(number)
         for other in others:
@@ -271,9 +268,7 @@ class Heap:
         self.part_of[number] = self.part_of.get(number, NO_OBJECTS) | owners
         functions = self.callable_set(owners)
         if functions:
-            held = self.held_callables.get(number, NO_OBJECTS)
-            if not functions <= held:
-                self.held_callables[number] = held | functions if held else functions
+            self.hold_callables(number, functions)
         return number
 
     def owners(self, objects: Objects) -> Objects:
@@ -344,4 +339,29 @@ class Heap:
 
     def add_callable(self, number: int, callee: CallableDefinition) -> None:
         """Say that an object is a function or class of the notebook."""
+        self.version += number not in self.callables
         self.callables[number] = callee
+
+    def hold_callables(self, number: int, functions: Objects) -> None:
+        """Note that an object may hold functions and classes."""
+        held = self.held_callables.get(number, NO_OBJECTS)
+        if not functions <= held:
+            self.held_callables[number] = held | functions if held else functions
+            self.version += 1
+
+    def set_classes(self, number: int, classes: Objects) -> None:
+        """Say of which of the notebook's classes an object is an instance."""
+        if self.classes.get(number) != classes:
+            self.classes[number] = classes
+            self.version += 1
+
+    def add_classes(self, number: int, classes: Objects) -> None:
+        """Say that an object may be an instance of further classes."""
+        if classes:
+            self.set_classes(number, self.classes.get(number, NO_OBJECTS) | classes)
+
+    def take_method(self, number: int, receiver: Objects, name: str) -> None:
+        """Note that an object is a method ``name`` that was taken from ``receiver``."""
+        before = self.bound_methods.get(number, (NO_OBJECTS, ""))
+        self.bound_methods[number] = before[0] | receiver, name
+        self.version += self.bound_methods[number] != before

@@ -134,19 +134,6 @@ class InterpreterState(ABC):
         if self.heap.stateful:
             self.touch(self.heap.reachable(objects) & self.heap.stateful)
 
-    def convert(self, objects: Objects) -> None:
-        """Convert values (``x.to(device)``), which changes modules in place, but no tensors."""
-        heap = self.heap
-        modules = heap.modules_in(heap.owners(heap.modules_in(objects)))
-        if self.function is not None:
-            contents = self.function.argument_contents
-            later = {
-                o for o in modules if o in heap.symbols or o in contents or o in self.global_symbols
-            }
-            self.record.moved_objects |= later
-            modules -= later
-        self.touch(modules)
-
     # -- names -----------------------------------------------------------------
 
     def key(self, name: str, *, bind: bool = False, walrus: bool = False) -> str:
@@ -245,8 +232,11 @@ class InterpreterState(ABC):
         itself = frozenset((symbol,))
         self.heap.store(itself, frozenset((inside,)))
         self.heap.unknown.add(inside)
-        self.heap.classes[symbol] = dependency.classes
-        self.heap.held_callables[symbol] = self.heap.callable_set(objects)
+        self.heap.set_classes(symbol, dependency.classes)
+        functions = self.heap.callable_set(objects)
+        if self.heap.held_callables.get(symbol) != functions:
+            self.heap.held_callables[symbol] = functions
+            self.heap.version += 1
         return itself | dependency.direct
 
     def dependency(self, slot: Slot | None) -> Dependency:

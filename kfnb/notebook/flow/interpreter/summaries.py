@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from operator import is_
 
 from kfnb.notebook.flow.interpreter.callables import (
     NOTHING,
@@ -37,8 +38,12 @@ MOST_WORK = 40_000
 
 @dataclass(slots=True)
 class _CachedSummary:
+    """A summary, and the slots for which its dependencies held at ``version`` of the heap."""
+
     summary: Summary
     dependencies: dict[str, Dependency]
+    slots: list[Slot | None] = field(default_factory=list)
+    version: int = -1
 
 
 @dataclass(slots=True)
@@ -145,13 +150,16 @@ class Summaries(InterpreterState):
     def _holds(self, known: _CachedSummary) -> bool:
         slots = self.names.slots
         self.work += len(known.dependencies)
-        for key, expected in known.dependencies.items():
-            slot = slots.get(key)
+        current = [slots.get(key) for key in known.dependencies]
+        if known.version == self.heap.version and all(map(is_, current, known.slots)):
+            return True
+        for (key, expected), slot in zip(known.dependencies.items(), current, strict=True):
             now = self.dependency(slot)
             if is_private(key):
                 now = now._replace(direct=slot.objects if slot else NO_OBJECTS)
             if now != expected:
                 return False
+        known.slots, known.version = current, self.heap.version
         return True
 
     def reads_of(self, callee: CallableDefinition) -> frozenset[str]:
@@ -209,9 +217,7 @@ class Summaries(InterpreterState):
     def hold_class(self, objects: Objects, cls: CallableDefinition) -> None:
         """Let instances hold their class, and what they share as its attributes."""
         for number in objects:
-            held = self.heap.held_callables.get(number, NO_OBJECTS)
-            functions = self.heap.callable_set(frozenset((cls.number,)))
-            self.heap.held_callables[number] = held | functions
+            self.heap.hold_callables(number, self.heap.callable_set(frozenset((cls.number,))))
         waiting = [cls]
         hidden: set[str] = set()
         while waiting:
@@ -235,7 +241,7 @@ class Summaries(InterpreterState):
                     objects |= {callee.owner}
                 elif callee.bound_to == "instance":
                     self.hold_class(objects, self.heap.callables[callee.owner])
-                    self.heap.classes[number] = frozenset((callee.owner,))
+                    self.heap.set_classes(number, frozenset((callee.owner,)))
                     self.heap.self_parameters.add(number)
             key = frame.keys[name] or name
             self.names.set(key, Slot(objects, BOUND, self.unit, self.unit, frozenset()))

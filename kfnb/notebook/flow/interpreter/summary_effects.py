@@ -58,6 +58,19 @@ class SummaryEffects(Summaries):
             self.heap.hold((made,), mapped(self.heap.reachable(summary.returns)))
         return returned
 
+    def convert(self, objects: Objects) -> None:
+        """Convert values (``x.to(device)``), which changes modules in place, but no tensors."""
+        heap = self.heap
+        modules = heap.modules_in(heap.owners(heap.modules_in(objects)))
+        if self.function is not None:
+            contents = self.function.argument_contents
+            later = {
+                o for o in modules if o in heap.symbols or o in contents or o in self.global_symbols
+            }
+            self.record.moved_objects |= later
+            modules -= later
+        self.touch(modules)
+
     def assume(self, arguments: Arguments, made: int | None) -> Objects:
         """Let a call that is not followed read every function's names and change what it gets."""
         given = self.heap.plain(arguments.all())
