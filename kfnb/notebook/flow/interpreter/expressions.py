@@ -9,7 +9,7 @@ from typing import Any
 from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import Calls, OptionalReads
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.heap import INSIDE, NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,
     Function,
@@ -99,6 +99,12 @@ class Expressions(Calls):
     def _part(self, node: ast.expr, objects: Objects) -> Objects:
         """Give what an attribute or item may be: a part, or what was put in."""
         part = frozenset((self.make(node, "part"),))
+        if isinstance(node, ast.Attribute):
+            self.heap.part(node, objects, node.attr)
+            # An estimator sets attributes such as best_estimator_ to objects that it made.
+            if node.attr.endswith("_") and self.heap.cloning.issuperset(objects):
+                return part
+            return part | self.heap.field(objects, node.attr)
         self.heap.part(node, objects)
         return part | (self.heap.plain(self.heap.reachable(objects)) - objects)
 
@@ -140,7 +146,9 @@ class Expressions(Calls):
             return NO_OBJECTS
         # Only joining collections (+, *, |) gives a value that holds the same objects.
         if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
-            return self.fresh(node)
+            made = self.fresh(node)
+            self.heap.tensors |= made
+            return made
         operands = left | right
         held = [
             held[number]
@@ -192,7 +200,12 @@ class Expressions(Calls):
         # A tuple of constants cannot be changed, so nothing depends on who holds it.
         if isinstance(node, ast.Tuple) and all(isinstance(e, ast.Constant) for e in node.elts):
             return NO_OBJECTS
-        return self.fresh(node, frozenset(held))
+        return self._displayed(node, frozenset(held))
+
+    def _displayed(self, node: ast.expr, held: Objects) -> Objects:
+        made = self.fresh(node, held)
+        self.heap.displays |= made
+        return made
 
     def _dict(self, node: ast.Dict) -> Objects:
         held: set[int] = set()
@@ -201,7 +214,7 @@ class Expressions(Calls):
             objects = self.evaluate(value)
             # `{**other}` has no key: it holds the parts of the other dictionary.
             held |= objects if key is not None else self.heap.parts(objects)
-        return self.fresh(node, frozenset(held))
+        return self._displayed(node, frozenset(held))
 
     def _comprehension(self, node: Comprehension) -> Objects:
         first = self.elements(self.evaluate(node.generators[0].iter))
@@ -225,7 +238,7 @@ class Expressions(Calls):
         outer = {k: slot for k, slot in changed.items() if not k.startswith(f"{number}:")}
         if outer:
             self.names.join([{}, outer], self.unit)
-        made = self.fresh(node, frozenset(held))
+        made = self._displayed(node, frozenset(held))
         if isinstance(node, ast.GeneratorExp):
             self.heap.stateful |= made
             # A generator can be used only once, so reading it changes it.
@@ -290,9 +303,11 @@ class Expressions(Calls):
         callee.positional = len(node.args.posonlyargs) + len(node.args.args)
         for argument in listed:
             itself = self.heap.object_at(argument, "argument")
-            inside = self.heap.object_at(argument, "inside")
-            callee.arguments[itself] = callee.argument_contents[inside] = argument.arg
-            self.heap.store((itself,), frozenset((inside,)))
+            callee.arguments[itself] = callee.symbol_names[itself] = argument.arg
+            self.heap.symbols[itself] = callee
+            self.heap.unknown.add(itself)
+            inside = self.heap.field_symbol(itself, INSIDE, callee)
+            self.heap.hold((itself,), frozenset((inside,)))
         if owner is not None and not isinstance(node, ast.Lambda):
             marks = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
             if "staticmethod" in marks:
@@ -326,13 +341,17 @@ class Expressions(Calls):
             # What a call gives and nobody else holds are several things: train, test = split(…).
             apart = isinstance(value, ast.Call) and self.heap.stateful.isdisjoint(parts)
             apart = apart and objects == {self.heap.object_at(value)}
+            held = self.heap.object_at(f"{self.heap.object_at(value)}", "held") if apart else -1
             for element in target.elts:
-                own = frozenset((self.make(element, "part"),)) if apart else objects
-                self.assign(element, (parts - objects) | own)
+                own = objects
+                if apart:
+                    own = frozenset((self.make(element, "part"),))
+                    self.heap.resemble(own, (*objects, held))
+                self.assign(element, (parts - objects - {held}) | own)
         elif isinstance(target, ast.Starred):
             self.assign(target.value, self.fresh(target, objects))
         elif isinstance(target, ast.Attribute):
-            self._change(target.value, objects)
+            self._change(target.value, objects, attribute=target.attr)
         elif isinstance(target, ast.Subscript):
             name = self._namespace_item(target)
             if name is not None:
@@ -341,13 +360,18 @@ class Expressions(Calls):
             self._change(target.value, objects, target.slice)
 
     def _change(
-        self, node: ast.expr, objects: Objects = NO_OBJECTS, index: ast.expr | None = None
+        self,
+        node: ast.expr,
+        objects: Objects = NO_OBJECTS,
+        index: ast.expr | None = None,
+        *,
+        attribute: str | None = None,
     ) -> None:
         into = self.evaluate(node)
         self.evaluate(index)
         if into:
             self.touch(into)
-            self.store(into, objects)
+            self.store(into, objects, attribute)
         else:
             self.record.effect = True
 
