@@ -87,7 +87,7 @@ class CallEffects(SummaryEffects):
                 self.touch(arguments.positional[position])
         if name in library_tables.FLUENT and name in library_tables.DEEP_MUTATORS:
             return receiver
-        if name in library_tables.VIEWS:
+        if _copies(node) is False or (name in library_tables.VIEWS and not _copies(node)):
             return self.heap.parts(receiver) | (
                 arguments.all() if name in ("setdefault", "get") else NO_OBJECTS
             )
@@ -96,6 +96,8 @@ class CallEffects(SummaryEffects):
             self.store(made, self.heap.parts(receiver) - receiver)
         if receiver and self.heap.tensors.issuperset(receiver):
             self.heap.tensors |= made
+        if name in library_tables.SELECTING:
+            self.heap.selectors |= made
         return made
 
     def _set_parameters(self, node: ast.Call, receiver: Objects) -> None:
@@ -162,7 +164,7 @@ class CallEffects(SummaryEffects):
             return NO_OBJECTS
         arguments.keywords.pop("key", None)
         everything = arguments.all()
-        if dotted in library_tables.ELEMENTS:
+        if dotted in library_tables.ELEMENTS or _copies(node) is False:
             return self.heap.elements(everything)
         holds = NO_OBJECTS
         if dotted in library_tables.CONTAINERS:
@@ -197,6 +199,8 @@ class CallEffects(SummaryEffects):
             heap.cloning |= made
         if dotted in library_tables.DISPLAYS:
             heap.displays |= made
+            if dotted in ("list", "sorted"):
+                heap.selectors |= made
         if dotted in library_tables.BATCHING:
             heap.batching |= made
         if dotted.startswith(library_tables.TENSOR_PACKAGES) and (
@@ -273,6 +277,14 @@ def _is_mutator(name: str) -> bool:
     if name.startswith(library_tables.MUTATING_PREFIXES):
         return True
     return name.endswith("_") and not name.startswith("_")
+
+
+def _copies(node: ast.Call) -> bool | None:
+    """Return what the keyword ``copy`` of a call is; None if it is not there."""
+    for keyword in node.keywords:
+        if keyword.arg == "copy" and isinstance(keyword.value, ast.Constant):
+            return bool(keyword.value.value)
+    return None
 
 
 def _is_false(node: ast.expr) -> bool:

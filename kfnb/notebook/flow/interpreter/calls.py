@@ -12,7 +12,7 @@ from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import InterpreterState
 from kfnb.notebook.flow.interpreter.summaries import Arguments
 
-_NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
+NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
 
 class Calls(CallEffects):
@@ -220,7 +220,7 @@ class Calls(CallEffects):
     def _builtin(self, node: ast.Call, name: str) -> Objects | None:
         if name in ("exec", "eval"):
             return self._evaluated(node, expression=name == "eval")
-        if name in _NAMESPACES and not node.args:
+        if name in NAMESPACES and not node.args:
             if self.function is None or name == "globals":
                 self.opaque(node.lineno)
             return NO_OBJECTS

@@ -8,8 +8,9 @@ from typing import Any
 
 from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
-from kfnb.notebook.flow.interpreter.calls import Calls, OptionalReads
+from kfnb.notebook.flow.interpreter.calls import OptionalReads
 from kfnb.notebook.flow.interpreter.heap import INSIDE, NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.operators import Operators
 from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,
     Function,
@@ -19,10 +20,8 @@ from kfnb.notebook.flow.interpreter.scopes import (
 )
 from kfnb.notebook.parsed_cell import child_nodes
 
-_NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
-
-class Expressions(Calls):
+class Expressions(Operators):
     """Goes through expressions in the order in which Python evaluates them."""
 
     def __init__(self) -> None:
@@ -32,11 +31,11 @@ class Expressions(Calls):
             ast.Call: self.call,
             ast.Attribute: self._attribute,
             ast.Subscript: self._subscript,
-            ast.BinOp: self._operation,
-            ast.Compare: self._compare,
-            ast.BoolOp: self._boolean,
-            ast.IfExp: self._conditional,
-            ast.UnaryOp: self._unary,
+            ast.BinOp: self.operation,
+            ast.Compare: self.compare,
+            ast.BoolOp: self.boolean,
+            ast.IfExp: self.conditional,
+            ast.UnaryOp: self.unary,
             ast.List: self._display,
             ast.Set: self._display,
             ast.Tuple: self._display,
@@ -114,10 +113,10 @@ class Expressions(Calls):
             with self.optional_reads():
                 return self.read(name, node.lineno)
         objects = self.evaluate(node.value)
-        self.evaluate(node.slice)
+        copied = self.selects(node.slice)
         if self.heap.lazy and not self.heap.lazy.isdisjoint(objects):
             self.touch(objects & self.heap.lazy)
-        if copies(node.slice):
+        if copied:
             return self.fresh(node) if objects else NO_OBJECTS
         return self._part(node, objects) - self.heap.iterators if objects else NO_OBJECTS
 
@@ -137,62 +136,6 @@ class Expressions(Calls):
             return node.slice.value
         return None
 
-    def _operation(self, node: ast.BinOp) -> Objects:
-        left, right = self.evaluate(node.left), self.evaluate(node.right)
-        if not left and not right:
-            return NO_OBJECTS
-        # Formatting gives a text, which holds nothing.
-        if isinstance(node.op, ast.Mod) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
-            return NO_OBJECTS
-        # Only joining collections (+, *, |) gives a value that holds the same objects.
-        if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
-            made = self.fresh(node)
-            self.heap.tensors |= made
-            return made
-        operands = left | right
-        held = [
-            held[number]
-            for held in (self.heap.holds, self.heap.held_callables)
-            for number in operands
-            if number in held
-        ]
-        return self.fresh(node, NO_OBJECTS.union(*held))
-
-    def _compare(self, node: ast.Compare) -> Objects:
-        if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
-            comparator = node.comparators[0]
-            if (
-                isinstance(comparator, ast.Call)
-                and isinstance(comparator.func, ast.Name)
-                and comparator.func.id in _NAMESPACES
-                and not comparator.args
-            ):
-                with self.optional_reads():
-                    self.read(node.left.value, node.lineno, call=True)
-                return NO_OBJECTS
-        operands = left = self.evaluate(node.left)
-        for operator, comparator in zip(node.ops, node.comparators, strict=True):
-            right = self.evaluate(comparator)
-            # `in` compares by identity before it compares by value.
-            if isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) and left and right:
-                self.record.identity = True
-            operands |= right
-            left = right
-        if isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            self.use(operands)
-        return self.fresh(node) if operands else NO_OBJECTS
-
-    def _boolean(self, node: ast.BoolOp) -> Objects:
-        return self.evaluate(node.values[0]) | self.maybe(node.values[1:])
-
-    def _conditional(self, node: ast.IfExp) -> Objects:
-        self.evaluate(node.test)
-        return self.maybe([node.body]) | self.maybe([node.orelse])
-
-    def _unary(self, node: ast.UnaryOp) -> Objects:
-        objects = self.evaluate(node.operand)
-        return self.fresh(node) if objects and not isinstance(node.op, ast.Not) else NO_OBJECTS
-
     def _display(self, node: ast.List | ast.Set | ast.Tuple) -> Objects:
         held: set[int] = set()
         for element in node.elts:
@@ -205,6 +148,8 @@ class Expressions(Calls):
     def _displayed(self, node: ast.expr, held: Objects) -> Objects:
         made = self.fresh(node, held)
         self.heap.displays |= made
+        if isinstance(node, (ast.List, ast.ListComp)):
+            self.heap.selectors |= made
         return made
 
     def _dict(self, node: ast.Dict) -> Objects:
@@ -378,16 +323,3 @@ class Expressions(Calls):
     def optional_reads(self) -> OptionalReads:
         """Go through something that does not mind when a name is not there."""
         return OptionalReads(self)
-
-
-def copies(index: ast.expr) -> bool:
-    """Whether ``x[index]`` plainly makes a new object: a list of labels or a condition."""
-    if isinstance(index, (ast.List, ast.ListComp, ast.Compare)):
-        return True
-    if isinstance(index, ast.UnaryOp):
-        return isinstance(index.op, (ast.Invert, ast.Not))
-    if isinstance(index, ast.BinOp):
-        return isinstance(index.op, (ast.BitAnd, ast.BitOr))
-    if isinstance(index, ast.Tuple):
-        return any(copies(element) for element in index.elts)
-    return False

@@ -60,6 +60,7 @@ class Heap:
         self.content_of: dict[int, int] = {}
         self.cloning: set[int] = set()
         self.displays: set[int] = set()
+        self.selectors: set[int] = set()
         self.tensors: set[int] = set()
         self.batching: set[int] = set()
         self.adopted: set[int] = set()
@@ -209,7 +210,8 @@ class Heap:
                 kind.add(made)
         first = made not in self.adopted
         self.adopted.add(made)
-        for kind in (self.cloning, self.displays, self.tensors, self.batching):
+        kinds = (self.cloning, self.displays, self.selectors, self.tensors, self.batching)
+        for kind in kinds:
             if not kind.issuperset(numbers):
                 kind.discard(made)
             elif first:

@@ -115,8 +115,17 @@ VIEWS = _words(
     items values keys get pop popleft popitem setdefault parameters named_parameters children
     modules named_children named_modules buffers reshape ravel view squeeze transpose swapaxes
     T __getitem__ __iter__ __next__ unsqueeze detach numpy to_numpy state_dict get_layer
-    getbuffer add_subplot gca subplots subplot_mosaic add_axes twinx twiny add_subparsers
-    add_argument_group submodule get_submodule open
+    getbuffer permute expand contiguous narrow add_subplot gca subplots subplot_mosaic add_axes
+    twinx twiny add_subparsers add_argument_group submodule get_submodule open
+    """
+)
+
+# Methods that give a list or a condition, with which an index selects a copy. Sources: NumPy's
+# "Advanced indexing" and pandas' "Indexing and selecting data".
+SELECTING = _words(
+    """
+    tolist to_list split isin isna isnull notna notnull duplicated between contains startswith
+    endswith eq ne lt gt le ge
     """
 )
 
