@@ -22,8 +22,8 @@ from kfnb.engine.core.settings import Settings
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import CheckError, InfrastructureError, UsageError
 from kfnb.home import RunFolder, home, runs_folder
-from kfnb.json_values import strict_json
-from kfnb.pipeline import Pipeline, to_plain
+from kfnb.json_values import strict_json, to_plain
+from kfnb.pipeline import Pipeline
 from kfnb.runners.parameters import check_parameters
 from kfnb.runners.target import LOCAL, Prepared, find_target
 from kfnb.step import own_stdout

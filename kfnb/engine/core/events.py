@@ -19,7 +19,7 @@ from kfnb.engine.core.event_types import Body, Unknown
 VERSION = 1
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """One line of a journal.
 
     Parameters

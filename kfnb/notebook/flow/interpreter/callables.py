@@ -19,7 +19,9 @@ class CallableDefinition:
     ``number`` is its object. ``parent`` is the function in whose frame it was made,
     ``free`` the names that are local to the functions around it; ``arguments`` maps
     the objects that stand for its parameters to their names, ``argument_contents`` those that
-    stand for whatever the parameters hold.
+    stand for whatever the parameters hold, ``field_symbols`` those of them that stand for an
+    attribute (of which symbol, and which). ``field_names`` are the fields of a dataclass, in order;
+    ``own_attributes`` are those that each instance of a class has for itself.
     """
 
     number: int
@@ -34,11 +36,15 @@ class CallableDefinition:
     positional: int = 0
     arguments: dict[int, str] = field(default_factory=dict)
     argument_contents: dict[int, str] = field(default_factory=dict)
+    field_symbols: dict[int, tuple[int, str]] = field(default_factory=dict)
+    symbol_names: dict[int, str] = field(default_factory=dict)
     defaults: dict[str, Objects] = field(default_factory=dict)
     methods: dict[str, CallableDefinition] = field(default_factory=dict)
     bases: tuple[int, ...] = ()
     class_attributes: dict[str, Objects] = field(default_factory=dict)
     subclasses: list[int] = field(default_factory=list)
+    field_names: tuple[str, ...] = ()
+    own_attributes: frozenset[str] = frozenset()
 
 
 class Origin(NamedTuple):
@@ -55,15 +61,17 @@ class Summary(NamedTuple):
     ``reads`` says of each outer name whether it is certainly read, whether a handler
     waits for its absence, and where it is read; ``bound`` what outer names are afterwards;
     ``changed_objects`` are changed; ``used_objects`` are used, which changes those that have a
-    state (a generator); ``links`` pair containers with what is put into them. ``identity``: it
-    makes a difference whether two names stand for one object. ``fits``: it fits an estimator.
+    state (a generator); ``moved_objects`` are changed if they are modules; ``links`` are
+    containers, what is put into them, and as which attribute. ``identity``: it makes a difference
+    whether two names stand for one object. ``fits``: it fits an estimator.
     """
 
     reads: Mapping[str, tuple[bool, bool, Origin]] = {}
     bound: Mapping[str, Slot] = {}
     changed_objects: Objects = NO_OBJECTS
     used_objects: Objects = NO_OBJECTS
-    links: frozenset[tuple[Objects, Objects]] = frozenset()
+    moved_objects: Objects = NO_OBJECTS
+    links: frozenset[tuple[Objects, Objects, str | None]] = frozenset()
     returns: Objects = NO_OBJECTS
     modules: frozenset[str] = frozenset()
     effect: bool = False
@@ -108,7 +116,8 @@ class Record:
     modules: set[str] = field(default_factory=set)
     changed_objects: set[int] = field(default_factory=set)
     used_objects: set[int] = field(default_factory=set)
-    links: set[tuple[Objects, Objects]] = field(default_factory=set)
+    moved_objects: set[int] = field(default_factory=set)
+    links: set[tuple[Objects, Objects, str | None]] = field(default_factory=set)
     returns: set[int] = field(default_factory=set)
     findings: list[tuple[str, int, str]] = field(default_factory=list)
     effect: bool = False

@@ -8,8 +8,9 @@ from typing import Any
 
 from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
-from kfnb.notebook.flow.interpreter.calls import Calls, OptionalReads
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.calls import OptionalReads
+from kfnb.notebook.flow.interpreter.heap import INSIDE, NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.operators import Operators
 from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,
     Function,
@@ -19,10 +20,8 @@ from kfnb.notebook.flow.interpreter.scopes import (
 )
 from kfnb.notebook.parsed_cell import child_nodes
 
-_NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
-
-class Expressions(Calls):
+class Expressions(Operators):
     """Goes through expressions in the order in which Python evaluates them."""
 
     def __init__(self) -> None:
@@ -32,11 +31,11 @@ class Expressions(Calls):
             ast.Call: self.call,
             ast.Attribute: self._attribute,
             ast.Subscript: self._subscript,
-            ast.BinOp: self._operation,
-            ast.Compare: self._compare,
-            ast.BoolOp: self._boolean,
-            ast.IfExp: self._conditional,
-            ast.UnaryOp: self._unary,
+            ast.BinOp: self.operation,
+            ast.Compare: self.compare,
+            ast.BoolOp: self.boolean,
+            ast.IfExp: self.conditional,
+            ast.UnaryOp: self.unary,
             ast.List: self._display,
             ast.Set: self._display,
             ast.Tuple: self._display,
@@ -99,6 +98,12 @@ class Expressions(Calls):
     def _part(self, node: ast.expr, objects: Objects) -> Objects:
         """Give what an attribute or item may be: a part, or what was put in."""
         part = frozenset((self.make(node, "part"),))
+        if isinstance(node, ast.Attribute):
+            self.heap.part(node, objects, node.attr)
+            # An estimator sets attributes such as best_estimator_ to objects that it made.
+            if node.attr.endswith("_") and self.heap.cloning.issuperset(objects):
+                return part
+            return part | self.heap.field(objects, node.attr)
         self.heap.part(node, objects)
         return part | (self.heap.plain(self.heap.reachable(objects)) - objects)
 
@@ -108,10 +113,10 @@ class Expressions(Calls):
             with self.optional_reads():
                 return self.read(name, node.lineno)
         objects = self.evaluate(node.value)
-        self.evaluate(node.slice)
+        copied = self.selects(node.slice)
         if self.heap.lazy and not self.heap.lazy.isdisjoint(objects):
             self.touch(objects & self.heap.lazy)
-        if copies(node.slice):
+        if copied:
             return self.fresh(node) if objects else NO_OBJECTS
         return self._part(node, objects) - self.heap.iterators if objects else NO_OBJECTS
 
@@ -131,60 +136,6 @@ class Expressions(Calls):
             return node.slice.value
         return None
 
-    def _operation(self, node: ast.BinOp) -> Objects:
-        left, right = self.evaluate(node.left), self.evaluate(node.right)
-        if not left and not right:
-            return NO_OBJECTS
-        # Formatting gives a text, which holds nothing.
-        if isinstance(node.op, ast.Mod) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
-            return NO_OBJECTS
-        # Only joining collections (+, *, |) gives a value that holds the same objects.
-        if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
-            return self.fresh(node)
-        operands = left | right
-        held = [
-            held[number]
-            for held in (self.heap.holds, self.heap.held_callables)
-            for number in operands
-            if number in held
-        ]
-        return self.fresh(node, NO_OBJECTS.union(*held))
-
-    def _compare(self, node: ast.Compare) -> Objects:
-        if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
-            comparator = node.comparators[0]
-            if (
-                isinstance(comparator, ast.Call)
-                and isinstance(comparator.func, ast.Name)
-                and comparator.func.id in _NAMESPACES
-                and not comparator.args
-            ):
-                with self.optional_reads():
-                    self.read(node.left.value, node.lineno, call=True)
-                return NO_OBJECTS
-        operands = left = self.evaluate(node.left)
-        for operator, comparator in zip(node.ops, node.comparators, strict=True):
-            right = self.evaluate(comparator)
-            # `in` compares by identity before it compares by value.
-            if isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) and left and right:
-                self.record.identity = True
-            operands |= right
-            left = right
-        if isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            self.use(operands)
-        return self.fresh(node) if operands else NO_OBJECTS
-
-    def _boolean(self, node: ast.BoolOp) -> Objects:
-        return self.evaluate(node.values[0]) | self.maybe(node.values[1:])
-
-    def _conditional(self, node: ast.IfExp) -> Objects:
-        self.evaluate(node.test)
-        return self.maybe([node.body]) | self.maybe([node.orelse])
-
-    def _unary(self, node: ast.UnaryOp) -> Objects:
-        objects = self.evaluate(node.operand)
-        return self.fresh(node) if objects and not isinstance(node.op, ast.Not) else NO_OBJECTS
-
     def _display(self, node: ast.List | ast.Set | ast.Tuple) -> Objects:
         held: set[int] = set()
         for element in node.elts:
@@ -192,7 +143,14 @@ class Expressions(Calls):
         # A tuple of constants cannot be changed, so nothing depends on who holds it.
         if isinstance(node, ast.Tuple) and all(isinstance(e, ast.Constant) for e in node.elts):
             return NO_OBJECTS
-        return self.fresh(node, frozenset(held))
+        return self._displayed(node, frozenset(held))
+
+    def _displayed(self, node: ast.expr, held: Objects) -> Objects:
+        made = self.fresh(node, held)
+        self.heap.displays |= made
+        if isinstance(node, (ast.List, ast.ListComp)):
+            self.heap.selectors |= made
+        return made
 
     def _dict(self, node: ast.Dict) -> Objects:
         held: set[int] = set()
@@ -201,7 +159,7 @@ class Expressions(Calls):
             objects = self.evaluate(value)
             # `{**other}` has no key: it holds the parts of the other dictionary.
             held |= objects if key is not None else self.heap.parts(objects)
-        return self.fresh(node, frozenset(held))
+        return self._displayed(node, frozenset(held))
 
     def _comprehension(self, node: Comprehension) -> Objects:
         first = self.elements(self.evaluate(node.generators[0].iter))
@@ -225,7 +183,7 @@ class Expressions(Calls):
         outer = {k: slot for k, slot in changed.items() if not k.startswith(f"{number}:")}
         if outer:
             self.names.join([{}, outer], self.unit)
-        made = self.fresh(node, frozenset(held))
+        made = self._displayed(node, frozenset(held))
         if isinstance(node, ast.GeneratorExp):
             self.heap.stateful |= made
             # A generator can be used only once, so reading it changes it.
@@ -290,9 +248,11 @@ class Expressions(Calls):
         callee.positional = len(node.args.posonlyargs) + len(node.args.args)
         for argument in listed:
             itself = self.heap.object_at(argument, "argument")
-            inside = self.heap.object_at(argument, "inside")
-            callee.arguments[itself] = callee.argument_contents[inside] = argument.arg
-            self.heap.store((itself,), frozenset((inside,)))
+            callee.arguments[itself] = callee.symbol_names[itself] = argument.arg
+            self.heap.symbols[itself] = callee
+            self.heap.unknown.add(itself)
+            inside = self.heap.field_symbol(itself, INSIDE, callee)
+            self.heap.hold((itself,), frozenset((inside,)))
         if owner is not None and not isinstance(node, ast.Lambda):
             marks = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
             if "staticmethod" in marks:
@@ -326,13 +286,17 @@ class Expressions(Calls):
             # What a call gives and nobody else holds are several things: train, test = split(…).
             apart = isinstance(value, ast.Call) and self.heap.stateful.isdisjoint(parts)
             apart = apart and objects == {self.heap.object_at(value)}
+            held = self.heap.object_at(f"{self.heap.object_at(value)}", "held") if apart else -1
             for element in target.elts:
-                own = frozenset((self.make(element, "part"),)) if apart else objects
-                self.assign(element, (parts - objects) | own)
+                own = objects
+                if apart:
+                    own = frozenset((self.make(element, "part"),))
+                    self.heap.resemble(own, (*objects, held))
+                self.assign(element, (parts - objects - {held}) | own)
         elif isinstance(target, ast.Starred):
             self.assign(target.value, self.fresh(target, objects))
         elif isinstance(target, ast.Attribute):
-            self._change(target.value, objects)
+            self._change(target.value, objects, attribute=target.attr)
         elif isinstance(target, ast.Subscript):
             name = self._namespace_item(target)
             if name is not None:
@@ -341,29 +305,21 @@ class Expressions(Calls):
             self._change(target.value, objects, target.slice)
 
     def _change(
-        self, node: ast.expr, objects: Objects = NO_OBJECTS, index: ast.expr | None = None
+        self,
+        node: ast.expr,
+        objects: Objects = NO_OBJECTS,
+        index: ast.expr | None = None,
+        *,
+        attribute: str | None = None,
     ) -> None:
         into = self.evaluate(node)
         self.evaluate(index)
         if into:
             self.touch(into)
-            self.store(into, objects)
+            self.store(into, objects, attribute)
         else:
             self.record.effect = True
 
     def optional_reads(self) -> OptionalReads:
         """Go through something that does not mind when a name is not there."""
         return OptionalReads(self)
-
-
-def copies(index: ast.expr) -> bool:
-    """Whether ``x[index]`` plainly makes a new object: a list of labels or a condition."""
-    if isinstance(index, (ast.List, ast.ListComp, ast.Compare)):
-        return True
-    if isinstance(index, ast.UnaryOp):
-        return isinstance(index.op, (ast.Invert, ast.Not))
-    if isinstance(index, ast.BinOp):
-        return isinstance(index.op, (ast.BitAnd, ast.BitOr))
-    if isinstance(index, ast.Tuple):
-        return any(copies(element) for element in index.elts)
-    return False

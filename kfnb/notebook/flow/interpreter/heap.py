@@ -20,6 +20,12 @@ _MOST_HELD = 32
 """What a value holds beyond this is not followed; the run finds out who shares what."""
 
 _MOST_LISTED = 256
+_DEEPEST_FIELD = 2
+"""Attributes of attributes of an argument that are told apart, as in ``model.optimizer.state``."""
+
+INSIDE = "*"
+FITTED = "fit*"
+"""Names, which are no attributes, for whatever an argument holds, and for what fitting changes."""
 
 
 class Heap:
@@ -48,6 +54,19 @@ class Heap:
         self.part_of: dict[int, Objects] = {}
         self.self_parameters: set[int] = set()
         self.bound_methods: dict[int, tuple[Objects, str]] = {}
+        self.fields: dict[int, dict[str, Objects]] = {}
+        self.loose: dict[int, Objects] = {}
+        self.part_attributes: dict[int, str] = {}
+        self.content_of: dict[int, int] = {}
+        self.cloning: set[int] = set()
+        self.displays: set[int] = set()
+        self.selectors: set[int] = set()
+        self.tensors: set[int] = set()
+        self.batching: set[int] = set()
+        self.adopted: set[int] = set()
+        self.symbols: dict[int, CallableDefinition] = {}
+        self.unknown: set[int] = set()
+        self.methods: dict[str, list[CallableDefinition]] = {}
         self.version = 0
         self._listed: dict[Objects, tuple[int, ...]] = {}
         self._made: dict[tuple[object, str], int] = {}
@@ -60,11 +79,29 @@ class Heap:
             made = self._made[key] = len(self._made)
         return made
 
-    def store(self, into: Iterable[int], what: Objects) -> None:
+    def store(self, into: Iterable[int], what: Objects, attribute: str | None = None) -> None:
+        """Put each of ``what`` into each object of ``into``, as ``attribute`` or else anywhere."""
+        direct = self.plain(what)
+        direct = frozenset(o for o in direct if o not in self.part_of)
+        for holder in into if direct else ():
+            if attribute is None:
+                held = self.loose.get(holder, NO_OBJECTS)
+            else:
+                held = self.fields.setdefault(holder, {}).get(attribute, NO_OBJECTS)
+            if direct <= held or len(held | direct) > _MOST_HELD:
+                continue
+            if attribute is None:
+                self.loose[holder] = held | direct
+            else:
+                self.fields[holder][attribute] = held | direct
+        self.hold(into, what)
+
+    def hold(self, into: Iterable[int], what: Objects) -> None:
         """Note that each object of ``into`` may hold each of ``what``, and what that holds now."""
         if not what:
             return
         what = self.reachable(what)
+        into = self.holders(into)
         functions = self.callable_set(what)
         # A set minus a dictionary's keys goes through all of the keys.
         plain = frozenset(o for o in what if o not in self.part_of) - functions
@@ -90,9 +127,146 @@ class Heap:
         reached = self.reachable(objects)
         return reached if reached is objects else self.plain(reached)
 
-    def part(self, location: object, owners: Objects) -> int:
+    def field(self, objects: Objects, attribute: str) -> Objects:
+        """Give what was put into ``objects`` as ``attribute``, or anywhere."""
+        result: set[int] = set()
+        for number in objects:
+            callee = self.symbols.get(number)
+            if callee is not None:
+                result.add(self.field_symbol(number, attribute, callee))
+            loose = self.loose.get(number)
+            if loose:
+                result |= self.reachable(loose)
+            fields = self.fields.get(number)
+            if fields is not None and attribute in fields:
+                result |= fields[attribute]
+        return self.plain(frozenset(result))
+
+    def field_symbol(self, number: int, attribute: str, callee: CallableDefinition) -> int:
+        """Give the symbol for an attribute of what the symbol ``number`` stands for."""
+        depth = 0
+        base = number
+        while base in callee.field_symbols:
+            base, depth = callee.field_symbols[base][0], depth + 1
+        if depth >= _DEEPEST_FIELD and attribute not in (INSIDE, FITTED):
+            attribute = INSIDE
+        symbol = self.object_at(f"{number}.{attribute}", "field")
+        if symbol not in callee.field_symbols:
+            self.hold((number,), frozenset((symbol,)))
+            callee.field_symbols[symbol] = number, attribute
+            callee.argument_contents[symbol] = callee.symbol_names[base]
+            callee.symbol_names[symbol] = callee.symbol_names[base]
+            self.unknown.add(symbol)
+            if attribute not in (INSIDE, FITTED):
+                self.symbols[symbol] = callee
+                self.hold((symbol,), frozenset((self.field_symbol(symbol, INSIDE, callee),)))
+        return symbol
+
+    def fitted_with(self, objects: Objects) -> Objects:
+        """``objects`` and what a method such as ``fit`` changes along with them."""
+        result: set[int] = set(objects)
+        seen: set[int] = set()
+        waiting = list(objects)
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            if len(seen) > _MOST_LISTED:
+                return self.plain(self.reachable(objects))
+            if number not in self.displays:
+                result.add(number)
+            if number in self.cloning:
+                continue
+            callee = self.symbols.get(number)
+            if callee is not None:
+                result.add(self.field_symbol(number, FITTED, callee))
+            waiting += self.loose.get(number, ())
+            for held in self.fields.get(number, {}).values():
+                waiting += held
+        return self.plain(frozenset(result))
+
+    def modules_in(self, objects: Objects) -> Objects:
+        """Leave out what cannot be a module, so that a conversion gives a new value."""
+        return frozenset(
+            number
+            for number in objects
+            if number not in self.tensors
+            and number not in self.displays
+            and not (
+                number in self.part_of and all(o in self.tensors for o in self.part_of[number])
+            )
+        )
+
+    def adopt(self, made: int, numbers: Iterable[int]) -> None:
+        """Let ``made`` be of the kinds of ``numbers``, which it stands for."""
+        numbers = [n for n in numbers if n != made and n not in self.callables]
+        if not numbers:
+            return
+        for number in numbers:
+            self.add_classes(made, self.classes.get(number, NO_OBJECTS))
+        for kind in (self.stateful, self.lazy, self.iterators, self.random_generators):
+            if not kind.isdisjoint(numbers):
+                kind.add(made)
+        first = made not in self.adopted
+        self.adopted.add(made)
+        kinds = (self.cloning, self.displays, self.selectors, self.tensors, self.batching)
+        for kind in kinds:
+            if not kind.issuperset(numbers):
+                kind.discard(made)
+            elif first:
+                kind.add(made)
+
+    def resemble(self, objects: Objects, others: Iterable[int]) -> None:
+        """Let ``objects`` be of the classes of ``others``, and hold what these hold."""
+        others = tuple(others)
+        for number in objects:
+            for other in others:
+                self.add_classes(number, self.classes.get(other, NO_OBJECTS))
+            if self.tensors.issuperset(others[:1]):
+                self.tensors.add(number)
+        for other in others:
+            self.store(objects, self.loose.get(other, NO_OBJECTS) - frozenset(others))
+            for name, held in self.fields.get(other, {}).items():
+                self.store(objects, held - frozenset(others), name)
+
+    def places(self, objects: Objects, seen: Objects = NO_OBJECTS) -> Objects:
+        """Give what gets the values that are put into ``objects``, which may be parts."""
+        if self.part_of.keys().isdisjoint(objects):
+            return objects
+        result = set(objects)
+        for number in objects - seen:
+            owners = self.part_of.get(number)
+            if owners is None:
+                continue
+            attribute = self.part_attributes.get(number)
+            bases = self.places(owners, seen | objects)
+            if attribute is None:
+                result |= bases
+            else:
+                result |= self.contents(bases, attribute)
+        return frozenset(result)
+
+    def contents(self, owners: Objects, attribute: str) -> Objects:
+        """Give the objects that an attribute of each of ``owners`` is."""
+        return frozenset(self._content(o, attribute) for o in owners if o not in self.part_of)
+
+    def _content(self, owner: int, attribute: str) -> int:
+        """Give the object that an attribute is of which only is known what is put into it."""
+        callee = self.symbols.get(owner)
+        if callee is not None:
+            return self.field_symbol(owner, attribute, callee)
+        number = self.object_at(f"{owner}.{attribute}", "content")
+        if number not in self.content_of:
+            self.content_of[number] = owner
+            self.store((owner,), frozenset((number,)), attribute)
+        return number
+
+    def part(self, location: object, owners: Objects, attribute: str | None = None) -> int:
         """Give the object that stands for an attribute or item of ``owners``."""
         number = self.object_at(location, "part")
+        if attribute is not None:
+            self.part_attributes[number] = attribute
         self.part_of[number] = self.part_of.get(number, NO_OBJECTS) | owners
         functions = self.callable_set(owners)
         if functions:
@@ -114,7 +288,21 @@ class Heap:
 
     def elements(self, objects: Objects) -> Objects:
         """Give what iterating over ``objects`` may give: not an iterator itself."""
-        return self.parts(objects) - self.iterators
+        if not self.batching:
+            return self.parts(objects) - self.iterators
+        result: set[int] = set()
+        waiting = list(objects)
+        while waiting:
+            number = waiting.pop()
+            if number not in result:
+                result.add(number)
+                if number not in self.batching:
+                    waiting += self.loose.get(number, ())
+                    for held in self.fields.get(number, {}).values():
+                        waiting += held
+                    if number in self.symbols:
+                        waiting += self.holds.get(number, ())
+        return self.plain(frozenset(result)) - self.iterators
 
     def plain(self, objects: Objects) -> Objects:
         """Leave out functions and classes."""
@@ -168,6 +356,11 @@ class Heap:
         if self.classes.get(number) != classes:
             self.classes[number] = classes
             self.version += 1
+
+    def add_classes(self, number: int, classes: Objects) -> None:
+        """Say that an object may be an instance of further classes."""
+        if classes:
+            self.set_classes(number, self.classes.get(number, NO_OBJECTS) | classes)
 
     def take_method(self, number: int, receiver: Objects, name: str) -> None:
         """Note that an object is a method ``name`` that was taken from ``receiver``."""

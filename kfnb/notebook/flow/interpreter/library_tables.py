@@ -87,6 +87,10 @@ DEEP_MUTATORS = _words(
     """
 )
 
+# Of those, methods that change a module in place, but give a new tensor. Source: PyTorch's
+# documentation of Tensor.to and Module.to.
+CONVERSIONS = _words("to cuda cpu half double float bfloat16")
+
 # Of those, what gives the object itself, so that `m = x.fit(...)` is an alias.
 FLUENT = _words(
     """
@@ -111,8 +115,17 @@ VIEWS = _words(
     items values keys get pop popleft popitem setdefault parameters named_parameters children
     modules named_children named_modules buffers reshape ravel view squeeze transpose swapaxes
     T __getitem__ __iter__ __next__ unsqueeze detach numpy to_numpy state_dict get_layer
-    getbuffer add_subplot gca subplots subplot_mosaic add_axes twinx twiny add_subparsers
-    add_argument_group submodule get_submodule open
+    getbuffer permute expand contiguous narrow add_subplot gca subplots subplot_mosaic add_axes
+    twinx twiny add_subparsers add_argument_group submodule get_submodule open
+    """
+)
+
+# Methods that give a list or a condition, with which an index selects a copy. Sources: NumPy's
+# "Advanced indexing" and pandas' "Indexing and selecting data".
+SELECTING = _words(
+    """
+    tolist to_list split isin isna isnull notna notnull duplicated between contains startswith
+    endswith eq ne lt gt le ge
     """
 )
 
@@ -134,6 +147,69 @@ CONTAINERS = _words(
     sklearn.compose.make_column_transformer tqdm.tqdm tqdm.auto.tqdm tqdm.notebook.tqdm tqdm
     tqdm.trange alive_progress.alive_it rich.progress.track joblib.delayed
     concurrent.futures.as_completed
+    """
+)
+
+# Packages whose estimators change nothing that they are given: parameters stay as they are, and an
+# estimator that is given others fits clones of them. Sources: scikit-learn, "Developing
+# scikit-learn estimators" (cloning, parameters and init) and the notes of GridSearchCV,
+# ColumnTransformer, VotingClassifier, StackingClassifier, RFE, SelectFromModel and
+# CalibratedClassifierCV; the scikit-learn interfaces of XGBoost, LightGBM and CatBoost.
+CLONING_PACKAGES = (
+    "sklearn.", "xgboost.", "lightgbm.", "catboost.", "imblearn.", "category_encoders.",
+    "umap.", "hdbscan.", "skopt.",
+)  # fmt: skip
+
+# The exceptions: they fit the very objects that they are given. Source: the documentation of
+# sklearn.pipeline.Pipeline (steps are fitted in place, unless it has a memory) and FeatureUnion;
+# imblearn.pipeline.Pipeline says the same.
+FITS_ITS_STEPS = _words(
+    """
+    sklearn.pipeline.Pipeline sklearn.pipeline.FeatureUnion imblearn.pipeline.Pipeline
+    """
+)
+
+# What gives a dictionary, list or set of what it is given, as a display does.
+DISPLAYS = _words("dict list set tuple frozenset sorted")
+
+# Constructors whose keywords become attributes.
+NAMESPACES = _words("types.SimpleNamespace argparse.Namespace")
+
+# Functions whose result is of the same class as their argument, and holds none of it.
+COPIES = _words(
+    """
+    copy.copy copy.deepcopy sklearn.base.clone joblib.load pickle.load pickle.loads
+    """
+)
+
+# Iterating over these gives new values, which are no modules.
+BATCHING = _words(
+    """
+    torch.utils.data.DataLoader torch_geometric.loader.DataLoader
+    torch_geometric.data.DataLoader
+    """
+)
+
+# Packages whose functions (not classes) give tensors, arrays and frames, and the exceptions.
+TENSOR_PACKAGES = ("torch.", "torch_geometric.", "numpy.", "pandas.", "sklearn.")
+MAKES_MODULES = _words(
+    """
+    torch.load torch.compile torch.jit.load torch.jit.script torch.jit.trace torch.hub.load
+    torch.export.load torch.quantization.quantize_dynamic torch.nn.utils.parametrize
+    torch.nn.utils.weight_norm torch.nn.utils.spectral_norm
+    """
+)
+
+# Decorators that make a dataclass, and functions that describe one of its fields.
+DATACLASS_DECORATORS = _words(
+    """
+    dataclasses.dataclass attr.s attr.attrs attr.define attrs.define attrs.frozen attr.dataclass
+    pydantic.dataclasses.dataclass
+    """
+)
+FIELD_MAKERS = _words(
+    """
+    dataclasses.field attr.ib attr.attrib attr.field attrs.field pydantic.Field
     """
 )
 

@@ -91,13 +91,21 @@ class InterpreterState(ABC):
             self.store(frozenset((number,)), part)
         return frozenset((number,))
 
-    def store(self, into: Objects, what: Objects) -> None:
+    def store(self, into: Objects, what: Objects, attribute: str | None = None) -> None:
         """Put ``what`` into ``into``; the caller decides whether that is a change."""
-        if into and what:
-            into = self.heap.owners(into)
-            self.heap.store(into, what)
-            if self.function is not None:
-                self.record.links.add((into, what))
+        if not into or not what:
+            return
+        self._link(into, what, attribute)
+        owned = self.heap.places(into) - into
+        if owned:
+            self._link(owned, what, None)
+
+    def _link(self, into: Objects, what: Objects, attribute: str | None) -> None:
+        self.heap.store(into, what, attribute)
+        # What is put into a part goes to its places, which are linked themselves.
+        into = frozenset(o for o in into if o not in self.heap.part_of)
+        if self.function is not None and into:
+            self.record.links.add((into, what, attribute))
 
     def touch(self, objects: Objects) -> None:
         """Change objects in place: all names that may share them are changed."""
@@ -223,6 +231,7 @@ class InterpreterState(ABC):
         self.global_symbols[symbol], self.global_symbols[inside] = key, key
         itself = frozenset((symbol,))
         self.heap.store(itself, frozenset((inside,)))
+        self.heap.unknown.add(inside)
         self.heap.set_classes(symbol, dependency.classes)
         functions = self.heap.callable_set(objects)
         if self.heap.held_callables.get(symbol) != functions:
