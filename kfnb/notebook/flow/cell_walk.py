@@ -261,7 +261,9 @@ class _Walk:
         heap = self.interpreter.heap
         for name in record.changed:
             at = cell, self.interpreter.line
-            if record.fits:
+            # A step that uses the estimator before it fits it needs the fit of the step before.
+            before = facts.statements[:-1]
+            if self.interpreter.only_fits(name, record) and all(name not in n for *_, n in before):
                 facts.fitted.setdefault(name, at)
             if not heap.random_generators.isdisjoint(record.touched[name].objects):
                 facts.drawn.setdefault(name, at)
