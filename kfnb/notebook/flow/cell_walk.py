@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 
 from kfnb.notebook.authoring.grouping import Declared
-from kfnb.notebook.effects.names_in_strings import constant_texts
+from kfnb.notebook.effects.names_in_strings import constant_texts, marked_names
 from kfnb.notebook.effects.statement_effects import Effects
 from kfnb.notebook.flow.definitions import defined_names, redefined
 from kfnb.notebook.flow.interpreter.callables import Record
@@ -47,6 +47,7 @@ class _Walk:
         self.effects = effects
         self.interpreter = Interpreter()
         self.interpreter.texts = constant_texts(sources.values())
+        self.interpreter.marked_names = marked_names(sources.values())
         self.sources = sources
         self.declared = declared
         self.plain_metrics = plain_metrics

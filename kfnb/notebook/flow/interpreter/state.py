@@ -59,6 +59,7 @@ class InterpreterState(ABC):
         self.doubt = 0
         self.optional = 0
         self.texts: Mapping[str, str] = {}
+        self.marked_names: frozenset[str] = frozenset()
         self.dead = False
         self.annotations = True
         self.first_seen: dict[tuple[int, str], frozenset[int]] = {}
