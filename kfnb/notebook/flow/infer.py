@@ -31,7 +31,7 @@ from kfnb.notebook.parsed_cell import (
     ParsedCell,
     no_garbage_collection,
     parse_cells,
-    with_deep_stack,
+    with_deep_tree,
 )
 from kfnb.pipeline import Diagnostic, Pipeline
 
@@ -48,7 +48,7 @@ def infer(declared: Declared) -> Pipeline:
             return _infer(declared)
         # Only deeply nested code needs a larger stack, and a thread for it costs time.
         except RecursionError:
-            return with_deep_stack(lambda: _infer(declared))
+            return with_deep_tree(lambda: _infer(declared))
 
 
 def _infer(declared: Declared) -> Pipeline:
