@@ -262,9 +262,7 @@ class _Walk:
         heap = self.interpreter.heap
         for name in record.changed:
             at = cell, self.interpreter.line
-            # A step that uses the estimator before it fits it needs the fit of the step before.
-            before = facts.statements[:-1]
-            if self.interpreter.only_fits(name, record) and all(name not in n for *_, n in before):
+            if self.interpreter.only_fits(name, record) and not self._used(name, facts):
                 facts.fitted.setdefault(name, at)
             if not heap.random_generators.isdisjoint(record.touched[name].objects):
                 facts.drawn.setdefault(name, at)
@@ -272,6 +270,18 @@ class _Walk:
         facts.identity |= record.identity
         if record.opaque is not None and facts.opaque is None:
             facts.opaque = (cell, record.opaque)
+
+    def _used(self, name: str, facts: Facts) -> bool:
+        """Whether a step used what another one fitted, and did not only put it into an object."""
+        for cell, index, names in facts.statements[:-1]:
+            if name in names:
+                node = self.sources[cell].body[index] if index >= 0 else None
+                call = node.value if isinstance(node, ast.Assign) else None
+                last = self.interpreter.dotted(call.func) if isinstance(call, ast.Call) else None
+                last = (last or "").rpartition(".")[2]
+                if not (last[:1].isupper() or last.startswith("make_")):
+                    return True
+        return False
 
     def _check_setup(self, cell: int, record: Record) -> None:
         owners, slots = self.result.owners, self.interpreter.names.slots

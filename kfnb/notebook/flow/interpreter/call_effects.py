@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.summaries import Arguments
 from kfnb.notebook.flow.interpreter.summary_effects import SummaryEffects
+from kfnb.notebook.flow.interpreter.tables import library_tables
 from kfnb.notebook.parsed_cell import attribute_chain
 
 

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads
 from kfnb.notebook.flow.interpreter.heap import INSIDE, NO_OBJECTS, Objects
@@ -18,6 +17,7 @@ from kfnb.notebook.flow.interpreter.scopes import (
     function_locals,
     parameters,
 )
+from kfnb.notebook.flow.interpreter.tables import library_tables
 from kfnb.notebook.parsed_cell import child_nodes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kfnb.notebook.flow.interpreter.library_tables import words
+from kfnb.notebook.flow.interpreter.tables.library_tables import words
 
 # Line magics that execute the rest of the line as Python, and those that do so in a function.
 RUN_MAGICS = frozenset(
