@@ -272,25 +272,18 @@ class Diagnostic:
 
     def __str__(self) -> str:
         named = self.step is None or f'"{self.step}"' in self.message
-        where = location(
-            step=None if named or self.cell is None else self.step,
-            execution_count=self.execution_count,
-            line=self.line,
-            text=self.text,
-        )
-        return (
-            f"{self.code}: {self.message}{f' ({where})' if where else ''}. {self.remedy}".rstrip()
-        )
+        where = self._location(None if named or self.cell is None else self.step)
+        where = f" ({where})" if where else ""
+        return f"{self.code}: {self.message}{where}. {self.remedy}".rstrip()
 
     @property
     def location(self) -> str:
         """Where it is, as a person sees it: ``step "train", [12] line 3: `model.fit(X)` ``."""
-        return location(
-            step=self.step,
-            execution_count=self.execution_count,
-            line=self.line,
-            text=self.text,
-        )
+        return self._location(self.step)
+
+    def _location(self, step: str | None) -> str:
+        count = self.execution_count
+        return location(step=step, execution_count=count, line=self.line, text=self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,9 +258,44 @@ export interface ComparedRun {
   };
 }
 
+/** A line of code of two runs beside each other; `gap` stands for equal lines left out. */
+export interface CodeLine {
+  readonly left: string | null;
+  readonly right: string | null;
+  readonly kind: 'equal' | 'changed' | 'gap';
+}
+
+export interface CodeDifference {
+  /** Empty for code that belongs to no step. */
+  readonly step: string;
+  readonly lines: readonly CodeLine[];
+}
+
 export interface CompareMessage {
   readonly kind: 'compare';
   readonly runs: readonly ComparedRun[];
+  /** Compares the first two runs. */
+  readonly code: readonly CodeDifference[];
+}
+
+/** A run in the list of those that can be chosen. */
+export interface ListedRun {
+  readonly id: string;
+  /** As {@link RunInfo.title}. */
+  readonly title: string;
+  readonly notebook: string | null;
+  readonly status: RunStatus | 'unreadable';
+  readonly created: number;
+  readonly duration: number | null;
+  readonly parameters: { readonly [name: string]: Json };
+  readonly metrics: { readonly [name: string]: Json };
+}
+
+export interface RunsMessage {
+  readonly kind: 'runs';
+  readonly runs: readonly ListedRun[];
+  /** The number of older runs that are not listed. */
+  readonly more: number;
 }
 
 /** The answer to a command. */
@@ -277,6 +312,7 @@ export type FromKernel =
   | OutputsMessage
   | NotebookMessage
   | CompareMessage
+  | RunsMessage
   | NoticeMessage;
 
 // page → kernel
@@ -309,5 +345,9 @@ export type ToKernel =
     }
   | { readonly kind: 'metrics' }
   | { readonly kind: 'compare'; readonly runs: readonly string[] }
-  | { readonly kind: 'command'; readonly name: 'stop' | 'resume' }
+  | { readonly kind: 'runs'; readonly all: boolean }
+  | {
+      readonly kind: 'command';
+      readonly name: 'stop' | 'resume' | 'run-again';
+    }
   | { readonly kind: 'select'; readonly id: string | null };

@@ -81,6 +81,39 @@ describe('the header', () => {
     expect(find('.kfnb-counts').textContent).toBe('1running');
   });
 
+  it('offers a new run before the old code, and starts it without a question', () => {
+    const facts = { status: 'failed', driver: 'ended' } as const;
+    const { posted } = shown(
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS, facts))
+    );
+    const offered = [...find('.kfnb-title').querySelectorAll('button')]
+      .filter(({ hidden }) => !hidden)
+      .map(({ textContent }) => textContent);
+    expect(offered).toEqual(['Run again', 'Resume']);
+    expect(button('Resume').title).toContain('the old code');
+    button('Run again').click();
+    expect(posted).toContainEqual({ kind: 'command', name: 'run-again' });
+    document.body.replaceChildren();
+    shown();
+    expect(button('Run again')).toBeUndefined();
+  });
+
+  it('shows a new run in place of the old one, though its numbers begin again', () => {
+    const ended = snapshot(STEPS, { status: 'failed', seq: 90 });
+    const { source, posted } = shown(
+      new FakeSource(DIAMOND, RUN, ended, { tab: 'logs' })
+    );
+    source.set({
+      run: { ...RUN, id: '20261124-again' },
+      state: snapshot({ n2: state('running') }, { seq: 2 })
+    });
+    expect(find('.kfnb-view').dataset).toMatchObject({
+      run: '20261124-again',
+      status: 'running'
+    });
+    expect(posted.filter(({ kind }) => kind === 'follow-log')).toHaveLength(2);
+  });
+
   it('counts the time without the pause before a resume', () => {
     const created = RUN.created;
     const steps = { n0: state('succeeded', { finished: created + 100 }) };

@@ -42,22 +42,22 @@ def test_the_lines_of_a_run_that_fails(tmp_path: Path) -> None:
     assert complaints == ""
     assert said.splitlines()[-1].startswith(f"run {run.id} failed in ")
     assert "> 2 |     return 1 / 0" in said
-    assert f"  kfnb resume {run.id}  # retry with the same code" in said
-    assert "train.ipynb  # run with your edits" in said
+    assert f"  kfnb resume {run.id}  # retry with the old code, without your edits" in said
+    assert "train.ipynb  # run again with your edits" in said
 
 
 def test_what_to_type_after_a_change_names_the_target(tmp_path: Path) -> None:
     run = made_run(tmp_path / "train.ipynb", target="kubernetes")
     write(run, *scripted.FAILED)
     _, said, _ = ending(run.id)
-    assert "train.ipynb --on kubernetes  # run with your edits" in said
+    assert "train.ipynb --on kubernetes  # run again with your edits" in said
 
 
 def test_what_to_type_after_a_change_has_the_parameters(tmp_path: Path) -> None:
     run = create_run(scripted.pipeline(tmp_path / "train.ipynb"), parameters={"rate": 1e-07})
     write(run, *scripted.FAILED)
     _, said, _ = ending(run.id)
-    assert "train.ipynb -p rate=1e-07  # run with your edits" in said
+    assert "train.ipynb -p rate=1e-07  # run again with your edits" in said
 
 
 def test_the_words_are_stable() -> None:

@@ -51,6 +51,13 @@ export class StepTab implements Component {
     }
   }
 
+  /** Shows the same step of another run. */
+  restart(): void {
+    if (this.step !== null) {
+      this.open(this.step, null);
+    }
+  }
+
   /** Updates the tab after some steps changed. */
   update(steps: Readonly<Record<string, StepState>>): void {
     this.picker.refresh();
