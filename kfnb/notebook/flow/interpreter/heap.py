@@ -24,8 +24,9 @@ _DEEPEST_FIELD = 2
 """Attributes of attributes of an argument that are told apart, as in ``model.optimizer.state``."""
 
 INSIDE = "*"
+EACH = "each*"
 FITTED = "fit*"
-"""Names, which are no attributes, for whatever an argument holds, and for what fitting changes."""
+"""No attributes: all that an argument holds, its elements, and what fitting it changes."""
 
 
 class Heap:
@@ -59,7 +60,10 @@ class Heap:
         self.part_attributes: dict[int, str] = {}
         self.content_of: dict[int, int] = {}
         self.cloning: set[int] = set()
+        self.estimators: set[int] = set()
         self.displays: set[int] = set()
+        self.frames: set[int] = set()
+        self.columns: dict[int, tuple[Objects, ...]] = {}
         self.selectors: set[int] = set()
         self.tensors: set[int] = set()
         self.batching: set[int] = set()
@@ -88,7 +92,10 @@ class Heap:
                 held = self.loose.get(holder, NO_OBJECTS)
             else:
                 held = self.fields.setdefault(holder, {}).get(attribute, NO_OBJECTS)
-            if direct <= held or len(held | direct) > _MOST_HELD:
+            if direct <= held:
+                continue
+            if len(held | direct) > _MOST_HELD:
+                self.displays.discard(holder)
                 continue
             if attribute is None:
                 self.loose[holder] = held | direct
@@ -174,7 +181,7 @@ class Heap:
             seen.add(number)
             if len(seen) > _MOST_LISTED:
                 return self.plain(self.reachable(objects))
-            if number not in self.displays:
+            if not (number in self.displays or number in self.frames or number in self.symbols):
                 result.add(number)
             if number in self.cloning:
                 continue
@@ -210,7 +217,15 @@ class Heap:
                 kind.add(made)
         first = made not in self.adopted
         self.adopted.add(made)
-        kinds = (self.cloning, self.displays, self.selectors, self.tensors, self.batching)
+        kinds = (
+            self.cloning,
+            self.estimators,
+            self.displays,
+            self.frames,
+            self.selectors,
+            self.tensors,
+            self.batching,
+        )
         for kind in kinds:
             if not kind.issuperset(numbers):
                 kind.discard(made)
@@ -223,8 +238,9 @@ class Heap:
         for number in objects:
             for other in others:
                 self.add_classes(number, self.classes.get(other, NO_OBJECTS))
-            if self.tensors.issuperset(others[:1]):
-                self.tensors.add(number)
+            for kind in (self.tensors, self.frames):
+                if kind.issuperset(others[:1]):
+                    kind.add(number)
         for other in others:
             self.store(objects, self.loose.get(other, NO_OBJECTS) - frozenset(others))
             for name, held in self.fields.get(other, {}).items():
@@ -288,20 +304,29 @@ class Heap:
 
     def elements(self, objects: Objects) -> Objects:
         """Give what iterating over ``objects`` may give: not an iterator itself."""
-        if not self.batching:
-            return self.parts(objects) - self.iterators
         result: set[int] = set()
+        seen: set[int] = set()
         waiting = list(objects)
         while waiting:
             number = waiting.pop()
-            if number not in result:
+            if number in seen:
+                continue
+            seen.add(number)
+            callee = self.symbols.get(number)
+            if callee is not None:
+                result.add(self.field_symbol(number, EACH, callee))
+            known = number in self.displays and number not in self.held_callables
+            if known:
+                # All that was put into a display is known: it does not stand for its elements.
+                result |= self.loose.get(number, NO_OBJECTS)
+                waiting += () if number in objects else self.loose.get(number, ())
+                result |= NO_OBJECTS if number in objects else {number}
+            elif callee is None or number not in objects:
                 result.add(number)
-                if number not in self.batching:
-                    waiting += self.loose.get(number, ())
-                    for held in self.fields.get(number, {}).values():
-                        waiting += held
-                    if number in self.symbols:
-                        waiting += self.holds.get(number, ())
+            if number not in self.batching and not known:
+                waiting += self.loose.get(number, ())
+                for held in self.fields.get(number, {}).values():
+                    waiting += held
         return self.plain(frozenset(result)) - self.iterators
 
     def plain(self, objects: Objects) -> Objects:

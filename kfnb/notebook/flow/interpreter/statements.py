@@ -6,7 +6,6 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.branches import Branches
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
@@ -19,6 +18,7 @@ from kfnb.notebook.flow.interpreter.scopes import (
     type_parameters,
 )
 from kfnb.notebook.flow.interpreter.summaries import Arguments
+from kfnb.notebook.flow.interpreter.tables import library_tables
 
 
 class Statements(Branches):

@@ -205,7 +205,7 @@ class Summaries(InterpreterState):
             effect=record.effect,
             opaque=record.opaque is not None,
             identity=record.identity,
-            fits=record.fits,
+            fitted_objects=frozenset(o for o in record.fitted_objects if o not in parts),
         )
 
     def _frames_around(self, callee: CallableDefinition) -> list[Frame]:
@@ -290,5 +290,4 @@ class Summaries(InterpreterState):
             effect=any(p.effect for p in parts),
             opaque=any(p.opaque for p in parts),
             identity=any(p.identity for p in parts),
-            fits=any(p.fits for p in parts),
         )
