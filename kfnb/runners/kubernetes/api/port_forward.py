@@ -80,6 +80,7 @@ class PortForward:
             try:
                 local, _ = self._listening.accept()
             except OSError:
+                # This is how the thread notices that `close` has shut the socket down.
                 return
             threading.Thread(target=self._serve, args=(local,), daemon=True).start()
 
@@ -91,6 +92,7 @@ class PortForward:
             self.trouble = str(error)
             local.close()
             return
+        # `close` may have been called while the connection was being made.
         with self._lock:
             if self._closed:
                 _end(local)
@@ -110,6 +112,7 @@ class PortForward:
         try:
             return self._dial()
         except ApiError as error:
+            # Another pod does not help if the server does not answer, or if the right is missing.
             if self._again is None or error.status in (None, 401, 403):
                 raise
         self._path = self._again()
@@ -118,6 +121,7 @@ class PortForward:
     def _outward(self, local: socket.socket, remote: Any) -> None:
         import websocket
 
+        # Whichever side breaks the connection, the client sees that it was closed.
         with contextlib.suppress(OSError, websocket.WebSocketException):
             while data := local.recv(_PIECE):
                 remote.send_binary(bytes([_DATA]) + data)
@@ -134,6 +138,8 @@ class PortForward:
                 channel, data = data[0], data[1:]
                 if channel not in begun:
                     begun.add(channel)
+                    # The first message of each channel begins with the port's number, which has two
+                    # bytes.
                     data = data[2:]
                 if channel == _DATA and data:
                     local.sendall(data)
@@ -168,6 +174,7 @@ class PortForward:
             raise ApiError(
                 f"Cannot connect to {self._what}: {self._transport.host} does not answer: {error}."
             ) from error
+        # The limit was for connecting; a connection may be idle for as long as it is used.
         there.settimeout(None)
         return there
 
@@ -207,7 +214,9 @@ def _proxy(configuration: Any) -> dict[str, Any]:
 
 def _end(end: Any) -> None:
     """Close a socket or WebSocket, and wake the thread that waits for it."""
+    # The other thread may have closed it already.
     with contextlib.suppress(Exception):
         (end if isinstance(end, socket.socket) else end.sock).shutdown(socket.SHUT_RDWR)
+    # A WebSocket's close() would wait for the other side's answer; shutdown() does not.
     with contextlib.suppress(Exception):
         end.close() if isinstance(end, socket.socket) else end.shutdown()

@@ -91,6 +91,7 @@ def opened(
         # Each pod downloads the files that it needs; this machine's folder is not used.
         restores=False,
         images={step: manifests.image_of(target, pipeline, step) for step in pipeline.steps},
+        # These are the paths in the pods, which have no folders of this machine.
         inside=StepPaths(
             run=RunFolder(root / "home" / "runs" / run.id),
             store=root / "home" / "store",
