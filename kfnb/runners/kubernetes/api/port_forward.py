@@ -51,7 +51,6 @@ class PortForward:
         self._open: set[Any] = set()
         self._lock = threading.Lock()
         self._closed = False
-        self.trouble = ""
         # Fail at once if the pod does not exist, or the right to it is missing.
         self._dial().close()
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -88,8 +87,8 @@ class PortForward:
         """Forward one connection in both directions."""
         try:
             remote = self._connect()
-        except KfnbError as error:
-            self.trouble = str(error)
+        except KfnbError:
+            # To the client this is a broken connection, which it handles as at any other time.
             local.close()
             return
         # `close` may have been called while the connection was being made.
@@ -144,7 +143,6 @@ class PortForward:
                 if channel == _DATA and data:
                     local.sendall(data)
                 elif channel == _ERROR and data:
-                    self.trouble = data.decode("utf-8", "replace").strip()
                     return
 
     def _dial(self) -> Any:

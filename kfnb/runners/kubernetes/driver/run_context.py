@@ -26,9 +26,6 @@ from kfnb.step.pod.input_download import unpack
 from kfnb.store.remote import Remote
 from kfnb.store.remote_store import RemoteStore
 
-PARALLEL = 20
-"""How many steps execute at once by default: the cluster queues the others."""
-
 
 @contextmanager
 def opened(
