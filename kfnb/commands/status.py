@@ -132,6 +132,7 @@ def print_status(view: RunView) -> None:
     """Print a line for each step of a run, its metrics, failures and summary."""
     from kfnb.api.use_cases.run_summary import failures, metrics_line, summary_line
     from kfnb.draw import visible
+    from kfnb.runners.launch import empty_journal
 
     view.update()
     driver = view.driver()
@@ -145,7 +146,9 @@ def print_status(view: RunView) -> None:
     for line in failures(view):
         click.echo(line)
     click.echo(summary_line(view))
-    if driver.startswith("lost"):
+    if driver.startswith("lost") and view.state.created is None:
+        click.echo(empty_journal(view.folder))
+    elif driver.startswith("lost"):
         click.echo(f"the driver is {driver}; continue with: kfnb resume {view.folder.id}")
 
 

@@ -19,6 +19,7 @@ from kfnb.engine.core.event_types import Body, Unknown
 VERSION = 1
 
 
+# Events are trees without cycles, so the garbage collector need not visit the thousands of a run.
 class Event(Struct, frozen=True, gc=False):
     """One line of a journal.
 
@@ -74,6 +75,7 @@ class Event(Struct, frozen=True, gc=False):
             If ``data`` has a value that JSON has no form for.
         """
         data = self.data
+        # An event of a later version is written back exactly as it was read.
         fields = data.fields if isinstance(data, Unknown) else data
         try:
             return _ENCODER.encode(self._line(fields))
@@ -121,7 +123,10 @@ class Event(Struct, frozen=True, gc=False):
             read = _DECODER.decode(line)
         except msgspec.DecodeError:
             # Python's parser accepts what json.dumps wrote before: escaped halves of characters.
-            return cls.from_plain(json.loads(line))
+            try:
+                return cls.from_plain(json.loads(line))
+            except RecursionError:
+                raise ValueError("its JSON is nested too deeply") from None
         _check_version(read)
         return _event(read, decode_body(read.type, read.data or Raw(b"{}")))
 

@@ -74,6 +74,7 @@ class SegmentJournal(Journal):
         now: Callable[[], float] = clock.time,
     ) -> None:
         self._remote = remote
+        # Random beside the pid, because drivers on two machines may have the same pid.
         self._writer = writer or f"{os.getpid()}-{os.urandom(12).hex()}"
         self._waiting: list[bytes] = []
         self._stored = 0
@@ -110,6 +111,8 @@ class SegmentJournal(Journal):
             return
         lines = b"".join(self._waiting)
         try:
+            # The store first: the local file must never show an event that another driver's may
+            # replace.
             self._create(self._stored + 1, lines)
             self._write(lines)
         except OSError as error:
@@ -117,6 +120,8 @@ class SegmentJournal(Journal):
             self._broken = disk_error = InfrastructureError(disk.sentence(error, self.path))
             raise disk_error from error
         except Exception as error:
+            # Whether the object was created is unknown, so a second attempt could write the events
+            # twice.
             self._broken = error
             raise
         self._size += len(lines)
@@ -164,6 +169,7 @@ class SegmentJournal(Journal):
         header = json.dumps({"writer": self._writer, "first": first}).encode()
         data = header + b"\n" + lines
         key = _key(self.run, first)
+        # The object may exist because our own request succeeded and only its reply was lost.
         if self._remote.create(key, data) or self._remote.get(key) == data:
             return
         self._lose()
@@ -219,6 +225,7 @@ def follow_segments(remote: Remote, run: str, path: Path) -> bool:
     """
     if FileLock(path.with_name(LOCK_NAME)).held():
         return False  # a driver of this machine writes the file
+    # Only whole lines count; a torn end, left by a process that was killed, is written again.
     reader = JournalReader(path)
     for _ in reader.read():
         pass

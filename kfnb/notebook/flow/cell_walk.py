@@ -6,7 +6,7 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 
 from kfnb.notebook.authoring.grouping import Declared
-from kfnb.notebook.effects.names_in_strings import constant_texts
+from kfnb.notebook.effects.names_in_strings import constant_texts, marked_names
 from kfnb.notebook.effects.statement_effects import Effects
 from kfnb.notebook.flow.definitions import defined_names, redefined
 from kfnb.notebook.flow.interpreter.callables import Record
@@ -47,6 +47,7 @@ class _Walk:
         self.effects = effects
         self.interpreter = Interpreter()
         self.interpreter.texts = constant_texts(sources.values())
+        self.interpreter.marked_names = marked_names(sources.values())
         self.sources = sources
         self.declared = declared
         self.plain_metrics = plain_metrics
@@ -84,7 +85,7 @@ class _Walk:
             facts = self.result.facts[step] = Facts(
                 step, unit, dict(self.interpreter.names.slots), len(self.result.acts)
             )
-        self.interpreter.unit = facts.unit
+        self.interpreter.unit = self.interpreter.heap.clock = facts.unit
         return facts
 
     def _end(self, facts: Facts, visit: CellVisit) -> None:
@@ -106,7 +107,7 @@ class _Walk:
     def _static_cell(self, visit: CellVisit) -> None:
         source = self.sources[visit.cell]
         for index, node in enumerate(source.body):
-            self.interpreter.unit = self._unit()
+            self.interpreter.unit = self.interpreter.heap.clock = self._unit()
             record = self._execute(source, node, step=None)
             self._change_decorated((visit.cell, index))
             self._check_setup(visit.cell, record)
@@ -261,7 +262,7 @@ class _Walk:
         heap = self.interpreter.heap
         for name in record.changed:
             at = cell, self.interpreter.line
-            if record.fits:
+            if self.interpreter.only_fits(name, record) and not self._used(name, facts):
                 facts.fitted.setdefault(name, at)
             if not heap.random_generators.isdisjoint(record.touched[name].objects):
                 facts.drawn.setdefault(name, at)
@@ -269,6 +270,18 @@ class _Walk:
         facts.identity |= record.identity
         if record.opaque is not None and facts.opaque is None:
             facts.opaque = (cell, record.opaque)
+
+    def _used(self, name: str, facts: Facts) -> bool:
+        """Whether a step used what another one fitted, and did not only put it into an object."""
+        for cell, index, names in facts.statements[:-1]:
+            if name in names:
+                node = self.sources[cell].body[index] if index >= 0 else None
+                call = node.value if isinstance(node, ast.Assign) else None
+                last = self.interpreter.dotted(call.func) if isinstance(call, ast.Call) else None
+                last = (last or "").rpartition(".")[2]
+                if not (last[:1].isupper() or last.startswith("make_")):
+                    return True
+        return False
 
     def _check_setup(self, cell: int, record: Record) -> None:
         owners, slots = self.result.owners, self.interpreter.names.slots

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kfnb.notebook.flow.interpreter.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.interpreter.name_table import Slot
+from kfnb.notebook.flow.interpreter.tables.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.step_facts import Facts, WalkResult
 
 
@@ -97,7 +97,7 @@ def _together(
         return
     heap = walked.interpreter.heap
     reachable = {
-        name: heap.plain(heap.reachable(facts.start[name].objects))
+        name: heap.plain(heap.reachable_before(facts.start[name].objects, facts.unit))
         for name in sorted({*need.inputs, *static})
         if name in facts.start
     }

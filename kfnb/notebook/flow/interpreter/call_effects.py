@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 
-from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.heap import ITERATED
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.summaries import Arguments
 from kfnb.notebook.flow.interpreter.summary_effects import SummaryEffects
+from kfnb.notebook.flow.interpreter.tables import library_tables
 from kfnb.notebook.parsed_cell import attribute_chain
 
 
@@ -68,7 +69,8 @@ class CallEffects(SummaryEffects):
         self.use(receiver)
         self.record.identity |= name in ("index", "remove", "count") and bool(arguments.all())
         changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
-        self.record.fits |= name in library_tables.FITTING
+        if name in library_tables.FITTING:
+            self.record.fitted_objects |= self.heap.owners(self.heap.fitted_with(receiver))
         if name in library_tables.CONVERSIONS:
             self.convert(self.heap.fitted_with(receiver))
         elif name == "set_params":
@@ -94,8 +96,9 @@ class CallEffects(SummaryEffects):
         made = self.fresh(node)
         if name == "copy":
             self.store(made, self.heap.parts(receiver) - receiver)
-        if receiver and self.heap.tensors.issuperset(receiver):
-            self.heap.tensors |= made
+        for kind in (self.heap.tensors, self.heap.frames):
+            if receiver and kind.issuperset(receiver):
+                kind |= made
         if name in library_tables.SELECTING:
             self.heap.selectors |= made
         return made
@@ -165,13 +168,17 @@ class CallEffects(SummaryEffects):
         arguments.keywords.pop("key", None)
         everything = arguments.all()
         if dotted in library_tables.ELEMENTS or _copies(node) is False:
-            return self.heap.elements(everything)
+            return self.heap.parts(everything) - self.heap.iterators
         holds = NO_OBJECTS
         if dotted in library_tables.CONTAINERS:
-            holds = self.heap.elements(everything)
+            iterates = dotted in library_tables.ITERATING
+            parts = self.heap.elements if iterates else self.heap.parts
+            holds = parts(everything) - self.heap.iterators
+            if dotted in library_tables.ITERATORS:
+                self.store(frozenset((self.make(node),)), everything, ITERATED)
             if dotted in library_tables.APPLYING:
                 holds = self.heap.plain(holds)
-        elif last[:1].isupper() and not last.isupper():
+        elif last[:1].isupper():
             holds = everything
         if dotted and dotted not in library_tables.APPLYING:
             # A wrapper such as np.vectorize; what maps a function gives what that gives.
@@ -195,19 +202,29 @@ class CallEffects(SummaryEffects):
         made = frozenset((number,))
         is_class = dotted.rpartition(".")[2][:1].isupper()
         clones = is_class and dotted not in library_tables.FITS_ITS_STEPS
-        if clones and dotted.startswith(library_tables.CLONING_PACKAGES):
-            heap.cloning |= made
+        if is_class and dotted.startswith(library_tables.CLONING_PACKAGES):
+            # With a warm start a fit goes on where the one before ended.
+            if all(keyword.arg != "warm_start" for keyword in node.keywords):
+                heap.estimators |= made
+            if clones:
+                heap.cloning |= made
         if dotted in library_tables.DISPLAYS:
             heap.displays |= made
             if dotted in ("list", "sorted"):
                 heap.selectors |= made
         if dotted in library_tables.BATCHING:
             heap.batching |= made
-        if dotted.startswith(library_tables.TENSOR_PACKAGES) and (
-            dotted in library_tables.BATCHING
-            or not (is_class or dotted in library_tables.MAKES_MODULES)
+        if dotted.startswith(library_tables.DATA_SETS) or (
+            dotted.startswith(library_tables.TENSOR_PACKAGES)
+            and not (is_class or dotted in library_tables.MAKES_MODULES)
         ):
             heap.tensors |= made
+        if dotted.startswith(library_tables.FRAME_PACKAGES):
+            heap.frames |= made
+        if dotted == "enumerate":
+            heap.columns[number] = (NO_OBJECTS, heap.elements(arguments.all()))
+        elif dotted == "zip" and not arguments.spread:
+            heap.columns[number] = tuple(map(heap.elements, arguments.positional))
         if dotted in library_tables.NAMESPACES:
             for name, objects in arguments.keywords.items():
                 self.store(made, objects, name)

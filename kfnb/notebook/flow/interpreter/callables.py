@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.name_table import Changes, Slot
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.scopes import Function
 
 
@@ -63,7 +63,7 @@ class Summary(NamedTuple):
     ``changed_objects`` are changed; ``used_objects`` are used, which changes those that have a
     state (a generator); ``moved_objects`` are changed if they are modules; ``links`` are
     containers, what is put into them, and as which attribute. ``identity``: it makes a difference
-    whether two names stand for one object. ``fits``: it fits an estimator.
+    whether two names stand for one object. ``fitted_objects`` are fitted.
     """
 
     reads: Mapping[str, tuple[bool, bool, Origin]] = {}
@@ -77,7 +77,7 @@ class Summary(NamedTuple):
     effect: bool = False
     opaque: bool = False
     identity: bool = False
-    fits: bool = False
+    fitted_objects: Objects = NO_OBJECTS
 
 
 NOTHING = Summary()
@@ -124,7 +124,7 @@ class Record:
     opaque: int | None = None
     star: bool = False
     identity: bool = False
-    fits: bool = False
+    fitted_objects: set[int] = field(default_factory=set)
 
 
 @dataclass(eq=False, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 
-from kfnb.notebook.effects.names_in_strings import CANDIDATES, names_read
+from kfnb.notebook.effects.names_in_strings import CANDIDATES, SQL_FUNCTIONS, names_read
 from kfnb.notebook.flow.interpreter.call_effects import CallEffects
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import InterpreterState
 from kfnb.notebook.flow.interpreter.summaries import Arguments
 
@@ -122,9 +122,20 @@ class Calls(CallEffects):
         names = names_read(node, self.dotted(node.func), self.texts, modules)
         if names is None:
             self.opaque(node.lineno)
-        for name in sorted(names or ()):
+            names = self._nameable(node)
+        for name in sorted(names):
             if self.names.slots.get(self.key(name)) is not None:
                 self.read(name, node.lineno)
+
+    def _nameable(self, node: ast.Call) -> frozenset[str]:
+        """Give the names that a string which is not known may hold: of frames in SQL, or ``@x``."""
+        dotted = self.dotted(node.func)
+        if dotted is None:
+            return self.marked_names
+        if dotted not in SQL_FUNCTIONS:
+            return frozenset()
+        slots, frames = self.names.slots, self.heap.frames
+        return frozenset(name for name in slots if not frames.isdisjoint(slots[name].objects))
 
     def _call_value(
         self, node: ast.Call, objects: Objects, arguments: Arguments, dotted: str

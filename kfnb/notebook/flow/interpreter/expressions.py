@@ -6,10 +6,10 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads
-from kfnb.notebook.flow.interpreter.heap import INSIDE, NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.heap import INSIDE, ITERATED
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.operators import Operators
 from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,
@@ -18,6 +18,7 @@ from kfnb.notebook.flow.interpreter.scopes import (
     function_locals,
     parameters,
 )
+from kfnb.notebook.flow.interpreter.tables import library_tables
 from kfnb.notebook.parsed_cell import child_nodes
 
 
@@ -162,7 +163,8 @@ class Expressions(Operators):
         return self._displayed(node, frozenset(held))
 
     def _comprehension(self, node: Comprehension) -> Objects:
-        first = self.elements(self.evaluate(node.generators[0].iter))
+        iterable = self.evaluate(node.generators[0].iter)
+        first, iterated = self.elements(iterable), iterable
         number = self.make(node, "scope")
         self.push("comprehension", number, comprehension_locals(node))
         self.names.fork()
@@ -170,8 +172,9 @@ class Expressions(Operators):
         # The body may execute no time at all.
         with self.doubtful():
             for index, generator in enumerate(node.generators):
-                each = self.elements(self.evaluate(generator.iter)) if index else first
-                self.assign(generator.target, each)
+                iterable = self.evaluate(generator.iter) if index else iterable
+                each = self.elements(iterable) if index else first
+                self.assign_each(generator.target, iterable, each)
                 for condition in generator.ifs:
                     self.evaluate(condition)
             if isinstance(node, ast.DictComp):
@@ -185,6 +188,7 @@ class Expressions(Operators):
             self.names.join([{}, outer], self.unit)
         made = self._displayed(node, frozenset(held))
         if isinstance(node, ast.GeneratorExp):
+            self.store(made, iterated, ITERATED)
             self.heap.stateful |= made
             # A generator can be used only once, so reading it changes it.
             self.heap.iterators |= made
@@ -303,6 +307,17 @@ class Expressions(Operators):
                 self.bind(name, objects)
                 return
             self._change(target.value, objects, target.slice)
+
+    def assign_each(self, target: ast.expr, iterable: Objects, each: Objects) -> None:
+        """Bind a target to what an iterable gives: ``for n, x in enumerate(values)``."""
+        columns = [self.heap.columns.get(number) for number in iterable]
+        several = columns[0] if len(columns) == 1 else None
+        elements = target.elts if isinstance(target, (ast.Tuple, ast.List)) else []
+        if several and len(several) == len(elements):
+            for element, objects in zip(elements, several, strict=True):
+                self.assign(element, objects)
+            return
+        self.assign(target, each)
 
     def _change(
         self,

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, ObjectKinds, Objects
+
 if TYPE_CHECKING:
     from kfnb.notebook.flow.interpreter.callables import CallableDefinition
-
-Objects = frozenset[int]
-NO_OBJECTS: Objects = frozenset()
 
 _MOST_HELD = 32
 """What a value holds beyond this is not followed; the run finds out who shares what."""
@@ -24,33 +23,35 @@ _DEEPEST_FIELD = 2
 """Attributes of attributes of an argument that are told apart, as in ``model.optimizer.state``."""
 
 INSIDE = "*"
+EACH = "each*"
+ITERATED = "iterated*"
 FITTED = "fit*"
-"""Names, which are no attributes, for whatever an argument holds, and for what fitting changes."""
+"""No attributes: what an argument holds, its elements, what is iterated, what a fit changes."""
 
 
-class Heap:
-    """Objects, what they hold, and which are functions or classes, or change when they are used.
+class Heap(ObjectKinds):
+    """Objects, what they hold, and what they are parts of.
 
-    ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy`` when an
-    item is read, ``iterators`` are used up by iterating,
-    ``random_generators`` are stateful too. ``part_of`` gives the owners of what
-    an attribute or item is: to change a part changes them, to hold it does not hold them.
-    ``classes`` gives the notebook's classes of an instance, ``self_parameters`` are the first
-    parameters of methods, ``bound_methods`` are methods taken from an object without calling them.
-    ``version`` grows when more is known of functions and classes.
+    ``holds`` is flat: what an object holds directly or through others, ``held_since`` gives the
+    unit (:attr:`clock`) in which it got that. ``fields`` and ``loose`` list what was put into it
+    directly, with and without the name of an attribute. ``part_of`` gives the owners of what
+    an attribute or item is: to change a part changes them, to hold it does not hold them;
+    ``content_of`` gives the owner of an attribute of which only is known what is put into it.
+    ``touched`` were changed somewhere, ``self_parameters`` are the first parameters of methods,
+    ``bound_methods`` are methods taken from an object without calling them, ``columns`` are what
+    each of the values may be that come together out of ``zip`` or ``enumerate``.
+    ``symbols`` stand for what an argument, or an attribute of it, is at the call. Of ``unknown``
+    objects the class is not known; ``methods`` lists those of all classes by their names.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.holds: dict[int, Objects] = {}
         self.held_callables: dict[int, Objects] = {}
         self.held_by: dict[int, set[int]] = {}
-        self.callables: dict[int, CallableDefinition] = {}
+        self.held_since: dict[tuple[int, int], int] = {}
+        self.clock = 0
         self.touched: set[int] = set()
-        self.stateful: set[int] = set()
-        self.lazy: set[int] = set()
-        self.iterators: set[int] = set()
-        self.random_generators: set[int] = set()
-        self.classes: dict[int, Objects] = {}
         self.part_of: dict[int, Objects] = {}
         self.self_parameters: set[int] = set()
         self.bound_methods: dict[int, tuple[Objects, str]] = {}
@@ -58,16 +59,10 @@ class Heap:
         self.loose: dict[int, Objects] = {}
         self.part_attributes: dict[int, str] = {}
         self.content_of: dict[int, int] = {}
-        self.cloning: set[int] = set()
-        self.displays: set[int] = set()
-        self.selectors: set[int] = set()
-        self.tensors: set[int] = set()
-        self.batching: set[int] = set()
-        self.adopted: set[int] = set()
+        self.columns: dict[int, tuple[Objects, ...]] = {}
         self.symbols: dict[int, CallableDefinition] = {}
         self.unknown: set[int] = set()
         self.methods: dict[str, list[CallableDefinition]] = {}
-        self.version = 0
         self._listed: dict[Objects, tuple[int, ...]] = {}
         self._made: dict[tuple[object, str], int] = {}
 
@@ -88,7 +83,10 @@ class Heap:
                 held = self.loose.get(holder, NO_OBJECTS)
             else:
                 held = self.fields.setdefault(holder, {}).get(attribute, NO_OBJECTS)
-            if direct <= held or len(held | direct) > _MOST_HELD:
+            if direct <= held:
+                continue
+            if len(held | direct) > _MOST_HELD:
+                self.displays.discard(holder)
                 continue
             if attribute is None:
                 self.loose[holder] = held | direct
@@ -113,6 +111,7 @@ class Heap:
                 new = plain - held - {holder}
                 if new and len(held) + len(new) <= _MOST_HELD:
                     for item in new:
+                        self.held_since[holder, item] = self.clock
                         self.held_by.setdefault(item, set()).add(holder)
                     self.holds[holder] = held | new
 
@@ -121,6 +120,15 @@ class Heap:
         holds = self.holds
         held = [holds[o] for o in objects if o in holds]
         return objects.union(*held) if held else objects
+
+    def reachable_before(self, objects: Objects, unit: int) -> Objects:
+        """``objects`` and all that they may hold by the time that a unit begins."""
+        reached = set(objects)
+        for holder in objects:
+            for item in self.holds.get(holder, NO_OBJECTS):
+                if self.held_since[holder, item] < unit:
+                    reached.add(item)
+        return frozenset(reached)
 
     def parts(self, objects: Objects) -> Objects:
         """Give what ``x.a`` or ``x[k]`` may be: an object stands for its unknown parts, too."""
@@ -174,7 +182,7 @@ class Heap:
             seen.add(number)
             if len(seen) > _MOST_LISTED:
                 return self.plain(self.reachable(objects))
-            if number not in self.displays:
+            if not (number in self.displays or number in self.frames or number in self.symbols):
                 result.add(number)
             if number in self.cloning:
                 continue
@@ -198,33 +206,15 @@ class Heap:
             )
         )
 
-    def adopt(self, made: int, numbers: Iterable[int]) -> None:
-        """Let ``made`` be of the kinds of ``numbers``, which it stands for."""
-        numbers = [n for n in numbers if n != made and n not in self.callables]
-        if not numbers:
-            return
-        for number in numbers:
-            self.add_classes(made, self.classes.get(number, NO_OBJECTS))
-        for kind in (self.stateful, self.lazy, self.iterators, self.random_generators):
-            if not kind.isdisjoint(numbers):
-                kind.add(made)
-        first = made not in self.adopted
-        self.adopted.add(made)
-        kinds = (self.cloning, self.displays, self.selectors, self.tensors, self.batching)
-        for kind in kinds:
-            if not kind.issuperset(numbers):
-                kind.discard(made)
-            elif first:
-                kind.add(made)
-
     def resemble(self, objects: Objects, others: Iterable[int]) -> None:
         """Let ``objects`` be of the classes of ``others``, and hold what these hold."""
         others = tuple(others)
         for number in objects:
             for other in others:
                 self.add_classes(number, self.classes.get(other, NO_OBJECTS))
-            if self.tensors.issuperset(others[:1]):
-                self.tensors.add(number)
+            for kind in (self.tensors, self.frames):
+                if kind.issuperset(others[:1]):
+                    kind.add(number)
         for other in others:
             self.store(objects, self.loose.get(other, NO_OBJECTS) - frozenset(others))
             for name, held in self.fields.get(other, {}).items():
@@ -288,27 +278,30 @@ class Heap:
 
     def elements(self, objects: Objects) -> Objects:
         """Give what iterating over ``objects`` may give: not an iterator itself."""
-        if not self.batching:
-            return self.parts(objects) - self.iterators
         result: set[int] = set()
+        seen: set[int] = set()
         waiting = list(objects)
         while waiting:
             number = waiting.pop()
-            if number not in result:
+            if number in seen:
+                continue
+            seen.add(number)
+            callee = self.symbols.get(number)
+            if callee is not None:
+                result.add(self.field_symbol(number, EACH, callee))
+            known = number in self.displays and number not in self.held_callables
+            if known:
+                # All that was put into a display is known: it does not stand for its elements.
+                result |= self.loose.get(number, NO_OBJECTS)
+                waiting += () if number in objects else self.loose.get(number, ())
+                result |= NO_OBJECTS if number in objects else {number}
+            elif callee is None or number not in objects:
                 result.add(number)
-                if number not in self.batching:
-                    waiting += self.loose.get(number, ())
-                    for held in self.fields.get(number, {}).values():
-                        waiting += held
-                    if number in self.symbols:
-                        waiting += self.holds.get(number, ())
+            if number not in self.batching and not known:
+                waiting += self.loose.get(number, ())
+                for name, held in self.fields.get(number, {}).items():
+                    waiting += held if name != ITERATED else ()
         return self.plain(frozenset(result)) - self.iterators
-
-    def plain(self, objects: Objects) -> Objects:
-        """Leave out functions and classes."""
-        if self.callables.keys().isdisjoint(objects):
-            return objects
-        return frozenset(o for o in objects if o not in self.callables)
 
     def holders(self, objects: Iterable[int]) -> set[int]:
         """``objects`` and all that may hold one of them."""
@@ -339,28 +332,12 @@ class Heap:
             listed = self._listed[callables] = tuple(sorted(callables))
         return listed
 
-    def add_callable(self, number: int, callee: CallableDefinition) -> None:
-        """Say that an object is a function or class of the notebook."""
-        self.version += number not in self.callables
-        self.callables[number] = callee
-
     def hold_callables(self, number: int, functions: Objects) -> None:
         """Note that an object may hold functions and classes."""
         held = self.held_callables.get(number, NO_OBJECTS)
         if not functions <= held:
             self.held_callables[number] = held | functions if held else functions
             self.version += 1
-
-    def set_classes(self, number: int, classes: Objects) -> None:
-        """Say of which of the notebook's classes an object is an instance."""
-        if self.classes.get(number) != classes:
-            self.classes[number] = classes
-            self.version += 1
-
-    def add_classes(self, number: int, classes: Objects) -> None:
-        """Say that an object may be an instance of further classes."""
-        if classes:
-            self.set_classes(number, self.classes.get(number, NO_OBJECTS) | classes)
 
     def take_method(self, number: int, receiver: Objects, name: str) -> None:
         """Note that an object is a method ``name`` that was taken from ``receiver``."""

@@ -20,9 +20,10 @@ from kfnb.notebook.flow.interpreter.callables import (
     Read,
     Record,
 )
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Heap, Objects
-from kfnb.notebook.flow.interpreter.library_tables import KNOWN_NAMES
+from kfnb.notebook.flow.interpreter.heap import Heap
 from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND, NameTable, Slot
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.tables.library_tables import KNOWN_NAMES
 
 FREE = ":"
 """Where a name of an enclosing function lives that is not being executed."""
@@ -59,6 +60,7 @@ class InterpreterState(ABC):
         self.doubt = 0
         self.optional = 0
         self.texts: Mapping[str, str] = {}
+        self.marked_names: frozenset[str] = frozenset()
         self.dead = False
         self.annotations = True
         self.first_seen: dict[tuple[int, str], frozenset[int]] = {}

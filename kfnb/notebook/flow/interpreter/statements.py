@@ -6,12 +6,11 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.branches import Branches
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.name_table import UNBOUND
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.scopes import (
     class_locals,
     imported_name,
@@ -19,6 +18,7 @@ from kfnb.notebook.flow.interpreter.scopes import (
     type_parameters,
 )
 from kfnb.notebook.flow.interpreter.summaries import Arguments
+from kfnb.notebook.flow.interpreter.tables import library_tables
 
 
 class Statements(Branches):

@@ -19,7 +19,6 @@ from kfnb.notebook.flow.interpreter.callables import (
     Record,
     Summary,
 )
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.name_table import (
     BOUND,
     MAYBE,
@@ -27,6 +26,7 @@ from kfnb.notebook.flow.interpreter.name_table import (
     Changes,
     Slot,
 )
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.scopes import function_locals
 from kfnb.notebook.flow.interpreter.state import Dependency, InterpreterState, is_private
 
@@ -205,7 +205,7 @@ class Summaries(InterpreterState):
             effect=record.effect,
             opaque=record.opaque is not None,
             identity=record.identity,
-            fits=record.fits,
+            fitted_objects=frozenset(o for o in record.fitted_objects if o not in parts),
         )
 
     def _frames_around(self, callee: CallableDefinition) -> list[Frame]:
@@ -290,5 +290,4 @@ class Summaries(InterpreterState):
             effect=any(p.effect for p in parts),
             opaque=any(p.opaque for p in parts),
             identity=any(p.identity for p in parts),
-            fits=any(p.fits for p in parts),
         )

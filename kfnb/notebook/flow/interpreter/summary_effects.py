@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping
 
-from kfnb.notebook.flow.interpreter.callables import CallableDefinition, Summary
-from kfnb.notebook.flow.interpreter.heap import FITTED, INSIDE, NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.callables import CallableDefinition, Record, Summary
+from kfnb.notebook.flow.interpreter.heap import EACH, FITTED, INSIDE
 from kfnb.notebook.flow.interpreter.name_table import ANY, BOUND, MAYBE, NEVER, UNBOUND, Slot
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import is_private
 from kfnb.notebook.flow.interpreter.summaries import UNKNOWN, Arguments, Summaries
 
@@ -48,7 +49,7 @@ class SummaryEffects(Summaries):
         self.record.modules |= summary.modules
         self.record.effect |= summary.effect and arguments.known
         self.record.identity |= summary.identity
-        self.record.fits |= summary.fits
+        self.record.fitted_objects |= self.heap.owners(mapped(summary.fitted_objects))
         if summary.opaque and arguments.known and self.record.opaque is None:
             self.record.opaque = self.line
         if made is None:
@@ -70,6 +71,14 @@ class SummaryEffects(Summaries):
             self.record.moved_objects |= later
             modules -= later
         self.touch(modules)
+
+    def only_fits(self, name: str, record: Record) -> bool:
+        """Whether a statement changes what ``name`` holds only by fitting estimators."""
+        heap = self.heap
+        held = heap.plain(heap.reachable(record.touched[name].objects))
+        changed = held & record.changed_objects
+        fitted = changed & heap.estimators
+        return bool(fitted) and changed <= record.fitted_objects
 
     def assume(self, arguments: Arguments, made: int | None) -> Objects:
         """Let a call that is not followed read every function's names and change what it gets."""
@@ -173,7 +182,7 @@ class _Mapping:
         given: set[int] = set(self(objects))
         for number in objects:
             base, attribute = symbols.get(number, (number, INSIDE))
-            if attribute not in (INSIDE, FITTED) and not self((number,)):
+            if attribute not in (INSIDE, FITTED, EACH) and not self((number,)):
                 given |= self._heap.contents(self((base,)), attribute)
         return frozenset(given)
 
@@ -216,5 +225,7 @@ class _Mapping:
         if attribute == INSIDE:
             return heap.plain(heap.reachable(of) - of)
         if attribute == FITTED:
-            return heap.fitted_with(of) - of
+            return heap.fitted_with(of) - heap.displays - heap.frames
+        if attribute == EACH:
+            return heap.elements(of)
         return heap.field(of, attribute)
