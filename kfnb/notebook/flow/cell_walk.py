@@ -85,7 +85,7 @@ class _Walk:
             facts = self.result.facts[step] = Facts(
                 step, unit, dict(self.interpreter.names.slots), len(self.result.acts)
             )
-        self.interpreter.unit = facts.unit
+        self.interpreter.unit = self.interpreter.heap.clock = facts.unit
         return facts
 
     def _end(self, facts: Facts, visit: CellVisit) -> None:
@@ -107,7 +107,7 @@ class _Walk:
     def _static_cell(self, visit: CellVisit) -> None:
         source = self.sources[visit.cell]
         for index, node in enumerate(source.body):
-            self.interpreter.unit = self._unit()
+            self.interpreter.unit = self.interpreter.heap.clock = self._unit()
             record = self._execute(source, node, step=None)
             self._change_decorated((visit.cell, index))
             self._check_setup(visit.cell, record)

@@ -9,8 +9,8 @@ from typing import Any
 
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
 from kfnb.notebook.flow.interpreter.expressions import Expressions
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.name_table import NEVER, Changes, joined
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.summaries import Arguments
 from kfnb.notebook.parsed_cell import all_nodes
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.heap import ITERATED
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.summaries import Arguments
 from kfnb.notebook.flow.interpreter.summary_effects import SummaryEffects
 from kfnb.notebook.flow.interpreter.tables import library_tables
@@ -173,6 +174,8 @@ class CallEffects(SummaryEffects):
             iterates = dotted in library_tables.ITERATING
             parts = self.heap.elements if iterates else self.heap.parts
             holds = parts(everything) - self.heap.iterators
+            if dotted in library_tables.ITERATORS:
+                self.store(frozenset((self.make(node),)), everything, ITERATED)
             if dotted in library_tables.APPLYING:
                 holds = self.heap.plain(holds)
         elif last[:1].isupper():

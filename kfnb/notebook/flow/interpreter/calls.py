@@ -8,7 +8,7 @@ from abc import abstractmethod
 from kfnb.notebook.effects.names_in_strings import CANDIDATES, SQL_FUNCTIONS, names_read
 from kfnb.notebook.flow.interpreter.call_effects import CallEffects
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import InterpreterState
 from kfnb.notebook.flow.interpreter.summaries import Arguments
 

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, ObjectKinds, Objects
+
 if TYPE_CHECKING:
     from kfnb.notebook.flow.interpreter.callables import CallableDefinition
-
-Objects = frozenset[int]
-NO_OBJECTS: Objects = frozenset()
 
 _MOST_HELD = 32
 """What a value holds beyond this is not followed; the run finds out who shares what."""
@@ -25,33 +24,34 @@ _DEEPEST_FIELD = 2
 
 INSIDE = "*"
 EACH = "each*"
+ITERATED = "iterated*"
 FITTED = "fit*"
-"""No attributes: all that an argument holds, its elements, and what fitting it changes."""
+"""No attributes: what an argument holds, its elements, what is iterated, what a fit changes."""
 
 
-class Heap:
-    """Objects, what they hold, and which are functions or classes, or change when they are used.
+class Heap(ObjectKinds):
+    """Objects, what they hold, and what they are parts of.
 
-    ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy`` when an
-    item is read, ``iterators`` are used up by iterating,
-    ``random_generators`` are stateful too. ``part_of`` gives the owners of what
-    an attribute or item is: to change a part changes them, to hold it does not hold them.
-    ``classes`` gives the notebook's classes of an instance, ``self_parameters`` are the first
-    parameters of methods, ``bound_methods`` are methods taken from an object without calling them.
-    ``version`` grows when more is known of functions and classes.
+    ``holds`` is flat: what an object holds directly or through others, ``held_since`` gives the
+    unit (:attr:`clock`) in which it got that. ``fields`` and ``loose`` list what was put into it
+    directly, with and without the name of an attribute. ``part_of`` gives the owners of what
+    an attribute or item is: to change a part changes them, to hold it does not hold them;
+    ``content_of`` gives the owner of an attribute of which only is known what is put into it.
+    ``touched`` were changed somewhere, ``self_parameters`` are the first parameters of methods,
+    ``bound_methods`` are methods taken from an object without calling them, ``columns`` are what
+    each of the values may be that come together out of ``zip`` or ``enumerate``.
+    ``symbols`` stand for what an argument, or an attribute of it, is at the call. Of ``unknown``
+    objects the class is not known; ``methods`` lists those of all classes by their names.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.holds: dict[int, Objects] = {}
         self.held_callables: dict[int, Objects] = {}
         self.held_by: dict[int, set[int]] = {}
-        self.callables: dict[int, CallableDefinition] = {}
+        self.held_since: dict[tuple[int, int], int] = {}
+        self.clock = 0
         self.touched: set[int] = set()
-        self.stateful: set[int] = set()
-        self.lazy: set[int] = set()
-        self.iterators: set[int] = set()
-        self.random_generators: set[int] = set()
-        self.classes: dict[int, Objects] = {}
         self.part_of: dict[int, Objects] = {}
         self.self_parameters: set[int] = set()
         self.bound_methods: dict[int, tuple[Objects, str]] = {}
@@ -59,19 +59,10 @@ class Heap:
         self.loose: dict[int, Objects] = {}
         self.part_attributes: dict[int, str] = {}
         self.content_of: dict[int, int] = {}
-        self.cloning: set[int] = set()
-        self.estimators: set[int] = set()
-        self.displays: set[int] = set()
-        self.frames: set[int] = set()
         self.columns: dict[int, tuple[Objects, ...]] = {}
-        self.selectors: set[int] = set()
-        self.tensors: set[int] = set()
-        self.batching: set[int] = set()
-        self.adopted: set[int] = set()
         self.symbols: dict[int, CallableDefinition] = {}
         self.unknown: set[int] = set()
         self.methods: dict[str, list[CallableDefinition]] = {}
-        self.version = 0
         self._listed: dict[Objects, tuple[int, ...]] = {}
         self._made: dict[tuple[object, str], int] = {}
 
@@ -120,6 +111,7 @@ class Heap:
                 new = plain - held - {holder}
                 if new and len(held) + len(new) <= _MOST_HELD:
                     for item in new:
+                        self.held_since[holder, item] = self.clock
                         self.held_by.setdefault(item, set()).add(holder)
                     self.holds[holder] = held | new
 
@@ -128,6 +120,15 @@ class Heap:
         holds = self.holds
         held = [holds[o] for o in objects if o in holds]
         return objects.union(*held) if held else objects
+
+    def reachable_before(self, objects: Objects, unit: int) -> Objects:
+        """``objects`` and all that they may hold by the time that a unit begins."""
+        reached = set(objects)
+        for holder in objects:
+            for item in self.holds.get(holder, NO_OBJECTS):
+                if self.held_since[holder, item] < unit:
+                    reached.add(item)
+        return frozenset(reached)
 
     def parts(self, objects: Objects) -> Objects:
         """Give what ``x.a`` or ``x[k]`` may be: an object stands for its unknown parts, too."""
@@ -204,33 +205,6 @@ class Heap:
                 number in self.part_of and all(o in self.tensors for o in self.part_of[number])
             )
         )
-
-    def adopt(self, made: int, numbers: Iterable[int]) -> None:
-        """Let ``made`` be of the kinds of ``numbers``, which it stands for."""
-        numbers = [n for n in numbers if n != made and n not in self.callables]
-        if not numbers:
-            return
-        for number in numbers:
-            self.add_classes(made, self.classes.get(number, NO_OBJECTS))
-        for kind in (self.stateful, self.lazy, self.iterators, self.random_generators):
-            if not kind.isdisjoint(numbers):
-                kind.add(made)
-        first = made not in self.adopted
-        self.adopted.add(made)
-        kinds = (
-            self.cloning,
-            self.estimators,
-            self.displays,
-            self.frames,
-            self.selectors,
-            self.tensors,
-            self.batching,
-        )
-        for kind in kinds:
-            if not kind.issuperset(numbers):
-                kind.discard(made)
-            elif first:
-                kind.add(made)
 
     def resemble(self, objects: Objects, others: Iterable[int]) -> None:
         """Let ``objects`` be of the classes of ``others``, and hold what these hold."""
@@ -325,15 +299,9 @@ class Heap:
                 result.add(number)
             if number not in self.batching and not known:
                 waiting += self.loose.get(number, ())
-                for held in self.fields.get(number, {}).values():
-                    waiting += held
+                for name, held in self.fields.get(number, {}).items():
+                    waiting += held if name != ITERATED else ()
         return self.plain(frozenset(result)) - self.iterators
-
-    def plain(self, objects: Objects) -> Objects:
-        """Leave out functions and classes."""
-        if self.callables.keys().isdisjoint(objects):
-            return objects
-        return frozenset(o for o in objects if o not in self.callables)
 
     def holders(self, objects: Iterable[int]) -> set[int]:
         """``objects`` and all that may hold one of them."""
@@ -364,28 +332,12 @@ class Heap:
             listed = self._listed[callables] = tuple(sorted(callables))
         return listed
 
-    def add_callable(self, number: int, callee: CallableDefinition) -> None:
-        """Say that an object is a function or class of the notebook."""
-        self.version += number not in self.callables
-        self.callables[number] = callee
-
     def hold_callables(self, number: int, functions: Objects) -> None:
         """Note that an object may hold functions and classes."""
         held = self.held_callables.get(number, NO_OBJECTS)
         if not functions <= held:
             self.held_callables[number] = held | functions if held else functions
             self.version += 1
-
-    def set_classes(self, number: int, classes: Objects) -> None:
-        """Say of which of the notebook's classes an object is an instance."""
-        if self.classes.get(number) != classes:
-            self.classes[number] = classes
-            self.version += 1
-
-    def add_classes(self, number: int, classes: Objects) -> None:
-        """Say that an object may be an instance of further classes."""
-        if classes:
-            self.set_classes(number, self.classes.get(number, NO_OBJECTS) | classes)
 
     def take_method(self, number: int, receiver: Objects, name: str) -> None:
         """Note that an object is a method ``name`` that was taken from ``receiver``."""

@@ -19,7 +19,6 @@ from kfnb.notebook.flow.interpreter.callables import (
     Record,
     Summary,
 )
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.name_table import (
     BOUND,
     MAYBE,
@@ -27,6 +26,7 @@ from kfnb.notebook.flow.interpreter.name_table import (
     Changes,
     Slot,
 )
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.scopes import function_locals
 from kfnb.notebook.flow.interpreter.state import Dependency, InterpreterState, is_private
 
