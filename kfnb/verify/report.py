@@ -157,6 +157,7 @@ class _Work:
     def _copy(self, name: str) -> Path:
         target = self.folder / name
         if not target.exists():
+            # Links stay links, so that large data behind a link is not copied.
             shutil.copytree(self.source.parent, target, ignore=_NOT_COPIED, symlinks=True)
         return target
 
@@ -252,6 +253,7 @@ class _Work:
             "cells": cells,
             "metadata": {"kernelspec": kernel},
             "nbformat": 4,
+            # Version 4.5 would require an id for each cell.
             "nbformat_minor": 4,
         }
         return notebook, positions
