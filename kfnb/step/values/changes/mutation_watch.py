@@ -144,7 +144,7 @@ class Watch:
                 dump(v, definitions=self._definitions, origin=_ORIGIN, by=ContentPickler)
                 for v in (original, watched.value)
             )
-        # What cannot be compared counts as changed: that costs time, but loses no change.
+        # What cannot be compared counts as changed: a lost change would be a wrong value.
         except Exception:
             return False
         return (
