@@ -271,6 +271,7 @@ class Diagnostic:
     execution_count: int | None = None
 
     def __str__(self) -> str:
+        # The location need not repeat a step that the message names.
         named = self.step is None or f'"{self.step}"' in self.message
         where = self._location(None if named or self.cell is None else self.step)
         where = f" ({where})" if where else ""
@@ -336,6 +337,7 @@ class Pipeline:
 
     def to_dot(self) -> str:
         """Return the pipeline in Graphviz's language (DOT)."""
+        # Programs that only read a pipeline do not import what drawing needs.
         from kfnb.draw import dot
 
         return dot(self)

@@ -22,6 +22,7 @@ from kfnb.widgets.errors import without_traceback
 if TYPE_CHECKING:
     from kfnb.widgets.model import Model
 
+# A cell that a program executes waits so long at its end for the newest state.
 _REFRESH_SECONDS = 10.0
 
 RunLike = Run | str
@@ -137,6 +138,7 @@ class PipelineView:
 
     def _ipython_display_(self) -> None:
         """Show the view with a display id, so that its picture can be updated at the end."""
+        # This is asked before drawing: a run that ends meanwhile needs a new picture.
         kind, ended = frontend.kind_of_frontend(), self._session.ended
         self._display(self._bundle_for(kind))
         self._shown = True

@@ -95,6 +95,7 @@ def finish(state: RunState, steps: Sequence[StepState], exit: int | None) -> Rec
     """Record the end of the run."""
     counts = state.counts
     exit_failed = exit is not None and steps[exit].status == "failed"
+    # A stop that came when everything was done has cancelled nothing: such a run has its usual end.
     if state.stops and counts["cancelled"] and not exit_failed:
         return Record(RunCancelled(reason="the run was stopped"))
     if not counts["failed"]:

@@ -51,6 +51,7 @@ def is_setup(statement: ast.stmt) -> bool:
 
 def setup_lines(code: str) -> tuple[int, ...]:
     """Return the lines (from 1) of a cell's code that are setup in any cell."""
+    # Most cells have no such line, and need not be parsed.
     if "run_line_magic" not in code:
         return ()
     statements = [s for s in parse_code(code).shallow_body if is_setup(s)]
@@ -88,6 +89,7 @@ class Launches:
             return code, ()
         parsed = parse_code(code)
         if parsed.error is not None or parsed.deep:
+            # Without a syntax tree only whole lines can be recognised.
             lines = [n for n, s in enumerate(source.split("\n"), 1) if _LAUNCH_LINE.match(s)]
             return _commented(code, lines), tuple(lines)
         gone = list(self._launching(parsed.shallow_body, top=True))
@@ -104,6 +106,7 @@ class Launches:
     def _launching(self, body: Sequence[ast.stmt], *, top: bool) -> Iterator[tuple[ast.stmt, bool]]:
         """Find the statements to leave out, each with whether it is at the top level."""
         for statement in body:
+            # A launch in a function happens only if it is called, so functions stay as they are.
             if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 self._forget({statement.name})
                 continue
@@ -145,6 +148,7 @@ class Launches:
     def _import(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.Import):
             for alias in statement.names:
+                # Without "as" the module is called kfnb, which is known from the beginning.
                 if alias.name == "kfnb" and alias.asname:
                     self.modules[alias.asname] = "kfnb"
         elif isinstance(statement, ast.ImportFrom) and statement.module == "kfnb":

@@ -180,6 +180,7 @@ def split_words(text: str) -> list[str]:
     try:
         return list(lexer)
     except ValueError:
+        # A quote that is not closed, as in "don't", is a part of a name.
         return text.split()
 
 

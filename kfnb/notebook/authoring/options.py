@@ -152,6 +152,7 @@ def _single(field: str, value: Any) -> Any:
 
 def _quantity(text: str, example: str) -> str:
     if not _QUANTITY.fullmatch(text):
+        # Kubernetes has no unit GB: it is G or Gi that is meant.
         hint = f" ({text[:-1]} or {text[:-1]}i?)" if re.fullmatch(r"\d+[KMGTP]B", text) else ""
         raise ValueError(f"takes a quantity, as in {example}{hint}")
     return text
@@ -166,6 +167,7 @@ def _pair(key: str, value: Any) -> tuple[str, str]:
 
 
 def _member(field: str, name: str, value: Any) -> str:
+    # A program that reads the variable expects "true", and not Python's "True".
     text = str(value).lower() if isinstance(value, bool) else value
     if not isinstance(text, (str, int, float)):
         raise ValueError("takes an object of texts")

@@ -100,15 +100,18 @@ class Comparison:
         if type(here) is not type(there) and _class_name(here) != _class_name(there):
             return f"{path} is {_class_name(here)} in the notebook, {_class_name(there)} here"
         if isinstance(here, float):
+            # NaN is not equal to itself, but two of them are no difference.
             same = here == there or (here != here and there != there)
             return None if same else _values(path, here, there)
         if isinstance(here, _PLAIN) and type(here) in _PLAIN:
             return None if here == there else _values(path, here, there)
         known = self._partner.get(id(here))
         if known is not None:
+            # It makes no difference whether equal tuples are one object or two.
             if known[1] is there or isinstance(here, (tuple, frozenset)):
                 return None
             return f"{path} is shared with another name in the notebook, but not here"
+        # Both are held, because Python may give the id of a deleted object to another one.
         self._partner[id(here)] = (here, there)
         self._depth += 1
         if self._depth > _DEEPEST:

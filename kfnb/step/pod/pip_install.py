@@ -97,6 +97,7 @@ def install(
             *("--no-input", "--disable-pip-version-check", "--quiet", "--no-warn-conflicts"),
             *line,
         ]
+        # Without the image's versions only if they contradict what the notebook asks for.
         for extra in (["--constraint", str(constraints)], []):
             ended = subprocess.run(
                 [*command, *extra],

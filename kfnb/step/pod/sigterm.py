@@ -71,6 +71,7 @@ class TerminationHandler:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _end(self, _number: int, _frame: object) -> None:
+        # A second signal must not extend the time that began with the first.
         if self.requested:
             return
         self.requested = True
