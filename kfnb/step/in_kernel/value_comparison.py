@@ -240,7 +240,8 @@ def _class_name(value: Any) -> str:
 def _code(code: types.CodeType) -> tuple[Any, ...]:
     constants = tuple(
         # By text, because 0.0 and -0.0, or 1 and True, are equal.
-        _code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts
+        _code(c) if isinstance(c, types.CodeType) else repr(c)
+        for c in code.co_consts
     )
     return code.co_code, code.co_names, code.co_varnames, constants
 
