@@ -61,6 +61,7 @@ class UntaggedCells:
         ):
             return False
         self.modules = modules
+        # An import has to stay below the code that changes what it finds.
         if self.prepares and any(
             isinstance(node, (ast.Import, ast.ImportFrom))
             for statement in parsed.body

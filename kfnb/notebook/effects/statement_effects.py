@@ -95,6 +95,7 @@ def imports_for_effect(node: ast.Import | ast.ImportFrom, read: Iterable[str]) -
 
     ``import hvplot.pandas`` registers an accessor, ``import scienceplots`` styles.
     """
+    # Python compiles all later cells differently after such an import.
     if isinstance(node, ast.ImportFrom) and node.module == "__future__":
         return True
     return any(
