@@ -108,7 +108,12 @@ def _needs(s: ast.stmt) -> set[str]:
             todo += [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]
             if not isinstance(node, ast.Lambda):
                 todo += node.decorator_list
-                every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+                every = (
+                    *arguments.posonlyargs,
+                    *arguments.args,
+                    *arguments.kwonlyargs,
+                    *(a for a in (arguments.vararg, arguments.kwarg) if a is not None),
+                )
                 todo += [a.annotation for a in every if a.annotation is not None]
                 todo += [node.returns] if node.returns is not None else []
         else:
