@@ -101,6 +101,7 @@ def facts_of_call(functions: tuple[Function, ...], known: Known, items_of: Items
     result: list[Fact] | None = known.summaries.get(functions)
     if result is not None:
         return result
+    # A dictionary keeps the order of execution, which a set would lose.
     distinct: dict[Fact, None] = {}
     seen: set[tuple[Function, bool]] = set()
     # A stack instead of recursion, because functions may call one another in long chains.

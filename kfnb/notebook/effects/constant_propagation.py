@@ -80,6 +80,7 @@ class ConstantWalk(ABC):
         """Walk one statement."""
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             self.functions[node.name] = node
+            # The name now stands for this function and for no constant.
             self.forget((node.name,), keep_function=True)
             for expression in [*node.decorator_list, *node.args.defaults]:
                 self.expression(expression)
@@ -276,6 +277,7 @@ class ConstantWalk(ABC):
         before = self.values, self.markers, self.modules, self.functions, self.line
         self.values, self.markers = dict(self.values), dict(self.markers)
         self.modules, self.functions = dict(self.modules), dict(self.functions)
+        # In nested calls, the line of the outermost one counts.
         self.line = self.line or node.lineno + self.offset
         self.calls.append(function.name)
         for parameter, argument in _arguments(function, node):

@@ -181,6 +181,7 @@ _FRAME = [
 ]
 _FRAME_PATH = ("path_or_buf", "path", "excel_writer", "buf", "path_or_buffer", "store")
 _WRITE = ["csv", "parquet", "ndjson", "ipc", "excel", "avro", "table", "delta"]
+# Data frames of several libraries have these methods, so their object's type does not matter.
 for _kind in _FRAME:
     ANYWHERE[f"to_{_kind}"] = _write(0, *_FRAME_PATH)
 for _kind in _WRITE:
@@ -210,6 +211,7 @@ def uses_of(name: str | None, attribute: str) -> tuple[Use, ...]:
         return FUNCTIONS[name]
     if attribute in ANYWHERE:
         return ANYWHERE[attribute]
+    # pandas, polars, geopandas and others name the functions that read files like this.
     if attribute.startswith(("read_", "scan_")) and attribute not in _READERS_OF_SOMETHING_ELSE:
         return _READER
     return ()

@@ -153,6 +153,8 @@ class _Walk(ConstantWalk):
         super().__init__(constants, budget)
         self.cell = cell
         self.result: list[FileUse] = []
+        # The working directory as seen from the notebook's folder; None after a change to an
+        # unknown one.
         self.moved: str | None = ""
 
     def fork(self, cell: int) -> _Walk:
@@ -207,6 +209,7 @@ class _Walk(ConstantWalk):
                 continue
             if use.effect == "mode":
                 mode = _mode(self, node, use)
+                # A mode that is computed may mean reading or writing.
                 if mode is None:
                     continue
                 kinds: tuple[Effect, ...] = effects(mode)

@@ -160,6 +160,7 @@ def _text(
     )
     if argument is None and position < len(node.args):
         argument = node.args[position]
+    # Without the argument the call reads no names.
     return _string(argument, texts) if argument is not None else ""
 
 
@@ -208,6 +209,7 @@ def _tables(text: str | None) -> frozenset[str] | None:
     for items in _TABLES.findall(plain):
         for item in items.split(","):
             word = item.split()[0] if item.split() else ""
+            # The name of this table is unknown, so it may be any.
             if _HOLE in word:
                 return None
             name = word.strip('"').split(".")[0]

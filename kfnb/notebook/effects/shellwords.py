@@ -105,6 +105,7 @@ def _command(words: list[str], fill: Callable[[str], str | None]) -> Iterator[Ac
             yield from _plain("read", name, fill)
     elif program in _WRITERS:
         for name in names:
+            # A file to which something is appended depends on what it had.
             if program == "tee" and "-a" in rest:
                 yield from _plain("read", name, fill)
             yield from _plain("write", name, fill)
@@ -114,6 +115,7 @@ def _command(words: list[str], fill: Callable[[str], str | None]) -> Iterator[Ac
             yield from _plain("read", name, fill)
             if program == "sed" and any(a.startswith("-i") for a in rest):
                 yield from _plain("write", name, fill)
+    # With more names the last one is a folder, and the new files are not named.
     elif program in ("cp", "mv") and len(names) == 2:
         yield from _plain("read", names[0], fill)
         if program == "mv":
