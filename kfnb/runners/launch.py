@@ -112,6 +112,7 @@ def create_run(
     # Views ignore a name that begins with a dot; the folder is renamed when it is complete.
     making = RunFolder(runs_folder() / f".{run_id}")
     with disk.writing(final.path):
+        disk.private_folder(home())
         making.steps.mkdir(parents=True)
         making.control.mkdir()
         disk.write_new(making.run, _json(facts))
