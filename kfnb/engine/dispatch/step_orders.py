@@ -189,8 +189,7 @@ def input_definitions(
         if bundle is None:
             continue
         producer = pipeline.steps[source.step].order
-        # Pickles refer to classes, and to globals of functions, by name: they must exist before
-        # loading.
+        # Pickles refer to classes by name, and their functions read globals when they are called.
         for wanted in (*bundle.classes, *bundle.globals):
             # If two producers used a definition, the later one had the newest text of it.
             needed[wanted] = max(producer, needed.get(wanted, producer))
