@@ -47,6 +47,7 @@ def json_value(
         return value
     if isinstance(value, float):
         if non_finite == "keep" or math.isfinite(value):
+            # A subclass such as numpy.float64 becomes a plain float.
             return float(value)
         return None if non_finite == "null" else str(value)
     if isinstance(value, int):
@@ -70,6 +71,7 @@ def strict_json(value: Any) -> Any:
 
 
 def _valid_text(text: str) -> str:
+    # UTF-8 has no form for lone surrogates, so they become question marks.
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
@@ -103,6 +105,7 @@ def _builder(kind: Any) -> Callable[[Any], Any]:
         # A field that this version does not know was written by a later one, and is ignored.
         return lambda plain: kind(**{k: fields[k](v) for k, v in plain.items() if k in fields})
     origin, args = typing.get_origin(kind), typing.get_args(kind)
+    # The frozen values use unions only for what may be None.
     if origin in (typing.Union, types.UnionType):
         build = _builder(next(a for a in args if a is not type(None)))
         return lambda plain: None if plain is None else build(plain)
@@ -112,6 +115,7 @@ def _builder(kind: Any) -> Callable[[Any], Any]:
         return tuple if build is _same else lambda plain: tuple(map(build, plain))
     if origin in (dict, Mapping):
         build = _builder(args[1])
+        # A frozen value must not change through its mappings.
         return lambda plain: MappingProxyType({k: build(v) for k, v in plain.items()})
     return _same
 

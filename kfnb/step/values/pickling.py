@@ -40,6 +40,7 @@ _REFUSED = {
     ("IPython.core.display_functions", "DisplayHandle"),
     ("IPython.display", "DisplayHandle"),
 }
+# Python has no public names for these types.
 _VIEWS: dict[type, tuple[type, Any]] = {
     type(getattr(kind(), name)()): (kind, getattr(kind, name))
     for kind in (dict, OrderedDict)
@@ -83,6 +84,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         layout: arrays.Layout | None = None,
     ) -> None:
         self.buffers: list[memoryview] = []
+        # The first protocol with buffers out of band.
         super().__init__(file, protocol=5, buffer_callback=self._store_out_of_band)
         self._origin = origin
         self._layout = layout or arrays.Layout()
@@ -105,6 +107,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._reference(obj)
         kind = type(obj)
         try:
+            # Found once for each type, because a value may hold millions of objects.
             how = self._how[kind]
         except KeyError:
             how = self._how[kind] = self._reducer(kind)
@@ -118,10 +121,12 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._class
         if kind is functions.CACHED:
             return self._cached
+        # Cells are filled by their functions' state, so that functions which share a cell still do.
         if kind is types.CellType:
             return lambda cell: (types.CellType, ()) if id(cell) in self._cells else NotImplemented
         if kind is typing.TypeVar:
             return self._type_variable
+        # A logger is pickled by its name, so values that hold the same one share nothing.
         if issubclass(kind, logging.Logger):
             return self._leaf
         if kind in _VIEWS:
@@ -148,6 +153,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def _store_out_of_band(self, buffer: pickle.PickleBuffer) -> bool:
         try:
             view = buffer.raw()
+        # Memory with gaps cannot be saved out of band.
         except BufferError:
             return True
         if view.nbytes < OUT_OF_BAND:
@@ -237,6 +243,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return reduced
 
     def _array(self, array: Any) -> Any:
+        # This is the piece of memory itself, to which views of it refer.
         if id(array) in self._wholes:
             return NotImplemented
         self.uses.append(arrays.use(array))
@@ -265,6 +272,7 @@ def _references(main: dict[str, Any], names: Collection[str]) -> dict[int, tuple
             references[id(getattr(loaded, name))] = home, name
     for name in sorted(names):
         obj = main.get(name)
+        # pickle refers to these by module and name anyway.
         if isinstance(obj, types.ModuleType) or importable(obj):
             continue
         # The result of a decorator counts as well. An object that is neither class nor function
@@ -286,6 +294,7 @@ def importable(value: Any) -> bool:
 def _view(view: Any) -> Any:
     """Reduce a view of a dict to the call that makes it; cloudpickle would copy its items."""
     kind, method = _VIEWS[type(view)]
+    # The attribute `mapping` of a view is only a read-only proxy of the dictionary.
     (shown,) = (obj for obj in gc.get_referents(view) if isinstance(obj, kind))
     return method, (shown,)
 

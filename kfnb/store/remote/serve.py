@@ -48,6 +48,7 @@ def digest_of(token: str) -> str:
 class Server(ThreadingHTTPServer):
     """Serves one folder until there was no request for a while."""
 
+    # A client that sends nothing must not keep the server from ending.
     daemon_threads = True
     request_queue_size = 64
 
@@ -85,6 +86,7 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: Server
+    # The default, HTTP/1.0, closes the connection after each request.
     protocol_version = "HTTP/1.1"
     # For so long a client that has vanished occupies a thread.
     timeout = 600
@@ -106,6 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, method: str) -> None:
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        # A plain comparison takes longer the more characters agree, which helps to guess.
         if not hmac.compare_digest(digest_of(token), self.server.digest):
             # The body of an unauthorized request is not read.
             self.close_connection = True
@@ -150,6 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer_with(HTTPStatus.OK, json.dumps(plain).encode())
 
     def _take(self, key: str) -> None:
+        # Without a length the server could not tell a whole body from one that was cut off.
         size = int(self.headers.get("Content-Length") or -1)
         if size < 0:
             raise ValueError("a length is missing")
@@ -186,6 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(piece)
 
     def _answer_with(self, status: HTTPStatus, body: bytes) -> None:
+        # The client may have gone away; it repeats its request on a new connection.
         with contextlib.suppress(OSError):
             self._head(status, len(body))
             if self.command != "HEAD":
@@ -193,6 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, status: HTTPStatus, size: int) -> None:
         self.send_response(status)
+        # HTTP allows no Content-Length in a response with status 204.
         if status is not HTTPStatus.NO_CONTENT:
             self.send_header("Content-Length", str(size))
         if self.close_connection:

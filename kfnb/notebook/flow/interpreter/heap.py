@@ -99,21 +99,22 @@ class Heap(ObjectKinds):
         if not what:
             return
         what = self.reachable(what)
-        into = self.holders(into)
         functions = self.callable_set(what)
         # A set minus a dictionary's keys goes through all of the keys.
         plain = frozenset(o for o in what if o not in self.part_of) - functions
-        for holder in into:
-            if functions:
+        if functions:
+            for holder in into:
                 self.hold_callables(holder, functions)
-            if plain:
-                held = self.holds.get(holder, NO_OBJECTS)
-                new = plain - held - {holder}
-                if new and len(held) + len(new) <= _MOST_HELD:
-                    for item in new:
-                        self.held_since[holder, item] = self.clock
-                        self.held_by.setdefault(item, set()).add(holder)
-                    self.holds[holder] = held | new
+        for holder in self.holders(into) if plain else ():
+            held = self.holds.get(holder, NO_OBJECTS)
+            if plain <= held:
+                continue
+            new = plain - held - {holder}
+            if new and len(held) + len(new) <= _MOST_HELD:
+                for item in new:
+                    self.held_since[holder, item] = self.clock
+                    self.held_by.setdefault(item, set()).add(holder)
+                self.holds[holder] = held | new
 
     def reachable(self, objects: Objects) -> Objects:
         """``objects`` and all that they may hold."""

@@ -18,7 +18,7 @@ from kfnb.notebook.flow.interpreter.scopes import (
     type_parameters,
 )
 from kfnb.notebook.flow.interpreter.summaries import Arguments
-from kfnb.notebook.flow.interpreter.tables import library_tables
+from kfnb.notebook.flow.interpreter.tables import library_tables, object_tables
 
 
 class Statements(Branches):
@@ -319,14 +319,14 @@ def dataclass_fields(
     Both are empty where a class is no dataclass, or inherits fields that are not seen here.
     """
     marks = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
-    if not any(dotted(mark) in library_tables.DATACLASS_DECORATORS for mark in marks):
+    if not any(dotted(mark) in object_tables.DATACLASS_DECORATORS for mark in marks):
         return (), frozenset()
     fields: list[str] = []
     factories: set[str] = set()
     for statement in node.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             value = statement.value
-            if isinstance(value, ast.Call) and dotted(value.func) in library_tables.FIELD_MAKERS:
+            if isinstance(value, ast.Call) and dotted(value.func) in object_tables.FIELD_MAKERS:
                 factories.add(statement.target.id)
                 if any(k.arg == "init" for k in value.keywords):
                     continue
