@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from kfnb.notebook.authoring.grouping import Declared
 from kfnb.notebook.effects.names_in_strings import constant_texts
@@ -12,8 +13,19 @@ from kfnb.notebook.flow.definitions import defined_names, redefined
 from kfnb.notebook.flow.interpreter.callables import Record
 from kfnb.notebook.flow.interpreter.magics import Interpreter, magic_of
 from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND
+from kfnb.notebook.flow.memory.cell_log import CellLog, Recorder, replay
+from kfnb.notebook.flow.memory.differences import Differences
+from kfnb.notebook.flow.memory.walk_memory import NotebookMemory, RememberedWalk
 from kfnb.notebook.flow.order import CellVisit
-from kfnb.notebook.flow.step_facts import Act, Facts, Kind, Unknown, Use, WalkResult
+from kfnb.notebook.flow.step_facts import (
+    Act,
+    CellFindings,
+    Facts,
+    Kind,
+    Unknown,
+    Use,
+    WalkResult,
+)
 from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Role
 
@@ -26,12 +38,17 @@ def walk(
     plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
     effects: Effects,
     demoted: Collection[tuple[int, int]] = (),
+    memory: NotebookMemory | None = None,
+    key: object = None,
 ) -> WalkResult:
     """Go through the cells of ``visits`` once.
 
-    ``demoted`` statements (cell, index) are no definitions, although they look like it.
+    ``demoted`` statements (cell, index) are no definitions, although they look like it. What
+    ``memory`` has of the walk ``key`` is not gone through again.
     """
-    return _Walk(sources, declared, plain_metrics, demoted, effects).through(visits)
+    memory = memory or NotebookMemory()
+    walked = _Walk(sources, declared, plain_metrics, demoted, effects, memory=memory)
+    return walked.through(visits, key)
 
 
 class _Walk:
@@ -42,44 +59,104 @@ class _Walk:
         plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
         demoted: Collection[tuple[int, int]],
         effects: Effects,
+        *,
+        memory: NotebookMemory,
     ) -> None:
         self.demoted = demoted
         self.effects = effects
-        self.interpreter = Interpreter()
+        self.memory = memory
+        self.interpreter = Interpreter(memory.numbering)
         self.interpreter.texts = constant_texts(sources.values())
         self.sources = sources
         self.declared = declared
         self.plain_metrics = plain_metrics
         self.changes = {s.name: s.changes for s in declared.steps}
-        self.units = 0
         # What refers to a class of two versions by its name would get the wrong one.
         self.redefined_classes = redefined(sources.values(), ast.ClassDef)
-        self.result = WalkResult(self.interpreter, [], {}, {}, [], [], [], [], [], [], {}, {})
+        self.result = WalkResult(self.interpreter)
+        self.found = CellFindings()
+        self.effects_of: dict[int, list[tuple[int, object]]] = {}
+        for cell, index in sorted({*effects.everywhere, *effects.changes, *demoted}):
+            at = cell, index
+            self.effects_of.setdefault(cell, []).append(
+                (index, (at in effects.everywhere, effects.changes.get(at), at in demoted))
+            )
 
-    def through(self, visits: Sequence[CellVisit]) -> WalkResult:
+    def through(self, visits: Sequence[CellVisit], key: object) -> WalkResult:
         last = {visit.step: index for index, visit in enumerate(visits)}
+        walk = self.memory.walks.get(key)
+        if walk is None or walk.visits != visits or walk.common != self.redefined_classes:
+            walk = None
+        differences = Differences(texts=walk is None or walk.texts != self.interpreter.texts)
+        logs: list[CellLog] = []
         for index, visit in enumerate(visits):
-            if visit.step is None:
-                self._static_cell(visit)
-                continue
-            facts = self._begin(visit.step)
-            facts.cells.add(visit.cell)
-            if visit.cell in self.plain_metrics:
-                self._metrics(visit, facts)
+            facts = self._begin(visit.step) if visit.step is not None else None
+            inputs = self._inputs(visit, last=last[visit.step] == index)
+            log = walk.logs[index] if walk is not None else None
+            if log is not None and differences.allow(log, inputs, self.interpreter):
+                replay(log, self.interpreter)
+                differences.replayed(log)
             else:
-                self._step_cell(visit, facts)
-            if last[visit.step] == index:
-                self._end(facts, visit)
+                old, log = log, self._walked(visit, facts, inputs)
+                if walk is not None:
+                    differences.walked(old, log, self.interpreter)
+            logs.append(log)
+            self._add(log, facts)
+            if facts is not None and last[visit.step] == index:
+                self._end(facts)
+        self.memory.walks.pop(key, None)
+        # An exception may have left more behind than logs tell.
+        if not self.result.too_deep:
+            self.memory.walks[key] = RememberedWalk(
+                visits, self.interpreter.texts, self.redefined_classes, logs
+            )
         return self.result
 
-    def _unit(self) -> int:
-        self.units += 1
-        return self.units
+    def _inputs(self, visit: CellVisit, *, last: bool) -> tuple[object, ...]:
+        """Collect all that decides what going through a cell does, besides the state."""
+        source = self.sources[visit.cell]
+        return (
+            source.code,
+            source.tags,
+            self.declared.setup_lines.get(visit.cell),
+            self.effects_of.get(visit.cell),
+            self.changes.get(visit.step, ()) if last and visit.step is not None else (),
+            # What a metrics cell adds to other steps is not in its log.
+            object() if visit.cell in self.plain_metrics else None,
+        )
+
+    def _walked(self, visit: CellVisit, facts: Facts | None, inputs: tuple[object, ...]) -> CellLog:
+        recorder = Recorder(self.interpreter)
+        self.found = CellFindings()
+        if facts is None:
+            self._static_cell(visit)
+        else:
+            cell = self.found.facts = Facts(facts.name, facts.unit, {}, 0)
+            cell.cells.add(visit.cell)
+            if visit.cell in self.plain_metrics:
+                self._metrics(visit, cell)
+            else:
+                self._step_cell(visit, cell)
+            self._change_tagged(inputs[4], cell, visit.cell)
+        return recorder.log(inputs, self.found)
+
+    def _add(self, log: CellLog, facts: Facts | None) -> None:
+        result = self.result
+        result.add(log.findings)
+        result.first_seen.update(log.first_seen)
+        result.exhausted.update(log.exhausted)
+        result.changed_objects |= log.touched
+        if facts is not None and log.findings.facts is not None:
+            facts.add(log.findings.facts)
+
+    def _unit(self, location: object) -> int:
+        """Return the number of a step or of a static statement."""
+        return self.memory.numbering.number(location, "unit") + 1
 
     def _begin(self, step: str) -> Facts:
         facts = self.result.facts.get(step)
         if facts is None:
-            unit = self._unit()
+            unit = self._unit(f"step {step}")
             self.result.owners[unit] = step
             facts = self.result.facts[step] = Facts(
                 step, unit, dict(self.interpreter.names.slots), len(self.result.acts)
@@ -87,16 +164,21 @@ class _Walk:
         self.interpreter.unit = facts.unit
         return facts
 
-    def _end(self, facts: Facts, visit: CellVisit) -> None:
+    def _change_tagged(self, names: Any, facts: Facts, cell: int) -> None:
+        """Change what the tags of a step say that it changes."""
         interpreter = self.interpreter
-        interpreter.cell, interpreter.record = visit.cell, Record()
-        for name in self.changes.get(facts.name, ()):
+        if not names:
+            return
+        interpreter.cell, interpreter.record = cell, Record()
+        for name in names:
             slot = interpreter.names.slots.get(name)
             if slot is not None:
                 interpreter.touch(slot.objects)
                 interpreter.mutate(name, interpreter.names.slots[name])
-        self._note(facts, visit.cell, interpreter.record)
-        slots = interpreter.names.slots
+        self._note(facts, cell, interpreter.record)
+
+    def _end(self, facts: Facts) -> None:
+        slots = self.interpreter.names.slots
         # Later statements of the step may have changed or deleted what earlier ones bound.
         facts.touched = {name: slots[name] for name in facts.touched if name in slots}
         facts.acts_after = len(self.result.acts)
@@ -106,7 +188,7 @@ class _Walk:
     def _static_cell(self, visit: CellVisit) -> None:
         source = self.sources[visit.cell]
         for index, node in enumerate(source.body):
-            self.interpreter.unit = self._unit()
+            self.interpreter.unit = self._unit(node)
             record = self._execute(source, node, step=None)
             self._change_decorated((visit.cell, index))
             self._check_setup(visit.cell, record)
@@ -131,7 +213,7 @@ class _Walk:
         # The cell is nested too deeply even to be parsed.
         if source.deep and not source.body:
             facts.opaque = facts.opaque or (visit.cell, 1)
-            self.result.opaque.append((facts.name, visit.cell, 1))
+            self.found.opaque.append((facts.name, visit.cell, 1))
         setup_lines = frozenset(self.declared.setup_lines.get(visit.cell, ()))
         body = source.body
         # Jupyter continues after an error in such a cell, so nothing in it is certain.
@@ -194,7 +276,7 @@ class _Walk:
             facts.metrics[name] = None
         self._note(facts, visit.cell, interpreter.record)
         for missing in interpreter.record.missing:
-            self.result.unknown.append(Unknown(facts.name, visit.cell, missing))
+            self.found.unknown.append(Unknown(facts.name, visit.cell, missing))
 
     def _execute(
         self, source: ParsedCell, node: ast.stmt, *, step: str | None, may_fail: bool = False
@@ -217,7 +299,7 @@ class _Walk:
             interpreter.doubt, interpreter.optional, interpreter.function = doubt, optional, None
             record = interpreter.record = Record()
             self._approximate(node)
-            self.result.too_deep.append((step, source.cell, node.lineno))
+            self.found.too_deep.append((step, source.cell, node.lineno))
         # What is bound only where a statement ends the notebook (except … as e: raise) is no name
         # of what comes after it.
         for slots in (record.touched, record.before):
@@ -225,13 +307,13 @@ class _Walk:
                 del slots[name]
         for what, line, _ in record.findings:
             if what == "return":
-                self.result.returns.append((source.cell, line))
+                self.found.returns.append((source.cell, line))
         for missing in record.missing:
-            self.result.unknown.append(Unknown(step, source.cell, missing))
+            self.found.unknown.append(Unknown(step, source.cell, missing))
         if record.opaque is not None:
-            self.result.opaque.append((step, source.cell, record.opaque))
+            self.found.opaque.append((step, source.cell, record.opaque))
         if record.star:
-            self.result.stars.append(source.cell)
+            self.found.stars.append(source.cell)
         return record
 
     def _approximate(self, node: ast.stmt) -> None:
@@ -279,7 +361,7 @@ class _Walk:
                 continue
             read = record.reads.get(name)
             line = read.line if read else self.interpreter.line
-            self.result.setup_reads.append((cell, line, name, owners[slot.by]))
+            self.found.setup_reads.append((cell, line, name, owners[slot.by]))
 
     def _definition(
         self, node: ast.stmt, record: Record, at: tuple[int, int]
@@ -298,7 +380,7 @@ class _Walk:
                 continue
             if slot.definition is None:
                 return (), None
-        number = len(self.result.acts)
+        number = self.memory.numbering.number(node, "definition")
         slots = self.interpreter.names
         if kind != "import":
             self._sharing(names[0], record, at)
@@ -319,7 +401,7 @@ class _Walk:
                 named |= heap.plain(heap.reachable(slot.objects))
         if named:
             held = heap.reachable(self.interpreter.names.slots[name].objects)
-            self.result.sharing[at] = frozenset(named & held)
+            self.found.sharing[at] = frozenset(named & held)
 
     def _add_act(
         self,
@@ -341,7 +423,7 @@ class _Walk:
             and slots[name].status in (BOUND, UNBOUND)
             and name not in adds
         }
-        self.result.acts.append(
+        self.found.acts.append(
             Act(
                 cell=visit.cell,
                 index=index,
@@ -365,7 +447,7 @@ class _Walk:
         else:
             return
         if isinstance(target, ast.Name):
-            self.result.constants[target.id] = (value, cell)
+            self.found.constants[target.id] = (value, cell)
 
 
 def _hidden(record: Record) -> bool:

@@ -92,20 +92,68 @@ class Facts:
     statements: list[tuple[int, int, frozenset[str]]] = field(default_factory=list)
     acts_after: int = 0
 
+    def add(self, cell: Facts) -> None:
+        """Add what one of the step's cells does."""
+        for name, use in cell.reads.items():
+            old = self.reads.get(name)
+            if old is None or (old.optional and not use.optional):
+                self.reads[name] = use
+        self.touched |= cell.touched
+        self.changed |= cell.changed
+        self.cells |= cell.cells
+        self.fitted = {**cell.fitted, **self.fitted}
+        self.drawn = {**cell.drawn, **self.drawn}
+        self.modules |= cell.modules
+        self.metrics |= cell.metrics
+        self.opaque = self.opaque or cell.opaque
+        self.identity |= cell.identity
+        self.statements += cell.statements
+
+
+@dataclass(slots=True)
+class CellFindings:
+    """What is found in one cell; ``facts`` is what it contributes to its step."""
+
+    facts: Facts | None = None
+    acts: list[Act] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
+    setup_reads: list[tuple[int, int, str, str]] = field(default_factory=list)
+    returns: list[tuple[int, int]] = field(default_factory=list)
+    opaque: list[tuple[str | None, int, int]] = field(default_factory=list)
+    too_deep: list[tuple[str | None, int, int]] = field(default_factory=list)
+    stars: list[int] = field(default_factory=list)
+    constants: dict[str, tuple[ast.expr, int]] = field(default_factory=dict)
+    sharing: dict[tuple[int, int], frozenset[int]] = field(default_factory=dict)
+
 
 @dataclass(slots=True)
 class WalkResult:
     """The result of a walk."""
 
     interpreter: Interpreter
-    acts: list[Act]
-    facts: dict[str, Facts]
-    owners: dict[int, str]
-    unknown: list[Unknown]
-    setup_reads: list[tuple[int, int, str, str]]
-    returns: list[tuple[int, int]]
-    opaque: list[tuple[str | None, int, int]]
-    too_deep: list[tuple[str | None, int, int]]
-    stars: list[int]
-    constants: dict[str, tuple[ast.expr, int]]
-    sharing: dict[tuple[int, int], frozenset[int]]
+    acts: list[Act] = field(default_factory=list)
+    facts: dict[str, Facts] = field(default_factory=dict)
+    owners: dict[int, str] = field(default_factory=dict)
+    unknown: list[Unknown] = field(default_factory=list)
+    setup_reads: list[tuple[int, int, str, str]] = field(default_factory=list)
+    returns: list[tuple[int, int]] = field(default_factory=list)
+    opaque: list[tuple[str | None, int, int]] = field(default_factory=list)
+    too_deep: list[tuple[str | None, int, int]] = field(default_factory=list)
+    stars: list[int] = field(default_factory=list)
+    constants: dict[str, tuple[ast.expr, int]] = field(default_factory=dict)
+    sharing: dict[tuple[int, int], frozenset[int]] = field(default_factory=dict)
+    first_seen: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict)
+    exhausted: dict[int, int] = field(default_factory=dict)
+    changed_objects: set[int] = field(default_factory=set)
+
+    def add(self, found: CellFindings) -> None:
+        """Add what was found in a cell."""
+        self.acts += found.acts
+        self.unknown += found.unknown
+        self.setup_reads += found.setup_reads
+        self.returns += found.returns
+        self.opaque += found.opaque
+        self.too_deep += found.too_deep
+        self.stars += found.stars
+        self.constants |= found.constants
+        self.sharing |= found.sharing

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 
 from kfnb.notebook.flow.interpreter import library_tables
-from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
-from kfnb.notebook.flow.interpreter.summaries import Arguments, Summaries
+from kfnb.notebook.flow.interpreter.summaries import Summaries
 from kfnb.notebook.parsed_cell import attribute_chain
 
 
@@ -93,7 +93,7 @@ class CallEffects(Summaries):
         everything = arguments.all()
         if self.over_budget:
             return
-        for number in everything & self.heap.bound_methods.keys():
+        for number in self.heap.sorted(everything & self.heap.bound_methods.keys()):
             # A method that is handed on may be called with anything.
             receiver, name = self.heap.bound_methods[number]
             own = self._matching_methods(receiver, name)
@@ -150,13 +150,13 @@ class CallEffects(Summaries):
             holds |= frozenset(self.heap.callables_in(everything))
         made = self.fresh(node, holds)
         if dotted in library_tables.STATEFUL:
-            self.heap.stateful |= made
+            self.heap.mark("stateful", made)
             if dotted in library_tables.RANDOM_GENERATORS:
-                self.heap.random_generators |= made
+                self.heap.mark("random_generators", made)
             if dotted in library_tables.ITERATORS:
-                self.heap.iterators |= made
+                self.heap.mark("iterators", made)
         if dotted in library_tables.LAZY:
-            self.heap.lazy |= made
+            self.heap.mark("lazy", made)
         return made
 
     # -- methods of the notebook's classes -------------------------------------
@@ -172,7 +172,7 @@ class CallEffects(Summaries):
                     methods = methods + self._overriding(kind, name)
                 for callee in methods:
                     matches[callee.number] = callee
-        return [matches[n] for n in sorted(matches)]
+        return [matches[n] for n in self.heap.sorted(matches)]
 
     def methods_of(self, number: int, name: str) -> list[CallableDefinition]:
         """List what a class has as a method: its own, or else those of its bases."""
@@ -180,7 +180,7 @@ class CallEffects(Summaries):
         if callee is None or not isinstance(callee.node, ast.ClassDef):
             return []
         if name in callee.methods:
-            return [callee.methods[name]]
+            return [self.heap.callables[callee.methods[name]]]
         return [method for base in callee.bases for method in self.methods_of(base, name)]
 
     def _overriding(self, number: int, name: str) -> list[CallableDefinition]:
@@ -194,7 +194,8 @@ class CallEffects(Summaries):
                     seen.add(subclass)
                     waiting.append(subclass)
                     methods = self.heap.callables[subclass].methods
-                    overrides += [methods[name]] if name in methods else []
+                    if name in methods:
+                        overrides.append(self.heap.callables[methods[name]])
         return overrides
 
     def opaque(self, line: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
@@ -16,8 +16,8 @@ from kfnb.notebook.flow.interpreter.scopes import Function
 class CallableDefinition:
     """A function, lambda or class that the notebook defines.
 
-    ``number`` is its object. ``parent`` is the function in whose frame it was made,
-    ``free`` the names that are local to the functions around it; ``arguments`` maps
+    ``number`` is its object, ``methods`` gives those of its methods. ``parent`` is the function
+    in whose frame it was made, ``free`` the names that are local to the functions around it; ``arguments`` maps
     the objects that stand for its parameters to their names, ``argument_contents`` those that
     stand for whatever the parameters hold.
     """
@@ -35,10 +35,28 @@ class CallableDefinition:
     arguments: dict[int, str] = field(default_factory=dict)
     argument_contents: dict[int, str] = field(default_factory=dict)
     defaults: dict[str, Objects] = field(default_factory=dict)
-    methods: dict[str, CallableDefinition] = field(default_factory=dict)
+    methods: dict[str, int] = field(default_factory=dict)
     bases: tuple[int, ...] = ()
     class_attributes: dict[str, Objects] = field(default_factory=dict)
     subclasses: list[int] = field(default_factory=list)
+
+    def copy(self) -> CallableDefinition:
+        """Copy it as it is now."""
+        return replace(
+            self,
+            defaults=dict(self.defaults),
+            methods=dict(self.methods),
+            class_attributes=dict(self.class_attributes),
+            subclasses=list(self.subclasses),
+        )
+
+    def is_like(self, other: CallableDefinition) -> bool:
+        """Whether calling it is described in the same way, whatever its code."""
+        return all(
+            getattr(self, each.name) == getattr(other, each.name)
+            for each in fields(self)
+            if each.name != "node"
+        ) and type(self.node) is type(other.node)
 
 
 class Origin(NamedTuple):
@@ -73,6 +91,74 @@ class Summary(NamedTuple):
 
 
 NOTHING = Summary()
+
+
+class Dependency(NamedTuple):
+    """What a summary took an outer name to be: all that decides what calling the function does."""
+
+    there: bool
+    mutable: bool
+    direct: Objects
+    callables: tuple[int, ...]
+    classes: Objects
+    module: str | None
+
+
+@dataclass(slots=True)
+class CachedSummary:
+    """A summary, and the slots for which its dependencies held at ``version`` of the heap."""
+
+    summary: Summary
+    dependencies: dict[str, Dependency]
+    slots: list[Slot | None] = field(default_factory=list)
+    version: int = -1
+    _objects: Objects | None = None
+
+    @property
+    def objects(self) -> Objects:
+        """All objects that the summary mentions."""
+        if self._objects is None:
+            summary = self.summary
+            self._objects = NO_OBJECTS.union(
+                summary.changed_objects,
+                summary.used_objects,
+                summary.returns,
+                *(objects for link in summary.links for objects in link),
+                *(slot.objects for slot in summary.bound.values()),
+            )
+        return self._objects
+
+    def is_like(self, other: CachedSummary) -> bool:
+        """Whether two summaries say the same, except on which lines names are read."""
+        if self.dependencies != other.dependencies:
+            return False
+        ours, theirs = self.summary, other.summary
+        return ours == theirs or (
+            ours._replace(reads={}) == theirs._replace(reads={})
+            and [(n, *r[:2], r[2].cell, r[2].function) for n, r in ours.reads.items()]
+            == [(n, *r[:2], r[2].cell, r[2].function) for n, r in theirs.reads.items()]
+        )
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What a call passes, as far as it is known.
+
+    ``spread`` are objects that may be any argument (``*args``, ``**options``);
+    ``known`` is False where the call itself is a guess.
+    """
+
+    positional: list[Objects] = field(default_factory=list)
+    keywords: dict[str, Objects] = field(default_factory=dict)
+    spread: Objects = NO_OBJECTS
+    known: bool = True
+
+    def all(self) -> Objects:
+        """Every object that is passed."""
+        return self.spread.union(*self.positional, *self.keywords.values())
+
+
+UNKNOWN = Arguments(known=False)
 
 
 class Read(NamedTuple):

@@ -7,10 +7,9 @@ from abc import abstractmethod
 
 from kfnb.notebook.effects.names_in_strings import CANDIDATES, names_read
 from kfnb.notebook.flow.interpreter.call_effects import CallEffects
-from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import InterpreterState
-from kfnb.notebook.flow.interpreter.summaries import Arguments
 
 _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
@@ -113,6 +112,7 @@ class Calls(CallEffects):
         return frozenset(returned)
 
     def _named_in_text(self, node: ast.Call) -> None:
+        self.scans = True
         modules = (slot.module or "" for slot in self.names.slots.values())
         names = names_read(node, self.dotted(node.func), self.texts, modules)
         if names is None:
@@ -126,12 +126,12 @@ class Calls(CallEffects):
     ) -> Objects:
         """Call what an expression gave; ``dotted`` is its name where it is imported."""
         heap = self.heap
-        methods = [heap.bound_methods[o] for o in sorted(objects) if o in heap.bound_methods]
+        methods = [heap.bound_methods[o] for o in heap.sorted(objects & heap.bound_methods.keys())]
         if methods:
             return NO_OBJECTS.union(
                 *(self._call_method(node, receiver, name, arguments) for receiver, name in methods)
             )
-        direct = [heap.callables[o] for o in sorted(objects) if o in heap.callables]
+        direct = [heap.callables[o] for o in heap.sorted(objects & heap.callables.keys())]
         known = heap.callables_in(objects)
         if direct:
             returned: set[int] = set()

@@ -10,6 +10,7 @@ from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import Calls, OptionalReads
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.numbering import Numbering
 from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,
     Function,
@@ -25,8 +26,8 @@ _NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 class Expressions(Calls):
     """Goes through expressions in the order in which Python evaluates them."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, numbering: Numbering | None = None) -> None:
+        super().__init__(numbering)
         self._evaluators: dict[type[ast.AST], Callable[[Any], Objects]] = {
             ast.Name: self._name,
             ast.Call: self.call,
@@ -85,6 +86,7 @@ class Expressions(Calls):
         for number in self.heap.callables_in(objects):
             state = self.heap.callables[number].class_attributes.get(node.attr)
             if state:
+                self.heap.seen |= state
                 resolved |= state
         if node.attr in library_tables.TAKEN_METHODS or self._matching_methods(objects, node.attr):
             number = self.make(node, "method")
@@ -141,14 +143,7 @@ class Expressions(Calls):
         # Only joining collections (+, *, |) gives a value that holds the same objects.
         if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
             return self.fresh(node)
-        operands = left | right
-        held = [
-            held[number]
-            for held in (self.heap.holds, self.heap.held_callables)
-            for number in operands
-            if number in held
-        ]
-        return self.fresh(node, NO_OBJECTS.union(*held))
+        return self.fresh(node, self.heap.contents(left | right))
 
     def _compare(self, node: ast.Compare) -> Objects:
         if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
@@ -227,9 +222,9 @@ class Expressions(Calls):
             self.names.join([{}, outer], self.unit)
         made = self.fresh(node, frozenset(held))
         if isinstance(node, ast.GeneratorExp):
-            self.heap.stateful |= made
+            self.heap.mark("stateful", made)
             # A generator can be used only once, so reading it changes it.
-            self.heap.iterators |= made
+            self.heap.mark("iterators", made)
         return made
 
     def _walrus(self, node: ast.NamedExpr) -> Objects:
@@ -264,7 +259,9 @@ class Expressions(Calls):
         ]
         for argument, default in pairs:
             value = self.evaluate(default)
-            callee.defaults[argument.arg] = value
+            if callee.defaults.get(argument.arg) != value:
+                self.heap.change_callable(callee)
+                callee.defaults[argument.arg] = value
             self.store(objects, value)
         self._capture(callee, node)
         return objects

@@ -10,10 +10,10 @@ import ast
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from kfnb.notebook.flow.interpreter.callables import (
     CallableDefinition,
+    Dependency,
     Frame,
     Missing,
     Origin,
@@ -23,28 +23,19 @@ from kfnb.notebook.flow.interpreter.callables import (
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Heap, Objects
 from kfnb.notebook.flow.interpreter.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND, NameTable, Slot
+from kfnb.notebook.flow.interpreter.numbering import Numbering
 
 FREE = ":"
 """Where a name of an enclosing function lives that is not being executed."""
 
 
-class Dependency(NamedTuple):
-    """What a summary took an outer name to be: all that decides what calling the function does."""
-
-    there: bool
-    mutable: bool
-    direct: Objects
-    callables: tuple[int, ...]
-    classes: Objects
-    module: str | None
-
-
 class InterpreterState(ABC):
     """Names, heap, frames and the record of what the present statement does."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbering: Numbering | None = None) -> None:
         self.names = NameTable()
-        self.heap = Heap()
+        self.numbering = Numbering() if numbering is None else numbering
+        self.heap = Heap(self.numbering)
         self.frames: list[Frame] = []
         self.record = Record()
         self.function: CallableDefinition | None = None
@@ -58,6 +49,7 @@ class InterpreterState(ABC):
         self.line = 1
         self.doubt = 0
         self.optional = 0
+        self.scans = False
         self.texts: Mapping[str, str] = {}
         self.dead = False
         self.annotations = True
@@ -80,8 +72,9 @@ class InterpreterState(ABC):
     def make(self, node: object, kind: str = "") -> int:
         """Give the object that ``node`` makes, noting the function that makes it."""
         number = self.heap.object_at(node, kind)
-        if self.function is not None:
-            self.created_in.setdefault(number, self.function.number)
+        if self.function is not None and number not in self.created_in:
+            self.heap.note("created_in", number, None)
+            self.created_in[number] = self.function.number
         return number
 
     def fresh(self, node: object, *parts: Objects) -> Objects:
@@ -220,14 +213,14 @@ class InterpreterState(ABC):
             self.heap.object_at(key, "global"),
             self.heap.object_at(key, "inside global"),
         )
-        self.global_symbols[symbol], self.global_symbols[inside] = key, key
+        for number in (symbol, inside):
+            if number not in self.global_symbols:
+                self.heap.note("global_symbols", number, None)
+                self.global_symbols[number] = key
         itself = frozenset((symbol,))
         self.heap.store(itself, frozenset((inside,)))
         self.heap.set_classes(symbol, dependency.classes)
-        functions = self.heap.callable_set(objects)
-        if self.heap.held_callables.get(symbol) != functions:
-            self.heap.held_callables[symbol] = functions
-            self.heap.version += 1
+        self.heap.set_held_callables(symbol, self.heap.callable_set(objects))
         return itself | dependency.direct
 
     def dependency(self, slot: Slot | None) -> Dependency:
