@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import ROUND_HALF_UP, Decimal
 
 EXAMPLES = "90 (seconds), 30s, 30m, 2h, 1h30m or 7d"
 """What a message shows to somebody who wrote something else."""
@@ -75,15 +76,24 @@ def write_duration(seconds: float) -> str:
 def describe_duration(seconds: float | None) -> str:
     """Write a duration for a person, rounded; empty for None.
 
-    >>> describe_duration(0.25), describe_duration(75), describe_duration(7260)
-    ('0.2 s', '1 min 15 s', '2 h 1 min')
+    Views in the browser write durations alike (``duration`` in ``labextension/src/format.ts``).
+
+    >>> describe_duration(0.42), describe_duration(75), describe_duration(7260)
+    ('0.42 s', '1 min 15 s', '2 h 01 min')
     """
     if seconds is None:
         return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
+    if seconds < 9.95:
+        # Halves are rounded up, as in JavaScript.
+        step = Decimal("0.1") if seconds >= 0.995 else Decimal("0.01")
+        return f"{Decimal(seconds).quantize(step, ROUND_HALF_UP)} s"
+    whole = math.floor(seconds + 0.5)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
     if minutes < 60:
-        return f"{minutes} min {rest} s"
+        return f"{minutes} min {rest:02} s"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
+    if hours < 24:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24} h"

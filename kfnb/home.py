@@ -110,7 +110,7 @@ class RunFolder:
 
     @property
     def pipeline(self) -> Path:
-        """The pipeline as read, in the plain form of :func:`kfnb.pipeline.to_plain`."""
+        """The pipeline as read, in the plain form of :func:`kfnb.json_values.to_plain`."""
         return self.path / "pipeline.json"
 
     @property

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+import types
+import typing
 from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal
 
 NonFinite = Literal["keep", "null", "text"]
@@ -71,3 +76,45 @@ def _valid_text(text: str) -> str:
 def json_with_text(value: Any) -> Any:
     """Return ``value`` as strict JSON for views, where NaN and infinities are texts."""
     return json_value(value, non_finite="text")
+
+
+def to_plain(value: Any) -> Any:
+    """Turn frozen values into JSON values (mappings, lists, scalars)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): to_plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(v) for v in value]
+    return value
+
+
+def from_plain(kind: Any, plain: Any) -> Any:
+    """Rebuild a frozen value of type ``kind`` from the result of :func:`to_plain`."""
+    return _builder(kind)(plain)
+
+
+@cache
+def _builder(kind: Any) -> Callable[[Any], Any]:
+    """Return a function that rebuilds a type; a large pipeline has a million values."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        fields = {field.name: _builder(hints[field.name]) for field in dataclasses.fields(kind)}
+        # A field that this version does not know was written by a later one, and is ignored.
+        return lambda plain: kind(**{k: fields[k](v) for k, v in plain.items() if k in fields})
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        build = _builder(next(a for a in args if a is not type(None)))
+        return lambda plain: None if plain is None else build(plain)
+    if origin is tuple:
+        build = _builder(args[0])
+        # Most tuples hold plain values, and calling a function for each would cost time.
+        return tuple if build is _same else lambda plain: tuple(map(build, plain))
+    if origin in (dict, Mapping):
+        build = _builder(args[1])
+        return lambda plain: MappingProxyType({k: build(v) for k, v in plain.items()})
+    return _same
+
+
+def _same(plain: Any) -> Any:
+    return plain

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from types import MappingProxyType
 from typing import Any, Literal
 
+from kfnb.json_values import to_plain
 from kfnb.locations import line_text, location
 
 Role = Literal["setup", "parameters", "definitions", "step", "metrics"]
@@ -276,25 +272,18 @@ class Diagnostic:
 
     def __str__(self) -> str:
         named = self.step is None or f'"{self.step}"' in self.message
-        where = location(
-            step=None if named or self.cell is None else self.step,
-            execution_count=self.execution_count,
-            line=self.line,
-            text=self.text,
-        )
-        return (
-            f"{self.code}: {self.message}{f' ({where})' if where else ''}. {self.remedy}".rstrip()
-        )
+        where = self._location(None if named or self.cell is None else self.step)
+        where = f" ({where})" if where else ""
+        return f"{self.code}: {self.message}{where}. {self.remedy}".rstrip()
 
     @property
     def location(self) -> str:
         """Where it is, as a person sees it: ``step "train", [12] line 3: `model.fit(X)` ``."""
-        return location(
-            step=self.step,
-            execution_count=self.execution_count,
-            line=self.line,
-            text=self.text,
-        )
+        return self._location(self.step)
+
+    def _location(self, step: str | None) -> str:
+        count = self.execution_count
+        return location(step=step, execution_count=count, line=self.line, text=self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,45 +351,3 @@ class Pipeline:
         from kfnb.draw import picture, text
 
         return {"image/svg+xml": picture(self), "text/plain": text(self)}
-
-
-def to_plain(value: Any) -> Any:
-    """Turn frozen values into JSON values (mappings, lists, scalars)."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(k): to_plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_plain(v) for v in value]
-    return value
-
-
-def from_plain(kind: Any, plain: Any) -> Any:
-    """Rebuild a frozen value of type ``kind`` from the result of :func:`to_plain`."""
-    return _builder(kind)(plain)
-
-
-@cache
-def _builder(kind: Any) -> Callable[[Any], Any]:
-    """Return a function that rebuilds a type; a large pipeline has a million values."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
-        fields = {field.name: _builder(hints[field.name]) for field in dataclasses.fields(kind)}
-        # A field that this version does not know was written by a later one, and is ignored.
-        return lambda plain: kind(**{k: fields[k](v) for k, v in plain.items() if k in fields})
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        build = _builder(next(a for a in args if a is not type(None)))
-        return lambda plain: None if plain is None else build(plain)
-    if origin is tuple:
-        build = _builder(args[0])
-        # Most tuples hold plain values, and calling a function for each would cost time.
-        return tuple if build is _same else lambda plain: tuple(map(build, plain))
-    if origin in (dict, Mapping):
-        build = _builder(args[1])
-        return lambda plain: MappingProxyType({k: build(v) for k, v in plain.items()})
-    return _same
-
-
-def _same(plain: Any) -> Any:
-    return plain

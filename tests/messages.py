@@ -19,7 +19,10 @@ _WORDS = re.compile(r"[A-Za-z’'\"}\]\)][,:;]? [A-Za-z\"'{(\[]")
 _CODE = re.compile(r"KFNB-[EWH]\d{3}")
 _NAME = re.compile(r"[\w.]+")
 # Texts that are no messages: code that is executed, queries, formats.
-_NOT_PROSE = re.compile(r"^\s*(import |from \w+ import|def |select |try:)|\bimport \w+;|^[-#%]")
+_NOT_PROSE = re.compile(
+    r"^\s*(import |from \w+ import|def |select |try:)|\bimport \w+;|^[-#%]|\(\?[:P!]|\\[swd]|\(\\S|<\w+ \w+="
+)
+_PATTERNS = {f"re.{name}" for name in ("compile", "findall", "fullmatch", "match", "search", "sub")}
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,10 @@ def _messages(module: str, tree: ast.Module, *, has_codes: bool) -> Iterator[Mes
                 raised.setdefault(id(child), ast.unparse(node.exc.func))
         if isinstance(node, ast.JoinedStr):
             inner.update(id(child) for child in node.values)
+        if isinstance(node, ast.Attribute) and node.attr == "split":
+            inner.add(id(node.value))  # a list of words
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _PATTERNS:
+            inner.update(id(child) for argument in node.args[:1] for child in ast.walk(argument))
     for node in ast.walk(tree):
         if id(node) in documentation or id(node) in inner:
             continue

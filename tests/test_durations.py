@@ -63,5 +63,7 @@ def test_what_is_written_is_read_again(total: int) -> None:
 
 
 def test_a_person_reads_a_rounded_duration() -> None:
-    shown = [describe_duration(value) for value in (0.25, 12.34, 75, 7260, None)]
-    assert shown == ["0.2 s", "12.3 s", "1 min 15 s", "2 h 1 min", ""]
+    values = (0, 0.25, 1.25, 9.95, 59.6, 75, 3599.6, 7260, 90000, None)
+    shown = ["0.00 s", "0.25 s", "1.3 s", "10 s", "1 min 00 s", "1 min 15 s"]
+    shown += ["1 h 00 min", "2 h 01 min", "1 d 1 h", ""]
+    assert [describe_duration(value) for value in values] == shown

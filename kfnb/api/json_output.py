@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from kfnb.json_values import json_with_text
-from kfnb.pipeline import Diagnostic, Pipeline, to_plain
+from kfnb.json_values import json_with_text, to_plain
+from kfnb.pipeline import Diagnostic, Pipeline
 
 if TYPE_CHECKING:
     from kfnb.api.run_handle import Run

@@ -19,7 +19,8 @@ from kfnb.engine.core.state import RunState
 from kfnb.engine.journal.file_journal import JournalReader
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
 from kfnb.home import AttemptFolder, RunFolder
-from kfnb.pipeline import Pipeline, from_plain
+from kfnb.json_values import from_plain
+from kfnb.pipeline import Pipeline
 from kfnb.runners import driver_state, is_driven, resume
 from kfnb.runners.stores import store_of_run
 from kfnb.store.blobs import Store

@@ -19,6 +19,7 @@ _COMMANDS = {
     "check": ("kfnb.cli.notebooks", "Find what is wrong with a notebook before anything runs."),
     "show": ("kfnb.cli.notebooks", "Draw a notebook's steps and the reason for each edge."),
     "runs": ("kfnb.cli.runs", "List runs, newest first."),
+    "compare": ("kfnb.cli.runs", "Compare runs: parameters, metrics, steps and code."),
     "status": ("kfnb.cli.runs", "Show the status of a run and of its steps."),
     "logs": ("kfnb.cli.runs", "Print what steps printed."),
     "stop": ("kfnb.cli.run", "Stop a run; finished steps keep their results."),

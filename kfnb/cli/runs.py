@@ -19,18 +19,65 @@ from kfnb.commands.terminal import echo_json
 Examples:
   kfnb runs
   kfnb runs train.ipynb -n 5
+  kfnb runs train.ipynb --status succeeded --sort loss
   kfnb runs --on kubernetes --store s3://bucket/kfnb   # also runs of other machines""",
 )
 def runs(
-    notebook: str | None, limit: int, as_json: bool, target: str, **options: str | None
+    notebook: str | None,
+    limit: int,
+    status: str | None,
+    sort: str | None,
+    as_json: bool,
+    target: str,
+    **options: str | None,
 ) -> int:
-    """List runs (of NOTEBOOK), newest first."""
+    """List runs (of NOTEBOOK), newest first: start, name, parameters that differ, metrics."""
     from kfnb.api.run_handle import runs as all_runs
     from kfnb.api.run_lookup import mirror_runs
 
     # Runs that other machines started are listed only after their records have been copied here.
     driven_remotely = mirror_runs(target, options)
-    print_runs(all_runs(notebook), limit=limit, as_json=as_json, driven_remotely=driven_remotely)
+    print_runs(
+        all_runs(notebook),
+        limit=limit,
+        as_json=as_json,
+        status=status,
+        sort=sort,
+        driven_remotely=driven_remotely,
+    )
+    return 0
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  kfnb compare                          # the two latest runs
+  kfnb compare train.ipynb              # the two latest runs of this notebook
+  kfnb compare 20261123-0512 latest
+  kfnb compare latest slow fast         # runs by their names
+
+Rows that differ come first, marked with *. A step that took its result from the cache counts as
+one that succeeded. If the code of the first two runs differs, it is shown side by side."""
+)
+@click.argument("names", type=RunName(), nargs=-1, metavar="[RUN|NOTEBOOK]...")
+def compare(names: tuple[str, ...]) -> int:
+    """Compare RUNs: parameters, metrics, steps and code."""
+    from kfnb.api.run_handle import Run
+    from kfnb.api.run_handle import runs as all_runs
+    from kfnb.api.run_lookup import find_current
+    from kfnb.commands.comparison import print_comparison
+    from kfnb.errors import UsageError
+
+    if len(names) == 1 and not names[0].endswith(".ipynb"):
+        raise UsageError("Name two or more runs, or a notebook. kfnb runs lists the runs.")
+    if len(names) > 1:
+        # Two names, such as "latest" and an id, may mean the same run.
+        compared = list({run.id: run for run in (Run(find_current(n)) for n in names)}.values())
+    else:
+        compared = all_runs(names[0] if names else None)[:2][::-1]
+    if len(compared) < 2:
+        raise UsageError("There is nothing to compare: this is fewer than two runs.")
+    print_comparison(compared)
     return 0
 
 

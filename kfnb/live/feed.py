@@ -116,6 +116,7 @@ class Feed:
             "driver": state["driver"],
             "error": state["error"],
             "paused": state["paused"],
+            "finished": state["finished"],
             "steps": state["steps"],
             "edges": self._added_edges(),
             "warnings": state["warnings"],
@@ -199,6 +200,7 @@ class Feed:
                 "driver": self.driver,
                 "error": error,
                 "paused": run.paused,
+                "finished": run.finished,
                 "steps": changed,
             }
             if new_edges:
@@ -224,6 +226,7 @@ class Feed:
             "driver": self.driver,
             "error": error,
             "paused": run.paused,
+            "finished": run.finished,
             "steps": {**self._published["steps"], **changed},
             "metrics": [],
             "warnings": snapshot.warnings(run),

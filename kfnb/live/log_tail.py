@@ -6,12 +6,21 @@ import os
 from pathlib import Path
 
 from kfnb.api.run_view import RunView
+from kfnb.api.step_lookup import step_label
+from kfnb.draw import visible
+from kfnb.engine.core.state import StepState
 from kfnb.live import protocol
 
 CHUNK_BYTES = 256 * 1024
 """Largest chunk that is sent in one message."""
 MAX_BYTES = 8 * 1024 * 1024
 """A longer log is sent from this many bytes before its end."""
+
+
+MAX_BYTES_OF_EACH = 1024 * 1024
+"""As :data:`MAX_BYTES`, for each step where all steps are shown together."""
+ALL_STEPS = "", ""
+"""What a page asks for instead of a step and an instance to get the logs of all steps."""
 
 
 class LogTail:
@@ -72,6 +81,78 @@ class LogTail:
             "reset": reset or begin == 0,
             "attempts": list(range(1, last + 1)),
         }
+
+
+class AllLogsTail:
+    """Follows the logs of all steps together; each line begins with the name of its step.
+
+    Offsets in its messages count the bytes of the text that was sent, since no file has that text.
+    """
+
+    def __init__(self) -> None:
+        self._logs: dict[tuple[str, str], _StepLog] = {}
+        self._sent = 0
+        self._begun = False
+
+    def read(self, view: RunView) -> protocol.LogMessage | None:
+        """Return the next chunk; None if there is nothing new, except for the first call."""
+        first, self._begun = not self._begun, True
+        lines: list[str] = []
+        room = CHUNK_BYTES
+        for key, step in view.state.steps.items():
+            log = self._logs.setdefault(key, _StepLog())
+            path = view.attempt(key[0], step.attempts, index=key[1]).log
+            prefix = f"{visible(step_label(*key))} | "
+            for line in log.read(path, step, room):
+                lines.append(prefix + line)
+                room -= len(line)
+            if room <= 0:
+                break
+        if not lines and not first:
+            return None
+        text = "".join(lines)
+        begin, self._sent = self._sent, self._sent + len(text.encode())
+        step_name, index = ALL_STEPS
+        return {
+            "kind": "log",
+            "step": step_name,
+            "index": index,
+            "attempt": 1,
+            "from": begin,
+            "to": self._sent,
+            "total": self._sent,
+            "text": text,
+            "reset": first,
+            "attempts": [1] if self._sent else [],
+        }
+
+
+class _StepLog:
+    """How much of a step's log has been read, and the beginning of a line that is not complete."""
+
+    def __init__(self) -> None:
+        self._attempt = -1
+        self._at = 0
+        self._partial = ""
+
+    def read(self, path: Path, step: StepState, room: int) -> list[str]:
+        """Return new lines of about ``room`` bytes, each with its end."""
+        if step.attempts != self._attempt:
+            self._attempt, self._at, self._partial = step.attempts, 0, ""
+        total = _size(path)
+        if room <= 0 or (total <= self._at and not self._partial):
+            return []
+        notes = []
+        if total - self._at > MAX_BYTES_OF_EACH:
+            begin = _line_after(path, total - MAX_BYTES_OF_EACH)
+            notes = [f"[{begin - self._at:,} bytes are not shown here]\n"]
+            self._at = begin
+        text, self._at = _read_chunk(path, self._at, min(total, self._at + room))
+        *lines, self._partial = (self._partial + text).split("\n")
+        ended = step.status not in ("pending", "running")
+        if self._partial and ended and self._at >= total:
+            lines, self._partial = [*lines, self._partial], ""
+        return notes + [f"{line}\n" for line in lines]
 
 
 def _size(path: Path) -> int:

@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.api.run_handle import Run
+from kfnb.api.run_handle import runs as all_runs
 from kfnb.api.run_lookup import find_run
 from kfnb.api.run_view import RunView
+from kfnb.api.use_cases.code_differences import Line, code_differences
+from kfnb.api.use_cases.run_list import listed
+from kfnb.draw import shortened
 from kfnb.errors import UsageError
 from kfnb.home import AttemptFolder
 from kfnb.json_values import json_with_text
@@ -24,6 +28,10 @@ MAX_IMAGE = 8_000_000
 """Largest image, in characters; a larger one is replaced by a note."""
 MAX_TOTAL = 32_000_000
 """Most characters of all outputs of a step together."""
+MAX_RUNS = 50
+"""Most runs that are listed: the whole journal of each is read."""
+MAX_CODE_LINES, MAX_CODE_WIDTH = 400, 400
+"""Most lines of a step's code that are compared, and most characters of a line."""
 MAX_NOTEBOOK_BYTES = 64_000_000
 """Largest executed notebook that is read for a page."""
 
@@ -94,8 +102,46 @@ def compare(ids: Iterable[str]) -> protocol.CompareMessage:
     KfnbError
         If there is no such run, or one cannot be read.
     """
-    runs = {folder.id: Run(folder) for folder in map(find_run, ids)}
-    return {"kind": "compare", "runs": [_compared(run) for run in runs.values()]}
+    runs = list({folder.id: Run(folder) for folder in map(find_run, ids)}.values())
+    differences = code_differences(runs[0].pipeline, runs[1].pipeline) if len(runs) > 1 else []
+    return {
+        "kind": "compare",
+        "runs": [_compared(run) for run in runs],
+        "code": [
+            {"step": one.step, "lines": [_code_line(line) for line in one.lines[:MAX_CODE_LINES]]}
+            for one in differences
+        ],
+    }
+
+
+def _code_line(line: Line) -> protocol.CodeLine:
+    left, right = (
+        None if side is None else shortened(side, MAX_CODE_WIDTH)
+        for side in (line.left, line.right)
+    )
+    return {"left": left, "right": right, "kind": line.kind}
+
+
+def runs(notebook: str | None) -> protocol.RunsMessage:
+    """List the newest runs, of one notebook or of all."""
+    known = all_runs(notebook)
+    return {
+        "kind": "runs",
+        "runs": [
+            {
+                "id": run.id,
+                "title": run.title,
+                "notebook": run.notebook or None,
+                "status": run.status,
+                "created": run.created,
+                "duration": run.duration,
+                "parameters": json_with_text(dict(run.parameters)),
+                "metrics": json_with_text(dict(run.metrics)),
+            }
+            for run in map(listed, known[:MAX_RUNS])
+        ],
+        "more": max(0, len(known) - MAX_RUNS),
+    }
 
 
 def _compared(run: Run) -> protocol.ComparedRun:

@@ -179,6 +179,7 @@ class State(TypedDict):
     error: str | None
     paused: float
     """Seconds between an end and a resume, in which the run had no driver."""
+    finished: float | None
     steps: dict[str, StepState]
     """By the id of the step's node, or of an instance; see :func:`step_id`."""
     metrics: list[Series]
@@ -214,6 +215,7 @@ class _StateMessage(TypedDict):
     driver: str
     error: str | None
     paused: float
+    finished: float | None
     steps: dict[str, StepState]
 
 
@@ -304,11 +306,48 @@ class ComparedRun(TypedDict):
     steps: dict[str, ComparedStep]
 
 
+class CodeLine(TypedDict):
+    """A line of code of two runs beside each other; ``gap`` stands for equal lines left out."""
+
+    left: str | None
+    right: str | None
+    kind: Literal["equal", "changed", "gap"]
+
+
+class CodeDifference(TypedDict):
+    """How the code of a step differs; ``step`` is empty for code that belongs to no step."""
+
+    step: str
+    lines: list[CodeLine]
+
+
 class CompareMessage(TypedDict):
-    """The comparison of runs."""
+    """The comparison of runs; ``code`` compares the first two."""
 
     kind: Literal["compare"]
     runs: list[ComparedRun]
+    code: list[CodeDifference]
+
+
+class ListedRun(TypedDict):
+    """A run in the list of those that can be chosen."""
+
+    id: str
+    title: str
+    notebook: str | None
+    status: str
+    created: float
+    duration: float | None
+    parameters: dict[str, Json]
+    metrics: dict[str, Json]
+
+
+class RunsMessage(TypedDict):
+    """The newest runs; ``more`` counts older ones that are not listed."""
+
+    kind: Literal["runs"]
+    runs: list[ListedRun]
+    more: int
 
 
 class NoticeMessage(TypedDict):
@@ -327,5 +366,6 @@ FromKernel = (
     | OutputsMessage
     | NotebookMessage
     | CompareMessage
+    | RunsMessage
     | NoticeMessage
 )

@@ -68,11 +68,18 @@ class AskCompare(TypedDict):
     runs: list[str]
 
 
+class AskRuns(TypedDict):
+    """List the runs of the notebook, or with ``all`` those of every notebook."""
+
+    kind: Literal["runs"]
+    all: bool
+
+
 class Command(TypedDict):
-    """Stop or resume the run."""
+    """Stop or resume the run, or start a new one with the notebook as it is now."""
 
     kind: Literal["command"]
-    name: Literal["stop", "resume"]
+    name: Literal["stop", "resume", "run-again"]
 
 
 class Select(TypedDict):
@@ -90,6 +97,7 @@ ToKernel = (
     | AskNotebook
     | AskMetrics
     | AskCompare
+    | AskRuns
     | Command
     | Select
 )

@@ -140,6 +140,7 @@ def state(view: RunView, *, driver: str, at: float, link: Link = no_link) -> pro
         "driver": driver,
         "error": run_error(view.state),
         "paused": view.state.paused,
+        "finished": view.state.finished,
         "steps": {
             protocol.step_id(*key): step_state(view, *key, link=link) for key in view.state.steps
         },

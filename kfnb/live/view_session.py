@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kfnb.api.run_view import RunView
+from kfnb.api.use_cases.run_again import run_again
 from kfnb.errors import KfnbError
 from kfnb.home import RunFolder
 from kfnb.live import bundle, page_requests, protocol, snapshot
 from kfnb.live.feed import Changes, Feed
 from kfnb.live.follower import Follower
-from kfnb.live.log_tail import LogTail
+from kfnb.live.log_tail import ALL_STEPS, AllLogsTail, LogTail
 from kfnb.pipeline import Pipeline
-from kfnb.runners import request_stop
+from kfnb.runners import request_stop, start_driver
 
 SYNC_SECONDS = 5.0
 """How often the state is synced for pages that come later; open pages get messages meanwhile."""
@@ -67,9 +68,10 @@ class ViewSession:
         self.feeds: Sequence[Feed] = ()
         self._follower = follower
         self._on_end = on_end
+        self._link = link
         self._had_ended = False
         self._synced = 0.0
-        self._tails: dict[tuple[str, str], LogTail] = {}
+        self._tails: dict[tuple[str, str], LogTail | AllLogsTail] = {}
         if folders:
             self.feeds = follower.follow(self, folders, link=link)
             self._had_ended = self.ended
@@ -137,10 +139,10 @@ class ViewSession:
         page.send(message, list(buffers) or None)
         return 1
 
-    def _sync(self, trait: str) -> None:
+    def _sync(self, traits: str | list[str]) -> None:
         page = self.page
         if page is not None:
-            page.send_state(trait)
+            page.send_state(traits)
 
     def _send_points(self, changes: Mapping[Path, Changes]) -> int:
         # A page cannot tell which of its points are void, so it gets all of them again.
@@ -166,6 +168,7 @@ class ViewSession:
             "notebook": partial(self._answer_for_step, page_requests.notebook),
             "metrics": lambda _: self._send_metrics(),
             "compare": self._compare,
+            "runs": self._list_runs,
             "command": self._command,
         }
         handler = handlers.get(str(content.get("kind")))
@@ -188,16 +191,19 @@ class ViewSession:
             feed.expect_resume()  # the command line may have resumed it
 
     def _follow_log(self, request: Mapping[str, Any]) -> None:
-        key, feed = self._key(request), self.main_feed
+        feed = self.main_feed
+        key = ALL_STEPS if _named(request) == ALL_STEPS else self._key(request)
         if key is None or feed is None:
             return
         begin = request.get("from")
-        tail = LogTail(
-            key[0],
-            index=key[1],
-            attempt=_attempt(request),
-            begin=begin if isinstance(begin, int) and begin > 0 else 0,
-        )
+        tail: LogTail | AllLogsTail = AllLogsTail()
+        if key != ALL_STEPS:
+            tail = LogTail(
+                key[0],
+                index=key[1],
+                attempt=_attempt(request),
+                begin=begin if isinstance(begin, int) and begin > 0 else 0,
+            )
         self._tails[key] = tail
         chunk = tail.read(feed.view)
         if chunk is not None:
@@ -221,6 +227,24 @@ class ViewSession:
         ids = [one for one in runs if isinstance(one, str)] if isinstance(runs, list) else []
         self._send(page_requests.compare(ids[:_MAX_COMPARED]))
 
+    def _list_runs(self, request: Mapping[str, Any]) -> None:
+        every = bool(request.get("all")) or self.pipeline.path is None
+        notebook = None if every else self.pipeline.path
+        # Fifty journals are read, and other views must not wait for that.
+        self._in_thread(lambda: partial(self._send, page_requests.runs(notebook)))
+
+    def _in_thread(self, work: Callable[[], Callable[[], object]]) -> None:
+        """Do some work in a new thread, and what it returns in the follower's thread."""
+
+        def run() -> None:
+            try:
+                then = work()
+            except KfnbError as error:
+                then = partial(self._notify, str(error), "error")
+            self._follower.call(then)
+
+        threading.Thread(target=run, daemon=True).start()
+
     def _command(self, request: Mapping[str, Any]) -> None:
         if self.main_feed is None:
             return
@@ -234,18 +258,38 @@ class ViewSession:
             self._notify("Stopping the run. Finished steps keep their results.", "info")
         elif request.get("name") == "resume":
             # Resuming may have to wait for the last driver to exit; other views must not.
-            threading.Thread(target=self._resume, args=(folder,), daemon=True).start()
+            self._in_thread(partial(self._resume, folder))
+        elif request.get("name") == "run-again":
+            self._in_thread(partial(self._run_again, folder))
 
-    def _resume(self, folder: RunFolder) -> None:
-        """Resume the run, in a new thread."""
-        try:
-            view = RunView(folder)
-            view.update()
-            view.resume({})
-        except KfnbError as error:
-            self._follower.call(partial(self._notify, str(error), "error"))
-            return
-        self._follower.call(self._resumed)
+    def _resume(self, folder: RunFolder) -> Callable[[], object]:
+        view = RunView(folder)
+        view.update()
+        view.resume({})
+        return self._resumed
+
+    def _run_again(self, folder: RunFolder) -> Callable[[], object]:
+        view = RunView(folder)
+        view.update()
+        started = run_again(view)
+        start_driver(started)
+        # Followed here, because reading a run takes time.
+        feeds = self._follower.follow(self, [started], link=self._link)
+        return partial(self._show, feeds)
+
+    def _show(self, feeds: Sequence[Feed]) -> None:
+        """Show a new run instead of those that were shown."""
+        self.feeds, self._had_ended = feeds, False
+        self.pipeline = feeds[0].view.pipeline
+        self._tails.clear()
+        # Together, so that the page never shows the new run with the states of the old one.
+        self._sync(["graph", "run", "state"])
+        self._send_metrics()
+        self._notify(
+            "A new run was started with the saved notebook. Steps that did not change come from "
+            "the cache.",
+            "info",
+        )
 
     def _resumed(self) -> None:
         if self.main_feed is not None:

@@ -152,6 +152,8 @@ def logs(
 def runs(
     session: Session,
     limit: int,
+    status: str | None,
+    sort: str | None,
     every: bool,
     notebook: str | None,
     target: str,
@@ -167,7 +169,14 @@ def runs(
     if path is not None and not session.runs(notebook, most=1):
         session.note("This notebook has no runs yet. Start one: %pipeline run")
         return
-    print_runs(all_runs(path), limit=limit, as_json=False, driven_remotely=driven_remotely)
+    print_runs(
+        all_runs(path),
+        limit=limit,
+        as_json=False,
+        status=status,
+        sort=sort,
+        driven_remotely=driven_remotely,
+    )
 
 
 @click.command(
@@ -183,7 +192,7 @@ def compare(session: Session, names: tuple[str, ...], notebook: str | None) -> N
     """Compare runs: parameters, metrics, steps; differences are marked."""
     from kfnb.api.run_handle import Run
     from kfnb.api.run_lookup import find_run
-    from kfnb.magics.comparison import table
+    from kfnb.commands.comparison import print_comparison
 
     if len(names) == 1:
         raise PipelineError("compare needs two or more runs; list them with %pipeline runs.")
@@ -199,7 +208,7 @@ def compare(session: Session, names: tuple[str, ...], notebook: str | None) -> N
     if view is not None:
         session.display(view)
     else:
-        print(table(runs))
+        print_comparison(runs)
 
 
 def _show_run(session: Session, name: str | None, notebook: str | None, **options: Any) -> None:

@@ -175,22 +175,39 @@ def _watch(session: Session, view: RunView, *, wait: bool) -> bool:
 
 
 def _wait(view: RunView) -> None:
-    """Wait for the end of a run and print how it ended, because some pages show no views."""
+    """Wait for the end of a run; print its result, because some pages show no views.
+
+    How a run failed is not printed: the error of the cell says it.
+    """
     from kfnb.api.run_handle import Run
-    from kfnb.api.use_cases.run_summary import metrics_line, summary_line
 
     Run(view.folder).wait()
     view.update()
-    print("\n".join(line for line in (metrics_line(view), summary_line(view)) if line))
+    _print_result(view)
+
+
+def _print_result(view: RunView) -> None:
+    from kfnb.api.use_cases.run_summary import metrics_line, summary_line
+
+    summary = summary_line(view) if view.state.status == "succeeded" else None
+    for line in (metrics_line(view), summary):
+        if line:
+            print(line)
 
 
 def _print_events(session: Session, view: RunView) -> bool:
     """Print events until the run has ended; return whether it has."""
     from kfnb.commands.following import PlainScreen, follow
 
+    class Lines(PlainScreen):
+        """Prints events. How the run failed is not printed: the error of the cell says it."""
+
+        def close(self, view: RunView) -> None:
+            _print_result(view)
+
     # In a notebook nobody can press a key, so an interrupt only ends the waiting.
     asks = not session.in_notebook and is_terminal(sys.stdin) and is_terminal(sys.stdout)
-    follow(lambda: view, PlainScreen(), interrupted="ask" if asks else "detach")
+    follow(lambda: view, Lines(), interrupted="ask" if asks else "detach")
     _, course = view.look()
     return course == "ended"
 
@@ -210,11 +227,13 @@ def _failure_text(view: RunView) -> str:
     failed = [step for step in state.steps.values() if step.status == "failed"]
     lines = [f"Run {run} failed."]
     lines += [f'step "{s.name}": {brief(s.failure, s.name)}' for s in failed[:_MAX_FAILURES]]
-    lines += (
-        [f"and {len(failed) - _MAX_FAILURES} more steps"] if len(failed) > _MAX_FAILURES else []
-    )
+    if len(failed) > _MAX_FAILURES:
+        lines.append(f"and {len(failed) - _MAX_FAILURES} more steps")
     if failed:
-        lines.append(f"Load the step's inputs into this kernel: %pipeline debug {failed[0].name}")
+        name = failed[0].name
+        lines.append(f"Print its log: %pipeline logs {name}")
+        lines.append(f"Load its inputs into this kernel: %pipeline debug {name}")
     elif state.error:
         lines.append(sentence(state.error))
+    lines.append("After a change, run it again: %pipeline run (unchanged steps are not repeated)")
     return "\n".join(lines)

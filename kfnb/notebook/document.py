@@ -108,8 +108,11 @@ def _book(raw: bytes, path: Path) -> dict[str, Any]:
         if version is not None and isinstance(book.get("cells"), list):
             return book
         missing = "nbformat" if version is None else "list of cells"
-        raise NotebookError(f"{path} is JSON but not a notebook: it has no {missing}.")
-    raise NotebookError(f"{path} is JSON but not a notebook: it is not an object.")
+        raise NotebookError(f"{path} is JSON but not a notebook: it has no {missing}. {_CHECK}")
+    raise NotebookError(f"{path} is JSON but not a notebook: it is not an object. {_CHECK}")
+
+
+_CHECK = "Check the path, or restore the file from a checkpoint or from version control."
 
 
 def _json(raw: bytes, path: Path) -> Any:
@@ -120,20 +123,21 @@ def _json(raw: bytes, path: Path) -> Any:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise NotebookError(f"{path} is not UTF-8 text, so it is not a notebook.") from None
+        raise NotebookError(
+            f"{path} is not UTF-8 text, so it is not a notebook. {_CHECK}"
+        ) from None
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         cut = error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg
         why = "the file ends too early" if cut and error.pos > 1 else error.msg
         raise NotebookError(
-            f"{path} is not JSON ({why}, line {error.lineno}), so it is not a notebook. "
-            "Restore it from a checkpoint or from version control."
+            f"{path} is not JSON ({why}, line {error.lineno}), so it is not a notebook. {_CHECK}"
         ) from None
     except (RecursionError, ValueError):
         # Beyond Python's limits of nesting, or of digits in a number.
         raise NotebookError(
-            f"{path} is JSON but not a notebook: it is nested too deeply."
+            f"{path} is JSON but not a notebook: it is nested too deeply. {_CHECK}"
         ) from None
 
 
@@ -146,7 +150,7 @@ def _cell(
     if not isinstance(item, dict):
         odd(
             "KFNB-E001",
-            "this cell is not a JSON object",
+            f"cells[{index}] of the file is not a JSON object",
             "Remove the cell, or restore the notebook from a backup.",
         )
         return Cell(index, _made_id(index, "", ids), "raw", "")
@@ -164,7 +168,7 @@ def _cell(
     if not isinstance(source, str):
         odd(
             "KFNB-E001",
-            "the source of this cell is not text",
+            f"the source of cells[{index}] of the file is not text",
             "Delete the cell and write it again in Jupyter.",
         )
         source = ""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import gc
-import sys
 import threading
 import warnings
 from collections import Counter, OrderedDict
@@ -18,11 +17,10 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, TypeVar
 
+from kfnb.deep_stack import with_deep_stack
 from kfnb.pipeline import Cell, Statement
 
 T = TypeVar("T")
-_DEEP_RECURSION = 20_000
-_DEEP_STACK = 128 * 1024 * 1024
 # Fewer characters cannot be nested too deeply for Python's compiler.
 _LONG = 5_000
 # About 50 MB of trees.
@@ -315,31 +313,11 @@ def _too_deep(code: str, body: list[ast.stmt]) -> tuple[str, int] | None:
 
 def _parse_deep(code: str) -> list[ast.stmt]:
     try:
-        return with_deep_stack(lambda: _statements(code))
+        return with_deep_tree(lambda: _statements(code))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
 
 
-def with_deep_stack(work: Callable[[], T]) -> T:
-    """Do something in a thread with a large stack, for trees that are too deep for this one."""
-    results: list[T] = []
-    errors: list[BaseException] = []
-
-    def act() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:  # raised again in the calling thread
-            errors.append(error)
-
-    limit, size = sys.getrecursionlimit(), threading.stack_size(_DEEP_STACK)
-    sys.setrecursionlimit(max(limit, _DEEP_RECURSION))
-    try:
-        thread = threading.Thread(target=act)
-        thread.start()
-        thread.join()
-    finally:
-        sys.setrecursionlimit(limit)
-        threading.stack_size(size)
-    if errors:
-        raise errors[0]
-    return results[0]
+def with_deep_tree(work: Callable[[], T]) -> T:
+    """Do something with the stack that a tree needs that is too deep for this thread."""
+    return with_deep_stack(work, recursion=20_000, stack=128 << 20)

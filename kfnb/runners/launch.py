@@ -22,8 +22,8 @@ from kfnb.engine.core.settings import Settings
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import CheckError, InfrastructureError, UsageError
 from kfnb.home import RunFolder, home, runs_folder
-from kfnb.json_values import strict_json
-from kfnb.pipeline import Pipeline, to_plain
+from kfnb.json_values import strict_json, to_plain
+from kfnb.pipeline import Pipeline
 from kfnb.runners.parameters import check_parameters
 from kfnb.runners.target import LOCAL, Prepared, find_target
 from kfnb.step import own_stdout
@@ -229,7 +229,7 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
         )
     if has_succeeded(run):
         raise UsageError(f"Run {run.id} has already succeeded; there is nothing left to do.")
-    if run.journal.is_file() and not run.journal.stat().st_size:
+    if not run.journal.is_file() or not run.journal.stat().st_size:
         raise empty_journal(run)
     known = {f.name for f in dataclasses.fields(Settings)}
     changed = {k: v for k, v in (settings or {}).items() if k in known}
@@ -267,7 +267,7 @@ def driver_state(run: RunFolder) -> str:
     waiting = driver_requests.pending_requests(run)
     if last.get("type") in _ENDS and not waiting:
         return "ended"
-    since = float(last.get("time") or 0.0)
+    since = float(last.get("time") or run.path.stat().st_mtime)
     asked = max((r.path.stat().st_mtime for r in waiting if r.path), default=0.0)
     starting = last.get("type") == "RunCreated" and time.time() - since < _STARTING
     if starting or time.time() - asked < _STARTING:

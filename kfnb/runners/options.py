@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kfnb.errors import UsageError
-from kfnb.pipeline import Pipeline, from_plain
+from kfnb.json_values import from_plain
+from kfnb.pipeline import Pipeline
 
 Kind = Literal["text", "list", "table", "number"]
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from kfnb.errors import InfrastructureError
-from kfnb.pipeline import from_plain, to_plain
+from kfnb.json_values import from_plain, to_plain
 from kfnb.store.manifest import Bundle, WrittenFile
 
 SCHEMA = 1

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from kfnb.pipeline import from_plain, to_plain
+from kfnb.json_values import from_plain, to_plain
 from kfnb.store.blobs import Store
 
 _MOST_ENTRIES = 20

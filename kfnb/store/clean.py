@@ -136,14 +136,14 @@ def newest_of_each(
     runs: Iterable[str], notebooks: Mapping[str, str], *, keep: int | None
 ) -> set[str]:
     """Return the ``keep`` newest runs of each notebook; ``runs`` are sorted, newest first."""
-    kept: set[str] = set()
+    newest: set[str] = set()
     counts: Counter[str] = Counter()
     for run in runs:
         notebook = notebooks.get(run, "")
         if counts[notebook] < (keep or 0):
             counts[notebook] += 1
-            kept.add(run)
-    return kept
+            newest.add(run)
+    return newest
 
 
 def _open() -> Store:

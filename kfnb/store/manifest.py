@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from kfnb.pipeline import from_plain, to_plain
+from kfnb.json_values import from_plain, to_plain
 
 SCHEMA = 1
 

@@ -117,7 +117,7 @@ class _Work:
 
     def report(self, parallel: int | None) -> VerifyReport:
         # The runs of a person should not list this one, and its cache must not be used.
-        with _home(self.folder / "home"):
+        with home_at(self.folder / "home"):
             run = api.run(
                 self._copy("pipeline") / self.source.name,
                 self.parameters,
@@ -329,7 +329,8 @@ def _check_size(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _home(folder: Path) -> Iterator[None]:
+def home_at(folder: Path) -> Iterator[None]:
+    """Use ``folder`` as KFNB_HOME meanwhile."""
     before = os.environ.get("KFNB_HOME")
     os.environ["KFNB_HOME"] = str(folder)
     try:

@@ -93,6 +93,12 @@ class PipelineView:
     @property
     def run(self) -> Run | None:
         """The run that is shown; None if the view shows only a pipeline."""
+        session: ViewSession | None = self.__dict__.get("_session")
+        feed = session.main_feed if session is not None else None
+        # "Run again" on the page shows another run than the one that was given.
+        if self._run is not None and feed is not None and feed.view.folder.id != self._run.id:
+            self._run = Run(feed.view.folder)
+            self._folders = [feed.view.folder]
         return self._run
 
     @property

@@ -162,6 +162,8 @@ export interface State {
   readonly error: string | null;
   /** Seconds between an end and a resume, in which the run had no driver. */
   readonly paused: number;
+  /** When the run ended; null while it goes on. */
+  readonly finished: number | null;
   readonly steps: StepStates;
   readonly metrics: readonly Series[];
   readonly warnings: readonly RunWarning[];
@@ -186,6 +188,7 @@ export interface StateMessage {
   readonly driver: string;
   readonly error: string | null;
   readonly paused: number;
+  readonly finished: number | null;
   /** Only the steps that changed. */
   readonly steps: StepStates;
   readonly edges?: readonly GraphEdge[];
@@ -255,9 +258,44 @@ export interface ComparedRun {
   };
 }
 
+/** A line of code of two runs beside each other; `gap` stands for equal lines left out. */
+export interface CodeLine {
+  readonly left: string | null;
+  readonly right: string | null;
+  readonly kind: 'equal' | 'changed' | 'gap';
+}
+
+export interface CodeDifference {
+  /** Empty for code that belongs to no step. */
+  readonly step: string;
+  readonly lines: readonly CodeLine[];
+}
+
 export interface CompareMessage {
   readonly kind: 'compare';
   readonly runs: readonly ComparedRun[];
+  /** Compares the first two runs. */
+  readonly code: readonly CodeDifference[];
+}
+
+/** A run in the list of those that can be chosen. */
+export interface ListedRun {
+  readonly id: string;
+  /** As {@link RunInfo.title}. */
+  readonly title: string;
+  readonly notebook: string | null;
+  readonly status: RunStatus | 'unreadable';
+  readonly created: number;
+  readonly duration: number | null;
+  readonly parameters: { readonly [name: string]: Json };
+  readonly metrics: { readonly [name: string]: Json };
+}
+
+export interface RunsMessage {
+  readonly kind: 'runs';
+  readonly runs: readonly ListedRun[];
+  /** The number of older runs that are not listed. */
+  readonly more: number;
 }
 
 /** The answer to a command. */
@@ -274,6 +312,7 @@ export type FromKernel =
   | OutputsMessage
   | NotebookMessage
   | CompareMessage
+  | RunsMessage
   | NoticeMessage;
 
 // page → kernel
@@ -306,5 +345,9 @@ export type ToKernel =
     }
   | { readonly kind: 'metrics' }
   | { readonly kind: 'compare'; readonly runs: readonly string[] }
-  | { readonly kind: 'command'; readonly name: 'stop' | 'resume' }
+  | { readonly kind: 'runs'; readonly all: boolean }
+  | {
+      readonly kind: 'command';
+      readonly name: 'stop' | 'resume' | 'run-again';
+    }
   | { readonly kind: 'select'; readonly id: string | null };

@@ -71,10 +71,19 @@ export function taken(state: StepState): number | null {
   return state.status === 'cached' ? null : state.duration;
 }
 
+/** Returns how many of its cells a step has executed: all of them if it succeeded. */
+export function cellsDone(state: StepState): number {
+  const total = state.cells_total ?? 0;
+  // The message about the last cell may come after the one about the step's end, or not at all.
+  return state.status === 'succeeded'
+    ? total
+    : Math.min(total, state.cells_done);
+}
+
 /** Returns the progress of a step from 0 to 1; null if it is unknown. */
 export function fraction(state: StepState): number | null {
   const total = state.cells_total;
-  return total ? Math.min(1, state.cells_done / total) : null;
+  return total ? cellsDone(state) / total : null;
 }
 
 /** The centre and the size of a shape; at size 1 it fits into 16 × 16 pixels. */

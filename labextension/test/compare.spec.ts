@@ -1,5 +1,12 @@
 import { CompareView } from '../src/compare';
-import type { ComparedRun, Json, StepStatus } from '../src/protocol';
+import type {
+  CodeLine,
+  ComparedRun,
+  Json,
+  ListedRun,
+  RunsMessage,
+  StepStatus
+} from '../src/protocol';
 import { expectInert, HOSTILE, page, type Page } from './samples';
 
 function run(id: string, more: Partial<ComparedRun> = {}): ComparedRun {
@@ -23,7 +30,7 @@ interface Shown extends Page {
 function shown(...runs: readonly ComparedRun[]): Shown {
   const made = page();
   const view = new CompareView(document.body, made.context);
-  view.show({ kind: 'compare', runs });
+  view.show({ kind: 'compare', runs, code: [] });
   return { ...made, view };
 }
 
@@ -64,7 +71,10 @@ describe('compared runs', () => {
   it('are requested once each', () => {
     const made = page();
     new CompareView(document.body, made.context).open(['a', 'b', 'a']);
-    expect(made.posted).toEqual([{ kind: 'compare', runs: ['a', 'b'] }]);
+    expect(made.posted).toEqual([
+      { kind: 'compare', runs: ['a', 'b'] },
+      { kind: 'runs', all: false }
+    ]);
     expect(find('.kfnb-compare').textContent).toContain('Waiting for');
   });
 
@@ -177,7 +187,8 @@ describe('compared runs', () => {
       })
     );
     expect(row('Status')).toEqual(['Succeeded', '[Failed]']);
-    expect(row('load')).toEqual(['Succeeded · 2.0 s', '[Cached]']);
+    // A step that took its result from the cache has succeeded too.
+    expect(row('load')).toEqual(['Succeeded · 2.0 s', 'Cached']);
     expect(row('fit')).toEqual(['Succeeded · 2.0 s', '[Failed · 2.0 s]']);
     expect(row('report')).toEqual(['–', '[Skipped]']);
     expect(document.querySelectorAll('td .kfnb-glyph').length).toBe(7);
@@ -206,16 +217,145 @@ describe('compared runs', () => {
   });
 });
 
+describe('the code', () => {
+  const line = (
+    left: string | null,
+    right: string | null,
+    kind: CodeLine['kind'] = 'changed'
+  ): CodeLine => ({ left, right, kind });
+
+  it('of the first two runs is shown side by side where it differs', () => {
+    const { view } = shown();
+    const lines = [
+      line(null, null, 'gap'),
+      line('import numpy', 'import numpy', 'equal'),
+      line('fit(X)', '\tfit(X, y)'),
+      line(null, '<b>')
+    ];
+    view.show({
+      kind: 'compare',
+      runs: [run('a'), run('b')],
+      code: [
+        { step: 'fit', lines },
+        { step: '', lines: [] }
+      ]
+    });
+    const table = find('[data-step=fit]') as HTMLTableElement;
+    expect([...table.rows].map(one => one.textContent)).toEqual([
+      'ab',
+      '…',
+      ' import numpy import numpy',
+      '−fit(X)+    fit(X, y)',
+      '+<b>'
+    ]);
+    expect(find('[data-step=""] caption').textContent).toContain('outside');
+    expectInert(view.node);
+    find('[aria-label="Remove b"]').click();
+    expect(document.querySelector('[data-step]')).toBeNull();
+  });
+});
+
+describe('rows', () => {
+  it('that differ come first', () => {
+    shown(
+      run('a', { metrics: { same: 2, loss: 1 } }),
+      run('b', { metrics: { same: 2, loss: 3 } })
+    );
+    const text = find('.kfnb-compare-scroll').textContent ?? '';
+    expect(text.indexOf('loss')).toBeLessThan(text.indexOf('same'));
+  });
+});
+
 describe('the choice of runs', () => {
-  it('adds a run by id, and keeps the table until the answer arrives', () => {
+  const LISTED: ListedRun = {
+    id: 'a',
+    title: '',
+    notebook: '/train.ipynb',
+    status: 'succeeded',
+    created: 1_700_000_000,
+    duration: 10,
+    parameters: { rate: 0.1, seed: 3 },
+    metrics: { loss: 0.5 }
+  };
+  const MESSAGE: RunsMessage = {
+    kind: 'runs',
+    runs: [
+      { ...LISTED, created: 1_700_000_100, id: 'c', parameters: {} },
+      {
+        ...LISTED,
+        id: 'b',
+        title: 'slow',
+        status: 'failed',
+        parameters: { rate: 0.5, seed: 3 },
+        metrics: { loss: 0.25 }
+      },
+      { ...LISTED, created: 1_600_000_000 }
+    ],
+    more: 7
+  };
+  const listed = (): (string | null)[] =>
+    [...document.querySelectorAll('.kfnb-runs tbody tr')].map(one =>
+      one.getAttribute('data-run')
+    );
+
+  it('is a list with start, name, status, parameters that differ and metrics', () => {
+    const { view } = shown(run('a'));
+    expect(find('.kfnb-compare-note').textContent).toContain('Choose another');
+    view.list(MESSAGE);
+    const heads = [...document.querySelectorAll('.kfnb-runs thead th')];
+    expect(heads.map(({ textContent }) => textContent)).toEqual([
+      'Compare',
+      'Started',
+      'Run',
+      'Status',
+      'Duration',
+      'rate',
+      'loss'
+    ]);
+    expect(listed()).toEqual(['c', 'b', 'a']);
+    const texts = find('.kfnb-runs [data-run=b]').textContent;
+    expect(texts).toContain('slow · bFailed10 s0.50.25');
+    expect(find('.kfnb-runs').textContent).toContain('7 older runs');
+  });
+
+  it('compares the runs whose boxes are checked', () => {
+    const { view, posted } = shown(run('a'));
+    view.list(MESSAGE);
+    const box = (id: string): HTMLInputElement =>
+      document.querySelector(`.kfnb-runs [data-run=${id}] input`)!;
+    expect([box('a').checked, box('b').checked]).toEqual([true, false]);
+    box('b').click();
+    expect(posted[0]).toEqual({ kind: 'compare', runs: ['a', 'b'] });
+    view.show({ kind: 'compare', runs: [run('a'), run('b')], code: [] });
+    box('a').focus();
+    box('a').click();
+    expect(posted.at(-1)).toEqual({ kind: 'compare', runs: ['b'] });
+  });
+
+  it('is filtered by words, and sorted by a click', () => {
+    const { view } = shown(run('a'));
+    view.list(MESSAGE);
+    const filter = find('.kfnb-runs [type=search]') as HTMLInputElement;
+    const typed = (text: string): void => {
+      filter.value = text;
+      filter.dispatchEvent(new Event('input'));
+    };
+    typed('succeeded rate=0.1');
+    expect(listed()).toEqual(['a']);
+    typed('SLOW');
+    expect(listed()).toEqual(['b']);
+    typed('');
+    press('rate');
+    // Runs without the value come last.
+    expect(listed()).toEqual(['a', 'b', 'c']);
+    press('rate');
+    expect(listed()).toEqual(['b', 'a', 'c']);
+  });
+
+  it('has the runs of all notebooks on request', () => {
     const { posted } = shown(run('a'));
-    expect(find('.kfnb-compare-note').textContent).toContain('Add another');
-    (find('input') as HTMLInputElement).value = ' latest ';
-    find('form').dispatchEvent(new Event('submit', { cancelable: true }));
-    expect(posted).toEqual([{ kind: 'compare', runs: ['a', 'latest'] }]);
-    expect(find('thead').textContent).toContain('a');
-    find('form').dispatchEvent(new Event('submit', { cancelable: true }));
-    expect(posted.length).toBe(1);
+    (find('.kfnb-runs-bar [type=checkbox]') as HTMLInputElement).click();
+    expect(posted).toEqual([{ kind: 'runs', all: true }]);
   });
 
   it('removes a run by a button, also from a late answer', () => {
@@ -224,7 +364,7 @@ describe('the choice of runs', () => {
     const heads = [...document.querySelectorAll('th[data-run]')];
     expect(heads.map(one => one.getAttribute('data-run'))).toEqual(['a', 'c']);
     press('Refresh');
-    expect(posted).toEqual([{ kind: 'compare', runs: ['a', 'c'] }]);
+    expect(posted.at(-1)).toEqual({ kind: 'compare', runs: ['a', 'c'] });
   });
 
   it('keeps the focus when buttons are created again', () => {
@@ -232,7 +372,8 @@ describe('the choice of runs', () => {
     find('[aria-label="Remove b"]').focus();
     view.show({
       kind: 'compare',
-      runs: [run('a', { duration: 99 }), run('b')]
+      runs: [run('a', { duration: 99 }), run('b')],
+      code: []
     });
     expect(document.activeElement?.getAttribute('aria-label')).toBe('Remove b');
   });
@@ -244,19 +385,21 @@ describe('the choice of runs', () => {
       .mockReturnValue(document.body);
     const going = run('a', { status: 'running' });
     const { view, posted } = shown(going);
+    const asked = (): number =>
+      posted.filter(({ kind }) => kind === 'compare').length;
     jest.advanceTimersByTime(3000);
-    expect(posted.length).toBe(1);
-    view.show({ kind: 'compare', runs: [going] });
+    expect(asked()).toBe(1);
+    view.show({ kind: 'compare', runs: [going], code: [] });
     jest.advanceTimersByTime(5000);
-    expect(posted.length).toBe(1);
+    expect(asked()).toBe(1);
     jest.advanceTimersByTime(1000);
-    expect(posted.length).toBe(2);
+    expect(asked()).toBe(2);
     seen.mockReturnValue(null);
     jest.advanceTimersByTime(60_000);
-    expect(posted.length).toBe(2);
-    view.show({ kind: 'compare', runs: [run('a')] });
+    expect(asked()).toBe(2);
+    view.show({ kind: 'compare', runs: [run('a')], code: [] });
     expect(jest.getTimerCount()).toBe(0);
-    view.show({ kind: 'compare', runs: [going] });
+    view.show({ kind: 'compare', runs: [going], code: [] });
     view.dispose();
     expect(jest.getTimerCount()).toBe(0);
   });

@@ -134,6 +134,7 @@ export function snapshot(
     driver: 'alive',
     error: null,
     paused: 0,
+    finished: null,
     steps,
     metrics: [],
     warnings: [],

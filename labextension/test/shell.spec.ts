@@ -81,6 +81,39 @@ describe('the header', () => {
     expect(find('.kfnb-counts').textContent).toBe('1running');
   });
 
+  it('offers a new run before the old code, and starts it without a question', () => {
+    const facts = { status: 'failed', driver: 'ended' } as const;
+    const { posted } = shown(
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS, facts))
+    );
+    const offered = [...find('.kfnb-title').querySelectorAll('button')]
+      .filter(({ hidden }) => !hidden)
+      .map(({ textContent }) => textContent);
+    expect(offered).toEqual(['Run again', 'Resume']);
+    expect(button('Resume').title).toContain('the old code');
+    button('Run again').click();
+    expect(posted).toContainEqual({ kind: 'command', name: 'run-again' });
+    document.body.replaceChildren();
+    shown();
+    expect(button('Run again')).toBeUndefined();
+  });
+
+  it('shows a new run in place of the old one, though its numbers begin again', () => {
+    const ended = snapshot(STEPS, { status: 'failed', seq: 90 });
+    const { source, posted } = shown(
+      new FakeSource(DIAMOND, RUN, ended, { tab: 'logs' })
+    );
+    source.set({
+      run: { ...RUN, id: '20261124-again' },
+      state: snapshot({ n2: state('running') }, { seq: 2 })
+    });
+    expect(find('.kfnb-view').dataset).toMatchObject({
+      run: '20261124-again',
+      status: 'running'
+    });
+    expect(posted.filter(({ kind }) => kind === 'follow-log')).toHaveLength(2);
+  });
+
   it('counts the time without the pause before a resume', () => {
     const created = RUN.created;
     const steps = { n0: state('succeeded', { finished: created + 100 }) };
@@ -89,6 +122,31 @@ describe('the header', () => {
       new FakeSource(DIAMOND, RUN, snapshot(steps, { ...facts, paused: 70 }))
     );
     expect(find('.kfnb-elapsed').textContent).toBe('30 s');
+  });
+
+  it('counts the time until the run ended, as the text below does', () => {
+    const { created } = RUN;
+    const steps = { n0: state('succeeded', { finished: created + 10 }) };
+    const facts = { status: 'succeeded', driver: 'ended' } as const;
+    const finished = created + 12;
+    shown(
+      new FakeSource(DIAMOND, RUN, snapshot(steps, { ...facts, finished }))
+    );
+    expect(find('.kfnb-elapsed').textContent).toBe('12 s');
+  });
+
+  it('shows what went wrong with the run, but not the error of a step again', () => {
+    const facts = { status: 'failed', driver: 'ended' } as const;
+    const error = 'The disk is full.';
+    const banner = (
+      steps: typeof STEPS | Record<string, never>
+    ): HTMLElement => {
+      document.body.replaceChildren();
+      shown(new FakeSource(DIAMOND, RUN, snapshot(steps, { ...facts, error })));
+      return find('.kfnb-gone');
+    };
+    expect(banner({}).textContent).toBe(error);
+    expect(banner(STEPS).hidden).toBe(true);
   });
 
   it('names all runs whose metrics are shown', () => {
@@ -309,6 +367,18 @@ describe('logs and outputs', () => {
     tab('logs').click();
     const step = find('.kfnb-picker select') as HTMLSelectElement;
     expect(step.value).toBe('n2');
+    // There is one toolbar: it begins with the choice of the step.
+    expect(step.closest('.kfnb-log-bar')).not.toBeNull();
+    step.value = '';
+    step.dispatchEvent(new Event('change'));
+    expect(step.selectedOptions[0]?.textContent).toBe('All steps');
+    expect(posted).toContainEqual({
+      kind: 'follow-log',
+      step: '',
+      index: '',
+      attempt: null,
+      from: 0
+    });
     step.value = 'n1';
     step.dispatchEvent(new Event('change'));
     expect(source.ui.selected).toBe('n1');

@@ -1,3 +1,4 @@
+import type { StepState } from '../src/protocol';
 import { PanelModel } from '../src/shell/model';
 import { StepTab, type StepView } from '../src/shell/step-tab';
 import { DIAMOND, page, RUN, snapshot, state, FakeSource } from './samples';
@@ -24,7 +25,7 @@ function made(grows: boolean) {
     Object.assign(model.steps, steps);
     reader.update(steps);
   };
-  return { reader, opened, go };
+  return { reader, opened, go, model };
 }
 
 beforeEach(() => jest.useFakeTimers());
@@ -42,6 +43,25 @@ describe('the tab of a step', () => {
       ['n0', null],
       ['n0', null]
     ]);
+  });
+
+  it('goes on to the next step that runs when the followed one has succeeded', () => {
+    const { reader, opened, model } = made(true);
+    reader.show('n0');
+    const become = (steps: Record<string, StepState>): void => {
+      Object.assign(model.steps, steps);
+      reader.update(steps);
+    };
+    become({ n0: state('succeeded') });
+    become({ n1: state('running') });
+    expect(opened.at(-1)).toEqual(['n1', null]);
+    // The log of a failed step says why it failed.
+    become({ n1: state('failed'), n2: state('running') });
+    expect(opened).toHaveLength(2);
+    // A step that had ended before it was opened was chosen to be read.
+    reader.show('n0');
+    become({ n2: state('running') });
+    expect(opened.at(-1)).toEqual(['n0', null]);
   });
 
   it('is not requested again if the kernel sends additions', () => {

@@ -38,6 +38,15 @@ describe('the table of steps', () => {
     expect(row('n0').textContent).not.toContain('4.0 s');
   });
 
+  it('shows all cells of a step that succeeded as executed', () => {
+    const table = shown();
+    const cells = { cells_done: 2, cells_total: 3 };
+    table.setStates({ n1: state('succeeded', { duration: 2, ...cells }) });
+    expect(row('n1').textContent).toContain('3 of 3');
+    const bar = row('n1').querySelector<HTMLElement>('.kfnb-bar > span')!;
+    expect(bar.style.width).toBe('100.0%');
+  });
+
   it('updates only the row that changed', () => {
     const table = shown();
     const other = row('n2').innerHTML;

@@ -210,6 +210,33 @@ def test_a_journal_without_any_line(desk: Desk) -> None:
     assert journal.read_bytes() == b"", "nothing is written behind a beginning that is missing"
 
 
+@pytest.mark.parametrize("kind", ["missing", "empty", "deep", "newer"])
+def test_a_damaged_journal_concerns_its_run_only(desk: Desk, kind: str) -> None:
+    path = desk.notebook(DONE)
+    assert desk.kfnb("run", path, "--name", "damaged").returncode == 0
+    run = desk.runs()[0]
+    assert desk.kfnb("run", path, "--name", "whole").returncode == 0
+    journal = run / "journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.unlink()
+    if kind == "deep":
+        journal.write_bytes(lines[0] + b"[" * 100_000 + b"]" * 100_000 + b"\n" + lines[1])
+    elif kind != "missing":
+        newer = b"".join(lines).replace(b'"v":1,', b'"v":99,')
+        journal.write_bytes(newer if kind == "newer" else b"")
+    said = {"deep": "nested too deeply", "newer": "newer than this kfnb reads"}
+    for command in (["status"], ["resume"], ["stop"], ["logs", "-f"]):
+        ended = desk.kfnb(*command, run.name)
+        text = ended.stdout + ended.stderr
+        assert "Traceback" not in text
+        assert "bug in kfnb" not in text
+        if command[0] != "logs":
+            assert said.get(kind, "is empty, so the run cannot continue") in text
+    listed = desk.kfnb("runs").stdout
+    assert "succeeded" in listed
+    assert len(listed.splitlines()) == 2
+
+
 def test_a_driver_that_comes_second_leaves_the_log_of_the_first(desk: Desk) -> None:
     path = desk.notebook(DONE, ("step:slow", "import time\ntime.sleep(60)"))
     with desk.start("run", path) as process:

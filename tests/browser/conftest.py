@@ -19,6 +19,7 @@ from tests.browser import conditions
 from tests.browser.book import Book
 from tests.browser.guard import Guard
 from tests.browser.server import Server, serving
+from tests.browser.view import PATIENCE
 from tests.desk import Desk
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def guard() -> Guard:
 @pytest.fixture
 def context(chromium: Browser, guard: Guard) -> Iterator[BrowserContext]:
     made = chromium.new_context(viewport={"width": 1280, "height": 1200})
-    made.set_default_timeout(20_000)
+    made.set_default_timeout(PATIENCE)
     guard.watch(made)
     yield made
     made.close()

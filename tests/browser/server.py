@@ -23,6 +23,8 @@ _SETTINGS = {
         "fetchNews": "false",
         "checkForUpdates": False,
     },
+    # By default JupyterLab drops the completions of a kernel that takes a second.
+    "@jupyterlab/completer-extension/manager.jupyterlab-settings": {"providerTimeout": 60_000},
     # Typed text arrives as typed: no bracket or quote is closed by the editor.
     "@jupyterlab/codemirror-extension/plugin.jupyterlab-settings": {
         "defaultConfig": {"autoClosingBrackets": False}

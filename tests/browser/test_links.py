@@ -7,19 +7,19 @@ import pytest
 from tests.browser.view import View, expect
 
 
+def far_apart(desk, source, command, *, name):
+    """Write a notebook whose step and whose last cell, with a command, are far apart."""
+    between = [("skip", "# " + "\n# ".join(f"line {n}" for n in range(30)))] * 6
+    cells = [("skip", "%load_ext kfnb"), ("step:train", source), *between, ("skip", command)]
+    return desk.notebook(*cells, name=name), len(cells) - 1
+
+
 @pytest.mark.parametrize("front", ["lab", "notebook"])
 def test_a_link_leads_to_the_cell(desk, opened, front, shoot):
-    between = [("skip", "# " + "\n# ".join(f"line {n}" for n in range(30)))] * 6
-    path = desk.notebook(
-        ("skip", "%load_ext kfnb"),
-        ("step:train", "print(rowz)"),
-        *between,
-        ("skip", "%pipeline check"),
-        name="a wrong one's.ipynb",
-    )
+    path, last = far_apart(desk, "print(rowz)", "%pipeline check", name="a wrong one's.ipynb")
     book = opened(path)
     book.run(0)
-    out = book.run(len(between) + 2)
+    out = book.run(last)
     expect(book.cell(1)).not_to_be_in_viewport()
     pages = len(book.page.context.pages)
     out.get_by_role("link", name="line 1").click()
@@ -33,17 +33,10 @@ def test_a_link_leads_to_the_cell(desk, opened, front, shoot):
 
 @pytest.mark.parametrize("front", ["lab", "notebook"])
 def test_a_location_in_a_view_leads_to_the_cell(desk, opened, front, shoot):
-    between = [("skip", "# " + "\n# ".join(f"line {n}" for n in range(30)))] * 6
-    path = desk.notebook(
-        ("skip", "%load_ext kfnb"),
-        ("step:train", "print('trained')"),
-        *between,
-        ("skip", "%pipeline show"),
-        name="far.ipynb",
-    )
+    path, last = far_apart(desk, "print('trained')", "%pipeline show", name="far.ipynb")
     book = opened(path)
     book.run(0)
-    view = View(book.run(len(between) + 2)).drawn()
+    view = View(book.run(last)).drawn()
     view.node("train").click()
     shoot("location")
     expect(book.cell(1)).not_to_be_in_viewport()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tests import waiting
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, LocatorAssertions
 
-PATIENCE = 30_000
+PATIENCE = 1000 * waiting.PATIENCE
+"""Milliseconds, which Playwright counts."""
+
 CONTRAST = """
 node => {
   const channel = c => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
@@ -32,6 +36,7 @@ def expect(place: Locator) -> LocatorAssertions:
     """Playwright's ``expect``, imported where a browser test runs and not where it is collected."""
     from playwright.sync_api import expect as say
 
+    say.set_options(timeout=PATIENCE)  # by default it gives up after five seconds
     return say(place)
 
 
@@ -95,7 +100,7 @@ class View:
         node = self.root.locator(f".kfnb-node[data-status={status}][aria-label^={_quoted(step)}]")
         node.first.wait_for(timeout=timeout)
 
-    def wait_for_run(self, status: str, timeout: float = 60_000) -> None:
+    def wait_for_run(self, status: str, timeout: float = PATIENCE) -> None:
         """Wait until the run as a whole has a status."""
         self.root.page.wait_for_function(
             "([root, status]) => root.dataset.status === status",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,10 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+import kfnb as kfnb_
 from kfnb.cli.main import cli
 from kfnb.home import RunFolder
+from kfnb.runners import create_run
 from kfnb.store.locks import FileLock
 from tests.cli import scripted
 from tests.cli.scripted import drive, go, log, made_run, write
@@ -45,6 +49,64 @@ def test_runs_are_listed_newest_first(kfnb: Call, tmp_path: Path) -> None:
     assert "failed" in lines[1]
     listed = kfnb("runs", tmp_path / "a.ipynb", "--json").stdout
     assert [run["id"] for run in json.loads(listed)] == [first.id]
+
+
+def test_the_list_of_runs_tells_them_apart(kfnb: Call, tmp_path: Path) -> None:
+    notebook = tmp_path / "a.ipynb"
+    slow = create_run(scripted.pipeline(notebook), parameters={"rate": 0.5}, name="slow")
+    write(slow, *scripted.SUCCEEDED)
+    other = made_run(notebook)
+    write(other, *scripted.FAILED)
+    failed, succeeded = kfnb("runs").stdout.splitlines()
+    started = time.strftime("%Y-%m-%d %H:%M", time.localtime(kfnb_.open_run(slow.id).created))
+    assert started in succeeded
+    assert succeeded.endswith(f'"slow"  {notebook}  rate=0.5  loss=0.25')
+    assert failed.endswith(f"{notebook}  rate=0.1  loss=0.5")
+    only = kfnb("runs", "--status", "failed").stdout.splitlines()
+    assert [line.split()[0] for line in only] == [other.id]
+    by_loss = kfnb("runs", "--sort", "loss").stdout.splitlines()
+    assert [line.split()[0] for line in by_loss] == [slow.id, other.id]
+    wrong = kfnb("runs", "--sort", "lost")
+    assert wrong.exit_code == 2
+    assert 'No run has a parameter or metric "lost"' in wrong.stderr
+
+
+def test_runs_are_compared_differences_first_and_code_side_by_side(
+    kfnb: Call, tmp_path: Path
+) -> None:
+    notebook = tmp_path / "a.ipynb"
+    changed = {**scripted.SOURCES, "train": "model = 2"}
+    first = made_run(notebook)
+    write(first, *scripted.FAILED)
+    second = made_run(notebook, sources=changed)
+    write(second, *scripted.SUCCEEDED)
+    result = kfnb("compare")
+    assert result.exit_code == 0, result.stderr
+    table, _, code = result.stdout.partition('code of step "train":')
+    head, *rows = table.splitlines()
+    assert head.split() == [first.id, second.id]
+    marks = [row[0] for row in rows if row]
+    assert marks == sorted(marks, key=lambda mark: mark != "*"), "rows that differ come first"
+    assert "* metric loss" in table
+    assert "* step train" in table
+    assert "  step load" in table
+    assert "  parameter rate" in table
+    assert re.search(r"\* def fit\(rows\): +\| model = 2\n", code)
+    assert kfnb("compare", first.id, "latest").stdout == result.stdout
+    assert kfnb("compare", notebook).stdout == result.stdout
+
+
+@pytest.mark.parametrize("words", [[], ["latest"], ["latest", "latest"]])
+def test_fewer_than_two_runs_cannot_be_compared(kfnb: Call, words: list[str]) -> None:
+    made_run()
+    assert kfnb("compare", *words).exit_code == 2
+
+
+def test_a_cached_step_does_not_differ_from_one_that_succeeded(kfnb: Call) -> None:
+    cached = ("StepCached", "load", {**scripted.done("load")[2], "why": "", "inputs": {}})
+    for steps in ([*scripted.LOADED], [scripted.STARTED, cached]):
+        write(made_run(), *steps)
+    assert "  step load" in kfnb("compare").stdout
 
 
 def test_no_runs_is_no_error(kfnb: Call) -> None:

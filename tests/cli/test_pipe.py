@@ -42,22 +42,22 @@ def test_the_lines_of_a_run_that_fails(tmp_path: Path) -> None:
     assert complaints == ""
     assert said.splitlines()[-1].startswith(f"run {run.id} failed in ")
     assert "> 2 |     return 1 / 0" in said
-    assert f"  kfnb resume {run.id}  # retry with the same code" in said
-    assert "train.ipynb  # run with your edits" in said
+    assert f"  kfnb resume {run.id}  # retry with the old code, without your edits" in said
+    assert "train.ipynb  # run again with your edits" in said
 
 
 def test_what_to_type_after_a_change_names_the_target(tmp_path: Path) -> None:
     run = made_run(tmp_path / "train.ipynb", target="kubernetes")
     write(run, *scripted.FAILED)
     _, said, _ = ending(run.id)
-    assert "train.ipynb --on kubernetes  # run with your edits" in said
+    assert "train.ipynb --on kubernetes  # run again with your edits" in said
 
 
 def test_what_to_type_after_a_change_has_the_parameters(tmp_path: Path) -> None:
     run = create_run(scripted.pipeline(tmp_path / "train.ipynb"), parameters={"rate": 1e-07})
     write(run, *scripted.FAILED)
     _, said, _ = ending(run.id)
-    assert "train.ipynb -p rate=1e-07  # run with your edits" in said
+    assert "train.ipynb -p rate=1e-07  # run again with your edits" in said
 
 
 def test_the_words_are_stable() -> None:
@@ -94,7 +94,7 @@ def test_the_words_are_stable() -> None:
     lines = [line.replace(run.id, "ID") for line in said.splitlines()]
     assert lines[:-1] == [
         "load: started (first run of this step)",
-        "load: succeeded in 1.2 s",
+        "load: succeeded in 1.3 s",
         "train: started (first run of this step)",
         "train: warning: KFNB-W607: look. Do it.",
         "train: attempt 1 failed and will be retried: line 2: `return 1 / 0` raised ZeroDivisionError: division by zero",
@@ -102,7 +102,7 @@ def test_the_words_are_stable() -> None:
         "report: was found to depend on load during the run (rows)",
         "train: loss = 0.5 (step 1, the last of 2 values)",
         "train: accuracy = 1",
-        "train: succeeded in 1.2 s",
+        "train: succeeded in 1.3 s",
         "report: cached (nothing changed)",
         "metrics: loss = 0.5, accuracy = 1",
     ]

@@ -187,4 +187,4 @@ def test_a_dumb_terminal_gets_lines() -> None:
     go(run)
     assert screen.end() == 0
     driver.wait()
-    assert "train: succeeded in 1.2 s" in screen.plain
+    assert "train: succeeded in 1.3 s" in screen.plain

@@ -21,7 +21,7 @@ from kfnb.engine.core.scheduler import replay
 from kfnb.engine.dispatch.manifests import load_run, read_manifest
 from kfnb.engine.journal.file_journal import read_journal
 from kfnb.home import RunFolder
-from kfnb.pipeline import from_plain
+from kfnb.json_values import from_plain
 from kfnb.step.order import StepOrder
 from kfnb.store import manifest_key, open_store
 from kfnb.store.cache import CacheIndex

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ import kfnb
 from kfnb.pipeline import Pipeline
 from kfnb.verify.linear import execute
 from kfnb.verify.outputs import texts
+from kfnb.verify.report import home_at
 from kfnb.verify.side_by_side import compare_outputs
 
 CODE = re.compile(r"KFNB-[EW]\d{3}")
@@ -47,7 +46,7 @@ def both(folder: Path, notebook: dict[str, Any]) -> Outcome:
         if t.kind == "error"
     ]
     assert not failed, f"the trap itself is broken: {failed}"
-    with _home(folder / "home"):
+    with home_at(folder / "home"):
         run = kfnb.run(pipeline / "nb.ipynb", wait=True)
         statuses = {name: step.status for name, step in run.steps.items()}
         warnings = _codes_said(folder / "home") | {d.code for d in read.diagnostics}
@@ -115,16 +114,3 @@ def _why(run: kfnb.Run) -> str:
 def _codes_said(home: Path) -> set[str]:
     journals = home.glob("runs/*/journal.jsonl")
     return {code for journal in journals for code in CODE.findall(journal.read_text())}
-
-
-@contextlib.contextmanager
-def _home(folder: Path) -> Iterator[None]:
-    before = os.environ.get("KFNB_HOME")
-    os.environ["KFNB_HOME"] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["KFNB_HOME"]
-        else:
-            os.environ["KFNB_HOME"] = before

@@ -10,7 +10,7 @@ import pytest
 from kfnb.api.run_view import RunView
 from kfnb.engine.core.state import StepState
 from kfnb.live import log_tail
-from kfnb.live.log_tail import LogTail
+from kfnb.live.log_tail import AllLogsTail, LogTail
 from tests.cli.scripted import LOADED, TRAINING, log, write
 from tests.live.runs import view_of
 
@@ -149,3 +149,54 @@ def test_examples() -> None:
     failed, tried = doctest.testmod(log_tail)
     assert tried
     assert not failed
+
+
+def test_the_logs_of_all_steps_have_the_name_of_the_step_before_each_line() -> None:
+    run, view = view_of(*LOADED, *TRAINING)
+    log(run, "load", "3 rows\nno more")
+    log(run, "train", "epoch 1\nepo")
+    tailed = AllLogsTail()
+    first = tailed.read(view)
+    assert first is not None
+    # The line of a running step waits until it is complete.
+    assert first["text"] == "load | 3 rows\nload | no more\ntrain | epoch 1\n"
+    assert (first["step"], first["from"], first["reset"]) == ("", 0, True)
+    assert tailed.read(view) is None
+    log(run, "train", "epoch 1\nepoch 2\n")
+    second = tailed.read(view)
+    assert second is not None
+    assert (second["text"], second["from"], second["reset"]) == (
+        "train | epoch 2\n",
+        first["to"],
+        False,
+    )
+
+
+def test_a_new_attempt_begins_its_log_anew_among_those_of_all_steps() -> None:
+    run, view = view_of(*LOADED, *TRAINING)
+    log(run, "train", "first\n")
+    tailed = AllLogsTail()
+    tailed.read(view)
+    write(run, *AGAIN)
+    view.update()
+    log(run, "train", "second\n", attempt=2)
+    piece = tailed.read(view)
+    assert piece is not None
+    assert piece["text"] == "train | second\n"
+
+
+def test_a_large_log_among_all_comes_in_pieces_and_without_its_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(log_tail, "MAX_BYTES_OF_EACH", 100)
+    monkeypatch.setattr(log_tail, "CHUNK_BYTES", 40)
+    run, view = view_of(*LOADED, *TRAINING)
+    lines = [f"line {n}" for n in range(50)]
+    log(run, "train", "\n".join([*lines, ""]))
+    tailed, text = AllLogsTail(), ""
+    while (piece := tailed.read(view)) is not None:
+        text += piece["text"]
+    shown = text.splitlines()
+    assert "bytes are not shown here" in shown[0]
+    assert shown[1:] == [f"train | {line}" for line in lines[-len(shown) + 1 :]]
+    assert shown[-1] == "train | line 49"

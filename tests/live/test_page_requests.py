@@ -11,9 +11,10 @@ import pytest
 from kfnb.api.run_view import RunView
 from kfnb.engine.core.state import StepState
 from kfnb.errors import UsageError
-from kfnb.live import page_requests
-from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, made_run, write
+from kfnb.live import page_requests, protocol
+from tests.cli.scripted import FAILED, LOADED, SOURCES, SUCCEEDED, TRAINING, made_run, write
 from tests.live.runs import view_of
+from tests.live.typed_dicts import fits
 
 
 def executed(view: RunView, *outputs: dict[str, Any], cell: object = 2) -> None:
@@ -152,6 +153,42 @@ def test_runs_are_compared() -> None:
     assert second["steps"]["train"]["status"] == "failed"
     assert first["duration"] is not None
     json.dumps(message, allow_nan=False)
+
+
+def test_code_that_differs_is_compared_side_by_side() -> None:
+    changed = {**SOURCES, "train": SOURCES["train"].replace("1 / 0", "1 / 2")}
+    before, after = made_run(), made_run(sources=changed)
+    message = page_requests.compare([before.id, after.id])
+    assert fits(message, protocol.CompareMessage)
+    (difference,) = message["code"]
+    assert difference["step"] == "train"
+    assert [(line["left"], line["right"], line["kind"]) for line in difference["lines"]] == [
+        ("def fit(rows):", "def fit(rows):", "equal"),
+        ("    return 1 / 0", "    return 1 / 2", "changed"),
+        ("", "", "equal"),
+        ("model = fit(rows)", "model = fit(rows)", "equal"),
+    ]
+    assert page_requests.compare([before.id, before.id])["code"] == []
+
+
+def test_runs_are_listed_of_one_notebook_or_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_requests, "MAX_RUNS", 2)
+    runs = [made_run(tmp_path / name) for name in ("a.ipynb", "b.ipynb", "a.ipynb")]
+    write(runs[0], *SUCCEEDED)
+    message = page_requests.runs(str(tmp_path / "a.ipynb"))
+    assert fits(message, protocol.RunsMessage)
+    assert ([run["id"] for run in message["runs"]], message["more"]) == (
+        [runs[2].id, runs[0].id],
+        0,
+    )
+    assert message["runs"][1]["metrics"] == {"loss": 0.25}
+    message = page_requests.runs(None)
+    assert ([run["id"] for run in message["runs"]], message["more"]) == (
+        [runs[2].id, runs[1].id],
+        1,
+    )
 
 
 def test_comparing_an_unknown_run_is_an_error() -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kfnb.api.launch import read
 from kfnb.engine import driver_requests
 from kfnb.home import RunFolder
 from kfnb.live import log_tail, page_requests, snapshot, view_session
 from kfnb.live.follower import Follower
 from kfnb.live.view_session import ViewSession
+from kfnb.runners import create_run
 from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, drive, log, made_run, write
 from tests.live.conftest import ENGINE
 from tests.live.runs import run_of
@@ -243,6 +246,90 @@ def test_a_resumed_run_is_followed_again(shown: Any, monkeypatch: pytest.MonkeyP
     wait_until(lambda: page.of("state") and page.of("state")[-1]["status"] == "running")
 
 
+def test_run_again_starts_a_new_run_with_the_notebook_as_it_is_and_shows_it(
+    shown: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = notebook(tmp_path / "book.ipynb", "rate = 0.1", "x = rate")
+    old = create_run(read(path), parameters={"rate": 0.5}, name="slow")
+    write(old, *FAILED[:1], ("RunFinished", None, {"status": "failed"}))
+    view, page = shown(old)
+    notebook(path, "rate = 0.1", "x = rate", "y = x")
+    started: list[RunFolder] = []
+    monkeypatch.setattr(view_session, "start_driver", started.append)
+    view.handle_message({"kind": "command", "name": "run-again"})
+    wait_until(lambda: page.of("notice"))
+    (new,) = started
+    assert view.traits()["run"]["id"] == new.id != old.id
+    assert view.traits()["run"]["parameters"] == {"rate": 0.5}
+    assert view.traits()["run"]["title"] == "slow"
+    assert list(view.pipeline.steps) == list(read(path).steps)
+    assert len(view.pipeline.cells) == 3
+    # Together, so that no page shows the new run with the states of the old one.
+    assert ["graph", "run", "state"] in page.synced
+
+
+def test_run_again_with_errors_in_the_notebook_says_so_and_starts_nothing(
+    shown: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = notebook(tmp_path / "book.ipynb", "rate = 0.1", "x = rate")
+    old = create_run(read(path))
+    view, page = shown(old)
+    notebook(path, "rate = 0.1", "x = rates")
+    monkeypatch.setattr(view_session, "start_driver", lambda _: pytest.fail("started"))
+    view.handle_message({"kind": "command", "name": "run-again"})
+    wait_until(lambda: page.of("notice"))
+    assert page.of("notice")[0]["level"] == "error"
+    assert "KFNB-E102" in page.of("notice")[0]["text"]
+    assert view.traits()["run"]["id"] == old.id
+
+
+def test_the_list_of_runs_is_sent_on_request(shown: Any, tmp_path: Path) -> None:
+    run = made_run(tmp_path / "a.ipynb")
+    other = made_run(tmp_path / "b.ipynb")
+    view, page = shown(run)
+    view.handle_message({"kind": "runs", "all": False})
+    wait_until(lambda: page.of("runs"))
+    view.handle_message({"kind": "runs", "all": True})
+    wait_until(lambda: len(page.of("runs")) > 1)
+    listed = [[one["id"] for one in message["runs"]] for message in page.of("runs")]
+    assert listed == [[run.id], [other.id, run.id]]
+
+
+def test_the_logs_of_all_steps_are_followed_together(shown: Any) -> None:
+    run = run_of(*LOADED, *TRAINING)
+    log(run, "load", "3 rows\n")
+    view, page = shown(run)
+    view.handle_message({"kind": "follow-log", "step": "", "index": "", "attempt": None, "from": 0})
+    wait_until(lambda: page.of("log"))
+    assert page.of("log")[0]["text"] == "load | 3 rows\n"
+    log(run, "train", "epoch 1\n")
+    write(run, point(1))
+    wait_until(lambda: len(page.of("log")) > 1)
+    assert page.of("log")[1]["text"] == "train | epoch 1\n"
+    view.handle_message({"kind": "unfollow-log", "step": "", "index": ""})
+
+
+def notebook(path: Path, parameters: str, *cells: str) -> Path:
+    """Write a notebook of a step for each cell, after a cell of parameters."""
+    tags = ["parameters", *(f"step:s{n}" for n in range(len(cells)))]
+    written = [
+        {
+            "cell_type": "code",
+            "id": f"c{n}",
+            "source": source,
+            "metadata": {"tags": [tag]},
+            "outputs": [],
+            "execution_count": None,
+        }
+        for n, (source, tag) in enumerate(zip([parameters, *cells], tags, strict=True))
+    ]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    metadata = {"kernelspec": kernel}
+    plain = {"cells": written, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    path.write_text(json.dumps(plain))
+    return path
+
+
 def test_a_new_page_sees_a_run_that_was_resumed_by_the_command_line(shown: Any) -> None:
     run = run_of(*FAILED)
     view, page = shown(run)
@@ -295,7 +382,7 @@ def test_a_view_of_a_pipeline_follows_nothing(built: object) -> None:
     for kind in ("metrics", "outputs", "follow-log", "compare", "command"):
         view.handle_message({"kind": kind, "step": "load", "name": "stop", "runs": []})
     wait_until(lambda: page.of("compare"))
-    assert page_requests.compare([]) == {"kind": "compare", "runs": []}
+    assert page_requests.compare([]) == {"kind": "compare", "runs": [], "code": []}
     view.close()
 
 

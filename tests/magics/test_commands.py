@@ -258,6 +258,8 @@ def test_a_failed_step_is_debugged_where_the_person_is(said, desk):
         in last
     )
     assert "%pipeline debug share" in last
+    # The events name the failure in one line; what to know about it is in the error of the cell.
+    assert typed.text.count("raised ZeroDivisionError") == 2
 
     said("divisor = 'mine'")
     typed = said("%pipeline debug")

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from kfnb.errors import NotebookError
+from kfnb.json_values import from_plain, to_plain
 from kfnb.notebook.reader import read
-from kfnb.pipeline import Pipeline, from_plain, to_plain
+from kfnb.pipeline import Pipeline
 from tests.notebook.authoring.book import notebook
 
 HOSTILE = [

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from kfnb.json_values import to_plain
 from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.document import parse
 from kfnb.notebook.flow import infer
-from kfnb.pipeline import Cell, to_plain
+from kfnb.pipeline import Cell
 from tests.notebook.build import pipeline
 
 

@@ -13,7 +13,8 @@ import pytest
 from kfnb.engine.core.units import memory_bytes, quantity
 from kfnb.errors import CheckError, UsageError
 from kfnb.home import runs_folder
-from kfnb.pipeline import Diagnostic, Parameter, Pipeline, from_plain, to_plain
+from kfnb.json_values import from_plain, to_plain
+from kfnb.pipeline import Diagnostic, Parameter, Pipeline
 from kfnb.runners import check_parameters, create_run, parse_parameter
 from tests.runners.bench import Make, events, make_pipeline
 

@@ -131,13 +131,13 @@ def commands(view: RunView, step: str) -> Iterator[str]:
 
     run, name = view.folder.id, shlex.quote(step)
     listed = [
+        (f"kfnb resume {run}", "retry with the old code, without your edits"),
         (f"kfnb logs {run} {name}", "its whole log"),
         (f"kfnb notebook {run} {name}", "its executed notebook"),
-        (f"kfnb resume {run}", "retry with the same code"),
     ]
     if view.pipeline.path is not None:
-        purpose = "run with your edits; unchanged steps come from the cache"
-        listed.append((rerun_command(view), purpose))
+        purpose = "run again with your edits; unchanged steps come from the cache"
+        listed.insert(0, (rerun_command(view), purpose))
     yield "next:"
     for command, purpose in listed:
         yield f"  {visible(command)}  # {purpose}"

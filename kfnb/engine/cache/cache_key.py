@@ -27,7 +27,8 @@ from kfnb.engine.dispatch.step_orders import (
     used_parameters,
     watched,
 )
-from kfnb.pipeline import Pipeline, Step, additions_name, from_plain, to_plain
+from kfnb.json_values import from_plain, to_plain
+from kfnb.pipeline import Pipeline, Step, additions_name
 from kfnb.step.in_kernel.audit import ignored
 from kfnb.step.own_stdout import is_own_output
 from kfnb.store.content import hash_bytes, names_below, names_content, own_names
@@ -79,7 +80,7 @@ class Key:
 
     @staticmethod
     def from_plain(plain: Mapping[str, Any]) -> Key:
-        """Read what :func:`~kfnb.pipeline.to_plain` made of a key."""
+        """Read what :func:`~kfnb.json_values.to_plain` made of a key."""
         key: Key = from_plain(Key, plain)
         return key
 

@@ -25,7 +25,8 @@ from kfnb.engine.dispatch import kernels
 from kfnb.engine.dispatch.manifests import read_manifest
 from kfnb.engine.dispatch.step_orders import Site, Upstream
 from kfnb.home import AttemptFolder
-from kfnb.pipeline import Pipeline, Step, from_plain, to_plain
+from kfnb.json_values import from_plain, to_plain
+from kfnb.pipeline import Pipeline, Step
 from kfnb.store import disk
 from kfnb.store.blobs import Store
 from kfnb.store.cache import CacheIndex, Entry, LastExecution

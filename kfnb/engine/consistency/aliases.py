@@ -31,16 +31,18 @@ class Aliases:
 
     def carried(self, n: int, inputs: Mapping[str, int]) -> dict[str, int]:
         """Give the names that come along with inputs, because a later step reads them."""
-        versions = self._versions
+        versions, outputs = self._versions, self._plan.outputs[n]
         carried_names: dict[str, int] = {}
         for name, m in inputs.items():
             for group in self._groups.get(m, ()):
                 if name not in group:
                     continue
-                for other in group - inputs.keys() - self._plan.outputs[n]:
+                for other in group:
+                    if other in inputs or other in outputs:
+                        continue
                     # Not if the name was given another object since: it is no partner any more.
                     same = versions.latest(other, n) == m and self._plan.next_writer(other, m) >= n
-                    if same and next(versions.readers(other, n), None) is not None:
+                    if same and versions.is_read_after(other, n):
                         carried_names[other] = m
         return carried_names
 

@@ -40,16 +40,20 @@ class Bindings:
         self._versions = Versions(plan, phase)
         self._aliases = Aliases(self._versions)
         self._along: dict[str, set[int]] = {}
+        # A step is resolved several times between two publications: asked for, checked, bound.
+        self._resolved: dict[int, dict[str, int]] = {}
 
-    def resolve(self, n: int) -> dict[str, int]:
+    def resolve(self, n: int) -> Mapping[str, int]:
         """Give the producer of each name that ``n`` is to be given, as things stand.
 
         Each input comes from the latest step before that published it, -1 where no step did: the
         step begins without the name. A name that shares an object with an input comes along if a
         later step reads it, so that a change of the one is published as a change of the other.
         """
-        findings = {name: self._versions.latest(name, n) for name in self._plan.inputs[n]}
-        return findings | self._aliases.carried(n, findings)
+        if n not in self._resolved:
+            latest = {name: self._versions.latest(name, n) for name in self._plan.inputs[n]}
+            self._resolved[n] = latest | self._aliases.carried(n, latest)
+        return self._resolved[n]
 
     def bind(self, n: int, inputs: Mapping[str, int]) -> None:
         """Note which versions a step was given when it became ready or was found in the cache."""
@@ -59,6 +63,7 @@ class Bindings:
 
     def retract(self, n: int) -> None:
         """Forget what a step published: it does not count any more."""
+        self._resolved.clear()
         self._versions.remove(n)
         self._aliases.remove(n)
 
@@ -79,12 +84,17 @@ class Bindings:
         unexpected = result.unexpected
         # A bundle is loaded whole. Under a name that the step was not given, it holds an object
         # that the notebook by then may call something else.
-        known = self._plan.outputs[n] | self._versions.bound.get(n, {}).keys()
-        outputs = {name: output for name, output in result.outputs.items() if name in known}
+        self._resolved.clear()
+        planned, given = self._plan.outputs[n], self._versions.bound.get(n, {})
+        outputs = {
+            name: output
+            for name, output in result.outputs.items()
+            if name in planned or name in given
+        }
         self._versions.add(n, outputs, unexpected)
         findings: list[Finding] = []
         for name in outputs:
-            if name not in self._plan.outputs[n]:
+            if name not in planned:
                 findings += self._unplanned(n, name, unexpected.get(name))
         for name, reason in unexpected.items():
             if name not in outputs:
@@ -117,9 +127,11 @@ class Bindings:
 
     def _users(self, name: str, n: int) -> list[int]:
         """Give the readers of what ``n`` leaves, and the steps that were given it along."""
+        readers = list(self._versions.readers(name, n))
+        if not (along := self._along.get(name)):
+            return readers
         until = self._plan.next_writer(name, n)
-        along = (r for r in self._along.get(name, ()) if n < r <= until)
-        return sorted({*self._versions.readers(name, n), *along})
+        return sorted({*readers, *(r for r in along if n < r <= until)})
 
     def _missed(self, r: int, name: str, n: int) -> int:
         """Give the last step up to ``n`` whose change of ``name`` is not in what ``r`` was given.

@@ -48,8 +48,8 @@ class Versions:
         self.published[n] = outputs
         for name in outputs:
             insort(self._havers.setdefault(name, []), n)
-        changed = {name for name, output in outputs.items() if output.changed}
-        self._changed[n] = frozenset(changed.union(unexpected))
+        changed = [name for name, output in outputs.items() if output.changed]
+        self._changed[n] = frozenset((*changed, *unexpected))
         for name in self._changed[n]:
             insort(self._changers.setdefault(name, []), n)
 
@@ -88,6 +88,12 @@ class Versions:
             if readers[at] > until:
                 return
             yield readers[at]
+
+    def is_read_after(self, name: str, n: int) -> bool:
+        """Return whether a step reads the ``name`` that ``n`` leaves behind."""
+        readers = self.plan.readers.get(name, ())
+        at = bisect_right(readers, n)
+        return at < len(readers) and readers[at] <= self.plan.next_writer(name, n)
 
     def renewed(self, name: str, after: int, before: int) -> bool:
         """Tell whether a step between is planned to give ``name`` a new object."""

@@ -35,7 +35,7 @@ FAILURE_CLASSES = get_args(FailureClass)
 Scope = Literal["run", "step", "attempt", "any"]
 
 
-class Body(Struct, frozen=True, kw_only=True):
+class Body(Struct, frozen=True, kw_only=True, gc=False):
     """The data of an event. ``scope`` says which parts of its identity the event must have."""
 
     scope: ClassVar[Scope] = "run"
@@ -108,7 +108,7 @@ class StepReady(StepBody, frozen=True, kw_only=True):
     why: str | None = None
 
 
-class OutputData(Struct, frozen=True, kw_only=True):
+class OutputData(Struct, frozen=True, kw_only=True, gc=False):
     """A published name: where its value is, and how it looks."""
 
     bundle: str | None = None

@@ -19,7 +19,7 @@ from kfnb.engine.core.event_types import Body, Unknown
 VERSION = 1
 
 
-class Event(Struct, frozen=True):
+class Event(Struct, frozen=True, gc=False):
     """One line of a journal.
 
     Parameters
@@ -121,7 +121,10 @@ class Event(Struct, frozen=True):
             read = _DECODER.decode(line)
         except msgspec.DecodeError:
             # Python's parser accepts what json.dumps wrote before: escaped halves of characters.
-            return cls.from_plain(json.loads(line))
+            try:
+                return cls.from_plain(json.loads(line))
+            except RecursionError:
+                raise ValueError("its JSON is nested too deeply") from None
         _check_version(read)
         return _event(read, decode_body(read.type, read.data or Raw(b"{}")))
 

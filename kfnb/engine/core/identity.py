@@ -13,7 +13,7 @@ Key = tuple[str, str]
 """(step's name, index): what a state and a position in the plan belong to."""
 
 
-class Source(Struct, frozen=True, array_like=True):
+class Source(Struct, frozen=True, array_like=True, gc=False):
     """The execution that a value comes from: [step, index, round] in JSON."""
 
     step: str

@@ -15,7 +15,8 @@ from kfnb.engine.core.identity import Source
 from kfnb.engine.runner import Work
 from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder
-from kfnb.pipeline import Pipeline, from_plain
+from kfnb.json_values import from_plain
+from kfnb.pipeline import Pipeline
 from kfnb.store.blobs import Store
 from kfnb.store.manifest import Failure, FailureClass, Manifest, failed_key, manifest_key
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from kfnb.notebook.parsed_cell import ParsedCell
 
-_SQL_FUNCTIONS = frozenset(
+SQL_FUNCTIONS = frozenset(
     (
         "duckdb.sql", "duckdb.query", "duckdb.execute", "duckdb.from_query", "polars.sql",
         "pandasql.sqldf",
@@ -73,7 +73,7 @@ def names_read(
     """
     method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     packages = {module.split(".")[0] for module in modules}
-    if dotted in _SQL_FUNCTIONS:
+    if dotted in SQL_FUNCTIONS:
         return _tables(_text(node, 0, ("query", "q"), texts))
     if dotted is not None and dotted.startswith(_FORMULA_MODULES):
         return _identifiers(_text(node, 0, ("formula", "formula_like", "spec"), texts))
@@ -112,15 +112,20 @@ def constant_texts(cells: Iterable[ParsedCell]) -> dict[str, str]:
     texts: dict[str, str] = {}
     bound: Counter[str] = Counter()
     for cell in cells:
-        names, literals = _bindings(cell)
+        names, literals, _ = _bindings(cell)
         bound.update(names)
         texts.update(literals)
     return {name: text for name, text in texts.items() if bound[name] == 1}
 
 
-def _bindings(cell: ParsedCell) -> tuple[list[str], dict[str, str]]:
-    """Return the names that a cell binds, once for each time, and its names for literals."""
-    known: tuple[list[str], dict[str, str]] | None = cell.derived.get(_bindings)
+def marked_names(cells: Iterable[ParsedCell]) -> frozenset[str]:
+    """Return the names that any string of a notebook marks as pandas' queries do, with ``@``."""
+    return frozenset().union(*(_bindings(cell)[2] for cell in cells))
+
+
+def _bindings(cell: ParsedCell) -> tuple[list[str], dict[str, str], frozenset[str]]:
+    """Return the names that a cell binds, once for each time, the literals, and ``@x``."""
+    known: tuple[list[str], dict[str, str], frozenset[str]] | None = cell.derived.get(_bindings)
     if known is not None:
         return known
     names = [
@@ -135,8 +140,14 @@ def _bindings(cell: ParsedCell) -> tuple[list[str], dict[str, str]]:
         for target in statement.targets
         if isinstance(target, ast.Name) and isinstance(statement.value.value, str)
     }
-    cell.derived[_bindings] = names, literals
-    return names, literals
+    marked = frozenset(
+        name
+        for node in cell.nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "@" in node.value
+        for name in _AT_NAME.findall(node.value)
+    )
+    cell.derived[_bindings] = names, literals, marked
+    return names, literals, marked
 
 
 def _text(

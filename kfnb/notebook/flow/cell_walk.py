@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from kfnb.notebook.authoring.grouping import Declared
-from kfnb.notebook.effects.names_in_strings import constant_texts
+from kfnb.notebook.effects.names_in_strings import constant_texts, marked_names
 from kfnb.notebook.effects.statement_effects import Effects
 from kfnb.notebook.flow.definitions import defined_names, redefined
 from kfnb.notebook.flow.interpreter.callables import Record
@@ -67,6 +67,7 @@ class _Walk:
         self.memory = memory
         self.interpreter = Interpreter(memory.numbering)
         self.interpreter.texts = constant_texts(sources.values())
+        self.interpreter.marked_names = marked_names(sources.values())
         self.sources = sources
         self.declared = declared
         self.plain_metrics = plain_metrics
@@ -87,7 +88,8 @@ class _Walk:
         walk = self.memory.walks.get(key)
         if walk is None or walk.visits != visits or walk.common != self.redefined_classes:
             walk = None
-        differences = Differences(texts=walk is None or walk.texts != self.interpreter.texts)
+        texts = self.interpreter.texts, self.interpreter.marked_names
+        differences = Differences(texts=walk is None or walk.texts != texts)
         logs: list[CellLog] = []
         for index, visit in enumerate(visits):
             facts = self._begin(visit.step) if visit.step is not None else None
@@ -108,7 +110,7 @@ class _Walk:
         # An exception may have left more behind than logs tell.
         if not self.result.too_deep:
             self.memory.walks[key] = RememberedWalk(
-                visits, self.interpreter.texts, self.redefined_classes, logs
+                visits, texts, self.redefined_classes, logs
             )
         return self.result
 
@@ -343,7 +345,7 @@ class _Walk:
         heap = self.interpreter.heap
         for name in record.changed:
             at = cell, self.interpreter.line
-            if record.fits:
+            if self.interpreter.only_fits(name, record) and not self._used(name, facts):
                 facts.fitted.setdefault(name, at)
             if not heap.random_generators.isdisjoint(record.touched[name].objects):
                 facts.drawn.setdefault(name, at)
@@ -351,6 +353,18 @@ class _Walk:
         facts.identity |= record.identity
         if record.opaque is not None and facts.opaque is None:
             facts.opaque = (cell, record.opaque)
+
+    def _used(self, name: str, facts: Facts) -> bool:
+        """Whether a step used what another one fitted, and did not only put it into an object."""
+        for cell, index, names in facts.statements[:-1]:
+            if name in names:
+                node = self.sources[cell].body[index] if index >= 0 else None
+                call = node.value if isinstance(node, ast.Assign) else None
+                last = self.interpreter.dotted(call.func) if isinstance(call, ast.Call) else None
+                last = (last or "").rpartition(".")[2]
+                if not (last[:1].isupper() or last.startswith("make_")):
+                    return True
+        return False
 
     def _check_setup(self, cell: int, record: Record) -> None:
         owners, slots = self.result.owners, self.interpreter.names.slots

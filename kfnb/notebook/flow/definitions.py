@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable
 
-from kfnb.notebook.flow.interpreter.library_tables import CLASS_FACTORIES
 from kfnb.notebook.flow.interpreter.scopes import imported_name
+from kfnb.notebook.flow.interpreter.tables.library_tables import CLASS_FACTORIES
 from kfnb.notebook.flow.step_facts import Kind
 from kfnb.notebook.parsed_cell import ParsedCell
 

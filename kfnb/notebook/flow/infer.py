@@ -32,7 +32,7 @@ from kfnb.notebook.parsed_cell import (
     ParsedCell,
     no_garbage_collection,
     parse_cells,
-    with_deep_stack,
+    with_deep_tree,
 )
 from kfnb.pipeline import Diagnostic, Pipeline
 
@@ -51,7 +51,7 @@ def infer(declared: Declared) -> Pipeline:
             pipeline = _infer(declared, memory)
         # Only deeply nested code needs a larger stack, and a thread for it costs time.
         except RecursionError:
-            return with_deep_stack(lambda: _infer(declared, NotebookMemory()))
+            return with_deep_tree(lambda: _infer(declared, NotebookMemory()))
     memories.keep(name, memory)
     return pipeline
 

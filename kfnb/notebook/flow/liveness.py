@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kfnb.notebook.flow.interpreter.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.interpreter.name_table import Slot
+from kfnb.notebook.flow.interpreter.tables.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.step_facts import Facts, WalkResult
 
 

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from kfnb.notebook.authoring.grouping import Declared
 from kfnb.notebook.authoring.loaded_names import loading_command
 from kfnb.notebook.diagnostics import make
-from kfnb.notebook.flow.interpreter.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.interpreter.scopes import bound_in
+from kfnb.notebook.flow.interpreter.tables.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.step_facts import Unknown, WalkResult
 from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Cell, Diagnostic

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.errors import UsageError
-from kfnb.pipeline import Pipeline, from_plain, to_plain
+from kfnb.json_values import from_plain, to_plain
+from kfnb.pipeline import Pipeline
 from kfnb.runners.options import collect, merge_value, option, options_of
 
 TARGET = "kubernetes"

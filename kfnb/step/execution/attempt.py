@@ -192,7 +192,8 @@ class Attempt:
                 return failures.setup_changed(order, changed)
             if problem := result.get("problem"):
                 return failures.values_failed(order, problem)
-        return failures.failed_cell(order, failed, installs=self._installs())
+        cells = session.events.cells
+        return failures.failed_cell(order, failed, cells=cells, installs=self._installs())
 
     def _installs(self) -> list[list[str]]:
         """Return the notebook's ``%pip install`` lines, if the notebook can be read."""

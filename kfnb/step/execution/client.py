@@ -28,6 +28,7 @@ from kfnb.step.execution.session import CellFailure, KernelDied, Session
 from kfnb.step.execution.stop_requests import StopRequest
 from kfnb.step.execution.stream_text import stream_pieces
 from kfnb.step.kernels.provider import KernelExit, KernelRequest, StepKernel
+from kfnb.step.kernels.without_debugger import ALLOW_DEBUGGER
 
 _DELIMITER = b"<IDS|MSG>"
 _BURST = 500
@@ -112,7 +113,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         self.km, self.kc = kernel.manager, kernel.client
         self.nb.metadata["language_info"] = kernel.info["language_info"]
         await run_hook(self.on_notebook_start, notebook=self.nb)
-        first = _FLUSH_AT_EXIT if kernel.is_ipykernel else ""
+        first = _FLUSH_AT_EXIT + ALLOW_DEBUGGER if kernel.is_ipykernel else ""
         if source := first + (self._session.first_source or ""):
             reply = await self._execute_silently(source)
             if reply["status"] != "ok":

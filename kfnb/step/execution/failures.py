@@ -9,8 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kfnb.errors import KfnbError, UsageError
-from kfnb.locations import line_text, location
-from kfnb.step.execution.reporter import plain_text, source_index, traceback_text
+from kfnb.step.execution.reporter import (
+    cell_location,
+    plain_text,
+    quote_cells,
+    source_index,
+    traceback_text,
+)
 from kfnb.step.execution.session import CellFailure, KernelDied
 from kfnb.step.execution.stop_requests import Stopped
 from kfnb.step.order import StepOrder
@@ -35,11 +40,16 @@ _EXIT = "raise an error to stop the step here, or remove the line"
 
 
 def failed_cell(
-    order: StepOrder, failure: CellFailure, *, installs: Sequence[Sequence[str]] = ()
+    order: StepOrder,
+    failure: CellFailure,
+    *,
+    cells: Sequence[Mapping[str, Any]] = (),
+    installs: Sequence[Sequence[str]] = (),
 ) -> Failure:
     """Explain an error that a cell raised.
 
-    ``installs`` are the arguments of the notebook's ``%pip install`` lines.
+    ``cells`` are those that the step executes, ``installs`` the arguments of the notebook's
+    ``%pip install`` lines.
     """
     reply = failure.reply
     ename, evalue = str(reply.get("ename", "")), plain_text(str(reply.get("evalue", "")))
@@ -60,7 +70,7 @@ def failed_cell(
         evalue=evalue,
         cell=cell,
         line=line,
-        traceback=traceback_text(reply)[-_TRACEBACK:],
+        traceback=quote_cells(traceback_text(reply), cells)[-_TRACEBACK:],
     )
 
 
@@ -359,7 +369,7 @@ def _disk_words(ename: str, evalue: str) -> str | None:
 def _where(cell: Mapping[str, Any], line: int | None) -> str:
     if source_index(cell) is None:
         return "its notebook"
-    written = _location(cell, line)
+    written = cell_location(cell, line)
     return f"the cell {written}" if line is None else written
 
 
@@ -369,17 +379,7 @@ def _during(cell: Mapping[str, Any] | None) -> str:
 
 def quoted(cell: Mapping[str, Any] | None) -> str:
     """Return a space and the location of a cell, with its first line; nothing if it is unknown."""
-    return "" if cell is None else f" {_location(cell)}"
-
-
-def _location(cell: Mapping[str, Any], line: int | None = None) -> str:
-    source = cell.get("source", "")
-    count = cell.get("metadata", {}).get("kfnb", {}).get("execution_count")
-    return location(
-        execution_count=count if isinstance(count, int) else None,
-        line=line,
-        text=line_text("".join(source) if isinstance(source, list) else str(source), line),
-    )
+    return "" if cell is None else f" {cell_location(cell)}"
 
 
 def _short(text: str) -> str:

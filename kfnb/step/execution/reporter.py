@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from kfnb.locations import line_text, location
 from kfnb.metrics import Metric, decode, plain
 from kfnb.step.event_log import EventLog, TextLog
 
@@ -14,6 +15,7 @@ BATCH = 0.1
 """Seconds for which printed text is collected before it becomes an event."""
 
 _BATCH_SIZE = 256 << 10
+_CELL = re.compile(r"((?:Cell|Input)(?:\x1b\[[\d;]*m|\s)+)In ?\[(\d+)\]")
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 
@@ -63,6 +65,7 @@ class EventReporter:
         self.durations: list[tuple[int, float]] = []
         self._events = events
         self._log = log
+        self.cells: Sequence[Mapping[str, Any]] = ()
         self._positions: dict[int, int] = {}
         self._began = 0.0
         self._waiting: list[str] = []
@@ -72,6 +75,7 @@ class EventReporter:
 
     def expect(self, cells: Sequence[Mapping[str, Any]]) -> None:
         """Take note of the author's code cells among those that will execute."""
+        self.cells = cells
         indices = [source_index(cell) for cell in cells if cell.get("cell_type") == "code"]
         known = dict.fromkeys(index for index in indices if index is not None)
         self._positions = {index: position for position, index in enumerate(known, 1)}
@@ -119,7 +123,10 @@ class EventReporter:
         data = output.get("data", {})
         kinds = {"execute_result": "result", "error": "error"}
         kind = kinds.get(str(output.get("output_type")), "display")
-        text = coloured(output) if kind == "error" else _joined(data.get("text/plain", ""))
+        if kind == "error":
+            text = quote_cells(coloured(output), self.cells)
+        else:
+            text = _joined(data.get("text/plain", ""))
         if text and not text.endswith("\n"):
             text += "\n"
         # A result starts on its own line, as in Jupyter, even if the cell printed no newline.
@@ -203,6 +210,40 @@ def source_index(cell: Mapping[str, Any] | None) -> int | None:
         return None
     index = cell.get("metadata", {}).get("kfnb", {}).get("cell")
     return index if isinstance(index, int) else None
+
+
+def cell_location(cell: Mapping[str, Any], line: int | None = None) -> str:
+    """Return where a cell of the author's notebook is: its execution count, line and text."""
+    return location(
+        execution_count=_count_in_notebook(cell),
+        line=line,
+        text=line_text(_joined(cell.get("source", "")), line),
+    )
+
+
+def quote_cells(traceback: str, cells: Sequence[Mapping[str, Any]]) -> str:
+    """Give the cells of a traceback the execution counts of the author's notebook.
+
+    IPython counts the cells that a step executes, so ``Cell In[3]`` may be ``[12]`` of the
+    notebook. A cell that has no count there is named by its first line.
+    """
+    executed = {
+        cell.get("execution_count"): cell for cell in cells if source_index(cell) is not None
+    }
+
+    def quote(match: re.Match[str]) -> str:
+        cell = executed.get(int(match[2]))
+        if cell is None:
+            return match[0]
+        count = _count_in_notebook(cell)
+        return match[1] + (f"In[{count}]" if count is not None else cell_location(cell))
+
+    return _CELL.sub(quote, traceback)
+
+
+def _count_in_notebook(cell: Mapping[str, Any]) -> int | None:
+    count = cell.get("metadata", {}).get("kfnb", {}).get("execution_count")
+    return count if isinstance(count, int) else None
 
 
 def plain_text(text: str) -> str:

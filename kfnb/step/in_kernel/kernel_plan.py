@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.errors import InfrastructureError
-from kfnb.pipeline import to_plain
+from kfnb.json_values import to_plain
 from kfnb.step.in_kernel.kernel_side import PLAN
 from kfnb.step.kernels.kernel_path import make_path, needs_path
 from kfnb.step.order import KERNEL_PATH, StepOrder

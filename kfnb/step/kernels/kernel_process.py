@@ -22,6 +22,7 @@ from typing import Any
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.step.kernels.orphan_guard import Guard, kill_group
 from kfnb.step.kernels.provider import KernelExit
+from kfnb.step.kernels.without_debugger import without_debugger
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a kernel has for its exit handlers."""
@@ -105,6 +106,7 @@ class Kernel:
         if env is not None:
             options["env"] = dict(env)
         if self.is_ipykernel:
+            spec.argv = without_debugger(spec.argv)
             # History in a file would be shared, and locked, by all kernels of this user.
             options["extra_arguments"] = ["--HistoryManager.hist_file=:memory:"]
         write = self._open_pipe(options) if self._capture and not _provisioned(spec) else -1

@@ -3,8 +3,15 @@
 import type { Component, Context } from '../context';
 import { fill, focusedNear, h } from '../dom';
 import { clock, runLabel, visible } from '../format';
-import type { CompareMessage, ComparedRun } from '../protocol';
+import type {
+  CodeDifference,
+  CompareMessage,
+  ComparedRun,
+  RunsMessage
+} from '../protocol';
 import { glyph } from '../status';
+import { codeDifferences } from './code';
+import { RunList } from './run-list';
 import { sections, type Cell, type Row, type Section } from './rows';
 
 /** Seconds until running runs are requested again; longer after each answer without changes. */
@@ -30,9 +37,17 @@ export class CompareView implements Component {
       { class: 'kfnb-compare' },
       this.bar(),
       this.note,
-      this.scroll
+      this.scroll,
+      this.code
     );
+    this.runList = new RunList(this.node, context);
+    this.runList.onChoose = runs => this.open(runs);
     host.append(this.node);
+  }
+
+  /** Shows the runs that can be chosen. */
+  list(message: RunsMessage): void {
+    this.runList.show(message);
   }
 
   /** Requests runs; the present ones are shown until the answer arrives. */
@@ -44,15 +59,17 @@ export class CompareView implements Component {
       );
     }
     this.context.post({ kind: 'compare', runs: asked });
+    this.runList.open();
   }
 
   show(message: CompareMessage): void {
-    const news = JSON.stringify(message.runs);
+    const news = JSON.stringify([message.runs, message.code]);
     this.pause = news === this.lastRuns ? Math.min(LATE, 2 * this.pause) : SOON;
     this.looked.textContent = `${this.context.trans('as of')} ${clock(Date.now() / 1000)}`;
     if (news !== this.lastRuns) {
       this.lastRuns = news;
       this.runs = message.runs;
+      this.shownCode = message.code;
       this.render();
     }
     this.watch();
@@ -63,7 +80,8 @@ export class CompareView implements Component {
     this.node.remove();
   }
 
-  private ids(): string[] {
+  /** The runs that are compared. */
+  ids(): string[] {
     return this.runs.map(({ id }) => id);
   }
 
@@ -97,34 +115,12 @@ export class CompareView implements Component {
       trans('Refresh')
     );
     again.addEventListener('click', () => this.open(this.ids()));
-    const name = h('input', {
-      type: 'text',
-      spellcheck: 'false',
-      autocomplete: 'off',
-      placeholder: trans('id, name or latest')
-    });
-    const add = h(
-      'form',
-      { class: 'kfnb-compare-add' },
-      h('label', {}, trans('Add a run'), name),
-      h('button', { type: 'submit', class: 'kfnb-button' }, trans('Add'))
-    );
-    add.addEventListener('submit', event => {
-      event.preventDefault();
-      const wanted = name.value.trim();
-      if (wanted) {
-        // If a run does not exist, the kernel sends a notice and the table stays as it is.
-        this.open([...this.ids(), wanted]);
-        name.value = '';
-      }
-    });
     return h(
       'div',
       { class: 'kfnb-compare-bar' },
       this.only,
       again,
-      this.looked,
-      add
+      this.looked
     );
   }
 
@@ -137,6 +133,18 @@ export class CompareView implements Component {
       .flatMap(({ rows }) => rows)
       .filter(({ differs }) => differs).length;
     this.note.textContent = this.summary(differing);
+    this.runList.choose(this.ids());
+    const [first, second] = runs;
+    fill(
+      this.code,
+      first &&
+        second &&
+        codeDifferences(
+          this.shownCode,
+          [first, second].map(run => runLabel(run.id, run.title)),
+          this.context
+        )
+    );
     const shown = only
       ? all.map(section => ({
           ...section,
@@ -185,7 +193,7 @@ export class CompareView implements Component {
       return trans('There are no runs to compare.');
     }
     return this.runs.length === 1
-      ? trans('Add another run to compare it with this one.')
+      ? trans('Choose another run below to compare it with this one.')
       : `${trans('Rows that differ (≠; values that differ from the first run are bold):')} ${differing}. ${trans('Durations differ if they are more than a second and a quarter apart.')}`;
   }
 
@@ -206,7 +214,9 @@ export class CompareView implements Component {
     remove.addEventListener('click', () => {
       this.runs = this.runs.filter(other => other !== run);
       this.lastRuns = '';
+      this.shownCode = []; // it was that of the first two runs
       this.render();
+      this.open(this.ids());
     });
     return h(
       'th',
@@ -276,7 +286,10 @@ export class CompareView implements Component {
   });
   private readonly looked = h('span', { class: 'kfnb-quiet' });
   private readonly scroll: HTMLElement;
+  private readonly code = h('div', { class: 'kfnb-code' });
+  private readonly runList: RunList;
   private runs: readonly ComparedRun[] = [];
+  private shownCode: readonly CodeDifference[] = [];
   private lastRuns = '';
   private pause = SOON;
   private timer: ReturnType<typeof setTimeout> | undefined;

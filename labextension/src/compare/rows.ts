@@ -54,7 +54,13 @@ export function sections(
     },
     { title: trans('Steps'), rows: steps(runs, context) }
   ];
-  return all.filter(({ rows }) => rows.length > 0);
+  // What differs comes first; the sort is stable, so otherwise the order stays.
+  return all
+    .filter(({ rows }) => rows.length > 0)
+    .map(({ title, rows }) => ({
+      title,
+      rows: [...rows].sort((a, b) => Number(b.differs) - Number(a.differs))
+    }));
 }
 
 function facts(runs: readonly ComparedRun[], context: Context): Row[] {
@@ -117,12 +123,19 @@ function steps(runs: readonly ComparedRun[], context: Context): Row[] {
         Object.hasOwn(run.steps, name) ? run.steps[name] : undefined
       ),
       step => step && stepValue(step.status, step.duration, context),
-      // A cached step has no duration, so its status is shown.
       (a, b) =>
-        a?.status === b?.status &&
-        similar(a?.duration ?? null, b?.duration ?? null)
+        outcome(a?.status) === outcome(b?.status) &&
+        // The duration of a cached step is that of another run.
+        (a?.status === 'cached' ||
+          b?.status === 'cached' ||
+          similar(a?.duration ?? null, b?.duration ?? null))
     )
   );
+}
+
+/** A step that took its result from the cache has succeeded too. */
+function outcome(status: StepStatus | undefined): StepStatus | undefined {
+  return status === 'cached' ? 'succeeded' : status;
 }
 
 function stepValue(

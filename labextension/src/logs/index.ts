@@ -21,9 +21,13 @@ const NOTICE_TIME = 4_000;
 export class LogView implements Component {
   readonly node: HTMLElement;
 
+  /**
+   * @param lead - what the toolbar begins with: the choice of the step, for example.
+   */
   constructor(
     host: HTMLElement,
-    private readonly context: Context
+    private readonly context: Context,
+    lead: HTMLElement | null = null
   ) {
     const { trans } = context;
     this.window = new Window(
@@ -32,13 +36,17 @@ export class LogView implements Component {
       length => Math.min(length, LONGEST),
       trans('Log of the step')
     );
-    this.bar = new Toolbar(context, {
-      search: (query, matchCase) => this.find(query, matchCase),
-      step: by => this.step(by),
-      follow: on => (this.window.following = on),
-      wrap: on => (this.window.wrap = on),
-      copy: () => this.copy(this.text())
-    });
+    this.bar = new Toolbar(
+      context,
+      {
+        search: (query, matchCase) => this.find(query, matchCase),
+        step: by => this.step(by),
+        follow: on => (this.window.following = on),
+        wrap: on => (this.window.wrap = on),
+        copy: () => this.copy(this.text())
+      },
+      lead
+    );
     this.window.onFollow = on => this.bar.following(on);
     this.search.onProgress = () => this.count();
     this.whole = new LongLine(context, text => this.copy(text));
@@ -61,7 +69,12 @@ export class LogView implements Component {
     this.updateNotes();
   }
 
-  /** Follows an attempt of a step; null for always the newest one. */
+  /** Whether the reader stays at the end of the log. */
+  get following(): boolean {
+    return this.window.following;
+  }
+
+  /** Follows an attempt of a step; null for always the newest one. The step '' means all steps. */
   open(step: string, attempt: number | null): void {
     const again = step === this.stepId && attempt === this.wanted;
     if (!again) {

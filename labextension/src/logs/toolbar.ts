@@ -17,7 +17,8 @@ export class Toolbar {
 
   constructor(
     { trans }: Context,
-    private readonly acts: ToolbarActions
+    private readonly acts: ToolbarActions,
+    lead: HTMLElement | null
   ) {
     this.query = h('input', {
       type: 'search',
@@ -57,6 +58,7 @@ export class Toolbar {
     this.node = h(
       'div',
       { class: 'kfnb-log-bar' },
+      lead,
       h(
         'div',
         { class: 'kfnb-log-search', role: 'search' },

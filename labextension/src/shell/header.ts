@@ -9,6 +9,9 @@ import type { PanelModel } from './model';
 
 type Command = 'stop' | 'resume';
 
+/** The name of the command that starts a new run; it needs no confirmation. */
+const AGAIN = 'run-again';
+
 /** Most compared runs that are named; the rest is counted. */
 const MOST_NAMED = 8;
 
@@ -26,6 +29,16 @@ export class Header implements Component {
     this.counts.setAttribute('aria-label', trans('Steps by status'));
     this.stop = this.button('Stop', 'stop');
     this.resume = this.button('Resume', 'resume');
+    this.resume.title = trans(
+      'Continues this run with the notebook as it was when the run started: the old code'
+    );
+    this.again.textContent = trans('Run again');
+    this.again.title = trans(
+      'Starts a new run with the saved notebook; what did not change comes from the cache'
+    );
+    this.again.addEventListener('click', () =>
+      context.post({ kind: 'command', name: AGAIN })
+    );
     this.node = h(
       'header',
       { class: 'kfnb-header' },
@@ -37,6 +50,7 @@ export class Header implements Component {
         this.elapsed,
         h('span', { class: 'kfnb-space' }),
         this.stop,
+        this.again,
         this.resume
       ),
       this.facts,
@@ -79,6 +93,11 @@ export class Header implements Component {
         state?.status === 'cancelled');
     this.stop.hidden = !canStop || this.asked !== null;
     this.resume.hidden = !canResume || this.asked !== null;
+    // Also after a success: a cell may have been edited since.
+    const canRun =
+      !model.cut && !!model.graph.notebook && !model.live && !!state;
+    this.again.hidden = !canRun || this.asked !== null;
+    this.again.classList.toggle('kfnb-primary', canResume);
     if (
       (this.asked === 'stop' && !canStop) ||
       (this.asked === 'resume' && !canResume)
@@ -223,7 +242,7 @@ export class Header implements Component {
           'Stop this run? Running steps are ended; finished steps keep their results.'
         )
       : trans(
-          'Resume uses the old code: this run continues with the notebook as it was when the run started. To include your edits, start a new run; finished steps come from the cache.'
+          'Resume executes the old code: this run continues with the notebook as it was when the run started. To include your edits, choose “Run again”; finished steps come from the cache.'
         );
     const yes = h(
       'button',
@@ -303,6 +322,11 @@ export class Header implements Component {
   private readonly strip = h('div', {
     class: 'kfnb-strip',
     'aria-hidden': 'true'
+  });
+  private readonly again = h('button', {
+    type: 'button',
+    class: 'kfnb-button',
+    hidden: true
   });
   private readonly stop: HTMLButtonElement;
   private readonly resume: HTMLButtonElement;

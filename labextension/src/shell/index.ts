@@ -7,18 +7,17 @@ import { DagView, type Layouter } from '../dag';
 import { fill, h } from '../dom';
 import { LogView } from '../logs';
 import { OutputsView } from '../outputs';
-import { stepLabel } from '../format';
 import type { FromKernel, StepState, Tab } from '../protocol';
 import type { Source } from '../source';
-import { word } from '../status';
 import { StepTable } from '../table';
+import { Announcer } from './announcer';
 import { StepDetails } from './step-details';
 import { findings, Notice, warnings } from './findings';
 import { Header } from './header';
 import { saveNotebook } from './links';
 import { guardKeys } from './keyboard-guard';
 import { PanelModel } from './model';
-import { StepTab, type StepView } from './step-tab';
+import { ALL, StepTab, type StepView } from './step-tab';
 import { Tabs } from './tabs';
 
 const TITLES: readonly (readonly [Tab, string])[] = [
@@ -47,6 +46,7 @@ export class PipelinePanel implements Component {
     const { trans } = context;
     const { only, tab, selected } = source.ui;
     this.model = new PanelModel(source);
+    this.announcer = new Announcer(this.model, context);
     this.tabs = new Tabs(
       only ? TITLES.filter(([name]) => name === tab) : TITLES,
       context
@@ -64,7 +64,7 @@ export class PipelinePanel implements Component {
       this.findings,
       h('div', { class: 'kfnb-tabs-row' }, this.tabs.bar, this.header.counts),
       h('div', { class: 'kfnb-body' }, this.tabs.body),
-      this.live
+      this.announcer.node
     );
     this.detail = new StepDetails(
       this.tabs.body.parentElement ?? this.node,
@@ -135,6 +135,9 @@ export class PipelinePanel implements Component {
       case 'compare':
         compare?.show(message);
         break;
+      case 'runs':
+        compare?.list(message);
+        break;
       case 'notebook':
         saveNotebook(message.name, message.text);
         this.notice.show(
@@ -153,7 +156,7 @@ export class PipelinePanel implements Component {
   private restyle(steps: Record<string, StepState>): void {
     this.dag?.setStates(steps);
     this.table?.setStates(steps);
-    this.announce(steps);
+    this.announcer.take(steps);
     this.updateHeader();
     if (this.selected !== null && this.selected in steps) {
       this.detail.show(this.selected);
@@ -164,13 +167,26 @@ export class PipelinePanel implements Component {
   /** Takes a new snapshot of the source. */
   private changed(): void {
     const { model } = this;
-    const { graph } = model;
+    const { graph, run } = model;
     model.read();
+    if (run && model.run && run.id !== model.run.id) {
+      this.restart();
+    }
     if (model.graph !== graph) {
       this.dag?.setGraph(model.graph, model.steps);
       this.table?.setGraph(model.graph, model.steps);
     }
     this.restyle(model.steps);
+  }
+
+  /** Shows a new run where another was shown. */
+  private restart(): void {
+    const { model } = this;
+    this.announcer.restart();
+    this.notice.show(null);
+    this.chart?.setSeries(model.series);
+    this.readers.forEach(reader => reader.restart());
+    this.compare?.open([model.run?.id ?? '', ...this.compare.ids()]);
   }
 
   /** Updates everything above the tabs. */
@@ -206,9 +222,9 @@ export class PipelinePanel implements Component {
           )
         : model.lost
           ? trans(
-              'The process that drove this run is gone. Resume continues it; finished steps are not executed again.'
+              'The process that drove this run is gone. Resume continues it with the code as it was; finished steps are not executed again.'
             )
-          : (model.state?.error ?? null),
+          : model.problem,
       model.cut || model.lost ? 'warning' : 'error'
     );
   }
@@ -232,33 +248,6 @@ export class PipelinePanel implements Component {
     return this.context.trans(
       'The kernel is busy or not running. The view continues when the kernel is free.'
     );
-  }
-
-  /** Announces to screen readers that a step failed or the run has ended. */
-  private announce(steps: Record<string, StepState>): void {
-    const { model, context } = this;
-    const texts: string[] = [];
-    for (const [id, { status, step, index }] of Object.entries(steps)) {
-      const before = this.announced.get(id);
-      this.announced.set(id, status);
-      if (before !== undefined && before !== status && status === 'failed') {
-        const name = model.node(id)?.name ?? stepLabel(step, index);
-        texts.push(`${name}: ${word(status, context)}`);
-      }
-    }
-    const run = model.state?.status;
-    if (
-      run !== undefined &&
-      this.announcedRun !== undefined &&
-      run !== this.announcedRun &&
-      !model.going
-    ) {
-      texts.push(`${model.graph.name}: ${word(run, context)}`);
-    }
-    this.announcedRun = run;
-    if (texts.length) {
-      this.live.textContent = texts.join('. ');
-    }
   }
 
   private choose(id: string | null): void {
@@ -319,15 +308,13 @@ export class PipelinePanel implements Component {
           tab,
           host,
           true,
-          panel => (this.logs = new LogView(panel, context))
+          (panel, lead) => (this.logs = new LogView(panel, context, lead))
         );
       case 'outputs':
-        return this.reader(
-          tab,
-          host,
-          false,
-          panel => (this.outputs = new OutputsView(panel, context))
-        );
+        return this.reader(tab, host, false, (panel, lead) => {
+          panel.append(lead);
+          return (this.outputs = new OutputsView(panel, context));
+        });
       case 'compare': {
         this.compare = new CompareView(host, context);
         const { compare } = this.source.ui;
@@ -342,10 +329,14 @@ export class PipelinePanel implements Component {
     tab: Tab,
     host: HTMLElement,
     grows: boolean,
-    make: (host: HTMLElement) => StepView
+    make: (host: HTMLElement, lead: HTMLElement) => StepView
   ): StepTab {
     const reader = new StepTab(host, this.context, this.model, make, grows);
-    reader.onPick = step => this.choose(step);
+    reader.onPick = step => {
+      if (step !== ALL) {
+        this.choose(step);
+      }
+    };
     this.readers.set(tab, reader);
     return reader;
   }
@@ -370,16 +361,11 @@ export class PipelinePanel implements Component {
   private readonly problem = new Notice('kfnb-gone');
   private readonly notice = new Notice('kfnb-notice-result');
   private readonly findings = h('div');
-  private readonly live = h('div', {
-    class: 'kfnb-hidden',
-    'aria-live': 'polite'
-  });
+  private readonly announcer: Announcer;
   private readonly leave: readonly (() => void)[];
   private readonly parts = new Map<Tab, Component>();
   private readonly readers = new Map<Tab, StepTab>();
-  private readonly announced = new Map<string, string>();
   private shownFindings: readonly unknown[] = [];
-  private announcedRun: string | undefined;
   private ends: boolean | undefined;
   private dag: DagView | null = null;
   private table: StepTable | null = null;

@@ -24,6 +24,8 @@ export interface RunState {
   readonly at: number;
   /** As {@link State.paused}. */
   readonly paused: number;
+  /** As {@link State.finished}. */
+  readonly finished: number | null;
 }
 
 export class PanelModel {
@@ -71,6 +73,14 @@ export class PanelModel {
     return this.going && !this.lost && !this.cut && !this.state?.error;
   }
 
+  /** What went wrong with the run as a whole; a step's own failure is shown at the step. */
+  get problem(): string | null {
+    const failed = Object.values(this.steps).some(
+      ({ status }) => status === 'failed'
+    );
+    return failed ? null : (this.state?.error ?? null);
+  }
+
   get cut(): boolean {
     return this.source.cut?.value ?? false;
   }
@@ -89,7 +99,8 @@ export class PanelModel {
       return Math.max(0, now - begun);
     }
     const ends = Object.values(this.steps).map(step => step.finished ?? 0);
-    const end = Math.max(0, ...ends);
+    // A run that lost its driver has no end of its own.
+    const end = this.state.finished ?? Math.max(0, ...ends);
     return end > this.run.created ? Math.max(0, end - begun) : null;
   }
 

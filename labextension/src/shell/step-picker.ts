@@ -10,10 +10,13 @@ export class StepPicker {
   readonly node: HTMLElement;
   onPick: (step: string, attempt: number | null) => void = () => undefined;
 
+  /**
+   * @param all - whether all steps together can be selected, as the step ''.
+   */
   constructor(
-    host: HTMLElement,
     private readonly context: Context,
-    private readonly model: PanelModel
+    private readonly model: PanelModel,
+    private readonly all: boolean
   ) {
     const { trans } = context;
     this.node = h(
@@ -29,7 +32,6 @@ export class StepPicker {
     this.attempts.addEventListener('change', () =>
       this.pick(this.steps.value, Number(this.attempts.value) || null)
     );
-    host.append(this.node);
   }
 
   /** Selects a step and attempt (null for the newest) without calling `onPick`. */
@@ -59,11 +61,13 @@ export class StepPicker {
         : '';
       return [id, `${visible(name)}${suffix}`] as const;
     });
-    const all = JSON.stringify(texts);
-    if (all !== this.all) {
-      this.all = all;
+    const written = JSON.stringify(texts);
+    if (written !== this.written) {
+      this.written = written;
+      const { trans } = this.context;
       fill(
         this.steps,
+        this.all && h('option', { value: '' }, trans('All steps')),
         ...texts.map(([value, text]) => h('option', { value }, text))
       );
       this.steps.value = chosen;
@@ -78,5 +82,5 @@ export class StepPicker {
   private readonly steps = h('select');
   private readonly attempts = h('select');
   private readonly attemptsLabel = h('label', { hidden: true });
-  private all = '';
+  private written = '';
 }

@@ -7,8 +7,13 @@ import { StepPicker } from './step-picker';
 
 /** Shows one attempt of one step, which it requests from the kernel when it is opened. */
 export interface StepView extends Component {
+  /** Whether the reader follows what is added; it then moves on to the next step that runs. */
+  readonly following?: boolean;
   open(step: string, attempt: number | null): void;
 }
+
+/** The choice of all steps together. */
+export const ALL = '';
 
 /** Milliseconds between two updates of a running step. */
 const PAUSE = 2000;
@@ -23,15 +28,15 @@ export class StepTab implements Component {
     host: HTMLElement,
     context: Context,
     private readonly model: PanelModel,
-    private readonly make: (host: HTMLElement) => StepView,
+    private readonly make: (host: HTMLElement, lead: HTMLElement) => StepView,
     private readonly grows: boolean
   ) {
-    this.picker = new StepPicker(host, context, model);
+    this.picker = new StepPicker(context, model, grows);
     this.picker.onPick = (step, attempt) => {
       this.open(step, attempt);
       this.onPick(step);
     };
-    this.view = this.make(host);
+    this.view = this.make(host, this.picker.node);
     this.host = host;
   }
 
@@ -46,9 +51,21 @@ export class StepTab implements Component {
     }
   }
 
+  /** Shows the same step of another run. */
+  restart(): void {
+    if (this.step !== null) {
+      this.open(this.step, null);
+    }
+  }
+
   /** Updates the tab after some steps changed. */
   update(steps: Readonly<Record<string, StepState>>): void {
     this.picker.refresh();
+    const next = this.next();
+    if (next !== null) {
+      this.open(next, null);
+      return;
+    }
     const state = this.step === null ? undefined : steps[this.step];
     if (this.step === null || !state || this.attempt !== null) {
       return; // the user has selected an attempt
@@ -73,7 +90,28 @@ export class StepTab implements Component {
     this.view.dispose();
   }
 
+  /** The step that a reader of a growing log goes on to: the shown one has ended well. */
+  private next(): string | null {
+    const { graph, steps } = this.model;
+    const shown = this.step === null ? undefined : steps[this.step];
+    this.wasRunning ||= shown?.status === 'running';
+    if (
+      !this.grows ||
+      !this.wasRunning ||
+      this.attempt !== null ||
+      shown?.status !== 'succeeded' ||
+      this.view.following === false
+    ) {
+      return null;
+    }
+    const running = graph.nodes.find(
+      ({ id }) => steps[id]?.status === 'running'
+    );
+    return running?.id ?? null;
+  }
+
   private open(step: string, attempt: number | null): void {
+    this.wasRunning = this.model.steps[step]?.status === 'running';
     this.step = step;
     this.attempt = attempt;
     this.begun = this.model.steps[step]?.attempts ?? 0;
@@ -89,5 +127,7 @@ export class StepTab implements Component {
   private attempt: number | null = null;
   private begun = 0;
   private stale = false;
+  /** Whether the shown step was running while it was shown. */
+  private wasRunning = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
 }

@@ -5,7 +5,7 @@ import { fill, h } from '../dom';
 import { duration, visible } from '../format';
 import { cellsOf } from '../location';
 import type { Graph, GraphNode, StepState, StepStates } from '../protocol';
-import { fraction, glyph, STATUSES, taken, word } from '../status';
+import { cellsDone, fraction, glyph, STATUSES, taken, word } from '../status';
 
 type Order = 'notebook' | 'status' | 'duration';
 
@@ -249,7 +249,7 @@ class Row {
     if (total === null) {
       this.plan();
     } else {
-      const label = `${state.cells_done} ${trans('of')} ${total}`;
+      const label = `${cellsDone(state)} ${trans('of')} ${total}`;
       const share = `${(100 * (fraction(state) ?? 0)).toFixed(1)}%`;
       fill(
         this.progress,

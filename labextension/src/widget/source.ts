@@ -28,6 +28,7 @@ const ANSWERS: Readonly<Partial<Record<ToKernel['kind'], FromKernel['kind']>>> =
     notebook: 'notebook',
     metrics: 'metrics',
     compare: 'compare',
+    runs: 'runs',
     command: 'notice'
   };
 

@@ -49,6 +49,20 @@ def test_names_are_recognised():
     assert "20261123-051233-train-4f2a-1" in long
 
 
+def test_instances_and_rounds_have_names_of_their_own():
+    steps = [("train", "", 0), ("train-3", "", 0), ("train-r1", "", 0), ("train-3-r1", "", 0)]
+    instances = [("train", "3", 0), ("train", "", 1), ("train", "3", 1), ("train", "3.1", 0)]
+    made = [
+        names.job_name("run", step, 1, index=index, round=number)
+        for step, index, number in (*steps, *instances)
+    ]
+    assert len(set(made)) == len(made)
+    assert all(DNS.fullmatch(name) for name in made)
+    assert all(name.startswith("train-") for name in made)
+    labels = names.labels("run", "train", 2, index="3.1", round=1)
+    assert (labels[names.INDEX], labels[names.ROUND], labels[names.ATTEMPT]) == ("3.1", "1", "2")
+
+
 def job(step="only", tags=(), target=None, **metadata):
     made = pipeline(([f"step:{step}", *tags], "x = 1"), metadata=metadata)
     (found,) = made.steps.values()

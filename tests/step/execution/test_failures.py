@@ -7,6 +7,7 @@ import pytest
 
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.step.execution import failures
+from kfnb.step.execution.reporter import quote_cells
 from kfnb.step.execution.session import CellFailure, KernelDied
 from kfnb.step.execution.stop_requests import Stopped
 from kfnb.step.order import Input, StepOrder
@@ -35,6 +36,30 @@ def test_a_failure_quotes_the_execution_count_that_the_notebook_has() -> None:
     made = failures.failed_cell(ORDER, CellFailure(cell, {**reply, "execution_count": 3}))
     assert "[12] line 2: `fit(too)`" in made.summary
     assert failures.quoted(cell) == " [12]: `# Fit it`"
+
+
+def test_a_traceback_has_the_execution_counts_of_the_notebook() -> None:
+    def executed(count: int, source: str, **kfnb: int) -> dict[str, Any]:
+        return {"execution_count": count, "metadata": {"kfnb": kfnb}, "source": source}
+
+    cells = [
+        {"execution_count": 1, "metadata": {}, "source": "injected"},
+        executed(2, "def f():\n    return 1 / 0", cell=5),
+        executed(3, "f()", cell=7, execution_count=12),
+    ]
+    lines = ["Cell In[3], line 1\n", "Cell In[2], line 2, in f()\n", "Cell In[1], line 9"]
+    reply = {"ename": "E", "evalue": "no", "traceback": lines, "execution_count": 3}
+    made = failures.failed_cell(ORDER, CellFailure(cells[2], reply), cells=cells)
+    assert "[12] line 1: `f()`" in made.summary
+    assert made.traceback.splitlines() == [
+        "Cell In[12], line 1",
+        "",
+        "Cell `def f():`, line 2, in f()",
+        "",
+        "Cell In[1], line 9",
+    ]
+    coloured = "\x1b[36mCell\x1b[39m\x1b[36m \x1b[39m\x1b[32mIn[3]\x1b[39m\x1b[32m, line 1"
+    assert quote_cells(coloured, cells) == coloured.replace("In[3]", "In[12]")
 
 
 def failed(ename: str, evalue: str, *traceback: str) -> failures.Failure:

@@ -68,7 +68,7 @@ class Branches(Expressions):
         each = self.elements(objects)
 
         def turn() -> None:
-            self.assign(node.target, each)
+            self.assign_each(node.target, objects, each)
             self.execute(node.body)
 
         self._loop(node, turn, certain=_has_elements(node.iter))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 
-from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
-from kfnb.notebook.flow.interpreter.summaries import Summaries
+from kfnb.notebook.flow.interpreter.summary_effects import SummaryEffects
+from kfnb.notebook.flow.interpreter.tables import library_tables
 from kfnb.notebook.parsed_cell import attribute_chain
 
 
-class CallEffects(Summaries):
+class CallEffects(SummaryEffects):
     """Effects of calls on their receiver and arguments, and the methods that a call may run."""
 
     def dotted(self, node: ast.expr) -> str | None:
@@ -43,13 +43,22 @@ class CallEffects(Summaries):
         for keyword in node.keywords:
             objects = self.evaluate(keyword.value)
             if keyword.arg is None:
-                spread |= self.heap.parts(objects)
+                spread |= self._spread(keyword.value, objects)
             else:
                 arguments.keywords[keyword.arg] = objects
             if isinstance(keyword.value, ast.Lambda):
                 self.may_call(objects)
         arguments.spread = frozenset(spread)
         return arguments
+
+    def _spread(self, node: ast.expr, objects: Objects) -> Objects:
+        """Give what ``**options`` passes: parts of the dictionary, but never it itself."""
+        if not objects:
+            return NO_OBJECTS
+        part = frozenset((self.make(node, "spread"),))
+        for number in part:
+            self.heap.part_of[number] = self.heap.part_of.get(number, NO_OBJECTS) | objects
+        return part | (self.heap.plain(self.heap.reachable(objects)) - objects)
 
     def _library_method(
         self, node: ast.Call, name: str, receiver: Objects, arguments: Arguments
@@ -58,9 +67,14 @@ class CallEffects(Summaries):
         self.use(receiver)
         self.record.identity |= name in ("index", "remove", "count") and bool(arguments.all())
         changes = _is_mutator(name) or (name == "eval" and not node.args and not node.keywords)
-        self.record.fits |= name in library_tables.FITTING
-        if name in library_tables.DEEP_MUTATORS:
-            self.touch(self.heap.plain(self.heap.reachable(receiver)))
+        if name in library_tables.FITTING:
+            self.record.fitted_objects |= self.heap.owners(self.heap.fitted_with(receiver))
+        if name in library_tables.CONVERSIONS:
+            self.convert(self.heap.fitted_with(receiver))
+        elif name == "set_params":
+            self._set_parameters(node, receiver)
+        elif name in library_tables.DEEP_MUTATORS:
+            self.touch(self.heap.fitted_with(receiver))
         elif changes:
             self.touch(receiver)
             if name in library_tables.STORING or name.startswith(library_tables.MUTATING_PREFIXES):
@@ -73,14 +87,27 @@ class CallEffects(Summaries):
                 self.touch(arguments.positional[position])
         if name in library_tables.FLUENT and name in library_tables.DEEP_MUTATORS:
             return receiver
-        if name in library_tables.VIEWS:
+        if _copies(node) is False or (name in library_tables.VIEWS and not _copies(node)):
             return self.heap.parts(receiver) | (
                 arguments.all() if name in ("setdefault", "get") else NO_OBJECTS
             )
         made = self.fresh(node)
         if name == "copy":
             self.store(made, self.heap.parts(receiver) - receiver)
+        for kind in (self.heap.tensors, self.heap.frames):
+            if receiver and kind.issuperset(receiver):
+                kind |= made
+        if name in library_tables.SELECTING:
+            self.heap.selectors |= made
         return made
+
+    def _set_parameters(self, node: ast.Call, receiver: Objects) -> None:
+        """Set parameters of an estimator; ``estimator__alpha`` is one of an estimator in it."""
+        if all(k.arg is not None and "__" not in k.arg for k in node.keywords):
+            self.touch(receiver)
+        else:
+            held = self.heap.plain(self.heap.reachable(receiver)) - self.heap.displays
+            self.touch(receiver | held)
 
     def _pass_arguments(self, arguments: Arguments, name: str) -> None:
         """Pass arguments: the callee may change a value that has a state, such as a generator."""
@@ -126,6 +153,8 @@ class CallEffects(Summaries):
         for keyword in node.keywords:
             if keyword.arg == "inplace" and not _is_false(keyword.value):
                 self.touch(receiver)
+            elif keyword.arg == "callbacks":
+                self.touch(self.heap.fitted_with(arguments.keywords["callbacks"]))
             elif keyword.arg == "out":
                 self.touch(arguments.keywords.get("out", NO_OBJECTS))
 
@@ -136,27 +165,69 @@ class CallEffects(Summaries):
             return NO_OBJECTS
         arguments.keywords.pop("key", None)
         everything = arguments.all()
-        if dotted in library_tables.ELEMENTS:
-            return self.heap.elements(everything)
+        if dotted in library_tables.ELEMENTS or _copies(node) is False:
+            return self.heap.parts(everything) - self.heap.iterators
         holds = NO_OBJECTS
         if dotted in library_tables.CONTAINERS:
-            holds = self.heap.elements(everything)
+            iterates = dotted in library_tables.ITERATING
+            parts = self.heap.elements if iterates else self.heap.parts
+            holds = parts(everything) - self.heap.iterators
             if dotted in library_tables.APPLYING:
                 holds = self.heap.plain(holds)
-        elif last[:1].isupper() and not last.isupper():
+        elif last[:1].isupper():
             holds = everything
         if dotted and dotted not in library_tables.APPLYING:
             # A wrapper such as np.vectorize; what maps a function gives what that gives.
             holds |= frozenset(self.heap.callables_in(everything))
-        made = self.fresh(node, holds)
+        made = self._library_object(node, dotted, arguments, holds)
         if dotted in library_tables.STATEFUL:
-            self.heap.mark("stateful", made)
+            self.heap.stateful |= made
             if dotted in library_tables.RANDOM_GENERATORS:
-                self.heap.mark("random_generators", made)
+                self.heap.random_generators |= made
             if dotted in library_tables.ITERATORS:
-                self.heap.mark("iterators", made)
+                self.heap.iterators |= made
         if dotted in library_tables.LAZY:
-            self.heap.mark("lazy", made)
+            self.heap.lazy |= made
+        return made
+
+    def _library_object(
+        self, node: ast.Call, dotted: str, arguments: Arguments, holds: Objects
+    ) -> Objects:
+        """Make the result of a library's function, of the kind that the tables say."""
+        heap, number = self.heap, self.make(node)
+        made = frozenset((number,))
+        is_class = dotted.rpartition(".")[2][:1].isupper()
+        clones = is_class and dotted not in library_tables.FITS_ITS_STEPS
+        if is_class and dotted.startswith(library_tables.CLONING_PACKAGES):
+            # With a warm start a fit goes on where the one before ended.
+            if all(keyword.arg != "warm_start" for keyword in node.keywords):
+                heap.estimators |= made
+            if clones:
+                heap.cloning |= made
+        if dotted in library_tables.DISPLAYS:
+            heap.displays |= made
+            if dotted in ("list", "sorted"):
+                heap.selectors |= made
+        if dotted in library_tables.BATCHING:
+            heap.batching |= made
+        if dotted.startswith(library_tables.DATA_SETS) or (
+            dotted.startswith(library_tables.TENSOR_PACKAGES)
+            and not (is_class or dotted in library_tables.MAKES_MODULES)
+        ):
+            heap.tensors |= made
+        if dotted.startswith(library_tables.FRAME_PACKAGES):
+            heap.frames |= made
+        if dotted == "enumerate":
+            heap.columns[number] = (NO_OBJECTS, heap.elements(arguments.all()))
+        elif dotted == "zip" and not arguments.spread:
+            heap.columns[number] = tuple(map(heap.elements, arguments.positional))
+        if dotted in library_tables.NAMESPACES:
+            for name, objects in arguments.keywords.items():
+                self.store(made, objects, name)
+            holds = arguments.spread
+        self.store(made, holds)
+        if dotted in library_tables.COPIES:
+            heap.adopt(number, arguments.all())
         return made
 
     # -- methods of the notebook's classes -------------------------------------
@@ -173,6 +244,15 @@ class CallEffects(Summaries):
                 for callee in methods:
                     matches[callee.number] = callee
         return [matches[n] for n in self.heap.sorted(matches)]
+
+    def _possible_methods(self, receiver: Objects, name: str) -> list[CallableDefinition]:
+        """Find methods of this name in any class, where the class of the receiver is not known."""
+        self.heap.looked_for_methods = True
+        listed = self.heap.methods.get(name)
+        if not listed or self.heap.unknown.isdisjoint(receiver):
+            return []
+        unknown = any(o in self.heap.unknown and o not in self.heap.classes for o in receiver)
+        return [self.heap.callables[number] for number in listed] if unknown else []
 
     def methods_of(self, number: int, name: str) -> list[CallableDefinition]:
         """List what a class has as a method: its own, or else those of its bases."""
@@ -212,6 +292,14 @@ def _is_mutator(name: str) -> bool:
     if name.startswith(library_tables.MUTATING_PREFIXES):
         return True
     return name.endswith("_") and not name.startswith("_")
+
+
+def _copies(node: ast.Call) -> bool | None:
+    """Return what the keyword ``copy`` of a call is; None if it is not there."""
+    for keyword in node.keywords:
+        if keyword.arg == "copy" and isinstance(keyword.value, ast.Constant):
+            return bool(keyword.value.value)
+    return None
 
 
 def _is_false(node: ast.expr) -> bool:

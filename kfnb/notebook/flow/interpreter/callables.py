@@ -16,10 +16,13 @@ from kfnb.notebook.flow.interpreter.scopes import Function
 class CallableDefinition:
     """A function, lambda or class that the notebook defines.
 
-    ``number`` is its object, ``methods`` gives those of its methods. ``parent`` is the function
-    in whose frame it was made, ``free`` the names that are local to the functions around it; ``arguments`` maps
+    ``number`` is its object. ``parent`` is the function in whose frame it was made,
+    ``free`` the names that are local to the functions around it; ``arguments`` maps
     the objects that stand for its parameters to their names, ``argument_contents`` those that
-    stand for whatever the parameters hold.
+    stand for whatever the parameters hold, ``field_symbols`` those of them that stand for an
+    attribute (of which symbol, and which). ``methods`` gives the objects of methods,
+    ``field_names`` the fields of a dataclass, in order; ``own_attributes`` are those that each
+    instance of a class has for itself.
     """
 
     number: int
@@ -34,16 +37,24 @@ class CallableDefinition:
     positional: int = 0
     arguments: dict[int, str] = field(default_factory=dict)
     argument_contents: dict[int, str] = field(default_factory=dict)
+    field_symbols: dict[int, tuple[int, str]] = field(default_factory=dict)
+    symbol_names: dict[int, str] = field(default_factory=dict)
     defaults: dict[str, Objects] = field(default_factory=dict)
     methods: dict[str, int] = field(default_factory=dict)
     bases: tuple[int, ...] = ()
     class_attributes: dict[str, Objects] = field(default_factory=dict)
     subclasses: list[int] = field(default_factory=list)
+    field_names: tuple[str, ...] = ()
+    own_attributes: frozenset[str] = frozenset()
 
     def copy(self) -> CallableDefinition:
         """Copy it as it is now."""
         return replace(
             self,
+            arguments=dict(self.arguments),
+            argument_contents=dict(self.argument_contents),
+            field_symbols=dict(self.field_symbols),
+            symbol_names=dict(self.symbol_names),
             defaults=dict(self.defaults),
             methods=dict(self.methods),
             class_attributes=dict(self.class_attributes),
@@ -51,12 +62,12 @@ class CallableDefinition:
         )
 
     def is_like(self, other: CallableDefinition) -> bool:
-        """Whether calling it is described in the same way, whatever its code."""
-        return all(
+        """Whether a call is described in the same way, whatever the code."""
+        return type(self.node) is type(other.node) and all(
             getattr(self, each.name) == getattr(other, each.name)
             for each in fields(self)
             if each.name != "node"
-        ) and type(self.node) is type(other.node)
+        )
 
 
 class Origin(NamedTuple):
@@ -73,21 +84,23 @@ class Summary(NamedTuple):
     ``reads`` says of each outer name whether it is certainly read, whether a handler
     waits for its absence, and where it is read; ``bound`` what outer names are afterwards;
     ``changed_objects`` are changed; ``used_objects`` are used, which changes those that have a
-    state (a generator); ``links`` pair containers with what is put into them. ``identity``: it
-    makes a difference whether two names stand for one object. ``fits``: it fits an estimator.
+    state (a generator); ``moved_objects`` are changed if they are modules; ``links`` are
+    containers, what is put into them, and as which attribute. ``identity``: it makes a difference
+    whether two names stand for one object. ``fitted_objects`` are fitted.
     """
 
     reads: Mapping[str, tuple[bool, bool, Origin]] = {}
     bound: Mapping[str, Slot] = {}
     changed_objects: Objects = NO_OBJECTS
     used_objects: Objects = NO_OBJECTS
-    links: frozenset[tuple[Objects, Objects]] = frozenset()
+    moved_objects: Objects = NO_OBJECTS
+    links: frozenset[tuple[Objects, Objects, str | None]] = frozenset()
     returns: Objects = NO_OBJECTS
     modules: frozenset[str] = frozenset()
     effect: bool = False
     opaque: bool = False
     identity: bool = False
-    fits: bool = False
+    fitted_objects: Objects = NO_OBJECTS
 
 
 NOTHING = Summary()
@@ -119,11 +132,12 @@ class CachedSummary:
         """All objects that the summary mentions."""
         if self._objects is None:
             summary = self.summary
-            self._objects = NO_OBJECTS.union(
-                summary.changed_objects,
+            self._objects = summary.changed_objects.union(
                 summary.used_objects,
+                summary.moved_objects,
                 summary.returns,
-                *(objects for link in summary.links for objects in link),
+                summary.fitted_objects,
+                *(objects for link in summary.links for objects in link[:2]),
                 *(slot.objects for slot in summary.bound.values()),
             )
         return self._objects
@@ -194,14 +208,15 @@ class Record:
     modules: set[str] = field(default_factory=set)
     changed_objects: set[int] = field(default_factory=set)
     used_objects: set[int] = field(default_factory=set)
-    links: set[tuple[Objects, Objects]] = field(default_factory=set)
+    moved_objects: set[int] = field(default_factory=set)
+    links: set[tuple[Objects, Objects, str | None]] = field(default_factory=set)
     returns: set[int] = field(default_factory=set)
     findings: list[tuple[str, int, str]] = field(default_factory=list)
     effect: bool = False
     opaque: int | None = None
     star: bool = False
     identity: bool = False
-    fits: bool = False
+    fitted_objects: set[int] = field(default_factory=set)
 
 
 @dataclass(eq=False, slots=True)

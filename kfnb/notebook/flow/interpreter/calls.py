@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from abc import abstractmethod
 
-from kfnb.notebook.effects.names_in_strings import CANDIDATES, names_read
+from kfnb.notebook.effects.names_in_strings import CANDIDATES, SQL_FUNCTIONS, names_read
 from kfnb.notebook.flow.interpreter.call_effects import CallEffects
 from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import InterpreterState
 
-_NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
+NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
 
 class Calls(CallEffects):
@@ -79,9 +79,11 @@ class Calls(CallEffects):
             ),
             None,
         )
-        bases = self.heap.callables[owner].bases if owner in self.heap.callables else ()
+        bases = self.heap.callables[owner].bases if owner is not None else ()
         methods = list(dict.fromkeys(m for b in bases for m in self.methods_of(b, name)))
         if not methods:
+            if name == "__init__":
+                self.store(receiver, arguments.all())
             return self._library_method(node, name, receiver, arguments)
         bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
         return NO_OBJECTS.union(
@@ -95,17 +97,20 @@ class Calls(CallEffects):
         self, node: ast.Call, receiver: Objects, name: str, arguments: Arguments
     ) -> Objects:
         methods = self._matching_methods(receiver, name)
-        if not methods:
+        possible = [m for m in self._possible_methods(receiver, name) if m not in methods]
+        if not methods and not possible:
             self._pass_arguments(arguments, "." + name)
             return self._library_method(node, name, receiver, arguments)
         returned: set[int] = set()
         bound = Arguments([receiver, *arguments.positional], arguments.keywords, arguments.spread)
-        certain = len(methods) == len(receiver) == 1
+        certain = len(methods) == len(receiver) == 1 and not possible
+        several = len(methods) > 1 and not self.heap.self_parameters.isdisjoint(receiver)
+        if possible and not methods:
+            self._pass_arguments(arguments, "." + name)
+            returned |= self._library_method(node, name, receiver, arguments)
         # Which of several is called is not known: that one of them lacks a name is no finding.
-        with OptionalReads(
-            self, when=len(methods) > 1 and not self.heap.self_parameters.isdisjoint(receiver)
-        ):
-            for callee in methods:
+        with OptionalReads(self, when=several or bool(possible)):
+            for callee in (*methods, *possible):
                 given = arguments if callee.bound_to == "nothing" else bound
                 returned |= self.apply(callee, given, certain=certain, made=self.make(node))
         self._keyword_effects(node, receiver, arguments)
@@ -117,16 +122,28 @@ class Calls(CallEffects):
         names = names_read(node, self.dotted(node.func), self.texts, modules)
         if names is None:
             self.opaque(node.lineno)
-        for name in sorted(names or ()):
+            names = self._nameable(node)
+        for name in sorted(names):
             if self.names.slots.get(self.key(name)) is not None:
                 self.read(name, node.lineno)
+
+    def _nameable(self, node: ast.Call) -> frozenset[str]:
+        """Give the names that a string which is not known may hold: of frames in SQL, or ``@x``."""
+        dotted = self.dotted(node.func)
+        if dotted is None:
+            return self.marked_names
+        if dotted not in SQL_FUNCTIONS:
+            return frozenset()
+        slots, frames = self.names.slots, self.heap.frames
+        return frozenset(name for name in slots if not frames.isdisjoint(slots[name].objects))
 
     def _call_value(
         self, node: ast.Call, objects: Objects, arguments: Arguments, dotted: str
     ) -> Objects:
         """Call what an expression gave; ``dotted`` is its name where it is imported."""
         heap = self.heap
-        methods = [heap.bound_methods[o] for o in heap.sorted(objects & heap.bound_methods.keys())]
+        taken = heap.sorted(objects & heap.bound_methods.keys())
+        methods = [heap.bound_methods[number] for number in taken]
         if methods:
             return NO_OBJECTS.union(
                 *(self._call_method(node, receiver, name, arguments) for receiver, name in methods)
@@ -156,7 +173,9 @@ class Calls(CallEffects):
     ) -> Objects:
         if not isinstance(callee.node, ast.ClassDef):
             return self.apply(callee, arguments, certain=sure, made=self.make(node))
-        made = self.fresh(node, frozenset((callee.number,)), arguments.all())
+        made = self.fresh(node)
+        self.hold_class(made, callee)
+        self._constructed(made, callee, arguments)
         for number in made:
             classes = self.heap.classes.get(number, NO_OBJECTS)
             self.heap.set_classes(number, classes | {callee.number})
@@ -168,6 +187,19 @@ class Calls(CallEffects):
         if not callee.methods.keys() & {"__init__", "__post_init__"}:
             self._pass_arguments(arguments, "")
         return made
+
+    def _constructed(self, made: Objects, callee: CallableDefinition, arguments: Arguments) -> None:
+        """Put arguments into a new instance, unless its ``__init__`` shows where they go."""
+        if callee.field_names:
+            for name, objects in zip(callee.field_names, arguments.positional, strict=False):
+                self.store(made, objects, name)
+            for name, objects in arguments.keywords.items():
+                self.store(made, objects, name)
+            self.store(made, arguments.spread)
+        elif not self.methods_of(callee.number, "__init__") or self.methods_of(
+            callee.number, "__new__"
+        ):
+            self.store(made, arguments.all())
 
     def _call_held(self, node: ast.Call, objects: Objects, arguments: Arguments) -> Objects:
         """Call something that holds code: an instance, a partial, a decorated function."""
@@ -200,7 +232,7 @@ class Calls(CallEffects):
     def _builtin(self, node: ast.Call, name: str) -> Objects | None:
         if name in ("exec", "eval"):
             return self._evaluated(node, expression=name == "eval")
-        if name in _NAMESPACES and not node.args:
+        if name in NAMESPACES and not node.args:
             if self.function is None or name == "globals":
                 self.opaque(node.lineno)
             return NO_OBJECTS

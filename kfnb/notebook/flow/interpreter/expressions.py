@@ -6,11 +6,11 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
-from kfnb.notebook.flow.interpreter.calls import Calls, OptionalReads
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.calls import OptionalReads
+from kfnb.notebook.flow.interpreter.heap import INSIDE, NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.numbering import Numbering
+from kfnb.notebook.flow.interpreter.operators import Operators
 from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,
     Function,
@@ -18,12 +18,11 @@ from kfnb.notebook.flow.interpreter.scopes import (
     function_locals,
     parameters,
 )
+from kfnb.notebook.flow.interpreter.tables import library_tables
 from kfnb.notebook.parsed_cell import child_nodes
 
-_NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
-
-class Expressions(Calls):
+class Expressions(Operators):
     """Goes through expressions in the order in which Python evaluates them."""
 
     def __init__(self, numbering: Numbering | None = None) -> None:
@@ -33,11 +32,11 @@ class Expressions(Calls):
             ast.Call: self.call,
             ast.Attribute: self._attribute,
             ast.Subscript: self._subscript,
-            ast.BinOp: self._operation,
-            ast.Compare: self._compare,
-            ast.BoolOp: self._boolean,
-            ast.IfExp: self._conditional,
-            ast.UnaryOp: self._unary,
+            ast.BinOp: self.operation,
+            ast.Compare: self.compare,
+            ast.BoolOp: self.boolean,
+            ast.IfExp: self.conditional,
+            ast.UnaryOp: self.unary,
             ast.List: self._display,
             ast.Set: self._display,
             ast.Tuple: self._display,
@@ -101,6 +100,12 @@ class Expressions(Calls):
     def _part(self, node: ast.expr, objects: Objects) -> Objects:
         """Give what an attribute or item may be: a part, or what was put in."""
         part = frozenset((self.make(node, "part"),))
+        if isinstance(node, ast.Attribute):
+            self.heap.part(node, objects, node.attr)
+            # An estimator sets attributes such as best_estimator_ to objects that it made.
+            if node.attr.endswith("_") and self.heap.cloning.issuperset(objects):
+                return part
+            return part | self.heap.field(objects, node.attr)
         self.heap.part(node, objects)
         return part | (self.heap.plain(self.heap.reachable(objects)) - objects)
 
@@ -110,10 +115,10 @@ class Expressions(Calls):
             with self.optional_reads():
                 return self.read(name, node.lineno)
         objects = self.evaluate(node.value)
-        self.evaluate(node.slice)
+        copied = self.selects(node.slice)
         if self.heap.lazy and not self.heap.lazy.isdisjoint(objects):
             self.touch(objects & self.heap.lazy)
-        if copies(node.slice):
+        if copied:
             return self.fresh(node) if objects else NO_OBJECTS
         return self._part(node, objects) - self.heap.iterators if objects else NO_OBJECTS
 
@@ -133,53 +138,6 @@ class Expressions(Calls):
             return node.slice.value
         return None
 
-    def _operation(self, node: ast.BinOp) -> Objects:
-        left, right = self.evaluate(node.left), self.evaluate(node.right)
-        if not left and not right:
-            return NO_OBJECTS
-        # Formatting gives a text, which holds nothing.
-        if isinstance(node.op, ast.Mod) and isinstance(node.left, (ast.Constant, ast.JoinedStr)):
-            return NO_OBJECTS
-        # Only joining collections (+, *, |) gives a value that holds the same objects.
-        if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
-            return self.fresh(node)
-        return self.fresh(node, self.heap.contents(left | right))
-
-    def _compare(self, node: ast.Compare) -> Objects:
-        if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
-            comparator = node.comparators[0]
-            if (
-                isinstance(comparator, ast.Call)
-                and isinstance(comparator.func, ast.Name)
-                and comparator.func.id in _NAMESPACES
-                and not comparator.args
-            ):
-                with self.optional_reads():
-                    self.read(node.left.value, node.lineno, call=True)
-                return NO_OBJECTS
-        operands = left = self.evaluate(node.left)
-        for operator, comparator in zip(node.ops, node.comparators, strict=True):
-            right = self.evaluate(comparator)
-            # `in` compares by identity before it compares by value.
-            if isinstance(operator, (ast.Is, ast.IsNot, ast.In, ast.NotIn)) and left and right:
-                self.record.identity = True
-            operands |= right
-            left = right
-        if isinstance(node.ops[0], (ast.In, ast.NotIn)):
-            self.use(operands)
-        return self.fresh(node) if operands else NO_OBJECTS
-
-    def _boolean(self, node: ast.BoolOp) -> Objects:
-        return self.evaluate(node.values[0]) | self.maybe(node.values[1:])
-
-    def _conditional(self, node: ast.IfExp) -> Objects:
-        self.evaluate(node.test)
-        return self.maybe([node.body]) | self.maybe([node.orelse])
-
-    def _unary(self, node: ast.UnaryOp) -> Objects:
-        objects = self.evaluate(node.operand)
-        return self.fresh(node) if objects and not isinstance(node.op, ast.Not) else NO_OBJECTS
-
     def _display(self, node: ast.List | ast.Set | ast.Tuple) -> Objects:
         held: set[int] = set()
         for element in node.elts:
@@ -187,7 +145,14 @@ class Expressions(Calls):
         # A tuple of constants cannot be changed, so nothing depends on who holds it.
         if isinstance(node, ast.Tuple) and all(isinstance(e, ast.Constant) for e in node.elts):
             return NO_OBJECTS
-        return self.fresh(node, frozenset(held))
+        return self._displayed(node, frozenset(held))
+
+    def _displayed(self, node: ast.expr, held: Objects) -> Objects:
+        made = self.fresh(node, held)
+        self.heap.displays |= made
+        if isinstance(node, (ast.List, ast.ListComp)):
+            self.heap.selectors |= made
+        return made
 
     def _dict(self, node: ast.Dict) -> Objects:
         held: set[int] = set()
@@ -196,10 +161,11 @@ class Expressions(Calls):
             objects = self.evaluate(value)
             # `{**other}` has no key: it holds the parts of the other dictionary.
             held |= objects if key is not None else self.heap.parts(objects)
-        return self.fresh(node, frozenset(held))
+        return self._displayed(node, frozenset(held))
 
     def _comprehension(self, node: Comprehension) -> Objects:
-        first = self.elements(self.evaluate(node.generators[0].iter))
+        iterable = self.evaluate(node.generators[0].iter)
+        first = self.elements(iterable)
         number = self.make(node, "scope")
         self.push("comprehension", number, comprehension_locals(node))
         self.names.fork()
@@ -207,8 +173,9 @@ class Expressions(Calls):
         # The body may execute no time at all.
         with self.doubtful():
             for index, generator in enumerate(node.generators):
-                each = self.elements(self.evaluate(generator.iter)) if index else first
-                self.assign(generator.target, each)
+                iterable = self.evaluate(generator.iter) if index else iterable
+                each = self.elements(iterable) if index else first
+                self.assign_each(generator.target, iterable, each)
                 for condition in generator.ifs:
                     self.evaluate(condition)
             if isinstance(node, ast.DictComp):
@@ -220,11 +187,11 @@ class Expressions(Calls):
         outer = {k: slot for k, slot in changed.items() if not k.startswith(f"{number}:")}
         if outer:
             self.names.join([{}, outer], self.unit)
-        made = self.fresh(node, frozenset(held))
+        made = self._displayed(node, frozenset(held))
         if isinstance(node, ast.GeneratorExp):
-            self.heap.mark("stateful", made)
+            self.heap.stateful |= made
             # A generator can be used only once, so reading it changes it.
-            self.heap.mark("iterators", made)
+            self.heap.iterators |= made
         return made
 
     def _walrus(self, node: ast.NamedExpr) -> Objects:
@@ -248,7 +215,6 @@ class Expressions(Calls):
         callee = self.heap.callables.get(number)
         if callee is None:
             callee = self._new_definition(node, name, number, owner)
-            self.heap.add_callable(number, callee)
         arguments = node.args
         positional = [*arguments.posonlyargs, *arguments.args]
         pairs = list(zip(positional[::-1], arguments.defaults[::-1], strict=False))
@@ -259,9 +225,8 @@ class Expressions(Calls):
         ]
         for argument, default in pairs:
             value = self.evaluate(default)
-            if callee.defaults.get(argument.arg) != value:
-                self.heap.change_callable(callee)
-                callee.defaults[argument.arg] = value
+            self.heap.change_callable(callee)
+            callee.defaults[argument.arg] = value
             self.store(objects, value)
         self._capture(callee, node)
         return objects
@@ -276,6 +241,7 @@ class Expressions(Calls):
         callee = CallableDefinition(
             number=number, name=name, node=node, cell=self.cell, owner=owner
         )
+        self.heap.add_callable(number, callee)
         for frame in reversed(self.frames):
             if frame.callee is not None:
                 callee.parent = frame.callee.number
@@ -287,9 +253,11 @@ class Expressions(Calls):
         callee.positional = len(node.args.posonlyargs) + len(node.args.args)
         for argument in listed:
             itself = self.heap.object_at(argument, "argument")
-            inside = self.heap.object_at(argument, "inside")
-            callee.arguments[itself] = callee.argument_contents[inside] = argument.arg
-            self.heap.store((itself,), frozenset((inside,)))
+            callee.arguments[itself] = callee.symbol_names[itself] = argument.arg
+            self.heap.symbols[itself] = number
+            self.heap.unknown.add(itself)
+            inside = self.heap.field_symbol(itself, INSIDE, callee)
+            self.heap.hold((itself,), frozenset((inside,)))
         if owner is not None and not isinstance(node, ast.Lambda):
             marks = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
             if "staticmethod" in marks:
@@ -323,13 +291,17 @@ class Expressions(Calls):
             # What a call gives and nobody else holds are several things: train, test = split(…).
             apart = isinstance(value, ast.Call) and self.heap.stateful.isdisjoint(parts)
             apart = apart and objects == {self.heap.object_at(value)}
+            held = self.heap.object_at(f"{self.heap.object_at(value)}", "held") if apart else -1
             for element in target.elts:
-                own = frozenset((self.make(element, "part"),)) if apart else objects
-                self.assign(element, (parts - objects) | own)
+                own = objects
+                if apart:
+                    own = frozenset((self.make(element, "part"),))
+                    self.heap.resemble(own, (*objects, held))
+                self.assign(element, (parts - objects - {held}) | own)
         elif isinstance(target, ast.Starred):
             self.assign(target.value, self.fresh(target, objects))
         elif isinstance(target, ast.Attribute):
-            self._change(target.value, objects)
+            self._change(target.value, objects, attribute=target.attr)
         elif isinstance(target, ast.Subscript):
             name = self._namespace_item(target)
             if name is not None:
@@ -337,30 +309,33 @@ class Expressions(Calls):
                 return
             self._change(target.value, objects, target.slice)
 
+    def assign_each(self, target: ast.expr, iterable: Objects, each: Objects) -> None:
+        """Bind a target to what an iterable gives: ``for n, x in enumerate(values)``."""
+        columns = [self.heap.columns.get(number) for number in iterable]
+        several = columns[0] if len(columns) == 1 else None
+        elements = target.elts if isinstance(target, (ast.Tuple, ast.List)) else []
+        if several and len(several) == len(elements):
+            for element, objects in zip(elements, several, strict=True):
+                self.assign(element, objects)
+            return
+        self.assign(target, each)
+
     def _change(
-        self, node: ast.expr, objects: Objects = NO_OBJECTS, index: ast.expr | None = None
+        self,
+        node: ast.expr,
+        objects: Objects = NO_OBJECTS,
+        index: ast.expr | None = None,
+        *,
+        attribute: str | None = None,
     ) -> None:
         into = self.evaluate(node)
         self.evaluate(index)
         if into:
             self.touch(into)
-            self.store(into, objects)
+            self.store(into, objects, attribute)
         else:
             self.record.effect = True
 
     def optional_reads(self) -> OptionalReads:
         """Go through something that does not mind when a name is not there."""
         return OptionalReads(self)
-
-
-def copies(index: ast.expr) -> bool:
-    """Whether ``x[index]`` plainly makes a new object: a list of labels or a condition."""
-    if isinstance(index, (ast.List, ast.ListComp, ast.Compare)):
-        return True
-    if isinstance(index, ast.UnaryOp):
-        return isinstance(index.op, (ast.Invert, ast.Not))
-    if isinstance(index, ast.BinOp):
-        return isinstance(index.op, (ast.BitAnd, ast.BitOr))
-    if isinstance(index, ast.Tuple):
-        return any(copies(element) for element in index.elts)
-    return False

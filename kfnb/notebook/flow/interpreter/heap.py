@@ -7,11 +7,12 @@ be is flow-sensitive, so that rebinding a name breaks its aliases.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kfnb.notebook.flow.interpreter.numbering import Numbering
+from kfnb.notebook.flow.interpreter.relations import ObjectSet, Relation
 
 if TYPE_CHECKING:
     from kfnb.notebook.flow.interpreter.callables import CallableDefinition
@@ -23,22 +24,24 @@ _MOST_HELD = 32
 """What a value holds beyond this is not followed; the run finds out who shares what."""
 
 _MOST_LISTED = 256
+_DEEPEST_FIELD = 2
+"""Attributes of attributes of an argument that are told apart, as in ``model.optimizer.state``."""
 
-SETS = ("stateful", "lazy", "iterators", "random_generators", "self_parameters")
+INSIDE = "*"
+EACH = "each*"
+FITTED = "fit*"
+"""No attributes: all that an argument holds, its elements, and what fitting it changes."""
+
+SETS = (
+    "stateful", "lazy", "iterators", "random_generators", "self_parameters", "cloning",
+    "estimators", "displays", "frames", "selectors", "tensors", "batching", "adopted", "unknown",
+)  # fmt: skip
 RELATIONS = (
-    "holds",
-    "held_callables",
-    "callables",
-    "classes",
-    "part_of",
-    "bound_methods",
-    "created_in",
-    "global_symbols",
-    "summaries",
-    *SETS,
-)
-Written = dict[str, dict[int, Any]]
+    "holds", "held_callables", "callables", "classes", "part_of", "bound_methods", "fields",
+    "loose", "part_attributes", "content_of", "columns", "symbols", *SETS,
+)  # fmt: skip
 
+_NO_FIELDS: Mapping[str, Objects] = {}
 _versions = count()
 
 
@@ -52,31 +55,46 @@ class Heap:
     ``classes`` gives the notebook's classes of an instance, ``self_parameters`` are the first
     parameters of methods, ``bound_methods`` are methods taken from an object without calling them.
     ``version`` changes when more is known of functions and classes; no two heaps have the same.
-
-    ``written`` has, by relation, what objects had before the present cell changed it, ``seen`` the
-    objects about which it found something out, ``order`` the objects in the order in which
-    they are made.
+    ``seen`` are the objects about which the present cell found something out, ``order`` has the
+    objects in the order in which they were made.
     """
 
     def __init__(self, numbering: Numbering | None = None) -> None:
-        self.holds: dict[int, Objects] = {}
-        self.held_callables: dict[int, Objects] = {}
+        self.holds: Relation[Objects] = Relation()
+        self.held_callables: Relation[Objects] = Relation()
         self.held_by: dict[int, set[int]] = {}
-        self.callables: dict[int, CallableDefinition] = {}
+        self.callables: Relation[CallableDefinition] = Relation()
         self.touched: set[int] = set()
-        self.stateful: set[int] = set()
-        self.lazy: set[int] = set()
-        self.iterators: set[int] = set()
-        self.random_generators: set[int] = set()
-        self.classes: dict[int, Objects] = {}
-        self.part_of: dict[int, Objects] = {}
-        self.self_parameters: set[int] = set()
-        self.bound_methods: dict[int, tuple[Objects, str]] = {}
+        self.stateful = ObjectSet()
+        self.lazy = ObjectSet()
+        self.iterators = ObjectSet()
+        self.random_generators = ObjectSet()
+        self.classes: Relation[Objects] = Relation()
+        self.part_of: Relation[Objects] = Relation()
+        self.self_parameters = ObjectSet()
+        self.bound_methods: Relation[tuple[Objects, str]] = Relation()
+        self.fields: Relation[Mapping[str, Objects]] = Relation()
+        self.loose: Relation[Objects] = Relation()
+        self.part_attributes: Relation[str] = Relation()
+        self.content_of: Relation[int] = Relation()
+        self.cloning = ObjectSet()
+        self.estimators = ObjectSet()
+        self.displays = ObjectSet()
+        self.frames = ObjectSet()
+        self.columns: Relation[tuple[Objects, ...]] = Relation()
+        self.selectors = ObjectSet()
+        self.tensors = ObjectSet()
+        self.batching = ObjectSet()
+        self.adopted = ObjectSet()
+        self.symbols: Relation[int] = Relation()
+        self.unknown = ObjectSet()
+        self.methods: dict[str, tuple[int, ...]] = {}
+        self.looked_for_methods = False
+        self.listed_methods: list[tuple[str, int]] = []
         self.version = next(_versions) << 32
         self.order: dict[int, int] = {}
         self.made: dict[int, None] = {}
         self.seen: set[int] = set()
-        self.written: Written = {relation: {} for relation in RELATIONS}
         self._numbering = Numbering() if numbering is None else numbering
         self._listed: dict[Objects, tuple[int, ...]] = {}
 
@@ -88,15 +106,38 @@ class Heap:
         self.made[made] = None
         return made
 
-    def note(self, relation: str, number: int, before: object) -> None:
-        """Note what an object had before a cell changes it."""
-        self.written[relation].setdefault(number, before)
+    def sorted(self, objects: Iterable[int]) -> list[int]:
+        """Sort objects by the order in which they were made."""
+        return sorted(objects, key=self.order.__getitem__)
 
-    def store(self, into: Iterable[int], what: Objects) -> None:
+    def store(self, into: Iterable[int], what: Objects, attribute: str | None = None) -> None:
+        """Put each of ``what`` into each object of ``into``, as ``attribute`` or else anywhere."""
+        direct = self.plain(what)
+        direct = frozenset(o for o in direct if o not in self.part_of)
+        for holder in into if direct else ():
+            if attribute is None:
+                held = self.loose.get(holder, NO_OBJECTS)
+            else:
+                held = self.fields.get(holder, _NO_FIELDS).get(attribute, NO_OBJECTS)
+            if direct <= held:
+                continue
+            if len(held | direct) > _MOST_HELD:
+                self.displays.discard(holder)
+                continue
+            if attribute is None:
+                self.loose[holder] = held | direct
+            else:
+                fields = self.fields.get(holder, _NO_FIELDS)
+                self.fields[holder] = {**fields, attribute: held | direct}
+        self.hold(into, what)
+
+    def hold(self, into: Iterable[int], what: Objects) -> None:
         """Note that each object of ``into`` may hold each of ``what``, and what that holds now."""
         if not what:
             return
+        self.seen |= what
         what = self.reachable(what)
+        into = self.holders(into)
         functions = self.callable_set(what)
         # A set minus a dictionary's keys goes through all of the keys.
         plain = frozenset(o for o in what if o not in self.part_of) - functions
@@ -107,14 +148,13 @@ class Heap:
                 held = self.holds.get(holder, NO_OBJECTS)
                 new = plain - held - {holder}
                 if new and len(held) + len(new) <= _MOST_HELD:
-                    self.written["holds"].setdefault(holder, held or None)
-                    self.hold(holder, held | new, new)
+                    self.holds[holder] = held | new
+                    self.held_in(holder, new)
 
-    def hold(self, holder: int, held: Objects, new: Objects) -> None:
-        """Let an object hold ``held``, of which it did not hold ``new`` before."""
-        for item in new:
+    def held_in(self, holder: int, items: Objects) -> None:
+        """Note the other direction of ``holds``."""
+        for item in items:
             self.held_by.setdefault(item, set()).add(holder)
-        self.holds[holder] = held
 
     def reachable(self, objects: Objects) -> Objects:
         """``objects`` and all that they may hold."""
@@ -126,29 +166,179 @@ class Heap:
         self.seen |= reached
         return reached
 
-    def contents(self, objects: Objects) -> Objects:
-        """All that ``objects`` may hold, functions too."""
-        held = [
-            held[number]
-            for held in (self.holds, self.held_callables)
-            for number in objects
-            if number in held
-        ]
-        contents = NO_OBJECTS.union(*held)
-        self.seen |= contents
-        return contents
+    def held(self, objects: Objects) -> Objects:
+        """Give what ``objects`` may hold, functions too."""
+        tables = (self.holds, self.held_callables)
+        held = NO_OBJECTS.union(*(table[o] for table in tables for o in objects if o in table))
+        self.seen |= held
+        return held
 
     def parts(self, objects: Objects) -> Objects:
         """Give what ``x.a`` or ``x[k]`` may be: an object stands for its unknown parts, too."""
         reached = self.reachable(objects)
         return reached if reached is objects else self.plain(reached)
 
-    def part(self, location: object, owners: Objects) -> int:
+    def field(self, objects: Objects, attribute: str) -> Objects:
+        """Give what was put into ``objects`` as ``attribute``, or anywhere."""
+        result: set[int] = set()
+        for number in objects:
+            callee = self._symbol_of(number)
+            if callee is not None:
+                result.add(self.field_symbol(number, attribute, callee))
+            loose = self.loose.get(number)
+            if loose:
+                result |= self.reachable(loose)
+            fields = self.fields.get(number)
+            if fields is not None and attribute in fields:
+                result |= fields[attribute]
+        self.seen |= result
+        return self.plain(frozenset(result))
+
+    def _symbol_of(self, number: int) -> CallableDefinition | None:
+        function = self.symbols.get(number)
+        if function is None:
+            return None
+        self.seen.add(function)
+        return self.callables[function]
+
+    def field_symbol(self, number: int, attribute: str, callee: CallableDefinition) -> int:
+        """Give the symbol for an attribute of what the symbol ``number`` stands for."""
+        depth = 0
+        base = number
+        while base in callee.field_symbols:
+            base, depth = callee.field_symbols[base][0], depth + 1
+        if depth >= _DEEPEST_FIELD and attribute not in (INSIDE, FITTED):
+            attribute = INSIDE
+        symbol = self.object_at(f"{number}.{attribute}", "field")
+        if symbol not in callee.field_symbols:
+            self.hold((number,), frozenset((symbol,)))
+            self.change_callable(callee)
+            callee.field_symbols[symbol] = number, attribute
+            callee.argument_contents[symbol] = callee.symbol_names[base]
+            callee.symbol_names[symbol] = callee.symbol_names[base]
+            self.unknown.add(symbol)
+            if attribute not in (INSIDE, FITTED):
+                self.symbols[symbol] = callee.number
+                self.hold((symbol,), frozenset((self.field_symbol(symbol, INSIDE, callee),)))
+        return symbol
+
+    def fitted_with(self, objects: Objects) -> Objects:
+        """``objects`` and what a method such as ``fit`` changes along with them."""
+        result: set[int] = set(objects)
+        seen: set[int] = set()
+        waiting = list(objects)
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            if len(seen) > _MOST_LISTED:
+                return self.plain(self.reachable(objects))
+            if not (number in self.displays or number in self.frames or number in self.symbols):
+                result.add(number)
+            if number in self.cloning:
+                continue
+            callee = self._symbol_of(number)
+            if callee is not None:
+                result.add(self.field_symbol(number, FITTED, callee))
+            waiting += self.loose.get(number, ())
+            for held in self.fields.get(number, {}).values():
+                waiting += held
+        self.seen |= seen
+        return self.plain(frozenset(result))
+
+    def modules_in(self, objects: Objects) -> Objects:
+        """Leave out what cannot be a module, so that a conversion gives a new value."""
+        return frozenset(
+            number
+            for number in objects
+            if number not in self.tensors
+            and number not in self.displays
+            and not (
+                number in self.part_of and all(o in self.tensors for o in self.part_of[number])
+            )
+        )
+
+    def adopt(self, made: int, numbers: Iterable[int]) -> None:
+        """Let ``made`` be of the kinds of ``numbers``, which it stands for."""
+        numbers = [n for n in numbers if n != made and n not in self.callables]
+        if not numbers:
+            return
+        for number in numbers:
+            self.add_classes(made, self.classes.get(number, NO_OBJECTS))
+        for kind in (self.stateful, self.lazy, self.iterators, self.random_generators):
+            if not kind.isdisjoint(numbers):
+                kind.add(made)
+        first = made not in self.adopted
+        self.adopted.add(made)
+        kinds = (
+            self.cloning,
+            self.estimators,
+            self.displays,
+            self.frames,
+            self.selectors,
+            self.tensors,
+            self.batching,
+        )
+        for kind in kinds:
+            if not kind.issuperset(numbers):
+                kind.discard(made)
+            elif first:
+                kind.add(made)
+
+    def resemble(self, objects: Objects, others: Iterable[int]) -> None:
+        """Let ``objects`` be of the classes of ``others``, and hold what these hold."""
+        others = tuple(others)
+        for number in objects:
+            for other in others:
+                self.add_classes(number, self.classes.get(other, NO_OBJECTS))
+            for kind in (self.tensors, self.frames):
+                if kind.issuperset(others[:1]):
+                    kind.add(number)
+        for other in others:
+            self.store(objects, self.loose.get(other, NO_OBJECTS) - frozenset(others))
+            for name, held in self.fields.get(other, {}).items():
+                self.store(objects, held - frozenset(others), name)
+
+    def places(self, objects: Objects, seen: Objects = NO_OBJECTS) -> Objects:
+        """Give what gets the values that are put into ``objects``, which may be parts."""
+        if self.part_of.keys().isdisjoint(objects):
+            return objects
+        result = set(objects)
+        for number in objects - seen:
+            owners = self.part_of.get(number)
+            if owners is None:
+                continue
+            attribute = self.part_attributes.get(number)
+            self.seen |= owners
+            bases = self.places(owners, seen | objects)
+            if attribute is None:
+                result |= bases
+            else:
+                result |= self.contents(bases, attribute)
+        return frozenset(result)
+
+    def contents(self, owners: Objects, attribute: str) -> Objects:
+        """Give the objects that an attribute of each of ``owners`` is."""
+        return frozenset(self._content(o, attribute) for o in owners if o not in self.part_of)
+
+    def _content(self, owner: int, attribute: str) -> int:
+        """Give the object that an attribute is of which only is known what is put into it."""
+        callee = self._symbol_of(owner)
+        if callee is not None:
+            return self.field_symbol(owner, attribute, callee)
+        number = self.object_at(f"{owner}.{attribute}", "content")
+        if number not in self.content_of:
+            self.content_of[number] = owner
+            self.store((owner,), frozenset((number,)), attribute)
+        return number
+
+    def part(self, location: object, owners: Objects, attribute: str | None = None) -> int:
         """Give the object that stands for an attribute or item of ``owners``."""
         number = self.object_at(location, "part")
-        before = self.part_of.get(number)
-        self.note("part_of", number, before)
-        self.part_of[number] = owners if before is None else before | owners
+        if attribute is not None:
+            self.part_attributes[number] = attribute
+        self.part_of[number] = self.part_of.get(number, NO_OBJECTS) | owners
         functions = self.callable_set(owners)
         if functions:
             self.hold_callables(number, functions)
@@ -170,7 +360,31 @@ class Heap:
 
     def elements(self, objects: Objects) -> Objects:
         """Give what iterating over ``objects`` may give: not an iterator itself."""
-        return self.parts(objects) - self.iterators
+        result: set[int] = set()
+        seen: set[int] = set()
+        waiting = list(objects)
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            callee = self._symbol_of(number)
+            if callee is not None:
+                result.add(self.field_symbol(number, EACH, callee))
+            known = number in self.displays and number not in self.held_callables
+            if known:
+                # All that was put into a display is known: it does not stand for its elements.
+                result |= self.loose.get(number, NO_OBJECTS)
+                waiting += () if number in objects else self.loose.get(number, ())
+                result |= NO_OBJECTS if number in objects else {number}
+            elif callee is None or number not in objects:
+                result.add(number)
+            if number not in self.batching and not known:
+                waiting += self.loose.get(number, ())
+                for held in self.fields.get(number, {}).values():
+                    waiting += held
+        self.seen |= seen
+        return self.plain(frozenset(result)) - self.iterators
 
     def plain(self, objects: Objects) -> Objects:
         """Leave out functions and classes."""
@@ -210,55 +424,41 @@ class Heap:
 
     def add_callable(self, number: int, callee: CallableDefinition) -> None:
         """Say that an object is a function or class of the notebook."""
-        before = self.callables.get(number)
-        self.note("callables", number, before.copy() if before is callee else before)
-        self.version += before is None
-        self.callables[number] = callee
+        if number not in self.callables:
+            self.version += 1
+            self.callables[number] = callee
 
     def change_callable(self, callee: CallableDefinition) -> None:
         """Note that a function or class is about to change."""
-        if callee.number not in self.written["callables"]:
-            self.note("callables", callee.number, callee.copy())
+        written = self.callables.written
+        if callee.number not in written and callee.number in self.callables:
+            written[callee.number] = callee.copy()
 
-    def mark(self, property_: str, objects: Objects) -> None:
-        """Add objects to one of the sets, such as ``stateful``."""
-        marked: set[int] = getattr(self, property_)
-        for number in objects - marked:
-            self.note(property_, number, None)
-        marked |= objects
-
-    def sorted(self, objects: Iterable[int]) -> list[int]:
-        """Sort objects by the order in which they were made."""
-        return sorted(objects, key=self.order.__getitem__)
+    def list_method(self, name: str, method: int) -> None:
+        """Note that a class has a method of this name."""
+        self.methods[name] = (*self.methods.get(name, ()), method)
+        self.listed_methods.append((name, method))
 
     def hold_callables(self, number: int, functions: Objects) -> None:
         """Note that an object may hold functions and classes."""
         held = self.held_callables.get(number, NO_OBJECTS)
         if not functions <= held:
-            self.note("held_callables", number, held or None)
             self.held_callables[number] = held | functions if held else functions
-            self.version += 1
-
-    def set_held_callables(self, number: int, functions: Objects) -> None:
-        """Say which functions and classes an object may hold."""
-        before = self.held_callables.get(number)
-        if before != functions:
-            self.note("held_callables", number, before)
-            self.held_callables[number] = functions
             self.version += 1
 
     def set_classes(self, number: int, classes: Objects) -> None:
         """Say of which of the notebook's classes an object is an instance."""
         if self.classes.get(number) != classes:
-            self.note("classes", number, self.classes.get(number))
             self.classes[number] = classes
             self.version += 1
 
+    def add_classes(self, number: int, classes: Objects) -> None:
+        """Say that an object may be an instance of further classes."""
+        if classes:
+            self.set_classes(number, self.classes.get(number, NO_OBJECTS) | classes)
+
     def take_method(self, number: int, receiver: Objects, name: str) -> None:
         """Note that an object is a method ``name`` that was taken from ``receiver``."""
-        before = self.bound_methods.get(number)
-        after = (before[0] | receiver if before else receiver), name
-        if after != before:
-            self.note("bound_methods", number, before)
-            self.bound_methods[number] = after
-            self.version += 1
+        before = self.bound_methods.get(number, (NO_OBJECTS, ""))
+        self.bound_methods[number] = before[0] | receiver, name
+        self.version += self.bound_methods[number] != before

@@ -13,12 +13,12 @@ import shlex
 from collections.abc import Iterator
 
 from kfnb.notebook.effects.names_in_strings import names_in_sql
-from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.callables import Arguments
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, is_shell
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.numbering import Numbering
 from kfnb.notebook.flow.interpreter.statements import Statements
+from kfnb.notebook.flow.interpreter.tables import magic_tables
 
 _DOLLAR = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)")
 _BRACES = re.compile(r"(?<!\{)\{([^{}]+)\}(?!\})")
@@ -62,7 +62,7 @@ class Interpreter(Statements):
     def _line_magic(self, node: ast.Call, name: str, line: str) -> Objects:
         record = self.record
         record.effect = True
-        if name in library_tables.RUN_MAGICS:
+        if name in magic_tables.RUN_MAGICS:
             # Options such as -r or -f NAME come before the statement.
             statement = line if name == "time" else _without_options(line)
             result = self.execute_text(statement, node.lineno, expression=True)
@@ -73,7 +73,7 @@ class Interpreter(Statements):
             ):
                 self.opaque(node.lineno)
             return result or NO_OBJECTS
-        if name in library_tables.TIMED_MAGICS:
+        if name in magic_tables.TIMED_MAGICS:
             self._timed(_without_options(line), node.lineno)
             return self.fresh(node)
         if name == "capture":
@@ -91,7 +91,7 @@ class Interpreter(Statements):
                     self.unbind(word)
             return NO_OBJECTS
         # Asking about a name (`x?`) does not fail if the name does not exist.
-        if name in library_tables.ASKS_MAGICS:
+        if name in magic_tables.ASKS_MAGICS:
             with OptionalReads(self):
                 for word in re.findall(r"[A-Za-z_]\w*", line)[:1]:
                     self.read(word, node.lineno, call=True)
@@ -103,7 +103,7 @@ class Interpreter(Statements):
         if name == "sql":
             return self._sql(node, line)
         self._interpolated(line, node.lineno)
-        if name not in library_tables.QUIET_MAGICS:
+        if name not in magic_tables.QUIET_MAGICS:
             self.opaque(node.lineno)
         return self.fresh(node)
 
@@ -112,11 +112,11 @@ class Interpreter(Statements):
         if name == "capture":
             self.execute_text(body, node.lineno + 1)
             return self._line_magic(node, name, line)
-        if name in library_tables.RUN_MAGICS:
+        if name in magic_tables.RUN_MAGICS:
             if self.execute_text(body, node.lineno + 1) is None:
                 self.opaque(node.lineno)
             return NO_OBJECTS
-        if name in library_tables.TIMED_MAGICS:
+        if name in magic_tables.TIMED_MAGICS:
             self._timed(_without_options(line), node.lineno)
             self._timed(body, node.lineno + 1)
             return NO_OBJECTS
@@ -125,7 +125,7 @@ class Interpreter(Statements):
         self._interpolated(line, node.lineno)
         for bound in _OUTPUTS.findall(line):
             self.bind(bound, self.fresh(node, NO_OBJECTS))
-        if name not in library_tables.QUIET_MAGICS:
+        if name not in magic_tables.QUIET_MAGICS:
             self.opaque(node.lineno)
         return self.fresh(node)
 

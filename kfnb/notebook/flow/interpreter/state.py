@@ -21,9 +21,10 @@ from kfnb.notebook.flow.interpreter.callables import (
     Record,
 )
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Heap, Objects
-from kfnb.notebook.flow.interpreter.library_tables import KNOWN_NAMES
 from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND, NameTable, Slot
 from kfnb.notebook.flow.interpreter.numbering import Numbering
+from kfnb.notebook.flow.interpreter.relations import Relation
+from kfnb.notebook.flow.interpreter.tables.library_tables import KNOWN_NAMES
 
 FREE = ":"
 """Where a name of an enclosing function lives that is not being executed."""
@@ -39,9 +40,9 @@ class InterpreterState(ABC):
         self.frames: list[Frame] = []
         self.record = Record()
         self.function: CallableDefinition | None = None
-        self.created_in: dict[int, int] = {}
+        self.created_in: Relation[int] = Relation()
         self.dependencies: dict[str, Dependency] = {}
-        self.global_symbols: dict[int, str] = {}
+        self.global_symbols: Relation[str] = Relation()
         self.work = 0
         self.counted = False
         self.unit = 0
@@ -51,6 +52,7 @@ class InterpreterState(ABC):
         self.optional = 0
         self.scans = False
         self.texts: Mapping[str, str] = {}
+        self.marked_names: frozenset[str] = frozenset()
         self.dead = False
         self.annotations = True
         self.first_seen: dict[tuple[int, str], frozenset[int]] = {}
@@ -72,9 +74,8 @@ class InterpreterState(ABC):
     def make(self, node: object, kind: str = "") -> int:
         """Give the object that ``node`` makes, noting the function that makes it."""
         number = self.heap.object_at(node, kind)
-        if self.function is not None and number not in self.created_in:
-            self.heap.note("created_in", number, None)
-            self.created_in[number] = self.function.number
+        if self.function is not None:
+            self.created_in.setdefault(number, self.function.number)
         return number
 
     def fresh(self, node: object, *parts: Objects) -> Objects:
@@ -84,13 +85,21 @@ class InterpreterState(ABC):
             self.store(frozenset((number,)), part)
         return frozenset((number,))
 
-    def store(self, into: Objects, what: Objects) -> None:
+    def store(self, into: Objects, what: Objects, attribute: str | None = None) -> None:
         """Put ``what`` into ``into``; the caller decides whether that is a change."""
-        if into and what:
-            into = self.heap.owners(into)
-            self.heap.store(into, what)
-            if self.function is not None:
-                self.record.links.add((into, what))
+        if not into or not what:
+            return
+        self._link(into, what, attribute)
+        owned = self.heap.places(into) - into
+        if owned:
+            self._link(owned, what, None)
+
+    def _link(self, into: Objects, what: Objects, attribute: str | None) -> None:
+        self.heap.store(into, what, attribute)
+        # What is put into a part goes to its places, which are linked themselves.
+        into = frozenset(o for o in into if o not in self.heap.part_of)
+        if self.function is not None and into:
+            self.record.links.add((into, what, attribute))
 
     def touch(self, objects: Objects) -> None:
         """Change objects in place: all names that may share them are changed."""
@@ -213,14 +222,16 @@ class InterpreterState(ABC):
             self.heap.object_at(key, "global"),
             self.heap.object_at(key, "inside global"),
         )
-        for number in (symbol, inside):
-            if number not in self.global_symbols:
-                self.heap.note("global_symbols", number, None)
-                self.global_symbols[number] = key
+        self.global_symbols.setdefault(symbol, key)
+        self.global_symbols.setdefault(inside, key)
         itself = frozenset((symbol,))
         self.heap.store(itself, frozenset((inside,)))
+        self.heap.unknown.add(inside)
         self.heap.set_classes(symbol, dependency.classes)
-        self.heap.set_held_callables(symbol, self.heap.callable_set(objects))
+        functions = self.heap.callable_set(objects)
+        if self.heap.held_callables.get(symbol) != functions:
+            self.heap.held_callables[symbol] = functions
+            self.heap.version += 1
         return itself | dependency.direct
 
     def dependency(self, slot: Slot | None) -> Dependency:

@@ -6,7 +6,6 @@ import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kfnb.notebook.flow.interpreter import library_tables
 from kfnb.notebook.flow.interpreter.branches import Branches
 from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
@@ -19,6 +18,7 @@ from kfnb.notebook.flow.interpreter.scopes import (
     parameters,
     type_parameters,
 )
+from kfnb.notebook.flow.interpreter.tables import library_tables
 
 
 class Statements(Branches):
@@ -121,7 +121,9 @@ class Statements(Branches):
             into = self.evaluate(target)
             value = self.evaluate(node.value)
             self.touch(into)
-            self.assign(target, into | value)
+            if isinstance(node.op, (ast.Add, ast.BitOr)):
+                self.store(into, self.heap.parts(value))
+            self.assign(target, into | (self.fresh(node) if value else NO_OBJECTS))
             return
         current = self.read(target.id, node.lineno)
         value = self.evaluate(node.value)
@@ -279,6 +281,8 @@ class Statements(Branches):
         self.execute(node.body)
         self.frames.pop()
         assigned = _assigned_on_instances(node)
+        callee.field_names, made_for_each = dataclass_fields(node, self.dotted)
+        callee.own_attributes = made_for_each | assigned
         for name, key in frame.keys.items():
             slot = self.names.slots.get(key or "")
             if slot is None or key is None or slot.status == UNBOUND:
@@ -286,8 +290,9 @@ class Statements(Branches):
             methods = self.heap.sorted(slot.objects & self.heap.callables.keys())
             for method in methods:
                 callee.methods[name] = method
-            state = self.heap.plain(slot.objects)
-            self.store(objects, state)
+                self._list_method(name, method)
+            state = self.heap.plain(slot.objects) if name not in made_for_each else NO_OBJECTS
+            self.store(objects, state, name)
             if state and not methods and name not in assigned:
                 callee.class_attributes[name] = state
         self.heap.add_callable(number, callee)
@@ -296,18 +301,49 @@ class Statements(Branches):
                 self.apply(called_now, Arguments([objects]), certain=True, made=None)
         self.bind(node.name, self._decorated(objects, decorators))
 
+    def _list_method(self, name: str, method: int) -> None:
+        listed = self.heap.methods.get(name, ())
+        if method not in listed:
+            self.heap.list_method(name, method)
+            # A function that calls a method of this name on an argument may call this one now.
+            self.forget_summaries()
+
 
 def _exits(node: ast.Call) -> bool:
     return called(node) in ("exit", "quit", "_exit", "abort")
 
 
-def _assigned_on_instances(node: ast.ClassDef) -> set[str]:
+def dataclass_fields(
+    node: ast.ClassDef, dotted: Callable[[ast.expr], str | None]
+) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Give the fields of a dataclass, in order, and those that have a factory of their values.
+
+    Both are empty where a class is no dataclass, or inherits fields that are not seen here.
+    """
+    marks = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
+    if not any(dotted(mark) in library_tables.DATACLASS_DECORATORS for mark in marks):
+        return (), frozenset()
+    fields: list[str] = []
+    factories: set[str] = set()
+    for statement in node.body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            value = statement.value
+            if isinstance(value, ast.Call) and dotted(value.func) in library_tables.FIELD_MAKERS:
+                factories.add(statement.target.id)
+                if any(k.arg == "init" for k in value.keywords):
+                    continue
+            if "ClassVar" not in ast.unparse(statement.annotation):
+                fields.append(statement.target.id)
+    return (() if node.bases else tuple(fields)), frozenset(factories)
+
+
+def _assigned_on_instances(node: ast.ClassDef) -> frozenset[str]:
     """Attributes that some method assigns, so that instances do not share the class's."""
-    return {
+    return frozenset(
         target.attr
         for target in ast.walk(node)
         if isinstance(target, ast.Attribute)
         and isinstance(target.ctx, ast.Store)
         and isinstance(target.value, ast.Name)
         and target.value.id == "self"
-    }
+    )

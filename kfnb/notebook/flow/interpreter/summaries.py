@@ -1,4 +1,4 @@
-"""Calling what the notebook defines: summaries of functions, methods and classes.
+"""Summaries of the notebook's functions, methods and classes: what calling them may do.
 
 A summary is computed on what the outer names are at the call, kept as long as
 they stay that, and repeated to a fixpoint where functions call one another.
@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import is_
 
 from kfnb.notebook.flow.interpreter.callables import (
     NOTHING,
-    UNKNOWN,
-    Arguments,
     CachedSummary,
     CallableDefinition,
     Frame,
@@ -25,15 +22,14 @@ from kfnb.notebook.flow.interpreter.callables import (
 )
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.name_table import (
-    ANY,
     BOUND,
     MAYBE,
     NEVER,
-    UNBOUND,
     Changes,
     Slot,
 )
 from kfnb.notebook.flow.interpreter.numbering import Numbering
+from kfnb.notebook.flow.interpreter.relations import Relation
 from kfnb.notebook.flow.interpreter.scopes import function_locals
 from kfnb.notebook.flow.interpreter.state import InterpreterState, is_private
 
@@ -52,11 +48,11 @@ class _UnfinishedSummary:
 
 
 class Summaries(InterpreterState):
-    """Summaries of the notebook's functions, and what applying them does."""
+    """Makes summaries of the notebook's functions, and keeps those that still hold."""
 
     def __init__(self, numbering: Numbering | None = None) -> None:
         super().__init__(numbering)
-        self.cached_summaries: dict[int, CachedSummary] = {}
+        self.cached_summaries: Relation[CachedSummary] = Relation()
         self._unfinished: dict[int, _UnfinishedSummary] = {}
         self._round: dict[int, CachedSummary] = {}
         self._guess: dict[int, Summary] = {}
@@ -74,17 +70,6 @@ class Summaries(InterpreterState):
     @abstractmethod
     def body_of(self, callee: CallableDefinition) -> None:
         """Go through the body of a function in its own frame."""
-
-    def may_call(self, objects: Objects) -> None:
-        """Take functions that a value is or holds as possibly called, with anything."""
-        if self.over_budget:
-            if not self.heap.held_callables.keys().isdisjoint(objects) or not (
-                self.heap.callables.keys().isdisjoint(objects)
-            ):
-                self.assume(UNKNOWN, None)
-            return
-        for number in self.heap.callables_in(objects):
-            self.apply(self.heap.callables[number], UNKNOWN, certain=False, made=None)
 
     # -- summaries -------------------------------------------------------------
 
@@ -125,9 +110,8 @@ class Summaries(InterpreterState):
         del self._unfinished[number]
         self._round[number] = CachedSummary(current.summary, self.dependencies)
         if outermost:
-            for each in self._round:
-                self.heap.note("summaries", each, self.cached_summaries.get(each))
-            self.cached_summaries.update(self._round)
+            for each, made in self._round.items():
+                self.cached_summaries[each] = made
             self._round.clear()
             self._guess.clear()
         outer.update(self.dependencies)
@@ -138,7 +122,7 @@ class Summaries(InterpreterState):
         """Make summaries anew where they are needed next."""
         self.forgot = True
         self.cached_summaries.clear()
-        self.heap.written["summaries"].clear()
+        self.cached_summaries.written.clear()
 
     def _holds(self, known: CachedSummary) -> bool:
         slots = self.names.slots
@@ -180,7 +164,7 @@ class Summaries(InterpreterState):
         finally:
             while self.names.depth > frame.depth:
                 self.names.roll_back()
-            unit = self.unit
+            unit, parts = self.unit, self.heap.part_of
             self.function, self.counted = function, counted
             self.frames, self.record, self.unit, self.doubt, self.optional, self.dead = saved
         return Summary(
@@ -189,15 +173,17 @@ class Summaries(InterpreterState):
                 for n, r in record.reads.items()
             },
             bound=self._bound(paths, callee, unit),
-            changed_objects=frozenset(record.changed_objects),
+            # Owners of a part are among the changed objects themselves.
+            changed_objects=frozenset(o for o in record.changed_objects if o not in parts),
             used_objects=frozenset(record.used_objects),
+            moved_objects=frozenset(record.moved_objects),
             links=frozenset(record.links),
             returns=frozenset(record.returns),
             modules=frozenset(record.modules),
             effect=record.effect,
             opaque=record.opaque is not None,
             identity=record.identity,
-            fits=record.fits,
+            fitted_objects=frozenset(o for o in record.fitted_objects if o not in parts),
         )
 
     def _frames_around(self, callee: CallableDefinition) -> list[Frame]:
@@ -205,6 +191,20 @@ class Summaries(InterpreterState):
             if frame.callee is not None and frame.callee.number == callee.parent:
                 return self.frames[: index + 1]
         return []
+
+    def hold_class(self, objects: Objects, cls: CallableDefinition) -> None:
+        """Let instances hold their class, and what they share as its attributes."""
+        for number in objects:
+            self.heap.hold_callables(number, self.heap.callable_set(frozenset((cls.number,))))
+        waiting = [cls]
+        hidden: set[str] = set()
+        while waiting:
+            each = waiting.pop()
+            for name, state in each.class_attributes.items():
+                if name not in hidden:
+                    self.store(objects, state, name)
+            hidden |= each.own_attributes
+            waiting += [self.heap.callables[base] for base in each.bases]
 
     def _enter(self, callee: CallableDefinition, node: ast.AST) -> Frame:
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
@@ -218,9 +218,9 @@ class Summaries(InterpreterState):
                 if callee.bound_to == "class":
                     objects |= {callee.owner}
                 elif callee.bound_to == "instance":
-                    self.heap.store(objects, frozenset((callee.owner,)))
+                    self.hold_class(objects, self.heap.callables[callee.owner])
                     self.heap.set_classes(number, frozenset((callee.owner,)))
-                    self.heap.mark("self_parameters", objects)
+                    self.heap.self_parameters.add(number)
             key = frame.keys[name] or name
             self.names.set(key, Slot(objects, BOUND, self.unit, self.unit, frozenset()))
         return frame
@@ -269,121 +269,4 @@ class Summaries(InterpreterState):
             effect=any(p.effect for p in parts),
             opaque=any(p.opaque for p in parts),
             identity=any(p.identity for p in parts),
-            fits=any(p.fits for p in parts),
         )
-
-    # -- application -----------------------------------------------------------
-
-    def apply(
-        self, callee: CallableDefinition, arguments: Arguments, *, certain: bool, made: int | None
-    ) -> Objects:
-        """Do here what calling ``callee`` may do; gives what the call may return.
-
-        ``made`` stands for whatever the call makes; None where nothing receives it.
-        """
-        summary = self.summary(callee)
-        if self.over_budget:
-            return self.assume(arguments, made)
-        self.work += 1 + len(summary.reads) + len(summary.bound) + len(summary.links)
-        given = self._given(callee, arguments)
-
-        def mapped(objects: Iterable[int]) -> Objects:
-            mapped_objects: set[int] = set()
-            for number in objects:
-                if number in callee.arguments:
-                    mapped_objects |= given[callee.arguments[number]]
-                elif number in callee.argument_contents:
-                    passed = given[callee.argument_contents[number]]
-                    mapped_objects |= self.heap.plain(self.heap.reachable(passed) - passed)
-                elif number in self.global_symbols:
-                    mapped_objects |= self.resolved(frozenset((number,)))
-                elif number in self.heap.part_of and number in self.created_in:
-                    owners = mapped(self.heap.part_of[number] - {number})
-                    if made is not None and owners:
-                        mapped_objects.add(self.heap.part(f"{made}", owners - {made}))
-                elif self.created_in.get(number) != callee.number or number in self.heap.callables:
-                    mapped_objects.add(number)
-                elif made is not None:
-                    mapped_objects.add(made)
-            return frozenset(mapped_objects)
-
-        with self.doubtful(not certain):
-            self._apply_names(summary, mapped, certain=certain)
-            self.touch(mapped(summary.changed_objects))
-            self.use(mapped(summary.used_objects))
-        for into, what in summary.links:
-            self.store(mapped(into), mapped(what))
-        self.record.modules |= summary.modules
-        self.record.effect |= summary.effect and arguments.known
-        self.record.identity |= summary.identity
-        self.record.fits |= summary.fits
-        if summary.opaque and arguments.known and self.record.opaque is None:
-            self.record.opaque = self.line
-        if made is None:
-            return NO_OBJECTS
-        returned = mapped(summary.returns)
-        if made in returned:
-            self.store(frozenset((made,)), mapped(self.heap.reachable(summary.returns)))
-        return returned
-
-    def assume(self, arguments: Arguments, made: int | None) -> Objects:
-        """Let a call that is not followed read every function's names and change what it gets."""
-        given = self.heap.plain(arguments.all())
-        self.touch(given)
-        if self.function is None and self.exhausted.get(self.cell, -1) != self.unit:
-            self.exhausted[self.cell] = self.unit
-            if not self.outer_names:
-                self.outer_names = frozenset(
-                    node.id
-                    for callee in self.heap.callables.values()
-                    for node in ast.walk(callee.node)
-                    if isinstance(node, ast.Name)
-                )
-            for name in sorted(self.outer_names & self.names.slots.keys()):
-                self.refer(name, self.line, certain=False, optional=True)
-        return given | ({made} if made is not None else NO_OBJECTS)
-
-    def _given(self, callee: CallableDefinition, arguments: Arguments) -> Mapping[str, Objects]:
-        given: dict[str, Objects] = {}
-        for position, name in enumerate(callee.parameters):
-            objects = arguments.keywords.get(name)
-            if objects is None and position < callee.positional:
-                if position < len(arguments.positional):
-                    objects = arguments.positional[position]
-            elif objects is None:
-                extra = arguments.positional[callee.positional :]
-                objects = NO_OBJECTS.union(*extra, *arguments.keywords.values())
-            if objects is None:
-                objects = self.resolved(callee.defaults.get(name, NO_OBJECTS))
-            given[name] = objects | arguments.spread
-        return given
-
-    def _apply_names(
-        self, summary: Summary, mapped: Callable[[Iterable[int]], Objects], *, certain: bool
-    ) -> None:
-        for name, (read_certainly, optional, origin) in summary.reads.items():
-            self.refer(
-                name,
-                self.line,
-                certain=certain and read_certainly and self.doubt == 0,
-                optional=optional or self.optional > 0,
-                origin=origin,
-            )
-        for key, slot in summary.bound.items():
-            before = self.names.slots.get(key) or NEVER
-            objects = mapped(slot.objects)
-            if certain and slot.status == BOUND and slot.unit != ANY:
-                new = Slot(objects, BOUND, self.unit, self.unit, frozenset((self.cell,)))
-            elif certain and slot.status == UNBOUND and slot.unit != ANY:
-                new = Slot(NO_OBJECTS, UNBOUND, self.unit, self.unit, frozenset((self.cell,)))
-            else:
-                new = Slot(
-                    before.objects | objects,
-                    before.status if before.status == BOUND and slot.status == BOUND else MAYBE,
-                    before.unit if before.unit == self.unit else ANY,
-                    self.unit,
-                    before.cells | {self.cell},
-                )
-            if self.function is None and not is_private(key):
-                self.first_seen.setdefault((self.cell, key), before.cells)
-            self.set(key, new)

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from kfnb.notebook.flow.interpreter import summaries
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, RELATIONS, SETS
+from kfnb.notebook.flow.interpreter.callables import CachedSummary
+from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, RELATIONS
 from kfnb.notebook.flow.interpreter.magics import Interpreter
 from kfnb.notebook.flow.interpreter.name_table import Slot
-from kfnb.notebook.flow.interpreter.summaries import CachedSummary
+from kfnb.notebook.flow.interpreter.relations import ObjectSet, Relation
 from kfnb.notebook.flow.step_facts import CellFindings
+
+_OWN = ("created_in", "global_symbols", "cached_summaries")
+"""Relations that the interpreter has and not its heap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class CellLog:
     relations: Mapping[str, Mapping[int, Any]]
     made: tuple[int, ...]
     touched: frozenset[int]
+    methods: tuple[tuple[str, int], ...]
     first_seen: Mapping[tuple[int, str], frozenset[int]]
     exhausted: Mapping[int, int]
     findings: CellFindings
@@ -49,7 +54,7 @@ class CellLog:
     @property
     def has_lines(self) -> bool:
         """Whether it took over from summaries on which lines names are read."""
-        return "summaries" in self.relations or any(
+        return "cached_summaries" in self.relations or any(
             unknown.missing.origin for unknown in self.findings.unknown
         )
 
@@ -71,7 +76,9 @@ class Recorder:
         names.slots.seen = set()
         names.written = {}
         heap.made, heap.seen, heap.touched = {}, set(), set()
-        heap.written = {relation: {} for relation in RELATIONS}
+        heap.looked_for_methods, heap.listed_methods = False, []
+        for relation in (*RELATIONS, *_OWN):
+            table(interpreter, relation).written = {}
         interpreter.analysed, interpreter.scans, interpreter.forgot = set(), False, False
         interpreter.first_seen, interpreter.exhausted = {}, {}
 
@@ -90,7 +97,7 @@ class Recorder:
             before = names.written.get(name) or dict.get(names.slots, name)
             if before is not None and before.objects:
                 objects |= before.objects
-        classes = False
+        classes = heap.looked_for_methods
         for number in objects & heap.callables.keys():
             callee = heap.callables[number]
             classes |= callee.owner is not None or isinstance(callee.node, ast.ClassDef)
@@ -101,11 +108,11 @@ class Recorder:
             known = interpreter.cached_summaries.get(number)
             if known is not None:
                 objects |= known.objects
-        relations = {
-            relation: {number: current(interpreter, relation, number) for number in written}
-            for relation, written in heap.written.items()
-            if written
-        }
+        relations: dict[str, dict[int, Any]] = {}
+        for relation in (*RELATIONS, *_OWN):
+            changed = table(interpreter, relation)
+            if changed.written:
+                relations[relation] = {n: changed.value(n) for n in changed.written}
         if "callables" in relations:
             relations["callables"] = {n: c.copy() for n, c in relations["callables"].items()}
         outer = interpreter.outer_names
@@ -124,25 +131,18 @@ class Recorder:
             relations=relations,
             made=tuple(heap.made),
             touched=frozenset(heap.touched),
+            methods=tuple(heap.listed_methods),
             first_seen=dict(interpreter.first_seen),
             exhausted=dict(interpreter.exhausted),
             findings=findings,
         )
 
 
-def current(interpreter: Interpreter, relation: str, number: int) -> Any:
-    """Return what an object has in a relation now."""
-    if relation in SETS:
-        return True if number in getattr(interpreter.heap, relation) else None
-    return _table(interpreter, relation).get(number)
-
-
-def _table(interpreter: Interpreter, relation: str) -> dict[int, Any]:
-    if relation == "summaries":
-        return interpreter.cached_summaries
-    owner = interpreter if relation in ("created_in", "global_symbols") else interpreter.heap
-    table: dict[int, Any] = getattr(owner, relation)
-    return table
+def table(interpreter: Interpreter, relation: str) -> Relation[Any] | ObjectSet:
+    """Return a relation by its name."""
+    owner = interpreter if relation in _OWN else interpreter.heap
+    found: Relation[Any] | ObjectSet = getattr(owner, relation)
+    return found
 
 
 def replay(log: CellLog, interpreter: Interpreter) -> None:
@@ -156,20 +156,19 @@ def replay(log: CellLog, interpreter: Interpreter) -> None:
         names.put(name, slot)
     if log.forgot:
         interpreter.cached_summaries.clear()
+    for name, method in log.methods:
+        heap.list_method(name, method)
     for relation, values in log.relations.items():
         if relation == "holds":
             for number, held in values.items():
-                heap.hold(number, held, held - heap.holds.get(number, NO_OBJECTS))
+                heap.held_in(number, held - heap.holds.get(number, NO_OBJECTS))
         elif relation == "callables":
-            heap.callables.update((n, c.copy()) for n, c in values.items())
-        elif relation == "summaries":
-            interpreter.cached_summaries.update(
-                (n, CachedSummary(known.summary, known.dependencies)) for n, known in values.items()
-            )
-        elif relation in SETS:
-            getattr(heap, relation).update(values)
-        else:
-            _table(interpreter, relation).update(values)
+            values = {n: callee.copy() for n, callee in values.items()}
+        elif relation == "cached_summaries":
+            values = {
+                n: CachedSummary(known.summary, known.dependencies) for n, known in values.items()
+            }
+        table(interpreter, relation).take_over(values)
     heap.version += 1
     interpreter.work += log.work[1] - log.work[0]
     interpreter.annotations = log.annotations[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +11,7 @@ from kfnb.notebook.flow.interpreter import summaries
 from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS
 from kfnb.notebook.flow.interpreter.magics import Interpreter
 from kfnb.notebook.flow.interpreter.name_table import Slot
-from kfnb.notebook.flow.memory.cell_log import CellLog, current
+from kfnb.notebook.flow.memory.cell_log import CellLog, table
 
 
 @dataclass(slots=True)
@@ -61,7 +62,7 @@ class Differences:
 
     def walked(self, old: CellLog | None, new: CellLog, interpreter: Interpreter) -> None:
         """Compare what a cell did with what it did before."""
-        if old is None or old.forgot != new.forgot:
+        if old is None or (old.forgot, old.methods) != (new.forgot, new.methods):
             self.everything = True
             return
         written = interpreter.names.written
@@ -75,7 +76,8 @@ class Differences:
             self._name(name, before, dict.get(interpreter.names.slots, name))
         for relation in {**old.relations, **new.relations}:
             theirs = old.relations.get(relation, {})
-            noted = interpreter.heap.written[relation]
+            now = table(interpreter, relation)
+            noted: Mapping[int, Any] = now.written
             for number in {**theirs, **noted}:
                 if number in theirs:
                     was = theirs[number]
@@ -83,7 +85,7 @@ class Differences:
                     continue
                 else:
                     was = noted[number]
-                self._object(relation, number, was, current(interpreter, relation, number))
+                self._object(relation, number, was, now.value(number))
 
     def _name(self, name: str, before: Slot | None, now: Slot | None) -> None:
         if before == now:
@@ -105,7 +107,7 @@ class Differences:
                 self._classes.discard(number)
             elif isinstance(was.node, ast.ClassDef) or isinstance(now.node, ast.ClassDef):
                 self._classes.add(number)
-        elif relation == "summaries" and was is not None and now is not None:
+        elif relation == "cached_summaries" and was is not None and now is not None:
             same = was.is_like(now)
             if was.summary == now.summary:
                 self.moved.discard(number)

@@ -25,7 +25,7 @@ class RememberedWalk:
     """A walk: what it went through, what was the same for all cells, and what each cell did."""
 
     visits: Sequence[CellVisit]
-    texts: Mapping[str, str]
+    texts: object
     common: object
     logs: list[CellLog]
 

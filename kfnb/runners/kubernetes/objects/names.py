@@ -30,9 +30,10 @@ def job_name(
     >>> job_name("20261123-051233-train-4f2a", "load-data", 1)
     'load-data-20261123-051233-train-4f2a-1'
     """
-    instance = f"{step_id}-{index}" if index else step_id
+    # Names have no brackets, so object_name adds a hash: no step has the name of an instance.
+    instance = f"{step_id}[{index}]" if index else step_id
     if round:
-        instance += f"-r{round}"
+        instance += f"[r{round}]"
     return object_name(instance, run, str(attempt))
 
 

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import io
 import pickle
-import sys
-import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
+from kfnb.deep_stack import with_deep_stack
 from kfnb.step.values.arrays import Layout
 from kfnb.step.values.bundles import container
 from kfnb.step.values.bundles.sharing import Reached, groups, layout_within
 from kfnb.step.values.bundles.unsaveable import Unsaveable, refuse
 from kfnb.step.values.pickling import Pickler
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -128,34 +124,9 @@ def dump(
         # cloudpickle turns the first into the second.
         if isinstance(error, pickle.PicklingError) and "recursion" not in str(error):
             raise
-    return _deep(once)
+    # A long linked structure.
+    return with_deep_stack(once, recursion=60_000, stack=512 << 20)
 
 
 def _attempt(definitions: Collection[str], origin: str) -> Callable[[object], object]:
     return lambda value: dump(value, definitions=definitions, origin=origin)
-
-
-def _deep(call: Callable[[], T], limit: int = 60_000, stack: int = 512 << 20) -> T:
-    """Call with a deep stack, for long linked structures; RecursionError if that is not enough."""
-    result: list[T] = []
-    problem: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            result.append(call())
-        except BaseException as error:
-            problem.append(error)
-
-    before = sys.getrecursionlimit()
-    size = threading.stack_size(stack)
-    try:
-        sys.setrecursionlimit(max(before, limit))
-        thread = threading.Thread(target=run, name="kfnb-deep-pickle")
-        thread.start()
-        thread.join()
-    finally:
-        sys.setrecursionlimit(before)
-        threading.stack_size(size)
-    if problem:
-        raise problem[0]
-    return result[0]

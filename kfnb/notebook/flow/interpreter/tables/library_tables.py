@@ -8,7 +8,8 @@ from __future__ import annotations
 import builtins
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Give the words of a text."""
     return frozenset(text.split())
 
 
@@ -44,7 +45,7 @@ KNOWN_NAMES = frozenset(dir(builtins)) | {
 }
 
 # Methods that change the object itself, or what is next to come out of it.
-MUTATORS = _words(
+MUTATORS = words(
     """
     append appendleft extend extendleft insert pop popleft popitem remove clear update add
     discard sort reverse rotate setdefault move_to_end subtract difference_update
@@ -57,7 +58,7 @@ MUTATORS = _words(
 )
 
 # Those that are known by their name alone where they are taken without being called.
-TAKEN_METHODS = _words(
+TAKEN_METHODS = words(
     """
     append appendleft extend extendleft insert pop popleft popitem remove clear update add
     discard sort reverse rotate setdefault
@@ -65,7 +66,7 @@ TAKEN_METHODS = _words(
 )
 
 # Calls that make a class named by their first argument, a definition like any other.
-CLASS_FACTORIES = _words(
+CLASS_FACTORIES = words(
     """
     collections.namedtuple typing.NamedTuple typing.TypedDict typing.NewType typing.TypeVar
     typing.ParamSpec dataclasses.make_dataclass enum.Enum enum.IntEnum enum.StrEnum enum.Flag
@@ -74,10 +75,10 @@ CLASS_FACTORIES = _words(
 )
 
 # Of those, methods that begin anew: what was fitted before does not matter to them.
-FITTING = _words("fit fit_transform fit_predict fit_resample")
+FITTING = words("fit fit_transform fit_predict fit_resample")
 
 # Methods that change the object and what it is made of.
-DEEP_MUTATORS = _words(
+DEEP_MUTATORS = words(
     """
     fit partial_fit fit_transform fit_predict fit_resample fit_generator train train_on_batch
     train_model learn tune optimize compile build step zero_grad backward load_state_dict
@@ -87,8 +88,12 @@ DEEP_MUTATORS = _words(
     """
 )
 
+# Of those, methods that change a module in place, but give a new tensor. Source: PyTorch's
+# documentation of Tensor.to and Module.to.
+CONVERSIONS = words("to cuda cpu half double float bfloat16")
+
 # Of those, what gives the object itself, so that `m = x.fit(...)` is an alias.
-FLUENT = _words(
+FLUENT = words(
     """
     fit partial_fit train eval to cuda cpu half double set_params compile build requires_grad_
     unfreeze freeze adapt finetune
@@ -97,7 +102,7 @@ FLUENT = _words(
 
 # Beginnings of methods that change the object, and the exceptions.
 MUTATING_PREFIXES = ("add_", "remove_", "set_", "append_", "register_", "insert_", "update_")
-NOT_MUTATING = _words(
+NOT_MUTATING = words(
     """
     set_index set_axis set_geometry set_crs set_flags set_sorted add_prefix add_suffix
     remove_unused_categories add_categories remove_categories set_categories set_option
@@ -106,18 +111,27 @@ NOT_MUTATING = _words(
 )
 
 # Methods whose result is part of the object, or shows it.
-VIEWS = _words(
+VIEWS = words(
     """
     items values keys get pop popleft popitem setdefault parameters named_parameters children
     modules named_children named_modules buffers reshape ravel view squeeze transpose swapaxes
     T __getitem__ __iter__ __next__ unsqueeze detach numpy to_numpy state_dict get_layer
-    getbuffer add_subplot gca subplots subplot_mosaic add_axes twinx twiny add_subparsers
-    add_argument_group submodule get_submodule open
+    getbuffer permute expand contiguous narrow add_subplot gca subplots subplot_mosaic add_axes
+    twinx twiny add_subparsers add_argument_group submodule get_submodule open
+    """
+)
+
+# Methods that give a list or a condition, with which an index selects a copy. Sources: NumPy's
+# "Advanced indexing" and pandas' "Indexing and selecting data".
+SELECTING = words(
+    """
+    tolist to_list split isin isna isnull notna notnull duplicated between contains startswith
+    endswith eq ne lt gt le ge
     """
 )
 
 # Functions whose result holds what they are given (its parts, not a copy of them).
-CONTAINERS = _words(
+CONTAINERS = words(
     """
     list dict tuple set frozenset sorted reversed enumerate zip iter map filter max min next
     getattr vars copy.copy collections.deque collections.OrderedDict collections.ChainMap
@@ -137,8 +151,75 @@ CONTAINERS = _words(
     """
 )
 
+# Packages whose estimators change nothing that they are given: parameters stay as they are, and an
+# estimator that is given others fits clones of them. Sources: scikit-learn, "Developing
+# scikit-learn estimators" (cloning, parameters and init) and the notes of GridSearchCV,
+# ColumnTransformer, VotingClassifier, StackingClassifier, RFE, SelectFromModel and
+# CalibratedClassifierCV; the scikit-learn interfaces of XGBoost, LightGBM and CatBoost.
+CLONING_PACKAGES = (
+    "sklearn.", "xgboost.", "lightgbm.", "catboost.", "imblearn.", "category_encoders.",
+    "umap.", "hdbscan.", "skopt.",
+)  # fmt: skip
+
+# The exceptions: they fit the very objects that they are given. Source: the documentation of
+# sklearn.pipeline.Pipeline (steps are fitted in place, unless it has a memory) and FeatureUnion;
+# imblearn.pipeline.Pipeline says the same.
+FITS_ITS_STEPS = words(
+    """
+    sklearn.pipeline.Pipeline sklearn.pipeline.FeatureUnion imblearn.pipeline.Pipeline
+    """
+)
+
+# What gives a dictionary, list or set of what it is given, as a display does.
+DISPLAYS = words("dict list set tuple frozenset sorted")
+
+# Constructors whose keywords become attributes.
+NAMESPACES = words("types.SimpleNamespace argparse.Namespace")
+
+# Functions whose result is of the same class as their argument, and holds none of it.
+COPIES = words(
+    """
+    copy.copy copy.deepcopy sklearn.base.clone joblib.load pickle.load pickle.loads
+    """
+)
+
+# Packages whose classes are data sets, and no modules.
+DATA_SETS = ("torch.utils.data.", "torchvision.datasets.", "torch_geometric.datasets.")
+
+# Iterating over these gives new values, which are no modules.
+BATCHING = words(
+    """
+    torch.utils.data.DataLoader torch_geometric.loader.DataLoader
+    torch_geometric.data.DataLoader
+    """
+)
+
+# Packages whose functions (not classes) give tensors, arrays and frames, and the exceptions.
+FRAME_PACKAGES = ("numpy.", "pandas.", "polars.")
+TENSOR_PACKAGES = ("torch.", "torch_geometric.", "numpy.", "pandas.", "sklearn.")
+MAKES_MODULES = words(
+    """
+    torch.load torch.compile torch.jit.load torch.jit.script torch.jit.trace torch.hub.load
+    torch.export.load torch.quantization.quantize_dynamic torch.nn.utils.parametrize
+    torch.nn.utils.weight_norm torch.nn.utils.spectral_norm
+    """
+)
+
+# Decorators that make a dataclass, and functions that describe one of its fields.
+DATACLASS_DECORATORS = words(
+    """
+    dataclasses.dataclass attr.s attr.attrs attr.define attrs.define attrs.frozen attr.dataclass
+    pydantic.dataclasses.dataclass
+    """
+)
+FIELD_MAKERS = words(
+    """
+    dataclasses.field attr.ib attr.attrib attr.field attrs.field pydantic.Field
+    """
+)
+
 # Of those, what gives the very elements (or the thing itself).
-ELEMENTS = _words(
+ELEMENTS = words(
     """
     max min next getattr vars random.choice functools.reduce numpy.asarray numpy.asanyarray
     numpy.ravel numpy.reshape numpy.squeeze numpy.transpose numpy.atleast_1d numpy.atleast_2d
@@ -149,7 +230,7 @@ ELEMENTS = _words(
 )
 
 # Functions that call one that they are given, and give what it gave.
-APPLYING = _words(
+APPLYING = words(
     """
     map filter sorted max min sum any all functools.reduce itertools.starmap itertools.takewhile
     itertools.dropwhile itertools.groupby itertools.accumulate numpy.apply_along_axis
@@ -158,7 +239,7 @@ APPLYING = _words(
 )
 
 # Functions whose result is immutable, or new with nothing of the arguments in it.
-SCALARS = _words(
+SCALARS = words(
     """
     len int float str bool complex bytes repr format hash id ord chr hex oct bin ascii
     isinstance issubclass callable hasattr round print input any all range divmod type
@@ -166,10 +247,10 @@ SCALARS = _words(
 )
 
 # Attributes that are numbers or types, whoever has them.
-SCALAR_ATTRIBUTES = _words("shape size ndim dtype nbytes itemsize __name__ __doc__")
+SCALAR_ATTRIBUTES = words("shape size ndim dtype nbytes itemsize __name__ __doc__")
 
 # Functions that do not use up or advance what they are given.
-HARMLESS = SCALARS | _words(
+HARMLESS = SCALARS | words(
     """
     display isinstance issubclass callable hasattr getattr setattr delattr vars dir help super
     staticmethod classmethod property copy.copy copy.deepcopy
@@ -177,7 +258,7 @@ HARMLESS = SCALARS | _words(
 )
 
 # What iterating uses up: any use changes the results of these.
-ITERATORS = _words(
+ITERATORS = words(
     """
     iter map filter zip enumerate reversed itertools.chain itertools.cycle itertools.islice
     itertools.count itertools.chain.from_iterable itertools.zip_longest itertools.product
@@ -186,7 +267,19 @@ ITERATORS = _words(
     """
 )
 
-RANDOM_GENERATORS = _words(
+# Functions whose result holds the elements of their arguments, and not the arguments.
+ITERATING = (
+    ITERATORS
+    | DISPLAYS
+    | words(
+        """
+    collections.deque collections.Counter random.sample random.choices tqdm.tqdm tqdm.auto.tqdm
+    tqdm.notebook.tqdm tqdm alive_progress.alive_it rich.progress.track
+    """
+    )
+)
+
+RANDOM_GENERATORS = words(
     """
     random.Random numpy.random.default_rng numpy.random.RandomState numpy.random.Generator
     numpy.random.PCG64 numpy.random.MT19937 numpy.random.Philox numpy.random.SFC64
@@ -201,7 +294,7 @@ RANDOM_GENERATORS = _words(
 STATEFUL = (
     ITERATORS
     | RANDOM_GENERATORS
-    | _words(
+    | words(
         """
     matplotlib.pyplot.subplots
     matplotlib.pyplot.figure matplotlib.pyplot.gca matplotlib.pyplot.gcf matplotlib.pyplot.axes
@@ -267,7 +360,7 @@ CHANGES_ARGUMENT: dict[str, tuple[int, ...]] = {
 METHOD_CHANGES_ARGUMENT = {"shuffle": (0,), "readinto": (0,), "recv_into": (0,)}
 
 # Methods that put their arguments into the object.
-STORING = _words(
+STORING = words(
     """
     append appendleft extend extendleft insert add update setdefault put push enqueue
     __setitem__ register subscribe set_params
@@ -275,7 +368,7 @@ STORING = _words(
 )
 
 # Modules that are imported by `from package import module`.
-MODULES = _words(
+MODULES = words(
     """
     matplotlib.pyplot matplotlib.cm matplotlib.colors numpy.random numpy.linalg os.path
     tensorflow.keras keras.layers keras.models tensorflow.keras.layers tensorflow.keras.models
@@ -286,23 +379,3 @@ MODULES = _words(
     IPython.display google.cloud.storage
     """
 )
-
-# Line magics that execute the rest of the line as Python, and those that do so in a function.
-RUN_MAGICS = frozenset(
-    ("time", "prun", "memit", "lprun", "mprun", "snakeviz", "pyinstrument", "scalene")
-)
-TIMED_MAGICS = frozenset(("timeit",))
-# Magics that neither read nor bind what flows between steps.
-QUIET_MAGICS = _words(
-    """
-    matplotlib config load_ext reload_ext unload_ext autoreload aimport pip conda mamba
-    micromamba uv pdb xmode colors gui who whos who_ls pwd cd ls ll la dirs pushd popd env
-    set_env history hist precision debug tb logstart logstop logon logoff logstate lsmagic
-    magic quickref page alias unalias alias_magic bookmark system sx sc mkdir rmdir rm mv cp
-    cat less more man ldir lf lk lx connect_info notebook qtconsole killbgscripts doctest_mode
-    automagic autoawait tensorboard watermark dotenv nbdev_export colors pprint kfnb pipeline
-    step writefile file html HTML javascript js latex markdown svg SVG bash sh zsh script perl
-    ruby python python2 python3 pypy cmd powershell mermaid dot graphviz
-    """
-)
-ASKS_MAGICS = frozenset(("pinfo", "pinfo2", "pdoc", "pdef", "psource", "pfile", "psearch", "pycat"))

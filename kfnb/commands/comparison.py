@@ -6,8 +6,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import click
+
 from kfnb.api.run_handle import Run
 from kfnb.api.step_handle import StepRun
+from kfnb.api.use_cases.code_differences import code_differences
 from kfnb.api.use_cases.formats import number
 from kfnb.draw import shortened, visible, width_of
 from kfnb.durations import describe_duration
@@ -23,21 +26,59 @@ class Row:
     shown: Sequence[str]
     compared: Sequence[str] = ()
 
+    @property
+    def differs(self) -> bool:
+        """Whether the values that are compared differ."""
+        return len(set(self.compared)) > 1
+
+
+def print_comparison(runs: Sequence[Run]) -> None:
+    """Print runs as a table, and the code of the first two side by side where it differs."""
+    import shutil
+
+    click.echo(table(runs))
+    lines = list(code_lines(runs[0], runs[1], width=shutil.get_terminal_size((100, 24)).columns))
+    if lines:
+        click.echo("\n".join(["", *lines]))
+
+
+def code_lines(left: Run, right: Run, *, width: int) -> Iterator[str]:
+    """Yield the code of two runs side by side, where it differs; ``*`` marks lines that differ."""
+    each = max(20, (width - 5) // 2)
+    for difference in code_differences(left.pipeline, right.pipeline):
+        title = f'code of step "{visible(difference.step)}"' if difference.step else "other code"
+        yield f"{title}:"
+        for line in difference.lines:
+            if line.kind == "gap":
+                yield "  …"
+                continue
+            left_text, right_text = (
+                shortened(visible((side or "").expandtabs(4)), each)
+                for side in (line.left, line.right)
+            )
+            mark = "*" if line.kind == "changed" else " "
+            yield f"{mark} {_padded(left_text, each)} | {right_text}".rstrip()
+
 
 def table(runs: Sequence[Run]) -> str:
     """Return a line for each parameter, metric and step; ``*`` marks those that differ."""
-    rows = [Row("", [run.id for run in runs]), *_rows(runs)]
+    facts = list(_rows(runs))
+    # The sort is stable: what differs comes first, otherwise the order stays.
+    rows = [Row("", [run.id for run in runs]), *sorted(facts, key=lambda row: not row.differs)]
     first = max(width_of(row.name) for row in rows)
     widths = [max(width_of(row.shown[n]) for row in rows) for n in range(len(runs))]
     lines = []
     for row in rows:
-        mark = "*" if len(set(row.compared)) > 1 else " "
+        mark = "*" if row.differs else " "
         cells = (_padded(value, width) for value, width in zip(row.shown, widths, strict=True))
         lines.append(f"{mark} {_padded(row.name, first)}  {'  '.join(cells)}".rstrip())
     return "\n".join(lines)
 
 
 def _rows(runs: Sequence[Run]) -> Iterator[Row]:
+    names = [run.name if run.name != run.pipeline.name else "" for run in runs]
+    if any(names):
+        yield Row("name", [_cell(name) for name in names])
     statuses = [run.status for run in runs]
     yield Row("status", statuses, statuses)
     yield Row(

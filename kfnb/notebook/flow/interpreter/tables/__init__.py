@@ -1,0 +1,1 @@
+"""What is known of libraries and magics, which the interpreter does not go through."""
