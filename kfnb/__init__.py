@@ -57,6 +57,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'kfnb' has no attribute {name!r}")
     value = getattr(importlib.import_module(_MODULES.get(name, "kfnb.errors")), name)
+    # From now on the name is found without this function.
     globals()[name] = value
     return value
 

@@ -34,6 +34,7 @@ def with_deep_stack(work: Callable[[], T], *, recursion: int, stack: int) -> T:
         except BaseException as error:
             errors.append(error)
 
+    # The size is for all threads that start later, so the old one is restored below.
     limit, size = sys.getrecursionlimit(), threading.stack_size(stack)
     try:
         sys.setrecursionlimit(max(limit, recursion))

@@ -52,10 +52,12 @@ def parse_duration(value: object) -> float:
 
 def _parse_text(text: str) -> float:
     parts = _PART.findall(text)
+    # Something is left over if a part of the text is no duration.
     if not parts or _PART.sub("", text):
         return math.nan
     if len(parts) == 1 and not parts[0][1]:
         return float(parts[0][0])
+    # An unknown unit makes the sum NaN, which the caller refuses.
     units = [_SECONDS.get(_LONG_NAMES.get(unit, unit), math.nan) for _, unit in parts]
     return sum(float(number) * unit for (number, _), unit in zip(parts, units, strict=True))
 
@@ -83,10 +85,12 @@ def describe_duration(seconds: float | None) -> str:
     """
     if seconds is None:
         return ""
+    # From 9.95 on, one decimal would give 10.0, so whole seconds are written below.
     if seconds < 9.95:
         # Halves are rounded up, as in JavaScript.
         step = Decimal("0.1") if seconds >= 0.995 else Decimal("0.01")
         return f"{Decimal(seconds).quantize(step, ROUND_HALF_UP)} s"
+    # round() would round halves to even numbers, and JavaScript does not.
     whole = math.floor(seconds + 0.5)
     if whole < 60:
         return f"{whole} s"

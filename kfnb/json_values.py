@@ -47,6 +47,7 @@ def json_value(
         return value
     if isinstance(value, float):
         if non_finite == "keep" or math.isfinite(value):
+            # A subclass such as numpy.float64 becomes a plain float.
             return float(value)
         return None if non_finite == "null" else str(value)
     if isinstance(value, int):
@@ -70,6 +71,7 @@ def strict_json(value: Any) -> Any:
 
 
 def _valid_text(text: str) -> str:
+    # UTF-8 has no form for lone surrogates, so they become question marks.
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
@@ -112,6 +114,7 @@ def _builder(kind: Any) -> Callable[[Any], Any]:
         return tuple if build is _same else lambda plain: tuple(map(build, plain))
     if origin in (dict, Mapping):
         build = _builder(args[1])
+        # A frozen value must not change through its mappings.
         return lambda plain: MappingProxyType({k: build(v) for k, v in plain.items()})
     return _same
 

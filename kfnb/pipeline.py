@@ -227,6 +227,7 @@ class Step:
 
         For a value that is collected these are its base and each step's additions.
         """
+        # The last step that adds is the input, but each addition is published by its own step.
         sources = {n: s for n, s in self.inputs.items() if n not in self.collects}
         for name, collection in self.collects.items():
             if collection.base is not None:
@@ -271,6 +272,7 @@ class Diagnostic:
     execution_count: int | None = None
 
     def __str__(self) -> str:
+        # The location need not repeat a step that the message names.
         named = self.step is None or f'"{self.step}"' in self.message
         where = self._location(None if named or self.cell is None else self.step)
         where = f" ({where})" if where else ""
@@ -336,6 +338,7 @@ class Pipeline:
 
     def to_dot(self) -> str:
         """Return the pipeline in Graphviz's language (DOT)."""
+        # Programs that only read a pipeline do not import what drawing needs.
         from kfnb.draw import dot
 
         return dot(self)

@@ -142,6 +142,7 @@ class _Inotify:
         self._wakeup = wakeup
         self._watches: dict[Path, int] = {}
         self._libc = ctypes.CDLL(None, use_errno=True)
+        # Processes that are started from here must not inherit the file descriptor.
         self._fd = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         if self._fd < 0:
             raise OSError(ctypes.get_errno(), "inotify")
@@ -166,6 +167,7 @@ class _Inotify:
 
     def _drain(self) -> None:
         try:
+            # The events are discarded, because callers look at the files themselves.
             while len(os.read(self._fd, 1 << 16)) >= _HEADER.size:
                 pass
         except BlockingIOError:

@@ -77,6 +77,7 @@ def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise UsageError(f"{path} must be a YAML mapping of parameters to values.")
+    # YAML reads keys such as 1 or yes as numbers and booleans.
     return {str(k): v for k, v in content.items()}
 
 
@@ -100,6 +101,7 @@ def _number_or_text(value: Any, name: str) -> Any:
     if callable(isoformat):
         return str(isoformat())
     item = getattr(value, "item", None)
+    # Arrays have item() as well, but only one without dimensions is a number.
     if callable(item) and getattr(value, "ndim", 0) == 0:
         return plain(item(), name)
     raise UsageError(

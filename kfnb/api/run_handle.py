@@ -22,6 +22,7 @@ from kfnb.pipeline import Pipeline
 from kfnb.runners import request_stop
 from kfnb.watch import Watch
 
+# Seconds between two looks at the driver: one that was killed changes no file.
 _CHECK = 1.0
 
 

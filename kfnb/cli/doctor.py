@@ -1,4 +1,4 @@
-"""``kfnb doctor``: whether a target has what runs need."""
+"""``kfnb doctor``: whether this machine or a cluster has what runs need."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from kfnb.commands.arguments import NotebookPath
 from kfnb.commands.target_options import take_target_options, target_options
 from kfnb.runners.target import target_names
 
-_MARKS = {"ok": "ok", "missing": "MISSING", "warning": "warning", "unknown": "?", "fixed": "fixed"}
+_MARKS = {
+    "ok": "ok",
+    "missing": "MISSING",
+    "warning": "warning",
+    "unknown": "?",
+    "optional": "-",
+    "fixed": "fixed",
+}
 
 
 @click.command(
@@ -21,8 +28,8 @@ _MARKS = {"ok": "ok", "missing": "MISSING", "warning": "warning", "unknown": "?"
         click.Option(
             ["--on", "target"],
             type=click.Choice(target_names()),
-            default="kubernetes",
-            help="The target to check [default: kubernetes].",
+            default="local",
+            help="What to check: local (this machine) [default] or kubernetes.",
         ),
         *target_options(),
         click.Option(
@@ -37,6 +44,7 @@ _MARKS = {"ok": "ok", "missing": "MISSING", "warning": "warning", "unknown": "?"
     ],
     epilog="""\b
 Examples:
+  kfnb doctor                                 # this machine
   kfnb doctor --on kubernetes --image IMAGE --store s3://BUCKET/PREFIX
   kfnb doctor train.ipynb --on kubernetes     # also the images of its steps
   kfnb doctor --on kubernetes --fix           # create what is missing
@@ -50,15 +58,20 @@ def doctor(
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Check whether a target has everything that runs need, and say what to do if not."""
+    """Check whether this machine or a cluster has what runs need, and say what to do if not."""
     from kfnb.api.launch import read
+    from kfnb.cli.this_machine import check_machine
     from kfnb.runners.target import check_names, find_target
 
     pipeline = read(notebook) if notebook is not None else None
     options = take_target_options(given)
     check_names(target, options)
     missing = 0
-    for finding in find_target(target).doctor(pipeline, options, fix=fix):
+    if target == "local":
+        findings = check_machine(pipeline)
+    else:
+        findings = find_target(target).doctor(pipeline, options, fix=fix)
+    for finding in findings:
         missing += finding.status == "missing"
         if as_json:
             click.echo(json.dumps(dataclasses.asdict(finding)))

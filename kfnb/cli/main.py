@@ -25,7 +25,7 @@ _COMMANDS = {
     "stop": ("kfnb.cli.run", "Stop a run; finished steps keep their results."),
     "resume": ("kfnb.cli.run", "Continue a run that failed, was stopped or lost its driver."),
     "clean": ("kfnb.cli.clean", "Remove old runs and unused values."),
-    "doctor": ("kfnb.cli.doctor", "Check whether a target has what runs need."),
+    "doctor": ("kfnb.cli.doctor", "Check whether this machine or a cluster has what runs need."),
     "notebook": ("kfnb.cli.runs", "Print the path of a step's executed notebook."),
     "completion": ("kfnb.cli.completion", "Print the script for Tab completion in your shell."),
 }

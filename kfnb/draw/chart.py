@@ -19,6 +19,7 @@ MOST_METRICS = 24
 
 _WIDTH, _HEIGHT, _ROW = 620.0, 96.0, 20.0
 _LEFT, _RIGHT, _PAD = 64.0, 608.0, 12.0
+# Each piece keeps two points, so a line has at most about 200.
 _PIECES = 100
 _LONGEST = 40
 _SMALL = 11
@@ -114,6 +115,7 @@ def _plot(
     above, below = top + _ROW + 4, top + _ROW + _HEIGHT
 
     def position(x: float, y: float) -> tuple[float, float]:
+        # A single point is in the middle.
         across = (x - first) / (last - first) if last > first else 0.5
         # Halves, because the difference of two huge numbers may exceed the largest float.
         up = (y / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.5

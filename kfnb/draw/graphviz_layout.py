@@ -29,6 +29,7 @@ def by_graphviz(dot: str, graph: Graph) -> Layout | None:
         return None
     try:
         done = subprocess.run(
+            # json0 has only the layout; other formats add commands for drawing it.
             [program, "-Kdot", "-Tjson0"],
             input=dot.encode(),
             capture_output=True,
@@ -37,6 +38,7 @@ def by_graphviz(dot: str, graph: Graph) -> Layout | None:
         )
         return _read(json.loads(done.stdout), graph)
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, IndexError, TypeError):
+        # Whatever is wrong with this Graphviz, the built-in layout can be used.
         return None
 
 
@@ -48,8 +50,10 @@ def _read(plain: Any, graph: Graph) -> Layout:
         if not (left - 1 <= x <= right + 1 and bottom - 1 <= y <= top + 1):
             # Graphviz 2.42 sometimes draws a line outside of its own bounding box.
             raise ValueError("a point outside of the drawing")
+        # Graphviz counts y from the bottom.
         return round(x - left + _AROUND, 1), round(top - y + _AROUND, 1)
 
+    # The subgraph of the step that runs last is an object too, and has no position.
     boxes = {one["name"]: point(one["pos"]) for one in plain["objects"] if "pos" in one}
     lines = {one["id"]: one for one in plain.get("edges", ())}
     return Layout(
@@ -70,5 +74,6 @@ def _spline(words: Sequence[str], point: Any) -> tuple[Point, ...]:
     tip = [word for word in words if word.startswith("e,")]
     points = [point(word) for word in words if word[0] not in "es"]
     if tip:
+        # The picture has its own arrows, so the line goes on to the arrow's tip.
         points[-1] = point(tip[0][2:])
     return tuple(points)

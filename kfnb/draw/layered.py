@@ -36,6 +36,7 @@ def layered(graph: Graph) -> Layout:
     rows: list[list[int]] = [[] for _ in range(1 + max((s.row for s in spots), default=-1))]
     for n, spot in enumerate(spots):
         rows[spot.row].append(n)
+    # The order in the rows comes first, because the positions depend on it.
     for sweep in range(_SWEEPS):
         _sort(spots, rows, down=sweep % 2 == 0)
     for row in rows:
@@ -66,6 +67,7 @@ def _ranks(graph: Graph) -> list[int]:
             above[target].append(source)
     for n, sources in enumerate(above):
         rank[n] = 1 + max((rank[s] for s in sources), default=-1)
+    # The step that runs last gets a row below all others.
     if graph.last is not None and len(rank) > 1:
         rank[graph.last] = 1 + max(r for n, r in enumerate(rank) if n != graph.last)
     return rank
@@ -94,6 +96,7 @@ def _spots(graph: Graph) -> tuple[list[_Spot], list[list[int]]]:
             for a, b in itertools.pairwise(way):
                 spots[a].below.append(b)
                 spots[b].above.append(a)
+    # Without edges of its own, the last step is centred below the lowest boxes.
     if graph.last is not None and not spots[graph.last].above:
         others = [n for n in range(len(graph.boxes)) if n != graph.last]
         lowest = max((spots[n].row for n in others), default=0)
@@ -107,9 +110,11 @@ def _sort(spots: Sequence[_Spot], rows: Sequence[list[int]], *, down: bool) -> N
         position = {}
         for n, spot in enumerate(row):
             near = spots[spot].above if down else spots[spot].below
+            # A spot without neighbours stays where it is in its row.
             position[spot] = sum(spots[other].x for other in near) / len(near) if near else float(n)
         row.sort(key=position.__getitem__)
         for n, spot in enumerate(row):
+            # Until the rows are packed, x is a number within the row.
             spots[spot].x = float(n)
 
 

@@ -27,6 +27,7 @@ _LONGEST_NAME, _LONGEST_NOTE = 30, 34
 _LONGEST_LINE, _MOST_LINES = 90, 5
 _NAME, _SMALL = 13, 11
 _BOX_HEIGHT, _GLYPH, _PAD = 44.0, 30.0, 12.0
+# Graphviz takes sizes in inches and returns positions in points, 72 to an inch.
 _INCH = 72.0
 _SQUARE, _IN_A_ROW = 12, 50
 

@@ -122,6 +122,8 @@ class Attempts:
         step = self._pipeline.steps[work.step]
         try:
             before = self._outputs
+            # The first attempt follows its preparation, which has restored these files; a failed
+            # attempt may have changed them since.
             again = work.attempt > 1
             upstream = before.restore_before(step) if again else before.files_before(step)
             notebook, order = step_order(
@@ -139,10 +141,14 @@ class Attempts:
             with disk.writing(work.folder.path):
                 work.folder.path.mkdir(parents=True, exist_ok=True)
                 text = json.dumps(notebook, ensure_ascii=False, indent=1)
+                # "replace", because a damaged notebook may hold half a character, which UTF-8
+                # cannot encode.
                 work.folder.notebook.write_text(text + "\n", "utf-8", "replace")
                 work.folder.order.write_bytes(order.to_json())
             self._runner.start(work, order)
         except KfnbError as error:
+            # Without the folder there is no journal that could note the failure, so the run ends
+            # here.
             if not self._run.path.is_dir():
                 raise
             infrastructure = isinstance(error, InfrastructureError)
@@ -153,11 +159,14 @@ class Attempts:
 
     def _collect(self) -> None:
         """Journal what attempts report, and how those that ended did."""
+        # The open journal would notice a deleted folder only at its next event, which may never
+        # come.
         if not self._run.path.is_dir():
             raise InfrastructureError(
                 f"the run's folder {self._run.path} was deleted while the run was executing."
             )
         for ended in self._runner.poll():
+            # An attempt that had reported its result was concluded before its process ended.
             if ended.work in self._attempts:
                 self._ended[ended.work] = ended.code
         for note in self._runner.notes():
@@ -168,6 +177,8 @@ class Attempts:
             over = work in self._ended
             for report in attempt_events.read():
                 self._report(work, report, durable=False)
+            # A result is published before it is reported, so later steps need not wait for the
+            # process to exit.
             if over or (attempt_events.result is not None and attempt_events.result.ok):
                 self._conclude(work, over=over)
 
@@ -180,6 +191,8 @@ class Attempts:
         elif over:
             failure = failure_record(self._store, self._run.id, work, self._ended[work])
             reason = self._stop_reasons.get(work)
+            # A process that was killed because of our stop leaves no reason; a failure of its own
+            # keeps its class.
             if reason and failure.kind in ("infrastructure", "cancelled"):
                 kind: FailureClass = "timeout" if reason == "timeout" else "cancelled"
                 failure = dataclasses.replace(failure, kind=kind, summary=_STOPPED[kind])
@@ -204,6 +217,8 @@ class Attempts:
         lost = bool(once) and self._attempts_survive and self._runner.may_have_executed(work)
         data = msgspec.structs.replace(attempt_failed(failure), began=lost)
         self._forget(work)
+        # The next attempt finds the earlier steps' files as they were, so what this one made of
+        # them is kept.
         self._outputs.save_changed_before(self._pipeline.steps[work.step])
         self._copy_notebook(work, failure.executed)
         self._report(work, data)
@@ -238,6 +253,7 @@ class Attempts:
         durable: bool = True,
     ) -> None:
         """Journal an event and apply it to the engine."""
+        # Manifests of cache hits are not synced one by one, but must survive what is built on them.
         if durable and self._unsynced:
             self._store.sync(f"manifests/{self._run.id}")
             self._unsynced = False

@@ -59,6 +59,8 @@ class Driver(Attempts):
                 selector.register(self._wakeup.socket, selectors.EVENT_READ)
             self._runner.attach(selector)
             try:
+                # A request to resume makes an ended run go on, so requests come before the question
+                # whether it ended.
                 self._handle_requests()
                 if not self._engine.state.ended:
                     self._begin()
@@ -72,6 +74,8 @@ class Driver(Attempts):
             except JournalBusy:
                 raise  # what executes belongs to another driver now
             except (KfnbError, OSError):
+                # On this machine nobody would read what attempts report; Jobs of a cluster wait for
+                # the next driver.
                 if not self._attempts_survive:
                     self._give_up(selector)
                 raise
@@ -87,6 +91,8 @@ class Driver(Attempts):
         if not self._engine.state.warnings:
             for diagnostic in self._runner.unsupported_options(self._pipeline):
                 self._write(warning(diagnostic))
+        # The last driver may have died after it journaled that a round is void, before it cleared
+        # the cache.
         for event in self._journal.events:
             if isinstance(event.data, StepReady) and event.step is not None:
                 self._withdraw(event.step, event.index, event.data.key, event.round)
@@ -120,6 +126,8 @@ class Driver(Attempts):
                 # An earlier command of this list may have made this one pointless.
                 if self._engine.wants(command):
                     self._carry_out(command)
+            # Stop and Wake are repeated by each decision, so only the others show that there may be
+            # more to do.
             if not any(isinstance(c, (Prepare, Start, Record)) for c in commands):
                 return
 
@@ -128,6 +136,8 @@ class Driver(Attempts):
         if not isinstance(command, Wake):
             self._journal.confirm()
         if isinstance(command, Record):
+            # Before the event: if this driver dies in between, the next one cancels the run and
+            # cleans up again.
             if isinstance(command.data, RunCancelled) and self._clean_up is not None:
                 self._clean_up()
             self._write(command.data, command.step, index=command.index, round=command.round)
@@ -156,6 +166,7 @@ class Driver(Attempts):
             command.step,
             index=command.index,
             round=command.round,
+            # A lost StepReady or StepCached costs only another look-up.
             durable=isinstance(outcome, StepFailed),
         )
 

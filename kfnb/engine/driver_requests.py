@@ -33,6 +33,7 @@ def send_request(run: RunFolder, request: Request) -> None:
     InfrastructureError
         If the run's folder cannot be written.
     """
+    # Sorted names give the order of the requests; the pid keeps two processes from using one name.
     name = f"{time.time_ns():020d}-{os.getpid()}.json"
     with disk.writing(run.control):
         run.control.mkdir(exist_ok=True)
@@ -44,11 +45,13 @@ def send_request(run: RunFolder, request: Request) -> None:
 def pending_requests(run: RunFolder) -> list[Request]:
     """List what was asked and is not done, oldest first."""
     try:
+        # Files with another suffix are requests that are being written.
         paths = sorted(p for p in run.control.iterdir() if p.suffix == ".json")
     except OSError:
         return []
     requests = []
     for path in paths:
+        # A damaged request must not keep the driver from carrying out the others.
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             plain = json.loads(path.read_bytes())
             requests.append(Request(str(plain["type"]), dict(plain.get("data") or {}), path))

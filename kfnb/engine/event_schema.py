@@ -60,6 +60,7 @@ def schema() -> dict[str, Any]:
         "known field changes its meaning. index and round are missing in older journals.",
         "type": "object",
         "required": ["v", "seq", "time", "run", "type", "step", "attempt", "data"],
+        # Only for the envelope: an event of a later version may have more fields in its data.
         "additionalProperties": False,
         "properties": dict(_ENVELOPE),
         "allOf": [

@@ -70,6 +70,8 @@ class Preparation:
                 return reused
             self._outputs.restore_before(step)
         except FileChanged as error:
+            # Only a person can decide whether the file may be replaced, so another attempt would
+            # not help.
             return StepFailed(kind="configuration", summary=str(error), remedy=error.remedy)
         folder = self._run.attempt(step.id, 0, index=command.index).path.parent
         self._cache.note_execution(step, lookup, run=self._run.id, folder=folder)
@@ -88,6 +90,7 @@ class Preparation:
     def _reuse(self, step: Step, lookup: Lookup, command: Prepare, key: str) -> StepCached | None:
         """Use a cached result as this run's own; None if there is none, or it was removed."""
         manifest = lookup.manifest
+        # The cleaner may have removed the values since the look-up, so adopting checks once more.
         if manifest is None or not self._cache.adopt(lookup, manifest_key=key):
             return None
         self._outputs.restore_of(step.name, manifest)

@@ -46,6 +46,7 @@ class WakeupSocket:
             # characters, which a run's folder may exceed.
             path = Path(tempfile.mkdtemp(prefix=_PREFIX)) / "socket"
         with contextlib.suppress(FileNotFoundError):
+            # A killed driver leaves its socket behind, and bind() refuses a path that exists.
             path.unlink()
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         listener.setblocking(False)
@@ -63,6 +64,7 @@ class WakeupSocket:
         """Discard the bytes received so far."""
         if self.socket is not None:
             with contextlib.suppress(OSError):
+                # The socket does not block: when nothing is left, reading raises BlockingIOError.
                 while self.socket.recv(64):
                     pass
 
@@ -80,6 +82,7 @@ def wake_driver(run: RunFolder) -> None:
     if path is None or not hasattr(socket, "AF_UNIX"):
         return
     with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        # A full queue wakes the driver anyway, and waiting for room would hold up the step.
         sender.setblocking(False)
         sender.sendto(b"\0", str(path))
 
@@ -102,6 +105,7 @@ def _is_our_folder(folder: Path) -> bool:
     if not folder.name.startswith(_PREFIX) or folder.parent != Path(tempfile.gettempdir()):
         return False
     try:
+        # Not stat(): a symbolic link could lead to somebody else's folder.
         status = folder.lstat()
     except OSError:
         return False

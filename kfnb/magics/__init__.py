@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from kfnb.magics.session import Session
 
+# Weak, so that a shell that is gone does not stay in memory.
 _loaded: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
 
 
@@ -37,6 +38,7 @@ def unload(shell: Any) -> None:
     from kfnb.magics import completion, step
 
     shell.input_transformers_cleanup.remove(step.as_comment)
+    # IPython has no function that removes a magic.
     for kind, name in (("cell", "step"), ("line", "pipeline")):
         shell.magics_manager.magics[kind].pop(name, None)
     shell.events.unregister("pre_run_cell", session.record_cell)

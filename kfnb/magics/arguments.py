@@ -41,6 +41,7 @@ class Name(_Text):
     ) -> list[CompletionItem]:
         """Complete a name; earlier words are the beginning of a name with spaces."""
         candidates = []
+        # Pressing Tab must not print an error.
         with contextlib.suppress(Exception):
             before = ctx.params.get(param.name or "") if param.nargs == -1 else None
             begun = "".join(f"{word} " for word in before or ())
@@ -64,6 +65,7 @@ class RunName(_RunName):
         with contextlib.suppress(Exception):
             session = ctx.find_object(Session)
             assert session is not None
+            # To read all runs would make completion slow.
             candidates += [run.id for run in session.runs(ctx.params.get("notebook"), most=50)]
         return [CompletionItem(name) for name in candidates if name.startswith(incomplete)]
 

@@ -67,6 +67,7 @@ def completions(session: Session, cell: str, line: int, column: int) -> tuple[st
     """
     before = cell.split("\n")[line][:column]
     with contextlib.suppress(Exception):  # pressing Tab must never print a traceback
+        # The line counts only at the top of a cell.
         if (match := _STEP.match(before)) is not None and not cell.split("\n")[:line]:
             return _of_step(session, split_at_cursor(before[match.end() :]))
         if (match := _PIPELINE.match(before)) is not None:
@@ -103,6 +104,7 @@ def split_at_cursor(text: str) -> LineAtCursor:
     typed = text[start:]
     flag, equals, rest = typed.partition("=")
     if flag.startswith("--") and equals:
+        # The front end replaces only what follows the equals sign.
         return LineAtCursor((*words, flag), rest, rest.lstrip("\"'"))
     return LineAtCursor(tuple(words), typed, value)
 
@@ -149,6 +151,7 @@ def _of_step(session: Session, at: LineAtCursor) -> tuple[str, list[str]]:
         names: Iterable[str]
         names = declared_steps(session) if flag == "--after" else _variables(session)
         taken = set(done.split(","))
+        # A candidate replaces the whole list that was typed so far.
         candidates = [
             done + comma + name for name in names if name not in taken and name.startswith(last)
         ]

@@ -53,11 +53,13 @@ def run_line(session: Session, line: str) -> None:
     words = [_expand(word, session.variables) for word in split_words(line)]
     problem: str
     try:
+        # In standalone mode click would print errors itself, and call sys.exit.
         pipeline.main(words, prog_name="%pipeline", standalone_mode=False, obj=session)
         return
     except click.ClickException as error:
         problem = call_error(error)
     except click.Abort:
+        # click turns Ctrl+C into Abort, but IPython expects KeyboardInterrupt.
         raise KeyboardInterrupt from None
     except (KfnbError, PipelineError) as error:
         problem = str(error)

@@ -25,6 +25,7 @@ SERVER_TIMEOUT = 1.0
 _PROGRAMS = re.compile(r"(?:(?:jupyter-)?(nbconvert|papermill|nbclient)|jupyter-(execute|run))")
 _ANY_ADDRESS = {"": "127.0.0.1", "*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+# Only so much is read to recognise a notebook, so that a command stays fast.
 _MAX_FILES, _MAX_BYTES = 200, 20_000_000
 
 
@@ -109,9 +110,11 @@ def _server_info(parent: str | None) -> dict[str, Any] | None:
     """Read the file with address and token of the server that is our parent process."""
     from jupyter_core.paths import jupyter_runtime_dir
 
+    # Jupyter Server writes the first file, the server of Notebook 6 the second.
     for kind in ("jpserver", "nbserver"):
         with contextlib.suppress(OSError, ValueError):
             plain = json.loads((Path(jupyter_runtime_dir()) / f"{kind}-{parent}.json").read_bytes())
+            # urllib cannot connect to a Unix socket.
             if isinstance(plain, dict) and plain.get("port") and not plain.get("sock"):
                 return plain
     return None
@@ -124,6 +127,7 @@ def _sessions(server: dict[str, Any]) -> list[dict[str, Any]]:
     host = _ANY_ADDRESS.get(host, host)
     scheme = "https" if server.get("secure") else "http"
     base = str(server.get("base_url") or "/")
+    # A server of JupyterHub has no token of its own, and accepts the user's.
     token = server.get("token") or os.environ.get("JUPYTERHUB_API_TOKEN")
     secure = ssl.create_default_context()
     if host in _LOOPBACK:  # its certificate is self-signed
@@ -132,6 +136,7 @@ def _sessions(server: dict[str, Any]) -> list[dict[str, Any]]:
     request = Request(f"{scheme}://{host}:{server['port']}{base}api/sessions")  # noqa: S310
     if token:
         request.add_header("Authorization", f"token {token}")
+    # A proxy for the web must not be asked about a server on this machine.
     opener = build_opener(ProxyHandler({}), HTTPSHandler(context=secure))
     with (
         contextlib.suppress(OSError, ValueError),
@@ -174,6 +179,7 @@ def opens_links_in_new_tab() -> bool:
     return not {"jupyter-notebook", "notebook"}.isdisjoint(_names(_parent()[0]))
 
 
+# A kernel has one parent as long as it lives.
 @cache
 def _parent() -> tuple[list[str], Path]:
     """Return the command line and working directory of the process that started the kernel."""
@@ -187,6 +193,7 @@ def _parent() -> tuple[list[str], Path]:
 
 def _names(words: Sequence[str]) -> list[str]:
     """Return the words that may name a program: interpreter, script, module or subcommand."""
+    # Later words are arguments, and these may contain a program's name too.
     return [Path(word).name for word in words[:4]]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kfnb.magics.unsaved_cells import Executed
     from kfnb.pipeline import Diagnostic, Pipeline
 
+# A kernel that runs for weeks must not remember every cell.
 _MAX_CELLS = 2000
 
 
@@ -60,6 +61,7 @@ class Session:
 
     def record_cell(self, info: Any) -> None:
         """Record a cell that is about to be executed (IPython's ``pre_run_cell``)."""
+        # Front ends also execute code that a person does not see, without storing it.
         if getattr(info, "store_history", True):
             from kfnb.magics.unsaved_cells import Executed
 
@@ -81,6 +83,7 @@ class Session:
         if notebook is not None:
             given = Path(notebook).expanduser().absolute()
             if given.is_file():
+                # Later commands without a path are about this notebook.
                 self._named = given
             return NotebookLocation(given)
         location = find(self.shell) if self.in_notebook else None

@@ -122,9 +122,11 @@ def _execute(shell: Any, line: str, cell: str) -> None:
     """Run a cell that code passed to the magic; raise whatever the cell raises."""
     import ast
 
+    # IPython leaves frames with this variable out of tracebacks.
     __tracebackhide__ = True
     source = f"# %%step {line}\n{cell}"
     code = shell.transform_cell(source)
+    # By this name tracebacks find the lines of the cell.
     name = shell.compile.cache(code, shell.execution_count, raw_code=source)
     with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
         tree = shell.transform_ast(shell.compile.ast_parse(code, name))
@@ -154,6 +156,7 @@ def _await(shell: Any, code: CodeType) -> None:
     except RuntimeError:
         shell.loop_runner(eval(code, shell.user_global_ns, shell.user_ns))  # noqa: S307 (as above)
         return
+    # A kernel's loop is running already, and this function cannot wait for it.
     raise PipelineError(
         "A cell that is passed to run_cell_magic cannot use await; begin the cell with %%step."
     )

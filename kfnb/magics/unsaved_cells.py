@@ -46,11 +46,13 @@ def has_unsaved_changes(executed: Iterable[Executed], cells: Sequence[Cell], pat
     by_id = {cell.id: cell for cell in cells}
     last: dict[str, Executed] = {}
     for one in executed:
+        # Only the last execution of a cell counts.
         last[one.cell or one.text] = one
     # VS Code sends ids that are not in the file; there a cell can only be recognised by its text.
     file_has_these_ids = not by_id.keys().isdisjoint(last)
     for one in last.values():
         code = _code(one.text)
+        # What was executed before the last save may have been changed by it.
         if one.time <= saved:
             continue
         cell = by_id.get(one.cell or "")

@@ -70,6 +70,7 @@ def parse(raw: bytes, *, path: Path) -> Document:
     metadata = _mapping(book.get("metadata"))
     spec, info = _mapping(metadata.get("kernelspec")), _mapping(metadata.get("language_info"))
     language = _text(spec.get("language")) or _text(info.get("name")) or "python"
+    # Kernels and tools write python, python3 or ipython.
     if language.lower().startswith(("python", "ipython")):
         language = "python"
     diagnostics: list[Diagnostic] = []
@@ -121,6 +122,7 @@ def _json(raw: bytes, path: Path) -> Any:
             f"{path} is empty, so it is not a notebook. Save it again from Jupyter."
         )
     try:
+        # An editor on Windows may put a byte order mark before the text.
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise NotebookError(
@@ -129,6 +131,7 @@ def _json(raw: bytes, path: Path) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
+        # A file ends like this if the program that wrote it was interrupted.
         cut = error.pos >= len(text.rstrip()) - 1 or "Unterminated" in error.msg
         why = "the file ends too early" if cut and error.pos > 1 else error.msg
         raise NotebookError(
@@ -172,6 +175,7 @@ def _cell(
             "Delete the cell and write it again in Jupyter.",
         )
         source = ""
+    # Python ends a line at each of these; everything below counts lines by \n only.
     source = _clean(source).replace("\r\n", "\n").replace("\r", "\n")
     code = transform(source) if kind == "code" and python else source
     tags = _mapping(item.get("metadata")).get("tags")
@@ -188,6 +192,7 @@ def _cell(
         id=_own_id(item.get("id"), ids) or _made_id(index, source, ids),
         type=kind,
         source=source,
+        # Most cells have no magics, so their text is stored only once.
         code=None if code == source else code,
         tags=tuple(_clean(t) for t in tags or () if isinstance(t, str)),
         execution_count=count if isinstance(count, int) and not isinstance(count, bool) else None,
@@ -195,6 +200,7 @@ def _cell(
 
 
 def _own_id(given: Any, ids: set[str]) -> str | None:
+    # A cell that a program copied may have the id of the original.
     return given if isinstance(given, str) and _ID.fullmatch(given) and given not in ids else None
 
 

@@ -30,7 +30,9 @@ def unique_ids(names: Iterable[str]) -> dict[str, str]:
         sharing[label] = sharing.get(label, 0) + 1
     ids = {n: label for n, label in labels.items() if sharing[label] == 1 or n == label}
     taken = set(ids.values())
+    # The order of the names must not change their ids.
     for name in sorted(set(names) - set(ids)):
+        # The hash may be the name of another step, so longer ones are tried.
         for length in range(_HASH, LONGEST):
             label = _hashed(labels[name], name, length)
             if label not in taken:

@@ -74,6 +74,7 @@ class ParsedCell:
         if not self._lines:
             # As the parser counts lines: form feeds and the like do not end one.
             self._lines = self.code.split("\n")
+        # A decorated definition begins at its first decorator, and its lineno is that of "def".
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
         last = node.end_lineno or node.lineno
         return Statement(
@@ -194,6 +195,7 @@ class _Memory:
             if parsed is not None:
                 self._cells.move_to_end(code)
                 return parsed
+        # Without the lock, other threads do not wait; at worst a text is parsed twice.
         parsed = _parse(code)
         with self._lock:
             if code not in self._cells:
@@ -265,6 +267,7 @@ def _parse(code: str) -> ParsedCell:
 
 def _statements(code: str) -> list[ast.stmt]:
     with warnings.catch_warnings():
+        # Python gives its warnings when the code is executed.
         warnings.simplefilter("ignore")
         return ast.parse(code).body
 
@@ -294,6 +297,7 @@ def _too_deep(code: str, body: list[ast.stmt]) -> tuple[str, int] | None:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                # IPython allows await at the top level.
                 flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
                 compile(code, "<cell>", "exec", flags=flags, dont_inherit=True)
         except (RecursionError, MemoryError) as error:

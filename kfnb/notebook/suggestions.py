@@ -16,6 +16,7 @@ def nearest(word: str, names: Iterable[str], *, cutoff: float = 0.6) -> str | No
     from difflib import get_close_matches
 
     folded = {name.lower(): name for name in names}
+    # The time of difflib grows with the square of the length.
     matches = get_close_matches(word.lower()[:200], folded, 1, cutoff)
     return folded[matches[0]] if matches else None
 

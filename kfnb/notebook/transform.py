@@ -70,6 +70,7 @@ def transform(source: str) -> str:
         first += 1
     head, rest = "\n".join(lines[:first]), "\n".join(lines[first:])
     magic = _CELL_MAGIC.match(rest)
+    # With a question mark at its end the line asks for help.
     if magic is None or magic[2].rstrip().endswith("?"):
         return _ipython(shown)
     above = head + "\n" if first else ""
@@ -89,6 +90,7 @@ def _ipython(source: str) -> str:
     except Exception:
         # What IPython's tokenizer raises differs between versions of Python.
         return source
+    # IPython ends each cell with a newline.
     if not source.endswith("\n"):
         changed = changed.removesuffix("\n")
     if source.startswith("%%"):

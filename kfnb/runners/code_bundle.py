@@ -132,6 +132,7 @@ def _uses(pipeline: Pipeline) -> Iterator[tuple[str, FileUse]]:
     seen: set[int] = set()
     codes: dict[int, str] = {}
     for step in sorted(pipeline.steps.values(), key=lambda step: step.order):
+        # Later cells may build their paths from constants of these.
         before: list[str] = []
         for piece in step.prelude:
             if piece.role != "parameters":
@@ -144,6 +145,7 @@ def _uses(pipeline: Pipeline) -> Iterator[tuple[str, FileUse]]:
                 seen.add(piece.cell)
                 before.append(code)
         of_step = [*step.reads, *step.lists, *step.writes]
+        # A line that reads a file and writes it reads it first.
         for use in sorted(of_step, key=lambda use: (use.cell, use.line, use.mode == "write")):
             yield step.name, use
 
@@ -185,6 +187,7 @@ def _packed(files: Mapping[str, Path], findings: tuple[Diagnostic, ...]) -> Code
             "volume, and read them from there."
         )
     buffer = io.BytesIO()
+    # This format does not limit the length of names.
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name in sorted(files):
             data = files[name].read_bytes()
@@ -198,6 +201,7 @@ def _packed(files: Mapping[str, Path], findings: tuple[Diagnostic, ...]) -> Code
 
 
 def _is_outside(name: str) -> bool:
+    # The notebook may have been written on Windows.
     path = PurePosixPath(name.replace("\\", "/"))
     return path.is_absolute() or ".." in path.parts or name.startswith("~")
 

@@ -112,6 +112,7 @@ def create_run(
     # Views ignore a name that begins with a dot; the folder is renamed when it is complete.
     making = RunFolder(runs_folder() / f".{run_id}")
     with disk.writing(final.path):
+        disk.private_folder(home())
         making.steps.mkdir(parents=True)
         making.control.mkdir()
         disk.write_new(making.run, _json(facts))
@@ -139,9 +140,11 @@ def create_run(
         )
         if begin is not None:
             begin(journal, created, making)
+            # The run appears by the renaming below, and must then have all of these events.
             journal.sync()
     with disk.writing(final.path):
         making.path.rename(final.path)
+        # Otherwise a crash of the machine could lose the new name.
         disk.sync_folder(runs_folder())
     return final
 
@@ -202,6 +205,7 @@ def request_stop(run: RunFolder, *, by: str | None = None) -> None:
     state = driver_state(run)
     if state == "ended":
         raise UsageError(f"Run {run.id} has already ended.")
+    # This goes first, so that a new driver finds the request and starts no more steps.
     driver_requests.send_request(run, driver_requests.Request("stop", {"by": by} if by else {}))
     if state != "alive":
         start_driver(run)
@@ -268,6 +272,7 @@ def driver_state(run: RunFolder) -> str:
     if last.get("type") in _ENDS and not waiting:
         return "ended"
     since = float(last.get("time") or run.path.stat().st_mtime)
+    # A driver is started after each request, and needs a moment to take its lock.
     asked = max((r.path.stat().st_mtime for r in waiting if r.path), default=0.0)
     starting = last.get("type") == "RunCreated" and time.time() - since < _STARTING
     if starting or time.time() - asked < _STARTING:
@@ -286,7 +291,9 @@ def _last_event(run: RunFolder) -> dict[str, Any]:
             end = file.seek(0, os.SEEK_END)
             while True:
                 file.seek(max(0, end - size))
+                # What follows the last newline is a line that is being written.
                 lines = file.read().rpartition(b"\n")[0].split(b"\n")
+                # Otherwise this is only the end of a line that is longer than the piece.
                 if len(lines) > 1 or size >= end:
                     break
                 size *= 8
@@ -299,6 +306,7 @@ def _last_event(run: RunFolder) -> dict[str, Any]:
 
 def new_id(name: str, now: datetime) -> str:
     """Make a run id that sorts by time: ``20261123-051233-train-4f2a``."""
+    # The id becomes a part of names in Kubernetes, which have at most 63 characters.
     word = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:30].strip("-") or "run"
     return f"{now:%Y%m%d-%H%M%S}-{word}-{os.urandom(2).hex()}"
 

@@ -144,6 +144,7 @@ def collect(
             checked = check_value(known, name, value, where=where, title=title)
             merged[name] = merge_value(known[name], name, merged.get(name), checked)
     if pipeline is not None:
+        # Only the notebook's are checked: the configuration file is for other notebooks too.
         _check_steps(pipeline, metadata.get("steps") or {})
     return from_plain(declared, merged)
 

@@ -65,7 +65,9 @@ def parse_parameter(parameters: Sequence[Parameter], name: str, text: str) -> An
     try:
         value = yaml.load(text, _loader())  # noqa: S506 (a safe loader without dates)
     except (yaml.YAMLError, ValueError):
+        # What is not YAML is a text that was meant as it is.
         return text
+    # YAML 1.1 reads 12:30 as a number to the base of 60.
     if isinstance(value, (int, float)) and not isinstance(value, bool) and ":" in value_text:
         return value_text
     return value if isinstance(value, _PLAIN) or value is None else text
@@ -95,6 +97,7 @@ def _fitting(parameter: Parameter, value: Any) -> Any:
         return value
     if kind == "int" and "float" in kinds:
         return float(value)
+    # Neither YAML nor JSON has tuples or sets.
     if kind == "list" and kinds & {"tuple", "set"}:
         return value
     wanted = " or ".join(sorted(kinds - {"None"})) or "None"
@@ -110,6 +113,7 @@ def _kinds(parameter: Parameter) -> set[str]:
     optional = re.fullmatch(r"(?:typing\.)?Optional\[(.*)\]", annotation, re.DOTALL)
     if optional:
         annotation = optional[1]
+    # The types of items, in brackets, are not checked.
     while (outer := re.sub(r"\[[^\[\]]*\]", "", annotation)) != annotation:
         annotation = outer
     names = re.findall(r"[A-Za-z_][\w.]*", annotation) + (["None"] if optional else [])
@@ -122,6 +126,7 @@ def _kinds(parameter: Parameter) -> set[str]:
         kinds.add(plain)
     if parameter.default is None:
         kinds.add("None")
+    # A default of None alone does not show which other values are allowed.
     return set() if kinds <= {"None"} else kinds
 
 

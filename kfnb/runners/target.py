@@ -29,15 +29,15 @@ _MODULES: dict[str, str] = {
 
 _registered: dict[str, Target] = {}
 
-Status = Literal["ok", "missing", "warning", "unknown", "fixed"]
+Status = Literal["ok", "missing", "warning", "unknown", "optional", "fixed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The result of one check of ``kfnb doctor``, with the commands that repair it.
 
-    ``missing`` is what runs need, a ``warning`` what they do without; ``unknown`` is what you have
-    no right to look at.
+    ``missing`` is what runs need, a ``warning`` what they do without; ``optional`` is there for
+    those who want it, and ``unknown`` is what you have no right to look at.
     """
 
     check: str

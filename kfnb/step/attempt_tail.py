@@ -74,6 +74,7 @@ class AttemptTail:
         left = self._events_until - self._events.at
         size = min(_READ, left)
         data = self._events.read(size)
+        # One event can be longer than a read, for example an error with a long traceback.
         while b"\n" not in data and size < left:
             size = min(2 * size, left)
             data = self._events.read(size)
@@ -137,6 +138,7 @@ def _text(start: int, data: bytes) -> bytes:
     except UnicodeDecodeError:
         line = b""
     if not line or len(line) > LINE:
+        # Text that is no UTF-8, or that JSON's escapes would make too long for one line.
         line = _line(start, base64=base64.b64encode(data).decode())
     return line
 

@@ -26,6 +26,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
+# Exact types only: a subclass may do more with an item than to store it.
 _MAPPINGS = (dict, collections.defaultdict, collections.OrderedDict)
 _MUTABLE = (list, dict, set, bytearray)
 
@@ -98,6 +99,7 @@ class Collector:
             self._kfnb_own.update(dict.fromkeys(m for m in each if m not in self._kfnb_own))
 
     def __getattr__(self, name: str) -> Any:
+        # If one of our own attributes is not set yet, _refuse would ask for it again without end.
         if name.startswith("_kfnb_"):
             raise AttributeError(name)
         self._refuse(f"uses .{name} of")
@@ -124,6 +126,7 @@ _READS = (
     "reduce reduce_ex copy deepcopy hash"
 )
 for _method in _READS.split():
+    # Python looks up special methods in the class, so __getattr__ does not see them.
     setattr(Collector, f"__{_method}__", _refusing("reads"))
 for _method in [
     "delitem",
@@ -176,6 +179,8 @@ def merged(base: Any, added: Iterable[Additions]) -> Any:
             value.update(own)
         else:
             for operand, count in own:
+                # Added one by one, because sums of floating-point numbers depend on the order of
+                # additions.
                 for _time in range(count):
                     value += operand
     return value

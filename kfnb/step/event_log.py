@@ -14,6 +14,7 @@ from typing import Any
 GAP = 0.02
 """Seconds between two wake-ups of the driver, at least."""
 
+# A loop that prints forever must not fill the disk.
 LOG_LIMIT = 64 << 20
 _RESERVE = 2 << 20
 _CAPPED = "\n[kfnb: the log ends here at {size} MB; the step printed more]\n"
@@ -54,6 +55,7 @@ class EventLog:
 
     def _write(self, line: bytes) -> None:
         if self._torn:
+            # The last write may have left half a line, which readers skip when it ends.
             line, self._torn = b"\n" + line, False
         write_all(self._fd, line)
 
@@ -78,6 +80,7 @@ class TextLog:
         limit = self._limit + (_RESERVE if important else 0)
         room = limit - self._size
         if len(data) > room:
+            # The cut may fall into a character of several bytes.
             data = data[: max(room, 0)].decode("utf-8", "ignore").encode()
             if not self.capped:
                 self.capped = True
@@ -88,6 +91,7 @@ class TextLog:
         except OSError as error:
             self.error = self.error or error
             with contextlib.suppress(OSError):
+                # Part of the text may have been written before the disk was full.
                 self._size = os.fstat(self._fd).st_size
             return offset, 0
         self._size += len(data)
@@ -127,6 +131,7 @@ class DriverWakeup:
                 self._send()
             else:
                 self._timer = threading.Timer(wait, self._late)
+                # An interpreter that exits must not wait for a wake-up.
                 self._timer.daemon = True
                 self._timer.start()
 

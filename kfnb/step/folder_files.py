@@ -45,6 +45,7 @@ def listing(folder: Path, *, skip: Collection[Path] = (), most: int = MOST_FILES
 
 def changed_files(before: Listing, after: Listing) -> set[str]:
     """Return the files that are new or have changed; none if a listing is incomplete."""
+    # A file beyond the limit in one listing would look new in the other.
     if not (before.complete and after.complete):
         return set()
     return {path for path, mark in after.files.items() if before.files.get(path) != mark}

@@ -168,6 +168,7 @@ def _kernel_side(order_path: str | PurePath) -> str:
     folder = str(Path(order_path).parent / KERNEL_PATH)
     return (
         "(lambda path, here: (path.insert(0, here), "
+        # An import statement would leave a name among the user's own.
         '__import__("kfnb.step.in_kernel.kernel_side", fromlist=["_"]),'
         f' path.remove(here))[1])(__import__("sys").path, {folder!r})'
     )

@@ -67,6 +67,7 @@ def _of_packages(step: str, differing: list[str]) -> Diagnostic:
 
 
 def _series(version: str) -> tuple[str, ...]:
+    # Versions that differ only in the third number are expected to load each other's values.
     return tuple(version.split(".")[:2])
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kfnb.errors import InfrastructureError
+from kfnb.home import store_folder
 from kfnb.store import disk, locks
 from kfnb.store.content import hash_bytes, hash_file, size_of
 
@@ -247,6 +248,8 @@ def open_store(root: Path) -> Store:
     """
     store = Store(root)
     with disk.writing(root):
+        if root == store_folder():
+            disk.private_folder(root.parent)
         for folder in _FOLDERS:
             (root / folder).mkdir(parents=True, exist_ok=True)
         # Some network file systems accept a second link to an existing name, so try it.

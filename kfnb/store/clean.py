@@ -25,6 +25,7 @@ from kfnb.store.manifest import Failure, Manifest
 
 GRACE = 60.0
 _DAY = 86400.0
+# A run that is being created has no lock for a moment; after so long it counts as abandoned.
 _STARTING = 60.0
 
 
@@ -195,6 +196,8 @@ def _ended(run: RunFolder) -> bool:
 
 
 def _created(run: RunFolder) -> float:
+    # The record is written once, when the run is created; the folder's time changes with each file
+    # in it.
     for path in (run.run, run.path):
         with contextlib.suppress(OSError):
             return path.stat().st_mtime
@@ -274,6 +277,8 @@ def _sweep(store: Store, marked: set[str], *, fresh: float, dry_run: bool) -> tu
     count = size = 0
     for folder in (store.root / "blobs").iterdir():
         for entry in os.scandir(folder):
+            # The time of a blob is when it was written or last reused, so a young one may be about
+            # to be published.
             status = entry.stat()
             if entry.name in marked or status.st_mtime >= fresh:
                 continue

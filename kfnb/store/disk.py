@@ -53,6 +53,13 @@ def writing(path: Path | str) -> Iterator[None]:
         raise InfrastructureError(sentence(error, path)) from error
 
 
+def private_folder(path: Path) -> None:
+    """Create a folder that only this user can enter; one that exists keeps its rights."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Created with these rights, because between mkdir and chmod others could open it.
+    path.mkdir(mode=0o700, exist_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable, where the file system can sync a folder."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

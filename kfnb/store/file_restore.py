@@ -56,6 +56,7 @@ def restore(
                 "that writes it again (--from)."
             )
         outdated.append(path)
+    # Only after all were checked, so that a refusal leaves every file as it was.
     for path in outdated:
         _write(path, workdir / path, files[path], store)
     return outdated
@@ -81,6 +82,7 @@ def _has_copy(store: Store, content: str | None) -> bool:
 
 def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
     new = not os.path.lexists(target)
+    # Hidden, so that a listing of the folder does not take it for a file that a step wrote.
     temporary = target.with_name(f".{target.name[:80]}.{os.urandom(4).hex()}.kfnb")
     with disk.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -41,10 +41,12 @@ def acquire(path: Path, *, patience: float = 0.0) -> int | None:
 def is_locked(path: Path) -> bool:
     """Whether a living process holds ``path`` locked."""
     try:
+        # Read-only is enough for flock(), and it creates no file where there is none.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
+        # Shared, so that two processes that only ask do not see each other as holders.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

@@ -46,6 +46,8 @@ class RemoteStore(Store):
                     f"The blob {name} is no longer in the store {self.remote.address}. Execute "
                     "the step that computes it again (--from)."
                 )
+            # A transfer or a volume may damage data without an error, and values are unpickled from
+            # it.
             if hash_file(file) != name:
                 raise Refused(
                     f"The blob {name} in the store {self.remote.address} is damaged. Execute the "

@@ -103,6 +103,7 @@ def verify(
         return VerifyReport(str(source), pipeline.diagnostics)
     _check_size(source.parent)
     with tempfile.TemporaryDirectory(prefix="kfnb-verify-") as name:
+        # Kernels print the resolved path of their folder, which the comparison replaces.
         work = _Work(Path(name).resolve(), source, pipeline, dict(parameters or {}), timeout)
         return work.report(parallel)
 
@@ -157,6 +158,7 @@ class _Work:
     def _copy(self, name: str) -> Path:
         target = self.folder / name
         if not target.exists():
+            # Links stay links, so that large data behind a link is not copied.
             shutil.copytree(self.source.parent, target, ignore=_NOT_COPIED, symlinks=True)
         return target
 
@@ -222,6 +224,7 @@ class _Work:
                 f"The notebook could not be executed from top to bottom: {last}"
             )
         executed = json.loads(result.read_text(encoding="utf-8"))
+        # Without the injected cells each cell has its index in the author's notebook again.
         return {**executed, "cells": [executed["cells"][at] for at in positions]}
 
     def _instrumented(
@@ -252,11 +255,13 @@ class _Work:
             "cells": cells,
             "metadata": {"kernelspec": kernel},
             "nbformat": 4,
+            # Version 4.5 would require an id for each cell.
             "nbformat_minor": 4,
         }
         return notebook, positions
 
     def _comparing(self, name: str, step: str, published: Mapping[str, Any]) -> str:
+        # A step's name may have characters that no file name can have.
         number = list(self.pipeline.steps).index(step)
         spec = self.folder / f"{name}-{number}.json"
         keep = self.folder / f"{name}-values-{number}"

@@ -33,6 +33,7 @@ def kind_of_frontend() -> FrontendKind:
 
 def server_root() -> Path | None:
     """Return the root folder of this kernel's Jupyter server; None if it cannot be found."""
+    # jupyter_client sets it to the server's process id, which is in the name of the file below.
     parent = os.environ.get("JPY_PARENT_PID")
     if not parent or _kernel() is None:
         return None

@@ -76,5 +76,6 @@ def _subshell_exists(subshell: str | None) -> bool:
     from IPython import get_ipython
 
     kernel = getattr(get_ipython(), "kernel", None)
+    # Only ipykernel 7 and newer have subshells.
     manager = getattr(getattr(kernel, "shell_channel_thread", None), "manager", None)
     return manager is not None and subshell in manager.list_subshell()

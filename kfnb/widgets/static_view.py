@@ -75,6 +75,7 @@ def _captions(feed: Feed | None, state: protocol.State | None) -> list[str]:
     caption = f"run {feed.info['id']}: {state['status']}"
     if state["driver"].startswith("lost"):
         caption += f", driver {state['driver']}"
+    # A saved picture may be looked at much later, so it says when this was the state.
     if state["driver"] != "ended":
         caption += time.strftime(" (as of %Y-%m-%d %H:%M:%S)", time.localtime(state["at"]))
     return [caption, *([state["error"]] if state["error"] else [])]
@@ -99,6 +100,7 @@ def _picture(
                 tuple(edge["files"]),
             )
             for edge in feed.graph["edges"]
+            # The drawing takes the other edges from the pipeline.
             if edge["found"]
         ],
         captions=captions,
@@ -113,9 +115,11 @@ def _curves(feeds: Sequence[Feed]) -> list[draw.Curve]:
         logged.setdefault(one["name"], set()).add(one["step"])
     curves = []
     for one in series:
+        # Several runs may have one title, and their ids differ at the end.
         run = f"{one['title']} · {one['run'][-4:]}" if one["title"] else one["run"]
         labels = [run] if len(feeds) > 1 else []
         labels += [one["step"]] if not labels or len(logged[one["name"]]) > 1 else []
+        # Steps and numbers of calls have no common axis.
         numbered = any(step is not None for _, step, _ in one["points"])
         points = [
             (float(n if step is None else step), _float(value))

@@ -22,6 +22,7 @@ from kfnb.widgets.errors import without_traceback
 if TYPE_CHECKING:
     from kfnb.widgets.model import Model
 
+# A cell that a program executes waits so long at its end for the newest state.
 _REFRESH_SECONDS = 10.0
 
 RunLike = Run | str
@@ -81,6 +82,7 @@ class PipelineView:
             raise UsageError("Give a run to compare, not a notebook.")
         runs = {run.id: run for run in (self._run, *others) if run is not None}
         self._folders = [find_run(run) for run in runs]
+        # A page may show several views of one run.
         self._slot = uuid4().hex
         self._shown = False
         self._in_slot = False
@@ -137,6 +139,7 @@ class PipelineView:
 
     def _ipython_display_(self) -> None:
         """Show the view with a display id, so that its picture can be updated at the end."""
+        # This is asked before drawing: a run that ends meanwhile needs a new picture.
         kind, ended = frontend.kind_of_frontend(), self._session.ended
         self._display(self._bundle_for(kind))
         self._shown = True

@@ -1,4 +1,7 @@
 import { MetricsChart } from '../src/chart';
+import { Column } from '../src/chart/series-data';
+import { smoothed } from '../src/chart/smoothing';
+import { Tooltip } from '../src/chart/tooltip';
 import type { Point, Series } from '../src/protocol';
 import { expectInert, HOSTILE, page } from './samples';
 
@@ -152,6 +155,30 @@ describe('the metrics chart', () => {
     expect(document.querySelectorAll('.kfnb-chart-notes')[1]?.textContent).toBe(
       ''
     );
+  });
+
+  it('has the name of its axis, and a number at its top', () => {
+    shown(series('loss', [0.13, 0.42, 0.97]));
+    const texts = calls('fillText').map(([text]) => text);
+    expect(texts).toContain('Step');
+    const top = calls('fillText')
+      .filter(([text]) => !Number.isNaN(Number(text)))
+      .reduce((a, b) => (Number(a[2]) < Number(b[2]) ? a : b));
+    expect(top.slice(0, 1)).toEqual(['1']);
+    expect(Number(top[2])).toBeLessThan(10);
+  });
+
+  it('is smoothed on request, with the values behind it', () => {
+    shown(series('loss', [1, 0, 1, 0, 1, 0]));
+    expect(calls('stroke').length).toBe(3);
+    const choice = [...document.querySelectorAll('label')].find(
+      ({ textContent }) => textContent?.startsWith('Smoothing')
+    )!;
+    const select = choice.querySelector('select')!;
+    select.value = '0.9';
+    select.dispatchEvent(new Event('change'));
+    paint();
+    expect(calls('stroke').length).toBe(4);
   });
 
   it('shows a single point between gaps', () => {
@@ -405,7 +432,7 @@ describe('the legend', () => {
 });
 
 describe('the values', () => {
-  it('of all lines at an x are shown beside the pointer', () => {
+  it('of the lines of a plot are shown beside the pointer, at one x in all plots', () => {
     shown(
       series('loss', [0.5, 0.25, 0.125]),
       series('loss', [1, 2, 3], { run: 'run-2' }),
@@ -418,17 +445,35 @@ describe('the values', () => {
     const cells = [...tip.querySelectorAll('tr')].map(
       ({ textContent }) => textContent
     );
-    expect(cells).toEqual([
-      'loss',
-      'run-10.25',
-      'run-22',
-      'accuracy',
-      'run-1nan'
-    ]);
-    expect(find('.kfnb-chart-cross').hidden).toBe(false);
+    // Values of other plots would make it cover them.
+    expect(cells).toEqual(['run-10.25', 'run-22']);
+    const crosses = [
+      ...document.querySelectorAll<HTMLElement>('.kfnb-chart-cross')
+    ];
+    expect(crosses.map(({ hidden }) => hidden)).toEqual([false, false]);
     point('pointerleave', 0);
     expect(tip.hidden).toBe(true);
     expect(find('.kfnb-chart-cross').hidden).toBe(true);
+  });
+
+  it('stay within their own plot', () => {
+    const area = { left: 300, top: 40, right: 500, bottom: 250 };
+    const tip = new Tooltip(page().context);
+    const is = (name: 'offsetWidth' | 'offsetHeight', value: number): void => {
+      Object.defineProperty(tip.node, name, { value });
+    };
+    is('offsetWidth', 120);
+    is('offsetHeight', 80);
+    const left = (x: number): number => {
+      tip.moveBeside(x, area);
+      return Number.parseFloat(tip.node.style.left);
+    };
+    expect(left(310)).toBe(324);
+    expect(left(490)).toBe(356);
+    for (let x = area.left; x <= area.right; x += 10) {
+      expect(left(x)).toBeGreaterThanOrEqual(area.left);
+      expect(left(x) + 120).toBeLessThanOrEqual(area.right + 1);
+    }
   });
 
   it('have their own x if it differs', () => {
@@ -509,4 +554,19 @@ it('shows hostile names as text', () => {
   expect(document.querySelectorAll('.kfnb-chart-area').length).toBe(
     HOSTILE.length
   );
+});
+
+it('a smoothed line begins at its first value and keeps gaps', () => {
+  const [xs, ys] = [new Column(), new Column()];
+  [4, 4, NaN, 8].forEach((value, n) => {
+    xs.push(n);
+    ys.push(value);
+  });
+  const smooth = smoothed({ xs, ys }, 0.5).ys;
+  expect([0, 1, 2, 3].map(n => smooth.at(n))).toEqual([
+    4,
+    4,
+    NaN,
+    expect.closeTo(6.29, 2)
+  ]);
 });

@@ -88,7 +88,14 @@ def answer(bare, hostile):
                 }
             )
         if asked["kind"] == "compare":
-            bare.tell({"kind": "compare", "runs": [compared(hostile, n) for n in range(2)]})
+            runs = [compared(hostile, n) for n in range(2)]
+            code = [{"step": name, "lines": [code_line(name)]} for name in hostile]
+            bare.tell({"kind": "compare", "runs": runs, "code": code})
+        if asked["kind"] == "runs":
+            listed = [compared(hostile, n) for n in range(2)]
+            for run in listed:
+                run.update(notebook=run["id"], steps=None)
+            bare.tell({"kind": "runs", "runs": listed, "more": 1})
 
 
 def outputs(hostile):
@@ -103,6 +110,10 @@ def outputs(hostile):
         {"output_type": "display_data", "metadata": {}, "data": {"image/png": every}},
         {"output_type": "display_data", "metadata": {}, "data": {"application/json": {every: every}}},
     ]  # fmt: skip
+
+
+def code_line(text):
+    return {"left": text, "right": text[::-1], "kind": "changed"}
 
 
 def compared(hostile, number):

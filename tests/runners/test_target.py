@@ -185,7 +185,10 @@ def test_every_kubernetes_flag_has_a_help_text_and_is_unique() -> None:
     assert all(one.help.endswith((".", "].")) for one in options.values() if one.flag)
 
 
-def test_doctor_of_this_machine_checks_kernel_and_folder() -> None:
+def test_doctor_of_this_machine_checks_kernel_and_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KFNB_HOME", str(tmp_path / "home"))
     findings = list(find_target("local").doctor(None, {}, fix=False))
     assert [(found.check, found.status) for found in findings] == [("kernel", "ok"), ("home", "ok")]
 

@@ -61,6 +61,7 @@ class AttemptBody(Body, frozen=True, kw_only=True):
 class ReportBody(AttemptBody, frozen=True, kw_only=True):
     """What an attempt reports while it executes; ``n`` numbers its reports from 1."""
 
+    # Unset, and so left out of the JSON, for what the driver itself reports about an attempt.
     n: Count | UnsetType = UNSET
 
 
@@ -137,12 +138,14 @@ class StepSucceeded(AttemptBody, frozen=True, kw_only=True):
 class StepCached(StepSucceeded, frozen=True, kw_only=True):
     """An earlier result was used. Metrics are [time, name, value, step of a training loop]."""
 
+    # A cached result has the fields of an attempt's result, but no attempt belongs to it.
     scope: ClassVar[Scope] = "step"
 
     inputs: Inputs
     key: str | None = None
     why: str | None = None
     metrics: tuple[Annotated[tuple[Any, ...], Meta(min_length=3, max_length=4)], ...] = ()
+    # `from` is a keyword of Python.
     source: str | None = field(name="from", default=None)
 
 
@@ -256,6 +259,7 @@ class TrialAsked(Body, frozen=True, kw_only=True):
 class FailureData(Body, frozen=True, kw_only=True):
     """Why an attempt or a step failed."""
 
+    # `class` is a keyword of Python; journals have had this name since version 0.1.
     kind: FailureClass = field(name="class")
     ename: str | None = None
     evalue: str | None = None

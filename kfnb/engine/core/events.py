@@ -19,6 +19,7 @@ from kfnb.engine.core.event_types import Body, Unknown
 VERSION = 1
 
 
+# Events are trees without cycles, so the garbage collector need not visit the thousands of a run.
 class Event(Struct, frozen=True, gc=False):
     """One line of a journal.
 
@@ -74,6 +75,7 @@ class Event(Struct, frozen=True, gc=False):
             If ``data`` has a value that JSON has no form for.
         """
         data = self.data
+        # An event of a later version is written back exactly as it was read.
         fields = data.fields if isinstance(data, Unknown) else data
         try:
             return _ENCODER.encode(self._line(fields))

@@ -87,6 +87,7 @@ def cancelled(step: StepState, state: RunState, steps: Iterable[StepState]) -> R
         return Record(stopped, step.name, step.index, step.round)
     failed = next(other.name for other in steps if other.status == "failed")
     reason = f'step "{failed}" failed, and the run stops at the first failure'
+    # A step that never began has done nothing that could be cancelled.
     kind = StepCancelled if step.attempts else StepSkipped
     return Record(kind(reason=reason, because=failed), step.name, step.index, step.round)
 
@@ -95,6 +96,7 @@ def finish(state: RunState, steps: Sequence[StepState], exit: int | None) -> Rec
     """Record the end of the run."""
     counts = state.counts
     exit_failed = exit is not None and steps[exit].status == "failed"
+    # A stop that came when everything was done has cancelled nothing: such a run has its usual end.
     if state.stops and counts["cancelled"] and not exit_failed:
         return Record(RunCancelled(reason="the run was stopped"))
     if not counts["failed"]:
@@ -110,6 +112,7 @@ def failed_for_good(step: StepState) -> Record:
 
 
 def _brief(step: StepState) -> RunError:
+    # The step's own event has the traceback, which the journal need not hold twice.
     return RunError(**{**_fields(step.failure), "step": step.name, "traceback": None})
 
 

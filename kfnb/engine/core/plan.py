@@ -74,6 +74,8 @@ class Plan:
             if edge.source in at and edge.target in at:
                 deps[at[edge.target]].add(at[edge.source])
         _file_order(ordered, deps)
+        # With each edge pointing backwards there can be no cycle, so no decision needs to look for
+        # one.
         for n, waits_for in enumerate(deps):
             # No step can wait for the exit step: it is always the last.
             waits_for.difference_update({n} if last is None else {n, last})
@@ -106,6 +108,7 @@ class Plan:
                 readers.setdefault(name, []).append(n)
             for name in step.published:
                 writers.setdefault(name, []).append(n)
+        # Dependents always have higher positions, so one pass from the end is enough.
         for n in range(count - 1, -1, -1):
             height[n] = 1 + max((height[m] for m in dependents[n]), default=0)
         return cls(

@@ -40,6 +40,7 @@ class Queues:
         elif step.retry_at is not None:
             heappush(self._retry, (step.retry_at, n))
         else:
+            # The longest chain decides how long the run takes, so its steps are started first.
             heappush(self._start, (-self._height[n], n))
 
     def preparable(self, steps: Steps, unmet: Sequence[int], limit: int) -> list[int]:
@@ -91,6 +92,7 @@ def _first(heap: list[Entry], limit: int, valid: Callable[[Entry], bool]) -> lis
         # A step may have been offered twice, and equal entries leave a heap one after the other.
         if valid(entry) and entry not in entries[-1:]:
             entries.append(entry)
+    # They leave the queue only when an event says that they were prepared or started.
     for entry in entries:
         heappush(heap, entry)
     return entries

@@ -102,6 +102,7 @@ def _attempt_started(step: StepState, event: Event, data: AttemptStarted) -> Non
     step.status = "running"
     step.retry_at = step.running_since = step.finished = None
     step.started = event.time
+    # Files are compared by when executions began, and a failed attempt may have written some.
     step.begun[attempt] = event.seq
     step.cells_done, step.cells_total, step.cell = 0, None, None
     step.resources = None
@@ -175,6 +176,7 @@ def _failed(step: StepState, event: Event, data: StepFailed) -> None:
     step.status = "failed"
     step.failure = data
     step.retry_at = None
+    # A step that failed through its last attempt ended when that attempt did.
     step.finished = step.finished or event.time
 
 
@@ -268,6 +270,7 @@ def _expanded(state: RunState, event: Event, data: StepExpanded) -> None:
         return
     state.items[name] = data.items
     for number in range(data.items):
+        # A repeated event must not reset an instance that has begun.
         state.steps.setdefault((name, str(number)), StepState(name, str(number)))
 
 
@@ -279,6 +282,7 @@ def _warning(state: RunState, event: Event, data: WarningData) -> None:
     state.warnings.append(RunWarning(event.step, event.index, data))
     step = state.steps.get((event.step or "", event.index))
     if step is not None and data.code == HELD_UP and step.active == event.attempt:
+        # The next cell that starts clears it.
         step.held = data.message
 
 

@@ -50,6 +50,7 @@ def judge(kind: FailureClass, *, asked: bool, overdue: bool) -> Verdict:
         # Ended from outside: by our own Stop when its time was over, or by somebody's kill.
         return "own" if overdue else "infrastructure"
     if kind == "configuration":
+        # A missing Secret or a wrong image name would be the same in the next attempt.
         return "permanent"
     return "infrastructure" if kind == "infrastructure" else "own"
 

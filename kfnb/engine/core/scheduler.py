@@ -43,6 +43,7 @@ class Engine(Progress):
             self._offer_once()
             commands += self._starts(now)
             commands += self._prepares()
+        # Nothing is open except perhaps the exit step (True counts as 1).
         if not self._active and len(self._open) == (self.plan.exit in self._open):
             commands += self._last(now)
         wake = self._wake(now)
@@ -131,6 +132,7 @@ class Engine(Progress):
         return stops
 
     def _starts(self, now: float) -> list[Start]:
+        # A limit of 0 would make the run wait forever.
         free = max(1, self.state.settings.parallel) - len(self._active)
         return [self._start(n) for n in self._queues.startable(self._steps, now, free)]
 
@@ -167,6 +169,7 @@ class Engine(Progress):
         return [self._start(n)]
 
     def _wake(self, now: float) -> float | None:
+        # A deadline that has passed has led to a Stop already; waking for it would never pause.
         times = [at for n in self._active if (at := self._deadline(n)) is not None and at > now]
         if not self._stopping_steps():
             at = self._queues.next_retry(self._steps)

@@ -62,5 +62,6 @@ class Settings:
         known = {f.name for f in dataclasses.fields(self)}
         fields = {k: v for k, v in plain.items() if k in known}
         if "force" in fields:
+            # JSON has only lists.
             fields["force"] = tuple(fields["force"])
         return dataclasses.replace(self, **fields)

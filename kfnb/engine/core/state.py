@@ -124,6 +124,7 @@ class StepState:
             return self.result.duration
         if self.started is None or self.finished is None:
             return None
+        # The clock may have been set back meanwhile.
         return max(0.0, self.finished - self.started)
 
     @property
@@ -133,6 +134,8 @@ class StepState:
 
     def reopen(self, *, stale: bool) -> None:
         """Make the step pending with fresh budgets; ``stale``: nothing published so far counts."""
+        # An attempt that outlived its driver, or a stop, still counts unless its inputs were too
+        # old.
         self.status = "running" if self.active > self.floor and not stale else "pending"
         self.own_failures = self.infrastructure_failures = 0
         self.retry_at = self.failure = self.reason = self.because = self.result = self.finished = (
@@ -149,6 +152,7 @@ class StepState:
         An attempt that executes stays active until it has ended, but counts no more.
         """
         self.reopen(stale=True)
+        # Results of earlier rounds are recognised by their round from here on.
         self.stale = False
         self.round = round
         self.begun = {}
@@ -266,4 +270,5 @@ class RunState:
 
     def _metrics(self) -> Iterator[Metric]:
         logged = [m for step in self.steps.values() for m in step.metrics]
+        # Steps execute side by side, so the metrics of the steps interleave in time.
         yield from sorted(logged, key=lambda metric: metric.time)

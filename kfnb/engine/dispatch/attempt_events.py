@@ -55,6 +55,7 @@ class AttemptEvents:
             with self._path.open("rb") as file:
                 file.seek(self._offset)
                 data = file.read()
+        # The file appears with the attempt's first report.
         except OSError:
             return []
         whole = data.rpartition(b"\n")[0]
@@ -64,6 +65,7 @@ class AttemptEvents:
         reports = []
         for text in whole.split(b"\n"):
             line = _parse(text)
+            # A damaged line must not hide the reports after it.
             if line is None:
                 continue
             if line.type == "Result":

@@ -62,9 +62,11 @@ def require_kernel(name: str) -> None:
 
 def find_kernel(name: str) -> Path | None:
     """Find the folder of a kernel's ``kernel.json``, or None."""
+    # The name comes from the notebook, and must not lead out of Jupyter's folders.
     if not name or "/" in name or "\\" in name:
         return None
     for folder in _kernel_folders():
+        # Jupyter compares names of kernels without regard to case.
         for candidate in (name, name.lower()):
             if (folder / candidate / "kernel.json").is_file():
                 return folder / candidate
@@ -116,6 +118,7 @@ def packages(name: str) -> dict[str, str]:
         except OSError:
             continue
         for dist, version in _listed(str(folder), stamp).items():
+            # Python imports a package from the first folder that has it.
             versions.setdefault(dist, version)
     return versions
 
@@ -125,6 +128,7 @@ def normalise(dist: str) -> str:
     return re.sub(r"[-_.]+", "-", dist).lower()
 
 
+# Installing a package changes its folder's time, which is the stamp, and so makes a new entry.
 @cache
 def _listed(folder: str, _stamp: int) -> dict[str, str]:
     versions = {}
@@ -140,6 +144,7 @@ def _import_folders(python: Interpreter) -> list[Path]:
     prefix = Path(python.prefix)
     if prefix.resolve() == Path(sys.prefix).resolve():
         return [Path(p) for p in sys.path if p and Path(p).is_dir()]
+    # dist-packages is Debian's folder, local/ is where its pip installs, Lib is that of Windows.
     patterns = (
         "lib/python3*/site-packages",
         "lib/python3*/dist-packages",

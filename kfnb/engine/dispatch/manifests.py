@@ -21,6 +21,7 @@ from kfnb.store.blobs import Store
 from kfnb.store.manifest import Failure, FailureClass, Manifest, failed_key, manifest_key
 
 _LONGEST_TRACEBACK = 20_000
+# Exit codes of python -m kfnb.step.
 _CODES: Mapping[int, FailureClass] = {
     1: "user",
     3: "cancelled",
@@ -52,6 +53,7 @@ def read_manifest(store: Store, key: str) -> Manifest | None:
         return None
     try:
         return Manifest.from_json(data)
+    # A damaged manifest counts as none, so the step is executed again.
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -115,6 +117,7 @@ def _published(manifest: Manifest, key: str) -> dict[str, Any]:
         "outputs": outputs,
         "aliases": manifest.aliases,
         "unexpected": dict(manifest.unexpected),
+        # Events have one map for both: a file without a hash was deleted.
         "files_written": {**written, **dict.fromkeys(manifest.files_removed)},
         "files_read": dict(manifest.files_read),
         "duration": manifest.duration,

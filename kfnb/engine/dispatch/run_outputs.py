@@ -49,6 +49,7 @@ class RunOutputs:
         self._workdir = workdir
         self._restores = restores
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
+        # A driver that continues a run knows from the journal which steps wrote files.
         self._writers = {
             engine.plan.position[key]
             for key, state in engine.state.steps.items()

@@ -107,6 +107,7 @@ def merge(pieces: Iterable[Piece]) -> list[Piece]:
             by_cell[piece.cell] = piece
             continue
         statements = {(s.first_line, s.first_column): s for s in other.statements}
+        # The same statement may be in both; by its place in the cell it is kept once.
         statements.update({(s.first_line, s.first_column): s for s in piece.statements})
         by_cell[piece.cell] = Piece(
             cell=piece.cell,
@@ -128,6 +129,7 @@ def blank(code: str, statements: Sequence[Statement]) -> str:
     last_end: tuple[int, int] | None = None
     for s in sorted(statements, key=lambda s: (s.first_line, s.first_column)):
         if last_end is not None and last_end[0] == s.first_line:
+            # `a = 1; b = 2; c = 3` without `b` must not become `a = 1        c = 3`.
             masked[last_end[0] - 1][last_end[1]] = ";"
         for number in range(s.first_line, s.last_line + 1):
             line = lines[number - 1]
@@ -141,6 +143,7 @@ def blank(code: str, statements: Sequence[Statement]) -> str:
     ]
     for s in statements:
         line = text[s.first_line - 1]
+        # Where it stood, the statement would be indented, which Python refuses outside of a block.
         if not line[: s.first_column].strip():
             text[s.first_line - 1] = line[s.first_column :]
     return "\n".join(text)
@@ -170,6 +173,7 @@ def executable(cell: Cell) -> str:
 def render(value: Any) -> str:
     """Write a parameter's value as a Python literal."""
     if isinstance(value, float) and not math.isfinite(value):
+        # repr() gives `nan` or `inf`, which are names that the notebook need not have.
         return f'float("{value}")'
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{render(k)}: {render(v)}" for k, v in value.items()) + "}"

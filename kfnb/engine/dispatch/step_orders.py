@@ -189,6 +189,7 @@ def input_definitions(
         if bundle is None:
             continue
         producer = pipeline.steps[source.step].order
+        # Pickles refer to classes by name, and their functions read globals when they are called.
         for wanted in (*bundle.classes, *bundle.globals):
             # If two producers used a definition, the later one had the newest text of it.
             needed[wanted] = max(producer, needed.get(wanted, producer))
@@ -245,10 +246,12 @@ def restored_files(upstream: Mapping[str, Manifest]) -> dict[str, WrittenFile]:
 def environment(pipeline: Pipeline, step: Step, site: Site) -> dict[str, str]:
     """Return the environment variables that a step gets on top of the driver's own."""
     return {
+        # With one seed for all steps a set has the same order in each process, as in one kernel.
         HASH_SEED: site.seed,
         **pipeline.defaults.env,
         **step.options.env,
         "KFNB_RUN": site.run.id,
+        # The system refuses an environment variable that contains a null character.
         "KFNB_STEP": step.name.replace("\0", "\N{REPLACEMENT CHARACTER}"),
     }
 
@@ -283,6 +286,7 @@ def _input(name: str, source: Upstream | None) -> Input:
 
 def _memory(pipeline: Pipeline, step: Step) -> str | None:
     for options in (step.options, pipeline.defaults):
+        # A container is killed at its limit, not at what it requests.
         limit = options.limits.get("memory") or options.memory
         if limit:
             return limit
@@ -294,6 +298,7 @@ def _origins(pipeline: Pipeline, step: Step) -> dict[str, int]:
     origins = {}
     for name in step.outputs:
         word = re.compile(rf"\b{re.escape(name)}\b")
+        # The last mention is the likeliest place where the value got its final content.
         for piece in reversed(step.body):
             cell = pipeline.cells[piece.cell]
             if word.search(cell.source):

@@ -21,6 +21,7 @@ from kfnb.store import disk
 from kfnb.store.locks import FileLock
 
 LOCK_NAME = "driver.lock"
+# fdatasync() leaves out times that nobody needs; macOS lacks it.
 _sync_data = getattr(os, "fdatasync", os.fsync)
 
 
@@ -147,6 +148,8 @@ class Journal:
         self._fd = -1
         self._lock = FileLock(path.with_name(LOCK_NAME))
         try:
+            # The lock comes first: without it, cutting off a torn line could cut off a live
+            # driver's write.
             if not self._lock.acquire():
                 raise JournalBusy(path, self._lock.holder())
             self._prepare()
@@ -160,6 +163,8 @@ class Journal:
                 os.ftruncate(self._fd, self._size)
             # What an earlier writer wrote without syncing is acted upon from here on.
             _sync_data(self._fd)
+            # A new file survives a power cut only when the folder's entry for it is on the disk as
+            # well.
             if new:
                 disk.sync_folder(path.parent)
         except OSError as error:
@@ -240,6 +245,8 @@ class Journal:
         """Return the next event as readers will see it, and its line."""
         event = Event(self.seq + 1, self._now(), self.run, data, step, index, round, attempt)
         line = event.to_line()
+        # Reading back what is written keeps this driver's state equal to the one that a replay
+        # gives.
         return Event.from_line(line), line + b"\n"
 
     def _append(self, line: bytes, *, durable: bool) -> None:
@@ -249,6 +256,8 @@ class Journal:
             if durable:
                 _sync_data(self._fd)
         except OSError as error:
+            # Whatever part of the line was written must go, or the next event would stand behind
+            # it.
             self._cut()
             raise _sentence(self.path, "write", error) from error
         self.seq += 1
@@ -273,6 +282,7 @@ def write_at(fd: int, offset: int, data: bytes) -> None:
     """Write all of ``data`` at an offset of a file."""
     rest = memoryview(data)
     while rest:
+        # One call may write less than asked, for example when the disk is nearly full.
         written = os.pwrite(fd, rest, offset)
         rest, offset = rest[written:], offset + written
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 import json
 import os
 import time as clock
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import NoReturn
 
@@ -74,6 +76,7 @@ class SegmentJournal(Journal):
         now: Callable[[], float] = clock.time,
     ) -> None:
         self._remote = remote
+        # Random beside the pid, because drivers on two machines may have the same pid.
         self._writer = writer or f"{os.getpid()}-{os.urandom(12).hex()}"
         self._waiting: list[bytes] = []
         self._stored = 0
@@ -110,6 +113,8 @@ class SegmentJournal(Journal):
             return
         lines = b"".join(self._waiting)
         try:
+            # The store first: it may have another driver's event instead, and the local file must
+            # not show one that is taken back.
             self._create(self._stored + 1, lines)
             self._write(lines)
         except OSError as error:
@@ -117,6 +122,8 @@ class SegmentJournal(Journal):
             self._broken = disk_error = InfrastructureError(disk.sentence(error, self.path))
             raise disk_error from error
         except Exception as error:
+            # Whether the object was created is unknown, so a second attempt could write the events
+            # twice.
             self._broken = error
             raise
         self._size += len(lines)
@@ -164,6 +171,7 @@ class SegmentJournal(Journal):
         header = json.dumps({"writer": self._writer, "first": first}).encode()
         data = header + b"\n" + lines
         key = _key(self.run, first)
+        # The object may exist because our own request succeeded and only its reply was lost.
         if self._remote.create(key, data) or self._remote.get(key) == data:
             return
         self._lose()
@@ -182,33 +190,37 @@ class SegmentJournal(Journal):
 
 
 def segments(remote: Remote, run: str, *, after: int) -> Iterator[bytes]:
-    """Give the lines of a run's segments that begin after an event, in order.
+    """Give the lines of a run's events after an event, segment by segment, in order.
 
     Raises
     ------
     InfrastructureError
-        If one is missing or damaged.
+        If a segment is missing or damaged.
     """
     seq = after
-    for key in remote.list(f"runs/{run}/journal/"):
-        first = int(Path(key).stem) if Path(key).stem.isdecimal() else 0
-        if first <= seq:
-            continue
+    stems = {key: Path(key).stem for key in remote.list(f"runs/{run}/journal/")}
+    begins = [(int(stem), key) for key, stem in stems.items() if stem.isdecimal()]
+    # The segment with the last known event is read again: a full disk may have cut off its copy.
+    at = bisect_right(begins, after + 1, key=itemgetter(0)) - 1
+    for first, key in begins[max(at, 0) :]:
         data = remote.get(key)
-        if data is None or first != seq + 1:
+        if data is None or first > seq + 1:
             raise _damaged(remote, run, seq + 1, "it is missing")
         head, _, lines = data.partition(b"\n")
         if not head.startswith(b'{"writer"') or not lines.endswith(b"\n"):
             raise _damaged(remote, run, first, "it is not a segment of a journal")
-        for line in lines.splitlines(keepends=True):
+        new = []
+        for number, line in enumerate(lines.splitlines(keepends=True), first):
             try:
-                number = Event.from_line(line).seq
+                written = Event.from_line(line).seq
             except ValueError as error:
-                raise _damaged(remote, run, seq + 1, str(error)) from error
-            if number != seq + 1:
-                raise _damaged(remote, run, seq + 1, "it is missing")
-            seq = number
-        yield lines
+                raise _damaged(remote, run, number, str(error)) from error
+            if written != number:
+                raise _damaged(remote, run, number, "it is missing")
+            if number > seq:
+                new.append(line)
+        seq += len(new)
+        yield b"".join(new)
 
 
 def follow_segments(remote: Remote, run: str, path: Path) -> bool:
@@ -219,6 +231,7 @@ def follow_segments(remote: Remote, run: str, path: Path) -> bool:
     """
     if FileLock(path.with_name(LOCK_NAME)).held():
         return False  # a driver of this machine writes the file
+    # Only whole lines count; a torn end, left by a process that was killed, is written again.
     reader = JournalReader(path)
     for _ in reader.read():
         pass

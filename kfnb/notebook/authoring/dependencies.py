@@ -70,6 +70,7 @@ def check(
                 f"these steps wait for each other: {way}",
                 "Remove one of their after: tags.",
                 step=circle[0],
+                # A step that comes after itself is a cycle of one.
                 cell=after[circle[0]][circle[1 % len(circle)]],
             )
         )

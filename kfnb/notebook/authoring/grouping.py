@@ -101,6 +101,7 @@ class _Reader:
         theirs = kale.notebook_declaration(document.metadata)
         self.diagnostics += [make(*problem) for problem in (*own.problems, *theirs.problems)]
         self.own, self.theirs = own, theirs
+        # kfnb's own metadata counts before Kale's.
         self.name = own.name or theirs.name or document.name
         self.declarations = [
             merged_declaration(cell, of, self.diagnostics)
@@ -112,6 +113,7 @@ class _Reader:
     def declared(self) -> Declared:
         skipped = self._assign()
         self._drop_empty()
+        # Steps without code are gone by now, so a dependency on one of them is reported.
         after = dependencies.resolved({d.name: d.after for d in self.drafts.values()})
         resolved, problems = dependencies.check(after, skipped=skipped)
         self.diagnostics += problems
@@ -172,6 +174,7 @@ class _Reader:
     def _report_dropped(self, cell: Cell, lines: Sequence[int]) -> None:
         magics = ("%load_ext", "%reload_ext", "%pipeline", "%%pipeline")
         source = cell.source.split("\n")
+        # A notebook for kfnb is expected to have these, so they are not reported.
         reported = [
             n for n in lines if n <= len(source) and not source[n - 1].lstrip().startswith(magics)
         ]
@@ -190,7 +193,9 @@ class _Reader:
     def _assign(self) -> set[str]:
         """Assign all cells; return the names of steps that only skipped cells have."""
         tagged = any(declaration.role or declaration.on_exit for declaration in self.declarations)
+        # Definitions can be recognised in Python code only.
         sorted_out = tagged and self.document.language == "python"
+        # Without any tag the notebook is a single step that has its name.
         implicit = self._implicit() if tagged else self.name
         current: str | None = None
         untagged = UntaggedCells()
@@ -216,8 +221,10 @@ class _Reader:
             elif role == "setup":
                 current = _SETUP
             elif role is None and declaration.on_exit:
+                # A cell that has only this tag is a step with the tag's name.
                 current = ON_EXIT
             elif role is None and current in (None, implicit):
+                # An empty cell must not begin a step.
                 if not cell.source.strip():
                     continue
                 if sorted_out and untagged.only_defines(cell):
@@ -228,6 +235,7 @@ class _Reader:
             elif role is None and current == _SETUP:
                 role = "setup"
             step = current if role in (None, "step") else None
+            # Text stands above the code that it explains.
             if current and pending:
                 self._draft(current).notes += pending
             pending = []
@@ -239,6 +247,7 @@ class _Reader:
             assert role is not None
             self.roles[role].append(cell.index)
             self._without_effect(declaration, role, cell.index)
+        # Below the text at the end there is no code, so it goes to the last step.
         if current:
             self._draft(current).notes += pending
         return skipped - set(self.drafts)
@@ -262,6 +271,7 @@ class _Reader:
 
     def _add(self, draft: _Draft, declaration: Declaration, cell: int) -> None:
         for after in declaration.after:
+            # Messages point to the first cell that says so.
             draft.after.setdefault(after, cell)
         draft.changes.update(dict.fromkeys(declaration.changes))
         if declaration.on_exit and draft.on_exit is None:

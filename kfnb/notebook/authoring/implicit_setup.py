@@ -11,7 +11,7 @@ from kfnb.notebook.effects.statement_effects import imported_modules, sets_optio
 from kfnb.notebook.parsed_cell import parse_code
 from kfnb.pipeline import Cell
 
-# Where an import below such code finds, or does, something else than it would above it.
+# An import below such code may find another module than above it.
 _PREPARES_IMPORTS = re.compile(
     r"sys\.(path|modules)|environ|putenv|chdir|addsitedir|\b(pip|conda|mamba|uv) |['\"]cd['\"]"
 )
@@ -55,11 +55,13 @@ class UntaggedCells:
         if parsed.error is not None or parsed.deep:
             return False
         modules = {**self.modules, **imported_modules([parsed])}
+        # Setup is executed first, so an option that is set below other code would be set too early.
         if not all(
             _defines(s) or (not self.executed and sets_option(s, modules)) for s in parsed.body
         ):
             return False
         self.modules = modules
+        # An import has to stay below the code that changes what it finds.
         if self.prepares and any(
             isinstance(node, (ast.Import, ast.ImportFrom))
             for statement in parsed.body
@@ -81,10 +83,12 @@ def _defines(s: ast.stmt) -> bool:
         return True
     if isinstance(s, ast.Expr):
         return isinstance(s.value, ast.Constant) or is_setup(s)
+    # An import with a fallback is written like this.
     if isinstance(s, ast.Try):
         blocks = [s.body, s.orelse, s.finalbody, *(h.body for h in s.handlers)]
         return all(_defines(inner) for block in blocks for inner in block)
     if isinstance(s, ast.If):
+        # Such a block has imports for type checkers only.
         test = ast.unparse(s.test)
         return "TYPE_CHECKING" in test and all(_defines(inner) for inner in (*s.body, *s.orelse))
     return False
@@ -98,12 +102,18 @@ def _needs(s: ast.stmt) -> set[str]:
         node = todo.pop()
         if isinstance(node, ast.Name):
             names.add(node.id)
+        # A function's body is executed later, so only what its definition evaluates counts.
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             arguments = node.args
             todo += [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]
             if not isinstance(node, ast.Lambda):
                 todo += node.decorator_list
-                every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+                every = (
+                    *arguments.posonlyargs,
+                    *arguments.args,
+                    *arguments.kwonlyargs,
+                    *(a for a in (arguments.vararg, arguments.kwarg) if a is not None),
+                )
                 todo += [a.annotation for a in every if a.annotation is not None]
                 todo += [node.returns] if node.returns is not None else []
         else:

@@ -45,6 +45,7 @@ def notebook_declaration(metadata: Mapping[str, Any]) -> NotebookDeclaration:
         return NotebookDeclaration()
     problems: list[Problem] = []
     defaults: dict[Entry, Any] = {}
+    # If both generations have an image, that of the second counts.
     for image in (own.get("docker_image"), own.get("base_image")):
         if isinstance(image, str) and image.strip():
             defaults["image", ""] = image.strip()
@@ -128,6 +129,7 @@ def _each_volume(given: Any) -> Iterator[Volume]:
         if name is None or mount is None:
             continue
         kind, size = item.get("type"), item.get("size")
+        # A volume that is created for the run has no claim yet.
         made = kind in ("new_pvc", "clone")
         yield Volume(
             name=name,

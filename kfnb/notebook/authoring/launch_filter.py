@@ -51,6 +51,7 @@ def is_setup(statement: ast.stmt) -> bool:
 
 def setup_lines(code: str) -> tuple[int, ...]:
     """Return the lines (from 1) of a cell's code that are setup in any cell."""
+    # Most cells have no such line, and need not be parsed.
     if "run_line_magic" not in code:
         return ()
     statements = [s for s in parse_code(code).shallow_body if is_setup(s)]
@@ -88,6 +89,7 @@ class Launches:
             return code, ()
         parsed = parse_code(code)
         if parsed.error is not None or parsed.deep:
+            # Without a syntax tree only whole lines can be recognised.
             lines = [n for n, s in enumerate(source.split("\n"), 1) if _LAUNCH_LINE.match(s)]
             return _commented(code, lines), tuple(lines)
         gone = list(self._launching(parsed.shallow_body, top=True))
@@ -104,6 +106,7 @@ class Launches:
     def _launching(self, body: Sequence[ast.stmt], *, top: bool) -> Iterator[tuple[ast.stmt, bool]]:
         """Find the statements to leave out, each with whether it is at the top level."""
         for statement in body:
+            # A launch in a function happens only if it is called, so functions stay as they are.
             if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 self._forget({statement.name})
                 continue
@@ -145,6 +148,7 @@ class Launches:
     def _import(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.Import):
             for alias in statement.names:
+                # Without "as" the module is called kfnb, which is known from the beginning.
                 if alias.name == "kfnb" and alias.asname:
                     self.modules[alias.asname] = "kfnb"
         elif isinstance(statement, ast.ImportFrom) and statement.module == "kfnb":
@@ -193,15 +197,18 @@ def _outside(statement: ast.stmt, inner: Iterable[Sequence[ast.stmt]]) -> Iterat
 
 def _bound(statement: ast.stmt, nodes: Iterable[ast.AST]) -> set[str]:
     """Return the names that a statement itself binds to something new."""
+    # After += the name still holds a result of the launch.
     if isinstance(statement, ast.AugAssign):
         return set()
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         names = {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+        # This import gives the name the meaning that it has anyway.
         return names - {"kfnb"}
     return _stored(nodes)
 
 
 def _targets_of_comprehensions(nodes: Iterable[ast.AST]) -> set[str]:
+    # The names of a comprehension exist only inside it.
     targets = [node.target for node in nodes if isinstance(node, ast.comprehension)]
     return {name for target in targets for name in _stored(ast.walk(target))}
 
@@ -230,8 +237,10 @@ def _cut(code: str, gone: Sequence[tuple[ast.stmt, bool]], *, tell: bool) -> str
     """
     lines = code.split("\n")
     replaced = False
+    # From the end, so that the positions of earlier statements stay right.
     for statement, top in reversed(gone):
         first, end = statement.lineno - 1, _end(statement) - 1
+        # Python counts columns in bytes of UTF-8.
         before = lines[first].encode()[: statement.col_offset].decode()
         after = lines[end].encode()[statement.end_col_offset :].decode().lstrip(" \t;")
         if top and not before.strip() and (not after or after.startswith("#")):

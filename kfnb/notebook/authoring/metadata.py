@@ -123,6 +123,7 @@ def notebook_declaration(metadata: Mapping[str, Any]) -> NotebookDeclaration:
 def _role(own: Mapping[str, Any], step: str | None, wrong: Wrong) -> CellRole | None:
     given = own.get("role")
     if given is None:
+        # A name alone declares a step.
         return "step" if step else None
     if given not in ROLES:
         wrong(f"role must be one of {', '.join(ROLES)}, not {given!r}")
@@ -130,6 +131,7 @@ def _role(own: Mapping[str, Any], step: str | None, wrong: Wrong) -> CellRole | 
     if given == "step" and not step:
         wrong("a step needs a name")
         return None
+    # Metadata may hold anything; after the checks above it is a role.
     role: CellRole = given
     return role
 
@@ -166,6 +168,7 @@ def _volumes(own: Mapping[str, Any], wrong: Wrong) -> tuple[Volume, ...]:
 
         _known(item, _VOLUME_KEYS, inside)
         texts = {key: _text(item, key, inside) for key in _VOLUME_KEYS}
+        # A claim's name will do for the volume.
         mount, name = texts["mount"], texts["name"] or texts["claim"]
         if not mount or not mount.startswith("/"):
             inside("mount must be an absolute path")

@@ -41,6 +41,7 @@ _KEY_OF = {field: key for key, field in KEYS.items()}
 # As in Kubernetes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 _QUANTITY = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+|[EPTGMK]i|[EPTGMkmun])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Kale writes "enabled" and "disabled".
 _SWITCH = {
     "on": True, "enabled": True, "true": True, "yes": True,
     "off": False, "disabled": False, "false": False, "no": False,
@@ -125,6 +126,7 @@ def entry_value(value: Any) -> str:
 
 def _single(field: str, value: Any) -> Any:
     if field == "retries":
+        # For Python, JSON's true is the number 1.
         text = "" if isinstance(value, bool) else str(value).strip()
         if not re.fullmatch(r"[0-9]{1,6}", text):
             raise ValueError("takes a whole number from 0 on, as in 3")
@@ -144,6 +146,7 @@ def _single(field: str, value: Any) -> Any:
             raise ValueError("takes an image, as in python:3.12-slim")
         return text
     if field == "gpu":
+        # Kubernetes gives no fractions of a GPU to a pod.
         if not re.fullmatch(r"[0-9]+", text):
             raise ValueError("takes a whole number; for another kind write limit:RESOURCE:N")
         return text
@@ -152,6 +155,7 @@ def _single(field: str, value: Any) -> Any:
 
 def _quantity(text: str, example: str) -> str:
     if not _QUANTITY.fullmatch(text):
+        # Kubernetes has no unit GB: it is G or Gi that is meant.
         hint = f" ({text[:-1]} or {text[:-1]}i?)" if re.fullmatch(r"\d+[KMGTP]B", text) else ""
         raise ValueError(f"takes a quantity, as in {example}{hint}")
     return text
@@ -166,6 +170,7 @@ def _pair(key: str, value: Any) -> tuple[str, str]:
 
 
 def _member(field: str, name: str, value: Any) -> str:
+    # A program that reads the variable expects "true", and not Python's "True".
     text = str(value).lower() if isinstance(value, bool) else value
     if not isinstance(text, (str, int, float)):
         raise ValueError("takes an object of texts")

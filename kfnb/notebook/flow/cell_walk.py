@@ -92,6 +92,7 @@ class _Walk:
         differences = Differences(texts=walk is None or walk.texts != texts)
         logs: list[CellLog] = []
         for index, visit in enumerate(visits):
+            self.interpreter.heap.clock = index + 1
             facts = self._begin(visit.step) if visit.step is not None else None
             inputs = self._inputs(visit, last=last[visit.step] == index)
             log = walk.logs[index] if walk is not None else None
@@ -109,9 +110,7 @@ class _Walk:
         self.memory.walks.pop(key, None)
         # An exception may have left more behind than logs tell.
         if not self.result.too_deep:
-            self.memory.walks[key] = RememberedWalk(
-                visits, texts, self.redefined_classes, logs
-            )
+            self.memory.walks[key] = RememberedWalk(visits, texts, self.redefined_classes, logs)
         return self.result
 
     def _inputs(self, visit: CellVisit, *, last: bool) -> tuple[object, ...]:
@@ -161,9 +160,14 @@ class _Walk:
             unit = self._unit(f"step {step}")
             self.result.owners[unit] = step
             facts = self.result.facts[step] = Facts(
-                step, unit, dict(self.interpreter.names.slots), len(self.result.acts)
+                step,
+                unit,
+                dict(self.interpreter.names.slots),
+                len(self.result.acts),
+                clock=self.interpreter.heap.clock,
             )
         self.interpreter.unit = facts.unit
+        self.interpreter.heap.clock = facts.clock
         return facts
 
     def _change_tagged(self, names: Any, facts: Facts, cell: int) -> None:

@@ -72,7 +72,7 @@ class Facts:
 
     ``statements`` gives the names that each statement (cell, index) touches or reads; the index
     is -1 where that is not known of single statements. ``fitted`` and ``drawn`` say where an
-    estimator is fitted and where a random generator is used.
+    estimator is fitted and where a random generator is used. ``clock`` is when the step began.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Facts:
     identity: bool = False
     statements: list[tuple[int, int, frozenset[str]]] = field(default_factory=list)
     acts_after: int = 0
+    clock: int = 0
 
     def add(self, cell: Facts) -> None:
         """Add what one of the step's cells does."""

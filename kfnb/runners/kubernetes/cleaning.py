@@ -115,8 +115,10 @@ def clean(
     stored = remote.list_objects("") if remote is not None else {}
     runs = _runs(cluster, stored, now=now)
     live = {name for name, run in runs.items() if _is_live(name, run, now=now, young=young)}
+    # Ids of runs begin with the time, so this puts the newest first.
     recorded = sorted((name for name in runs if runs[name].keys), reverse=True)
     limited = keep is not None or older_than is not None or notebook is not None
+    # To read the notebook of a run may cost a request to the store.
     notebooks = {name: _notebook(remote, name) for name in recorded} if limited else {}
     over = sorted(
         (name for name in runs if name not in live and notebook in (None, notebooks.get(name))),
@@ -140,6 +142,7 @@ def clean(
         if older_than is not None:
             entries = (key for key in stored if key.startswith("cache/entries/"))
             cached = sorted(key for key in entries if now - stored[key].written > older_than)
+        # Entries that are removed do not need their values any more.
         needed = {key: info for key, info in stored.items() if key not in set(cached)}
         staying = [name for name in runs if name not in gone]
         unused = _unused(remote, needed, staying)
@@ -150,6 +153,7 @@ def clean(
             assert owner is not None
             metadata = owner["metadata"]
             cluster.delete("ConfigMap", metadata["name"], uid=metadata["uid"])
+        # Records go before values: if this is interrupted, no record refers to a missing value.
         for name in gone if remote is not None else ():
             assert remote is not None
             for top in _RECORDS:
@@ -203,6 +207,7 @@ def _runs(cluster: Cluster, stored: Mapping[str, ObjectInfo], *, now: float) -> 
 
 def _run_of(item: Object) -> str:
     """Return the id of the run that an object belongs to."""
+    # A label holds a shortened form of an id that is too long for it.
     run = (item.get("data") or {}).get("run")
     return str(run or item["metadata"]["labels"][names.RUN])
 
@@ -212,6 +217,7 @@ def _is_live(name: str, run: _Run, *, now: float, young: float) -> bool:
     if run.active:
         return True
     folder = RunFolder(runs_folder() / name)
+    # The name comes from the store, and must not lead to another folder.
     if name not in ("", ".", "..") and "/" not in name and folder.run.is_file():
         return driver_state(folder) != "ended"
     return now - run.written < young

@@ -281,6 +281,7 @@ class KubernetesOptions:
 
     def for_step(self, step: str) -> KubernetesOptions:
         """Return the options as they are for one step."""
+        # A configuration file may write the names of options with hyphens.
         own = {key.replace("-", "_"): value for key, value in self.steps.get(step, {}).items()}
         if not own:
             return self

@@ -36,6 +36,7 @@ Object = Mapping[str, Any]
 LOOK = 1.0
 """Seconds between two checks of an attempt that does not run as it should."""
 
+# Seconds that the cluster has to list the run's Jobs.
 _STARTING = 60.0
 
 
@@ -64,7 +65,9 @@ class _Attempt:
     summary: str = ""
     stopped: bool = False
     deleted: bool = False
+    # Whether the attempt has ended, but the cluster did not answer when that was recorded.
     unfinished: bool = False
+    # Whether pods and Events were listed once more to explain the end.
     asked: bool = False
 
 
@@ -130,6 +133,7 @@ class KubernetesRunner:
         # exist.
         self._remote.put(key + "order.json", order.to_json())
         body = self._job(work, order)
+        # A lost owner shows in the loss of a Job, so the first attempt needs no check.
         if work.attempt > 1:
             self._check_owner(body)
         try:
@@ -250,6 +254,7 @@ class KubernetesRunner:
 
     def _look(self, attempt: _Attempt) -> None:
         """Check whether an attempt has ended, or what delays it; follow its new pods."""
+        # The cluster did not answer when the Job was deleted first.
         if attempt.stopped and not attempt.deleted:
             self._delete(attempt)
         view = self._watcher.view(attempt.job)
@@ -316,6 +321,7 @@ class KubernetesRunner:
             attempt.reports.finish()
         attempt.reports.close()
         codes = [code for pod in view.pods if (code := exit_code(pod)) is not None]
+        # It is enough that one pod succeeded; otherwise the newest counts.
         code = 0 if 0 in codes else next(reversed(codes), None)
         try:
             if diagnosis is not None and diagnosis.level == "failed" and not attempt.stopped:

@@ -28,8 +28,10 @@ ALIVE_FD = "KFNB_ALIVE_FD"
 GRACE = 15.0
 """Seconds between asking an attempt to end and killing it."""
 
+# Used where a process has no pidfd, whose end would wake the driver.
 _POLL = 0.2
 _LINGER_POLL = 0.02
+# After this time an attempt counts as ended, even if a process that it started holds its lock.
 _LINGER = 5.0
 
 
@@ -246,6 +248,7 @@ def _find_process(work: Work) -> int | None:
     order = str(work.folder.order)
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         noted = int(json.loads(work.folder.process.read_bytes())["pid"])
+        # Another process may have this pid by now, so the command line decides.
         with contextlib.suppress(psutil.Error):
             if order in psutil.Process(noted).cmdline():
                 return noted
@@ -255,5 +258,6 @@ def _find_process(work: Work) -> int | None:
             with contextlib.suppress(ProcessLookupError):
                 # The guard, a copy of the step process, matches too, but is in another session.
                 leaders.append((os.getpgid(process.info["pid"]), int(process.info["pid"])))
+    # The guard is started by the step, so the step has the lower number.
     own = [pid for _, pid in sorted(leaders, key=lambda p: p[1])]
     return own[0] if own else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -86,6 +87,7 @@ class LocalTarget:
 
         del pipeline, facts
         with Journal(run.journal, run.id) as journal:
+            # The event of the run's creation is lost, so the driver knows nothing about the run.
             if not journal.events:
                 raise empty_journal(run)
             return Driver(run, LocalRunner(), journal).drive()
@@ -141,14 +143,22 @@ class LocalTarget:
         folder = home()
         try:
             with disk.writing(folder):
-                folder.mkdir(parents=True, exist_ok=True)
+                disk.private_folder(folder)
                 # mkdir succeeds for an existing folder that is read-only.
                 if not os.access(folder, os.W_OK):
                     raise PermissionError(13, os.strerror(13), str(folder))
         except KfnbError as error:
             yield Finding("home", "missing", str(error))
         else:
-            yield Finding("home", "ok", f"Runs and values are kept in {folder}.")
+            if folder.stat().st_mode & 0o077:
+                yield Finding(
+                    "home",
+                    "warning",
+                    f"Other users of this machine may be able to read runs and values in {folder}.",
+                    (f"chmod 700 {shlex.quote(str(folder))}",),
+                )
+            else:
+                yield Finding("home", "ok", f"Runs and values are kept in {folder}.")
 
 
 TARGET = LocalTarget()

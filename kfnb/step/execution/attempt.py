@@ -103,6 +103,7 @@ class Attempt:
             loop.run_until_complete(session.start_kernel())
             self.staging = self.store.staging()
             key = manifest_key(order.run, order.step_id, index=order.index, round=order.round)
+            # An earlier attempt that was believed to be lost may have published meanwhile.
             if self.store.get(key) is not None:
                 return key
             restore(
@@ -112,6 +113,7 @@ class Attempt:
                 hashes=FileHashes(self.store),
             )
             kernel_plan.write(order, self.store, self.staging, path=session.kernel_path)
+            # After the restore, so that restored files do not count as written by this step.
             before = self._list_folder()
             if session.kernel_path is None:  # The kernel has the packages of this process.
                 for finding in version_check.differences(order.made_with):
@@ -133,6 +135,7 @@ class Attempt:
             executed=self.executed,
             log=self.folder / "log.txt",
         )
+        # The kernel has exited, so what its exit handlers wrote to files is published as well.
         return publishing.publish(order, self.store, result, totals, stop=self.stop)
 
     def _list_folder(self) -> folder_files.Listing:
@@ -182,6 +185,8 @@ class Attempt:
         if session is None or failed is None:
             return failures.from_error(order, error)
         result = publishing.read_result(self.folder) or {}
+        # A cell that kfnb injected has failed: the kernel's result file says in which of its
+        # checks.
         if source_index(failed.cell) is None:
             if result.get("failed"):
                 self._store_saved_values(result)
@@ -228,6 +233,7 @@ class Attempt:
             executed = store.add_blob(self.executed, move=False) if self.executed.exists() else None
             log = store.add_blob(self.folder / "log.txt", move=False)
             failure = dataclasses.replace(failure, executed=executed, log=log)
+        # On a full disk this small record may fit although the notebook and the log do not.
         with contextlib.suppress(InfrastructureError, OSError):
             store.create(key, failure.to_json())
         return failure

@@ -31,6 +31,7 @@ from kfnb.step.kernels.provider import KernelExit, KernelRequest, StepKernel
 from kfnb.step.kernels.without_debugger import ALLOW_DEBUGGER
 
 _DELIMITER = b"<IDS|MSG>"
+# After so many messages, requests to stop and saves get a turn of the event loop.
 _BURST = 500
 _LAST_MESSAGES = 0.2
 """Seconds in which what a kernel sent before it died arrives."""
@@ -211,6 +212,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if grace:
             await kernel.interrupt()
             with contextlib.suppress(asyncio.TimeoutError):
+                # A second request, such as a second Ctrl+C, ends the wait.
                 await asyncio.wait_for(self._stop.requested(times=2), grace)
         await kernel.kill()
 
@@ -219,8 +221,11 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     async def _async_poll_output_msg(self, parent_msg_id: str, cell: Any, cell_index: int) -> None:
         """Receive outputs until the kernel says that it is idle again (nbclient's hook)."""
         parent = parent_msg_id.encode()
+        # A thread that an earlier cell started may print later, in the name of that cell's request.
         self._requests[parent] = (cell, cell_index)
         socket = self.kc.iopub_channel.socket
+        # The plain socket reads many messages in a row; the asynchronous one makes a future for
+        # each.
         direct: zmq.Socket[bytes] = zmq.Socket.shadow(socket.underlying)
         while True:
             await socket.poll()
@@ -265,6 +270,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             return False
         signature, header, origin, _metadata, content = parts[start + 1 : start + 6]
         session = self.kc.session
+        # Printed text does not go through deserialize(), which would check the signature.
         if session.auth is not None and not compare_digest(
             bytes(signature), session.sign(parts[start + 2 : start + 6])
         ):
@@ -279,6 +285,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if cell is None:
             return False
         hooked = bool(self.output_hook_stack.get(request.decode()))
+        # An ipywidgets.Output may capture what is printed, and nbclient knows how to give it the
+        # text.
         if kind == "stream" and not hooked:
             for name, text in stream_pieces(content):
                 self._printed(cell, index, name, text)
@@ -349,6 +357,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             return False
         direct: zmq.Socket[bytes] = zmq.Socket.shadow(self.kc.iopub_channel.socket.underlying)
         before = self._late_text
+        # Each message may be up to 20 ms on its way; after such a silence nothing more comes.
         while direct.poll(20):
             with contextlib.suppress(zmq.Again):
                 self._handle_late(direct.recv_multipart(zmq.NOBLOCK))

@@ -44,6 +44,7 @@ class NotebookManager(NotebookExecutionManager):  # type: ignore[misc]
 
     def notebook_complete(self, **options: Any) -> None:
         """Complete the metadata and save."""
+        # papermill's own method saves too, but one save at the end is enough.
         self._next_save = float("inf")
         super().notebook_complete(**options)
         self.save_now()
@@ -84,6 +85,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.write_bytes(data)
         with contextlib.suppress(OSError):
             temporary.chmod(path.stat().st_mode & 0o7777)
+        # Replacing the link itself would leave the file that it leads to as it was.
         temporary.replace(path.resolve() if path.is_symlink() else path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -45,6 +45,8 @@ class Engine(PapermillEngine):  # type: ignore[misc]
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,
         )
+        # papermill was called without an output path, so that it does not save the notebook as
+        # well.
         if save_to:
             nb.metadata.papermill["output_path"] = save_to
             nb.metadata.papermill["parameters"] = options.pop("given_parameters", {})
@@ -54,6 +56,7 @@ class Engine(PapermillEngine):  # type: ignore[misc]
         finally:
             manager.cleanup_pbar()
             manager.notebook_complete()
+            # A step reports this error itself, because without its notebook it must not succeed.
             if manager.save_error is not None and save_to is None:
                 raise manager.save_error
         return manager.nb
@@ -80,6 +83,7 @@ class Engine(PapermillEngine):  # type: ignore[misc]
                 log=logger,
             ),
         )
+        # The step process has handlers for its signals already.
         if session is not None:
             client.execute()
             return

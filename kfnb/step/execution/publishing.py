@@ -72,9 +72,11 @@ def publish(
     """
     bundles, outputs = store_values(store, result)
     written = store_files(order, store, result, totals)
+    # Copies, because views read these two files in the attempt's folder.
     executed = store.add_blob(totals.executed, move=False)
     log = store.add_blob(totals.log, move=False)
     finished = time.time()
+    # The clock may have been set back since the step began.
     mean_cpu = totals.usage.cpu_seconds / max(finished - totals.started, 1e-3)
     # The last moment: after the manifest is created, the step has succeeded.
     stop.check()

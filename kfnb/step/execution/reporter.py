@@ -15,7 +15,9 @@ BATCH = 0.1
 """Seconds for which printed text is collected before it becomes an event."""
 
 _BATCH_SIZE = 256 << 10
+# IPython writes colour codes between the words.
 _CELL = re.compile(r"((?:Cell|Input)(?:\x1b\[[\d;]*m|\s)+)In ?\[(\d+)\]")
+# Colours and cursor movements (CSI), and links or window titles (OSC).
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 
 

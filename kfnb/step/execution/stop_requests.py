@@ -29,6 +29,7 @@ class StopRequest:
         self.reason: Reason | None = None
         self.detail = ""
         self._requests = 0
+        # Reentrant, because a signal handler may interrupt request() in the same thread.
         self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed: asyncio.Event | None = None
@@ -55,6 +56,7 @@ class StopRequest:
         with self._lock:
             self._loop, self._changed = asyncio.get_running_loop(), changed
         while True:
+            # Before the check, so that a request that comes in between is not lost.
             changed.clear()
             if self._requests >= times:
                 return

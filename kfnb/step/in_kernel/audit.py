@@ -31,6 +31,7 @@ class FileAudit:
         self.written: set[str] = set()
         self.listed: dict[str, list[str]] = {}
         self._looking = False
+        # The folder may be opened through a symbolic link, or by its real path.
         self._folders = tuple(
             dict.fromkeys(
                 path.rstrip(os.sep) + os.sep
@@ -76,6 +77,7 @@ class FileAudit:
             bits = flags if isinstance(flags, int) else 0
             writes = bool(bits & _WRITES)
             keeps = not bits & (os.O_TRUNC | os.O_EXCL)
+        # A mode that keeps the old content lets the result depend on it, also if it only appends.
         if keeps and relative not in self.written and os.path.isfile(os.fspath(path)):  # type: ignore[call-overload]
             self.read.add(relative)
         if writes:
@@ -99,6 +101,7 @@ class FileAudit:
 
     def _connected(self, path: object) -> None:
         relative = self._relative(path)
+        # Whether SQLite writes to it later is found by comparing listings.
         if relative is not None and relative not in self.written:
             self.read.add(relative)
 
@@ -111,6 +114,7 @@ class FileAudit:
         folder = "/".join([*parts, ""]) or "./"
         if base is None or folder in self.listed or (parts and ignored(parts)):
             return
+        # The listing below calls this hook again.
         self._looking = True
         try:
             names = os.listdir(full)  # noqa: PTH208
@@ -120,6 +124,7 @@ class FileAudit:
 
     def _asked_by_user(self) -> bool:
         """Whether a cell or a module of the user lists the folder, and not Python's imports."""
+        # The three frames before are this method, the handler and the hook.
         frame = sys._getframe(3)
         while frame.f_back is not None:
             module = str(frame.f_globals.get("__name__", ""))

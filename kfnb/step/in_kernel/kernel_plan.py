@@ -89,8 +89,11 @@ def is_remote(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> bool:
         fields = line.split()
         if len(fields) < 3:
             continue
+        # The system writes a space in the name of a mount point as \040.
         point = fields[1].replace("\\040", " ")
         inside = full == point or full.startswith(point.rstrip("/") + "/")
+        # The longest mount point that contains the folder holds it, and a later mount hides an
+        # earlier one.
         if inside and len(point) >= len(best):
             best, kind = point, fields[2]
     return kind.startswith(_REMOTE)

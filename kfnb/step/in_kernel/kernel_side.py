@@ -103,6 +103,7 @@ def load_inputs(order_path: str) -> None:
     begin(order_path)
     step = _steps[order_path]
     names = user_names()
+    # Every step executes setup, so what setup has set before this point is not lost.
     step.leaks.take_baseline()
     if step.plan["bundles"]:
         _load_bundles(step, names)
@@ -335,6 +336,7 @@ def _make_importable(folder: str) -> None:
 
 def _write_result(step: StepState, **result: Any) -> None:
     path = step.folder / RESULT
+    # Whole or not at all, because the kernel may be killed while it writes.
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(result), encoding="utf-8", errors="replace")
     temporary.replace(path)

@@ -28,6 +28,7 @@ def packages(modules: Iterable[str], *, before: Iterable[str] = ()) -> dict[str,
     left = tops - set(known)
     if left:  # sklearn, PIL, yaml: the distribution has another name
         for distribution in metadata.distributions():
+            # Only setuptools writes this file; other build tools leave only the list of all files.
             text = distribution.read_text("top_level.txt")
             own = set(text.split()) if text else _tops(distribution)
             if own & left:
@@ -67,6 +68,7 @@ def own_module_files(workdir: str) -> set[str]:
     """
     folder = os.path.realpath(workdir)
     files = set()
+    # A copy, because a thread of the notebook may import something meanwhile.
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and os.path.realpath(file).startswith(folder + os.sep):

@@ -167,6 +167,8 @@ def _contents(module: ModuleType) -> dict[str, str]:
         with contextlib.suppress(Exception):  # A value that cannot be pickled is not checked.
             data = pickle.dumps(value)
             if len(data) <= _LARGE:
+                # A Python in FIPS mode refuses SHA-1 unless it is told that nothing depends on its
+                # security.
                 fingerprints[name] = hashlib.sha1(data, usedforsecurity=False).hexdigest()
     return fingerprints
 

@@ -100,15 +100,18 @@ class Comparison:
         if type(here) is not type(there) and _class_name(here) != _class_name(there):
             return f"{path} is {_class_name(here)} in the notebook, {_class_name(there)} here"
         if isinstance(here, float):
+            # NaN is not equal to itself, but two of them are no difference.
             same = here == there or (here != here and there != there)
             return None if same else _values(path, here, there)
         if isinstance(here, _PLAIN) and type(here) in _PLAIN:
             return None if here == there else _values(path, here, there)
         known = self._partner.get(id(here))
         if known is not None:
+            # It makes no difference whether equal tuples are one object or two.
             if known[1] is there or isinstance(here, (tuple, frozenset)):
                 return None
             return f"{path} is shared with another name in the notebook, but not here"
+        # Both are held, because Python may give the id of a deleted object to another one.
         self._partner[id(here)] = (here, there)
         self._depth += 1
         if self._depth > _DEEPEST:
@@ -156,6 +159,7 @@ class Comparison:
         return None
 
     def _mapping(self, here: Mapping[Any, Any], there: Mapping[Any, Any], path: str) -> str | None:
+        # The order of the keys counts as well, since the notebook may iterate over them.
         if difference := self._sequence(here.keys(), there.keys(), f"{path}.keys()"):
             return difference
         for (key, one), other in zip(here.items(), there.values(), strict=True):
@@ -206,11 +210,13 @@ def _by_library(here: Any, there: Any) -> bool | None:
             return None
         if here.dtype != there.dtype or here.shape != there.shape:
             return False
+        # By bytes, because NaN is not equal to itself.
         return bool(here.tobytes() == there.tobytes())
     if module == "pandas" and hasattr(here, "equals"):
         same = bool(here.equals(there)) and getattr(here, "attrs", {}) == getattr(
             there, "attrs", {}
         )
+        # equals() ignores the names and the types of the axes.
         for axis in ("index", "columns", "name", "names"):
             if hasattr(here, axis):
                 same = same and repr(getattr(here, axis)) == repr(getattr(there, axis))
@@ -233,7 +239,9 @@ def _class_name(value: Any) -> str:
 
 def _code(code: types.CodeType) -> tuple[Any, ...]:
     constants = tuple(
-        _code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts
+        # By text, because 0.0 and -0.0, or 1 and True, are equal.
+        _code(c) if isinstance(c, types.CodeType) else repr(c)
+        for c in code.co_consts
     )
     return code.co_code, code.co_names, code.co_varnames, constants
 

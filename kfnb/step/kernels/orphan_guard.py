@@ -50,6 +50,7 @@ def start() -> Guard:
         try:
             _guard(read, write)
         finally:
+            # A forked copy must not run the exit handlers of the step process.
             os._exit(0)
     os.close(read)
     return Guard(write)
@@ -66,15 +67,18 @@ def kill_group(group: int, *, signum: int | None = None) -> bool:
 
 def _guard(read: int, write: int) -> None:
     os.close(write)
+    # In a session of its own, so that what kills the step's process group spares the guard.
     os.setsid()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    # An open copy of the step's stdout would keep its reader from seeing the end.
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(null, fd)
     groups: set[int] = set()
     folders: list[bytes] = []
     rest = b""
+    # The pipe ends when the step process ends, whatever ended it.
     while data := os.read(read, 4096):
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:

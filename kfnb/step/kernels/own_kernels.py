@@ -27,6 +27,7 @@ class OwnKernels:
         kernel = Kernel(request.name, guard=self._guard, capture=self._capture)
         try:
             await kernel.launch(cwd=request.cwd, env=request.env)
+        # Also if the step is stopped meanwhile: the process may have started already.
         except BaseException:
             await kernel.close()
             raise

@@ -151,6 +151,8 @@ class EventUploader:
     def _put(self, *, last: bool = False) -> None:
         if self._batch is not None:
             self._remote.put(f"{self._batches}{self._number:06}.jsonl", self._batch)
+            # Only after the batch is stored, because a driver reads it as soon as it sees the
+            # signal.
             self._signal(self._number, last=last)
             self._number += 1
             self._batch = None

@@ -43,12 +43,14 @@ def make_home(root: Path) -> dict[str, str]:
     site = root / SITE
     for folder in (*map(Path, environment.values()), site):
         folder.mkdir(parents=True, exist_ok=True)
+    # The XDG specification demands that only its owner can enter this folder.
     Path(environment["XDG_RUNTIME_DIR"]).chmod(0o700)
     path = os.environ.get("PYTHONPATH")
     environment["PYTHONPATH"] = os.pathsep.join([str(site), *([path] if path else [])])
     # pip may install here by itself; Python only looks in it if it exists when Python starts.
     own = f"user/.local/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
     (root / own).mkdir(parents=True, exist_ok=True)
+    # getpass.getuser() fails for a user id without a name unless one of these variables is set.
     name = os.environ.get("USER") or os.environ.get("LOGNAME") or "kfnb"
     environment["USER"] = environment["LOGNAME"] = name
     return environment
@@ -56,6 +58,7 @@ def make_home(root: Path) -> dict[str, str]:
 
 def memory_kills(group: Path = Path("/sys/fs/cgroup")) -> int:
     """Return how many processes of this container were killed because it ran out of memory."""
+    # The first file is that of cgroup v2, the second that of v1.
     for path, word in (
         (group / "memory.events", "oom_kill"),
         (group / "memory" / "memory.oom_control", "oom_kill"),

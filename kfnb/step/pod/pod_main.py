@@ -65,6 +65,7 @@ def main() -> int:
         with termination.handled():
             # It starts, and imports papermill, while this process reads its order.
             child = StepProcess(root)
+            # The driver has checked the store; a probe in each pod would only cost time.
             remote = open_remote(where, probe=False)
             code = PodAttempt(
                 remote, key, process=child, retries=retries, termination=termination
@@ -186,6 +187,7 @@ class PodAttempt:
                 flush=True,
             )
             failure = Failure(kind="infrastructure", summary=str(error))
+            # The time for repeated requests is over.
             self._report_result(ok=False, failure=failure.plain(), retries=Retries(0))
             return failures.EXIT_CODES["infrastructure"]
 
@@ -273,6 +275,7 @@ class PodAttempt:
         )
         local = Store(store.root)
         with contextlib.suppress(InfrastructureError, OSError):
+            # One after the other: on a full disk the log may fit although the notebook does not.
             log = local.add_blob(self._folder / "log.txt", move=False)
             failure = dataclasses.replace(failure, log=log)
             executed = local.add_blob(self._folder / "executed.ipynb", move=False)

@@ -43,6 +43,7 @@ class TerminationHandler:
         try:
             yield
         finally:
+            # With its default handler, SIGALRM would end this process.
             signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -71,6 +72,7 @@ class TerminationHandler:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _end(self, _number: int, _frame: object) -> None:
+        # A second signal must not extend the time that began with the first.
         if self.requested:
             return
         self.requested = True

@@ -16,6 +16,7 @@ MOST_CHECKS = 2_000
 """Pairs of arrays that are compared exactly; further ones share if their extents overlap."""
 MOST_OPEN = 256
 """If more arrays than this overlap at one address, they all count as sharing."""
+# The exact test may take exponential time; numpy gives up after this much work.
 _WORK = 20_000
 BUFFERED = "biufcSU"
 """Kinds of dtype whose arrays numpy itself pickles out of band."""
@@ -104,6 +105,7 @@ class Overlaps:
                     if find(m) != find(widest):
                         parent[find(m)] = find(widest)
                         yield m, widest
+                # The array that ends last stands for all of them from here on.
                 active = [widest]
             for m in active:
                 if find(m) != find(n) and self._share(uses[m], uses[n]):
@@ -117,6 +119,8 @@ class Overlaps:
         if self._checks < 0:
             return True
         try:
+            # If it is not known, the arrays count as sharing: that costs a larger bundle, but no
+            # identity.
             return bool(numpy.shares_memory(one.array, two.array, max_work=_WORK))
         except Exception:  # numpy has moved its TooHardError several times.
             return True
@@ -226,6 +230,7 @@ def _field(whole: Any, part: Any, at: int) -> str | None:
 
 def view(whole: Any, dtype: Any, shape: Any, strides: Any, at: int, writeable: bool) -> Any:
     """Rebuild an array that uses a piece of memory."""
+    # The kernel that loads the value need not have imported numpy yet.
     numpy = module("numpy") or __import__("numpy")
     made = numpy.ndarray(shape, dtype, buffer=whole, offset=at, strides=strides)
     if not writeable and made.flags.writeable:
@@ -256,6 +261,7 @@ def reduce_memory(array: Any) -> Any:
         return module("numpy").empty, (array.shape, array.dtype)
     dense = array
     low, high = bounds(array)
+    # Memory in the gaps between the elements does not belong to the array, and is not saved.
     if high - low > array.nbytes:
         dense = array.copy(order="K")
         dense.flags.writeable = array.flags.writeable

@@ -20,6 +20,7 @@ from typing import Any
 
 from cloudpickle import cloudpickle as machinery
 
+# Python sets these by itself, so they do not show that somebody changed the class.
 _NOT_STATE = frozenset({
     "__dict__", "__weakref__", "_abc_impl", "__abstractmethods__", "__firstlineno__",
     "__static_attributes__", "__annotations__", "__annotations_cache__", "__annotate_func__",
@@ -42,6 +43,7 @@ def track(kind: Any, origin: str) -> str | None:
     with machinery._DYNAMIC_CLASS_TRACKER_LOCK:
         if kind in machinery._DYNAMIC_CLASS_TRACKER_BY_CLASS:
             return None
+        # A step may make several classes of one name.
         number = 0
         name = getattr(kind, "__qualname__", kind.__name__)
         while True:
@@ -64,6 +66,7 @@ def forget(kind: Any, key: str) -> None:
 
 def by_value(kind: type) -> bool:
     """Tell whether no module has this class under its name."""
+    # pickle knows these three, although builtins does not have them under their names.
     return not machinery._should_pickle_by_reference(kind) and kind not in (
         type(None),
         type(...),
@@ -125,6 +128,7 @@ def _no_hooks(bases: tuple[type, ...]) -> Iterator[None]:
     own = {base for base in above if base.__module__ == "__main__"}
     hooks = {base: vars(base)[hook] for base in own if hook in vars(base)}
     for base in hooks:
+        # Not delattr(), because a metaclass may have its own __delattr__.
         type.__delattr__(base, hook)
     try:
         yield

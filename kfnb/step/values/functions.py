@@ -81,6 +81,7 @@ def set_state(function: types.FunctionType, state: Mapping[str, Any]) -> None:
     function.__dict__.update(state["dict"])
     if state["types"]:
         setattr(function, "__type_params__", state["types"])  # noqa: B010 (from Python 3.12 on)
+    # Filled only now, because the closure of a recursive function holds the function itself.
     for cell, filled, value in state["cells"]:
         if filled:
             cell.cell_contents = value
@@ -111,6 +112,7 @@ def _contents(cell: Any) -> tuple[bool, Any]:
     try:
         return True, cell.cell_contents
     except ValueError:
+        # The name is not bound yet.
         return False, None
 
 

@@ -118,10 +118,12 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._class
         if kind is functions.CACHED:
             return self._cached
+        # Cells are filled by their functions' state, so that functions which share a cell still do.
         if kind is types.CellType:
             return lambda cell: (types.CellType, ()) if id(cell) in self._cells else NotImplemented
         if kind is typing.TypeVar:
             return self._type_variable
+        # A logger is pickled by its name, so values that hold the same one share nothing.
         if issubclass(kind, logging.Logger):
             return self._leaf
         if kind in _VIEWS:
@@ -148,6 +150,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     def _store_out_of_band(self, buffer: pickle.PickleBuffer) -> bool:
         try:
             view = buffer.raw()
+        # Memory with gaps cannot be saved out of band.
         except BufferError:
             return True
         if view.nbytes < OUT_OF_BAND:
@@ -237,6 +240,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         return reduced
 
     def _array(self, array: Any) -> Any:
+        # This is the piece of memory itself, to which views of it refer.
         if id(array) in self._wholes:
             return NotImplemented
         self.uses.append(arrays.use(array))
@@ -265,6 +269,7 @@ def _references(main: dict[str, Any], names: Collection[str]) -> dict[int, tuple
             references[id(getattr(loaded, name))] = home, name
     for name in sorted(names):
         obj = main.get(name)
+        # pickle refers to these by module and name anyway.
         if isinstance(obj, types.ModuleType) or importable(obj):
             continue
         # The result of a decorator counts as well. An object that is neither class nor function
@@ -286,6 +291,7 @@ def importable(value: Any) -> bool:
 def _view(view: Any) -> Any:
     """Reduce a view of a dict to the call that makes it; cloudpickle would copy its items."""
     kind, method = _VIEWS[type(view)]
+    # The attribute `mapping` of a view is only a read-only proxy of the dictionary.
     (shown,) = (obj for obj in gc.get_referents(view) if isinstance(obj, kind))
     return method, (shown,)
 

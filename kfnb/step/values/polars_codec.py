@@ -58,6 +58,7 @@ def columns(series_list: Sequence[Any]) -> Any:
 def _written(value: Any) -> Any:
     target = io.BytesIO()
     value.write_ipc(target)
+    # getbuffer() shows the stream's own memory, so nothing is copied.
     return pickle.PickleBuffer(target.getbuffer())
 
 

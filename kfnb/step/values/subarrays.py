@@ -24,6 +24,7 @@ def reduce(value: Any) -> Any:
     kind = type(value)
     if kind is not _masked(numpy):
         return plain, (kind.__name__, value.view(numpy.ndarray))
+    # numpy compares nomask by identity, which would not survive loading.
     mask = None if value._mask is numpy.ma.nomask else value._mask
     state = {
         "fill": value._fill_value,

@@ -48,6 +48,7 @@ class _Short(reprlib.Repr):
 
     def repr_int(self, x: int, level: int) -> str:
         """Show a number; one with thousands of digits by its size."""
+        # Python takes long to write out large numbers, and refuses those of more than 4,300 digits.
         return super().repr_int(x, level) if abs(x) < 1 << 1000 else f"<int, {x.bit_length()} bits>"
 
     def repr_instance(self, x: Any, level: int) -> str:
@@ -58,6 +59,7 @@ class _Short(reprlib.Repr):
         if isinstance(x, (bytes, bytearray, memoryview)):
             return f"<{type_name(x)}, {len(x)} bytes>"
         kind = type(x)
+        # Only a __repr__ that the decorator has generated is wrapped (against recursion).
         if dataclasses.is_dataclass(x) and hasattr(kind.__repr__, "__wrapped__"):
             fields = [f.name for f in dataclasses.fields(x) if f.repr and hasattr(x, f.name)]
             shown = (f"{n}={self.repr1(getattr(x, n), level - 1)}" for n in fields[:_MOST])
@@ -110,6 +112,7 @@ def type_name(value: object) -> str:
 
 
 def _shape(value: Any) -> list[int] | None:
+    # A class has attributes such as `shape` as well, but they describe its instances.
     if isinstance(value, type):
         return None
     try:
@@ -131,6 +134,7 @@ def _size(value: Any) -> int | None:
         if size is None and isinstance(value, (str, bytes, bytearray)):
             size = len(value)
         if type(value).__name__ == "DataFrame" and hasattr(value, "memory_usage"):
+            # deep=True would look at every object in the table.
             size = int(value.memory_usage(deep=False).sum())
         if size is None and hasattr(value, "estimated_size"):
             size = value.estimated_size()
@@ -161,6 +165,7 @@ def _text(value: Any) -> str:
         text = _table(value) or _Short().repr(value)
     except Exception as error:
         text = f"<{type_name(value)}, whose repr raises {type(error).__name__}>"
+    # A repr may contain half a character, which no file in UTF-8 can hold.
     text = text.encode("utf-8", "replace").decode()
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 

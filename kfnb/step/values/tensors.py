@@ -38,4 +38,5 @@ def make(memory: Any, dtype: Any) -> Any:
     untyped = torch.from_numpy(memory).untyped_storage()
     if dtype is None:
         return untyped
+    # Without _internal torch warns that these storages are deprecated.
     return torch.storage.TypedStorage(wrap_storage=untyped, dtype=dtype, _internal=True)

@@ -53,6 +53,8 @@ class FolderRemote:
             temporary = _beside(path)
             disk.write_new(temporary, data)
             try:
+                # A hard link fails if the name exists; a rename would replace the record of another
+                # pod.
                 os.link(temporary, path)
             except FileExistsError:
                 return False
@@ -129,6 +131,7 @@ class FolderRemote:
             below = Path(folder).relative_to(self.root).as_posix()
             for name in names:
                 key = name if below == "." else f"{below}/{name}"
+                # An upload in progress, or one whose pod was killed, is no record.
                 if key.startswith(prefix) and not name.startswith(_TEMPORARY):
                     keys.append(key)
         return sorted(keys)
@@ -137,6 +140,7 @@ class FolderRemote:
         """List the keys that begin with ``prefix``, each with its size and age."""
         objects = {}
         for key in self.list(prefix):
+            # Other pods may remove a record between the listing and this look at it.
             with contextlib.suppress(FileNotFoundError):
                 status = (self.root / key).stat()
                 objects[key] = ObjectInfo(status.st_size, status.st_mtime)

@@ -24,6 +24,7 @@ _TRIES = 6
 _FIRST_WAIT = 0.1
 _SILENCE = 60.0
 _PIECE = 1 << 20
+# Missing records and existing ones are answers; any other status is tried again.
 _ANSWERS = (200, 201, 204, 404, 412)
 
 
@@ -69,6 +70,7 @@ class HttpRemote:
         self._finder = finder
         self._address = address
         self._wait = wait
+        # http.client's connections are not safe to use from several threads.
         self._mine = threading.local()
 
     @property
@@ -165,6 +167,7 @@ class HttpRemote:
             if number:
                 self._wait(_FIRST_WAIT * 2 ** (number - 1))
             if body is not None and not isinstance(body, bytes):
+                # The attempt before may have sent a part of the file.
                 body.seek(0)
             connection = None
             try:
@@ -177,8 +180,10 @@ class HttpRemote:
                     sent["Content-Length"] = str(os.fstat(body.fileno()).st_size)
                 connection.request(method, where, body=body, headers=sent)
                 response = connection.getresponse()
+                # The port-forward may lead to a pod that replaced the one whose token we have.
                 if response.status == 401:
                     raise HTTPException("another server answers")
+                # The request is wrong or the volume is full: trying again would not help.
                 if response.status in (400, 507):
                     words = response.read().decode("utf-8", "replace").strip().rstrip(".")
                     raise Refused(
@@ -226,6 +231,7 @@ def _below(prefix: str) -> str:
 
 
 def _done(response: HTTPResponse) -> None:
+    # A connection can be used again only when its answer was read to the end.
     response.read()
 
 

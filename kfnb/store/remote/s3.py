@@ -18,6 +18,7 @@ T = TypeVar("T")
 _TRIES = 5
 _NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError")
 _PART = 8 << 20
+# S3 accepts at most 10,000 parts for one object.
 _MOST_PARTS = 9_000
 _PARTS_AT_ONCE = 4
 _PERMANENT = {"NoSuchBucket", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
@@ -113,6 +114,7 @@ class S3Remote:
         path = self._path(key)
         with contextlib.suppress(FileNotFoundError):
             info = self._try(lambda: self._fs.info(path), key)
+            # s3fs reports a prefix with keys below it as a folder.
             return int(info["size"]) if info.get("type") == "file" else None
         return None
 

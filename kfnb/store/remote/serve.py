@@ -106,6 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, method: str) -> None:
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        # A plain comparison takes longer the more characters agree, which helps to guess.
         if not hmac.compare_digest(digest_of(token), self.server.digest):
             # The body of an unauthorized request is not read.
             self.close_connection = True
@@ -150,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer_with(HTTPStatus.OK, json.dumps(plain).encode())
 
     def _take(self, key: str) -> None:
+        # Without a length the server could not tell a whole body from one that was cut off.
         size = int(self.headers.get("Content-Length") or -1)
         if size < 0:
             raise ValueError("a length is missing")
@@ -186,6 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(piece)
 
     def _answer_with(self, status: HTTPStatus, body: bytes) -> None:
+        # The client may have gone away; it repeats its request on a new connection.
         with contextlib.suppress(OSError):
             self._head(status, len(body))
             if self.command != "HEAD":
@@ -193,6 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, status: HTTPStatus, size: int) -> None:
         self.send_response(status)
+        # HTTP allows no Content-Length in a response with status 204.
         if status is not HTTPStatus.NO_CONTENT:
             self.send_header("Content-Length", str(size))
         if self.close_connection:

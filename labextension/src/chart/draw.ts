@@ -17,6 +17,8 @@ export interface Box {
 }
 
 export interface Line {
+  /** Whether it stands behind its smoothed form. */
+  readonly faint: boolean;
   readonly stroke: Stroke;
   readonly look: LineStyle;
 }
@@ -28,6 +30,8 @@ export interface Picture {
   readonly x: (value: number) => number;
   readonly y: (value: number) => number;
   readonly xTicks: readonly Tick[];
+  /** What the horizontal axis shows; the metric's name stands above the plot. */
+  readonly xTitle: string;
   readonly yTicks: readonly Tick[];
   readonly lines: readonly Line[];
 }
@@ -58,15 +62,17 @@ export function draw(pen: Pen, picture: Picture, inks: Inks): void {
     const color = inks.colors[line.look.color] ?? inks.text;
     pen.strokeStyle = pen.fillStyle = color;
     lines(pen, picture, line);
-    points(pen, picture, line);
-    crosses(pen, picture, line.stroke.odd);
+    if (!line.faint) {
+      points(pen, picture, line);
+      crosses(pen, picture, line.stroke.odd);
+    }
   }
   pen.restore();
 }
 
 function axes(
   pen: Pen,
-  { box, x, y, xTicks, yTicks, width }: Picture,
+  { box, x, y, xTicks, xTitle, yTicks, width, height }: Picture,
   inks: Inks
 ): void {
   pen.font = inks.font;
@@ -98,16 +104,23 @@ function axes(
       free = middle + half + 8;
     }
   }
+  pen.textAlign = 'center';
+  pen.textBaseline = 'bottom';
+  pen.fillText(xTitle, (box.left + box.right) / 2, height - 2);
   pen.moveTo(box.left, box.bottom + 0.5);
   pen.lineTo(box.right, box.bottom + 0.5);
   pen.stroke();
 }
 
-function lines(pen: Pen, { x, y }: Picture, { stroke, look }: Line): void {
-  pen.lineWidth = 1.75;
+function lines(
+  pen: Pen,
+  { x, y }: Picture,
+  { stroke, look, faint }: Line
+): void {
+  pen.lineWidth = faint ? 1 : 1.75;
   pen.lineJoin = 'round';
   // Noisy lines are transparent, so that none hides the others.
-  pen.globalAlpha = stroke.count > DENSE ? 0.7 : 1;
+  pen.globalAlpha = faint ? 0.35 : stroke.count > DENSE ? 0.7 : 1;
   pen.setLineDash([...look.dash]);
   pen.beginPath();
   let broken = true;

@@ -9,17 +9,20 @@ import { inks } from './line-style';
 import { isSingle, SingleValues } from './single-values';
 import { Plot, type Handlers, type Settings } from './plot';
 import { NOTHING, union } from './decimate';
-import { axisName, read, snapped, Tooltip, type Reading } from './tooltip';
+import { axisName, snapped, Tooltip } from './tooltip';
 import { keyOf, SeriesData, type XAxis } from './series-data';
 import { ValueTable } from './value-table';
 import { Window } from './window';
 
 const AXES: readonly XAxis[] = ['step', 'time', 'index'];
+/** Weights of the earlier values in a smoothed line. */
+const SMOOTHINGS: readonly number[] = [0, 0.5, 0.8, 0.9, 0.95, 0.99];
 
 export class MetricsChart implements Component, Handlers, Settings {
   readonly node: HTMLElement;
   log = false;
   axis: XAxis = 'step';
+  smoothing = 0;
 
   constructor(
     host: HTMLElement,
@@ -114,16 +117,18 @@ export class MetricsChart implements Component, Handlers, Settings {
       this.tip.hide();
       return;
     }
-    this.tip.show(this.axis, x, this.readings(plot, x));
+    this.tip.show(this.axis, x, plot.readings(x));
     const [at, own] = [plot.area, this.node].map(element =>
       element.getBoundingClientRect()
     ) as [DOMRect, DOMRect];
-    this.tip.moveBeside(
-      at.left - own.left + plot.pixels(x),
-      at.top - own.top + 8,
-      own.width,
-      own.height
-    );
+    const left = at.left - own.left;
+    const top = at.top - own.top;
+    this.tip.moveBeside(left + plot.pixels(x), {
+      left,
+      top,
+      right: left + at.width,
+      bottom: top + at.height
+    });
   }
 
   private add(series: readonly Series[]): void {
@@ -252,24 +257,6 @@ export class MetricsChart implements Component, Handlers, Settings {
     });
   }
 
-  /** The values of all lines at an x, of this plot first and then of those that zoom with it. */
-  private readings(plot: Plot, x: number): Reading[] {
-    const others = [...this.plots.values()].filter(
-      other => other !== plot && other.window === plot.window
-    );
-    return [plot, ...others].flatMap(({ name, entries }) =>
-      entries
-        .filter(({ track }) => !track.hidden)
-        .map(entry => ({
-          metric: name,
-          entry,
-          ...read(plot.curve(entry.track), x)
-        }))
-        // A line without a value is listed only for the plot under the pointer.
-        .filter(({ value }) => name === plot.name || value !== null)
-    );
-  }
-
   private point(plot: Plot | null, x: number | null): void {
     for (const other of this.plots.values()) {
       other.point(plot && other.window === plot.window ? x : null);
@@ -312,9 +299,25 @@ export class MetricsChart implements Component, Handlers, Settings {
       this.tip.hide();
       this.rearrange();
     });
+    const smooth = h('select');
+    fill(
+      smooth,
+      ...SMOOTHINGS.map(weight =>
+        h(
+          'option',
+          { value: weight },
+          weight === 0 ? trans('none') : String(weight)
+        )
+      )
+    );
+    smooth.addEventListener('change', () => {
+      this.smoothing = Number(smooth.value);
+      this.update();
+    });
     fill(
       this.bar,
       h('label', {}, trans('X axis'), this.select),
+      h('label', {}, trans('Smoothing'), smooth),
       log,
       reset,
       h(

@@ -14,11 +14,13 @@ import {
   logarithmic,
   logTicks,
   roomy,
+  throughTicks,
   ticks,
   timeTicks,
   type Range
 } from './scale';
-import { timeText } from './tooltip';
+import { smoothed } from './smoothing';
+import { axisName, read, timeText, type Reading } from './tooltip';
 import type { Curve, SeriesData, XAxis } from './series-data';
 import type { Window } from './window';
 
@@ -26,6 +28,8 @@ import type { Window } from './window';
 export interface Settings {
   readonly axis: XAxis;
   readonly log: boolean;
+  /** Weight of the earlier values, from 0 (not smoothed) up to 1. */
+  readonly smoothing: number;
   /** For each run, the time at which its axis begins. */
   origin(track: SeriesData): number;
 }
@@ -39,7 +43,8 @@ export interface Handlers {
 
 /** Pixels between the edges and the first and last point. */
 const PAD = 6;
-const BELOW = 22;
+/** Pixels for the numbers and the title of the horizontal axis. */
+const BELOW = 36;
 
 export class Plot implements Gestures {
   readonly node: HTMLElement;
@@ -123,6 +128,13 @@ export class Plot implements Gestures {
     return linear(this.window.range, [this.box.left, this.box.right])(x);
   }
 
+  /** The values of the lines at an x. */
+  readings(x: number): Reading[] {
+    return this.entries
+      .filter(({ track }) => !track.hidden)
+      .map(entry => ({ entry, ...read(this.curve(entry.track), x) }));
+  }
+
   paint(inks: Inks): void {
     const [width, height] = [this.area.clientWidth, this.area.clientHeight];
     const pen = width > 0 ? this.canvas.getContext('2d') : null;
@@ -140,22 +152,29 @@ export class Plot implements Gestures {
       this.canvas.height = down;
     }
     pen.setTransform(dense, 0, 0, dense, 0, 0);
-    const { log } = this.settings;
+    const { log, axis, smoothing } = this.settings;
     const { range } = this.window;
     const lines = this.entries
       .filter(({ track }) => !track.hidden)
-      .map(({ track, look }): Line => ({
-        look,
-        stroke: decimate(this.curve(track), range, width, log)
-      }));
-    const ys = roomy(
-      lines
-        .map(({ stroke }) => visibleRange(stroke, range))
-        .reduce(union, NOTHING),
-      log
-    );
+      .flatMap(({ track, look }): Line[] => {
+        const curve = this.curve(track);
+        const line = (shown: Curve, faint: boolean): Line => ({
+          look,
+          faint,
+          stroke: decimate(shown, range, width, log)
+        });
+        return smoothing === 0
+          ? [line(curve, false)]
+          : [line(curve, true), line(smoothed(curve, smoothing), false)];
+      });
+    const rows = height / 36;
+    const seen = lines
+      .map(({ stroke }) => visibleRange(stroke, range))
+      .reduce(union, NOTHING);
+    const ys =
+      log || !(seen[0] < seen[1]) ? roomy(seen, log) : throughTicks(seen, rows);
     pen.font = inks.font;
-    const yTicks = labelled((log ? logTicks : ticks)(ys, height / 36));
+    const yTicks = labelled((log ? logTicks : ticks)(ys, rows));
     const widest = Math.max(
       0,
       ...yTicks.map(({ text }) => pen.measureText(text).width)
@@ -176,6 +195,7 @@ export class Plot implements Gestures {
         x: linear(range, [box.left, box.right]),
         y: (log ? logarithmic : linear)(ys, [box.bottom, box.top]),
         xTicks: this.xTicks(range, (box.right - box.left) / 80),
+        xTitle: axisName(axis, this.context),
         yTicks,
         lines
       },

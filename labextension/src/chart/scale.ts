@@ -31,6 +31,24 @@ export function roomy([low, high]: Range, log: boolean): Range {
   return Number.isFinite(air) ? [low - air, high + air] : [low, high];
 }
 
+/** Extends a range so that its ends are ticks: the top of the plot then has a number. */
+export function throughTicks(range: Range, count: number): Range {
+  let reached = range;
+  // A longer range may have fewer ticks, so that it has to be extended once more.
+  for (let again = 0; again < 3; again += 1) {
+    const by = step((reached[1] - reached[0]) / Math.max(1, count));
+    const [low, high] = [
+      Math.floor(reached[0] / by + 1e-9) * by,
+      Math.ceil(reached[1] / by - 1e-9) * by
+    ];
+    if (!(by > 0) || !Number.isFinite(high - low) || low >= high) {
+      return reached;
+    }
+    reached = [low, high];
+  }
+  return reached;
+}
+
 /** Returns round numbers in a range: multiples of 1, 2 or 5 times a power of ten. */
 export function ticks([low, high]: Range, count: number): number[] {
   return multiples([low, high], step((high - low) / Math.max(1, count)));

@@ -12,8 +12,17 @@ import type { Curve, XAxis } from './series-data';
 /** Most lines that are listed; the rest is counted. */
 const MOST = 16;
 
+const GAP = 14;
+
+/** A rectangle within the chart, in pixels. */
+export interface Area {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
 export interface Reading {
-  readonly metric: string;
   readonly entry: Entry;
   /** Null if the line has no point near. */
   readonly value: number | null;
@@ -54,23 +63,13 @@ export class Tooltip {
 
   constructor(private readonly context: Context) {}
 
-  /** Shows values; with `several`, with the names of their metrics. */
+  /** Shows the values of the lines of one plot. */
   show(axis: XAxis, x: number, readings: readonly Reading[]): void {
     const { trans } = this.context;
-    const several = new Set(readings.map(({ metric }) => metric)).size > 1;
     const values = distinct(readings.map(({ value }) => value ?? NaN));
-    let metric: string | null = null;
-    const rows = readings.slice(0, MOST).flatMap((reading, n) => {
-      const head = several && reading.metric !== metric;
-      metric = reading.metric;
-      return [
-        head
-          ? h(
-              'tr',
-              {},
-              h('th', { colspan: 2 }, h('bdi', {}, visible(reading.metric)))
-            )
-          : null,
+    const rows = readings
+      .slice(0, MOST)
+      .map((reading, n) =>
         h(
           'tr',
           {},
@@ -88,8 +87,7 @@ export class Tooltip {
               h('small', {}, ` ${trans('at')} ${xText(axis, reading.x)}`)
           )
         )
-      ];
-    });
+      );
     const more = readings.length - MOST;
     fill(
       this.node,
@@ -98,7 +96,7 @@ export class Tooltip {
         { class: 'kfnb-chart-at' },
         `${axisName(axis, this.context)} ${xText(axis, x)}`
       ),
-      h('table', {}, h('tbody', {}, ...rows.filter(row => row !== null))),
+      h('table', {}, h('tbody', {}, ...rows)),
       more > 0 && h('div', {}, `${trans('and more:')} ${more}`)
     );
     this.node.hidden = false;
@@ -108,13 +106,15 @@ export class Tooltip {
     this.node.hidden = true;
   }
 
-  /** Places the tooltip beside a position, on the side with room, inside the visible area. */
-  moveBeside(x: number, y: number, width: number, height: number): void {
-    const own = this.node.offsetWidth;
-    const lowest = height - this.node.offsetHeight - 4;
-    const left = x + 14 + own > width ? Math.max(0, x - 14 - own) : x + 14;
-    this.node.style.left = `${left}px`;
-    this.node.style.top = `${Math.max(0, Math.min(y, lowest))}px`;
+  /** Places the tooltip beside an x, on the side with room, within its own plot. */
+  moveBeside(x: number, plot: Area): void {
+    const { offsetWidth: width, offsetHeight: height } = this.node;
+    const right = x + GAP;
+    const left = right + width > plot.right ? x - GAP - width : right;
+    const lowest = plot.bottom - height - GAP / 2;
+    // The plot may be narrower or lower than the tooltip: its beginning is then what is seen.
+    this.node.style.left = `${Math.max(plot.left, left)}px`;
+    this.node.style.top = `${Math.max(0, Math.min(plot.top + 8, lowest))}px`;
   }
 }
 

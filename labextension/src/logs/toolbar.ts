@@ -68,7 +68,8 @@ export class Toolbar {
         this.next,
         this.count
       ),
-      this.attempt,
+      // The choice at the beginning names the attempt too.
+      lead === null && this.attempt,
       h('div', { class: 'kfnb-log-ways' }, this.follow, wrap, copy)
     );
     this.showCount('', false);

@@ -247,17 +247,24 @@ def test_a_driver_may_begin_while_its_journal_is_followed(remote, tmp_path):
     assert [e.data.message for e in read_journal(path)] == ["x", "y", "z"]
 
 
-def test_a_copy_that_was_torn_anywhere_is_completed(remote, tmp_path):
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "in-one-segment"])
+def test_a_copy_that_was_torn_anywhere_is_completed(remote, tmp_path, together):
     path = tmp_path / "b" / "journal.jsonl"
     path.parent.mkdir()
     with journal(remote, tmp_path / "a") as one:
-        say(one, "x")
+        say(one, "x", durable=not together)
         say(one, "y")
-    whole = (tmp_path / "a" / "journal.jsonl").read_bytes()
-    for cut in range(len(whole)):
-        path.write_bytes(whole[:cut])
+        whole = (tmp_path / "a" / "journal.jsonl").read_bytes()
+        for cut in range(len(whole)):
+            path.write_bytes(whole[:cut])
+            assert follow_segments(remote, "r", path)
+            assert path.read_bytes() == whole
+        # Also if more events came since.
+        torn = whole[: whole.index(b"\n") + 1]
+        path.write_bytes(torn)
+        say(one, "z")
         assert follow_segments(remote, "r", path)
-        assert path.read_bytes() == whole
+        assert [e.data.message for e in read_journal(path)] == ["x", "y", "z"]
 
 
 def test_progress_is_durable_soon(remote, tmp_path, monkeypatch):

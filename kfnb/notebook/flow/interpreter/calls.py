@@ -6,9 +6,9 @@ import ast
 from abc import abstractmethod
 
 from kfnb.notebook.effects.names_in_strings import CANDIDATES, SQL_FUNCTIONS, names_read
-from kfnb.notebook.flow.interpreter.call_effects import CallEffects
+from kfnb.notebook.flow.interpreter.call_effects import CallEffects, copied
 from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import InterpreterState
 
 NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
@@ -61,7 +61,9 @@ class Calls(CallEffects):
         arguments = self._arguments(node)
         if called(function.value) == "super" and isinstance(function.value, ast.Call):
             return self._call_inherited(node, receiver, function.attr, arguments)
-        if dotted is not None and not receiver:
+        # What is imported and has a class is a module: `from sklearn import ensemble`.
+        from_module = function.attr[:1].isupper() and isinstance(function.value, ast.Name)
+        if dotted is not None and (from_module or not receiver):
             return self._call_value(node, NO_OBJECTS, arguments, dotted)
         if dotted is not None:
             self._changed_arguments(dotted, arguments)
@@ -163,7 +165,8 @@ class Calls(CallEffects):
         if known:
             return self._call_held(node, objects, arguments)
         self._pass_arguments(arguments, dotted)
-        self._changed_arguments(dotted, arguments)
+        in_place = "(copy=False)" if copied(node) is False else ""
+        self._changed_arguments(f"{dotted}{in_place}", arguments)
         self.use(objects)
         self._keyword_effects(node, NO_OBJECTS, arguments)
         return self._library_result(node, dotted, arguments)

@@ -8,8 +8,9 @@ from typing import Any
 
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads
-from kfnb.notebook.flow.interpreter.heap import INSIDE, NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.heap import INSIDE, ITERATED
 from kfnb.notebook.flow.interpreter.numbering import Numbering
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.operators import Operators
 from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,
@@ -165,7 +166,7 @@ class Expressions(Operators):
 
     def _comprehension(self, node: Comprehension) -> Objects:
         iterable = self.evaluate(node.generators[0].iter)
-        first = self.elements(iterable)
+        first, iterated = self.elements(iterable), iterable
         number = self.make(node, "scope")
         self.push("comprehension", number, comprehension_locals(node))
         self.names.fork()
@@ -189,6 +190,7 @@ class Expressions(Operators):
             self.names.join([{}, outer], self.unit)
         made = self._displayed(node, frozenset(held))
         if isinstance(node, ast.GeneratorExp):
+            self.store(made, iterated, ITERATED)
             self.heap.stateful |= made
             # A generator can be used only once, so reading it changes it.
             self.heap.iterators |= made

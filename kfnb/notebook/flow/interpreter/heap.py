@@ -8,17 +8,14 @@ be is flow-sensitive, so that rebinding a name breaks its aliases.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import count
 from typing import TYPE_CHECKING
 
 from kfnb.notebook.flow.interpreter.numbering import Numbering
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, ObjectKinds, Objects
 from kfnb.notebook.flow.interpreter.relations import ObjectSet, Relation
 
 if TYPE_CHECKING:
     from kfnb.notebook.flow.interpreter.callables import CallableDefinition
-
-Objects = frozenset[int]
-NO_OBJECTS: Objects = frozenset()
 
 _MOST_HELD = 32
 """What a value holds beyond this is not followed; the run finds out who shares what."""
@@ -29,47 +26,38 @@ _DEEPEST_FIELD = 2
 
 INSIDE = "*"
 EACH = "each*"
+ITERATED = "iterated*"
 FITTED = "fit*"
-"""No attributes: all that an argument holds, its elements, and what fitting it changes."""
-
-SETS = (
-    "stateful", "lazy", "iterators", "random_generators", "self_parameters", "cloning",
-    "estimators", "displays", "frames", "selectors", "tensors", "batching", "adopted", "unknown",
-)  # fmt: skip
-RELATIONS = (
-    "holds", "held_callables", "callables", "classes", "part_of", "bound_methods", "fields",
-    "loose", "part_attributes", "content_of", "columns", "symbols", *SETS,
-)  # fmt: skip
+"""No attributes: what an argument holds, its elements, what is iterated, what a fit changes."""
 
 _NO_FIELDS: Mapping[str, Objects] = {}
-_versions = count()
 
 
-class Heap:
-    """Objects, what they hold, and which are functions or classes, or change when they are used.
+class Heap(ObjectKinds):
+    """Objects, what they hold, and what they are parts of.
 
-    ``touched`` were changed somewhere, ``stateful`` are changed by any use, ``lazy`` when an
-    item is read, ``iterators`` are used up by iterating,
-    ``random_generators`` are stateful too. ``part_of`` gives the owners of what
-    an attribute or item is: to change a part changes them, to hold it does not hold them.
-    ``classes`` gives the notebook's classes of an instance, ``self_parameters`` are the first
-    parameters of methods, ``bound_methods`` are methods taken from an object without calling them.
-    ``version`` changes when more is known of functions and classes; no two heaps have the same.
+    ``holds`` is flat: what an object holds directly or through others, ``held_since`` gives the
+    time (:attr:`clock`, a cell in the order of the walk) at which it got that. ``fields``
+    and ``loose`` list what was put into it directly, with and without the name of an
+    attribute. ``part_of`` gives the owners of what an attribute or item is: to change a part changes them, to hold it does not hold them;
+    ``content_of`` gives the owner of an attribute of which only is known what is put into it.
+    ``touched`` were changed somewhere, ``self_parameters`` are the first parameters of methods,
+    ``bound_methods`` are methods taken from an object without calling them, ``columns`` are what
+    each of the values may be that come together out of ``zip`` or ``enumerate``.
+    ``symbols`` stand for what an argument, or an attribute of it, is at the call. Of ``unknown``
+    objects the class is not known; ``methods`` lists those of all classes by their names.
     ``seen`` are the objects about which the present cell found something out, ``order`` has the
     objects in the order in which they were made.
     """
 
     def __init__(self, numbering: Numbering | None = None) -> None:
+        super().__init__()
         self.holds: Relation[Objects] = Relation()
         self.held_callables: Relation[Objects] = Relation()
         self.held_by: dict[int, set[int]] = {}
-        self.callables: Relation[CallableDefinition] = Relation()
+        self.held_since: dict[tuple[int, int], int] = {}
+        self.clock = 0
         self.touched: set[int] = set()
-        self.stateful = ObjectSet()
-        self.lazy = ObjectSet()
-        self.iterators = ObjectSet()
-        self.random_generators = ObjectSet()
-        self.classes: Relation[Objects] = Relation()
         self.part_of: Relation[Objects] = Relation()
         self.self_parameters = ObjectSet()
         self.bound_methods: Relation[tuple[Objects, str]] = Relation()
@@ -77,21 +65,12 @@ class Heap:
         self.loose: Relation[Objects] = Relation()
         self.part_attributes: Relation[str] = Relation()
         self.content_of: Relation[int] = Relation()
-        self.cloning = ObjectSet()
-        self.estimators = ObjectSet()
-        self.displays = ObjectSet()
-        self.frames = ObjectSet()
         self.columns: Relation[tuple[Objects, ...]] = Relation()
-        self.selectors = ObjectSet()
-        self.tensors = ObjectSet()
-        self.batching = ObjectSet()
-        self.adopted = ObjectSet()
         self.symbols: Relation[int] = Relation()
         self.unknown = ObjectSet()
         self.methods: dict[str, tuple[int, ...]] = {}
         self.looked_for_methods = False
         self.listed_methods: list[tuple[str, int]] = []
-        self.version = next(_versions) << 32
         self.order: dict[int, int] = {}
         self.made: dict[int, None] = {}
         self.seen: set[int] = set()
@@ -137,23 +116,25 @@ class Heap:
             return
         self.seen |= what
         what = self.reachable(what)
-        into = self.holders(into)
         functions = self.callable_set(what)
         # A set minus a dictionary's keys goes through all of the keys.
         plain = frozenset(o for o in what if o not in self.part_of) - functions
-        for holder in into:
-            if functions:
+        if functions:
+            for holder in into:
                 self.hold_callables(holder, functions)
-            if plain:
-                held = self.holds.get(holder, NO_OBJECTS)
-                new = plain - held - {holder}
-                if new and len(held) + len(new) <= _MOST_HELD:
-                    self.holds[holder] = held | new
-                    self.held_in(holder, new)
+        for holder in self.holders(into) if plain else ():
+            held = self.holds.get(holder, NO_OBJECTS)
+            if plain <= held:
+                continue
+            new = plain - held - {holder}
+            if new and len(held) + len(new) <= _MOST_HELD:
+                self.holds[holder] = held | new
+                self.held_in(holder, new)
 
     def held_in(self, holder: int, items: Objects) -> None:
-        """Note the other direction of ``holds``."""
+        """Note the other direction of ``holds``, and since when it is so."""
         for item in items:
+            self.held_since[holder, item] = self.clock
             self.held_by.setdefault(item, set()).add(holder)
 
     def reachable(self, objects: Objects) -> Objects:
@@ -172,6 +153,15 @@ class Heap:
         held = NO_OBJECTS.union(*(table[o] for table in tables for o in objects if o in table))
         self.seen |= held
         return held
+
+    def reachable_before(self, objects: Objects, clock: int) -> Objects:
+        """``objects`` and all that they may hold before a time of the :attr:`clock`."""
+        reached = set(objects)
+        for holder in objects:
+            for item in self.holds.get(holder, NO_OBJECTS):
+                if self.held_since[holder, item] < clock:
+                    reached.add(item)
+        return frozenset(reached)
 
     def parts(self, objects: Objects) -> Objects:
         """Give what ``x.a`` or ``x[k]`` may be: an object stands for its unknown parts, too."""
@@ -258,33 +248,6 @@ class Heap:
                 number in self.part_of and all(o in self.tensors for o in self.part_of[number])
             )
         )
-
-    def adopt(self, made: int, numbers: Iterable[int]) -> None:
-        """Let ``made`` be of the kinds of ``numbers``, which it stands for."""
-        numbers = [n for n in numbers if n != made and n not in self.callables]
-        if not numbers:
-            return
-        for number in numbers:
-            self.add_classes(made, self.classes.get(number, NO_OBJECTS))
-        for kind in (self.stateful, self.lazy, self.iterators, self.random_generators):
-            if not kind.isdisjoint(numbers):
-                kind.add(made)
-        first = made not in self.adopted
-        self.adopted.add(made)
-        kinds = (
-            self.cloning,
-            self.estimators,
-            self.displays,
-            self.frames,
-            self.selectors,
-            self.tensors,
-            self.batching,
-        )
-        for kind in kinds:
-            if not kind.issuperset(numbers):
-                kind.discard(made)
-            elif first:
-                kind.add(made)
 
     def resemble(self, objects: Objects, others: Iterable[int]) -> None:
         """Let ``objects`` be of the classes of ``others``, and hold what these hold."""
@@ -381,16 +344,10 @@ class Heap:
                 result.add(number)
             if number not in self.batching and not known:
                 waiting += self.loose.get(number, ())
-                for held in self.fields.get(number, {}).values():
-                    waiting += held
+                for name, held in self.fields.get(number, {}).items():
+                    waiting += held if name != ITERATED else ()
         self.seen |= seen
         return self.plain(frozenset(result)) - self.iterators
-
-    def plain(self, objects: Objects) -> Objects:
-        """Leave out functions and classes."""
-        if self.callables.keys().isdisjoint(objects):
-            return objects
-        return frozenset(o for o in objects if o not in self.callables)
 
     def holders(self, objects: Iterable[int]) -> set[int]:
         """``objects`` and all that may hold one of them."""
@@ -422,18 +379,6 @@ class Heap:
             listed = self._listed[callables] = tuple(self.sorted(callables))
         return listed
 
-    def add_callable(self, number: int, callee: CallableDefinition) -> None:
-        """Say that an object is a function or class of the notebook."""
-        if number not in self.callables:
-            self.version += 1
-            self.callables[number] = callee
-
-    def change_callable(self, callee: CallableDefinition) -> None:
-        """Note that a function or class is about to change."""
-        written = self.callables.written
-        if callee.number not in written and callee.number in self.callables:
-            written[callee.number] = callee.copy()
-
     def list_method(self, name: str, method: int) -> None:
         """Note that a class has a method of this name."""
         self.methods[name] = (*self.methods.get(name, ()), method)
@@ -445,17 +390,6 @@ class Heap:
         if not functions <= held:
             self.held_callables[number] = held | functions if held else functions
             self.version += 1
-
-    def set_classes(self, number: int, classes: Objects) -> None:
-        """Say of which of the notebook's classes an object is an instance."""
-        if self.classes.get(number) != classes:
-            self.classes[number] = classes
-            self.version += 1
-
-    def add_classes(self, number: int, classes: Objects) -> None:
-        """Say that an object may be an instance of further classes."""
-        if classes:
-            self.set_classes(number, self.classes.get(number, NO_OBJECTS) | classes)
 
     def take_method(self, number: int, receiver: Objects, name: str) -> None:
         """Note that an object is a method ``name`` that was taken from ``receiver``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 
 UNBOUND, MAYBE, BOUND = 0, 1, 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from kfnb.notebook.flow.interpreter.calls import NAMESPACES, Calls, OptionalReads
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 
 
 class Operators(Calls):

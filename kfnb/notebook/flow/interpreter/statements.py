@@ -9,16 +9,16 @@ from typing import Any
 from kfnb.notebook.flow.interpreter.branches import Branches
 from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.name_table import UNBOUND
 from kfnb.notebook.flow.interpreter.numbering import Numbering
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.scopes import (
     class_locals,
     imported_name,
     parameters,
     type_parameters,
 )
-from kfnb.notebook.flow.interpreter.tables import library_tables
+from kfnb.notebook.flow.interpreter.tables import library_tables, object_tables
 
 
 class Statements(Branches):
@@ -321,14 +321,14 @@ def dataclass_fields(
     Both are empty where a class is no dataclass, or inherits fields that are not seen here.
     """
     marks = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
-    if not any(dotted(mark) in library_tables.DATACLASS_DECORATORS for mark in marks):
+    if not any(dotted(mark) in object_tables.DATACLASS_DECORATORS for mark in marks):
         return (), frozenset()
     fields: list[str] = []
     factories: set[str] = set()
     for statement in node.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             value = statement.value
-            if isinstance(value, ast.Call) and dotted(value.func) in library_tables.FIELD_MAKERS:
+            if isinstance(value, ast.Call) and dotted(value.func) in object_tables.FIELD_MAKERS:
                 factories.add(statement.target.id)
                 if any(k.arg == "init" for k in value.keywords):
                     continue

@@ -20,7 +20,6 @@ from kfnb.notebook.flow.interpreter.callables import (
     Record,
     Summary,
 )
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.name_table import (
     BOUND,
     MAYBE,
@@ -29,6 +28,7 @@ from kfnb.notebook.flow.interpreter.name_table import (
     Slot,
 )
 from kfnb.notebook.flow.interpreter.numbering import Numbering
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.relations import Relation
 from kfnb.notebook.flow.interpreter.scopes import function_locals
 from kfnb.notebook.flow.interpreter.state import InterpreterState, is_private

@@ -12,8 +12,9 @@ from kfnb.notebook.flow.interpreter.callables import (
     Record,
     Summary,
 )
-from kfnb.notebook.flow.interpreter.heap import EACH, FITTED, INSIDE, NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.heap import EACH, FITTED, INSIDE
 from kfnb.notebook.flow.interpreter.name_table import ANY, BOUND, MAYBE, NEVER, UNBOUND, Slot
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import is_private
 from kfnb.notebook.flow.interpreter.summaries import Summaries
 

@@ -14,12 +14,18 @@ from typing import Any
 
 from kfnb.notebook.flow.interpreter import summaries
 from kfnb.notebook.flow.interpreter.callables import CachedSummary
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS, RELATIONS
 from kfnb.notebook.flow.interpreter.magics import Interpreter
 from kfnb.notebook.flow.interpreter.name_table import Slot
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS
 from kfnb.notebook.flow.interpreter.relations import ObjectSet, Relation
 from kfnb.notebook.flow.step_facts import CellFindings
 
+RELATIONS = (
+    "holds", "held_callables", "callables", "classes", "part_of", "bound_methods", "fields",
+    "loose", "part_attributes", "content_of", "columns", "symbols",
+    "stateful", "lazy", "iterators", "random_generators", "self_parameters", "cloning",
+    "estimators", "displays", "frames", "selectors", "tensors", "batching", "adopted", "unknown",
+)  # fmt: skip
 _OWN = ("created_in", "global_symbols", "cached_summaries")
 """Relations that the interpreter has and not its heap."""
 

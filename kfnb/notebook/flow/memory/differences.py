@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kfnb.notebook.flow.interpreter import summaries
-from kfnb.notebook.flow.interpreter.heap import NO_OBJECTS
 from kfnb.notebook.flow.interpreter.magics import Interpreter
 from kfnb.notebook.flow.interpreter.name_table import Slot
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS
 from kfnb.notebook.flow.memory.cell_log import CellLog, table
 
 

@@ -50,6 +50,7 @@ class Backoff:
         if self._began is not None:
             pause = self._began + INTERVAL - now
             if self._failures:
+                # The exponent is limited as well, because 2.0 ** 1024 raises OverflowError.
                 grown = min(CAP, INTERVAL * 2.0 ** min(self._failures - 1, 16))
                 pause = max(pause, grown * (1 + self._jitter() / 2))
             pause = max(pause, self._asked_for)

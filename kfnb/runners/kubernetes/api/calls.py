@@ -31,8 +31,11 @@ KINDS: Mapping[str, tuple[str, str]] = {
 _OF_THE_CLUSTER = {"Namespace", "StorageClass"}
 _REVIEWS = "/apis/authorization.k8s.io/v1"
 _WHO = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+# With this media type the server returns nothing of an object but its metadata.
 _ABOUT = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+# Seconds by which the server may end a watch later than it was asked to.
 _SLACK = 10.0
+# A silence of this many seconds is an error: a dead connection looks like a quiet step.
 _LOG_SILENCE = 60.0
 
 
@@ -57,12 +60,14 @@ class Cluster:
             reply to its creation was lost.
         """
         query = {"dryRun": "All"} if dry_run else None
+        # Manifests are built without apiVersion and kind, which the server requires.
         return self._transport.json(
             "POST", self._path(kind), query=query, body={**version_of(kind), **body}
         )
 
     def apply(self, kind: str, body: Object, *, dry_run: bool = False) -> Object:
         """Create or change an object (server-side apply)."""
+        # Server-side apply needs a name for the owner of the fields that it sets.
         query = {"fieldManager": "kfnb", "dryRun": "All" if dry_run else ""}
         return self._transport.json(
             "PATCH",
@@ -96,6 +101,7 @@ class Cluster:
         body: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1"}
         # Without it, the pods of a deleted Job would stay.
         body["propagationPolicy"] = "Background"
+        # By now the name may belong to a newer object, which must not be deleted.
         if uid is not None:
             body["preconditions"] = {"uid": uid}
         if grace is not None:
@@ -124,6 +130,7 @@ class Cluster:
             # A piece may end in the middle of a line.
             *whole, rest = (rest + piece).split(b"\n")
             yield from whole
+        # A server may end a watch within a line; the reader recognises that it is truncated.
         if rest:
             yield rest
 
@@ -216,6 +223,7 @@ class Cluster:
         body = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": kind,
+            # The server compares the namespace in a local review with that of the path.
             "metadata": {"namespace": self.namespace} if kind.startswith("Local") else {},
             "spec": spec,
         }

@@ -41,6 +41,7 @@ def connect(
     try:
         listed, current = config.list_kube_config_contexts()
     except config.ConfigException as error:
+        # Without a kubeconfig this may be a pod; a file without a current context is a mistake.
         if context is None and "current-context" not in str(error):
             return _inside(namespace, error, tries)
         raise _no_context(context, error) from None
@@ -55,6 +56,7 @@ def connect(
     configuration = client.Configuration()
     try:
         config.load_kube_config(context=chosen["name"], client_configuration=configuration)
+        # Transport repeats requests itself; urllib3's retries would multiply with its own.
         configuration.retries = False
         api = client.ApiClient(configuration)
     except Exception as error:
@@ -99,6 +101,7 @@ def _inside(namespace: str | None, error: Exception, tries: int) -> Cluster:
         ) from None
     configuration.retries = False
     try:
+        # Kubernetes mounts the pod's namespace beside the token of its service account.
         space = (_POD / "namespace").read_text().strip()
     except OSError:
         space = "default"

@@ -32,6 +32,8 @@ class ClusterClock:
 
     def now(self) -> float:
         """Return the seconds since the epoch, by the cluster's clock."""
+        # The delay of a report makes a change look older, so the smallest difference has the least
+        # of it.
         ahead = min(self._ahead, default=0.0)
         # Timestamps are whole seconds, so a difference below two seconds means nothing.
         return self._clock() - (ahead if abs(ahead) > 2 else 0.0)
@@ -39,6 +41,7 @@ class ClusterClock:
 
 def _stamps(item: Mapping[str, Any]) -> Iterator[float]:
     metadata = item.get("metadata") or {}
+    # A change does not alter the creation time, but the fields' manager records when it was made.
     texts = [
         metadata.get("creationTimestamp"),
         *(entry.get("time") for entry in metadata.get("managedFields") or ()),

@@ -30,6 +30,7 @@ LASTS = 60.0
 RENEW = 10.0
 """Seconds between two renewals."""
 
+# Seconds that the end of a run waits for a renewal that is under way.
 _LEAVING = 2.0
 
 
@@ -101,6 +102,7 @@ def renewed(
             try:
                 held = _renew(cluster, run, owner, now(), held=held)
             except InfrastructureError as error:
+                # Another driver may have written the Lease, so the next renewal reads it first.
                 held = None
                 if status_of(error) == 403:
                     return  # kfnb doctor warns that other machines see no driver
@@ -154,6 +156,7 @@ def _release(cluster: LeaseClient, run: str) -> None:
     lease = cluster.get("Lease", lease_name(run))
     holder = holder_of(lease)
     if lease is not None and holder is not None and holder.machine == this_machine():
+        # Without a holder, other machines see at once that nothing drives the run.
         spec = {k: v for k, v in lease["spec"].items() if k != "holderIdentity"}
         cluster.replace("Lease", {**lease, "spec": spec})
 
@@ -161,6 +164,7 @@ def _release(cluster: LeaseClient, run: str) -> None:
 def is_fresh(lease: Object, *, now: float | None = None) -> bool:
     """Return whether a Lease has a holder that renewed it recently."""
     holder = holder_of(lease)
+    # A time in the future means that the other machine's clock is ahead.
     return holder is not None and abs((time.time() if now is None else now) - holder.heard) < LASTS
 
 

@@ -51,7 +51,6 @@ class PortForward:
         self._open: set[Any] = set()
         self._lock = threading.Lock()
         self._closed = False
-        self.trouble = ""
         # Fail at once if the pod does not exist, or the right to it is missing.
         self._dial().close()
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -80,6 +79,7 @@ class PortForward:
             try:
                 local, _ = self._listening.accept()
             except OSError:
+                # This is how the thread notices that `close` has shut the socket down.
                 return
             threading.Thread(target=self._serve, args=(local,), daemon=True).start()
 
@@ -87,10 +87,11 @@ class PortForward:
         """Forward one connection in both directions."""
         try:
             remote = self._connect()
-        except KfnbError as error:
-            self.trouble = str(error)
+        except KfnbError:
+            # To the client this is a broken connection, which it handles as at any other time.
             local.close()
             return
+        # `close` may have been called while the connection was being made.
         with self._lock:
             if self._closed:
                 _end(local)
@@ -110,6 +111,7 @@ class PortForward:
         try:
             return self._dial()
         except ApiError as error:
+            # Another pod does not help if the server does not answer, or if the right is missing.
             if self._again is None or error.status in (None, 401, 403):
                 raise
         self._path = self._again()
@@ -118,6 +120,7 @@ class PortForward:
     def _outward(self, local: socket.socket, remote: Any) -> None:
         import websocket
 
+        # Whichever side breaks the connection, the client sees that it was closed.
         with contextlib.suppress(OSError, websocket.WebSocketException):
             while data := local.recv(_PIECE):
                 remote.send_binary(bytes([_DATA]) + data)
@@ -134,11 +137,12 @@ class PortForward:
                 channel, data = data[0], data[1:]
                 if channel not in begun:
                     begun.add(channel)
+                    # The first message of each channel begins with the port's number, which has two
+                    # bytes.
                     data = data[2:]
                 if channel == _DATA and data:
                     local.sendall(data)
                 elif channel == _ERROR and data:
-                    self.trouble = data.decode("utf-8", "replace").strip()
                     return
 
     def _dial(self) -> Any:
@@ -168,6 +172,7 @@ class PortForward:
             raise ApiError(
                 f"Cannot connect to {self._what}: {self._transport.host} does not answer: {error}."
             ) from error
+        # The limit was for connecting; a connection may be idle for as long as it is used.
         there.settimeout(None)
         return there
 
@@ -207,7 +212,9 @@ def _proxy(configuration: Any) -> dict[str, Any]:
 
 def _end(end: Any) -> None:
     """Close a socket or WebSocket, and wake the thread that waits for it."""
+    # The other thread may have closed it already.
     with contextlib.suppress(Exception):
         (end if isinstance(end, socket.socket) else end.sock).shutdown(socket.SHUT_RDWR)
+    # A WebSocket's close() would wait for the other side's answer; shutdown() does not.
     with contextlib.suppress(Exception):
         end.close() if isinstance(end, socket.socket) else end.shutdown()

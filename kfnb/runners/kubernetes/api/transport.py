@@ -21,8 +21,10 @@ Object = Mapping[str, Any]
 CONNECT, READ = 10.0, 30.0
 """Seconds for making a connection, and between two parts of an answer."""
 
+# With the pauses in between, a request is given up after about eight seconds.
 TRIES = 6
 
+# The server is overloaded or restarts, or a proxy in front of it cannot connect to it.
 _AGAIN = {429, 500, 502, 503, 504}
 _PIECE = 64 << 10
 _DOCTOR = "kfnb doctor --on kubernetes shows what is missing"
@@ -136,6 +138,7 @@ class Transport:
             data = json.dumps(body).encode()
         sent.update(headers or {})
         try:
+            # The body is read later, because logs and watches do not end. `json` does the retries.
             response = self._pool.request(
                 method, url, body=data, headers=sent, preload_content=False,
                 timeout=Timeout(connect=CONNECT, read=read), retries=False,
@@ -193,6 +196,7 @@ class Transport:
             plain = json.loads(data)
             text, reason = str(plain.get("message") or ""), str(plain.get("reason") or "")
         except (ValueError, AttributeError):
+            # A proxy in front of the server may answer with HTML or plain text.
             text, reason = data[:300].decode("utf-8", "replace"), ""
         if status < 400:
             location = response.headers.get("Location") or "nowhere"
@@ -205,6 +209,7 @@ class Transport:
             )
         elif not text.strip():
             text = f"{self.host} answered {status}"
+        # This is how Kubernetes words a missing right; other 403s come from quotas and policies.
         elif status == 403 and " cannot " in text:
             text = f"{text.strip().rstrip('.')}. {_DOCTOR}"
         return ApiError(
@@ -227,10 +232,12 @@ def _as_it_comes(response: Any) -> Iterator[bytes]:
 
 
 def _seconds(text: str | None) -> float | None:
+    # The header may also be a date, which is treated like a missing one.
     try:
         seconds = float(text) if text else None
     except ValueError:
         return None
+    # float() accepts "inf" and "nan" too, for which no pause is possible.
     return seconds if seconds is not None and 0 <= seconds < float("inf") else None
 
 

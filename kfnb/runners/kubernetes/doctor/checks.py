@@ -111,6 +111,7 @@ def _rights(
                 f"It is unknown what {name[:1].lower()}{name[1:]} may do: {error}",
                 (f"kubectl auth can-i --list -n {shlex.quote(space)}{_as(space, account)}",),
             )
+            # The other questions would fail in the same way.
             return
         if verbs:
             lacking = True

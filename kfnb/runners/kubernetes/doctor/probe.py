@@ -87,6 +87,7 @@ def probe(
     try:
         return _watched(cluster, pod, patience=patience, sleep=sleep)
     finally:
+        # The pod has nothing to save, so it need not be given time to end.
         cluster.delete("Pod", name, uid=uid, grace=0)
 
 
@@ -107,6 +108,7 @@ def _watched(
         if has_ended(pod):
             data = b"".join(cluster.pod_log(name, container=_container(pod), timestamps=False))
             answer = _answer(data.decode("utf-8", "replace"))
+            # Without a report, the pod's state and Events explain what went wrong.
             if answer is not None:
                 return answer
         over = time.monotonic() >= until or has_ended(pod)

@@ -59,8 +59,10 @@ FOR_DRIVER = (
 
 FOR_USER = (
     Right("jobs", ("create", "delete", "get", "list", "watch"), group="batch"),
+    # Steps run in Jobs; kfnb doctor creates a pod to inspect an image.
     Right("pods", ("create", "delete", "get", "list", "watch")),
     Right("pods", ("get",), subresource="log"),
+    # A store on a claim or behind a service is read through a port-forward.
     Right("pods", ("create", "get"), subresource="portforward", store=("pvc:", "service:")),
     Right("events", ("list",)),
     Right("configmaps", ("create", "delete", "get", "list")),
@@ -72,6 +74,7 @@ FOR_USER = (
     ),
     Right("persistentvolumeclaims", ("create", "get"), store=("pvc:",)),
     Right("services", ("get",), store=("service:",)),
+    # Whether the drivers' account exists decides where a run's driver starts.
     Right("serviceaccounts", ("get",)),
 )
 """What you need to run pipelines in a namespace."""

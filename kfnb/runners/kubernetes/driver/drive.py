@@ -52,6 +52,7 @@ def drive(
     store = store or store_of(options)
     with SegmentJournal(run.journal, run.id, remote=store.remote) as journal:
         publish(run, store.remote)
+        # With --driver here you chose this machine, so you know.
         if not in_pod and options.driver == "auto":
             _warn_about_sleep(journal, options)
         inbox = Inbox(run, store.remote, journal.events)
@@ -82,4 +83,5 @@ def _warn_about_sleep(journal: Journal, options: KubernetesOptions) -> None:
         remedy=f"Create it with kfnb doctor {options.flags} --fix, or use --driver here to hide "
         "this warning.",
     )
+    # If a crash loses the warning, the next driver gives it again.
     journal.append(data, durable=False)

@@ -26,14 +26,17 @@ def main(run_id: str) -> int:
             raise UsageError("KFNB_STORE, the store of the run, is not set.")
         store = open_remote_store(home() / "store", open_remote(where))
         run = run_folder(run_id)
+        # A pod begins with an empty folder.
         fetch(run, store.remote)
         pipeline, facts = load_run(run)
         drive(run, pipeline, facts_inside_pod(facts), store=store)
     except JournalBusy as error:
+        # Another driver has the run, so there is nothing to do.
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
     except KfnbError as error:
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
         if isinstance(error, InfrastructureError) and not isinstance(error, Refused):
+            # After a failure, Kubernetes starts the driver again, when the service may answer.
             return error.exit_code
         # Another one would end in the same way.
     return 0

@@ -58,7 +58,9 @@ NEWEST = 50
 """How many of a store's runs are copied to this machine at most."""
 
 _ENDS = {"RunFinished", "RunCancelled"}
+# Seconds that a follower has to start; after that, the copy is shown as it is.
 _STARTS = 10.0
+# Options that differ between machines: each one has its own way to the cluster and the store.
 _OF_THIS_MACHINE = ("context", "namespace", "store_client_endpoint")
 
 
@@ -111,6 +113,7 @@ class Mirror:
             return
         step_id = self._pipeline.steps[event.step].id
         folder = self._run.attempt(step_id, event.attempt or 0, index=event.index)
+        # An attempt whose notebook is here was copied by an earlier process.
         if event.type == "AttemptStarted" and not folder.executed.exists():
             self._reports[folder] = self._reports_of(folder)
         elif isinstance(event.data, StepCached):
@@ -120,6 +123,7 @@ class Mirror:
                     copy_notebook_and_log(self._store, manifest, folder)
         elif event.type in ("StepSucceeded", "AttemptFailed") and folder in self._reports:
             reports = self._reports.pop(folder)
+            # If the store does not answer now, only the end of the log may be missing.
             with contextlib.suppress(InfrastructureError):
                 reports.finish()
             reports.close()
@@ -194,10 +198,12 @@ def _follow(
                 try:
                     driver.ensure(outbox.unanswered)
                 except DriverGone:
+                    # The driver may have recorded the run's end just before it left.
                     mirror.update()
                     if not mirror.has_ended or outbox.wants_more:
                         raise
                 check_at = time.monotonic() + ALIVE
+            # This is asked again, because the update above may have read the end.
             if mirror.has_ended and not outbox.wants_more:
                 outbox.discard()
                 return mirror.status
@@ -221,9 +227,11 @@ def mirror(run: RunFolder, facts: Mapping[str, Any]) -> None:
     has_ended = driver_state(run) == "ended"
     if not has_ended and has_remote_driver(run.id, facts):
         start_driver(run)
+        # The caller asks next whether the run is driven, and a follower needs a moment to lock it.
         until = time.monotonic() + _STARTS
         while not is_driven(run) and time.monotonic() < until:
             time.sleep(0.05)
+    # Without a follower, nothing else copies what attempts have reported.
     elif has_grown or not has_ended:
         pipeline, _ = load_run(run)
         Mirror(run, pipeline, store).update()
@@ -242,12 +250,14 @@ def mirror_all(options: KubernetesOptions) -> set[str]:
     for run_id in known[-NEWEST:]:
         run = run_folder(run_id)
         is_here = run.run.exists()
+        # A run that succeeded does not change, and a run that is driven has a follower.
         if is_here and (is_driven(run) or has_succeeded(run)):
             continue
         try:
             fetch(run, store.remote)
         except KfnbError:
             continue  # it is being removed, or was never complete
+        # The run's file has the addresses of the machine that created it.
         if not is_here:
             _use_local_addresses(run, options)
     try:

@@ -115,6 +115,8 @@ class RemoteDriver:
         jobs = _driver_jobs(cluster, self._run.id)
         if any(not _has_finished(job) for job in jobs):
             return
+        # A driver in a pod renews the Lease too, so it shows another machine only without such a
+        # Job.
         if not jobs and held_by_another_machine(cluster, self._run.id) is not None:
             return
         if not self._in_cluster:
@@ -129,6 +131,7 @@ class RemoteDriver:
             with_claim(cluster, self._options),
             self._pipeline,
             run=self._run.id,
+            # A Job that has finished keeps its name until it is removed.
             owner=self._workspace.owner(self._pipeline),
             number=len(jobs) + 1,
         )
@@ -147,6 +150,7 @@ def _driver_jobs(cluster: Cluster, run_id: str) -> list[Mapping[str, Any]]:
 def _final_message(cluster: Cluster, job: str) -> str:
     """Return the last message of a driver that ended before its run, or where to find it."""
     reason = ""
+    # The reason is only a help: without it, the message names the command that shows it.
     with contextlib.suppress(InfrastructureError):
         pods = cluster.list("Pod", selector=f"job-name={job}").get("items") or ()
         for pod in sorted(pods, key=lambda one: str(one["metadata"].get("creationTimestamp"))):

@@ -35,6 +35,7 @@ def publish(run: RunFolder, remote: Remote) -> None:
         key = f"runs/{run.id}/{name}"
         if file.exists() and remote.size(key) is None:
             remote.upload(key, file)
+    # Last, so that every run in the index has its files.
     remote.create(f"{INDEX}{run.id}", b"")
 
 
@@ -43,6 +44,7 @@ def store_request(run: str, request: Request, remote: Remote) -> str:
 
     A request that was read from a run's folder keeps its name, so that sending it twice makes one.
     """
+    # Requests are carried out in the order of their names, which is that of their times.
     name = request.path.stem if request.path else f"{time.time_ns():020d}"
     content = {"type": request.type, "data": {**request.data, "request": name}}
     remote.create(f"runs/{run}/control/{name}.json", json.dumps(content).encode())

@@ -43,6 +43,7 @@ def drive_or_follow(run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any]
     try:
         return drive(run, pipeline, facts)
     except JournalLost as error:
+        # The driver that has taken the run over continues it, so this process shows its progress.
         print(f"kfnb: {error}", file=sys.stderr, flush=True)
         with only_follower(run):
             return follow(run, pipeline, facts, in_cluster=False)

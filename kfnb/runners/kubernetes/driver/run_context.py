@@ -26,9 +26,6 @@ from kfnb.step.pod.input_download import unpack
 from kfnb.store.remote import Remote
 from kfnb.store.remote_store import RemoteStore
 
-PARALLEL = 20
-"""How many steps execute at once by default: the cluster queues the others."""
-
 
 @contextmanager
 def opened(
@@ -91,6 +88,7 @@ def opened(
         # Each pod downloads the files that it needs; this machine's folder is not used.
         restores=False,
         images={step: manifests.image_of(target, pipeline, step) for step in pipeline.steps},
+        # These are the paths in the pods, which have no folders of this machine.
         inside=StepPaths(
             run=RunFolder(root / "home" / "runs" / run.id),
             store=root / "home" / "store",

@@ -15,6 +15,7 @@ from kfnb.runners.kubernetes.explain.reading import (
     message,
 )
 
+# These patterns are for messages of admission plugins, which have no other form.
 _ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found', re.IGNORECASE)
 _EXCEEDED = re.compile(
     r"exceeded quota: (?P<quota>\S+), requested: (?P<requested>\S+), used: (?P<used>\S+), "
@@ -26,6 +27,7 @@ _PRIORITY = re.compile(r"no PriorityClass with name (\S+) was found")
 _RANGE = re.compile(
     r"(maximum|minimum) (\S+) usage per (Container|Pod) is (\S+?)[.,]? ", re.IGNORECASE
 )
+# Errors of the API server or of a webhook, after which the Job controller tries again.
 _PASSING = re.compile(
     r"timed? ?out|etcdserver|connection refused|failed calling webhook|too many requests"
     r"|internal error|unavailable|the object has been modified|context deadline",
@@ -35,6 +37,7 @@ _PASSING = re.compile(
 
 def explain_creation(case: Case, job: Object) -> Diagnosis | None:
     """Say why a Job has no pod."""
+    # Queues such as Kueue create Jobs suspended, and resume them when there is room.
     if (job.get("spec") or {}).get("suspend"):
         return Diagnosis(
             "waiting",
@@ -44,6 +47,7 @@ def explain_creation(case: Case, job: Object) -> Diagnosis | None:
         )
     failures = case.about(job, "FailedCreate")
     if not failures:
+        # The Job controller needs a moment to create the pod.
         if not case.over(created(job), case.patience.settle):
             return None
         return Diagnosis(

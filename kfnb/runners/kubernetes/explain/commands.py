@@ -8,6 +8,7 @@ from kfnb.runners.kubernetes.explain.model import Category, Diagnosis
 from kfnb.runners.kubernetes.explain.reading import Object, pod_spec
 
 _EXECUTABLE = re.compile(r'exec: "(?P<what>[^"]+)"|exec (?P<path>/\S+):')
+# A container whose creation took too long keeps its name until the runtime has removed it.
 _PASSING = re.compile(
     r"context deadline|timed? ?out|name .* is reserved|unavailable", re.IGNORECASE
 )
@@ -33,6 +34,7 @@ def explain_command(pod: Object, container: Object, text: str) -> Diagnosis:
             "Only /kfnb and mounted volumes are writable: mount a volume there, or set "
             "readOnlyRootFilesystem: false in security_context in the options of the target.",
         )
+    # This comes before the next case: the image has the program, but the pod's PATH hides it.
     path = _path(pod, container)
     if path is not None and "executable file not found" in text and "/" not in what:
         return _permanent(

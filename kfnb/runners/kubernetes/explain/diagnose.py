@@ -76,6 +76,7 @@ def diagnose(
     ordered = sorted(pods, key=lambda pod: created(pod) or 0.0)
     if any(_ended_well(pod) for pod in ordered):
         return _outlived(case, ordered[-1])
+    # A deadline explains how the pods ended, so the Job is asked first.
     diagnosis = explain_job_end(job) if job is not None else None
     if diagnosis:
         return diagnosis
@@ -112,6 +113,7 @@ def exit_code(pod: Object) -> int | None:
     if ended is None or _is_unknown(pod):
         return None
     code = int(ended.get("exitCode") or 0)
+    # A process that signal N killed has the exit code 128 + N; Linux has 64 signals.
     number = int(ended.get("signal") or 0) or (code - 128 if 128 < code < 128 + 65 else 0)
     return -number if number else code
 
@@ -152,6 +154,7 @@ def _ended(case: Case, pod: Object) -> Diagnosis | None:
     """Explain an attempt whose newest pod has ended."""
     job = case.job
     deleted = bool(metadata(pod).get("deletionTimestamp")) or case.is_gone(pod)
+    # Without a Job, or if it has failed, no other pod follows.
     over = (
         job is None or case.is_gone(job) or any(c.get("type") == "Failed" for c in conditions(job))
     )
@@ -177,6 +180,7 @@ def _killed(pod: Object) -> bool:
     ended = terminated(step_status(pod))
     if ended is None or was_asked(ended):
         return True
+    # A pod that is deleted gets SIGTERM (143), and SIGKILL (137) after its grace period.
     return ended.get("exitCode") in (137, 143) and ended.get("reason") == "Error"
 
 
@@ -186,4 +190,5 @@ def _is_unknown(pod: Object) -> bool:
 
 
 def _disrupted(pod: Object) -> bool:
+    # Kubernetes sets this on pods that it ends itself: preemption, drained and lost nodes.
     return any(c.get("type") == "DisruptionTarget" for c in conditions(pod))

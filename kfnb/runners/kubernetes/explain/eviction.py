@@ -24,7 +24,9 @@ _OWN = (
     ),
     re.compile(r'ephemeral storage limit "?(?P<most>[^"\s]+)', re.IGNORECASE),
 )
+# The kubelet has used several names for this reason.
 _SHUTDOWN = ("NodeShutdown", "Shutdown", "Terminated")
+# The kubelet checks once more whether a pod fits when it arrives on its node.
 _REFUSED = re.compile(
     r"OutOf(?P<resource>\w+)|NodeAffinity|UnexpectedAdmissionError|TopologyAffinity"
 )
@@ -84,6 +86,7 @@ def explain_disruption(pod: Object) -> Diagnosis | None:
 
 
 def _evicted(pod: Object, text: str) -> Diagnosis:
+    # The pod's own limit is looked for first, because another node would not help.
     own = next((m for pattern in _OWN if (m := pattern.search(text))), None)
     if own is not None:
         what = own.groupdict().get("what")

@@ -84,6 +84,7 @@ def explain_image(case: Case, pod: Object, container: Object) -> Diagnosis | Non
 def explain_pulling(case: Case, pod: Object) -> Diagnosis | None:
     """Explain that an image is being pulled, if that takes a while."""
     events = case.about(pod, "Pulling", "Pulled", "Failed")
+    # While an image is being pulled, there is no result after the last beginning.
     if not events or events[-1].get("reason") != "Pulling":
         return None
     since = first_time(events[-1])
@@ -105,6 +106,7 @@ def _pull(case: Case, pod: Object, image: str, text: str) -> Diagnosis:
     messages = "\n".join([text, *(message(e) for e in failures[-1:])])
     # A tag or digest such as :404 must not be mistaken for an HTTP status.
     plain = messages.replace(image, "") if image else messages
+    # The time counts from the first failure, because each new try would restart it.
     since = min(
         (t for t in map(first_time, failures) if t is not None),
         default=moment(status(pod).get("startTime")) or created(pod),

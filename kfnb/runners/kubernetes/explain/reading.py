@@ -58,6 +58,7 @@ class Case:
             if (e.get("involvedObject") or {}).get("uid") == uid
             and (not reasons or e.get("reason") in reasons)
         ]
+        # The API server lists Events by name, not by time.
         return sorted(events, key=lambda e: last_time(e) or 0.0)
 
     def is_gone(self, thing: Object) -> bool:
@@ -154,6 +155,7 @@ def is_sidecar(pod: Object, container: Object) -> bool:
     """Return whether a container runs beside the step rather than before it."""
     for spec in pod_spec(pod).get("initContainers") or ():
         if spec.get("name") == container.get("name"):
+            # Since Kubernetes 1.28, an init container that is always restarted is a sidecar.
             return bool(spec.get("restartPolicy") == "Always")
     return container.get("name") != step_container(pod).get("name")
 
@@ -161,6 +163,7 @@ def is_sidecar(pod: Object, container: Object) -> bool:
 def asked(thing: Object, resource: str) -> str:
     """Return how much of a resource the step's container requests; empty if nothing."""
     resources = step_container(thing).get("resources") or {}
+    # Kubernetes uses the limit where there is no request.
     for side in ("requests", "limits"):
         if resource in (resources.get(side) or {}):
             return str(resources[side][resource])
@@ -191,6 +194,7 @@ def message(thing: Object) -> str:
 def first_time(event: Object) -> float | None:
     """Return when an event was first seen, in seconds since the epoch."""
     return (
+        # Older components set the first of these, newer ones the second.
         moment(event.get("firstTimestamp"))
         or moment(event.get("eventTime"))
         or moment(metadata(event).get("creationTimestamp"))
@@ -201,6 +205,7 @@ def last_time(event: Object) -> float | None:
     """Return when an event was last seen, in seconds since the epoch."""
     series = event.get("series") or {}
     return (
+        # Newer components count a repeated Event in its series.
         moment(series.get("lastObservedTime"))
         or moment(event.get("lastTimestamp"))
         or first_time(event)

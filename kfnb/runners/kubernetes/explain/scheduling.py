@@ -22,6 +22,7 @@ _UNBOUND = re.compile(
 )
 _TAINT = re.compile(r"(?:untolerated taint(?:\(s\))?|had taints?)(?: \{([^}]*)\})?")
 _NEVER = re.compile(r"(\d+) Preemption is not helpful")
+# Kubernetes sets these taints itself while a node cannot be used.
 _NOT_THE_POD = "not-ready", "unreachable", "memory-pressure", "disk-pressure", "unschedulable"
 
 
@@ -69,7 +70,7 @@ def explain_scheduling(case: Case, pod: Object) -> Diagnosis | None:
             return None
         reasons = [_Reason(0, Category.UNSCHEDULABLE, "", "")]
     first = reasons[0]
-    # A message about volumes is the reason that you can act on.
+    # By default kfnb waits for ever, because other pods end and nodes may be added.
     over = case.patience.schedule is not None and case.over(since, case.patience.schedule)
     return Diagnosis(
         "failed" if over else "waiting",
@@ -100,6 +101,7 @@ def _reasons(case: Case, pod: Object, statement: str) -> list[_Reason]:
     # Newer schedulers report nodes that would be too small even if they were empty.
     never = bool(total and helpless and total[1] == helpless[1])
     reasons = []
+    # A reason may contain commas, but each one begins with its number of nodes.
     for part in re.split(r",\s+(?=\d+ )", text.strip()):
         match = re.match(r"(\d+) (.*)", part.strip(" ."), re.DOTALL)
         nodes, phrase = (int(match[1]), match[2]) if match else (0, part.strip(" ."))

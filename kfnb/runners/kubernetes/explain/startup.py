@@ -94,9 +94,8 @@ def explain_running(case: Case, pod: Object) -> Diagnosis | None:
 
 def _waits_for_the_store(case: Case) -> Diagnosis | None:
     """Explain that the step waits for its store, if that is the last line it printed."""
-    last = case.printed.rstrip("\r\n").rpartition("\n")[
-        2
-    ]  # not strip(), which would remove the separator of signals
+    # Not strip(), which would remove the separator of signals.
+    last = case.printed.rstrip("\r\n").rpartition("\n")[2]
     if not last.startswith(WAITS):
         return None
     return Diagnosis(
@@ -258,6 +257,7 @@ def _volumes(case: Case, pod: Object) -> Diagnosis | None:
         return missing
     since = min(t for t in (first_time(e) or case.now for e in events))
     volume = re.search(r'for volume "([^"]+)"', text) or re.search(r"volumes=\[([^\]]+)\]", text)
+    # Kubernetes uses this word for a volume that is attached to another node.
     several = "Multi-Attach" in text
     over = case.over(since, case.patience.mount)
     which = f"the volume {volume[1]}" if volume else "a volume of the step"

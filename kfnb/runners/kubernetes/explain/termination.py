@@ -34,6 +34,7 @@ _ASKED = re.compile(f"^{re.escape(ENDED_ON_REQUEST)}", re.MULTILINE)
 _DEADLINE = "DeadlineExceeded"
 _ROUNDED = 1.0
 """Seconds by which a timestamp may be too early, because it has no fractions."""
+# The name of this reason depends on the container runtime.
 _NOT_STARTED = ("StartError", "ContainerCannotRun", "ContainerCannotStart")
 _NO_KFNB = re.compile(r"No module named '?(?P<module>kfnb|papermill|ipykernel|nbclient)\b")
 _READ_ONLY = re.compile(r"read-only file ?system", re.IGNORECASE)
@@ -48,6 +49,7 @@ _KFNB = re.compile(rf"^(?!{WAITS})kfnb: (?P<said>.+)", re.MULTILINE)
 def explain_job_end(job: Object) -> Diagnosis | None:
     """Explain why a Job failed, if the Job itself has the reason."""
     for one in conditions(job):
+        # Newer versions set FailureTarget when the Job fails, and Failed when its pods have ended.
         if one.get("type") not in ("Failed", "FailureTarget"):
             continue
         if one.get("reason") == _DEADLINE:
@@ -211,6 +213,7 @@ def _containers(case: Case, pod: Object) -> Diagnosis | None:
 
 def _exit(case: Case, pod: Object, step: Object, ended: Object) -> Diagnosis | None:
     code = int(ended.get("exitCode") or 0)
+    # The message has the end of the log (FallbackToLogsOnError), unless the kubelet lost it.
     text = _plain(message(ended)) or _plain(case.printed)
     if code == 0:
         return None

@@ -69,6 +69,7 @@ class AttemptFiles:
         events: list[str] = []
         text: list[bytes] = []
         for line in batch.split(b"\n"):
+            # A damaged line must not keep the other lines of the batch from being written.
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 report = json.loads(line)
                 if "n" in report:

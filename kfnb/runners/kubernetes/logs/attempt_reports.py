@@ -126,6 +126,7 @@ class AttemptReports:
         InfrastructureError
             If the store does not answer, or the disk refuses.
         """
+        # Numbers have six digits, so the order of the keys is the order of the batches.
         for key in sorted(self._remote.list(self._prefix)):
             uid, _, name = key.removeprefix(self._prefix).partition("/")
             number = name.removesuffix(".jsonl")
@@ -144,8 +145,10 @@ class AttemptReports:
         InfrastructureError
             If the store does not answer, or the disk refuses.
         """
+        # This ends the threads that follow logs, once they have read what is there.
         self._ended.update(self._followed)
         deadline = time.monotonic() + patience
+        # A thread that hangs on a dead connection is left behind; the store has its reports.
         for thread in self._followed.values():
             thread.join(max(0.0, deadline - time.monotonic()))
         self.take()
@@ -162,6 +165,8 @@ class AttemptReports:
         try:
             for piece in log.follow():
                 if isinstance(piece, Signal) and piece.batch is not None:
+                    # A pod skips a signal that it could print only by waiting, so one may stand for
+                    # several.
                     for number in range(fetched, piece.batch + 1):
                         self._arrived.put((uid, _Batch(number, self._fetch(uid, number))))
                     fetched = max(fetched, piece.batch + 1)
@@ -178,6 +183,7 @@ class AttemptReports:
 
     def _handle(self, uid: str, piece: _Batch | Signal | Raw | Gap) -> None:
         if isinstance(piece, _Batch):
+            # The store did not answer, or a batch before this one has not come.
             if piece.data is None or piece.number > self._next[uid]:
                 self._must_list = True
             else:

@@ -20,7 +20,9 @@ RECORD = b"\x1e"
 
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]\d\d:\d\d) ")
 _LONGEST_STAMP = 40
+# This much of a line, with its time, is enough to recognise it.
 _HEAD = 4096
+# So many requests may fail after the end of a pod until its log is given up.
 _PATIENCE = 5
 _PIECE = 64 << 10
 # What a kubelet says in place of a log, in the log.
@@ -97,6 +99,7 @@ class PodLog:
             # Asked before reading: what was printed until then is read.
             over = self._ended()
             since = self._seen.since()
+            # After a reconnection the server repeats an interrupted line from its beginning.
             lines = _LineSplitter()
             try:
                 for piece in self._read_client.pod_log(
@@ -111,6 +114,7 @@ class PodLog:
                         return
             except InfrastructureError as error:
                 status = status_of(error)
+                # A server that is busy (429) has not refused.
                 refused += over and status != 429
                 if status in (403, 404) or (over and status == 400) or refused > _PATIENCE:
                     # 400: a container that never started has printed nothing.
@@ -121,6 +125,7 @@ class PodLog:
                     after = getattr(error, "retry_after", None)
                     backoff.failed(after if isinstance(after, (int, float)) else None)
                 continue
+            # The connection may also end while the container runs, if the API server restarts.
             if over or (self._complete and self._ended()):
                 for line in lines.rest():
                     yield from self._new(line)
@@ -132,7 +137,7 @@ class PodLog:
             return
         data, hole = self._seen.take(line)
         if hole:
-            # Where a file ended just here nothing is lost, but who can tell.
+            # If a file ended exactly here, nothing is lost, but the log does not show that.
             yield Gap(
                 f"the log of the pod {self._pod} was rotated, so some lines may be missing here"
             )
@@ -147,6 +152,7 @@ class PodLog:
         if text:
             yield Raw(text)
         for record in records:
+            # A program may print the separator itself; only a signal continues with an object.
             if not record.startswith(b"{"):
                 yield Raw(RECORD + record)
                 continue
@@ -163,6 +169,7 @@ def _signal(line: Mapping[str, Any]) -> Signal:
     batch = line.get("batch")
     if isinstance(batch, int):
         return Signal(batch, last=line.get("last") is True)
+    # Older versions of kfnb print their reports here; the last one is of this type.
     return Signal(None, last=line.get("type") == "Result")
 
 
@@ -190,6 +197,7 @@ class _LineSplitter:
         for line in whole:
             yield self._line(line + b"\n")
             self._offset = 0
+        # A very long line is passed on in parts, so that it does not fill the memory.
         if len(self._rest) > _PIECE:
             yield self._part(self._rest)
             self._rest = b""
@@ -228,11 +236,14 @@ class _SeenLines:
     """
 
     lines: dict[bytes, Counter[_Key]] = field(default_factory=dict)
+    # The lines that should come again on this connection and have not come yet.
     _again: dict[bytes, Counter[_Key]] = field(default_factory=dict)
+    # Whether a known line came again, which proves that nothing is missing in between.
     _joined: bool = True
     _key: _Key = (b"", 0)
     _unfinished: _Key | None = None
     _sent: int = 0
+    # The bytes of the current line that were passed on over an earlier connection.
     _skip: float = 0
     _begins: bool = False
 
@@ -266,6 +277,7 @@ class _SeenLines:
         second = line.stamp[:19] or max(self.lines, default=b"")
         waiting = self._again.get(second)
         if waiting is not None and waiting[key] > 0:
+            # Equal lines in the same second cannot be distinguished, only counted.
             waiting[key] -= 1
             self._joined = True
             self._skip = self._sent if key == self._unfinished else float("inf")

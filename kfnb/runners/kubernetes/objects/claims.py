@@ -36,6 +36,7 @@ def with_claim(cluster: Cluster, target: KubernetesOptions) -> KubernetesOptions
     try:
         existing = cluster.get(_KIND, name) or _made(cluster, name, body)
     except ApiError as error:
+        # The same request would fail again.
         if error.status in (400, 403, 404, 422):
             raise UsageError(
                 f"The store's claim {name} cannot be read or created: {error}"
@@ -79,6 +80,7 @@ def on_one_node(target: KubernetesOptions, claim: str) -> KubernetesOptions:
         rule = dict(affinity.get("podAffinity") or {})
         return {**affinity, "podAffinity": {**rule, _REQUIRED: [*rule.get(_REQUIRED, ()), term]}}
 
+    # A step's own affinity replaces the target's, so the rule has to be in both.
     steps = {
         step: {**own, "affinity": near(own["affinity"])} if "affinity" in own else own
         for step, own in target.steps.items()
@@ -86,6 +88,7 @@ def on_one_node(target: KubernetesOptions, claim: str) -> KubernetesOptions:
     return dataclasses.replace(
         target,
         affinity=near(target.affinity),
+        # The affinity rule chooses pods by this label.
         labels={**target.labels, names.CLAIM: value},
         steps=steps,
     )

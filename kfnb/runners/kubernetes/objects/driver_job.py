@@ -42,6 +42,7 @@ def driver_job(
     # The driver creates Jobs with its token; the pods of steps have none.
     spec["automountServiceAccountToken"] = True
     spec["serviceAccountName"] = target.driver_service_account
+    # The kubelet then restarts a driver that was killed, on the same node.
     spec["restartPolicy"] = "OnFailure"
     labels = {**target.labels, **names.labels(run), names.PART: CONTAINER}
     metadata: manifests.Object = {

@@ -94,10 +94,12 @@ def job(
         "spec": _pod_spec(target, pipeline.volumes, options, environment),
     }
     spec: Object = {
+        # The driver decides about retries, and makes another Job for each attempt.
         "backoffLimit": 0,
         "ttlSecondsAfterFinished": target.ttl,
         "template": pod,
     }
+    # A step ends itself at its timeout; Kubernetes only ends a pod that did not manage to.
     if timeout is not None:
         spec["activeDeadlineSeconds"] = int(timeout) + BACKSTOP
     return {"metadata": metadata, "spec": spec}
@@ -110,6 +112,7 @@ def probe_pod(
     environment = {
         "KFNB_STORE": store_inside(target) if target.store else "",
         "KFNB_STORE_ENDPOINT": target.store_endpoint or "",
+        # The root file system is read-only, so programs need another home.
         "HOME": ROOT,
     }
     volumes = pipeline.volumes if pipeline else ()
@@ -135,8 +138,10 @@ def _pod_spec(
             "No image is configured for the steps. Name one that has kfnb: --image NAME, or image "
             "in the notebook's metadata or in your configuration file."
         )
+    # All that a step writes is in this volume, because the root file system is read-only.
     volumes: list[Object] = [{"name": "kfnb", "emptyDir": {}}]
     mounts: list[Object] = [{"name": "kfnb", "mountPath": ROOT}]
+    # A volume of the notebook may have this path instead.
     if all(volume.mount.rstrip("/") != TEMPORARY for volume in shared):
         mounts.append({"name": "kfnb", "mountPath": TEMPORARY, "subPath": "tmp"})
     if target.store and target.store.startswith("pvc:"):
@@ -153,11 +158,13 @@ def _pod_spec(
     uid = {"fieldRef": {"fieldPath": "metadata.uid"}}
     # A dict, so that each name occurs once, and kfnb's own variables replace others.
     variables: dict[str, Object] = {}
+    # The step's options come first in the tuple, and so replace those of the pipeline here.
     for options_ in reversed(options):
         for secret in options_.secrets:
             reference = {"secretKeyRef": {"name": secret.name, "key": secret.key}}
             variables[secret.env] = {"valueFrom": reference}
     variables.update({k: {"value": v} for k, v in environment.items()})
+    # Reports are stored by pod, because Kubernetes may replace the pod of an attempt.
     variables["KFNB_POD_UID"] = {"valueFrom": uid}
     container: Object = {
         "name": STEP_CONTAINER,
@@ -168,6 +175,7 @@ def _pod_spec(
         "env": [{"name": name, **source} for name, source in variables.items()],
         "resources": resources(options),
         "volumeMounts": mounts,
+        # The end of the log explains a Python that could not start.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -181,12 +189,15 @@ def _pod_spec(
         container["envFrom"] = [{"secretRef": {"name": target.store_secret}}]
     spec: Object = {
         "restartPolicy": "Never",
+        # The notebook's code must not act with a token of the cluster.
         "automountServiceAccountToken": False,
+        # Otherwise the pod gets variables for every service of the namespace.
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": 1000,
+            # Volumes get this group, so that the user may write to them.
             "fsGroup": 1000,
             "seccompProfile": {"type": "RuntimeDefault"},
             **target.security_context,
@@ -202,6 +213,7 @@ def _pod_spec(
         "priorityClassName": target.priority_class,
         "imagePullSecrets": [{"name": name} for name in target.image_pull_secrets],
     }
+    # Options that are not set are left out, so that the cluster's defaults apply.
     return {**spec, **{key: value for key, value in extra.items() if value}}
 
 
@@ -218,6 +230,7 @@ def resources(options: tuple[Options, ...]) -> Object:
         if option.memory:
             requests["memory"] = limits["memory"] = option.memory
         if option.gpu:
+            # Kubernetes takes the limit of a GPU as the request too.
             limits[_GPU] = option.gpu
         limits.update(option.limits)
     if "memory" in limits and "memory" not in requests:
@@ -246,6 +259,7 @@ def claim_of(store: str) -> tuple[str, str]:
     ('work', 'kfnb')
     """
     name, _, path = store.removeprefix("pvc:").partition("/")
+    # The path must not lead out of the claim's volume.
     if not name or ".." in PurePosixPath(path).parts:
         raise UsageError(f"{store!r} is not a valid store: write pvc:CLAIM or pvc:CLAIM/PATH.")
     return name, path.strip("/")
@@ -297,6 +311,7 @@ def owner_reference(owner: Mapping[str, Any]) -> Object:
         "kind": "ConfigMap",
         "name": owner["metadata"]["name"],
         "uid": owner["metadata"]["uid"],
+        # True would need the right to change the owner's finalizers in some clusters.
         "blockOwnerDeletion": False,
     }
 

@@ -53,6 +53,7 @@ def object_name(*parts: str) -> str:
     if len(plain) > room:
         digest = hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:10]
         room = LONGEST - len(digest) - 1
+        # Run and attempt at the end distinguish the names, so the beginning is shortened.
         keep = tail[-(room - 20) :].strip("-") if len(tail) > room - 20 else tail
         plain = f"{plain[: room - len(keep) - 1].strip('-')}-{keep}".strip("-")
     return f"{plain}-{digest}" if plain else f"x-{digest}"
@@ -67,6 +68,7 @@ def label_value(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", text):
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    # This leaves room for a hyphen and the hash.
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[: LONGEST - 7].strip("-._")
     return f"{plain}-{digest}" if plain else digest
 

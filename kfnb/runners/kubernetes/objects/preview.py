@@ -85,6 +85,7 @@ def _cluster(target: KubernetesOptions) -> Cluster | None:
     try:
         return connect(context=target.context, namespace=target.namespace, tries=1)
     except KfnbError:
+        # A context that was named has to exist; otherwise a preview needs no cluster.
         if target.context is not None:
             raise
         return None

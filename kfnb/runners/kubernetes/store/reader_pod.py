@@ -43,6 +43,7 @@ UNBOUND = 30.0
 
 _EVERY = 0.3
 _ANSWERING = 15.0
+# The server has nothing to save, so it needs little time to end.
 _GRACE = 5
 
 
@@ -161,6 +162,7 @@ class Reader:
             try:
                 tunnel = self._cluster.port_forward(str(pod["metadata"]["name"]), PORT)
             except ApiError as error:
+                # Without the right to forward ports, every try would fail.
                 if error.status == 403:
                     raise UsageError(str(error)) from error
                 continue
@@ -270,6 +272,7 @@ def reader_job(target: KubernetesOptions, digest: str) -> manifests.Object:
         "metadata": {**metadata, "name": name},
         "spec": {
             "backoffLimit": 0,
+            # Nobody may be there to remove the Job when its pod ends.
             "ttlSecondsAfterFinished": 0,
             "template": {"metadata": metadata, "spec": spec},
         },

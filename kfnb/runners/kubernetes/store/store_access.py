@@ -19,6 +19,7 @@ from kfnb.store.remote_store import RemoteStore, open_remote_store
 
 _SERVICE = "service:"
 
+# Opening a store may start a pod or a port-forward, so a process shares what it opened.
 _lock = Lock()
 _claims: dict[str, HttpRemote] = {}
 _tunnels: dict[tuple[str, str, str], PortForward] = {}
@@ -93,6 +94,7 @@ def _behind(cluster: Cluster, service: str, port: int) -> tuple[str, int]:
         listed = ", ".join(map(str, sorted(ports)))
         raise UsageError(f"The service {service} has no port {port}; it has {listed}.")
     chosen = ",".join(f"{key}={value}" for key, value in (spec.get("selector") or {}).items())
+    # An empty selector would choose every pod of the namespace.
     pods = cluster.list("Pod", selector=chosen).get("items") or [] if chosen else []
     for pod in pods:
         # A pod without statuses has not started: the empty entry makes it count as not ready.

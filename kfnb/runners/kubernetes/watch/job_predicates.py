@@ -42,6 +42,7 @@ def may_still_execute(view: View) -> bool:
 def _has_only_ended_containers(pod: Object) -> bool:
     """Return whether all containers of a pod have ended, which its phase shows a moment later."""
     statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    # A pod without statuses has not started, and all() of nothing is True.
     return bool(statuses) and all((s.get("state") or {}).get("terminated") for s in statuses)
 
 

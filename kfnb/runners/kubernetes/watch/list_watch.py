@@ -66,6 +66,7 @@ class Watcher:
         self._pod_events = PodEvents(
             read_client, self._clock, self.view, self._note_events, self._search
         )
+        # A socket, and not an Event, because the driver waits for several sources in one select().
         self.wakeup, self._waker = socket.socketpair()
         self.wakeup.setblocking(False)
         self._waker.setblocking(False)
@@ -93,6 +94,7 @@ class Watcher:
 
     def take(self) -> set[str]:
         """Return the names of the Jobs that changed since the last call."""
+        # The socket is emptied first, so that news that comes in between makes it readable again.
         with contextlib.suppress(OSError):
             while self.wakeup.recv(64):
                 pass
@@ -124,6 +126,7 @@ class Watcher:
 
     def ask(self, job: str, *, pods: bool = False) -> View:
         """List the Events of a Job's pods now (and before that the pods); return the new view."""
+        # Without an answer, the caller has to decide with what is known already.
         if pods:
             with contextlib.suppress(InfrastructureError):
                 self._search()
@@ -184,6 +187,7 @@ class Watcher:
                 # Continue from the last complete line; the server sends the cut one again.
                 since = cache.version
             except InfrastructureError as error:
+                # 410 means that the server no longer has the version to continue from.
                 since = "" if status_of(error) == 410 else cache.version
                 self._failed(kind, error, backoff)
             except Exception as error:
@@ -204,12 +208,14 @@ class Watcher:
                         self._time.observe(item)
                 self._worked(kind, changed)
                 backoff.worked()
+                # A watch that always has news must not put off the next complete list.
                 if self._clock.stopped or self._clock.now() >= relist_at:
                     close = getattr(lines, "close", None)
                     if close is not None:
                         close()
                     break
         except InfrastructureError as error:
+            # Without the right to watch, lists at intervals have to do.
             if status_of(error) in (403, 405):
                 return False
             raise
@@ -227,6 +233,7 @@ class Watcher:
         retry_after = getattr(error, "retry_after", None)
         backoff.failed(retry_after if isinstance(retry_after, (int, float)) else None)
         with self._lock:
+            # The time of the first failure stays, because only errors that last are reported.
             since, _ = self._troubles.get(kind, (self._clock.now(), ""))
             self._troubles[kind] = since, f"{error}" or type(error).__name__
 
@@ -241,6 +248,8 @@ class Watcher:
         listed = self._read_client.list("Pod", selector=self._selector)
         with self._lock:
             cache = self._caches["Pod"]
+            # Objects are only added: deletions are reported by the watch, which has its own
+            # version.
             changed = set().union(*(cache.learn(item) for item in listed.get("items") or ()))
             self._news |= changed
         if changed:
@@ -250,6 +259,7 @@ class Watcher:
     def _view(self, job: str) -> View:
         jobs, pods = (self._caches[kind].of(job) for kind in KINDS)
         gone = frozenset(str(o["metadata"]["uid"]) for o, is_gone in [*jobs, *pods] if is_gone)
+        # A Job that exists counts before a deleted one of the same name.
         live = [o for o, is_gone in jobs if not is_gone]
         known: list[Object | None] = [*([o for o, _ in jobs]), *live]
         newest = known[-1] if known else None

@@ -12,6 +12,7 @@ Object = Mapping[str, Any]
 GONE_KEPT = 1000
 """How many deleted objects are kept at most."""
 
+# Kubernetes 1.27 introduced the first of these; older versions set only the second.
 _JOB_LABELS = ("batch.kubernetes.io/job-name", "job-name")
 
 
@@ -55,6 +56,7 @@ class ObjectCache:
         """Add an object from another answer of the server; return its Job if that changed."""
         uid = _uid(item)
         known = self._of.get(job_name(item), {}).get(uid)
+        # The watch may have reported a newer state while this answer was on its way.
         if known is not None and not _is_later(_version(item), _version(known)):
             return set()
         return self._keep(uid, item) if uid else set()
@@ -86,6 +88,7 @@ class ObjectCache:
             changed = self._keep(uid, item)
         elif kind == "DELETED" and uid:
             changed = self._remove(uid, item)
+        # Bookmarks carry nothing but a version, which is kept too.
         self.version = version or self.version
         return changed, item if changed else None
 
@@ -99,6 +102,7 @@ class ObjectCache:
 
     def forget(self, job: str) -> None:
         """Forget a Job, and ignore it from now on."""
+        # Reports of the Job's deletion, which come later, must not bring it back.
         self._forgotten.add(job)
         for uid in self._of.pop(job, {}):
             self._live.pop(uid, None)
@@ -127,6 +131,7 @@ class ObjectCache:
         self._live.pop(uid, None)
         self._gone[uid] = job
         self._of.setdefault(job, {})[uid] = _trimmed(item)
+        # A long run would otherwise keep every object that it ever had.
         while len(self._gone) > GONE_KEPT:
             oldest, owner = self._gone.popitem(last=False)
             del self._of[owner][oldest]
@@ -165,7 +170,7 @@ def _is_later(version: object, than: object) -> bool:
 
 
 def _trimmed(item: Object) -> Object:
-    """Drop the managed fields, which nothing reads and which are half of an object's size."""
+    """Drop the managed fields, which no later reader needs: they are half of an object's size."""
     metadata = item.get("metadata") or {}
     slim = {k: v for k, v in metadata.items() if k != "managedFields"}
     return {**item, "metadata": slim}

@@ -107,6 +107,7 @@ class PodEvents:
                 if object_uid is None:
                     self._pending.pop(job, None)
                     continue
+                # The first time stays, or an object that keeps changing would never be due.
                 since, _ = self._pending.get(job, (self._clock.now(), ""))
                 self._pending[job] = (since, object_uid)
                 self._owner[object_uid] = job
@@ -212,6 +213,8 @@ class PodEvents:
             for event in self._read_client.list("Event", fields=fields).get("items") or ():
                 object_uid = str((event.get("involvedObject") or {}).get("uid") or "")
                 if object_uid in listed:
+                    # Events stay in memory until the run's end, so only the fields that are read
+                    # stay.
                     slim = {k: event[k] for k in _FIELDS if event.get(k) is not None}
                     stamp = metadata(event).get("creationTimestamp")
                     listed[object_uid].append({**slim, "metadata": {"creationTimestamp": stamp}})
