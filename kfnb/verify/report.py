@@ -158,8 +158,7 @@ class _Work:
     def _copy(self, name: str) -> Path:
         target = self.folder / name
         if not target.exists():
-            # Links stay links, so that large data behind a link is not copied.
-            shutil.copytree(self.source.parent, target, ignore=_NOT_COPIED, symlinks=True)
+            copy_folder(self.source.parent, target)
         return target
 
     def _executed(self, run: api.Run) -> dict[str, Any]:
@@ -331,6 +330,19 @@ def _check_size(folder: Path) -> None:
                 f"{folder} has more than {LARGEST_FOLDER >> 30} GB, and --verify copies it. Move "
                 "the notebook to a separate folder with a link to the data."
             )
+
+
+def copy_folder(folder: Path, target: Path) -> None:
+    """Copy a notebook's folder; links stay links, so that large data behind one is not copied."""
+    shutil.copytree(folder, target, ignore=_NOT_COPIED, symlinks=True)
+    for parent, folders, files in os.walk(target):
+        for link in (Path(parent, name) for name in (*folders, *files)):
+            if link.is_symlink() and not link.readlink().is_absolute():
+                end = (folder / link.relative_to(target)).resolve()
+                # In the copy, a relative path that leads out of the folder would lead elsewhere.
+                if not end.is_relative_to(folder.resolve()):
+                    link.unlink()
+                    link.symlink_to(end)
 
 
 @contextlib.contextmanager

@@ -115,7 +115,7 @@ def facts_of_call(functions: tuple[Function, ...], known: Known, items_of: Items
             distinct[item if sure else replace(item, sure=False)] = None
         elif isinstance(item, Entry):
             waiting.append((iter(item.functions), sure and item.sure))
-        # A function that was reached on a doubtful way may be reached on a sure one later.
+        # A function that is reached under a condition may be reached without one later.
         elif (item, sure) not in seen:
             seen.add((item, sure))
             waiting.append((iter(_acting(known, items_of).get(item, ())), sure))

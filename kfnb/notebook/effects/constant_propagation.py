@@ -171,7 +171,7 @@ class ConstantWalk(ABC):
                 blocks = [item for item in field if isinstance(item, ast.stmt)]
                 if blocks:
                     self.branch(blocks)
-        # The result of += is not computed.
+        # The result of an operation such as += is not computed.
         if isinstance(node, ast.AugAssign):
             self.forget(_bound(node.target))
 
