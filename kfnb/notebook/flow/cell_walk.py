@@ -1,4 +1,4 @@
-"""One walk through the cells in a given sequence: what each step and each static act does."""
+"""Goes through one cell: what it does for its step, and which of its statements are replayed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from kfnb.notebook.flow.definitions import defined_names, redefined
 from kfnb.notebook.flow.interpreter.callables import Record
 from kfnb.notebook.flow.interpreter.magics import Interpreter, magic_of
 from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND
-from kfnb.notebook.flow.memory.cell_log import CellLog, Recorder, replay
-from kfnb.notebook.flow.memory.differences import Differences
-from kfnb.notebook.flow.memory.walk_memory import NotebookMemory, RememberedWalk
+from kfnb.notebook.flow.memory.walk_memory import NotebookMemory
 from kfnb.notebook.flow.order import CellVisit
 from kfnb.notebook.flow.step_facts import (
     Act,
@@ -30,28 +28,9 @@ from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Role
 
 
-def walk(
-    visits: Sequence[CellVisit],
-    sources: Mapping[int, ParsedCell],
-    declared: Declared,
-    *,
-    plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
-    effects: Effects,
-    demoted: Collection[tuple[int, int]] = (),
-    memory: NotebookMemory | None = None,
-    key: object = None,
-) -> WalkResult:
-    """Go through the cells of ``visits`` once.
+class CellWalk:
+    """Goes through single cells; what it finds in the present one is in ``found``."""
 
-    ``demoted`` statements (cell, index) are no definitions, although they look like it. What
-    ``memory`` has of the walk ``key`` is not gone through again.
-    """
-    memory = memory or NotebookMemory()
-    walked = _Walk(sources, declared, plain_metrics, demoted, effects, memory=memory)
-    return walked.through(visits, key)
-
-
-class _Walk:
     def __init__(
         self,
         sources: Mapping[int, ParsedCell],
@@ -83,94 +62,11 @@ class _Walk:
                 (index, (at in effects.everywhere, effects.changes.get(at), at in demoted))
             )
 
-    def through(self, visits: Sequence[CellVisit], key: object) -> WalkResult:
-        last = {visit.step: index for index, visit in enumerate(visits)}
-        walk = self.memory.walks.get(key)
-        if walk is None or walk.visits != visits or walk.common != self.redefined_classes:
-            walk = None
-        texts = self.interpreter.texts, self.interpreter.marked_names
-        differences = Differences(texts=walk is None or walk.texts != texts)
-        logs: list[CellLog] = []
-        for index, visit in enumerate(visits):
-            self.interpreter.heap.clock = index + 1
-            facts = self._begin(visit.step) if visit.step is not None else None
-            inputs = self._inputs(visit, last=last[visit.step] == index)
-            log = walk.logs[index] if walk is not None else None
-            if log is not None and differences.allow(log, inputs, self.interpreter):
-                replay(log, self.interpreter)
-                differences.replayed(log)
-            else:
-                old, log = log, self._walked(visit, facts, inputs)
-                if walk is not None:
-                    differences.walked(old, log, self.interpreter)
-            logs.append(log)
-            self._add(log, facts)
-            if facts is not None and last[visit.step] == index:
-                self._end(facts)
-        self.memory.walks.pop(key, None)
-        # An exception may have left more behind than logs tell.
-        if not self.result.too_deep:
-            self.memory.walks[key] = RememberedWalk(visits, texts, self.redefined_classes, logs)
-        return self.result
-
-    def _inputs(self, visit: CellVisit, *, last: bool) -> tuple[object, ...]:
-        """Collect all that decides what going through a cell does, besides the state."""
-        source = self.sources[visit.cell]
-        return (
-            source.code,
-            source.tags,
-            self.declared.setup_lines.get(visit.cell),
-            self.effects_of.get(visit.cell),
-            self.changes.get(visit.step, ()) if last and visit.step is not None else (),
-            # What a metrics cell adds to other steps is not in its log.
-            object() if visit.cell in self.plain_metrics else None,
-        )
-
-    def _walked(self, visit: CellVisit, facts: Facts | None, inputs: tuple[object, ...]) -> CellLog:
-        recorder = Recorder(self.interpreter)
-        self.found = CellFindings()
-        if facts is None:
-            self._static_cell(visit)
-        else:
-            cell = self.found.facts = Facts(facts.name, facts.unit, {}, 0)
-            cell.cells.add(visit.cell)
-            if visit.cell in self.plain_metrics:
-                self._metrics(visit, cell)
-            else:
-                self._step_cell(visit, cell)
-            self._change_tagged(inputs[4], cell, visit.cell)
-        return recorder.log(inputs, self.found)
-
-    def _add(self, log: CellLog, facts: Facts | None) -> None:
-        result = self.result
-        result.add(log.findings)
-        result.first_seen.update(log.first_seen)
-        result.exhausted.update(log.exhausted)
-        result.changed_objects |= log.touched
-        if facts is not None and log.findings.facts is not None:
-            facts.add(log.findings.facts)
-
-    def _unit(self, location: object) -> int:
+    def unit(self, location: object) -> int:
         """Return the number of a step or of a static statement."""
         return self.memory.numbering.number(location, "unit") + 1
 
-    def _begin(self, step: str) -> Facts:
-        facts = self.result.facts.get(step)
-        if facts is None:
-            unit = self._unit(f"step {step}")
-            self.result.owners[unit] = step
-            facts = self.result.facts[step] = Facts(
-                step,
-                unit,
-                dict(self.interpreter.names.slots),
-                len(self.result.acts),
-                clock=self.interpreter.heap.clock,
-            )
-        self.interpreter.unit = facts.unit
-        self.interpreter.heap.clock = facts.clock
-        return facts
-
-    def _change_tagged(self, names: Any, facts: Facts, cell: int) -> None:
+    def change_tagged(self, names: Any, facts: Facts, cell: int) -> None:
         """Change what the tags of a step say that it changes."""
         interpreter = self.interpreter
         if not names:
@@ -183,18 +79,13 @@ class _Walk:
                 interpreter.mutate(name, interpreter.names.slots[name])
         self._note(facts, cell, interpreter.record)
 
-    def _end(self, facts: Facts) -> None:
-        slots = self.interpreter.names.slots
-        # Later statements of the step may have changed or deleted what earlier ones bound.
-        facts.touched = {name: slots[name] for name in facts.touched if name in slots}
-        facts.acts_after = len(self.result.acts)
-
     # -- cells -------------------------------------------------------------------
 
-    def _static_cell(self, visit: CellVisit) -> None:
+    def static_cell(self, visit: CellVisit) -> None:
+        """Go through a setup or parameters cell."""
         source = self.sources[visit.cell]
         for index, node in enumerate(source.body):
-            self.interpreter.unit = self._unit(node)
+            self.interpreter.unit = self.unit(node)
             record = self._execute(source, node, step=None)
             self._change_decorated((visit.cell, index))
             self._check_setup(visit.cell, record)
@@ -214,7 +105,8 @@ class _Walk:
                 kind=kind,
             )
 
-    def _step_cell(self, visit: CellVisit, facts: Facts) -> None:
+    def step_cell(self, visit: CellVisit, facts: Facts) -> None:
+        """Go through a cell of a step."""
         source = self.sources[visit.cell]
         # The cell is nested too deeply even to be parsed.
         if source.deep and not source.body:
@@ -268,7 +160,7 @@ class _Walk:
         interpreter.timed(source.body[1:])
         self._note(facts, source.cell, interpreter.record)
 
-    def _metrics(self, visit: CellVisit, facts: Facts) -> None:
+    def metrics(self, visit: CellVisit, facts: Facts) -> None:
         """Give each name of a plain metrics cell to the step that made it last."""
         interpreter = self.interpreter
         interpreter.cell, interpreter.record = visit.cell, Record()
@@ -349,7 +241,9 @@ class _Walk:
         heap = self.interpreter.heap
         for name in record.changed:
             at = cell, self.interpreter.line
-            if self.interpreter.only_fits(name, record) and not self._used(name, facts):
+            if self.interpreter.only_fits(name, record) and not self.used(
+                name, facts.statements[:-1]
+            ):
                 facts.fitted.setdefault(name, at)
             if not heap.random_generators.isdisjoint(record.touched[name].objects):
                 facts.drawn.setdefault(name, at)
@@ -358,9 +252,9 @@ class _Walk:
         if record.opaque is not None and facts.opaque is None:
             facts.opaque = (cell, record.opaque)
 
-    def _used(self, name: str, facts: Facts) -> bool:
+    def used(self, name: str, statements: Sequence[tuple[int, int, frozenset[str]]]) -> bool:
         """Whether a step used what another one fitted, and did not only put it into an object."""
-        for cell, index, names in facts.statements[:-1]:
+        for cell, index, names in statements:
             if name in names:
                 node = self.sources[cell].body[index] if index >= 0 else None
                 call = node.value if isinstance(node, ast.Assign) else None

@@ -8,7 +8,7 @@ wherever it stands.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -93,8 +93,8 @@ class Facts:
     acts_after: int = 0
     clock: int = 0
 
-    def add(self, cell: Facts) -> None:
-        """Add what one of the step's cells does."""
+    def add(self, cell: Facts, *, without: Collection[str] = ()) -> None:
+        """Add what one of the step's cells does; it does not only fit ``without``."""
         for name, use in cell.reads.items():
             old = self.reads.get(name)
             if old is None or (old.optional and not use.optional):
@@ -102,7 +102,9 @@ class Facts:
         self.touched |= cell.touched
         self.changed |= cell.changed
         self.cells |= cell.cells
-        self.fitted = {**cell.fitted, **self.fitted}
+        for name, at in cell.fitted.items():
+            if name not in without:
+                self.fitted.setdefault(name, at)
         self.drawn = {**cell.drawn, **self.drawn}
         self.modules |= cell.modules
         self.metrics |= cell.metrics

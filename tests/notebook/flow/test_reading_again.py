@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kfnb.notebook import parsed_cell
-from kfnb.notebook.flow import cell_walk
+from kfnb.notebook.flow import notebook_walk
 from kfnb.notebook.flow.memory.walk_memory import memories
 from kfnb.pipeline import Pipeline
 from tests.fidelity.programs import notebooks
@@ -112,14 +112,14 @@ def walked_cells(before: Sequence[Cell], after: Sequence[Cell]) -> list[int]:
     """List the cells that are gone through when ``before`` was read and ``after`` is."""
     pipeline(*before)
     cells: list[int] = []
-    original = cell_walk._Walk._walked
+    original = notebook_walk.NotebookWalk._walked
 
-    def walked(self: cell_walk._Walk, visit: object, *arguments: object) -> object:
+    def walked(self: notebook_walk.NotebookWalk, visit: object, *arguments: object) -> object:
         cells.append(visit.cell)  # type: ignore[attr-defined]
         return original(self, visit, *arguments)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cell_walk._Walk, "_walked", walked)
+        patch.setattr(notebook_walk.NotebookWalk, "_walked", walked)
         pipeline(*after)
     return cells
 

@@ -38,16 +38,16 @@ class Heap(ObjectKinds):
 
     ``holds`` is flat: what an object holds directly or through others, ``held_since`` gives the
     time (:attr:`clock`, a cell in the order of the walk) at which it got that. ``fields``
-    and ``loose`` list what was put into it directly, with and without the name of an
-    attribute. ``part_of`` gives the owners of what an attribute or item is: to change a part changes them, to hold it does not hold them;
+    and ``loose`` list what was put into it directly, with and without the name of an attribute.
+    ``part_of`` gives the owners of what an attribute or item is: to change a part changes them, to
+    hold it does not hold them;
     ``content_of`` gives the owner of an attribute of which only is known what is put into it.
     ``touched`` were changed somewhere, ``self_parameters`` are the first parameters of methods,
     ``bound_methods`` are methods taken from an object without calling them, ``columns`` are what
     each of the values may be that come together out of ``zip`` or ``enumerate``.
     ``symbols`` stand for what an argument, or an attribute of it, is at the call. Of ``unknown``
     objects the class is not known; ``methods`` lists those of all classes by their names.
-    ``seen`` are the objects about which the present cell found something out, ``order`` has the
-    objects in the order in which they were made.
+    ``seen`` are the objects that the present cell looked at; ``order`` lists all as they were made.
     """
 
     def __init__(self, numbering: Numbering | None = None) -> None:
