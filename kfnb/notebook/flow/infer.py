@@ -15,9 +15,9 @@ from kfnb.notebook.flow import diagnostics
 from kfnb.notebook.flow.assembly import Assembly
 from kfnb.notebook.flow.collecting import collect
 from kfnb.notebook.flow.liveness import step_needs
+from kfnb.notebook.flow.memory.notebook_walk import walk
 from kfnb.notebook.flow.memory.walk_memory import NotebookMemory, memories
 from kfnb.notebook.flow.metrics import plain_metrics
-from kfnb.notebook.flow.notebook_walk import walk
 from kfnb.notebook.flow.order import (
     CellVisit,
     joined_sequence,

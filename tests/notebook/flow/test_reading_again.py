@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kfnb.notebook import parsed_cell
-from kfnb.notebook.flow import notebook_walk
+from kfnb.notebook.flow.memory import notebook_walk
 from kfnb.notebook.flow.memory.walk_memory import memories
 from kfnb.pipeline import Pipeline
 from tests.fidelity.programs import notebooks

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.effects import call_facts, library_state_facts
 from kfnb.notebook.effects.constant_propagation import Budget, ConstantWalk
-from kfnb.notebook.flow import infer, notebook_walk
+from kfnb.notebook.flow import infer
 from kfnb.notebook.flow.interpreter.expressions import Expressions
 from kfnb.notebook.flow.interpreter.summaries import MOST_WORK
+from kfnb.notebook.flow.memory import notebook_walk
 from kfnb.notebook.flow.order import CellVisit
 from kfnb.notebook.flow.step_facts import WalkResult
 from tests.notebook.build import notebook, pipeline

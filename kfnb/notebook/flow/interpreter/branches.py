@@ -11,8 +11,8 @@ from kfnb.notebook.flow.interpreter.callables import Arguments
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
 from kfnb.notebook.flow.interpreter.expressions import Expressions
 from kfnb.notebook.flow.interpreter.name_table import NEVER, Changes, joined
-from kfnb.notebook.flow.interpreter.numbering import Numbering
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.parsed_cell import all_nodes
 
 _ABSORBING = frozenset(("suppress", "raises", "assertRaises"))

@@ -9,8 +9,8 @@ from typing import Any
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads
 from kfnb.notebook.flow.interpreter.heap import INSIDE, ITERATED
-from kfnb.notebook.flow.interpreter.numbering import Numbering
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.interpreter.operators import Operators
 from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from kfnb.notebook.flow.interpreter.numbering import Numbering
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, ObjectKinds, Objects
-from kfnb.notebook.flow.interpreter.relations import ObjectSet, Relation
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
+from kfnb.notebook.flow.interpreter.objects.relations import ObjectSet, Relation
 
 if TYPE_CHECKING:
     from kfnb.notebook.flow.interpreter.callables import CallableDefinition

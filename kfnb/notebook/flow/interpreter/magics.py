@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from kfnb.notebook.effects.names_in_strings import names_in_sql
 from kfnb.notebook.flow.interpreter.callables import Arguments
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, is_shell
-from kfnb.notebook.flow.interpreter.numbering import Numbering
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.interpreter.statements import Statements
 from kfnb.notebook.flow.interpreter.tables import magic_tables
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import count
 from typing import TYPE_CHECKING
 
-from kfnb.notebook.flow.interpreter.relations import ObjectSet, Relation
+from kfnb.notebook.flow.interpreter.objects.relations import ObjectSet, Relation
 
 if TYPE_CHECKING:
     from kfnb.notebook.flow.interpreter.callables import CallableDefinition

@@ -22,9 +22,9 @@ from kfnb.notebook.flow.interpreter.callables import (
 )
 from kfnb.notebook.flow.interpreter.heap import Heap
 from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND, NameTable, Slot
-from kfnb.notebook.flow.interpreter.numbering import Numbering
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
-from kfnb.notebook.flow.interpreter.relations import Relation
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
+from kfnb.notebook.flow.interpreter.objects.relations import Relation
 from kfnb.notebook.flow.interpreter.tables.library_tables import KNOWN_NAMES
 
 FREE = ":"

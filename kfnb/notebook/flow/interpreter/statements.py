@@ -10,8 +10,8 @@ from kfnb.notebook.flow.interpreter.branches import Branches
 from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
 from kfnb.notebook.flow.interpreter.name_table import UNBOUND
-from kfnb.notebook.flow.interpreter.numbering import Numbering
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.interpreter.scopes import (
     class_locals,
     imported_name,

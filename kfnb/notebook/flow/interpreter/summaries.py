@@ -27,9 +27,9 @@ from kfnb.notebook.flow.interpreter.name_table import (
     Changes,
     Slot,
 )
-from kfnb.notebook.flow.interpreter.numbering import Numbering
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
-from kfnb.notebook.flow.interpreter.relations import Relation
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
+from kfnb.notebook.flow.interpreter.objects.relations import Relation
 from kfnb.notebook.flow.interpreter.scopes import function_locals
 from kfnb.notebook.flow.interpreter.state import InterpreterState, is_private
 

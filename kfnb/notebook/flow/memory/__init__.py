@@ -1,1 +1,1 @@
-"""What a walk through a notebook leaves behind, so that a changed cell is all that is new."""
+"""Walks through notebooks, and what is remembered of them for the next walk."""

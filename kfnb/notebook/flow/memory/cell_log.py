@@ -17,7 +17,7 @@ from kfnb.notebook.flow.interpreter.callables import CachedSummary
 from kfnb.notebook.flow.interpreter.magics import Interpreter
 from kfnb.notebook.flow.interpreter.name_table import Slot
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS
-from kfnb.notebook.flow.interpreter.relations import ObjectSet, Relation
+from kfnb.notebook.flow.interpreter.objects.relations import ObjectSet, Relation
 from kfnb.notebook.flow.step_facts import CellFindings
 
 RELATIONS = (

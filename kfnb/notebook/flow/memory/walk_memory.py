@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kfnb.notebook.flow.interpreter import summaries
-from kfnb.notebook.flow.interpreter.numbering import Numbering
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.memory.cell_log import CellLog
 from kfnb.notebook.flow.order import CellVisit
 from kfnb.notebook.parsed_cell import ParsedCell
