@@ -29,7 +29,7 @@ from kfnb.pipeline import Role
 
 
 class CellWalk:
-    """Goes through single cells; what it finds in the present one is in ``found``."""
+    """Goes through single cells; what it finds in the present one is in ``findings``."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class CellWalk:
         # What refers to a class of two versions by its name would get the wrong one.
         self.redefined_classes = redefined(sources.values(), ast.ClassDef)
         self.result = WalkResult(self.interpreter)
-        self.found = CellFindings()
+        self.findings = CellFindings()
         self.effects_of: dict[int, list[tuple[int, object]]] = {}
         for cell, index in sorted({*effects.everywhere, *effects.changes, *demoted}):
             at = cell, index
@@ -111,7 +111,7 @@ class CellWalk:
         # The cell is nested too deeply even to be parsed.
         if source.deep and not source.body:
             facts.opaque = facts.opaque or (visit.cell, 1)
-            self.found.opaque.append((facts.name, visit.cell, 1))
+            self.findings.opaque.append((facts.name, visit.cell, 1))
         setup_lines = frozenset(self.declared.setup_lines.get(visit.cell, ()))
         body = source.body
         # Jupyter continues after an error in such a cell, so nothing in it is certain.
@@ -174,7 +174,7 @@ class CellWalk:
             facts.metrics[name] = None
         self._note(facts, visit.cell, interpreter.record)
         for missing in interpreter.record.missing:
-            self.found.unknown.append(Unknown(facts.name, visit.cell, missing))
+            self.findings.unknown.append(Unknown(facts.name, visit.cell, missing))
 
     def _execute(
         self, source: ParsedCell, node: ast.stmt, *, step: str | None, may_fail: bool = False
@@ -197,7 +197,7 @@ class CellWalk:
             interpreter.doubt, interpreter.optional, interpreter.function = doubt, optional, None
             record = interpreter.record = Record()
             self._approximate(node)
-            self.found.too_deep.append((step, source.cell, node.lineno))
+            self.findings.too_deep.append((step, source.cell, node.lineno))
         # What is bound only where a statement ends the notebook (except … as e: raise) is no name
         # of what comes after it.
         for slots in (record.touched, record.before):
@@ -205,13 +205,13 @@ class CellWalk:
                 del slots[name]
         for what, line, _ in record.findings:
             if what == "return":
-                self.found.returns.append((source.cell, line))
+                self.findings.returns.append((source.cell, line))
         for missing in record.missing:
-            self.found.unknown.append(Unknown(step, source.cell, missing))
+            self.findings.unknown.append(Unknown(step, source.cell, missing))
         if record.opaque is not None:
-            self.found.opaque.append((step, source.cell, record.opaque))
+            self.findings.opaque.append((step, source.cell, record.opaque))
         if record.star:
-            self.found.stars.append(source.cell)
+            self.findings.stars.append(source.cell)
         return record
 
     def _approximate(self, node: ast.stmt) -> None:
@@ -273,7 +273,7 @@ class CellWalk:
                 continue
             read = record.reads.get(name)
             line = read.line if read else self.interpreter.line
-            self.found.setup_reads.append((cell, line, name, owners[slot.by]))
+            self.findings.setup_reads.append((cell, line, name, owners[slot.by]))
 
     def _definition(
         self, node: ast.stmt, record: Record, at: tuple[int, int]
@@ -313,7 +313,7 @@ class CellWalk:
                 named |= heap.plain(heap.reachable(slot.objects))
         if named:
             held = heap.reachable(self.interpreter.names.slots[name].objects)
-            self.found.sharing[at] = frozenset(named & held)
+            self.findings.sharing[at] = frozenset(named & held)
 
     def _add_act(
         self,
@@ -335,7 +335,7 @@ class CellWalk:
             and slots[name].status in (BOUND, UNBOUND)
             and name not in adds
         }
-        self.found.acts.append(
+        self.findings.acts.append(
             Act(
                 cell=visit.cell,
                 index=index,
@@ -359,7 +359,7 @@ class CellWalk:
         else:
             return
         if isinstance(target, ast.Name):
-            self.found.constants[target.id] = (value, cell)
+            self.findings.constants[target.id] = (value, cell)
 
 
 def _hidden(record: Record) -> bool:

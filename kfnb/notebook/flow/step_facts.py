@@ -149,14 +149,14 @@ class WalkResult:
     exhausted: dict[int, int] = field(default_factory=dict)
     changed_objects: set[int] = field(default_factory=set)
 
-    def add(self, found: CellFindings) -> None:
+    def add(self, findings: CellFindings) -> None:
         """Add what was found in a cell."""
-        self.acts += found.acts
-        self.unknown += found.unknown
-        self.setup_reads += found.setup_reads
-        self.returns += found.returns
-        self.opaque += found.opaque
-        self.too_deep += found.too_deep
-        self.stars += found.stars
-        self.constants |= found.constants
-        self.sharing |= found.sharing
+        self.acts += findings.acts
+        self.unknown += findings.unknown
+        self.setup_reads += findings.setup_reads
+        self.returns += findings.returns
+        self.opaque += findings.opaque
+        self.too_deep += findings.too_deep
+        self.stars += findings.stars
+        self.constants |= findings.constants
+        self.sharing |= findings.sharing

@@ -147,8 +147,8 @@ class Recorder:
 def table(interpreter: Interpreter, relation: str) -> Relation[Any] | ObjectSet:
     """Return a relation by its name."""
     owner = interpreter if relation in _OWN else interpreter.heap
-    found: Relation[Any] | ObjectSet = getattr(owner, relation)
-    return found
+    named: Relation[Any] | ObjectSet = getattr(owner, relation)
+    return named
 
 
 def replay(log: CellLog, interpreter: Interpreter) -> None:

@@ -85,18 +85,18 @@ class NotebookWalk(CellWalk):
 
     def _walked(self, visit: CellVisit, facts: Facts | None, inputs: tuple[object, ...]) -> CellLog:
         recorder = Recorder(self.interpreter)
-        self.found = CellFindings()
+        self.findings = CellFindings()
         if facts is None:
             self.static_cell(visit)
         else:
-            cell = self.found.facts = Facts(facts.name, facts.unit, {}, 0)
+            cell = self.findings.facts = Facts(facts.name, facts.unit, {}, 0)
             cell.cells.add(visit.cell)
             if visit.cell in self.plain_metrics:
                 self.metrics(visit, cell)
             else:
                 self.step_cell(visit, cell)
             self.change_tagged(inputs[4], cell, visit.cell)
-        return recorder.log(inputs, self.found)
+        return recorder.log(inputs, self.findings)
 
     def _add(self, log: CellLog, facts: Facts | None) -> None:
         result = self.result
