@@ -14,8 +14,6 @@ from kfnb.store.blobs import Store
 from kfnb.store.manifest import Bundle, Manifest
 from kfnb.store.remote.base import Refused
 
-_SHOWN = ("type", "shape", "size", "repr")
-
 
 class Outputs(Mapping[str, Any]):
     """The outputs of one step: a mapping of names to values.

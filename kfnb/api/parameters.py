@@ -97,6 +97,7 @@ def plain(value: Any, name: str) -> Any:
 def _number_or_text(value: Any, name: str) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    # Dates and times, also those of pandas.
     isoformat = getattr(value, "isoformat", None)
     if callable(isoformat):
         return str(isoformat())

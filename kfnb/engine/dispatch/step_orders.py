@@ -248,6 +248,7 @@ def environment(pipeline: Pipeline, step: Step, site: Site) -> dict[str, str]:
     return {
         # With one seed for all steps a set has the same order in each process, as in one kernel.
         HASH_SEED: site.seed,
+        # Later entries win: options of a step may set the hash seed, but not kfnb's own variables.
         **pipeline.defaults.env,
         **step.options.env,
         "KFNB_RUN": site.run.id,
