@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.heap import ITERATED
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
-from kfnb.notebook.flow.interpreter.summaries import Arguments
 from kfnb.notebook.flow.interpreter.summary_effects import SummaryEffects
 from kfnb.notebook.flow.interpreter.tables import library_tables, object_tables
 from kfnb.notebook.parsed_cell import attribute_chain
@@ -124,7 +123,7 @@ class CallEffects(SummaryEffects):
         everything = arguments.all()
         if self.over_budget:
             return
-        for number in everything & self.heap.bound_methods.keys():
+        for number in self.heap.sorted(everything & self.heap.bound_methods.keys()):
             # A method that is handed on may be called with anything.
             receiver, name = self.heap.bound_methods[number]
             own = self._matching_methods(receiver, name)
@@ -170,7 +169,8 @@ class CallEffects(SummaryEffects):
         last = dotted.rpartition(".")[2]
         if dotted in library_tables.SCALARS:
             return NO_OBJECTS
-        arguments.keywords.pop("key", None)
+        if dotted in library_tables.APPLYING and dotted != "dict":
+            arguments.keywords.pop("key", None)
         everything = arguments.all()
         if dotted in library_tables.ELEMENTS or copied(node) is False:
             return self.heap.parts(everything) - self.heap.iterators
@@ -179,6 +179,8 @@ class CallEffects(SummaryEffects):
             iterates = dotted in library_tables.ITERATING
             parts = self.heap.elements if iterates else self.heap.parts
             holds = parts(everything) - self.heap.iterators
+            if dotted == "dict":
+                holds |= NO_OBJECTS.union(*arguments.keywords.values())
             if dotted in library_tables.ITERATORS:
                 self.store(frozenset((self.make(node),)), everything, ITERATED)
             if dotted in library_tables.APPLYING:
@@ -255,15 +257,16 @@ class CallEffects(SummaryEffects):
                     methods = methods + self._overriding(kind, name)
                 for callee in methods:
                     matches[callee.number] = callee
-        return [matches[n] for n in sorted(matches)]
+        return [matches[n] for n in self.heap.sorted(matches)]
 
     def _possible_methods(self, receiver: Objects, name: str) -> list[CallableDefinition]:
         """Find methods of this name in any class, where the class of the receiver is not known."""
+        self.heap.looked_for_methods = True
         listed = self.heap.methods.get(name)
         if not listed or self.heap.unknown.isdisjoint(receiver):
             return []
         unknown = any(o in self.heap.unknown and o not in self.heap.classes for o in receiver)
-        return listed if unknown else []
+        return [self.heap.callables[number] for number in listed] if unknown else []
 
     def methods_of(self, number: int, name: str) -> list[CallableDefinition]:
         """List what a class has as a method: its own, or else those of its bases."""
@@ -271,7 +274,7 @@ class CallEffects(SummaryEffects):
         if callee is None or not isinstance(callee.node, ast.ClassDef):
             return []
         if name in callee.methods:
-            return [callee.methods[name]]
+            return [self.heap.callables[callee.methods[name]]]
         return [method for base in callee.bases for method in self.methods_of(base, name)]
 
     def _overriding(self, number: int, name: str) -> list[CallableDefinition]:
@@ -285,7 +288,8 @@ class CallEffects(SummaryEffects):
                     seen.add(subclass)
                     waiting.append(subclass)
                     methods = self.heap.callables[subclass].methods
-                    overrides += [methods[name]] if name in methods else []
+                    if name in methods:
+                        overrides.append(self.heap.callables[methods[name]])
         return overrides
 
     def opaque(self, line: int) -> None:
