@@ -90,6 +90,7 @@ def describe_duration(seconds: float | None) -> str:
         # Halves are rounded up, as in JavaScript.
         step = Decimal("0.1") if seconds >= 0.995 else Decimal("0.01")
         return f"{Decimal(seconds).quantize(step, ROUND_HALF_UP)} s"
+    # round() would round halves to even numbers, and JavaScript does not.
     whole = math.floor(seconds + 0.5)
     if whole < 60:
         return f"{whole} s"

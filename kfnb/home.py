@@ -15,6 +15,7 @@ def home() -> Path:
     """Return the folder of runs and values: ``KFNB_HOME``, or the platform's user data folder."""
     configured = os.environ.get("KFNB_HOME")
     if configured:
+        # Drivers and steps have other working directories.
         return Path(configured).expanduser().absolute()
     import platformdirs
 

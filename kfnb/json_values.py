@@ -105,6 +105,7 @@ def _builder(kind: Any) -> Callable[[Any], Any]:
         # A field that this version does not know was written by a later one, and is ignored.
         return lambda plain: kind(**{k: fields[k](v) for k, v in plain.items() if k in fields})
     origin, args = typing.get_origin(kind), typing.get_args(kind)
+    # The frozen values use unions only for what may be None.
     if origin in (typing.Union, types.UnionType):
         build = _builder(next(a for a in args if a is not type(None)))
         return lambda plain: None if plain is None else build(plain)

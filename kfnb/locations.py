@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 _LONGEST_TEXT = 80
+# Some of these characters show the text after them in the opposite direction.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 

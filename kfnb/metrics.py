@@ -63,6 +63,7 @@ def log_metric(name: str, value: SupportsFloat, step: int | None = None) -> None
         ...
     TypeError: the metric "accuracy" must be a real number, not str
     """
+    # Also outside of a step, so that a mistake shows before the notebook runs as a pipeline.
     metric = checked(name, value, step)
     channel = os.environ.get(CHANNEL)
     if not channel:

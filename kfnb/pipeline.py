@@ -227,6 +227,7 @@ class Step:
 
         For a value that is collected these are its base and each step's additions.
         """
+        # The last step that adds is the input, but each addition is published by its own step.
         sources = {n: s for n, s in self.inputs.items() if n not in self.collects}
         for name, collection in self.collects.items():
             if collection.base is not None:

@@ -193,6 +193,7 @@ class _Polling:
 
     def wait(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
+        # A wake-up that came before this call ends it at once.
         woken = self._wakeup.drain()
         while True:
             if self._changed() or woken:

@@ -19,6 +19,7 @@ def show(pipeline: Pipeline) -> dict[str, Any]:
     return {
         "name": pipeline.name,
         "parameters": [
+            # JSON has no NaN and no infinities, so these become text.
             {"name": p.name, "default": json_with_text(p.default), "type": p.type}
             for p in pipeline.parameters
         ],

@@ -14,8 +14,6 @@ from kfnb.store.blobs import Store
 from kfnb.store.manifest import Bundle, Manifest
 from kfnb.store.remote.base import Refused
 
-_SHOWN = ("type", "shape", "size", "repr")
-
 
 class Outputs(Mapping[str, Any]):
     """The outputs of one step: a mapping of names to values.
@@ -94,6 +92,8 @@ class Outputs(Mapping[str, Any]):
 
     def _value(self, name: str, description: OutputData) -> Any:
         bundle = self._bundle(name, description)
+        # Values of one bundle are loaded together, so that they share objects as they did in the
+        # step.
         if bundle.blobs not in self._loaded:
             self._loaded[bundle.blobs] = self._load(name, bundle)
         return self._loaded[bundle.blobs][name]
@@ -173,6 +173,7 @@ class Outputs(Mapping[str, Any]):
                 f'The value "{name}" of step "{self._step}" was removed from the store. '
                 "Run the pipeline again to compute it."
             )
+        # Before loading, which would fail at the first missing definition and not name the others.
         missing = self._missing(bundle)
         if missing:
             raise UsageError(self._needs(name, missing, None))

@@ -77,6 +77,7 @@ def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise UsageError(f"{path} must be a YAML mapping of parameters to values.")
+    # YAML reads keys such as 1 or yes as numbers and booleans.
     return {str(k): v for k, v in content.items()}
 
 
@@ -96,10 +97,12 @@ def plain(value: Any, name: str) -> Any:
 def _number_or_text(value: Any, name: str) -> Any:
     if isinstance(value, os.PathLike):
         return os.fspath(value)
+    # Dates and times, also those of pandas.
     isoformat = getattr(value, "isoformat", None)
     if callable(isoformat):
         return str(isoformat())
     item = getattr(value, "item", None)
+    # Arrays have item() as well, but only one without dimensions is a number.
     if callable(item) and getattr(value, "ndim", 0) == 0:
         return plain(item(), name)
     raise UsageError(

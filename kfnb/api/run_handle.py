@@ -22,6 +22,7 @@ from kfnb.pipeline import Pipeline
 from kfnb.runners import request_stop
 from kfnb.watch import Watch
 
+# Seconds between two looks at the driver: one that was killed changes no file.
 _CHECK = 1.0
 
 
@@ -52,6 +53,8 @@ class Run:
         self._facts = facts(folder)
         self._driver = driver
 
+    # run.json is enough for the id, the name and the notebook, so the journal is opened when
+    # needed.
     @cached_property
     def _view(self) -> RunView:
         return RunView(self._folder, driver=self._driver)

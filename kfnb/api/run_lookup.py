@@ -79,6 +79,7 @@ def find_run(name: str | os.PathLike[str]) -> RunFolder:
         If no run, or more than one, fits.
     """
     text = os.fspath(name)
+    # A whole id needs no look at the other runs; a path would lead out of the folder of runs.
     if text and not _is_path(text) and run_folder(text).run.is_file():
         return run_folder(text)
     if text.endswith(".ipynb"):
@@ -120,6 +121,8 @@ def refresh(run: RunFolder) -> RunFolder:
     """
     run_facts = facts(run)
     target = target_of(run_facts)
+    # A driver on this machine writes the folder itself, and after a success nothing changes any
+    # more.
     if not target.is_remote or driver_state(run) == "alive" or has_succeeded(run):
         return run
     with contextlib.suppress(KfnbError):

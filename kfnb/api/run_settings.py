@@ -54,6 +54,7 @@ def changed_settings(**given: Any) -> dict[str, Any]:
         raise UsageError(f"There is no option {', '.join(sorted(unknown))}.")
     for name, least in _LEAST.items():
         value = changes.get(name, least)
+        # True and False are whole numbers in Python.
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}.")
     for name, allowed in _CHOICES.items():

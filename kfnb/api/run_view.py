@@ -187,12 +187,14 @@ class RunView:
             return None
         try:
             return self._ended() is None
+        # Other code of this process has already read its exit status.
         except ChildProcessError:
             return False
 
     def _ended(self) -> os.waitid_result | None:
         """Return how the driver that this process started ended; None if it has not."""
         assert self._driver is not None
+        # WNOWAIT leaves the exit status to the code that started the process and waits for it.
         return os.waitid(os.P_PID, self._driver, os.WEXITED | os.WNOHANG | os.WNOWAIT)
 
     def refused(self) -> bool:

@@ -88,6 +88,7 @@ class StepRun:
             step=name,
             pipeline=view.pipeline,
             store=lambda: view.store,
+            # A value that several steps add to needs what the steps before this one added.
             others=lambda other: StepRun(view, other).outputs,
         )
 

@@ -143,6 +143,7 @@ def _digraph(
     known = {(edge.source, edge.target) for edge in pipeline.edges}
     for n, edge in enumerate(drawn_edges(pipeline, more_edges)):
         text = reason(edge)
+        # Only a tag orders these steps, and no value flows.
         style = {"style": "dotted"} if not edge.names and not edge.files else {}
         if (edge.source, edge.target) not in known:
             # A person should see which edges the notebook's source does not have.

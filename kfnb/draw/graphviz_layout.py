@@ -53,6 +53,7 @@ def _read(plain: Any, graph: Graph) -> Layout:
         # Graphviz counts y from the bottom.
         return round(x - left + _AROUND, 1), round(top - y + _AROUND, 1)
 
+    # The subgraph of the step that runs last is an object too, and has no position.
     boxes = {one["name"]: point(one["pos"]) for one in plain["objects"] if "pos" in one}
     lines = {one["id"]: one for one in plain.get("edges", ())}
     return Layout(

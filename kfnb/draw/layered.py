@@ -96,6 +96,7 @@ def _spots(graph: Graph) -> tuple[list[_Spot], list[list[int]]]:
             for a, b in itertools.pairwise(way):
                 spots[a].below.append(b)
                 spots[b].above.append(a)
+    # Without edges of its own, the last step is centred below the lowest boxes.
     if graph.last is not None and not spots[graph.last].above:
         others = [n for n in range(len(graph.boxes)) if n != graph.last]
         lowest = max((spots[n].row for n in others), default=0)
@@ -109,6 +110,7 @@ def _sort(spots: Sequence[_Spot], rows: Sequence[list[int]], *, down: bool) -> N
         position = {}
         for n, spot in enumerate(row):
             near = spots[spot].above if down else spots[spot].below
+            # A spot without neighbours stays where it is in its row.
             position[spot] = sum(spots[other].x for other in near) / len(near) if near else float(n)
         row.sort(key=position.__getitem__)
         for n, spot in enumerate(row):

@@ -107,6 +107,7 @@ def layers(pipeline: PipelineShape) -> list[list[StepShape]]:
             (depth.get(s, -1) for s in sources.get(step.name, ())), default=-1
         )
     if pipeline.on_exit in depth:
+        # This step runs after all others, whatever its edges are.
         depth[pipeline.on_exit] = max(depth.values()) + (len(depth) > 1)
     by_depth: list[list[StepShape]] = [[] for _ in range(max(depth.values(), default=-1) + 1)]
     for step in pipeline.steps.values():

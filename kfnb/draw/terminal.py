@@ -76,6 +76,7 @@ def _lines(pipeline: PipelineShape, width: int, line: Line) -> Iterator[str]:
 
 def _edge(edge: EdgeShape, margin: str, width: int, line: Line) -> str:
     names = [shortened(visible(name), 40) for name in (edge.source, edge.target)]
+    # Characters of East Asian scripts take two columns each.
     fixed = width_of(f"{margin}{names[0]} {line.begin}{line.end} {names[1]}")
     why = _fitting(reason(edge), max(20, width - fixed))
     return f"{margin}{names[0]} {line.begin}{why}{line.end} {names[1]}"

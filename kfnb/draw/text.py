@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 
 _JOINER = "\u200d"  # makes one emoji of several
+# An SVG picture cannot measure its text, so widths are estimated.
 _NARROW, _WIDE = frozenset("iljtfrI.,:;'|![]() "), frozenset("mwMW@%…—")
 
 

@@ -159,8 +159,8 @@ class Attempts:
 
     def _collect(self) -> None:
         """Journal what attempts report, and how those that ended did."""
-        # An open journal notices this only at its next event, and without reports there may never
-        # be one.
+        # The open journal would notice a deleted folder only at its next event, which may never
+        # come.
         if not self._run.path.is_dir():
             raise InfrastructureError(
                 f"the run's folder {self._run.path} was deleted while the run was executing."

@@ -166,7 +166,7 @@ class Driver(Attempts):
             command.step,
             index=command.index,
             round=command.round,
-            # Losing one of the other two costs only another look-up.
+            # A lost StepReady or StepCached costs only another look-up.
             durable=isinstance(outcome, StepFailed),
         )
 

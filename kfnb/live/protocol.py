@@ -350,6 +350,22 @@ class RunsMessage(TypedDict):
     more: int
 
 
+Sample = list[float | None]
+"""Time, CPU seconds so far, bytes of memory."""
+
+
+class ResourcesMessage(TypedDict):
+    """What an attempt of a step used over time, and the requests that would have been enough."""
+
+    kind: Literal["resources"]
+    step: str
+    index: str
+    attempt: int
+    samples: list[Sample]
+    cpu: str | None
+    memory: str | None
+
+
 class NoticeMessage(TypedDict):
     """A sentence for the user: the result of a command, or why a request failed."""
 
@@ -367,5 +383,6 @@ FromKernel = (
     | NotebookMessage
     | CompareMessage
     | RunsMessage
+    | ResourcesMessage
     | NoticeMessage
 )

@@ -55,10 +55,19 @@ class AskNotebook(TypedDict):
     attempt: int | None
 
 
+class AskResources(TypedDict):
+    """Send what the newest attempt of a step used over time."""
+
+    kind: Literal["resources"]
+    step: str
+    index: str
+
+
 class AskMetrics(TypedDict):
-    """Send all points again."""
+    """Send all points again; with ``runs`` from now on also those of these runs."""
 
     kind: Literal["metrics"]
+    runs: list[str] | None
 
 
 class AskCompare(TypedDict):
@@ -95,6 +104,7 @@ ToKernel = (
     | UnfollowLog
     | AskOutputs
     | AskNotebook
+    | AskResources
     | AskMetrics
     | AskCompare
     | AskRuns

@@ -12,11 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from kfnb.api.run_lookup import find_run
 from kfnb.api.run_view import RunView
 from kfnb.api.use_cases.run_again import run_again
 from kfnb.errors import KfnbError
 from kfnb.home import RunFolder
-from kfnb.live import bundle, page_requests, protocol, snapshot
+from kfnb.live import bundle, page_requests, protocol, resources, snapshot
 from kfnb.live.feed import Changes, Feed
 from kfnb.live.follower import Follower
 from kfnb.live.log_tail import ALL_STEPS, AllLogsTail, LogTail
@@ -166,9 +167,10 @@ class ViewSession:
             "unfollow-log": lambda request: self._tails.pop(_named(request), None),
             "outputs": partial(self._answer_for_step, page_requests.outputs),
             "notebook": partial(self._answer_for_step, page_requests.notebook),
-            "metrics": lambda _: self._send_metrics(),
+            "metrics": self._metrics,
             "compare": self._compare,
             "runs": self._list_runs,
+            "resources": self._resources,
             "command": self._command,
         }
         handler = handlers.get(str(content.get("kind")))
@@ -232,6 +234,35 @@ class ViewSession:
         notebook = None if every else self.pipeline.path
         # Fifty journals are read, and other views must not wait for that.
         self._in_thread(lambda: partial(self._send, page_requests.runs(notebook)))
+
+    def _resources(self, request: Mapping[str, Any]) -> None:
+        key, feed = self._key(request), self.main_feed
+        if key is not None and feed is not None:
+            view = feed.view
+            # The whole journal is read, which takes time in a long run.
+            self._in_thread(lambda: partial(self._send, resources.resources(view, *key)))
+
+    def _metrics(self, request: Mapping[str, Any]) -> None:
+        runs, feed = request.get("runs"), self.main_feed
+        if not isinstance(runs, list) or feed is None:
+            self._send_metrics()
+            return
+        ids = [one for one in runs if isinstance(one, str)][:_MAX_COMPARED]
+        main = feed.view.folder
+        self._in_thread(partial(self._follow_beside, main, ids))
+
+    def _follow_beside(self, main: RunFolder, ids: Sequence[str]) -> Callable[[], object]:
+        """Follow other runs too, whose metrics are drawn beside those of the run that is shown."""
+        folders = {folder.id: folder for folder in (main, *map(find_run, ids))}
+        feeds = self._follower.follow(self, folders.values(), link=self._link)
+
+        def show() -> None:
+            # Another run may be shown by now.
+            if self.main_feed is not None and self.main_feed.view.folder.id == main.id:
+                self.feeds = feeds
+            self._send_metrics()
+
+        return show
 
     def _in_thread(self, work: Callable[[], Callable[[], object]]) -> None:
         """Do some work in a new thread, and what it returns in the follower's thread."""

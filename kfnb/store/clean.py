@@ -276,6 +276,9 @@ def _mark_cache(
 def _sweep(store: Store, marked: set[str], *, fresh: float, dry_run: bool) -> tuple[int, int]:
     count = size = 0
     for folder in (store.root / "blobs").iterdir():
+        # Somebody else's file, such as .DS_Store, which macOS writes into folders that it shows.
+        if not folder.is_dir():
+            continue
         for entry in os.scandir(folder):
             # The time of a blob is when it was written or last reused, so a young one may be about
             # to be published.

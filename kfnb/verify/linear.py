@@ -51,8 +51,11 @@ def execute(
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError
 
+    # A copy, because nbclient writes the outputs into the notebook that it executes.
     node = nbformat.from_dict(json.loads(json.dumps(notebook)))
     name = kernel or node.metadata.get("kernelspec", {}).get("name", "python3")
+    # Another process could take a free TCP port before the kernel binds it; sockets in a folder are
+    # ours.
     sockets = tempfile.mkdtemp(prefix="kfnb-")
     transport = {"transport": "ipc", "ip": f"{sockets}/k"}
     try:
@@ -60,6 +63,7 @@ def execute(
             node,
             km=AsyncKernelManager(kernel_name=name, **transport),
             timeout=timeout,
+            # A history in a file would be shared, and locked, by all kernels of this user.
             extra_arguments=["--HistoryManager.hist_file=:memory:"],
             resources={"metadata": {"path": str(folder)}},
         )

@@ -10,6 +10,7 @@ from typing import Any
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
 _PID = re.compile(r"\b(pid|process)(\s*[:=]?\s*)\d+", re.IGNORECASE)
+# Also with a deviation after it, as %timeit prints it.
 _DURATION = re.compile(
     r"\b\d+(?:[.:]\d+)?(?:e[+-]?\d+)?\s?"
     r"(?:ns|µs|μs|us|ms|s|sec|secs|seconds?|min|minutes?)\b(?:\s±.*)?"
@@ -45,6 +46,7 @@ def texts(outputs: Iterable[Mapping[str, Any]], *, folders: Sequence[str] = ()) 
         elif kind in ("execute_result", "display_data"):
             text = joined(output.get("data", {}).get("text/plain", ""))
             texts.append(Text("result" if kind == "execute_result" else "display", text))
+    # How the lines of the two streams alternate depends on timing, so each is compared by itself.
     texts += [Text(name, _rewritten(text)) for name, text in sorted(streams.items())]
     return tuple(Text(t.kind, normal(t.text, folders=folders)) for t in texts)
 

@@ -103,6 +103,7 @@ def verify(
         return VerifyReport(str(source), pipeline.diagnostics)
     _check_size(source.parent)
     with tempfile.TemporaryDirectory(prefix="kfnb-verify-") as name:
+        # Kernels print the resolved path of their folder, which the comparison replaces.
         work = _Work(Path(name).resolve(), source, pipeline, dict(parameters or {}), timeout)
         return work.report(parallel)
 
@@ -157,7 +158,7 @@ class _Work:
     def _copy(self, name: str) -> Path:
         target = self.folder / name
         if not target.exists():
-            shutil.copytree(self.source.parent, target, ignore=_NOT_COPIED, symlinks=True)
+            copy_folder(self.source.parent, target)
         return target
 
     def _executed(self, run: api.Run) -> dict[str, Any]:
@@ -222,6 +223,7 @@ class _Work:
                 f"The notebook could not be executed from top to bottom: {last}"
             )
         executed = json.loads(result.read_text(encoding="utf-8"))
+        # Without the injected cells each cell has its index in the author's notebook again.
         return {**executed, "cells": [executed["cells"][at] for at in positions]}
 
     def _instrumented(
@@ -252,11 +254,13 @@ class _Work:
             "cells": cells,
             "metadata": {"kernelspec": kernel},
             "nbformat": 4,
+            # Version 4.5 would require an id for each cell.
             "nbformat_minor": 4,
         }
         return notebook, positions
 
     def _comparing(self, name: str, step: str, published: Mapping[str, Any]) -> str:
+        # A step's name may have characters that no file name can have.
         number = list(self.pipeline.steps).index(step)
         spec = self.folder / f"{name}-{number}.json"
         keep = self.folder / f"{name}-values-{number}"
@@ -326,6 +330,19 @@ def _check_size(folder: Path) -> None:
                 f"{folder} has more than {LARGEST_FOLDER >> 30} GB, and --verify copies it. Move "
                 "the notebook to a separate folder with a link to the data."
             )
+
+
+def copy_folder(folder: Path, target: Path) -> None:
+    """Copy a notebook's folder; links stay links, so that large data behind one is not copied."""
+    shutil.copytree(folder, target, ignore=_NOT_COPIED, symlinks=True)
+    for parent, folders, files in os.walk(target):
+        for link in (Path(parent, name) for name in (*folders, *files)):
+            if link.is_symlink() and not link.readlink().is_absolute():
+                end = (folder / link.relative_to(target)).resolve()
+                # In the copy, a relative path that leads out of the folder would lead elsewhere.
+                if not end.is_relative_to(folder.resolve()):
+                    link.unlink()
+                    link.symlink_to(end)
 
 
 @contextlib.contextmanager

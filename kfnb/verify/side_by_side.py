@@ -56,6 +56,8 @@ def compare_outputs(
         for cell in notebook["cells"]:
             index = cell.get("metadata", {}).get("kfnb", {}).get("cell")
             tags = cell.get("metadata", {}).get("tags", ())
+            # A cell of which the step executes only some statements is tagged as injected: it
+            # prints less.
             if index is None or cell["cell_type"] != "code" or _INJECTED in tags:
                 continue
             compared.add(index)

@@ -100,6 +100,7 @@ def _picture(
                 tuple(edge["files"]),
             )
             for edge in feed.graph["edges"]
+            # The drawing takes the other edges from the pipeline.
             if edge["found"]
         ],
         captions=captions,
@@ -114,6 +115,7 @@ def _curves(feeds: Sequence[Feed]) -> list[draw.Curve]:
         logged.setdefault(one["name"], set()).add(one["step"])
     curves = []
     for one in series:
+        # Several runs may have one title, and their ids differ at the end.
         run = f"{one['title']} · {one['run'][-4:]}" if one["title"] else one["run"]
         labels = [run] if len(feeds) > 1 else []
         labels += [one["step"]] if not labels or len(logged[one["name"]]) > 1 else []

@@ -82,6 +82,7 @@ class PipelineView:
             raise UsageError("Give a run to compare, not a notebook.")
         runs = {run.id: run for run in (self._run, *others) if run is not None}
         self._folders = [find_run(run) for run in runs]
+        # A page may show several views of one run.
         self._slot = uuid4().hex
         self._shown = False
         self._in_slot = False

@@ -298,6 +298,22 @@ export interface RunsMessage {
   readonly more: number;
 }
 
+/** What an attempt of a step used over time. */
+export interface ResourcesMessage {
+  readonly kind: 'resources';
+  readonly step: string;
+  readonly index: string;
+  readonly attempt: number;
+  readonly samples: readonly (readonly [
+    time: number,
+    cpuSeconds: number | null,
+    memory: number | null
+  ])[];
+  /** The requests that would have been enough, as tags have them. */
+  readonly cpu: string | null;
+  readonly memory: string | null;
+}
+
 /** The answer to a command. */
 export interface NoticeMessage {
   readonly kind: 'notice';
@@ -313,6 +329,7 @@ export type FromKernel =
   | NotebookMessage
   | CompareMessage
   | RunsMessage
+  | ResourcesMessage
   | NoticeMessage;
 
 // page → kernel
@@ -343,7 +360,12 @@ export type ToKernel =
       readonly index: string;
       readonly attempt: number | null;
     }
-  | { readonly kind: 'metrics' }
+  | {
+      readonly kind: 'resources';
+      readonly step: string;
+      readonly index: string;
+    }
+  | { readonly kind: 'metrics'; readonly runs: readonly string[] | null }
   | { readonly kind: 'compare'; readonly runs: readonly string[] }
   | { readonly kind: 'runs'; readonly all: boolean }
   | {

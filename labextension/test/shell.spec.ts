@@ -335,10 +335,14 @@ describe('the selected step', () => {
   });
 
   it('keeps the focus when it is updated', () => {
+    const own = (text: string): HTMLElement =>
+      [...find('.kfnb-detail').querySelectorAll('button')].find(
+        one => one.textContent === text
+      )!;
     const { source } = shown(
       new FakeSource(DIAMOND, RUN, snapshot(STEPS), { selected: 'n3' })
     );
-    button('Outputs').focus();
+    own('Outputs').focus();
     source.send({
       kind: 'state',
       ...snapshot(
@@ -346,7 +350,7 @@ describe('the selected step', () => {
         { seq: 2 }
       )
     });
-    expect(document.activeElement).toBe(button('Outputs'));
+    expect(document.activeElement).toBe(own('Outputs'));
   });
 
   it('links to its neighbours and its log, and can be closed', () => {
@@ -358,6 +362,70 @@ describe('the selected step', () => {
     tab('table').click();
     find('.kfnb-close').click();
     expect(find('.kfnb-detail').hidden).toBe(true);
+  });
+});
+
+describe('the resources of a step', () => {
+  const MESSAGE = {
+    kind: 'resources',
+    step: 'n1',
+    index: '',
+    attempt: 1,
+    samples: [
+      [100, 0, 200e6],
+      [102, 3, 900e6],
+      [104, 4, 600e6]
+    ],
+    cpu: '1.2',
+    memory: '1088Mi'
+  } as const;
+  const steps = {
+    ...STEPS,
+    n1: state('succeeded', { resources: { memory: 1, cpu_seconds: 2 } })
+  };
+
+  it('are requested once, and drawn with the requests that would be enough', () => {
+    const { source, posted } = shown(
+      new FakeSource(DIAMOND, RUN, snapshot(steps), { selected: 'n1' })
+    );
+    const asked = (): number =>
+      posted.filter(({ kind }) => kind === 'resources').length;
+    expect(asked()).toBe(1);
+    source.send(MESSAGE);
+    const labels = [...document.querySelectorAll('.kfnb-resource svg')].map(
+      one => one.getAttribute('aria-label')
+    );
+    expect(labels).toEqual([
+      'Cores: at most 1.5 in 2.0 s',
+      'Memory: at most 900 MB in 4.0 s'
+    ]);
+    expect(find('.kfnb-detail').textContent).toContain('cpu:1.2 memory:1088Mi');
+    source.send({ kind: 'state', ...snapshot({ n1: steps.n1 }, { seq: 2 }) });
+    expect(asked()).toBe(1);
+    expect(document.querySelectorAll('.kfnb-resource').length).toBe(2);
+  });
+
+  it('of another step are not shown', () => {
+    const { source } = shown(
+      new FakeSource(DIAMOND, RUN, snapshot(steps), { selected: 'n1' })
+    );
+    source.send({ ...MESSAGE, step: 'n3' });
+    expect(document.querySelector('.kfnb-resource')).toBeNull();
+  });
+});
+
+describe('the compared runs', () => {
+  it('have their metrics drawn beside those of this run', () => {
+    const { source, posted } = shown(
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS), { tab: 'compare' })
+    );
+    const listed = { ...RUN, id: 'other', status: 'succeeded' } as const;
+    const runs = [{ ...listed, duration: 1, metrics: {} }];
+    source.send({ kind: 'runs', runs, more: 0 });
+    find('.kfnb-runs [data-run=other] input').click();
+    const [chosen] = posted.filter(({ kind }) => kind === 'metrics');
+    expect(chosen).toEqual({ kind: 'metrics', runs: ['other'] });
+    expect(source.ui.compare).toEqual(['other']);
   });
 });
 

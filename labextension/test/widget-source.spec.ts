@@ -38,7 +38,7 @@ describe('a kernel that has ended', () => {
     jest.advanceTimersByTime(200);
     expect(source.cut.value).toBe(true);
     // No answer is expected any more.
-    source.post({ kind: 'metrics' });
+    source.post({ kind: 'metrics', runs: null });
     jest.advanceTimersByTime(2000);
     expect(source.busy.value).toBe(false);
   });

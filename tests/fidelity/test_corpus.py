@@ -40,6 +40,8 @@ ALWAYS = {
     "collecting-reading-function", "collecting-subclass", "collecting-removed",
     "collecting-rebound", "collecting-eval", "collecting-changed-item", "collecting-metric",
     "collecting-nobody-reads",
+    "method-of-an-argument", "method-of-a-kept-object", "object-of-a-factory",
+    "own-state-and-shared-data", "sklearn-meta-estimators",
 }  # fmt: skip
 
 

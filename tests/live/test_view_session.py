@@ -309,6 +309,27 @@ def test_the_logs_of_all_steps_are_followed_together(shown: Any) -> None:
     view.handle_message({"kind": "unfollow-log", "step": "", "index": ""})
 
 
+def test_metrics_of_runs_that_are_chosen_later_are_followed_too(shown: Any) -> None:
+    one, other = run_of(*LOADED, *TRAINING, point(1)), run_of(*LOADED, *TRAINING, point(2))
+    view, page = shown(one)
+    view.handle_message({"kind": "metrics", "runs": [other.id, one.id]})
+    wait_until(lambda: page.of("metrics"))
+    assert {s["run"] for s in page.of("metrics")[0]["points"]} == {one.id, other.id}
+    assert view.traits()["run"]["id"] == one.id
+    write(other, point(3))
+    wait_until(lambda: len(page.of("metrics")) > 1)
+    view.handle_message({"kind": "metrics", "runs": []})
+    wait_until(lambda: len(view.feeds) == 1)
+
+
+def test_what_a_step_used_is_sent_on_request(shown: Any) -> None:
+    used = ("ResourceSampled", "train", {"cpu_seconds": 1.0, "memory": 2e8, "threads": 1}, 1)
+    view, page = shown(run_of(*LOADED, *TRAINING, used))
+    view.handle_message({"kind": "resources", "step": "train", "index": ""})
+    wait_until(lambda: page.of("resources"))
+    assert [row[1:] for row in page.of("resources")[0]["samples"]] == [[1.0, 2e8]]
+
+
 def notebook(path: Path, parameters: str, *cells: str) -> Path:
     """Write a notebook of a step for each cell, after a cell of parameters."""
     tags = ["parameters", *(f"step:s{n}" for n in range(len(cells)))]

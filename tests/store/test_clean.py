@@ -112,6 +112,15 @@ def test_a_run_that_executes_is_not_touched_nor_anything_younger() -> None:
     assert not store().has(loose)
 
 
+def test_a_file_of_another_program_in_the_store_does_no_harm() -> None:
+    _, blob = make_run("r1", age=2 * DAY, value=b"x")
+    stray = store().root / "blobs" / ".DS_Store"
+    stray.write_bytes(b"")
+    assert clean(older_than=DAY).blobs == 1
+    assert stray.exists()
+    assert not store().has(blob)
+
+
 def test_a_fresh_blob_stays() -> None:
     loose = store().add_bytes(b"just now")
     assert clean(keep=0).blobs == 0

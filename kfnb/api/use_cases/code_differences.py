@@ -47,6 +47,7 @@ def code_differences(left: Pipeline, right: Pipeline) -> list[CodeDifference]:
 
 def aligned(left: Sequence[str], right: Sequence[str]) -> Iterator[Line]:
     """Yield two texts line by line, equal lines beside each other."""
+    # autojunk would ignore lines that are frequent in a long text, such as empty ones.
     matcher = difflib.SequenceMatcher(None, left, right, autojunk=False)
     end = 0, 0
     for group in matcher.get_grouped_opcodes(CONTEXT):

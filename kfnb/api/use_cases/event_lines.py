@@ -81,4 +81,5 @@ def _will_be_retried(step: StepState, attempt: int, failure: types.AttemptFailed
     """Whether another attempt follows; otherwise ``StepFailed`` describes the failure."""
     if failure.kind == "cancelled":
         return False
+    # All new events are applied before the first is described, so the next attempt may have begun.
     return step.attempts > attempt or step.retry_at is not None

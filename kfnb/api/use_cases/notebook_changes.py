@@ -24,6 +24,7 @@ def has_changed(view: RunView) -> bool:
         return False
     try:
         then, now = view.folder.notebook.read_bytes(), Path(view.pipeline.path).read_bytes()
+        # Equal files need not be parsed; saving a notebook may change only its outputs.
         return then != now and _code(then) != _code(now)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return False

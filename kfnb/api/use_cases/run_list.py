@@ -80,6 +80,7 @@ def differing_parameters(runs: Iterable[ListedRun]) -> list[str]:
     names: dict[str, None] = {}
     for group in by_notebook.values():
         for name in dict.fromkeys(name for run in group for name in run.parameters):
+            # By their text, because a set cannot hold lists and mappings.
             if len({repr(run.parameters.get(name)) for run in group}) > 1:
                 names[name] = None
     return list(names)

@@ -148,6 +148,7 @@ def log_tail(path: Path, lines: int) -> list[str]:
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
+            # A log may have many megabytes, and only its end is shown.
             file.seek(max(0, size - _TAIL))
             text = file.read().decode("utf-8", "replace")
     except OSError:

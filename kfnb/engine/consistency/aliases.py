@@ -66,9 +66,12 @@ class Aliases:
             # Groups that still share an object were handled above.
             if not any(group <= newer for newer in groups):
                 yield from self._next_changer(n, group)
+        # What this step changed under one name, the other names of the object should have as well.
         for name in self._versions.changed(n):
             for other in self._pairs.get(name, {}):
                 yield from self._compare(n, name, other)
+        # A later step of the notebook may have finished first, and changed a partner of these
+        # names.
         for name in self._versions.published[n]:
             for other in self._pairs.get(name, {}):
                 for c in self._versions.changers(other, n):
@@ -111,6 +114,8 @@ class Aliases:
             return  # They never shared an object, or still do.
         origin = pairs[at - 1]
         given = versions.bound.get(c, {})
+        # The other name has a new object since, so a change through the first one does not concern
+        # it.
         if other not in given and (
             other in self._plan.outputs[c] or versions.renewed(other, origin, c)
         ):
@@ -123,6 +128,7 @@ class Aliases:
         if mine is None or theirs is None or not strays:
             return
         readers = [r for r in versions.readers(other, c) if versions.phase(r) != "ended"]
+        # Nobody uses the other name any more.
         if not readers and other not in self._plan.inputs[c]:
             return
         for r in readers:

@@ -58,6 +58,8 @@ class Bindings:
     def bind(self, n: int, inputs: Mapping[str, int]) -> None:
         """Note which versions a step was given when it became ready or was found in the cache."""
         self._versions.bound[n] = inputs
+        # The plan does not list these steps among the readers, so a later publication finds them
+        # here.
         for name in inputs.keys() - self._plan.inputs[n].keys():
             self._along.setdefault(name, set()).add(n)
 
@@ -109,6 +111,7 @@ class Bindings:
         writer = versions.name(n)
         rebound = False
         for r in self._users(name, n):
+            # A step between the two has published a later version.
             if versions.latest(name, r) != n:
                 continue
             phase = versions.phase(r)
@@ -122,6 +125,7 @@ class Bindings:
                     versions.name(r), versions.name(changer), name, reason or ""
                 )
                 yield StaleStep(r, explanation)
+        # This time all readers waited, but in another run one of them may start first.
         if reason is not None and rebound:
             yield UnplannedEffect(n, unforeseen_change(writer, name, reason))
 

@@ -76,6 +76,7 @@ class FileConflicts:
         for path, content in wrote.items():
             self._writes.setdefault(path, []).append(Use(n, first, start, end, content))
         findings: list[Finding] = []
+        # A path that ends with a slash stands for the names in a folder that the step listed.
         for folder in [path for path in read if path.endswith("/")]:
             del read[folder]
             self._lists.setdefault(folder, {})[n] = Use(n, first, start, end, None)
@@ -195,6 +196,7 @@ class FileConflicts:
             if other.step == n or (mine.hash is not None and mine.hash == other.hash):
                 continue
             first, second = sorted((mine, other), key=lambda use: use.step)
+            # They overlapped, or the one that comes later in the notebook was first.
             if second.start < first.end:
                 explanation = file_written_twice(
                     self._name(first.step), self._name(second.step), path

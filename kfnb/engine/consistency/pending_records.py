@@ -81,7 +81,9 @@ class PendingRecords:
 
 def _identity(step: str | None, index: str, data: Body) -> _Identity:
     if isinstance(data, EdgeAdded):
+        # Edges of version 0.1 have no indices of their own, but are the same edges.
         (_, source_index), (_, target_index) = data.ends(index)
         data = msgspec.structs.replace(data, source_index=source_index, target_index=target_index)
+    # A step fails only once, whatever further reasons are found.
     which = b"" if isinstance(data, StepFailed) else msgspec.json.encode(data)
     return type(data), step, index, which

@@ -53,6 +53,7 @@ class ProcessState:
         self._paths[n] = changed.keys() | read
         for path, names in changed.items():
             self._changed.setdefault(path, {})[n] = names
+            # Reader and writer may finish in either order, so both look for the other.
             for reader in sorted(self._read.get(path, ())):
                 findings += self._missed(n, reader, path)
         for path in sorted(read):
@@ -68,6 +69,7 @@ class ProcessState:
             self._read.get(path, set()).discard(n)
 
     def _missed(self, writer: int, reader: int, path: str) -> list[Finding]:
+        # The notebook executes the reader first, so it does not expect the change.
         if reader <= writer:
             return []
         names = _listed(self._changed[path][writer])

@@ -47,6 +47,7 @@ class Versions:
         """Note what ``n`` published, and what it changed, whether published or not."""
         self.published[n] = outputs
         for name in outputs:
+            # Steps finish in any order, and the lists are searched by the notebook's order.
             insort(self._havers.setdefault(name, []), n)
         changed = [name for name, output in outputs.items() if output.changed]
         self._changed[n] = frozenset((*changed, *unexpected))
@@ -85,6 +86,7 @@ class Versions:
         readers = self.plan.readers.get(name, ())
         until = self.plan.next_writer(name, n)
         for at in range(bisect_left(readers, n + 1), len(readers)):
+            # The next writer counts as a reader too: it may change the value that it reads.
             if readers[at] > until:
                 return
             yield readers[at]

@@ -61,6 +61,7 @@ class AttemptBody(Body, frozen=True, kw_only=True):
 class ReportBody(AttemptBody, frozen=True, kw_only=True):
     """What an attempt reports while it executes; ``n`` numbers its reports from 1."""
 
+    # Unset, and so left out of the JSON, for what the driver itself reports about an attempt.
     n: Count | UnsetType = UNSET
 
 

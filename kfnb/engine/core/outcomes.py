@@ -87,6 +87,7 @@ def cancelled(step: StepState, state: RunState, steps: Iterable[StepState]) -> R
         return Record(stopped, step.name, step.index, step.round)
     failed = next(other.name for other in steps if other.status == "failed")
     reason = f'step "{failed}" failed, and the run stops at the first failure'
+    # A step that never began has done nothing that could be cancelled.
     kind = StepCancelled if step.attempts else StepSkipped
     return Record(kind(reason=reason, because=failed), step.name, step.index, step.round)
 
@@ -111,6 +112,7 @@ def failed_for_good(step: StepState) -> Record:
 
 
 def _brief(step: StepState) -> RunError:
+    # The step's own event has the traceback, which the journal need not hold twice.
     return RunError(**{**_fields(step.failure), "step": step.name, "traceback": None})
 
 

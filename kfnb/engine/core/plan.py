@@ -64,6 +64,7 @@ class Plan:
         CheckError
             If a step depends on a later one (diagnosed when the notebook was read).
         """
+        # False sorts before True, so the exit step is the last.
         ordered = sorted(
             pipeline.steps.values(), key=lambda step: (step.name == pipeline.on_exit, step.order)
         )

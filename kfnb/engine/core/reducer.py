@@ -145,6 +145,7 @@ def _attempt_failed(step: StepState, event: Event, data: AttemptFailed) -> None:
         return
     step.active = 0
     step.cell = None
+    # The step may have ended already, through another attempt or because of a finding.
     if step.status == "running":
         step.status = "pending"
         step.failure = data
@@ -171,6 +172,7 @@ def _succeeded(step: StepState, event: Event, data: StepSucceeded) -> None:
 def _failed(step: StepState, event: Event, data: StepFailed) -> None:
     if step.status not in OPEN and not (data.stale and step.status in DONE):
         return
+    # The result, if there is one, was made from a value that was too old.
     if data.stale:
         step.reopen(stale=True)
     step.status = "failed"
@@ -243,6 +245,7 @@ def _edge(state: RunState, event: Event, data: EdgeAdded) -> None:
     edge = state.edges.setdefault(
         (source, target), RuntimeEdge(source[0], target[0], source[1], target[1])
     )
+    # A later event may name further values of the same dependency, or repeat the first.
     edge.names = tuple(dict.fromkeys((*edge.names, *data.names)))
     edge.files = tuple(dict.fromkeys((*edge.files, *data.files)))
     edge.why = edge.why or data.why

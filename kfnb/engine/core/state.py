@@ -124,6 +124,7 @@ class StepState:
             return self.result.duration
         if self.started is None or self.finished is None:
             return None
+        # The clock may have been set back meanwhile.
         return max(0.0, self.finished - self.started)
 
     @property

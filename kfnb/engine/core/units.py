@@ -16,6 +16,7 @@ _DECIMAL = {
     "P": 1e15,
     "E": 1e18,
 }
+# The unit is matched lazily, so that the B of 512MB is not taken for a part of it.
 _QUANTITY = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z]{0,2}?)[bB]?\s*")
 
 

@@ -68,6 +68,8 @@ class AttemptEvents:
             # A damaged line must not hide the reports after it.
             if line is None:
                 continue
+            # This is no event of the run: the driver journals the result from the manifest or
+            # failure record.
             if line.type == "Result":
                 self.result = _result(line.data)
             # What was read by a driver before this one is in the journal.

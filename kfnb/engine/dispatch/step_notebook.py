@@ -143,8 +143,7 @@ def blank(code: str, statements: Sequence[Statement]) -> str:
     ]
     for s in statements:
         line = text[s.first_line - 1]
-        # Left where it stood, it would be indented, which Python refuses at the top level of a
-        # cell.
+        # Where it stood, the statement would be indented, which Python refuses outside of a block.
         if not line[: s.first_column].strip():
             text[s.first_line - 1] = line[s.first_column :]
     return "\n".join(text)

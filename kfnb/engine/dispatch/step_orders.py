@@ -189,8 +189,7 @@ def input_definitions(
         if bundle is None:
             continue
         producer = pipeline.steps[source.step].order
-        # Pickles refer to classes, and to globals of functions, by name: they must exist before
-        # loading.
+        # Pickles refer to classes by name, and their functions read globals when they are called.
         for wanted in (*bundle.classes, *bundle.globals):
             # If two producers used a definition, the later one had the newest text of it.
             needed[wanted] = max(producer, needed.get(wanted, producer))
@@ -249,6 +248,7 @@ def environment(pipeline: Pipeline, step: Step, site: Site) -> dict[str, str]:
     return {
         # With one seed for all steps a set has the same order in each process, as in one kernel.
         HASH_SEED: site.seed,
+        # Later entries win: options of a step may set the hash seed, but not kfnb's own variables.
         **pipeline.defaults.env,
         **step.options.env,
         "KFNB_RUN": site.run.id,

@@ -113,8 +113,8 @@ class SegmentJournal(Journal):
             return
         lines = b"".join(self._waiting)
         try:
-            # The store first: the local file must never show an event that another driver's may
-            # replace.
+            # The store first: it may have another driver's event instead, and the local file must
+            # not show one that is taken back.
             self._create(self._stored + 1, lines)
             self._write(lines)
         except OSError as error:

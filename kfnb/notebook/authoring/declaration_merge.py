@@ -24,6 +24,7 @@ def merged_declaration(
             declaration, other, sources=(lower, source), cell=cell.index, diagnostics=diagnostics
         )
         lower = f"{lower} and {source}" if lower else source
+    # A markdown cell may write about %%step.
     if cell.type != "code":
         return declaration
     line = magic.misplaced(cell.source)

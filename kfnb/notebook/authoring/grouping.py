@@ -193,6 +193,7 @@ class _Reader:
     def _assign(self) -> set[str]:
         """Assign all cells; return the names of steps that only skipped cells have."""
         tagged = any(declaration.role or declaration.on_exit for declaration in self.declarations)
+        # Definitions can be recognised in Python code only.
         sorted_out = tagged and self.document.language == "python"
         # Without any tag the notebook is a single step that has its name.
         implicit = self._implicit() if tagged else self.name
@@ -220,6 +221,7 @@ class _Reader:
             elif role == "setup":
                 current = _SETUP
             elif role is None and declaration.on_exit:
+                # A cell that has only this tag is a step with the tag's name.
                 current = ON_EXIT
             elif role is None and current in (None, implicit):
                 # An empty cell must not begin a step.

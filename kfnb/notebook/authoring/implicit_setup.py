@@ -61,6 +61,7 @@ class UntaggedCells:
         ):
             return False
         self.modules = modules
+        # An import has to stay below the code that changes what it finds.
         if self.prepares and any(
             isinstance(node, (ast.Import, ast.ImportFrom))
             for statement in parsed.body
@@ -107,7 +108,12 @@ def _needs(s: ast.stmt) -> set[str]:
             todo += [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]
             if not isinstance(node, ast.Lambda):
                 todo += node.decorator_list
-                every = (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+                every = (
+                    *arguments.posonlyargs,
+                    *arguments.args,
+                    *arguments.kwonlyargs,
+                    *(a for a in (arguments.vararg, arguments.kwarg) if a is not None),
+                )
                 todo += [a.annotation for a in every if a.annotation is not None]
                 todo += [node.returns] if node.returns is not None else []
         else:

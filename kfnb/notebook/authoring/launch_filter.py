@@ -197,15 +197,18 @@ def _outside(statement: ast.stmt, inner: Iterable[Sequence[ast.stmt]]) -> Iterat
 
 def _bound(statement: ast.stmt, nodes: Iterable[ast.AST]) -> set[str]:
     """Return the names that a statement itself binds to something new."""
+    # After += the name still holds a result of the launch.
     if isinstance(statement, ast.AugAssign):
         return set()
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         names = {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+        # This import gives the name the meaning that it has anyway.
         return names - {"kfnb"}
     return _stored(nodes)
 
 
 def _targets_of_comprehensions(nodes: Iterable[ast.AST]) -> set[str]:
+    # The names of a comprehension exist only inside it.
     targets = [node.target for node in nodes if isinstance(node, ast.comprehension)]
     return {name for target in targets for name in _stored(ast.walk(target))}
 
@@ -234,8 +237,10 @@ def _cut(code: str, gone: Sequence[tuple[ast.stmt, bool]], *, tell: bool) -> str
     """
     lines = code.split("\n")
     replaced = False
+    # From the end, so that the positions of earlier statements stay right.
     for statement, top in reversed(gone):
         first, end = statement.lineno - 1, _end(statement) - 1
+        # Python counts columns in bytes of UTF-8.
         before = lines[first].encode()[: statement.col_offset].decode()
         after = lines[end].encode()[statement.end_col_offset :].decode().lstrip(" \t;")
         if top and not before.strip() and (not after or after.startswith("#")):

@@ -40,6 +40,7 @@ def _names(
         if flag == "--as":
             return {value if equals else words[0] if words else ""}
         if flag in _TAKES and not equals:
+            # The flag's value is not a part of the step's name.
             words[:1] = []
         elif not word.startswith("-"):
             target.append(word)

@@ -96,6 +96,7 @@ def cell_declaration(source: str) -> Declaration | None:
             continue
         if not equals:
             if not words or words[0].startswith("--"):
+                # The next word is another flag, so the value was forgotten.
                 wrong.append(f"{flag} takes a value")
                 continue
             value = words.pop(0)
@@ -131,6 +132,7 @@ def misplaced(source: str) -> int | None:
     if "%%step" not in source:
         return None
     lines = source.split("\n")
+    # IPython ignores blank lines above a cell magic.
     top = next((n for n, line in enumerate(lines) if line.strip()), 0)
     for number, line in enumerate(lines[top + 1 :], top + 2):
         if line.strip().split(" ")[0] == "%%step":

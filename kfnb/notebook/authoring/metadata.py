@@ -131,6 +131,7 @@ def _role(own: Mapping[str, Any], step: str | None, wrong: Wrong) -> CellRole | 
     if given == "step" and not step:
         wrong("a step needs a name")
         return None
+    # Metadata may hold anything; after the checks above it is a role.
     role: CellRole = given
     return role
 

@@ -41,6 +41,7 @@ _KEY_OF = {field: key for key, field in KEYS.items()}
 # As in Kubernetes: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity
 _QUANTITY = re.compile(r"\d+(\.\d*)?([eE][+-]?\d+|[EPTGMK]i|[EPTGMkmun])?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+# Kale writes "enabled" and "disabled".
 _SWITCH = {
     "on": True, "enabled": True, "true": True, "yes": True,
     "off": False, "disabled": False, "false": False, "no": False,
@@ -125,6 +126,7 @@ def entry_value(value: Any) -> str:
 
 def _single(field: str, value: Any) -> Any:
     if field == "retries":
+        # For Python, JSON's true is the number 1.
         text = "" if isinstance(value, bool) else str(value).strip()
         if not re.fullmatch(r"[0-9]{1,6}", text):
             raise ValueError("takes a whole number from 0 on, as in 3")
@@ -144,6 +146,7 @@ def _single(field: str, value: Any) -> Any:
             raise ValueError("takes an image, as in python:3.12-slim")
         return text
     if field == "gpu":
+        # Kubernetes gives no fractions of a GPU to a pod.
         if not re.fullmatch(r"[0-9]+", text):
             raise ValueError("takes a whole number; for another kind write limit:RESOURCE:N")
         return text

@@ -34,6 +34,7 @@ _KALES_ORDER = frozenset(("block", "prev"))
 """Tags that order steps by Kale's rules; Kale's other tags are only other names for ours."""
 _WORDS = (*ROLES, ON_EXIT, ONCE)
 _KEYS = (*NAMED, *KEYS)
+# Words that people write for these tags, and that are not similar to them.
 _SHORT = {"retry": "retries", "mem": "memory", "ram": "memory", "depends": "after"}
 
 
@@ -130,9 +131,12 @@ def _misspelt(tag: str, key: str, colon: bool) -> list[Problem]:
     if colon:
         near = _SHORT.get(key.lower()) or nearest(key, _KEYS, cutoff=0.75)
         meant = f"{near}{tag[len(key) :]}"
+    # The word is right, but the name after it is missing.
     elif tag.lower() in NAMED:
         near = meant = f"{tag.lower()}:NAME"
     else:
+        # A plain word is often another tool's tag, so it has to be more similar than one with a
+        # colon.
         near = nearest(tag, (*ROLES, ON_EXIT, ONCE), cutoff=0.85)
         meant = f"{near}"
     if near is None:

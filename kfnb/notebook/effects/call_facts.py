@@ -101,8 +101,10 @@ def facts_of_call(functions: tuple[Function, ...], known: Known, items_of: Items
     result: list[Fact] | None = known.summaries.get(functions)
     if result is not None:
         return result
+    # A dictionary keeps the order of execution, which a set would lose.
     distinct: dict[Fact, None] = {}
     seen: set[tuple[Function, bool]] = set()
+    # A stack instead of recursion, because functions may call one another in long chains.
     waiting: list[tuple[Iterator[Function | Fact | Entry], bool]] = [(iter(functions), True)]
     while waiting:
         remaining, sure = waiting[-1]
@@ -113,6 +115,7 @@ def facts_of_call(functions: tuple[Function, ...], known: Known, items_of: Items
             distinct[item if sure else replace(item, sure=False)] = None
         elif isinstance(item, Entry):
             waiting.append((iter(item.functions), sure and item.sure))
+        # A function that is reached under a condition may be reached without one later.
         elif (item, sure) not in seen:
             seen.add((item, sure))
             waiting.append((iter(_acting(known, items_of).get(item, ())), sure))
@@ -142,6 +145,7 @@ def _call_graph(known: Known, items_of: ItemsOf) -> dict[Function, list[Fact | E
     for functions in callers:
         for function in functions:
             groups.setdefault(function, []).append(functions)
+    # Facts go from functions to their callers, until no further function gets one.
     waiting = [f for f, items in own.items() if any(isinstance(i, Fact) for i in items)]
     acting = set(waiting)
     while waiting:

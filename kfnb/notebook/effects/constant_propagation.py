@@ -28,6 +28,7 @@ USUAL = {
 
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+# These limits keep reading fast; what lies beyond them has unknown values.
 _MOST_ITERATIONS = 64
 MOST_STATEMENTS = 5_000
 _DEEPEST_CALL = 4
@@ -70,6 +71,8 @@ class ConstantWalk(ABC):
     def statements(self, body: Sequence[ast.stmt]) -> None:
         """Walk statements in order."""
         for statement in body:
+            # Only repeated statements count, so that a cell without loops and calls is always read
+            # whole.
             self.budget.left -= self._repeating > 0
             self.statement(statement)
 
@@ -77,6 +80,7 @@ class ConstantWalk(ABC):
         """Walk one statement."""
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             self.functions[node.name] = node
+            # The name now stands for this function and for no constant.
             self.forget((node.name,), keep_function=True)
             for expression in [*node.decorator_list, *node.args.defaults]:
                 self.expression(expression)
@@ -167,6 +171,7 @@ class ConstantWalk(ABC):
                 blocks = [item for item in field if isinstance(item, ast.stmt)]
                 if blocks:
                     self.branch(blocks)
+        # The result of an operation such as += is not computed.
         if isinstance(node, ast.AugAssign):
             self.forget(_bound(node.target))
 
@@ -192,6 +197,7 @@ class ConstantWalk(ABC):
             return
         self.bind_value(target, value)
         if isinstance(target, ast.Name):
+            # The template has {name} where the value has the text of a constant.
             try:
                 self.markers[target.id] = evaluate(source, self.markers, self.modules)
             except NotConstantError:
@@ -244,6 +250,7 @@ class ConstantWalk(ABC):
                 self.expression(part)
             return
         first, *others = generators
+        # Python evaluates the first iterable outside of the comprehension's scope.
         self.expression(first.iter)
         before = self.values, self.markers, self.modules, self.functions
         self.values, self.markers = dict(self.values), dict(self.markers)
@@ -270,6 +277,7 @@ class ConstantWalk(ABC):
         before = self.values, self.markers, self.modules, self.functions, self.line
         self.values, self.markers = dict(self.values), dict(self.markers)
         self.modules, self.functions = dict(self.modules), dict(self.functions)
+        # In nested calls, the line of the outermost one counts.
         self.line = self.line or node.lineno + self.offset
         self.calls.append(function.name)
         for parameter, argument in _arguments(function, node):

@@ -19,6 +19,7 @@ from kfnb.notebook.parsed_cell import attribute_chain, parse_code
 _LONGEST_TEXT = 4096
 _LONGEST_LIST = 10_000
 _LARGEST_NUMBER = 2**64
+# A width such as {:>1000000000} would make a huge text.
 _HUGE_WIDTH = re.compile(r"[<>^=.:0]\d{4,}|%[-+ #0]*\d{4,}")
 
 
@@ -76,6 +77,7 @@ def may_be_constant(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         function = node.func
         if isinstance(function, ast.Name):
+            # The classes of paths begin with a capital letter.
             return function.id in _FUNCTIONS or function.id[:1].isupper()
         known = _STRING_METHODS | _PATH_METHODS | _PATH_SAME | _LAST_PARTS
         return isinstance(function, ast.Attribute) and function.attr in known
@@ -136,6 +138,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "os.path.dirname": lambda p: posixpath.dirname(str(as_path(p))),
     "os.path.basename": lambda p: posixpath.basename(str(as_path(p))),
     "os.fspath": lambda p: str(as_path(p)),
+    # Paths are relative to the notebook's folder, which is the working directory.
     "os.getcwd": lambda: ".",
     "pathlib.Path.cwd": lambda: PurePosixPath("."),
     "str": str,
@@ -164,6 +167,7 @@ _STRING_METHODS = frozenset(
     ]
 )
 _PATH_METHODS = frozenset(["joinpath", "with_suffix", "with_name", "with_stem", "as_posix"])
+# These methods give another path to the same file.
 _PATH_SAME = frozenset(("resolve", "absolute", "expanduser"))
 _LAST_PARTS = frozenset(
     name.rsplit(".", 1)[-1] for name in (*_FUNCTIONS, *PATH_CLASSES) if "." in name

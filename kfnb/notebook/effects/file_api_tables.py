@@ -51,6 +51,7 @@ def _mode(position: int, *keywords: str, at: int = 1, default: str = "r") -> tup
 
 
 _COPY = (Use(0, ("src",), "read"), Use(1, ("dst",), "write"))
+# The source is read, and does not exist afterwards.
 _MOVE = (Use(0, ("src",), "both"), Use(1, ("dst",), "write"))
 
 FUNCTIONS: dict[str, tuple[Use, ...]] = {
@@ -87,6 +88,7 @@ FUNCTIONS: dict[str, tuple[Use, ...]] = {
     "pyarrow.feather.write_feather": _write(1, "dest"),
     "safetensors.torch.save_file": _write(1, "filename"),
     "safetensors.torch.load_file": _read(0, "filename"),
+    # A connection to a database may both read and write it.
     "sqlite3.connect": _both(0, "database"),
     "duckdb.connect": _both(0, "database"),
     "shelve.open": _both(0, "filename"),
@@ -97,6 +99,7 @@ FUNCTIONS: dict[str, tuple[Use, ...]] = {
     "shutil.move": _MOVE,
     "os.rename": _MOVE,
     "os.replace": _MOVE,
+    # To remove something counts as writing it, because later steps notice the difference.
     "os.remove": _write(0, "path"),
     "os.unlink": _write(0, "path"),
     "shutil.rmtree": _write(0, "path"),
@@ -108,6 +111,7 @@ FUNCTIONS: dict[str, tuple[Use, ...]] = {
     "os.walk": _list(0, "top"),
     "glob.glob": _list(0, "pathname"),
     "glob.iglob": _list(0, "pathname"),
+    # The answer depends on whether an earlier step has written the file.
     "os.path.exists": _read(0, "path"),
     "os.path.isfile": _read(0, "path"),
     "os.path.isdir": _read(0, "s", "path"),
@@ -177,6 +181,7 @@ _FRAME = [
 ]
 _FRAME_PATH = ("path_or_buf", "path", "excel_writer", "buf", "path_or_buffer", "store")
 _WRITE = ["csv", "parquet", "ndjson", "ipc", "excel", "avro", "table", "delta"]
+# Data frames of several libraries have these methods, so their object's type does not matter.
 for _kind in _FRAME:
     ANYWHERE[f"to_{_kind}"] = _write(0, *_FRAME_PATH)
 for _kind in _WRITE:
@@ -206,6 +211,7 @@ def uses_of(name: str | None, attribute: str) -> tuple[Use, ...]:
         return FUNCTIONS[name]
     if attribute in ANYWHERE:
         return ANYWHERE[attribute]
+    # pandas, polars, geopandas and others name the functions that read files like this.
     if attribute.startswith(("read_", "scan_")) and attribute not in _READERS_OF_SOMETHING_ELSE:
         return _READER
     return ()

@@ -98,6 +98,7 @@ def _roots_of_calls(cell: ParsedCell) -> tuple[frozenset[str], frozenset[str]]:
     An empty name stands for calls that do not depend on what is imported.
     """
     imports: set[str] = set()
+    # A tree that is too deep is not searched, so it may contain any call.
     roots: set[str] = {""} if cell.deep else set()
     for node in cell.nodes:
         if isinstance(node, ast.Call):
@@ -114,6 +115,7 @@ def _roots_of_calls(cell: ParsedCell) -> tuple[frozenset[str], frozenset[str]]:
                     roots.add(name.partition(".")[0])
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             imports |= imported(node).keys()
+            # A function that was imported like this is called without the name of its module.
             if isinstance(node, ast.ImportFrom) and any(_is_of_files(a.name) for a in node.names):
                 roots.add("")
     return frozenset(imports), frozenset(roots)
@@ -151,6 +153,8 @@ class _Walk(ConstantWalk):
         super().__init__(constants, budget)
         self.cell = cell
         self.result: list[FileUse] = []
+        # The working directory as seen from the notebook's folder; None after a change to an
+        # unknown one.
         self.moved: str | None = ""
 
     def fork(self, cell: int) -> _Walk:
@@ -185,6 +189,7 @@ class _Walk(ConstantWalk):
         elif name == "os.chdir":
             self.chdir(node)
         elif isinstance(node.func, ast.Attribute) and (uses := OF_PATHS.get(attribute)):
+            # Methods with these names belong to other objects too, so the path has to be known.
             try:
                 as_path(self.value(node.func.value))
             except NotConstantError:
@@ -198,11 +203,13 @@ class _Walk(ConstantWalk):
         for use in uses:
             argument = _argument(node, use)
             if argument is None:
+                # Without an argument the working directory is listed.
                 if use.effect == "list" and not node.args and not node.keywords:
                     self.note("list", ".", ".", node.lineno)
                 continue
             if use.effect == "mode":
                 mode = _mode(self, node, use)
+                # A mode that is computed may mean reading or writing.
                 if mode is None:
                     continue
                 kinds: tuple[Effect, ...] = effects(mode)
@@ -314,6 +321,7 @@ class _Walk(ConstantWalk):
         elif name in ("run", "load") and (script := line.split(maxsplit=1)[:1]):
             self.note("read", script[0], script[0], number)
         elif name == "cd":
+            # Without a path, %cd goes to the home folder, which is unknown here.
             self.moved = self.placed(line.strip().strip("'\"")) if line.strip() else None
 
 

@@ -40,6 +40,7 @@ TORCH_DRAWS = frozenset(
 IMPLICIT_DRAWS = frozenset(
     ("train_test_split", "make_classification", "make_regression", "make_blobs", "make_moons")
 )
+# With shuffle=False, train_test_split draws nothing.
 STATE_ARGUMENTS = frozenset(("random_state", "rng", "seed", "generator", "shuffle"))
 
 # Variables that a library reads by itself.

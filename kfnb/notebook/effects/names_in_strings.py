@@ -36,6 +36,7 @@ CANDIDATES = (
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _AT_NAME = re.compile(r"@([^\W\d]\w*)")
+# Two colons are a cast in SQL.
 _INTERPOLATED = re.compile(r"(?<![:\w]):([^\W\d]\w*)|\{\{?\s*([^\W\d]\w*)")
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -92,6 +93,7 @@ def names_read(
         names.update(_AT_NAME.findall(text))
         if _HOLE in text and re.search(rf"@[^\s]*{_HOLE}", text):
             return None
+    # Of the libraries with such methods, these look up tables among the variables.
     if method in _SQL_METHODS and packages & {"duckdb", "pandasql"}:
         tables = _tables(text)
         if tables is None:
@@ -158,6 +160,7 @@ def _text(
     )
     if argument is None and position < len(node.args):
         argument = node.args[position]
+    # Without the argument the call reads no names.
     return _string(argument, texts) if argument is not None else ""
 
 
@@ -198,12 +201,15 @@ def _is_text(node: ast.Call) -> bool:
 def _tables(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
+    # Words in comments and in quoted texts are not names of tables.
     plain = _QUOTED.sub("''", _COMMENT.sub(" ", text))
+    # A WITH clause names tables that exist only in this query.
     own = {name.strip('"').lower() for name in _WITH.findall(plain)}
     names: set[str] = set()
     for items in _TABLES.findall(plain):
         for item in items.split(","):
             word = item.split()[0] if item.split() else ""
+            # The name of this table is unknown, so it may be any.
             if _HOLE in word:
                 return None
             name = word.strip('"').split(".")[0]

@@ -40,6 +40,7 @@ def know(codes: Iterable[str]) -> Known:
         modules.update(cell.modules)
         bound |= cell.bound
         for name, own in cell.methods.items():
+            # The class of an object is not known, so a method may be that of any class.
             methods[name] = (*methods.get(name, ()), *own)
         for name, function in cell.functions.items():
             functions[name] = function
@@ -47,6 +48,7 @@ def know(codes: Iterable[str]) -> Known:
                 target = decorator.func if isinstance(decorator, ast.Call) else decorator
                 if dotted(target, modules) in MEMO:
                     memos.add(name)
+    # The usual names count only where the notebook gives them no other meaning.
     for name, module in USUAL.items():
         if name not in bound and name not in functions:
             modules.setdefault(name, module)

@@ -36,6 +36,7 @@ _READERS = frozenset(
 _WRITERS = frozenset(("touch", "tee", "rm", "unlink", "truncate"))
 _OUTPUT_FLAG = {"wget": ("-O", "--output-document"), "curl": ("-o", "--output"), "sort": ("-o",)}
 _BETWEEN = frozenset((";", "|", "&", "&&", "||", "(", ")", "|&", "\n"))
+# Patterns, substituted commands, the home folder, standard input, devices and addresses.
 _NOT_PLAIN = re.compile(r"[*?\[\]`$]|^~|^-$|^/dev/|://")
 # A file has a suffix or a folder; a bare word after `head -n 5` would be a number.
 _COUNT = re.compile(r"[+-]?\d+[kKmMgGbB]?")
@@ -57,6 +58,7 @@ def accesses(command: str, fill: Callable[[str], str | None]) -> Iterator[Access
             lexer.whitespace_split = True
             words = list(lexer)
         except ValueError:
+            # With a quote that is not closed, the meaning of the line is unknown.
             continue
         simple: list[str] = []
         for word in words:
@@ -79,6 +81,7 @@ def _command(words: list[str], fill: Callable[[str], str | None]) -> Iterator[Ac
     while position < len(words):
         word = words[position]
         if set(word) <= set("<>&|") and set(word) & set("<>"):
+            # The number of a stream, as in 2>errors.txt, is a separate word here.
             if arguments and arguments[-1] in ("1", "2", "0"):
                 arguments.pop()
             target = words[position + 1] if position + 1 < len(words) else ""
@@ -102,19 +105,23 @@ def _command(words: list[str], fill: Callable[[str], str | None]) -> Iterator[Ac
             yield from _plain("read", name, fill)
     elif program in _WRITERS:
         for name in names:
+            # A file to which something is appended depends on what it had.
             if program == "tee" and "-a" in rest:
                 yield from _plain("read", name, fill)
             yield from _plain("write", name, fill)
     elif program in ("grep", "egrep", "sed", "awk") and len(names) > 1:
+        # The first word is the pattern or the program.
         for name in names[1:]:
             yield from _plain("read", name, fill)
             if program == "sed" and any(a.startswith("-i") for a in rest):
                 yield from _plain("write", name, fill)
+    # With more names the last one is a folder, and the new files are not named.
     elif program in ("cp", "mv") and len(names) == 2:
         yield from _plain("read", names[0], fill)
         if program == "mv":
             yield from _plain("write", names[0], fill)
         yield from _plain("write", names[1], fill)
+    # Code follows -c, and a module follows -m.
     elif program in ("python", "python3", "bash", "sh") and names and not {"-c", "-m"} & {*rest}:
         yield from _plain("read", names[0], fill)
     for flag in _OUTPUT_FLAG.get(program, ()):
@@ -134,6 +141,7 @@ def variables(command: str) -> Iterator[str]:
     """Yield the names after a dollar sign in a command."""
     rest = command
     while "$" in rest:
+        # In IPython, $$ stands for a dollar sign of the shell.
         rest = rest.split("$", 1)[1].removeprefix("$").removeprefix("{")
         name = ""
         for character in rest:

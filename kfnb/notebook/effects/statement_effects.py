@@ -72,6 +72,7 @@ def statement_effects(cells: Mapping[int, ParsedCell]) -> Effects:
                     everywhere.add(at)
             elif isinstance(node, _DEFINITIONS):
                 owners = [_owner(d, modules, defined) for d in node.decorator_list]
+                # It may register the definition, which later steps then look up.
                 if "" in owners:
                     everywhere.add(at)
                 if names := tuple(dict.fromkeys(owner for owner in owners if owner)):
@@ -95,11 +96,13 @@ def imports_for_effect(node: ast.Import | ast.ImportFrom, read: Iterable[str]) -
 
     ``import hvplot.pandas`` registers an accessor, ``import scienceplots`` styles.
     """
+    # Python compiles all later cells differently after such an import.
     if isinstance(node, ast.ImportFrom) and node.module == "__future__":
         return True
     return any(
         (alias.asname or alias.name).split(".")[0] not in read
         for alias in node.names
+        # Whether a name of * is read cannot be known here.
         if alias.name != "*" and not _is_pure_import(node, alias.name)
     )
 

@@ -35,8 +35,10 @@ class StepFacts:
         """List what it relies on of state ``key`` before it sets that itself."""
         facts: list[Fact] = []
         for fact in self.facts:
+            # An empty key stands for all state of this kind, which a shell command may use.
             if fact.area != area or fact.key not in (key, ""):
                 continue
+            # A setting that may not happen does not replace that of an earlier step.
             if fact.kind in ("set", "everywhere") and fact.sure:
                 break
             if fact.kind in ("use", "guess"):

@@ -1,9 +1,10 @@
-"""One walk through the cells in a given sequence: what each step and each static act does."""
+"""Goes through one cell: what it does for its step, and which of its statements are replayed."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from kfnb.notebook.authoring.grouping import Declared
 from kfnb.notebook.effects.names_in_strings import constant_texts, marked_names
@@ -12,29 +13,24 @@ from kfnb.notebook.flow.definitions import defined_names, redefined
 from kfnb.notebook.flow.interpreter.callables import Record
 from kfnb.notebook.flow.interpreter.magics import Interpreter, magic_of
 from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND
+from kfnb.notebook.flow.memory.walk_memory import NotebookMemory
 from kfnb.notebook.flow.order import CellVisit
-from kfnb.notebook.flow.step_facts import Act, Facts, Kind, Unknown, Use, WalkResult
+from kfnb.notebook.flow.step_facts import (
+    Act,
+    CellFindings,
+    Facts,
+    Kind,
+    Unknown,
+    Use,
+    WalkResult,
+)
 from kfnb.notebook.parsed_cell import ParsedCell
 from kfnb.pipeline import Role
 
 
-def walk(
-    visits: Sequence[CellVisit],
-    sources: Mapping[int, ParsedCell],
-    declared: Declared,
-    *,
-    plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
-    effects: Effects,
-    demoted: Collection[tuple[int, int]] = (),
-) -> WalkResult:
-    """Go through the cells of ``visits`` once.
+class CellWalk:
+    """Goes through single cells; what it finds in the present one is in ``findings``."""
 
-    ``demoted`` statements (cell, index) are no definitions, although they look like it.
-    """
-    return _Walk(sources, declared, plain_metrics, demoted, effects).through(visits)
-
-
-class _Walk:
     def __init__(
         self,
         sources: Mapping[int, ParsedCell],
@@ -42,72 +38,54 @@ class _Walk:
         plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
         demoted: Collection[tuple[int, int]],
         effects: Effects,
+        *,
+        memory: NotebookMemory,
     ) -> None:
         self.demoted = demoted
         self.effects = effects
-        self.interpreter = Interpreter()
+        self.memory = memory
+        self.interpreter = Interpreter(memory.numbering)
         self.interpreter.texts = constant_texts(sources.values())
         self.interpreter.marked_names = marked_names(sources.values())
         self.sources = sources
         self.declared = declared
         self.plain_metrics = plain_metrics
         self.changes = {s.name: s.changes for s in declared.steps}
-        self.units = 0
         # What refers to a class of two versions by its name would get the wrong one.
         self.redefined_classes = redefined(sources.values(), ast.ClassDef)
-        self.result = WalkResult(self.interpreter, [], {}, {}, [], [], [], [], [], [], {}, {})
-
-    def through(self, visits: Sequence[CellVisit]) -> WalkResult:
-        last = {visit.step: index for index, visit in enumerate(visits)}
-        for index, visit in enumerate(visits):
-            if visit.step is None:
-                self._static_cell(visit)
-                continue
-            facts = self._begin(visit.step)
-            facts.cells.add(visit.cell)
-            if visit.cell in self.plain_metrics:
-                self._metrics(visit, facts)
-            else:
-                self._step_cell(visit, facts)
-            if last[visit.step] == index:
-                self._end(facts, visit)
-        return self.result
-
-    def _unit(self) -> int:
-        self.units += 1
-        return self.units
-
-    def _begin(self, step: str) -> Facts:
-        facts = self.result.facts.get(step)
-        if facts is None:
-            unit = self._unit()
-            self.result.owners[unit] = step
-            facts = self.result.facts[step] = Facts(
-                step, unit, dict(self.interpreter.names.slots), len(self.result.acts)
+        self.result = WalkResult(self.interpreter)
+        self.findings = CellFindings()
+        self.effects_of: dict[int, list[tuple[int, object]]] = {}
+        for cell, index in sorted({*effects.everywhere, *effects.changes, *demoted}):
+            at = cell, index
+            self.effects_of.setdefault(cell, []).append(
+                (index, (at in effects.everywhere, effects.changes.get(at), at in demoted))
             )
-        self.interpreter.unit = self.interpreter.heap.clock = facts.unit
-        return facts
 
-    def _end(self, facts: Facts, visit: CellVisit) -> None:
+    def unit(self, location: object) -> int:
+        """Return the number of a step or of a static statement."""
+        return self.memory.numbering.number(location, "unit") + 1
+
+    def change_tagged(self, names: Any, facts: Facts, cell: int) -> None:
+        """Change what the tags of a step say that it changes."""
         interpreter = self.interpreter
-        interpreter.cell, interpreter.record = visit.cell, Record()
-        for name in self.changes.get(facts.name, ()):
+        if not names:
+            return
+        interpreter.cell, interpreter.record = cell, Record()
+        for name in names:
             slot = interpreter.names.slots.get(name)
             if slot is not None:
                 interpreter.touch(slot.objects)
                 interpreter.mutate(name, interpreter.names.slots[name])
-        self._note(facts, visit.cell, interpreter.record)
-        slots = interpreter.names.slots
-        # Later statements of the step may have changed or deleted what earlier ones bound.
-        facts.touched = {name: slots[name] for name in facts.touched if name in slots}
-        facts.acts_after = len(self.result.acts)
+        self._note(facts, cell, interpreter.record)
 
     # -- cells -------------------------------------------------------------------
 
-    def _static_cell(self, visit: CellVisit) -> None:
+    def static_cell(self, visit: CellVisit) -> None:
+        """Go through a setup or parameters cell."""
         source = self.sources[visit.cell]
         for index, node in enumerate(source.body):
-            self.interpreter.unit = self.interpreter.heap.clock = self._unit()
+            self.interpreter.unit = self.unit(node)
             record = self._execute(source, node, step=None)
             self._change_decorated((visit.cell, index))
             self._check_setup(visit.cell, record)
@@ -127,12 +105,13 @@ class _Walk:
                 kind=kind,
             )
 
-    def _step_cell(self, visit: CellVisit, facts: Facts) -> None:
+    def step_cell(self, visit: CellVisit, facts: Facts) -> None:
+        """Go through a cell of a step."""
         source = self.sources[visit.cell]
         # The cell is nested too deeply even to be parsed.
         if source.deep and not source.body:
             facts.opaque = facts.opaque or (visit.cell, 1)
-            self.result.opaque.append((facts.name, visit.cell, 1))
+            self.findings.opaque.append((facts.name, visit.cell, 1))
         setup_lines = frozenset(self.declared.setup_lines.get(visit.cell, ()))
         body = source.body
         # Jupyter continues after an error in such a cell, so nothing in it is certain.
@@ -181,7 +160,7 @@ class _Walk:
         interpreter.timed(source.body[1:])
         self._note(facts, source.cell, interpreter.record)
 
-    def _metrics(self, visit: CellVisit, facts: Facts) -> None:
+    def metrics(self, visit: CellVisit, facts: Facts) -> None:
         """Give each name of a plain metrics cell to the step that made it last."""
         interpreter = self.interpreter
         interpreter.cell, interpreter.record = visit.cell, Record()
@@ -195,7 +174,7 @@ class _Walk:
             facts.metrics[name] = None
         self._note(facts, visit.cell, interpreter.record)
         for missing in interpreter.record.missing:
-            self.result.unknown.append(Unknown(facts.name, visit.cell, missing))
+            self.findings.unknown.append(Unknown(facts.name, visit.cell, missing))
 
     def _execute(
         self, source: ParsedCell, node: ast.stmt, *, step: str | None, may_fail: bool = False
@@ -218,7 +197,7 @@ class _Walk:
             interpreter.doubt, interpreter.optional, interpreter.function = doubt, optional, None
             record = interpreter.record = Record()
             self._approximate(node)
-            self.result.too_deep.append((step, source.cell, node.lineno))
+            self.findings.too_deep.append((step, source.cell, node.lineno))
         # What is bound only where a statement ends the notebook (except … as e: raise) is no name
         # of what comes after it.
         for slots in (record.touched, record.before):
@@ -226,13 +205,13 @@ class _Walk:
                 del slots[name]
         for what, line, _ in record.findings:
             if what == "return":
-                self.result.returns.append((source.cell, line))
+                self.findings.returns.append((source.cell, line))
         for missing in record.missing:
-            self.result.unknown.append(Unknown(step, source.cell, missing))
+            self.findings.unknown.append(Unknown(step, source.cell, missing))
         if record.opaque is not None:
-            self.result.opaque.append((step, source.cell, record.opaque))
+            self.findings.opaque.append((step, source.cell, record.opaque))
         if record.star:
-            self.result.stars.append(source.cell)
+            self.findings.stars.append(source.cell)
         return record
 
     def _approximate(self, node: ast.stmt) -> None:
@@ -262,7 +241,9 @@ class _Walk:
         heap = self.interpreter.heap
         for name in record.changed:
             at = cell, self.interpreter.line
-            if self.interpreter.only_fits(name, record) and not self._used(name, facts):
+            if self.interpreter.only_fits(name, record) and not self.used(
+                name, facts.statements[:-1]
+            ):
                 facts.fitted.setdefault(name, at)
             if not heap.random_generators.isdisjoint(record.touched[name].objects):
                 facts.drawn.setdefault(name, at)
@@ -271,9 +252,9 @@ class _Walk:
         if record.opaque is not None and facts.opaque is None:
             facts.opaque = (cell, record.opaque)
 
-    def _used(self, name: str, facts: Facts) -> bool:
+    def used(self, name: str, statements: Sequence[tuple[int, int, frozenset[str]]]) -> bool:
         """Whether a step used what another one fitted, and did not only put it into an object."""
-        for cell, index, names in facts.statements[:-1]:
+        for cell, index, names in statements:
             if name in names:
                 node = self.sources[cell].body[index] if index >= 0 else None
                 call = node.value if isinstance(node, ast.Assign) else None
@@ -292,7 +273,7 @@ class _Walk:
                 continue
             read = record.reads.get(name)
             line = read.line if read else self.interpreter.line
-            self.result.setup_reads.append((cell, line, name, owners[slot.by]))
+            self.findings.setup_reads.append((cell, line, name, owners[slot.by]))
 
     def _definition(
         self, node: ast.stmt, record: Record, at: tuple[int, int]
@@ -311,7 +292,7 @@ class _Walk:
                 continue
             if slot.definition is None:
                 return (), None
-        number = len(self.result.acts)
+        number = self.memory.numbering.number(node, "definition")
         slots = self.interpreter.names
         if kind != "import":
             self._sharing(names[0], record, at)
@@ -332,7 +313,7 @@ class _Walk:
                 named |= heap.plain(heap.reachable(slot.objects))
         if named:
             held = heap.reachable(self.interpreter.names.slots[name].objects)
-            self.result.sharing[at] = frozenset(named & held)
+            self.findings.sharing[at] = frozenset(named & held)
 
     def _add_act(
         self,
@@ -354,7 +335,7 @@ class _Walk:
             and slots[name].status in (BOUND, UNBOUND)
             and name not in adds
         }
-        self.result.acts.append(
+        self.findings.acts.append(
             Act(
                 cell=visit.cell,
                 index=index,
@@ -378,7 +359,7 @@ class _Walk:
         else:
             return
         if isinstance(target, ast.Name):
-            self.result.constants[target.id] = (value, cell)
+            self.findings.constants[target.id] = (value, cell)
 
 
 def _hidden(record: Record) -> bool:

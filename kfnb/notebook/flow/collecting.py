@@ -191,7 +191,7 @@ def _form(
     if slot.definition is not None or slot.status != BOUND or name in facts.metrics:
         return None
     # The walk did not follow these cells, so they may do anything.
-    if facts.cells.intersection(walked.interpreter.exhausted):
+    if facts.cells.intersection(walked.exhausted):
         return None
     if any(mentioned.other or mentioned.binds for mentioned in use.mentions.values()):
         return None

@@ -79,8 +79,8 @@ def interleaving(
     steps = {visit.cell: visit.step for visit in visits}
     differing: set[tuple[int, str]] = set()
     diagnostics: dict[str, Diagnostic] = {}
-    for (cell, name), here in sorted(joined.interpreter.first_seen.items()):
-        there = linear.interpreter.first_seen.get((cell, name))
+    for (cell, name), here in sorted(joined.first_seen.items()):
+        there = linear.first_seen.get((cell, name))
         if there is None or there == here:
             continue
         # Setup below a step and the exit step run at another time on purpose; W109 reports the
@@ -222,7 +222,7 @@ def _subject(step: str | None) -> str:
 def not_followed(walked: WalkResult) -> Iterator[Diagnostic]:
     """Cells whose calls or loops were not followed, because that takes too much work."""
     steps = {index: name for name, facts in walked.facts.items() for index in facts.cells}
-    for cell in sorted(walked.interpreter.exhausted):
+    for cell in sorted(walked.exhausted):
         step = steps.get(cell)
         yield make(
             "KFNB-H112",

@@ -13,9 +13,10 @@ from kfnb.notebook.effects.statement_effects import Effects, statement_effects
 from kfnb.notebook.effects.step_facts import StepCells
 from kfnb.notebook.flow import diagnostics
 from kfnb.notebook.flow.assembly import Assembly
-from kfnb.notebook.flow.cell_walk import walk
 from kfnb.notebook.flow.collecting import collect
 from kfnb.notebook.flow.liveness import step_needs
+from kfnb.notebook.flow.memory.notebook_walk import walk
+from kfnb.notebook.flow.memory.walk_memory import NotebookMemory, memories
 from kfnb.notebook.flow.metrics import plain_metrics
 from kfnb.notebook.flow.order import (
     CellVisit,
@@ -43,15 +44,19 @@ def infer(declared: Declared) -> Pipeline:
 
     Never raises for what stands in a cell: that is among the diagnostics.
     """
+    name = declared.document.path or declared.document.name
+    memory = memories.take(name)
     with no_garbage_collection():
         try:
-            return _infer(declared)
+            pipeline = _infer(declared, memory)
         # Only deeply nested code needs a larger stack, and a thread for it costs time.
         except RecursionError:
-            return with_deep_tree(lambda: _infer(declared))
+            return with_deep_tree(lambda: _infer(declared, NotebookMemory()))
+    memories.keep(name, memory)
+    return pipeline
 
 
-def _infer(declared: Declared) -> Pipeline:
+def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
     cells = declared.document.cells
     python = declared.document.language == "python"
     sources = parse_cells(cells, python=python)
@@ -63,17 +68,26 @@ def _infer(declared: Declared) -> Pipeline:
     demoted: set[tuple[int, int]] = set()
     early: dict[int, tuple[str, str]] = {}
 
-    def through(visits: Sequence[CellVisit]) -> WalkResult:
+    memory.begin(sources)
+
+    def through(visits: Sequence[CellVisit], key: object) -> WalkResult:
         return walk(
-            visits, sources, declared, plain_metrics=plain, demoted=demoted, effects=effects
+            visits,
+            sources,
+            declared,
+            plain_metrics=plain,
+            demoted=demoted,
+            effects=effects,
+            memory=memory,
+            key=key,
         )
 
     # What one walk finds changes the order or the roles of statements, so the next walk sees more.
-    for _ in range(_MOST_WALKS):
+    for number in range(_MOST_WALKS):
         visits = joined_sequence(declared, steps, homes=homes, early=early)
-        walked = through(visits)
+        walked = through(visits, number)
         more = _too_late(walked, early, declared)
-        touched = walked.interpreter.heap.touched
+        touched = walked.changed_objects
         shared = {at for at, held in walked.sharing.items() if not held.isdisjoint(touched)}
         if not more and not shared:
             break
@@ -93,7 +107,7 @@ def _infer(declared: Declared) -> Pipeline:
     if [p.cell for p in linear] != [p.cell for p in visits]:
         hidden, differing = diagnostics.interleaving(
             walked,
-            through(linear),
+            through(linear, "linear"),
             visits=visits,
             early=early,
             on_exit=declared.on_exit,

@@ -97,7 +97,7 @@ def _together(
         return
     heap = walked.interpreter.heap
     reachable = {
-        name: heap.plain(heap.reachable_before(facts.start[name].objects, facts.unit))
+        name: heap.plain(heap.reachable_before(facts.start[name].objects, facts.clock))
         for name in sorted({*need.inputs, *static})
         if name in facts.start
     }

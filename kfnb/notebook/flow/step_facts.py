@@ -8,7 +8,7 @@ wherever it stands.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -72,7 +72,7 @@ class Facts:
 
     ``statements`` gives the names that each statement (cell, index) touches or reads; the index
     is -1 where that is not known of single statements. ``fitted`` and ``drawn`` say where an
-    estimator is fitted and where a random generator is used.
+    estimator is fitted and where a random generator is used. ``clock`` is when the step began.
     """
 
     name: str
@@ -91,6 +91,42 @@ class Facts:
     identity: bool = False
     statements: list[tuple[int, int, frozenset[str]]] = field(default_factory=list)
     acts_after: int = 0
+    clock: int = 0
+
+    def add(self, cell: Facts, *, without: Collection[str] = ()) -> None:
+        """Add what one of the step's cells does; it does not only fit ``without``."""
+        for name, use in cell.reads.items():
+            old = self.reads.get(name)
+            if old is None or (old.optional and not use.optional):
+                self.reads[name] = use
+        self.touched |= cell.touched
+        self.changed |= cell.changed
+        self.cells |= cell.cells
+        for name, at in cell.fitted.items():
+            if name not in without:
+                self.fitted.setdefault(name, at)
+        self.drawn = {**cell.drawn, **self.drawn}
+        self.modules |= cell.modules
+        self.metrics |= cell.metrics
+        self.opaque = self.opaque or cell.opaque
+        self.identity |= cell.identity
+        self.statements += cell.statements
+
+
+@dataclass(slots=True)
+class CellFindings:
+    """What is found in one cell; ``facts`` is what it contributes to its step."""
+
+    facts: Facts | None = None
+    acts: list[Act] = field(default_factory=list)
+    unknown: list[Unknown] = field(default_factory=list)
+    setup_reads: list[tuple[int, int, str, str]] = field(default_factory=list)
+    returns: list[tuple[int, int]] = field(default_factory=list)
+    opaque: list[tuple[str | None, int, int]] = field(default_factory=list)
+    too_deep: list[tuple[str | None, int, int]] = field(default_factory=list)
+    stars: list[int] = field(default_factory=list)
+    constants: dict[str, tuple[ast.expr, int]] = field(default_factory=dict)
+    sharing: dict[tuple[int, int], frozenset[int]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -98,14 +134,29 @@ class WalkResult:
     """The result of a walk."""
 
     interpreter: Interpreter
-    acts: list[Act]
-    facts: dict[str, Facts]
-    owners: dict[int, str]
-    unknown: list[Unknown]
-    setup_reads: list[tuple[int, int, str, str]]
-    returns: list[tuple[int, int]]
-    opaque: list[tuple[str | None, int, int]]
-    too_deep: list[tuple[str | None, int, int]]
-    stars: list[int]
-    constants: dict[str, tuple[ast.expr, int]]
-    sharing: dict[tuple[int, int], frozenset[int]]
+    acts: list[Act] = field(default_factory=list)
+    facts: dict[str, Facts] = field(default_factory=dict)
+    owners: dict[int, str] = field(default_factory=dict)
+    unknown: list[Unknown] = field(default_factory=list)
+    setup_reads: list[tuple[int, int, str, str]] = field(default_factory=list)
+    returns: list[tuple[int, int]] = field(default_factory=list)
+    opaque: list[tuple[str | None, int, int]] = field(default_factory=list)
+    too_deep: list[tuple[str | None, int, int]] = field(default_factory=list)
+    stars: list[int] = field(default_factory=list)
+    constants: dict[str, tuple[ast.expr, int]] = field(default_factory=dict)
+    sharing: dict[tuple[int, int], frozenset[int]] = field(default_factory=dict)
+    first_seen: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict)
+    exhausted: dict[int, int] = field(default_factory=dict)
+    changed_objects: set[int] = field(default_factory=set)
+
+    def add(self, findings: CellFindings) -> None:
+        """Add what was found in a cell."""
+        self.acts += findings.acts
+        self.unknown += findings.unknown
+        self.setup_reads += findings.setup_reads
+        self.returns += findings.returns
+        self.opaque += findings.opaque
+        self.too_deep += findings.too_deep
+        self.stars += findings.stars
+        self.constants |= findings.constants
+        self.sharing |= findings.sharing

@@ -28,7 +28,7 @@ ALIVE_FD = "KFNB_ALIVE_FD"
 GRACE = 15.0
 """Seconds between asking an attempt to end and killing it."""
 
-# Used where a process has no pidfd, whose end would wake the driver.
+# Seconds between two looks at a process without a pidfd, whose end does not wake the driver.
 _POLL = 0.2
 _LINGER_POLL = 0.02
 # After this time an attempt counts as ended, even if a process that it started holds its lock.

@@ -87,6 +87,7 @@ class LocalTarget:
 
         del pipeline, facts
         with Journal(run.journal, run.id) as journal:
+            # The event of the run's creation is lost, so the driver knows nothing about the run.
             if not journal.events:
                 raise empty_journal(run)
             return Driver(run, LocalRunner(), journal).drive()

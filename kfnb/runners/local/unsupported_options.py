@@ -12,6 +12,7 @@ _LOCAL_LIMITS = {"cpu", "memory"}
 
 def options_without_effect(pipeline: Pipeline) -> list[Diagnostic]:
     """Return at most one warning that lists what this machine does not do."""
+    # Grouped by option, so that a notebook with many steps gets one short warning.
     ignored: dict[str, list[str]] = {}
     for what in _unsupported(pipeline.defaults):
         ignored.setdefault(what, []).append("every step")

@@ -122,7 +122,6 @@ class Attempt:
         finally:
             loop.run_until_complete(session.end_kernel())
         self._check_disk()
-        # Only after the kernel has exited: its exit handlers may have written to files of the step.
         result = publishing.read_result(self.folder)
         if result is None:
             raise InfrastructureError("The step's kernel did not report its outputs.")
@@ -136,6 +135,7 @@ class Attempt:
             executed=self.executed,
             log=self.folder / "log.txt",
         )
+        # The kernel has exited, so what its exit handlers wrote to files is published as well.
         return publishing.publish(order, self.store, result, totals, stop=self.stop)
 
     def _list_folder(self) -> folder_files.Listing:

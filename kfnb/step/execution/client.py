@@ -212,6 +212,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         if grace:
             await kernel.interrupt()
             with contextlib.suppress(asyncio.TimeoutError):
+                # A second request, such as a second Ctrl+C, ends the wait.
                 await asyncio.wait_for(self._stop.requested(times=2), grace)
         await kernel.kill()
 
@@ -220,6 +221,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
     async def _async_poll_output_msg(self, parent_msg_id: str, cell: Any, cell_index: int) -> None:
         """Receive outputs until the kernel says that it is idle again (nbclient's hook)."""
         parent = parent_msg_id.encode()
+        # A thread that an earlier cell started may print later, in the name of that cell's request.
         self._requests[parent] = (cell, cell_index)
         socket = self.kc.iopub_channel.socket
         # The plain socket reads many messages in a row; the asynchronous one makes a future for

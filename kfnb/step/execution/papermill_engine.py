@@ -83,6 +83,7 @@ class Engine(PapermillEngine):  # type: ignore[misc]
                 log=logger,
             ),
         )
+        # The step process has handlers for its signals already.
         if session is not None:
             client.execute()
             return

@@ -72,6 +72,7 @@ def publish(
     """
     bundles, outputs = store_values(store, result)
     written = store_files(order, store, result, totals)
+    # Copies, because views read these two files in the attempt's folder.
     executed = store.add_blob(totals.executed, move=False)
     log = store.add_blob(totals.log, move=False)
     finished = time.time()

@@ -22,6 +22,7 @@ def stream_pieces(content: memoryview) -> Iterator[tuple[str, str]]:
         return
     head, tail = bytes(content[:256]), bytes(content[-256:])
     span = _text_span(head, tail, len(content))
+    # The message is not written as ipykernel writes it, so it is parsed as a whole.
     if span is None:
         message = json.loads(bytes(content).decode("utf-8", "replace"))
         yield str(message["name"]), printable(str(message["text"]))

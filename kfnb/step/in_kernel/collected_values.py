@@ -138,6 +138,7 @@ def _items(value: Any) -> list[Any]:
     if isinstance(value, dict):
         items: list[Any] = []
         for key, item in value.items():
+            # A step may also add to the lists and sets in a dictionary.
             items += [key, item, *(item if type(item) in (list, set) else ())]
         return items
     return list(value) if isinstance(value, (list, set)) else []

@@ -159,6 +159,7 @@ class Comparison:
         return None
 
     def _mapping(self, here: Mapping[Any, Any], there: Mapping[Any, Any], path: str) -> str | None:
+        # The order of the keys counts as well, since the notebook may iterate over them.
         if difference := self._sequence(here.keys(), there.keys(), f"{path}.keys()"):
             return difference
         for (key, one), other in zip(here.items(), there.values(), strict=True):
@@ -209,11 +210,13 @@ def _by_library(here: Any, there: Any) -> bool | None:
             return None
         if here.dtype != there.dtype or here.shape != there.shape:
             return False
+        # By bytes, because NaN is not equal to itself.
         return bool(here.tobytes() == there.tobytes())
     if module == "pandas" and hasattr(here, "equals"):
         same = bool(here.equals(there)) and getattr(here, "attrs", {}) == getattr(
             there, "attrs", {}
         )
+        # equals() ignores the names and the types of the axes.
         for axis in ("index", "columns", "name", "names"):
             if hasattr(here, axis):
                 same = same and repr(getattr(here, axis)) == repr(getattr(there, axis))
@@ -236,7 +239,9 @@ def _class_name(value: Any) -> str:
 
 def _code(code: types.CodeType) -> tuple[Any, ...]:
     constants = tuple(
-        _code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts
+        # By text, because 0.0 and -0.0, or 1 and True, are equal.
+        _code(c) if isinstance(c, types.CodeType) else repr(c)
+        for c in code.co_consts
     )
     return code.co_code, code.co_names, code.co_varnames, constants
 

@@ -149,6 +149,7 @@ class Kernel:
         self.client = self.manager.client()
         self.client.context.setsockopt(zmq.RCVHWM, 0)  # never drop outputs on this side
         self.client.start_channels(stdin=False, hb=False)
+        # input() then raises an error instead of waiting for an answer that nobody can give.
         self.client.allow_stdin = False
         _never_abort(self.client)
         while True:
@@ -156,6 +157,7 @@ class Kernel:
             reply = await self._reply(self.client.shell_channel, request, deadline, timeout)
             if reply is not None:
                 self.info = reply["content"]
+                # Outputs that are sent before this connection is established are lost.
                 if await self._reply(self.client.iopub_channel, request, deadline, timeout):
                     return
 
@@ -192,6 +194,7 @@ class Kernel:
         """Kill the kernel and all processes of its group, and wait until it is gone."""
         if self.pid is None:
             return
+        # Listed before the kill, after which they no longer descend from the kernel.
         children = _descendants(self.pid) if self.alive else []
         kill_group(self.pid)
         for child in children:

@@ -70,6 +70,7 @@ def paths_of(line: list[str]) -> list[str]:
         elif flag in _NAMES_A_FILE and value:
             paths.append(value)
         elif not word.startswith("-") and "://" not in word and _is_path(word):
+            # Extras in brackets are no part of the path.
             paths.append(word.partition("[")[0])
         before = word
     return paths
@@ -97,7 +98,7 @@ def install(
             *("--no-input", "--disable-pip-version-check", "--quiet", "--no-warn-conflicts"),
             *line,
         ]
-        # Without the image's versions only if they contradict what the notebook asks for.
+        # Once more without the image's versions, if they contradict what the notebook asks for.
         for extra in (["--constraint", str(constraints)], []):
             ended = subprocess.run(
                 [*command, *extra],

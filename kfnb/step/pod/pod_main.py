@@ -65,6 +65,7 @@ def main() -> int:
         with termination.handled():
             # It starts, and imports papermill, while this process reads its order.
             child = StepProcess(root)
+            # The driver has checked the store; a probe in each pod would only cost time.
             remote = open_remote(where, probe=False)
             code = PodAttempt(
                 remote, key, process=child, retries=retries, termination=termination

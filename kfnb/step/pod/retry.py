@@ -65,6 +65,7 @@ class Retries:
         while True:
             try:
                 return act()
+            # It is an InfrastructureError too, but the same request would be refused again.
             except Refused:
                 raise
             except InfrastructureError as error:

@@ -43,6 +43,7 @@ class TerminationHandler:
         try:
             yield
         finally:
+            # With its default handler, SIGALRM would end this process.
             signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)

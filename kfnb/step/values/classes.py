@@ -66,7 +66,7 @@ def forget(kind: Any, key: str) -> None:
 
 def by_value(kind: type) -> bool:
     """Tell whether no module has this class under its name."""
-    # pickle knows these three, although no module has them under their own names.
+    # pickle knows these three, although builtins does not have them under their names.
     return not machinery._should_pickle_by_reference(kind) and kind not in (
         type(None),
         type(...),

@@ -43,6 +43,7 @@ def written(mappings: Collection[Span]) -> Collection[Span]:
         with _SMAPS.open("rb") as lines:
             touched = list(_anonymous(lines))
     except OSError:
+        # Without this file each mapping is compared with the saved value.
         return mappings
     return {m for m in mappings if any(low < m[1] and high > m[0] for low, high in touched)}
 
@@ -64,5 +65,6 @@ def _anonymous(lines: Iterable[bytes]) -> Iterator[Span]:
             if int(line.split()[1]):
                 start, end = mapping.split(b" ", 1)[0].split(b"-")
                 yield int(start, 16), int(end, 16)
+        # A line that begins a mapping starts with its address; the names of fields have capitals.
         elif line[:1] in b"0123456789abcdef":
             mapping = line

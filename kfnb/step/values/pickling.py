@@ -40,6 +40,7 @@ _REFUSED = {
     ("IPython.core.display_functions", "DisplayHandle"),
     ("IPython.display", "DisplayHandle"),
 }
+# Python has no public names for these types.
 _VIEWS: dict[type, tuple[type, Any]] = {
     type(getattr(kind(), name)()): (kind, getattr(kind, name))
     for kind in (dict, OrderedDict)
@@ -83,6 +84,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
         layout: arrays.Layout | None = None,
     ) -> None:
         self.buffers: list[memoryview] = []
+        # The first protocol with buffers out of band.
         super().__init__(file, protocol=5, buffer_callback=self._store_out_of_band)
         self._origin = origin
         self._layout = layout or arrays.Layout()
@@ -105,6 +107,7 @@ class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
             return self._reference(obj)
         kind = type(obj)
         try:
+            # Found once for each type, because a value may hold millions of objects.
             how = self._how[kind]
         except KeyError:
             how = self._how[kind] = self._reducer(kind)

@@ -125,6 +125,7 @@ class FolderRemote:
 
     def list(self, prefix: str) -> list[str]:
         """List the keys that begin with ``prefix``, sorted."""
+        # A prefix may end in the middle of a name.
         top = self.root / prefix.rpartition("/")[0]
         keys = []
         for folder, _, names in os.walk(top):

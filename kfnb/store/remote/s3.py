@@ -126,6 +126,7 @@ class S3Remote:
             paths = self._try(lambda: self._fs.find(path), prefix)
         except FileNotFoundError:
             return []
+        # s3fs returns paths that begin with the bucket.
         keys = (str(one).removeprefix(self._top).lstrip("/") for one in paths)
         return sorted(key for key in keys if key and key.startswith(prefix))
 
@@ -142,6 +143,7 @@ class S3Remote:
                 int(about["size"]), about["LastModified"].timestamp()
             )
             for one, about in listed.items()
+            # s3fs adds folders to a listing, which the store itself does not have.
             if about.get("type") == "file" and "LastModified" in about
         }
         return {key: info for key, info in objects.items() if key and key.startswith(prefix)}

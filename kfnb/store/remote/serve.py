@@ -48,6 +48,7 @@ def digest_of(token: str) -> str:
 class Server(ThreadingHTTPServer):
     """Serves one folder until there was no request for a while."""
 
+    # A client that sends nothing must not keep the server from ending.
     daemon_threads = True
     request_queue_size = 64
 
@@ -85,6 +86,7 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: Server
+    # The default, HTTP/1.0, closes the connection after each request.
     protocol_version = "HTTP/1.1"
     # For so long a client that has vanished occupies a thread.
     timeout = 600

@@ -20,6 +20,8 @@ const LATE = 60;
 
 export class CompareView implements Component {
   readonly node: HTMLElement;
+  /** Called with the runs that a person chose to compare. */
+  onChoose: (runs: readonly string[]) => void = () => undefined;
 
   constructor(
     host: HTMLElement,
@@ -41,7 +43,10 @@ export class CompareView implements Component {
       this.code
     );
     this.runList = new RunList(this.node, context);
-    this.runList.onChoose = runs => this.open(runs);
+    this.runList.onChoose = runs => {
+      this.open(runs);
+      this.onChoose(runs);
+    };
     host.append(this.node);
   }
 

@@ -138,6 +138,9 @@ export class PipelinePanel implements Component {
       case 'runs':
         compare?.list(message);
         break;
+      case 'resources':
+        this.detail.takeResources(message);
+        break;
       case 'notebook':
         saveNotebook(message.name, message.text);
         this.notice.show(
@@ -317,12 +320,19 @@ export class PipelinePanel implements Component {
         });
       case 'compare': {
         this.compare = new CompareView(host, context);
+        this.compare.onChoose = runs => this.compareRuns(runs);
         const { compare } = this.source.ui;
         const own = model.run ? [model.run.id] : [];
         this.compare.open([...own, ...compare.filter(id => !own.includes(id))]);
         return this.compare;
       }
     }
+  }
+
+  /** Draws the metrics of the compared runs beside those of this one. */
+  private compareRuns(runs: readonly string[]): void {
+    this.source.keep({ compare: runs });
+    this.context.post({ kind: 'metrics', runs });
   }
 
   private reader(

@@ -8,6 +8,7 @@ import type {
   GraphEdge,
   GraphNode,
   Json,
+  ResourcesMessage,
   StepError,
   StepOutput,
   StepState,
@@ -16,6 +17,7 @@ import type {
 import { fraction, glyph, phrase, taken } from '../status';
 import { openNotebook } from './links';
 import type { PanelModel } from './model';
+import { Resources } from './resources';
 
 export class StepDetails implements Component {
   readonly node: HTMLElement;
@@ -27,6 +29,7 @@ export class StepDetails implements Component {
     private readonly context: Context,
     private readonly model: PanelModel
   ) {
+    this.resources = new Resources(context);
     this.node = h('aside', {
       class: 'kfnb-detail',
       'aria-label': context.trans('Selected step'),
@@ -44,13 +47,13 @@ export class StepDetails implements Component {
       fill(this.node);
       return;
     }
-    const focused = this.focusable().indexOf(
-      focusedNear(this.node) as HTMLElement
-    );
+    const near = focusedNear(this.node);
+    const focused = this.node.contains(near) ? keyOf(near) : null;
     const scrolled = this.node.dataset.id === step.id ? this.node.scrollTop : 0;
     this.node.dataset.id = step.id;
     const state = this.model.steps[step.id] ?? null;
     this.node.dataset.status = state?.status ?? '';
+    this.resources.show(step.id, state);
     fill(
       this.node,
       this.head(step, state),
@@ -59,20 +62,30 @@ export class StepDetails implements Component {
       this.facts(step, state),
       ...this.flows(step),
       state && this.values(state.outputs),
+      this.resources.node,
       this.options(step)
     );
     this.node.scrollTop = scrolled;
     // A running step changes often; without this the reader's focus would be lost each time.
-    this.focusable()[focused]?.focus({ preventScroll: true });
+    this.focusable()
+      .find(one => focused !== null && keyOf(one) === focused)
+      ?.focus({ preventScroll: true });
   }
 
   dispose(): void {
     this.node.remove();
   }
 
+  /** Takes what the kernel knows about the resources that a step used. */
+  takeResources(message: ResourcesMessage): void {
+    this.resources.take(message);
+  }
+
   private focusable(): HTMLElement[] {
     return [...this.node.querySelectorAll<HTMLElement>('button, a')];
   }
+
+  private readonly resources: Resources;
 
   private head(step: GraphNode, state: StepState | null): HTMLElement {
     const { trans } = this.context;
@@ -260,6 +273,13 @@ export class StepDetails implements Component {
       list(options.map(([name, value]) => [visible(name), option(name, value)]))
     );
   }
+}
+
+/** What an element is: by this it is found again after the details were made anew. */
+function keyOf(element: Element | null): string | null {
+  return element && element.matches('button, a')
+    ? (element.getAttribute('aria-label') ?? element.textContent)
+    : null;
 }
 
 function option(name: string, value: Json): string {

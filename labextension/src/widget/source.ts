@@ -29,6 +29,7 @@ const ANSWERS: Readonly<Partial<Record<ToKernel['kind'], FromKernel['kind']>>> =
     metrics: 'metrics',
     compare: 'compare',
     runs: 'runs',
+    resources: 'resources',
     command: 'notice'
   };
 

@@ -78,7 +78,16 @@ def test_each_cell_before_the_first_tag_is_judged_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["def f(a=x): pass", "class A(x): pass", "class A:\n    b = x", "@x\ndef f(): 1"]
+    "code",
+    [
+        "def f(a=x): pass",
+        "def f(a: x): pass",
+        "def f(*a: x): pass",
+        "def f(**a: x): pass",
+        "class A(x): pass",
+        "class A:\n    b = x",
+        "@x\ndef f(): 1",
+    ],
 )
 def test_a_definition_that_needs_the_first_step_stays_in_it(code: str) -> None:
     found = declared(("", "x = 1"), ("", code), ("step:a", "y = 1"))

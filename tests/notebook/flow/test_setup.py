@@ -274,3 +274,19 @@ def test_a_metric_that_nobody_makes_is_undefined() -> None:
     found = pipeline(("step:a", "accuracy = 1"), ("metrics", "print(acuracy)"))
     assert codes(found) == ["KFNB-E102"]
     assert found.diagnostics[0].remedy == 'Did you mean "accuracy"?'
+
+
+@pytest.mark.parametrize("tags", ["", "step:load"])
+def test_the_cell_above_that_setup_needs_is_to_be_tagged_setup(tags: str) -> None:
+    cells = [(tags, "limit = 3"), ("setup", "n = limit * 2"), ("step:a", "print(n)")]
+    problem = next(d for d in pipeline(*cells).errors if d.code == "KFNB-E105")
+    assert 'Tag the cell that assigns "limit" as setup' in problem.remedy
+    assert not pipeline(("setup", "limit = 3"), *cells[1:]).errors
+
+
+def test_setup_may_use_a_parameter_of_a_cell_above() -> None:
+    found = pipeline(
+        ("parameters", "limit = 3"), ("setup", "n = limit * 2"), ("step:a", "print(n)")
+    )
+    assert not found.diagnostics
+    assert found.steps["a"].parameters == ("limit",)

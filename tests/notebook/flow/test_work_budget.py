@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.effects import call_facts, library_state_facts
 from kfnb.notebook.effects.constant_propagation import Budget, ConstantWalk
-from kfnb.notebook.flow import cell_walk, infer
+from kfnb.notebook.flow import infer
 from kfnb.notebook.flow.interpreter.expressions import Expressions
 from kfnb.notebook.flow.interpreter.summaries import MOST_WORK
+from kfnb.notebook.flow.memory import notebook_walk
+from kfnb.notebook.flow.order import CellVisit
 from kfnb.notebook.flow.step_facts import WalkResult
 from tests.notebook.build import notebook, pipeline
 
@@ -51,14 +53,16 @@ def test_generated_functions_stay_within_the_budget(source: str, calls: list[str
     cells = [(f"step:s{n}", f"v{n} = {name}(table)\nv{n}.run()") for n, name in enumerate(calls)]
     document = notebook(("setup", source), *cells)
     walks: list[WalkResult] = []
-    original = cell_walk._Walk.through
+    original = notebook_walk.NotebookWalk.through
 
-    def through(self: cell_walk._Walk, visits: object) -> WalkResult:
-        walks.append(original(self, visits))  # type: ignore[arg-type]
+    def through(
+        self: notebook_walk.NotebookWalk, visits: list[CellVisit], key: object
+    ) -> WalkResult:
+        walks.append(original(self, visits, key))
         return walks[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cell_walk._Walk, "through", through)
+        patch.setattr(notebook_walk.NotebookWalk, "through", through)
         infer(declare(document))
     assert walks
     assert max(walk.interpreter.work for walk in walks) <= MOST_WORK * SLACK

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from kfnb.notebook.flow.interpreter.callables import Arguments
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
 from kfnb.notebook.flow.interpreter.expressions import Expressions
 from kfnb.notebook.flow.interpreter.name_table import NEVER, Changes, joined
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
-from kfnb.notebook.flow.interpreter.summaries import Arguments
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.parsed_cell import all_nodes
 
 _ABSORBING = frozenset(("suppress", "raises", "assertRaises"))
@@ -22,8 +23,8 @@ _DEEPEST_LOOP = 3
 class Branches(Expressions):
     """Goes through each path, and continues with everything that may hold after any of them."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, numbering: Numbering | None = None) -> None:
+        super().__init__(numbering)
         self.loops: list[tuple[int, list[Changes]]] = []
 
     def branch(self, act: Callable[[], None], *, doubt: bool = True) -> Changes | None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 
-from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.heap import ITERATED
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
-from kfnb.notebook.flow.interpreter.summaries import Arguments
 from kfnb.notebook.flow.interpreter.summary_effects import SummaryEffects
-from kfnb.notebook.flow.interpreter.tables import library_tables
+from kfnb.notebook.flow.interpreter.tables import library_tables, object_tables
 from kfnb.notebook.parsed_cell import attribute_chain
 
 
@@ -84,12 +83,14 @@ class CallEffects(SummaryEffects):
             elif name in ("extend", "extendleft"):
                 self.store(receiver, self.heap.parts(arguments.all()))
         self._keyword_effects(node, receiver, arguments)
+        if name in library_tables.CALLING_WITH_SELF and receiver:
+            self._callbacks_change(Arguments([receiver], spread=arguments.all()))
         for position in library_tables.METHOD_CHANGES_ARGUMENT.get(name, ()):
             if position < len(arguments.positional):
                 self.touch(arguments.positional[position])
         if name in library_tables.FLUENT and name in library_tables.DEEP_MUTATORS:
             return receiver
-        if _copies(node) is False or (name in library_tables.VIEWS and not _copies(node)):
+        if copied(node) is False or (name in library_tables.VIEWS and not copied(node)):
             return self.heap.parts(receiver) | (
                 arguments.all() if name in ("setdefault", "get") else NO_OBJECTS
             )
@@ -99,7 +100,7 @@ class CallEffects(SummaryEffects):
         for kind in (self.heap.tensors, self.heap.frames):
             if receiver and kind.issuperset(receiver):
                 kind |= made
-        if name in library_tables.SELECTING:
+        if name in object_tables.SELECTING:
             self.heap.selectors |= made
         return made
 
@@ -122,7 +123,7 @@ class CallEffects(SummaryEffects):
         everything = arguments.all()
         if self.over_budget:
             return
-        for number in everything & self.heap.bound_methods.keys():
+        for number in self.heap.sorted(everything & self.heap.bound_methods.keys()):
             # A method that is handed on may be called with anything.
             receiver, name = self.heap.bound_methods[number]
             own = self._matching_methods(receiver, name)
@@ -144,6 +145,9 @@ class CallEffects(SummaryEffects):
 
     def _changed_arguments(self, dotted: str, arguments: Arguments) -> None:
         positions = library_tables.CHANGES_ARGUMENT.get(dotted, ())
+        # Functions of torch with an underscore (nn.init.zeros_) work in place.
+        if dotted.startswith("torch.") and dotted.endswith("_"):
+            positions = (0,)
         for position in positions:
             if position < len(arguments.positional):
                 self.touch(arguments.positional[position])
@@ -165,15 +169,18 @@ class CallEffects(SummaryEffects):
         last = dotted.rpartition(".")[2]
         if dotted in library_tables.SCALARS:
             return NO_OBJECTS
-        arguments.keywords.pop("key", None)
+        if dotted in library_tables.APPLYING and dotted != "dict":
+            arguments.keywords.pop("key", None)
         everything = arguments.all()
-        if dotted in library_tables.ELEMENTS or _copies(node) is False:
+        if dotted in library_tables.ELEMENTS or copied(node) is False:
             return self.heap.parts(everything) - self.heap.iterators
         holds = NO_OBJECTS
         if dotted in library_tables.CONTAINERS:
             iterates = dotted in library_tables.ITERATING
             parts = self.heap.elements if iterates else self.heap.parts
             holds = parts(everything) - self.heap.iterators
+            if dotted == "dict":
+                holds |= NO_OBJECTS.union(*arguments.keywords.values())
             if dotted in library_tables.ITERATORS:
                 self.store(frozenset((self.make(node),)), everything, ITERATED)
             if dotted in library_tables.APPLYING:
@@ -201,8 +208,8 @@ class CallEffects(SummaryEffects):
         heap, number = self.heap, self.make(node)
         made = frozenset((number,))
         is_class = dotted.rpartition(".")[2][:1].isupper()
-        clones = is_class and dotted not in library_tables.FITS_ITS_STEPS
-        if is_class and dotted.startswith(library_tables.CLONING_PACKAGES):
+        clones = is_class and dotted not in object_tables.FITS_ITS_STEPS
+        if is_class and dotted.startswith(object_tables.CLONING_PACKAGES):
             # With a warm start a fit goes on where the one before ended.
             if all(keyword.arg != "warm_start" for keyword in node.keywords):
                 heap.estimators |= made
@@ -212,25 +219,28 @@ class CallEffects(SummaryEffects):
             heap.displays |= made
             if dotted in ("list", "sorted"):
                 heap.selectors |= made
-        if dotted in library_tables.BATCHING:
+        if dotted in object_tables.BATCHING:
             heap.batching |= made
-        if dotted.startswith(library_tables.DATA_SETS) or (
-            dotted.startswith(library_tables.TENSOR_PACKAGES)
-            and not (is_class or dotted in library_tables.MAKES_MODULES)
+        if dotted.startswith(object_tables.DATA_SETS) or (
+            dotted.startswith(object_tables.TENSOR_PACKAGES)
+            and not (is_class or dotted in object_tables.MAKES_MODULES)
         ):
             heap.tensors |= made
-        if dotted.startswith(library_tables.FRAME_PACKAGES):
+        if dotted.startswith(object_tables.FRAME_PACKAGES):
             heap.frames |= made
         if dotted == "enumerate":
             heap.columns[number] = (NO_OBJECTS, heap.elements(arguments.all()))
         elif dotted == "zip" and not arguments.spread:
             heap.columns[number] = tuple(map(heap.elements, arguments.positional))
-        if dotted in library_tables.NAMESPACES:
+        if dotted in object_tables.DRAWING:
+            heap.stateful |= made
+            self.store(arguments.all(), made)
+        if dotted in object_tables.NAMESPACES:
             for name, objects in arguments.keywords.items():
                 self.store(made, objects, name)
             holds = arguments.spread
         self.store(made, holds)
-        if dotted in library_tables.COPIES:
+        if dotted in object_tables.COPIES:
             heap.adopt(number, arguments.all())
         return made
 
@@ -247,15 +257,16 @@ class CallEffects(SummaryEffects):
                     methods = methods + self._overriding(kind, name)
                 for callee in methods:
                     matches[callee.number] = callee
-        return [matches[n] for n in sorted(matches)]
+        return [matches[n] for n in self.heap.sorted(matches)]
 
     def _possible_methods(self, receiver: Objects, name: str) -> list[CallableDefinition]:
         """Find methods of this name in any class, where the class of the receiver is not known."""
+        self.heap.looked_for_methods = True
         listed = self.heap.methods.get(name)
         if not listed or self.heap.unknown.isdisjoint(receiver):
             return []
         unknown = any(o in self.heap.unknown and o not in self.heap.classes for o in receiver)
-        return listed if unknown else []
+        return [self.heap.callables[number] for number in listed] if unknown else []
 
     def methods_of(self, number: int, name: str) -> list[CallableDefinition]:
         """List what a class has as a method: its own, or else those of its bases."""
@@ -263,7 +274,7 @@ class CallEffects(SummaryEffects):
         if callee is None or not isinstance(callee.node, ast.ClassDef):
             return []
         if name in callee.methods:
-            return [callee.methods[name]]
+            return [self.heap.callables[callee.methods[name]]]
         return [method for base in callee.bases for method in self.methods_of(base, name)]
 
     def _overriding(self, number: int, name: str) -> list[CallableDefinition]:
@@ -277,7 +288,8 @@ class CallEffects(SummaryEffects):
                     seen.add(subclass)
                     waiting.append(subclass)
                     methods = self.heap.callables[subclass].methods
-                    overrides += [methods[name]] if name in methods else []
+                    if name in methods:
+                        overrides.append(self.heap.callables[methods[name]])
         return overrides
 
     def opaque(self, line: int) -> None:
@@ -296,7 +308,7 @@ def _is_mutator(name: str) -> bool:
     return name.endswith("_") and not name.startswith("_")
 
 
-def _copies(node: ast.Call) -> bool | None:
+def copied(node: ast.Call) -> bool | None:
     """Return what the keyword ``copy`` of a call is; None if it is not there."""
     for keyword in node.keywords:
         if keyword.arg == "copy" and isinstance(keyword.value, ast.Constant):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 from kfnb.notebook.flow.interpreter.name_table import Changes, Slot
@@ -20,8 +20,9 @@ class CallableDefinition:
     ``free`` the names that are local to the functions around it; ``arguments`` maps
     the objects that stand for its parameters to their names, ``argument_contents`` those that
     stand for whatever the parameters hold, ``field_symbols`` those of them that stand for an
-    attribute (of which symbol, and which). ``field_names`` are the fields of a dataclass, in order;
-    ``own_attributes`` are those that each instance of a class has for itself.
+    attribute (of which symbol, and which). ``methods`` gives the objects of methods,
+    ``field_names`` the fields of a dataclass, in order; ``own_attributes`` are those that each
+    instance of a class has for itself.
     """
 
     number: int
@@ -39,12 +40,34 @@ class CallableDefinition:
     field_symbols: dict[int, tuple[int, str]] = field(default_factory=dict)
     symbol_names: dict[int, str] = field(default_factory=dict)
     defaults: dict[str, Objects] = field(default_factory=dict)
-    methods: dict[str, CallableDefinition] = field(default_factory=dict)
+    methods: dict[str, int] = field(default_factory=dict)
     bases: tuple[int, ...] = ()
     class_attributes: dict[str, Objects] = field(default_factory=dict)
     subclasses: list[int] = field(default_factory=list)
     field_names: tuple[str, ...] = ()
     own_attributes: frozenset[str] = frozenset()
+
+    def copy(self) -> CallableDefinition:
+        """Copy it as it is now."""
+        return replace(
+            self,
+            arguments=dict(self.arguments),
+            argument_contents=dict(self.argument_contents),
+            field_symbols=dict(self.field_symbols),
+            symbol_names=dict(self.symbol_names),
+            defaults=dict(self.defaults),
+            methods=dict(self.methods),
+            class_attributes=dict(self.class_attributes),
+            subclasses=list(self.subclasses),
+        )
+
+    def is_like(self, other: CallableDefinition) -> bool:
+        """Whether a call is described in the same way, whatever the code."""
+        return type(self.node) is type(other.node) and all(
+            getattr(self, each.name) == getattr(other, each.name)
+            for each in fields(self)
+            if each.name != "node"
+        )
 
 
 class Origin(NamedTuple):
@@ -81,6 +104,75 @@ class Summary(NamedTuple):
 
 
 NOTHING = Summary()
+
+
+class Dependency(NamedTuple):
+    """What a summary took an outer name to be: all that decides what calling the function does."""
+
+    there: bool
+    mutable: bool
+    direct: Objects
+    callables: tuple[int, ...]
+    classes: Objects
+    module: str | None
+
+
+@dataclass(slots=True)
+class CachedSummary:
+    """A summary, and the slots for which its dependencies held at ``version`` of the heap."""
+
+    summary: Summary
+    dependencies: dict[str, Dependency]
+    slots: list[Slot | None] = field(default_factory=list)
+    version: int = -1
+    _objects: Objects | None = None
+
+    @property
+    def objects(self) -> Objects:
+        """All objects that the summary mentions."""
+        if self._objects is None:
+            summary = self.summary
+            self._objects = summary.changed_objects.union(
+                summary.used_objects,
+                summary.moved_objects,
+                summary.returns,
+                summary.fitted_objects,
+                *(objects for link in summary.links for objects in link[:2]),
+                *(slot.objects for slot in summary.bound.values()),
+            )
+        return self._objects
+
+    def is_like(self, other: CachedSummary) -> bool:
+        """Whether two summaries say the same, except on which lines names are read."""
+        if self.dependencies != other.dependencies:
+            return False
+        ours, theirs = self.summary, other.summary
+        return ours == theirs or (
+            ours._replace(reads={}) == theirs._replace(reads={})
+            and [(n, *r[:2], r[2].cell, r[2].function) for n, r in ours.reads.items()]
+            == [(n, *r[:2], r[2].cell, r[2].function) for n, r in theirs.reads.items()]
+        )
+
+
+@dataclass(slots=True)
+class Arguments:
+    """What a call passes, as far as it is known.
+
+    ``spread`` are objects that may be any argument (``*args``, ``**options``);
+    ``known`` is False where the call itself is a guess.
+    """
+
+    positional: list[Objects] = field(default_factory=list)
+    keywords: dict[str, Objects] = field(default_factory=dict)
+    spread: Objects = NO_OBJECTS
+    known: bool = True
+
+    def all(self) -> Objects:
+        """Every object that is passed."""
+        return self.spread.union(*self.positional, *self.keywords.values())
+
+
+UNKNOWN = Arguments(known=False)
 
 
 class Read(NamedTuple):

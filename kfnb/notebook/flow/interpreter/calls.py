@@ -6,11 +6,10 @@ import ast
 from abc import abstractmethod
 
 from kfnb.notebook.effects.names_in_strings import CANDIDATES, SQL_FUNCTIONS, names_read
-from kfnb.notebook.flow.interpreter.call_effects import CallEffects
-from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.call_effects import CallEffects, copied
+from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import InterpreterState
-from kfnb.notebook.flow.interpreter.summaries import Arguments
 
 NAMESPACES = frozenset(("globals", "locals", "vars", "dir"))
 
@@ -62,7 +61,9 @@ class Calls(CallEffects):
         arguments = self._arguments(node)
         if called(function.value) == "super" and isinstance(function.value, ast.Call):
             return self._call_inherited(node, receiver, function.attr, arguments)
-        if dotted is not None and not receiver:
+        # What is imported and has a class is a module: `from sklearn import ensemble`.
+        from_module = function.attr[:1].isupper() and isinstance(function.value, ast.Name)
+        if dotted is not None and (from_module or not receiver):
             return self._call_value(node, NO_OBJECTS, arguments, dotted)
         if dotted is not None:
             self._changed_arguments(dotted, arguments)
@@ -80,7 +81,7 @@ class Calls(CallEffects):
             ),
             None,
         )
-        bases = self.heap.callables[owner].bases if owner in self.heap.callables else ()
+        bases = self.heap.callables[owner].bases if owner is not None else ()
         methods = list(dict.fromkeys(m for b in bases for m in self.methods_of(b, name)))
         if not methods:
             if name == "__init__":
@@ -118,6 +119,7 @@ class Calls(CallEffects):
         return frozenset(returned)
 
     def _named_in_text(self, node: ast.Call) -> None:
+        self.scans = True
         modules = (slot.module or "" for slot in self.names.slots.values())
         names = names_read(node, self.dotted(node.func), self.texts, modules)
         if names is None:
@@ -142,12 +144,13 @@ class Calls(CallEffects):
     ) -> Objects:
         """Call what an expression gave; ``dotted`` is its name where it is imported."""
         heap = self.heap
-        methods = [heap.bound_methods[o] for o in sorted(objects) if o in heap.bound_methods]
+        taken = heap.sorted(objects & heap.bound_methods.keys())
+        methods = [heap.bound_methods[number] for number in taken]
         if methods:
             return NO_OBJECTS.union(
                 *(self._call_method(node, receiver, name, arguments) for receiver, name in methods)
             )
-        direct = [heap.callables[o] for o in sorted(objects) if o in heap.callables]
+        direct = [heap.callables[o] for o in heap.sorted(objects & heap.callables.keys())]
         known = heap.callables_in(objects)
         if direct:
             returned: set[int] = set()
@@ -162,7 +165,8 @@ class Calls(CallEffects):
         if known:
             return self._call_held(node, objects, arguments)
         self._pass_arguments(arguments, dotted)
-        self._changed_arguments(dotted, arguments)
+        in_place = "(copy=False)" if copied(node) is False else ""
+        self._changed_arguments(f"{dotted}{in_place}", arguments)
         self.use(objects)
         self._keyword_effects(node, NO_OBJECTS, arguments)
         return self._library_result(node, dotted, arguments)

@@ -10,6 +10,7 @@ from kfnb.notebook.flow.interpreter.callables import CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads
 from kfnb.notebook.flow.interpreter.heap import INSIDE, ITERATED
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.interpreter.operators import Operators
 from kfnb.notebook.flow.interpreter.scopes import (
     Comprehension,
@@ -25,8 +26,8 @@ from kfnb.notebook.parsed_cell import child_nodes
 class Expressions(Operators):
     """Goes through expressions in the order in which Python evaluates them."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, numbering: Numbering | None = None) -> None:
+        super().__init__(numbering)
         self._evaluators: dict[type[ast.AST], Callable[[Any], Objects]] = {
             ast.Name: self._name,
             ast.Call: self.call,
@@ -85,6 +86,7 @@ class Expressions(Operators):
         for number in self.heap.callables_in(objects):
             state = self.heap.callables[number].class_attributes.get(node.attr)
             if state:
+                self.heap.seen |= state
                 resolved |= state
         if node.attr in library_tables.TAKEN_METHODS or self._matching_methods(objects, node.attr):
             number = self.make(node, "method")
@@ -215,7 +217,6 @@ class Expressions(Operators):
         callee = self.heap.callables.get(number)
         if callee is None:
             callee = self._new_definition(node, name, number, owner)
-            self.heap.add_callable(number, callee)
         arguments = node.args
         positional = [*arguments.posonlyargs, *arguments.args]
         pairs = list(zip(positional[::-1], arguments.defaults[::-1], strict=False))
@@ -226,6 +227,7 @@ class Expressions(Operators):
         ]
         for argument, default in pairs:
             value = self.evaluate(default)
+            self.heap.change_callable(callee)
             callee.defaults[argument.arg] = value
             self.store(objects, value)
         self._capture(callee, node)
@@ -241,6 +243,7 @@ class Expressions(Operators):
         callee = CallableDefinition(
             number=number, name=name, node=node, cell=self.cell, owner=owner
         )
+        self.heap.add_callable(number, callee)
         for frame in reversed(self.frames):
             if frame.callee is not None:
                 callee.parent = frame.callee.number
@@ -253,7 +256,7 @@ class Expressions(Operators):
         for argument in listed:
             itself = self.heap.object_at(argument, "argument")
             callee.arguments[itself] = callee.symbol_names[itself] = argument.arg
-            self.heap.symbols[itself] = callee
+            self.heap.symbols[itself] = number
             self.heap.unknown.add(itself)
             inside = self.heap.field_symbol(itself, INSIDE, callee)
             self.heap.hold((itself,), frozenset((inside,)))

@@ -7,10 +7,12 @@ be is flow-sensitive, so that rebinding a name breaks its aliases.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, ObjectKinds, Objects
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
+from kfnb.notebook.flow.interpreter.objects.relations import ObjectSet, Relation
 
 if TYPE_CHECKING:
     from kfnb.notebook.flow.interpreter.callables import CallableDefinition
@@ -28,51 +30,64 @@ ITERATED = "iterated*"
 FITTED = "fit*"
 """No attributes: what an argument holds, its elements, what is iterated, what a fit changes."""
 
+_NO_FIELDS: Mapping[str, Objects] = {}
+
 
 class Heap(ObjectKinds):
     """Objects, what they hold, and what they are parts of.
 
     ``holds`` is flat: what an object holds directly or through others, ``held_since`` gives the
-    unit (:attr:`clock`) in which it got that. ``fields`` and ``loose`` list what was put into it
-    directly, with and without the name of an attribute. ``part_of`` gives the owners of what
-    an attribute or item is: to change a part changes them, to hold it does not hold them;
+    time (:attr:`clock`, a cell in the order of the walk) at which it got that. ``fields``
+    and ``loose`` list what was put into it directly, with and without the name of an attribute.
+    ``part_of`` gives the owners of what an attribute or item is: to change a part changes them, to
+    hold it does not hold them;
     ``content_of`` gives the owner of an attribute of which only is known what is put into it.
     ``touched`` were changed somewhere, ``self_parameters`` are the first parameters of methods,
     ``bound_methods`` are methods taken from an object without calling them, ``columns`` are what
     each of the values may be that come together out of ``zip`` or ``enumerate``.
     ``symbols`` stand for what an argument, or an attribute of it, is at the call. Of ``unknown``
     objects the class is not known; ``methods`` lists those of all classes by their names.
+    ``seen`` are the objects that the present cell looked at; ``order`` lists all as they were made.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, numbering: Numbering | None = None) -> None:
         super().__init__()
-        self.holds: dict[int, Objects] = {}
-        self.held_callables: dict[int, Objects] = {}
+        self.holds: Relation[Objects] = Relation()
+        self.held_callables: Relation[Objects] = Relation()
         self.held_by: dict[int, set[int]] = {}
         self.held_since: dict[tuple[int, int], int] = {}
         self.clock = 0
         self.touched: set[int] = set()
-        self.part_of: dict[int, Objects] = {}
-        self.self_parameters: set[int] = set()
-        self.bound_methods: dict[int, tuple[Objects, str]] = {}
-        self.fields: dict[int, dict[str, Objects]] = {}
-        self.loose: dict[int, Objects] = {}
-        self.part_attributes: dict[int, str] = {}
-        self.content_of: dict[int, int] = {}
-        self.columns: dict[int, tuple[Objects, ...]] = {}
-        self.symbols: dict[int, CallableDefinition] = {}
-        self.unknown: set[int] = set()
-        self.methods: dict[str, list[CallableDefinition]] = {}
+        self.part_of: Relation[Objects] = Relation()
+        self.self_parameters = ObjectSet()
+        self.bound_methods: Relation[tuple[Objects, str]] = Relation()
+        self.fields: Relation[Mapping[str, Objects]] = Relation()
+        self.loose: Relation[Objects] = Relation()
+        self.part_attributes: Relation[str] = Relation()
+        self.content_of: Relation[int] = Relation()
+        self.columns: Relation[tuple[Objects, ...]] = Relation()
+        self.symbols: Relation[int] = Relation()
+        self.unknown = ObjectSet()
+        self.methods: dict[str, tuple[int, ...]] = {}
+        self.looked_for_methods = False
+        self.listed_methods: list[tuple[str, int]] = []
+        self.order: dict[int, int] = {}
+        self.made: dict[int, None] = {}
+        self.seen: set[int] = set()
+        self._numbering = Numbering() if numbering is None else numbering
         self._listed: dict[Objects, tuple[int, ...]] = {}
-        self._made: dict[tuple[object, str], int] = {}
 
     def object_at(self, location: object, kind: str = "") -> int:
         """Give the object that ``location`` (a syntax node, kept alive by its tree) makes."""
-        key = (location if isinstance(location, str) else id(location), kind)
-        made = self._made.get(key)
-        if made is None:
-            made = self._made[key] = len(self._made)
+        made = self._numbering.number(location, kind)
+        if made not in self.order:
+            self.order[made] = len(self.order)
+        self.made[made] = None
         return made
+
+    def sorted(self, objects: Iterable[int]) -> list[int]:
+        """Sort objects by the order in which they were made."""
+        return sorted(objects, key=self.order.__getitem__)
 
     def store(self, into: Iterable[int], what: Objects, attribute: str | None = None) -> None:
         """Put each of ``what`` into each object of ``into``, as ``attribute`` or else anywhere."""
@@ -82,7 +97,7 @@ class Heap(ObjectKinds):
             if attribute is None:
                 held = self.loose.get(holder, NO_OBJECTS)
             else:
-                held = self.fields.setdefault(holder, {}).get(attribute, NO_OBJECTS)
+                held = self.fields.get(holder, _NO_FIELDS).get(attribute, NO_OBJECTS)
             if direct <= held:
                 continue
             if len(held | direct) > _MOST_HELD:
@@ -91,42 +106,60 @@ class Heap(ObjectKinds):
             if attribute is None:
                 self.loose[holder] = held | direct
             else:
-                self.fields[holder][attribute] = held | direct
+                fields = self.fields.get(holder, _NO_FIELDS)
+                self.fields[holder] = {**fields, attribute: held | direct}
         self.hold(into, what)
 
     def hold(self, into: Iterable[int], what: Objects) -> None:
         """Note that each object of ``into`` may hold each of ``what``, and what that holds now."""
         if not what:
             return
+        self.seen |= what
         what = self.reachable(what)
-        into = self.holders(into)
         functions = self.callable_set(what)
         # A set minus a dictionary's keys goes through all of the keys.
         plain = frozenset(o for o in what if o not in self.part_of) - functions
-        for holder in into:
-            if functions:
+        if functions:
+            for holder in into:
                 self.hold_callables(holder, functions)
-            if plain:
-                held = self.holds.get(holder, NO_OBJECTS)
-                new = plain - held - {holder}
-                if new and len(held) + len(new) <= _MOST_HELD:
-                    for item in new:
-                        self.held_since[holder, item] = self.clock
-                        self.held_by.setdefault(item, set()).add(holder)
-                    self.holds[holder] = held | new
+        for holder in self.holders(into) if plain else ():
+            held = self.holds.get(holder, NO_OBJECTS)
+            if plain <= held:
+                continue
+            new = plain - held - {holder}
+            if new and len(held) + len(new) <= _MOST_HELD:
+                self.holds[holder] = held | new
+                self.held_in(holder, new)
+
+    def held_in(self, holder: int, items: Objects) -> None:
+        """Note the other direction of ``holds``, and since when it is so."""
+        for item in items:
+            self.held_since[holder, item] = self.clock
+            self.held_by.setdefault(item, set()).add(holder)
 
     def reachable(self, objects: Objects) -> Objects:
         """``objects`` and all that they may hold."""
         holds = self.holds
         held = [holds[o] for o in objects if o in holds]
-        return objects.union(*held) if held else objects
+        if not held:
+            return objects
+        reached = objects.union(*held)
+        self.seen |= reached
+        return reached
 
-    def reachable_before(self, objects: Objects, unit: int) -> Objects:
-        """``objects`` and all that they may hold by the time that a unit begins."""
+    def held(self, objects: Objects) -> Objects:
+        """Give what ``objects`` may hold, functions too."""
+        tables = (self.holds, self.held_callables)
+        held = NO_OBJECTS.union(*(table[o] for table in tables for o in objects if o in table))
+        self.seen |= held
+        return held
+
+    def reachable_before(self, objects: Objects, clock: int) -> Objects:
+        """``objects`` and all that they may hold before a time of the :attr:`clock`."""
         reached = set(objects)
         for holder in objects:
             for item in self.holds.get(holder, NO_OBJECTS):
-                if self.held_since[holder, item] < unit:
+                if self.held_since[holder, item] < clock:
                     reached.add(item)
         return frozenset(reached)
 
@@ -139,7 +172,7 @@ class Heap(ObjectKinds):
         """Give what was put into ``objects`` as ``attribute``, or anywhere."""
         result: set[int] = set()
         for number in objects:
-            callee = self.symbols.get(number)
+            callee = self._symbol_of(number)
             if callee is not None:
                 result.add(self.field_symbol(number, attribute, callee))
             loose = self.loose.get(number)
@@ -148,7 +181,15 @@ class Heap(ObjectKinds):
             fields = self.fields.get(number)
             if fields is not None and attribute in fields:
                 result |= fields[attribute]
+        self.seen |= result
         return self.plain(frozenset(result))
+
+    def _symbol_of(self, number: int) -> CallableDefinition | None:
+        function = self.symbols.get(number)
+        if function is None:
+            return None
+        self.seen.add(function)
+        return self.callables[function]
 
     def field_symbol(self, number: int, attribute: str, callee: CallableDefinition) -> int:
         """Give the symbol for an attribute of what the symbol ``number`` stands for."""
@@ -161,12 +202,13 @@ class Heap(ObjectKinds):
         symbol = self.object_at(f"{number}.{attribute}", "field")
         if symbol not in callee.field_symbols:
             self.hold((number,), frozenset((symbol,)))
+            self.change_callable(callee)
             callee.field_symbols[symbol] = number, attribute
             callee.argument_contents[symbol] = callee.symbol_names[base]
             callee.symbol_names[symbol] = callee.symbol_names[base]
             self.unknown.add(symbol)
             if attribute not in (INSIDE, FITTED):
-                self.symbols[symbol] = callee
+                self.symbols[symbol] = callee.number
                 self.hold((symbol,), frozenset((self.field_symbol(symbol, INSIDE, callee),)))
         return symbol
 
@@ -186,12 +228,13 @@ class Heap(ObjectKinds):
                 result.add(number)
             if number in self.cloning:
                 continue
-            callee = self.symbols.get(number)
+            callee = self._symbol_of(number)
             if callee is not None:
                 result.add(self.field_symbol(number, FITTED, callee))
             waiting += self.loose.get(number, ())
             for held in self.fields.get(number, {}).values():
                 waiting += held
+        self.seen |= seen
         return self.plain(frozenset(result))
 
     def modules_in(self, objects: Objects) -> Objects:
@@ -230,6 +273,7 @@ class Heap(ObjectKinds):
             if owners is None:
                 continue
             attribute = self.part_attributes.get(number)
+            self.seen |= owners
             bases = self.places(owners, seen | objects)
             if attribute is None:
                 result |= bases
@@ -243,7 +287,7 @@ class Heap(ObjectKinds):
 
     def _content(self, owner: int, attribute: str) -> int:
         """Give the object that an attribute is of which only is known what is put into it."""
-        callee = self.symbols.get(owner)
+        callee = self._symbol_of(owner)
         if callee is not None:
             return self.field_symbol(owner, attribute, callee)
         number = self.object_at(f"{owner}.{attribute}", "content")
@@ -274,6 +318,7 @@ class Heap(ObjectKinds):
                 if owner not in owners:
                     owners.add(owner)
                     waiting.append(owner)
+        self.seen |= owners
         return frozenset(owners)
 
     def elements(self, objects: Objects) -> Objects:
@@ -286,7 +331,7 @@ class Heap(ObjectKinds):
             if number in seen:
                 continue
             seen.add(number)
-            callee = self.symbols.get(number)
+            callee = self._symbol_of(number)
             if callee is not None:
                 result.add(self.field_symbol(number, EACH, callee))
             known = number in self.displays and number not in self.held_callables
@@ -301,6 +346,7 @@ class Heap(ObjectKinds):
                 waiting += self.loose.get(number, ())
                 for name, held in self.fields.get(number, {}).items():
                     waiting += held if name != ITERATED else ()
+        self.seen |= seen
         return self.plain(frozenset(result)) - self.iterators
 
     def holders(self, objects: Iterable[int]) -> set[int]:
@@ -308,6 +354,7 @@ class Heap(ObjectKinds):
         holders = set(objects)
         for number in tuple(holders):
             holders |= self.held_by.get(number, NO_OBJECTS)
+        self.seen |= holders
         return holders
 
     def callable_set(self, objects: Objects) -> Objects:
@@ -316,9 +363,9 @@ class Heap(ObjectKinds):
             return NO_OBJECTS
         own = frozenset(o for o in objects if o in self.callables)
         held = [h for o in objects if (h := self.held_callables.get(o))]
-        if len(held) == 1 and not own:
-            return held[0]
-        return own.union(*held) if held else own
+        callables = held[0] if len(held) == 1 and not own else own.union(*held) if held else own
+        self.seen |= callables
+        return callables
 
     def callables_in(self, objects: Objects) -> tuple[int, ...]:
         """List :meth:`callable_set` in the order in which they were defined."""
@@ -329,8 +376,13 @@ class Heap(ObjectKinds):
         if listed is None:
             if len(self._listed) >= _MOST_LISTED:
                 self._listed.clear()
-            listed = self._listed[callables] = tuple(sorted(callables))
+            listed = self._listed[callables] = tuple(self.sorted(callables))
         return listed
+
+    def list_method(self, name: str, method: int) -> None:
+        """Note that a class has a method of this name."""
+        self.methods[name] = (*self.methods.get(name, ()), method)
+        self.listed_methods.append((name, method))
 
     def hold_callables(self, number: int, functions: Objects) -> None:
         """Note that an object may hold functions and classes."""

@@ -13,10 +13,11 @@ import shlex
 from collections.abc import Iterator
 
 from kfnb.notebook.effects.names_in_strings import names_in_sql
+from kfnb.notebook.flow.interpreter.callables import Arguments
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, is_shell
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.interpreter.statements import Statements
-from kfnb.notebook.flow.interpreter.summaries import Arguments
 from kfnb.notebook.flow.interpreter.tables import magic_tables
 
 _DOLLAR = re.compile(r"(?<!\$)\$([A-Za-z_]\w*)")
@@ -31,9 +32,10 @@ _SHELL_METHODS = frozenset(("system", "getoutput", "system_raw", "system_piped")
 class Interpreter(Statements):
     """The whole interpreter: statements, with what IPython's transformation makes of magics."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._trees: list[ast.AST] = []
+    def __init__(self, numbering: Numbering | None = None) -> None:
+        super().__init__(numbering)
+        # Trees of code in strings.
+        self._trees = self.numbering.trees
 
     def magic(self, node: ast.Call, method: str) -> Objects | None:
         """Go through a call on ``get_ipython()``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 
@@ -31,16 +31,46 @@ class Slot(NamedTuple):
     module: str | None = None
 
 
+class Slots(dict[str, Slot]):
+    """Slots by name; ``seen`` are the names that were looked up since the present cell began."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Look a name up."""
+        self.seen.add(name)
+        return _get(self, name, default)
+
+    def __getitem__(self, name: str) -> Slot:
+        """Look up a name that is there."""
+        self.seen.add(name)
+        return _getitem(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        """Find out whether a name is there."""
+        self.seen.add(name)  # type: ignore[arg-type]
+        return _contains(self, name)
+
+
+_get, _getitem, _contains = dict.get, dict.__getitem__, dict.__contains__
+_setitem = dict.__setitem__
+
 NEVER = Slot(NO_OBJECTS, UNBOUND, ANY, ANY, frozenset())
 
 Changes = dict[str, Slot | None]
 
 
 class NameTable:
-    """All names with a trail, so that a branch can be taken and taken back."""
+    """All names with a trail, so that a branch can be taken and taken back.
+
+    ``written`` has what the names were that the present cell has set.
+    """
 
     def __init__(self) -> None:
-        self.slots: dict[str, Slot] = {}
+        self.slots = Slots()
+        self.written: dict[str, Slot | None] = {}
         self.of_object: dict[int, set[str]] = {}
         self._trails: list[Changes] = []
 
@@ -51,7 +81,9 @@ class NameTable:
 
     def set(self, name: str, slot: Slot) -> None:
         """Change what a name is, on the present path."""
-        before = self.slots.get(name)
+        before = _get(self.slots, name)
+        if name not in self.written:
+            self.written[name] = before
         # Only the first change of a branch is noted: it has the value to which the name goes back.
         if self._trails and name not in self._trails[-1]:
             self._trails[-1][name] = before
@@ -65,6 +97,15 @@ class NameTable:
         for number in new:
             self.of_object.setdefault(number, set()).add(name)
 
+    def put(self, name: str, slot: Slot | None) -> None:
+        """Make a name what it was found to be before; None: it is not there."""
+        if slot is None:
+            self.slots.pop(name, None)
+            return
+        _setitem(self.slots, name, slot)
+        for number in slot.objects:
+            self.of_object.setdefault(number, set()).add(name)
+
     def fork(self) -> None:
         """Begin a branch."""
         self._trails.append({})
@@ -72,7 +113,7 @@ class NameTable:
     def roll_back(self) -> Changes:
         """End the branch, as if it had not been; gives what it changed."""
         before = self._trails.pop()
-        changed: Changes = {name: self.slots[name] for name in before}
+        changed: Changes = {name: _getitem(self.slots, name) for name in before}
         for name, slot in before.items():
             if slot is None:
                 del self.slots[name]

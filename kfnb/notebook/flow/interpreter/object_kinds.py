@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import count
 from typing import TYPE_CHECKING
+
+from kfnb.notebook.flow.interpreter.objects.relations import ObjectSet, Relation
 
 if TYPE_CHECKING:
     from kfnb.notebook.flow.interpreter.callables import CallableDefinition
@@ -11,14 +14,16 @@ if TYPE_CHECKING:
 Objects = frozenset[int]
 NO_OBJECTS: Objects = frozenset()
 
+_versions = count()
+
 
 class ObjectKinds:
     """Sets of the objects of a heap, by kind.
 
     ``callables`` are functions and classes of the notebook, ``classes`` gives those of an
-    instance; ``version`` grows when more is known of them. ``stateful`` objects are changed by any
-    use, ``lazy`` ones when an item is read, ``iterators`` are used up by iterating,
-    ``random_generators`` are stateful too.
+    instance; ``version`` changes when more is known of them, and no two heaps have the same.
+    ``stateful`` objects are changed by any use, ``lazy`` ones when an item is read,
+    ``iterators`` are used up by iterating, ``random_generators`` are stateful too.
 
     ``cloning`` objects never change what they hold, a fit of ``estimators`` begins anew,
     ``displays`` are collections written as such, ``frames`` arrays and frames, which no method
@@ -28,21 +33,21 @@ class ObjectKinds:
     """
 
     def __init__(self) -> None:
-        self.callables: dict[int, CallableDefinition] = {}
-        self.classes: dict[int, Objects] = {}
-        self.version = 0
-        self.stateful: set[int] = set()
-        self.lazy: set[int] = set()
-        self.iterators: set[int] = set()
-        self.random_generators: set[int] = set()
-        self.cloning: set[int] = set()
-        self.estimators: set[int] = set()
-        self.displays: set[int] = set()
-        self.frames: set[int] = set()
-        self.selectors: set[int] = set()
-        self.tensors: set[int] = set()
-        self.batching: set[int] = set()
-        self._adopted: set[int] = set()
+        self.callables: Relation[CallableDefinition] = Relation()
+        self.classes: Relation[Objects] = Relation()
+        self.version = next(_versions) << 32
+        self.stateful = ObjectSet()
+        self.lazy = ObjectSet()
+        self.iterators = ObjectSet()
+        self.random_generators = ObjectSet()
+        self.cloning = ObjectSet()
+        self.estimators = ObjectSet()
+        self.displays = ObjectSet()
+        self.frames = ObjectSet()
+        self.selectors = ObjectSet()
+        self.tensors = ObjectSet()
+        self.batching = ObjectSet()
+        self.adopted = ObjectSet()
 
     def adopt(self, made: int, numbers: Iterable[int]) -> None:
         """Let ``made`` be of the kinds of ``numbers``, which it stands for."""
@@ -54,8 +59,8 @@ class ObjectKinds:
         for kind in (self.stateful, self.lazy, self.iterators, self.random_generators):
             if not kind.isdisjoint(numbers):
                 kind.add(made)
-        first = made not in self._adopted
-        self._adopted.add(made)
+        first = made not in self.adopted
+        self.adopted.add(made)
         kinds = (
             self.cloning,
             self.estimators,
@@ -79,8 +84,15 @@ class ObjectKinds:
 
     def add_callable(self, number: int, callee: CallableDefinition) -> None:
         """Say that an object is a function or class of the notebook."""
-        self.version += number not in self.callables
-        self.callables[number] = callee
+        if number not in self.callables:
+            self.version += 1
+            self.callables[number] = callee
+
+    def change_callable(self, callee: CallableDefinition) -> None:
+        """Note that a function or class is about to change."""
+        written = self.callables.written
+        if callee.number not in written and callee.number in self.callables:
+            written[callee.number] = callee.copy()
 
     def set_classes(self, number: int, classes: Objects) -> None:
         """Say of which of the notebook's classes an object is an instance."""

@@ -23,13 +23,7 @@ class Operators(Calls):
         if not isinstance(node.op, (ast.Add, ast.Mult, ast.BitOr)):
             return self._result(node, left | right)
         operands = left | right
-        held = [
-            held[number]
-            for held in (self.heap.holds, self.heap.held_callables)
-            for number in operands
-            if number in held
-        ]
-        return self._result(node, operands, NO_OBJECTS.union(*held))
+        return self._result(node, operands, self.heap.held(operands))
 
     def _result(self, node: ast.expr, operands: Objects, held: Objects = NO_OBJECTS) -> Objects:
         """Make the result of an operator: no module, and a condition or list if an operand is."""

@@ -10,10 +10,10 @@ import ast
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from kfnb.notebook.flow.interpreter.callables import (
     CallableDefinition,
+    Dependency,
     Frame,
     Missing,
     Origin,
@@ -23,35 +23,27 @@ from kfnb.notebook.flow.interpreter.callables import (
 from kfnb.notebook.flow.interpreter.heap import Heap
 from kfnb.notebook.flow.interpreter.name_table import BOUND, UNBOUND, NameTable, Slot
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
+from kfnb.notebook.flow.interpreter.objects.relations import Relation
 from kfnb.notebook.flow.interpreter.tables.library_tables import KNOWN_NAMES
 
 FREE = ":"
 """Where a name of an enclosing function lives that is not being executed."""
 
 
-class Dependency(NamedTuple):
-    """What a summary took an outer name to be: all that decides what calling the function does."""
-
-    there: bool
-    mutable: bool
-    direct: Objects
-    callables: tuple[int, ...]
-    classes: Objects
-    module: str | None
-
-
 class InterpreterState(ABC):
     """Names, heap, frames and the record of what the present statement does."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbering: Numbering | None = None) -> None:
         self.names = NameTable()
-        self.heap = Heap()
+        self.numbering = Numbering() if numbering is None else numbering
+        self.heap = Heap(self.numbering)
         self.frames: list[Frame] = []
         self.record = Record()
         self.function: CallableDefinition | None = None
-        self.created_in: dict[int, int] = {}
+        self.created_in: Relation[int] = Relation()
         self.dependencies: dict[str, Dependency] = {}
-        self.global_symbols: dict[int, str] = {}
+        self.global_symbols: Relation[str] = Relation()
         self.work = 0
         self.counted = False
         self.unit = 0
@@ -59,6 +51,7 @@ class InterpreterState(ABC):
         self.line = 1
         self.doubt = 0
         self.optional = 0
+        self.scans = False
         self.texts: Mapping[str, str] = {}
         self.marked_names: frozenset[str] = frozenset()
         self.dead = False
@@ -230,7 +223,8 @@ class InterpreterState(ABC):
             self.heap.object_at(key, "global"),
             self.heap.object_at(key, "inside global"),
         )
-        self.global_symbols[symbol], self.global_symbols[inside] = key, key
+        self.global_symbols.setdefault(symbol, key)
+        self.global_symbols.setdefault(inside, key)
         itself = frozenset((symbol,))
         self.heap.store(itself, frozenset((inside,)))
         self.heap.unknown.add(inside)

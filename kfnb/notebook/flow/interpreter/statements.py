@@ -7,25 +7,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from kfnb.notebook.flow.interpreter.branches import Branches
-from kfnb.notebook.flow.interpreter.callables import CallableDefinition
+from kfnb.notebook.flow.interpreter.callables import Arguments, CallableDefinition
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
 from kfnb.notebook.flow.interpreter.name_table import UNBOUND
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.interpreter.scopes import (
     class_locals,
     imported_name,
     parameters,
     type_parameters,
 )
-from kfnb.notebook.flow.interpreter.summaries import Arguments
-from kfnb.notebook.flow.interpreter.tables import library_tables
+from kfnb.notebook.flow.interpreter.tables import library_tables, object_tables
 
 
 class Statements(Branches):
     """Goes through statements, whatever they are."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, numbering: Numbering | None = None) -> None:
+        super().__init__(numbering)
         self._executors: dict[type[ast.AST], Callable[[Any], None]] = {
             ast.Expr: self._expression,
             ast.Assign: self._assign,
@@ -265,9 +265,11 @@ class Statements(Branches):
         if callee is None:
             callee = CallableDefinition(number=number, name=node.name, node=node, cell=self.cell)
             self.heap.add_callable(number, callee)
-        callee.bases = tuple(b for b in sorted(bases) if b in self.heap.callables and b != number)
+        self.heap.change_callable(callee)
+        callee.bases = tuple(self.heap.sorted((bases & self.heap.callables.keys()) - {number}))
         for base in callee.bases:
             if number not in self.heap.callables[base].subclasses:
+                self.heap.change_callable(self.heap.callables[base])
                 self.heap.callables[base].subclasses.append(number)
                 self.forget_summaries()  # a method that they call may be overridden now
         self.store(objects, bases | given)
@@ -285,10 +287,10 @@ class Statements(Branches):
             slot = self.names.slots.get(key or "")
             if slot is None or key is None or slot.status == UNBOUND:
                 continue
-            methods = [o for o in slot.objects if o in self.heap.callables]
+            methods = self.heap.sorted(slot.objects & self.heap.callables.keys())
             for method in methods:
-                callee.methods[name] = self.heap.callables[method]
-                self._list_method(name, callee.methods[name])
+                callee.methods[name] = method
+                self._list_method(name, method)
             state = self.heap.plain(slot.objects) if name not in made_for_each else NO_OBJECTS
             self.store(objects, state, name)
             if state and not methods and name not in assigned:
@@ -299,10 +301,10 @@ class Statements(Branches):
                 self.apply(called_now, Arguments([objects]), certain=True, made=None)
         self.bind(node.name, self._decorated(objects, decorators))
 
-    def _list_method(self, name: str, method: CallableDefinition) -> None:
-        listed = self.heap.methods.setdefault(name, [])
+    def _list_method(self, name: str, method: int) -> None:
+        listed = self.heap.methods.get(name, ())
         if method not in listed:
-            listed.append(method)
+            self.heap.list_method(name, method)
             # A function that calls a method of this name on an argument may call this one now.
             self.forget_summaries()
 
@@ -319,14 +321,14 @@ def dataclass_fields(
     Both are empty where a class is no dataclass, or inherits fields that are not seen here.
     """
     marks = [d.func if isinstance(d, ast.Call) else d for d in node.decorator_list]
-    if not any(dotted(mark) in library_tables.DATACLASS_DECORATORS for mark in marks):
+    if not any(dotted(mark) in object_tables.DATACLASS_DECORATORS for mark in marks):
         return (), frozenset()
     fields: list[str] = []
     factories: set[str] = set()
     for statement in node.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
             value = statement.value
-            if isinstance(value, ast.Call) and dotted(value.func) in library_tables.FIELD_MAKERS:
+            if isinstance(value, ast.Call) and dotted(value.func) in object_tables.FIELD_MAKERS:
                 factories.add(statement.target.id)
                 if any(k.arg == "init" for k in value.keywords):
                     continue

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from operator import is_
 
 from kfnb.notebook.flow.interpreter.callables import (
     NOTHING,
+    CachedSummary,
     CallableDefinition,
     Frame,
     Origin,
@@ -27,23 +28,15 @@ from kfnb.notebook.flow.interpreter.name_table import (
     Slot,
 )
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
+from kfnb.notebook.flow.interpreter.objects.relations import Relation
 from kfnb.notebook.flow.interpreter.scopes import function_locals
-from kfnb.notebook.flow.interpreter.state import Dependency, InterpreterState, is_private
+from kfnb.notebook.flow.interpreter.state import InterpreterState, is_private
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
 MOST_WORK = 40_000
 """Work (nodes visited, effects applied) after which calls are assumed to depend on everything."""
-
-
-@dataclass(slots=True)
-class _CachedSummary:
-    """A summary, and the slots for which its dependencies held at ``version`` of the heap."""
-
-    summary: Summary
-    dependencies: dict[str, Dependency]
-    slots: list[Slot | None] = field(default_factory=list)
-    version: int = -1
 
 
 @dataclass(slots=True)
@@ -54,39 +47,20 @@ class _UnfinishedSummary:
     recursive: bool = False
 
 
-@dataclass(slots=True)
-class Arguments:
-    """What a call passes, as far as it is known.
-
-    ``spread`` are objects that may be any argument (``*args``, ``**options``);
-    ``known`` is False where the call itself is a guess.
-    """
-
-    positional: list[Objects] = field(default_factory=list)
-    keywords: dict[str, Objects] = field(default_factory=dict)
-    spread: Objects = NO_OBJECTS
-    known: bool = True
-
-    def all(self) -> Objects:
-        """Every object that is passed."""
-        return self.spread.union(*self.positional, *self.keywords.values())
-
-
-UNKNOWN = Arguments(known=False)
-
-
 class Summaries(InterpreterState):
     """Makes summaries of the notebook's functions, and keeps those that still hold."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._cached: dict[int, _CachedSummary] = {}
+    def __init__(self, numbering: Numbering | None = None) -> None:
+        super().__init__(numbering)
+        self.cached_summaries: Relation[CachedSummary] = Relation()
         self._unfinished: dict[int, _UnfinishedSummary] = {}
-        self._round: dict[int, _CachedSummary] = {}
+        self._round: dict[int, CachedSummary] = {}
         self._guess: dict[int, Summary] = {}
         self._unsettled = False
         self.exhausted: dict[int, int] = {}
-        self._outer_names: frozenset[str] = frozenset()
+        self.forgot = False
+        self.analysed: set[int] = set()
+        self.outer_names: frozenset[str] = frozenset()
 
     @property
     def over_budget(self) -> bool:
@@ -106,7 +80,8 @@ class Summaries(InterpreterState):
         until no summary that was used before it was known has changed.
         """
         number = callee.number
-        for summaries in (self._cached, self._round):
+        self.heap.seen.add(number)
+        for summaries in (self.cached_summaries, self._round):
             known = summaries.get(number)
             if known is not None and self._holds(known):
                 self.dependencies.update(known.dependencies)
@@ -133,10 +108,10 @@ class Summaries(InterpreterState):
             if outermost:
                 self._unsettled = False
         del self._unfinished[number]
-        summaries = self._cached if outermost else self._round
-        summaries[number] = _CachedSummary(current.summary, self.dependencies)
+        self._round[number] = CachedSummary(current.summary, self.dependencies)
         if outermost:
-            self._cached.update(self._round)
+            for each, made in self._round.items():
+                self.cached_summaries[each] = made
             self._round.clear()
             self._guess.clear()
         outer.update(self.dependencies)
@@ -145,9 +120,11 @@ class Summaries(InterpreterState):
 
     def forget_summaries(self) -> None:
         """Make summaries anew where they are needed next."""
-        self._cached.clear()
+        self.forgot = True
+        self.cached_summaries.clear()
+        self.cached_summaries.written.clear()
 
-    def _holds(self, known: _CachedSummary) -> bool:
+    def _holds(self, known: CachedSummary) -> bool:
         slots = self.names.slots
         self.work += len(known.dependencies)
         current = [slots.get(key) for key in known.dependencies]
@@ -164,10 +141,11 @@ class Summaries(InterpreterState):
 
     def reads_of(self, callee: CallableDefinition) -> frozenset[str]:
         """Give the outer names that calling ``callee`` may read, as last seen."""
-        known = self._cached.get(callee.number)
+        known = self.cached_summaries.get(callee.number)
         return frozenset((known.summary if known else self.summary(callee)).reads)
 
     def _analyse(self, callee: CallableDefinition) -> Summary:
+        self.analysed.add(callee.number)
         if isinstance(callee.node, ast.ClassDef):
             return self._analyse_class(callee)
         saved = (self.frames, self.record, self.unit, self.doubt, self.optional, self.dead)
@@ -265,11 +243,12 @@ class Summaries(InterpreterState):
         }
 
     def _analyse_class(self, callee: CallableDefinition) -> Summary:
-        parts = [self.summary(method) for method in callee.methods.values()]
+        methods = [self.heap.callables[number] for number in callee.methods.values()]
+        parts = [self.summary(method) for method in methods]
         parts += [self.summary(self.heap.callables[base]) for base in callee.bases]
         arguments = frozenset(
             number
-            for method in callee.methods.values()
+            for method in methods
             for number in (*method.arguments, *method.argument_contents)
         )
         reads: dict[str, tuple[bool, bool, Origin]] = {}

@@ -5,12 +5,18 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping
 
-from kfnb.notebook.flow.interpreter.callables import CallableDefinition, Record, Summary
+from kfnb.notebook.flow.interpreter.callables import (
+    UNKNOWN,
+    Arguments,
+    CallableDefinition,
+    Record,
+    Summary,
+)
 from kfnb.notebook.flow.interpreter.heap import EACH, FITTED, INSIDE
 from kfnb.notebook.flow.interpreter.name_table import ANY, BOUND, MAYBE, NEVER, UNBOUND, Slot
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.state import is_private
-from kfnb.notebook.flow.interpreter.summaries import UNKNOWN, Arguments, Summaries
+from kfnb.notebook.flow.interpreter.summaries import Summaries
 
 
 class SummaryEffects(Summaries):
@@ -86,14 +92,14 @@ class SummaryEffects(Summaries):
         self.touch(given)
         if self.function is None and self.exhausted.get(self.cell, -1) != self.unit:
             self.exhausted[self.cell] = self.unit
-            if not self._outer_names:
-                self._outer_names = frozenset(
+            if not self.outer_names:
+                self.outer_names = frozenset(
                     node.id
                     for callee in self.heap.callables.values()
                     for node in ast.walk(callee.node)
                     if isinstance(node, ast.Name)
                 )
-            for name in sorted(self._outer_names & self.names.slots.keys()):
+            for name in sorted(self.outer_names & self.names.slots.keys()):
                 self.refer(name, self.line, certain=False, optional=True)
         return given | ({made} if made is not None else NO_OBJECTS)
 
@@ -190,6 +196,7 @@ class _Mapping:
         """Whether the callee makes this object anew."""
         while number in self._heap.content_of:
             number = self._heap.content_of[number]
+            self._heap.seen.add(number)
         made_here = self._effects.created_in.get(number) == self._callee.number
         return made_here and number not in self._heap.callables and number not in self._heap.part_of
 
@@ -202,6 +209,7 @@ class _Mapping:
         if number in self._effects.global_symbols:
             return self._effects.resolved(frozenset((number,)))
         if number in heap.part_of and number in self._effects.created_in:
+            heap.seen |= heap.part_of[number]
             owners = self(heap.part_of[number] - {number})
             if made is None or not owners:
                 return NO_OBJECTS

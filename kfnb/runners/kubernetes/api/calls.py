@@ -130,7 +130,7 @@ class Cluster:
             # A piece may end in the middle of a line.
             *whole, rest = (rest + piece).split(b"\n")
             yield from whole
-        # A broken connection leaves a part of a line, which the reader recognises as truncated.
+        # A server may end a watch within a line; the reader recognises that it is truncated.
         if rest:
             yield rest
 

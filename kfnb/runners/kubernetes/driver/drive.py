@@ -52,7 +52,7 @@ def drive(
     store = store or store_of(options)
     with SegmentJournal(run.journal, run.id, remote=store.remote) as journal:
         publish(run, store.remote)
-        # With --driver here you chose this machine, so you know.
+        # With --driver here you chose this machine, so you need no warning.
         if not in_pod and options.driver == "auto":
             _warn_about_sleep(journal, options)
         inbox = Inbox(run, store.remote, journal.events)

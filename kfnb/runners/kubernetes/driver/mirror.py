@@ -250,7 +250,8 @@ def mirror_all(options: KubernetesOptions) -> set[str]:
     for run_id in known[-NEWEST:]:
         run = run_folder(run_id)
         is_here = run.run.exists()
-        # A run that succeeded does not change, and a run that is driven has a follower.
+        # A run that succeeded does not change, and a process here that drives or follows a run
+        # keeps it up to date.
         if is_here and (is_driven(run) or has_succeeded(run)):
             continue
         try:

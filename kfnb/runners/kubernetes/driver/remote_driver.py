@@ -131,8 +131,8 @@ class RemoteDriver:
             with_claim(cluster, self._options),
             self._pipeline,
             run=self._run.id,
-            # A Job that has finished keeps its name until it is removed.
             owner=self._workspace.owner(self._pipeline),
+            # A Job that has finished keeps its name until it is removed.
             number=len(jobs) + 1,
         )
         try:

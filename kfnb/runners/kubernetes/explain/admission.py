@@ -15,7 +15,7 @@ from kfnb.runners.kubernetes.explain.reading import (
     message,
 )
 
-# These patterns are for messages of admission plugins, which have no other form.
+# Admission plugins give their reasons only in the text of a message.
 _ACCOUNT = re.compile(r'serviceaccount "([^"]+)" not found', re.IGNORECASE)
 _EXCEEDED = re.compile(
     r"exceeded quota: (?P<quota>\S+), requested: (?P<requested>\S+), used: (?P<used>\S+), "

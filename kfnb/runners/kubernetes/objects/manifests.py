@@ -213,7 +213,7 @@ def _pod_spec(
         "priorityClassName": target.priority_class,
         "imagePullSecrets": [{"name": name} for name in target.image_pull_secrets],
     }
-    # An empty setting would replace the namespace's default.
+    # Options that are not set are left out, so that the cluster's defaults apply.
     return {**spec, **{key: value for key, value in extra.items() if value}}
 
 

@@ -74,6 +74,7 @@ def save(
         except Exception as error:
             saved.failed[name] = refuse(name, value, error, _attempt(definitions, origin))
     single = len(dumps) == 1
+    # A single value shares with nobody, so its objects need not be looked through.
     reached = {name: Reached.of(d.pickler, objects=not single) for name, d in dumps.items()}
     made: list[Path] = []
     try:
@@ -82,6 +83,7 @@ def save(
             one = dumps[group[0]]
             if len(group) > 1:
                 saved.aliases.append(list(group))
+            # Pickled once more, together, so that what they share is one object in the pickle.
             if len(group) > 1 or layout:
                 whole = {name: values[name] for name in group}
                 try:

@@ -61,6 +61,7 @@ def _objects(pickler: Pickler) -> frozenset[int]:
     collecting = gc.isenabled()
     gc.disable()  # Millions of small tuples are created, none of which is garbage.
     try:
+        # The memo of the C pickler is no dictionary, but its copy is one.
         for key, (_, met) in pickler.memo.copy().items():
             kind = type(met)
             try:
@@ -73,6 +74,8 @@ def _objects(pickler: Pickler) -> frozenset[int]:
                     mutable = bool(getattr(met, "__dict__", None))
             if mutable:
                 mutable_ids.add(key)
+            # The attributes of an immutable object are a dictionary in the pickle, which nobody
+            # changes.
             elif kind.__dictoffset__ and kind is not types.FunctionType:
                 states.add(id(getattr(met, "__dict__", None)))
     finally:

@@ -67,6 +67,7 @@ def refuse(
     The search is bounded in time and reports the innermost part that it has reached by then.
     """
     deep = isinstance(error, RecursionError) or "recursion" in str(error)
+    # A search for the part would meet the same limit again.
     if deep or isinstance(error, MemoryError):
         reason = "it is nested too deeply" if deep else "there is not enough memory to save it"
         return Unsaveable(
@@ -108,6 +109,7 @@ def _culprit(
         for step, child in _children(part):
             if time.monotonic() > deadline:
                 return path, part, why
+            # A value may contain itself.
             if id(child) in seen:
                 continue
             try:
@@ -123,6 +125,7 @@ def _culprit(
 def _advice(part: object) -> str | None:
     if isinstance(part, type):
         return None
+    # A class of the notebook may happen to be called Session or Client.
     names = {kind.__name__ for kind in type(part).__mro__ if kind.__module__ != "__main__"}
     return next((text for kinds, text in _ADVICE if not kinds.isdisjoint(names)), None)
 

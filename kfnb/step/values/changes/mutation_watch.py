@@ -104,6 +104,7 @@ class Watch:
             if touched and not _as_in_file(bundle, now.mapped):
                 return True
             return None if now.unknowable else False
+        # Some values have another pickle each time, which says nothing about changes.
         again = self._look(bundle, watched.value)
         if again is None or again.digest != now.digest:
             return None
@@ -114,6 +115,7 @@ class Watch:
         return True
 
     def _look(self, bundle: Loaded, value: Any) -> _Look | None:
+        # Without a file there is no second comparison by contents, so this one must be by contents.
         by = ComparingPickler if bundle.file is not None else ContentPickler
         try:
             one = dump(value, definitions=self._definitions, origin=_ORIGIN, by=by)
@@ -142,6 +144,7 @@ class Watch:
                 dump(v, definitions=self._definitions, origin=_ORIGIN, by=ContentPickler)
                 for v in (original, watched.value)
             )
+        # What cannot be compared counts as changed: a lost change would be a wrong value.
         except Exception:
             return False
         return (

@@ -121,15 +121,6 @@ VIEWS = words(
     """
 )
 
-# Methods that give a list or a condition, with which an index selects a copy. Sources: NumPy's
-# "Advanced indexing" and pandas' "Indexing and selecting data".
-SELECTING = words(
-    """
-    tolist to_list split isin isna isnull notna notnull duplicated between contains startswith
-    endswith eq ne lt gt le ge
-    """
-)
-
 # Functions whose result holds what they are given (its parts, not a copy of them).
 CONTAINERS = words(
     """
@@ -151,72 +142,8 @@ CONTAINERS = words(
     """
 )
 
-# Packages whose estimators change nothing that they are given: parameters stay as they are, and an
-# estimator that is given others fits clones of them. Sources: scikit-learn, "Developing
-# scikit-learn estimators" (cloning, parameters and init) and the notes of GridSearchCV,
-# ColumnTransformer, VotingClassifier, StackingClassifier, RFE, SelectFromModel and
-# CalibratedClassifierCV; the scikit-learn interfaces of XGBoost, LightGBM and CatBoost.
-CLONING_PACKAGES = (
-    "sklearn.", "xgboost.", "lightgbm.", "catboost.", "imblearn.", "category_encoders.",
-    "umap.", "hdbscan.", "skopt.",
-)  # fmt: skip
-
-# The exceptions: they fit the very objects that they are given. Source: the documentation of
-# sklearn.pipeline.Pipeline (steps are fitted in place, unless it has a memory) and FeatureUnion;
-# imblearn.pipeline.Pipeline says the same.
-FITS_ITS_STEPS = words(
-    """
-    sklearn.pipeline.Pipeline sklearn.pipeline.FeatureUnion imblearn.pipeline.Pipeline
-    """
-)
-
 # What gives a dictionary, list or set of what it is given, as a display does.
 DISPLAYS = words("dict list set tuple frozenset sorted")
-
-# Constructors whose keywords become attributes.
-NAMESPACES = words("types.SimpleNamespace argparse.Namespace")
-
-# Functions whose result is of the same class as their argument, and holds none of it.
-COPIES = words(
-    """
-    copy.copy copy.deepcopy sklearn.base.clone joblib.load pickle.load pickle.loads
-    """
-)
-
-# Packages whose classes are data sets, and no modules.
-DATA_SETS = ("torch.utils.data.", "torchvision.datasets.", "torch_geometric.datasets.")
-
-# Iterating over these gives new values, which are no modules.
-BATCHING = words(
-    """
-    torch.utils.data.DataLoader torch_geometric.loader.DataLoader
-    torch_geometric.data.DataLoader
-    """
-)
-
-# Packages whose functions (not classes) give tensors, arrays and frames, and the exceptions.
-FRAME_PACKAGES = ("numpy.", "pandas.", "polars.")
-TENSOR_PACKAGES = ("torch.", "torch_geometric.", "numpy.", "pandas.", "sklearn.")
-MAKES_MODULES = words(
-    """
-    torch.load torch.compile torch.jit.load torch.jit.script torch.jit.trace torch.hub.load
-    torch.export.load torch.quantization.quantize_dynamic torch.nn.utils.parametrize
-    torch.nn.utils.weight_norm torch.nn.utils.spectral_norm
-    """
-)
-
-# Decorators that make a dataclass, and functions that describe one of its fields.
-DATACLASS_DECORATORS = words(
-    """
-    dataclasses.dataclass attr.s attr.attrs attr.define attrs.define attrs.frozen attr.dataclass
-    pydantic.dataclasses.dataclass
-    """
-)
-FIELD_MAKERS = words(
-    """
-    dataclasses.field attr.ib attr.attrib attr.field attrs.field pydantic.Field
-    """
-)
 
 # Of those, what gives the very elements (or the thing itself).
 ELEMENTS = words(
@@ -352,12 +279,27 @@ CHANGES_ARGUMENT: dict[str, tuple[int, ...]] = {
     "struct.pack_into": (1,),
     "torch.nn.utils.clip_grad_norm_": (0,),
     "torch.nn.utils.clip_grad_value_": (0,),
+    "numpy.nan_to_num(copy=False)": (0,),
+    "sklearn.preprocessing.scale(copy=False)": (0,),
+    "sklearn.preprocessing.normalize(copy=False)": (0,),
+    "cv2.rectangle": (0,),
+    "cv2.line": (0,),
+    "cv2.circle": (0,),
+    "cv2.ellipse": (0,),
+    "cv2.putText": (0,),
+    "cv2.polylines": (0,),
+    "cv2.fillPoly": (0,),
+    "cv2.drawContours": (0,),
+    "cv2.arrowedLine": (0,),
     "json.dump": (1,),
     "pickle.dump": (1,),
 }
 
 # Methods that change an argument whatever they are called on.
 METHOD_CHANGES_ARGUMENT = {"shuffle": (0,), "readinto": (0,), "recv_into": (0,)}
+
+# Methods that call a function that they are given with the object, or with parts of it.
+CALLING_WITH_SELF = words("apply pipe map applymap transform for_each foreach")
 
 # Methods that put their arguments into the object.
 STORING = words(
@@ -376,6 +318,16 @@ MODULES = words(
     sklearn.linear_model sklearn.datasets sklearn.preprocessing sklearn.model_selection
     scipy.stats scipy.optimize scipy.sparse scipy.signal plotly.express plotly.graph_objects
     concurrent.futures urllib.request urllib.parse xml.etree.ElementTree importlib.metadata
-    IPython.display google.cloud.storage
+    IPython.display google.cloud.storage PIL.Image PIL.ImageDraw PIL.ImageFont PIL.ImageOps
+    sklearn.base sklearn.calibration sklearn.cluster sklearn.compose sklearn.decomposition
+    sklearn.ensemble sklearn.feature_extraction sklearn.feature_extraction.text
+    sklearn.feature_selection sklearn.impute sklearn.inspection sklearn.manifold sklearn.mixture
+    sklearn.naive_bayes sklearn.neighbors sklearn.neural_network sklearn.pipeline sklearn.utils
+    torch.utils.data torchvision.datasets torchvision.models torchvision.transforms
+    scipy.integrate scipy.interpolate scipy.linalg scipy.ndimage scipy.spatial scipy.special
+    matplotlib.dates matplotlib.gridspec matplotlib.patches matplotlib.ticker
+    tensorflow.keras.backend tensorflow.keras.callbacks tensorflow.keras.datasets
+    tensorflow.keras.optimizers tensorflow.keras.utils keras.callbacks keras.datasets
+    keras.optimizers keras.utils
     """
 )

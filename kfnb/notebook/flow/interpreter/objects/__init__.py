@@ -1,0 +1,1 @@
+"""Numbers of the abstract objects, and tables that note what changes of them."""

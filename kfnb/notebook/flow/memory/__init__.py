@@ -1,0 +1,1 @@
+"""Walks through notebooks, and what is remembered of them for the next walk."""
