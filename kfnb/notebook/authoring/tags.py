@@ -32,7 +32,6 @@ ONCE = "once"
 NAMED = {"step": "step", "block": "step", "after": "after", "prev": "after", "changes": "changes"}
 _KALES_ORDER = frozenset(("block", "prev"))
 """Tags that order steps by Kale's rules; Kale's other tags are only other names for ours."""
-_WORDS = (*ROLES, ON_EXIT, ONCE)
 _KEYS = (*NAMED, *KEYS)
 # Words that people write for these tags, and that are not similar to them.
 _SHORT = {"retry": "retries", "mem": "memory", "ram": "memory", "depends": "after"}
