@@ -128,6 +128,35 @@ def test_a_failure_says_where_and_can_be_debugged(desk, opened, shoot):
     shoot("debugged")
 
 
+def test_run_again_runs_the_notebook_as_it_is_now(desk, opened, page, shoot):
+    path = books.failing(desk)
+    book = opened(path)
+    book.run(0)
+    launch = book.add("%pipeline run --no-wait")
+    book.save()
+    view = View(book.run(launch)).drawn()
+    view.wait_for_run("failed")
+    first = view.root.get_attribute("data-run")
+    buttons = view.root.locator(".kfnb-title").get_by_role("button")
+    assert buttons.all_inner_texts() == ["Run again", "Resume"]
+    text = path.read_text()
+    assert text.count("divisor = 0") == 1
+    path.write_text(text.replace("divisor = 0", "divisor = 2"))
+    view.root.get_by_role("button", name="Run again").click()
+    page.wait_for_function(
+        "([root, first]) => root.dataset.run !== first",
+        arg=[view.root.element_handle(), first],
+    )
+    view.wait_for_run("succeeded")
+    shoot("again")
+    compared = view.open("compare")
+    compared.locator(f'.kfnb-runs [data-run="{first}"] input').check()
+    code = compared.locator(".kfnb-code-table")
+    expect(code).to_contain_text("divisor = 2")
+    expect(code).to_contain_text("divisor = 0")
+    shoot("compared")
+
+
 def test_names_are_completed(desk, opened, page, shoot):
     path, _ = books.training(desk)
     book = opened(path)

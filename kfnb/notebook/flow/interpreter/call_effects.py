@@ -169,7 +169,8 @@ class CallEffects(SummaryEffects):
         last = dotted.rpartition(".")[2]
         if dotted in library_tables.SCALARS:
             return NO_OBJECTS
-        arguments.keywords.pop("key", None)
+        if dotted in library_tables.APPLYING and dotted != "dict":
+            arguments.keywords.pop("key", None)
         everything = arguments.all()
         if dotted in library_tables.ELEMENTS or copied(node) is False:
             return self.heap.parts(everything) - self.heap.iterators
@@ -178,6 +179,8 @@ class CallEffects(SummaryEffects):
             iterates = dotted in library_tables.ITERATING
             parts = self.heap.elements if iterates else self.heap.parts
             holds = parts(everything) - self.heap.iterators
+            if dotted == "dict":
+                holds |= NO_OBJECTS.union(*arguments.keywords.values())
             if dotted in library_tables.ITERATORS:
                 self.store(frozenset((self.make(node),)), everything, ITERATED)
             if dotted in library_tables.APPLYING:
