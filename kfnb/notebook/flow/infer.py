@@ -133,7 +133,7 @@ def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
     problems += diagnostics.waits_for_a_copy(walked, needs)
     problems += diagnostics.kale(needs, walked, steps)
     pipeline_parameters = parameters(sources[c] for c in declared.parameters)
-    made, edges, definitions = Assembly(
+    made, edges, definitions, incomplete = Assembly(
         walked=walked,
         needs=needs,
         collected=collected,
@@ -144,6 +144,7 @@ def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
         plain=plain,
         parameters=pipeline_parameters,
     ).pipeline_parts()
+    problems += diagnostics.files_not_followed(incomplete)
     problems += _library_state(declared, steps, sources, effects)
     return Pipeline(
         name=declared.name,
