@@ -144,6 +144,9 @@ READ: dict[str, Cells] = {
         ("step:one", "a = model.fit(X, y)"),
         ("step:two", "b = model.fit(X, y)"),
     ],
+    "KFNB-H114": [
+        ("step:load", "for i in range(60):\n  for j in range(60):\n    open(f'{i}-{j}.csv')\n" * 2),
+    ],
 }
 
 

@@ -123,6 +123,7 @@ CODES: dict[str, Code] = {
         {
             "KFNB-H112": "calls that are assumed to depend on everything",
             "KFNB-H113": "a step waits because two steps change one value",
+            "KFNB-H114": "loops that may name more files than are known",
         },
     ),
 }

@@ -23,6 +23,8 @@ from kfnb.pipeline import Cell, Statement
 T = TypeVar("T")
 # Fewer characters cannot be nested too deeply for Python's compiler.
 _LONG = 5_000
+# Python's compiler copes with this many levels of nodes, in all versions.
+_DEEP = 80
 # About 50 MB of trees.
 _REMEMBERED_CHARACTERS = 500_000
 
@@ -187,6 +189,7 @@ class _Memory:
     def __init__(self) -> None:
         self._cells: OrderedDict[str, ParsedCell] = OrderedDict()
         self._characters = 0
+        self._keepers = 0
         self._lock = threading.Lock()
 
     def get(self, code: str) -> ParsedCell:
@@ -201,10 +204,27 @@ class _Memory:
             if code not in self._cells:
                 self._cells[code] = parsed
                 self._characters += len(code)
-            while self._characters > _REMEMBERED_CHARACTERS and len(self._cells) > 1:
-                gone, _ = self._cells.popitem(last=False)
-                self._characters -= len(gone)
+            self._trim()
         return parsed
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Forget nothing meanwhile, so that a large notebook is not parsed for each question."""
+        with self._lock:
+            self._keepers += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._keepers -= 1
+                self._trim()
+
+    def _trim(self) -> None:
+        while self._characters > _REMEMBERED_CHARACTERS and len(self._cells) > 1:
+            if self._keepers:
+                return
+            gone, _ = self._cells.popitem(last=False)
+            self._characters -= len(gone)
 
     def clear(self) -> None:
         with self._lock:
@@ -260,9 +280,19 @@ def _parse(code: str) -> ParsedCell:
         return ParsedCell(-1, code, body, error=_too_deep(code, body), deep=True)
     except ValueError as error:
         return ParsedCell(-1, code, [], error=(str(error), 1))
-    if len(code) > _LONG and (error_at := _too_deep(code, body)) is not None:
+    if len(code) > _LONG and _is_deep(body) and (error_at := _too_deep(code, body)) is not None:
         return ParsedCell(-1, code, [], error=error_at)
     return ParsedCell(-1, code, body)
+
+
+def _is_deep(body: list[ast.stmt]) -> bool:
+    """Whether code is nested so deeply that Python may not compile it."""
+    level: list[ast.AST] = list(body)
+    for _ in range(_DEEP):
+        level = [child for node in level for child in child_nodes(node)]
+        if not level:
+            return False
+    return True
 
 
 def _statements(code: str) -> list[ast.stmt]:
@@ -273,12 +303,13 @@ def _statements(code: str) -> list[ast.stmt]:
 
 
 @contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Do something without garbage collection: syntax trees are many objects and no cycles."""
+def keeping_trees() -> Iterator[None]:
+    """Keep all trees, and collect no garbage: syntax trees are many objects and no cycles."""
     collecting = gc.isenabled()
     gc.disable()
     try:
-        yield
+        with _memory.keeping():
+            yield
     finally:
         if collecting:
             if not gc.get_freeze_count():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.document import load
-from kfnb.notebook.parsed_cell import no_garbage_collection
+from kfnb.notebook.parsed_cell import keeping_trees
 from kfnb.pipeline import Pipeline
 
 
@@ -20,5 +20,5 @@ def read(path: str | Path) -> Pipeline:
     """
     from kfnb.notebook.flow import infer
 
-    with no_garbage_collection():
+    with keeping_trees():
         return infer(declare(load(path)))

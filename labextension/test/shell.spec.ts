@@ -114,6 +114,28 @@ describe('the header', () => {
     expect(posted.filter(({ kind }) => kind === 'follow-log')).toHaveLength(2);
   });
 
+  it('has a bar whose pieces are the steps, and none that is empty', () => {
+    shown();
+    const weights = (): (string | undefined)[][] =>
+      [...find('.kfnb-strip').children].map(one => [
+        (one as HTMLElement).dataset.status,
+        (one as HTMLElement).style.flexGrow
+      ]);
+    expect(weights()).toEqual([
+      ['succeeded', '1'],
+      ['cached', '1'],
+      ['failed', '1'],
+      ['running', '1'],
+      [undefined, '1']
+    ]);
+    document.body.replaceChildren();
+    const done = Object.fromEntries(
+      Object.keys(STEPS).map(id => [id, state('succeeded')])
+    );
+    shown(new FakeSource(DIAMOND, RUN, snapshot(done)));
+    expect(weights()).toEqual([['succeeded', '5']]);
+  });
+
   it('counts the time without the pause before a resume', () => {
     const created = RUN.created;
     const steps = { n0: state('succeeded', { finished: created + 100 }) };

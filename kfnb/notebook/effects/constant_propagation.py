@@ -38,10 +38,12 @@ _DEEPEST_CALL = 4
 class Budget:
     """How many more statements may be walked in functions and in the turns of loops.
 
-    When it is used up, loops are walked once, with unknown values, and functions are not entered.
+    When it is used up, loops are walked once, with unknown values, and functions are not entered;
+    ``exceeded`` says that this has happened.
     """
 
     left: int = MOST_STATEMENTS
+    exceeded: bool = False
 
 
 class ConstantWalk(ABC):
@@ -132,7 +134,10 @@ class ConstantWalk(ABC):
     def turns(self, node: ast.expr) -> list[object] | None:
         """List what a loop goes over; None where that is not known or long."""
         turns = self._turns(node)
-        if turns is None or len(turns) > self.budget.left:
+        if turns is None:
+            return None
+        if len(turns) > self.budget.left:
+            self.budget.exceeded = True
             return None
         self.budget.left -= len(turns)
         return turns
@@ -273,6 +278,7 @@ class ConstantWalk(ABC):
         if function.name in self.calls or len(self.calls) >= _DEEPEST_CALL:
             return
         if self.budget.left <= 0:
+            self.budget.exceeded = True
             return
         before = self.values, self.markers, self.modules, self.functions, self.line
         self.values, self.markers = dict(self.values), dict(self.markers)

@@ -40,8 +40,11 @@ class Assembly:
 
     def pipeline_parts(
         self,
-    ) -> tuple[dict[str, Step], tuple[Edge, ...], tuple[Definition, ...]]:
-        """Make the steps, the edges between them, and what can be replayed anywhere."""
+    ) -> tuple[dict[str, Step], tuple[Edge, ...], tuple[Definition, ...], Mapping[int, str | None]]:
+        """Make the steps, the edges between them, and what can be replayed anywhere.
+
+        The last part are the cells in which files may be missing, and their steps.
+        """
         replay = Replay(
             self.walked.acts, self.sources, {*self.declared.setup, *self.declared.parameters}
         )
@@ -53,7 +56,8 @@ class Assembly:
             declared.name: self._step(declared, number, replay, ambiguous, files)
             for number, declared in enumerate(self.order)
         }
-        return steps, self._edges(steps), tuple(self._definitions(replay))
+        definitions = tuple(self._definitions(replay))
+        return steps, self._edges(steps), definitions, files.incomplete
 
     def _step(
         self,

@@ -234,6 +234,19 @@ def not_followed(walked: WalkResult) -> Iterator[Diagnostic]:
         )
 
 
+def files_not_followed(incomplete: Mapping[int, str | None]) -> Iterator[Diagnostic]:
+    """Cells whose loops and calls were not gone through to find all files that they name."""
+    for cell, step in sorted(incomplete.items()):
+        yield make(
+            "KFNB-H114",
+            f"{_subject(step)} has loops or calls that are too long for kfnb to find all files "
+            "that they may read or write",
+            "Tag the step after:STEP for each step whose files it reads there.",
+            step=step,
+            cell=cell,
+        )
+
+
 def waits_for_a_copy(walked: WalkResult, needs: Mapping[str, Need]) -> Iterator[Diagnostic]:
     """Find steps that only wait because both fit or draw from one object: they could have two."""
     for target, need in needs.items():

@@ -20,13 +20,18 @@ _PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))
 
 
 class Files:
-    """Finds the files of steps; what steps have in common is gone through once."""
+    """Finds the files of steps; what steps have in common is gone through once.
+
+    ``incomplete`` gives the cells in which files may be missing, because finding all of them takes
+    too much work, and their steps.
+    """
 
     def __init__(self, sources: Mapping[int, ParsedCell], constants: StepConstants) -> None:
         self._sources = sources
         self._constants = constants
         self._begun: dict[object, FileReader] = {}
         self._budget = Budget()
+        self.incomplete: dict[int, str | None] = {}
 
     def of(
         self, facts: Facts, prelude: Sequence[Piece], body: Sequence[Piece]
@@ -39,10 +44,13 @@ class Files:
         reader = self._begin(prelude, self._constants.of(facts, mentioned))
         uses: list[FileUse] = []
         for piece in body:
+            self._budget.exceeded = False
             try:
                 uses += reader.read(piece.cell, self._sources[piece.cell].body)
             except RecursionError:
                 continue
+            if self._budget.exceeded:
+                self.incomplete[piece.cell] = facts.name
         return tuple(dict.fromkeys(uses))
 
     def _begin(self, prelude: Sequence[Piece], constants: Mapping[str, object]) -> FileReader:
@@ -56,10 +64,13 @@ class Files:
         if reader is None:
             reader = self._begun[key] = FileReader(constants, self._budget)
             for piece in pieces:
+                self._budget.exceeded = False
                 try:
                     reader.read(piece.cell, self._statements(piece))
                 except RecursionError:
                     continue
+                if self._budget.exceeded:
+                    self.incomplete.setdefault(piece.cell, None)
         return reader.fork()
 
     def _statements(self, piece: Piece) -> list[ast.stmt]:

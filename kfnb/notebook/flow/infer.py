@@ -30,13 +30,15 @@ from kfnb.notebook.flow.step_facts import WalkResult
 from kfnb.notebook.flow.undefined_names import UndefinedNames
 from kfnb.notebook.parsed_cell import (
     ParsedCell,
-    no_garbage_collection,
+    keeping_trees,
     parse_cells,
     with_deep_tree,
 )
 from kfnb.pipeline import Diagnostic, Pipeline
 
 _MOST_WALKS = 4
+_MOST_CHARACTERS = 1_500_000
+"""Of larger notebooks nothing is remembered, so that memory is bounded."""
 
 
 def infer(declared: Declared) -> Pipeline:
@@ -46,13 +48,14 @@ def infer(declared: Declared) -> Pipeline:
     """
     name = declared.document.path or declared.document.name
     memory = memories.take(name)
-    with no_garbage_collection():
+    with keeping_trees():
         try:
             pipeline = _infer(declared, memory)
         # Only deeply nested code needs a larger stack, and a thread for it costs time.
         except RecursionError:
             return with_deep_tree(lambda: _infer(declared, NotebookMemory()))
-    memories.keep(name, memory)
+    if sum(len(cell.source) for cell in declared.document.cells) <= _MOST_CHARACTERS:
+        memories.keep(name, memory)
     return pipeline
 
 
@@ -130,7 +133,7 @@ def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
     problems += diagnostics.waits_for_a_copy(walked, needs)
     problems += diagnostics.kale(needs, walked, steps)
     pipeline_parameters = parameters(sources[c] for c in declared.parameters)
-    made, edges, definitions = Assembly(
+    made, edges, definitions, incomplete = Assembly(
         walked=walked,
         needs=needs,
         collected=collected,
@@ -141,6 +144,7 @@ def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
         plain=plain,
         parameters=pipeline_parameters,
     ).pipeline_parts()
+    problems += diagnostics.files_not_followed(incomplete)
     problems += _library_state(declared, steps, sources, effects)
     return Pipeline(
         name=declared.name,

@@ -214,12 +214,10 @@ export class Header implements Component {
     this.strip.hidden = !model.state;
     fill(
       this.strip,
-      ...order.map(status => {
-        const piece = h('span', { 'data-status': status });
-        piece.style.flexGrow = String(numbers.get(status) ?? 0);
-        return piece;
-      }),
-      rest(numbers.get('pending') ?? 0)
+      // An empty piece would take room too: the bar would not reach its end.
+      ...[...order, null]
+        .map(status => piece(status, numbers.get(status ?? 'pending') ?? 0))
+        .filter(made => made !== null)
     );
   }
 
@@ -338,8 +336,12 @@ export class Header implements Component {
   private timer: ReturnType<typeof setInterval> | undefined;
 }
 
-function rest(weight: number): HTMLElement {
-  const piece = h('span');
-  piece.style.flexGrow = String(weight);
-  return piece;
+/** A piece of the bar for steps of a status, or for those that have not begun. */
+function piece(status: StepStatus | null, count: number): HTMLElement | null {
+  if (count === 0) {
+    return null;
+  }
+  const made = h('span', { 'data-status': status });
+  made.style.flexGrow = String(count);
+  return made;
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kfnb.notebook.flow.file_dependencies import file_edges
 from kfnb.pipeline import FileUse
+from tests.notebook.build import codes, pipeline
 
 
 def edges(*steps: str) -> dict[str, list[str]]:
@@ -59,3 +60,10 @@ def test_a_module_that_the_notebook_writes() -> None:
 def test_a_file_waits_for_the_folder_that_somebody_makes() -> None:
     assert edges(">out", ">out/x") == {"ab": ["out"]}
     assert edges(">out", ">outer") == {}
+
+
+def test_a_hint_says_where_files_in_long_loops_may_be_missing() -> None:
+    loops = "for i in range(40):\n  for j in range(40):\n    open(f'{i}-{j}.csv', 'w')"
+    assert codes(pipeline(("step:write", loops))) == []
+    found = pipeline(("step:write", loops), ("step:more", loops), ("step:read", "open('0-0.csv')"))
+    assert [(d.code, d.step) for d in found.diagnostics] == [("KFNB-H114", "more")]
