@@ -39,7 +39,7 @@ def facts(cell: int, code: str, known: Known) -> list[Fact]:
     """
     of_text = parse_code(code)
     remembered: tuple[Known, list[Fact]] | None = of_text.derived.get(facts)
-    if remembered is not None and (remembered[0] is known or remembered[0] == known):
+    if remembered is not None and _knows_the_same(remembered[0], known, code):
         result = remembered[1]
         if not result or result[0].cell == cell:
             of_text.derived[facts] = known, result
@@ -52,6 +52,16 @@ def facts(cell: int, code: str, known: Known) -> list[Fact]:
     result = [replace(f, cell=cell, text=texts[f.line]) for f in result]
     of_text.derived[facts] = known, result
     return result
+
+
+def _knows_the_same(before: Known, now: Known, code: str) -> bool:
+    """Whether what a notebook defines is the same, as far as a cell with this code is concerned."""
+    if before is now or before == now:
+        return True
+    if before.shell or now.shell or replace(before, bound=now.bound) != now:
+        return False
+    # Names that are bound matter where they are read, unless functions run shell commands.
+    return not any(_history(name) or name in code for name in before.bound ^ now.bound)
 
 
 class _Walk:

@@ -17,6 +17,8 @@ from kfnb.notebook.parsed_cell import parse_code
 class Known:
     """What the whole notebook defines; ``memos`` are functions that keep their results.
 
+    ``shell``: a cell with functions has IPython's commands, which may name what is bound.
+
     ``summaries`` holds what other modules have worked out for a function, by a key of theirs.
     """
 
@@ -25,6 +27,7 @@ class Known:
     methods: Mapping[str, tuple[Function, ...]]
     memos: frozenset[str]
     bound: frozenset[str]
+    shell: bool = False
     summaries: dict[Any, Any] = field(default_factory=dict, compare=False)
 
 
@@ -35,8 +38,10 @@ def know(codes: Iterable[str]) -> Known:
     methods: dict[str, tuple[Function, ...]] = {}
     memos: set[str] = set()
     bound: set[str] = set()
+    shell = False
     for code in codes:
         cell = _defined_in(code)
+        shell |= cell.shell
         modules.update(cell.modules)
         bound |= cell.bound
         for name, own in cell.methods.items():
@@ -52,7 +57,7 @@ def know(codes: Iterable[str]) -> Known:
     for name, module in USUAL.items():
         if name not in bound and name not in functions:
             modules.setdefault(name, module)
-    return Known(modules, functions, methods, frozenset(memos), frozenset(bound))
+    return Known(modules, functions, methods, frozenset(memos), frozenset(bound), shell)
 
 
 def _defined_in(code: str) -> Known:
@@ -79,7 +84,8 @@ def _defined_in(code: str) -> Known:
         for statement in cell.shallow_body
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef))
     }
-    known = Known(modules, functions, methods, frozenset(), frozenset(bound))
+    shell = "get_ipython" in code and bool(functions or methods)
+    known = Known(modules, functions, methods, frozenset(), frozenset(bound), shell)
     cell.derived[_defined_in] = known
     return known
 
