@@ -1,8 +1,8 @@
 """Which objects names may share: an abstract heap of allocation sites.
 
 An *object* is a number for an allocation site, a place in the source that makes a value (a call, a
-list display, a ``def``). What may hold what only grows; which objects a name may
-be is flow-sensitive, so that rebinding a name breaks its aliases.
+list display, a ``def``). What may hold what only grows; which objects a name may be is
+flow-sensitive, so that rebinding a name breaks its aliases.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _MOST_HELD = 32
 """What a value holds beyond this is not followed; the run finds out who shares what."""
-
 _MOST_LISTED = 256
 _DEEPEST_FIELD = 2
 """Attributes of attributes of an argument that are told apart, as in ``model.optimizer.state``."""
@@ -121,7 +120,9 @@ class Heap(ObjectKinds):
         plain = frozenset(o for o in what if o not in self.part_of) - functions
         if functions:
             for holder in into:
-                self.hold_callables(holder, functions)
+                if self.hold_callables(holder, functions):
+                    for each in self.holders((holder,)):
+                        self.hold_callables(each, functions)
         for holder in self.holders(into) if plain else ():
             held = self.holds.get(holder, NO_OBJECTS)
             if plain <= held:
@@ -384,12 +385,13 @@ class Heap(ObjectKinds):
         self.methods[name] = (*self.methods.get(name, ()), method)
         self.listed_methods.append((name, method))
 
-    def hold_callables(self, number: int, functions: Objects) -> None:
-        """Note that an object may hold functions and classes."""
+    def hold_callables(self, number: int, functions: Objects) -> bool:
+        """Note that an object may hold functions and classes, and say whether that is new."""
         held = self.held_callables.get(number, NO_OBJECTS)
-        if not functions <= held:
+        if new := not functions <= held:
             self.held_callables[number] = held | functions if held else functions
             self.version += 1
+        return new
 
     def take_method(self, number: int, receiver: Objects, name: str) -> None:
         """Note that an object is a method ``name`` that was taken from ``receiver``."""
