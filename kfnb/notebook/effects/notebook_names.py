@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kfnb.notebook.effects.constant_propagation import USUAL, Function
 from kfnb.notebook.effects.constants import dotted, imported
-from kfnb.notebook.effects.library_calls import MEMO
+from kfnb.notebook.effects.library_calls import HISTORY, MEMO
 from kfnb.notebook.parsed_cell import parse_code
 
 
@@ -93,3 +93,21 @@ def _defined_in(code: str) -> Known:
 def parsed(code: str) -> ast.Module:
     """Parse a cell; one that is not Python has no facts, and another diagnostic reports it."""
     return ast.Module(body=parse_code(code).shallow_body, type_ignores=[])
+
+
+def knows_the_same(before: Known, now: Known, code: str) -> bool:
+    """Whether what a notebook defines is the same, as far as a cell with this code is concerned."""
+    if before is now or before == now:
+        return True
+    if before.shell or now.shell or replace(before, bound=now.bound) != now:
+        return False
+    # Names that are bound matter where they are read, unless functions run shell commands.
+    return not any(is_history(name) or name in code for name in before.bound ^ now.bound)
+
+
+def is_history(name: str) -> bool:
+    """Whether IPython makes a name of its history."""
+    if name in HISTORY or (name and not name.strip("_") and len(name) <= 3):
+        return True
+    # `_12` and `_i12` are the output and the input of a cell.
+    return name.startswith("_") and name.lstrip("_i").isdigit()
