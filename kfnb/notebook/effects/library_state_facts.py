@@ -11,7 +11,6 @@ from kfnb.notebook.effects.call_facts import Area, Entry, Fact, Kind, facts_of_c
 from kfnb.notebook.effects.constant_propagation import Function
 from kfnb.notebook.effects.constants import NotConstantError, dotted, evaluate
 from kfnb.notebook.effects.library_calls import (
-    HISTORY,
     IMPLICIT_DRAWS,
     LOGGER_SETS,
     LOGGER_USES,
@@ -25,7 +24,7 @@ from kfnb.notebook.effects.library_calls import (
     STATE_ARGUMENTS,
     TORCH_DRAWS,
 )
-from kfnb.notebook.effects.notebook_names import Known, parsed
+from kfnb.notebook.effects.notebook_names import Known, is_history, knows_the_same, parsed
 from kfnb.notebook.effects.shellwords import variables
 from kfnb.notebook.parsed_cell import all_nodes, child_nodes, parse_code
 
@@ -39,7 +38,7 @@ def facts(cell: int, code: str, known: Known) -> list[Fact]:
     """
     of_text = parse_code(code)
     remembered: tuple[Known, list[Fact]] | None = of_text.derived.get(facts)
-    if remembered is not None and (remembered[0] is known or remembered[0] == known):
+    if remembered is not None and knows_the_same(remembered[0], known, code):
         result = remembered[1]
         if not result or result[0].cell == cell:
             of_text.derived[facts] = known, result
@@ -210,7 +209,7 @@ class _Walk:
         if name in self.known.functions and name not in self.locals:
             # A function that is passed on may be called by whatever gets it.
             self.enter((self.known.functions[name],), node.lineno, sure=False)
-        elif name not in self.known.bound and name not in self.locals and _history(name):
+        elif name not in self.known.bound and name not in self.locals and is_history(name):
             self.add("history", "use", name, node.lineno)
         elif name in self.known.modules and name not in self.locals:
             self.add("option", "use", self.known.modules[name].split(".")[0], node.lineno)
@@ -372,13 +371,6 @@ def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
             yield alias.name.split(".")[0]
     elif node.module and not node.level:
         yield node.module.split(".")[0]
-
-
-def _history(name: str) -> bool:
-    if name in HISTORY or (name and not name.strip("_") and len(name) <= 3):
-        return True
-    # `_12` and `_i12` are the output and the input of a cell.
-    return name.startswith("_") and name.lstrip("_i").isdigit()
 
 
 def _names_generator(node: ast.Call) -> bool:

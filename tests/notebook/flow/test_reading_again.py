@@ -172,3 +172,11 @@ def test_few_notebooks_are_remembered() -> None:
     for number in range(20):
         memories.keep(f"{number}.ipynb", memories.take(f"{number}.ipynb"))
     assert len(memories._memories) <= 8
+
+
+def test_a_name_that_is_bound_elsewhere_is_no_history_any_more() -> None:
+    cells: list[Cell] = [("step:a", "x = 1"), ("step:b", "print(_1)"), ("step:c", "!echo $name")]
+    pipeline(*cells)
+    bound: list[Cell] = [("step:a", "x = _1 = name = 1"), *cells[1:]]
+    again = pipeline(*bound)
+    assert again == read_for_the_first_time(bound)
