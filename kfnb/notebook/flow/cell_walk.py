@@ -6,7 +6,6 @@ import ast
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from kfnb.notebook.authoring.grouping import Declared
 from kfnb.notebook.effects.names_in_strings import constant_texts, marked_names
 from kfnb.notebook.effects.statement_effects import Effects
 from kfnb.notebook.flow.definitions import defined_names, redefined
@@ -34,7 +33,8 @@ class CellWalk:
     def __init__(
         self,
         sources: Mapping[int, ParsedCell],
-        declared: Declared,
+        setup_lines: Mapping[int, tuple[int, ...]],
+        changes: Mapping[str, tuple[str, ...]],
         plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
         demoted: Collection[tuple[int, int]],
         effects: Effects,
@@ -48,9 +48,9 @@ class CellWalk:
         self.interpreter.texts = constant_texts(sources.values())
         self.interpreter.marked_names = marked_names(sources.values())
         self.sources = sources
-        self.declared = declared
+        self.setup_lines = setup_lines
         self.plain_metrics = plain_metrics
-        self.changes = {s.name: s.changes for s in declared.steps}
+        self.changes = changes
         # What refers to a class of two versions by its name would get the wrong one.
         self.redefined_classes = redefined(sources.values(), ast.ClassDef)
         self.result = WalkResult(self.interpreter)
@@ -112,7 +112,7 @@ class CellWalk:
         if source.deep and not source.body:
             facts.opaque = facts.opaque or (visit.cell, 1)
             self.findings.opaque.append((facts.name, visit.cell, 1))
-        setup_lines = frozenset(self.declared.setup_lines.get(visit.cell, ()))
+        setup_lines = frozenset(self.setup_lines.get(visit.cell, ()))
         body = source.body
         # Jupyter continues after an error in such a cell, so nothing in it is certain.
         may_fail = "raises-exception" in source.tags

@@ -46,8 +46,8 @@ def infer(declared: Declared) -> Pipeline:
 
     Never raises for what stands in a cell: that is among the diagnostics.
     """
-    name = declared.document.path or declared.document.name
-    memory = memories.take(name)
+    notebook = hash(declared.document.path or declared.document.name)
+    memory = memories.take(notebook)
     with keeping_trees():
         try:
             pipeline = _infer(declared, memory)
@@ -55,7 +55,7 @@ def infer(declared: Declared) -> Pipeline:
         except RecursionError:
             return with_deep_tree(lambda: _infer(declared, NotebookMemory()))
     if sum(len(cell.source) for cell in declared.document.cells) <= _MOST_CHARACTERS:
-        memories.keep(name, memory)
+        memories.keep(notebook, memory)
     return pipeline
 
 
@@ -77,7 +77,8 @@ def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
         return walk(
             visits,
             sources,
-            declared,
+            setup_lines=declared.setup_lines,
+            changes={step.name: step.changes for step in declared.steps},
             plain_metrics=plain,
             demoted=demoted,
             effects=effects,

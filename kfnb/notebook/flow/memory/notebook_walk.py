@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from kfnb.notebook.authoring.grouping import Declared
 from kfnb.notebook.effects.statement_effects import Effects
 from kfnb.notebook.flow.cell_walk import CellWalk
 from kfnb.notebook.flow.memory.cell_log import CellLog, Recorder, replay
@@ -18,8 +17,9 @@ from kfnb.notebook.parsed_cell import ParsedCell
 def walk(
     visits: Sequence[CellVisit],
     sources: Mapping[int, ParsedCell],
-    declared: Declared,
     *,
+    setup_lines: Mapping[int, tuple[int, ...]],
+    changes: Mapping[str, tuple[str, ...]],
     plain_metrics: Mapping[int, Sequence[tuple[str, int]]],
     effects: Effects,
     demoted: Collection[tuple[int, int]] = (),
@@ -28,11 +28,14 @@ def walk(
 ) -> WalkResult:
     """Go through the cells of ``visits`` once.
 
-    ``demoted`` statements (cell, index) are no definitions, although they look like it. What
-    ``memory`` has of the walk ``key`` is not gone through again.
+    ``setup_lines`` are lines that are setup in any cell, by cell; ``changes`` what the tags of a
+    step say that it changes. ``demoted`` statements (cell, index) are no definitions, although
+    they look like it. What ``memory`` has of the walk ``key`` is not gone through again.
     """
     memory = memory or NotebookMemory()
-    walked = NotebookWalk(sources, declared, plain_metrics, demoted, effects, memory=memory)
+    walked = NotebookWalk(
+        sources, setup_lines, changes, plain_metrics, demoted, effects, memory=memory
+    )
     return walked.through(visits, key)
 
 
@@ -76,7 +79,7 @@ class NotebookWalk(CellWalk):
         return (
             source.code,
             source.tags,
-            self.declared.setup_lines.get(visit.cell),
+            self.setup_lines.get(visit.cell),
             self.effects_of.get(visit.cell),
             self.changes.get(visit.step, ()) if last and visit.step is not None else (),
             # What a metrics cell adds to other steps is not in its log.

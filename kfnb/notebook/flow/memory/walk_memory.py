@@ -97,19 +97,19 @@ class NotebookMemory:
 
 
 class _Memories:
-    """Notebooks read last; whoever reads one has its memory for himself."""
+    """Notebooks read last, each under a number; a thread that reads one has its memory alone."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._memories: OrderedDict[str, NotebookMemory] = OrderedDict()
+        self._memories: OrderedDict[int, NotebookMemory] = OrderedDict()
 
-    def take(self, name: str) -> NotebookMemory:
+    def take(self, notebook: int) -> NotebookMemory:
         with self._lock:
-            return self._memories.pop(name, None) or NotebookMemory()
+            return self._memories.pop(notebook, None) or NotebookMemory()
 
-    def keep(self, name: str, memory: NotebookMemory) -> None:
+    def keep(self, notebook: int, memory: NotebookMemory) -> None:
         with self._lock:
-            self._memories[name] = memory
+            self._memories[notebook] = memory
             while len(self._memories) > _MOST_NOTEBOOKS:
                 self._memories.popitem(last=False)
 
