@@ -182,9 +182,12 @@ def test_the_way_to_a_service_leads_on_when_its_pod_is_replaced(desk, hidden_s3)
 
         def replaced():
             names = [pod.metadata.name for pod in runs.pods(desk)]
-            return names == ["another-s3"] and runs.pods(desk)[0].status.container_statuses[0].ready
+            if names != ["another-s3"]:
+                return False
+            states = runs.pods(desk)[0].status.container_statuses  # None until it is scheduled
+            return bool(states) and states[0].ready
 
-        until(replaced, "the other pod", 60)
+        until(replaced, "the other pod", 120)
         assert answers(tunnel)
     finally:
         tunnel.close()

@@ -31,7 +31,7 @@ def test_objects_of_ended_runs_are_removed_and_those_of_running_ones_stay(desk):
     assert f"would remove the objects of run {first}" in said
     assert f"kfnb-{first}" in maps()
     said = desk.kfnb("clean", *options)
-    assert f"removed run {first} from the store" in said
+    assert f"removed run {first} of {path} from the store" in said
     assert "kept run" in said
     until(lambda: not [m for m in maps() if first in m], "the end of the first run's objects")
     assert "kfnb-of-another" in maps()

@@ -24,14 +24,19 @@ cluster = connect(namespace=sys.argv[1])
 for item in driver_objects(sys.argv[1]):
     cluster.apply(item["kind"], item)
 """
-WORK = (
-    ("step:first", "import uuid\nmark = uuid.uuid4().hex"),
-    (
-        "step:second",
-        "import time\nprint('begun', mark, flush=True)\ntime.sleep(12)\nprint('done')\ny = 1",
-    ),
-    ("step:third", "print(y)"),
-)
+
+
+def work(seconds):
+    """Three steps of which the second takes so long."""
+    second = f"print('begun', mark, flush=True)\ntime.sleep({seconds})\nprint('done')\ny = 1"
+    return (
+        ("step:first", "import uuid\nmark = uuid.uuid4().hex"),
+        ("step:second", f"import time\n{second}"),
+        ("step:third", "print(y)"),
+    )
+
+
+WORK = work(12)
 
 
 @pytest.fixture
@@ -93,9 +98,9 @@ def an_hour_passes(desk):
     leases.replace_namespaced_lease(lease.metadata.name, desk.namespace, lease)
 
 
-def followed_when_its_driver_died(desk, folder):
+def followed_when_its_driver_died(desk, folder, cells=WORK):
     """Another machine that follows a run of this one, whose driver is killed and forgotten."""
-    start(desk, desk.notebook(*WORK), "--driver", "here")
+    start(desk, desk.notebook(*cells), "--driver", "here")
     until_begun(desk, "second")
     other = another_machine(desk, folder)
     assert other.status()["driver"] == "alive"
@@ -184,7 +189,7 @@ def test_another_machine_continues_when_this_one_is_silent(desk, tmp_path):
 
 
 def test_another_machine_can_stop_a_run_whose_driver_was_killed(desk, tmp_path):
-    other = followed_when_its_driver_died(desk, tmp_path / "other")
+    other = followed_when_its_driver_died(desk, tmp_path / "other", work(600))
     other.kfnb("stop", "latest")
     assert other.status()["status"] == "cancelled"
     until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
