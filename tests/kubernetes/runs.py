@@ -45,7 +45,7 @@ def until_begun(desk, step="only", attempt=1):
         logs = list(desk.folder.parent.glob(f"home/runs/*/steps/{step}/{attempt}/log.txt"))
         return logs and "begun" in logs[0].read_text()
 
-    until(look, "the step to print", 90)
+    until(look, "the step to print", 180)
 
 
 def pods(desk):

@@ -91,7 +91,7 @@ def test_a_claim_without_a_volume_is_explained(desk):
     said = desk.run(pipeline(desk), code=4)
     assert "the PersistentVolumeClaim work has no volume" in said
     assert f"kubectl -n {desk.namespace} describe pvc work" in said
-    until(lambda: not runs.jobs(desk) or None, "the reader's Job to go", 60)
+    until(lambda: not runs.jobs(desk) or None, "the reader's Job to go", 180)
 
 
 def test_a_claim_that_only_one_pod_may_use_is_refused(desk):
@@ -187,7 +187,7 @@ def test_the_way_to_a_service_leads_on_when_its_pod_is_replaced(desk, hidden_s3)
             states = runs.pods(desk)[0].status.container_statuses  # None until it is scheduled
             return bool(states) and states[0].ready
 
-        until(replaced, "the other pod", 120)
+        until(replaced, "the other pod", 180)
         assert answers(tunnel)
     finally:
         tunnel.close()

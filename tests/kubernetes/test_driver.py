@@ -128,7 +128,7 @@ def test_the_laptop_may_close(driven):
         [job] = drivers(driven)
         return job.status.succeeded
 
-    until(ended, "the driver in the cluster to end", 90)
+    until(ended, "the driver in the cluster to end", 180)
     assert not told(driven, "RunFinished")
     assert driven.status()["status"] == "succeeded"
     once(driven)
@@ -156,10 +156,10 @@ def test_another_machine_sees_the_run_and_stops_it(driven, tmp_path):
     found = other.status()
     assert (found["status"], found["driver"]) == ("running", "alive")
     assert found["steps"]["fast"]["status"] == "succeeded"
-    until(lambda: "begun" in other.kfnb("logs", "latest", "slow"), "the step's log", 30)
+    until(lambda: "begun" in other.kfnb("logs", "latest", "slow"), "the step's log", 180)
     other.kfnb("stop", "latest")
     assert other.status()["status"] == "cancelled"
-    until(lambda: not jobs(driven) and not pods(driven), "nothing to be left", 90)
+    until(lambda: not jobs(driven) and not pods(driven), "nothing to be left", 180)
     assert driven.status()["status"] == "cancelled"
 
 
@@ -171,16 +171,16 @@ def test_another_machine_follows_and_stops_a_run_that_this_one_drives(desk, tmp_
     found = other.status()
     assert (found["status"], found["driver"]) == ("running", "alive")
     assert "still executing" in other.kfnb("resume", "latest", code=2)
-    until(lambda: "begun" in other.kfnb("logs", "latest", "slow"), "the step's log", 30)
+    until(lambda: "begun" in other.kfnb("logs", "latest", "slow"), "the step's log", 180)
     other.kfnb("stop", "latest")
     assert other.status()["status"] == "cancelled"
     until_ended(desk, "cancelled")
-    until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
+    until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 180)
 
 
 def test_another_machine_continues_when_this_one_is_silent(desk, tmp_path):
     other = followed_when_its_driver_died(desk, tmp_path / "other")
-    until(lambda: other.status()["driver"].startswith("lost since"), "it to count as lost", 60)
+    until(lambda: other.status()["driver"].startswith("lost since"), "it to count as lost", 180)
     other.kfnb("resume", "latest")
     assert other.status()["status"] == "succeeded"
     once(other)
@@ -192,7 +192,7 @@ def test_another_machine_can_stop_a_run_whose_driver_was_killed(desk, tmp_path):
     other = followed_when_its_driver_died(desk, tmp_path / "other", work(600))
     other.kfnb("stop", "latest")
     assert other.status()["status"] == "cancelled"
-    until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
+    until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 180)
 
 
 def test_a_run_that_ended_here_and_continues_on_another_machine_is_followed(desk, tmp_path):
@@ -202,7 +202,7 @@ def test_a_run_that_ended_here_and_continues_on_another_machine_is_followed(desk
     assert desk.status()["status"] == "cancelled"
     other = another_machine(desk, tmp_path / "other")
     other.kfnb("resume", "latest", "--detach")
-    until(lambda: other.status()["status"] == "running", "it to go on", 60)
+    until(lambda: other.status()["status"] == "running", "it to go on", 180)
     found = desk.status()
     assert (found["status"], found["driver"]) == ("running", "alive")
     assert desk.kfnb("logs", "latest", "third", "-f") == "1\n"
@@ -219,7 +219,7 @@ def test_a_driver_that_may_nothing_says_why_and_its_run_can_be_stopped(desk):
     desk.kfnb("stop", "latest")
     assert desk.status()["status"] == "cancelled"
     assert len(drivers(desk)) <= 2
-    until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 90)
+    until(lambda: not jobs(desk) and not pods(desk), "nothing to be left", 180)
 
 
 def test_logs_of_a_run_driven_in_the_cluster_are_followed_completely(driven):
@@ -268,7 +268,7 @@ def test_a_run_is_stopped_from_here_and_nothing_is_left(driven):
     until_begun(driven, "slow")
     driven.kfnb("stop", "latest")
     until_ended(driven, "cancelled")
-    until(lambda: not jobs(driven) and not pods(driven), "nothing to be left", 90)
+    until(lambda: not jobs(driven) and not pods(driven), "nothing to be left", 180)
 
 
 def test_a_failed_run_continues_in_the_cluster(driven):

@@ -73,14 +73,14 @@ def test_the_message_says_what_a_pod_waits_for(desk, tag, expected, permanent):
         texts = [json.dumps(e["data"]) for e in said if e["type"] in ("Warning", "AttemptFailed")]
         return next((text for text in texts if expected in text), None)
 
-    until(told, f"a sentence with {expected}", 30)
+    until(told, f"a sentence with {expected}", 180)
     if permanent:
-        until(lambda: desk.status()["status"] == "failed", "the end of the run", 30)
+        until(lambda: desk.status()["status"] == "failed", "the end of the run", 180)
         assert step(desk, "only")["attempts"] == 1
     else:
         desk.kfnb("stop", "latest")
-        until(lambda: desk.status()["status"] == "cancelled", "the end of the run", 40)
-        until(lambda: not objects(desk), "nothing to be left", 60)
+        until(lambda: desk.status()["status"] == "cancelled", "the end of the run", 180)
+        until(lambda: not objects(desk), "nothing to be left", 180)
 
 
 def test_memory_beyond_the_limit_is_named(desk):
@@ -146,10 +146,10 @@ def test_a_stopped_run_leaves_nothing(desk):
     path = desk.notebook(("step:slow", "import time\nprint('begun', flush=True)\ntime.sleep(600)"))
     command = [sys.executable, "-m", "kfnb.cli.main", "run", str(path), *desk.options, "--detach"]
     subprocess.run(command, cwd=desk.folder, env={**os.environ, **desk.environment}, check=True)
-    until(lambda: "begun" in desk.kfnb("logs", "latest", "slow"), "the step to print", 60)
+    until(lambda: "begun" in desk.kfnb("logs", "latest", "slow"), "the step to print", 180)
     desk.kfnb("stop", "latest")
-    until(lambda: desk.status()["status"] == "cancelled", "the end of the run", 60)
-    until(lambda: not objects(desk), "nothing to be left", 60)
+    until(lambda: desk.status()["status"] == "cancelled", "the end of the run", 180)
+    until(lambda: not objects(desk), "nothing to be left", 180)
 
 
 def test_a_driver_that_is_killed_is_followed_by_another_and_nothing_runs_twice(desk):

@@ -60,7 +60,7 @@ def test_a_step_tagged_once_is_executed_again_only_when_a_person_resumes_the_run
     assert len(told(desk, "AttemptStarted")) == status["steps"]["only"]["attempts"] == 1
     assert status["steps"]["after"]["status"] == "skipped"
     desk.kfnb("resume", "latest")
-    until(lambda: len(told(desk, "RunFinished")) == 2, "the end of the resumed run", 120)
+    until(lambda: len(told(desk, "RunFinished")) == 2, "the end of the resumed run", 180)
     status = desk.status()
     assert status["status"] == "succeeded"
     assert status["steps"]["only"]["attempts"] == 2
@@ -72,12 +72,12 @@ def test_a_job_that_a_ttl_removed_before_anybody_looked(desk):
     until_begun(desk)
     [lock] = desk.folder.parent.glob("home/runs/*/driver.lock")
     os.kill(int(lock.read_text()), signal.SIGKILL)
-    until(lambda: any(j.status.succeeded for j in jobs(desk)), "the Job's end", 60)
+    until(lambda: any(j.status.succeeded for j in jobs(desk)), "the Job's end", 180)
     [first] = jobs(desk)
     desk.cluster.batch().delete_namespaced_job(
         first.metadata.name, desk.namespace, propagation_policy="Foreground"
     )
-    until(lambda: not jobs(desk), "the Job to be gone", 60)
+    until(lambda: not jobs(desk), "the Job to be gone", 180)
     desk.kfnb("resume", "latest")
     assert until_ended(desk, "succeeded")["steps"]["only"]["attempts"] == 1
     [left] = jobs(desk)
@@ -115,7 +115,7 @@ def test_a_missing_service_account_is_reported_at_once(desk):
     status = until_ended(desk, "failed")
     until_said(desk, "service account", "nobody")
     assert status["steps"]["only"]["attempts"] == 1
-    until(lambda: not jobs(desk), "the Job to be gone", 60)
+    until(lambda: not jobs(desk), "the Job to be gone", 180)
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_a_full_quota_is_reported_and_the_step_waits(desk, full):
 
 def test_a_run_that_is_stopped_before_it_has_a_pod_leaves_nothing(desk, full):
     start(desk, desk.notebook(("step:only", "x = 1")))
-    until(lambda: jobs(desk), "the Job", 60)
+    until(lambda: jobs(desk), "the Job", 180)
     stopped(desk, others=[full])
     desk.cluster.core().delete_namespaced_resource_quota("few", desk.namespace)
     assert [p.metadata.name for p in pods(desk)] == [full]

@@ -31,7 +31,7 @@ def test_a_kubelet_that_stops_while_a_step_ends(desk, node):
     with node.without("kubelet"):
         files = desk.bucket.server.files()
         where = f"{desk.bucket.name}/kfnb/manifests"
-        until(lambda: files.exists(where) and files.find(where), "the manifest", 90)
+        until(lambda: files.exists(where) and files.find(where), "the manifest", 180)
     is_whole(desk)
 
 
@@ -51,7 +51,7 @@ def test_a_node_that_is_lost_to_a_step(desk, node):
     taint = {"key": "kfnb.test/lost", "effect": "NoExecute"}
     core.patch_node(NODE, {"spec": {"taints": [taint]}})
     try:
-        until(lambda: told(desk, "AttemptFailed"), "the end of the attempt", 90)
+        until(lambda: told(desk, "AttemptFailed"), "the end of the attempt", 180)
     finally:
         core.patch_node(NODE, {"spec": {"taints": None}})
     [failed] = [event["data"] for event in told(desk, "AttemptFailed")]

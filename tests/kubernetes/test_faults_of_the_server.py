@@ -86,7 +86,7 @@ def test_an_api_server_that_stops_during_a_run(desk, proxy):
     run = subprocess.Popen(
         command, cwd=desk.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    until(lambda: "begun" in _log(desk), "the step to print", 90)
+    until(lambda: "begun" in _log(desk), "the step to print", 180)
     with proxy.away():
         # The step ends meanwhile; its Job is complete before anybody can see it.
         _complete(desk)
@@ -106,7 +106,7 @@ def _complete(desk):
         conditions = [c.type for job in jobs for c in job.status.conditions or ()]
         return "Complete" in conditions
 
-    until(look, "the first Job's end", 90)
+    until(look, "the first Job's end", 180)
 
 
 def test_a_name_that_no_registry_has_is_given_up_at_once(desk, proxy):
@@ -148,7 +148,7 @@ def test_a_sidecar_that_outlives_the_step_and_is_never_ready(desk, proxy):
         pods = desk.cluster.core().list_namespaced_pod(desk.namespace).items
         return [p for p in pods if p.status.phase == "Running"]
 
-    until(lambda: not left(), "the sidecars' end", 60)
+    until(lambda: not left(), "the sidecars' end", 180)
 
 
 @pytest.mark.parametrize("seconds", [1, 4])

@@ -74,7 +74,7 @@ for n in range(100):
     print('line', n, flush=True)
     time.sleep(0.15)"""
     start(desk, desk.notebook(("step:only", source)))
-    until(lambda: b"line 20\n" in _if_there(desk), "some lines", 60)
+    until(lambda: b"line 20\n" in _if_there(desk), "some lines", 180)
     [lock] = desk.folder.parent.glob("home/runs/*/driver.lock")
     os.kill(int(lock.read_text()), signal.SIGKILL)
     desk.kfnb("resume", "latest")
@@ -129,12 +129,12 @@ def test_text_that_the_kubelet_discarded_is_marked(desk, monkeypatch):
         pods = core.list_namespaced_pod(desk.namespace, label_selector="app=talks").items
         return pods[0].status.phase if pods else ""
 
-    until(lambda: phase() in ("Running", "Succeeded"), "the pod to run", 60)
+    until(lambda: phase() in ("Running", "Succeeded"), "the pod to run", 180)
     name = pod_of(desk.cluster, desk.namespace, "talks").metadata.name
     client = connect(context=None, namespace=desk.namespace)
 
     def wait():
-        until(lambda: phase() == "Succeeded", "the pod's end", 90)
+        until(lambda: phase() == "Succeeded", "the pod's end", 180)
 
     log = PodLog(Once(client, wait), name, ended=lambda: phase() == "Succeeded", container="main")
     pieces = list(log.follow())

@@ -62,13 +62,13 @@ def test_a_kill_in_the_middle_of_saving_leaves_no_manifest_and_what_was_there(de
         ("step:last", "print(len(x.data), sum(kept))"),
     )
     start(desk, path)
-    until(lambda: b"begun to save" in _log(desk, "only"), "the step to save what it made", 90)
+    until(lambda: b"begun to save" in _log(desk, "only"), "the step to save what it made", 180)
     [pod] = [p for p in pods(desk) if p.metadata.name.startswith("only-")]
     before = stored(desk, "manifests")
     assert [Path(key).stem.partition("-")[0] for key in before] == ["first"]
     content = desk.bucket.server.files().cat(f"{desk.bucket.name}/kfnb/{before[0]}")
     assert kill(pod.metadata.uid)
-    until(lambda: not processes(pod.metadata.uid), "their end", 30)
+    until(lambda: not processes(pod.metadata.uid), "their end", 180)
     assert stored(desk, "manifests") == before
     status = until_ended(desk, "succeeded")
     assert [e["data"]["class"] for e in told(desk, "AttemptFailed")] == ["infrastructure"]
