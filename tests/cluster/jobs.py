@@ -12,7 +12,7 @@ T = TypeVar("T")
 Plain = dict[str, Any]
 
 
-def until(look: Callable[[], T | None], what: str, seconds: float = 90) -> T:
+def until(look: Callable[[], T | None], what: str, seconds: float = 180) -> T:
     """Look until there is something to see, and return it."""
     deadline = time.monotonic() + seconds
     while True:
