@@ -119,7 +119,9 @@ class LiveScreen:
         room = len(steps) if all_steps else max(3, self._console.height - 4)
         shown = _chosen(steps, room)
         wide = self._console.width >= _WIDE
-        table = Table(box=None, show_header=False, pad_edge=False, expand=False, padding=(0, 1))
+        table = Table(
+            box=None, show_header=False, pad_edge=False, expand=False, padding=(0, _GAP, 0, 0)
+        )
         # rich would shorten all columns alike, but a name is needed more than a reason.
         count = _COUNT + (_BAR + 1 if wide else 0)
         room = self._console.width - _MARGIN - _STATUS - count - _TOOK - 3 * _GAP
@@ -130,13 +132,18 @@ class LiveScreen:
         table.add_column(no_wrap=True, justify="right", width=count)
         table.add_column(no_wrap=True, justify="right", width=_TOOK)
         if reason >= _SHORTEST_REASON:
-            table.add_column(no_wrap=True, overflow="ellipsis", width=reason)
+            table.add_column(no_wrap=True)
         for step in shown:
             mark = Text(f"{self._marks[step.status]} {step.status}", COLOURS[step.status])
             # Names come from a notebook: escape sequences in them must not reach the terminal.
             label = shortened(visible(step.name), 200)
             cells = [mark, Text(label), self._progress(step, wide), Text(_took(step))]
-            table.add_row(*cells, *([self._activity(view, step)] if len(table.columns) > 4 else []))
+            if reason >= _SHORTEST_REASON:
+                activity = self._activity(view, step)
+                # The width of a last column is not the same in all versions of rich.
+                activity.truncate(reason, overflow="ellipsis")
+                cells.append(activity)
+            table.add_row(*cells)
         hidden = len(steps) - len(shown)
         if hidden:
             counts = ", ".join(f"{n} {s}" for s, n in sorted(view.state.counts.items()) if n)
