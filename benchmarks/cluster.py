@@ -181,15 +181,17 @@ def _times(space: Workspace, pod: Any, seen: Mapping[str, float]) -> dict[str, f
     times["started"] = (state.terminated or state.running).started_at.timestamp() + 0.5
     for line in log.split("\n"):  # splitlines treats the separator of signals as the end of a line
         stamp, _, text = line.partition(" ")
-        if not text.startswith("\x1e"):
-            continue
-        event = json.loads(text[1:])
-        if event.get("type") == "CellStarted":
-            times["cell"] = event["time"]
-        elif event.get("type") == "CellFinished":
-            times["done"] = event["time"]
-        elif event.get("type") == "Result":
+        # The last signal follows the batch that says that the result is published.
+        if text.startswith("\x1e") and json.loads(text[1:]).get("last"):
             times["committed"] = _moment(stamp)
+    runs = Path(space.environment["KFNB_HOME"]) / "runs"
+    step = pod.metadata.labels["kfnb.dev/step"]
+    (reported,) = runs.glob(f"*/steps/{step}/*/events.jsonl")
+    for event in map(json.loads, reported.read_text("utf-8").splitlines()):
+        if event["type"] == "CellStarted":
+            times["cell"] = event["time"]
+        elif event["type"] == "CellFinished":
+            times["done"] = event["time"]
     return times
 
 
