@@ -271,7 +271,10 @@ def driver_state(run: RunFolder) -> str:
     waiting = driver_requests.pending_requests(run)
     if last.get("type") in _ENDS and not waiting:
         return "ended"
-    since = float(last.get("time") or run.path.stat().st_mtime)
+    since = float(last.get("time") or 0.0)
+    if not last:
+        with contextlib.suppress(OSError):  # the folder may have been deleted, too
+            since = run.path.stat().st_mtime
     # A driver is started after each request, and needs a moment to take its lock.
     asked = max((r.path.stat().st_mtime for r in waiting if r.path), default=0.0)
     starting = last.get("type") == "RunCreated" and time.time() - since < _STARTING
