@@ -223,7 +223,7 @@ def test_run_and_what_comes_of_it(said, desk):
     assert "* parameter divisor" in compared
     assert "  step load" in compared
     (cached,) = re.findall("step load .*", compared)
-    assert re.fullmatch(r"step load +cached +succeeded \d+\.\d s", cached), cached
+    assert re.fullmatch(r"step load +cached +succeeded \d+\.\d+ s", cached), cached
     assert "the same run" in said.refused(f"%pipeline compare {run.id} {run.id}")
 
     # Values come into the kernel.
