@@ -8,6 +8,9 @@ from typing import Any
 
 from tornado.httpclient import HTTPClientError
 
+import kfnb
+from tests.waiting import wait_until
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -34,3 +37,9 @@ async def ask(fetch: Any, method: str, path: str, body: Any = None, **options: A
         got = error.response
     kind = got.headers.get("Content-Type", "").partition(";")[0]
     return Reply(got.code, kind, json.loads(got.body) if got.body else None, got.headers)
+
+
+def ended(run: kfnb.Run) -> str:
+    """Wait until a run has ended; `Run.wait` gives up on a driver that starts slowly."""
+    wait_until(lambda: run.status not in ("pending", "running"))
+    return run.status

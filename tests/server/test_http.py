@@ -15,7 +15,7 @@ import kfnb
 from kfnb.api.run_lookup import run_folders
 from tests.cli.scripted import FAILED, SUCCEEDED, made_run, write
 from tests.live.runs import run_of
-from tests.server.client import ask
+from tests.server.client import ask, ended
 from tests.waiting import wait_until
 
 CHAIN = (
@@ -190,7 +190,7 @@ async def test_a_run_that_the_server_starts_is_one_like_any_other(
     assert got.status == 201, got.body
     (run,) = kfnb.runs(path)
     assert got.body["id"] == run.id
-    status = await asyncio.to_thread(run.wait, 300)
+    status = await asyncio.to_thread(ended, run)
     assert status == "succeeded"
     assert (run.name, run.parameters["rate"]) == ("mine", 2.0)
     assert run.logs("sum") == "6.0\n"
@@ -226,7 +226,7 @@ async def test_a_start_that_is_sent_twice_with_one_key_is_one_run(
     assert len(run_folders()) == 1
     other = await ask(jp_fetch, "POST", "runs", {"path": "nb.ipynb", "name": "b"}, headers=key)
     assert other.status == 409
-    await asyncio.to_thread(kfnb.open_run("latest").wait, 300)
+    await asyncio.to_thread(ended, kfnb.open_run("latest"))
 
 
 @pytest.mark.slow
@@ -237,12 +237,12 @@ async def test_a_run_is_stopped_and_resumed(jp_fetch: Any, book: Callable[..., P
     await asyncio.to_thread(wait_until, lambda: run.steps["wait"].status == "running")
     assert (await ask(jp_fetch, "DELETE", f"runs/{run.id}")).status == 409
     assert (await ask(jp_fetch, "POST", f"runs/{run.id}/stop")).status == 202
-    assert await asyncio.to_thread(run.wait, 300) == "cancelled"
+    assert await asyncio.to_thread(ended, run) == "cancelled"
     assert (await ask(jp_fetch, "POST", f"runs/{run.id}/stop")).status == 409
     (path.parent / "go").touch()
     got = await ask(jp_fetch, "POST", f"runs/{run.id}/resume")
     assert got.status == 202, got.body
-    assert await asyncio.to_thread(run.wait, 300) == "succeeded"
+    assert await asyncio.to_thread(ended, run) == "succeeded"
 
 
 async def test_runs_are_listed_page_by_page_and_by_status(jp_fetch: Any) -> None:

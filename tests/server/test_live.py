@@ -17,6 +17,7 @@ from tornado.websocket import WebSocketClientConnection
 import kfnb
 from tests.cli.scripted import LOADED, SUCCEEDED, TRAINING, write
 from tests.live.runs import run_of
+from tests.server.client import ended
 from tests.waiting import PATIENCE
 
 Open = Callable[[], Any]
@@ -218,5 +219,5 @@ async def test_run_again_starts_a_new_run(page: Open, book: Callable[..., Path])
     started = await one.receive("started")
     assert started["re"] == 5
     again = kfnb.open_run(started["run"])
-    assert await asyncio.to_thread(again.wait, 300) == "succeeded"
+    assert await asyncio.to_thread(ended, again) == "succeeded"
     assert again.steps["load"].status == "cached"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import kfnb
+from tests.server.client import ended
 from tests.server.program import started
 from tests.waiting import wait_until
 
@@ -43,7 +44,7 @@ def test_a_run_goes_on_when_the_server_ends(
         # What only works for the server ends with it.
         wait_until(lambda: not any(worker.is_running() for worker in workers))
         (path.parent / "go").touch()
-        assert run.wait(300) == "succeeded"
+        assert ended(run) == "succeeded"
         # The limits of the process that read the notebook are not those of its run.
         assert run.logs("after").split() == ["-1", "-1"]
     with started(jp_root_dir, tmp_path / "server") as server:
