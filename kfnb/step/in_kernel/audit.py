@@ -23,13 +23,14 @@ class FileAudit:
     """Paths, relative to ``folder``, of files that were read and written so far.
 
     ``listed`` maps each folder (with a slash at the end) that the user's own code listed to
-    the names that it saw.
+    the names that it saw; ``searched`` has all that any Python code listed, imports included.
     """
 
     def __init__(self, folder: str) -> None:
         self.read: set[str] = set()
         self.written: set[str] = set()
         self.listed: dict[str, list[str]] = {}
+        self.searched: set[str] = set()
         self._looking = False
         # The folder may be opened through a symbolic link, or by its real path.
         self._folders = tuple(
@@ -106,13 +107,16 @@ class FileAudit:
             self.read.add(relative)
 
     def _lists(self, path: object = None) -> None:
-        if self._looking or not self._asked_by_user():
+        if self._looking:
             return
         full = os.path.abspath(os.fsdecode("." if path is None else path)) + os.sep  # type: ignore[arg-type]
         base = next((folder for folder in self._folders if full.startswith(folder)), None)
         parts = full[len(base) :].split(os.sep)[:-1] if base is not None else []
         folder = "/".join([*parts, ""]) or "./"
         if base is None or folder in self.listed or (parts and ignored(parts)):
+            return
+        self.searched.add(folder)
+        if not self._asked_by_user():
             return
         # The listing below calls this hook again.
         self._looking = True

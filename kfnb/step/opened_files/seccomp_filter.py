@@ -20,8 +20,8 @@ _TSYNC, _NEW_LISTENER, _TSYNC_ESRCH, _WAIT_KILLABLE_RECV = 1, 8, 16, 32
 _FLAGS = (
     _NEW_LISTENER | _TSYNC | _TSYNC_ESRCH | _WAIT_KILLABLE_RECV,
     _NEW_LISTENER | _TSYNC | _TSYNC_ESRCH,
-    _NEW_LISTENER,
 )
+_FLAGS_FOR_ONE_THREAD = _NEW_LISTENER
 
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _NOTIFY = 0x7FFF0000, 0x7FC00000
@@ -58,7 +58,8 @@ def watch_this_process() -> int:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
     instructions = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(instructions))
-    for flags in _FLAGS:
+    one_thread = len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 (only their number)
+    for flags in (*_FLAGS, *([_FLAGS_FOR_ONE_THREAD] if one_thread else [])):
         listener = libc.syscall(processor.seccomp, _SET_MODE_FILTER, flags, program)
         if listener >= 0:
             return int(listener)
