@@ -143,8 +143,8 @@ class _Server:
         try:
             child_process.die_with_parent(self._pid)
             child_process.reset_signals()
-            kept = child_process.arrange_descriptors(order, descriptors, also=connection.fileno())
-            child_process.replace_surroundings(order, kept)
+            numbers = child_process.arrange_descriptors(order, descriptors, also=connection.fileno())
+            child_process.replace_surroundings(order, numbers)
             child_process.reseed()
             run = self._loaded.start(order)
             if order.watch:
