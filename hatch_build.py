@@ -63,13 +63,13 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg,misc,unused-ignore]
                 ) from None
             sentence = f"kfnb: {refused} Pipelines will be shown as static pictures."
             self.app.display_warning(sentence)
-            _tell_terminal(sentence)
+            _write_to_terminal(sentence)
             static.mkdir(parents=True, exist_ok=True)
             if not all((static / name).is_file() for name in BUILT):
                 (static / MISSING).write_text(f"{refused}\n", "utf-8")
 
 
-def _tell_terminal(sentence: str) -> None:
+def _write_to_terminal(sentence: str) -> None:
     """Write to the terminal, if there is one: pip hides what a build prints unless it fails."""
     try:
         with Path("/dev/tty").open("w", encoding="utf-8") as terminal:
