@@ -65,19 +65,21 @@ def release(*, dry_run: bool) -> None:
 
 def _problems(version: str) -> list[str]:
     """List what keeps this version from being released, a sentence each."""
-    found = []
+    problems = []
     package = re.search(r'"version": "(.+?)"', (ROOT / "labextension/package.json").read_text())
     if package is None or package[1] != version:
-        found.append(f"labextension/package.json has another version than pyproject.toml, {version}")
+        problems.append(
+            f"labextension/package.json has another version than pyproject.toml, {version}"
+        )
     if f"\n## {version}\n" not in (ROOT / "CHANGELOG.md").read_text("utf-8"):
-        found.append(f"CHANGELOG.md has no section {version}")
+        problems.append(f"CHANGELOG.md has no section {version}")
     if "\n## Unreleased\n\n#" in (ROOT / "CHANGELOG.md").read_text("utf-8"):
-        found.append("CHANGELOG.md has entries under Unreleased: give them a version")
+        problems.append("CHANGELOG.md has entries under Unreleased: give them a version")
     if _git("status", "--porcelain"):
-        found.append("there are changes that are not committed")
+        problems.append("there are changes that are not committed")
     if _git("tag", "--list", f"v{version}"):
-        found.append(f"v{version} is tagged already: give the next version a number")
-    return found
+        problems.append(f"v{version} is tagged already: give the next version a number")
+    return problems
 
 
 def _build(python: Path, folder: Path) -> dict[str, Path]:
@@ -96,21 +98,21 @@ def _use(interpreter: Interpreter, wheel: Path, folder: Path) -> None:
     """Install the wheel where there is no node, and run an example with it."""
     number = ".".join(map(str, interpreter.version))
     log(f"Python {number}: installing the wheel and running an example")
-    place = folder / number
-    run([str(interpreter.path), "-m", "venv", str(place)], quiet=True)
-    binaries = place / "bin"
+    installed = folder / number
+    run([str(interpreter.path), "-m", "venv", str(installed)], quiet=True)
+    binaries = installed / "bin"
     environment_of_a_person = {
         "PATH": f"{binaries}{os.pathsep}/bin",
-        "KFNB_HOME": str(place / "home"),
+        "KFNB_HOME": str(installed / "home"),
         "PYTHONPATH": "",
     }
     install = [str(binaries / "pip"), "install", "-q", str(wheel)]
     run(install, cwd=folder, **environment_of_a_person)
-    notebook = shutil.copy(_EXAMPLE, place)
+    notebook = shutil.copy(_EXAMPLE, installed)
     for arguments in (["--version"], ["check", notebook], ["run", notebook]):
-        run([str(binaries / "kfnb"), *arguments], cwd=place, **environment_of_a_person)
+        run([str(binaries / "kfnb"), *arguments], cwd=installed, **environment_of_a_person)
     looked = "from kfnb.live import bundle; raise SystemExit(bundle.build_problem())"
-    run([str(binaries / "python"), "-c", looked], cwd=place, **environment_of_a_person)
+    run([str(binaries / "python"), "-c", looked], cwd=installed, **environment_of_a_person)
 
 
 def supported_interpreters() -> list[Interpreter]:
@@ -121,7 +123,7 @@ def supported_interpreters() -> list[Interpreter]:
     lowest = tuple(map(int, _value(r'^requires-python = ">=(\d+\.\d+)"$').split(".")))
     classified = re.findall(r'"Programming Language :: Python :: 3\.(\d+)"', _pyproject())
     newest = (3, max(map(int, classified)))
-    found: dict[tuple[int, int], Path] = {}
+    interpreters: dict[tuple[int, int], Path] = {}
     for minor in range(lowest[1], newest[1] + 1):
         path = shutil.which(f"python3.{minor}")
         pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -129,12 +131,18 @@ def supported_interpreters() -> list[Interpreter]:
         candidates += [p / "bin" / "python" for p in sorted(pyenv.glob(f"3.{minor}.*"))]
         for candidate in candidates:
             # pyenv puts scripts on PATH that fail for versions which are not chosen.
-            if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
-                found[3, minor] = candidate
+            if (
+                subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode
+                == 0
+            ):
+                interpreters[3, minor] = candidate
                 break
-    if not found:
+    if not interpreters:
         raise SystemExit(f"dev.py: no Python {lowest[0]}.{lowest[1]} or newer was found")
-    return [Interpreter(version, found[version]) for version in sorted({min(found), max(found)})]
+    return [
+        Interpreter(version, interpreters[version])
+        for version in sorted({min(interpreters), max(interpreters)})
+    ]
 
 
 def _value(pattern: str) -> str:

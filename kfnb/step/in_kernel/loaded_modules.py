@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 _OURS = {"kfnb", "cloudpickle"}
 _INSTALLED = ("site-packages", "dist-packages")
-_STANDARD_LIBRARY = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
+_STANDARD_LIBRARY = os.path.realpath(os.__file__).rpartition(os.sep)[0] + os.sep
 
 
 def packages(modules: Iterable[str], *, before: Iterable[str] = ()) -> dict[str, str]:
@@ -70,7 +71,7 @@ def is_own_module(file: str, folder: str) -> bool:
     path = os.path.realpath(file)
     if not path.startswith(folder) or path.startswith(_STANDARD_LIBRARY):
         return False
-    return not any(part in _INSTALLED for part in path[len(folder) :].split(os.sep))
+    return not any(part in _INSTALLED for part in Path(path[len(folder) :]).parts)
 
 
 def own_module_files(workdir: str) -> set[str]:

@@ -96,5 +96,7 @@ def test_an_environment_in_the_notebooks_folder_is_not_the_users_code(tmp_path):
     site = tmp_path / "env" / "lib" / "python3" / "site-packages"
     site.mkdir(parents=True)
     (site / "library.py").write_text(HELPERS)
-    step = "sys.path.insert(0, 'env/lib/python3/site-packages'); import library; library.set_rate(2)"
+    step = (
+        "sys.path.insert(0, 'env/lib/python3/site-packages'); import library; library.set_rate(2)"
+    )
     assert left(tmp_path, step) == {}
