@@ -143,7 +143,8 @@ class _Server:
         try:
             child_process.die_with_parent(self._pid)
             child_process.reset_signals()
-            numbers = child_process.arrange_descriptors(order, descriptors, also=connection.fileno())
+            own = connection.fileno()
+            numbers = child_process.arrange_descriptors(order, descriptors, also=own)
             child_process.replace_surroundings(order, numbers)
             child_process.reseed()
             run = self._loaded.start(order)
