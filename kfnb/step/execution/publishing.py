@@ -102,6 +102,7 @@ def publish(
         files_written=written,
         files_removed=_removed_files(order, uses),
         files_read=_read_files(order, result, uses, written),
+        files_unseen=() if uses.complete else tuple(result["unseen"]),
         metrics=tuple((m.time, m.name, plain(m.value), m.step) for m in totals.metrics),
         packages=result["packages"],
         python=result["python"],

@@ -16,6 +16,12 @@ from typing import Any
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _LISTERS = frozenset({"fnmatch", "glob", "os", "pathlib", "shutil"})
+_STARTERS = (
+    *("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"),
+    *("pty.spawn", "subprocess.Popen"),
+)
+_NATIVE_READERS = ("duckdb", "h5py", "netCDF4", "polars", "pyarrow", "rasterio", "tables", "zarr")
+"""Libraries that open files without Python."""
 _IGNORED = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
@@ -24,6 +30,7 @@ class FileAudit:
 
     ``listed`` maps each folder (with a slash at the end) that the user's own code listed to
     the names that it saw; ``searched`` has all that any Python code listed, imports included.
+    ``started_programs`` says whether child processes, whose files are not seen here, were started.
     """
 
     def __init__(self, folder: str) -> None:
@@ -31,6 +38,7 @@ class FileAudit:
         self.written: set[str] = set()
         self.listed: dict[str, list[str]] = {}
         self.searched: set[str] = set()
+        self.started_programs = False
         self._looking = False
         # The folder may be opened through a symbolic link, or by its real path.
         self._folders = tuple(
@@ -51,7 +59,13 @@ class FileAudit:
             "sqlite3.connect": self._connected,
             "os.listdir": self._lists,
             "os.scandir": self._lists,
+            **dict.fromkeys(_STARTERS, self._starts),
         }
+
+    def unseen(self) -> list[str]:
+        """Name what may have used files that this audit cannot see."""
+        native = [name for name in _NATIVE_READERS if name in sys.modules]
+        return [*(["child processes"] if self.started_programs else []), *native]
 
     def start(self) -> None:
         """Start to listen. Python has no way to remove an audit hook."""
@@ -136,6 +150,9 @@ class FileAudit:
                 return module == "__main__" or frame.f_code.co_filename.startswith(self._folders)
             frame = frame.f_back
         return False
+
+    def _starts(self, *_: object) -> None:
+        self.started_programs = True
 
     def _relative(self, path: object) -> str | None:
         """Return the path below the folder, with forward slashes; None for anything else."""

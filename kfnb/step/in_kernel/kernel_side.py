@@ -240,6 +240,7 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         "written": sorted(step.audit.written),
         "listed": step.audit.listed,
         "searched": sorted(step.audit.searched),
+        "unseen": step.audit.unseen(),
         "packages": packages(set(sys.modules), before=step.modules),
         "python": sys.version.split()[0],
         "not_numbers": not_numbers,

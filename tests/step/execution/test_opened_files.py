@@ -41,6 +41,7 @@ def test_files_of_shells_child_processes_and_native_code_are_recorded(bench: Ben
         "script.sh",
     }
     assert set(manifest.files_written) == {"made.parquet", "out.csv", "target.csv", "new.db"}
+    assert manifest.files_unseen == ()
 
 
 @on_linux
@@ -83,9 +84,12 @@ def test_without_watching_the_audit_of_python_is_what_there_is(
     (bench.workdir / "a.csv").write_text("1")
     (bench.workdir / "b.csv").write_text("1")
     done = bench.run("first", "import os\nopen('a.csv').read(); os.system('cat b.csv > c.csv')")
+    plain = bench.run("second", "open('a.csv').read()")
     assert done.code == 0, done.events[-1]
     assert set(done.manifest.files_read) == {"a.csv"}
     assert set(done.manifest.files_written) == {"c.csv"}
+    assert done.manifest.files_unseen == ("child processes",)
+    assert plain.manifest.files_unseen == ()
     assert not (done.folder / report.NAME).exists()
 
 
