@@ -80,8 +80,9 @@ class Manifest:
     notebook's folder, ``files_removed`` are those of earlier steps that this one
     deleted, ``files_unseen`` names what may have used other files that nobody could see (child
     processes, libraries in native code). ``metrics`` holds ``[time, name, value, step or null]``.
-    ``left`` says what stays in the step's process although later steps may want it: names of environment variables under
-    ``environment``, globals of a module under ``module:PATH``, and ``folder``.
+    ``left`` says what stays in the step's process although later steps may want it: names of
+    environment variables under ``environment``, globals of a module under ``module:PATH``, and
+    ``folder``.
     """
 
     run: str
