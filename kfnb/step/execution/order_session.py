@@ -72,7 +72,7 @@ class OrderSession(Session):
         # outlived us.
         environment.pop(ALIVE_FD, None)
         environment[CHANNEL] = str(Path(self.order.folder) / kernel_plan.METRICS)
-        self.files = handover.start(Path(self.order.folder) / report.NAME)
+        self.files = handover.start(Path(self.order.folder) / report.NAME, environment=environment)
         self.kernel = await self.kernels.start(
             KernelRequest(self.order.kernel, cwd=self.order.workdir, env=environment)
         )

@@ -14,7 +14,7 @@ import select
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kfnb.step.opened_files.seccomp_filter import wanted, watch_this_process
@@ -82,10 +82,13 @@ class KernelListener:
 
 
 def start(
-    report: Path, *, listen: Callable[[int, Path], None] | None = None
+    report: Path,
+    *,
+    environment: Mapping[str, str],
+    listen: Callable[[int, Path], None] | None = None,
 ) -> KernelListener | None:
-    """Be ready for a kernel; None where files are not watched."""
-    if not wanted():
+    """Be ready for a kernel with this environment; None where files are not watched."""
+    if not wanted(environment):
         return None
     try:
         return KernelListener(report, listen=listen)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import struct
 from collections.abc import Mapping
 
 from kfnb.step.opened_files.system_calls import Architecture, WatchedCall, architecture
 
 VARIABLE = "KFNB_WATCH"
+_SET_UID = re.compile(r"\b(sudo|su|doas|pkexec|ping|fusermount3?|newgrp|crontab)\b")
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER = 1
@@ -31,6 +33,17 @@ _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 def wanted(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether files may be watched here: on Linux, unless ``KFNB_WATCH=off``."""
     return architecture() is not None and environment.get(VARIABLE) != "off"
+
+
+def remedy_for(command_error: str) -> str:
+    """Say what helps if a command failed that needs another user's rights; empty for others."""
+    program = _SET_UID.search(command_error)
+    if program is None or not wanted():
+        return ""
+    return (
+        f"Programs below a step have the rights of their user only, so {program[1]} cannot work. "
+        f"Set {VARIABLE}=off: kfnb then sees only files that Python itself opens."
+    )
 
 
 def watch_this_process() -> int:
