@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.kubernetes.runs import told
 
-
 COPIES = """command = ['sh', '-c', 'cat "$1" > "$2"', 'sh', *map(''.join, ['a.txt', 'b.txt'])]
 subprocess.run(command, check=True)"""
 
