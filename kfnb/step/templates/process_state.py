@@ -132,13 +132,13 @@ def _children() -> str:
 
 
 def _descriptors() -> dict[int, str]:
-    found = {}
+    open_files = {}
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 (numbers)
         try:
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115
+            open_files[int(name)] = os.readlink(f"/proc/self/fd/{name}")  # noqa: PTH115
         except OSError:  # the listing's own
             continue
-    return found
+    return open_files
 
 
 def _blas_copies() -> set[str]:

@@ -17,7 +17,6 @@ import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from typing import Any, NoReturn
 
 from kfnb.step.templates import child_process, kernel_kind, step_kind
@@ -50,8 +49,8 @@ def main(arguments: Sequence[str]) -> Run:
         spec, left_out = _assignment(connection, arguments[2:])
         try:
             loaded = step_kind.load() if spec.kind == "step" else kernel_kind.load(spec)
-        except TakesEffect as found:
-            _start_again(spec, {**left_out, **found.effects}, connection.fileno())
+        except TakesEffect as offence:
+            _start_again(spec, {**left_out, **offence.effects}, connection.fileno())
         return _Server(connection, replace(loaded, left_out=left_out)).serve()
     except (IndexError, BrokenPipeError, ConnectionResetError):
         os._exit(0)  # the parent has ended
@@ -206,7 +205,8 @@ class _Server:
 
 def _report_listener(connection: socket.socket, request: int) -> None:
     """Install the filter that reports opened files, and hand its listener to the parent."""
-    watch_this_process = import_module("kfnb.step.opened_files").watch_this_process
+    from kfnb.step.opened_files.seccomp_filter import watch_this_process
+
     message = json.dumps({"event": "forked", "request": request, "pid": os.getpid()}).encode()
     try:
         listener = watch_this_process()
