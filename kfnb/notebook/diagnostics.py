@@ -105,6 +105,7 @@ CODES: dict[str, Code] = {
             "KFNB-W611": "a cell called sys.exit",
             "KFNB-W612": "a kernel did not exit by itself",
             "KFNB-W613": "threads outlived the saving of a step's values",
+            "KFNB-W617": "a step left processes running",
             "KFNB-W614": "a step set something that later steps do not see",
             "KFNB-W615": "a step changed a module that a later step imports anew",
             "KFNB-W655": "an output differs, as it does from run to run",
