@@ -109,9 +109,9 @@ class LocalRunner:
         """Take over an attempt whose lock is held; False if no process holds it."""
         if work in self._processes:
             return True
-        pid = self._supervised.adopt(work)
-        if pid is not None:
-            self._watch(_Process(work, pid, supervised=True))
+        supervised = self._supervised.adopt(work)
+        if supervised is not None:
+            self._watch(_Process(work, supervised, supervised=True))
             return True
         if not locks.is_locked(work.folder.alive):
             return False
@@ -133,10 +133,10 @@ class LocalRunner:
     def poll(self) -> list[Ended]:
         """List the attempts that ended; kill those whose grace is over."""
         ended = []
-        for work, code, notice in self._supervised.poll():
-            self._notices += notice
+        for work, status, notices in self._supervised.poll():
+            self._notices += notices
             if work in self._processes:
-                ended.append(Ended(work, code))
+                ended.append(Ended(work, status))
                 self._forget(self._processes[work])
         now = time.monotonic()
         for process in list(self._processes.values()):

@@ -36,9 +36,7 @@ from kfnb.store.manifest import Failure
 _START_TIMEOUT = 120
 
 
-def run(
-    order_path: str, *, kernels: KernelProvider, supervisor: StepChannel | None = None
-) -> int:
+def run(order_path: str, *, kernels: KernelProvider, supervisor: StepChannel | None = None) -> int:
     """Execute the order in a kernel of ``kernels``; the exit code of the step process."""
     order_path = str(Path(order_path).absolute())
     stop = StopRequest()

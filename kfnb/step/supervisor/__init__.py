@@ -1,1 +1,1 @@
-"""The parent of all step processes of one user: it outlives drivers and leaves no process behind."""
+"""The parent of all step processes of one user: it outlives drivers and leaves nothing behind."""

@@ -29,9 +29,7 @@ def main(arguments: list[str]) -> int:
     address = Address(Path(folder), key)
     address.identity.write_text(process_table.identity(os.getpid()))
     sweep.end_orphans()
-    Server(
-        address, socket.socket(fileno=int(listener)), idle=float(idle), home=Path(home)
-    ).serve()
+    Server(address, socket.socket(fileno=int(listener)), idle=float(idle), home=Path(home)).serve()
     return 0
 
 

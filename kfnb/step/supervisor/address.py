@@ -96,11 +96,12 @@ def startup_variables(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _key(environment: Mapping[str, str]) -> str:
-    parts = [str(home()), sys.executable, kfnb.__version__]
     # A supervisor that still executes the code before an update would not understand its clients.
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        parts.append(f"{path} {path.stat().st_mtime_ns}")
-    for name, value in startup_variables(environment).items():
-        parts.append(f"{name}={value}")
+    code = sorted(Path(__file__).parent.glob("*.py"))
+    parts = [
+        *(str(home()), sys.executable, kfnb.__version__),
+        *(f"{path} {path.stat().st_mtime_ns}" for path in code),
+        *(f"{name}={value}" for name, value in startup_variables(environment).items()),
+    ]
     digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=8)
     return digest.hexdigest()

@@ -49,8 +49,8 @@ class Attempt:
 class Cleanup:
     """Ends what an attempt left behind, and then calls ``done`` with descriptions of it.
 
-    Until ``settled`` nothing is ended, because much ends by itself; ``asked`` says when each process
-    was asked to end.
+    Until ``settled`` nothing is ended, because much ends by itself; ``asked`` says when each
+    process was asked to end.
     """
 
     attempt: Attempt
@@ -164,8 +164,8 @@ class Attempts:
         owners = {pid: self._owner(pid) for pid in orphans}
         now = time.monotonic()
         for cleanup in list(self.cleanups):
-            found = [pid for pid in orphans if owners[pid] is cleanup.attempt]
-            waiting = self._end(cleanup, found, now)
+            own = [pid for pid in orphans if owners[pid] is cleanup.attempt]
+            waiting = self._end(cleanup, own, now)
             if not waiting or now - cleanup.began > _CLEANUP_TIMEOUT:
                 self.cleanups.remove(cleanup)
                 cleanup.done(tuple(cleanup.left.values()))
@@ -175,15 +175,15 @@ class Attempts:
                 if not process_table.outlives_attempts(pid):
                     _kill(pid, signal.SIGKILL)
 
-    def _end(self, cleanup: Cleanup, found: Sequence[int], now: float) -> bool:
+    def _end(self, cleanup: Cleanup, pids: Sequence[int], now: float) -> bool:
         """End processes that a cleanup has found; return whether any is left to wait for."""
         waiting = False
-        guards = [pid for pid in found if _is_copy(pid, cleanup.attempt)]
+        guards = [pid for pid in pids if _is_copy(pid, cleanup.attempt)]
         if guards and now - cleanup.began < _GUARD_TIMEOUT:
             # The guard of a killed step ends the kernel; what it leaves is looked at afterwards.
             cleanup.settled = now + _PATIENCE
             return True
-        for pid in found:
+        for pid in pids:
             status = process_table.process_status(pid)
             if status is None or status.state == "Z":
                 continue

@@ -9,6 +9,7 @@ import select
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfnb.errors import InfrastructureError
@@ -34,7 +35,7 @@ def is_available() -> bool:
     if os.environ.get(TEMPLATES, _DEFAULT).strip().lower() in ("off", "0", "no", "false"):
         return False
     # Without /proc nobody could find what an attempt leaves behind.
-    return sys.platform == "linux" and os.path.exists("/proc/self/stat")
+    return sys.platform == "linux" and Path("/proc/self/stat").exists()
 
 
 class Supervisor:
@@ -202,7 +203,7 @@ class StepChannel:
                 raise InfrastructureError("kfnb's supervisor ended while the step executed.")
 
     def end_leftovers(self) -> tuple[str, ...]:
-        """End what the kernel left running; return descriptions of it. Waits some seconds at most."""
+        """End what the kernel left running, which may take seconds; return descriptions of it."""
         if self._connection is None or self._connection.closed:
             return ()
         request = next(self._requests)

@@ -127,7 +127,7 @@ class Connection:
         return pid, uid
 
     def _whole_messages(self) -> list[Received]:
-        found = []
+        whole = []
         while len(self._data) >= 4:
             length = int.from_bytes(self._data[:4], "big")
             if length > LARGEST:
@@ -139,5 +139,5 @@ class Connection:
             if count > len(self._descriptors):
                 raise ValueError("Descriptors are missing.")
             taken = tuple(self._descriptors.popleft() for _ in range(count))
-            found.append(Received(message, taken))
-        return found
+            whole.append(Received(message, taken))
+        return whole

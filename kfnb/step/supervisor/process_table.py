@@ -64,31 +64,30 @@ def is_alive(identified: str) -> bool:
 def children(pid: int) -> list[int]:
     """List the processes whose parent is ``pid``, also those that have ended and wait for it."""
     try:
-        tasks = os.listdir(f"/proc/{pid}/task")
-        found = []
-        for task in tasks:
+        pids = []
+        for task in Path(f"/proc/{pid}/task").iterdir():
             # Not every Linux has this file.
-            text = Path(f"/proc/{pid}/task/{task}/children").read_bytes()
-            found += [int(number) for number in text.split()]
+            text = (task / "children").read_bytes()
+            pids += [int(number) for number in text.split()]
     except OSError:
         statuses = map(process_status, all_pids())
         return [status.pid for status in statuses if status is not None and status.parent == pid]
-    return found
+    return pids
 
 
 def descendants(pid: int) -> list[int]:
     """List the processes below ``pid``, parents before their children."""
-    found = []
+    below = []
     waiting = children(pid)
     while waiting:
-        found += waiting
-        waiting = [below for child in waiting for below in children(child)]
-    return found
+        below += waiting
+        waiting = [pid for child in waiting for pid in children(child)]
+    return below
 
 
 def all_pids() -> list[int]:
     """List all processes that this one can see."""
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 def command_line(pid: int) -> list[str]:
@@ -109,7 +108,8 @@ def describe(pid: int) -> str:
     """Name a process for a person: its command, shortened, and its pid."""
     status = process_status(pid)
     name = status.name if status is not None else "a process"
-    command = " ".join(command_line(pid)) or name
+    # Without line breaks, as in the program of ``python -c``.
+    command = " ".join(" ".join(command_line(pid)).split()) or name
     if len(command) > _LONGEST_COMMAND:
         command = command[: _LONGEST_COMMAND - 1] + "…"
     return f"{command} (pid {pid})"
@@ -124,7 +124,8 @@ def outlives_attempts(pid: int) -> bool:
 def same_namespace(pid: int) -> bool:
     """Return whether a process sees the same pids as this one; in a container it does not."""
     with contextlib.suppress(OSError):
-        return os.readlink(f"/proc/{pid}/ns/pid") == os.readlink("/proc/self/ns/pid")
+        own = Path("/proc/self/ns/pid").readlink()
+        return Path(f"/proc/{pid}/ns/pid").readlink() == own
     return False
 
 

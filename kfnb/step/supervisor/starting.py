@@ -23,7 +23,7 @@ IDLE = "KFNB_SUPERVISOR_IDLE"
 _IDLE_SECONDS = 600.0
 _TIMEOUT = 15.0
 _BACKLOG = 64
-_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")
+_VARIABLES = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")
 
 
 def open_connection(address: Address, *, role: str, start: bool) -> Connection | None:
@@ -127,5 +127,5 @@ def _idle() -> float:
 
 def _environment() -> dict[str, str]:
     """Return the variables of the supervisor itself; its children get whole environments."""
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    return {**kept, "KFNB_HOME": str(home())}
+    environment = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
+    return {**environment, "KFNB_HOME": str(home())}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 
 from kfnb.step.supervisor import process_table
 from kfnb.step.supervisor.address import private_folder
@@ -40,7 +41,7 @@ def end_orphans() -> list[str]:
 def end_orphans_of_killed_supervisors() -> list[str]:
     """Do :func:`end_orphans` if a supervisor of this user was killed, and otherwise nothing."""
     folder = private_folder()
-    if folder is None or not hasattr(os, "pidfd_open"):
+    if folder is None or sys.platform != "linux":
         return []
     ended = []
     for note in folder.glob("*.process"):
