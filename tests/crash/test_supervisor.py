@@ -100,7 +100,7 @@ def test_the_supervisor_is_killed(desk: Desk) -> None:
         printed, _ = follower.communicate(timeout=PATIENCE)
     assert follower.returncode == 0, f"an infrastructure failure is tried again: {printed}"
     check_finished(desk)
-    failed = [e["data"]["kind"] for e in desk.events() if e["type"] == "AttemptFailed"]
+    failed = [e["data"]["class"] for e in desk.events() if e["type"] == "AttemptFailed"]
     assert failed == ["infrastructure"] * 2
 
 
