@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import kfnb
 from kfnb.home import home
 
 # The path of a Unix socket may have 107 bytes.
@@ -98,9 +97,11 @@ def startup_variables(environment: Mapping[str, str]) -> dict[str, str]:
 def _key(environment: Mapping[str, str]) -> str:
     # A supervisor that still executes the code before an update would not understand its clients.
     code = sorted(Path(__file__).parent.glob("*.py"))
+    package = Path(__file__).parents[2] / "__init__.py"
     parts = [
-        *(str(home()), sys.executable, kfnb.__version__),
-        *(f"{path} {path.stat().st_mtime_ns}" for path in code),
+        # The package's own file has the version.
+        *(str(home()), sys.executable, str(package), package.read_text("utf-8")),
+        *(f"{path.stat().st_mtime_ns} {path.stat().st_size}" for path in code),
         *(f"{name}={value}" for name, value in startup_variables(environment).items()),
     ]
     digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=8)
