@@ -21,6 +21,7 @@ from kfnb.step.kernels.provider import KernelProvider, KernelRequest
 from kfnb.step.kernels.resource_sampler import Sample, Sampler, children_usage
 from kfnb.step.opened_files import handover, report
 from kfnb.step.order import INJECTED, StepOrder, begin_source, outputs_source
+from kfnb.step.supervisor.client import StepChannel
 
 
 class OrderSession(Session):
@@ -47,8 +48,10 @@ class OrderSession(Session):
         kernels: KernelProvider,
         events: EventLog,
         log: TextLog,
+        supervisor: StepChannel,
     ) -> None:
         super().__init__(stop, kernels=kernels)
+        self._supervisor = supervisor
         self.order = order
         self.current: int | None = None
         self.ended_early = False
@@ -139,6 +142,12 @@ class OrderSession(Session):
     def exit_timed_out(self) -> None:
         """Warn that exit handlers were cut off."""
         self.events.warning(*step_warnings.exit_timed_out(self.exit_timeout))
+
+    def kernel_exited(self) -> None:
+        """End what the kernel left running, and warn about it."""
+        left = self._supervisor.end_leftovers()
+        if left:
+            self.events.warning(*step_warnings.processes_left(left))
 
     def poll(self) -> None:
         """Report new metrics; stop if the disk refuses or the attempt's folder was removed."""

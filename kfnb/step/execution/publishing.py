@@ -21,6 +21,7 @@ from kfnb.step.opened_files.report import NAME as REPORT
 from kfnb.step.opened_files.report import read_report
 from kfnb.step.order import StepOrder
 from kfnb.step.own_stdout import is_own_output
+from kfnb.step.supervisor.client import StepChannel
 from kfnb.store import Store, hash_bytes, hash_file, manifest_key
 from kfnb.store.content import names_below, names_content
 from kfnb.store.manifest import Bundle, CellTime, Manifest, Output, WrittenFile
@@ -64,6 +65,7 @@ def publish(
     totals: StepTotals,
     *,
     stop: StopRequest,
+    supervisor: StepChannel,
 ) -> str:
     """Store everything, then create the manifest; its key.
 
@@ -72,7 +74,7 @@ def publish(
     Raises
     ------
     InfrastructureError
-        If the store refuses.
+        If the store refuses, or the supervisor has ended.
     Stopped
         If a stop was asked for before everything was stored.
     """
@@ -87,6 +89,8 @@ def publish(
     mean_cpu = totals.usage.cpu_seconds / max(finished - totals.started, 1e-3)
     # The last moment: after the manifest is created, the step has succeeded.
     stop.check()
+    # What the supervisor did not see until the end may be incomplete.
+    supervisor.check()
     manifest = Manifest(
         run=order.run,
         step=order.step,
