@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kfnb.step.opened_files.listener import Listener
+from kfnb.step.opened_files.report import NAME as REPORT
 from kfnb.step.supervisor import messages, process_table
 from kfnb.step.supervisor.address import Address
 from kfnb.step.supervisor.attempts import Attempt, Attempts
@@ -213,6 +215,20 @@ class Server:
                     self._send(attempt.channel, answer)
 
             self._attempts.clean_up(attempt, done)
+        elif isinstance(message, messages.ListenToFiles):
+            self._listen_to_files(attempt, received.descriptors[0])
+
+    def _listen_to_files(self, attempt: Attempt, descriptor: int) -> None:
+        """Answer for the files of an attempt's kernel until all its processes have ended."""
+        listener = Listener(os.dup(descriptor), Path(attempt.key) / REPORT)
+
+        def ready(_events: int) -> None:
+            listener.answer()
+            if listener.finished:
+                self._selector.unregister(listener)
+                listener.close()
+
+        self._selector.register(listener, selectors.EVENT_READ, ready)
 
     def _advance(self) -> None:
         for attempt in self._attempts.reap():
