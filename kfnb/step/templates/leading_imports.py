@@ -18,6 +18,7 @@ from kfnb.step.templates.import_audit import ImportAudit
 from kfnb.step.templates.process_state import ProcessState
 from kfnb.step.templates.stand_ins import StandIns
 
+_INSTALLED = ("site-packages", "dist-packages")
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 (compared as text)
 
 READ_FROM_FOLDER = {"matplotlibrc": "matplotlib"}
@@ -124,7 +125,8 @@ def _not_installed(modules: Iterable[str]) -> str | None:
     """Say which module's file is not an installed one: its author edits it between two runs."""
     for name in sorted(modules):
         file = getattr(sys.modules.get(name), "__file__", None)
-        if isinstance(file, str) and not file.startswith(_STANDARD_LIBRARY):
-            if not {"site-packages", "dist-packages"} & set(file.split(os.sep)):
-                return f"it loads {file}, which is not an installed package"
+        if not isinstance(file, str) or file.startswith(_STANDARD_LIBRARY):
+            continue
+        if not any(f"{os.sep}{folder}{os.sep}" in file for folder in _INSTALLED):
+            return f"it loads {file}, which is not an installed package"
     return None
