@@ -20,9 +20,9 @@ from traitlets import List
 
 from kfnb.step.kernels.without_debugger import START
 from kfnb.step.templates.forked_process import ForkedProcess
+from kfnb.step.templates.imports.known_effects import imported_packages
+from kfnb.step.templates.imports.leading_imports import READ_FROM_FOLDER
 from kfnb.step.templates.kernel_source import KernelSource, shared_environment
-from kfnb.step.templates.known_effects import imported_packages
-from kfnb.step.templates.leading_imports import READ_FROM_FOLDER
 from kfnb.step.templates.spec import ForkOrder, TemplateSpec
 
 NAME = "kfnb-template"

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kfnb.step.templates.import_audit import ImportAudit
-from kfnb.step.templates.process_state import ProcessState
-from kfnb.step.templates.stand_ins import StandIns
+from kfnb.step.templates.imports.audit import ImportAudit
+from kfnb.step.templates.imports.process_state import ProcessState
+from kfnb.step.templates.imports.stand_ins import StandIns
 
 _INSTALLED = ("site-packages", "dist-packages")
 _STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 (compared as text)
