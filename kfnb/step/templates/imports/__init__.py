@@ -1,1 +1,1 @@
-"""The imports that a template makes for its children: execute them, and find what they do besides."""
+"""The imports that a template makes for its children, and what they do besides."""
