@@ -81,7 +81,12 @@ class OrderSession(Session):
             listen=self._supervisor.listen,
         )
         self.kernel = await self.kernels.start(
-            KernelRequest(self.order.kernel, cwd=self.order.workdir, env=environment)
+            KernelRequest(
+                self.order.kernel,
+                cwd=self.order.workdir,
+                env=environment,
+                imports=self.order.imports,
+            )
         )
         self.kernel_path = kernel_plan.kernel_path(self.order, self.kernel.command)
 
@@ -187,6 +192,8 @@ class OrderSession(Session):
         """Return what the kernel used; short steps may end before the first sample."""
         # The operating system counts what has ended; samples exist only while the kernel runs.
         peak, cpu = children_usage()
+        if self.kernel is not None and (used := self.kernel.usage) is not None:
+            peak, cpu = max(peak, used.peak_memory), cpu + used.cpu_seconds
         sampler = self._sampler
         return publishing.Usage(
             peak_memory=max(peak, sampler.peak if sampler else 0),
