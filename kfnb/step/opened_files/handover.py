@@ -39,11 +39,11 @@ class KernelListener:
     report
         File to which the uses of files are appended.
     listen
-        Has another process answer for the descriptor, and returns whether it does; otherwise a
-        thread of this process does.
+        Has another process answer for the descriptor and write the report, and returns whether it
+        does; otherwise a thread of this process does.
     """
 
-    def __init__(self, report: Path, *, listen: Callable[[int], bool]) -> None:
+    def __init__(self, report: Path, *, listen: Callable[[int, Path], bool]) -> None:
         self._report = report
         self._listen = listen
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -67,7 +67,7 @@ class KernelListener:
             return
         if descriptor is None:
             return
-        if self._listen(descriptor):
+        if self._listen(descriptor, self._report):
             os.close(descriptor)
         else:
             _answer(descriptor, self._report)
@@ -87,7 +87,7 @@ class KernelListener:
 
 
 def start(
-    report: Path, *, environment: Mapping[str, str], listen: Callable[[int], bool]
+    report: Path, *, environment: Mapping[str, str], listen: Callable[[int, Path], bool]
 ) -> KernelListener | None:
     """Be ready for a kernel with this environment; None where files are not watched."""
     if not wanted(environment):

@@ -114,8 +114,10 @@ class LeftoversEnded:
 class ListenToFiles:
     """Answer for the files of this attempt's kernel; sent by its step process.
 
-    The descriptor that the kernel's filter reports to comes with it.
+    The descriptor that the kernel's filter reports to comes with it; ``report`` is the file.
     """
+
+    report: str
 
 
 @dataclass(frozen=True, slots=True)

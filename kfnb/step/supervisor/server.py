@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.step.opened_files.listener import Listener
-from kfnb.step.opened_files.report import NAME as REPORT
 from kfnb.step.supervisor import messages, process_table
 from kfnb.step.supervisor.address import Address
 from kfnb.step.supervisor.attempts import Attempt, Attempts
@@ -216,11 +215,11 @@ class Server:
 
             self._attempts.clean_up(attempt, done)
         elif isinstance(message, messages.ListenToFiles):
-            self._listen_to_files(attempt, received.descriptors[0])
+            self._listen_to_files(received.descriptors[0], Path(message.report))
 
-    def _listen_to_files(self, attempt: Attempt, descriptor: int) -> None:
-        """Answer for the files of an attempt's kernel until all its processes have ended."""
-        listener = Listener(os.dup(descriptor), Path(attempt.key) / REPORT)
+    def _listen_to_files(self, descriptor: int, report: Path) -> None:
+        """Answer for the files of a kernel until all its processes have ended."""
+        listener = Listener(os.dup(descriptor), report)
 
         def ready(_events: int) -> None:
             listener.answer()

@@ -12,6 +12,7 @@ from tests.step.supervisor.conftest import SupervisorBench
 
 STEP_WITH_A_KERNEL = """
 import os, socket
+from pathlib import Path
 from kfnb.step.opened_files.seccomp_filter import watch_this_process
 from kfnb.step.supervisor.client import StepChannel
 channel = StepChannel.inherited()
@@ -24,7 +25,7 @@ if os.fork() == 0:
     os.system("cat made > copied")
     os._exit(0)
 _, (listener,), *_ = socket.recv_fds(ours, 16, 1)
-assert channel.listen(listener)
+assert channel.listen(listener, Path("opened-files.txt").absolute())
 os.close(listener)
 assert os.wait()[1] == 0
 """
