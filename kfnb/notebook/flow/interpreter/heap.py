@@ -47,6 +47,7 @@ class Heap(ObjectKinds):
     ``symbols`` stand for what an argument, or an attribute of it, is at the call. Of ``unknown``
     objects the class is not known; ``methods`` lists those of all classes by their names.
     ``seen`` are the objects that the present cell looked at; ``order`` lists all as they were made.
+    A ``frugal`` heap, beyond the work budget, only knows whether an object holds functions at all.
     """
 
     def __init__(self, numbering: Numbering | None = None) -> None:
@@ -68,19 +69,21 @@ class Heap(ObjectKinds):
         self.symbols: Relation[int] = Relation()
         self.unknown = ObjectSet()
         self.methods: dict[str, tuple[int, ...]] = {}
+        self.frugal = False
         self.looked_for_methods = False
         self.listed_methods: list[tuple[str, int]] = []
         self.order: dict[int, int] = {}
         self.made: dict[int, None] = {}
         self.seen: set[int] = set()
-        self._numbering = Numbering() if numbering is None else numbering
+        self._number = (Numbering() if numbering is None else numbering).number
         self._listed: dict[Objects, tuple[int, ...]] = {}
 
     def object_at(self, location: object, kind: str = "") -> int:
         """Give the object that ``location`` (a syntax node, kept alive by its tree) makes."""
-        made = self._numbering.number(location, kind)
-        if made not in self.order:
-            self.order[made] = len(self.order)
+        made = self._number(location, kind)
+        order = self.order
+        if made not in order:
+            order[made] = len(order)
         self.made[made] = None
         return made
 
@@ -91,7 +94,8 @@ class Heap(ObjectKinds):
     def store(self, into: Iterable[int], what: Objects, attribute: str | None = None) -> None:
         """Put each of ``what`` into each object of ``into``, as ``attribute`` or else anywhere."""
         direct = self.plain(what)
-        direct = frozenset(o for o in direct if o not in self.part_of)
+        if not self.part_of.keys().isdisjoint(direct):
+            direct = frozenset([o for o in direct if o not in self.part_of])
         for holder in into if direct else ():
             if attribute is None:
                 held = self.loose.get(holder, NO_OBJECTS)
@@ -116,8 +120,12 @@ class Heap(ObjectKinds):
         self.seen |= what
         what = self.reachable(what)
         functions = self.callable_set(what)
-        # A set minus a dictionary's keys goes through all of the keys.
-        plain = frozenset(o for o in what if o not in self.part_of) - functions
+        plain = what
+        if not self.part_of.keys().isdisjoint(what):
+            # A set minus a dictionary's keys goes through all of the keys.
+            plain = frozenset([o for o in what if o not in self.part_of])
+        if functions:
+            plain -= functions
         if functions:
             for holder in into:
                 if self.hold_callables(holder, functions):
@@ -144,16 +152,20 @@ class Heap(ObjectKinds):
         held = [holds[o] for o in objects if o in holds]
         if not held:
             return objects
-        reached = objects.union(*held)
+        reached = objects.union(*held) if len(held) > 1 else objects | held[0]
         self.seen |= reached
         return reached
 
     def held(self, objects: Objects) -> Objects:
         """Give what ``objects`` may hold, functions too."""
-        tables = (self.holds, self.held_callables)
-        held = NO_OBJECTS.union(*(table[o] for table in tables for o in objects if o in table))
-        self.seen |= held
-        return held
+        holds, functions = self.holds, self.held_callables
+        held = [holds[o] for o in objects if o in holds]
+        held += [functions[o] for o in objects if o in functions]
+        if not held:
+            return NO_OBJECTS
+        together = held[0].union(*held[1:])
+        self.seen |= together
+        return together
 
     def reachable_before(self, objects: Objects, clock: int) -> Objects:
         """``objects`` and all that they may hold before a time of the :attr:`clock`."""
@@ -303,8 +315,7 @@ class Heap(ObjectKinds):
         if attribute is not None:
             self.part_attributes[number] = attribute
         self.part_of[number] = self.part_of.get(number, NO_OBJECTS) | owners
-        functions = self.callable_set(owners)
-        if functions:
+        if self.callables and (functions := self.callable_set(owners)):
             self.hold_callables(number, functions)
         return number
 
@@ -353,8 +364,10 @@ class Heap(ObjectKinds):
     def holders(self, objects: Iterable[int]) -> set[int]:
         """``objects`` and all that may hold one of them."""
         holders = set(objects)
-        for number in tuple(holders):
-            holders |= self.held_by.get(number, NO_OBJECTS)
+        held_by = self.held_by
+        for number in objects:
+            if number in held_by:
+                holders |= held_by[number]
         self.seen |= holders
         return holders
 
@@ -362,9 +375,13 @@ class Heap(ObjectKinds):
         """Functions and classes of the notebook that a value may be, or hold."""
         if not objects or not self.callables:
             return NO_OBJECTS
-        own = frozenset(o for o in objects if o in self.callables)
-        held = [h for o in objects if (h := self.held_callables.get(o))]
-        callables = held[0] if len(held) == 1 and not own else own.union(*held) if held else own
+        functions, table = self.callables, self.held_callables
+        held = [table[o] for o in objects if o in table]
+        callables = held[0] if len(held) == 1 else NO_OBJECTS.union(*held)
+        if not functions.keys().isdisjoint(objects):
+            callables |= frozenset([o for o in objects if o in functions])
+        if not callables:
+            return NO_OBJECTS
         self.seen |= callables
         return callables
 
@@ -388,6 +405,8 @@ class Heap(ObjectKinds):
     def hold_callables(self, number: int, functions: Objects) -> bool:
         """Note that an object may hold functions and classes, and say whether that is new."""
         held = self.held_callables.get(number, NO_OBJECTS)
+        if held and self.frugal:
+            return False
         if new := not functions <= held:
             self.held_callables[number] = held | functions if held else functions
             self.version += 1

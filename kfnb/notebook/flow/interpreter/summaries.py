@@ -32,6 +32,7 @@ from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.interpreter.objects.relations import Relation
 from kfnb.notebook.flow.interpreter.scopes import function_locals
 from kfnb.notebook.flow.interpreter.state import InterpreterState, is_private
+from kfnb.notebook.syntax_trees import all_nodes
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
@@ -110,7 +111,8 @@ class Summaries(InterpreterState):
         del self._unfinished[number]
         self._round[number] = CachedSummary(current.summary, self.dependencies)
         if outermost:
-            for each, made in self._round.items():
+            # Beyond the budget summaries are not complete.
+            for each, made in () if self.over_budget else self._round.items():
                 self.cached_summaries[each] = made
             self._round.clear()
             self._guess.clear()
@@ -142,7 +144,26 @@ class Summaries(InterpreterState):
     def reads_of(self, callee: CallableDefinition) -> frozenset[str]:
         """Give the outer names that calling ``callee`` may read, as last seen."""
         known = self.cached_summaries.get(callee.number)
-        return frozenset((known.summary if known else self.summary(callee)).reads)
+        summary = known.summary if known else self.summary(callee)
+        if known is None and self.over_budget:
+            return self._named_by(callee)
+        return frozenset(summary.reads)
+
+    def _named_by(self, callee: CallableDefinition) -> frozenset[str]:
+        """Give all names in a function, and in the functions and classes that these stand for."""
+        names: set[str] = set()
+        waiting = [callee]
+        seen = {callee.number}
+        while waiting:
+            found = {n.id for n in all_nodes([waiting.pop().node]) if isinstance(n, ast.Name)}
+            for name in found - names:
+                slot = self.names.slots.get(name)
+                for number in slot.objects if slot else ():
+                    if number in self.heap.callables and number not in seen:
+                        seen.add(number)
+                        waiting.append(self.heap.callables[number])
+            names |= found
+        return frozenset(names)
 
     def _analyse(self, callee: CallableDefinition) -> Summary:
         self.analysed.add(callee.number)
