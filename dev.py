@@ -64,6 +64,13 @@ def cluster(arguments: argparse.Namespace) -> None:
     run([for_tests(), "-m", "tests.cluster", *arguments.rest])
 
 
+def release(arguments: argparse.Namespace) -> None:
+    """Build and check the distributions of this version, and tag it."""
+    from devtools.release import release
+
+    release(dry_run=arguments.dry_run)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     program = argparse.ArgumentParser(prog="dev.py", description=__doc__)
@@ -89,6 +96,10 @@ def parser() -> argparse.ArgumentParser:
     node = commands.add_parser("cluster", help="up, down, …: the tests' Kubernetes (tests/cluster)")
     node.add_argument("rest", nargs=argparse.REMAINDER, metavar="up|down|…")
     node.set_defaults(call=cluster)
+
+    releasing = commands.add_parser("release", help="build and check both distributions, and tag")
+    releasing.add_argument("--dry-run", action="store_true", help="do not tag")
+    releasing.set_defaults(call=release)
     return program
 
 

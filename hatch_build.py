@@ -39,8 +39,10 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg,misc,unused-ignore]
 
     def dependencies(self) -> list[str]:
         """Require jlpm, JupyterLab's yarn, if there are files to build and node is available."""
+        # Also where PATH has a jlpm: that of an activated environment cannot find its own packages
+        # within pip's isolated build, which hides them.
         needed = _wanted() != "skip" and _stale(Path(self.root)) and shutil.which("node")
-        return ["jupyter-builder>=1.2,<2"] if needed and not shutil.which("jlpm") else []
+        return ["jupyter-builder>=1.2,<2"] if needed else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the files if they are missing or older than their sources."""
@@ -59,10 +61,21 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg,misc,unused-ignore]
                     f"kfnb: {refused} Without the live views no distribution is built "
                     "(KFNB_ENGINE=skip builds one)."
                 ) from None
-            self.app.display_warning(f"kfnb: {refused} Pipelines will be shown as static pictures.")
+            sentence = f"kfnb: {refused} Pipelines will be shown as static pictures."
+            self.app.display_warning(sentence)
+            _write_to_terminal(sentence)
             static.mkdir(parents=True, exist_ok=True)
             if not all((static / name).is_file() for name in BUILT):
                 (static / MISSING).write_text(f"{refused}\n", "utf-8")
+
+
+def _write_to_terminal(sentence: str) -> None:
+    """Write to the terminal, if there is one: pip hides what a build prints unless it fails."""
+    try:
+        with Path("/dev/tty").open("w", encoding="utf-8") as terminal:
+            terminal.write(f"\n{sentence}\n")
+    except OSError:  # no terminal, or a system without this file
+        return
 
 
 def _wanted() -> str:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from kfnb.api.run_lookup import facts
@@ -23,6 +24,7 @@ from kfnb.json_values import from_plain
 from kfnb.pipeline import Pipeline
 from kfnb.runners import driver_state, is_driven, resume
 from kfnb.runners.stores import store_of_run
+from kfnb.runners.target import LOCAL, find_target
 from kfnb.store.blobs import Store
 
 Course = Literal["going", "ended", "lost"]
@@ -142,8 +144,9 @@ class RunView:
         Raises
         ------
         UsageError
-            If the run is still going on, or has succeeded.
+            If the run is still going on, or has succeeded, or its notebook's folder is gone.
         """
+        self._require_notebook_folder()
         deadline = time.monotonic() + EXIT_TIME
         while self.state.ended and is_driven(self.folder) and time.monotonic() < deadline:
             time.sleep(0.02)  # the driver has recorded the end and waits for its processes
@@ -154,6 +157,15 @@ class RunView:
                 f"with kfnb stop {run}."
             )
         self._driver = resume(self.folder, settings=settings)
+
+    def _require_notebook_folder(self) -> None:
+        """Refuse a run on this machine whose steps would have no folder to execute in."""
+        folder = Path(str(self.about.get("notebook", ""))).parent
+        if not find_target(str(self.about.get("target", LOCAL))).is_remote and not folder.is_dir():
+            raise UsageError(
+                f"The steps of run {self.folder.id} execute in the notebook's folder {folder}, "
+                "which no longer exists on this machine. Restore it, and resume the run again."
+            )
 
     def attempt(self, step: str, attempt: int | None = None, *, index: str = "") -> AttemptFolder:
         """Return the folder of an attempt, by default the last; 0 is that of a cached result."""

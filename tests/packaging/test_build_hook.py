@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
+import shlex
 import shutil
 import stat
 import subprocess
@@ -155,3 +158,36 @@ def test_the_reason_goes_when_the_views_are_there(checkout: Checkout) -> None:
     checkout.pack("wheel")
     checkout.with_node().pack("wheel")
     assert "kfnb/widgets/static/missing.txt" not in checkout.packed
+
+
+def test_a_person_at_a_terminal_sees_what_pip_hides(checkout: Checkout) -> None:
+    """pip captures what a build prints; here the shell discards it."""
+    command = f"{shlex.quote(sys.executable)} -m hatchling build -t wheel >/dev/null 2>&1"
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(checkout.root)
+        environment = {**os.environ, "PATH": str(checkout.bin), "KFNB_ENGINE": ""}
+        os.execve("/bin/sh", ["sh", "-c", command], environment)
+    shown = b""
+    # Reading from a terminal that nobody has open any more raises an error.
+    with contextlib.suppress(OSError):
+        while data := os.read(terminal, 4096):
+            shown += data
+    os.close(terminal)
+    assert os.waitpid(pid, 0)[1] == 0
+    assert b"The live views were not built: node (20 or newer) was not found" in shown
+
+
+def test_the_jlpm_of_an_activated_environment_is_not_relied_on(checkout: Checkout) -> None:
+    """Within pip's isolated build it cannot find its own packages."""
+    checkout.with_node()
+    asked = "import hatchling.build; print(hatchling.build.get_requires_for_build_wheel())"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=checkout.root,
+        env={**os.environ, "PATH": str(checkout.bin), "KFNB_ENGINE": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "jupyter-builder" in done.stdout

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 _OURS = {"kfnb", "cloudpickle"}
+_INSTALLED = ("site-packages", "dist-packages")
+_STANDARD_LIBRARY = os.path.realpath(os.__file__).rpartition(os.sep)[0] + os.sep
 
 
 def packages(modules: Iterable[str], *, before: Iterable[str] = ()) -> dict[str, str]:
@@ -57,7 +60,18 @@ def _tops(distribution: Any) -> set[str]:
 
 def _installed(top: str) -> bool:
     file = getattr(sys.modules.get(top), "__file__", None) or ""
-    return "site-packages" in file or "dist-packages" in file
+    return any(folder in file for folder in _INSTALLED)
+
+
+def is_own_module(file: str, folder: str) -> bool:
+    """Whether a module's file is the user's: below ``folder``, and not in an environment there.
+
+    ``folder`` is a real path that ends with a separator.
+    """
+    path = os.path.realpath(file)
+    if not path.startswith(folder) or path.startswith(_STANDARD_LIBRARY):
+        return False
+    return not any(part in _INSTALLED for part in Path(path[len(folder) :]).parts)
 
 
 def own_module_files(workdir: str) -> set[str]:
@@ -66,12 +80,12 @@ def own_module_files(workdir: str) -> set[str]:
     The source does not always show them: a module name may be built at run time, and loading a
     value imports the module of its class.
     """
-    folder = os.path.realpath(workdir)
+    folder = os.path.realpath(workdir) + os.sep
     files = set()
     # A copy, because a thread of the notebook may import something meanwhile.
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and os.path.realpath(file).startswith(folder + os.sep):
+        if isinstance(file, str) and is_own_module(file, folder):
             relative = os.path.relpath(os.path.realpath(file), folder)
             files.add(relative.replace(os.sep, "/"))
     return files

@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from types import CodeType, ModuleType
 from typing import Any
 
+from kfnb.step.in_kernel.loaded_modules import is_own_module
+
 _SETTERS = frozenset({"os", "_collections_abc", "collections", "contextlib"})
 _MEMORY = re.compile("cache|memo", re.IGNORECASE)
 """Names of globals that are caches: their changes only save time."""
@@ -78,7 +80,7 @@ class ProcessLeaks:
         for name, fresh in self._fresh.items():
             module = sys.modules.get(name)
             file = os.path.realpath(getattr(module, "__file__", None) or "")
-            if module is None or not file.startswith(self._folder):
+            if module is None or not is_own_module(file, self._folder):
                 continue
             now = _contents(module)
             names = sorted(key for key, was in fresh.items() if now.get(key, was) != was)
@@ -111,7 +113,7 @@ class ProcessLeaks:
             frame = frame.f_back
         if frame.f_globals.get("__name__") == "__main__":
             return False
-        own = os.path.realpath(frame.f_code.co_filename).startswith(self._folder)
+        own = is_own_module(frame.f_code.co_filename, self._folder)
         while frame is not None:
             name = frame.f_globals.get("__name__", "")
             if name == "importlib._bootstrap" and not own:
@@ -136,7 +138,7 @@ class _OwnModules(importlib.abc.MetaPathFinder):
         loader = spec.loader if spec is not None else None
         if spec is None or type(loader) is not importlib.machinery.SourceFileLoader:
             return None
-        if not os.path.realpath(loader.path).startswith(self._leaks._folder):
+        if not is_own_module(loader.path, self._leaks._folder):
             return None
         spec.loader = _RecordingLoader(loader.name, loader.path, self._leaks)
         return spec

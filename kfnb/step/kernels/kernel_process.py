@@ -114,8 +114,8 @@ class Kernel:
             await self.manager.start_kernel(**options)
         except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
             if cwd is not None and not Path(cwd).is_dir():
-                raise InfrastructureError(
-                    f"The notebook's folder {cwd} no longer exists."
+                raise UsageError(
+                    f"The notebook's folder {cwd} no longer exists. Restore it, and run again."
                 ) from error
             raise UsageError(
                 f'The kernel "{self.name}" cannot be started: {error.strerror} '

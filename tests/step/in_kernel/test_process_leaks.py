@@ -89,3 +89,14 @@ def test_an_own_module_is_imported_as_ever(tmp_path):
         "assert helpers.__spec__.origin.endswith('helpers.py')"
     )
     assert left(tmp_path, step) == {}
+
+
+def test_an_environment_in_the_notebooks_folder_is_not_the_users_code(tmp_path):
+    """The packages of a virtual environment beside the notebook change themselves as they like."""
+    site = tmp_path / "env" / "lib" / "python3" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "library.py").write_text(HELPERS)
+    step = (
+        "sys.path.insert(0, 'env/lib/python3/site-packages'); import library; library.set_rate(2)"
+    )
+    assert left(tmp_path, step) == {}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 
+from kfnb.errors import UsageError
 from kfnb.step.kernels import kernel_process
 
 
@@ -28,3 +31,13 @@ def test_sockets_get_a_private_folder_with_a_short_path(
 )
 def test_an_exit_status_in_words(status: int | None, words: str) -> None:
     assert words in kernel_process.describe_exit(status)
+
+
+def test_a_folder_that_is_gone_is_no_reason_to_try_again(tmp_path: Path) -> None:
+    """A usage error fails the step at once; an infrastructure error would be retried five times."""
+    kernel = kernel_process.Kernel("python3")
+    try:
+        with pytest.raises(UsageError, match="no longer exists"):
+            asyncio.run(kernel.launch(cwd=str(tmp_path / "gone"), env=None))
+    finally:
+        shutil.rmtree(kernel.folder)

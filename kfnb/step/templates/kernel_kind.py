@@ -1,0 +1,76 @@
+"""A template of the kind "kernel": ipykernel, and the imports with which a pipeline's cells begin.
+
+A child executes ``ipykernel_launcher`` as ``python -m ipykernel_launcher`` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import runpy
+import sys
+from importlib import import_module
+
+from kfnb.step.templates import leading_imports
+from kfnb.step.templates.forked_kernel import set_replay
+from kfnb.step.templates.leading_imports import LoadedImports
+from kfnb.step.templates.loaded import Loaded, Run
+from kfnb.step.templates.spec import ForkOrder, TemplateSpec
+
+_LAUNCHER = "ipykernel_launcher"
+# What a kernel has loaded when it executes its first cell.
+_KERNEL_MODULES = (
+    "ipykernel_launcher",
+    "ipykernel.ipkernel",
+    "ipykernel.zmqshell",
+    "ipykernel.debugger",
+    "ipykernel.datapub",
+    "IPython.core.history",
+    "IPython.core.completerlib",
+    "IPython.extensions.storemagic",
+    "kfnb.step.in_kernel.kernel_side",
+)
+_BACKEND = "MPLBACKEND"
+_loaded = LoadedImports()
+
+
+def load(spec: TemplateSpec) -> Loaded:
+    """Import the kernel without its debugger, and then what the spec names.
+
+    Raises
+    ------
+    TakesEffect
+        If some of the imports are for the children to make.
+    """
+    # An import of what is None in sys.modules fails, and ipykernel does without the debugger then.
+    sys.modules["debugpy"] = None  # type: ignore[assignment]
+    import_module("ipykernel.kernelapp")
+    for name in _KERNEL_MODULES:
+        with contextlib.suppress(ImportError):  # another version of ipykernel or IPython
+            import_module(name)
+    del sys.modules["debugpy"]
+    # Matplotlib reads it when it is imported, and a kernel has set it by then.
+    os.environ[_BACKEND] = os.environ.get(_BACKEND) or "module://matplotlib_inline.backend_inline"
+    leading_imports.execute(spec.imports, _loaded)
+    set_replay(_replay)
+    return Loaded(_start, refuse=lambda order: _loaded.conflict(order.local_names))
+
+
+def _replay() -> frozenset[str]:
+    _loaded.replay()
+    return frozenset(_loaded.modules)
+
+
+def _start(order: ForkOrder) -> Run:
+    # The interpreter puts the current folder first, and the launcher takes it away.
+    sys.path.insert(0, "")
+    sys.argv = ["-c", *order.arguments]
+    sys.orig_argv = [sys.executable, "-m", _LAUNCHER, *order.arguments]
+    # A kernel exits when its parent changes, and the template is its parent.
+    if "JPY_PARENT_PID" in os.environ:
+        os.environ["JPY_PARENT_PID"] = str(os.getppid())
+    return _launch
+
+
+def _launch() -> None:
+    runpy.run_module(_LAUNCHER, run_name="__main__", alter_sys=True)
