@@ -53,8 +53,8 @@ def _children_by_field(node: ast.AST) -> list[ast.AST]:
 _NO_CHILDREN = frozenset(("ctx", "op", "ops", "id", "attr", "kind", "type_comment", "conversion"))
 # The kinds of nodes of which there are many, each with its children in the order of its fields.
 _CHILDREN: dict[type[ast.AST], Callable[[Any], Sequence[ast.AST]]] = {
-    ast.Name: lambda node: (),
-    ast.Constant: lambda node: (),
+    ast.Name: lambda _: (),
+    ast.Constant: lambda _: (),
     ast.Expr: lambda node: (node.value,),
     ast.Attribute: lambda node: (node.value,),
     ast.Starred: lambda node: (node.value,),
