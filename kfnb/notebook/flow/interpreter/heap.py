@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, ObjectKinds, Objects
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.held_functions import HeldFunctions
 from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.interpreter.objects.relations import ObjectSet, Relation
 
@@ -32,7 +33,7 @@ FITTED = "fit*"
 _NO_FIELDS: Mapping[str, Objects] = {}
 
 
-class Heap(ObjectKinds):
+class Heap(HeldFunctions):
     """Objects, what they hold, and what they are parts of.
 
     ``holds`` is flat: what an object holds directly or through others, ``held_since`` gives the
@@ -42,25 +43,20 @@ class Heap(ObjectKinds):
     hold it does not hold them;
     ``content_of`` gives the owner of an attribute of which only is known what is put into it.
     ``touched`` were changed somewhere, ``self_parameters`` are the first parameters of methods,
-    ``bound_methods`` are methods taken from an object without calling them, ``columns`` are what
-    each of the values may be that come together out of ``zip`` or ``enumerate``.
-    ``symbols`` stand for what an argument, or an attribute of it, is at the call. Of ``unknown``
-    objects the class is not known; ``methods`` lists those of all classes by their names.
-    ``seen`` are the objects that the present cell looked at; ``order`` lists all as they were made.
-    A ``frugal`` heap, beyond the work budget, only knows whether an object holds functions at all.
+    ``columns`` are what each of the values may be that come together out of ``zip`` or
+    ``enumerate``. ``symbols`` stand for what an argument, or an attribute of it, is at the call. Of
+    ``unknown`` objects the class is not known.
     """
 
     def __init__(self, numbering: Numbering | None = None) -> None:
         super().__init__()
         self.holds: Relation[Objects] = Relation()
-        self.held_callables: Relation[Objects] = Relation()
         self.held_by: dict[int, set[int]] = {}
         self.held_since: dict[tuple[int, int], int] = {}
         self.clock = 0
         self.touched: set[int] = set()
         self.part_of: Relation[Objects] = Relation()
         self.self_parameters = ObjectSet()
-        self.bound_methods: Relation[tuple[Objects, str]] = Relation()
         self.fields: Relation[Mapping[str, Objects]] = Relation()
         self.loose: Relation[Objects] = Relation()
         self.part_attributes: Relation[str] = Relation()
@@ -68,15 +64,9 @@ class Heap(ObjectKinds):
         self.columns: Relation[tuple[Objects, ...]] = Relation()
         self.symbols: Relation[int] = Relation()
         self.unknown = ObjectSet()
-        self.methods: dict[str, tuple[int, ...]] = {}
-        self.frugal = False
         self.looked_for_methods = False
-        self.listed_methods: list[tuple[str, int]] = []
-        self.order: dict[int, int] = {}
         self.made: dict[int, None] = {}
-        self.seen: set[int] = set()
         self._number = (Numbering() if numbering is None else numbering).number
-        self._listed: dict[Objects, tuple[int, ...]] = {}
 
     def object_at(self, location: object, kind: str = "") -> int:
         """Give the object that ``location`` (a syntax node, kept alive by its tree) makes."""
@@ -86,10 +76,6 @@ class Heap(ObjectKinds):
             order[made] = len(order)
         self.made[made] = None
         return made
-
-    def sorted(self, objects: Iterable[int]) -> list[int]:
-        """Sort objects by the order in which they were made."""
-        return sorted(objects, key=self.order.__getitem__)
 
     def store(self, into: Iterable[int], what: Objects, attribute: str | None = None) -> None:
         """Put each of ``what`` into each object of ``into``, as ``attribute`` or else anywhere."""
@@ -370,50 +356,3 @@ class Heap(ObjectKinds):
                 holders |= held_by[number]
         self.seen |= holders
         return holders
-
-    def callable_set(self, objects: Objects) -> Objects:
-        """Functions and classes of the notebook that a value may be, or hold."""
-        if not objects or not self.callables:
-            return NO_OBJECTS
-        functions, table = self.callables, self.held_callables
-        held = [table[o] for o in objects if o in table]
-        callables = held[0] if len(held) == 1 else NO_OBJECTS.union(*held)
-        if not functions.keys().isdisjoint(objects):
-            callables |= frozenset([o for o in objects if o in functions])
-        if not callables:
-            return NO_OBJECTS
-        self.seen |= callables
-        return callables
-
-    def callables_in(self, objects: Objects) -> tuple[int, ...]:
-        """List :meth:`callable_set` in the order in which they were defined."""
-        callables = self.callable_set(objects)
-        if not callables:
-            return ()
-        listed = self._listed.get(callables)
-        if listed is None:
-            if len(self._listed) >= _MOST_LISTED:
-                self._listed.clear()
-            listed = self._listed[callables] = tuple(self.sorted(callables))
-        return listed
-
-    def list_method(self, name: str, method: int) -> None:
-        """Note that a class has a method of this name."""
-        self.methods[name] = (*self.methods.get(name, ()), method)
-        self.listed_methods.append((name, method))
-
-    def hold_callables(self, number: int, functions: Objects) -> bool:
-        """Note that an object may hold functions and classes, and say whether that is new."""
-        held = self.held_callables.get(number, NO_OBJECTS)
-        if held and self.frugal:
-            return False
-        if new := not functions <= held:
-            self.held_callables[number] = held | functions if held else functions
-            self.version += 1
-        return new
-
-    def take_method(self, number: int, receiver: Objects, name: str) -> None:
-        """Note that an object is a method ``name`` that was taken from ``receiver``."""
-        before = self.bound_methods.get(number, (NO_OBJECTS, ""))
-        self.bound_methods[number] = before[0] | receiver, name
-        self.version += self.bound_methods[number] != before

@@ -36,7 +36,7 @@ from kfnb.notebook.syntax_trees import all_nodes
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
-MOST_WORK = 40_000
+MOST_WORK = 20_000
 """Work (nodes visited, effects applied) after which calls are assumed to depend on everything."""
 
 
@@ -141,29 +141,16 @@ class Summaries(InterpreterState):
         known.slots, known.version = current, self.heap.version
         return True
 
-    def reads_of(self, callee: CallableDefinition) -> frozenset[str]:
-        """Give the outer names that calling ``callee`` may read, as last seen."""
+    def reads_of(self, callee: CallableDefinition) -> frozenset[str] | None:
+        """Give the outer names that calling ``callee`` may read; None beyond the work budget."""
         known = self.cached_summaries.get(callee.number)
         summary = known.summary if known else self.summary(callee)
-        if known is None and self.over_budget:
-            return self._named_by(callee)
-        return frozenset(summary.reads)
+        return None if known is None and self.over_budget else frozenset(summary.reads)
 
-    def _named_by(self, callee: CallableDefinition) -> frozenset[str]:
-        """Give all names in a function, and in the functions and classes that these stand for."""
-        names: set[str] = set()
-        waiting = [callee]
-        seen = {callee.number}
-        while waiting:
-            found = {n.id for n in all_nodes([waiting.pop().node]) if isinstance(n, ast.Name)}
-            for name in found - names:
-                slot = self.names.slots.get(name)
-                for number in slot.objects if slot else ():
-                    if number in self.heap.callables and number not in seen:
-                        seen.add(number)
-                        waiting.append(self.heap.callables[number])
-            names |= found
-        return frozenset(names)
+    def names_in_functions(self) -> frozenset[str]:
+        """Give all names in the notebook's functions and classes."""
+        functions = [callee.node for callee in self.heap.callables.values()]
+        return frozenset(n.id for n in all_nodes(functions) if isinstance(n, ast.Name))
 
     def _analyse(self, callee: CallableDefinition) -> Summary:
         self.analysed.add(callee.number)
