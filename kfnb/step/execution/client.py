@@ -132,6 +132,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         # own streams, which may repeat the first.
         if exit_report.output.strip() and not arrived:
             self._print_late("stderr", exit_report.output)
+        self._session.kernel_exited()
 
     async def _execute_cells(self) -> None:
         session = self._session

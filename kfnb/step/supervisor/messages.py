@@ -1,0 +1,183 @@
+"""The messages between the supervisor and its clients, and their form as bytes.
+
+A message is a frame: four bytes of length, then JSON. Both sides have the same version of kfnb, as
+the supervisor's address depends on it, so there is one form and no negotiation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+LARGEST = 16 << 20
+"""Bytes of a frame; an environment may take some of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """The first message of a client; a driver keeps the supervisor from leaving."""
+
+    role: Literal["driver", "visitor"]
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The answer to :class:`Hello`."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class StartAttempt:
+    """Execute ``command`` as the attempt ``key`` (its folder).
+
+    Two descriptors come with it: the file for what the process prints, and the attempt's lock.
+    ``until`` is a time of the monotonic clock: later the client no longer waits, and the attempt
+    must not start.
+    """
+
+    request: int
+    key: str
+    command: tuple[str, ...]
+    cwd: str
+    environment: Mapping[str, str]
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The answer to :class:`StartAttempt`: the pid, or the number and file of an error."""
+
+    request: int
+    pid: int = 0
+    error: int = 0
+    filename: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt:
+    """Report the end of an attempt that another driver started to this one."""
+
+    request: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """The answer to :class:`Adopt`: the pid if the attempt executes, else 0."""
+
+    request: int
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SignalAttempt:
+    """Send a signal to an attempt's process, or to its whole process group."""
+
+    key: str
+    number: int
+    group: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An attempt has ended, with everything it started.
+
+    ``status`` is the exit code, a signal as a negative number. ``left`` describes processes that it
+    left running and that were ended.
+    """
+
+    key: str
+    status: int
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EndLeftovers:
+    """End what the kernel of this attempt left running; sent by its step process."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftoversEnded:
+    """The answer to :class:`EndLeftovers`: descriptions of the processes that were ended."""
+
+    request: int
+    left: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListenToFiles:
+    """Answer for the files of this attempt's kernel; sent by its step process.
+
+    The descriptor that the kernel's filter reports to comes with it; ``report`` is the file.
+    """
+
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListProcesses:
+    """Ask what lives below the supervisor."""
+
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessList:
+    """The answer to :class:`ListProcesses`; pids by attempt, descriptions of processes by pid."""
+
+    request: int
+    pid: int
+    started: float
+    drivers: tuple[int, ...] = ()
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    templates: Mapping[str, int] = field(default_factory=dict)
+    below: Mapping[str, str] = field(default_factory=dict)
+
+
+_MESSAGES: tuple[type[Any], ...] = (
+    Hello,
+    Welcome,
+    StartAttempt,
+    Started,
+    Adopt,
+    Adopted,
+    SignalAttempt,
+    Ended,
+    EndLeftovers,
+    LeftoversEnded,
+    ListenToFiles,
+    ListProcesses,
+    ProcessList,
+)
+_BY_NAME = {message.__name__: message for message in _MESSAGES}
+
+
+def encode(message: object, *, descriptors: int) -> bytes:
+    """Return the frame of a message that is sent with this number of descriptors."""
+    # dataclasses.asdict() would copy every variable of an environment by itself.
+    fields = dataclasses.fields(message)  # type: ignore[arg-type]
+    body = {part.name: getattr(message, part.name) for part in fields}
+    data = json.dumps([type(message).__name__, descriptors, body]).encode()
+    return len(data).to_bytes(4, "big") + data
+
+
+def decode(data: bytes) -> tuple[Any, int]:
+    """Return the message of a frame (without its length), and its number of descriptors.
+
+    Raises
+    ------
+    ValueError
+        If it is no message.
+    """
+    try:
+        name, descriptors, body = json.loads(data)
+        plain = {key: tuple(v) if isinstance(v, list) else v for key, v in body.items()}
+        return _BY_NAME[name](**plain), int(descriptors)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"This is no message of kfnb's supervisor: {error}.") from error
