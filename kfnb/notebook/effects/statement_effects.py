@@ -58,25 +58,25 @@ class Effects:
 def statement_effects(cells: Mapping[int, ParsedCell]) -> Effects:
     """Find the effects of all top-level statements of a notebook."""
     modules = imported_modules(cells.values())
-    candidates = [(cell.cell, _candidates(cell)) for cell in cells.values()]
-    defined = {node.name for _, found in candidates for _, node in found.definitions}
+    by_cell = [(cell.cell, _candidates(cell)) for cell in cells.values()]
+    defined = {node.name for _, candidates in by_cell for _, node in candidates.definitions}
     read = frozenset[str]().union(*map(names_read, cells.values()))
     everywhere: set[At] = set()
     changes: dict[At, tuple[str, ...]] = {}
-    for cell, found in candidates:
+    for cell, candidates in by_cell:
         everywhere |= {
-            (cell, index) for index, node in found.imports if imports_for_effect(node, read)
+            (cell, index) for index, node in candidates.imports if imports_for_effect(node, read)
         }
-        for index, node in found.definitions:
+        for index, node in candidates.definitions:
             owners = [_owner(d, modules, defined) for d in node.decorator_list]
             # It may register the definition, which later steps then look up.
             if "" in owners:
                 everywhere.add((cell, index))
             if names := tuple(dict.fromkeys(owner for owner in owners if owner)):
                 changes[cell, index] = names
-        if not found.roots.isdisjoint(modules):
+        if not candidates.roots.isdisjoint(modules):
             everywhere |= {
-                (cell, index) for index, other in found.others if sets_option(other, modules)
+                (cell, index) for index, other in candidates.others if sets_option(other, modules)
             }
     return Effects(frozenset(everywhere), changes)
 
@@ -98,25 +98,25 @@ class _Candidates:
 
 def _candidates(cell: ParsedCell) -> _Candidates:
     """Find the statements of a cell that may have an effect; remembered with its text."""
-    found: _Candidates | None = cell.derived.get(_candidates)
-    if found is not None:
-        return found
-    found = cell.derived[_candidates] = _Candidates()
+    candidates: _Candidates | None = cell.derived.get(_candidates)
+    if candidates is not None:
+        return candidates
+    candidates = cell.derived[_candidates] = _Candidates()
     for index, node in enumerate(cell.shallow_body):
         acted_on: ast.expr | None = None
         if isinstance(node, (ast.Import, ast.ImportFrom)):
-            found.imports.append((index, node))
+            candidates.imports.append((index, node))
         elif isinstance(node, _DEFINITIONS):
-            found.definitions.append((index, node))
+            candidates.definitions.append((index, node))
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             acted_on = node.value.func
         elif isinstance(node, (ast.Assign, ast.Delete)):
             acted_on = node.targets[0]
             acted_on = acted_on.value if isinstance(acted_on, ast.Subscript) else acted_on
         if acted_on is not None:
-            found.others.append((index, node))
-            found.roots.add(_root(acted_on))
-    return found
+            candidates.others.append((index, node))
+            candidates.roots.add(_root(acted_on))
+    return candidates
 
 
 def imported_modules(cells: Iterable[ParsedCell]) -> dict[str, str]:
