@@ -75,7 +75,11 @@ class OrderSession(Session):
         # outlived us.
         environment.pop(ALIVE_FD, None)
         environment[CHANNEL] = str(Path(self.order.folder) / kernel_plan.METRICS)
-        self.files = handover.start(Path(self.order.folder) / report.NAME, environment=environment)
+        self.files = handover.start(
+            Path(self.order.folder) / report.NAME,
+            environment=environment,
+            listen=self._supervisor.listen,
+        )
         self.kernel = await self.kernels.start(
             KernelRequest(
                 self.order.kernel,

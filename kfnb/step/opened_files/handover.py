@@ -39,12 +39,13 @@ class KernelListener:
     report
         File to which the uses of files are appended.
     listen
-        Takes a descriptor and answers for it somewhere else; None: a thread of this process does.
+        Has another process answer for the descriptor and write the report, and returns whether it
+        does; otherwise a thread of this process does.
     """
 
-    def __init__(self, report: Path, *, listen: Callable[[int, Path], None] | None = None) -> None:
+    def __init__(self, report: Path, *, listen: Callable[[int, Path], bool]) -> None:
         self._report = report
-        self._listen = listen or _answer
+        self._listen = listen
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         # An abstract address: no file is left, and its length does not depend on a folder.
         self.address = f"kfnb-{os.getpid()}-{secrets.token_hex(16)}"
@@ -64,8 +65,12 @@ class KernelListener:
             descriptor = self._accept()
         except OSError:  # Closed, or the kernel has ended.
             return
-        if descriptor is not None:
-            self._listen(descriptor, self._report)
+        if descriptor is None:
+            return
+        if self._listen(descriptor, self._report):
+            os.close(descriptor)
+        else:
+            _answer(descriptor, self._report)
 
     def _accept(self) -> int | None:
         while True:
@@ -82,10 +87,7 @@ class KernelListener:
 
 
 def start(
-    report: Path,
-    *,
-    environment: Mapping[str, str],
-    listen: Callable[[int, Path], None] | None = None,
+    report: Path, *, environment: Mapping[str, str], listen: Callable[[int, Path], bool]
 ) -> KernelListener | None:
     """Be ready for a kernel with this environment; None where files are not watched."""
     if not wanted(environment):
@@ -130,7 +132,10 @@ def _answer(descriptor: int, report: Path) -> None:
     listener = Listener(descriptor, report)
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    while not listener.finished:
-        poll.poll()
-        listener.answer()
-    listener.close()
+    try:
+        while not listener.finished:
+            poll.poll()
+            listener.answer()
+    finally:
+        # Without it, calls fail; with nobody who answers, they would wait for ever.
+        listener.close()

@@ -113,6 +113,8 @@ class Listener:
             try:
                 # First the line, then the answer: what a program has opened is in the report.
                 self._note(identifier, thread, self._calls[number], arguments)
+            except Exception:  # Observing must never stop what the notebook does.
+                self._report.append(thread, INCOMPLETE, 0, b"")
             finally:
                 self._continue(identifier)
 

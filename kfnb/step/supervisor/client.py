@@ -202,6 +202,16 @@ class StepChannel:
             if self._connection.closed:
                 raise InfrastructureError("kfnb's supervisor ended while the step executed.")
 
+    def listen(self, descriptor: int, report: Path) -> bool:
+        """Have the supervisor answer for the files of this step's kernel; whether it does.
+
+        It is called in another thread than everything else, but while nothing else is sent.
+        """
+        if self._connection is None or self._connection.closed:
+            return False
+        self._connection.send(messages.ListenToFiles(str(report)), [descriptor])
+        return True
+
     def end_leftovers(self) -> tuple[str, ...]:
         """End what the kernel left running, which may take seconds; return descriptions of it."""
         if self._connection is None or self._connection.closed:

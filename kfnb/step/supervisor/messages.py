@@ -111,6 +111,16 @@ class LeftoversEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class ListenToFiles:
+    """Answer for the files of this attempt's kernel; sent by its step process.
+
+    The descriptor that the kernel's filter reports to comes with it; ``report`` is the file.
+    """
+
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
 class ListProcesses:
     """Ask what lives below the supervisor."""
 
@@ -141,6 +151,7 @@ _MESSAGES: tuple[type[Any], ...] = (
     Ended,
     EndLeftovers,
     LeftoversEnded,
+    ListenToFiles,
     ListProcesses,
     ProcessList,
 )

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from kfnb.step.opened_files.listener import Listener
 from kfnb.step.supervisor import messages, process_table
 from kfnb.step.supervisor.address import Address
 from kfnb.step.supervisor.attempts import Attempt, Attempts
@@ -213,6 +214,20 @@ class Server:
                     self._send(attempt.channel, answer)
 
             self._attempts.clean_up(attempt, done)
+        elif isinstance(message, messages.ListenToFiles):
+            self._listen_to_files(received.descriptors[0], Path(message.report))
+
+    def _listen_to_files(self, descriptor: int, report: Path) -> None:
+        """Answer for the files of a kernel until all its processes have ended."""
+        listener = Listener(os.dup(descriptor), report)
+
+        def ready(_events: int) -> None:
+            listener.answer()
+            if listener.finished:
+                self._selector.unregister(listener)
+                listener.close()
+
+        self._selector.register(listener, selectors.EVENT_READ, ready)
 
     def _advance(self) -> None:
         for attempt in self._attempts.reap():
