@@ -127,7 +127,13 @@ class Attempt:
                 store=self.store,
                 hashes=FileHashes(self.store),
             )
-            kernel_plan.write(order, self.store, self.staging, path=session.kernel_path)
+            kernel_plan.write(
+                order,
+                self.store,
+                self.staging,
+                path=session.kernel_path,
+                listener=session.files.address if session.files is not None else None,
+            )
             # After the restore, so that restored files do not count as written by this step.
             before = self._list_folder()
             if session.kernel_path is None:  # The kernel has the packages of this process.

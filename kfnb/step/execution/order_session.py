@@ -19,6 +19,7 @@ from kfnb.step.in_kernel import kernel_plan
 from kfnb.step.kernels.orphan_guard import ALIVE_FD
 from kfnb.step.kernels.provider import KernelProvider, KernelRequest
 from kfnb.step.kernels.resource_sampler import Sample, Sampler, children_usage
+from kfnb.step.opened_files import handover, report
 from kfnb.step.order import INJECTED, StepOrder, begin_source, outputs_source
 from kfnb.step.supervisor.client import StepChannel
 
@@ -34,6 +35,8 @@ class OrderSession(Session):
         Whether a cell ended the step with ``sys.exit(0)``.
     kernel_path
         Folder that makes kfnb importable in the kernel; None if the kernel has kfnb.
+    files
+        Where the kernel sends the listener of its files; None if they are not watched.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class OrderSession(Session):
         self.ended_early = False
         self.kernel_path: Path | None = None
         self.save_error: OSError | None = None
+        self.files: handover.KernelListener | None = None
         self.manager: Any = None
         self.first_source = begin_source(order_path)
         self.metrics = MetricReader(str(Path(order.folder) / kernel_plan.METRICS))
@@ -71,8 +75,18 @@ class OrderSession(Session):
         # outlived us.
         environment.pop(ALIVE_FD, None)
         environment[CHANNEL] = str(Path(self.order.folder) / kernel_plan.METRICS)
+        self.files = handover.start(
+            Path(self.order.folder) / report.NAME,
+            environment=environment,
+            listen=self._supervisor.listen,
+        )
         self.kernel = await self.kernels.start(
-            KernelRequest(self.order.kernel, cwd=self.order.workdir, env=environment)
+            KernelRequest(
+                self.order.kernel,
+                cwd=self.order.workdir,
+                env=environment,
+                imports=self.order.imports,
+            )
         )
         self.kernel_path = kernel_plan.kernel_path(self.order, self.kernel.command)
 
@@ -80,6 +94,8 @@ class OrderSession(Session):
         """Stop sampling, and end the kernel if the client has not done so."""
         if self._sampler is not None:
             self._sampler.stop()
+        if self.files is not None:
+            self.files.close()
         if self.kernel is not None:
             await self.kernels.end(self.kernel)
 
@@ -176,6 +192,8 @@ class OrderSession(Session):
         """Return what the kernel used; short steps may end before the first sample."""
         # The operating system counts what has ended; samples exist only while the kernel runs.
         peak, cpu = children_usage()
+        if self.kernel is not None and (used := self.kernel.usage) is not None:
+            peak, cpu = max(peak, used.peak_memory), cpu + used.cpu_seconds
         sampler = self._sampler
         return publishing.Usage(
             peak_memory=max(peak, sampler.peak if sampler else 0),

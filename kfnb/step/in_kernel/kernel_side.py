@@ -23,6 +23,7 @@ from kfnb.step.in_kernel.collected_values import CollectedValues
 from kfnb.step.in_kernel.loaded_modules import own_module_files, packages
 from kfnb.step.in_kernel.process_leaks import ProcessLeaks
 from kfnb.step.in_kernel.setup_watch import SetupWatch, own_threads
+from kfnb.step.opened_files.handover import BEGIN, END, mark, watch_this_kernel
 from kfnb.step.templates.forked_kernel import before_first_cell
 
 if TYPE_CHECKING:
@@ -84,6 +85,9 @@ def begin(order_path: str) -> None:
     step = _steps[order_path] = StepState(folder, plan, imported=before_first_cell())
     step.audit.start()
     step.leaks.start()
+    if plan["listener"]:
+        watch_this_kernel(plan["listener"])
+    mark(folder, BEGIN)
 
 
 def _keep_all_outputs() -> None:
@@ -156,6 +160,7 @@ def publish(order_path: str) -> None:
     """
     begin(order_path)
     step = _steps[order_path]
+    mark(step.folder, END)
     added = step.collected.take_out(user_names())
     try:
         result = _save_outputs(step, {**user_names(), **added})
@@ -238,6 +243,8 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         "read": sorted((step.audit.read | own_module_files(plan["workdir"])) - step.audit.written),
         "written": sorted(step.audit.written),
         "listed": step.audit.listed,
+        "searched": sorted(step.audit.searched),
+        "unseen": step.audit.unseen(),
         "packages": packages(set(sys.modules), before=step.modules),
         "python": sys.version.split()[0],
         "not_numbers": not_numbers,

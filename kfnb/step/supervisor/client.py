@@ -197,6 +197,11 @@ class StepChannel:
             return cls(Connection(socket.socket(fileno=descriptor)))
         return cls(None)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a supervisor started this process and lives, as far as known."""
+        return self._connection is not None and not self._connection.closed
+
     def check(self) -> None:
         """Raise InfrastructureError if the supervisor has ended."""
         if self._connection is not None:
@@ -233,7 +238,10 @@ class StepChannel:
         return self._kernel_ends.get(pid)
 
     def listen(self, descriptor: int, report: Path) -> bool:
-        """Have the supervisor write the files that a kernel opens; False if there is none."""
+        """Have the supervisor write the files that a kernel opens; False if there is none.
+
+        It is called in another thread than everything else, but while nothing else is sent.
+        """
         if self._connection is None or self._connection.closed:
             return False
         self._connection.send(messages.ListenTo(str(report)), (descriptor,))

@@ -11,9 +11,9 @@ import runpy
 import sys
 from importlib import import_module
 
-from kfnb.step.templates import leading_imports
 from kfnb.step.templates.forked_kernel import set_replay
-from kfnb.step.templates.leading_imports import LoadedImports
+from kfnb.step.templates.imports import leading_imports
+from kfnb.step.templates.imports.leading_imports import LoadedImports
 from kfnb.step.templates.loaded import Loaded, Run
 from kfnb.step.templates.spec import ForkOrder, TemplateSpec
 

@@ -20,8 +20,8 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from kfnb.step.templates import child_process, kernel_kind, step_kind
-from kfnb.step.templates.known_effects import known_effects
-from kfnb.step.templates.leading_imports import TakesEffect
+from kfnb.step.templates.imports.known_effects import known_effects
+from kfnb.step.templates.imports.leading_imports import TakesEffect
 from kfnb.step.templates.loaded import Loaded, Run
 from kfnb.step.templates.spec import (
     ForkOrder,

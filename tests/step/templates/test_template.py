@@ -135,18 +135,20 @@ def test_a_signal_that_ends_a_child_leaves_the_template(
 def test_exit_handlers_of_a_child_run_and_those_of_the_template_do_not(
     parent: Parent, tmp_path: Path
 ) -> None:
-    (tmp_path / "registers.py").write_text(
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "registers.py").write_text(
         "import atexit, os\n"
         "atexit.register(lambda: open(os.environ['OUT'], 'a').write(f'{os.getpid()}\\n'))\n"
     )
     out = tmp_path / "out"
     environment = {
         **os.environ,
-        "PYTHONPATH": str(tmp_path),
+        "PYTHONPATH": str(packages),
         "OUT": str(out),
         "PYTHONHASHSEED": "0",
     }
-    template = parent.start("kernel", "import registers", PYTHONPATH=str(tmp_path), OUT=str(out))
+    template = parent.start("kernel", "import registers", PYTHONPATH=str(packages), OUT=str(out))
     code = (
         "import registers, threading, time\n"
         "def stop(kernel):\n"

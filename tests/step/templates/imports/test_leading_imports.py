@@ -44,8 +44,9 @@ HARMLESS = {
 
 @pytest.fixture
 def modules(tmp_path: Path) -> Path:
-    folder = tmp_path / "modules"
+    folder = tmp_path / "site-packages"
     folder.mkdir()
+    (tmp_path / "edited.py").touch()
     for name, source in {**EFFECTS, **HARMLESS}.items():
         (folder / f"{name}.py").write_text(source + "\n")
     (tmp_path / "count").touch()
@@ -53,11 +54,12 @@ def modules(tmp_path: Path) -> Path:
 
 
 def test_imports_that_take_effect_are_left_to_the_children(parent: Parent, modules: Path) -> None:
-    surroundings = {"PYTHONPATH": str(modules), "COUNT": str(parent.folder / "count")}
-    statements = [f"import {name}" for name in ("calm", *EFFECTS, "looks_for_kernel")]
+    path = os.pathsep.join([str(modules), str(parent.folder)])
+    surroundings = {"PYTHONPATH": path, "COUNT": str(parent.folder / "count")}
+    statements = [f"import {name}" for name in ("calm", *EFFECTS, "edited", "looks_for_kernel")]
     template = parent.begin("kernel", *statements, **surroundings)
     left_out = parent.wait(template, Ready).left_out
-    assert sorted(left_out) == sorted(f"import {name}" for name in EFFECTS)
+    assert sorted(left_out) == sorted(f"import {name}" for name in (*EFFECTS, "edited"))
     assert "thread" in left_out["import starts_thread"]
     assert "hello" in left_out["import prints"]
     source = (

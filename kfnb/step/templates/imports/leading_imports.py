@@ -10,13 +10,16 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from kfnb.step.templates.import_audit import ImportAudit
-from kfnb.step.templates.process_state import ProcessState
-from kfnb.step.templates.stand_ins import StandIns
+from kfnb.step.templates.imports.audit import ImportAudit
+from kfnb.step.templates.imports.process_state import ProcessState
+from kfnb.step.templates.imports.stand_ins import StandIns
+
+_INSTALLED = ("site-packages", "dist-packages")
+_STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120 (compared as text)
 
 READ_FROM_FOLDER = {"matplotlibrc": "matplotlib"}
 """Files that a package reads from the current folder when it is imported, with the package."""
@@ -113,5 +116,17 @@ def _execute(statement: str, audit: ImportAudit, stand_ins: StandIns) -> str | N
             exec(compile(statement, "<imports>", "exec"), {"__name__": "kfnb_imports"})  # noqa: S102
     except BaseException as error:
         return f"it fails: {type(error).__name__}: {error}"[:300]
-    new = {name.partition(".")[0] for name in set(sys.modules) - known}
-    return stand_ins.effect() or audit.effect(new)
+    new = set(sys.modules) - known
+    packages = {name.partition(".")[0] for name in new}
+    return stand_ins.effect() or audit.effect(packages) or _not_installed(new)
+
+
+def _not_installed(modules: Iterable[str]) -> str | None:
+    """Say which module's file is not an installed one: its author edits it between two runs."""
+    for name in sorted(modules):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if not isinstance(file, str) or file.startswith(_STANDARD_LIBRARY):
+            continue
+        if not any(f"{os.sep}{folder}{os.sep}" in file for folder in _INSTALLED):
+            return f"it loads {file}, which is not an installed package"
+    return None

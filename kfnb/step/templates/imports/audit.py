@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from kfnb.step.templates.process_state import THREADS_SURVIVE
+from kfnb.step.templates.imports.process_state import THREADS_SURVIVE
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _EVENTS = {
