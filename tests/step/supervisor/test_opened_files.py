@@ -25,7 +25,7 @@ if os.fork() == 0:
     os.system("cat made > copied")
     os._exit(0)
 _, (listener,), *_ = socket.recv_fds(ours, 16, 1)
-assert channel.listen(listener, Path("opened-files.txt"))
+assert channel.listen(listener, Path("opened-files.txt").absolute())
 os.close(listener)
 assert os.wait()[1] == 0
 """
