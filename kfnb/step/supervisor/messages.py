@@ -154,14 +154,19 @@ class ListProcesses:
 
 @dataclass(frozen=True, slots=True)
 class ProcessList:
-    """The answer to :class:`ListProcesses`; pids by attempt, descriptions of processes by pid."""
+    """The answer to :class:`ListProcesses`.
+
+    ``attempts`` has pids by attempt, ``kernels`` and ``templates`` descriptions by pid (as text),
+    ``below`` descriptions of all processes.
+    """
 
     request: int
     pid: int
     started: float
     drivers: tuple[int, ...] = ()
     attempts: Mapping[str, int] = field(default_factory=dict)
-    templates: Mapping[str, int] = field(default_factory=dict)
+    kernels: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
     below: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -181,13 +181,15 @@ class Server:
             client.send(ended)
 
     def _list_processes(self, request: int) -> messages.ProcessList:
+        attempts = self._executor.attempts
         below = process_table.descendants(os.getpid())
         return messages.ProcessList(
             request,
             os.getpid(),
             self._started,
             drivers=tuple(self._drivers.values()),
-            attempts={key: attempt.pid for key, attempt in self._executor.attempts.items()},
+            attempts={key: attempt.pid for key, attempt in attempts.items()},
+            kernels={str(pid): key for key, attempt in attempts.items() for pid in attempt.kernels},
             templates=self._executor.pool.descriptions(),
             below={str(pid): process_table.describe(pid) for pid in below},
         )

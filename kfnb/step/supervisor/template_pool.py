@@ -74,15 +74,15 @@ class TemplatePool:
         """List the templates' processes."""
         return [entry.template.pid for entry in self._all()]
 
-    def descriptions(self) -> dict[str, int]:
-        """Return the pid of each template by a text that describes it."""
+    def descriptions(self) -> dict[str, str]:
+        """Describe each template, by its pid."""
         described = {}
         for entry in self._all():
             spec = entry.template.spec
-            what = ", ".join(spec.imports) or ("steps" if spec.kind == "step" else "kernels")
+            what = f"{spec.kind}s of {spec.python}"
+            imports = f" with {'; '.join(spec.imports)}" if spec.imports else ""
             state = "" if entry.template.ready else " (loading)"
-            pid = entry.template.pid
-            described[f"{spec.kind} template {pid} of {spec.python}{state}: {what}"] = pid
+            described[str(entry.template.pid)] = f"{what}{imports}{state}"
         return described
 
     def prepare(self, spec: TemplateSpec) -> bool:
