@@ -88,6 +88,14 @@ def lowest(choices: Choices) -> None:
     run([python, "-m", "pytest", "-q", *EVERY_CORE, *select, *folders])
 
 
+def server(choices: Choices) -> None:
+    """Test the extension of the Jupyter server, and its OpenAPI document against it."""
+    python = str(environment("server", "server"))
+    plugin = ["-p", "pytest_jupyter.jupyter_server"]
+    select = [*plugin, *(choices.pytest or ["tests/server"])]
+    run([python, "-m", "pytest", "-q", *EVERY_CORE, *select])
+
+
 def web(_: Choices) -> None:
     """Check, test and build the TypeScript parts."""
     jlpm("install --immutable", "lint:check", "tsc --noEmit", "test", "build")
@@ -121,6 +129,7 @@ PARTS = {
     for part in (
         Part("lint", "ruff, mypy --strict, the layers of the imports", 1, lint),
         Part("web", "the TypeScript parts: eslint, tsc, jest, build", 2, web),
+        Part("server", "the extension of the Jupyter server, with schemathesis", 3, server),
         Part("unit", "tests that execute no kernels", 6, unit),
         Part("lowest", "tests with the lowest versions of other packages", 7, lowest),
         Part("unwatched", "notebooks that use files, with KFNB_WATCH=off", 2, unwatched),

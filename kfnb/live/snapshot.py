@@ -50,8 +50,13 @@ def graph(pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()) 
             for name, step in pipeline.steps.items()
         ],
         "edges": edges(pipeline, seen),
-        "diagnostics": [_diagnostic(pipeline, one) for one in pipeline.diagnostics],
+        "diagnostics": diagnostics(pipeline, pipeline.diagnostics),
     }
+
+
+def diagnostics(pipeline: Pipeline, findings: Iterable[Diagnostic]) -> list[protocol.Diagnostic]:
+    """Describe findings about a pipeline."""
+    return [_diagnostic(pipeline, one) for one in findings]
 
 
 def edges(

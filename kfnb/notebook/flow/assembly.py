@@ -166,32 +166,38 @@ class Assembly:
     def _definitions(self, replay: Replay) -> Iterator[Definition]:
         static = [n for n, act in enumerate(self.walked.acts) if act.step is None]
         ends = {name: facts.acts_after for name, facts in self.walked.facts.items()}
+        anything: frozenset[str] = frozenset()
         for number, act in enumerate(self.walked.acts):
             if act.kind is None:
                 continue
             # A function finds its names when it is called, so definitions below it count as well.
             before = ends[act.step] if act.step is not None else (static[-1] + 1)
-            needed = replay.needed_for_act(number, self._late(act), before)
+            late = self._late(act)
+            if late is None:
+                anything = anything or self.walked.interpreter.names_in_functions()
+                needed = replay.needed_for_act_with(number, anything, before)
+            else:
+                needed = replay.needed_for_act(number, late, before)
             pieces = replay.pieces(needed)
             for name in act.defines:
                 yield Definition(name, act.cell, act.kind, pieces)
 
-    def _late(self, act: Act) -> set[str]:
-        """Names that a function or class reads when it is called."""
+    def _late(self, act: Act) -> frozenset[str] | None:
+        """Names that a function or class reads when it is called; None beyond the work budget."""
         if act.kind == "import":
-            return set()
+            return frozenset()
         interpreter = self.walked.interpreter
         callee = interpreter.heap.callables.get(
             interpreter.heap.object_at(self.sources[act.cell].body[act.index])
         )
         if callee is None:
-            return set()
+            return frozenset()
         try:
-            return set(interpreter.reads_of(callee))
+            return interpreter.reads_of(callee)
         # Code that is nested this deeply is rare; it is replayed with the names that it needs at
         # once.
         except RecursionError:
-            return set()
+            return frozenset()
 
 
 def _flowing(step: Step) -> dict[str, list[str]]:

@@ -13,7 +13,8 @@ from kfnb.notebook.effects.constants import NotConstantError, evaluate, may_be_c
 from kfnb.notebook.effects.files import FileReader, may_use_files
 from kfnb.notebook.effects.statement_effects import names_read
 from kfnb.notebook.flow.step_facts import Facts, WalkResult
-from kfnb.notebook.parsed_cell import ParsedCell, all_nodes
+from kfnb.notebook.parsed_cell import ParsedCell
+from kfnb.notebook.syntax_trees import all_nodes
 from kfnb.pipeline import FileUse, Parameter, Piece
 
 _PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfnb.errors import KfnbError, UsageError
 from kfnb.runners.local.supervisor_findings import supervisor_findings
-from kfnb.runners.target import Cleaning, Finding, Prepared
+from kfnb.runners.target import Cleaning, Finding, Prepared, Workspace
 
 if TYPE_CHECKING:
     from kfnb.home import RunFolder
@@ -36,6 +36,10 @@ class LocalTarget:
         if hasattr(os, "sched_getaffinity"):
             return max(1, len(os.sched_getaffinity(0)))
         return os.cpu_count() or 1
+
+    def workspaces(self) -> list[Workspace]:
+        """Return none: this machine has no workspaces to choose from."""
+        return []
 
     def check(self, pipeline: Pipeline, options: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
         """Nothing is missing where the notebook is."""
