@@ -33,7 +33,9 @@ def main(arguments: list[str]) -> int:
         path = sys.stdin.readline().rstrip("\n")
         if not path:
             return 4  # The process that would have sent the path is gone.
-    return run(path, kernels=OwnKernels(guard=guard, capture=True), supervisor=supervisor)
+    source = supervisor if supervisor.is_connected else None
+    kernels = OwnKernels(guard=guard, capture=True, source=source)
+    return run(path, kernels=kernels, supervisor=supervisor)
 
 
 if __name__ == "__main__":

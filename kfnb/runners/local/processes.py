@@ -33,6 +33,7 @@ GRACE = 15.0
 # Seconds between two looks at a process without a pidfd, whose end does not wake the driver.
 _POLL = 0.2
 _LINGER_POLL = 0.02
+_STEP = [sys.executable, "-m", "kfnb.step"]
 # After this time an attempt counts as ended, even if a process that it started holds its lock.
 _LINGER = 5.0
 
@@ -68,7 +69,7 @@ class LocalRunner:
         environment: Mapping[str, str] | None = None,
         grace: float = GRACE,
     ) -> None:
-        self._command = list(command or (sys.executable, "-m", "kfnb.step"))
+        self._command = list(command or _STEP)
         self._environment = dict(environment or {})
         self._grace = grace
         self._processes: dict[Work, _Process] = {}
@@ -101,6 +102,8 @@ class LocalRunner:
             finally:
                 os.close(lock)
         self._watch(process)
+        if process.supervised:
+            return
         with contextlib.suppress(OSError):  # a later driver can find the process without it
             note = {"pid": process.pid, "order": str(folder.order), "started": time.time()}
             disk.replace(folder.process, json.dumps(note).encode(), durable=False)
@@ -109,9 +112,8 @@ class LocalRunner:
         """Take over an attempt whose lock is held; False if no process holds it."""
         if work in self._processes:
             return True
-        supervised = self._supervised.adopt(work)
-        if supervised is not None:
-            self._watch(_Process(work, supervised, supervised=True))
+        if self._supervised.adopt(work):
+            self._watch(_Process(work, None, supervised=True))
             return True
         if not locks.is_locked(work.folder.alive):
             return False
@@ -186,7 +188,6 @@ class LocalRunner:
                 return False
             # It ends with its supervisor; what is left to see of it is the lock.
             process.supervised = False
-            self._watch(process)
         if process.popen is not None and process.popen.poll() is None:
             return False
         # Nobody holds the lock: neither the step nor its guard is left.
@@ -203,9 +204,14 @@ class LocalRunner:
         """Start the process by the supervisor, or without one as a child of this process."""
         command = [*self._command, str(work.folder.order)]
         environment = {**os.environ, **self._environment, **order.environment}
-        pid = self._supervised.start(work, command, environment, descriptors=(log, lock))
-        if pid is not None:
-            return _Process(work, pid, supervised=True)
+        if self._supervised.start(
+            work,
+            command,
+            environment,
+            descriptors=(log, lock),
+            from_template=self._command == _STEP,
+        ):
+            return _Process(work, None, supervised=True)
         popen = subprocess.Popen(
             command,
             cwd=work.folder.path,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
+import sys
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kfnb.engine.runner import Notice, Work
-from kfnb.errors import InfrastructureError
 from kfnb.pipeline import Diagnostic
 from kfnb.step.supervisor.client import Supervisor, SupervisorLost, is_available
 from kfnb.step.supervisor.leftovers import (
@@ -16,6 +17,8 @@ from kfnb.step.supervisor.leftovers import (
     PROCESSES_LEFT_REMEDY,
     processes_left_message,
 )
+from kfnb.step.templates.kernel_source import shared_environment
+from kfnb.step.templates.spec import TemplateSpec
 
 # A supervisor that ends again and again, for example because the machine has too little memory.
 _MOST_LOSSES = 3
@@ -57,41 +60,44 @@ class SupervisedAttempts:
         environment: Mapping[str, str],
         *,
         descriptors: tuple[int, int],
-    ) -> int | None:
-        """Have an attempt started; return its pid, or None if there is no supervisor.
+        from_template: bool,
+    ) -> bool:
+        """Have an attempt started, and its end reported; return False if there is no supervisor.
 
-        Raises
-        ------
-        OSError
-            If the process cannot be started.
-        InfrastructureError
-            If the supervisor ended meanwhile.
+        Parameters
+        ----------
+        descriptors
+            The file for what the process prints, and the attempt's lock.
+        from_template
+            Whether a step template may fork the process instead of executing ``command``.
         """
         self._connect(start=True)
         if self._supervisor is None:
-            return None
+            return False
         folder = str(work.folder.path)
-        try:
-            pid = self._supervisor.start_attempt(
-                folder, command, cwd=folder, environment=environment, descriptors=descriptors
-            )
-        except SupervisorLost as error:
-            self._lose()
-            raise InfrastructureError("kfnb's supervisor ended while it started a step.") from error
         self._works[folder] = work
-        return pid
+        self._supervisor.start_attempt(
+            folder,
+            command,
+            cwd=folder,
+            environment=environment,
+            descriptors=descriptors,
+            template=_step_template(environment) if from_template else None,
+            arguments=command[-1:],
+        )
+        return True
 
-    def adopt(self, work: Work) -> int | None:
-        """Have the end of an attempt reported here; return its pid, None if it does not execute."""
+    def adopt(self, work: Work) -> bool:
+        """Have the end of an attempt reported here; return False if it does not execute."""
         self._connect(start=False)
         if self._supervisor is None:
-            return None
+            return False
         self._works[str(work.folder.path)] = work
         try:
             return self._supervisor.adopt(str(work.folder.path))
         except SupervisorLost:
             self._lose()
-            return None
+            return False
 
     def supervises(self, work: Work) -> bool:
         """Return whether the end of an attempt will be reported; not after its supervisor ended."""
@@ -136,6 +142,13 @@ class SupervisedAttempts:
         self._supervisor = None
         self._works.clear()
         self._losses += 1
+
+
+def _step_template(environment: Mapping[str, str]) -> TemplateSpec:
+    """Return the template of step processes, which a step's own variables do not change."""
+    python = {name: value for name, value in environment.items() if name.startswith("PYTHON")}
+    shared = shared_environment({**os.environ, **python})
+    return TemplateSpec("step", sys.executable, environment=shared)
 
 
 def _notices(work: Work, left: Sequence[str]) -> list[Notice]:

@@ -52,15 +52,19 @@ def _describe(listed: ProcessList) -> Iterator[Finding]:
         "ok",
         f"The supervisor (pid {listed.pid}) has been there for {since}: {', '.join(parts)}.",
     )
-    for name, pid in listed.templates.items():
-        yield Finding("template", "ok", f"Template (pid {pid}): {name}.")
-    for key, pid in listed.attempts.items():
-        # runs/<id>/steps/<step>/<attempt>
-        folder = Path(key)
-        run, step = folder.parents[2].name, folder.parent.name
-        sentence = f"Step {step}, attempt {folder.name}, of run {run} (pid {pid})."
-        yield Finding("attempt", "ok", sentence)
-    named = {*listed.attempts.values(), *listed.templates.values()}
-    for number, description in listed.below.items():
-        if int(number) not in named:
+    for pid, description in listed.templates.items():
+        yield Finding("template", "ok", f"Template for {description} (pid {pid}).")
+    for key, number in listed.attempts.items():
+        yield Finding("attempt", "ok", f"Step {_attempt(key)} (pid {number}).")
+    for pid, key in listed.kernels.items():
+        yield Finding("kernel process", "ok", f"Kernel of step {_attempt(key)} (pid {pid}).")
+    named = {*map(str, listed.attempts.values()), *listed.kernels, *listed.templates}
+    for pid, description in listed.below.items():
+        if pid not in named:
             yield Finding("process", "ok", f"Below it: {description}.")
+
+
+def _attempt(key: str) -> str:
+    """Name an attempt by its folder, which is ``runs/<id>/steps/<step>/<attempt>``."""
+    folder = Path(key)
+    return f"{folder.parent.name}, attempt {folder.name}, of run {folder.parents[2].name}"

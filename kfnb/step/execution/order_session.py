@@ -94,10 +94,10 @@ class OrderSession(Session):
         """Stop sampling, and end the kernel if the client has not done so."""
         if self._sampler is not None:
             self._sampler.stop()
-        if self.files is not None:
-            self.files.close()
         if self.kernel is not None:
             await self.kernels.end(self.kernel)
+        if self.files is not None:
+            self.files.close()
 
     def notebook_started(self, manager: Any) -> None:
         """Remember papermill's manager, and count the cells to come."""

@@ -20,6 +20,7 @@ from typing import Any
 
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.step.kernels.orphan_guard import Guard, kill_group
+from kfnb.step.kernels.other_processes import descendants, readable
 from kfnb.step.kernels.provider import KernelExit, KernelUsage
 from kfnb.step.kernels.socket_folder import ipc_transport, socket_folder
 from kfnb.step.kernels.without_debugger import without_debugger
@@ -53,6 +54,7 @@ class Kernel:
         self.pid: int | None = None
         self.client: Any = None
         self.info: dict[str, Any] = {}
+        self._disconnections: Any = None
         self._guard = guard or Guard()
         self._capture = capture
         self._output: deque[bytes] = deque()
@@ -174,6 +176,8 @@ class Kernel:
         self.client = self.manager.client()
         self.client.context.setsockopt(zmq.RCVHWM, 0)  # never drop outputs on this side
         self.client.start_channels(stdin=False, hb=False)
+        outputs = self.client.iopub_channel.socket
+        self._disconnections = outputs.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         # input() then raises an error instead of waiting for an answer that nobody can give.
         self.client.allow_stdin = False
         _never_abort(self.client)
@@ -185,6 +189,13 @@ class Kernel:
                 # Outputs that are sent before this connection is established are lost.
                 if await self._reply(self.client.iopub_channel, request, deadline, timeout):
                     return
+
+    def outputs_ended(self) -> bool:
+        """Whether the kernel has closed the connection on which its outputs arrive."""
+        import zmq
+
+        events = self._disconnections
+        return events is not None and bool(zmq.Socket.shadow(events.underlying).poll(0))
 
     async def interrupt(self) -> None:
         """Interrupt what the kernel executes."""
@@ -220,7 +231,7 @@ class Kernel:
         if self.pid is None:
             return
         # Listed before the kill, after which they no longer descend from the kernel.
-        children = _descendants(self.pid) if self.alive else []
+        children = descendants(self.pid) if self.alive else []
         kill_group(self.pid)
         for child in children:
             with contextlib.suppress(OSError):
@@ -235,6 +246,9 @@ class Kernel:
         if self.pid is not None:
             self._guard.release(self.pid)
         self._close_pipe()
+        if self._disconnections is not None:
+            self.client.iopub_channel.socket.disable_monitor()
+            self._disconnections = None
         if self.client is not None:
             self.client.stop_channels()
         with contextlib.suppress(Exception):
@@ -273,7 +287,7 @@ class Kernel:
         provisioner = self.manager.provisioner
         if self.pid is not None and hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):  # an old kernel, a sandbox, or it is gone already
-                await _readable(os.pidfd_open(self.pid))
+                await readable(os.pidfd_open(self.pid))
         while (status := await provisioner.poll()) is None:
             await asyncio.sleep(0.005)
         self.exit_status = status
@@ -368,26 +382,6 @@ def _provisioned(spec: Any) -> bool:
     provisioner = spec.metadata.get("kernel_provisioner", {})
     name = provisioner.get("provisioner_name", "local-provisioner")
     return bool(name != "local-provisioner")
-
-
-async def _readable(fd: int) -> None:
-    """Wait until a file descriptor is readable, and close it."""
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(fd, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(fd)
-        os.close(fd)
-
-
-def _descendants(pid: int) -> list[int]:
-    """List the processes below ``pid``, also those that have left its process group."""
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-    return []
 
 
 def _remedy(output: str) -> str:

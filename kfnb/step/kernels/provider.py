@@ -80,6 +80,9 @@ class StepKernel(Protocol):
     def is_ipykernel(self) -> bool:
         """Whether it is IPython's own kernel."""
 
+    def outputs_ended(self) -> bool:
+        """Whether the kernel has closed the connection on which its outputs arrive."""
+
     async def interrupt(self) -> None:
         """Interrupt what the kernel executes."""
 

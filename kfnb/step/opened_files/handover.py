@@ -13,6 +13,8 @@ import secrets
 import select
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,6 +31,8 @@ only, and after the last cell its own imports may list folders again.
 _WELCOME = b"send it"
 _PATIENCE = 5.0
 """Seconds for the other side's next message."""
+_GRACE = 0.1
+"""Seconds for the watched processes to end after their kernel."""
 
 
 class KernelListener:
@@ -46,6 +50,7 @@ class KernelListener:
     def __init__(self, report: Path, *, listen: Callable[[int, Path], bool]) -> None:
         self._report = report
         self._listen = listen
+        self._descriptor = -1
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         # An abstract address: no file is left, and its length does not depend on a folder.
         self.address = f"kfnb-{os.getpid()}-{secrets.token_hex(16)}"
@@ -55,10 +60,26 @@ class KernelListener:
         self._thread.start()
 
     def close(self) -> None:
-        """Accept no kernel any more. The listener of one that was accepted stays."""
+        """Accept no kernel any more.
+
+        If processes that are watched outlive the kernel (servers, for example), a process that
+        ends with the last of them answers from here on, but writes nothing down.
+        """
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        # Killed processes may take a moment.
+        self._thread.join(_GRACE)
+        if self._descriptor >= 0 and self._thread.is_alive():
+            subprocess.Popen(
+                [sys.executable, "-m", "kfnb.step.opened_files", str(self._descriptor)],
+                pass_fds=[self._descriptor],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
 
     def _receive(self) -> None:
         try:
@@ -69,8 +90,9 @@ class KernelListener:
             return
         if self._listen(descriptor, self._report):
             os.close(descriptor)
-        else:
-            _answer(descriptor, self._report)
+            return
+        self._descriptor = descriptor
+        answer(descriptor, self._report)
 
     def _accept(self) -> int | None:
         while True:
@@ -126,7 +148,8 @@ def mark(folder: Path, name: str) -> None:
     os.access(folder / name, os.F_OK)
 
 
-def _answer(descriptor: int, report: Path) -> None:
+def answer(descriptor: int, report: Path) -> None:
+    """Answer until all watched processes have ended."""
     from kfnb.step.opened_files.listener import Listener  # The kernel does not need it.
 
     listener = Listener(descriptor, report)

@@ -16,7 +16,9 @@ _SET_UID = re.compile(r"\b(sudo|su|doas|pkexec|ping|fusermount3?|newgrp|crontab)
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER = 1
-_TSYNC, _NEW_LISTENER, _TSYNC_ESRCH, _WAIT_KILLABLE_RECV = 1, 8, 16, 32
+_TSYNC, _SPEC_ALLOW, _TSYNC_ESRCH, _WAIT_KILLABLE_RECV = 1, 4, 16, 32
+# Before Linux 5.16 a filter would otherwise slow down all code by a mitigation for sandboxes.
+_NEW_LISTENER = 8 | _SPEC_ALLOW
 # The best first: since Linux 5.19 a caller that waits is interrupted only to be killed, since 5.7
 # the filter can be given to all threads; 5.5 has what is needed.
 _FLAGS = (

@@ -98,9 +98,11 @@ def _key(environment: Mapping[str, str]) -> str:
     # A supervisor that still executes the code before an update would not understand its clients.
     code = sorted(Path(__file__).parent.glob("*.py"))
     package = Path(__file__).parents[2] / "__init__.py"
+    # The interpreter of a virtual environment is a link, whose target is that of others, too.
+    interpreter = Path(sys.executable).parent.resolve() / Path(sys.executable).name
     parts = [
         # The package's own file has the version.
-        *(str(home()), sys.executable, str(package), package.read_text("utf-8")),
+        *(str(home()), str(interpreter), str(package), package.read_text("utf-8")),
         *(f"{path.stat().st_mtime_ns} {path.stat().st_size}" for path in code),
         *(f"{name}={value}" for name, value in startup_variables(environment).items()),
     ]

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from kfnb.errors import InfrastructureError
 from kfnb.step.supervisor import messages
 from kfnb.step.supervisor.messages import Ended
+from kfnb.step.templates.kernel_source import KernelEnd, StartedProcess
+from kfnb.step.templates.spec import ForkOrder, TemplateSpec, to_json
 
 if TYPE_CHECKING:
     from kfnb.step.supervisor.connection import Connection
@@ -24,6 +27,7 @@ TEMPLATES = "KFNB_TEMPLATES"
 
 _DEFAULT = "off"
 _TIMEOUT = 20.0
+_LONGEST_ANSWER = 60.0
 
 
 class SupervisorLost(Exception):  # noqa: N818 (a state, which its users handle)
@@ -77,8 +81,10 @@ class Supervisor:
         cwd: str,
         environment: Mapping[str, str],
         descriptors: tuple[int, int],
-    ) -> int:
-        """Start an attempt; return its pid.
+        template: TemplateSpec | None = None,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        """Start an attempt, without waiting for it; whatever becomes of it, its end is reported.
 
         Parameters
         ----------
@@ -86,33 +92,28 @@ class Supervisor:
             The attempt's folder.
         descriptors
             The file for what it prints, and the attempt's lock.
-
-        Raises
-        ------
-        OSError
-            If the process cannot be started.
-        SupervisorLost
-            If the supervisor does not answer.
+        template, arguments
+            A template that may fork it instead of executing ``command``, and how.
         """
-        until = time.monotonic() + _TIMEOUT
-        request = next(self._requests)
-        answer = self._ask(
-            messages.StartAttempt(request, key, tuple(command), cwd, dict(environment), until),
-            descriptors,
+        spec = to_json(template).decode() if template is not None else ""
+        message = messages.StartAttempt(
+            key, tuple(command), cwd, dict(environment), spec, tuple(arguments)
         )
-        if answer.error:
-            raise OSError(answer.error, os.strerror(answer.error), answer.filename or None)
-        return int(answer.pid)
+        self._connection.send(message, descriptors)
 
-    def adopt(self, key: str) -> int | None:
-        """Have the end of an attempt reported here; its pid, or None if it does not execute.
+    def prepare(self, template: TemplateSpec) -> None:
+        """Start a template that will be asked for soon."""
+        self._connection.send(messages.PrepareTemplate(to_json(template).decode()))
+
+    def adopt(self, key: str) -> bool:
+        """Have the end of an attempt reported here; return whether it executes.
 
         Raises
         ------
         SupervisorLost
             If the supervisor does not answer.
         """
-        return self._ask(messages.Adopt(next(self._requests), key)).pid or None
+        return bool(self._ask(messages.Adopt(next(self._requests), key)).executes)
 
     def signal(self, key: str, number: int, *, group: bool) -> None:
         """Send a signal to an attempt's process or process group; does nothing if it has ended."""
@@ -177,6 +178,7 @@ class StepChannel:
     def __init__(self, connection: Connection | None) -> None:
         self._connection = connection
         self._requests = itertools.count(1)
+        self._kernel_ends: dict[int, KernelEnd] = {}
 
     @classmethod
     def inherited(cls) -> StepChannel:
@@ -195,33 +197,80 @@ class StepChannel:
             return cls(Connection(socket.socket(fileno=descriptor)))
         return cls(None)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether a supervisor started this process and lives, as far as known."""
+        return self._connection is not None and not self._connection.closed
+
     def check(self) -> None:
         """Raise InfrastructureError if the supervisor has ended."""
         if self._connection is not None:
-            self._connection.receive()
+            self._receive()
             if self._connection.closed:
                 raise InfrastructureError("kfnb's supervisor ended while the step executed.")
 
+    def end_leftovers(self) -> tuple[str, ...]:
+        """End what the kernel left running, which may take seconds; return descriptions of it."""
+        answer = self._ask(messages.EndLeftovers(next(self._requests)))
+        return answer.left if isinstance(answer, messages.LeftoversEnded) else ()
+
+    def start_kernel(
+        self, spec: TemplateSpec, order: ForkOrder, descriptors: Sequence[int]
+    ) -> StartedProcess | None:
+        """Fork a kernel from a template; None if that is not possible now.
+
+        It waits for a template that is loading: the kernel would have to load the same.
+        """
+        request = next(self._requests)
+        plain = (to_json(spec).decode(), to_json(order).decode())
+        answer = self._ask(messages.StartKernel(request, *plain), descriptors)
+        if not isinstance(answer, messages.KernelStarted) or not answer.pid:
+            return None
+        return StartedProcess(answer.pid)
+
+    def kernel_ended(self, pid: int) -> KernelEnd | None:
+        """Return how a forked kernel ended; None while that is not known. Never waits."""
+        self._receive()
+        lost = self._connection is None or self._connection.closed
+        if lost and pid not in self._kernel_ends:
+            # The kernel ends with the supervisor.
+            return KernelEnd(-signal.SIGKILL)
+        return self._kernel_ends.get(pid)
+
     def listen(self, descriptor: int, report: Path) -> bool:
-        """Have the supervisor answer for the files of this step's kernel; whether it does.
+        """Have the supervisor write the files that a kernel opens; False if there is none.
 
         It is called in another thread than everything else, but while nothing else is sent.
         """
         if self._connection is None or self._connection.closed:
             return False
-        self._connection.send(messages.ListenToFiles(str(report)), [descriptor])
-        return True
+        self._connection.send(messages.ListenTo(str(report)), (descriptor,))
+        return not self._connection.closed
 
-    def end_leftovers(self) -> tuple[str, ...]:
-        """End what the kernel left running, which may take seconds; return descriptions of it."""
-        if self._connection is None or self._connection.closed:
-            return ()
-        request = next(self._requests)
-        self._connection.send(messages.EndLeftovers(request))
-        deadline = time.monotonic() + _TIMEOUT
-        while not self._connection.closed and (left := deadline - time.monotonic()) > 0:
-            select.select([self._connection], [], [], left)
-            for message, _ in self._connection.receive():
-                if isinstance(message, messages.LeftoversEnded) and message.request == request:
-                    return message.left
-        return ()
+    def _ask(self, message: Any, descriptors: Sequence[int] = ()) -> Any:
+        """Return the answer to a message; None without supervisor, or if it does not answer."""
+        connection = self._connection
+        if connection is None or connection.closed:
+            return None
+        connection.send(message, descriptors)
+        deadline = time.monotonic() + _LONGEST_ANSWER
+        while not connection.closed and (left := deadline - time.monotonic()) > 0:
+            select.select([connection], [connection] if connection.has_unsent else [], [], left)
+            connection.flush()
+            for answer in self._receive():
+                if answer.request == message.request:
+                    return answer
+        return None
+
+    def _receive(self) -> list[Any]:
+        """Note the ends of kernels, and return all other messages."""
+        answers = []
+        for message, descriptors in self._connection.receive() if self._connection else ():
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if isinstance(message, messages.KernelEnded):
+                end = KernelEnd(message.status, message.peak_memory, message.cpu_seconds)
+                self._kernel_ends[message.pid] = end
+            else:
+                answers.append(message)
+        return answers

@@ -8,7 +8,7 @@ import os
 import socket
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from kfnb.step.supervisor.messages import LARGEST, decode, encode
@@ -33,12 +33,15 @@ class Connection:
     ----------
     closed
         Whether the other end is gone, or has sent what is no message.
+    sent
+        Called after each attempt to send, when the socket may have become full or closed.
     """
 
     def __init__(self, connected: socket.socket) -> None:
         connected.setblocking(False)
         self.socket = connected
         self.closed = False
+        self.sent: Callable[[], None] = lambda: None
         self._data = bytearray()
         self._descriptors: deque[int] = deque()
         self._unsent: deque[tuple[memoryview, list[int]]] = deque()
@@ -62,6 +65,7 @@ class Connection:
         self.flush()
         if sum(len(rest) for rest, _ in self._unsent) > _MOST_UNSENT + len(frame):
             self.close()
+        self.sent()
 
     def flush(self) -> None:
         """Send what is not sent yet, as far as the socket takes it."""

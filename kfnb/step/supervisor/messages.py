@@ -32,29 +32,26 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class StartAttempt:
-    """Execute ``command`` as the attempt ``key`` (its folder).
+    """Execute ``command`` as the attempt ``key`` (its folder); the answer is :class:`Ended`.
 
     Two descriptors come with it: the file for what the process prints, and the attempt's lock.
-    ``until`` is a time of the monotonic clock: later the client no longer waits, and the attempt
-    must not start.
+    ``template`` is the JSON of a :class:`~kfnb.step.templates.spec.TemplateSpec` from which the
+    process may be forked with ``arguments``, empty if it may not.
     """
 
-    request: int
     key: str
     command: tuple[str, ...]
     cwd: str
     environment: Mapping[str, str]
-    until: float
+    template: str = ""
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Started:
-    """The answer to :class:`StartAttempt`: the pid, or the number and file of an error."""
+class PrepareTemplate:
+    """Start a template that will be asked for soon."""
 
-    request: int
-    pid: int = 0
-    error: int = 0
-    filename: str = ""
+    template: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +64,10 @@ class Adopt:
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """The answer to :class:`Adopt`: the pid if the attempt executes, else 0."""
+    """The answer to :class:`Adopt`: whether the attempt executes."""
 
     request: int
-    pid: int = 0
+    executes: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +93,44 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class StartKernel:
+    """Fork a kernel for the attempt whose step process sends this, with the order's descriptors.
+
+    ``template`` and ``order`` are the JSON of a TemplateSpec and a ForkOrder.
+    """
+
+    request: int
+    template: str
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class KernelStarted:
+    """The answer to :class:`StartKernel`: the pid, 0 if no kernel was forked."""
+
+    request: int
+    pid: int = 0
+    listener_is_read: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KernelEnded:
+    """A forked kernel has ended: its exit code (a signal negative), bytes, seconds."""
+
+    pid: int
+    status: int
+    peak_memory: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ListenTo:
+    """Write the files that a kernel opens to ``report``; the listener comes with it."""
+
+    report: str
+
+
+@dataclass(frozen=True, slots=True)
 class EndLeftovers:
     """End what the kernel of this attempt left running; sent by its step process."""
 
@@ -111,16 +146,6 @@ class LeftoversEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class ListenToFiles:
-    """Answer for the files of this attempt's kernel; sent by its step process.
-
-    The descriptor that the kernel's filter reports to comes with it; ``report`` is the file.
-    """
-
-    report: str
-
-
-@dataclass(frozen=True, slots=True)
 class ListProcesses:
     """Ask what lives below the supervisor."""
 
@@ -129,14 +154,19 @@ class ListProcesses:
 
 @dataclass(frozen=True, slots=True)
 class ProcessList:
-    """The answer to :class:`ListProcesses`; pids by attempt, descriptions of processes by pid."""
+    """The answer to :class:`ListProcesses`.
+
+    ``attempts`` has pids by attempt, ``kernels`` and ``templates`` descriptions by pid (as text),
+    ``below`` descriptions of all processes.
+    """
 
     request: int
     pid: int
     started: float
     drivers: tuple[int, ...] = ()
     attempts: Mapping[str, int] = field(default_factory=dict)
-    templates: Mapping[str, int] = field(default_factory=dict)
+    kernels: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict)
     below: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -144,14 +174,17 @@ _MESSAGES: tuple[type[Any], ...] = (
     Hello,
     Welcome,
     StartAttempt,
-    Started,
+    PrepareTemplate,
+    StartKernel,
+    KernelStarted,
+    KernelEnded,
+    ListenTo,
     Adopt,
     Adopted,
     SignalAttempt,
     Ended,
     EndLeftovers,
     LeftoversEnded,
-    ListenToFiles,
     ListProcesses,
     ProcessList,
 )

@@ -135,3 +135,16 @@ def _read(pid: int, name: str) -> bytes:
     # The process has ended, or belongs to somebody else.
     except OSError:
         return b""
+
+
+def private_memory(pid: int) -> int:
+    """Return the bytes of memory that a process does not share with files; 0 if it has ended."""
+    fields = _read(pid, "statm").split()
+    if len(fields) < 3:
+        return 0
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")
+
+
+def total_memory() -> int:
+    """Return the machine's memory in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -27,8 +27,16 @@ _KERNEL_MODULES = (
     "ipykernel.datapub",
     "IPython.core.history",
     "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.oinspect",
     "IPython.extensions.storemagic",
+    "faulthandler",
+    "sqlite3",
+    "tornado.platform.asyncio",
+    "unicodedata",
     "kfnb.step.in_kernel.kernel_side",
+    "kfnb.step.values",
 )
 _BACKEND = "MPLBACKEND"
 _loaded = LoadedImports()

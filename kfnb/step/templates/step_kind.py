@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
 from kfnb.step.templates.loaded import Loaded, Run
 from kfnb.step.templates.spec import ForkOrder
+
+# What an attempt imports late, because the driver or the command line must not import it.
+_MODULES = (
+    "ipykernel.kernelspec",
+    "psutil",
+    "xxhash",
+    "kfnb.step.__main__",
+    "kfnb.step.execution.attempt",
+    "kfnb.step.execution.client",
+    "kfnb.step.kernels.orphan_guard",
+    "kfnb.step.kernels.own_kernels",
+    "kfnb.step.opened_files.listener",
+    "kfnb.step.supervisor.attempts",
+    "kfnb.step.supervisor.connection",
+    "kfnb.step.templates.provisioner",
+)
 
 
 def load() -> Loaded:
@@ -14,12 +31,8 @@ def load() -> Loaded:
 
     # First, because it hides what papermill would import without need.
     preload()
-    import kfnb.step.__main__
-    import kfnb.step.execution.attempt
-    import kfnb.step.execution.client
-    import kfnb.step.kernels.orphan_guard
-    import kfnb.step.kernels.own_kernels  # noqa: F401
-
+    for name in _MODULES:
+        import_module(name)
     return Loaded(_start)
 
 

@@ -38,7 +38,7 @@ def test_it_shows_the_supervisor_its_attempts_and_what_lives_below(home: Path) -
     assert client is not None
     source = "import subprocess\nsubprocess.run(['sleep', '600'])"
     with (folder / "log").open("wb") as log:
-        pid = client.start_attempt(
+        client.start_attempt(
             str(folder),
             [sys.executable, "-c", source],
             cwd="/",
@@ -50,6 +50,7 @@ def test_it_shows_the_supervisor_its_attempts_and_what_lives_below(home: Path) -
     checks = [check for check, _ in shown]
     assert checks == ["supervisor", "attempt", "process"]
     assert "1 run, 1 executing step, 0 templates" in shown[0][1]
+    (pid,) = client.processes().attempts.values()
     assert shown[1][1] == (f"Step train, attempt 2, of run 20260101-000000-nb-0000 (pid {pid}).")
     client.signal(str(folder), 9, group=True)
     wait_until(client.ended, "the attempt ends")

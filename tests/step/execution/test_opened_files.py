@@ -7,6 +7,7 @@ import pytest
 from kfnb.step.opened_files import report
 from kfnb.step.opened_files.seccomp_filter import VARIABLE, wanted
 from tests.step.conftest import Bench
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 on_linux = pytest.mark.skipif(not wanted(), reason="files are not watched on this system")
@@ -99,3 +100,17 @@ def test_a_listing_by_a_program_depends_on_the_names(bench: Bench) -> None:
     done = bench.run("first", "import os\nos.system('ls > names.txt')")
     assert done.code == 0, done.events[-1]
     assert set(done.manifest.files_read) == {"./"}
+
+
+@on_linux
+def test_a_server_that_outlives_its_step_can_still_open_files(bench: Bench) -> None:
+    (bench.workdir / "server.sh").write_text(
+        "while ! test -e stop; do sleep 0.05; done\necho done > end.tmp; mv end.tmp end\n"
+    )
+    start = "import subprocess\nsubprocess.run(['sh', '-c', 'setsid sh server.sh >log 2>&1 &'])"
+    try:
+        done = bench.run("first", start)
+        assert done.code == 0, done.events[-1]
+    finally:
+        (bench.workdir / "stop").touch()
+    wait_until((bench.workdir / "end").exists, (bench.workdir / "log").read_text)
