@@ -229,6 +229,15 @@ def read(folder: Path) -> Iterator[Figure]:
         yield Figure(f"kfnb.read, worst, {when}", seconds, "CPU-s", name)
 
 
+def opens(_folder: Path) -> Iterator[Figure]:
+    """Measure what it costs that files are watched (Linux): an open, a stat, and a step's work."""
+    from .opened_files import figures
+
+    command = [sys.executable, "-m", "benchmarks.opened_files"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
+    yield from (Figure(*figure) for figure in figures(json.loads(done.stdout)))
+
+
 ROWS: dict[str, Row] = {
     "chain": chain,
     "wide": wide,
@@ -240,6 +249,7 @@ ROWS: dict[str, Row] = {
     "engine": engine,
     "imports": imports,
     "extension": extension,
+    "opens": opens,
     "paint": paint,
     "watching": watching,
     "kubernetes": kubernetes,

@@ -71,12 +71,29 @@ def kernels(choices: Choices) -> None:
     run([for_tests(), "-m", "pytest", "-q", *EVERY_CORE, *select, *choices.pytest])
 
 
+def unwatched(choices: Choices) -> None:
+    """Execute notebooks that use files as on a system that does not let kfnb watch them."""
+    tests = ["tests/fidelity/test_corpus.py", "tests/step/execution/test_opened_files.py"]
+    sample = [] if choices.whole else ["-k", "file or shell or bash or relative"]
+    select = ["-m", "slow", *sample, *tests]
+    watching = {"KFNB_WATCH": "off", "KFNB_FIDELITY": "all"}
+    run([for_tests(), "-m", "pytest", "-q", *EVERY_CORE, *select], **watching)
+
+
 def lowest(choices: Choices) -> None:
     """Run tests with the lowest versions of other packages that are allowed."""
     python = str(environment("lowest", "test,kubernetes", lowest=True))
     folders = ["tests"] if choices.whole else [f"tests/{name}" for name in LOWEST_FOLDERS]
     select = ["-m", "not browser and not cluster"]
     run([python, "-m", "pytest", "-q", *EVERY_CORE, *select, *folders])
+
+
+def server(choices: Choices) -> None:
+    """Test the extension of the Jupyter server, and its OpenAPI document against it."""
+    python = str(environment("server", "server"))
+    plugin = ["-p", "pytest_jupyter.jupyter_server"]
+    select = [*plugin, *(choices.pytest or ["tests/server"])]
+    run([python, "-m", "pytest", "-q", *EVERY_CORE, *select])
 
 
 def web(_: Choices) -> None:
@@ -112,8 +129,10 @@ PARTS = {
     for part in (
         Part("lint", "ruff, mypy --strict, the layers of the imports", 1, lint),
         Part("web", "the TypeScript parts: eslint, tsc, jest, build", 2, web),
+        Part("server", "the extension of the Jupyter server, with schemathesis", 3, server),
         Part("unit", "tests that execute no kernels", 6, unit),
         Part("lowest", "tests with the lowest versions of other packages", 7, lowest),
+        Part("unwatched", "notebooks that use files, with KFNB_WATCH=off", 2, unwatched),
         Part("kernels", "tests that execute kernels", 8, kernels),
         Part("browser", "the views in Chromium", 8, browser),
         Part("cluster", "tests on one node of real Kubernetes", 16, cluster),

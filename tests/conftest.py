@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,9 @@ else:
         "any-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
     )
     hypothesis.settings.load_profile("any-machine")
+
+# Each test has a KFNB_HOME and so a supervisor of its own, which must not stay for ten minutes.
+os.environ.setdefault("KFNB_SUPERVISOR_IDLE", "5")
 
 pytest_plugins = ("tests.cluster.fixtures",)
 

@@ -13,7 +13,7 @@ from kfnb.api.run_handle import runs as all_runs
 from kfnb.api.run_lookup import find_run
 from kfnb.api.run_view import RunView
 from kfnb.api.use_cases.code_differences import Line, code_differences
-from kfnb.api.use_cases.run_list import listed
+from kfnb.api.use_cases.run_list import ListedRun, listed
 from kfnb.draw import shortened
 from kfnb.errors import UsageError
 from kfnb.home import AttemptFolder
@@ -127,20 +127,22 @@ def runs(notebook: str | None) -> protocol.RunsMessage:
     known = all_runs(notebook)
     return {
         "kind": "runs",
-        "runs": [
-            {
-                "id": run.id,
-                "title": run.title,
-                "notebook": run.notebook or None,
-                "status": run.status,
-                "created": run.created,
-                "duration": run.duration,
-                "parameters": json_with_text(dict(run.parameters)),
-                "metrics": json_with_text(dict(run.metrics)),
-            }
-            for run in map(listed, known[:MAX_RUNS])
-        ],
+        "runs": [listed_run(listed(run)) for run in known[:MAX_RUNS]],
         "more": max(0, len(known) - MAX_RUNS),
+    }
+
+
+def listed_run(run: ListedRun) -> protocol.ListedRun:
+    """Describe a run of a list."""
+    return {
+        "id": run.id,
+        "title": run.title,
+        "notebook": run.notebook or None,
+        "status": run.status,
+        "created": run.created,
+        "duration": run.duration,
+        "parameters": json_with_text(dict(run.parameters)),
+        "metrics": json_with_text(dict(run.metrics)),
     }
 
 

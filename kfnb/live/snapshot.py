@@ -34,6 +34,11 @@ def graph(pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()) 
     return {
         "name": pipeline.name,
         "notebook": pipeline.path,
+        "options": json_with_text(pipeline.defaults.said()),
+        "volumes": [
+            {"name": one.name, "mount": one.mount, "claim": one.claim, "size": one.size}
+            for one in pipeline.volumes
+        ],
         "dot": skeleton(pipeline, more_edges=_as_edges(seen)),
         "nodes": [
             {
@@ -50,8 +55,13 @@ def graph(pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()) 
             for name, step in pipeline.steps.items()
         ],
         "edges": edges(pipeline, seen),
-        "diagnostics": [_diagnostic(pipeline, one) for one in pipeline.diagnostics],
+        "diagnostics": diagnostics(pipeline, pipeline.diagnostics),
     }
+
+
+def diagnostics(pipeline: Pipeline, findings: Iterable[Diagnostic]) -> list[protocol.Diagnostic]:
+    """Describe findings about a pipeline."""
+    return [_diagnostic(pipeline, one) for one in findings]
 
 
 def edges(

@@ -18,6 +18,7 @@ from kfnb.api.use_cases.run_again import run_again
 from kfnb.errors import KfnbError
 from kfnb.home import RunFolder
 from kfnb.live import bundle, page_requests, protocol, resources, snapshot
+from kfnb.live.envelope import envelope
 from kfnb.live.feed import Changes, Feed
 from kfnb.live.follower import Follower
 from kfnb.live.log_tail import ALL_STEPS, AllLogsTail, LogTail
@@ -133,11 +134,18 @@ class ViewSession:
                 self._on_end()
         return sent
 
-    def _send(self, message: object, buffers: Sequence[bytes] = ()) -> int:
+    def _send(
+        self,
+        message: Mapping[str, Any],
+        buffers: Sequence[bytes] = (),
+        *,
+        to: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Send a message; ``to`` is the request that it answers."""
         page = self.page
         if page is None:
             return 0
-        page.send(message, list(buffers) or None)
+        page.send({**envelope(to), **message}, list(buffers) or None)
         return 1
 
     def _sync(self, traits: str | list[str]) -> None:
@@ -153,10 +161,10 @@ class ViewSession:
         message: protocol.MetricsMessage = {"kind": "metrics", "points": points}
         return self._send(message) if points else 0
 
-    def _send_metrics(self) -> int:
+    def _send_metrics(self, request: Mapping[str, Any] | None = None) -> int:
         points = [series for feed in self.feeds for series in snapshot.series(feed.view)]
         message: protocol.MetricsMessage = {"kind": "metrics", "points": points, "reset": True}
-        return self._send(message)
+        return self._send(message, to=request)
 
     # Requests of the page
 
@@ -179,7 +187,7 @@ class ViewSession:
         try:
             handler(content)
         except KfnbError as error:
-            self._notify(str(error), "error")
+            self._notify(str(error), "error", content)
 
     def _hello(self, request: Mapping[str, Any]) -> None:
         # The engine's script is large, and a page loads it once for all views.
@@ -187,7 +195,7 @@ class ViewSession:
             message: protocol.EngineMessage = {"kind": "engine", "hash": bundle.engine_hash()}
             self._send(message, [bundle.engine()])
         if self.main_feed is not None:
-            self._send(self.main_feed.state_message(time.time()))
+            self._send(self.main_feed.state_message(time.time()), to=request)
             self._send_metrics()
         for feed in self.feeds:
             feed.expect_resume()  # the command line may have resumed it
@@ -209,15 +217,17 @@ class ViewSession:
         self._tails[key] = tail
         chunk = tail.read(feed.view)
         if chunk is not None:
-            self._send(chunk)
+            self._send(chunk, to=request)
         self._follower.schedule(self)  # for the chunks that follow
 
     def _answer_for_step(
-        self, answer: Callable[[RunView, str, str, int | None], object], request: Mapping[str, Any]
+        self,
+        answer: Callable[[RunView, str, str, int | None], Mapping[str, Any]],
+        request: Mapping[str, Any],
     ) -> None:
         key, feed = self._key(request), self.main_feed
         if key is not None and feed is not None:
-            self._send(answer(feed.view, *key, _attempt(request)))
+            self._send(answer(feed.view, *key, _attempt(request)), to=request)
 
     def _key(self, request: Mapping[str, Any]) -> tuple[str, str] | None:
         """Return the name and index of the step that a request is about; None if there is none."""
@@ -227,31 +237,37 @@ class ViewSession:
     def _compare(self, request: Mapping[str, Any]) -> None:
         runs = request.get("runs")
         ids = [one for one in runs if isinstance(one, str)] if isinstance(runs, list) else []
-        self._send(page_requests.compare(ids[:_MAX_COMPARED]))
+        self._send(page_requests.compare(ids[:_MAX_COMPARED]), to=request)
 
     def _list_runs(self, request: Mapping[str, Any]) -> None:
         every = bool(request.get("all")) or self.pipeline.path is None
         notebook = None if every else self.pipeline.path
         # Fifty journals are read, and other views must not wait for that.
-        self._in_thread(lambda: partial(self._send, page_requests.runs(notebook)))
+        self._in_thread(
+            request, lambda: partial(self._send, page_requests.runs(notebook), to=request)
+        )
 
     def _resources(self, request: Mapping[str, Any]) -> None:
         key, feed = self._key(request), self.main_feed
         if key is not None and feed is not None:
             view = feed.view
             # The whole journal is read, which takes time in a long run.
-            self._in_thread(lambda: partial(self._send, resources.resources(view, *key)))
+            self._in_thread(
+                request, lambda: partial(self._send, resources.resources(view, *key), to=request)
+            )
 
     def _metrics(self, request: Mapping[str, Any]) -> None:
         runs, feed = request.get("runs"), self.main_feed
         if not isinstance(runs, list) or feed is None:
-            self._send_metrics()
+            self._send_metrics(request)
             return
         ids = [one for one in runs if isinstance(one, str)][:_MAX_COMPARED]
         main = feed.view.folder
-        self._in_thread(partial(self._follow_beside, main, ids))
+        self._in_thread(request, partial(self._follow_beside, main, ids, request))
 
-    def _follow_beside(self, main: RunFolder, ids: Sequence[str]) -> Callable[[], object]:
+    def _follow_beside(
+        self, main: RunFolder, ids: Sequence[str], request: Mapping[str, Any]
+    ) -> Callable[[], object]:
         """Follow other runs too, whose metrics are drawn beside those of the run that is shown."""
         folders = {folder.id: folder for folder in (main, *map(find_run, ids))}
         feeds = self._follower.follow(self, folders.values(), link=self._link)
@@ -260,18 +276,20 @@ class ViewSession:
             # Another run may be shown by now.
             if self.main_feed is not None and self.main_feed.view.folder.id == main.id:
                 self.feeds = feeds
-            self._send_metrics()
+            self._send_metrics(request)
 
         return show
 
-    def _in_thread(self, work: Callable[[], Callable[[], object]]) -> None:
+    def _in_thread(
+        self, request: Mapping[str, Any], work: Callable[[], Callable[[], object]]
+    ) -> None:
         """Do some work in a new thread, and what it returns in the follower's thread."""
 
         def run() -> None:
             try:
                 then = work()
             except KfnbError as error:
-                then = partial(self._notify, str(error), "error")
+                then = partial(self._notify, str(error), "error", request)
             self._follower.call(then)
 
         threading.Thread(target=run, daemon=True).start()
@@ -283,32 +301,32 @@ class ViewSession:
         if request.get("name") == "stop":
             if self.main_feed.view.state.ended:
                 status = self.main_feed.view.state.status
-                self._notify(f"The run has already ended: {status}.", "info")
+                self._notify(f"The run has already ended: {status}.", "info", request)
                 return
             request_stop(folder, by="a view in a notebook")
-            self._notify("Stopping the run. Finished steps keep their results.", "info")
+            self._notify("Stopping the run. Finished steps keep their results.", "info", request)
         elif request.get("name") == "resume":
             # Resuming may have to wait for the last driver to exit; other views must not.
-            self._in_thread(partial(self._resume, folder))
+            self._in_thread(request, partial(self._resume, folder, request))
         elif request.get("name") == "run-again":
-            self._in_thread(partial(self._run_again, folder))
+            self._in_thread(request, partial(self._run_again, folder, request))
 
-    def _resume(self, folder: RunFolder) -> Callable[[], object]:
+    def _resume(self, folder: RunFolder, request: Mapping[str, Any]) -> Callable[[], object]:
         view = RunView(folder)
         view.update()
         view.resume({})
-        return self._resumed
+        return partial(self._resumed, request)
 
-    def _run_again(self, folder: RunFolder) -> Callable[[], object]:
+    def _run_again(self, folder: RunFolder, request: Mapping[str, Any]) -> Callable[[], object]:
         view = RunView(folder)
         view.update()
         started = run_again(view)
         start_driver(started)
         # Followed here, because reading a run takes time.
         feeds = self._follower.follow(self, [started], link=self._link)
-        return partial(self._show, feeds)
+        return partial(self._show, feeds, request)
 
-    def _show(self, feeds: Sequence[Feed]) -> None:
+    def _show(self, feeds: Sequence[Feed], request: Mapping[str, Any]) -> None:
         """Show a new run instead of those that were shown."""
         self.feeds, self._had_ended = feeds, False
         self.pipeline = feeds[0].view.pipeline
@@ -320,15 +338,16 @@ class ViewSession:
             "A new run was started with the saved notebook. Steps that did not change come from "
             "the cache.",
             "info",
+            request,
         )
 
-    def _resumed(self) -> None:
+    def _resumed(self, request: Mapping[str, Any]) -> None:
         if self.main_feed is not None:
             self.main_feed.expect_resume()
-        self._notify("The run continues. Finished steps are not executed again.", "info")
+        self._notify("The run continues. Finished steps are not executed again.", "info", request)
 
-    def _notify(self, text: str, level: str) -> None:
-        self._send({"kind": "notice", "text": text, "level": level})
+    def _notify(self, text: str, level: str, request: Mapping[str, Any]) -> None:
+        self._send({"kind": "notice", "text": text, "level": level}, to=request)
 
 
 def _named(request: Mapping[str, Any]) -> tuple[str, str]:

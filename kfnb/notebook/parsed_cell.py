@@ -18,6 +18,7 @@ from hashlib import blake2b
 from typing import Any, TypeVar
 
 from kfnb.deep_stack import with_deep_stack
+from kfnb.notebook.syntax_trees import all_nodes, child_nodes, described
 from kfnb.pipeline import Cell, Statement
 
 T = TypeVar("T")
@@ -61,6 +62,22 @@ class ParsedCell:
             nodes = self.derived["nodes"] = all_nodes(self.shallow_body)
         return nodes
 
+    def nodes_of(self, *kinds: type[ast.AST]) -> list[Any]:
+        """List the nodes of certain classes, breadth first."""
+        by_kind: dict[type[ast.AST], list[ast.AST]] | None = self.derived.get("by kind")
+        if by_kind is None:
+            by_kind = self.derived["by kind"] = {}
+            for node in self.nodes:
+                of_kind = by_kind.get(node.__class__)
+                if of_kind is None:
+                    by_kind[node.__class__] = [node]
+                else:
+                    of_kind.append(node)
+        present = [of_kind for kind in kinds if (of_kind := by_kind.get(kind))]
+        if len(present) < 2:
+            return present[0] if present else []
+        return [node for node in self.nodes if node.__class__ in kinds]
+
     def statement(self, index: int) -> Statement:
         """Return the span and the hash of a top-level statement."""
         statement = self._statements.get(index)
@@ -96,91 +113,10 @@ class ParsedCell:
 
     def _hash(self, node: ast.stmt, first: int, last: int) -> str:
         try:
-            text = _described(node)
+            text = described(node)
         except RecursionError:
             text = "\n".join(self._lines[first - 1 : last])
         return blake2b(text.encode("utf-8", "replace"), digest_size=10).hexdigest()
-
-
-def attribute_chain(node: ast.AST) -> list[str] | None:
-    """Return the names of ``a.b.c`` in this order; None if it is not a plain dotted name."""
-    names: list[str] = []
-    while isinstance(node, ast.Attribute):
-        names.append(node.attr)
-        node = node.value
-    if not isinstance(node, ast.Name):
-        return None
-    return [node.id, *reversed(names)]
-
-
-def child_nodes(node: ast.AST) -> list[ast.AST]:
-    """List the children of a node, without operators and contexts."""
-    fields = _CHILDREN.get(type(node))
-    if fields is None:
-        fields = _children(type(node))
-    children: list[ast.AST] = []
-    for name in fields:
-        value = getattr(node, name, None)
-        if value.__class__ is list:
-            children += [item for item in value if isinstance(item, ast.AST)]
-        elif isinstance(value, ast.AST):
-            children.append(value)
-    return children
-
-
-def all_nodes(roots: Iterable[ast.AST]) -> list[ast.AST]:
-    """List nodes and all below them as :func:`ast.walk` does, but no operators and contexts."""
-    nodes = list(roots)
-    for node in nodes:
-        if _CHILDREN.get(type(node)) != ():
-            nodes += child_nodes(node)
-    return nodes
-
-
-_CHILDREN: dict[type[ast.AST], tuple[str, ...]] = {}
-_NO_CHILDREN = frozenset(("ctx", "op", "ops", "id", "attr", "kind", "type_comment", "conversion"))
-
-
-def _children(kind: type[ast.AST]) -> tuple[str, ...]:
-    """Return the fields of a node that may hold other nodes."""
-    fields = () if kind is ast.Constant else kind._fields
-    _CHILDREN[kind] = tuple(name for name in fields if name not in _NO_CHILDREN)
-    return _CHILDREN[kind]
-
-
-def _described(node: ast.AST) -> str:
-    """Write a tree without positions, as :func:`ast.dump` does, in a third of its time."""
-    parts: list[str] = []
-    _describe(node, parts.append)
-    return "".join(parts)
-
-
-def _describe(node: Any, write: Callable[[str], None]) -> None:
-    kind = node.__class__
-    if kind is ast.Name:
-        write(f"Name({node.id},{node.ctx.__class__.__name__})")
-        return
-    if kind is ast.Constant:
-        write(f"{node.kind or ''}{node.value!r}")
-        return
-    write(f"{kind.__name__}(")
-    for name in kind._fields:
-        value = getattr(node, name, None)
-        if value.__class__ is list:
-            write("[")
-            for item in value:
-                if isinstance(item, ast.AST):
-                    _describe(item, write)
-                else:
-                    write(repr(item))
-                write(",")
-            write("],")
-        elif isinstance(value, ast.AST):
-            _describe(value, write)
-            write(",")
-        else:
-            write(f"{value!r},")
-    write(")")
 
 
 class _Memory:

@@ -47,6 +47,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Workspace:
+    """A Kubernetes context with its namespace; ``current`` if a run that names none uses it."""
+
+    context: str
+    namespace: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """What a run on a target has besides what every run has.
 
@@ -104,6 +113,9 @@ class Target(Protocol):
 
     def parallel(self) -> int:
         """Return how many steps execute at once unless the run says otherwise."""
+
+    def workspaces(self) -> list[Workspace]:
+        """Return the workspaces that are configured; nothing is asked for them."""
 
     def check(self, pipeline: Pipeline, options: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
         """Return what a pipeline's steps will miss there."""

@@ -16,6 +16,9 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m kfnb.step ORDER.json|-\n")
         return 2
+    from kfnb.step.supervisor.client import StepChannel
+
+    supervisor = StepChannel.inherited()
     # The guard is forked while this process is small and has one thread.
     from kfnb.step.kernels import orphan_guard
 
@@ -30,7 +33,9 @@ def main(arguments: list[str]) -> int:
         path = sys.stdin.readline().rstrip("\n")
         if not path:
             return 4  # The process that would have sent the path is gone.
-    return run(path, kernels=OwnKernels(guard=guard, capture=True))
+    source = supervisor if supervisor.is_connected else None
+    kernels = OwnKernels(guard=guard, capture=True, source=source)
+    return run(path, kernels=kernels, supervisor=supervisor)
 
 
 if __name__ == "__main__":

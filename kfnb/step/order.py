@@ -82,8 +82,9 @@ class StepOrder:
     ``outputs`` are saved, ``watch`` are inputs that later steps read and this step is
     not known to change. ``origins`` says which cell makes an output, for messages.
     ``adds`` are names that the step only adds to, ``collects`` those that it gets with additions.
-    ``made_with`` says, by producing step, which versions made the inputs. ``wakeup_socket``
-    is the address at which the driver listens for new events.
+    ``imports`` are import statements with which the notebook begins: a kernel may be forked from a
+    process that has made them. ``made_with`` says, by producing step, which versions made the
+    inputs. ``wakeup_socket`` is the address at which the driver listens for new events.
     """
 
     run: str
@@ -116,6 +117,7 @@ class StepOrder:
     made_with: Mapping[str, MadeWith] = field(default_factory=dict)
     adds: Mapping[str, AdditionOrder] = field(default_factory=dict)
     collects: Mapping[str, CollectionOrder] = field(default_factory=dict)
+    imports: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:

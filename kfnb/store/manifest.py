@@ -78,9 +78,11 @@ class Manifest:
     A folder in ``files_read`` ends with a slash and stands for the names in it.
     ``files_written`` and ``files_read`` are keyed by the path relative to the
     notebook's folder, ``files_removed`` are those of earlier steps that this one
-    deleted; ``metrics`` holds ``[time, name, value, step or null]``. ``left`` says what stays in
-    the step's process although later steps may want it: names of environment variables under
-    ``environment``, globals of a module under ``module:PATH``, and ``folder``.
+    deleted, ``files_unseen`` names what may have used other files that nobody could see (child
+    processes, libraries in native code). ``metrics`` holds ``[time, name, value, step or null]``.
+    ``left`` says what stays in the step's process although later steps may want it: names of
+    environment variables under ``environment``, globals of a module under ``module:PATH``, and
+    ``folder``.
     """
 
     run: str
@@ -96,6 +98,7 @@ class Manifest:
     unexpected: Mapping[str, str] = field(default_factory=dict)
     files_written: Mapping[str, WrittenFile] = field(default_factory=dict)
     files_read: Mapping[str, str] = field(default_factory=dict)
+    files_unseen: tuple[str, ...] = ()
     metrics: tuple[tuple[Any, ...], ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict)
     python: str = ""

@@ -23,8 +23,8 @@ def findings(kfnb: Any, *words: str | Path, code: int = 0) -> dict[str, dict[str
 
 def test_it_names_what_a_person_asks_about(kfnb: Any, home: Path) -> None:
     found = findings(kfnb)
-    assert list(found)[:7] == [
-        "python", "kernel", "home", "space", "temporary folder", "memory", "cores",
+    assert list(found)[:8] == [
+        "python", "kernel", "home", "supervisor", "space", "temporary folder", "memory", "cores",
     ]  # fmt: skip
     assert sys.executable in found["python"]["sentence"]
     assert str(home) in found["home"]["sentence"]

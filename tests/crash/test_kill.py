@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -25,17 +28,40 @@ CELLS = [
 ]
 
 
+_ASK = (
+    "import json; from kfnb.step.supervisor.client import Supervisor\n"
+    "client = Supervisor.connect(start=False, role='visitor')\n"
+    "listed = client.processes() if client else None\n"
+    "print(json.dumps([listed.attempts, listed.kernels]) if listed else '')"
+)
+
+
 def processes(desk: Desk) -> dict[str, list[psutil.Process]]:
     """Return the living processes of the newest run: its driver, steps and kernels."""
     run = desk.runs()[-1]
     found: dict[str, list[psutil.Process]] = {"driver": [], "step": [], "kernel": []}
+    # A forked process has its template's command line, so the supervisor is asked.
+    asked = subprocess.run(
+        [sys.executable, "-c", _ASK],
+        env=desk.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.stdout.strip():
+        attempts, kernels = json.loads(asked.stdout)
+        for kind, pids in (("step", attempts.values()), ("kernel", map(int, kernels))):
+            for pid in filter(None, pids):
+                with contextlib.suppress(psutil.Error):
+                    found[kind].append(psutil.Process(pid))
     for process in psutil.process_iter():
         try:
             line = process.cmdline()
             if "kfnb.runners" in line and str(run) in " ".join(line):
                 found["driver"].append(process)
             elif "kfnb.step" in line and str(run) in " ".join(line):
-                found["step"].append(process)
+                if process not in found["step"]:
+                    found["step"].append(process)
                 children = process.children(recursive=True)
                 found["kernel"] += [c for c in children if "ipykernel" in " ".join(c.cmdline())]
         except psutil.Error:

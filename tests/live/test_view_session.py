@@ -417,3 +417,28 @@ def test_a_closed_view_sends_nothing(shown: Any) -> None:
     wait_until(lambda: heard.of("state"))
     other.close()
     assert page.said == []
+
+
+def test_an_answer_has_the_id_of_its_request(shown: Any) -> None:
+    run = run_of(*SUCCEEDED)
+    view, page = shown(run)
+    requests: list[dict[str, Any]] = [
+        {"kind": "outputs", "step": "train", "attempt": None},
+        {"kind": "follow-log", "step": "train", "attempt": None, "from": 0},
+        {"kind": "metrics"},
+        {"kind": "runs", "all": True},
+        {"kind": "resources", "step": "train"},
+        {"kind": "compare", "runs": [run.id]},
+        {"kind": "compare", "runs": ["no such run"]},
+        {"kind": "command", "name": "stop"},
+        {"kind": "hello", "have": True},
+    ]
+    for number, request in enumerate(requests):
+        view.handle_message({"re": number, **request})
+    wait_until(lambda: {m["re"] for m in page.said if "re" in m} == set(range(len(requests))))
+    kinds = {m["re"]: m["kind"] for m in page.said if "re" in m}
+    assert list(map(kinds.get, range(len(requests)))) == [
+        *("outputs", "log", "metrics", "runs", "resources", "compare", "notice", "notice", "state"),
+    ]
+    # The metrics that follow a greeting answer nothing.
+    assert [m for m in page.of("metrics") if "re" not in m]

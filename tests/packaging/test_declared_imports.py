@@ -42,7 +42,7 @@ def imported() -> dict[str, Path]:
 def declared() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *extras["kubernetes"], *extras["s3"]]
+    wanted = [*project["dependencies"], *extras["kubernetes"], *extras["s3"], *extras["lab"]]
     return {re.split(r"[><=!~\[; ]", line)[0].lower() for line in wanted}
 
 

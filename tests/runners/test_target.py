@@ -189,8 +189,11 @@ def test_doctor_of_this_machine_checks_kernel_and_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KFNB_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("KFNB_TEMPLATES", "off")
     findings = list(find_target("local").doctor(None, {}, fix=False))
-    assert [(found.check, found.status) for found in findings] == [("kernel", "ok"), ("home", "ok")]
+    assert [(found.check, found.status) for found in findings] == [
+        *(("kernel", "ok"), ("home", "ok"), ("supervisor", "optional"))
+    ]
 
 
 def test_importing_the_registry_and_options_imports_no_engine_and_no_client() -> None:

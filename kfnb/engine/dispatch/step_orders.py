@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kfnb.engine.core.units import memory_bytes
+from kfnb.engine.dispatch.leading_imports import leading_imports
 from kfnb.engine.dispatch.step_notebook import needed_definitions, step_notebook
 from kfnb.home import RunFolder
 from kfnb.json_values import json_value
@@ -130,6 +131,7 @@ def step_order(
         watch=watched(pipeline, step),
         setup_readers=setup_readers(pipeline, step),
         on_mutation=on_mutation,
+        imports=leading_imports(pipeline, step),
         definitions=tuple(
             # What comes in as a value is no longer what its source says.
             sorted({*step.definitions, *({d.name for d in definitions} - step.sources.keys())})

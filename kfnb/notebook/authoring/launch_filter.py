@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kfnb.notebook.parsed_cell import attribute_chain, parse_code
+from kfnb.notebook.parsed_cell import parse_code
+from kfnb.notebook.syntax_trees import attribute_chain
 from kfnb.notebook.transform import without_step_line
 
 SETUP_MAGICS = frozenset(

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from kfnb.notebook.effects.constants import NotConstantError, evaluate, imported, placeholders
-from kfnb.notebook.parsed_cell import child_nodes
+from kfnb.notebook.syntax_trees import child_nodes
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from kfnb.notebook.parsed_cell import attribute_chain, parse_code
+from kfnb.notebook.parsed_cell import parse_code
+from kfnb.notebook.syntax_trees import attribute_chain
 
 # Nothing that is longer can be a path or a short list of paths.
 _LONGEST_TEXT = 4096

@@ -100,7 +100,7 @@ def _roots_of_calls(cell: ParsedCell) -> tuple[frozenset[str], frozenset[str]]:
     imports: set[str] = set()
     # A tree that is too deep is not searched, so it may contain any call.
     roots: set[str] = {""} if cell.deep else set()
-    for node in cell.nodes:
+    for node in cell.nodes_of(ast.Call, ast.Import, ast.ImportFrom):
         if isinstance(node, ast.Call):
             function = node.func
             if isinstance(function, ast.Name):

@@ -26,7 +26,8 @@ from kfnb.notebook.effects.library_calls import (
 )
 from kfnb.notebook.effects.notebook_names import Known, is_history, knows_the_same, parsed
 from kfnb.notebook.effects.shellwords import variables
-from kfnb.notebook.parsed_cell import all_nodes, child_nodes, parse_code
+from kfnb.notebook.parsed_cell import parse_code
+from kfnb.notebook.syntax_trees import all_nodes, child_nodes
 
 _Assigning = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete
 

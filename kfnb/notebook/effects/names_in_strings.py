@@ -130,11 +130,7 @@ def _bindings(cell: ParsedCell) -> tuple[list[str], dict[str, str], frozenset[st
     known: tuple[list[str], dict[str, str], frozenset[str]] | None = cell.derived.get(_bindings)
     if known is not None:
         return known
-    names = [
-        node.id
-        for node in cell.nodes
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)
-    ]
+    names = [node.id for node in cell.nodes_of(ast.Name) if not isinstance(node.ctx, ast.Load)]
     literals = {
         target.id: statement.value.value
         for statement in cell.shallow_body
@@ -144,8 +140,8 @@ def _bindings(cell: ParsedCell) -> tuple[list[str], dict[str, str], frozenset[st
     }
     marked = frozenset(
         name
-        for node in cell.nodes
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "@" in node.value
+        for node in cell.nodes_of(ast.Constant)
+        if isinstance(node.value, str) and "@" in node.value
         for name in _AT_NAME.findall(node.value)
     )
     cell.derived[_bindings] = names, literals, marked

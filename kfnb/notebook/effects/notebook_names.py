@@ -69,16 +69,15 @@ def _defined_in(code: str) -> Known:
     modules: dict[str, str] = {}
     methods: dict[str, tuple[Function, ...]] = {}
     bound: set[str] = set()
-    for node in cell.nodes:
-        if isinstance(node, ast.Name):
-            if isinstance(node.ctx, ast.Store):
-                bound.add(node.id)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            modules.update(imported(node))
-        elif isinstance(node, ast.ClassDef):
-            for item in node.body:
-                if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                    methods[item.name] = (*methods.get(item.name, ()), item)
+    for node in cell.nodes_of(ast.Name):
+        if node.ctx.__class__ is ast.Store:
+            bound.add(node.id)
+    for node in cell.nodes_of(ast.Import, ast.ImportFrom):
+        modules.update(imported(node))
+    for node in cell.nodes_of(ast.ClassDef):
+        for item in node.body:
+            if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                methods[item.name] = (*methods.get(item.name, ()), item)
     functions: dict[str, Function] = {
         statement.name: statement
         for statement in cell.shallow_body

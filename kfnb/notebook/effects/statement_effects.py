@@ -11,7 +11,7 @@ import builtins
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kfnb.notebook.effects.constants import dotted, imported
 from kfnb.notebook.effects.library_calls import (
@@ -58,35 +58,72 @@ class Effects:
 def statement_effects(cells: Mapping[int, ParsedCell]) -> Effects:
     """Find the effects of all top-level statements of a notebook."""
     modules = imported_modules(cells.values())
-    defined = {
-        s.name for c in cells.values() for s in c.shallow_body if isinstance(s, _DEFINITIONS)
-    }
+    by_cell = [(cell.cell, _candidates(cell)) for cell in cells.values()]
+    defined = {node.name for _, candidates in by_cell for _, node in candidates.definitions}
     read = frozenset[str]().union(*map(names_read, cells.values()))
     everywhere: set[At] = set()
     changes: dict[At, tuple[str, ...]] = {}
-    for cell in cells.values():
-        for index, node in enumerate(cell.shallow_body):
-            at = (cell.cell, index)
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                if imports_for_effect(node, read):
-                    everywhere.add(at)
-            elif isinstance(node, _DEFINITIONS):
-                owners = [_owner(d, modules, defined) for d in node.decorator_list]
-                # It may register the definition, which later steps then look up.
-                if "" in owners:
-                    everywhere.add(at)
-                if names := tuple(dict.fromkeys(owner for owner in owners if owner)):
-                    changes[at] = names
-            elif sets_option(node, modules):
-                everywhere.add(at)
+    for cell, candidates in by_cell:
+        everywhere |= {
+            (cell, index) for index, node in candidates.imports if imports_for_effect(node, read)
+        }
+        for index, node in candidates.definitions:
+            owners = [_owner(d, modules, defined) for d in node.decorator_list]
+            # It may register the definition, which later steps then look up.
+            if "" in owners:
+                everywhere.add((cell, index))
+            if names := tuple(dict.fromkeys(owner for owner in owners if owner)):
+                changes[cell, index] = names
+        if not candidates.roots.isdisjoint(modules):
+            everywhere |= {
+                (cell, index) for index, other in candidates.others if sets_option(other, modules)
+            }
     return Effects(frozenset(everywhere), changes)
+
+
+@dataclass(slots=True)
+class _Candidates:
+    """Statements of a cell that may have an effect, with their indices.
+
+    ``others`` can only act on what the names in ``roots`` stand for.
+    """
+
+    imports: list[tuple[int, ast.Import | ast.ImportFrom]] = field(default_factory=list)
+    definitions: list[tuple[int, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]] = field(
+        default_factory=list
+    )
+    others: list[tuple[int, ast.stmt]] = field(default_factory=list)
+    roots: set[str | None] = field(default_factory=set)
+
+
+def _candidates(cell: ParsedCell) -> _Candidates:
+    """Find the statements of a cell that may have an effect; remembered with its text."""
+    candidates: _Candidates | None = cell.derived.get(_candidates)
+    if candidates is not None:
+        return candidates
+    candidates = cell.derived[_candidates] = _Candidates()
+    for index, node in enumerate(cell.shallow_body):
+        acted_on: ast.expr | None = None
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            candidates.imports.append((index, node))
+        elif isinstance(node, _DEFINITIONS):
+            candidates.definitions.append((index, node))
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            acted_on = node.value.func
+        elif isinstance(node, (ast.Assign, ast.Delete)):
+            acted_on = node.targets[0]
+            acted_on = acted_on.value if isinstance(acted_on, ast.Subscript) else acted_on
+        if acted_on is not None:
+            candidates.others.append((index, node))
+            candidates.roots.add(_root(acted_on))
+    return candidates
 
 
 def imported_modules(cells: Iterable[ParsedCell]) -> dict[str, str]:
     """Return what the names that a notebook's top-level imports bind stand for."""
     modules: dict[str, str] = {}
     for cell in cells:
-        for node in cell.shallow_body:
+        for _, node in _candidates(cell).imports:
             modules.update(imported(node))
     return modules
 
@@ -212,15 +249,14 @@ def names_read(cell: ParsedCell) -> frozenset[str]:
     """Return the names that a cell reads anywhere in its code."""
     names: frozenset[str] | None = cell.derived.get(names_read)
     if names is None:
-        names = cell.derived[names_read] = frozenset(_each_name(cell.nodes))
+        names = cell.derived[names_read] = frozenset(_each_name(cell))
     return names
 
 
-def _each_name(nodes: Iterable[ast.AST]) -> Iterator[str]:
-    for node in nodes:
-        if isinstance(node, ast.Name):
-            if isinstance(node.ctx, ast.Load):
-                yield node.id
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            # A string may be code, as below %%timeit.
-            yield from _WORD.findall(node.value[:_LONGEST_CODE])
+def _each_name(cell: ParsedCell) -> Iterator[str]:
+    for node in cell.nodes_of(ast.Name):
+        if node.ctx.__class__ is ast.Load:
+            yield node.id
+    for text in {node.value for node in cell.nodes_of(ast.Constant) if type(node.value) is str}:
+        # A string may be code, as below %%timeit.
+        yield from _WORD.findall(text[:_LONGEST_CODE])

@@ -12,6 +12,7 @@ from kfnb.notebook.flow.collecting import Collected
 from kfnb.notebook.flow.definitions import redefined
 from kfnb.notebook.flow.file_dependencies import Files, StepConstants, file_edges
 from kfnb.notebook.flow.liveness import Need
+from kfnb.notebook.flow.memory.walk_memory import NotebookMemory
 from kfnb.notebook.flow.metrics import logged_names
 from kfnb.notebook.flow.order import own_cells
 from kfnb.notebook.flow.prelude import NeededActs, Replay
@@ -37,6 +38,7 @@ class Assembly:
     homes: Mapping[int, str]
     plain: Mapping[int, object]
     parameters: Sequence[Parameter]
+    memory: NotebookMemory
 
     def pipeline_parts(
         self,
@@ -51,11 +53,13 @@ class Assembly:
         # If a name has several definitions, its source does not say which one a value was made
         # with.
         ambiguous = redefined(self.sources.values(), ast.FunctionDef, ast.AsyncFunctionDef)
-        files = Files(self.sources, StepConstants(self.walked, self.parameters))
+        constants = StepConstants(self.walked, self.parameters)
+        files = Files(self.sources, constants, self.memory.files)
         steps = {
             declared.name: self._step(declared, number, replay, ambiguous, files)
             for number, declared in enumerate(self.order)
         }
+        self.memory.files = files.by_step
         definitions = tuple(self._definitions(replay))
         return steps, self._edges(steps), definitions, files.incomplete
 
@@ -166,32 +170,38 @@ class Assembly:
     def _definitions(self, replay: Replay) -> Iterator[Definition]:
         static = [n for n, act in enumerate(self.walked.acts) if act.step is None]
         ends = {name: facts.acts_after for name, facts in self.walked.facts.items()}
+        anything: frozenset[str] = frozenset()
         for number, act in enumerate(self.walked.acts):
             if act.kind is None:
                 continue
             # A function finds its names when it is called, so definitions below it count as well.
             before = ends[act.step] if act.step is not None else (static[-1] + 1)
-            needed = replay.needed_for_act(number, self._late(act), before)
+            late = self._late(act)
+            if late is None:
+                anything = anything or self.walked.interpreter.names_in_functions()
+                needed = replay.needed_for_act_with(number, anything, before)
+            else:
+                needed = replay.needed_for_act(number, late, before)
             pieces = replay.pieces(needed)
             for name in act.defines:
                 yield Definition(name, act.cell, act.kind, pieces)
 
-    def _late(self, act: Act) -> set[str]:
-        """Names that a function or class reads when it is called."""
+    def _late(self, act: Act) -> frozenset[str] | None:
+        """Names that a function or class reads when it is called; None beyond the work budget."""
         if act.kind == "import":
-            return set()
+            return frozenset()
         interpreter = self.walked.interpreter
         callee = interpreter.heap.callables.get(
             interpreter.heap.object_at(self.sources[act.cell].body[act.index])
         )
         if callee is None:
-            return set()
+            return frozenset()
         try:
-            return set(interpreter.reads_of(callee))
+            return interpreter.reads_of(callee)
         # Code that is nested this deeply is rare; it is replayed with the names that it needs at
         # once.
         except RecursionError:
-            return set()
+            return frozenset()
 
 
 def _flowing(step: Step) -> dict[str, list[str]]:

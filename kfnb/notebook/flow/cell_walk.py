@@ -182,6 +182,7 @@ class CellWalk:
         interpreter = self.interpreter
         record = interpreter.record = Record()
         interpreter.cell, interpreter.line, interpreter.dead = source.cell, node.lineno, False
+        interpreter.heap.frugal = interpreter.over_budget
         depth, frames = interpreter.names.depth, len(interpreter.frames)
         doubt, optional = interpreter.doubt, interpreter.optional
         try:

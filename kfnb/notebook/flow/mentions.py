@@ -7,7 +7,7 @@ import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from kfnb.notebook.parsed_cell import all_nodes
+from kfnb.notebook.syntax_trees import all_nodes
 
 _ADDING = frozenset({"append", "extend", "add", "update"})
 _DISPLAYS: dict[type[ast.expr], str] = {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfnb.runners.kubernetes.options import TARGET as NAME
 from kfnb.runners.kubernetes.options import TITLE, KubernetesOptions, collect_options
-from kfnb.runners.target import Cleaning, Finding, Prepared
+from kfnb.runners.target import Cleaning, Finding, Prepared, Workspace
 
 if TYPE_CHECKING:
     from kfnb.home import RunFolder
@@ -28,6 +28,12 @@ class KubernetesTarget:
     def parallel(self) -> int:
         """Return :data:`PARALLEL`."""
         return PARALLEL
+
+    def workspaces(self) -> list[Workspace]:
+        """Return the contexts of the kubeconfig."""
+        from kfnb.runners.kubernetes.api.client import contexts
+
+        return [Workspace(*one) for one in contexts()]
 
     def check(self, pipeline: Pipeline, options: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
         """Return which files the steps will miss in their pods."""

@@ -2,6 +2,7 @@
 
 Each attempt is a process in a new session, so that a signal to the driver's terminal does
 not reach it. It inherits a locked file, by which a later driver sees whether it still executes.
+The supervisor starts it, where there is one; otherwise this process does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from kfnb.engine.runner import Ended, Notice, Work
 from kfnb.errors import InfrastructureError
 from kfnb.pipeline import Diagnostic, Pipeline
+from kfnb.runners.local.supervised import SupervisedAttempts
 from kfnb.runners.local.unsupported_options import options_without_effect
 from kfnb.step.order import StepOrder
 from kfnb.store import disk, locks
@@ -31,6 +33,7 @@ GRACE = 15.0
 # Seconds between two looks at a process without a pidfd, whose end does not wake the driver.
 _POLL = 0.2
 _LINGER_POLL = 0.02
+_STEP = [sys.executable, "-m", "kfnb.step"]
 # After this time an attempt counts as ended, even if a process that it started holds its lock.
 _LINGER = 5.0
 
@@ -40,6 +43,7 @@ class _Process:
     work: Work
     pid: int | None
     popen: subprocess.Popen[bytes] | None = None
+    supervised: bool = False
     pidfd: int = -1
     stop_at: float | None = None
     died_at: float | None = None
@@ -65,15 +69,18 @@ class LocalRunner:
         environment: Mapping[str, str] | None = None,
         grace: float = GRACE,
     ) -> None:
-        self._command = list(command or (sys.executable, "-m", "kfnb.step"))
+        self._command = list(command or _STEP)
         self._environment = dict(environment or {})
         self._grace = grace
         self._processes: dict[Work, _Process] = {}
         self._selector: selectors.BaseSelector | None = None
+        self._supervised = SupervisedAttempts()
+        self._notices: list[Notice] = []
 
     def attach(self, selector: selectors.BaseSelector) -> None:
         """Register the ends of processes with ``selector``."""
         self._selector = selector
+        self._supervised.attach(selector)
 
     def start(self, work: Work, order: StepOrder) -> None:
         """Start an attempt's process; raises InfrastructureError if the system refuses."""
@@ -91,33 +98,22 @@ class LocalRunner:
                 return
             try:
                 with (folder.path / "process.log").open("ab") as log:
-                    popen = subprocess.Popen(
-                        [*self._command, str(folder.order)],
-                        cwd=folder.path,
-                        env={
-                            **os.environ,
-                            **self._environment,
-                            **order.environment,
-                            ALIVE_FD: str(lock),
-                        },
-                        stdin=subprocess.DEVNULL,
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        # Ctrl+C in the driver's terminal is sent to its process group only.
-                        start_new_session=True,
-                        pass_fds=(lock,),
-                    )
+                    process = self._start_process(work, order, log=log.fileno(), lock=lock)
             finally:
                 os.close(lock)
-        process = _Process(work, popen.pid, popen)
         self._watch(process)
+        if process.supervised:
+            return
         with contextlib.suppress(OSError):  # a later driver can find the process without it
-            note = {"pid": popen.pid, "order": str(folder.order), "started": time.time()}
+            note = {"pid": process.pid, "order": str(folder.order), "started": time.time()}
             disk.replace(folder.process, json.dumps(note).encode(), durable=False)
 
     def adopt(self, work: Work) -> bool:
         """Take over an attempt whose lock is held; False if no process holds it."""
         if work in self._processes:
+            return True
+        if self._supervised.adopt(work):
+            self._watch(_Process(work, None, supervised=True))
             return True
         if not locks.is_locked(work.folder.alive):
             return False
@@ -139,6 +135,11 @@ class LocalRunner:
     def poll(self) -> list[Ended]:
         """List the attempts that ended; kill those whose grace is over."""
         ended = []
+        for work, status, notices in self._supervised.poll():
+            self._notices += notices
+            if work in self._processes:
+                ended.append(Ended(work, status))
+                self._forget(self._processes[work])
         now = time.monotonic()
         for process in list(self._processes.values()):
             if self._has_ended(process, now):
@@ -152,8 +153,9 @@ class LocalRunner:
         return ended
 
     def notes(self) -> list[Notice]:
-        """Return nothing: a process here either runs or does not."""
-        return []
+        """List what attempts left running, each once."""
+        notices, self._notices = self._notices, []
+        return notices
 
     def poll_interval(self) -> float | None:
         """Return the seconds until :meth:`poll` has something to do."""
@@ -162,7 +164,7 @@ class LocalRunner:
         for process in self._processes.values():
             if process.died_at is not None:
                 waits.append(_LINGER_POLL)
-            elif process.pidfd < 0:
+            elif process.pidfd < 0 and not process.supervised:
                 waits.append(_POLL)
             if process.stop_at is not None:
                 waits.append(max(0.0, process.stop_at - now))
@@ -181,6 +183,11 @@ class LocalRunner:
 
         A killed step leaves a guard process, which ends the kernel and holds the lock meanwhile.
         """
+        if process.supervised:
+            if self._supervised.supervises(process.work):
+                return False
+            # It ends with its supervisor; what is left to see of it is the lock.
+            process.supervised = False
         if process.popen is not None and process.popen.poll() is None:
             return False
         # Nobody holds the lock: neither the step nor its guard is left.
@@ -192,6 +199,31 @@ class LocalRunner:
             process.died_at = now
             self._unwatch(process)
         return process.popen is not None and now - process.died_at > _LINGER
+
+    def _start_process(self, work: Work, order: StepOrder, *, log: int, lock: int) -> _Process:
+        """Start the process by the supervisor, or without one as a child of this process."""
+        command = [*self._command, str(work.folder.order)]
+        environment = {**os.environ, **self._environment, **order.environment}
+        if self._supervised.start(
+            work,
+            command,
+            environment,
+            descriptors=(log, lock),
+            from_template=self._command == _STEP,
+        ):
+            return _Process(work, None, supervised=True)
+        popen = subprocess.Popen(
+            command,
+            cwd=work.folder.path,
+            env={**environment, ALIVE_FD: str(lock)},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            # Ctrl+C in the driver's terminal is sent to its process group only.
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+        return _Process(work, popen.pid, popen)
 
     def _readable(self, process: _Process) -> bool:
         if process.died_at is not None:
@@ -206,7 +238,10 @@ class LocalRunner:
 
     def _watch(self, process: _Process) -> None:
         self._processes[process.work] = process
-        if process.pid is None or self._selector is None or not hasattr(os, "pidfd_open"):
+        # The supervisor reports the end of its attempts, when nothing of them is left.
+        if process.supervised or process.pid is None:
+            return
+        if self._selector is None or not hasattr(os, "pidfd_open"):
             return
         try:
             process.pidfd = os.pidfd_open(process.pid)
@@ -227,6 +262,9 @@ class LocalRunner:
         del self._processes[process.work]
 
     def _signal(self, process: _Process, number: int, *, group: bool) -> None:
+        if process.supervised and self._supervised.supervises(process.work):
+            self._supervised.signal(process.work, number, group=group)
+            return
         if process.popen is None:
             # Not our child: another process may have its pid by now.
             process.pid = _find_process(process.work)

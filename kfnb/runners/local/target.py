@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kfnb.errors import KfnbError, UsageError
-from kfnb.runners.target import Cleaning, Finding, Prepared
+from kfnb.runners.local.supervisor_findings import supervisor_findings
+from kfnb.runners.target import Cleaning, Finding, Prepared, Workspace
 
 if TYPE_CHECKING:
     from kfnb.home import RunFolder
@@ -35,6 +36,10 @@ class LocalTarget:
         if hasattr(os, "sched_getaffinity"):
             return max(1, len(os.sched_getaffinity(0)))
         return os.cpu_count() or 1
+
+    def workspaces(self) -> list[Workspace]:
+        """Return none: this machine has no workspaces to choose from."""
+        return []
 
     def check(self, pipeline: Pipeline, options: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
         """Nothing is missing where the notebook is."""
@@ -111,9 +116,12 @@ class LocalTarget:
     ) -> Cleaning:
         """Remove old runs of this machine and values that nothing refers to."""
         from kfnb.runners.amounts import count, size
+        from kfnb.step.supervisor.sweep import end_orphans_of_killed_supervisors
         from kfnb.store.clean import clean
 
         del options
+        if not dry_run:
+            end_orphans_of_killed_supervisors()
         done = clean(keep=keep, older_than=older_than, notebook=notebook, dry_run=dry_run)
         removes, removed = ("would remove", "would be removed") if dry_run else ("removed",) * 2
         lines = []
@@ -159,6 +167,7 @@ class LocalTarget:
                 )
             else:
                 yield Finding("home", "ok", f"Runs and values are kept in {folder}.")
+        yield from supervisor_findings()
 
 
 TARGET = LocalTarget()

@@ -27,6 +27,7 @@ from kfnb.step.kernels.provider import KernelProvider
 from kfnb.step.kernels.resource_sampler import free_memory
 from kfnb.step.order import StepOrder
 from kfnb.step.pod.pip_install import install_lines
+from kfnb.step.supervisor.client import StepChannel
 from kfnb.store import Store, failed_key, manifest_key, open_store
 from kfnb.store.file_restore import restore
 from kfnb.store.hash_cache import FileHashes
@@ -35,14 +36,20 @@ from kfnb.store.manifest import Failure
 _START_TIMEOUT = 120
 
 
-def run(order_path: str, *, kernels: KernelProvider) -> int:
+def run(order_path: str, *, kernels: KernelProvider, supervisor: StepChannel | None = None) -> int:
     """Execute the order in a kernel of ``kernels``; the exit code of the step process."""
     order_path = str(Path(order_path).absolute())
     stop = StopRequest()
     with cancelled_by_signals(stop):
         try:
             order = StepOrder.from_json(Path(order_path).read_bytes())
-            attempt = Attempt(order, order_path, stop=stop, kernels=kernels)
+            attempt = Attempt(
+                order,
+                order_path,
+                stop=stop,
+                kernels=kernels,
+                supervisor=supervisor or StepChannel(None),
+            )
         except (OSError, InfrastructureError) as error:
             sys.stderr.write(f"kfnb: {error}\n")
             return failures.EXIT_CODES["infrastructure"]
@@ -53,7 +60,13 @@ class Attempt:
     """Everything that one attempt holds open."""
 
     def __init__(
-        self, order: StepOrder, order_path: str, *, stop: StopRequest, kernels: KernelProvider
+        self,
+        order: StepOrder,
+        order_path: str,
+        *,
+        stop: StopRequest,
+        kernels: KernelProvider,
+        supervisor: StepChannel,
     ) -> None:
         self.order, self.order_path, self.stop = order, order_path, stop
         self.folder = Path(order.folder)
@@ -66,6 +79,7 @@ class Attempt:
         self.store: Store | None = None
         self.session: OrderSession | None = None
         self._kernels = kernels
+        self._supervisor = supervisor
 
     def execute(self) -> int:
         """Execute the step, publish its outputs or record its failure, and report the result."""
@@ -97,6 +111,7 @@ class Attempt:
             kernels=self._kernels,
             events=self.events,
             log=self.log,
+            supervisor=self._supervisor,
         )
         try:
             # The kernel boots while this process prepares the step and imports papermill.
@@ -112,7 +127,13 @@ class Attempt:
                 store=self.store,
                 hashes=FileHashes(self.store),
             )
-            kernel_plan.write(order, self.store, self.staging, path=session.kernel_path)
+            kernel_plan.write(
+                order,
+                self.store,
+                self.staging,
+                path=session.kernel_path,
+                listener=session.files.address if session.files is not None else None,
+            )
             # After the restore, so that restored files do not count as written by this step.
             before = self._list_folder()
             if session.kernel_path is None:  # The kernel has the packages of this process.
@@ -136,7 +157,9 @@ class Attempt:
             log=self.folder / "log.txt",
         )
         # The kernel has exited, so what its exit handlers wrote to files is published as well.
-        return publishing.publish(order, self.store, result, totals, stop=self.stop)
+        return publishing.publish(
+            order, self.store, result, totals, stop=self.stop, supervisor=self._supervisor
+        )
 
     def _list_folder(self) -> folder_files.Listing:
         """List the notebook's folder as it is before the step."""

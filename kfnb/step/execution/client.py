@@ -33,6 +33,7 @@ from kfnb.step.kernels.without_debugger import ALLOW_DEBUGGER
 _DELIMITER = b"<IDS|MSG>"
 # After so many messages, requests to stop and saves get a turn of the event loop.
 _BURST = 500
+_LAST_SILENCE = 20
 _LAST_MESSAGES = 0.2
 """Seconds in which what a kernel sent before it died arrives."""
 
@@ -132,6 +133,7 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
         # own streams, which may repeat the first.
         if exit_report.output.strip() and not arrived:
             self._print_late("stderr", exit_report.output)
+        self._session.kernel_exited()
 
     async def _execute_cells(self) -> None:
         session = self._session
@@ -357,10 +359,18 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             return False
         direct: zmq.Socket[bytes] = zmq.Socket.shadow(self.kc.iopub_channel.socket.underlying)
         before = self._late_text
-        # Each message may be up to 20 ms on its way; after such a silence nothing more comes.
-        while direct.poll(20):
-            with contextlib.suppress(zmq.Again):
-                self._handle_late(direct.recv_multipart(zmq.NOBLOCK))
+        # Nothing comes after the end of the connection, or after such a silence in milliseconds.
+        silence = 0
+        while silence < _LAST_SILENCE:
+            ended = self._kernel is None or self._kernel.outputs_ended()
+            if direct.poll(0 if ended else 1):
+                silence = 0
+                with contextlib.suppress(zmq.Again):
+                    self._handle_late(direct.recv_multipart(zmq.NOBLOCK))
+            elif ended:
+                break
+            else:
+                silence += 1
         self._write_texts()
         return bool(self._late_text != before)
 

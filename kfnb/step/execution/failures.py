@@ -18,6 +18,7 @@ from kfnb.step.execution.reporter import (
 )
 from kfnb.step.execution.session import CellFailure, KernelDied
 from kfnb.step.execution.stop_requests import Stopped
+from kfnb.step.opened_files.seccomp_filter import remedy_for
 from kfnb.step.order import StepOrder
 from kfnb.store import disk
 from kfnb.store.manifest import Failure, FailureClass
@@ -321,6 +322,8 @@ def _classified(order: StepOrder, ename: str, evalue: str) -> tuple[FailureClass
         return "disk", f"Free some space: {words} (kfnb clean removes old runs)."
     if ename in ("ModuleNotFoundError", "ImportError"):
         return "user", "Install it in the kernel's environment (%pip install in a setup cell)."
+    if ename == "CalledProcessError":
+        return "user", remedy_for(evalue)
     if ename == "SystemExit":
         return "user", (
             "Raise an error if the step should fail; otherwise put the code below it under an if."

@@ -19,7 +19,9 @@ from kfnb.step.in_kernel import kernel_plan
 from kfnb.step.kernels.orphan_guard import ALIVE_FD
 from kfnb.step.kernels.provider import KernelProvider, KernelRequest
 from kfnb.step.kernels.resource_sampler import Sample, Sampler, children_usage
+from kfnb.step.opened_files import handover, report
 from kfnb.step.order import INJECTED, StepOrder, begin_source, outputs_source
+from kfnb.step.supervisor.client import StepChannel
 
 
 class OrderSession(Session):
@@ -33,6 +35,8 @@ class OrderSession(Session):
         Whether a cell ended the step with ``sys.exit(0)``.
     kernel_path
         Folder that makes kfnb importable in the kernel; None if the kernel has kfnb.
+    files
+        Where the kernel sends the listener of its files; None if they are not watched.
     """
 
     def __init__(
@@ -44,13 +48,16 @@ class OrderSession(Session):
         kernels: KernelProvider,
         events: EventLog,
         log: TextLog,
+        supervisor: StepChannel,
     ) -> None:
         super().__init__(stop, kernels=kernels)
+        self._supervisor = supervisor
         self.order = order
         self.current: int | None = None
         self.ended_early = False
         self.kernel_path: Path | None = None
         self.save_error: OSError | None = None
+        self.files: handover.KernelListener | None = None
         self.manager: Any = None
         self.first_source = begin_source(order_path)
         self.metrics = MetricReader(str(Path(order.folder) / kernel_plan.METRICS))
@@ -68,8 +75,18 @@ class OrderSession(Session):
         # outlived us.
         environment.pop(ALIVE_FD, None)
         environment[CHANNEL] = str(Path(self.order.folder) / kernel_plan.METRICS)
+        self.files = handover.start(
+            Path(self.order.folder) / report.NAME,
+            environment=environment,
+            listen=self._supervisor.listen,
+        )
         self.kernel = await self.kernels.start(
-            KernelRequest(self.order.kernel, cwd=self.order.workdir, env=environment)
+            KernelRequest(
+                self.order.kernel,
+                cwd=self.order.workdir,
+                env=environment,
+                imports=self.order.imports,
+            )
         )
         self.kernel_path = kernel_plan.kernel_path(self.order, self.kernel.command)
 
@@ -79,6 +96,8 @@ class OrderSession(Session):
             self._sampler.stop()
         if self.kernel is not None:
             await self.kernels.end(self.kernel)
+        if self.files is not None:
+            self.files.close()
 
     def notebook_started(self, manager: Any) -> None:
         """Remember papermill's manager, and count the cells to come."""
@@ -133,6 +152,12 @@ class OrderSession(Session):
         """Warn that exit handlers were cut off."""
         self.events.warning(*step_warnings.exit_timed_out(self.exit_timeout))
 
+    def kernel_exited(self) -> None:
+        """End what the kernel left running, and warn about it."""
+        left = self._supervisor.end_leftovers()
+        if left:
+            self.events.warning(*step_warnings.processes_left(left))
+
     def poll(self) -> None:
         """Report new metrics; stop if the disk refuses or the attempt's folder was removed."""
         self._report_metrics()
@@ -167,6 +192,8 @@ class OrderSession(Session):
         """Return what the kernel used; short steps may end before the first sample."""
         # The operating system counts what has ended; samples exist only while the kernel runs.
         peak, cpu = children_usage()
+        if self.kernel is not None and (used := self.kernel.usage) is not None:
+            peak, cpu = max(peak, used.peak_memory), cpu + used.cpu_seconds
         sampler = self._sampler
         return publishing.Usage(
             peak_memory=max(peak, sampler.peak if sampler else 0),

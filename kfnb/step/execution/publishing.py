@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import time
 from collections.abc import Collection, Mapping
@@ -12,9 +14,14 @@ from typing import Any
 from kfnb.metrics import Metric, plain
 from kfnb.step import folder_files
 from kfnb.step.execution.stop_requests import StopRequest
+from kfnb.step.in_kernel.audit import ignored
 from kfnb.step.in_kernel.kernel_side import RESULT
+from kfnb.step.opened_files.folder_uses import FolderUses, folder_uses
+from kfnb.step.opened_files.report import NAME as REPORT
+from kfnb.step.opened_files.report import read_report
 from kfnb.step.order import StepOrder
 from kfnb.step.own_stdout import is_own_output
+from kfnb.step.supervisor.client import StepChannel
 from kfnb.store import Store, hash_bytes, hash_file, manifest_key
 from kfnb.store.content import names_below, names_content
 from kfnb.store.manifest import Bundle, CellTime, Manifest, Output, WrittenFile
@@ -58,6 +65,7 @@ def publish(
     totals: StepTotals,
     *,
     stop: StopRequest,
+    supervisor: StepChannel,
 ) -> str:
     """Store everything, then create the manifest; its key.
 
@@ -66,12 +74,13 @@ def publish(
     Raises
     ------
     InfrastructureError
-        If the store refuses.
+        If the store refuses, or the supervisor has ended.
     Stopped
         If a stop was asked for before everything was stored.
     """
     bundles, outputs = store_values(store, result)
-    written = store_files(order, store, result, totals)
+    uses = opened_files(order, result)
+    written = store_files(order, store, uses, totals)
     # Copies, because views read these two files in the attempt's folder.
     executed = store.add_blob(totals.executed, move=False)
     log = store.add_blob(totals.log, move=False)
@@ -80,6 +89,8 @@ def publish(
     mean_cpu = totals.usage.cpu_seconds / max(finished - totals.started, 1e-3)
     # The last moment: after the manifest is created, the step has succeeded.
     stop.check()
+    # What the supervisor did not see until the end may be incomplete.
+    supervisor.check()
     manifest = Manifest(
         run=order.run,
         step=order.step,
@@ -93,8 +104,9 @@ def publish(
         aliases=tuple(tuple(group) for group in result["aliases"]),
         unexpected=result["unexpected"],
         files_written=written,
-        files_removed=_removed_files(order, result),
-        files_read=_read_files(order, result, written),
+        files_removed=_removed_files(order, uses),
+        files_read=_read_files(order, result, uses, written),
+        files_unseen=() if uses.complete else tuple(result["unseen"]),
         metrics=tuple((m.time, m.name, plain(m.value), m.step) for m in totals.metrics),
         packages=result["packages"],
         python=result["python"],
@@ -140,8 +152,25 @@ def store_values(
     return bundles, outputs
 
 
+def opened_files(order: StepOrder, result: Mapping[str, Any]) -> FolderUses:
+    """Return what the kernel's audit saw, and what the listener saw if there was one."""
+    folder = Path(order.folder)
+    uses = FolderUses()
+    with contextlib.suppress(OSError):  # Without a report, the kernel was not watched.
+        uses = folder_uses(
+            read_report(folder / REPORT),
+            folder=Path(order.workdir),
+            attempt=folder,
+            skip=skipped_folders(order),
+            searched=result["searched"],
+        )
+    return dataclasses.replace(
+        uses, read=uses.read.union(result["read"]), written=uses.written.union(result["written"])
+    )
+
+
 def store_files(
-    order: StepOrder, store: Store, result: Mapping[str, Any], totals: StepTotals
+    order: StepOrder, store: Store, uses: FolderUses, totals: StepTotals
 ) -> dict[str, WrittenFile]:
     """Add the files that the step wrote to the store."""
     workdir = Path(order.workdir)
@@ -149,7 +178,7 @@ def store_files(
     written = folder_files.written_files(
         workdir,
         changed=folder_files.changed_files(totals.before, after),
-        audited=result["written"],
+        audited=uses.written,
         expected=order.files_expected,
         foreign=order.files_foreign,
         before=totals.before,
@@ -157,16 +186,14 @@ def store_files(
     return {path: folder_files.store_file(store, workdir, path) for path in written}
 
 
-def _removed_files(order: StepOrder, result: Mapping[str, Any]) -> tuple[str, ...]:
+def _removed_files(order: StepOrder, uses: FolderUses) -> tuple[str, ...]:
     """List the files that were there because earlier steps wrote them, and that this one deleted.
 
     Only those that the step declares to write or was seen to write: a file that a
     person deletes meanwhile is restored for steps that read it.
     """
     workdir = Path(order.workdir)
-    own = {
-        folder_files.relative_path(workdir, p) for p in (*order.files_expected, *result["written"])
-    }
+    own = {folder_files.relative_path(workdir, p) for p in (*order.files_expected, *uses.written)}
     return tuple(
         sorted(
             path
@@ -201,16 +228,26 @@ def _output(key: str, described: Mapping[str, Any], *, changed: bool) -> Output:
 
 
 def _read_files(
-    order: StepOrder, result: Mapping[str, Any], written: Collection[str]
+    order: StepOrder, result: Mapping[str, Any], uses: FolderUses, written: Collection[str]
 ) -> dict[str, str]:
     contents = {}
-    for path in result["read"]:
+    for path in sorted(uses.read):
         file = Path(order.workdir) / path
         # The content before the step overwrote it can no longer be read.
         if path not in written and file.is_file() and not is_own_output(file):
             contents[path] = hash_file(file)
-    for folder, names in result["listed"].items():
+    # Native code and child processes do not say which names they saw.
+    others = {folder: _names_in(order, folder) for folder in sorted(uses.listed)}
+    for folder, names in {**others, **result["listed"]}.items():
         where = Path(order.workdir) / folder
         seen = [name for name in names if not is_own_output(where / name)]
         contents[folder] = names_content(seen, own=names_below(folder, written))
     return contents
+
+
+def _names_in(order: StepOrder, folder: str) -> list[str]:
+    try:
+        names = [entry.name for entry in (Path(order.workdir) / folder).iterdir()]
+    except OSError:
+        return []
+    return [name for name in names if not ignored([name])]

@@ -86,5 +86,8 @@ class Session:
     def exit_timed_out(self) -> None:
         """Handle a kernel that was killed because it did not exit after its last cell."""
 
+    def kernel_exited(self) -> None:
+        """Handle what the kernel left behind; called when it has exited by itself."""
+
     def poll(self) -> None:
         """Check what else is going on; called ten times a second."""

@@ -7,6 +7,11 @@ from typing import Any, NamedTuple
 
 from kfnb.step.execution.failures import quoted, setup_change
 from kfnb.step.order import StepOrder
+from kfnb.step.supervisor.leftovers import (
+    PROCESSES_LEFT,
+    PROCESSES_LEFT_REMEDY,
+    processes_left_message,
+)
 
 
 class StepWarning(NamedTuple):
@@ -38,6 +43,11 @@ def threads_left(names: Sequence[str]) -> StepWarning:
         "steps do not see what these threads change afterwards.",
         "Wait for the threads (join) at the end of the step that starts them.",
     )
+
+
+def processes_left(descriptions: Sequence[str]) -> StepWarning:
+    """Warn that processes were running when the kernel had ended."""
+    return StepWarning(PROCESSES_LEFT, processes_left_message(descriptions), PROCESSES_LEFT_REMEDY)
 
 
 def ended_early(cell: Mapping[str, Any] | None) -> StepWarning:

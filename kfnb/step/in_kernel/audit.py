@@ -16,6 +16,12 @@ from typing import Any
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _LISTERS = frozenset({"fnmatch", "glob", "os", "pathlib", "shutil"})
+_STARTERS = (
+    *("os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system"),
+    *("pty.spawn", "subprocess.Popen"),
+)
+_NATIVE_READERS = ("duckdb", "h5py", "netCDF4", "polars", "pyarrow", "rasterio", "tables", "zarr")
+"""Libraries that open files without Python."""
 _IGNORED = frozenset({"__pycache__", "node_modules", "site-packages"})
 
 
@@ -23,13 +29,16 @@ class FileAudit:
     """Paths, relative to ``folder``, of files that were read and written so far.
 
     ``listed`` maps each folder (with a slash at the end) that the user's own code listed to
-    the names that it saw.
+    the names that it saw; ``searched`` has all that any Python code listed, imports included.
+    ``started_programs`` says whether child processes, whose files are not seen here, were started.
     """
 
     def __init__(self, folder: str) -> None:
         self.read: set[str] = set()
         self.written: set[str] = set()
         self.listed: dict[str, list[str]] = {}
+        self.searched: set[str] = set()
+        self.started_programs = False
         self._looking = False
         # The folder may be opened through a symbolic link, or by its real path.
         self._folders = tuple(
@@ -50,7 +59,13 @@ class FileAudit:
             "sqlite3.connect": self._connected,
             "os.listdir": self._lists,
             "os.scandir": self._lists,
+            **dict.fromkeys(_STARTERS, self._starts),
         }
+
+    def unseen(self) -> list[str]:
+        """Name what may have used files that this audit cannot see."""
+        native = [name for name in _NATIVE_READERS if name in sys.modules]
+        return [*(["child processes"] if self.started_programs else []), *native]
 
     def start(self) -> None:
         """Start to listen. Python has no way to remove an audit hook."""
@@ -106,13 +121,16 @@ class FileAudit:
             self.read.add(relative)
 
     def _lists(self, path: object = None) -> None:
-        if self._looking or not self._asked_by_user():
+        if self._looking:
             return
         full = os.path.abspath(os.fsdecode("." if path is None else path)) + os.sep  # type: ignore[arg-type]
         base = next((folder for folder in self._folders if full.startswith(folder)), None)
         parts = full[len(base) :].split(os.sep)[:-1] if base is not None else []
         folder = "/".join([*parts, ""]) or "./"
         if base is None or folder in self.listed or (parts and ignored(parts)):
+            return
+        self.searched.add(folder)
+        if not self._asked_by_user():
             return
         # The listing below calls this hook again.
         self._looking = True
@@ -132,6 +150,9 @@ class FileAudit:
                 return module == "__main__" or frame.f_code.co_filename.startswith(self._folders)
             frame = frame.f_back
         return False
+
+    def _starts(self, *_: object) -> None:
+        self.started_programs = True
 
     def _relative(self, path: object) -> str | None:
         """Return the path below the folder, with forward slashes; None for anything else."""

@@ -34,8 +34,21 @@ def kernel_path(order: StepOrder, command: list[str]) -> Path | None:
     return make_path(Path(order.folder) / KERNEL_PATH)
 
 
-def write(order: StepOrder, store: Store, staging: Path, *, path: Path | None) -> None:
+def write(
+    order: StepOrder,
+    store: Store,
+    staging: Path,
+    *,
+    path: Path | None,
+    listener: str | None = None,
+) -> None:
     """Write the plan into the attempt's folder.
+
+    Parameters
+    ----------
+    listener
+        Where the kernel sends the listener of its files; None: it is not watched, or it is
+        already.
 
     Raises
     ------
@@ -66,6 +79,7 @@ def write(order: StepOrder, store: Store, staging: Path, *, path: Path | None) -
         "adds": to_plain(order.adds),
         "collects": to_plain(order.collects),
         "on_mutation": order.on_mutation,
+        "listener": listener,
     }
     (Path(order.folder) / PLAN).write_text(json.dumps(plan), encoding="utf-8")
 

@@ -23,6 +23,8 @@ from kfnb.step.in_kernel.collected_values import CollectedValues
 from kfnb.step.in_kernel.loaded_modules import own_module_files, packages
 from kfnb.step.in_kernel.process_leaks import ProcessLeaks
 from kfnb.step.in_kernel.setup_watch import SetupWatch, own_threads
+from kfnb.step.opened_files.handover import BEGIN, END, mark, watch_this_kernel
+from kfnb.step.templates.forked_kernel import before_first_cell
 
 if TYPE_CHECKING:
     from kfnb.step.values import Loaded, Saved, Watch
@@ -41,12 +43,14 @@ class StepProblem(Exception):  # noqa: N818 (shown to people as it is)
 class StepState:
     """What the kernel knows between the beginning of a step and its end."""
 
-    def __init__(self, folder: Path, plan: Mapping[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, plan: Mapping[str, Any], *, imported: frozenset[str] = frozenset()
+    ) -> None:
         self.folder = folder
         self.plan = plan
         self.audit = FileAudit(plan["workdir"])
         self.leaks = ProcessLeaks(plan["workdir"])
-        self.modules = frozenset(sys.modules)
+        self.modules = frozenset(sys.modules) - imported
         self.loaded: list[Loaded] = []
         self.given: dict[str, Any] = {}
         self.watch: Watch | None = None
@@ -77,9 +81,13 @@ def begin(order_path: str) -> None:
     # A kernel that executes several steps was started with the environment of the first.
     os.environ[metrics.CHANNEL] = plan["metrics_file"]
     _keep_all_outputs()
-    step = _steps[order_path] = StepState(folder, plan)
+    # Modules that the step's cells import may have been loaded before the kernel was forked.
+    step = _steps[order_path] = StepState(folder, plan, imported=before_first_cell())
     step.audit.start()
     step.leaks.start()
+    if plan["listener"]:
+        watch_this_kernel(plan["listener"])
+    mark(folder, BEGIN)
 
 
 def _keep_all_outputs() -> None:
@@ -152,6 +160,7 @@ def publish(order_path: str) -> None:
     """
     begin(order_path)
     step = _steps[order_path]
+    mark(step.folder, END)
     added = step.collected.take_out(user_names())
     try:
         result = _save_outputs(step, {**user_names(), **added})
@@ -234,6 +243,8 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         "read": sorted((step.audit.read | own_module_files(plan["workdir"])) - step.audit.written),
         "written": sorted(step.audit.written),
         "listed": step.audit.listed,
+        "searched": sorted(step.audit.searched),
+        "unseen": step.audit.unseen(),
         "packages": packages(set(sys.modules), before=step.modules),
         "python": sys.version.split()[0],
         "not_numbers": not_numbers,

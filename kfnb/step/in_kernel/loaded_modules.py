@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Iterable
@@ -68,10 +69,22 @@ def is_own_module(file: str, folder: str) -> bool:
 
     ``folder`` is a real path that ends with a separator.
     """
-    path = os.path.realpath(file)
+    parent, name = os.path.split(os.path.abspath(file))  # noqa: PTH100 (thousands of them)
+    # A link to a file counts where it lies; looking at each file would be most of a small step.
+    path = os.path.join(_real_folder(parent), name)  # noqa: PTH118
     if not path.startswith(folder) or path.startswith(_STANDARD_LIBRARY):
         return False
     return not any(part in _INSTALLED for part in Path(path[len(folder) :]).parts)
+
+
+@functools.cache
+def _real_folder(folder: str) -> str:
+    """Resolve the links in a path, looking at each folder once in the life of the process."""
+    parent, name = os.path.split(folder)
+    if not name:
+        return folder
+    here = os.path.join(_real_folder(parent), name)  # noqa: PTH118
+    return os.path.realpath(here) if os.path.islink(here) else here  # noqa: PTH114
 
 
 def own_module_files(workdir: str) -> set[str]:

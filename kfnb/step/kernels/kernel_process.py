@@ -12,17 +12,19 @@ import os
 import re
 import shutil
 import signal
-import tempfile
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.step.kernels.orphan_guard import Guard, kill_group
-from kfnb.step.kernels.provider import KernelExit
+from kfnb.step.kernels.other_processes import descendants, readable
+from kfnb.step.kernels.provider import KernelExit, KernelUsage
+from kfnb.step.kernels.socket_folder import ipc_transport, socket_folder
 from kfnb.step.kernels.without_debugger import without_debugger
+from kfnb.step.templates.kernel_source import KernelSource
 
 EXIT_TIMEOUT = 10.0
 """Seconds that a kernel has for its exit handlers."""
@@ -32,7 +34,6 @@ EXIT_TIMEOUT = 10.0
 _STOP_LOOP = "(lambda loop: loop.add_callback(loop.stop))(get_ipython().kernel.io_loop)"
 _STOP_LOOP_TIMEOUT = 5.0
 _SOCKETS = range(1, 6)
-_LONGEST_SOCKET = 100  # AF_UNIX paths end at 104 (macOS) or 108 bytes
 _OUTPUT_LIMIT = 64 << 10
 
 
@@ -53,6 +54,7 @@ class Kernel:
         self.pid: int | None = None
         self.client: Any = None
         self.info: dict[str, Any] = {}
+        self._disconnections: Any = None
         self._guard = guard or Guard()
         self._capture = capture
         self._output: deque[bytes] = deque()
@@ -63,7 +65,7 @@ class Kernel:
         self._guard.remove(str(self.folder))
         # Without the folder of IPython 3's kernels, for which Jupyter would import IPython.
         specs = KernelSpecManager(kernel_dirs=jupyter_path("kernels"))
-        self.manager = AsyncKernelManager(kernel_spec_manager=specs, **_transport(self.folder))
+        self.manager = AsyncKernelManager(kernel_spec_manager=specs, **ipc_transport(self.folder))
         if name:
             self.manager.kernel_name = name
 
@@ -84,6 +86,12 @@ class Kernel:
         return list(self._spec().argv)
 
     @property
+    def usage(self) -> KernelUsage | None:
+        """What a forked kernel that has ended has used; other kernels are children."""
+        end = getattr(getattr(self.manager.provisioner, "process", None), "end", None)
+        return KernelUsage(end.peak_memory, end.cpu_seconds) if end is not None else None
+
+    @property
     def is_ipykernel(self) -> bool:
         """Whether it is IPython's own kernel."""
         return any("ipykernel" in argument for argument in self.command)
@@ -93,8 +101,22 @@ class Kernel:
         """Whether the process runs, as far as this process knows."""
         return self.pid is not None and not self.dead.is_set()
 
-    async def launch(self, *, cwd: str | None, env: Mapping[str, str] | None) -> None:
-        """Start the process; it boots while the caller does other things.
+    async def launch(
+        self,
+        *,
+        cwd: str | None,
+        env: Mapping[str, str] | None,
+        source: KernelSource | None = None,
+        imports: Sequence[str] = (),
+    ) -> None:
+        """Start the process, or have it forked; it boots while the caller does other things.
+
+        Parameters
+        ----------
+        cwd, env
+            Working directory and whole environment; those of this process if None.
+        source
+            Forks kernels from templates that have made ``imports``.
 
         Raises
         ------
@@ -109,7 +131,12 @@ class Kernel:
             spec.argv = without_debugger(spec.argv)
             # History in a file would be shared, and locked, by all kernels of this user.
             options["extra_arguments"] = ["--HistoryManager.hist_file=:memory:"]
-        write = self._open_pipe(options) if self._capture and not _provisioned(spec) else -1
+        ordinary = not _provisioned(spec)
+        write = self._open_pipe(options) if self._capture and ordinary else -1
+        if source is not None and ordinary and self.is_ipykernel:
+            from kfnb.step.templates.provisioner import select_provisioner
+
+            select_provisioner(spec, source=source, imports=imports)
         try:
             await self.manager.start_kernel(**options)
         except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
@@ -149,6 +176,8 @@ class Kernel:
         self.client = self.manager.client()
         self.client.context.setsockopt(zmq.RCVHWM, 0)  # never drop outputs on this side
         self.client.start_channels(stdin=False, hb=False)
+        outputs = self.client.iopub_channel.socket
+        self._disconnections = outputs.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         # input() then raises an error instead of waiting for an answer that nobody can give.
         self.client.allow_stdin = False
         _never_abort(self.client)
@@ -160,6 +189,13 @@ class Kernel:
                 # Outputs that are sent before this connection is established are lost.
                 if await self._reply(self.client.iopub_channel, request, deadline, timeout):
                     return
+
+    def outputs_ended(self) -> bool:
+        """Whether the kernel has closed the connection on which its outputs arrive."""
+        import zmq
+
+        events = self._disconnections
+        return events is not None and bool(zmq.Socket.shadow(events.underlying).poll(0))
 
     async def interrupt(self) -> None:
         """Interrupt what the kernel executes."""
@@ -195,7 +231,7 @@ class Kernel:
         if self.pid is None:
             return
         # Listed before the kill, after which they no longer descend from the kernel.
-        children = _descendants(self.pid) if self.alive else []
+        children = descendants(self.pid) if self.alive else []
         kill_group(self.pid)
         for child in children:
             with contextlib.suppress(OSError):
@@ -210,6 +246,9 @@ class Kernel:
         if self.pid is not None:
             self._guard.release(self.pid)
         self._close_pipe()
+        if self._disconnections is not None:
+            self.client.iopub_channel.socket.disable_monitor()
+            self._disconnections = None
         if self.client is not None:
             self.client.stop_channels()
         with contextlib.suppress(Exception):
@@ -248,9 +287,9 @@ class Kernel:
         provisioner = self.manager.provisioner
         if self.pid is not None and hasattr(os, "pidfd_open"):
             with contextlib.suppress(OSError):  # an old kernel, a sandbox, or it is gone already
-                await _readable(os.pidfd_open(self.pid))
+                await readable(os.pidfd_open(self.pid))
         while (status := await provisioner.poll()) is None:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.005)
         self.exit_status = status
         self.dead.set()
 
@@ -326,21 +365,6 @@ def _never_abort(client: Any) -> None:
     client.execute = without_abort
 
 
-def socket_folder() -> Path:
-    """Make a private folder whose path is short enough for unix sockets in it."""
-    error: OSError | None = None
-    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
-        if len(parent) > _LONGEST_SOCKET - 20:
-            continue
-        try:
-            return Path(tempfile.mkdtemp(prefix="kfnb-", dir=parent))
-        except OSError as refused:
-            error = error or refused
-    raise InfrastructureError(
-        f"There is no folder for temporary files ({error}). Set TMPDIR to a short, writable path."
-    )
-
-
 def describe_exit(status: int | None) -> str:
     """Say how a process ended: by which signal or with which exit code."""
     if status is None:
@@ -353,39 +377,11 @@ def describe_exit(status: int | None) -> str:
     return f"exit code {status}"
 
 
-def _transport(folder: Path) -> dict[str, Any]:
-    return {
-        "connection_file": str(folder / "c.json"),
-        "transport": "ipc",
-        "ip": str(folder / "k"),
-    }
-
-
 def _provisioned(spec: Any) -> bool:
     """Whether the kernel is started by something that need not know Popen's options."""
     provisioner = spec.metadata.get("kernel_provisioner", {})
     name = provisioner.get("provisioner_name", "local-provisioner")
     return bool(name != "local-provisioner")
-
-
-async def _readable(fd: int) -> None:
-    """Wait until a file descriptor is readable, and close it."""
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(fd, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(fd)
-        os.close(fd)
-
-
-def _descendants(pid: int) -> list[int]:
-    """List the processes below ``pid``, also those that have left its process group."""
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-    return []
 
 
 def _remedy(output: str) -> str:

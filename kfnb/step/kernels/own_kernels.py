@@ -1,10 +1,11 @@
-"""A new kernel process for each step: the isolation that every step has by default."""
+"""A kernel process for each step, started or forked: the isolation that steps have by default."""
 
 from __future__ import annotations
 
 from kfnb.step.kernels.kernel_process import Kernel
 from kfnb.step.kernels.orphan_guard import Guard
 from kfnb.step.kernels.provider import CellExecution, KernelRequest, StepKernel
+from kfnb.step.templates.kernel_source import KernelSource
 
 
 class OwnKernels:
@@ -16,17 +17,28 @@ class OwnKernels:
         Ends the kernels if this process is killed.
     capture
         Capture what kernels write to their own stdout and stderr, instead of passing it on.
+    source
+        Forks kernels from templates, where it can.
     """
 
-    def __init__(self, *, guard: Guard | None = None, capture: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        guard: Guard | None = None,
+        capture: bool = False,
+        source: KernelSource | None = None,
+    ) -> None:
         self._guard = guard
         self._capture = capture
+        self._source = source
 
     async def start(self, request: KernelRequest) -> Kernel:
         """Start a process; it boots while the caller does other things."""
         kernel = Kernel(request.name, guard=self._guard, capture=self._capture)
         try:
-            await kernel.launch(cwd=request.cwd, env=request.env)
+            await kernel.launch(
+                cwd=request.cwd, env=request.env, source=self._source, imports=request.imports
+            )
         # Also if the step is stopped meanwhile: the process may have started already.
         except BaseException:
             await kernel.close()

@@ -18,12 +18,14 @@ class KernelRequest:
     """Which kernel a step needs.
 
     ``name`` is that of a kernelspec, empty for the default one; ``cwd`` and ``env`` are the
-    process's working directory and whole environment, None for those of this process.
+    process's working directory and whole environment, None for those of this process. ``imports``
+    are import statements with which its first cells begin.
     """
 
     name: str
     cwd: str | None = None
     env: Mapping[str, str] | None = None
+    imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,14 @@ class KernelExit:
 
     in_time: bool
     output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelUsage:
+    """What a kernel that has ended has used: peak memory in bytes, CPU time in seconds."""
+
+    peak_memory: int
+    cpu_seconds: float
 
 
 class StepKernel(Protocol):
@@ -63,8 +73,15 @@ class StepKernel(Protocol):
         """The kernelspec's command line."""
 
     @property
+    def usage(self) -> KernelUsage | None:
+        """What it has used, once it has ended; None if the system counts it as this process's."""
+
+    @property
     def is_ipykernel(self) -> bool:
         """Whether it is IPython's own kernel."""
+
+    def outputs_ended(self) -> bool:
+        """Whether the kernel has closed the connection on which its outputs arrive."""
 
     async def interrupt(self) -> None:
         """Interrupt what the kernel executes."""

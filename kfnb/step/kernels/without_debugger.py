@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 _LAUNCHER = ("-m", "ipykernel_launcher")
 # An import of what is None in sys.modules fails, and ipykernel does without it then.
-_START = (
+START = (
     "import runpy, sys; sys.modules['debugpy'] = None; "
     "runpy.run_module('ipykernel_launcher', run_name='__main__', alter_sys=True)"
 )
@@ -33,6 +33,6 @@ def without_debugger(command: Sequence[str]) -> list[str]:
     words = list(command)
     for at in range(len(words) - 1):
         if tuple(words[at : at + 2]) == _LAUNCHER:
-            words[at : at + 2] = ["-c", _START]
+            words[at : at + 2] = ["-c", START]
             break
     return words

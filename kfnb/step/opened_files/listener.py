@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import select
 import struct
 import sys
@@ -44,7 +45,7 @@ _SYSTEM = tuple(
         *("/usr/local/bin", "/usr/local/lib", "/usr/share", "/var/lib/dpkg"),
     )
 )
-_CODE = (b"/site-packages/", b"/dist-packages/", b"/__pycache__/", b"/lib/python3.")
+_CODE = re.compile(rb"/(?:site-packages|dist-packages|__pycache__|lib/python3\.\d+)/")
 # What a use of a file is told apart by, besides its path.
 _DISTINGUISHING = os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_APPEND | os.O_DIRECTORY
 if sys.platform.startswith("linux"):
@@ -77,7 +78,7 @@ class Listener:
         self._descriptor = descriptor
         self._ignore = tuple(ignore)
         self._memory = CallerMemory()
-        self._seen: set[tuple[str, int, int, bytes]] = set()
+        self._seen: set[tuple[str, int, int, bytes | None]] = set()
         self._buffer = bytearray(_NOTIFICATION.size)
         self._empty = bytes(_NOTIFICATION.size)
         self._poll = select.poll()
@@ -113,6 +114,8 @@ class Listener:
             try:
                 # First the line, then the answer: what a program has opened is in the report.
                 self._note(identifier, thread, self._calls[number], arguments)
+            except Exception:  # Observing must never stop what the notebook does.
+                self._report.append(thread, INCOMPLETE, 0, b"")
             finally:
                 self._continue(identifier)
 
@@ -138,17 +141,21 @@ class Listener:
             flags = self._flags(thread, call, arguments[call.flags])
         for argument in call.paths:
             operation = argument.operation
-            if operation == "io_uring":
-                self._record(identifier, thread, operation, 0, b"")
-                continue
             path = self._path(thread, argument, arguments)
-            if path is None:
-                self._record(identifier, thread, INCOMPLETE, 0, b"")
-            elif path and (operation == "execute" or self._is_of_interest(path)):
+            if operation == "open":
+                shown = flags & _DISTINGUISHING
+            else:
+                shown = 0
                 if operation == "unlink" and flags & AT_REMOVEDIR:
                     operation = "rmdir"
-                shown = flags & _DISTINGUISHING if operation == "open" else 0
-                self._record(identifier, thread, operation, shown, path)
+            # The same file may have several keys, since cleaning the path takes time.
+            key = (operation, shown, thread if operation in _BY_PROCESS else 0, path)
+            if key in self._seen:
+                continue
+            if len(self._seen) >= _MOST_REMEMBERED:
+                self._seen.clear()
+            if self._record(identifier, thread, operation, shown, path):
+                self._seen.add(key)
 
     def _flags(self, thread: int, call: WatchedCall, argument: int) -> int:
         if not call.flags_in_memory:
@@ -165,32 +172,40 @@ class Listener:
                 return None
             text = read
             if text.startswith(b"/"):
-                return _normal(text)
+                return text
             if not text and argument.operation != "link_from":  # The call fails.
                 return b""
+        elif argument.folder is None:
+            return b""
         folder = folder_of(thread, _descriptor(arguments, argument.folder))
         # Without a folder, or below one that was deleted, the call fails.
-        return _normal(folder + b"/" + text) if folder is not None else b""
-
-    def _is_of_interest(self, path: bytes) -> bool:
-        return not path.startswith(self._ignore) and not any(part in path for part in _CODE)
+        return folder + b"/" + text if folder is not None else b""
 
     def _record(
-        self, identifier: int, thread: int, operation: str, flags: int, path: bytes
-    ) -> None:
-        key = (operation, flags, thread if operation in _BY_PROCESS else 0, path)
-        if key in self._seen:
-            return
+        self, identifier: int, thread: int, operation: str, flags: int, path: bytes | None
+    ) -> bool:
+        """Write the line, if there is anything to say; False if the caller is gone."""
+        if path is None:
+            operation, flags, path = INCOMPLETE, 0, b""
+        elif path:
+            if b"//" in path or b"/." in path or path.endswith(b"/"):
+                path = os.path.normpath(b"/" + path.lstrip(b"/"))
+            if operation != "execute" and not self._is_of_interest(path):
+                return True
+        elif operation != "io_uring":
+            return True
         process = process_of(thread)
         try:
             # If the caller was killed, another process may have its number by now.
             fcntl.ioctl(self._descriptor, _STILL_VALID, struct.pack("=Q", identifier))
         except OSError:
-            return
-        if len(self._seen) >= _MOST_REMEMBERED:
-            self._seen.clear()
-        self._seen.add(key)
+            return False
         self._report.append(process, operation, flags, path)
+        return True
+
+    def _is_of_interest(self, path: bytes) -> bool:
+        folder = path + b"/"  # It may be one itself.
+        return not folder.startswith(self._ignore) and _CODE.search(folder) is None
 
 
 def _descriptor(arguments: Sequence[int], number: int | None) -> int | None:
@@ -199,7 +214,3 @@ def _descriptor(arguments: Sequence[int], number: int | None) -> int | None:
         return None
     descriptor = arguments[number] & 0xFFFFFFFF
     return None if descriptor == AT_FDCWD & 0xFFFFFFFF else descriptor
-
-
-def _normal(path: bytes) -> bytes:
-    return os.path.normpath(path) if b"/." in path or b"//" in path or path[-1:] == b"/" else path

@@ -5,23 +5,27 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import struct
 from collections.abc import Mapping
 
 from kfnb.step.opened_files.system_calls import Architecture, WatchedCall, architecture
 
 VARIABLE = "KFNB_WATCH"
+_SET_UID = re.compile(r"\b(sudo|su|doas|pkexec|ping|fusermount3?|newgrp|crontab)\b")
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER = 1
-_TSYNC, _NEW_LISTENER, _TSYNC_ESRCH, _WAIT_KILLABLE_RECV = 1, 8, 16, 32
+_TSYNC, _SPEC_ALLOW, _TSYNC_ESRCH, _WAIT_KILLABLE_RECV = 1, 4, 16, 32
+# Before Linux 5.16 a filter would otherwise slow down all code by a mitigation for sandboxes.
+_NEW_LISTENER = 8 | _SPEC_ALLOW
 # The best first: since Linux 5.19 a caller that waits is interrupted only to be killed, since 5.7
 # the filter can be given to all threads; 5.5 has what is needed.
 _FLAGS = (
     _NEW_LISTENER | _TSYNC | _TSYNC_ESRCH | _WAIT_KILLABLE_RECV,
     _NEW_LISTENER | _TSYNC | _TSYNC_ESRCH,
-    _NEW_LISTENER,
 )
+_FLAGS_FOR_ONE_THREAD = _NEW_LISTENER
 
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _NOTIFY = 0x7FFF0000, 0x7FC00000
@@ -31,6 +35,17 @@ _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 def wanted(environment: Mapping[str, str] = os.environ) -> bool:
     """Whether files may be watched here: on Linux, unless ``KFNB_WATCH=off``."""
     return architecture() is not None and environment.get(VARIABLE) != "off"
+
+
+def remedy_for(command_error: str) -> str:
+    """Say what helps if a command failed that needs another user's rights; empty for others."""
+    program = _SET_UID.search(command_error)
+    if program is None or not wanted():
+        return ""
+    return (
+        f"Programs below a step have the rights of their user only, so {program[1]} cannot work. "
+        f"Set {VARIABLE}=off: kfnb then sees only files that Python itself opens."
+    )
 
 
 def watch_this_process() -> int:
@@ -58,7 +73,8 @@ def watch_this_process() -> int:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_NO_NEW_PRIVS)")
     instructions = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(instructions))
-    for flags in _FLAGS:
+    one_thread = len(os.listdir("/proc/self/task")) == 1  # noqa: PTH208 (only their number)
+    for flags in (*_FLAGS, *([_FLAGS_FOR_ONE_THREAD] if one_thread else [])):
         listener = libc.syscall(processor.seccomp, _SET_MODE_FILTER, flags, program)
         if listener >= 0:
             return int(listener)

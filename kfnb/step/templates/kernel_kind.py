@@ -9,32 +9,47 @@ import contextlib
 import os
 import runpy
 import sys
-from collections.abc import Callable
 from importlib import import_module
 
+from kfnb.step.templates.forked_kernel import set_replay
+from kfnb.step.templates.imports import leading_imports
+from kfnb.step.templates.imports.leading_imports import LoadedImports
+from kfnb.step.templates.loaded import Loaded, Run
 from kfnb.step.templates.spec import ForkOrder, TemplateSpec
 
 _LAUNCHER = "ipykernel_launcher"
+# What a kernel has loaded when it executes its first cell.
 _KERNEL_MODULES = (
     "ipykernel_launcher",
-    "ipykernel.kernelapp",
     "ipykernel.ipkernel",
     "ipykernel.zmqshell",
     "ipykernel.debugger",
     "ipykernel.datapub",
     "IPython.core.history",
     "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.oinspect",
     "IPython.extensions.storemagic",
+    "faulthandler",
+    "sqlite3",
+    "tornado.platform.asyncio",
+    "unicodedata",
     "kfnb.step.in_kernel.kernel_side",
+    "kfnb.step.values",
 )
+_BACKEND = "MPLBACKEND"
+_loaded = LoadedImports()
 
 
-def load(
-    spec: TemplateSpec,  # noqa: ARG001
-) -> tuple[
-    Callable[[ForkOrder], Callable[[], None]], dict[str, str], Callable[[ForkOrder], str | None]
-]:
-    """Import the kernel without its debugger, and then what the spec names."""
+def load(spec: TemplateSpec) -> Loaded:
+    """Import the kernel without its debugger, and then what the spec names.
+
+    Raises
+    ------
+    TakesEffect
+        If some of the imports are for the children to make.
+    """
     # An import of what is None in sys.modules fails, and ipykernel does without the debugger then.
     sys.modules["debugpy"] = None  # type: ignore[assignment]
     import_module("ipykernel.kernelapp")
@@ -42,10 +57,19 @@ def load(
         with contextlib.suppress(ImportError):  # another version of ipykernel or IPython
             import_module(name)
     del sys.modules["debugpy"]
-    return _start, {}, lambda _order: None
+    # Matplotlib reads it when it is imported, and a kernel has set it by then.
+    os.environ[_BACKEND] = os.environ.get(_BACKEND) or "module://matplotlib_inline.backend_inline"
+    leading_imports.execute(spec.imports, _loaded)
+    set_replay(_replay)
+    return Loaded(_start, refuse=lambda order: _loaded.conflict(order.local_names))
 
 
-def _start(order: ForkOrder) -> Callable[[], None]:
+def _replay() -> frozenset[str]:
+    _loaded.replay()
+    return frozenset(_loaded.modules)
+
+
+def _start(order: ForkOrder) -> Run:
     # The interpreter puts the current folder first, and the launcher takes it away.
     sys.path.insert(0, "")
     sys.argv = ["-c", *order.arguments]

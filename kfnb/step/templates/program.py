@@ -15,45 +15,45 @@ import socket
 import sys
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
 
 from kfnb.step.templates import child_process, kernel_kind, step_kind
-from kfnb.step.templates.spec import ForkOrder, TemplateSpec, order_from_json, spec_from_json
+from kfnb.step.templates.imports.known_effects import known_effects
+from kfnb.step.templates.imports.leading_imports import TakesEffect
+from kfnb.step.templates.loaded import Loaded, Run
+from kfnb.step.templates.spec import (
+    ForkOrder,
+    TemplateSpec,
+    order_from_json,
+    spec_from_json,
+    to_json,
+)
 
-Run = Callable[[], None]
 _PACKET = 1 << 16
 _MOST_DESCRIPTORS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a kind of template has loaded.
-
-    ``start`` prepares a child for its order and returns what it executes; ``refuse`` says why the
-    template cannot serve an order, or returns None.
-    """
-
-    start: Callable[[ForkOrder], Run]
-    left_out: dict[str, str]
-    refuse: Callable[[ForkOrder], str | None]
+_ENVIRONMENT = dict(os.environ)
 
 
 def main(arguments: Sequence[str]) -> Run:
-    """Load and serve. Returns in a child only: what the child executes at the top of its stack."""
+    """Load and serve. Returns in a child only: what the child executes at the top of its stack.
+
+    ``arguments`` are the descriptor of the connection and the parent's process number; when the
+    program has started anew (:func:`_start_again`), also the descriptor of what it continues with.
+    """
     connection = socket.socket(fileno=int(arguments[0]))
     connection.set_inheritable(False)
     child_process.die_with_parent(int(arguments[1]))
     try:
-        # A parent that has died already leaves nothing to read.
-        _, descriptors, _, _ = socket.recv_fds(connection, _PACKET, 1)
-        spec = spec_from_json(_read(descriptors.pop()))
-        loaded = _load(spec)
-        return _Server(connection, loaded).serve()
+        spec, left_out = _assignment(connection, arguments[2:])
+        try:
+            loaded = step_kind.load() if spec.kind == "step" else kernel_kind.load(spec)
+        except TakesEffect as offence:
+            _start_again(spec, {**left_out, **offence.effects}, connection.fileno())
+        return _Server(connection, replace(loaded, left_out=left_out)).serve()
     except (IndexError, BrokenPipeError, ConnectionResetError):
-        os._exit(0)
+        os._exit(0)  # the parent has ended
     except child_process.ChildError:
         raise
     except BaseException as error:
@@ -65,10 +65,39 @@ def main(arguments: Sequence[str]) -> Run:
         os._exit(1)
 
 
-def _load(spec: TemplateSpec) -> Loaded:
-    kind = step_kind if spec.kind == "step" else kernel_kind
-    start, left_out, refuse = kind.load(spec)
-    return Loaded(start, left_out, refuse)
+def _assignment(
+    connection: socket.socket, arguments: Sequence[str]
+) -> tuple[TemplateSpec, dict[str, str]]:
+    """Return what to load, and which imports are left out so far."""
+    if arguments:
+        plain = json.loads(_read(int(arguments[0])))
+        return spec_from_json(plain["spec"].encode()), plain["left_out"]
+    _, descriptors, _, _ = socket.recv_fds(connection, _PACKET, 1)
+    spec = spec_from_json(_read(descriptors.pop()))
+    known = known_effects(spec.imports)
+    return _without(spec, known), known
+
+
+def _start_again(spec: TemplateSpec, left_out: Mapping[str, str], connection: int) -> NoReturn:
+    """Execute this program anew, without the imports that are left out.
+
+    Number, parent and connection of the process stay; what the imports did goes.
+    """
+    spec = _without(spec, left_out)
+    plain = {"spec": to_json(spec).decode(), "left_out": left_out}
+    descriptor = os.memfd_create("kfnb", 0)
+    with open(descriptor, "w", closefd=False) as file:
+        json.dump(plain, file)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    os.set_inheritable(connection, True)
+    # After the bootstrap come the package's folder, the connection and the parent.
+    end = sys.orig_argv.index("-c") + 5
+    command = [*sys.orig_argv[:end], str(descriptor)]
+    os.execve(spec.python, command, _ENVIRONMENT)  # noqa: S606
+
+
+def _without(spec: TemplateSpec, left_out: Mapping[str, str]) -> TemplateSpec:
+    return replace(spec, imports=tuple(s for s in spec.imports if s not in left_out))
 
 
 class _Server:
@@ -89,7 +118,7 @@ class _Server:
         # Objects that are never collected are not written to either, and stay shared.
         gc.collect()
         gc.freeze()
-        self._tell(event="ready", left_out=self._loaded.left_out)
+        self._tell(event="ready", left_out=dict(self._loaded.left_out))
         while True:
             readable, _, _ = select.select([self._socket.fileno(), self._ends], [], [])
             if self._ends in readable:
@@ -176,7 +205,8 @@ class _Server:
 
 def _report_listener(connection: socket.socket, request: int) -> None:
     """Install the filter that reports opened files, and hand its listener to the parent."""
-    watch_this_process = import_module("kfnb.step.opened_files").watch_this_process
+    from kfnb.step.opened_files.seccomp_filter import watch_this_process
+
     message = json.dumps({"event": "forked", "request": request, "pid": os.getpid()}).encode()
     try:
         listener = watch_this_process()

@@ -59,9 +59,9 @@ class ForkOrder:
     watch
         Have the files that the child opens reported to a listener, which the template's parent
         receives with :class:`~kfnb.step.templates.template.Forked`.
-    local_modules
-        Importable names in ``cwd``. A template that has loaded another module of such a name
-        does not fork: the child would see the wrong one.
+    local_names
+        Names of modules in ``cwd``, and of files there that libraries read when they are imported.
+        A template that has loaded something else under such a name does not fork.
     umask, limits
         The child's file mode mask, and its soft and hard resource limits by number; those of the
         template if missing.
@@ -72,7 +72,7 @@ class ForkOrder:
     environment: Mapping[str, str]
     descriptors: tuple[str, ...] = ()
     watch: bool = False
-    local_modules: tuple[str, ...] = ()
+    local_names: tuple[str, ...] = ()
     umask: int | None = None
     limits: Mapping[int, tuple[int, int]] = field(default_factory=dict)
 
@@ -94,7 +94,7 @@ def spec_from_json(data: bytes) -> TemplateSpec:
 def order_from_json(data: bytes) -> ForkOrder:
     """Read an order."""
     plain: dict[str, Any] = json.loads(data)
-    for name in ("arguments", "descriptors", "local_modules"):
+    for name in ("arguments", "descriptors", "local_names"):
         plain[name] = tuple(plain[name])
     plain["limits"] = {int(k): tuple(v) for k, v in plain["limits"].items()}
     return ForkOrder(**plain)

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from importlib import import_module
 
-from kfnb.step.templates.spec import ForkOrder, TemplateSpec
+from kfnb.step.templates.loaded import Loaded, Run
+from kfnb.step.templates.spec import ForkOrder
+
+# What an attempt imports late, because the driver or the command line must not import it.
+_MODULES = (
+    "ipykernel.kernelspec",
+    "psutil",
+    "xxhash",
+    "kfnb.step.__main__",
+    "kfnb.step.execution.attempt",
+    "kfnb.step.execution.client",
+    "kfnb.step.kernels.orphan_guard",
+    "kfnb.step.kernels.own_kernels",
+    "kfnb.step.opened_files.listener",
+    "kfnb.step.supervisor.attempts",
+    "kfnb.step.supervisor.connection",
+    "kfnb.step.templates.provisioner",
+)
 
 
-def load(
-    spec: TemplateSpec,  # noqa: ARG001 (the same for every kind)
-) -> tuple[
-    Callable[[ForkOrder], Callable[[], None]], dict[str, str], Callable[[ForkOrder], str | None]
-]:
+def load() -> Loaded:
     """Import what an attempt needs."""
-    import kfnb.step.__main__
-    import kfnb.step.execution.attempt
-    import kfnb.step.execution.client
-    import kfnb.step.kernels.orphan_guard
-    import kfnb.step.kernels.own_kernels  # noqa: F401
     from kfnb.step.execution.papermill_import import preload
 
+    # First, because it hides what papermill would import without need.
     preload()
-    return _start, {}, lambda _order: None
+    for name in _MODULES:
+        import_module(name)
+    return Loaded(_start)
 
 
-def _start(order: ForkOrder) -> Callable[[], None]:
+def _start(order: ForkOrder) -> Run:
     from kfnb.step.__main__ import main
 
     sys.argv = ["kfnb.step", *order.arguments]

@@ -183,3 +183,38 @@ def test_loops_over_the_work_budget_keep_their_dependencies(
     assumed = pipeline(*cells)
     assert assumed.steps["c"].inputs == {"a": "b"}
     assert [(d.code, d.step) for d in assumed.diagnostics] == [("KFNB-H112", "b")]
+
+
+def test_a_function_is_not_gone_through_beyond_the_work_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    works: list[int] = []
+    original = notebook_walk.NotebookWalk.through
+
+    def through(
+        self: notebook_walk.NotebookWalk, visits: list[CellVisit], key: object
+    ) -> WalkResult:
+        result = original(self, visits, key)
+        works.append(self.interpreter.work)
+        return result
+
+    monkeypatch.setattr(notebook_walk.NotebookWalk, "through", through)
+    monkeypatch.setattr("kfnb.notebook.flow.interpreter.summaries.MOST_WORK", 300)
+    body = "\n".join(f"    x.append({n})" for n in range(3000))
+    read = pipeline(("setup", f"def long(x):\n{body}"), ("step:a", "v = []\nlong(v)"))
+    assert max(works) < 400
+    assert {d.code for d in read.diagnostics} == {"KFNB-H112"}
+
+
+def test_a_definition_is_replayed_with_all_that_it_names_beyond_the_work_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = (
+        "def outer():\n    return inner()\ndef inner():\n    return LIMIT\nLIMIT = 3\nother = 4"
+    )
+    cells = (("setup", source), ("step:a", "x = [outer]"), ("step:b", "x[0]()"))
+    exact = {d.name: d.pieces for d in pipeline(*cells).definitions}
+    monkeypatch.setattr("kfnb.notebook.flow.interpreter.summaries.MOST_WORK", -1)
+    assumed = {d.name: d.pieces for d in pipeline(*cells).definitions}
+    assert len(exact["outer"][0].statements) == 3
+    assert assumed == exact

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from kfnb.step.opened_files import system_calls
-from kfnb.step.opened_files.seccomp_filter import VARIABLE, filter_program, wanted
+from kfnb.step.opened_files.seccomp_filter import VARIABLE, filter_program, remedy_for, wanted
 from kfnb.step.opened_files.system_calls import AT_EMPTY_PATH, Architecture, architecture
 
 ALLOW, NOTIFY = 0x7FFF0000, 0x7FC00000
@@ -59,3 +59,10 @@ def test_watching_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not wanted({VARIABLE: "off"})
     monkeypatch.setattr("sys.platform", "darwin")
     assert not wanted({})
+
+
+def test_the_remedy_for_a_set_uid_program_names_the_variable() -> None:
+    error = "Command '['sudo', 'apt', 'install', 'x']' returned non-zero exit status 1."
+    remedy = remedy_for(error)
+    assert ("sudo" in remedy and f"{VARIABLE}=off" in remedy) == wanted()
+    assert remedy_for("Command '['pseudo', 'x']' returned non-zero exit status 1.") == ""

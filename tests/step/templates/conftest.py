@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import sys
@@ -28,7 +29,8 @@ if not sys.platform.startswith("linux"):
     collect_ignore_glob = ["*"]
 
 E = TypeVar("E")
-PATIENCE = 60.0
+PATIENCE = 300.0
+END = "\nimport os; os._exit(0)"
 
 
 class Parent:
@@ -100,6 +102,30 @@ class Parent:
     @staticmethod
     def _of(request: int) -> Callable[[Forked | NotForked], bool]:
         return lambda event: event.request == request
+
+
+def code(report: Path, source: str) -> str:
+    return f"REPORT = {str(report)!r}\n{source}{END}"
+
+
+def kernel_arguments(folder: Path, code: str) -> list[str]:
+    stem = f"{folder}/{time.time_ns()}"
+    connection = {
+        "transport": "ipc",
+        "ip": f"{stem}.ipc",
+        "key": "",
+        "signature_scheme": "hmac-sha256",
+    }
+    ports = {f"{name}_port": 0 for name in ("shell", "iopub", "stdin", "control", "hb")}
+    Path(f"{stem}.json").write_text(json.dumps({**connection, **ports}))
+    return ["-f", f"{stem}.json", "--HistoryManager.hist_file=:memory:", "-c", code]
+
+
+def run(parent: Parent, template: Template, source: str, **options: object) -> object:
+    report = parent.folder / f"report-{time.time_ns()}"
+    child = parent.fork(template, *kernel_arguments(parent.folder, code(report, source)), **options)
+    assert parent.ended(template, child.pid).status == 0, parent.log.read_text()
+    return json.loads(report.read_text())
 
 
 @pytest.fixture

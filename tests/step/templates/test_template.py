@@ -21,11 +21,10 @@ from kfnb.step.templates.template import (
     TemplateSpec,
     Unusable,
 )
-from tests.step.templates.conftest import Parent
+from tests.step.templates.conftest import Parent, code, kernel_arguments, run
 
 pytestmark = pytest.mark.slow
 
-_END = "\nimport os; os._exit(0)"
 _SEEN = r"""
 import json, os, resource, signal, sys, tempfile, threading, random
 from pathlib import Path
@@ -47,39 +46,15 @@ Path(REPORT).write_text(json.dumps(seen))
 """
 
 
-def _code(report: Path, source: str = _SEEN) -> str:
-    return f"REPORT = {str(report)!r}\n{source}{_END}"
-
-
-def _arguments(folder: Path, code: str) -> list[str]:
-    stem = f"{folder}/{time.time_ns()}"
-    connection = {
-        "transport": "ipc",
-        "ip": f"{stem}.ipc",
-        "key": "",
-        "signature_scheme": "hmac-sha256",
-    }
-    ports = {f"{name}_port": 0 for name in ("shell", "iopub", "stdin", "control", "hb")}
-    Path(f"{stem}.json").write_text(json.dumps({**connection, **ports}))
-    return ["-f", f"{stem}.json", "--HistoryManager.hist_file=:memory:", "-c", code]
-
-
-def _run(parent: Parent, template: Template, source: str, **options: object) -> object:
-    report = parent.folder / f"report-{time.time_ns()}"
-    child = parent.fork(template, *_arguments(parent.folder, _code(report, source)), **options)
-    assert parent.ended(template, child.pid).status == 0, parent.log.read_text()
-    return json.loads(report.read_text())
-
-
 def test_a_child_is_like_a_process_that_was_started_afresh(parent: Parent, tmp_path: Path) -> None:
     template = parent.start()
     folder = tmp_path / "notebook"
     folder.mkdir()
     environment = {**os.environ, "PYTHONHASHSEED": "0", "OF_THE_STEP": "1"}
-    forked = _run(parent, template, _SEEN, cwd=folder, environment=environment)
+    forked = run(parent, template, _SEEN, cwd=folder, environment=environment)
     report, command = tmp_path / "fresh", [sys.executable, "-m", "ipykernel_launcher"]
     subprocess.run(
-        [*without_debugger(command), *_arguments(tmp_path, _code(report))],
+        [*without_debugger(command), *kernel_arguments(tmp_path, code(report, _SEEN))],
         cwd=folder,
         env=environment,
         start_new_session=True,
@@ -114,7 +89,7 @@ def test_a_child_gets_the_descriptors_that_its_order_names_and_no_other(
             "if os.path.lexists(f'/proc/self/fd/{n}')]; "
             "Path(REPORT).write_text(json.dumps([target, every]))"
         )
-        seen = _run(
+        seen = run(
             parent,
             template,
             source,
@@ -136,7 +111,7 @@ def test_children_draw_different_random_numbers(parent: Parent) -> None:
         "drawn = [random.random(), float(numpy.random.random()), str(uuid.uuid4()), tempfile.mktemp(), key]; "
         "Path(REPORT).write_text(json.dumps(drawn))"
     )
-    first, second = (_run(parent, template, source) for _ in range(2))
+    first, second = (run(parent, template, source) for _ in range(2))
     assert isinstance(first, list)
     assert isinstance(second, list)
     assert not set(first) & set(second)
@@ -147,30 +122,33 @@ def test_a_signal_that_ends_a_child_leaves_the_template(
     parent: Parent, number: signal.Signals
 ) -> None:
     template = parent.start()
-    other = parent.fork(template, *_arguments(parent.folder, "pass"))
+    other = parent.fork(template, *kernel_arguments(parent.folder, "pass"))
     child = parent.fork(
-        template, *_arguments(parent.folder, f"import os; os.kill(os.getpid(), {int(number)})")
+        template,
+        *kernel_arguments(parent.folder, f"import os; os.kill(os.getpid(), {int(number)})"),
     )
     assert parent.ended(template, child.pid).status == -number
-    assert _run(parent, template, "from pathlib import Path; Path(REPORT).write_text('1')") == 1
+    assert run(parent, template, "from pathlib import Path; Path(REPORT).write_text('1')") == 1
     os.kill(other.pid, 0)  # it lives
 
 
 def test_exit_handlers_of_a_child_run_and_those_of_the_template_do_not(
     parent: Parent, tmp_path: Path
 ) -> None:
-    (tmp_path / "registers.py").write_text(
+    packages = tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "registers.py").write_text(
         "import atexit, os\n"
         "atexit.register(lambda: open(os.environ['OUT'], 'a').write(f'{os.getpid()}\\n'))\n"
     )
     out = tmp_path / "out"
     environment = {
         **os.environ,
-        "PYTHONPATH": str(tmp_path),
+        "PYTHONPATH": str(packages),
         "OUT": str(out),
         "PYTHONHASHSEED": "0",
     }
-    template = parent.start("kernel", "import registers", PYTHONPATH=str(tmp_path), OUT=str(out))
+    template = parent.start("kernel", "import registers", PYTHONPATH=str(packages), OUT=str(out))
     code = (
         "import registers, threading, time\n"
         "def stop(kernel):\n"
@@ -179,7 +157,7 @@ def test_exit_handlers_of_a_child_run_and_those_of_the_template_do_not(
         "        if kernel.io_loop is not None: kernel.io_loop.add_callback(kernel.io_loop.stop)\n"
         "threading.Thread(target=stop, args=[get_ipython().kernel], daemon=True).start()"
     )
-    child = parent.fork(template, *_arguments(tmp_path, code), environment=environment)
+    child = parent.fork(template, *kernel_arguments(tmp_path, code), environment=environment)
     exited = parent.ended(template, child.pid)
     assert exited.status == 0
     assert exited.peak_memory > 1 << 20
@@ -194,9 +172,9 @@ def test_exit_handlers_of_a_child_run_and_those_of_the_template_do_not(
 def test_everything_ends_with_the_parent_of_a_template(tmp_path: Path) -> None:
     program = (
         "import os, sys, time; from tests.step.templates.conftest import Parent; "
-        "from tests.step.templates.test_template import _arguments; from pathlib import Path; "
+        "from tests.step.templates.conftest import kernel_arguments; from pathlib import Path; "
         "parent = Parent(Path(sys.argv[1])); template = parent.start(); "
-        "child = parent.fork(template, *_arguments(parent.folder, 'pass')); "
+        "child = parent.fork(template, *kernel_arguments(parent.folder, 'pass')); "
         "print(template.pid, child.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run(
@@ -236,7 +214,7 @@ def test_a_large_environment_reaches_the_child(parent: Parent) -> None:
     large = {f"LARGE_{n}": "x" * 100_000 for n in range(8)}
     template = parent.start()
     source = "import os, json; from pathlib import Path; Path(REPORT).write_text(json.dumps(len(os.environ['LARGE_7'])))"
-    assert _run(parent, template, source, environment={**os.environ, **large}) == 100_000
+    assert run(parent, template, source, environment={**os.environ, **large}) == 100_000
 
 
 def test_a_template_whose_interpreter_lacks_ipykernel_is_unusable(parent: Parent) -> None:
@@ -259,7 +237,7 @@ def _unusable(template: Template) -> Unusable:
 
 def test_requests_of_a_template_that_ends_are_answered(parent: Parent) -> None:
     template = parent.start()
-    child = parent.fork(template, *_arguments(parent.folder, "pass"))
+    child = parent.fork(template, *kernel_arguments(parent.folder, "pass"))
     os.kill(template.pid, signal.SIGKILL)
     request = template.fork(ForkOrder((), "/", {}), [])
     events = []

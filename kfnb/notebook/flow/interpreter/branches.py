@@ -10,10 +10,10 @@ from typing import Any
 from kfnb.notebook.flow.interpreter.callables import Arguments
 from kfnb.notebook.flow.interpreter.calls import OptionalReads, called
 from kfnb.notebook.flow.interpreter.expressions import Expressions
-from kfnb.notebook.flow.interpreter.name_table import NEVER, Changes, joined
+from kfnb.notebook.flow.interpreter.name_table import MOST_OBJECTS, NEVER, Changes, joined
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
-from kfnb.notebook.parsed_cell import all_nodes
+from kfnb.notebook.syntax_trees import all_nodes
 
 _ABSORBING = frozenset(("suppress", "raises", "assertRaises"))
 _CATCHES_NAMES = frozenset(("NameError", "Exception", "BaseException", "UnboundLocalError"))
@@ -121,7 +121,12 @@ class Branches(Expressions):
         objects = self.heap.parts(NO_OBJECTS.union(*named))
         for key in sorted({self.key(n.id) for n in names if not isinstance(n.ctx, ast.Load)}):
             slot = slots.get(key)
-            if slot is not None and not objects <= slot.objects:
+            # What a name may be beyond this is not followed, as with what a value holds.
+            if (
+                slot is not None
+                and len(slot.objects) < MOST_OBJECTS
+                and not objects <= slot.objects
+            ):
                 self.set(key, slot._replace(objects=slot.objects | objects))
 
     def _turn(self, turn: Callable[[], None], *, certain: bool) -> list[Changes | None]:

@@ -9,7 +9,7 @@ from kfnb.notebook.flow.interpreter.heap import ITERATED
 from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
 from kfnb.notebook.flow.interpreter.summary_effects import SummaryEffects
 from kfnb.notebook.flow.interpreter.tables import library_tables, object_tables
-from kfnb.notebook.parsed_cell import attribute_chain
+from kfnb.notebook.syntax_trees import attribute_chain
 
 
 class CallEffects(SummaryEffects):
@@ -123,6 +123,8 @@ class CallEffects(SummaryEffects):
         everything = arguments.all()
         if self.over_budget:
             return
+        if not everything:
+            return
         for number in self.heap.sorted(everything & self.heap.bound_methods.keys()):
             # A method that is handed on may be called with anything.
             receiver, name = self.heap.bound_methods[number]
@@ -139,6 +141,8 @@ class CallEffects(SummaryEffects):
 
     def _changes_arguments(self, callee: CallableDefinition) -> bool:
         changed = self.summary(callee).changed_objects
+        if self.over_budget:
+            return True
         return not changed.isdisjoint(callee.arguments) or not changed.isdisjoint(
             callee.argument_contents
         )

@@ -144,15 +144,14 @@ class Calls(CallEffects):
     ) -> Objects:
         """Call what an expression gave; ``dotted`` is its name where it is imported."""
         heap = self.heap
-        taken = heap.sorted(objects & heap.bound_methods.keys())
-        methods = [heap.bound_methods[number] for number in taken]
-        if methods:
+        if not heap.bound_methods.keys().isdisjoint(objects):
+            taken = heap.sorted(objects & heap.bound_methods.keys())
+            methods = [heap.bound_methods[number] for number in taken]
             return NO_OBJECTS.union(
                 *(self._call_method(node, receiver, name, arguments) for receiver, name in methods)
             )
-        direct = [heap.callables[o] for o in heap.sorted(objects & heap.callables.keys())]
-        known = heap.callables_in(objects)
-        if direct:
+        if not heap.callables.keys().isdisjoint(objects):
+            direct = [heap.callables[o] for o in heap.sorted(objects & heap.callables.keys())]
             returned: set[int] = set()
             certain = len(direct) == len(objects) == 1
             for callee in direct:
@@ -162,7 +161,7 @@ class Calls(CallEffects):
                 self.may_call(objects)
                 returned |= self.fresh(node)
             return frozenset(returned)
-        if known:
+        if heap.callables_in(objects):
             return self._call_held(node, objects, arguments)
         self._pass_arguments(arguments, dotted)
         in_place = "(copy=False)" if copied(node) is False else ""

@@ -20,7 +20,7 @@ from kfnb.notebook.flow.interpreter.scopes import (
     parameters,
 )
 from kfnb.notebook.flow.interpreter.tables import library_tables
-from kfnb.notebook.parsed_cell import child_nodes
+from kfnb.notebook.syntax_trees import child_nodes
 
 
 class Expressions(Operators):
@@ -57,7 +57,7 @@ class Expressions(Operators):
         if node is None or node.__class__ is ast.Constant:
             return NO_OBJECTS
         self.work += self.counted
-        handler = self._evaluators.get(type(node))
+        handler = self._evaluators.get(node.__class__)
         if handler is not None:
             return handler(node)
         # f-strings, slices, yield and template strings do nothing besides evaluating their parts.
@@ -100,14 +100,16 @@ class Expressions(Operators):
 
     def _part(self, node: ast.expr, objects: Objects) -> Objects:
         """Give what an attribute or item may be: a part, or what was put in."""
-        part = frozenset((self.make(node, "part"),))
+        attribute = node.attr if isinstance(node, ast.Attribute) else None
+        number = self.heap.part(node, objects, attribute)
+        if self.function is not None:
+            self.created_in.setdefault(number, self.function.number)
+        part = frozenset((number,))
         if isinstance(node, ast.Attribute):
-            self.heap.part(node, objects, node.attr)
             # An estimator sets attributes such as best_estimator_ to objects that it made.
             if node.attr.endswith("_") and self.heap.cloning.issuperset(objects):
                 return part
             return part | self.heap.field(objects, node.attr)
-        self.heap.part(node, objects)
         return part | (self.heap.plain(self.heap.reachable(objects)) - objects)
 
     def _subscript(self, node: ast.Subscript) -> Objects:

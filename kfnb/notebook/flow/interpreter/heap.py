@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, ObjectKinds, Objects
+from kfnb.notebook.flow.interpreter.object_kinds import NO_OBJECTS, Objects
+from kfnb.notebook.flow.interpreter.objects.held_functions import HeldFunctions
 from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.interpreter.objects.relations import ObjectSet, Relation
 
@@ -32,7 +33,7 @@ FITTED = "fit*"
 _NO_FIELDS: Mapping[str, Objects] = {}
 
 
-class Heap(ObjectKinds):
+class Heap(HeldFunctions):
     """Objects, what they hold, and what they are parts of.
 
     ``holds`` is flat: what an object holds directly or through others, ``held_since`` gives the
@@ -42,24 +43,20 @@ class Heap(ObjectKinds):
     hold it does not hold them;
     ``content_of`` gives the owner of an attribute of which only is known what is put into it.
     ``touched`` were changed somewhere, ``self_parameters`` are the first parameters of methods,
-    ``bound_methods`` are methods taken from an object without calling them, ``columns`` are what
-    each of the values may be that come together out of ``zip`` or ``enumerate``.
-    ``symbols`` stand for what an argument, or an attribute of it, is at the call. Of ``unknown``
-    objects the class is not known; ``methods`` lists those of all classes by their names.
-    ``seen`` are the objects that the present cell looked at; ``order`` lists all as they were made.
+    ``columns`` are what each of the values may be that come together out of ``zip`` or
+    ``enumerate``. ``symbols`` stand for what an argument, or an attribute of it, is at the call. Of
+    ``unknown`` objects the class is not known.
     """
 
     def __init__(self, numbering: Numbering | None = None) -> None:
         super().__init__()
         self.holds: Relation[Objects] = Relation()
-        self.held_callables: Relation[Objects] = Relation()
         self.held_by: dict[int, set[int]] = {}
         self.held_since: dict[tuple[int, int], int] = {}
         self.clock = 0
         self.touched: set[int] = set()
         self.part_of: Relation[Objects] = Relation()
         self.self_parameters = ObjectSet()
-        self.bound_methods: Relation[tuple[Objects, str]] = Relation()
         self.fields: Relation[Mapping[str, Objects]] = Relation()
         self.loose: Relation[Objects] = Relation()
         self.part_attributes: Relation[str] = Relation()
@@ -67,31 +64,24 @@ class Heap(ObjectKinds):
         self.columns: Relation[tuple[Objects, ...]] = Relation()
         self.symbols: Relation[int] = Relation()
         self.unknown = ObjectSet()
-        self.methods: dict[str, tuple[int, ...]] = {}
         self.looked_for_methods = False
-        self.listed_methods: list[tuple[str, int]] = []
-        self.order: dict[int, int] = {}
         self.made: dict[int, None] = {}
-        self.seen: set[int] = set()
-        self._numbering = Numbering() if numbering is None else numbering
-        self._listed: dict[Objects, tuple[int, ...]] = {}
+        self._number = (Numbering() if numbering is None else numbering).number
 
     def object_at(self, location: object, kind: str = "") -> int:
         """Give the object that ``location`` (a syntax node, kept alive by its tree) makes."""
-        made = self._numbering.number(location, kind)
-        if made not in self.order:
-            self.order[made] = len(self.order)
+        made = self._number(location, kind)
+        order = self.order
+        if made not in order:
+            order[made] = len(order)
         self.made[made] = None
         return made
-
-    def sorted(self, objects: Iterable[int]) -> list[int]:
-        """Sort objects by the order in which they were made."""
-        return sorted(objects, key=self.order.__getitem__)
 
     def store(self, into: Iterable[int], what: Objects, attribute: str | None = None) -> None:
         """Put each of ``what`` into each object of ``into``, as ``attribute`` or else anywhere."""
         direct = self.plain(what)
-        direct = frozenset(o for o in direct if o not in self.part_of)
+        if not self.part_of.keys().isdisjoint(direct):
+            direct = frozenset([o for o in direct if o not in self.part_of])
         for holder in into if direct else ():
             if attribute is None:
                 held = self.loose.get(holder, NO_OBJECTS)
@@ -116,8 +106,12 @@ class Heap(ObjectKinds):
         self.seen |= what
         what = self.reachable(what)
         functions = self.callable_set(what)
-        # A set minus a dictionary's keys goes through all of the keys.
-        plain = frozenset(o for o in what if o not in self.part_of) - functions
+        plain = what
+        if not self.part_of.keys().isdisjoint(what):
+            # A set minus a dictionary's keys goes through all of the keys.
+            plain = frozenset([o for o in what if o not in self.part_of])
+        if functions:
+            plain -= functions
         if functions:
             for holder in into:
                 if self.hold_callables(holder, functions):
@@ -144,16 +138,20 @@ class Heap(ObjectKinds):
         held = [holds[o] for o in objects if o in holds]
         if not held:
             return objects
-        reached = objects.union(*held)
+        reached = objects.union(*held) if len(held) > 1 else objects | held[0]
         self.seen |= reached
         return reached
 
     def held(self, objects: Objects) -> Objects:
         """Give what ``objects`` may hold, functions too."""
-        tables = (self.holds, self.held_callables)
-        held = NO_OBJECTS.union(*(table[o] for table in tables for o in objects if o in table))
-        self.seen |= held
-        return held
+        holds, functions = self.holds, self.held_callables
+        held = [holds[o] for o in objects if o in holds]
+        held += [functions[o] for o in objects if o in functions]
+        if not held:
+            return NO_OBJECTS
+        together = held[0].union(*held[1:])
+        self.seen |= together
+        return together
 
     def reachable_before(self, objects: Objects, clock: int) -> Objects:
         """``objects`` and all that they may hold before a time of the :attr:`clock`."""
@@ -303,8 +301,7 @@ class Heap(ObjectKinds):
         if attribute is not None:
             self.part_attributes[number] = attribute
         self.part_of[number] = self.part_of.get(number, NO_OBJECTS) | owners
-        functions = self.callable_set(owners)
-        if functions:
+        if self.callables and (functions := self.callable_set(owners)):
             self.hold_callables(number, functions)
         return number
 
@@ -353,48 +350,9 @@ class Heap(ObjectKinds):
     def holders(self, objects: Iterable[int]) -> set[int]:
         """``objects`` and all that may hold one of them."""
         holders = set(objects)
-        for number in tuple(holders):
-            holders |= self.held_by.get(number, NO_OBJECTS)
+        held_by = self.held_by
+        for number in objects:
+            if number in held_by:
+                holders |= held_by[number]
         self.seen |= holders
         return holders
-
-    def callable_set(self, objects: Objects) -> Objects:
-        """Functions and classes of the notebook that a value may be, or hold."""
-        if not objects or not self.callables:
-            return NO_OBJECTS
-        own = frozenset(o for o in objects if o in self.callables)
-        held = [h for o in objects if (h := self.held_callables.get(o))]
-        callables = held[0] if len(held) == 1 and not own else own.union(*held) if held else own
-        self.seen |= callables
-        return callables
-
-    def callables_in(self, objects: Objects) -> tuple[int, ...]:
-        """List :meth:`callable_set` in the order in which they were defined."""
-        callables = self.callable_set(objects)
-        if not callables:
-            return ()
-        listed = self._listed.get(callables)
-        if listed is None:
-            if len(self._listed) >= _MOST_LISTED:
-                self._listed.clear()
-            listed = self._listed[callables] = tuple(self.sorted(callables))
-        return listed
-
-    def list_method(self, name: str, method: int) -> None:
-        """Note that a class has a method of this name."""
-        self.methods[name] = (*self.methods.get(name, ()), method)
-        self.listed_methods.append((name, method))
-
-    def hold_callables(self, number: int, functions: Objects) -> bool:
-        """Note that an object may hold functions and classes, and say whether that is new."""
-        held = self.held_callables.get(number, NO_OBJECTS)
-        if new := not functions <= held:
-            self.held_callables[number] = held | functions if held else functions
-            self.version += 1
-        return new
-
-    def take_method(self, number: int, receiver: Objects, name: str) -> None:
-        """Note that an object is a method ``name`` that was taken from ``receiver``."""
-        before = self.bound_methods.get(number, (NO_OBJECTS, ""))
-        self.bound_methods[number] = before[0] | receiver, name
-        self.version += self.bound_methods[number] != before

@@ -12,6 +12,9 @@ UNBOUND, MAYBE, BOUND = 0, 1, 2
 ANY = -1
 """The unit of a name that only some paths of a unit bind."""
 
+MOST_OBJECTS = 32
+"""Objects beyond which nothing is added to what a name may be."""
+
 
 class Slot(NamedTuple):
     """What a name is at one point.
@@ -144,7 +147,7 @@ def joined(paths: Sequence[Slot], unit: int) -> Slot:
         return first
     objects, cells = first.objects, first.cells
     for way in paths[1:]:
-        if not way.objects <= objects:
+        if len(objects) < MOST_OBJECTS and not way.objects <= objects:
             objects |= way.objects
         if not way.cells <= cells:
             cells |= way.cells

@@ -106,14 +106,15 @@ class InterpreterState(ABC):
         """Change objects in place: all names that may share them are changed."""
         if not objects:
             return
-        objects = self.resolved(self.heap.owners(objects))
+        heap = self.heap
+        objects = self.resolved(heap.owners(objects))
         self.record.changed_objects |= objects
-        self.heap.touched |= objects
+        heap.touched |= objects
         if self.function is not None:
             return
-        holders = self.heap.holders(objects)
+        holders = heap.holders(objects)
         slots, of_object = self.names.slots, self.names.of_object
-        names = set[str]().union(*(of_object[o] for o in holders if o in of_object))
+        names = set[str]().union(*[of_object[o] for o in holders if o in of_object])
         self.work += len(names)
         for name in names:
             slot = slots.get(name)
@@ -165,7 +166,7 @@ class InterpreterState(ABC):
 
     def read(self, name: str, line: int, *, call: bool = False) -> Objects:
         """Read a name. Unless it is about to be called, a function in it may be called."""
-        key = self.key(name)
+        key = self.key(name) if self.frames else name
         if key is FREE:
             # A closure's own state, or whatever it was made with.
             own = frozenset((self.function.number,)) if self.function else NO_OBJECTS
@@ -177,7 +178,7 @@ class InterpreterState(ABC):
         if self.function is not None:
             objects = self.outer(key, slot)
         # Who gets a function may call it; who only calls it does so with known arguments.
-        if not call:
+        if objects and not call and self.heap.callables:
             self.may_call(objects)
         return objects
 

@@ -63,8 +63,11 @@ class Statements(Branches):
                 return
             if self.function is None:
                 self.line = statement.lineno
+            elif self.over_budget:
+                # The rest of a function is not needed: its call is assumed to do anything.
+                return
             self.work += self.counted
-            handler = self._executors.get(type(statement))
+            handler = self._executors.get(statement.__class__)
             if handler is not None:
                 handler(statement)
 

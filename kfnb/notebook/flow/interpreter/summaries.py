@@ -32,10 +32,11 @@ from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.interpreter.objects.relations import Relation
 from kfnb.notebook.flow.interpreter.scopes import function_locals
 from kfnb.notebook.flow.interpreter.state import InterpreterState, is_private
+from kfnb.notebook.syntax_trees import all_nodes
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
-MOST_WORK = 40_000
+MOST_WORK = 20_000
 """Work (nodes visited, effects applied) after which calls are assumed to depend on everything."""
 
 
@@ -110,7 +111,8 @@ class Summaries(InterpreterState):
         del self._unfinished[number]
         self._round[number] = CachedSummary(current.summary, self.dependencies)
         if outermost:
-            for each, made in self._round.items():
+            # Beyond the budget summaries are not complete.
+            for each, made in () if self.over_budget else self._round.items():
                 self.cached_summaries[each] = made
             self._round.clear()
             self._guess.clear()
@@ -139,10 +141,16 @@ class Summaries(InterpreterState):
         known.slots, known.version = current, self.heap.version
         return True
 
-    def reads_of(self, callee: CallableDefinition) -> frozenset[str]:
-        """Give the outer names that calling ``callee`` may read, as last seen."""
+    def reads_of(self, callee: CallableDefinition) -> frozenset[str] | None:
+        """Give the outer names that calling ``callee`` may read; None beyond the work budget."""
         known = self.cached_summaries.get(callee.number)
-        return frozenset((known.summary if known else self.summary(callee)).reads)
+        summary = known.summary if known else self.summary(callee)
+        return None if known is None and self.over_budget else frozenset(summary.reads)
+
+    def names_in_functions(self) -> frozenset[str]:
+        """Give all names in the notebook's functions and classes."""
+        functions = [callee.node for callee in self.heap.callables.values()]
+        return frozenset(n.id for n in all_nodes(functions) if isinstance(n, ast.Name))
 
     def _analyse(self, callee: CallableDefinition) -> Summary:
         self.analysed.add(callee.number)

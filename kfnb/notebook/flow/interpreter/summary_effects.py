@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterable, Mapping
 
 from kfnb.notebook.flow.interpreter.callables import (
@@ -93,12 +92,7 @@ class SummaryEffects(Summaries):
         if self.function is None and self.exhausted.get(self.cell, -1) != self.unit:
             self.exhausted[self.cell] = self.unit
             if not self.outer_names:
-                self.outer_names = frozenset(
-                    node.id
-                    for callee in self.heap.callables.values()
-                    for node in ast.walk(callee.node)
-                    if isinstance(node, ast.Name)
-                )
+                self.outer_names = self.names_in_functions()
             for name in sorted(self.outer_names & self.names.slots.keys()):
                 self.refer(name, self.line, certain=False, optional=True)
         return given | ({made} if made is not None else NO_OBJECTS)

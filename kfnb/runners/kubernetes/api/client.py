@@ -88,6 +88,37 @@ def _no_context(context: str | None, error: Exception) -> UsageError:
     return UsageError(f"There is no kubeconfig with the context {context!r}: {_words(error)}.")
 
 
+def contexts() -> list[tuple[str, str, bool]]:
+    """List the kubeconfig's contexts: name, namespace, and whether it is the current one.
+
+    Raises
+    ------
+    UsageError
+        If the client is not installed, or the kubeconfig cannot be read.
+    """
+    try:
+        from kubernetes import config
+    except ImportError:
+        raise UsageError(
+            "Running on Kubernetes needs its client. Install it: pip install 'kfnb[kubernetes]'"
+        ) from None
+    try:
+        listed, current = config.list_kube_config_contexts()
+    except config.ConfigException:
+        return []  # no kubeconfig, or one without contexts
+    except Exception as error:
+        raise UsageError(f"The kubeconfig cannot be read: {_words(error)}.") from error
+    chosen = (current or {}).get("name")
+    return [
+        (
+            str(one["name"]),
+            str((one.get("context") or {}).get("namespace") or "default"),
+            one["name"] == chosen,
+        )
+        for one in listed
+    ]
+
+
 def _inside(namespace: str | None, error: Exception, tries: int) -> Cluster:
     from kubernetes import client, config
 

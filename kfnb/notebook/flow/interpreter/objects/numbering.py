@@ -24,7 +24,7 @@ class Numbering:
 
     def number(self, location: object, kind: str = "") -> int:
         """Give the number of what a syntax node, or something with a name, makes."""
-        key = (location if isinstance(location, str) else id(location), kind)
+        key = (location if location.__class__ is str else id(location), kind)
         number = self._numbers.get(key)
         if number is None:
             replaced = self._replaced.get(key[0]) if isinstance(key[0], int) else None

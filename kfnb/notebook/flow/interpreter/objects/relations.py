@@ -7,6 +7,9 @@ from typing import Any, TypeVar
 
 V = TypeVar("V")
 S = TypeVar("S", bound="ObjectSet")
+# Looking these up on the base class each time costs more than what they do.
+_setitem = dict.__setitem__
+_add = set.add
 
 
 class Relation(dict[int, V]):
@@ -20,7 +23,7 @@ class Relation(dict[int, V]):
         """Set what is known of an object."""
         if number not in self.written:
             self.written[number] = self.get(number)
-        super().__setitem__(number, value)
+        _setitem(self, number, value)
 
     def setdefault(self, number: int, default: Any = None) -> V:
         """Set what is known of an object, unless something is known."""
@@ -47,7 +50,9 @@ class ObjectSet(set[int]):
     def __ior__(self: S, numbers: Any) -> S:  # type: ignore[override, misc]  # noqa: PYI019
         """Add objects."""
         for number in numbers:
-            self.add(number)
+            if number not in self:
+                self.written.setdefault(number, False)
+                _add(self, number)
         return self
 
     def add(self, number: int) -> None:

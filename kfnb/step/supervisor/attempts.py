@@ -1,0 +1,107 @@
+"""The attempts that the supervisor executes: their processes, and what is known about them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from kfnb.step.supervisor import process_table
+from kfnb.step.supervisor.connection import Connection
+from kfnb.step.supervisor.system_calls import die_with_parent
+
+ALIVE_FD = "KFNB_ALIVE_FD"
+CHANNEL_FD = "KFNB_SUPERVISOR_FD"
+"""The variable that gives a step process its connection to the supervisor."""
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One attempt, from its request until nothing of it is left.
+
+    Attributes
+    ----------
+    pid
+        Its process, 0 until it has one.
+    started
+        The process's start, in clock ticks since the machine's boot.
+    client
+        The driver's connection; None while no driver lives.
+    channel
+        The connection of its step process.
+    kernels
+        Kernels that templates forked for it and that have not ended.
+    groups
+        The process groups and sessions that belong to it.
+    status
+        How its process ended; None before that.
+    """
+
+    key: str
+    channel: Connection
+    client: Connection | None = None
+    pid: int = 0
+    started: int = 0
+    popen: subprocess.Popen[bytes] | None = None
+    kernels: set[int] = field(default_factory=set)
+    groups: set[int] = field(default_factory=set)
+    status: int | None = None
+
+    def has_process(self, pid: int, popen: subprocess.Popen[bytes] | None = None) -> None:
+        """Note the attempt's process."""
+        status = process_table.process_status(pid)
+        self.pid, self.popen = pid, popen
+        self.started = status.started if status is not None else 0
+        self.groups.add(pid)
+
+    def signal(self, number: int, *, group: bool) -> None:
+        """Send a signal to the process, unless it has ended."""
+        if self.status is not None or not self.pid:
+            return
+        status = process_table.process_status(self.pid)
+        # A template collects its children itself, so another process may have the pid by now.
+        if status is None or status.started != self.started:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            (os.killpg if group else os.kill)(self.pid, number)
+
+    def kill_kernels(self) -> None:
+        """Kill the kernels that were forked for it, with their process groups."""
+        for pid in self.kernels:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
+
+
+def start_process(
+    command: Sequence[str],
+    *,
+    cwd: str,
+    environment: Mapping[str, str],
+    log: int,
+    alive: int,
+    channel: int,
+) -> subprocess.Popen[bytes]:
+    """Start the step process of an attempt, which ends with this process.
+
+    Raises
+    ------
+    OSError
+        If the system refuses.
+    """
+    parent = os.getpid()
+    return subprocess.Popen(
+        command,
+        cwd=cwd,
+        env={**environment, ALIVE_FD: str(alive), CHANNEL_FD: str(channel)},
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        # A signal to the supervisor's process group does not reach it.
+        start_new_session=True,
+        pass_fds=(alive, channel),
+        # The supervisor has one thread, so this cannot meet a lock that is held.
+        preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
+    )
