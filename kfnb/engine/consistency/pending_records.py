@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from kfnb.engine.consistency.findings import NewEdge, StaleStep, UnplannedEffect
+from kfnb.engine.consistency.findings import NewEdge, UnplannedEffect
 from kfnb.engine.core.commands import Record
 from kfnb.engine.core.event_types import Body, EdgeAdded
 from kfnb.engine.core.event_types import Warning as WarningData
@@ -63,7 +63,7 @@ class PendingRecords:
         )
         self._add(finding.target, data)
 
-    def warning(self, finding: StaleStep | UnplannedEffect) -> None:
+    def warning(self, finding: UnplannedEffect) -> None:
         """Add a ``Warning``."""
         self._add(finding.step, finding.explanation.warning())
 

@@ -7,6 +7,7 @@ that a driver that died and one that did not decide the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -22,7 +23,6 @@ from kfnb.engine.consistency.pending_records import PendingRecords
 from kfnb.engine.consistency.process_state import ProcessState
 from kfnb.engine.consistency.repairs import MOST_ROUNDS, Repairs
 from kfnb.engine.consistency.versions import Phase
-from kfnb.engine.core.dependencies import Dependencies
 from kfnb.engine.core.event_types import (
     AttemptFailed,
     EdgeAdded,
@@ -39,13 +39,13 @@ from kfnb.engine.core.event_types import (
 )
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.identity import Source
+from kfnb.engine.core.indices.dependencies import Dependencies
+from kfnb.engine.core.indices.queues import Queues
+from kfnb.engine.core.indices.unsettled import Unsettled
 from kfnb.engine.core.plan import Plan
-from kfnb.engine.core.queues import Queues
 from kfnb.engine.core.reducer import fold_run, fold_step
-from kfnb.engine.core.retry_policy import delay, judge
+from kfnb.engine.core.retry_policy import TimeLimits, delay, judge
 from kfnb.engine.core.state import DONE, OPEN, RunState, StepState, StepStatus
-from kfnb.engine.core.time_limits import TimeLimits
-from kfnb.engine.core.unsettled import Unsettled
 
 
 class Progress:
@@ -271,10 +271,9 @@ class Progress:
                     self._repairs.add(failed_too_early(finding, self.plan))
             elif isinstance(finding, UnplannedEffect):
                 self._pending.warning(finding)
-            elif finding.repairable or self.state.settings.on_mutation == "fail":
-                self._repairs.add(finding)
             else:
-                self._pending.warning(finding)
+                by_request = self.state.settings.on_mutation != "fail"
+                self._repairs.add(replace(finding, harmless=finding.harmless or by_request))
 
     def _failures_that_count(self) -> list[int]:
         """Return the steps whose failure nothing that earlier steps do can change any more.
