@@ -12,6 +12,7 @@ from kfnb.notebook.flow.collecting import Collected
 from kfnb.notebook.flow.definitions import redefined
 from kfnb.notebook.flow.file_dependencies import Files, StepConstants, file_edges
 from kfnb.notebook.flow.liveness import Need
+from kfnb.notebook.flow.memory.walk_memory import NotebookMemory
 from kfnb.notebook.flow.metrics import logged_names
 from kfnb.notebook.flow.order import own_cells
 from kfnb.notebook.flow.prelude import NeededActs, Replay
@@ -37,6 +38,7 @@ class Assembly:
     homes: Mapping[int, str]
     plain: Mapping[int, object]
     parameters: Sequence[Parameter]
+    memory: NotebookMemory
 
     def pipeline_parts(
         self,
@@ -51,11 +53,13 @@ class Assembly:
         # If a name has several definitions, its source does not say which one a value was made
         # with.
         ambiguous = redefined(self.sources.values(), ast.FunctionDef, ast.AsyncFunctionDef)
-        files = Files(self.sources, StepConstants(self.walked, self.parameters))
+        constants = StepConstants(self.walked, self.parameters)
+        files = Files(self.sources, constants, self.memory.files)
         steps = {
             declared.name: self._step(declared, number, replay, ambiguous, files)
             for number, declared in enumerate(self.order)
         }
+        self.memory.files = files.by_step
         definitions = tuple(self._definitions(replay))
         return steps, self._edges(steps), definitions, files.incomplete
 

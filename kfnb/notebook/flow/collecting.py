@@ -113,7 +113,11 @@ class _Uses:
     ) -> _Uses | None:
         """Go through the cells; None if one of them cannot be gone through."""
         uses = cls()
-        for visit in visits:
+        for number, visit in enumerate(visits):
+            if uses._hidden:
+                # No later step only adds to the value, whatever else it does.
+                uses._hide_from({later.step for later in visits[number:]})
+                break
             source = sources[visit.cell]
             if name not in source.code:
                 if visit.step is not None:
@@ -126,6 +130,10 @@ class _Uses:
                 if uses._fresh and display:
                     uses._fresh = is_empty
         return uses
+
+    def _hide_from(self, steps: set[str | None]) -> None:
+        for step in self.by_step.keys() & steps:
+            self.by_step[step].hidden = True
 
     def _step(self, step: str) -> _StepUse:
         use = self.by_step.get(step)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,6 +21,20 @@ from kfnb.pipeline import FileUse, Parameter, Piece
 _PATHLIKE = (str, int, float, bool, PurePosixPath, type(None))
 
 
+@dataclass(frozen=True, slots=True)
+class FilesOfStep:
+    """The files of a step, and what was left of the budget ``before`` and ``after`` it.
+
+    ``charged``: what it replays had been gone through for an earlier step.
+    """
+
+    uses: tuple[FileUse, ...]
+    before: int
+    after: int
+    charged: bool
+    incomplete: Mapping[int, str | None]
+
+
 class Files:
     """Finds the files of steps; what steps have in common is gone through once.
 
@@ -27,12 +42,20 @@ class Files:
     too much work, and their steps.
     """
 
-    def __init__(self, sources: Mapping[int, ParsedCell], constants: StepConstants) -> None:
+    def __init__(
+        self,
+        sources: Mapping[int, ParsedCell],
+        constants: StepConstants,
+        remembered: Mapping[object, FilesOfStep] | None = None,
+    ) -> None:
         self._sources = sources
         self._constants = constants
+        self._remembered = remembered or {}
         self._begun: dict[object, FileReader] = {}
+        self._charged: set[object] = set()
         self._budget = Budget()
         self.incomplete: dict[int, str | None] = {}
+        self.by_step: dict[object, FilesOfStep] = {}
 
     def of(
         self, facts: Facts, prelude: Sequence[Piece], body: Sequence[Piece]
@@ -42,7 +65,53 @@ class Files:
         if not may_use_files(sources):
             return ()
         mentioned = frozenset[str]().union(*map(names_read, sources))
-        reader = self._begin(prelude, self._constants.of(facts, mentioned))
+        constants = self._constants.of(facts, mentioned)
+        # The parameters' values are among the constants: read here they would be no parameters.
+        pieces = [p for p in prelude if p.role != "parameters"]
+        begin = (
+            tuple((p.cell, self._sources[p.cell].code, p.whole or p.statements) for p in pieces),
+            repr(sorted(constants.items(), key=lambda item: item[0])),
+        )
+        key = begin, tuple((p.cell, self._sources[p.cell].code) for p in body)
+        known = self._remembered.get(key)
+        charged = begin in self._begun or begin in self._charged
+        if known is None or (known.before, known.charged) != (self._budget.left, charged):
+            known = self._look(facts.name, begin, pieces, body, constants)
+        self._charged.add(begin)
+        self._budget.left = known.after
+        for cell, step in known.incomplete.items():
+            if step is not None:
+                self.incomplete[cell] = step
+            else:
+                self.incomplete.setdefault(cell, None)
+        self.by_step[key] = known
+        return known.uses
+
+    def _look(
+        self,
+        step: str,
+        begin: object,
+        prelude: Sequence[Piece],
+        body: Sequence[Piece],
+        constants: Mapping[str, object],
+    ) -> FilesOfStep:
+        charged = begin in self._begun or begin in self._charged
+        before, incomplete = self._budget.left, dict[int, str | None]()
+        reader = self._begun.get(begin)
+        if reader is None:
+            reader = self._begun[begin] = FileReader(constants, self._budget)
+            for piece in prelude:
+                self._budget.exceeded = False
+                try:
+                    reader.read(piece.cell, self._statements(piece))
+                except RecursionError:
+                    continue
+                if self._budget.exceeded:
+                    incomplete[piece.cell] = None
+            if charged:
+                # A step that is remembered has paid for this.
+                self._budget.left = before
+        reader = reader.fork()
         uses: list[FileUse] = []
         for piece in body:
             self._budget.exceeded = False
@@ -51,28 +120,10 @@ class Files:
             except RecursionError:
                 continue
             if self._budget.exceeded:
-                self.incomplete[piece.cell] = facts.name
-        return tuple(dict.fromkeys(uses))
-
-    def _begin(self, prelude: Sequence[Piece], constants: Mapping[str, object]) -> FileReader:
-        # The parameters' values are among the constants: read here they would be no parameters.
-        pieces = [p for p in prelude if p.role != "parameters"]
-        key = (
-            tuple((p.cell, () if p.whole else p.statements) for p in pieces),
-            repr(sorted(constants.items(), key=lambda item: item[0])),
+                incomplete[piece.cell] = step
+        return FilesOfStep(
+            tuple(dict.fromkeys(uses)), before, self._budget.left, charged, incomplete
         )
-        reader = self._begun.get(key)
-        if reader is None:
-            reader = self._begun[key] = FileReader(constants, self._budget)
-            for piece in pieces:
-                self._budget.exceeded = False
-                try:
-                    reader.read(piece.cell, self._statements(piece))
-                except RecursionError:
-                    continue
-                if self._budget.exceeded:
-                    self.incomplete.setdefault(piece.cell, None)
-        return reader.fork()
 
     def _statements(self, piece: Piece) -> list[ast.stmt]:
         source = self._sources[piece.cell]

@@ -144,6 +144,7 @@ def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
         homes=homes,
         plain=plain,
         parameters=pipeline_parameters,
+        memory=memory,
     ).pipeline_parts()
     problems += diagnostics.files_not_followed(incomplete)
     problems += _library_state(declared, steps, sources, effects)

@@ -94,6 +94,13 @@ def folder_of(thread: int, descriptor: int | None) -> bytes | None:
 def process_of(thread: int) -> int:
     """Return the process to which a thread belongs; the thread's own number if it is gone."""
     try:
+        # This works for the first thread of a process only, and is quicker than reading a file.
+        os.close(os.pidfd_open(thread))
+    except OSError:
+        pass
+    else:
+        return thread
+    try:
         with open(f"/proc/{thread}/status", "rb") as status:  # noqa: PTH123 (this must be fast)
             for line in status:
                 if line.startswith(b"Tgid:"):

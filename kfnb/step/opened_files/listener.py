@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import select
 import struct
 import sys
@@ -44,7 +45,7 @@ _SYSTEM = tuple(
         *("/usr/local/bin", "/usr/local/lib", "/usr/share", "/var/lib/dpkg"),
     )
 )
-_CODE = (b"/site-packages/", b"/dist-packages/", b"/__pycache__/", b"/lib/python3.")
+_CODE = re.compile(rb"/(?:site-packages|dist-packages|__pycache__|lib/python3\.\d+)/")
 # What a use of a file is told apart by, besides its path.
 _DISTINGUISHING = os.O_ACCMODE | os.O_CREAT | os.O_EXCL | os.O_TRUNC | os.O_APPEND | os.O_DIRECTORY
 if sys.platform.startswith("linux"):
@@ -187,7 +188,8 @@ class Listener:
         if path is None:
             operation, flags, path = INCOMPLETE, 0, b""
         elif path:
-            path = os.path.normpath(b"/" + path.lstrip(b"/"))
+            if b"//" in path or b"/." in path or path.endswith(b"/"):
+                path = os.path.normpath(b"/" + path.lstrip(b"/"))
             if operation != "execute" and not self._is_of_interest(path):
                 return True
         elif operation != "io_uring":
@@ -202,7 +204,8 @@ class Listener:
         return True
 
     def _is_of_interest(self, path: bytes) -> bool:
-        return not path.startswith(self._ignore) and not any(part in path for part in _CODE)
+        folder = path + b"/"  # It may be one itself.
+        return not folder.startswith(self._ignore) and _CODE.search(folder) is None
 
 
 def _descriptor(arguments: Sequence[int], number: int | None) -> int | None:

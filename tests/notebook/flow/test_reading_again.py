@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Iterator, Sequence
 
@@ -10,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kfnb.notebook import parsed_cell
+from kfnb.notebook.effects.files import FileReader
 from kfnb.notebook.flow.memory import notebook_walk
 from kfnb.notebook.flow.memory.walk_memory import memories
-from kfnb.pipeline import Pipeline
+from kfnb.pipeline import FileUse, Pipeline
 from tests.fidelity.programs import notebooks
 from tests.notebook.build import Cell, pipeline
 from tests.notebook.flow.programs import definition, programs, statement
@@ -180,3 +182,28 @@ def test_a_name_that_is_bound_elsewhere_is_no_history_any_more() -> None:
     bound: list[Cell] = [("step:a", "x = _1 = name = 1"), *cells[1:]]
     again = pipeline(*bound)
     assert again == read_for_the_first_time(bound)
+
+
+def test_files_of_steps_that_did_not_change_are_not_looked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells: list[Cell] = [
+        ("setup", "folder = 'data'\ndef name(n): return f'{folder}/{n}'"),
+        *((f"step:s{n}", f"for i in range(3):\n    open(f'{n}-{{i}}', 'w')") for n in range(4)),
+        ("step:end", "open('0-0')"),
+    ]
+    pipeline(*cells)
+    read: list[int] = []
+    original = FileReader.read
+
+    def counted(self: FileReader, cell: int, body: Sequence[ast.stmt]) -> tuple[FileUse, ...]:
+        read.append(cell)
+        return original(self, cell, body)
+
+    monkeypatch.setattr(FileReader, "read", counted)
+    changed = [*cells[:2], (cells[2][0], cells[2][1] + "\nopen('x', 'w')"), *cells[3:]]
+    again = pipeline(*changed)
+    assert 2 in read
+    assert set(read) <= {0, 2}
+    monkeypatch.undo()
+    assert again == read_for_the_first_time(changed)

@@ -12,7 +12,7 @@ UNBOUND, MAYBE, BOUND = 0, 1, 2
 ANY = -1
 """The unit of a name that only some paths of a unit bind."""
 
-MOST_OBJECTS = 128
+MOST_OBJECTS = 32
 """Objects beyond which nothing is added to what a name may be."""
 
 

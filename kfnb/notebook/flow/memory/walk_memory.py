@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kfnb.notebook.flow.file_dependencies import FilesOfStep
 from kfnb.notebook.flow.interpreter import summaries
 from kfnb.notebook.flow.interpreter.objects.numbering import Numbering
 from kfnb.notebook.flow.memory.cell_log import CellLog
@@ -32,11 +33,12 @@ class RememberedWalk:
 
 @dataclass(slots=True)
 class NotebookMemory:
-    """What is remembered of one notebook: its trees, the numbers of objects, and its walks."""
+    """What is remembered of one notebook: trees, numbers of objects, walks, and files of steps."""
 
     numbering: Numbering = field(default_factory=Numbering)
     bodies: dict[int, list[ast.stmt]] = field(default_factory=dict)
     walks: dict[object, RememberedWalk] = field(default_factory=dict)
+    files: Mapping[object, FilesOfStep] = field(default_factory=dict)
     budget: int = 0
     _known: set[int] = field(default_factory=set)
 
