@@ -34,6 +34,11 @@ def graph(pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()) 
     return {
         "name": pipeline.name,
         "notebook": pipeline.path,
+        "options": json_with_text(pipeline.defaults.said()),
+        "volumes": [
+            {"name": one.name, "mount": one.mount, "claim": one.claim, "size": one.size}
+            for one in pipeline.volumes
+        ],
         "dot": skeleton(pipeline, more_edges=_as_edges(seen)),
         "nodes": [
             {
