@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ from kfnb.runners.kubernetes import runner
 from kfnb.runners.kubernetes.driver import drive
 from kfnb.runners.kubernetes.explain.diagnose import diagnose
 from kfnb.runners.kubernetes.options import KubernetesOptions
+from kfnb.runners.local.target import LocalTarget
 from kfnb.runners.local.unsupported_options import options_without_effect
 from kfnb.step.collecting import Collector, MoreThanAdded
 from kfnb.step.execution import failures, step_warnings
@@ -103,6 +106,7 @@ READ: dict[str, Cells] = {
     "KFNB-W215": [LOAD, ("step:train", "import kfnb\nkfnb.run('train.ipynb')")],
     "KFNB-W216": [("skip", "x = 1")],
     "KFNB-W220": [("", "%%step load\nx = 1")],
+    "KFNB-W221": [("step:train when:lr", "x = 1")],
     "KFNB-W411": [
         ("imports", "import random"),
         ("step:load", "random.seed(1)"),
@@ -326,6 +330,9 @@ def _of_targets(path: Path) -> Iterator[tuple[str, Diagnostic | str]]:
         yield diagnostic.code, diagnostic
     for diagnostic in bundle(pipeline_read, {}).findings:
         yield diagnostic.code, diagnostic
+    for diagnostic in LocalTarget().check(dataclasses.replace(pipeline_read, kernel="r"), {}):
+        # The kernels that are installed differ from machine to machine.
+        yield diagnostic.code, re.sub(r"installed: .*?\)", 'installed: "python3")', str(diagnostic))
     record = json.loads((Path(__file__).parent / OBJECTS).read_text("utf-8"))
     found = diagnose(record["job"], record["pods"], record["events"], now=record["now"])
     assert found is not None
