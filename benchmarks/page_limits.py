@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import gzip
 import json
 import statistics
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 STEPS = 1000
 MOVES = 120
 EVENTS, PER_MESSAGE, SECONDS = 1000, 100, 60
-_WORK = {"EventDispatch", "FireAnimationFrame", "UpdateLayoutTree", "Layout"}
+_WORK = {"EventDispatch", "FireAnimationFrame", "TimerFire", "UpdateLayoutTree", "Layout"}
 _CATEGORIES = ["devtools.timeline", "disabled-by-default-devtools.timeline"]
 # Points of metrics and changes of steps, as a run sends them together.
 _EVENTS = """
@@ -73,18 +74,18 @@ def _panning(browser: Browser) -> Iterator[Figure]:
 
 def _frames(trace: list[dict[str, Any]]) -> list[float]:
     """Return the milliseconds of script and layout of each frame that had any."""
-    starts = sorted(one["ts"] for one in trace if one["name"] == "BeginMainThreadFrame")
+    ends = sorted(one["ts"] for one in trace if one["name"] == "Commit")
     work = sorted(
         (one["ts"], one["ts"] + one.get("dur", 0))
         for one in trace
         if one["name"] in _WORK and one["ph"] == "X"
     )
-    spent = [0.0] * (len(starts) + 1)
+    spent = [0.0] * (len(ends) + 1)
     end = 0.0
     for begin, until in work:
         # An event that is inside of another is part of that one.
         if until > end:
-            frame = sum(start <= begin for start in starts)
+            frame = bisect.bisect(ends, begin)
             spent[frame] += until - max(begin, end)
             end = until
     return [one / 1000 for one in spent if one]
