@@ -93,9 +93,12 @@ class Driver(Attempts):
                 self._write(warning(diagnostic))
         # The last driver may have died after it journaled that a round is void, before it cleared
         # the cache.
+        keys: dict[tuple[str | None, str], str | None] = {}
         for event in self._journal.events:
-            if isinstance(event.data, StepReady) and event.step is not None:
-                self._withdraw(event.step, event.index, event.data.key, event.round)
+            if isinstance(event.data, StepReady):
+                keys[event.step, event.index] = event.data.key
+            elif isinstance(event.data, StepInvalidated):
+                self._withdraw(event.data, keys.get(event.data.target))
         reported = _last_reports(self._journal.events)
         for name, index, attempt in self._engine.active():
             state = self._engine.state.steps[name, index]
@@ -142,10 +145,8 @@ class Driver(Attempts):
                 self._clean_up()
             self._write(command.data, command.step, index=command.index, round=command.round)
             if isinstance(command.data, StepInvalidated):
-                for name, index, number in command.data.voids:
-                    self._withdraw(
-                        name, index, self._engine.state.steps[name, index].key, number - 1
-                    )
+                target = self._engine.state.steps[command.data.target]
+                self._withdraw(command.data, target.key)
         elif isinstance(command, Prepare):
             self._prepare(command)
         elif isinstance(command, Start):

@@ -15,7 +15,7 @@ import json
 from typing import Any, Literal, TypedDict, get_args
 
 Json = Any
-Tab = Literal["dag", "table", "metrics", "logs", "outputs", "compare"]
+Tab = Literal["dag", "table", "metrics", "logs", "outputs", "runs", "compare"]
 TABS: tuple[Tab, ...] = get_args(Tab)
 
 
@@ -84,11 +84,22 @@ class Diagnostic(TypedDict):
     location: Location | None
 
 
+class Volume(TypedDict):
+    """A claim or an empty folder that every step has."""
+
+    name: str
+    mount: str
+    claim: str | None
+    size: str | None
+
+
 class Graph(TypedDict):
-    """The trait ``graph``."""
+    """The trait ``graph``; ``options`` are those of every step that sets none of its own."""
 
     name: str
     notebook: str | None
+    options: dict[str, Json]
+    volumes: list[Volume]
     dot: str
     nodes: list[GraphNode]
     edges: list[GraphEdge]

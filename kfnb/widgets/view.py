@@ -43,8 +43,8 @@ class PipelineView:
     compare
         One or several other runs whose metrics are drawn beside this one's.
     tab
-        The tab that is open first: ``dag``, ``table``, ``metrics``, ``logs``, ``outputs`` or
-        ``compare``.
+        The tab that is open first: ``dag``, ``table``, ``metrics``, ``logs``, ``outputs``,
+        ``runs`` or ``compare``.
     only
         The only tab that is shown.
     step

@@ -10,23 +10,21 @@ export interface Signal<T> {
 
 export type Theme = 'light' | 'dark';
 
-/** The open notebook in whose output a view is shown. */
-export interface Notebook {
-  /** Whether there is one; JupyterLab and Notebook 7 have it, other pages do not. */
-  readonly present: boolean;
-  /** Scrolls to a cell; does nothing if the notebook no longer has it. */
-  reveal(location: Location): void;
-}
-
+/** What a part asks of its host: a widget, a side panel, a test page. */
 export interface Context {
   /** Returns the text in the language of the user interface. */
   readonly trans: (text: string) => string;
   /** The theme of the page; styles follow it by `data-theme`, canvases have to listen. */
   readonly theme: Signal<Theme>;
-  /** Whether the kernel has not answered for a second; it answers when it is free again. */
+  /** Whether the host's kernel or server has not answered for a second. */
   readonly busy: Signal<boolean>;
-  readonly notebook?: Notebook;
-  /** Sends the kernel a request. The answer may come late, or never. */
+  /** The host's sentence for that, and what a person can do about it. */
+  readonly waiting: string;
+  /** Opens a notebook by its path on the server; null where the page has no viewer for it. */
+  readonly open: ((notebook: string) => void) | null;
+  /** Scrolls to a cell, or to a line of it; null where the page shows no notebook. */
+  readonly goTo: ((location: Location) => void) | null;
+  /** Sends a request to the kernel or server. The answer may come late, or never. */
   post(message: ToKernel): void;
 }
 

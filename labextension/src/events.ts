@@ -217,6 +217,7 @@ export interface StepFailed {
 export interface StepInvalidated {
   target: [string, string];
   because: string;
+  remedy?: string;
   voids: [string, string, number][];
   edge?: EdgeAdded | null;
 }

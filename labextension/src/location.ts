@@ -46,12 +46,12 @@ const MOST_COUNTS = 6;
 /** The same as an element: a link where the page around shows the notebook, and the text as code. */
 export function locationElement(
   location: Location,
-  { trans, notebook }: Context
+  { trans, goTo }: Context
 ): HTMLElement {
   const label = counted(location, trans);
   const line = visible(location.text);
   const code = line && h('code', {}, line);
-  if (!notebook?.present) {
+  if (!goTo) {
     const text = label && code ? `${label} ` : label;
     return h(
       'span',
@@ -69,7 +69,7 @@ export function locationElement(
     },
     label || code || trans('a cell')
   );
-  link.addEventListener('click', () => notebook.reveal(location));
+  link.addEventListener('click', () => goTo(location));
   return h('span', { class: 'kfnb-location' }, link, label && code);
 }
 

@@ -15,7 +15,15 @@ export type StepStatus =
 export type RunStatus =
   'pending' | 'running' | 'succeeded' | 'failed' | 'cancelled';
 
-export type Tab = 'dag' | 'table' | 'metrics' | 'logs' | 'outputs' | 'compare';
+export type Tab =
+  'dag' | 'table' | 'metrics' | 'logs' | 'outputs' | 'runs' | 'compare';
+
+/** What every message has besides its kind; an answer has the `re` of its request. */
+export interface Envelope {
+  /** The channel, where one connection carries several. */
+  readonly ch?: string;
+  readonly re?: number | string;
+}
 
 /** A cell of the notebook, or a line of it, as a person sees it. */
 export interface Location {
@@ -63,9 +71,20 @@ export interface Diagnostic {
   readonly location: Location | null;
 }
 
+/** A claim or an empty folder that every step has. */
+export interface Volume {
+  readonly name: string;
+  readonly mount: string;
+  readonly claim: string | null;
+  readonly size: string | null;
+}
+
 export interface Graph {
   readonly name: string;
   readonly notebook: string | null;
+  /** Those of every step that sets none of its own. */
+  readonly options: { readonly [name: string]: Json };
+  readonly volumes: readonly Volume[];
   readonly dot: string;
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly GraphEdge[];

@@ -1,12 +1,5 @@
 import { CompareView } from '../src/compare';
-import type {
-  CodeLine,
-  ComparedRun,
-  Json,
-  ListedRun,
-  RunsMessage,
-  StepStatus
-} from '../src/protocol';
+import type { CodeLine, ComparedRun, Json, StepStatus } from '../src/protocol';
 import { expectInert, HOSTILE, page, type Page } from './samples';
 
 function run(id: string, more: Partial<ComparedRun> = {}): ComparedRun {
@@ -71,11 +64,20 @@ describe('compared runs', () => {
   it('are requested once each', () => {
     const made = page();
     new CompareView(document.body, made.context).open(['a', 'b', 'a']);
-    expect(made.posted).toEqual([
-      { kind: 'compare', runs: ['a', 'b'] },
-      { kind: 'runs', all: false }
-    ]);
-    expect(find('.kfnb-compare').textContent).toContain('Waiting for');
+    expect(made.posted).toEqual([{ kind: 'compare', runs: ['a', 'b'] }]);
+    expect(find('.kfnb-compare').textContent).toContain('are being read');
+  });
+
+  it('are asked for where none was chosen', () => {
+    const made = page();
+    const view = new CompareView(document.body, made.context);
+    const added = jest.fn();
+    view.onAdd = added;
+    view.open([]);
+    expect(made.posted).toEqual([]);
+    expect(find('.kfnb-compare').textContent).toContain('The tab “Runs”');
+    press('Choose runs');
+    expect(added).toHaveBeenCalled();
   });
 
   it('have the names that people gave them', () => {
@@ -266,101 +268,13 @@ describe('rows', () => {
   });
 });
 
-describe('the choice of runs', () => {
-  const LISTED: ListedRun = {
-    id: 'a',
-    title: '',
-    notebook: '/train.ipynb',
-    status: 'succeeded',
-    created: 1_700_000_000,
-    duration: 10,
-    parameters: { rate: 0.1, seed: 3 },
-    metrics: { loss: 0.5 }
-  };
-  const MESSAGE: RunsMessage = {
-    kind: 'runs',
-    runs: [
-      { ...LISTED, created: 1_700_000_100, id: 'c', parameters: {} },
-      {
-        ...LISTED,
-        id: 'b',
-        title: 'slow',
-        status: 'failed',
-        parameters: { rate: 0.5, seed: 3 },
-        metrics: { loss: 0.25 }
-      },
-      { ...LISTED, created: 1_600_000_000 }
-    ],
-    more: 7
-  };
-  const listed = (): (string | null)[] =>
-    [...document.querySelectorAll('.kfnb-runs tbody tr')].map(one =>
-      one.getAttribute('data-run')
-    );
-
-  it('is a list with start, name, status, parameters that differ and metrics', () => {
-    const { view } = shown(run('a'));
-    expect(find('.kfnb-compare-note').textContent).toContain('Choose another');
-    view.list(MESSAGE);
-    const heads = [...document.querySelectorAll('.kfnb-runs thead th')];
-    expect(heads.map(({ textContent }) => textContent)).toEqual([
-      'Compare',
-      'Started',
-      'Run',
-      'Status',
-      'Duration',
-      'rate',
-      'loss'
-    ]);
-    expect(listed()).toEqual(['c', 'b', 'a']);
-    const texts = find('.kfnb-runs [data-run=b]').textContent;
-    expect(texts).toContain('slow · bFailed10 s0.50.25');
-    expect(find('.kfnb-runs').textContent).toContain('7 older runs');
-  });
-
-  it('compares the runs whose boxes are checked', () => {
-    const { view, posted } = shown(run('a'));
-    view.list(MESSAGE);
-    const box = (id: string): HTMLInputElement =>
-      document.querySelector(`.kfnb-runs [data-run=${id}] input`)!;
-    expect([box('a').checked, box('b').checked]).toEqual([true, false]);
-    box('b').click();
-    expect(posted[0]).toEqual({ kind: 'compare', runs: ['a', 'b'] });
-    view.show({ kind: 'compare', runs: [run('a'), run('b')], code: [] });
-    box('a').focus();
-    box('a').click();
-    expect(posted.at(-1)).toEqual({ kind: 'compare', runs: ['b'] });
-  });
-
-  it('is filtered by words, and sorted by a click', () => {
-    const { view } = shown(run('a'));
-    view.list(MESSAGE);
-    const filter = find('.kfnb-runs [type=search]') as HTMLInputElement;
-    const typed = (text: string): void => {
-      filter.value = text;
-      filter.dispatchEvent(new Event('input'));
-    };
-    typed('succeeded rate=0.1');
-    expect(listed()).toEqual(['a']);
-    typed('SLOW');
-    expect(listed()).toEqual(['b']);
-    typed('');
-    press('rate');
-    // Runs without the value come last.
-    expect(listed()).toEqual(['a', 'b', 'c']);
-    press('rate');
-    expect(listed()).toEqual(['b', 'a', 'c']);
-  });
-
-  it('has the runs of all notebooks on request', () => {
-    const { posted } = shown(run('a'));
-    (find('.kfnb-runs-bar [type=checkbox]') as HTMLInputElement).click();
-    expect(posted).toEqual([{ kind: 'runs', all: true }]);
-  });
-
+describe('a comparison', () => {
   it('removes a run by a button, also from a late answer', () => {
-    const { posted } = shown(run('a'), run('b'), run('c'));
+    const { view, posted } = shown(run('a'), run('b'), run('c'));
+    const removed = jest.fn();
+    view.onRemove = removed;
     find('[aria-label="Remove b"]').click();
+    expect(removed).toHaveBeenCalledWith(['a', 'c']);
     const heads = [...document.querySelectorAll('th[data-run]')];
     expect(heads.map(one => one.getAttribute('data-run'))).toEqual(['a', 'c']);
     press('Refresh');

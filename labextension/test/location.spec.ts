@@ -1,4 +1,3 @@
-import type { Notebook } from '../src/context';
 import {
   cellsOf,
   fullLocation,
@@ -62,18 +61,15 @@ describe('the cells of a step', () => {
 describe('a location on the page', () => {
   it('is a link where the page shows the notebook', () => {
     const shown: Location[] = [];
-    const notebook: Notebook = {
-      present: true,
-      reveal: at => shown.push(at)
-    };
+    const goTo = (at: Location): void => void shown.push(at);
     const at = location(2, { line: 3, text: 'fit(X)' });
-    const element = locationElement(at, { ...page().context, notebook });
+    const element = locationElement(at, { ...page().context, goTo });
     expect(element.textContent).toBe('[12] line 3fit(X)');
     element.querySelector('button')?.click();
     expect(shown).toEqual([at]);
     const plain = locationElement(location(2, fresh), {
       ...page().context,
-      notebook
+      goTo
     });
     expect(plain.querySelector('button code')?.textContent).toBe('fit(X)');
   });

@@ -1,4 +1,4 @@
-import { NotebookAround } from '../src/widget/notebook';
+import { NotebookAround, viewer } from '../src/widget/notebook';
 import { location } from './samples';
 
 const scrolled: string[] = [];
@@ -36,33 +36,31 @@ afterEach(() => document.body.replaceChildren());
 describe('the notebook around a view', () => {
   it('is found from inside the view’s shadow tree', () => {
     const host = notebook(0, 'a = 1');
-    expect(new NotebookAround(host).present).toBe(true);
+    expect(new NotebookAround(host).goTo).not.toBeNull();
   });
 
   it('is absent on other pages', () => {
     const host = document.createElement('div');
     document.body.append(host);
     const around = new NotebookAround(host);
-    expect(around.present).toBe(false);
-    around.reveal(location(0));
-    expect(scrolled).toEqual([]);
+    expect(around.goTo).toBeNull();
   });
 
   it('scrolls to the cell with the index and the text', () => {
     const around = new NotebookAround(notebook(0, 'x = 1', 'y = 1', 'x = 1'));
-    around.reveal(location(2, { text: 'x = 1' }));
+    around.goTo?.(location(2, { text: 'x = 1' }));
     expect(scrolled).toEqual(['x = 1']);
   });
 
   it('scrolls to the only cell with the text if cells were inserted', () => {
     const around = new NotebookAround(notebook(0, 'new', 'a = 1', 'b = 2'));
-    around.reveal(location(0, { text: 'a = 1' }));
+    around.goTo?.(location(0, { text: 'a = 1' }));
     expect(scrolled).toEqual(['a = 1']);
   });
 
   it('does not scroll to another cell if the cell was removed or rewritten', () => {
     const around = new NotebookAround(notebook(0, 'b = 1', 'b = 2'));
-    around.reveal(location(1, { text: 'a = 1' }));
+    around.goTo?.(location(1, { text: 'a = 1' }));
     expect(scrolled).toEqual([]);
   });
 
@@ -76,11 +74,42 @@ describe('the notebook around a view', () => {
       .mockImplementation(act => frames.push(act));
     scroller.scrollTop = 250;
     const around = new NotebookAround(host);
-    around.reveal(location(4, { text: 'e = 4' }));
+    around.goTo?.(location(4, { text: 'e = 4' }));
     expect(scroller.scrollTop).toBe(150);
     scroller.prepend(cell(4, 'e = 4'));
     frames.shift()?.(0);
     expect(scrolled).toEqual(['e = 4']);
     expect(frames).toEqual([]);
+  });
+});
+
+describe('the viewer of a page', () => {
+  const configure = (config: string): void => {
+    const element = document.createElement('script');
+    element.id = 'jupyter-config-data';
+    element.type = 'application/json';
+    element.textContent = config;
+    document.body.append(element);
+  };
+
+  it('opens a notebook of the server beside this one', () => {
+    const opened = jest.spyOn(window, 'open').mockReturnValue(null);
+    configure('{"baseUrl": "/user/ada/"}');
+    viewer()?.('runs/a b?.ipynb');
+    expect(opened).toHaveBeenCalledWith(
+      '/user/ada/lab/tree/runs/a%20b%3F.ipynb',
+      '_blank',
+      'noopener'
+    );
+    document.body.replaceChildren();
+    configure('{"baseUrl": "/", "notebookPage": "notebooks"}');
+    viewer()?.('a.ipynb');
+    expect(opened.mock.calls.at(-1)?.[0]).toBe('/notebooks/a.ipynb');
+  });
+
+  it('is absent where the page belongs to no server', () => {
+    expect(viewer()).toBeNull();
+    configure('{');
+    expect(viewer()).toBeNull();
   });
 });

@@ -95,6 +95,8 @@ export function graph(
   return {
     name: 'digits',
     notebook: 'digits.ipynb',
+    options: {},
+    volumes: [],
     dot,
     nodes,
     edges,
@@ -166,6 +168,9 @@ export function page(): Page {
     trans: text => text,
     theme,
     busy,
+    waiting: 'The test does not answer.',
+    open: null,
+    goTo: null,
     post: message => posted.push(message)
   };
   return { context, theme, busy, posted };

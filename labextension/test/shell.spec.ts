@@ -286,7 +286,7 @@ describe('the header', () => {
     expect(find('.kfnb-busy').hidden).toBe(true);
     busy.value = true;
     expect(find('.kfnb-busy').hidden).toBe(false);
-    expect(find('.kfnb-busy').textContent).toContain('when the kernel is free');
+    expect(find('.kfnb-busy').textContent).toBe('The test does not answer.');
     busy.value = false;
     expect(find('.kfnb-busy').hidden).toBe(true);
   });
@@ -313,7 +313,12 @@ describe('the tabs', () => {
     const offered = [
       ...document.querySelectorAll<HTMLElement>('[role=tab]')
     ].filter(one => !one.hidden);
-    expect(offered.map(one => one.dataset.tab)).toEqual(['dag', 'table']);
+    expect(offered.map(one => one.dataset.tab)).toEqual([
+      'dag',
+      'table',
+      'runs',
+      'compare'
+    ]);
   });
 
   it('are hidden in a view with one tab', () => {
@@ -439,15 +444,56 @@ describe('the resources of a step', () => {
 describe('the compared runs', () => {
   it('have their metrics drawn beside those of this run', () => {
     const { source, posted } = shown(
-      new FakeSource(DIAMOND, RUN, snapshot(STEPS), { tab: 'compare' })
+      new FakeSource(DIAMOND, RUN, snapshot(STEPS), { tab: 'runs' })
     );
     const listed = { ...RUN, id: 'other', status: 'succeeded' } as const;
     const runs = [{ ...listed, duration: 1, metrics: {} }];
     source.send({ kind: 'runs', runs, more: 0 });
     find('.kfnb-runs [data-run=other] input').click();
     const [chosen] = posted.filter(({ kind }) => kind === 'metrics');
-    expect(chosen).toEqual({ kind: 'metrics', runs: ['other'] });
-    expect(source.ui.compare).toEqual(['other']);
+    expect(chosen).toEqual({ kind: 'metrics', runs: [RUN.id, 'other'] });
+    expect(source.ui.compare).toEqual([RUN.id, 'other']);
+    // The button in the list leads to the comparison, and one there back to the list.
+    find('.kfnb-runs .kfnb-primary').click();
+    expect(posted.at(-1)).toEqual({
+      kind: 'compare',
+      runs: [RUN.id, 'other']
+    });
+    expect(tab('compare').getAttribute('aria-selected')).toBe('true');
+    find('.kfnb-compare-bar button').click();
+    expect(tab('runs').getAttribute('aria-selected')).toBe('true');
+  });
+});
+
+describe('options of the whole pipeline', () => {
+  it('are listed with the volumes', () => {
+    shown(
+      new FakeSource({
+        ...DIAMOND,
+        options: { image: 'ada/train:1', timeout: 90 },
+        volumes: [
+          { name: 'data', mount: '/data', claim: 'big', size: null },
+          { name: 'tmp', mount: '/scratch', claim: null, size: '5Gi' }
+        ]
+      })
+    );
+    const list = find('.kfnb-pipeline-options');
+    expect(list.querySelector('summary')?.textContent).toBe(
+      'Options of the pipeline: image, timeout, volume data, volume tmp'
+    );
+    expect(
+      [...list.querySelectorAll('dd')].map(({ textContent }) => textContent)
+    ).toEqual([
+      'ada/train:1',
+      '1m30s',
+      '/data: the claim big',
+      '/scratch: an empty folder, 5Gi'
+    ]);
+  });
+
+  it('have no list where there are none', () => {
+    shown(new FakeSource(DIAMOND));
+    expect(document.querySelector('.kfnb-pipeline-options')).toBeNull();
   });
 });
 
@@ -703,7 +749,9 @@ describe('hostile texts', () => {
               step: evil,
               location: location(0, { line: 1, text: evil, id: evil })
             }
-          ]
+          ],
+          options: { [evil]: evil },
+          volumes: [{ name: evil, mount: evil, claim: evil, size: evil }]
         },
         {
           ...RUN,

@@ -66,11 +66,15 @@ describe('a kernel that does not answer', () => {
       attempt: null,
       from: 0
     });
+    const re = model.sent.at(-1)?.re;
     jest.advanceTimersByTime(900);
     expect(source.busy.value).toBe(false);
     jest.advanceTimersByTime(200);
     expect(source.busy.value).toBe(true);
+    // A log that was followed before may go on without being the answer.
     model.trigger('msg:custom', LOG, []);
+    expect(source.busy.value).toBe(true);
+    model.trigger('msg:custom', { ...LOG, re }, []);
     expect(source.busy.value).toBe(false);
   });
 
@@ -88,12 +92,32 @@ describe('a kernel that does not answer', () => {
     expect(source.busy.value).toBe(true);
   });
 
+  it('has answered only when each request has its answer', () => {
+    const { model, source } = made();
+    source.post({ kind: 'runs', all: true });
+    source.post({ kind: 'runs', all: false });
+    const [first, second] = model.sent.map(({ re }) => re);
+    expect(first).not.toBe(second);
+    jest.advanceTimersByTime(1100);
+    const runs = { kind: 'runs', runs: [], more: 0 };
+    model.trigger('msg:custom', { ...runs, re: second }, []);
+    expect(source.busy.value).toBe(true);
+    model.trigger('msg:custom', { ...runs, re: first }, []);
+    expect(source.busy.value).toBe(false);
+  });
+
   it('has answered if it sends a notice', () => {
     const { model, source } = made();
     source.post({ kind: 'compare', runs: ['gone'] });
+    const re = model.sent.at(-1)?.re;
     jest.advanceTimersByTime(1100);
     expect(source.busy.value).toBe(true);
-    const notice = { kind: 'notice', text: 'There is no run.', level: 'error' };
+    const notice = {
+      kind: 'notice',
+      text: 'There is no run.',
+      level: 'error',
+      re
+    };
     model.trigger('msg:custom', notice, []);
     expect(source.busy.value).toBe(false);
   });

@@ -9,7 +9,7 @@ import pytest
 from tests.browser.hostile import CANARY, KNOWN, names
 from tests.browser.view import View, expect
 
-TABS = ("table", "metrics", "logs", "outputs", "compare", "dag")
+TABS = ("table", "metrics", "logs", "outputs", "runs", "compare", "dag")
 
 
 def notebook(desk, hostile):

@@ -9,7 +9,7 @@ from tests.browser.hostile import CANARY, KNOWN, names
 from tests.browser.traits import layered, location, state_of, traits
 from tests.browser.view import View
 
-TABS = ("table", "metrics", "logs", "outputs", "compare", "dag")
+TABS = ("table", "metrics", "logs", "outputs", "runs", "compare", "dag")
 _INSIDE = "script, iframe:not([sandbox]), foreignObject, object, embed, link, base, meta"
 
 
@@ -48,6 +48,10 @@ def played(page, hostile):
         {"code": text[1], "message": text[2], "remedy": text[3], "step": text[4], "index": text[5]}
     ]
     made["ui"]["compare"] = [text[11]]
+    made["graph"]["options"] = {name: name for name in text}
+    made["graph"]["volumes"] = [
+        {"name": name, "mount": name, "claim": name, "size": name} for name in text
+    ]
     return Bare(page, made)
 
 

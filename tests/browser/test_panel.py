@@ -43,7 +43,7 @@ def test_each_status_has_a_word_a_shape_and_enough_contrast(page, shoot, theme):
     contrasts = view.nodes.evaluate_all(f"nodes => nodes.map({CONTRAST})")
     assert min(contrasts) >= 4.5, dict(zip(STATUSES, contrasts, strict=True))
     shoot("statuses")
-    for tab in ("table", "metrics", "logs", "outputs", "compare"):
+    for tab in ("table", "metrics", "logs", "outputs", "runs", "compare"):
         view.open(tab)
         shoot(tab)
 

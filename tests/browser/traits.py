@@ -85,6 +85,8 @@ def traits(names: Sequence[str], edges: Sequence[tuple[int, int]]) -> dict[str, 
         "graph": {
             "name": "made by hand",
             "notebook": None,
+            "options": {},
+            "volumes": [],
             "dot": "digraph pipeline {rankdir=TB;\n" + "\n".join(lines) + "\n}",
             "nodes": nodes,
             "edges": drawn,

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
-from kfnb.live import protocol, request_types
+from kfnb.live import envelope, protocol, request_types
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "labextension" / "src" / "protocol.ts"
@@ -21,6 +21,7 @@ SAME = {
         "GraphNode",
         "GraphEdge",
         "Diagnostic",
+        "Volume",
         "Graph",
         "RunInfo",
         "StepError",
@@ -39,7 +40,7 @@ SAME = {
         "CompareMessage",
         "NoticeMessage",
     ]
-}
+} | {"Envelope": envelope.Envelope}
 
 
 def interfaces() -> dict[str, dict[str, tuple[str, bool]]]:

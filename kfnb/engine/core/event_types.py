@@ -233,6 +233,7 @@ class StepInvalidated(StepBody, frozen=True, kw_only=True):
 
     target: KeyData
     because: str
+    remedy: str = ""
     voids: tuple[tuple[str, str, Annotated[int, Meta(ge=1)]], ...]
     edge: EdgeAdded | None = None
 

@@ -29,8 +29,8 @@ only, and after the last cell its own imports may list folders again.
 """
 
 _WELCOME = b"send it"
-_PATIENCE = 5.0
-"""Seconds for the other side's next message."""
+_PATIENCE = 10.0
+"""Seconds that a kernel waits for the step process before it goes on without being watched."""
 _GRACE = 0.1
 """Seconds for the watched processes to end after their kernel."""
 
@@ -86,6 +86,7 @@ class KernelListener:
             descriptor = self._accept()
         except OSError:  # Closed, or the kernel has ended.
             return
+        self._socket.close()
         if descriptor is None:
             return
         if self._listen(descriptor, self._report):
@@ -98,14 +99,16 @@ class KernelListener:
         while True:
             connection, _ = self._socket.accept()
             with connection:
-                connection.settimeout(_PATIENCE)
                 peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
                 _, user, _ = struct.unpack("3i", peer)
                 if user != os.geteuid():
                     continue
                 connection.sendall(_WELCOME)
                 _, descriptors, *_ = socket.recv_fds(connection, 64, 1)
-                return descriptors[0] if descriptors else None
+                if not descriptors:  # It could not install the filter.
+                    return None
+                os.set_inheritable(descriptors[0], False)
+                return descriptors[0]
 
 
 def start(

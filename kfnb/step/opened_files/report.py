@@ -44,10 +44,14 @@ class FileEvent:
 
 
 class ReportWriter:
-    """Appends events to a report; after an error of the disk it only counts them."""
+    """Appends events to a report; an error of the disk only leaves gaps in it."""
 
     def __init__(self, path: Path) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        except OSError:
+            # The programs that are watched need an answer, with a report or without.
+            self._descriptor = os.open(os.devnull, os.O_WRONLY)
         self._number = 0
 
     def append(self, pid: int, operation: str, flags: int, path: bytes) -> None:

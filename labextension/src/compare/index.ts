@@ -3,15 +3,9 @@
 import type { Component, Context } from '../context';
 import { fill, focusedNear, h } from '../dom';
 import { clock, runLabel, visible } from '../format';
-import type {
-  CodeDifference,
-  CompareMessage,
-  ComparedRun,
-  RunsMessage
-} from '../protocol';
+import type { CodeDifference, CompareMessage, ComparedRun } from '../protocol';
 import { glyph } from '../status';
 import { codeDifferences } from './code';
-import { RunList } from './run-list';
 import { sections, type Cell, type Row, type Section } from './rows';
 
 /** Seconds until running runs are requested again; longer after each answer without changes. */
@@ -20,8 +14,10 @@ const LATE = 60;
 
 export class CompareView implements Component {
   readonly node: HTMLElement;
-  /** Called with the runs that a person chose to compare. */
-  onChoose: (runs: readonly string[]) => void = () => undefined;
+  /** Called with the runs that are left after one was removed. */
+  onRemove: (runs: readonly string[]) => void = () => undefined;
+  /** Called when a person wants to choose other runs. */
+  onAdd: () => void = () => undefined;
 
   constructor(
     host: HTMLElement,
@@ -42,29 +38,20 @@ export class CompareView implements Component {
       this.scroll,
       this.code
     );
-    this.runList = new RunList(this.node, context);
-    this.runList.onChoose = runs => {
-      this.open(runs);
-      this.onChoose(runs);
-    };
     host.append(this.node);
-  }
-
-  /** Shows the runs that can be chosen. */
-  list(message: RunsMessage): void {
-    this.runList.show(message);
   }
 
   /** Requests runs; the present ones are shown until the answer arrives. */
   open(runs: readonly string[]): void {
     const asked = [...new Set(runs)];
+    if (asked.length === 0) {
+      this.show({ kind: 'compare', runs: [], code: [] });
+      return;
+    }
     if (this.runs.length === 0) {
-      this.note.textContent = this.context.trans(
-        'Waiting for the kernel, which reads the runs.'
-      );
+      this.note.textContent = this.context.trans('The runs are being read.');
     }
     this.context.post({ kind: 'compare', runs: asked });
-    this.runList.open();
   }
 
   show(message: CompareMessage): void {
@@ -120,9 +107,16 @@ export class CompareView implements Component {
       trans('Refresh')
     );
     again.addEventListener('click', () => this.open(this.ids()));
+    const add = h(
+      'button',
+      { type: 'button', class: 'kfnb-button' },
+      trans('Choose runs')
+    );
+    add.addEventListener('click', () => this.onAdd());
     return h(
       'div',
       { class: 'kfnb-compare-bar' },
+      add,
       this.only,
       again,
       this.looked
@@ -138,7 +132,6 @@ export class CompareView implements Component {
       .flatMap(({ rows }) => rows)
       .filter(({ differs }) => differs).length;
     this.note.textContent = this.summary(differing);
-    this.runList.choose(this.ids());
     const [first, second] = runs;
     fill(
       this.code,
@@ -195,10 +188,12 @@ export class CompareView implements Component {
   private summary(differing: number): string {
     const { trans } = this.context;
     if (this.runs.length === 0) {
-      return trans('There are no runs to compare.');
+      return trans('No runs were chosen. The tab “Runs” lists them.');
     }
     return this.runs.length === 1
-      ? trans('Choose another run below to compare it with this one.')
+      ? trans(
+          'Choose another run in the tab “Runs” to compare it with this one.'
+        )
       : `${trans('Rows that differ (≠; values that differ from the first run are bold):')} ${differing}. ${trans('Durations differ if they are more than a second and a quarter apart.')}`;
   }
 
@@ -221,7 +216,7 @@ export class CompareView implements Component {
       this.lastRuns = '';
       this.shownCode = []; // it was that of the first two runs
       this.render();
-      this.open(this.ids());
+      this.onRemove(this.ids());
     });
     return h(
       'th',
@@ -292,7 +287,6 @@ export class CompareView implements Component {
   private readonly looked = h('span', { class: 'kfnb-quiet' });
   private readonly scroll: HTMLElement;
   private readonly code = h('div', { class: 'kfnb-code' });
-  private readonly runList: RunList;
   private runs: readonly ComparedRun[] = [];
   private shownCode: readonly CodeDifference[] = [];
   private lastRuns = '';

@@ -8,6 +8,7 @@ import { fill, h } from '../dom';
 import { LogView } from '../logs';
 import { OutputsView } from '../outputs';
 import type { FromKernel, StepState, Tab } from '../protocol';
+import { RunList } from '../runs';
 import type { Source } from '../source';
 import { StepTable } from '../table';
 import { Announcer } from './announcer';
@@ -17,6 +18,7 @@ import { Header } from './header';
 import { saveNotebook } from './links';
 import { guardKeys } from './keyboard-guard';
 import { PanelModel } from './model';
+import { pipelineOptions } from './pipeline-options';
 import { ALL, StepTab, type StepView } from './step-tab';
 import { Tabs } from './tabs';
 
@@ -26,10 +28,11 @@ const TITLES: readonly (readonly [Tab, string])[] = [
   ['metrics', 'Metrics'],
   ['logs', 'Logs'],
   ['outputs', 'Outputs'],
+  ['runs', 'Runs'],
   ['compare', 'Compare']
 ];
 /** The tabs of a pipeline that has not run. */
-const STATIC: readonly Tab[] = ['dag', 'table'];
+const STATIC: readonly Tab[] = ['dag', 'table', 'runs', 'compare'];
 
 export class PipelinePanel implements Component {
   readonly node: HTMLElement;
@@ -136,7 +139,7 @@ export class PipelinePanel implements Component {
         compare?.show(message);
         break;
       case 'runs':
-        compare?.list(message);
+        this.runList?.show(message);
         break;
       case 'resources':
         this.detail.takeResources(message);
@@ -190,6 +193,7 @@ export class PipelinePanel implements Component {
     this.chart?.setSeries(model.series);
     this.readers.forEach(reader => reader.restart());
     this.compare?.open([model.run?.id ?? '', ...this.compare.ids()]);
+    this.runList?.refresh();
   }
 
   /** Updates everything above the tabs. */
@@ -212,7 +216,7 @@ export class PipelinePanel implements Component {
       this.tabs.offer(tab, model.run !== null || STATIC.includes(tab));
     }
     this.find();
-    this.busy.show(context.busy.value ? this.waiting() : null);
+    this.busy.show(context.busy.value ? context.waiting : null);
     if (this.ends !== model.going && !model.going) {
       // A message about a running run is outdated when it has ended.
       this.notice.clearInfo();
@@ -241,16 +245,11 @@ export class PipelinePanel implements Component {
       this.shownFindings = [graph.diagnostics, runWarnings];
       fill(
         this.findings,
+        pipelineOptions(graph, this.context),
         findings(graph, this.context),
         warnings(runWarnings, this.context)
       );
     }
-  }
-
-  private waiting(): string {
-    return this.context.trans(
-      'The kernel is busy or not running. The view continues when the kernel is free.'
-    );
   }
 
   private choose(id: string | null): void {
@@ -318,20 +317,33 @@ export class PipelinePanel implements Component {
           panel.append(lead);
           return (this.outputs = new OutputsView(panel, context));
         });
-      case 'compare': {
+      case 'runs':
+        this.runList = new RunList(host, context);
+        this.runList.onChoose = runs => this.compareRuns(runs);
+        this.runList.onCompare = () => this.tabs.show('compare');
+        this.runList.choose(this.compared());
+        this.runList.open();
+        return this.runList;
+      case 'compare':
         this.compare = new CompareView(host, context);
-        this.compare.onChoose = runs => this.compareRuns(runs);
-        const { compare } = this.source.ui;
-        const own = model.run ? [model.run.id] : [];
-        this.compare.open([...own, ...compare.filter(id => !own.includes(id))]);
+        this.compare.onRemove = runs => this.compareRuns(runs);
+        this.compare.onAdd = () => this.tabs.show('runs');
+        this.compare.open(this.compared());
         return this.compare;
-      }
     }
   }
 
-  /** Draws the metrics of the compared runs beside those of this one. */
+  /** The runs that are compared: the one that is shown, and those that were chosen. */
+  private compared(): string[] {
+    const own = this.model.run ? [this.model.run.id] : [];
+    return [...new Set([...own, ...this.source.ui.compare])];
+  }
+
+  /** Compares runs, and draws their metrics beside those of this one. */
   private compareRuns(runs: readonly string[]): void {
     this.source.keep({ compare: runs });
+    this.runList?.choose(runs);
+    this.compare?.open(runs);
     this.context.post({ kind: 'metrics', runs });
   }
 
@@ -383,5 +395,6 @@ export class PipelinePanel implements Component {
   private logs: LogView | null = null;
   private outputs: OutputsView | null = null;
   private compare: CompareView | null = null;
+  private runList: RunList | null = null;
   private selected: string | null = null;
 }

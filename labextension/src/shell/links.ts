@@ -1,25 +1,25 @@
-/** Links to files of the Jupyter server, if the page belongs to one. */
+/** Executed notebooks: opened where the page has a viewer for them, downloaded elsewhere. */
 
+import type { Context } from '../context';
 import { h } from '../dom';
 import { visible } from '../format';
 
-/** Creates a link to a notebook of the server; plain text if the page cannot open it. */
-export function openNotebook(path: string, text: string): HTMLElement {
-  const base = baseUrl();
-  if (base === null) {
+/** Creates a button that opens a notebook; plain text if the page cannot open it. */
+export function openNotebook(
+  path: string,
+  text: string,
+  { open }: Context
+): HTMLElement {
+  if (!open) {
     return h('span', { class: 'kfnb-quiet', title: visible(path) }, text);
   }
-  const encoded = path.split('/').map(encodeURIComponent).join('/');
-  return h(
-    'a',
-    {
-      class: 'kfnb-link',
-      href: `${base}${encoded}`,
-      target: '_blank',
-      rel: 'noopener'
-    },
+  const button = h(
+    'button',
+    { type: 'button', class: 'kfnb-link', title: visible(path) },
     text
   );
+  button.addEventListener('click', () => open(path));
+  return button;
 }
 
 /** Downloads a notebook as a file. */
@@ -32,22 +32,4 @@ export function saveNotebook(name: string, text: string): void {
   link.remove();
   // The browser may not have read it yet.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
-}
-
-/** The address below which this front end (JupyterLab or Notebook 7) opens notebooks. */
-function baseUrl(): string | null {
-  const config = document.getElementById('jupyter-config-data')?.textContent;
-  if (!config) {
-    return null;
-  }
-  try {
-    const { baseUrl: base, notebookPage } = JSON.parse(config) as Record<
-      string,
-      unknown
-    >;
-    const root = typeof base === 'string' && base.startsWith('/') ? base : '/';
-    return `${root}${notebookPage === undefined ? 'lab/tree' : 'notebooks'}/`;
-  } catch {
-    return null;
-  }
 }

@@ -146,7 +146,7 @@ export class StepDetails implements Component {
       action('Log', open('logs')),
       action('Outputs', open('outputs')),
       state.notebook !== null
-        ? openNotebook(state.notebook, trans('Executed notebook'))
+        ? openNotebook(state.notebook, trans('Executed notebook'), this.context)
         : executed &&
             // Jupyter does not serve the folder of the runs, so the page downloads the notebook.
             action('Executed notebook', () =>

@@ -8,7 +8,7 @@ import { h } from '../dom';
 import { PipelinePanel } from '../shell';
 import { pageTheme } from '../theme';
 import type { Rendering } from './anywidget';
-import { NotebookAround } from './notebook';
+import { NotebookAround, viewer } from './notebook';
 import { WidgetSource } from './source';
 
 const layouter = new WorkerLayouter(import.meta.url, graphviz);
@@ -21,11 +21,17 @@ if (inWorker()) {
 export function render({ model, el }: Rendering): () => void {
   style(el);
   const source = new WidgetSource(model);
+  const around = new NotebookAround(el);
   const context: Context = {
     trans: text => text,
     theme: pageTheme(),
     busy: source.busy,
-    notebook: new NotebookAround(el),
+    waiting:
+      'The kernel is busy or not running. The view continues when the kernel is free.',
+    open: viewer(),
+    get goTo() {
+      return around.goTo;
+    },
     post: message => source.post(message)
   };
   const panel = new PipelinePanel(el, context, source, layouter);

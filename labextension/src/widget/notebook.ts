@@ -1,6 +1,5 @@
 /** The notebook of JupyterLab or Notebook 7 in whose output a view is shown. */
 
-import type { Notebook } from '../context';
 import type { Location } from '../protocol';
 
 const NOTEBOOK = '.jp-Notebook';
@@ -9,17 +8,13 @@ const SCROLLER = '.jp-WindowedPanel-outer';
 /** Most windows to scroll on the way to a cell that is not rendered yet. */
 const MOST_SCROLLS = 500;
 
-export class NotebookAround implements Notebook {
+export class NotebookAround {
   constructor(private readonly host: HTMLElement) {}
 
-  get present(): boolean {
-    return this.element !== null;
-  }
-
-  reveal(location: Location): void {
-    if (this.element) {
-      scrollTo(this.element, location, MOST_SCROLLS);
-    }
+  /** Scrolls to a cell of the notebook; null if the view is in none. */
+  get goTo(): ((location: Location) => void) | null {
+    const { element } = this;
+    return element && (location => scrollTo(element, location, MOST_SCROLLS));
   }
 
   private get element(): HTMLElement | null {
@@ -85,4 +80,34 @@ function indexOf(cell: HTMLElement, position: number): number {
 /** The source of a cell; an editor that was not rendered yet leaves it as plain text. */
 function textOf(cell: HTMLElement): string {
   return cell.querySelector('.jp-InputArea')?.textContent ?? '';
+}
+
+/** Opens a notebook of the server in a page of its own; null if this page belongs to no server. */
+export function viewer(): ((notebook: string) => void) | null {
+  const base = baseUrl();
+  if (base === null) {
+    return null;
+  }
+  return notebook => {
+    const encoded = notebook.split('/').map(encodeURIComponent).join('/');
+    window.open(`${base}${encoded}`, '_blank', 'noopener');
+  };
+}
+
+/** The address below which this front end (JupyterLab or Notebook 7) opens notebooks. */
+function baseUrl(): string | null {
+  const config = document.getElementById('jupyter-config-data')?.textContent;
+  if (!config) {
+    return null;
+  }
+  try {
+    const { baseUrl: base, notebookPage } = JSON.parse(config) as Record<
+      string,
+      unknown
+    >;
+    const root = typeof base === 'string' && base.startsWith('/') ? base : '/';
+    return `${root}${notebookPage === undefined ? 'lab/tree' : 'notebooks'}/`;
+  } catch {
+    return null;
+  }
 }

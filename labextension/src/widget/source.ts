@@ -2,6 +2,7 @@
 
 import { Value, type Signal } from '../context';
 import type {
+  Envelope,
   FromKernel,
   Graph,
   RunInfo,
@@ -19,19 +20,11 @@ const BUSY_AFTER = 1000;
 /** Milliseconds without a message about a running run after which the kernel is asked. */
 const SILENT_AFTER = 15000;
 
-/** The message that answers each request. */
-const ANSWERS: Readonly<Partial<Record<ToKernel['kind'], FromKernel['kind']>>> =
-  {
-    hello: 'state',
-    'follow-log': 'log',
-    outputs: 'outputs',
-    notebook: 'notebook',
-    metrics: 'metrics',
-    compare: 'compare',
-    runs: 'runs',
-    resources: 'resources',
-    command: 'notice'
-  };
+/** The requests that are not answered. */
+const UNANSWERED: ReadonlySet<ToKernel['kind']> = new Set([
+  'unfollow-log',
+  'select'
+]);
 
 export class WidgetSource implements Source {
   constructor(private readonly model: Model) {
@@ -84,17 +77,19 @@ export class WidgetSource implements Source {
   }
 
   post(message: ToKernel): void {
-    const answer = ANSWERS[message.kind];
+    const re = (this.requests += 1);
     // A pipeline without a run has no state, so the kernel does not answer.
-    if (answer && !this.isCut.value && (message.kind !== 'hello' || this.run)) {
-      this.awaited.add(answer);
+    const answered =
+      !UNANSWERED.has(message.kind) && (message.kind !== 'hello' || this.run);
+    if (answered && !this.isCut.value) {
+      this.awaited.add(re);
       this.busyTimer ??= setTimeout(() => {
         this.isBusy.value = true;
         this.checkSilence();
       }, BUSY_AFTER);
     }
     try {
-      this.model.send(message);
+      this.model.send({ ...message, re });
     } catch {
       // There is no kernel, which the notice shows.
     }
@@ -184,7 +179,7 @@ export class WidgetSource implements Source {
     return !!this.run && (status === 'running' || status === 'pending');
   }
 
-  private readonly onKernelMessage = (message: FromKernel): void => {
+  private readonly onKernelMessage = (message: FromKernel & Envelope): void => {
     this.lastMessageAt = Date.now();
     clearTimeout(this.connectionTimer);
     clearTimeout(this.silenceTimer);
@@ -192,11 +187,7 @@ export class WidgetSource implements Source {
     if (message.kind === 'state') {
       this.status = message.status;
     }
-    const answered = this.awaited.delete(message.kind);
-    if (message.kind === 'notice') {
-      this.awaited.clear(); // a notice also answers a request that failed
-    }
-    if ((answered || message.kind === 'notice') && this.awaited.size === 0) {
+    if (this.awaited.delete(Number(message.re)) && this.awaited.size === 0) {
       clearTimeout(this.busyTimer);
       this.busyTimer = undefined;
       this.isBusy.value = false;
@@ -224,7 +215,9 @@ export class WidgetSource implements Source {
   private lastMessageAt = Date.now();
   private status: RunStatus | undefined;
   private readonly silenceCheck: ReturnType<typeof setInterval>;
-  private readonly awaited = new Set<FromKernel['kind']>();
+  /** The requests without an answer so far. */
+  private readonly awaited = new Set<number>();
+  private requests = 0;
   private readonly listeners = new Set<(message: FromKernel) => void>();
   private readonly watchers = new Set<(what: Trait) => void>();
   private busyTimer: ReturnType<typeof setTimeout> | undefined;

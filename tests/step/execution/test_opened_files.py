@@ -114,3 +114,13 @@ def test_a_server_that_outlives_its_step_can_still_open_files(bench: Bench) -> N
     finally:
         (bench.workdir / "stop").touch()
     wait_until((bench.workdir / "end").exists, (bench.workdir / "log").read_text)
+
+
+@on_linux
+def test_a_file_that_a_program_removes_is_recorded_as_removed(bench: Bench) -> None:
+    first = bench.run("first", "open('made.txt', 'w').write('1')")
+    second = bench.run(
+        "second", "import os\nos.system('rm made.txt')", restore=first.manifest.files_written
+    )
+    assert second.code == 0, second.events[-1]
+    assert second.manifest.files_removed == ("made.txt",)

@@ -33,6 +33,12 @@ def test_what_was_lost_is_noticed(path: Path) -> None:
     assert events[-1].path == b"/d"
 
 
+def test_without_a_folder_there_is_no_report_and_no_error(tmp_path: Path) -> None:
+    writer = ReportWriter(tmp_path / "missing" / report.NAME)
+    writer.append(7, "open", 0, b"/a")
+    writer.close()
+
+
 def test_a_report_does_not_grow_without_limit(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "MOST_LINES", 3)
     writer = ReportWriter(path)

@@ -1,6 +1,6 @@
-/** The list of runs that can be compared: filtered, sorted, chosen by check boxes. */
+/** The list of runs: filtered, sorted, and chosen by check boxes to be compared. */
 
-import type { Context } from '../context';
+import type { Component, Context } from '../context';
 import { fill, focusedNear, h } from '../dom';
 import { clock, duration, plain, runLabel, visible } from '../format';
 import type { Json, ListedRun, RunsMessage } from '../protocol';
@@ -18,10 +18,12 @@ interface Column {
   rank(run: ListedRun): number | string | null;
 }
 
-export class RunList {
+export class RunList implements Component {
   readonly node: HTMLElement;
   /** Called with the ids of all chosen runs. */
   onChoose: (runs: readonly string[]) => void = () => undefined;
+  /** Called when the chosen runs are to be compared. */
+  onCompare: () => void = () => undefined;
 
   constructor(
     host: HTMLElement,
@@ -37,27 +39,40 @@ export class RunList {
       autocomplete: 'off'
     });
     this.filter.addEventListener('input', () => this.render());
-    this.every.addEventListener('change', () => this.ask());
+    this.every.addEventListener('change', () => this.refresh());
+    this.toCompare.addEventListener('click', () => this.onCompare());
+    const again = h(
+      'button',
+      { type: 'button', class: 'kfnb-button' },
+      trans('Refresh')
+    );
+    again.addEventListener('click', () => this.refresh());
     this.node = h(
       'section',
       { class: 'kfnb-runs', 'aria-label': trans('Runs') },
       h(
         'div',
         { class: 'kfnb-runs-bar' },
-        h('h4', {}, trans('Runs')),
         this.filter,
-        h('label', {}, this.every, trans('of all notebooks'))
+        h('label', {}, this.every, trans('of all notebooks')),
+        again,
+        this.toCompare
       ),
       this.scroll,
       this.note
     );
     host.append(this.node);
+    this.count();
+  }
+
+  dispose(): void {
+    this.node.remove();
   }
 
   /** Requests the list, the first time that it is shown. */
   open(): void {
     if (!this.asked) {
-      this.ask();
+      this.refresh();
     }
   }
 
@@ -67,7 +82,9 @@ export class RunList {
     this.note.textContent =
       more > 0
         ? `${more} ${trans('older runs are not listed; the command “kfnb runs” lists them.')}`
-        : '';
+        : runs.length === 0
+          ? trans('This notebook has no runs yet.')
+          : '';
     this.render();
   }
 
@@ -75,13 +92,21 @@ export class RunList {
   choose(ids: readonly string[]): void {
     if (ids.join() !== this.chosen.join()) {
       this.chosen = ids;
+      this.count();
       this.render();
     }
   }
 
-  private ask(): void {
+  /** Requests the list again. */
+  refresh(): void {
     this.asked = true;
     this.context.post({ kind: 'runs', all: this.every.checked });
+  }
+
+  private count(): void {
+    const { length } = this.chosen;
+    this.toCompare.textContent = `${this.context.trans('Compare')} (${length})`;
+    this.toCompare.disabled = length < 2;
   }
 
   private render(): void {
@@ -233,7 +258,9 @@ export class RunList {
     box.checked = this.chosen.includes(run.id);
     box.addEventListener('change', () => {
       const others = this.chosen.filter(id => id !== run.id);
-      this.onChoose(box.checked ? [...others, run.id] : others);
+      const chosen = box.checked ? [...others, run.id] : others;
+      this.choose(chosen);
+      this.onChoose(chosen);
     });
     return h(
       'tr',
@@ -251,6 +278,10 @@ export class RunList {
   }
 
   private readonly filter: HTMLInputElement;
+  private readonly toCompare = h('button', {
+    type: 'button',
+    class: 'kfnb-button kfnb-primary'
+  });
   private readonly every = h('input', { type: 'checkbox' });
   private readonly scroll = h('div', {
     class: 'kfnb-runs-scroll',
