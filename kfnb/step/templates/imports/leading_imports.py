@@ -107,9 +107,9 @@ def execute(statements: Sequence[str], loaded: LoadedImports) -> None:
             continue
         loaded.modules |= after.modules - before.modules
         loaded.environment.update(after.changed_environment(before))
-        front, back = after.added_filters(before) or ((), ())
-        loaded.filters[:0] = front
-        loaded.last_filters += back
+        first, last = after.added_filters(before) or ((), ())
+        loaded.filters[:0] = first
+        loaded.last_filters += last
     if effects:
         raise TakesEffect(effects)
 

@@ -95,9 +95,9 @@ class ProcessState:
         They are in their order.
         """
         size = len(before.filters)
-        for front in range(len(self.filters) - size + 1):
-            if self.filters[front : front + size] == before.filters:
-                return self.filters[:front], self.filters[front + size :]
+        for first in range(len(self.filters) - size + 1):
+            if self.filters[first : first + size] == before.filters:
+                return self.filters[:first], self.filters[first + size :]
         return None
 
     def changed_environment(self, before: ProcessState) -> dict[str, str | None]:
