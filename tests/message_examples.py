@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +21,7 @@ from kfnb.runners.kubernetes import runner
 from kfnb.runners.kubernetes.driver import drive
 from kfnb.runners.kubernetes.explain.diagnose import diagnose
 from kfnb.runners.kubernetes.options import KubernetesOptions
+from kfnb.runners.local.target import LocalTarget
 from kfnb.runners.local.unsupported_options import options_without_effect
 from kfnb.step.collecting import Collector, MoreThanAdded
 from kfnb.step.execution import failures, step_warnings
@@ -103,6 +106,7 @@ READ: dict[str, Cells] = {
     "KFNB-W215": [LOAD, ("step:train", "import kfnb\nkfnb.run('train.ipynb')")],
     "KFNB-W216": [("skip", "x = 1")],
     "KFNB-W220": [("", "%%step load\nx = 1")],
+    "KFNB-W221": [("step:train when:lr", "x = 1")],
     "KFNB-W411": [
         ("imports", "import random"),
         ("step:load", "random.seed(1)"),
@@ -240,6 +244,10 @@ def _of_runs() -> Iterator[tuple[str, str]]:
                     yield _sentence(end["error"])
 
 
+_IN_PLACE = {"files_read": {"log.txt": "1"}, "files_written": {"log.txt": "2"}}
+"""A step that did this is not executed again, so what it missed cannot be repaired."""
+
+
 def _runs(on_mutation: str) -> Iterator[Driver]:
     """Execute small runs in which a step does what its source does not show."""
     three = (step("load", "", "rows"), step("clean", "rows", "c"), step("plot", "rows"))
@@ -250,6 +258,7 @@ def _runs(on_mutation: str) -> Iterator[Driver]:
         run = Driver(pipeline(*three), parallel=2, on_mutation=on_mutation)
         run.turn()
         run.succeed("load")
+        run.succeed("plot", **_IN_PLACE)
         run.succeed("clean", published, unexpected=unexpected)
         run.obey()
         yield run
@@ -271,8 +280,10 @@ def _runs(on_mutation: str) -> Iterator[Driver]:
         yield run
     run = Driver(pipeline(step("write"), step("again")), parallel=2)
     run.turn()
-    run.succeed("write", files_written={"rows.csv": "one"})
-    run.succeed("again", files_written={"rows.csv": "two"})
+    run.succeed(
+        "again", files_read={"log.txt": "1"}, files_written={"log.txt": "2", "rows.csv": "b"}
+    )
+    run.succeed("write", files_written={"rows.csv": "a"})
     yield run
     run = Driver(pipeline(step("load"), step("train")), parallel=1)
     run.turn()
@@ -284,7 +295,8 @@ def _runs(on_mutation: str) -> Iterator[Driver]:
 def _files(name: str, written: str, read_: str) -> dict[str, Any]:
     if name == "write":
         return {"files_written": {"rows.csv": written}}
-    return {"files_read": {"rows.csv": read_}}
+    used = {"files_read": {"rows.csv": read_, **_IN_PLACE["files_read"]}}
+    return used if written == read_ else {**_IN_PLACE, **used}
 
 
 def _split_alias(on_mutation: str) -> Driver:
@@ -304,7 +316,8 @@ def _split_alias(on_mutation: str) -> Driver:
         run.running.pop(name)
         outputs = {n: {"bundle": "together", "hash": "h", "changed": n == changed} for n in names}
         aliases = [["rows", "best"]] if name == "select" else []
-        data = {**result(), "outputs": outputs, "aliases": aliases}
+        files = _IN_PLACE if name == "grow" else {}
+        data = {**result(), "outputs": outputs, "aliases": aliases, **files}
         run.emit("StepSucceeded", name, data, 1)
         run.turn()
     return run
@@ -317,6 +330,9 @@ def _of_targets(path: Path) -> Iterator[tuple[str, Diagnostic | str]]:
         yield diagnostic.code, diagnostic
     for diagnostic in bundle(pipeline_read, {}).findings:
         yield diagnostic.code, diagnostic
+    for diagnostic in LocalTarget().check(dataclasses.replace(pipeline_read, kernel="r"), {}):
+        # The kernels that are installed differ from machine to machine.
+        yield diagnostic.code, re.sub(r"installed: .*?\)", 'installed: "python3")', str(diagnostic))
     record = json.loads((Path(__file__).parent / OBJECTS).read_text("utf-8"))
     found = diagnose(record["job"], record["pods"], record["events"], now=record["now"])
     assert found is not None

@@ -82,7 +82,9 @@ def check_notebook(pipeline: Pipeline, *, verify: bool, target: str) -> Checked:
                 f"({report.status}): the output of {report.cells} cells and {report.values} "
                 "values are equal"
             )
-    return Checked((*diagnostics, *target_findings(pipeline, target)), ok, verified)
+    of_target = target_findings(pipeline, target)
+    ok = ok and all(d.severity != "error" for d in of_target)
+    return Checked((*diagnostics, *of_target), ok, verified)
 
 
 def counted(diagnostics: Sequence[Diagnostic]) -> str:

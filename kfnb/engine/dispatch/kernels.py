@@ -43,8 +43,15 @@ def require_kernel(name: str) -> None:
     UsageError
         With the names of those that are.
     """
+    if (missing := missing_kernel(name)) is not None:
+        what, remedy = missing
+        raise UsageError(f"{what[:1].upper()}{what[1:]}. {remedy}")
+
+
+def missing_kernel(name: str) -> tuple[str, str] | None:
+    """Say that a kernel is not installed, and what to do; None if it is."""
     if find_kernel(name) is not None:
-        return
+        return None
     try:  # other providers of kernelspecs are known only to Jupyter
         from jupyter_client.kernelspec import KernelSpecManager
 
@@ -52,11 +59,11 @@ def require_kernel(name: str) -> None:
     except Exception:  # a broken Jupyter installation must not hide the sentence below
         known = dict.fromkeys(installed_kernels(), "")
     if name in known:
-        return
+        return None
     names = ", ".join(f'"{k}"' for k in sorted(known)) or "none"
-    raise UsageError(
-        f'The notebook asks for the kernel "{name}", which is not installed (installed: {names}). '
-        f"Install it, or choose another kernel in the notebook and save it."
+    return (
+        f'the notebook asks for the kernel "{name}", which is not installed (installed: {names})',
+        "Install it, or choose another kernel in the notebook and save it.",
     )
 
 

@@ -33,6 +33,8 @@ NAMED = {"step": "step", "block": "step", "after": "after", "prev": "after", "ch
 _KALES_ORDER = frozenset(("block", "prev"))
 """Tags that order steps by Kale's rules; Kale's other tags are only other names for ours."""
 _KEYS = (*NAMED, *KEYS)
+# Tags that are reserved for what kfnb cannot do yet, and what stands behind them.
+_NOT_YET = {"map": "", "when": ":", "isolate": ":"}
 # Words that people write for these tags, and that are not similar to them.
 _SHORT = {"retry": "retries", "mem": "memory", "ram": "memory", "depends": "after"}
 
@@ -49,6 +51,16 @@ def cell_declaration(tags: Sequence[str]) -> Declaration:
         key, colon, value = tag.partition(":")
         key, value = key.strip(), value.strip()
         if tag in ROLES or tag == ON_EXIT:
+            continue
+        if key in _NOT_YET and colon == _NOT_YET[key]:
+            problems.append(
+                Problem(
+                    "KFNB-W221",
+                    f'the tag "{tag}" has no effect in this version of kfnb',
+                    "The step is executed as if the tag were not there. Remove it, or leave it for "
+                    "a later version.",
+                )
+            )
             continue
         if tag == ONCE:
             options["once", ""] = True

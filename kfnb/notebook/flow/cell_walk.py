@@ -53,7 +53,7 @@ class CellWalk:
         self.changes = changes
         # What refers to a class of two versions by its name would get the wrong one.
         self.redefined_classes = redefined(sources.values(), ast.ClassDef)
-        self.result = WalkResult(self.interpreter)
+        self.result = WalkResult(interpreter=self.interpreter)
         self.findings = CellFindings()
         self.effects_of: dict[int, list[tuple[int, object]]] = {}
         for cell, index in sorted({*effects.everywhere, *effects.changes, *demoted}):

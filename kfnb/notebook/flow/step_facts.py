@@ -114,10 +114,9 @@ class Facts:
 
 
 @dataclass(slots=True)
-class CellFindings:
-    """What is found in one cell; ``facts`` is what it contributes to its step."""
+class Findings:
+    """What is found in cells: acts, names that nobody binds, and what cannot be read."""
 
-    facts: Facts | None = None
     acts: list[Act] = field(default_factory=list)
     unknown: list[Unknown] = field(default_factory=list)
     setup_reads: list[tuple[int, int, str, str]] = field(default_factory=list)
@@ -128,28 +127,7 @@ class CellFindings:
     constants: dict[str, tuple[ast.expr, int]] = field(default_factory=dict)
     sharing: dict[tuple[int, int], frozenset[int]] = field(default_factory=dict)
 
-
-@dataclass(slots=True)
-class WalkResult:
-    """The result of a walk."""
-
-    interpreter: Interpreter
-    acts: list[Act] = field(default_factory=list)
-    facts: dict[str, Facts] = field(default_factory=dict)
-    owners: dict[int, str] = field(default_factory=dict)
-    unknown: list[Unknown] = field(default_factory=list)
-    setup_reads: list[tuple[int, int, str, str]] = field(default_factory=list)
-    returns: list[tuple[int, int]] = field(default_factory=list)
-    opaque: list[tuple[str | None, int, int]] = field(default_factory=list)
-    too_deep: list[tuple[str | None, int, int]] = field(default_factory=list)
-    stars: list[int] = field(default_factory=list)
-    constants: dict[str, tuple[ast.expr, int]] = field(default_factory=dict)
-    sharing: dict[tuple[int, int], frozenset[int]] = field(default_factory=dict)
-    first_seen: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict)
-    exhausted: dict[int, int] = field(default_factory=dict)
-    changed_objects: set[int] = field(default_factory=set)
-
-    def add(self, findings: CellFindings) -> None:
+    def add(self, findings: Findings) -> None:
         """Add what was found in a cell."""
         self.acts += findings.acts
         self.unknown += findings.unknown
@@ -160,3 +138,22 @@ class WalkResult:
         self.stars += findings.stars
         self.constants |= findings.constants
         self.sharing |= findings.sharing
+
+
+@dataclass(slots=True)
+class CellFindings(Findings):
+    """What is found in one cell; ``facts`` is what it contributes to its step."""
+
+    facts: Facts | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class WalkResult(Findings):
+    """The result of a walk."""
+
+    interpreter: Interpreter
+    facts: dict[str, Facts] = field(default_factory=dict)
+    owners: dict[int, str] = field(default_factory=dict)
+    first_seen: dict[tuple[int, str], frozenset[int]] = field(default_factory=dict)
+    exhausted: dict[int, int] = field(default_factory=dict)
+    changed_objects: set[int] = field(default_factory=set)

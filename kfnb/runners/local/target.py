@@ -42,9 +42,13 @@ class LocalTarget:
         return []
 
     def check(self, pipeline: Pipeline, options: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
-        """Nothing is missing where the notebook is."""
-        del pipeline, options
-        return ()
+        """Report a kernel that is not installed, before a run would refuse it."""
+        from kfnb.engine.dispatch.kernels import missing_kernel
+        from kfnb.notebook.diagnostics import make
+
+        del options
+        missing = missing_kernel(pipeline.kernel or "python3")
+        return (make("KFNB-E502", *missing),) if missing is not None else ()
 
     def prepare(
         self, pipeline: Pipeline, parameters: Mapping[str, Any], options: Mapping[str, Any]

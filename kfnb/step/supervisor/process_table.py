@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-ATTEMPT = "KFNB_ATTEMPT"
+ATTEMPT = "KFNB_ATTEMPT_FOLDER"
 """The variable that marks all processes of an attempt; its value is the attempt's folder."""
 
 SUPERVISOR = "KFNB_SUPERVISOR"

@@ -288,3 +288,17 @@ def test_no_code_cell_is_lost_whatever_its_tags(cells: list[tuple[list[str], str
     written = {c.index for c in found.document.cells if c.source.strip()}
     assert written <= set(placed)
     assert len({s.id for s in found.steps}) == len(found.steps)
+
+
+@pytest.mark.parametrize("tag", ["map", "when:lr > 1", "isolate:on"])
+def test_a_tag_that_is_reserved_for_later_is_a_warning(tag: str) -> None:
+    found = declared((["step:a", tag], "1"))
+    problem = only(found)
+    assert (problem.code, problem.severity) == ("KFNB-W221", "warning")
+    assert "has no effect" in problem.message
+    assert steps(found) == {"a": (0,)}
+
+
+@pytest.mark.parametrize("tag", ["map:x", "when", "isolate"])
+def test_a_tag_that_only_begins_like_a_reserved_one_is_none(tag: str) -> None:
+    assert "KFNB-W221" not in [d.code for d in declared((["step:a", tag], "1")).diagnostics]

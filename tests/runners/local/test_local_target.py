@@ -1,0 +1,24 @@
+"""What the target ``local`` finds wrong with a notebook before a run."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from kfnb.errors import UsageError
+from kfnb.runners.local.target import LocalTarget
+from tests.notebook.build import pipeline
+
+
+def test_a_kernel_that_is_not_installed_is_an_error_of_the_check() -> None:
+    read = dataclasses.replace(pipeline(("step:a", "1")), kernel="no-such-kernel")
+    (problem,) = LocalTarget().check(read, {})
+    assert (problem.code, problem.severity) == ("KFNB-E502", "error")
+    assert '"no-such-kernel"' in problem.message
+    with pytest.raises(UsageError, match='The notebook asks for the kernel "no-such-kernel"'):
+        LocalTarget().prepare(read, {}, {})
+
+
+def test_a_notebook_whose_kernel_is_installed_has_no_findings() -> None:
+    assert LocalTarget().check(dataclasses.replace(pipeline("1"), kernel="python3"), {}) == ()
