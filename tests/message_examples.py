@@ -244,6 +244,10 @@ def _of_runs() -> Iterator[tuple[str, str]]:
                     yield _sentence(end["error"])
 
 
+_IN_PLACE = {"files_read": {"log.txt": "1"}, "files_written": {"log.txt": "2"}}
+"""A step that did this is not executed again, so what it missed cannot be repaired."""
+
+
 def _runs(on_mutation: str) -> Iterator[Driver]:
     """Execute small runs in which a step does what its source does not show."""
     three = (step("load", "", "rows"), step("clean", "rows", "c"), step("plot", "rows"))
@@ -254,6 +258,7 @@ def _runs(on_mutation: str) -> Iterator[Driver]:
         run = Driver(pipeline(*three), parallel=2, on_mutation=on_mutation)
         run.turn()
         run.succeed("load")
+        run.succeed("plot", **_IN_PLACE)
         run.succeed("clean", published, unexpected=unexpected)
         run.obey()
         yield run
@@ -275,8 +280,10 @@ def _runs(on_mutation: str) -> Iterator[Driver]:
         yield run
     run = Driver(pipeline(step("write"), step("again")), parallel=2)
     run.turn()
-    run.succeed("write", files_written={"rows.csv": "one"})
-    run.succeed("again", files_written={"rows.csv": "two"})
+    run.succeed(
+        "again", files_read={"log.txt": "1"}, files_written={"log.txt": "2", "rows.csv": "b"}
+    )
+    run.succeed("write", files_written={"rows.csv": "a"})
     yield run
     run = Driver(pipeline(step("load"), step("train")), parallel=1)
     run.turn()
@@ -288,7 +295,8 @@ def _runs(on_mutation: str) -> Iterator[Driver]:
 def _files(name: str, written: str, read_: str) -> dict[str, Any]:
     if name == "write":
         return {"files_written": {"rows.csv": written}}
-    return {"files_read": {"rows.csv": read_}}
+    used = {"files_read": {"rows.csv": read_, **_IN_PLACE["files_read"]}}
+    return used if written == read_ else {**_IN_PLACE, **used}
 
 
 def _split_alias(on_mutation: str) -> Driver:
@@ -308,7 +316,8 @@ def _split_alias(on_mutation: str) -> Driver:
         run.running.pop(name)
         outputs = {n: {"bundle": "together", "hash": "h", "changed": n == changed} for n in names}
         aliases = [["rows", "best"]] if name == "select" else []
-        data = {**result(), "outputs": outputs, "aliases": aliases}
+        files = _IN_PLACE if name == "grow" else {}
+        data = {**result(), "outputs": outputs, "aliases": aliases, **files}
         run.emit("StepSucceeded", name, data, 1)
         run.turn()
     return run

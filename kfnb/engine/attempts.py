@@ -16,7 +16,7 @@ import msgspec
 
 from kfnb.engine.cache.cache_lookup import Cache
 from kfnb.engine.core.commands import Start, Stop
-from kfnb.engine.core.event_types import Body, FailureClass, warning
+from kfnb.engine.core.event_types import Body, FailureClass, StepInvalidated, warning
 from kfnb.engine.core.identity import Source
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import replay
@@ -235,10 +235,14 @@ class Attempts:
         self._ended.pop(work, None)
         self._stop_reasons.pop(work, None)
 
-    def _withdraw(self, name: str, index: str, key: str | None, round: int) -> None:  # noqa: A002
-        """Remove from the cache what a round of a step entered under ``key``, if it is void."""
-        state = self._engine.state.steps[name, index]
-        if key and round < state.round:
+    def _withdraw(self, data: StepInvalidated, key: str | None) -> None:
+        """Remove from the cache what the target of a repair entered under ``key`` in this run.
+
+        Steps that begin anew only because of the target keep their entries: if their inputs turn
+        out to be the same, so is their result.
+        """
+        state = self._engine.state.steps[data.target]
+        if key:
             with contextlib.suppress(KfnbError):  # the next driver tries again
                 self._cache.withdraw(key, run=self._run.id, round=state.round)
 

@@ -70,6 +70,7 @@ class Driver(Attempts):
                         self._wait(selector)
                         self._collect()
                     self._handle_requests()
+                self._cache.learned_edges.save(self._engine.state)
                 self._wait_for_exits(selector)
             except JournalBusy:
                 raise  # what executes belongs to another driver now
@@ -86,16 +87,24 @@ class Driver(Attempts):
 
     def _begin(self) -> None:
         """Journal that a driver has begun, and find out what became of the last one's attempts."""
+        first = self._engine.state.driver is None
         self._write(DriverStarted(pid=os.getpid()))
+        if first:
+            # In the journal, because a replay must not depend on what is stored later.
+            for edge in self._cache.learned_edges.known():
+                self._write(edge, edge.target, durable=False)
         # A resumed run has these warnings already.
         if not self._engine.state.warnings:
             for diagnostic in self._runner.unsupported_options(self._pipeline):
                 self._write(warning(diagnostic))
         # The last driver may have died after it journaled that a round is void, before it cleared
         # the cache.
+        keys: dict[tuple[str | None, str], str | None] = {}
         for event in self._journal.events:
-            if isinstance(event.data, StepReady) and event.step is not None:
-                self._withdraw(event.step, event.index, event.data.key, event.round)
+            if isinstance(event.data, StepReady):
+                keys[event.step, event.index] = event.data.key
+            elif isinstance(event.data, StepInvalidated):
+                self._withdraw(event.data, keys.get(event.data.target))
         reported = _last_reports(self._journal.events)
         for name, index, attempt in self._engine.active():
             state = self._engine.state.steps[name, index]
@@ -142,10 +151,8 @@ class Driver(Attempts):
                 self._clean_up()
             self._write(command.data, command.step, index=command.index, round=command.round)
             if isinstance(command.data, StepInvalidated):
-                for name, index, number in command.data.voids:
-                    self._withdraw(
-                        name, index, self._engine.state.steps[name, index].key, number - 1
-                    )
+                target = self._engine.state.steps[command.data.target]
+                self._withdraw(command.data, target.key)
         elif isinstance(command, Prepare):
             self._prepare(command)
         elif isinstance(command, Start):

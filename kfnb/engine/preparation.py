@@ -75,7 +75,8 @@ class Preparation:
             return StepFailed(kind="configuration", summary=str(error), remedy=error.remedy)
         folder = self._run.attempt(step.id, 0, index=command.index).path.parent
         self._cache.note_execution(step, lookup, run=self._run.id, folder=folder)
-        return StepReady(inputs=dict(command.inputs), key=lookup.prepared.base, why=lookup.why)
+        why = f"again, because {command.again}" if command.again else lookup.why
+        return StepReady(inputs=dict(command.inputs), key=lookup.prepared.base, why=why)
 
     def _cache_off(self, step: Step, command: Prepare, settings: Settings) -> str | None:
         off = cache_off_reason(

@@ -7,6 +7,7 @@ is compared by `test_same_as_the_notebook`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -91,6 +92,15 @@ def file_content(n: int, seen: Mapping[str, Any]) -> str:
 
 def linear(cells: tuple[Cell, ...]) -> list[dict[str, Any]]:
     """What each cell sees when the notebook is executed from top to bottom."""
+    return _top_to_bottom(cells)[0]
+
+
+def disk_after(cells: tuple[Cell, ...]) -> dict[str, str]:
+    """The files after the notebook was executed from top to bottom."""
+    return _top_to_bottom(cells)[1]
+
+
+def _top_to_bottom(cells: tuple[Cell, ...]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     space: Space = {}
     disk: dict[str, str] = {}
     found = []
@@ -99,7 +109,7 @@ def linear(cells: tuple[Cell, ...]) -> list[dict[str, Any]]:
         seen |= {f"file {p}": disk.get(p) for p in cell.files_read}
         disk.update({p: file_content(n, seen) for p in cell.files_written})
         found.append(seen)
-    return found
+    return found, disk
 
 
 @dataclass
@@ -130,6 +140,7 @@ class Steps:
         self.disk: dict[str, str] = {}
         self.seen: dict[str, dict[str, Any]] = {}
         self.attempts: dict[str, Attempt] = {}
+        self.executions: Counter[str] = Counter()
         self._later = [set().union(*(c.inputs for c in cells[n + 1 :])) for n in range(len(cells))]
 
     def turn(self) -> None:
@@ -199,6 +210,8 @@ class Steps:
 
     def _begin(self, name: str) -> None:
         n = int(name[1:])
+        self.executions[name] += 1
+        self._restore_before(n)
         space: Space = {}
         copies: dict[int, Box] = {}
         bound = self.driver.engine.state.steps[name, ""].inputs
@@ -213,6 +226,14 @@ class Steps:
             before = {k: b.content for k, b in space.items()}
             seen = {k: before.get(k) for k in sorted(self.cells[n].inputs)}
             self._touch_files(n, attempt, seen)
+
+    def _restore_before(self, n: int) -> None:
+        """Have the files of the steps before as those left them; the store has copies."""
+        for name in (f"s{m}" for m in range(n)):
+            state = self.driver.engine.state.steps[name, ""]
+            if state.status == "succeeded" and state.result is not None:
+                written = state.result.files_written
+                self.disk.update({path: str(content) for path, content in written.items()})
 
     def _touch_files(self, n: int, attempt: Attempt, seen: dict[str, Any]) -> None:
         cell = self.cells[n]

@@ -42,6 +42,7 @@ ALWAYS = {
     "collecting-nobody-reads",
     "method-of-an-argument", "method-of-a-kept-object", "object-of-a-factory",
     "own-state-and-shared-data", "sklearn-meta-estimators",
+    "repair-changed-too-late", "repair-file-read-too-early", "repair-file-read-old",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from kfnb.draw import visible
 from kfnb.durations import describe_duration
 from kfnb.engine.core import event_types as types
 from kfnb.engine.core.events import Event
-from kfnb.engine.core.state import Metric, StepState
+from kfnb.engine.core.state import OPEN, Metric, StepState
 from kfnb.runners.amounts import count
 
 
@@ -26,6 +26,13 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
             yield f"run {event.run} of {name}: {count(len(view.pipeline.steps), 'step')}"
         case types.RunResumed():
             yield f"run {event.run} resumed"
+        case types.StepInvalidated():
+            yield f"{name}: begins anew: {visible(data.because)}"
+            others = [step_label(n, i) for n, i, _ in data.voids if (n, i) != data.target]
+            if others:
+                yield f"{name}: with it, what used its result: {visible(', '.join(others))}"
+            if data.remedy:
+                yield f"{name}: to avoid this: {visible(data.remedy)}"
         case types.AttemptStarted() if event.attempt == 1:
             yield f"{name}: started" + (f" ({visible(step.why)})" if step and step.why else "")
         case types.AttemptStarted():
@@ -39,9 +46,14 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
             took = describe_duration(data.duration)
             yield f"{name}: succeeded" + (f" in {took}" if took else "")
         case types.AttemptFailed():
+            reason = brief(data, event.step or "")
             if step is not None and _will_be_retried(step, event.attempt or 0, data):
-                reason = brief(data, event.step or "")
                 yield f"{name}: attempt {event.attempt} failed and will be retried: {reason}"
+            elif step is not None and _is_provisional(view, step):
+                yield (
+                    f"{name}: failed: {reason}; steps before it still execute, and if one of them "
+                    "leaves something that it missed, it is executed again"
+                )
         case types.StepFailed():
             yield from _metric_lines(step, name)
             yield f"{name}: failed: {brief(data, event.step or '')}"
@@ -53,7 +65,8 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
             yield warning_line(event, data)
         case types.EdgeAdded():
             why = visible(", ".join([*data.names, *data.files]))
-            yield f"{name}: was found to depend on {visible(data.source)} during the run ({why})"
+            when = "in an earlier run" if data.learned else "during the run"
+            yield f"{name}: was found to depend on {visible(data.source)} {when} ({why})"
 
 
 def warning_line(event: Event, data: types.Warning) -> str:
@@ -75,6 +88,17 @@ def _metric_lines(step: StepState | None, name: str) -> Iterator[str]:
         notes += [f"the last of {len(logged)} values"] if len(logged) > 1 else []
         detail = f" ({', '.join(notes)})" if notes else ""
         yield f"{name}: {visible(metric_name)} = {number(last.value)}{detail}"
+
+
+def _is_provisional(view: RunView, step: StepState) -> bool:
+    """Whether the step has failed, but may be executed again because of a step before it."""
+    if not step.permanent or step.status != "pending":
+        return False
+    order = view.pipeline.steps[step.name].order
+    return any(
+        view.pipeline.steps[other.name].order < order and other.status in OPEN
+        for other in view.state.steps.values()
+    )
 
 
 def _will_be_retried(step: StepState, attempt: int, failure: types.AttemptFailed) -> bool:

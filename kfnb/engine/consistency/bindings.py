@@ -119,7 +119,7 @@ class Bindings:
             if phase == "waiting":
                 rebound = True
                 yield NewEdge(n, r, names=(name,), why=why)
-            elif phase in ("running", "done") and (changer := self._missed(r, name, n)) >= 0:
+            elif r in versions.bound and (changer := self._missed(r, name, n)) >= 0:
                 yield NewEdge(n, r, names=(name,), why=why)
                 explanation = older_value(
                     versions.name(r), versions.name(changer), name, reason or ""
@@ -152,4 +152,5 @@ class Bindings:
         versions = self._versions
         for r in versions.readers(name, n):
             if versions.phase(r) != "ended" and versions.latest(name, r) < n:
-                yield StaleStep(r, lost_change(versions.name(n), name, reason, versions.name(r)))
+                lost = lost_change(versions.name(n), name, reason, versions.name(r))
+                yield StaleStep(r, lost, repairable=False)

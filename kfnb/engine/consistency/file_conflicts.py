@@ -56,6 +56,8 @@ class FileConflicts:
         self._depends = depends
         self._reads: dict[str, dict[int, Use]] = {}
         self._writes: dict[str, list[Use]] = {}
+        # Of rounds that do not count any more; the file may still have this content.
+        self._void_writes: dict[str, list[Use]] = {}
         self._lists: dict[str, dict[int, Use]] = {}
 
     def finish(
@@ -107,10 +109,31 @@ class FileConflicts:
             uses.pop(n, None)
 
     def void(self, n: int) -> None:
-        """Forget what a step read and wrote: another round begins, from the files before it."""
+        """Forget what a step read; what it wrote does not count, but may still be there."""
         self.retract(n)
-        for uses in self._writes.values():
-            uses[:] = [use for use in uses if use.step != n]
+        for path, uses in self._writes.items():
+            void = [use for use in uses if use.step == n]
+            if void:
+                self._void_writes.setdefault(path, []).extend(void)
+                uses[:] = [use for use in uses if use.step != n]
+
+    def changed_in_place(self, n: int) -> str | None:
+        """Return a file that ``n`` would find as it has left it, not as it was before.
+
+        No earlier step of the run wrote it, so no copy of its earlier content exists.
+        """
+        for path, writes in self._writes.items():
+            changed = n in self._reads.get(path, {}) and any(w.step == n for w in writes)
+            if changed and not any(w.step < n for w in writes):
+                return path
+        return None
+
+    def written_since(self, n: int, begun: int) -> Iterator[tuple[int, str]]:
+        """List what steps before ``n`` have written since an event: positions and paths."""
+        for path, writes in self._writes.items():
+            for w in writes:
+                if w.step < n and w.end > begun:
+                    yield w.step, path
 
     def _check(self, path: str, use: Use, *, writer: int | None = None) -> Iterator[Finding]:
         """Check one read; of all writers or, when the others are settled, of one alone."""
@@ -123,10 +146,16 @@ class FileConflicts:
             yield from self._read_after(path, use, latest, before, right=right)
         if right:
             return
-        for w in writes:
-            if w.step > use.step and w.first < use.end and writer in (None, w.step):
-                explanation = file_overwritten(self._name(use.step), self._name(w.step), path)
-                yield StaleStep(use.step, explanation)
+        later = [w for w in writes if w.step > use.step and w.first < use.end]
+        for w in later:
+            if writer in (None, w.step):
+                reader, source = self._name(use.step), self._name(w.step)
+                why = f'"{source}" writes the file {path} that "{reader}" reads before'
+                yield NewEdge(use.step, w.step, files=(path,), why=why)
+                # Only what a step of this run wrote can be restored for the reader.
+                repairable = latest is not None and latest.hash is not None
+                explanation = file_overwritten(reader, source, path)
+                yield StaleStep(use.step, explanation, repairable, tuple(x.step for x in later))
         yield from self._other_content(path, use, latest)
 
     def _listed_before(self, folder: str, n: int, writes: Sequence[Use]) -> Iterator[Finding]:
@@ -154,11 +183,13 @@ class FileConflicts:
         culprit = next(
             (
                 w
-                for w in self._writes.get(path, ())
-                if w.step <= use.step and w.hash == use.hash and w.end < use.start
+                for w in (*self._writes.get(path, ()), *self._void_writes.get(path, ()))
+                if w.hash == use.hash and w.first < use.end and w is not use
             ),
             None,
         )
+        if culprit is not None and culprit.step > use.step and culprit in self._writes[path]:
+            return  # A later step has overwritten the file, which _check says.
         if culprit is not None or (latest is not None and latest.end < use.start):
             explanation = file_content_gone(
                 self._name(use.step),
@@ -166,7 +197,17 @@ class FileConflicts:
                 writer=self._name(latest.step) if latest is not None else None,
                 other=self._name(culprit.step) if culprit is not None else None,
             )
-            yield StaleStep(use.step, explanation)
+            # What a person or another program has written is not undone.
+            repairable = latest is not None and culprit is not None
+            then: tuple[int, ...] = ()
+            if culprit is not None and culprit.step != use.step:
+                # Whichever comes first in the notebook has to be executed first.
+                first, second = sorted((culprit.step, use.step))
+                why = f'"{self._name(culprit.step)}" has written the file {path} before'
+                yield NewEdge(first, second, files=(path,), why=why)
+                repairable = repairable or first == culprit.step
+                then = (second,)
+            yield StaleStep(use.step, explanation, repairable, then)
 
     def _read_after(
         self, path: str, use: Use, latest: Use, before: list[Use], *, right: bool
@@ -198,10 +239,10 @@ class FileConflicts:
             first, second = sorted((mine, other), key=lambda use: use.step)
             # They overlapped, or the one that comes later in the notebook was first.
             if second.start < first.end:
-                explanation = file_written_twice(
-                    self._name(first.step), self._name(second.step), path
-                )
-                yield UnplannedEffect(second.step, explanation)
+                names = self._name(first.step), self._name(second.step)
+                why = f'"{names[1]}" writes the file {path} that "{names[0]}" writes before'
+                yield NewEdge(first.step, second.step, files=(path,), why=why)
+                yield StaleStep(second.step, file_written_twice(*names, path), harmless=True)
 
 
 def _holds(folder: str, path: str) -> bool:

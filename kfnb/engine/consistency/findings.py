@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from kfnb.engine.core.event_types import StepFailed
 from kfnb.engine.core.event_types import Warning as WarningData
+from kfnb.engine.core.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +25,23 @@ class NewEdge:
 
 @dataclass(frozen=True, slots=True)
 class StaleStep:
-    """What ``step`` computed is not what the notebook would have computed. A position."""
+    """What ``step`` computed is not what the notebook would have computed. Positions.
+
+    Attributes
+    ----------
+    repairable
+        Whether the step computes the right thing if it is executed again.
+    then
+        Steps that have to be executed again after it.
+    harmless
+        Whether the step may count if it cannot be executed again: a warning is enough.
+    """
 
     step: int
     explanation: Explanation
+    repairable: bool = True
+    then: tuple[int, ...] = ()
+    harmless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +157,20 @@ def file_content_gone(
         "different files.",
         tuple(steps),
     )
+
+
+def failed_too_early(edge: NewEdge, plan: Plan) -> StaleStep:
+    """Say that a step failed before an earlier one had left what it may have needed."""
+    reader, writer = plan.keys[edge.target][0], plan.keys[edge.source][0]
+    what = ", ".join(f'"{name}"' for name in (*edge.names, *edge.files))
+    explanation = Explanation(
+        "KFNB-E604",
+        f'step "{reader}" failed before step "{writer}", which comes first in the notebook, had '
+        f"left {what}",
+        f'Tag a cell of step "{reader}" with after:{writer}.',
+        (writer, reader),
+    )
+    return StaleStep(edge.target, explanation)
 
 
 def unforeseen_change(writer: str, name: str, reason: str) -> Explanation:

@@ -6,16 +6,18 @@ gives the same records, and each is removed when its own event is there.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from kfnb.engine.consistency.findings import NewEdge, StaleStep, UnplannedEffect
+from kfnb.engine.consistency.findings import NewEdge, UnplannedEffect
 from kfnb.engine.core.commands import Record
-from kfnb.engine.core.event_types import Body, EdgeAdded, StepFailed
+from kfnb.engine.core.event_types import Body, EdgeAdded
 from kfnb.engine.core.event_types import Warning as WarningData
 from kfnb.engine.core.events import Event
+from kfnb.engine.core.identity import Key
 from kfnb.engine.core.plan import Plan
+from kfnb.engine.core.state import RuntimeEdge
 
 _Identity = tuple[type[Body], str | None, str, bytes]
 
@@ -38,12 +40,18 @@ class PendingRecords:
         return bool(self._records)
 
     def records(self) -> list[Record]:
-        """Return all of them; edges stand before the failures that they explain."""
+        """Return all of them, in the order in which they became due."""
         return list(self._records.values())
 
-    def edge(self, finding: NewEdge) -> None:
-        """Add an ``EdgeAdded``."""
+    def edge(self, finding: NewEdge, journaled: Mapping[tuple[Key, Key], RuntimeEdge]) -> None:
+        """Add an ``EdgeAdded``, unless an event has named these values and files already."""
         source, target = self._plan.keys[finding.source], self._plan.keys[finding.target]
+        before = journaled.get((source, target), RuntimeEdge(source[0], target[0]))
+        planned = self._plan.inputs[finding.target]
+        if set(finding.files) <= set(before.files) and all(
+            name in before.names or planned.get(name) == finding.source for name in finding.names
+        ):
+            return
         data = EdgeAdded(
             source=source[0],
             source_index=source[1],
@@ -55,11 +63,7 @@ class PendingRecords:
         )
         self._add(finding.target, data)
 
-    def stale(self, finding: StaleStep) -> None:
-        """Add a ``StepFailed``; the first reason is enough."""
-        self._add(finding.step, finding.explanation.failure())
-
-    def warning(self, finding: StaleStep | UnplannedEffect) -> None:
+    def warning(self, finding: UnplannedEffect) -> None:
         """Add a ``Warning``."""
         self._add(finding.step, finding.explanation.warning())
 
@@ -70,7 +74,7 @@ class PendingRecords:
 
     def remove_recorded(self, event: Event) -> None:
         """Remove the record that this event is."""
-        if self._records and isinstance(event.data, (EdgeAdded, StepFailed, WarningData)):
+        if self._records and isinstance(event.data, (EdgeAdded, WarningData)):
             self._records.pop(_identity(event.step, event.index, event.data), None)
 
     def _add(self, n: int, data: Body) -> None:
@@ -84,6 +88,4 @@ def _identity(step: str | None, index: str, data: Body) -> _Identity:
         # Edges of version 0.1 have no indices of their own, but are the same edges.
         (_, source_index), (_, target_index) = data.ends(index)
         data = msgspec.structs.replace(data, source_index=source_index, target_index=target_index)
-    # A step fails only once, whatever further reasons are found.
-    which = b"" if isinstance(data, StepFailed) else msgspec.json.encode(data)
-    return type(data), step, index, which
+    return type(data), step, index, msgspec.json.encode(data)

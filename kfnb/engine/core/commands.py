@@ -58,7 +58,8 @@ class Prepare:
     """Find out whether a step must execute, with these inputs.
 
     ``inputs`` maps each name to the execution that published the version to use, None where none
-    did (the name is absent). ``cache`` False: make a key, but do not look it up.
+    did (the name is absent). ``cache`` False: make a key, but do not look it up. ``again`` is why
+    the step begins anew, empty if it does not.
     """
 
     step: str
@@ -66,6 +67,7 @@ class Prepare:
     inputs: Mapping[str, Source | None]
     cache: bool = True
     round: int = 0
+    again: str = ""
 
 
 @dataclass(frozen=True, slots=True)

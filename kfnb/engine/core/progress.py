@@ -7,15 +7,21 @@ that a driver that died and one that did not decide the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from heapq import heappop, heappush
+from dataclasses import replace
 
 import msgspec
 
 from kfnb.engine.consistency.bindings import Bindings
 from kfnb.engine.consistency.file_conflicts import FileConflicts
-from kfnb.engine.consistency.findings import Finding, NewEdge, StaleStep
+from kfnb.engine.consistency.findings import (
+    Finding,
+    NewEdge,
+    UnplannedEffect,
+    failed_too_early,
+)
 from kfnb.engine.consistency.pending_records import PendingRecords
 from kfnb.engine.consistency.process_state import ProcessState
+from kfnb.engine.consistency.repairs import MOST_ROUNDS, Repairs
 from kfnb.engine.consistency.versions import Phase
 from kfnb.engine.core.event_types import (
     AttemptFailed,
@@ -28,12 +34,17 @@ from kfnb.engine.core.event_types import (
     StepReady,
     StepSucceeded,
 )
+from kfnb.engine.core.event_types import (
+    Warning as WarningData,
+)
 from kfnb.engine.core.events import Event
 from kfnb.engine.core.identity import Source
+from kfnb.engine.core.indices.dependencies import Dependencies
+from kfnb.engine.core.indices.queues import Queues
+from kfnb.engine.core.indices.unsettled import Unsettled
 from kfnb.engine.core.plan import Plan
-from kfnb.engine.core.queues import Queues
 from kfnb.engine.core.reducer import fold_run, fold_step
-from kfnb.engine.core.retry_policy import Limits, delay, judge
+from kfnb.engine.core.retry_policy import TimeLimits, delay, judge
 from kfnb.engine.core.state import DONE, OPEN, RunState, StepState, StepStatus
 
 
@@ -53,15 +64,17 @@ class Progress:
         key = plan.keys[plan.exit] if plan.exit is not None else None
         self.state = RunState.of(plan.keys, key)
         self._steps: list[StepState] = [self.state.steps[k] for k in plan.keys]
+        self._edges = Dependencies(plan)
         self._bindings = Bindings(plan, self._phase)
-        self._files = FileConflicts(lambda n: plan.keys[n][0], self._depends)
+        self._files = FileConflicts(lambda n: plan.keys[n][0], self._edges.depends)
         last = max((n for n in range(len(plan.keys)) if n != plan.exit), default=0)
         self._process_state = ProcessState(lambda n: plan.keys[n][0], last)
-        self._extra: dict[int, set[int]] = {}
-        self._extra_dependents: dict[int, list[int]] = {}
         self._pending = PendingRecords(plan, lambda n: self._steps[n].round)
-        # By position, as long as the run's settings are the same.
-        self._known_limits: dict[int, Limits] = {}
+        self._limits = TimeLimits(plan, self.state)
+        self._repairs = Repairs(
+            plan, self._steps, self._edges.dependents, self._files.changed_in_place
+        )
+        self._late: set[int] = set()
         self._once = [n for n, options in enumerate(plan.options) if options.once]
         self._index()
 
@@ -77,11 +90,13 @@ class Progress:
         fold_run(self.state, event)
         self._pending.remove_recorded(event)
         if isinstance(data, (RunCreated, RunResumed)):
-            self._known_limits.clear()
+            self._limits.forget()
         if isinstance(data, RunResumed):
             self._resume()
         elif isinstance(data, EdgeAdded):
             self._edge_event(event, data)
+        elif isinstance(data, WarningData) and n is not None:
+            self._repairs.warned(n, data)
         elif n is not None:
             self._apply_step(n, event)
         elif (instance := self.state.steps.get((event.step or "", event.index))) is not None:
@@ -119,6 +134,9 @@ class Progress:
         for n, status in before.items():
             step = self._steps[n]
             self._pending.void(step.name, step.index)
+            self._repairs.remove(n)
+            if step.round >= MOST_ROUNDS:
+                self._late.add(n)
             self._bindings.void(n)
             self._files.void(n)
             self._process_state.retract(n)
@@ -127,25 +145,27 @@ class Progress:
             self._failed -= status == "failed"
             self._reopen(n)
             if status in DONE:
-                for d in self._dependents(n):
+                for d in self._edges.dependents(n):
                     self._unmet[d] += 1
         for n in before:
-            for d in self._dependents(n):
+            for d in self._edges.dependents(n):
                 self._reconsider(d)
             self._offer(n)
 
     def _reopen(self, n: int) -> None:
         self._open.add(n)
-        heappush(self._unsettled, n)
+        self._unsettled.add(n)
 
     def _reconsider(self, n: int) -> None:
         """See whether a step that has not begun is still to be skipped, or still ready."""
         step = self._steps[n]
-        if step.status == "skipped" and not any(self._phase(d) == "ended" for d in self._deps(n)):
+        if step.status == "skipped" and not any(
+            self._phase(d) == "ended" for d in self._edges.of(n)
+        ):
             step.reopen(stale=False)
             self._ended.pop(n, None)
             self._reopen(n)
-            for d in self._dependents(n):
+            for d in self._edges.dependents(n):
                 self._reconsider(d)
         elif step.status == "pending" and n != self.plan.exit:
             step.ready = step.ready and self._current(n, step.inputs)
@@ -163,7 +183,7 @@ class Progress:
                 step.reopen(stale=True)  # As in _judge.
                 return
             self._close(n)
-            for d in self._dependents(n):
+            for d in self._edges.dependents(n):
                 self._unmet[d] -= 1
                 self._offer(d)
             self._published(n, event)
@@ -172,10 +192,11 @@ class Progress:
                 self._bindings.retract(n)
                 self._files.retract(n)
                 self._process_state.retract(n)
-                heappush(self._unsettled, n)
-                for d in self._dependents(n):
+                self._unsettled.add(n)
+                for d in self._edges.dependents(n):
                     self._unmet[d] += 1
             self._close(n)
+            self._repairs.remove(n)
             self._ended[n] = None
             self._failed += step.status == "failed"
 
@@ -199,7 +220,7 @@ class Progress:
         # A step that loads a value depends on its producer, planned or not.
         names: dict[int, list[str]] = {}
         for name, m in inputs.items():
-            if m >= 0 and m not in self.plan.deps[n] and m not in self._extra.get(n, ()):
+            if m >= 0 and not self._edges.is_direct(n, m):
                 names.setdefault(m, []).append(name)
         why = "it published the latest version of the value"
         self._handle(NewEdge(m, n, names=tuple(findings), why=why) for m, findings in names.items())
@@ -214,17 +235,17 @@ class Progress:
         if self._unmet[n]:
             # Dependencies were added while it executed; a retry has to wait for them.
             step.ready = False
-            self._ended.update((d, None) for d in self._deps(n) if self._phase(d) == "ended")
+            self._ended.update((d, None) for d in self._edges.of(n) if self._phase(d) == "ended")
         failure = event.data
         assert isinstance(failure, AttemptFailed)
-        overdue = (at := self._deadline(n)) is not None and event.time >= at
+        overdue = (at := self._limits.deadline(n)) is not None and event.time >= at
         verdict = judge(failure.kind, asked=self._stopping(n), overdue=overdue)
         if failure.kind == "cancelled" and verdict in ("own", "infrastructure"):
             kind: FailureClass = "timeout" if verdict == "own" else "infrastructure"
             step.failure = msgspec.structs.replace(failure, kind=kind)
         if verdict == "own":
             step.own_failures += 1
-            failures, allowed = step.own_failures, self._limits(n).retries
+            failures, allowed = step.own_failures, self._limits.of(n).retries
         elif verdict == "infrastructure":
             step.infrastructure_failures += 1
             failures, allowed = step.infrastructure_failures, settings.infrastructure_retries
@@ -244,21 +265,46 @@ class Progress:
     def _handle(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
             if isinstance(finding, NewEdge):
-                if not self._seen(finding):
-                    self._pending.edge(finding)
+                self._pending.edge(finding, self.state.edges)
                 self._depend(finding.target, finding.source)
-            elif isinstance(finding, StaleStep) and self.state.settings.on_mutation == "fail":
-                self._pending.stale(finding)
-            else:
+                if finding.target in self._permanent:
+                    self._repairs.add(failed_too_early(finding, self.plan))
+            elif isinstance(finding, UnplannedEffect):
                 self._pending.warning(finding)
+            else:
+                by_request = self.state.settings.on_mutation != "fail"
+                self._repairs.add(replace(finding, harmless=finding.harmless or by_request))
 
-    def _seen(self, edge: NewEdge) -> bool:
-        before = self.state.edges.get((self.plan.keys[edge.source], self.plan.keys[edge.target]))
-        names, files = (before.names, before.files) if before is not None else ((), ())
-        planned = self.plan.inputs[edge.target]
-        return set(edge.files) <= set(files) and all(
-            name in names or planned.get(name) == edge.source for name in edge.names
-        )
+    def _failures_that_count(self) -> list[int]:
+        """Return the steps whose failure nothing that earlier steps do can change any more.
+
+        A step may have failed because an earlier one had not yet written a file of which the
+        source does not tell. So a failure counts when all earlier steps have ended; if one of them
+        has written something since, the step is executed again.
+        """
+        counts = []
+        for n in sorted(self._permanent):
+            step = self._steps[n]
+            provisional = step.failure is not None and step.failure.kind == "user"
+            if not provisional or n == self.plan.exit or self._stopping(n):
+                counts.append(n)
+            elif self._all_before_ended(n):
+                begun = step.begun.get(step.attempts, 0)
+                missed = list(self._files.written_since(n, begun))
+                if not missed or step.round >= MOST_ROUNDS or self.plan.options[n].once:
+                    counts.append(n)
+                else:
+                    self._handle(
+                        NewEdge(m, n, files=(path,), why="it was written after the step had failed")
+                        for m, path in missed
+                    )
+        return counts
+
+    def _all_before_ended(self, n: int) -> bool:
+        """Whether no step before ``n`` is open, executes, or is about to begin anew."""
+        if self._pending or self._repairs:
+            return False
+        return not any(m < n for m in self._open) and not any(m < n for m in self._active)
 
     def _edge_event(self, event: Event, data: EdgeAdded) -> None:
         source, target = (self.plan.position.get(key) for key in data.ends(event.index))
@@ -267,13 +313,10 @@ class Progress:
 
     def _depend(self, n: int, on: int) -> None:
         """Make ``n`` wait for ``on``; if it was ready, its inputs may have changed."""
-        if on not in self.plan.deps[n] and on not in self._extra.setdefault(n, set()):
-            self._extra[n].add(on)
-            self._extra_dependents.setdefault(on, []).append(n)
-            if self._steps[on].status not in DONE:
-                self._unmet[n] += 1
-                if self._steps[on].status not in OPEN:
-                    self._ended[on] = None
+        if self._edges.add(n, on) and self._steps[on].status not in DONE:
+            self._unmet[n] += 1
+            if self._steps[on].status not in OPEN:
+                self._ended[on] = None
         step = self._steps[n]
         if step.status == "pending" and n != self.plan.exit:
             step.ready = step.ready and self._current(n, step.inputs)
@@ -296,9 +339,8 @@ class Progress:
         self._ended: dict[int, None] = {}
         self._permanent: dict[int, None] = {}
         self._failed = 0
-        # Ascending, so it is a heap; what has settled is removed when it is met.
-        self._unsettled = list(range(len(steps)))
-        self._unmet = [sum(not done[d] for d in self._deps(n)) for n in range(len(steps))]
+        self._unsettled = Unsettled(steps)
+        self._unmet = [sum(not done[d] for d in self._edges.of(n)) for n in range(len(steps))]
         self._queues = Queues(self.plan.height)
         for n in sorted(self._open):
             self._offer(n)
@@ -312,23 +354,6 @@ class Progress:
         if status == "running":
             return "running"
         return "done" if status in DONE else "ended"
-
-    def _deps(self, n: int) -> Iterable[int]:
-        return self.plan.deps[n] | self._extra.get(n, frozenset())
-
-    def _dependents(self, n: int) -> Iterable[int]:
-        return (*self.plan.dependents[n], *self._extra_dependents.get(n, ()))
-
-    def _depends(self, n: int, on: int) -> bool:
-        seen, ways = {n}, [n]
-        while ways:
-            for d in self._deps(ways.pop()):
-                if d == on:
-                    return True
-                if d > on and d not in seen:
-                    seen.add(d)
-                    ways.append(d)
-        return False
 
     def _inputs(self, n: int) -> dict[str, Source | None]:
         keys, steps = self.plan.keys, self._steps
@@ -346,8 +371,12 @@ class Progress:
         return self._unmet[n] > 0 or self._waits_to_settle(n)
 
     def _waits_to_settle(self, n: int) -> bool:
-        once = bool(self.plan.options[n].once) and n != self.plan.exit
-        return once and not self.settled(n)
+        if n == self.plan.exit:
+            return False
+        if self.plan.options[n].once:
+            return not self.settled(n)
+        # It was begun anew twice. What all before it leave is final when they have ended.
+        return self._steps[n].round >= MOST_ROUNDS and not self._all_before_ended(n)
 
     def settled(self, n: int) -> bool:
         """Return whether all steps before ``n`` are done for good.
@@ -355,34 +384,7 @@ class Progress:
         Each is done in its current round, none of them has an attempt of an earlier round alive,
         and no finding waits to be journaled.
         """
-        return not self._pending and self._first_unsettled() >= n
-
-    def _first_unsettled(self) -> int:
-        """Return the first position that is not done, or of which an old attempt is alive."""
-        waiting = self._unsettled
-        while waiting:
-            n = waiting[0]
-            if self._steps[n].status not in DONE or self._steps[n].active:
-                return n
-            heappop(waiting)
-        return len(self._steps)
-
-    def _limits(self, n: int) -> Limits:
-        limits = self._known_limits.get(n)
-        if limits is None:
-            limits = Limits.of(self.plan.options[n], self.plan.defaults, self.state.settings)
-            self._known_limits[n] = limits
-        return limits
-
-    def _deadline(self, n: int) -> float | None:
-        timeout = self._limits(n).timeout
-        if timeout is None:
-            return None
-        step = self._steps[n]
-        since = step.running_since if step.running_since is not None else step.started
-        if since is None:
-            return None
-        return since + timeout + self.state.settings.timeout_grace
+        return not self._pending and not self._repairs and self._unsettled.first() >= n
 
     def _stopping_steps(self) -> bool:
         stop = self.state.settings.on_failure == "stop" and self._failed > 0

@@ -255,7 +255,10 @@ def _invalidated(state: RunState, event: Event, data: StepInvalidated) -> None:
     for name, index, number in data.voids:
         step = state.steps.get((name, index))
         if step is not None and step.round < number:
-            step.void(number)
+            because = data.because
+            if (name, index) != data.target:
+                because = f'step "{data.target[0]}" was executed again'
+            step.void(number, because)
 
 
 def _group_formed(state: RunState, event: Event, data: GroupFormed) -> None:

@@ -40,7 +40,7 @@ class Engine(Progress):
         commands: list[Command] = []
         commands += self._stops(now)
         if not self._stopping_steps():
-            self._offer_once()
+            self._offer_late()
             commands += self._starts(now)
             commands += self._prepares()
         # Nothing is open except perhaps the exit step (True counts as 1).
@@ -78,12 +78,14 @@ class Engine(Progress):
         return [(*self.plan.keys[n], self._steps[n].active) for n in sorted(self._active)]
 
     def _records(self) -> list[Record]:
+        counts = self._failures_that_count()
         records = self._pending.records()
-        for n in sorted(self._permanent):
-            records.append(failed_for_good(self._steps[n]))
+        if not records and self._repairs:
+            return [self._repairs.next_record()]
+        records += [failed_for_good(self._steps[n]) for n in counts]
         if records:
             return records
-        records = cascade(self._ended, self._steps, self._dependents, skip=self.plan.exit)
+        records = cascade(self._ended, self._steps, self._edges.dependents, skip=self.plan.exit)
         records += self._never_settled() if not records else []
         if not records and self._stopping_steps():
             # The exit step runs even if a person stops the run.
@@ -93,7 +95,7 @@ class Engine(Progress):
 
     def _never_settled(self) -> list[Record]:
         """Skip what waits to be settled behind a step that has failed."""
-        first = self._first_unsettled()
+        first = self._unsettled.first()
         if not self._once or first == len(self._steps) or self._phase(first) != "ended":
             return []
         failed = self._steps[first]
@@ -108,9 +110,11 @@ class Engine(Progress):
             if n > first and (step := self._steps[n]).status == "pending" and not step.active
         ]
 
-    def _offer_once(self) -> None:
-        """Queue the first step that is not done if it waited for all before it to settle."""
-        n = self._first_unsettled()
+    def _offer_late(self) -> None:
+        """Queue steps that waited for all before them to settle, and whose turn has come."""
+        for n in self._late:
+            self._offer(n)
+        n = self._unsettled.first()
         if self._once and n < len(self._steps) and self.plan.options[n].once:
             self._offer(n)
 
@@ -125,7 +129,7 @@ class Engine(Progress):
                 reason = "superseded"
             elif self._stopping(n) if n == self.plan.exit else stopping:
                 reason = "cancel"
-            elif (at := self._deadline(n)) is not None and now >= at:
+            elif (at := self._limits.deadline(n)) is not None and now >= at:
                 reason = "timeout"
             if reason is not None:
                 stops.append(Stop(step.name, step.index, step.active, reason, step.active_round))
@@ -138,12 +142,13 @@ class Engine(Progress):
 
     def _start(self, n: int) -> Start:
         step = self._steps[n]
-        timeout = self._limits(n).timeout
+        timeout = self._limits.of(n).timeout
         return Start(step.name, step.index, step.attempts + 1, step.inputs, timeout, step.round)
 
     def _prepares(self) -> list[Prepare]:
         preparable = self._queues.preparable(self._steps, self._unmet, PREPARED_AT_ONCE)
-        return [self._prepare(n) for n in preparable]
+        # A step that was queued before it was begun anew may have to wait now.
+        return [self._prepare(n) for n in preparable if not self._waits_to_settle(n)]
 
     def _prepare(self, n: int) -> Prepare:
         step, settings = self._steps[n], self.state.settings
@@ -152,7 +157,7 @@ class Engine(Progress):
             # The exit step is there for what it does, not for what it computes.
             cache = n != self.plan.exit and self.plan.defaults.cache is not False
         cache = cache and settings.cache and step.name not in settings.force
-        return Prepare(step.name, step.index, self._inputs(n), cache, step.round)
+        return Prepare(step.name, step.index, self._inputs(n), cache, step.round, step.again)
 
     def _last(self, now: float) -> list[Command]:
         """Everything else has ended: the exit step, then the end of the run."""
@@ -170,7 +175,9 @@ class Engine(Progress):
 
     def _wake(self, now: float) -> float | None:
         # A deadline that has passed has led to a Stop already; waking for it would never pause.
-        times = [at for n in self._active if (at := self._deadline(n)) is not None and at > now]
+        times = [
+            at for n in self._active if (at := self._limits.deadline(n)) is not None and at > now
+        ]
         if not self._stopping_steps():
             at = self._queues.next_retry(self._steps)
             times += [at] if at is not None else []

@@ -49,8 +49,9 @@ class StepState:
 
     Attributes
     ----------
-    round
-        How often the step was begun anew because its result turned out to be wrong.
+    round, again
+        How often the step was begun anew because its result turned out to be wrong, and why the
+        last time; empty in round 0.
     status
         As shown. Between two attempts a step is ``pending`` and ``retry_at`` is set.
     attempts, active
@@ -83,6 +84,7 @@ class StepState:
     name: str
     index: str = ""
     round: int = 0
+    again: str = ""
     status: StepStatus = "pending"
     attempts: int = 0
     active: int = 0
@@ -146,7 +148,7 @@ class StepState:
             self.stale = True
             self.floor = self.attempts
 
-    def void(self, round: int) -> None:  # noqa: A002 (the word of events)
+    def void(self, round: int, because: str) -> None:  # noqa: A002 (the word of events)
         """Take back all that earlier rounds added, and begin ``round``.
 
         An attempt that executes stays active until it has ended, but counts no more.
@@ -155,6 +157,7 @@ class StepState:
         # Results of earlier rounds are recognised by their round from here on.
         self.stale = False
         self.round = round
+        self.again = because
         self.begun = {}
         self.started = self.running_since = self.resources = self.cells_total = self.cell = None
         self.cells_done = 0

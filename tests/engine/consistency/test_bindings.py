@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kfnb.engine.core.commands import Stop
+from kfnb.engine.core.commands import Record, Stop
+from kfnb.pipeline import Options
 from tests.engine.pretend_driver import Driver, pipeline, result, sources, step
 
 
@@ -44,22 +45,25 @@ def test_a_reader_that_has_not_begun_gets_the_changed_value() -> None:
     assert run.status == "succeeded"
 
 
-def test_a_reader_that_had_begun_fails_the_run() -> None:
+def test_a_reader_that_had_begun_begins_anew_with_the_changed_value() -> None:
     run = hidden_change()
     run.succeed("clean", ["c", "d"], unexpected={"d": "changed in place"})
-    assert run.statuses()["plot"] == "failed"
+    assert run.statuses()["plot"] == "pending"
     assert run.stops == [Stop("plot", "", 1, "superseded")]
+    (event,) = run.data("StepInvalidated")
+    assert event["target"] == ["plot", ""]
+    assert event["voids"] == [["plot", "", 1]]
+    assert '"plot" started before step "clean" had changed "d"' in event["because"]
+    assert 'step "clean" with changes:d' in event["remedy"]
     run.obey()
-    assert run.status == "failed"
-    error = run.data("RunFinished")[0]["error"]
-    assert error["code"] == "KFNB-E601"
-    assert error["steps"] == ["clean", "plot"]
-    assert '"clean"' in error["summary"]
-    assert '"plot"' in error["summary"]
-    assert 'step "clean" with changes:d' in error["remedy"]
+    assert run.prepared[-1].inputs == sources({"d": "clean"})
+    assert run.prepared[-1].again == event["because"]
+    run.succeed("plot")
+    assert run.status == "succeeded"
+    assert run.data("StepFailed") == []
 
 
-def test_a_reader_that_is_done_fails_the_run_with_all_that_used_its_result() -> None:
+def test_all_that_used_the_result_of_a_reader_that_was_done_begin_anew_with_it() -> None:
     run = Driver(
         pipeline(
             step("load", "", "d"),
@@ -67,6 +71,7 @@ def test_a_reader_that_is_done_fails_the_run_with_all_that_used_its_result() -> 
             step("fit", "d", "m"),
             step("score", "m", "s"),
             step("report", "s"),
+            step("other", "c"),
         ),
         parallel=2,
     )
@@ -75,37 +80,75 @@ def test_a_reader_that_is_done_fails_the_run_with_all_that_used_its_result() -> 
         run.succeed(name)
     run.succeed("clean", ["c", "d"], unexpected={"d": "changed in place"})
     run.obey()
-    assert [run.statuses()[n] for n in ("fit", "score", "report")] == ["failed"] * 3
-    assert run.status == "failed"
-
-    run.resume()
-    assert list(run.running) == ["fit"]
-    assert run.prepared[-1].inputs == sources({"d": "clean"})
-    assert run.prepared[-1].step == "fit"
+    (event,) = run.data("StepInvalidated")
+    voids = [["fit", "", 1], ["score", "", 1], ["report", "", 1]]
+    assert event["voids"] == voids
+    # The step that used nothing of them goes on.
+    assert set(run.running) == {"fit", "other"}
+    assert run.prepared[-2].inputs == sources({"d": "clean"}) or run.prepared[-1].inputs == sources(
+        {"d": "clean"}
+    )
     run.succeed("fit")
     assert run.prepared[-1].step == "score"
+    assert run.prepared[-1].again == 'step "fit" was executed again'
     run.succeed("score")
     run.succeed("report")
+    run.succeed("other")
     assert run.status == "succeeded"
 
 
-def test_what_a_step_that_used_too_old_a_value_publishes_late_does_not_count() -> None:
+def test_what_an_earlier_round_publishes_late_does_not_count() -> None:
     run = hidden_change()
     run.succeed("clean", ["c", "d"], unexpected={"d": "changed in place"})
-    run.emit("StepSucceeded", "plot", result(), 1)
+    run.emit("StepSucceeded", "plot", result(), 1, round=0)
     run.turn()
-    assert run.statuses()["plot"] == "failed"
-    run.resume()
-    run.emit("StepSucceeded", "plot", result(), 1)
     assert run.statuses()["plot"] == "running"
+    assert run.engine.state.steps["plot", ""].attempts == 2
 
 
-def test_a_run_can_be_set_to_continue_with_a_warning() -> None:
-    run = hidden_change(on_mutation="warn")
-    run.succeed("clean", ["c", "d"], unexpected={"d": "changed in place"})
+def test_a_step_that_was_begun_anew_twice_waits_until_all_before_it_have_ended() -> None:
+    run = Driver(
+        pipeline(
+            step("load", "", "d"),
+            *(step(f"change {n}", "d") for n in range(3)),
+            step("plot", "d"),
+        ),
+        parallel=5,
+    )
+    run.turn()
+    run.succeed("load")
+    for n in range(2):
+        run.succeed(f"change {n}", ["d"], unexpected={"d": "changed in place"})
+        run.obey()
+    assert run.engine.state.steps["plot", ""].round == 2
+    # The changes before were voided by each other; what remains is executed in order.
+    while others := sorted(set(run.running) - {"plot"}):
+        assert "plot" not in run.running
+        run.succeed(others[0], ["d"], unexpected={"d": "changed in place"})
+        run.obey()
+    assert list(run.running) == ["plot"]
     run.succeed("plot")
     assert run.status == "succeeded"
-    assert [d["code"] for d in run.data("Warning")] == ["KFNB-W601"]
+    assert run.engine.state.steps["plot", ""].attempts == 3
+
+
+def test_effects_that_must_not_happen_twice_are_not_repeated() -> None:
+    run = Driver(
+        pipeline(
+            step("load", "", "d"),
+            step("fit", "d", "m"),
+            step("send", "m", options=Options(once=True)),
+            step("late", "", "", files_written="a.csv"),
+        ),
+        parallel=4,
+    )
+    run.turn()
+    run.succeed("load")
+    run.succeed("fit")
+    run.succeed("send")
+    run.emit("Warning", data={"message": "nothing"})
+    run.succeed("late")
+    assert run.status == "succeeded"
 
 
 def test_a_name_that_was_published_again_unchanged_causes_no_finding() -> None:
@@ -190,7 +233,7 @@ def test_readers_of_the_other_name_wait_for_steps_that_may_change_it() -> None:
     assert run.status == "succeeded"
 
 
-def test_an_alias_is_detected_too_late() -> None:
+def test_an_alias_that_is_detected_too_late_is_changed_again() -> None:
     for order in (("make", "grow"), ("grow", "make")):
         run = aliases()
         run.turn()
@@ -204,13 +247,10 @@ def test_an_alias_is_detected_too_late() -> None:
             run.emit("StepSucceeded", name, data, 1)
             run.turn()
         run.obey()
-        assert run.status == "failed"
-        error = run.data("RunFinished")[0]["error"]
-        assert error["code"] == "KFNB-E603"
-        assert error["steps"] == ["make", "grow"]
-        assert 'step "grow" with changes:b' in error["remedy"]
-
-        run.resume()
+        (event,) = run.data("StepInvalidated")
+        assert event["target"] == ["grow", ""]
+        assert '"a" and "b" are the same object' in event["because"]
+        assert 'step "grow" with changes:b' in event["remedy"]
         assert run.prepared[-1].inputs == sources({"a": "make", "b": "make"})
 
 
@@ -256,7 +296,11 @@ def test_findings_are_not_lost_with_the_driver() -> None:
     assert run.engine.decide(run.now) == expected
     run.carry_out(expected[0])
     run.engine = run.replayed()
-    assert run.engine.decide(run.now) == expected[1:]
+    (invalidated,) = run.engine.decide(run.now)
+    assert isinstance(invalidated, Record)
+    assert invalidated.type == "StepInvalidated"
+    run.carry_out(invalidated)
+    assert run.replayed().state == run.engine.state
 
 
 def test_a_step_prepared_with_overtaken_inputs_is_prepared_again() -> None:

@@ -1,0 +1,1 @@
+"""What makes decisions fast: who waits for whom, what may start, what has not settled."""
