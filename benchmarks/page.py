@@ -70,7 +70,7 @@ view => {
 
 def paint() -> Iterator[Figure]:
     """Measure the first picture, Graphviz's layout and an update, in milliseconds."""
-    with _chromium() as browser:
+    with chromium() as browser:
         for count in (10, 100, 1000):
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             yield from _painted(page, count)
@@ -122,7 +122,7 @@ def watching(folder: Path) -> Iterator[Figure]:
     from tests.browser.server import serving
     from tests.browser.view import View
 
-    with serving(folder / "jupyter") as server, _chromium() as browser:
+    with serving(folder / "jupyter") as server, chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         path = notebooks.chain(server.root / "chain.ipynb", STEPS)
         plain = notebooks.write(server.root / "watch.ipynb", [((), "import os, time, kfnb")])
@@ -169,7 +169,7 @@ def _busy(session: Any) -> float:
 
 
 @contextmanager
-def _chromium() -> Iterator[Browser]:
+def chromium() -> Iterator[Browser]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:

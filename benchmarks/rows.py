@@ -239,6 +239,34 @@ def opens(_folder: Path) -> Iterator[Figure]:
     yield from (Figure(*figure) for figure in figures(json.loads(done.stdout)))
 
 
+def page(_folder: Path) -> Iterator[Figure]:
+    """Measure panning 1,000 steps, a minute of 1,000 events a second, and the scripts' sizes."""
+    from .page_limits import limits
+
+    yield from (Figure(*row) for row in limits())
+
+
+def server(_folder: Path) -> Iterator[Figure]:
+    """Measure the extension of the Jupyter server: its start, and pauses of the event loop."""
+    command = [sys.executable, "-m", "benchmarks.server_load"]
+    started: dict[str, list[float]] = {"without": [], "with": []}
+    for _ in range(5):
+        for which, times in started.items():
+            done = subprocess.run(
+                [*command, "start", which], capture_output=True, text=True, check=True, timeout=300
+            )
+            times.append(float(done.stdout.split()[-1]))
+    added = min(started["with"]) - min(started["without"])
+    yield Figure("the server's start, added", added, "ms CPU")
+    done = subprocess.run(
+        [*command, "pause"], capture_output=True, text=True, check=True, timeout=300
+    )
+    (line,) = [one for one in done.stdout.splitlines() if one.startswith("FIGURES ")]
+    for when, (wall, cpu) in json.loads(line.removeprefix("FIGURES ")).items():
+        yield Figure("the event loop, longest pause", wall, "ms", when)
+        yield Figure("the event loop, longest callback", cpu, "ms CPU", when)
+
+
 ROWS: dict[str, Row] = {
     "chain": chain,
     "wide": wide,
@@ -253,9 +281,11 @@ ROWS: dict[str, Row] = {
     "opens": opens,
     "paint": paint,
     "watching": watching,
+    "page": page,
+    "server": server,
     "kubernetes": kubernetes,
 }
-IN_A_BROWSER = ("paint", "watching")
-"""Rows that need Chromium and the extra ``browser``."""
+IN_A_BROWSER = ("paint", "watching", "page", "server")
+"""Rows that need Chromium or a Jupyter server, and the extra ``browser``."""
 ON_A_CLUSTER = ("kubernetes",)
 """Rows that need root on Linux and Go, for the tests' Kubernetes."""

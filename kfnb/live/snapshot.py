@@ -34,7 +34,7 @@ def graph(pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()) 
     return {
         "name": pipeline.name,
         "notebook": pipeline.path,
-        "options": json_with_text(pipeline.defaults.said()),
+        "options": _pipeline_options(pipeline),
         "volumes": [
             {"name": one.name, "mount": one.mount, "claim": one.claim, "size": one.size}
             for one in pipeline.volumes
@@ -57,6 +57,13 @@ def graph(pipeline: Pipeline, runtime_edges: Iterable[engine.RuntimeEdge] = ()) 
         "edges": edges(pipeline, seen),
         "diagnostics": diagnostics(pipeline, pipeline.diagnostics),
     }
+
+
+def _pipeline_options(pipeline: Pipeline) -> dict[str, Any]:
+    options = json_with_text(pipeline.defaults.said())
+    if "env" in options:
+        options["env"] = sorted(options["env"])  # the values may be secret
+    return dict(options)
 
 
 def diagnostics(pipeline: Pipeline, findings: Iterable[Diagnostic]) -> list[protocol.Diagnostic]:

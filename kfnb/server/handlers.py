@@ -9,15 +9,13 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, cast
 
-import msgspec
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from kfnb.server.operations import BASE, OPERATIONS, Operation
+from kfnb.server.operations import BASE, OPERATIONS, RUN_ID, Operation
 from kfnb.server.problems import CONTENT_TYPE, ProblemError
 from kfnb.server.processes import Answer
-from kfnb.server.requests import RUN_ID
 from kfnb.server.state import ServerState
 
 RESOURCE = "kfnb"
@@ -68,20 +66,26 @@ class ApiHandler(APIHandler):
 
     def _arguments(self, operation: Operation, in_path: dict[str, str]) -> dict[str, Any]:
         """Return the arguments of the call; raises ProblemError if one does not fit."""
+        import msgspec  # with the types, half of the time that the server would need to start
+
+        from kfnb.server.requests import kind_of
+
         run = in_path.get("run")
         if run is not None and not re.fullmatch(RUN_ID, run):
             raise ProblemError(404, f"There is no run {run[:100]!r}.")
         arguments: dict[str, Any] = dict(in_path)
         try:
             if operation.query is not None:
-                arguments |= self._query(operation.query)
+                arguments |= self._query(kind_of(operation.query))
             if operation.body is not None:
-                arguments |= self._body(operation.body)
+                arguments |= self._body(kind_of(operation.body))
         except msgspec.ValidationError as error:
             raise ProblemError(400, f"This request does not fit: {error}.") from error
         return arguments
 
     def _query(self, kind: type[Any]) -> dict[str, Any]:
+        import msgspec
+
         given: dict[str, str] = {}
         for field in msgspec.structs.fields(kind):
             values = self.get_query_arguments(field.encode_name, strip=False)
@@ -95,6 +99,8 @@ class ApiHandler(APIHandler):
         return msgspec.structs.asdict(msgspec.convert(given, kind, strict=False))
 
     def _body(self, kind: type[Any]) -> dict[str, Any]:
+        import msgspec
+
         limit = self.state.limits.message_bytes
         if len(self.request.body) > limit:
             raise ProblemError(413, f"This request has more than {limit:,} bytes.")
@@ -149,7 +155,7 @@ def _server_status(handler: ApiHandler) -> bytes:
     from kfnb import __version__
 
     limits = handler.state.limits
-    return msgspec.json.encode(
+    return json.dumps(
         {
             "version": __version__,
             "protocol": PROTOCOL,
@@ -160,7 +166,7 @@ def _server_status(handler: ApiHandler) -> bytes:
                 "channels": limits.channels,
             },
         }
-    )
+    ).encode()
 
 
 def _schema(handler: ApiHandler, schema: str) -> bytes:

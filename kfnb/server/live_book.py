@@ -22,6 +22,15 @@ class Sender(Protocol):
         """Send a message as it is."""
 
 
+class Envelope(msgspec.Struct, frozen=True):
+    """What every message of a page has."""
+
+    ch: str
+    kind: str
+    re: int | str | None = None
+    name: str | None = None
+
+
 class Edit(msgspec.Struct, frozen=True):
     """Cells that changed, as the notebook's format has them, and the order of all cells.
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import msgspec
 from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
@@ -16,23 +15,16 @@ from tornado import web
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from kfnb.server.handlers import PROTOCOL, RESOURCE
-from kfnb.server.live_book import LiveBook
 from kfnb.server.operations import BASE
 from kfnb.server.state import ServerState
+
+if TYPE_CHECKING:
+    from kfnb.server.live_book import Envelope, LiveBook
 
 MOST_UNSENT_BYTES = 64_000_000
 """A socket whose page reads so much too slowly is closed; the page connects anew."""
 _BOOK, _RUN = "book:", "run:"
 _numbers = itertools.count(1)
-
-
-class Envelope(msgspec.Struct, frozen=True):
-    """What every message of a page has."""
-
-    ch: str
-    kind: str
-    re: int | str | None = None
-    name: str | None = None
 
 
 class LiveSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
@@ -80,6 +72,10 @@ class LiveSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
 
     def on_message(self, message: str | bytes) -> None:
         """Take a message of the page."""
+        import msgspec  # a server starts without it
+
+        from kfnb.server.live_book import Envelope
+
         data = message.encode() if isinstance(message, str) else message
         try:
             envelope = msgspec.json.decode(data, type=Envelope)
@@ -109,6 +105,8 @@ class LiveSocket(WebSocketMixin, WebSocketHandler, JupyterHandler):
             self._books.pop(envelope.ch, None)
             return
         if book is None:
+            from kfnb.server.live_book import LiveBook
+
             book = self._books[envelope.ch] = LiveBook(
                 self.state, envelope.ch.removeprefix(_BOOK), self
             )

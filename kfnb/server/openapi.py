@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from kfnb.server import requests
-from kfnb.server.operations import BASE, OPERATIONS, Operation
+from kfnb.server.operations import BASE, OPERATIONS, RUN_ID, Operation
 from kfnb.server.problems import CONTENT_TYPE
 
 FILE = Path(__file__).with_name("openapi.json")
@@ -22,7 +22,7 @@ _ALWAYS = (400, 401, 403, 500, 503, 504)
 """Problems that every operation may answer."""
 _SCHEMAS = ("cell", "notebook", "events")
 _PARAMETERS: dict[str, dict[str, Any]] = {
-    "run": {"type": "string", "pattern": requests.RUN_ID},
+    "run": {"type": "string", "pattern": RUN_ID},
     "step": {"type": "string", "minLength": 1, "maxLength": 1000},
     "target": {"type": "string", "minLength": 1, "maxLength": 100},
     "schema": {"enum": list(_SCHEMAS)},
@@ -38,16 +38,20 @@ _KEY = {
 
 def document() -> dict[str, Any]:
     """Make the document."""
-    kinds = [requests.Problem]
-    for operation in OPERATIONS:
-        kinds += [kind for kind in (operation.body, operation.answer) if kind is not None]
+    names = dict.fromkeys(
+        name
+        for operation in OPERATIONS
+        for name in ("Problem", operation.body, operation.answer)
+        if name is not None
+    )
+    kinds = [requests.kind_of(name) for name in names]
     schemas, components = msgspec.json.schema_components(
         kinds, ref_template="#/components/schemas/{name}"
     )
-    by_kind = dict(zip(map(repr, kinds), schemas, strict=True))
+    by_name = dict(zip(names, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
-        described = _describe(operation, by_kind)
+        described = _describe(operation, by_name)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
@@ -82,11 +86,11 @@ def text() -> str:
 def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     success: dict[str, Any] = {"description": "Done"}
     if operation.answer is not None:
-        schema = schemas[repr(operation.answer)]
+        schema = schemas[operation.answer]
         success["content"] = {"application/json": {"schema": schema}}
     problem = {
         "description": "A problem, with a sentence on what is wrong and what to do",
-        "content": {CONTENT_TYPE: {"schema": schemas[repr(requests.Problem)]}},
+        "content": {CONTENT_TYPE: {"schema": schemas["Problem"]}},
     }
     more = (413, 415) if operation.body is not None else ()
     described: dict[str, Any] = {
@@ -102,7 +106,7 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
         for name in re.findall(r"\{(\w+)\}", operation.path)
     ]
     if operation.query is not None:
-        parameters += _query(operation.query)
+        parameters += _query(requests.kind_of(operation.query))
     if operation.idempotent_by_key:
         parameters.append(_KEY)
     if parameters:
@@ -110,7 +114,7 @@ def _describe(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     if operation.body is not None:
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": schemas[repr(operation.body)]}},
+            "content": {"application/json": {"schema": schemas[operation.body]}},
         }
     return described
 

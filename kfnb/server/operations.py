@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from kfnb.live import protocol
-from kfnb.server import requests
+from typing import Literal
 
 BASE = "/kfnb/v1"
+RUN_ID = "^[0-9]{8}-[0-9]{6}-[a-z0-9-]{1,40}-[0-9a-f]{4}$"
 Process = Literal["server", "check", "follow"]
 
 
@@ -24,10 +22,9 @@ class Operation:
         The function that answers it, in the process that ``process`` names.
     action
         What a user needs the right to do: ``read``, ``write`` or ``execute``.
-    query, body
-        The types of the query's parameters and of the body.
-    answer
-        The type of the answer; None for an empty one.
+    query, body, answer
+        Types of :mod:`kfnb.server.requests`, by name, so that the server starts without that
+        module; None for an empty body or answer.
     status
         The status of a success.
     errors
@@ -38,11 +35,11 @@ class Operation:
     path: str
     call: str
     summary: str
-    answer: Any
+    answer: str | None
     process: Process = "follow"
     action: Literal["read", "write", "execute"] = "read"
-    query: type[Any] | None = None
-    body: type[Any] | None = None
+    query: str | None = None
+    body: str | None = None
     status: int = 200
     errors: tuple[int, ...] = ()
     idempotent_by_key: bool = False
@@ -58,7 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
         call="server_status",
         process="server",
         summary="What this server is, and its limits",
-        answer=requests.ServerStatus,
+        answer="ServerStatus",
     ),
     Operation(
         method="GET",
@@ -66,7 +63,7 @@ OPERATIONS: tuple[Operation, ...] = (
         call="schema",
         process="server",
         summary="A JSON schema: of a cell's metadata, a notebook's metadata, or a run's events",
-        answer=dict[str, Any],
+        answer="Anything",
         errors=(404,),
     ),
     Operation(
@@ -75,21 +72,21 @@ OPERATIONS: tuple[Operation, ...] = (
         call="openapi",
         process="server",
         summary="This document",
-        answer=dict[str, Any],
+        answer="Anything",
     ),
     Operation(
         method="GET",
         path="/targets",
         call="targets",
         summary="Where runs can execute, with the options of each target",
-        answer=requests.Targets,
+        answer="Targets",
     ),
     Operation(
         method="GET",
         path="/targets/{target}/workspaces",
         call="workspaces",
         summary="The contexts and namespaces of a target; no cluster is asked",
-        answer=requests.Workspaces,
+        answer="Workspaces",
         errors=(404, 409),
     ),
     Operation(
@@ -98,8 +95,8 @@ OPERATIONS: tuple[Operation, ...] = (
         call="check",
         process="check",
         summary="Read a notebook: its graph, and what is wrong with it",
-        body=requests.CheckRequest,
-        answer=requests.Checked,
+        body="CheckRequest",
+        answer="Checked",
         errors=(404, 409, 413, 422, 501),
     ),
     Operation(
@@ -107,8 +104,8 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/runs",
         call="runs",
         summary="The runs of this machine, newest first",
-        query=requests.RunsQuery,
-        answer=requests.RunPage,
+        query="RunsQuery",
+        answer="RunPage",
         errors=(404, 501),
     ),
     Operation(
@@ -118,8 +115,8 @@ OPERATIONS: tuple[Operation, ...] = (
         process="check",
         action="execute",
         summary="Start a run",
-        body=requests.NewRun,
-        answer=requests.RunStatus,
+        body="NewRun",
+        answer="RunStatus",
         status=201,
         errors=(404, 409, 413, 422, 501),
         idempotent_by_key=True,
@@ -129,7 +126,7 @@ OPERATIONS: tuple[Operation, ...] = (
         path=_RUN,
         call="run",
         summary="A run: its status, steps and metrics",
-        answer=requests.RunStatus,
+        answer="RunStatus",
         errors=(404,),
     ),
     Operation(
@@ -138,8 +135,8 @@ OPERATIONS: tuple[Operation, ...] = (
         call="rename",
         action="write",
         summary="Give a run another name",
-        body=requests.RunChange,
-        answer=requests.RunStatus,
+        body="RunChange",
+        answer="RunStatus",
         errors=(404, 409),
     ),
     Operation(
@@ -158,7 +155,7 @@ OPERATIONS: tuple[Operation, ...] = (
         call="stop",
         action="execute",
         summary="Stop a run; finished steps keep their results",
-        answer=requests.RunStatus,
+        answer="RunStatus",
         status=202,
         errors=(404, 409),
     ),
@@ -168,7 +165,7 @@ OPERATIONS: tuple[Operation, ...] = (
         call="resume",
         action="execute",
         summary="Continue a run with the code that it was started with",
-        answer=requests.RunStatus,
+        answer="RunStatus",
         status=202,
         errors=(404, 409),
     ),
@@ -177,8 +174,8 @@ OPERATIONS: tuple[Operation, ...] = (
         path=f"{_STEP}/log",
         call="log",
         summary="A piece of a step's log",
-        query=requests.LogQuery,
-        answer=protocol.LogMessage,
+        query="LogQuery",
+        answer="LogMessage",
         errors=(404,),
     ),
     Operation(
@@ -186,8 +183,8 @@ OPERATIONS: tuple[Operation, ...] = (
         path=f"{_STEP}/outputs",
         call="outputs",
         summary="The outputs of a step's cells",
-        query=requests.StepQuery,
-        answer=protocol.OutputsMessage,
+        query="StepQuery",
+        answer="OutputsMessage",
         errors=(404, 409),
     ),
     Operation(
@@ -195,8 +192,8 @@ OPERATIONS: tuple[Operation, ...] = (
         path=f"{_STEP}/notebook",
         call="notebook",
         summary="The executed notebook of a step",
-        query=requests.StepQuery,
-        answer=protocol.NotebookMessage,
+        query="StepQuery",
+        answer="NotebookMessage",
         errors=(404, 409),
     ),
     Operation(
@@ -204,8 +201,8 @@ OPERATIONS: tuple[Operation, ...] = (
         path="/compare",
         call="compare",
         summary="A comparison of runs, with the code that differs",
-        query=requests.CompareQuery,
-        answer=protocol.CompareMessage,
+        query="CompareQuery",
+        answer="CompareMessage",
         errors=(404,),
     ),
 )

@@ -11,6 +11,12 @@ import msgspec
 from msgspec import Meta
 
 from kfnb.live import protocol
+from kfnb.live.protocol import CompareMessage, LogMessage, NotebookMessage, OutputsMessage
+from kfnb.server.operations import RUN_ID
+
+__all__ = ["CompareMessage", "LogMessage", "NotebookMessage", "OutputsMessage", "kind_of"]
+
+Anything = dict[str, Any]
 
 Status = Literal["pending", "running", "succeeded", "failed", "cancelled", "unreadable"]
 
@@ -20,7 +26,6 @@ FilePath = Annotated[
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="SHA-256 of the file.")]
 RunName = Annotated[str, Meta(min_length=1, max_length=300)]
 StepName = Annotated[str, Meta(min_length=1, max_length=1000)]
-RUN_ID = "^[0-9]{8}-[0-9]{6}-[a-z0-9-]{1,40}-[0-9a-f]{4}$"
 RunId = Annotated[str, Meta(pattern=RUN_ID)]
 Duration = Annotated[
     str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(s|m|h|d)$", description="As 90s, 30m or 2h.")
@@ -187,3 +192,8 @@ class Problem(TypedDict, total=False):
     detail: str
     findings: list[protocol.Diagnostic]
     sha256: str
+
+
+def kind_of(name: str) -> Any:
+    """Return a type of this module by its name."""
+    return globals()[name]

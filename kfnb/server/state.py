@@ -10,8 +10,6 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from kfnb.server.limits import Limits
 from kfnb.server.problems import CONTENT_TYPE, ProblemError
 from kfnb.server.processes import Answer, CheckPool, FollowProcess
@@ -42,7 +40,7 @@ class ServerState:
 
     async def call(self, process: str, name: str, arguments: Mapping[str, Any]) -> Answer:
         """Call a function of a process."""
-        body = msgspec.json.encode(arguments)
+        body = json.dumps(arguments).encode()
         where = self.check if process == "check" else self.follow
         return await where.call(name, body)
 

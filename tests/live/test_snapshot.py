@@ -12,7 +12,7 @@ import pytest
 from kfnb.api.run_lookup import facts
 from kfnb.engine.core.state import Metric, StepState
 from kfnb.live import protocol, snapshot
-from kfnb.pipeline import Diagnostic
+from kfnb.pipeline import Diagnostic, Options, Volume
 from tests.cli.scripted import (
     FAILED,
     LOADED,
@@ -180,3 +180,15 @@ def test_a_pipeline_is_described_without_a_run() -> None:
     assert fits(graph, protocol.Graph)
     assert graph["nodes"][1]["inputs"] == {"rows": "load"}
     assert ready("load")
+
+
+def test_options_and_volumes_of_the_pipeline_are_described_without_values_of_variables() -> None:
+    made = replace(
+        pipeline(),
+        defaults=Options(image="ada/train:1", env={"TOKEN": "secret"}),
+        volumes=(Volume("data", "/data", claim="big"),),
+    )
+    graph = snapshot.graph(made)
+    assert graph["options"] == {"image": "ada/train:1", "env": ["TOKEN"]}
+    assert graph["volumes"] == [{"name": "data", "mount": "/data", "claim": "big", "size": None}]
+    assert "secret" not in json.dumps(graph)
