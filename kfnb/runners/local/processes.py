@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from kfnb.engine.runner import Ended, Notice, Work
 from kfnb.errors import InfrastructureError
@@ -24,6 +25,7 @@ from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.runners.local.supervised import SupervisedAttempts
 from kfnb.runners.local.unsupported_options import options_without_effect
 from kfnb.step.order import StepOrder
+from kfnb.step.supervisor.leftovers import GUARD
 from kfnb.store import disk, locks
 
 ALIVE_FD = "KFNB_ALIVE_FD"
@@ -298,4 +300,20 @@ def _find_process(work: Work) -> int | None:
                 leaders.append((os.getpgid(process.info["pid"]), int(process.info["pid"])))
     # The guard is started by the step, so the step has the lower number.
     own = [pid for _, pid in sorted(leaders, key=lambda p: p[1])]
-    return own[0] if own else None
+    return own[0] if own else _holder(work.folder.alive)
+
+
+def _holder(lock: Path) -> int | None:
+    """Find the step process that was forked from a template, by the lock that it has inherited.
+
+    Its command line is that of the template.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_guard = (process / "comm").read_text().strip() == GUARD
+            descriptors = [] if is_guard else list((process / "fd").iterdir())
+            for descriptor in descriptors:
+                with contextlib.suppress(OSError):
+                    if descriptor.readlink() == lock:
+                        return int(process.name)
+    return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 TEMPLATES = "KFNB_TEMPLATES"
 """The variable that switches the supervisor and its templates off, or on."""
 
-_DEFAULT = "off"
+_DEFAULT = "on"
 _TIMEOUT = 20.0
 _LONGEST_ANSWER = 60.0
 
