@@ -80,6 +80,25 @@ def unwatched(choices: Choices) -> None:
     run([for_tests(), "-m", "pytest", "-q", *EVERY_CORE, *select], **watching)
 
 
+def packages(choices: Choices) -> None:
+    """Try which packages a template can import; with ``--all`` the whole table, for hours."""
+    if choices.whole:
+        run([for_tests(), "-m", "tests.packages.trial"])
+    run([for_tests(), "-m", "pytest", "-q", *EVERY_CORE, "tests/packages", *choices.pytest])
+
+
+def forked(choices: Choices) -> None:
+    """Execute notebooks in processes forked from templates, and in ordinary ones."""
+    tests = ["tests/fidelity/test_corpus.py", "tests/fidelity/test_random.py"]
+    sample = [] if choices.whole else ["-k", "seed or import or figure or option or logging"]
+    for templates in ("on", "off"):
+        # Without templates is a variant of all tests that execute kernels.
+        everything = choices.whole and templates == "off"
+        select = ["-m", "slow and not browser and not cluster"] if everything else [*sample, *tests]
+        using = {"KFNB_TEMPLATES": templates, "KFNB_FIDELITY": "all"}
+        run([for_tests(), "-m", "pytest", "-q", *EVERY_CORE, *select], **using)
+
+
 def lowest(choices: Choices) -> None:
     """Run tests with the lowest versions of other packages that are allowed."""
     python = str(environment("lowest", "test,kubernetes", lowest=True))
@@ -132,6 +151,8 @@ PARTS = {
         Part("server", "the extension of the Jupyter server, with schemathesis", 3, server),
         Part("unit", "tests that execute no kernels", 6, unit),
         Part("lowest", "tests with the lowest versions of other packages", 7, lowest),
+        Part("packages", "packages that a template imports for its children", 1, packages),
+        Part("forked", "notebooks with KFNB_TEMPLATES=on and =off", 4, forked),
         Part("unwatched", "notebooks that use files, with KFNB_WATCH=off", 2, unwatched),
         Part("kernels", "tests that execute kernels", 8, kernels),
         Part("browser", "the views in Chromium", 8, browser),

@@ -70,6 +70,7 @@ class Driver(Attempts):
                         self._wait(selector)
                         self._collect()
                     self._handle_requests()
+                self._cache.learned_edges.save(self._engine.state)
                 self._wait_for_exits(selector)
             except JournalBusy:
                 raise  # what executes belongs to another driver now
@@ -86,7 +87,12 @@ class Driver(Attempts):
 
     def _begin(self) -> None:
         """Journal that a driver has begun, and find out what became of the last one's attempts."""
+        first = self._engine.state.driver is None
         self._write(DriverStarted(pid=os.getpid()))
+        if first:
+            # In the journal, because a replay must not depend on what is stored later.
+            for edge in self._cache.learned_edges.known():
+                self._write(edge, edge.target, durable=False)
         # A resumed run has these warnings already.
         if not self._engine.state.warnings:
             for diagnostic in self._runner.unsupported_options(self._pipeline):

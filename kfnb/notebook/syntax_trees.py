@@ -37,6 +37,33 @@ def all_nodes(roots: Iterable[ast.AST]) -> list[ast.AST]:
     return nodes
 
 
+def displays_in_literal(node: ast.AST) -> list[ast.expr] | None:
+    """List the displays within a long display of constants; None for any other expression."""
+    if len(getattr(node, "elts", ()) or getattr(node, "values", ())) < _LONG:
+        return None
+    displays: list[Any] = []
+    waiting: list[Any] = [node]
+    while waiting:
+        each = waiting.pop()
+        kind = each.__class__
+        if kind is ast.Constant:
+            continue
+        if kind is ast.Dict:
+            # Without a key another dictionary is unpacked.
+            if None in each.keys:
+                return None
+            waiting += each.keys
+            waiting += each.values
+        elif kind in _COLLECTIONS:
+            waiting += each.elts
+        elif kind is ast.UnaryOp and each.operand.__class__ is ast.Constant:
+            continue
+        else:
+            return None
+        displays.append(each)
+    return displays[1:]
+
+
 def _children_by_field(node: ast.AST) -> list[ast.AST]:
     children: list[ast.AST] = []
     for name in node._fields:
@@ -50,6 +77,8 @@ def _children_by_field(node: ast.AST) -> list[ast.AST]:
     return children
 
 
+_LONG = 50
+_COLLECTIONS = (ast.List, ast.Tuple, ast.Set)
 _NO_CHILDREN = frozenset(("ctx", "op", "ops", "id", "attr", "kind", "type_comment", "conversion"))
 # The kinds of nodes of which there are many, each with its children in the order of its fields.
 _CHILDREN: dict[type[ast.AST], Callable[[Any], Sequence[ast.AST]]] = {

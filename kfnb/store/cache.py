@@ -56,6 +56,22 @@ class LastExecution:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedEdge:
+    """A dependency that the source does not show and a run has found: (step, hash of its code)."""
+
+    source: tuple[str, str]
+    target: tuple[str, str]
+    names: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _LearnedEdges:
+    edges: tuple[LearnedEdge, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CacheIndex:
     """Entries and last executions in a store."""
 
@@ -114,6 +130,16 @@ class CacheIndex:
         """Store how the step is executed now."""
         self.store.put(_last_key(notebook, step_id), _dump(last), durable=False)
 
+    def learned(self, notebook: str) -> tuple[LearnedEdge, ...]:
+        """Return the dependencies that the last run of this notebook has found or confirmed."""
+        stored = _read(_LearnedEdges, self.store.get(_learned_key(notebook)))
+        return stored.edges if isinstance(stored, _LearnedEdges) else ()
+
+    def learn(self, notebook: str, edges: tuple[LearnedEdge, ...]) -> None:
+        """Store what the next run of this notebook begins with."""
+        if edges != self.learned(notebook):
+            self.store.put(_learned_key(notebook), _dump(_LearnedEdges(edges)), durable=False)
+
 
 def _with_id(entry: Entry) -> Entry:
     plain = to_plain(entry)
@@ -133,6 +159,10 @@ def _entry_key(entry: Entry) -> str:
 
 def _last_key(notebook: str, step_id: str) -> str:
     return f"cache/last/{notebook}/{step_id}.json"
+
+
+def _learned_key(notebook: str) -> str:
+    return f"cache/learned/{notebook}.json"
 
 
 def _read(kind: type[Any], data: bytes | None) -> Any:

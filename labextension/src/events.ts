@@ -55,7 +55,7 @@ export interface DriverStarted {
   host?: string;
 }
 
-/** The event's step depends on another, which only the run showed. */
+/** The event's step depends on another, which only a run showed; ``learned``: an earlier one. */
 export interface EdgeAdded {
   source: string;
   target: string;
@@ -64,6 +64,7 @@ export interface EdgeAdded {
   source_index?: string | null;
   target_index?: string | null;
   why?: string;
+  learned?: boolean;
 }
 
 /** These steps share a kernel; groups that share a member are one. */

@@ -164,6 +164,19 @@ def test_the_driver_is_killed_and_the_next_one_adopts_what_the_supervisor_execut
     assert supervisor(desk).pid == before
 
 
+def test_an_attempt_below_another_supervisor_is_adopted_and_can_be_stopped(desk: Desk) -> None:
+    with desk.start("run", desk.notebook(*CELLS)) as follower:
+        everyone = wait_for_middle_steps(desk)
+        everyone["driver"][0].kill()
+        follower.communicate(timeout=PATIENCE)
+    # A terminal with other limits has a supervisor of its own.
+    stopped = desk.kfnb("stop", "latest", LC_TIME="C")
+    assert stopped.returncode == 0, stopped.stderr
+    desk.wait_for("RunCancelled")
+    _, alive = psutil.wait_procs([*everyone["step"], *everyone["kernel"]], timeout=PATIENCE)
+    assert not alive
+
+
 @pytest.mark.parametrize("victim", ["nobody", "step", "kernel"])
 def test_what_a_step_leaves_running_is_ended_and_named(desk: Desk, victim: str) -> None:
     seconds = seconds_of(desk)

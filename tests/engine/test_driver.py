@@ -152,3 +152,24 @@ def test_a_void_result_leaves_the_cache_and_the_step_publishes_under_its_next_ro
     manifest = index.store.get(entry.manifest_key)
     assert manifest is not None
     assert b'"round":1' in manifest
+
+
+def test_what_used_a_result_that_is_the_same_after_a_repair_is_not_executed_again(
+    tmp_path: Path,
+) -> None:
+    steps = {
+        "a": Make("mark\nvalue x 1", outputs=["x"]),
+        "b": Make("mark\nvalue y {x}", inputs={"x": "a"}, outputs=["y"]),
+        "c": Make("mark\nvalue z {y}", inputs={"y": "b"}, outputs=["z"]),
+    }
+    run = go(make_pipeline(tmp_path, steps))
+    with Journal(run.journal, run.id) as journal:
+        voids = [["b", "", 1], ["c", "", 1]]
+        data = {"target": ["b", ""], "because": "it read an old file", "voids": voids}
+        journal.append(convert_body("StepInvalidated", data), "b", round=0)
+        journal.append(RunResumed())
+    assert drive(run) == "succeeded"
+    assert (tmp_path / "ran.txt").read_text().split() == ["a", "b", "c", "b"]
+    assert statuses(run)["c"] == "cached"
+    assert value(run, "c", "z") == "1"
+    assert events(run, "StepReady", "b")[-1].data.why == "again, because it read an old file"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,6 +175,33 @@ def code(
         "metadata": metadata,
         "source": source,
     }
+
+
+def other_environment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make an environment without kfnb and cloudpickle, and a kernel "other" of it."""
+    other = bench.root / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(other)], check=True)
+    packages = bench.root / "packages"
+    packages.mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if not any(word in entry.name for word in ("kfnb", "cloudpickle", ".pth")):
+            (packages / entry.name).symlink_to(entry)
+    python = other / "bin/python"
+    purelib = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    (Path(purelib) / "packages.pth").write_text(str(packages))
+    spec = bench.root / "jupyter/kernels/other"
+    spec.mkdir(parents=True)
+    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.joinpath("kernel.json").write_text(
+        json.dumps({"argv": argv, "display_name": "other", "language": "python"})
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(bench.root / "jupyter"))
+    return other
 
 
 @pytest.fixture

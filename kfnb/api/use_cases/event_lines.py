@@ -65,7 +65,8 @@ def event_lines(view: RunView, event: Event) -> Iterator[str]:
             yield warning_line(event, data)
         case types.EdgeAdded():
             why = visible(", ".join([*data.names, *data.files]))
-            yield f"{name}: was found to depend on {visible(data.source)} during the run ({why})"
+            when = "in an earlier run" if data.learned else "during the run"
+            yield f"{name}: was found to depend on {visible(data.source)} {when} ({why})"
 
 
 def warning_line(event: Event, data: types.Warning) -> str:

@@ -20,6 +20,7 @@ from kfnb.engine.cache.cache_key import (
     static_reads,
     step_key,
 )
+from kfnb.engine.cache.learned_edges import LearnedEdges
 from kfnb.engine.cache.local_modules import LocalModules
 from kfnb.engine.dispatch import kernels
 from kfnb.engine.dispatch.manifests import read_manifest
@@ -69,6 +70,7 @@ class Cache:
         self._index = CacheIndex(store)
         self._modules = LocalModules(site.workdir)
         self._notebook = hash_bytes(str(pipeline.path or pipeline.name).encode()).partition("-")[0]
+        self.learned_edges = LearnedEdges(pipeline, self._index, self._notebook)
 
     def look_up(
         self,

@@ -211,7 +211,7 @@ class Warning(ReportBody, frozen=True, kw_only=True):  # noqa: A001 (the event's
 
 
 class EdgeAdded(StepBody, frozen=True, kw_only=True):
-    """The event's step depends on another, which only the run showed."""
+    """The event's step depends on another, which only a run showed; ``learned``: an earlier one."""
 
     source: str
     target: str
@@ -220,6 +220,7 @@ class EdgeAdded(StepBody, frozen=True, kw_only=True):
     source_index: str | None = None
     target_index: str | None = None
     why: str = ""
+    learned: bool = False
 
     def ends(self, index: str) -> tuple[Key, Key]:
         """Return source and target; an edge of 0.1 has only the index of its event."""

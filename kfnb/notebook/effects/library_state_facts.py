@@ -27,7 +27,7 @@ from kfnb.notebook.effects.library_calls import (
 from kfnb.notebook.effects.notebook_names import Known, is_history, knows_the_same, parsed
 from kfnb.notebook.effects.shellwords import variables
 from kfnb.notebook.parsed_cell import parse_code
-from kfnb.notebook.syntax_trees import all_nodes, child_nodes
+from kfnb.notebook.syntax_trees import all_nodes, child_nodes, displays_in_literal
 
 _Assigning = ast.Assign | ast.AugAssign | ast.AnnAssign | ast.Delete
 
@@ -177,6 +177,8 @@ class _Walk:
             self.visit(node)
 
     def visit(self, node: ast.expr) -> None:
+        if node.__class__ is ast.Constant or displays_in_literal(node) is not None:
+            return
         if isinstance(node, ast.Lambda):
             before, self.sure = self.sure, False
             self.visit(node.body)

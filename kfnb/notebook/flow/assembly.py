@@ -170,24 +170,18 @@ class Assembly:
     def _definitions(self, replay: Replay) -> Iterator[Definition]:
         static = [n for n, act in enumerate(self.walked.acts) if act.step is None]
         ends = {name: facts.acts_after for name, facts in self.walked.facts.items()}
-        anything: frozenset[str] = frozenset()
         for number, act in enumerate(self.walked.acts):
             if act.kind is None:
                 continue
             # A function finds its names when it is called, so definitions below it count as well.
             before = ends[act.step] if act.step is not None else (static[-1] + 1)
-            late = self._late(act)
-            if late is None:
-                anything = anything or self.walked.interpreter.names_in_functions()
-                needed = replay.needed_for_act_with(number, anything, before)
-            else:
-                needed = replay.needed_for_act(number, late, before)
+            needed = replay.needed_for_act(number, self._late(act), before)
             pieces = replay.pieces(needed)
             for name in act.defines:
                 yield Definition(name, act.cell, act.kind, pieces)
 
-    def _late(self, act: Act) -> frozenset[str] | None:
-        """Names that a function or class reads when it is called; None beyond the work budget."""
+    def _late(self, act: Act) -> frozenset[str]:
+        """Names that a function or class reads when it is called."""
         if act.kind == "import":
             return frozenset()
         interpreter = self.walked.interpreter

@@ -75,20 +75,6 @@ class Replay:
         counted = {number}
         self._follow([(n, number) for n in self.acts[number].reads], counted)
         self._follow([(n, before) for n in late if n not in self.acts[number].defines], counted)
-        return self._with_executed(counted)
-
-    def needed_for_act_with(self, number: int, names: frozenset[str], before: int) -> NeededActs:
-        """Follow one act's names back, and ``names``, which are the same for many acts."""
-        needed = self.needed_for(names, before, always=False)
-        counted = {number}
-        self._follow([(n, number) for n in self.acts[number].reads], counted)
-        return (
-            needed
-            if counted.issubset(needed.acts)
-            else self._with_executed(counted.union(needed.acts))
-        )
-
-    def _with_executed(self, counted: set[int]) -> NeededActs:
         executed, cells = self._executed(counted)
         return NeededActs(tuple(sorted(counted)), tuple(sorted(cells)), tuple(sorted(executed)))
 

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from kfnb.engine.runner import Ended, Notice, Work
 from kfnb.errors import InfrastructureError
@@ -24,6 +25,7 @@ from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.runners.local.supervised import SupervisedAttempts
 from kfnb.runners.local.unsupported_options import options_without_effect
 from kfnb.step.order import StepOrder
+from kfnb.step.supervisor.leftovers import GUARD
 from kfnb.store import disk, locks
 
 ALIVE_FD = "KFNB_ALIVE_FD"
@@ -102,11 +104,8 @@ class LocalRunner:
             finally:
                 os.close(lock)
         self._watch(process)
-        if process.supervised:
-            return
-        with contextlib.suppress(OSError):  # a later driver can find the process without it
-            note = {"pid": process.pid, "order": str(folder.order), "started": time.time()}
-            disk.replace(folder.process, json.dumps(note).encode(), durable=False)
+        if process.pid is not None:
+            _note_process(work, process.pid)
 
     def adopt(self, work: Work) -> bool:
         """Take over an attempt whose lock is held; False if no process holds it."""
@@ -135,6 +134,8 @@ class LocalRunner:
     def poll(self) -> list[Ended]:
         """List the attempts that ended; kill those whose grace is over."""
         ended = []
+        for work, pid in self._supervised.started():
+            _note_process(work, pid)
         for work, status, notices in self._supervised.poll():
             self._notices += notices
             if work in self._processes:
@@ -279,6 +280,12 @@ class LocalRunner:
                 os.kill(process.pid, number)
 
 
+def _note_process(work: Work, pid: int) -> None:
+    with contextlib.suppress(OSError):  # a later driver can find the process without it
+        note = {"pid": pid, "order": str(work.folder.order), "started": time.time()}
+        disk.replace(work.folder.process, json.dumps(note).encode(), durable=False)
+
+
 def _find_process(work: Work) -> int | None:
     """Find the process that executes an attempt by its command line."""
     import psutil
@@ -298,4 +305,20 @@ def _find_process(work: Work) -> int | None:
                 leaders.append((os.getpgid(process.info["pid"]), int(process.info["pid"])))
     # The guard is started by the step, so the step has the lower number.
     own = [pid for _, pid in sorted(leaders, key=lambda p: p[1])]
-    return own[0] if own else None
+    return own[0] if own else _holder(work.folder.alive)
+
+
+def _holder(lock: Path) -> int | None:
+    """Find the step process that was forked from a template, by the lock that it has inherited.
+
+    Its command line is that of the template.
+    """
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_guard = (process / "comm").read_text().strip() == GUARD
+            descriptors = [] if is_guard else list((process / "fd").iterdir())
+            for descriptor in descriptors:
+                with contextlib.suppress(OSError):
+                    if descriptor.readlink() == lock:
+                        return int(process.name)
+    return None

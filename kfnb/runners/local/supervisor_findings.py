@@ -23,7 +23,8 @@ def supervisor_findings() -> Iterator[Finding]:
         yield Finding(
             "supervisor",
             "optional",
-            f"Runs start their steps without a supervisor here. It needs Linux and {TEMPLATES}=on.",
+            "Runs start their steps without a supervisor and templates, which need Linux and are "
+            f"switched off by {TEMPLATES}=off.",
         )
         return
     supervisor = Supervisor.connect(start=False, role="visitor")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import resource
 import stat
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +20,19 @@ _LONGEST_FOLDER = 60
 # Variables that an interpreter or a library reads when it starts, so that a template with other
 # values could not stand for a fresh process.
 _NAMES = frozenset(
-    {"PATH", "HOME", "TMPDIR", "LANG", "LANGUAGE", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX", "CI"}
+    [
+        *("PATH", "HOME", "TMPDIR", "LANG", "LANGUAGE", "TZ", "VIRTUAL_ENV", "CONDA_PREFIX", "CI"),
+        # Batch systems end all processes of a job with it.
+        *("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID"),
+    ]
 )
 _PREFIXES = (
     *("PYTHON", "LD_", "LC_", "JUPYTER", "IPYTHON", "MPL", "OMP_", "MKL_", "OPENBLAS_", "BLIS_"),
     *("NUMEXPR_", "NUMBA_", "CUDA_", "MALLOC_", "ARROW_", "KFNB_TEMPLATES", "KFNB_WATCH"),
 )
+
+
+_STATUS = ("Umask:", "Groups:", "CapEff:", "CapBnd:", "NoNewPrivs:", "Seccomp:", "Cpus_allowed:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class Address:
 
 
 def supervisor_address() -> Address | None:
-    """Return the address for this KFNB_HOME, interpreter, version and environment.
+    """Return the address for this KFNB_HOME, interpreter, version, environment and limits.
 
     Returns
     -------
@@ -94,6 +103,23 @@ def startup_variables(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _inherited() -> Iterator[str]:
+    """List what processes inherit besides variables: namespaces, limits, priority, cores.
+
+    A container may share our folder, and its processes must not be started outside of it.
+    """
+    for name in ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts"):
+        with contextlib.suppress(OSError):
+            yield str(Path("/proc/self/ns", name).readlink())
+    for name in sorted(name for name in dir(resource) if name.startswith("RLIMIT_")):
+        yield f"{name} {resource.getrlimit(getattr(resource, name))}"
+    yield f"priority {os.getpriority(os.PRIO_PROCESS, 0)}"
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(_STATUS):
+                yield line
+
+
 def _key(environment: Mapping[str, str]) -> str:
     # A supervisor that still executes the code before an update would not understand its clients.
     code = sorted(Path(__file__).parent.glob("*.py"))
@@ -105,6 +131,7 @@ def _key(environment: Mapping[str, str]) -> str:
         *(str(home()), str(interpreter), str(package), package.read_text("utf-8")),
         *(f"{path.stat().st_mtime_ns} {path.stat().st_size}" for path in code),
         *(f"{name}={value}" for name, value in startup_variables(environment).items()),
+        *_inherited(),
     ]
     digest = hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=8)
     return digest.hexdigest()

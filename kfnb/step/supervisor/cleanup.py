@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 
 from kfnb.step.supervisor import process_table
 from kfnb.step.supervisor.attempts import Attempt
-
-GUARD = "kfnb-guard"
-"""The name of a step's guard process (:mod:`kfnb.step.kernels.orphan_guard`)."""
+from kfnb.step.supervisor.leftovers import GUARD
 
 # A step's guard needs up to two seconds to end a kernel.
 _GUARD_TIMEOUT = 4.0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+GUARD = "kfnb-guard"
+"""The name of a step's guard process (:mod:`kfnb.step.kernels.orphan_guard`)."""
+
 PROCESSES_LEFT = "KFNB-W617"
 PROCESSES_LEFT_REMEDY = "End them in the step that starts them, for example with terminate()."
 _MOST_NAMED = 5

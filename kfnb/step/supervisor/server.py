@@ -69,14 +69,13 @@ class Server:
     def serve(self) -> None:
         """Serve until it is time to leave."""
         while not self._leaving:
-            for key, _ in self._selector.select(self._patience()):
-                handler: Callable[[], None] = key.data
+            ready = self._selector.select(self._patience())
+            for handle in [*(key.data for key, _ in ready), self._executor.advance]:
                 try:
-                    handler()
+                    handle()
                 except Exception:
                     # One client's mistake must not end the attempts of all others.
                     traceback.print_exc()
-            self._executor.advance()
             self._leave_if_idle()
 
     def _patience(self) -> float:

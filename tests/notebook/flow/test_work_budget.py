@@ -218,3 +218,25 @@ def test_a_definition_is_replayed_with_all_that_it_names_beyond_the_work_budget(
     assumed = {d.name: d.pieces for d in pipeline(*cells).definitions}
     assert len(exact["outer"][0].statements) == 3
     assert assumed == exact
+
+
+def test_a_long_literal_is_one_step_of_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluations = 0
+    original = Expressions.evaluate
+
+    def evaluate(self: Expressions, node: ast.expr | None) -> frozenset[int]:
+        nonlocal evaluations
+        evaluations += 1
+        return original(self, node)
+
+    monkeypatch.setattr(Expressions, "evaluate", evaluate)
+    literal = ", ".join(f"'k{n}': [{n}, ({n}, -{n})]" for n in range(1000))
+    read = pipeline(
+        ("step:a", f"d = {{{literal}}}"),
+        ("step:b", "x = d['k1']\nx.append(1)"),
+        ("step:c", "print(d['k2'])"),
+        ("step:d", "print(x)"),
+    )
+    assert evaluations < 50
+    assert read.steps["c"].inputs == {"d": "b"}
+    assert read.steps["d"].inputs == {"x": "b"}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 
 from kfnb.step.kernels.kernel_path import make_path, needs_path
-from tests.step.conftest import Bench
+from tests.step.conftest import Bench, other_environment
 
 
 def test_only_another_interpreter_needs_a_path(tmp_path: Path) -> None:
@@ -39,28 +37,7 @@ def test_the_path_holds_nothing_but_what_is_needed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_kernel_of_another_environment(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = bench.root / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(other)], check=True)
-    packages = bench.root / "packages"
-    packages.mkdir()
-    for entry in Path(sysconfig.get_path("purelib")).iterdir():
-        if not any(word in entry.name for word in ("kfnb", "cloudpickle", ".pth")):
-            (packages / entry.name).symlink_to(entry)
-    python = other / "bin/python"
-    purelib = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    (Path(purelib) / "packages.pth").write_text(str(packages))
-    spec = bench.root / "jupyter/kernels/other"
-    spec.mkdir(parents=True)
-    argv = [str(python), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec.joinpath("kernel.json").write_text(
-        json.dumps({"argv": argv, "display_name": "other", "language": "python"})
-    )
-    monkeypatch.setenv("JUPYTER_PATH", str(bench.root / "jupyter"))
+    other = other_environment(bench, monkeypatch)
     first = bench.run(
         "first",
         "import subprocess, sys\nfrom kfnb import log_metric\nlog_metric('m', 1)\nbefore = [1]",

@@ -312,6 +312,19 @@ def test_another_interpreter_or_environment_has_another_one(
     assert supervisor_address() not in (first, second)
 
 
+def test_other_limits_mean_another_one(bench: SupervisorBench) -> None:
+    del bench
+    program = "from kfnb.step.supervisor.address import supervisor_address as a; print(a().key)"
+
+    def key(*before: str) -> str:
+        command = [*before, sys.executable, "-c", program]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert key() == key()
+    assert key("nice", "-n", "5") != key()
+    assert key("sh", "-c", 'ulimit -f 100000; exec "$@"', "sh") != key()
+
+
 def test_without_a_private_folder_there_is_no_supervisor(
     bench: SupervisorBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

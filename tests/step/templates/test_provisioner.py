@@ -14,7 +14,7 @@ from kfnb.step.kernels.own_kernels import OwnKernels
 from kfnb.step.kernels.without_debugger import without_debugger
 from kfnb.step.order import StepOrder
 from kfnb.step.templates.provisioner import before_local, local_names, template_spec
-from tests.step.conftest import Bench, Ended, Source
+from tests.step.conftest import Bench, Ended, Source, other_environment
 from tests.step.templates.template_source import TemplateSource
 
 pytestmark = pytest.mark.slow
@@ -115,6 +115,25 @@ def test_a_module_in_the_notebooks_folder_is_used_instead_of_the_template(
         "step", "import tenacity; print(tenacity.mine)", imports=("import os", "import tenacity")
     )
     assert run(str(path), kernels=OwnKernels(capture=True, source=source)) == 0
+
+
+def test_a_template_of_an_environment_without_kfnb(
+    bench: Bench, source: TemplateSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = other_environment(bench, monkeypatch)
+    options = {"kernel": "other", "imports": ("import json",)}
+    first = execute(
+        bench,
+        source,
+        "import sys; made = lambda: 41\nprint(sys.prefix)",
+        outputs=("made",),
+        **options,
+    )
+    assert first.code == 0, first.events[-1]
+    assert first.text(0) == f"{other}\n"
+    path = bench.prepare("second", "print(made())", inputs=bench.inputs(first, "made"), **options)
+    assert run(str(path), kernels=OwnKernels(capture=True, source=source)) == 0
+    assert (path.parent / "log.txt").read_text() == "41\n"
 
 
 COMMAND = without_debugger([sys.executable, "-m", "ipykernel_launcher", "-f", "c.json"])

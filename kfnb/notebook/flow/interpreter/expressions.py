@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kfnb.notebook.flow.interpreter.callables import CallableDefinition
@@ -20,7 +20,7 @@ from kfnb.notebook.flow.interpreter.scopes import (
     parameters,
 )
 from kfnb.notebook.flow.interpreter.tables import library_tables
-from kfnb.notebook.syntax_trees import child_nodes
+from kfnb.notebook.syntax_trees import child_nodes, displays_in_literal
 
 
 class Expressions(Operators):
@@ -142,6 +142,8 @@ class Expressions(Operators):
         return None
 
     def _display(self, node: ast.List | ast.Set | ast.Tuple) -> Objects:
+        if (inner := displays_in_literal(node)) is not None:
+            return self._literal(node, inner)
         held: set[int] = set()
         for element in node.elts:
             held |= self.evaluate(element)
@@ -149,6 +151,14 @@ class Expressions(Operators):
         if isinstance(node, ast.Tuple) and all(isinstance(e, ast.Constant) for e in node.elts):
             return NO_OBJECTS
         return self._displayed(node, frozenset(held))
+
+    def _literal(self, node: ast.expr, inner: Sequence[ast.expr]) -> Objects:
+        """Make a long display of constants; one object stands for all displays in it."""
+        changing = [each for each in inner if not isinstance(each, ast.Tuple)]
+        if isinstance(node, ast.Tuple) and not changing:
+            return NO_OBJECTS
+        held = self._displayed(changing[0], NO_OBJECTS) if changing else NO_OBJECTS
+        return self._displayed(node, held)
 
     def _displayed(self, node: ast.expr, held: Objects) -> Objects:
         made = self.fresh(node, held)
@@ -158,6 +168,8 @@ class Expressions(Operators):
         return made
 
     def _dict(self, node: ast.Dict) -> Objects:
+        if (inner := displays_in_literal(node)) is not None:
+            return self._literal(node, inner)
         held: set[int] = set()
         for key, value in zip(node.keys, node.values, strict=True):
             held |= self.evaluate(key)

@@ -36,6 +36,8 @@ from kfnb.notebook.syntax_trees import all_nodes
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
+_MOST_NAMED = 40
+"""Functions whose names are collected for one that was not summarised."""
 MOST_WORK = 20_000
 """Work (nodes visited, effects applied) after which calls are assumed to depend on everything."""
 
@@ -62,6 +64,7 @@ class Summaries(InterpreterState):
         self.forgot = False
         self.analysed: set[int] = set()
         self.outer_names: frozenset[str] = frozenset()
+        self._own_names: dict[int, frozenset[str]] = {}
 
     @property
     def over_budget(self) -> bool:
@@ -141,16 +144,42 @@ class Summaries(InterpreterState):
         known.slots, known.version = current, self.heap.version
         return True
 
-    def reads_of(self, callee: CallableDefinition) -> frozenset[str] | None:
-        """Give the outer names that calling ``callee`` may read; None beyond the work budget."""
+    def reads_of(self, callee: CallableDefinition) -> frozenset[str]:
+        """Give the outer names that calling ``callee`` may read, as last seen."""
         known = self.cached_summaries.get(callee.number)
         summary = known.summary if known else self.summary(callee)
-        return None if known is None and self.over_budget else frozenset(summary.reads)
+        if known is None and self.over_budget:
+            return self._named_by(callee)
+        return frozenset(summary.reads)
+
+    def _named_by(self, callee: CallableDefinition) -> frozenset[str]:
+        """Give the names in a function, and in those that it names, up to a number of functions."""
+        names: set[str] = set()
+        functions = [callee.number]
+        # The list grows meanwhile.
+        for number in functions:
+            if len(functions) > _MOST_NAMED:
+                break
+            own = self._names_in(number)
+            for name in sorted(own - names):
+                slot = self.names.slots.get(name)
+                new = slot.objects & self.heap.callables.keys() if slot else NO_OBJECTS
+                functions += [n for n in self.heap.sorted(new) if n not in functions]
+            names |= own
+        return frozenset(names)
+
+    def _names_in(self, number: int) -> frozenset[str]:
+        names = self._own_names.get(number)
+        if names is None:
+            nodes = all_nodes([self.heap.callables[number].node])
+            names = self._own_names[number] = frozenset(
+                node.id for node in nodes if isinstance(node, ast.Name)
+            )
+        return names
 
     def names_in_functions(self) -> frozenset[str]:
         """Give all names in the notebook's functions and classes."""
-        functions = [callee.node for callee in self.heap.callables.values()]
-        return frozenset(n.id for n in all_nodes(functions) if isinstance(n, ast.Name))
+        return frozenset[str]().union(*map(self._names_in, self.heap.callables))
 
     def _analyse(self, callee: CallableDefinition) -> Summary:
         self.analysed.add(callee.number)

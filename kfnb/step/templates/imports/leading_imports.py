@@ -43,8 +43,8 @@ class LoadedImports:
         The names of the modules.
     environment
         The variables that they set (None: removed).
-    filters
-        The filters of warnings that they put before the others, the first first.
+    filters, last_filters
+        The filters of warnings that they put before and after the others, the first first.
     stand_ins
         What they found in place of the kernel.
     """
@@ -52,6 +52,7 @@ class LoadedImports:
     modules: set[str] = field(default_factory=set)
     environment: dict[str, str | None] = field(default_factory=dict)
     filters: list[Any] = field(default_factory=list)
+    last_filters: list[Any] = field(default_factory=list)
     stand_ins: StandIns = field(default_factory=StandIns)
 
     def conflict(self, local_names: Sequence[str]) -> str | None:
@@ -77,9 +78,11 @@ class LoadedImports:
             else:
                 os.environ[name] = value
         here: list[Any] = warnings.filters  # type: ignore[assignment]
-        ours = [entry for entry in self.filters if entry in here]
-        here[:] = [*ours, *(entry for entry in here if entry not in ours)]
-        warnings._filters_mutated()  # type: ignore[attr-defined]
+        ours = [*self.filters, *self.last_filters]
+        others = [entry for entry in here if entry not in ours]
+        here[:] = [*self.filters, *others, *self.last_filters]
+        # Python remembers which filters a module's warnings have passed, until it is informed.
+        getattr(warnings, "_filters_mutated", lambda: None)()
 
 
 def execute(statements: Sequence[str], loaded: LoadedImports) -> None:
@@ -104,7 +107,9 @@ def execute(statements: Sequence[str], loaded: LoadedImports) -> None:
             continue
         loaded.modules |= after.modules - before.modules
         loaded.environment.update(after.changed_environment(before))
-        loaded.filters[:0] = after.added_filters(before) or ()
+        first, last = after.added_filters(before) or ((), ())
+        loaded.filters[:0] = first
+        loaded.last_filters += last
     if effects:
         raise TakesEffect(effects)
 

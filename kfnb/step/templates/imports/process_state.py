@@ -89,10 +89,16 @@ class ProcessState:
             return "it rearranges the filters of warnings"
         return None
 
-    def added_filters(self, before: ProcessState) -> tuple[Any, ...] | None:
-        """Return the filters of warnings put before the others; None if that is not all."""
-        added = len(self.filters) - len(before.filters)
-        return self.filters[:added] if self.filters[max(added, 0) :] == before.filters else None
+    def added_filters(self, before: ProcessState) -> tuple[tuple[Any, ...], tuple[Any, ...]] | None:
+        """Return the filters of warnings put before and after the others; None if that is not all.
+
+        They are in their order.
+        """
+        size = len(before.filters)
+        for first in range(len(self.filters) - size + 1):
+            if self.filters[first : first + size] == before.filters:
+                return self.filters[:first], self.filters[first + size :]
+        return None
 
     def changed_environment(self, before: ProcessState) -> dict[str, str | None]:
         """Return the variables that were set, and those that were removed as None."""

@@ -38,7 +38,10 @@ HARMLESS = {
     ),
     "keeps_stream": "import sys, logging; handler = logging.StreamHandler(); stream = sys.stdout",
     "sets_variable": "import os; os.environ['SET_BY_IMPORT'] = '1'",
-    "filters_warnings": "import warnings; warnings.filterwarnings('ignore', message='of this module')",
+    "filters_warnings": (
+        "import warnings; warnings.filterwarnings('ignore', message='of this module'); "
+        "warnings.simplefilter('always', BytesWarning, append=True)"
+    ),
 }
 
 
