@@ -17,7 +17,16 @@ async ({code, traits}) => {
   const listeners = new Map();
   const of = event => listeners.get(event) ?? listeners.set(event, new Set()).get(event);
   window.asked = [];
-  window.tell = (message, buffers = []) => of('msg:custom').forEach(one => one(message, buffers));
+  // As the kernel does, a message names the oldest request that it can answer.
+  const answers = {hello: 'state', 'follow-log': 'log', command: 'notice'};
+  const answered = new Set();
+  window.tell = (message, buffers = []) => {
+    const request = window.asked.find(({kind, re}) =>
+      re !== undefined && !answered.has(re) && (answers[kind] ?? kind) === message.kind);
+    answered.add(request?.re);
+    const sent = request ? {...message, re: request.re} : message;
+    of('msg:custom').forEach(one => one(sent, buffers));
+  };
   const model = {
     get: name => traits[name],
     set: (name, value) => { traits[name] = value; },
@@ -69,7 +78,10 @@ class Bare:
     @property
     def asked(self) -> list[dict[str, Any]]:
         """What the page asked the kernel."""
-        found: list[dict[str, Any]] = self.page.evaluate("window.asked")
+        # Without the numbers of the requests, by which answers find them.
+        found: list[dict[str, Any]] = self.page.evaluate(
+            "window.asked.map(({re, ...message}) => message)"
+        )
         return found
 
     @property
