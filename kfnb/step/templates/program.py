@@ -6,6 +6,7 @@ nothing but wait, so that its single thread is in a known place whenever it fork
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import json
 import os
@@ -33,6 +34,7 @@ from kfnb.step.templates.spec import (
 
 _PACKET = 1 << 16
 _MOST_DESCRIPTORS = 32
+_HIGH = 64
 _ENVIRONMENT = dict(os.environ)
 
 
@@ -42,8 +44,10 @@ def main(arguments: Sequence[str]) -> Run:
     ``arguments`` are the descriptor of the connection and the parent's process number; when the
     program has started anew (:func:`_start_again`), also the descriptor of what it continues with.
     """
-    connection = socket.socket(fileno=int(arguments[0]))
-    connection.set_inheritable(False)
+    # Children get their descriptors under the lowest numbers.
+    high = fcntl.fcntl(int(arguments[0]), fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    os.close(int(arguments[0]))
+    connection = socket.socket(fileno=high)
     child_process.die_with_parent(int(arguments[1]))
     try:
         spec, left_out = _assignment(connection, arguments[2:])
@@ -91,8 +95,9 @@ def _start_again(spec: TemplateSpec, left_out: Mapping[str, str], connection: in
     os.lseek(descriptor, 0, os.SEEK_SET)
     os.set_inheritable(connection, True)
     # After the bootstrap come the package's folder, the connection and the parent.
-    end = sys.orig_argv.index("-c") + 5
-    command = [*sys.orig_argv[:end], str(descriptor)]
+    folder = sys.orig_argv.index("-c") + 2
+    numbers = [str(connection), sys.orig_argv[folder + 2], str(descriptor)]
+    command = [*sys.orig_argv[: folder + 1], *numbers]
     os.execve(spec.python, command, _ENVIRONMENT)  # noqa: S606
 
 

@@ -256,3 +256,18 @@ def test_a_step_runner_is_forked_with_papermill_loaded(parent: Parent, tmp_path:
         child = parent.fork(template, "no-such-order.json", descriptors={"stderr": err.fileno()})
     assert parent.ended(template, child.pid).status == 4
     assert "no-such-order.json" in (tmp_path / "err").read_text()
+
+
+def test_a_child_may_get_many_descriptors(parent: Parent, tmp_path: Path) -> None:
+    template = parent.start()
+    given = {f"file{n}": os.open(tmp_path / f"file{n}", os.O_CREAT | os.O_RDWR) for n in range(16)}
+    source = (
+        "import json, os; from pathlib import Path; "
+        "names = [os.readlink('/proc/self/fd/' + os.environ[f'KFNB_FILE{n}_FD']) for n in range(16)]; "
+        "Path(REPORT).write_text(json.dumps(names))"
+    )
+    assert run(parent, template, source, descriptors=given) == [
+        str(tmp_path / name) for name in given
+    ]
+    for descriptor in given.values():
+        os.close(descriptor)
