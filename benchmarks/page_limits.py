@@ -75,18 +75,18 @@ def _panning(browser: Browser) -> Iterator[Figure]:
 def _frames(trace: list[dict[str, Any]]) -> list[float]:
     """Return the milliseconds of script and layout of each frame that had any."""
     ends = sorted(one["ts"] for one in trace if one["name"] == "Commit")
+    # CPU time where the trace has it, which other programs of this machine do not change.
     work = sorted(
-        (one["ts"], one["ts"] + one.get("dur", 0))
+        (one["ts"], one["ts"] + one.get("dur", 0), one.get("tdur", one.get("dur", 0)))
         for one in trace
         if one["name"] in _WORK and one["ph"] == "X"
     )
     spent = [0.0] * (len(ends) + 1)
     end = 0.0
-    for begin, until in work:
+    for begin, until, cost in work:
         # An event that is inside of another is part of that one.
-        if until > end:
-            frame = bisect.bisect(ends, begin)
-            spent[frame] += until - max(begin, end)
+        if begin >= end:
+            spent[bisect.bisect(ends, begin)] += cost
             end = until
     return [one / 1000 for one in spent if one]
 

@@ -13,6 +13,7 @@ import itertools
 import json
 import logging
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -70,13 +71,14 @@ class Process:
         self._push = push
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Answer]] = {}
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._requests: asyncio.WriteTransport | None = None
         self._reading: asyncio.Task[None] | None = None
 
     @property
     def alive(self) -> bool:
         """Whether it was started and has not ended."""
-        return self._process is not None and self._process.returncode is None
+        return self._process is not None and self._process.poll() is None
 
     @property
     def calls(self) -> int:
@@ -85,14 +87,22 @@ class Process:
 
     async def start(self) -> None:
         """Start the process."""
-        self._process = await asyncio.create_subprocess_exec(
-            *self._command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+        # In a thread: starting a program can take tens of milliseconds on a busy machine.
+        process = self._process = await asyncio.to_thread(self._spawn)
+        loop = asyncio.get_running_loop()
+        answers = asyncio.StreamReader()
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(answers), process.stdout)
+        self._requests, _ = await loop.connect_write_pipe(asyncio.Protocol, process.stdin)
+        self._reading = asyncio.create_task(self._read(process, answers))
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             # Pressing Ctrl+C in the server's terminal must not reach it before the server stops it.
             start_new_session=True,
         )
-        self._reading = asyncio.create_task(self._read(self._process))
 
     async def call(self, name: str, arguments: bytes, seconds: float) -> Answer:
         """Call a function of the process, with its arguments as JSON.
@@ -117,20 +127,21 @@ class Process:
 
     def send(self, header: Mapping[str, Any], body: bytes = b"") -> None:
         """Send a frame; raises EOFError if the process has ended."""
-        if self._process is None or self._process.stdin is None or not self.alive:
+        if self._requests is None or not self.alive:
             raise EOFError
-        self._process.stdin.write(frame(header, body))
+        self._requests.write(frame(header, body))
 
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        while (received := await next_frame(process.stdout)) is not None:
+    async def _read(self, process: subprocess.Popen[bytes], answers: asyncio.StreamReader) -> None:
+        while (received := await next_frame(answers)) is not None:
             header, body = received
             future = self._waiting.pop(header.get("id", 0), None)
             if future is not None and not future.done():
                 future.set_result(Answer(header["status"], header["type"], body))
             elif "id" not in header and self._push is not None:
                 self._push(header, body)
-        await process.wait()
+        await asyncio.to_thread(process.wait)
+        if self._requests is not None:
+            self._requests.close()
         for future in self._waiting.values():
             if not future.done():
                 future.set_exception(EOFError())
@@ -141,7 +152,7 @@ class Process:
     @property
     def exit_signal(self) -> int:
         """The signal that ended the process; 0 if it was none."""
-        code = self._process.returncode if self._process is not None else None
+        code = self._process.poll() if self._process is not None else None
         return -code if code is not None and code < 0 else 0
 
     async def stop(self) -> None:
@@ -150,7 +161,7 @@ class Process:
             return
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
-        await self._process.wait()
+        await asyncio.to_thread(self._process.wait)
         if self._reading is not None:
             await self._reading
 

@@ -104,11 +104,8 @@ class LocalRunner:
             finally:
                 os.close(lock)
         self._watch(process)
-        if process.supervised:
-            return
-        with contextlib.suppress(OSError):  # a later driver can find the process without it
-            note = {"pid": process.pid, "order": str(folder.order), "started": time.time()}
-            disk.replace(folder.process, json.dumps(note).encode(), durable=False)
+        if process.pid is not None:
+            _note_process(work, process.pid)
 
     def adopt(self, work: Work) -> bool:
         """Take over an attempt whose lock is held; False if no process holds it."""
@@ -137,6 +134,8 @@ class LocalRunner:
     def poll(self) -> list[Ended]:
         """List the attempts that ended; kill those whose grace is over."""
         ended = []
+        for work, pid in self._supervised.started():
+            _note_process(work, pid)
         for work, status, notices in self._supervised.poll():
             self._notices += notices
             if work in self._processes:
@@ -279,6 +278,12 @@ class LocalRunner:
                 os.killpg(process.pid, number)
             else:
                 os.kill(process.pid, number)
+
+
+def _note_process(work: Work, pid: int) -> None:
+    with contextlib.suppress(OSError):  # a later driver can find the process without it
+        note = {"pid": pid, "order": str(work.folder.order), "started": time.time()}
+        disk.replace(work.folder.process, json.dumps(note).encode(), durable=False)
 
 
 def _find_process(work: Work) -> int | None:

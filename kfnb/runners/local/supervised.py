@@ -108,6 +108,11 @@ class SupervisedAttempts:
         if self._supervisor is not None:
             self._supervisor.signal(str(work.folder.path), number, group=group)
 
+    def started(self) -> list[tuple[Work, int]]:
+        """List the attempts whose processes started since the last call, with their pids."""
+        started = self._supervisor.started() if self._supervisor is not None else []
+        return [(self._works[one.key], one.pid) for one in started if one.key in self._works]
+
     def poll(self) -> list[SupervisedEnd]:
         """List the attempts that have ended since the last call."""
         if self._supervisor is None:

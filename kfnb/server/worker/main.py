@@ -86,6 +86,8 @@ def _check(requests: BinaryIO, output: Output, limits: Limits, root: str | None)
     module = importlib.import_module("kfnb.server.worker.notebook_calls")
     calls: Calls = module.calls(limits, root)
     _limit_memory(limits)
+    if hasattr(os, "nice"):
+        os.nice(10)  # the server's event loop goes first where there are few cores
     for header, body in read_frames(requests):
         _limit_cpu(limits)
         _answer(calls, header, body, output)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from kfnb.errors import InfrastructureError
 from kfnb.step.supervisor import messages
-from kfnb.step.supervisor.messages import Ended
+from kfnb.step.supervisor.messages import Ended, Started
 from kfnb.step.templates.kernel_source import KernelEnd, StartedProcess
 from kfnb.step.templates.spec import ForkOrder, TemplateSpec, to_json
 
@@ -49,6 +49,7 @@ class Supervisor:
         self._connection = connection
         self._requests = itertools.count(1)
         self._ended: list[Ended] = []
+        self._started: list[Started] = []
         self.lost = False
 
     @classmethod
@@ -125,6 +126,12 @@ class Supervisor:
         ended, self._ended = self._ended, []
         return ended
 
+    def started(self) -> list[Started]:
+        """Return the attempts whose processes started since the last call."""
+        self._receive()
+        started, self._started = self._started, []
+        return started
+
     def processes(self) -> messages.ProcessList:
         """Return what lives below the supervisor; raises SupervisorLost."""
         answer = self._ask(messages.ListProcesses(next(self._requests)))
@@ -159,6 +166,8 @@ class Supervisor:
                     os.close(descriptor)
                 if isinstance(message, Ended):
                     self._ended.append(message)
+                elif isinstance(message, Started):
+                    self._started.append(message)
                 else:
                     answers.append(message)
             if self._connection.closed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -107,7 +108,7 @@ class Executor:
         def done(forked: Forked | None) -> None:
             try:
                 if forked is not None:
-                    attempt.has_process(forked.pid)
+                    self._has_process(attempt, forked.pid)
                 else:
                     self._start_process(attempt, order, environment, copies)
             finally:
@@ -150,7 +151,14 @@ class Executor:
             os.write(log, f"kfnb: The step cannot be started: {reason}{name}.\n".encode())
             self._process_ended(attempt, _NOT_STARTED)
         else:
-            attempt.has_process(popen.pid, popen)
+            self._has_process(attempt, popen.pid, popen)
+
+    def _has_process(
+        self, attempt: Attempt, pid: int, popen: subprocess.Popen[bytes] | None = None
+    ) -> None:
+        attempt.has_process(pid, popen)
+        if attempt.client is not None:
+            attempt.client.send(messages.Started(attempt.key, pid))
 
     def _reap(self) -> None:
         """Collect the exit statuses of all children that have ended."""

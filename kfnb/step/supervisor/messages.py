@@ -32,7 +32,9 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class StartAttempt:
-    """Execute ``command`` as the attempt ``key`` (its folder); the answer is :class:`Ended`.
+    """Execute ``command`` as the attempt ``key`` (its folder).
+
+    :class:`Started` and :class:`Ended` follow.
 
     Two descriptors come with it: the file for what the process prints, and the attempt's lock.
     ``template`` is the JSON of a :class:`~kfnb.step.templates.spec.TemplateSpec` from which the
@@ -45,6 +47,14 @@ class StartAttempt:
     environment: Mapping[str, str]
     template: str = ""
     arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """An attempt has a process now."""
+
+    key: str
+    pid: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +184,7 @@ _MESSAGES: tuple[type[Any], ...] = (
     Hello,
     Welcome,
     StartAttempt,
+    Started,
     PrepareTemplate,
     StartKernel,
     KernelStarted,
