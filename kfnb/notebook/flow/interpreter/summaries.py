@@ -36,7 +36,7 @@ from kfnb.notebook.syntax_trees import all_nodes
 
 _MOST_ROUNDS = 4
 _DEEPEST = 24
-_MOST_NAMED = 40
+_MOST_NAMED = 12
 """Functions whose names are collected for one that was not summarised."""
 MOST_WORK = 20_000
 """Work (nodes visited, effects applied) after which calls are assumed to depend on everything."""
