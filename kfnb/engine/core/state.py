@@ -153,12 +153,14 @@ class StepState:
 
         An attempt that executes stays active until it has ended, but counts no more.
         """
+        if self.result is not None:
+            self.begun = {}
+        # Otherwise nothing is known about what those attempts wrote, only when they began.
         self.reopen(stale=True)
         # Results of earlier rounds are recognised by their round from here on.
         self.stale = False
         self.round = round
         self.again = because
-        self.begun = {}
         self.started = self.running_since = self.resources = self.cells_total = self.cell = None
         self.cells_done = 0
         self.held = ""
