@@ -48,9 +48,9 @@ def played(page, hostile):
         {"code": text[1], "message": text[2], "remedy": text[3], "step": text[4], "index": text[5]}
     ]
     made["ui"]["compare"] = [text[11]]
-    made["graph"]["options"] = {name: name for name in text}
+    made["graph"]["options"] = {name: name for name in hostile}
     made["graph"]["volumes"] = [
-        {"name": name, "mount": name, "claim": name, "size": name} for name in text
+        {"name": name, "mount": name, "claim": name, "size": name} for name in hostile
     ]
     return Bare(page, made)
 
