@@ -90,14 +90,19 @@ def test_statuses_change_without_a_new_layout(page):
 
 
 def centres(view):
-    """Where the cards are within the drawing; a notice above it may come and go meanwhile."""
-    origin = view.root.locator(".kfnb-dag").bounding_box()
-    boxes = [view.nodes.nth(n).bounding_box() for n in range(4)]
-    return [
-        at
-        for box in boxes
-        for at in (box["x"] + box["width"] / 2 - origin["x"], box["y"] - origin["y"])
-    ]
+    """Where the cards are within the drawing; a notice above it may come and go meanwhile.
+
+    All are measured at one moment, because the notice may come between two measurements.
+    """
+    return view.root.locator(".kfnb-dag").evaluate(
+        """dag => {
+          const origin = dag.getBoundingClientRect();
+          return [...dag.querySelectorAll('.kfnb-node')].flatMap(node => {
+            const box = node.getBoundingClientRect();
+            return [box.x + box.width / 2 - origin.x, box.y - origin.y];
+          });
+        }"""
+    )
 
 
 def test_the_mouse_moves_and_zooms(page):
