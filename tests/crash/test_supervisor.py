@@ -199,11 +199,15 @@ def test_what_a_step_leaves_running_is_ended_and_named(desk: Desk, victim: str) 
     assert executions(desk)["second"] == (0 if victim == "kernel" else 1)
 
 
-def test_workers_of_multiprocessing_are_ended(desk: Desk) -> None:
+def test_workers_of_multiprocessing_are_ended_and_named(desk: Desk) -> None:
     pytest.importorskip("joblib")
     path: Path = desk.notebook(("step:work", WORKERS))
-    done = desk.kfnb("run", path)
-    assert done.returncode == 0, done.stdout
-    below = supervisor(desk).children(recursive=True)
-    wait_until(lambda: not [p for p in below if p.is_running()], "the workers end")
-    assert any("multiprocessing" in message for message in left_running(desk))
+    for _ in range(3):
+        done = desk.kfnb("run", path, "--no-cache")
+        assert done.returncode == 0, done.stdout
+        below = supervisor(desk).children(recursive=True)
+        wait_until(lambda found=below: not [p for p in found if p.is_running()], "the workers end")
+        # On a busy machine a worker that was still starting may end with the kernel by itself.
+        if any("multiprocessing" in message for message in left_running(desk)):
+            return
+    raise AssertionError("no worker was named in three runs")
