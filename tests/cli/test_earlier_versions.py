@@ -49,7 +49,7 @@ def test_what_cannot_be_resumed_says_why(run, kfnb) -> None:
     """The run's notebook was on another machine."""
     answer = kfnb("resume", run)
     assert answer.exit_code == 2, answer.output
-    assert "/home/ada/project" in answer.output
+    assert "/home/ada/project" in answer.output + answer.stderr
 
 
 def test_its_values_are_removed_with_it(run, kfnb, home) -> None:

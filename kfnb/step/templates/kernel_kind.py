@@ -5,11 +5,13 @@ A child executes ``ipykernel_launcher`` as ``python -m ipykernel_launcher`` does
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import runpy
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from kfnb.step.templates.forked_kernel import set_replay
 from kfnb.step.templates.imports import leading_imports
@@ -57,6 +59,7 @@ def load(spec: TemplateSpec) -> Loaded:
         with contextlib.suppress(ImportError):  # another version of ipykernel or IPython
             import_module(name)
     del sys.modules["debugpy"]
+    _close_devnull()
     # Matplotlib reads it when it is imported, and a kernel has set it by then.
     os.environ[_BACKEND] = os.environ.get(_BACKEND) or "module://matplotlib_inline.backend_inline"
     leading_imports.execute(spec.imports, _loaded)
@@ -70,6 +73,7 @@ def _replay() -> frozenset[str]:
 
 
 def _start(order: ForkOrder) -> Run:
+    _reopen_devnull()
     # The interpreter puts the current folder first, and the launcher takes it away.
     sys.path.insert(0, "")
     sys.argv = ["-c", *order.arguments]
@@ -78,6 +82,23 @@ def _start(order: ForkOrder) -> Run:
     if "JPY_PARENT_PID" in os.environ:
         os.environ["JPY_PARENT_PID"] = str(os.getppid())
     return _launch
+
+
+def _close_devnull() -> None:
+    """Close the /dev/null that IPython before version 9 opens; a child opens its own."""
+    opened = getattr(sys.modules.get("IPython.utils.io"), "devnull", None)
+    if opened is not None:
+        atexit.unregister(opened.close)
+        opened.close()
+
+
+def _reopen_devnull() -> None:
+    """Give IPython its own open /dev/null, which it closes at exit."""
+    io = sys.modules.get("IPython.utils.io")
+    if getattr(io, "devnull", None) is not None:
+        opened = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (open until the exit)
+        atexit.register(opened.close)
+        vars(io)["devnull"] = opened
 
 
 def _launch() -> None:
