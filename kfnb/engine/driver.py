@@ -21,6 +21,7 @@ from kfnb.engine.core.event_types import (
     DriverStarted,
     ReportBody,
     RunCancelled,
+    RunFinished,
     StepCached,
     StepFailed,
     StepInvalidated,
@@ -149,6 +150,10 @@ class Driver(Attempts):
             # cleans up again.
             if isinstance(command.data, RunCancelled) and self._clean_up is not None:
                 self._clean_up()
+            repaired = any(step.round for step in self._engine.state.steps.values())
+            if repaired and isinstance(command.data, RunFinished):
+                with contextlib.suppress(KfnbError):  # a person changed one: it stays as it is
+                    self._outputs.restore_all()
             self._write(command.data, command.step, index=command.index, round=command.round)
             if isinstance(command.data, StepInvalidated):
                 target = self._engine.state.steps[command.data.target]

@@ -211,7 +211,7 @@ class Steps:
     def _begin(self, name: str) -> None:
         n = int(name[1:])
         self.executions[name] += 1
-        self._restore_before(n)
+        self.restore_before(n)
         space: Space = {}
         copies: dict[int, Box] = {}
         bound = self.driver.engine.state.steps[name, ""].inputs
@@ -227,7 +227,7 @@ class Steps:
             seen = {k: before.get(k) for k in sorted(self.cells[n].inputs)}
             self._touch_files(n, attempt, seen)
 
-    def _restore_before(self, n: int) -> None:
+    def restore_before(self, n: int) -> None:
         """Have the files of the steps before as those left them; the store has copies."""
         for name in (f"s{m}" for m in range(n)):
             state = self.driver.engine.state.steps[name, ""]

@@ -148,6 +148,8 @@ class Progress:
                 for d in self._edges.dependents(n):
                     self._unmet[d] += 1
         for n in before:
+            # What ended without a result before keeps this step from executing again.
+            self._ended.update((d, None) for d in self._edges.of(n) if self._phase(d) == "ended")
             for d in self._edges.dependents(n):
                 self._reconsider(d)
             self._offer(n)

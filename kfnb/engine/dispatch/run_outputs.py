@@ -101,8 +101,10 @@ class RunOutputs:
 
     def files_before(self, step: Step) -> dict[str, Manifest]:
         """Return the manifests of steps before this one that wrote files, in order."""
+        return self._files_until(self._engine.plan.position[step.name, ""])
+
+    def _files_until(self, until: int) -> dict[str, Manifest]:
         plan = self._engine.plan
-        until = plan.position[step.name, ""]
         manifests = {}
         # In notebook order, so that a later version of a file wins over an earlier one.
         for position in sorted(p for p in self._writers if p < until):
@@ -130,6 +132,13 @@ class RunOutputs:
         upstream = self.files_before(step)
         self._restore(upstream)
         return upstream
+
+    def restore_all(self) -> None:
+        """Have all files as the notebook's last writers left them; raises as above.
+
+        A step that was executed again has got older versions than later steps had written.
+        """
+        self._restore(self._files_until(len(self._engine.plan.keys)))
 
     def restore_of(self, step: str, manifest: Manifest) -> None:
         """Have the files that one step wrote as it left them; raises as above."""
