@@ -88,9 +88,9 @@ READ: dict[str, Cells] = {
     "KFNB-W220": [("", "%%step load\nx = 1")],
     "KFNB-W221": [("step:train when:lr", "x = 1")],
     "KFNB-W416": [
-        ("imports", "import pandas as pd"),
-        ("step:load", "rows = int(input())\npd.options.display.max_rows = rows"),
-        ("step:train", "print(pd.DataFrame())"),
+        ("setup", "import socket"),
+        ("step:load", "n = 3\nsocket.setdefaulttimeout(n)"),
+        ("step:train", "print(socket.getdefaulttimeout())"),
     ],
     "KFNB-W417": [
         ("imports", "import functools\n@functools.cache\ndef square(x): return x * x"),
@@ -245,10 +245,11 @@ def _runs(on_mutation: str) -> Iterator[Driver]:
     )
     run.succeed("write", files_written={"rows.csv": "a"})
     yield run
-    run = Driver(pipeline(step("load"), step("train")), parallel=1)
+    run = Driver(pipeline(step("load"), step("train")), parallel=2, on_mutation=on_mutation)
     run.turn()
-    run.succeed("load", left={"environment": ["MODE"], "module:tools.py": ["rate"]})
-    run.succeed("train", files_read={"tools.py": "h"})
+    run.succeed("train", state={"options of pandas": ["", "", ""]}, **_IN_PLACE)
+    run.succeed("load", state={"options of pandas": ["", "", "changed"]})
+    run.obey()
     yield run
 
 

@@ -116,7 +116,8 @@ def load_inputs(order_path: str) -> None:
         _load_bundles(step, names)
     # Every step executes setup; what earlier steps have set is restored after it.
     step.states.begin(
-        {state: value for n, value in step.given.items() if (state := state_of(n)) is not None}
+        {state: value for n, value in step.given.items() if (state := state_of(n)) is not None},
+        uses=_used_modules(step),
     )
     try:
         step.collected.put_in(names, step.given)
@@ -130,6 +131,14 @@ def load_inputs(order_path: str) -> None:
     except MoreThanAdded as error:
         _write_result(step, collecting=str(error))
         raise StepProblem(str(error)) from None
+
+
+def _used_modules(step: StepState) -> set[str] | None:
+    """Return the modules that the step's statements and inputs use; None: any."""
+    if step.plan["modules"] is None:
+        return None
+    inputs = {type(value).__module__ for n, value in step.given.items() if state_of(n) is None}
+    return {*step.plan["modules"], *inputs}
 
 
 def _load_bundles(step: StepState, names: MutableMapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -21,6 +21,15 @@ from kfnb.step.library_state.own_modules import OwnModule
 
 UNUSED = "-"
 """In the place of what a step began with: the step did not rely on that state."""
+_USES: Mapping[str, Collection[str]] = {
+    "numpy": (),
+    "polars": ("numpy",),
+    "matplotlib": ("numpy",),
+    "pandas": ("numpy", "matplotlib", "tqdm"),
+    "sklearn": ("numpy", "pandas"),
+    "scipy": ("numpy",),
+}
+"""What libraries may rely on; another one may rely on everything that is loaded."""
 Change = Mapping[str, Any]
 """A state: ``set``, the parts that differ from a fresh process, and ``gone``, those it lacks."""
 
@@ -73,6 +82,7 @@ class StateObserver:
         self._observed: dict[str, Observed] = {}
         self._given: dict[str, Change] = {}
         self._began = False
+        self._uses: set[str] | None = None
         self._starts: dict[str, Mapping[str, Any]] = {}
         self._imports = ImportWatch(
             folder,
@@ -90,9 +100,18 @@ class StateObserver:
                 self._observe(adapter)
         self._imports.start()
 
-    def begin(self, given: Mapping[str, Change]) -> None:
-        """Restore the given states: setup has been executed, and the step's own cells follow."""
+    def begin(self, given: Mapping[str, Change], *, uses: Iterable[str] | None = None) -> None:
+        """Restore the given states: setup has been executed, and the step's own cells follow.
+
+        Parameters
+        ----------
+        uses
+            Modules that the step's own statements import, and those of its inputs' classes. By
+            default, it may use all that are loaded.
+        """
         self._given = dict(given)
+        if uses is not None:
+            self._uses = {module.partition(".")[0] for module in uses}
         self._began = True
         for observed in self._observed.values():
             self._begin(observed)
@@ -104,13 +123,13 @@ class StateObserver:
         ``UNUSED`` if it did not rely on the state; what it left is empty if it is no change.
         """
         self.left: dict[str, Change] = {}
-        found = {}
+        states = {}
         for name, observed in list(self._observed.items()):
             try:
-                found[name] = self._state(name, observed)
+                states[name] = self._state(name, observed)
             except Exception:  # A library that is broken must not break the step.
                 self.left.pop(name, None)
-        return found
+        return states
 
     def _state(self, name: str, observed: Observed) -> tuple[str, str, str]:
         own, began = _hash(observed.own), _hash(observed.began)
@@ -120,10 +139,23 @@ class StateObserver:
             drawn = dict(observed.adapter.capture()) != self._starts.get(name)
             if not drawn or observed.reset:
                 began = UNUSED
+        elif not self._may_rely_on(observed.adapter):
+            began = UNUSED
         changed = after != _hash(observed.began)
         if changed:
             self.left[name] = ended
         return own, began, (after or "fresh") if changed else ""
+
+    def _may_rely_on(self, adapter: Adapter) -> bool:
+        module = adapter.module.partition(".")[0]
+        if self._uses is None or module in ("", "IPython") or module in self._uses:
+            return True
+        own = {o.adapter.module for o in self._observed.values() if type(o.adapter) is OwnModule}
+        own = {name.partition(".")[0] for name in own}
+        if self._uses & own:
+            return True  # It may import any of the others.
+        libraries = self._uses - sys.stdlib_module_names - {"__main__"}
+        return module not in own and any(module in _USES.get(n, {module}) for n in libraries)
 
     def _observe(self, adapter: Adapter) -> None:
         if adapter.name in self._observed:
