@@ -74,7 +74,7 @@ class ServerState:
         created = await self.call("check", call, arguments)
         if not created.ok:
             return created
-        started = await self.call("follow", "start", {"run": created.plain()["id"]})
+        started = await self.call("follow", "start", created.plain())
         return Answer(201, started.content_type, started.body) if started.ok else started
 
     def _take_push(self, header: Mapping[str, Any], body: bytes) -> None:

@@ -14,9 +14,11 @@ from kfnb.api.launch import create, refuse_inside_a_step, target_findings
 from kfnb.api.run_lookup import find_run
 from kfnb.api.run_view import RunView
 from kfnb.api.use_cases.run_again import run_again
+from kfnb.home import RunFolder
 from kfnb.live import snapshot
 from kfnb.notebook.reader import read_bytes, read_declared
 from kfnb.pipeline import Pipeline
+from kfnb.runners.masked_values import held
 from kfnb.server.limits import Limits
 from kfnb.server.paths import file_of
 from kfnb.server.problems import ProblemError
@@ -96,14 +98,19 @@ def create_run(
         cache=cache,
         **settings,
     )
-    return {"id": folder.id}
+    return _created(folder)
 
 
 def again(*, run: str) -> dict[str, Any]:
     """Create a new run of the notebook of an earlier one, with its parameters and target."""
     view = RunView(find_run(run))
     view.update()
-    return {"id": run_again(view).id}
+    return _created(run_again(view))
+
+
+def _created(folder: RunFolder) -> dict[str, Any]:
+    """Return what the process that starts drivers needs: also what no file of the run has."""
+    return {"run": folder.id, "masked": held(folder)}
 
 
 def graph(limits: Limits, root: str | None, *, path: str, notebook: Any) -> dict[str, Any]:
