@@ -10,12 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from kfnb.api import json_output
 from kfnb.api.launch import create, refuse_inside_a_step, target_findings
 from kfnb.api.run_lookup import find_run
 from kfnb.api.run_view import RunView
 from kfnb.api.use_cases.run_again import run_again
 from kfnb.live import snapshot
+from kfnb.notebook.document import parse
 from kfnb.notebook.reader import read_bytes, read_declared
+from kfnb.notebook.suggest.proposal import suggest
 from kfnb.pipeline import Pipeline
 from kfnb.server.limits import Limits
 from kfnb.server.paths import file_of
@@ -30,6 +33,7 @@ def calls(limits: Limits, root: str | None) -> Mapping[str, Callable[..., Any]]:
         "again": again,
         "graph": partial(graph, limits, root),
         "outline": partial(outline, limits, root),
+        "suggest": partial(suggest_steps, limits, root),
     }
 
 
@@ -130,6 +134,16 @@ def outline(limits: Limits, root: str | None, *, path: str, notebook: Any) -> di
         "metrics": [ids[n] for n in declared.metrics],
         "skip": [ids[n] for n in declared.skipped],
     }
+
+
+def suggest_steps(
+    limits: Limits, root: str | None, *, path: str, notebook: Any = None
+) -> dict[str, Any]:
+    """Suggest steps for a notebook: the file, or ``notebook`` as it is being edited in a page."""
+    file = file_of(path, root)
+    raw = _content(file, limits, path) if notebook is None else _edited(limits, path, notebook)
+    document = parse(raw, path=file)
+    return json_output.suggest(suggest(document), document.cells)
 
 
 def _edited(limits: Limits, path: str, notebook: Any) -> bytes:
