@@ -143,7 +143,7 @@ def _roles(
 
 
 def _only_literals(cell: ParsedCell) -> bool:
-    found = False
+    any_value = False
     for statement in cell.shallow_body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
             continue
@@ -159,8 +159,8 @@ def _only_literals(cell: ParsedCell) -> bool:
             ast.literal_eval(value)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
             return False
-        found = True
-    return found and cell.error is None
+        any_value = True
+    return any_value and cell.error is None
 
 
 def _bound(cell: ParsedCell) -> set[str]:
@@ -187,7 +187,7 @@ def _each_cell_a_step(
 
 def _headings(document: Document, work: Sequence[int]) -> Iterator[tuple[int, str]]:
     """Give each cell that stands first below a heading that heading's text."""
-    found: list[tuple[int, str]] = []
+    headings: list[tuple[int, str]] = []
     counted = 0
     pending = ""
     first_level_one = True
@@ -201,9 +201,9 @@ def _headings(document: Document, work: Sequence[int]) -> Iterator[tuple[int, st
                 if not title:
                     pending = match[2]
         elif cell.index in work and pending:
-            found.append((cell.index, pending))
+            headings.append((cell.index, pending))
             pending = ""
-    return iter(found)
+    return iter(headings)
 
 
 def _only_shows(step: Step, cell: ParsedCell) -> bool:

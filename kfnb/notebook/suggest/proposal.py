@@ -73,9 +73,9 @@ def suggest(document: Document) -> Proposal:
         if not facts.work:
             raise UsageError("This notebook has no code that could become a step.")
         gaps = boundaries(facts)
-        found = _without_errors(document, facts, segments(facts, gaps))
+        division = _without_errors(document, facts, segments(facts, gaps))
     return Proposal(
-        steps=tuple(_steps(facts, gaps, found)),
+        steps=tuple(_steps(facts, gaps, division)),
         setup=facts.setup,
         parameters=facts.parameters,
         boundaries=tuple(gaps),
@@ -93,25 +93,29 @@ def is_tagged(document: Document) -> bool:
 
 
 def _without_errors(
-    document: Document, facts: NotebookFacts, found: list[tuple[int, int]]
+    document: Document, facts: NotebookFacts, division: list[tuple[int, int]]
 ) -> list[tuple[int, int]]:
     """Join a step to the one above it as long as reading finds an error that is new."""
     whole = {d.code for d in _read(document, facts, [(0, len(facts.work) - 1)])}
-    while len(found) > 1:
-        problems = [d for d in _read(document, facts, found) if d.code not in whole]
-        at = _position(problems, facts, found)
+    while len(division) > 1:
+        problems = [d for d in _read(document, facts, division) if d.code not in whole]
+        at = _position(problems, facts, division)
         if at is None:
-            return found
-        found = [*found[: at - 1], (found[at - 1][0], found[at][1]), *found[at + 1 :]]
-    return found
+            return division
+        division = [
+            *division[: at - 1],
+            (division[at - 1][0], division[at][1]),
+            *division[at + 1 :],
+        ]
+    return division
 
 
 def _read(
-    document: Document, facts: NotebookFacts, found: Sequence[tuple[int, int]]
+    document: Document, facts: NotebookFacts, division: Sequence[tuple[int, int]]
 ) -> list[Diagnostic]:
     tags = dict.fromkeys(facts.setup, "setup") | dict.fromkeys(facts.parameters, "parameters")
     tags |= dict.fromkeys(facts.skipped, "skip")
-    for number, (first, last) in enumerate(found):
+    for number, (first, last) in enumerate(division):
         for cell in facts.work[first : last + 1]:
             tags[cell.index] = f"step:{number}"
     pipeline = infer(declare(retagged(document, tags)))
@@ -119,11 +123,11 @@ def _read(
 
 
 def _position(
-    problems: Sequence[Diagnostic], facts: NotebookFacts, found: Sequence[tuple[int, int]]
+    problems: Sequence[Diagnostic], facts: NotebookFacts, division: Sequence[tuple[int, int]]
 ) -> int | None:
     """Return which segment to join to the one above it."""
     for problem in problems:
-        for number, (first, last) in enumerate(found):
+        for number, (first, last) in enumerate(division):
             cells = [cell.index for cell in facts.work[first : last + 1]]
             if problem.step == str(number) or problem.cell in cells:
                 return max(1, number)
@@ -131,11 +135,11 @@ def _position(
 
 
 def _steps(
-    facts: NotebookFacts, gaps: Sequence[Boundary], found: Sequence[tuple[int, int]]
+    facts: NotebookFacts, gaps: Sequence[Boundary], division: Sequence[tuple[int, int]]
 ) -> list[ProposedStep]:
     names: set[str] = set()
     steps: list[ProposedStep] = []
-    for first, last in found:
+    for first, last in division:
         cells = facts.work[first : last + 1]
         name = step_name(cells, _needed(facts, last), names)
         names.add(name)

@@ -60,13 +60,13 @@ def segments(facts: NotebookFacts, gaps: Sequence[Boundary]) -> list[tuple[int, 
             if end - begin > _MOST_CELLS and choice[0] < math.inf:
                 break
         best.append(choice)
-    found: list[tuple[int, int]] = []
+    division: list[tuple[int, int]] = []
     end = count
     while end:
         begin = best[end][1]
-        found.append((begin, end - 1))
+        division.append((begin, end - 1))
         end = begin
-    return found[::-1]
+    return division[::-1]
 
 
 def _crossing(work: Sequence[CellFacts]) -> list[dict[str, int]]:
@@ -125,7 +125,9 @@ def _cost(cell: CellFacts, before: CellFacts, names: int) -> float:
         cost -= 0.5  # models are compared, so a step that fits one is changed more often
     for long in (cell, before):
         if (long.seconds or 0.0) >= _LONG_SECONDS:
-            cost -= 1.6  # what takes long should be found in the cache after another cell changed
+            cost -= (
+                1.6  # what takes long should be division in the cache after another cell changed
+            )
     return cost
 
 

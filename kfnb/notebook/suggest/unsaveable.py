@@ -36,12 +36,12 @@ def unsaveable_names(cell: ParsedCell, modules: Mapping[str, str]) -> dict[str, 
     modules
         What imported names stand for.
     """
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for target, value in _bindings(cell):
-        what = _kind(value, modules, found)
+        what = _kind(value, modules, names)
         if what is not None and isinstance(target, ast.Name):
-            found[target.id] = what
-    return found
+            names[target.id] = what
+    return names
 
 
 def _bindings(cell: ParsedCell) -> Iterator[tuple[ast.expr, ast.expr]]:
