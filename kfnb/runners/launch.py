@@ -22,9 +22,9 @@ from kfnb.engine.core.settings import Settings
 from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import CheckError, InfrastructureError, UsageError
 from kfnb.home import RunFolder, home, runs_folder
-from kfnb.json_values import json_value, strict_json, to_plain
-from kfnb.masked_parameters import MASK, masked_names, passed, shown
+from kfnb.json_values import strict_json, to_plain
 from kfnb.masked_parameters import VARIABLE as MASKED_FD
+from kfnb.masked_parameters import passed
 from kfnb.pipeline import Pipeline
 from kfnb.runners import masked_values
 from kfnb.runners.parameters import check_parameters
@@ -100,8 +100,7 @@ def create_run(
     where = find_target(target)
     if prepared is None:
         prepared = where.prepare(pipeline, values, {})
-    secrets, digests = _masked(pipeline, values, mask=mask, no_mask=no_mask)
-    values = shown(values, digests)
+    values, secrets, digests = masked_values.split(pipeline, values, mask=mask, no_mask=no_mask)
     settings = settings or Settings(parallel=where.parallel())
     now = datetime.now(timezone.utc)
     run_id = new_id(pipeline.name, now)
@@ -158,25 +157,6 @@ def create_run(
         disk.sync_folder(runs_folder())
     masked_values.hold(final, secrets)
     return final
-
-
-def _masked(
-    pipeline: Pipeline,
-    values: Mapping[str, Any],
-    *,
-    mask: Collection[str],
-    no_mask: Collection[str],
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return the secrets among the given values, and a digest of each masked parameter."""
-    parameters = {p.name: p.default for p in pipeline.parameters}
-    unknown = [name for name in (*mask, *no_mask) if name not in parameters]
-    # The check of names has the sentence, with the name that is most similar.
-    check_parameters(pipeline.parameters, dict.fromkeys(unknown))
-    names = masked_names(parameters, mask=mask, no_mask=no_mask)
-    digests = {n: masked_values.digest(json_value({**parameters, **values}[n])) for n in names}
-    # An empty value hides nothing, and stays a plain parameter.
-    secrets = {n: values[n] for n in names if n in values and shown(values, names)[n] == MASK}
-    return secrets, digests
 
 
 def start_driver(run: RunFolder) -> int:

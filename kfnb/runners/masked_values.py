@@ -6,14 +6,15 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, NamedTuple
 
 from kfnb.errors import UsageError
 from kfnb.home import RunFolder, home
 from kfnb.json_values import json_value
-from kfnb.masked_parameters import DIGEST
+from kfnb.masked_parameters import DIGEST, MASK, masked_names, shown
 from kfnb.pipeline import Pipeline
+from kfnb.runners.parameters import check_parameters
 from kfnb.store import disk
 
 FACT = "masked"
@@ -32,6 +33,40 @@ def hold(run: RunFolder, values: Mapping[str, Any]) -> None:
 def held(run: RunFolder) -> dict[str, Any]:
     """Return the values of a run that this process knows."""
     return _held.get(run.id, {})
+
+
+class Split(NamedTuple):
+    """The parameters of a run: as they are stored, the secrets among them, and all digests."""
+
+    shown: dict[str, Any]
+    secrets: dict[str, Any]
+    digests: dict[str, str]
+
+
+def split(
+    pipeline: Pipeline,
+    values: Mapping[str, Any],
+    *,
+    mask: Collection[str] = (),
+    no_mask: Collection[str] = (),
+) -> Split:
+    """Separate the secrets among the given values of parameters from the others.
+
+    Raises
+    ------
+    UsageError
+        If the notebook has no such parameter as ``mask`` or ``no_mask`` names.
+    """
+    parameters = {p.name: p.default for p in pipeline.parameters}
+    unknown = [name for name in (*mask, *no_mask) if name not in parameters]
+    # The check of names has the sentence, with the name that is most similar.
+    check_parameters(pipeline.parameters, dict.fromkeys(unknown))
+    names = masked_names(parameters, mask=mask, no_mask=no_mask)
+    digests = {n: digest(json_value({**parameters, **values}[n])) for n in names}
+    stored = shown(values, names)
+    # An empty value hides nothing, and stays a plain parameter.
+    secrets = {n: values[n] for n in names if stored.get(n) == MASK}
+    return Split(stored, secrets, digests)
 
 
 def digest(value: Any) -> str:
@@ -53,8 +88,6 @@ def values_to_resume(
     UsageError
         If a parameter is not masked, or has not the value that the run began with.
     """
-    from kfnb.runners.parameters import check_parameters
-
     digests = facts.get(FACT) or {}
     values = check_parameters(pipeline.parameters, given)
     for name, value in values.items():
