@@ -9,7 +9,7 @@ _SPEC = {"argv": ["python"], "display_name": "", "language": "python"}
 
 
 def warm_up() -> None:
-    """Do once what takes each step process some 40 ms, and what leaves nothing behind but caches."""
+    """Do once what would take each step process some 40 ms; it leaves caches only."""
     import nbformat
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.provisioning import KernelProvisionerFactory
