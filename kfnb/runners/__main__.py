@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from kfnb.engine.dispatch.manifests import load_run
+from kfnb.engine.driver import collect_garbage_rarely
 from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder
@@ -32,6 +33,7 @@ def main(path: str) -> int:
 
 
 def _drive(run: RunFolder) -> str:
+    collect_garbage_rarely()
     pipeline, facts = load_run(run)
     return target_of(facts).drive(run, pipeline, facts)
 
