@@ -112,6 +112,11 @@ def from_plain(kind: Any, plain: Any) -> Any:
     return _builder(kind)(plain)
 
 
+def prepare(kind: Any) -> None:
+    """Do what the first :func:`from_plain` of ``kind`` would do once."""
+    _builder(kind)
+
+
 @cache
 def _builder(kind: Any) -> Callable[[Any], Any]:
     """Return a function that rebuilds a type; a large pipeline has a million values."""

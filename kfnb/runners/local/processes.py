@@ -30,6 +30,7 @@ from kfnb.runners.local.unsupported_options import options_without_effect
 from kfnb.runners.masked_values import missing_sentence
 from kfnb.step.order import StepOrder
 from kfnb.step.supervisor.leftovers import GUARD
+from kfnb.step.supervisor.process_table import outlives_attempts
 from kfnb.store import disk, locks
 
 ALIVE_FD = "KFNB_ALIVE_FD"
@@ -344,7 +345,9 @@ def _holder(lock: Path) -> int | None:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             is_guard = (process / "comm").read_text().strip() == GUARD
-            descriptors = [] if is_guard else list((process / "fd").iterdir())
+            # The supervisor holds the lock until nothing of the attempt is left.
+            other = is_guard or outlives_attempts(int(process.name))
+            descriptors = [] if other else list((process / "fd").iterdir())
             for descriptor in descriptors:
                 with contextlib.suppress(OSError):
                     if descriptor.readlink() == lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,10 @@ class Attempt:
         Kernels that templates forked for it and that have not ended.
     groups
         The process groups and sessions that belong to it.
+    alive
+        A descriptor of the attempt's lock, which is held until nothing of it is left; -1 if none.
+    sockets
+        Folders with the sockets of its kernels, which a killed step process cannot remove.
     status
         How its process ended; None before that.
     """
@@ -50,6 +55,8 @@ class Attempt:
     kernels: set[int] = field(default_factory=set)
     groups: set[int] = field(default_factory=set)
     status: int | None = None
+    alive: int = -1
+    sockets: set[str] = field(default_factory=set)
 
     def has_process(self, pid: int, popen: subprocess.Popen[bytes] | None = None) -> None:
         """Note the attempt's process."""
@@ -74,6 +81,14 @@ class Attempt:
         for pid in self.kernels:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let go of what is held for it, when nothing of it is left."""
+        for folder in self.sockets:
+            shutil.rmtree(folder, ignore_errors=True)
+        if self.alive >= 0:
+            os.close(self.alive)
+            self.alive = -1
 
 
 def start_process(
