@@ -27,6 +27,7 @@ from kfnb.engine.core.events import Event
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.core.settings import Settings
+from kfnb.engine.driver import collect_garbage_rarely
 from kfnb.pipeline import Edge, Options, Pipeline, Step
 
 
@@ -147,6 +148,7 @@ def measure(planned: Pipeline, *, aliases: bool = False) -> tuple[float, float]:
 
 def figures(count: int = 10_000) -> Iterator[tuple[str, float, str, str]]:
     """Yield the rows of the table: who, how much, unit and note."""
+    collect_garbage_rarely()
     for make in (chain, wide, layered):
         for size in (count // 4, count):
             each, peak = measure(make(size))

@@ -100,6 +100,16 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=(404, 409, 413, 422, 501),
     ),
     Operation(
+        method="POST",
+        path="/suggest",
+        call="suggest",
+        process="check",
+        summary="Suggest steps for a notebook without tags; nothing is written",
+        body="SuggestRequest",
+        answer="Suggestion",
+        errors=(404, 409, 413, 422, 501),
+    ),
+    Operation(
         method="GET",
         path="/runs",
         call="runs",
@@ -120,6 +130,16 @@ OPERATIONS: tuple[Operation, ...] = (
         status=201,
         errors=(404, 409, 413, 422, 501),
         idempotent_by_key=True,
+    ),
+    Operation(
+        method="POST",
+        path="/runs/plan",
+        call="plan",
+        process="check",
+        summary="Which steps of a run would execute, and which come from the cache",
+        body="NewRun",
+        answer="RunForecast",
+        errors=(404, 409, 413, 422, 501),
     ),
     Operation(
         method="GET",

@@ -62,6 +62,12 @@ class CheckRequest(Body, frozen=True):
     target: Annotated[str, Meta(min_length=1, max_length=100)] = "local"
 
 
+class SuggestRequest(Body, frozen=True):
+    """A notebook to suggest steps for."""
+
+    path: FilePath
+
+
 class RunChange(Body, frozen=True):
     """What of a run can be changed."""
 
@@ -152,6 +158,31 @@ class Workspaces(TypedDict):
     workspaces: list[WorkspaceInfo]
 
 
+class SuggestedStep(TypedDict):
+    """A step that is suggested; ``cells`` are ids."""
+
+    name: str
+    cells: list[str]
+    reason: str
+
+
+class SuggestedBoundary(TypedDict):
+    """The gap above a cell: the values that would flow there, and why no step may begin there."""
+
+    cell: str
+    names: list[str]
+    why_not: str
+
+
+class Suggestion(TypedDict):
+    """Steps that are suggested for a notebook; all cells are named by their ids."""
+
+    steps: list[SuggestedStep]
+    setup: list[str]
+    parameters: list[str]
+    boundaries: list[SuggestedBoundary]
+
+
 class RunPage(TypedDict):
     """A page of runs; ``cursor`` asks for the next one, and is null on the last."""
 
@@ -173,6 +204,25 @@ class RunStatus(TypedDict):
     parameters: dict[str, Any]
     steps: dict[str, dict[str, Any]]
     metrics: dict[str, Any]
+
+
+class ForecastStep(TypedDict):
+    """What a run would do with a step, and why.
+
+    ``execute`` is an upper bound, because a step whose inputs turn out to be the same comes from
+    the cache. ``unknown`` if the results of earlier runs are on another machine.
+    """
+
+    name: str
+    action: Literal["execute", "cached", "unknown"]
+    why: str
+
+
+class RunForecast(TypedDict):
+    """What a run would do; ``summary`` is like "3 steps run, 4 from the cache"."""
+
+    summary: str
+    steps: list[ForecastStep]
 
 
 class Checked(TypedDict):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import permutations
 
 from kfnb.engine.consistency.findings import Finding, NewEdge, StaleStep, split_alias
 from kfnb.engine.consistency.versions import Versions
@@ -49,18 +50,16 @@ class Aliases:
     def remove(self, n: int) -> None:
         """Forget what ``n`` published."""
         for group in self._groups.pop(n, ()):
-            for name in group:
-                for other in group - {name}:
-                    self._pairs[name][other].remove(n)
+            for name, other in permutations(group, 2):
+                self._pairs[name][other].remove(n)
 
     def add(self, n: int, groups: Sequence[Group]) -> Iterator[Finding]:
         """Note which of the names that ``n`` published share objects, and say what follows."""
         if groups:
             self._groups[n] = groups
         for group in groups:
-            for name in group:
-                for other in group - {name}:
-                    insort(self._pairs.setdefault(name, {}).setdefault(other, []), n)
+            for name, other in permutations(group, 2):
+                insort(self._pairs.setdefault(name, {}).setdefault(other, []), n)
             yield from self._next_changer(n, group)
         for group in self._later.pop(n, ()):
             # Groups that still share an object were handled above.
@@ -84,7 +83,7 @@ class Aliases:
         """
         alive = set(group)
         while len(alive) > 1:
-            n = min(self._plan.next_writer(name, n) for name in alive)
+            n = min([self._plan.next_writer(name, n) for name in alive])
             if n == len(self._plan.keys):
                 return
             wrote = alive & self._plan.outputs[n]

@@ -114,6 +114,7 @@ class Progress:
             self._active.add(n)
         else:
             self._active.discard(n)
+        self._limits.note(n, step)
         if prepared and before == "pending" and not active:
             self._bind(n)
         if before == "running" and step.status == "pending":
@@ -240,7 +241,7 @@ class Progress:
             self._ended.update((d, None) for d in self._edges.of(n) if self._phase(d) == "ended")
         failure = event.data
         assert isinstance(failure, AttemptFailed)
-        overdue = (at := self._limits.deadline(n)) is not None and event.time >= at
+        overdue = (at := self._limits.deadline(n, step)) is not None and event.time >= at
         verdict = judge(failure.kind, asked=self._stopping(n), overdue=overdue)
         if failure.kind == "cancelled" and verdict in ("own", "infrastructure"):
             kind: FailureClass = "timeout" if verdict == "own" else "infrastructure"

@@ -8,7 +8,7 @@ from typing import Literal
 from kfnb.engine.core.event_types import FailureClass
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.settings import Settings
-from kfnb.engine.core.state import RunState
+from kfnb.engine.core.state import RunState, StepState
 from kfnb.pipeline import Options
 
 Verdict = Literal["own", "infrastructure", "cancelled", "permanent"]
@@ -67,16 +67,34 @@ def delay(failures: int, settings: Settings) -> float:
 
 
 class TimeLimits:
-    """The limits of each step, by position, as long as the run's settings are the same."""
+    """The limits of each step, by position, as long as the run's settings are the same.
+
+    Attributes
+    ----------
+    deadlines
+        When each attempt that executes must have ended, in seconds since the epoch; steps without
+        a limit are not in it.
+    """
 
     def __init__(self, plan: Plan, state: RunState) -> None:
         self._plan = plan
         self._state = state
         self._known: dict[int, Limits] = {}
+        self.deadlines: dict[int, float] = {}
 
     def forget(self) -> None:
         """Derive all limits anew: the settings have changed."""
         self._known.clear()
+        for n, key in enumerate(self._plan.keys):
+            self.note(n, self._state.steps[key])
+
+    def note(self, n: int, step: StepState) -> None:
+        """Note that a step changed: its deadline depends on its attempt's begin and first cell."""
+        at = self.deadline(n, step) if step.active else None
+        if at is not None:
+            self.deadlines[n] = at
+        else:
+            self.deadlines.pop(n, None)
 
     def of(self, n: int) -> Limits:
         """Return the limits of a step."""
@@ -86,12 +104,11 @@ class TimeLimits:
             self._known[n] = limits
         return limits
 
-    def deadline(self, n: int) -> float | None:
-        """Return when the attempt that executes must have ended, in seconds since the epoch."""
+    def deadline(self, n: int, step: StepState) -> float | None:
+        """Return when the step's last attempt must have ended; None if it has no limit."""
         timeout = self.of(n).timeout
         if timeout is None:
             return None
-        step = self._state.steps[self._plan.keys[n]]
         since = step.running_since if step.running_since is not None else step.started
         if since is None:
             return None

@@ -78,6 +78,15 @@ class Engine(Progress):
         return [(*self.plan.keys[n], self._steps[n].active) for n in sorted(self._active)]
 
     def _records(self) -> list[Record]:
+        if not (
+            self._permanent
+            or self._pending
+            or self._repairs
+            or self._ended
+            or self._once
+            or self._stopping_steps()
+        ):
+            return []
         counts = self._failures_that_count()
         records = self._pending.records()
         if not records and self._repairs:
@@ -127,9 +136,9 @@ class Engine(Progress):
             if step.status != "running":
                 # Its step began anew or ended otherwise, so the attempt's result would not count.
                 reason = "superseded"
-            elif self._stopping(n) if n == self.plan.exit else stopping:
+            elif stopping if n != self.plan.exit else self._stopping(n):
                 reason = "cancel"
-            elif (at := self._limits.deadline(n)) is not None and now >= at:
+            elif (at := self._limits.deadlines.get(n)) is not None and now >= at:
                 reason = "timeout"
             if reason is not None:
                 stops.append(Stop(step.name, step.index, step.active, reason, step.active_round))
@@ -175,9 +184,7 @@ class Engine(Progress):
 
     def _wake(self, now: float) -> float | None:
         # A deadline that has passed has led to a Stop already; waking for it would never pause.
-        times = [
-            at for n in self._active if (at := self._limits.deadline(n)) is not None and at > now
-        ]
+        times = [at for at in self._limits.deadlines.values() if at > now]
         if not self._stopping_steps():
             at = self._queues.next_retry(self._steps)
             times += [at] if at is not None else []

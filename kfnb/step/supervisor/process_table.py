@@ -108,8 +108,10 @@ def describe(pid: int) -> str:
     """Name a process for a person: its command, shortened, and its pid."""
     status = process_status(pid)
     name = status.name if status is not None else "a process"
-    # Without line breaks, as in the program of ``python -c``.
-    command = " ".join(" ".join(command_line(pid)).split()) or name
+    program, *arguments = command_line(pid) or [name]
+    # The folder of the program says little and may be long; a program of ``python -c`` has line
+    # breaks.
+    command = " ".join(" ".join([program.rpartition("/")[2], *arguments]).split()) or name
     if len(command) > _LONGEST_COMMAND:
         command = command[: _LONGEST_COMMAND - 1] + "…"
     return f"{command} (pid {pid})"
