@@ -110,6 +110,7 @@ CODES: dict[str, Code] = {
             "KFNB-W614": "a step set something that later steps do not see",
             "KFNB-W615": "a step changed a module that a later step imports anew",
             "KFNB-W617": "a step left processes running",
+            "KFNB-W619": "a step wrote files whose names are not UTF-8",
             "KFNB-W655": "an output differs, as it does from run to run",
             "KFNB-W656": "a value cannot be compared",
             "KFNB-W657": "notebook and pipeline fail alike",
