@@ -22,7 +22,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-BUILT = ("engine.js", "loader.js")
+BUILT = ("engine.js", "layout.js", "loader.js")
 STAMP = "sources.sha256"
 """The hash of the sources of the built files. Git does not restore times, so a hash is compared."""
 MISSING = "missing.txt"

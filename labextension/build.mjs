@@ -1,4 +1,4 @@
-// Builds the widget's two files: kfnb/widgets/static/{engine,loader}.js.
+// Builds the widget's three files: kfnb/widgets/static/{engine,layout,loader}.js.
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -41,7 +41,7 @@ async function licences() {
     await readFile(path.join(folder, 'package.json'), 'utf8')
   );
   return [
-    `engine.js contains ${name} ${version} (licence below), which contains Graphviz`,
+    `layout.js contains ${name} ${version} (licence below), which contains Graphviz`,
     '(graphviz.org, Eclipse Public License 1.0, eclipse.org/legal/epl-v10.html; its source',
     'is at gitlab.com/graphviz/graphviz) and Expat (MIT licence).',
     '',
@@ -61,6 +61,7 @@ const options = {
   plugins: [styles],
   entryPoints: {
     engine: 'src/widget/engine.ts',
+    layout: 'src/widget/layout.ts',
     loader: 'src/widget/loader.ts'
   },
   outdir: target

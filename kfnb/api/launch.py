@@ -206,15 +206,21 @@ def plan_run(
     from_step: str | None = None,
     only_step: str | None = None,
     target_options: Mapping[str, Any] | None = None,
+    facts: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> RunPlan:
-    """Decide everything about a new run of ``pipeline``; parameters as for :func:`run`."""
+    """Decide everything about a new run of ``pipeline``; parameters as for :func:`run`.
+
+    ``facts`` are further entries for its ``run.json``.
+    """
     from kfnb.runners.target import check_names, find_target
 
     where = find_target(target)
     check_names(target, target_options or {})
     # First of all, because it is what can fail: a missing kernel, image or file.
     prepared = where.prepare(pipeline, parameters, target_options or {})
+    if facts:
+        prepared = dataclasses.replace(prepared, facts={**prepared.facts, **facts})
     # The default depends on the target: cores of this machine mean nothing on a cluster.
     if settings.get("parallel") is None:
         settings["parallel"] = where.parallel()

@@ -21,16 +21,22 @@ def loader() -> str:
 
 @cache
 def engine() -> bytes:
-    """Return the script that draws the views: about a megabyte, sent once to each page."""
+    """Return the script that draws the views, sent once to each page."""
     return (STATIC / "engine.js").read_bytes()
 
 
 @cache
+def layout() -> bytes:
+    """Return the script that lays graphs out: large, sent to a page that draws a graph."""
+    return (STATIC / "layout.js").read_bytes()
+
+
+@cache
 def engine_hash() -> str:
-    """Return the name under which pages cache the engine; empty if it was not built."""
+    """Return the name under which pages cache the scripts; empty if they were not built."""
     if build_problem() is not None:
         return ""
-    return hashlib.sha256(engine()).hexdigest()[:16]
+    return hashlib.sha256(engine() + layout()).hexdigest()[:16]
 
 
 @cache
@@ -39,6 +45,7 @@ def build_problem() -> str | None:
     try:
         loader()
         engine()
+        layout()
     except OSError:
         try:
             return (STATIC / "missing.txt").read_text("utf-8").strip() or _NOT_BUILT

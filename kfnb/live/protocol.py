@@ -211,10 +211,10 @@ class Ui(TypedDict):
 # kernel → page
 
 
-class EngineMessage(TypedDict):
-    """The engine's script, as the message's only buffer."""
+class ScriptMessage(TypedDict):
+    """A script of the views, as the message's only buffer."""
 
-    kind: Literal["engine"]
+    kind: Literal["engine", "layout-script"]
     hash: str
 
 
@@ -386,7 +386,7 @@ class NoticeMessage(TypedDict):
 
 
 FromKernel = (
-    EngineMessage
+    ScriptMessage
     | StateMessage
     | MetricsMessage
     | LogMessage

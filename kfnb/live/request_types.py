@@ -16,6 +16,12 @@ class Hello(TypedDict):
     have: bool
 
 
+class AskLayoutScript(TypedDict):
+    """Send the script that lays graphs out; the page keeps it for all views."""
+
+    kind: Literal["layout-script"]
+
+
 FollowLog = TypedDict(
     "FollowLog",
     {
@@ -100,6 +106,7 @@ class Select(TypedDict):
 
 ToKernel = (
     Hello
+    | AskLayoutScript
     | FollowLog
     | UnfollowLog
     | AskOutputs

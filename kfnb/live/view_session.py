@@ -171,6 +171,7 @@ class ViewSession:
     def _answer(self, content: Mapping[str, Any]) -> None:
         handlers: Mapping[str, Callable[[Mapping[str, Any]], object]] = {
             "hello": self._hello,
+            "layout-script": self._send_layout_script,
             "follow-log": self._follow_log,
             "unfollow-log": lambda request: self._tails.pop(_named(request), None),
             "outputs": partial(self._answer_for_step, page_requests.outputs),
@@ -192,13 +193,18 @@ class ViewSession:
     def _hello(self, request: Mapping[str, Any]) -> None:
         # The engine's script is large, and a page loads it once for all views.
         if not request.get("have"):
-            message: protocol.EngineMessage = {"kind": "engine", "hash": bundle.engine_hash()}
+            message: protocol.ScriptMessage = {"kind": "engine", "hash": bundle.engine_hash()}
             self._send(message, [bundle.engine()])
         if self.main_feed is not None:
             self._send(self.main_feed.state_message(time.time()), to=request)
             self._send_metrics()
         for feed in self.feeds:
             feed.expect_resume()  # the command line may have resumed it
+
+    def _send_layout_script(self, request: Mapping[str, Any]) -> None:
+        hashed = bundle.engine_hash()
+        message: protocol.ScriptMessage = {"kind": "layout-script", "hash": hashed}
+        self._send(message, [bundle.layout()], to=request)
 
     def _follow_log(self, request: Mapping[str, Any]) -> None:
         feed = self.main_feed

@@ -122,6 +122,16 @@ OPERATIONS: tuple[Operation, ...] = (
         idempotent_by_key=True,
     ),
     Operation(
+        method="POST",
+        path="/runs/plan",
+        call="plan",
+        process="check",
+        summary="Which steps of a run would execute, and which come from the cache",
+        body="NewRun",
+        answer="RunForecast",
+        errors=(404, 409, 413, 422, 501),
+    ),
+    Operation(
         method="GET",
         path=_RUN,
         call="run",

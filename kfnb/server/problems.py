@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 CONTENT_TYPE = "application/problem+json"
+KEY_IS_USED = "This Idempotency-Key was used for another run. Use a new one."
 
 
 class ProblemError(Exception):

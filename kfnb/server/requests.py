@@ -175,6 +175,25 @@ class RunStatus(TypedDict):
     metrics: dict[str, Any]
 
 
+class ForecastStep(TypedDict):
+    """What a run would do with a step, and why.
+
+    ``execute`` is an upper bound, because a step whose inputs turn out to be the same comes from
+    the cache. ``unknown`` if the results of earlier runs are on another machine.
+    """
+
+    name: str
+    action: Literal["execute", "cached", "unknown"]
+    why: str
+
+
+class RunForecast(TypedDict):
+    """What a run would do; ``summary`` is like "3 steps run, 4 from the cache"."""
+
+    summary: str
+    steps: list[ForecastStep]
+
+
 class Checked(TypedDict):
     """A notebook as it was read; ``ok`` if it has no errors."""
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kfnb.server.limits import Limits
-from kfnb.server.problems import CONTENT_TYPE, ProblemError
+from kfnb.server.problems import CONTENT_TYPE, KEY_IS_USED, ProblemError
 from kfnb.server.processes import Answer, CheckPool, FollowProcess
 
 MOST_KEYS = 1000
@@ -52,11 +52,13 @@ class ServerState:
         known = self._starts.get(key)
         if known is not None:
             if known[0] != digest:
-                detail = "This Idempotency-Key was used for another run. Use a new one."
-                return Answer(409, CONTENT_TYPE, ProblemError(409, detail).body())
+                return Answer(409, CONTENT_TYPE, ProblemError(409, KEY_IS_USED).body())
             # A page that does not wait any longer must not cancel the start for the others.
             return await asyncio.shield(known[1])
-        task = asyncio.create_task(self._start_run("create", arguments))
+        # Other requests with this key wait for this one. The run itself keeps the key as well, so
+        # that it is known after this server was restarted.
+        named = {**arguments, "key": key, "body": digest}
+        task = asyncio.create_task(self._start_run("create", named))
         self._starts[key] = digest, task
         while len(self._starts) > MOST_KEYS:
             self._starts.popitem(last=False)
@@ -74,7 +76,9 @@ class ServerState:
         created = await self.call("check", call, arguments)
         if not created.ok:
             return created
-        started = await self.call("follow", "start", {"run": created.plain()["id"]})
+        run = created.plain()
+        start = "run" if run.get("started") else "start"
+        started = await self.call("follow", start, {"run": run["id"]})
         return Answer(201, started.content_type, started.body) if started.ok else started
 
     def _take_push(self, header: Mapping[str, Any], body: bytes) -> None:

@@ -355,6 +355,7 @@ export type FromKernel =
 
 export type ToKernel =
   | { readonly kind: 'hello'; readonly have: boolean }
+  | { readonly kind: 'layout-script' }
   | {
       readonly kind: 'follow-log';
       readonly step: string;

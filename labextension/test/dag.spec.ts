@@ -305,3 +305,82 @@ describe('an edge', () => {
     expect(shown(dag)).toBeNull();
   });
 });
+
+describe('a changed graph', () => {
+  afterEach(() => jest.restoreAllMocks());
+
+  /** DIAMOND with a step inserted before the others. */
+  function longer(name: string): typeof DIAMOND {
+    const [first] = DIAMOND.nodes;
+    return {
+      ...DIAMOND,
+      nodes: [{ ...first!, id: name, name }, ...DIAMOND.nodes],
+      dot: `digraph { ${[...DIAMOND.nodes, first].map((_, n) => `n${n};`).join(' ')} n1 -> n2 }`
+    };
+  }
+
+  it('keeps the old drawing until the new one is laid out', async () => {
+    const { dag } = await drawn();
+    dag.setGraph(longer('new'));
+    expect(dag.node.dataset.layout).toBe('graphviz');
+    expect(card(dag, 'n0').isConnected).toBe(true);
+    expect(card(dag, 'new')).toBeNull();
+    await settled();
+    expect(card(dag, 'new').isConnected).toBe(true);
+  });
+
+  it('moves the cards of steps that are still there, with their focus', async () => {
+    const { dag } = await drawn();
+    const cards = DIAMOND.nodes.map(({ id }) => card(dag, id));
+    dag.select('n2');
+    cards[1]!.focus();
+    const animate = jest.spyOn(Element.prototype, 'animate');
+    dag.setGraph(longer('new'));
+    await settled();
+    expect(DIAMOND.nodes.map(({ id }) => card(dag, id))).toEqual(cards);
+    expect(document.activeElement).toBe(cards[1]);
+    expect(cards[2]!.classList).toContain('kfnb-selected');
+    expect(new Set(animate.mock.contexts)).toEqual(new Set(cards));
+    const order = [...dag.node.querySelectorAll('.kfnb-node')];
+    expect(order.map(one => one.getAttribute('data-id'))).toEqual([
+      'new',
+      ...DIAMOND.nodes.map(({ id }) => id)
+    ]);
+  });
+
+  it('does not move anything for a reader who wants no motion', async () => {
+    const { dag } = await drawn();
+    const usual = globalThis.matchMedia;
+    Object.assign(globalThis, { matchMedia: () => ({ matches: true }) });
+    const animate = jest.spyOn(Element.prototype, 'animate');
+    dag.setGraph(longer('new'));
+    await settled();
+    expect(card(dag, 'new').isConnected).toBe(true);
+    expect(animate).not.toHaveBeenCalled();
+    Object.assign(globalThis, { matchMedia: usual });
+  });
+
+  it('removes the cards of steps that are gone, and shows what changed', async () => {
+    const { dag } = await drawn(longer('new'));
+    const kept = card(dag, 'n0');
+    const [first, ...rest] = DIAMOND.nodes;
+    const moved = { ...first!, cells: [...first!.cells, ...first!.cells] };
+    dag.setGraph({ ...DIAMOND, nodes: [moved, ...rest] });
+    await settled();
+    expect(card(dag, 'new')).toBeNull();
+    expect(card(dag, 'n0')).toBe(kept);
+    expect(kept.querySelector('.kfnb-node-note')?.textContent).not.toBe(
+      card(dag, 'n1').querySelector('.kfnb-node-note')?.textContent
+    );
+  });
+
+  it('is laid out once more for many edits, and the newest is drawn', async () => {
+    const { dag, layouter } = await drawn();
+    for (let n = 0; n < 10; n += 1) {
+      dag.setGraph(longer(`edit ${n}`));
+    }
+    await settled();
+    expect(card(dag, 'edit 9').isConnected).toBe(true);
+    expect(layouter.asked).toBe(3);
+  });
+});

@@ -24,6 +24,9 @@ class FakeWorker {
   }
 }
 
+const url = (): Promise<string> => Promise.resolve('blob:layout');
+/** Lets the promise of the address settle. */
+const loaded = (): Promise<void> => Promise.resolve().then(() => undefined);
 const here = jest.fn((dot: string) => Promise.resolve(`here: ${dot}`));
 
 beforeEach(() => {
@@ -39,8 +42,9 @@ afterEach(() => {
 
 describe('laying out in a worker', () => {
   it('uses one worker for all views', async () => {
-    const layouter = new WorkerLayouter('blob:engine', here);
+    const layouter = new WorkerLayouter(url, here);
     const [one, two] = [layouter.layout('a'), layouter.layout('b')];
+    await loaded();
     expect(FakeWorker.made).toHaveLength(1);
     FakeWorker.made[0]!.answer(1, { json: 'B' });
     FakeWorker.made[0]!.answer(0, { json: 'A' });
@@ -49,8 +53,9 @@ describe('laying out in a worker', () => {
   });
 
   it('reports an error of Graphviz', async () => {
-    const layouter = new WorkerLayouter('blob:engine', here);
+    const layouter = new WorkerLayouter(url, here);
     const asked = layouter.layout('a');
+    await loaded();
     FakeWorker.made[0]!.answer(0, { error: 'syntax error' });
     await expect(asked).rejects.toThrow('syntax error');
   });
@@ -61,13 +66,14 @@ describe('laying out in a worker', () => {
         throw new Error('Content Security Policy');
       })
     });
-    const layouter = new WorkerLayouter('blob:engine', here);
+    const layouter = new WorkerLayouter(url, here);
     expect(await layouter.layout('a')).toBe('here: a');
   });
 
   it('works in the page if the worker cannot be loaded', async () => {
-    const layouter = new WorkerLayouter('blob:engine', here);
+    const layouter = new WorkerLayouter(url, here);
     const asked = layouter.layout('a');
+    await loaded();
     FakeWorker.made[0]!.onerror?.({ message: 'blocked' });
     expect(await asked).toBe('here: a');
     expect(await layouter.layout('b')).toBe('here: b');
@@ -76,20 +82,23 @@ describe('laying out in a worker', () => {
 
   it('ends an idle worker and starts another when needed', async () => {
     jest.useFakeTimers();
-    const layouter = new WorkerLayouter('blob:engine', here);
+    const layouter = new WorkerLayouter(url, here);
     const asked = layouter.layout('a');
+    await loaded();
     FakeWorker.made[0]!.answer(0, { json: 'A' });
     await asked;
     jest.advanceTimersByTime(60_000);
     expect(FakeWorker.made[0]!.ended).toBe(true);
     void layouter.layout('b');
+    await loaded();
     expect(FakeWorker.made).toHaveLength(2);
   });
 
   it('ends a layout that takes minutes', async () => {
     jest.useFakeTimers();
-    const layouter = new WorkerLayouter('blob:engine', here);
+    const layouter = new WorkerLayouter(url, here);
     const asked = layouter.layout('a');
+    await loaded();
     jest.advanceTimersByTime(61_000);
     await expect(asked).rejects.toThrow('longer than a minute');
     expect(FakeWorker.made[0]!.ended).toBe(true);

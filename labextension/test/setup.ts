@@ -13,3 +13,6 @@ Object.assign(globalThis, {
   ResizeObserver: Observer,
   matchMedia: () => ({ matches: false, addEventListener: () => undefined })
 });
+
+// jsdom shows no motion.
+Element.prototype.animate = () => ({}) as Animation;

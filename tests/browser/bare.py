@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tests.browser.conditions import ENGINE
+from tests.browser.conditions import ENGINE, LAYOUT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PAGE = "<!doctype html><meta charset=utf-8><body style='margin:0'><div id=kfnb></div>"
 _ADDRESS = "http://127.0.0.1:9/kfnb"
 _MOUNT = """
-async ({code, traits}) => {
+async ({code, layout, traits}) => {
   const listeners = new Map();
   const of = event => listeners.get(event) ?? listeners.set(event, new Set()).get(event);
   window.asked = [];
@@ -33,7 +33,13 @@ async ({code, traits}) => {
     save_changes: () => {},
     on: (event, listener) => of(event).add(listener),
     off: (event, listener) => of(event).delete(listener),
-    send: message => window.asked.push(message)
+    send: message => {
+      if (message.kind !== 'layout-script') {
+        window.asked.push(message);
+      } else if (!window.withholdLayout) {
+        setTimeout(() => window.tell({kind: 'layout-script'}, [new TextEncoder().encode(layout)]));
+      }
+    }
   };
   const url = URL.createObjectURL(new Blob([code], {type: 'text/javascript'}));
   const engine = await import(url);
@@ -69,7 +75,8 @@ class Bare:
         # A page with an origin, as Jupyter's have: one without may start no worker.
         page.route(_ADDRESS, lambda route: route.fulfill(body=_PAGE, content_type="text/html"))
         page.goto(_ADDRESS)
-        page.evaluate(_MOUNT, {"code": ENGINE.read_text("utf-8"), "traits": dict(traits)})
+        scripts = {"code": ENGINE.read_text("utf-8"), "layout": LAYOUT.read_text("utf-8")}
+        page.evaluate(_MOUNT, {**scripts, "traits": dict(traits)})
 
     def tell(self, message: Mapping[str, Any]) -> None:
         """Send a message, as the kernel would."""

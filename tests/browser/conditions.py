@@ -14,6 +14,7 @@ REQUIRED = os.environ.get("KFNB_BROWSER") == "required"
 """Set by ``dev.py``: what is not there is a failure then, not a skip."""
 
 ENGINE = ROOT / "kfnb" / "widgets" / "static" / "engine.js"
+LAYOUT = ENGINE.with_name("layout.js")
 FLAGS = (
     "--disable-gpu",
     "--disable-quic",

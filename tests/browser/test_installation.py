@@ -52,6 +52,7 @@ def test_the_wheel_has_the_live_views_and_not_their_sources(wheel) -> None:
         names = archive.namelist()
         assert "kfnb/widgets/static/missing.txt" not in names
         assert archive.getinfo("kfnb/widgets/static/engine.js").file_size > 100_000
+        assert archive.getinfo("kfnb/widgets/static/layout.js").file_size > 500_000
         assert archive.getinfo("kfnb/widgets/static/loader.js").file_size > 1_000
     assert not [name for name in names if name.startswith(("labextension", "tests"))]
     # The entry points, without which `kfnb` and papermill's engine would not be found.

@@ -10,6 +10,7 @@ import pytest
 from kfnb.live import bundle
 
 ENGINE = b"export function render() {}\n"
+LAYOUT = b"export function graphviz() {}\n"
 LOADER = "export default {render() {}};\n"
 
 
@@ -27,6 +28,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "static"
     folder.mkdir()
     (folder / "engine.js").write_bytes(ENGINE)
+    (folder / "layout.js").write_bytes(LAYOUT)
     (folder / "loader.js").write_text(LOADER)
     yield from _static(folder, monkeypatch)
 
@@ -42,7 +44,13 @@ def not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def _static(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(bundle, "STATIC", folder)
-    cached = (bundle.loader, bundle.engine, bundle.engine_hash, bundle.build_problem)
+    cached = (
+        bundle.loader,
+        bundle.engine,
+        bundle.layout,
+        bundle.engine_hash,
+        bundle.build_problem,
+    )
     for function in cached:
         function.cache_clear()
     yield folder

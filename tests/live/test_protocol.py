@@ -13,7 +13,7 @@ from kfnb.live import envelope, protocol, request_types
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "labextension" / "src" / "protocol.ts"
-OURS = {"EngineMessage"}  # read by the loader, which knows no types of the engine's
+OURS = {"ScriptMessage"}  # read by the loader, which knows no types of the engine's
 SAME = {
     name: getattr(protocol, name)
     for name in [

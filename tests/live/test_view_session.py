@@ -18,7 +18,7 @@ from kfnb.live.follower import Follower
 from kfnb.live.view_session import ViewSession
 from kfnb.runners import create_run
 from tests.cli.scripted import FAILED, LOADED, SUCCEEDED, TRAINING, drive, log, made_run, write
-from tests.live.conftest import ENGINE
+from tests.live.conftest import ENGINE, LAYOUT
 from tests.live.runs import run_of
 from tests.waiting import PATIENCE, wait_until
 
@@ -65,6 +65,14 @@ def shown(built: object) -> Iterator[Callable[..., tuple[ViewSession, Page]]]:
 
 def point(value: float, attempt: int = 1) -> tuple[Any, ...]:
     return ("MetricLogged", "train", {"name": "loss", "value": value, "step": 1}, attempt)
+
+
+def test_a_page_gets_the_script_that_lays_graphs_out_when_it_asks(shown: Any) -> None:
+    view, page = shown(run_of(*SUCCEEDED))
+    view.handle_message({"kind": "layout-script"})
+    wait_until(lambda: page.of("layout-script"))
+    assert [message["kind"] for message in page.said] == ["layout-script"]
+    assert page.buffers[0] == [LAYOUT]
 
 
 def test_a_new_page_gets_the_engine_and_the_whole_state(shown: Any) -> None:

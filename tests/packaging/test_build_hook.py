@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT = {"kfnb/widgets/static/engine.js", "kfnb/widgets/static/loader.js"}
+BUILT = {f"kfnb/widgets/static/{name}.js" for name in ("engine", "layout", "loader")}
 JLPM = """#!/bin/sh
 echo "$1" >> {log}
 if [ "$1" = build ]; then
   mkdir -p ../kfnb/widgets/static
   echo engine > ../kfnb/widgets/static/engine.js
+  echo layout > ../kfnb/widgets/static/layout.js
   echo loader > ../kfnb/widgets/static/loader.js
 fi
 """

@@ -13,6 +13,7 @@ import pytest
 
 import kfnb
 from kfnb.api.run_lookup import run_folders
+from kfnb.server.processes import Answer
 from tests.cli.scripted import FAILED, SUCCEEDED, made_run, write
 from tests.live.runs import run_of
 from tests.server.client import ask, ended
@@ -227,6 +228,83 @@ async def test_a_start_that_is_sent_twice_with_one_key_is_one_run(
     other = await ask(jp_fetch, "POST", "runs", {"path": "nb.ipynb", "name": "b"}, headers=key)
     assert other.status == 409
     await asyncio.to_thread(ended, kfnb.open_run("latest"))
+
+
+@pytest.mark.slow
+async def test_a_start_is_known_by_its_key_after_the_server_was_restarted(
+    jp_fetch: Any, jp_serverapp: Any, book: Callable[..., Path]
+) -> None:
+    book(*CHAIN)
+    key = {"Idempotency-Key": "a-1"}
+    first = await ask(jp_fetch, "POST", "runs", {"path": "nb.ipynb"}, headers=key)
+    forget_starts(jp_serverapp)
+    again = await ask(jp_fetch, "POST", "runs", {"path": "nb.ipynb"}, headers=key)
+    assert (again.status, again.body["id"]) == (201, first.body["id"])
+    forget_starts(jp_serverapp)
+    other = await ask(jp_fetch, "POST", "runs", {"path": "nb.ipynb", "name": "b"}, headers=key)
+    assert other.status == 409
+    assert len(run_folders()) == 1
+    await asyncio.to_thread(ended, kfnb.open_run("latest"))
+
+
+@pytest.mark.slow
+async def test_a_run_whose_server_ended_before_its_start_is_started_by_the_same_request(
+    jp_fetch: Any, jp_serverapp: Any, book: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book(*CHAIN)
+    key = {"Idempotency-Key": "a-1"}
+    follow = state_of(jp_serverapp).follow
+
+    async def no_start(name: str, arguments: bytes) -> Answer:
+        return Answer(503, "application/problem+json", b"{}")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(follow, "call", no_start)
+        assert (
+            await ask(jp_fetch, "POST", "runs", {"path": "nb.ipynb"}, headers=key)
+        ).status == 503
+    (folder,) = run_folders()
+    forget_starts(jp_serverapp)
+    again = await ask(jp_fetch, "POST", "runs", {"path": "nb.ipynb"}, headers=key)
+    assert again.body["id"] == folder.id
+    assert await asyncio.to_thread(ended, kfnb.open_run(folder.id)) == "succeeded"
+
+
+def state_of(app: Any) -> Any:
+    """Return what the extension's handlers share."""
+    (extension,) = app.extension_manager.extension_apps["kfnb.server"]
+    return extension.state
+
+
+def forget_starts(app: Any) -> None:
+    """Forget what only the server's own process knows of earlier starts."""
+    state_of(app)._starts.clear()
+
+
+@pytest.mark.slow
+async def test_a_run_is_planned_before_it_starts(jp_fetch: Any, book: Callable[..., Path]) -> None:
+    path = book(*CHAIN)
+    request = {"path": "nb.ipynb"}
+    new = await ask(jp_fetch, "POST", "runs/plan", request)
+    assert new.body["summary"] == "2 steps run"
+    assert not run_folders()
+    await ask(jp_fetch, "POST", "runs", request)
+    await asyncio.to_thread(ended, kfnb.open_run("latest"))
+    same = await ask(jp_fetch, "POST", "runs/plan", request)
+    assert same.body["summary"] == "0 steps run, 2 from the cache"
+    changed = await ask(jp_fetch, "POST", "runs/plan", {**request, "parameters": {"rate": 2}})
+    assert [one["action"] for one in changed.body["steps"]] == ["cached", "execute"]
+    assert changed.body["summary"] == "1 step runs, 1 from the cache"
+    forced = await ask(jp_fetch, "POST", "runs/plan", {**request, "from": "load"})
+    assert forced.body["summary"] == "2 steps run"
+    only = await ask(jp_fetch, "POST", "runs/plan", {**request, "only": "sum"})
+    assert [one["action"] for one in only.body["steps"]] == ["cached", "execute"]
+    wrong = await ask(jp_fetch, "POST", "runs/plan", {**request, "parameters": {"rat": 2}})
+    assert (wrong.status, "rate" in wrong.body["detail"]) == (409, True)
+    path.write_text(path.read_text().replace("sum(rows)", "sum(rowz)"))
+    broken = await ask(jp_fetch, "POST", "runs/plan", request)
+    assert (broken.status, broken.body["findings"][0]["code"]) == (422, "KFNB-E102")
+    assert len(run_folders()) == 1
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from kfnb.live import bundle
 import pathlib, tempfile
 folder = pathlib.Path(tempfile.mkdtemp())
 (folder / "engine.js").write_text("export function render() {}\\n" + "// engine\\n" * 90_000)
+(folder / "layout.js").write_text("export function graphviz() {}")
 (folder / "loader.js").write_text("export default {render() {}};")
 bundle.STATIC = folder
 """

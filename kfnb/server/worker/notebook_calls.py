@@ -10,16 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kfnb.api.launch import create, refuse_inside_a_step, target_findings
+from kfnb.api.launch import create, plan_run, refuse_inside_a_step, target_findings
 from kfnb.api.run_lookup import find_run
 from kfnb.api.run_view import RunView
+from kfnb.api.use_cases.expected_steps import expected_steps, summary
 from kfnb.api.use_cases.run_again import run_again
+from kfnb.api.use_cases.run_requests import request_facts, run_of_request
 from kfnb.live import snapshot
 from kfnb.notebook.reader import read_bytes, read_declared
 from kfnb.pipeline import Pipeline
 from kfnb.server.limits import Limits
 from kfnb.server.paths import file_of
-from kfnb.server.problems import ProblemError
+from kfnb.server.problems import KEY_IS_USED, ProblemError
 
 
 def calls(limits: Limits, root: str | None) -> Mapping[str, Callable[..., Any]]:
@@ -27,6 +29,7 @@ def calls(limits: Limits, root: str | None) -> Mapping[str, Callable[..., Any]]:
     return {
         "check": partial(check, limits, root),
         "create": partial(create_run, limits, root),
+        "plan": partial(planned_run, limits, root),
         "again": again,
         "graph": partial(graph, limits, root),
         "outline": partial(outline, limits, root),
@@ -53,23 +56,62 @@ def create_run(
     path: str,
     sha256: str | None,
     parameters: Mapping[str, Any],
-    target: str,
-    target_options: Mapping[str, Any],
-    name: str | None,
-    from_step: str | None,
-    only_step: str | None,
-    cache: bool,
-    **settings: Any,
+    key: str | None = None,
+    body: str = "",
+    **options: Any,
 ) -> dict[str, Any]:
     """Create the folder of a new run; its driver is started by another process.
+
+    Parameters
+    ----------
+    key
+        A request with the same key gets the run that was created for it, also after the server was
+        restarted; ``body`` is a hash of the request.
+
+    Returns
+    -------
+    dict
+        The run's id, and whether its driver was started already.
 
     Raises
     ------
     ProblemError
-        409 if the file is not the one that the page shows; 422 with the findings if the notebook
-        has errors.
+        409 if the file is not the one that the page shows, or the key belongs to another request;
+        422 with the findings if the notebook has errors.
     """
     refuse_inside_a_step()
+    known = run_of_request(key) if key is not None else None
+    if known is not None:
+        folder, earlier = known
+        if earlier != body:
+            raise ProblemError(409, KEY_IS_USED)
+        return {"id": folder.id, "started": folder.driver_log.exists()}
+    pipeline = _readable(limits, root, path, sha256)
+    given = request_facts(key, body) if key is not None else {}
+    return {"id": create(pipeline, parameters, facts=given, **options).id, "started": False}
+
+
+def planned_run(
+    limits: Limits,
+    root: str | None,
+    *,
+    path: str,
+    sha256: str | None,
+    parameters: Mapping[str, Any],
+    **options: Any,
+) -> dict[str, Any]:
+    """Return which steps of a run would execute; takes and raises what :func:`create_run` does."""
+    refuse_inside_a_step()
+    pipeline = _readable(limits, root, path, sha256)
+    steps = expected_steps(plan_run(pipeline, parameters, **options))
+    return {
+        "summary": summary(steps),
+        "steps": [{"name": one.name, "action": one.action, "why": one.why} for one in steps],
+    }
+
+
+def _readable(limits: Limits, root: str | None, path: str, sha256: str | None) -> Pipeline:
+    """Read a notebook that is to be run; raises ProblemError as :func:`create_run`."""
     pipeline, digest = _read(limits, root, path)
     if sha256 is not None and sha256 != digest:
         raise ProblemError(
@@ -85,18 +127,7 @@ def create_run(
             + " ".join(str(error) for error in pipeline.errors[:3]),
             findings=snapshot.diagnostics(pipeline, pipeline.errors),
         )
-    folder = create(
-        pipeline,
-        parameters,
-        target=target,
-        target_options=target_options,
-        name=name,
-        from_step=from_step,
-        only_step=only_step,
-        cache=cache,
-        **settings,
-    )
-    return {"id": folder.id}
+    return pipeline
 
 
 def again(*, run: str) -> dict[str, Any]:

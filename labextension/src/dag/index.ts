@@ -69,7 +69,7 @@ export class DagView implements Component {
     const style = getComputedStyle(this.node);
     const family = style.fontFamily || 'sans-serif';
     const fonts = { name: `500 13px ${family}`, note: `11px ${family}` };
-    const scene = new Scene(graph, this.context, fonts);
+    const scene = new Scene(graph, this.context, fonts, this.scene);
     this.states = new Map(Object.entries(states));
     scene.update(states);
     this.next = scene;
@@ -163,8 +163,10 @@ export class DagView implements Component {
       : null;
     scene.applyLayout(geometry);
     if (this.scene !== scene) {
+      if (this.scene?.nodes !== scene.nodes) {
+        fill(this.ground, scene.nodes, this.reasons.lines);
+      }
       this.scene = scene;
-      fill(this.ground, scene.nodes, this.reasons.lines);
       fill(this.lines, scene.edges);
     }
     this.reasons.set(scene);
@@ -192,7 +194,7 @@ export class DagView implements Component {
           : first
       );
     }
-    if (focused !== null) {
+    if (focused !== null && focusedNear(this.node) !== this.card(focused)) {
       this.card(focused)?.focus();
     }
   }

@@ -44,17 +44,26 @@ export function serve(graphviz: Graphviz): void {
   };
 }
 
-/** The page's side. Where workers are not allowed, Graphviz runs in the page. */
+/**
+ * The page's side. Where workers are not allowed, Graphviz runs in the page.
+ *
+ * Graphviz is large, so it is loaded when the first graph is drawn.
+ */
 export class WorkerLayouter implements Layouter {
+  /**
+   * @param url - loads the script that calls {@link serve}, and returns its address.
+   * @param graphviz - lays a graph out in the page.
+   */
   constructor(
-    private readonly url: string,
+    private readonly url: () => Promise<string>,
     private readonly graphviz: Graphviz
   ) {}
 
   async layout(dot: string): Promise<string> {
     if (!this.forbidden) {
+      const url = await this.url();
       try {
-        return await this.ask(dot);
+        return await this.ask(dot, url);
       } catch (error) {
         if (!(error instanceof Forbidden)) {
           throw error;
@@ -66,8 +75,8 @@ export class WorkerLayouter implements Layouter {
     return this.graphviz(dot);
   }
 
-  private ask(dot: string): Promise<string> {
-    const worker = this.started();
+  private ask(dot: string, url: string): Promise<string> {
+    const worker = this.started(url);
     const id = (this.asked += 1);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -87,14 +96,14 @@ export class WorkerLayouter implements Layouter {
     });
   }
 
-  private started(): Worker {
+  private started(url: string): Worker {
     clearTimeout(this.idle);
     if (this.worker) {
       return this.worker;
     }
     let worker: Worker;
     try {
-      worker = new Worker(this.url, { type: 'module', name: WORKER_NAME });
+      worker = new Worker(url, { type: 'module', name: WORKER_NAME });
     } catch (error) {
       throw new Forbidden(String(error));
     }

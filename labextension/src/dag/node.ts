@@ -16,6 +16,8 @@ const WIDEST = 248;
 /** Room before the texts (margin, shape, gap) and after them. */
 const LEFT = 36;
 const RIGHT = 12;
+/** Milliseconds in which a card moves to its place in a changed graph. */
+const GLIDE = 200;
 
 export interface Fonts {
   readonly name: string;
@@ -28,10 +30,11 @@ export class NodeCard {
   readonly size: Size;
 
   constructor(
-    readonly step: GraphNode,
+    private shownStep: GraphNode,
     private readonly context: Context,
-    private readonly fonts: Fonts
+    readonly fonts: Fonts
   ) {
+    const step = shownStep;
     const name = visible(step.name);
     const wanted = Math.ceil(textWidth(name, fonts.name)) + LEFT + RIGHT;
     this.size = [Math.min(WIDEST, Math.max(NARROWEST, wanted)), HEIGHT];
@@ -50,10 +53,31 @@ export class NodeCard {
     this.update(null);
   }
 
-  /** Moves the centre of the card to its position in the layout. */
-  moveTo(box: Box): void {
+  get step(): GraphNode {
+    return this.shownStep;
+  }
+
+  /** Shows the step as another version of the notebook has it; its name must be the same. */
+  setStep(step: GraphNode): void {
+    if (step !== this.shownStep) {
+      this.shownStep = step;
+      this.text = null;
+      this.update(this.state);
+    }
+  }
+
+  /**
+   * Moves the centre of the card to its position in the layout.
+   *
+   * @param visibly - whether it glides there from where it was.
+   */
+  moveTo(box: Box, visibly = false): void {
+    const [oldX, oldY] = [this.x, this.y];
     // Sets coordinates, because a thousand transforms would make every frame slow.
     [this.x, this.y] = [box.x - this.size[0] / 2, box.y - this.size[1] / 2];
+    if (visibly && (oldX !== this.x || oldY !== this.y)) {
+      glide(this.element, oldX - this.x, oldY - this.y);
+    }
     const [width, height] = this.size;
     set(this.ground, { x: this.x, y: this.y, width, height, rx: 6 });
     const left = this.x + (this.state ? LEFT : RIGHT + 2);
@@ -135,7 +159,17 @@ export class NodeCard {
   private enlarged = 1;
   private nameSize = NAME_SIZE;
   private look: string | null = null;
-  private text = '';
+  private text: string | null = null;
+}
+
+/** Shows an element move from an offset to its position, unless the reader wants no motion. */
+function glide(element: SVGElement, x: number, y: number): void {
+  if (!matchMedia('(prefers-reduced-motion: reduce)').matches) {
+    element.animate(
+      [{ transform: `translate(${x}px, ${y}px)` }, { transform: 'none' }],
+      { duration: GLIDE, easing: 'ease-out' }
+    );
+  }
 }
 
 function set(

@@ -13,22 +13,38 @@ import { READABLE } from './viewport';
 const WIDEST_LABEL = 150;
 /** Most labels that are drawn; in larger graphs the details of a step have the reasons. */
 const MOST_LABELS = 60;
+/** Most cards that are shown moving when the graph changes. */
+const MOST_MOVING = 200;
 
 export class Scene {
   /** Cards and lines are in separate layers, so that a change of a card redraws no line. */
-  readonly nodes = s('g', { class: 'kfnb-nodes' });
+  readonly nodes: SVGGElement;
   readonly edges = s('g', { class: 'kfnb-edges' });
   readonly cards: ReadonlyMap<string, NodeCard>;
   /** The positions of the cards; empty before the first layout. */
   boxes: ReadonlyMap<string, Box> = new Map();
 
+  /**
+   * @param before - the scene that is drawn now. The cards of steps that are in both go on to be
+   *   used: they are where they were until this scene has a layout.
+   */
   constructor(
     readonly graph: Graph,
     context: Context,
-    private readonly fonts: Fonts
+    private readonly fonts: Fonts,
+    private before: Scene | null = null
   ) {
+    this.nodes = before?.nodes ?? s('g', { class: 'kfnb-nodes' });
     this.cards = new Map(
-      graph.nodes.map(step => [step.id, new NodeCard(step, context, fonts)])
+      graph.nodes.map(step => {
+        const old = before?.cards.get(step.id);
+        const same =
+          old?.step.name === step.name && old.fonts.name === fonts.name;
+        return [
+          step.id,
+          old && same ? old : new NodeCard(step, context, fonts)
+        ];
+      })
     );
     this.touching = new Map(graph.nodes.map(({ id }) => [id, []]));
     for (const edge of graph.edges) {
@@ -38,7 +54,6 @@ export class Scene {
       this.touching.get(edge.target)?.push(drawn);
     }
     this.edges.append(...this.lines.values());
-    this.nodes.append(...[...this.cards.values()].map(card => card.element));
   }
 
   get sizes(): Sizes {
@@ -47,11 +62,14 @@ export class Scene {
 
   /** Moves everything to its position in a layout. */
   applyLayout(geometry: Geometry): void {
+    const { before } = this;
     this.boxes = geometry.nodes;
+    this.placeCards();
+    const visibly = before !== null && this.cards.size <= MOST_MOVING;
     for (const [id, card] of this.cards) {
       const box = geometry.nodes.get(id);
       if (box) {
-        card.moveTo(box);
+        card.moveTo(box, visibly && before.cards.get(id) === card);
       }
     }
     const labels = this.graph.edges.length <= MOST_LABELS;
@@ -66,6 +84,26 @@ export class Scene {
           labels && line.label && this.label(edge, line.label)
         );
       }
+    }
+  }
+
+  /** Replaces the cards of the scene before; those of both keep their elements and the focus. */
+  private placeCards(): void {
+    for (const [id, card] of this.before?.cards ?? []) {
+      if (this.cards.get(id) !== card) {
+        card.element.remove();
+      }
+    }
+    this.before = null;
+    let at = this.nodes.firstChild;
+    for (const step of this.graph.nodes) {
+      const card = this.cards.get(step.id);
+      if (card?.element === at) {
+        at = card.element.nextSibling;
+      } else if (card) {
+        this.nodes.insertBefore(card.element, at);
+      }
+      card?.setStep(step);
     }
   }
 

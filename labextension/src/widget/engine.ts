@@ -1,26 +1,29 @@
-/** The bundle that a page loads once, with everything that views need, including Graphviz. */
+/** The script that a page loads once, with everything that views need except for Graphviz. */
 
 import css from '../../style/index.css';
 import type { Context } from '../context';
-import { graphviz } from '../dag/graphviz';
-import { inWorker, serve, WorkerLayouter } from '../dag/layouter';
+import { type Graphviz, WorkerLayouter } from '../dag/layouter';
 import { h } from '../dom';
 import { PipelinePanel } from '../shell';
 import { pageTheme } from '../theme';
 import type { Rendering } from './anywidget';
+import { LayoutScript } from './layout-script';
 import { NotebookAround, viewer } from './notebook';
 import { WidgetSource } from './source';
 
-const layouter = new WorkerLayouter(import.meta.url, graphviz);
-
-if (inWorker()) {
-  serve(graphviz);
-}
+const script = new LayoutScript();
+const layouter = new WorkerLayouter(script.url, async dot => {
+  const { graphviz } = (await import(await script.url())) as {
+    graphviz: Graphviz;
+  };
+  return graphviz(dot);
+});
 
 /** Renders a view for anywidget; returns a function that removes it. */
 export function render({ model, el }: Rendering): () => void {
   style(el);
   const source = new WidgetSource(model);
+  const forget = script.add(model);
   const around = new NotebookAround(el);
   const context: Context = {
     trans: text => text,
@@ -40,6 +43,7 @@ export function render({ model, el }: Rendering): () => void {
   return () => {
     panel.dispose();
     source.dispose();
+    forget();
   };
 }
 

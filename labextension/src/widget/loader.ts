@@ -38,7 +38,7 @@ async function engineFor(model: Model): Promise<Engine> {
     buffers: (DataView | ArrayBuffer)[] = []
   ): void => {
     if (message.kind === 'engine' && buffers[0]) {
-      // The URL is not revoked, because the engine starts its worker from it.
+      // The URL is not revoked: other views of this page import it too.
       const url = URL.createObjectURL(
         new Blob([buffers[0]], { type: 'text/javascript' })
       );
