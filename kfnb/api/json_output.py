@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kfnb.json_values import json_with_text, to_plain
-from kfnb.pipeline import Diagnostic, Pipeline
+from kfnb.pipeline import Cell, Diagnostic, Pipeline
 
 if TYPE_CHECKING:
     from kfnb.api.run_handle import Run
     from kfnb.api.step_handle import StepFailure, StepRun
+    from kfnb.notebook.suggest.proposal import Proposal
+
+
+def suggest(proposal: Proposal, cells: Sequence[Cell]) -> dict[str, Any]:
+    """Return what ``kfnb suggest NB --json`` prints: cells are named by their ids."""
+    return {
+        "steps": [
+            {"name": step.name, "cells": [cells[n].id for n in step.cells], "reason": step.reason}
+            for step in proposal.steps
+        ],
+        "setup": [cells[n].id for n in proposal.setup],
+        "parameters": [cells[n].id for n in proposal.parameters],
+        "boundaries": [
+            {"cell": cells[gap.cell].id, "names": list(gap.names), "why_not": gap.why_not}
+            for gap in proposal.boundaries
+        ],
+    }
 
 
 def show(pipeline: Pipeline) -> dict[str, Any]:

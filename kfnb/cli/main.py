@@ -18,6 +18,7 @@ _COMMANDS = {
     "run": ("kfnb.cli.run", "Run a notebook as a pipeline."),
     "check": ("kfnb.cli.notebooks", "Find what is wrong with a notebook before anything runs."),
     "show": ("kfnb.cli.notebooks", "Draw a notebook's steps and the reason for each edge."),
+    "suggest": ("kfnb.cli.notebooks", "Suggest how to split an untagged notebook into steps."),
     "runs": ("kfnb.cli.runs", "List runs, newest first."),
     "compare": ("kfnb.cli.runs", "Compare runs: parameters, metrics, steps and code."),
     "status": ("kfnb.cli.runs", "Show the status of a run and of its steps."),

@@ -1,4 +1,4 @@
-"""``kfnb check`` and ``kfnb show``: a notebook's pipeline, without running it."""
+"""``kfnb check``, ``kfnb show`` and ``kfnb suggest``: a notebook's pipeline, without running it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from kfnb.commands.notebooks import (
     print_pipeline,
     show_options,
 )
+from kfnb.commands.suggestion import print_suggestion, suggest_options
 from kfnb.commands.terminal import echo_diagnostics, echo_json
 
 
@@ -70,4 +71,19 @@ def show(notebook: str, as_dot: bool, svg: str | None, as_json: bool, run_name: 
     from kfnb.api.launch import read
 
     print_pipeline(read(notebook), as_dot=as_dot, svg=svg, as_json=as_json, run_name=run_name)
+    return 0
+
+
+@click.command(
+    params=[click.Argument(["notebook"], type=NotebookPath()), *suggest_options()],
+    epilog="""\b
+Examples:
+  kfnb suggest train.ipynb
+  kfnb suggest train.ipynb --json
+
+Nothing is executed or written; the side panel of JupyterLab writes the tags that you accept.""",
+)
+def suggest(notebook: str, as_json: bool) -> int:
+    """Suggest how to split the untagged NOTEBOOK into steps, with the reason for each."""
+    print_suggestion(notebook, as_json=as_json)
     return 0

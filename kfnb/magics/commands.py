@@ -15,6 +15,7 @@ _COMMANDS = {
         "kfnb.magics.inspect_commands",
         "List what is wrong with the notebook before it runs.",
     ),
+    "suggest": ("kfnb.magics.inspect_commands", "Suggest steps for a notebook without tags."),
     "run": ("kfnb.magics.run_commands", "Run the notebook as a pipeline, and show its progress."),
     "status": ("kfnb.magics.inspect_commands", "Show the status of a run."),
     "logs": ("kfnb.magics.inspect_commands", "Print the log of a step."),

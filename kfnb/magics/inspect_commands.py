@@ -1,4 +1,4 @@
-"""``%pipeline show``, ``check``, ``status``, ``logs``, ``runs`` and ``compare``."""
+"""``%pipeline show``, ``check``, ``suggest``, ``status``, ``logs``, ``runs`` and ``compare``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kfnb.commands.notebooks import (
     show_options,
 )
 from kfnb.commands.status import list_options, print_runs, print_status
+from kfnb.commands.suggestion import print_suggestion, suggest_options
 from kfnb.magics.arguments import (
     RunName,
     notebook_option,
@@ -86,6 +87,19 @@ def check(session: Session, notebook: str | None, verify: bool, target: str) -> 
     verified = f"; {report.verified}" if report.verified else ""
     head = f"{name}: {counted(report.diagnostics)}{verified}"
     show_diagnostics(session, pipeline, report.diagnostics, head=head)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  %pipeline suggest"""
+)
+@with_options(suggest_options())
+@notebook_option
+@pass_session
+def suggest(session: Session, notebook: str | None, as_json: bool) -> None:
+    """Suggest how to split this notebook, which has no tags, into steps."""
+    print_suggestion(str(session.locate(notebook).path), as_json=as_json)
 
 
 @click.command(

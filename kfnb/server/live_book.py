@@ -58,9 +58,11 @@ class LiveBook:
         self._busy = False
 
     def take(self, kind: str, data: bytes, re: int | str | None) -> None:
-        """Take a message of the page: ``open-book``, or ``edit``."""
+        """Take a message of the page: ``open-book``, ``edit`` or ``suggest``."""
         if kind == "open-book":
             self._state.spawn(self._open(re))
+        elif kind == "suggest":
+            self._state.spawn(self._suggest(re))
         elif kind == "edit":
             try:
                 self._edit(msgspec.json.decode(data, type=Edit), re)
@@ -94,6 +96,14 @@ class LiveBook:
         body = msgspec.json.encode({"path": self._path, "target": "local"})
         answer = await self._state.check.call("check", body)
         self._send("book" if answer.ok else "problem", answer, {"re": re, "rev": 0})
+
+    async def _suggest(self, re: int | str | None) -> None:
+        """Suggest steps for the newest revision, or for the file if none was sent."""
+        file = msgspec.json.encode({"path": self._path})
+        body = self._arguments() if self._order else file
+        rev = self._rev
+        answer = await self._state.check.call("suggest", body)
+        self._send("proposal" if answer.ok else "problem", answer, {"re": re, "rev": rev})
 
     async def _read(self) -> None:
         """Read the newest revision until there is no newer one."""

@@ -100,6 +100,16 @@ OPERATIONS: tuple[Operation, ...] = (
         errors=(404, 409, 413, 422, 501),
     ),
     Operation(
+        method="POST",
+        path="/suggest",
+        call="suggest",
+        process="check",
+        summary="Suggest steps for a notebook without tags; nothing is written",
+        body="SuggestRequest",
+        answer="Suggestion",
+        errors=(404, 409, 413, 422, 501),
+    ),
+    Operation(
         method="GET",
         path="/runs",
         call="runs",

@@ -62,6 +62,12 @@ class CheckRequest(Body, frozen=True):
     target: Annotated[str, Meta(min_length=1, max_length=100)] = "local"
 
 
+class SuggestRequest(Body, frozen=True):
+    """A notebook to suggest steps for."""
+
+    path: FilePath
+
+
 class RunChange(Body, frozen=True):
     """What of a run can be changed."""
 
@@ -150,6 +156,31 @@ class Workspaces(TypedDict):
     """The workspaces of a target."""
 
     workspaces: list[WorkspaceInfo]
+
+
+class SuggestedStep(TypedDict):
+    """A step that is suggested; ``cells`` are ids."""
+
+    name: str
+    cells: list[str]
+    reason: str
+
+
+class SuggestedBoundary(TypedDict):
+    """The gap above a cell: the values that would flow there, and why no step may begin there."""
+
+    cell: str
+    names: list[str]
+    why_not: str
+
+
+class Suggestion(TypedDict):
+    """Steps that are suggested for a notebook; all cells are named by their ids."""
+
+    steps: list[SuggestedStep]
+    setup: list[str]
+    parameters: list[str]
+    boundaries: list[SuggestedBoundary]
 
 
 class RunPage(TypedDict):

@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 
 from tests.fidelity.corpus import notebook
+from tests.notebook.suggest.notebooks import content
 
 Call = Callable[..., Result]
 
@@ -65,3 +66,29 @@ def test_show_says_from_where_a_collected_value_comes(kfnb: Call, tmp_path: Path
         ("b", "report", ["results"]),
     ]
     assert "(added by" not in kfnb("show", str(path)).output
+
+
+def test_suggest_prints_each_step_with_its_tag_and_its_reason(kfnb: Call, tmp_path: Path) -> None:
+    path = tmp_path / "nb.ipynb"
+    path.write_text(json.dumps(content("text_counts")))
+    before = path.read_bytes()
+    result = kfnb("suggest", str(path))
+    assert result.exit_code == 0
+    assert "4 steps suggested; nothing was written" in result.output
+    assert "step:tokenise\n" in result.output
+    assert 'It begins at the heading "Tokenise". sentences flows across its start.' in result.output
+    assert path.read_bytes() == before
+
+
+def test_suggest_prints_json_with_the_ids_of_cells(kfnb: Call, tmp_path: Path) -> None:
+    path = tmp_path / "nb.ipynb"
+    path.write_text(json.dumps(content("text_counts")))
+    printed = json.loads(kfnb("suggest", str(path), "--json").output)
+    assert printed["setup"] == ["cell-1"]
+    assert printed["steps"][0]["cells"] == ["cell-4", "cell-5"]
+
+
+def test_suggest_refuses_a_tagged_notebook(kfnb: Call, path: Path) -> None:
+    result = kfnb("suggest", str(path))
+    assert result.exit_code == 2
+    assert "declares steps already" in result.output

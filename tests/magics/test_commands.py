@@ -10,6 +10,7 @@ import pytest
 
 import kfnb
 from kfnb.magics.session import Session
+from tests.notebook.suggest.notebooks import content
 
 CELLS = (
     ("skip", "%load_ext kfnb"),
@@ -39,6 +40,19 @@ def test_help(ipython):
     assert ipython("%pipeline").text == said
     assert "--no-wait" in ipython("%pipeline run --help").text
     assert "load train.model" in ipython("%pipeline load -h").text
+
+
+def test_suggest_prints_what_the_command_line_prints(ipython, tmp_path):
+    from click.testing import CliRunner
+
+    from kfnb.cli.main import cli
+
+    path = tmp_path / "untagged.ipynb"
+    path.write_text(json.dumps(content("statistics")))
+    line = CliRunner().invoke(cli, ["suggest", str(path)]).output
+    printed = ipython(f"%pipeline suggest --notebook {path}").text
+    assert "step:bootstrap" in printed
+    assert printed.strip() == line.strip()
 
 
 def test_run_has_the_options_of_the_command_line():

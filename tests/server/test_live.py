@@ -142,6 +142,35 @@ async def test_an_edit_gives_the_outline_and_then_the_graph(
     assert [node["name"] for node in graph["graph"]["nodes"]] == ["read", "fit"]
 
 
+async def test_steps_are_suggested_for_the_notebook_as_it_is_edited(
+    page: Open, book: Callable[..., Path]
+) -> None:
+    path = book(("", "x = 1"))
+    opened = await page()
+    channel = f"book:{path.name}"
+    sources = ("import math", "## Load", "rows = list(range(9))", "## Sum", "print(sum(rows))")
+    cells = {
+        f"c{n}": {
+            "cell_type": "markdown" if source.startswith("#") else "code",
+            "id": f"c{n}",
+            "metadata": {},
+            "source": source,
+        }
+        for n, source in enumerate(sources)
+    }
+    await opened.send(channel, "open-book")
+    await opened.send(channel, "edit", rev=4, order=list(cells), cells=cells)
+    await opened.send(channel, "suggest", re=9)
+    answer = await opened.receive("proposal", channel)
+    assert (answer["re"], answer["rev"]) == (9, 4)
+    proposal = answer["proposal"]
+    assert proposal["setup"] == ["c0"]
+    assert [(s["name"], s["cells"]) for s in proposal["steps"]] == [
+        ("load", ["c2"]),
+        ("sum", ["c4"]),
+    ]
+
+
 async def test_of_many_edits_the_newest_is_read(page: Open, book: Callable[..., Path]) -> None:
     path = book(("step:load", "rows = [1]"))
     (cell,) = json.loads(path.read_text())["cells"]

@@ -1,0 +1,75 @@
+"""Recognise, from the source, values that a process cannot hand to another one."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from kfnb.notebook.effects.constants import dotted
+from kfnb.notebook.parsed_cell import ParsedCell
+
+# fmt: off
+_CALLS = frozenset((
+    "aiohttp.ClientSession", "asyncio.Lock", "asyncio.Queue", "asyncio.create_task",
+    "boto3.client", "boto3.resource", "bz2.open", "concurrent.futures.ProcessPoolExecutor",
+    "concurrent.futures.ThreadPoolExecutor", "csv.DictReader", "csv.DictWriter", "csv.reader",
+    "csv.writer", "dask.distributed.Client", "duckdb.connect", "gzip.open", "h5py.File",
+    "httpx.Client", "io.open", "lzma.open", "multiprocessing.Lock", "multiprocessing.Pool",
+    "mysql.connector.connect", "open", "os.scandir", "psycopg.connect", "psycopg2.connect",
+    "pymongo.MongoClient", "pymysql.connect", "redis.Redis", "requests.Session",
+    "requests.session", "socket.create_connection", "socket.socket", "sqlalchemy.create_engine",
+    "sqlite3.connect", "subprocess.Popen", "tables.open_file", "tarfile.open",
+    "tempfile.NamedTemporaryFile", "tempfile.TemporaryDirectory", "tempfile.TemporaryFile",
+    "tensorflow.Session", "threading.Condition", "threading.Event", "threading.Lock",
+    "threading.RLock", "threading.Semaphore", "threading.Thread",
+    "torch.utils.tensorboard.SummaryWriter", "weakref.ref", "zipfile.ZipFile",
+))
+# fmt: on
+"""Calls that return connections, open files, locks, and processes."""
+
+
+def unsaveable_names(cell: ParsedCell, modules: Mapping[str, str]) -> dict[str, str]:
+    """Return the names that a cell binds to such values, each with what it is.
+
+    Parameters
+    ----------
+    modules
+        What imported names stand for.
+    """
+    names: dict[str, str] = {}
+    for target, value in _bindings(cell):
+        what = _kind(value, modules, names)
+        if what is not None and isinstance(target, ast.Name):
+            names[target.id] = what
+    return names
+
+
+def _bindings(cell: ParsedCell) -> Iterator[tuple[ast.expr, ast.expr]]:
+    for node in cell.nodes:
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield target, node.value
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            yield node.target, node.value
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            for item in node.items:
+                if item.optional_vars is not None:
+                    yield item.optional_vars, item.context_expr
+
+
+def _kind(value: ast.expr, modules: Mapping[str, str], known: Mapping[str, str]) -> str | None:
+    if isinstance(value, ast.GeneratorExp):
+        return "a generator"
+    if not isinstance(value, ast.Call):
+        return None
+    name = dotted(value.func, modules)
+    if name in _CALLS:
+        return f"what {name}() returns"
+    # A cursor of a connection belongs to the connection's process too.
+    if isinstance(value.func, ast.Attribute) and isinstance(value.func.value, ast.Name):
+        owner = value.func.value.id
+        if owner in known and value.func.attr in ("cursor", "connect", "execute", "begin"):
+            return f"a {value.func.attr} of {owner}"
+        if value.func.attr == "getOrCreate":
+            return "a Spark session"
+    return None
