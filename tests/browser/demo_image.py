@@ -44,10 +44,12 @@ class Image:
 
     def options(self) -> dict[str, Any]:
         """Return how a process of the demo is started."""
-        pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
+        # What the machine says about proxies and certificates is needed, and nothing of ours.
+        other = ("KFNB", "JUPYTER", "IPYTHON", "PYTHON", "VIRTUAL_ENV", "XDG")
+        theirs = {k: v for k, v in os.environ.items() if not k.startswith(other)}
         path = f"{self.binaries}:/usr/local/bin:/usr/bin:/bin"
         who = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if self.as_root else {}
-        environment = {"PATH": path, "HOME": str(self.user), "LANG": "C.UTF-8", **pip}
+        environment = {**theirs, "PATH": path, "HOME": str(self.user), "LANG": "C.UTF-8"}
         return {"cwd": self.checkout, "env": environment, **who}
 
     def run(self, *command: str) -> None:

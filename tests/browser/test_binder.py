@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.browser.book import Book
-from tests.browser.demo_image import Image, built
+from tests.browser.conftest import Shoot
+from tests.browser.demo_image import NOBODY, Image, built
 from tests.browser.server import Server
 from tests.browser.view import View, expect
 from tests.waiting import PATIENCE, wait_until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 PREFIX = "/user/kfnb-kfnb-x1y2z3/"
 """Binder serves each demo below a path of its own."""
@@ -81,33 +92,66 @@ def _answers(server: Server) -> bool:
 
 
 @pytest.fixture
-def demo(image: Image, page, guard) -> Iterator[Book]:
-    """The page behind the link, as it is when the guided example stands in it."""
-    with started(image) as server:
-        page.goto(f"{server.url}?token={server.token}")
-        page.locator(".jp-Notebook .jp-Cell").first.wait_for(timeout=60_000)
-        yield Book(page, server, "lab", image.checkout / "examples" / "guide" / "guide.ipynb")
+def server(image: Image) -> Iterator[Server]:
+    with started(image) as running:
+        yield running
+
+
+def opened(page: Page, server: Server, link: str, path: Path) -> Book:
+    """Follow a link of the demo, and wait for the notebook that it opens."""
+    page.goto(f"{server.url}{link}")
+    book = Book(page, server, "lab", path)
+    book.cell(0).wait_for(timeout=1000 * PATIENCE)
+    page.locator(".jp-Toolbar-kernelName", has_text="Python 3").first.wait_for()
+    book.wait_idle()
+    return book
 
 
 def test_the_link_opens_the_guided_example_and_a_pipeline_runs(
-    demo: Book, shoot, image: Image
+    image: Image, server: Server, page: Page, shoot: Shoot
 ) -> None:
-    source = demo.path.read_bytes()
-    demo.wait_idle()
-    expect(demo.cell(0)).to_contain_text("A pipeline from your notebook")
-    shoot("opened")
-    show = position(demo.path, "show")
-    demo.run(show)
-    graph = View(demo.output(show)).drawn()
-    assert sorted(graph.names()) == ["compare", "fit average", "make data"]
-    start = position(demo.path, "start")
-    demo.start(start)
-    view = View(demo.output(start)).drawn()
-    shoot("running")
+    guide = image.checkout / "examples" / "guide" / "guide.ipynb"
+    book = opened(page, server, f"?token={server.token}", guide)
+    expect(book.cell(0)).to_contain_text("A pipeline from your notebook")
+    shoot("1-opened")
+    graph = View(book.run(position(guide, "show"))).drawn()
+    assert graph.nodes.count() == 3
+    shoot("2-graph")
+    start = position(guide, "start")
+    book.start(start)
+    view = View(book.output(start)).drawn()
+    view.wait_for("make data", "succeeded")
+    shoot("3-running")
     view.wait_for_run("succeeded")
     assert view.statuses() == ["succeeded"] * 3
-    shoot("succeeded")
-    assert demo.path.read_bytes() == source or demo.unsaved() is False
+    shoot("4-succeeded")
+
+
+def test_a_link_opens_a_notebook_of_ones_own(
+    image: Image, server: Server, page: Page, shoot: Shoot
+) -> None:
+    theirs = Path(tempfile.mkdtemp(prefix="kfnb-theirs-")) / "forecasts"
+    try:
+        notebook = new_notebook(cells=[new_code_cell("rain = 3", metadata={"tags": ["step:rain"]})])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        theirs.mkdir()
+        nbformat.write(notebook, theirs / "train.ipynb")
+        git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-C", str(theirs)]
+        for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "first"]):
+            subprocess.run([*git, *words], check=True)
+        if image.as_root:
+            for path in (theirs.parent, theirs, *theirs.rglob("*")):
+                os.chown(path, NOBODY, NOBODY)
+        path = quote("lab/tree/forecasts/train.ipynb", safe="")
+        link = f"git-pull?repo={quote(theirs.as_uri(), safe='')}&branch=main&urlpath={path}"
+        copy = image.checkout / "forecasts" / "train.ipynb"
+        book = opened(page, server, f"{link}&token={server.token}", copy)
+        expect(book.cell(0)).to_contain_text("rain = 3")
+        view = View(book.do("%load_ext kfnb\n%pipeline show")).drawn()
+        assert view.nodes.count() == 1
+        shoot("shown")
+    finally:
+        shutil.rmtree(theirs.parent)
 
 
 def position(path: Path, cell: str) -> int:
