@@ -41,7 +41,9 @@ def image() -> Iterator[Image]:
 
 @contextmanager
 def started(image: Image) -> Iterator[Server]:
-    """Start the demo with the flags that Binder gives; what it cannot write is read only."""
+    """Start the demo with the flags that Binder gives."""
+    # Each person gets a new container, so no earlier notebook is open in it.
+    shutil.rmtree(image.user / ".jupyter" / "lab" / "workspaces", ignore_errors=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -113,6 +115,7 @@ def test_the_link_opens_the_guided_example_and_a_pipeline_runs(
     guide = image.checkout / "examples" / "guide" / "guide.ipynb"
     book = opened(page, server, f"?token={server.token}", guide)
     expect(book.cell(0)).to_contain_text("A pipeline from your notebook")
+    assert page.get_by_text("official Jupyter news").count() == 0
     shoot("1-opened")
     graph = View(book.run(position(guide, "show"))).drawn()
     assert graph.nodes.count() == 3
