@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kfnb.masked_parameters import VARIABLE as MASKED_FD
 from kfnb.step.supervisor import process_table
 from kfnb.step.supervisor.connection import Connection
 from kfnb.step.supervisor.system_calls import die_with_parent
@@ -98,6 +99,7 @@ def start_process(
     log: int,
     alive: int,
     channel: int,
+    masked: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start the step process of an attempt, which ends with this process.
 
@@ -110,13 +112,18 @@ def start_process(
     return subprocess.Popen(
         command,
         cwd=cwd,
-        env={**environment, ALIVE_FD: str(alive), CHANNEL_FD: str(channel)},
+        env={
+            **environment,
+            ALIVE_FD: str(alive),
+            CHANNEL_FD: str(channel),
+            **({MASKED_FD: str(masked)} if masked is not None else {}),
+        },
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
         # A signal to the supervisor's process group does not reach it.
         start_new_session=True,
-        pass_fds=(alive, channel),
+        pass_fds=(alive, channel) if masked is None else (alive, channel, masked),
         # The supervisor has one thread, so this cannot meet a lock that is held.
         preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
     )

@@ -89,7 +89,7 @@ class Executor:
         self, client: Connection, order: messages.StartAttempt, descriptors: Sequence[int]
     ) -> None:
         """Start an attempt; if that fails, it ends at once and its log says why."""
-        log, alive = descriptors
+        log, alive, *masked = descriptors
         if order.key in self.attempts:
             return
         ours, theirs = socket.socketpair()
@@ -104,10 +104,12 @@ class Executor:
         }
         if not order.template:
             with theirs:
-                self._start_process(attempt, order, environment, (log, alive, theirs.fileno()))
+                self._start_process(
+                    attempt, order, environment, (log, alive, theirs.fileno(), *masked)
+                )
             return
         # The caller closes its descriptors, and they may be needed after the template's answer.
-        copies = (os.dup(log), os.dup(alive), theirs.detach())
+        copies = (os.dup(log), os.dup(alive), theirs.detach(), *map(os.dup, masked))
 
         def done(forked: Forked | None) -> None:
             try:
@@ -123,7 +125,13 @@ class Executor:
             tuple(order.arguments),
             order.cwd,
             environment,
-            descriptors=("stdout", "stderr", "alive", "supervisor"),
+            descriptors=(
+                "stdout",
+                "stderr",
+                "alive",
+                "supervisor",
+                *(["masked"] if masked else []),
+            ),
         )
         spec = spec_from_json(order.template.encode())
         self.pool.fork(spec, fork, (copies[0], *copies), done)
@@ -137,9 +145,9 @@ class Executor:
         attempt: Attempt,
         order: messages.StartAttempt,
         environment: dict[str, str],
-        descriptors: tuple[int, int, int],
+        descriptors: tuple[int, ...],
     ) -> None:
-        log, alive, channel = descriptors
+        log, alive, channel, *masked = descriptors
         try:
             popen = start_process(
                 order.command,
@@ -148,6 +156,7 @@ class Executor:
                 log=log,
                 alive=alive,
                 channel=channel,
+                masked=masked[0] if masked else None,
             )
         except OSError as error:
             name = f" ({error.filename})" if error.filename else ""
