@@ -87,7 +87,8 @@ class StepOrder:
     not known to change. ``origins`` says which cell makes an output, for messages.
     ``adds`` are names that the step only adds to, ``collects`` those that it gets with additions.
     ``imports`` are import statements with which the notebook begins: a kernel may be forked from a
-    process that has made them. ``made_with`` says, by producing step, which versions made the
+    process that has made them. ``modules`` are those that its own statements use
+    (None: it may use any). ``made_with`` says, by producing step, which versions made the
     inputs. ``wakeup_socket`` is the address at which the driver listens for new events.
     ``masked`` are parameters of this step whose values the process gets through a pipe, ``private``
     all names whose values are not described.
@@ -124,6 +125,7 @@ class StepOrder:
     adds: Mapping[str, AdditionOrder] = field(default_factory=dict)
     collects: Mapping[str, CollectionOrder] = field(default_factory=dict)
     imports: tuple[str, ...] = ()
+    modules: tuple[str, ...] | None = None
     masked: tuple[str, ...] = ()
     private: tuple[str, ...] = ()
     schema: int = SCHEMA

@@ -31,6 +31,7 @@ from kfnb.engine.dispatch.step_orders import (
 from kfnb.json_values import from_plain, to_plain
 from kfnb.masked_parameters import DIGEST, MASK
 from kfnb.pipeline import Pipeline, Step, additions_name
+from kfnb.state_names import state_of
 from kfnb.step.in_kernel.audit import ignored
 from kfnb.step.own_stdout import is_own_output
 from kfnb.store.content import hash_bytes, names_below, names_content, own_names
@@ -149,6 +150,8 @@ def step_key(
             if source
             else InputPart("absent", "")
             for name, source in sorted(inputs.items(), key=lambda item: item[0])
+            # Each entry says which states it relied on: see Cache.
+            if state_of(name) is None
         },
         # The names of the run and the step are different in each run, and say nothing about
         # results.

@@ -136,6 +136,7 @@ def step_order(
         setup_readers=setup_readers(pipeline, step),
         on_mutation=on_mutation,
         imports=leading_imports(pipeline, step),
+        modules=None if step.opaque else step.modules,
         definitions=tuple(
             # What comes in as a value is no longer what its source says.
             sorted({*step.definitions, *({d.name for d in definitions} - step.sources.keys())})

@@ -121,7 +121,7 @@ def publish(
         log=log,
         duration=round(finished - totals.started, 3),
         cells=tuple(CellTime(cell, duration) for cell, duration in totals.durations),
-        left={key: tuple(names) for key, names in result["left"].items()},
+        state={name: tuple(state) for name, state in result["state"].items()},
     )
     key = manifest_key(order.run, order.step_id, index=order.index, round=order.round)
     store.create(key, manifest.to_json())
