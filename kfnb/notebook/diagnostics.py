@@ -112,6 +112,7 @@ CODES: dict[str, Code] = {
             "KFNB-W704": "a file that is read is not in the notebook's folder",
             "KFNB-W710": "a step waits for the cluster",
             "KFNB-W711": "the run pauses while this machine sleeps",
+            "KFNB-W712": "the process that supervises the steps was stopped",
         },
     ),
     **_codes(
