@@ -25,8 +25,8 @@ class Entry:
     """A result that can be reused, and the conditions under which it is valid.
 
     ``files`` maps each path that the step read to its content (None: there was no
-    such file), ``packages`` what it imported to versions. ``notebook_id`` identifies the machine and the
-    notebook.
+    such file), ``packages`` what it imported to versions. ``notebook_id`` identifies the machine
+    and the notebook.
     """
 
     base: str
