@@ -281,8 +281,9 @@ def from_error(order: StepOrder, error: BaseException) -> Failure:
     if isinstance(error, OSError):
         kind = "disk" if error.errno in disk.FULL else "infrastructure"
         return Failure(kind=kind, summary=os_sentence(error), ename=type(error).__name__)
+    # It would fail in the same way again, and the step's effects would be repeated.
     return Failure(
-        kind="infrastructure",
+        kind="configuration",
         summary=f'Step "{order.step}" failed because of an error in kfnb: {type(error).__name__}: '
         f"{_short(str(error))}",
         remedy="This is a bug in kfnb: please report it with the run's folder.",
