@@ -146,6 +146,17 @@ PYTHON, NUMPY = "Python's random generator", "NumPy's random generator"
             "options of polars",
         ),
         (
+            "import csv; csv.register_dialect('semi', delimiter=';')",
+            "import csv; print(next(csv.reader(['a;b'], 'semi')))",
+            "dialects of csv",
+        ),
+        (
+            "import decimal, sqlite3; sqlite3.register_adapter(decimal.Decimal, str)",
+            "import decimal, sqlite3; d = decimal.Decimal(3);"
+            "print(sqlite3.connect(':memory:').execute('select ?', (d,)).fetchone())",
+            "adapters of sqlite3",
+        ),
+        (
             "import helpers; helpers.set_rate(2)",
             "import helpers; print(helpers.rate)",
             "helpers.py",
