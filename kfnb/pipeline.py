@@ -244,13 +244,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A dependency between two steps and the reasons for it; a pair of steps has one edge."""
+    """A dependency between two steps and the reasons for it; a pair of steps has one edge.
+
+    ``state`` says which state of libraries flows, and where it is set.
+    """
 
     source: str
     target: str
     names: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     explicit: bool = False
+    state: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,26 +55,6 @@ READ: dict[str, Cells] = {
     "KFNB-E208": [("step:a step:b", "x = 1")],
     "KFNB-E209": [("step:tidy on-exit", "x = 1"), ("step:report on-exit", "y = 2")],
     "KFNB-E219": [("", "x = 1\n%%step load\ny = 2")],
-    "KFNB-E401": [
-        ("imports", "import random"),
-        ("step:load", "random.seed(1)"),
-        ("step:train", "x = random.random()"),
-    ],
-    "KFNB-E402": [
-        ("imports", "import random\nrandom.seed(1)"),
-        ("step:load", "x = random.random()"),
-        ("step:train", "y = random.random()"),
-    ],
-    "KFNB-E403": [
-        ("imports", "import os"),
-        ("step:load", "if True:\n    os.environ['MODE'] = 'fast'"),
-        ("step:train", "print(os.environ['MODE'])"),
-    ],
-    "KFNB-E404": [
-        ("imports", "import os"),
-        ("step:load", "os.chdir('data')"),
-        ("step:train", "rows = open('rows.csv').read()"),
-    ],
     "KFNB-E405": [
         ("imports", "import string"),
         ("step:load", "text = input()\nstring.digits = text"),
@@ -107,30 +87,10 @@ READ: dict[str, Cells] = {
     "KFNB-W216": [("skip", "x = 1")],
     "KFNB-W220": [("", "%%step load\nx = 1")],
     "KFNB-W221": [("step:train when:lr", "x = 1")],
-    "KFNB-W411": [
-        ("imports", "import random"),
-        ("step:load", "random.seed(1)"),
-        ("step:train", "def draw(): return random.random()\nx = [draw]"),
-    ],
-    "KFNB-W413": [
-        ("imports", "import os, subprocess"),
-        ("step:load", "if True:\n    os.environ['MODE'] = 'fast'"),
-        ("step:train", "subprocess.run(['make'])"),
-    ],
-    "KFNB-W414": [
-        ("imports", "import os, subprocess"),
-        ("step:load", "os.chdir('data')"),
-        ("step:train", "subprocess.run(['make'])"),
-    ],
-    "KFNB-W415": [
-        ("imports", "import sys"),
-        ("step:load", "for folder in ['lib']:\n    sys.path.append(folder)\nimport my_own_tools"),
-        ("step:train", "my_own_tools.fit()"),
-    ],
     "KFNB-W416": [
-        ("imports", "import pandas as pd"),
-        ("step:load", "rows = int(input())\npd.options.display.max_rows = rows"),
-        ("step:train", "print(pd.DataFrame())"),
+        ("setup", "import socket"),
+        ("step:load", "n = 3\nsocket.setdefaulttimeout(n)"),
+        ("step:train", "print(socket.getdefaulttimeout())"),
     ],
     "KFNB-W417": [
         ("imports", "import functools\n@functools.cache\ndef square(x): return x * x"),
@@ -285,10 +245,11 @@ def _runs(on_mutation: str) -> Iterator[Driver]:
     )
     run.succeed("write", files_written={"rows.csv": "a"})
     yield run
-    run = Driver(pipeline(step("load"), step("train")), parallel=1)
+    run = Driver(pipeline(step("load"), step("train")), parallel=2, on_mutation=on_mutation)
     run.turn()
-    run.succeed("load", left={"environment": ["MODE"], "module:tools.py": ["rate"]})
-    run.succeed("train", files_read={"tools.py": "h"})
+    run.succeed("train", state={"options of pandas": ["", "", ""]}, **_IN_PLACE)
+    run.succeed("load", state={"options of pandas": ["", "", "changed"]})
+    run.obey()
     yield run
 
 

@@ -58,6 +58,7 @@ def show(pipeline: Pipeline) -> dict[str, Any]:
                 "target": edge.target,
                 "names": list(edge.names),
                 "files": list(edge.files),
+                "state": list(edge.state),
                 "explicit": edge.explicit,
             }
             for edge in pipeline.edges

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,6 +74,8 @@ def run(
     only_step: str | None = None,
     on_failure: Literal["finish", "stop"] = "finish",
     on_mutation: Literal["fail", "warn"] = "fail",
+    mask: Collection[str] = (),
+    no_mask: Collection[str] = (),
     **options: Any,
 ) -> Run:
     """Run a notebook as a pipeline.
@@ -111,6 +113,9 @@ def run(
     on_mutation
         When a step changed a value in a way that its source does not show, too late for a
         later step: ``"fail"``, or ``"warn"`` and continue.
+    mask, no_mask
+        Names of parameters whose values are secrets and so are stored nowhere, and of those that
+        are none although their name (``password``, ``…_token`` and the like) says so.
 
     Raises
     ------
@@ -155,6 +160,8 @@ def run(
         only_step=only_step,
         on_failure=on_failure,
         on_mutation=on_mutation,
+        mask=mask,
+        no_mask=no_mask,
         target_options=options,
     )
     from kfnb.runners import start_driver
@@ -185,6 +192,8 @@ class RunPlan:
         What the target needs: its options, the code bundle, and findings.
     begin
         Writes further events after ``RunCreated``.
+    mask, no_mask
+        As for :func:`run`.
     """
 
     pipeline: Pipeline
@@ -195,6 +204,8 @@ class RunPlan:
     options: Mapping[str, Any]
     prepared: Prepared
     begin: Begin | None
+    mask: tuple[str, ...] = ()
+    no_mask: tuple[str, ...] = ()
 
 
 def plan_run(
@@ -206,6 +217,8 @@ def plan_run(
     from_step: str | None = None,
     only_step: str | None = None,
     target_options: Mapping[str, Any] | None = None,
+    mask: Collection[str] = (),
+    no_mask: Collection[str] = (),
     facts: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> RunPlan:
@@ -238,7 +251,18 @@ def plan_run(
         checked = dataclasses.replace(checked, force=(only_step,))
         pipeline, options, begin = only.pipeline, only.options(), only.begin
     begin = _begin(begin, prepared.findings)
-    return RunPlan(pipeline, parameters, checked, target, name, options, prepared, begin)
+    return RunPlan(
+        pipeline,
+        parameters,
+        checked,
+        target,
+        name,
+        options,
+        prepared,
+        begin,
+        tuple(mask),
+        tuple(no_mask),
+    )
 
 
 def create(pipeline: Pipeline, parameters: Mapping[str, Any], **options: Any) -> RunFolder:
@@ -255,6 +279,8 @@ def create(pipeline: Pipeline, parameters: Mapping[str, Any], **options: Any) ->
         options=plan.options,
         begin=plan.begin,
         prepared=plan.prepared,
+        mask=plan.mask,
+        no_mask=plan.no_mask,
     )
 
 

@@ -18,6 +18,7 @@ from kfnb.api.step_lookup import no_such_step, step_label
 from kfnb.engine.core.state import RunState
 from kfnb.errors import UsageError
 from kfnb.home import RunFolder
+from kfnb.masked_parameters import shown
 from kfnb.pipeline import Pipeline
 from kfnb.runners import request_stop
 from kfnb.watch import Watch
@@ -82,9 +83,10 @@ class Run:
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """All parameters with the values of this run, defaults included."""
+        """All parameters with the values of this run, defaults included; ``***`` for a secret."""
         defaults = {p.name: p.default for p in self._view.pipeline.parameters}
-        return {**defaults, **(self._facts.get("parameters") or {})}
+        values = {**defaults, **(self._facts.get("parameters") or {})}
+        return shown(values, self._facts.get("masked") or ())
 
     @property
     def pipeline(self) -> Pipeline:
@@ -218,13 +220,22 @@ class Run:
         if not self._state().ended:
             request_stop(self._folder, by="kfnb.Run.stop")
 
-    def resume(self, *, wait: bool = False, **settings: Any) -> Run:
+    def resume(
+        self,
+        *,
+        wait: bool = False,
+        parameters: Mapping[str, Any] | None = None,
+        **settings: Any,
+    ) -> Run:
         """Continue a run that failed, was stopped, or lost its driver; finished steps are kept.
 
         Parameters
         ----------
         wait
             Wait until it has ended.
+        parameters
+            Values of masked parameters, if the process that started the run has ended: they are
+            not stored.
         settings
             New values of ``parallel``, ``retries``, ``timeout``, ``on_failure`` or
             ``on_mutation``.
@@ -235,7 +246,7 @@ class Run:
             If the run is still executing, or has succeeded.
         """
         self._view.update()
-        self._view.resume(changed_settings(**settings))
+        self._view.resume(changed_settings(**settings), masked=parameters)
         if wait:
             self.wait()
         return self

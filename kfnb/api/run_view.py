@@ -23,6 +23,7 @@ from kfnb.home import AttemptFolder, RunFolder
 from kfnb.json_values import from_plain
 from kfnb.pipeline import Pipeline
 from kfnb.runners import driver_state, is_driven, resume
+from kfnb.runners.masked_values import values_to_resume
 from kfnb.runners.stores import store_of_run
 from kfnb.runners.target import LOCAL, find_target
 from kfnb.store.blobs import Store
@@ -138,8 +139,12 @@ class RunView:
         state = driver_state(self.folder)
         return "alive" if course == "going" else state
 
-    def resume(self, settings: Mapping[str, Any]) -> None:
+    def resume(
+        self, settings: Mapping[str, Any], *, masked: Mapping[str, Any] | None = None
+    ) -> None:
         """Start a new driver for the run, with some settings changed.
+
+        ``masked`` has values of masked parameters, which no file has.
 
         Raises
         ------
@@ -147,6 +152,7 @@ class RunView:
             If the run is still going on, or has succeeded, or its notebook's folder is gone.
         """
         self._require_notebook_folder()
+        values = values_to_resume(self.folder, self.about, self.pipeline, masked or {})
         deadline = time.monotonic() + EXIT_TIME
         while self.state.ended and is_driven(self.folder) and time.monotonic() < deadline:
             time.sleep(0.02)  # the driver has recorded the end and waits for its processes
@@ -156,7 +162,7 @@ class RunView:
                 f"Run {run} is still executing. Follow it with kfnb logs {run} -f, or stop it "
                 f"with kfnb stop {run}."
             )
-        self._driver = resume(self.folder, settings=settings)
+        self._driver = resume(self.folder, settings=settings, masked=values)
 
     def _require_notebook_folder(self) -> None:
         """Refuse a run on this machine whose steps would have no folder to execute in."""

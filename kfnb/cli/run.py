@@ -12,6 +12,7 @@ from kfnb.commands.arguments import NotebookPath, RunName, run_or_latest
 from kfnb.commands.run_options import (
     create_run,
     limit_options,
+    masked_option,
     new_run_options,
     parameters_of,
     settings_of,
@@ -19,6 +20,7 @@ from kfnb.commands.run_options import (
 )
 from kfnb.commands.stop import stop_options, stop_run
 from kfnb.commands.terminal import echo_diagnostics, is_terminal
+from kfnb.masked_parameters import hide_arguments
 from kfnb.runners.amounts import count
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def run(
     from kfnb.api.launch import read, refuse_inside_a_step
     from kfnb.api.parameters import from_text
 
+    hide_arguments(pairs, mask=given["mask"], no_mask=given["no_mask"])
     # A step that started its own pipeline would never end.
     refuse_inside_a_step()
     pipeline = read(notebook)
@@ -111,6 +114,7 @@ def run(
 @click.command(
     params=[
         click.Argument(["run"], type=RunName(), default="latest"),
+        masked_option(),
         *limit_options(),
         _DETACH,
         _JSON,
@@ -124,15 +128,17 @@ Examples:
 The run continues with the notebook as it was when the run started. To include later edits, use
 kfnb run: it takes every step that did not change from the cache.""",
 )
-def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
+def resume(run: str, pairs: tuple[str, ...], detach: bool, as_json: bool, **limits: Any) -> int:
     """Continue RUN (default: the latest); steps that succeeded are not executed again."""
     from kfnb.api.launch import refuse_inside_a_step
+    from kfnb.api.parameters import from_text
     from kfnb.api.run_lookup import find_current
     from kfnb.api.run_settings import changed_settings
     from kfnb.api.run_view import RunView
     from kfnb.api.use_cases.notebook_changes import SENTENCE, has_changed
 
     refuse_inside_a_step()
+    hide_arguments(pairs, all_pairs=True)
     folder = find_current(run)
     view = RunView(folder)
     events = view.update()
@@ -144,9 +150,10 @@ def resume(run: str, detach: bool, as_json: bool, **limits: Any) -> int:
             click.echo(f"run {folder.id} has already succeeded: there is nothing left to do")
         return 0
     settings = changed_settings(**settings_of(limits))
+    masked = from_text(view.pipeline.parameters, split_pairs(pairs))
 
     def begin() -> RunView:
-        view.resume(settings)
+        view.resume(settings, masked=masked)
         # People expect their edits to count, and they do not.
         if has_changed(view):
             click.echo(SENTENCE, err=True)

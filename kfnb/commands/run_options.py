@@ -47,6 +47,16 @@ def limit_options() -> list[click.Parameter]:
     ]
 
 
+def masked_option() -> click.Parameter:
+    """Make the option with which a resumed run gets what no file has."""
+    return click.Option(
+        ["-p", "--parameter", "pairs"],
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Give the value of a masked parameter again: it is not stored.",
+    )
+
+
 def new_run_options() -> list[click.Parameter]:
     """Make the options of a new run that come before its limits."""
     return [
@@ -62,6 +72,19 @@ def new_run_options() -> list[click.Parameter]:
             type=click.Path(),
             metavar="FILE",
             help="Read parameters from a YAML or JSON file; -p takes precedence.",
+        ),
+        click.Option(
+            ["--mask"],
+            multiple=True,
+            metavar="NAME",
+            help="Store and show *** instead of this parameter's value; it is the default for "
+            "password, token, api_key and names that end so.",
+        ),
+        click.Option(
+            ["--no-mask"],
+            multiple=True,
+            metavar="NAME",
+            help="Store and show this parameter's value although its name looks like a secret.",
         ),
         click.Option(["--name"], help="The run's name [default: the notebook's name]."),
         click.Option(

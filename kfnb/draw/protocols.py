@@ -49,6 +49,8 @@ class EdgeShape(Protocol):
     @property
     def files(self) -> Sequence[str]: ...
     @property
+    def state(self) -> Sequence[str]: ...
+    @property
     def explicit(self) -> bool: ...
 
 
@@ -90,6 +92,7 @@ def reason(edge: EdgeShape) -> str:
     'after'
     """
     parts = [*map(visible, edge.names), *(f"file {visible(path)}" for path in edge.files)]
+    parts += map(visible, edge.state)
     if edge.explicit or not parts:
         parts.append("after")
     return ", ".join(parts)

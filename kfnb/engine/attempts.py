@@ -88,6 +88,7 @@ class Attempts:
             workdir=context.workdir,
             kernel=str(run_facts.get("kernel") or self._pipeline.kernel),
             parameters=run_facts.get("parameters") or {},
+            masked=run_facts.get("masked") or {},
             wakeup_socket=self._wakeup.address,
             seed=os.environ.get(HASH_SEED) or "0",
             images=context.images,

@@ -15,6 +15,7 @@ from kfnb.engine.core.event_types import FailureData, ResourceSampled
 from kfnb.json_values import json_with_text
 from kfnb.live import protocol
 from kfnb.locations import line_text
+from kfnb.masked_parameters import shown
 from kfnb.pipeline import Diagnostic, Edge, Pipeline
 
 Link = Callable[[Path], "str | None"]
@@ -127,12 +128,13 @@ def run_info(view: RunView, run_facts: Mapping[str, Any]) -> protocol.RunInfo:
         The contents of ``run.json``.
     """
     defaults = {p.name: p.default for p in view.pipeline.parameters}
+    values = {**defaults, **(run_facts.get("parameters") or {})}
     return {
         "id": view.folder.id,
         "title": title(view),
         "notebook": str(run_facts["notebook"]) if run_facts.get("notebook") else None,
         "target": str(run_facts.get("target") or "local"),
-        "parameters": json_with_text({**defaults, **(run_facts.get("parameters") or {})}),
+        "parameters": json_with_text(shown(values, run_facts.get("masked") or ())),
         "created": float(run_facts.get("created") or view.state.created or 0.0),
     }
 

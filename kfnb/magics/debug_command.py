@@ -14,6 +14,7 @@ from kfnb.magics.arguments import notebook_option, pass_session, run_option, ste
 from kfnb.magics.errors import PipelineError
 from kfnb.magics.session import Session
 from kfnb.magics.values import assign, describe_status
+from kfnb.masked_parameters import MASK
 
 if TYPE_CHECKING:
     from kfnb.api.run_handle import Run
@@ -55,12 +56,18 @@ def debug(session: Session, words: tuple[str, ...], run: str | None, notebook: s
     }
     inputs, missing = _load_inputs(Run(view.folder), sources)
     overridden = view.state.info.parameters
+    masked = {name for name in view.about.get("masked") or () if overridden.get(name) == MASK}
     parameters = {
         p.name: _value(p, overridden)
         for p in view.pipeline.parameters
         # A parameter that an earlier step reassigned is one of the inputs.
-        if p.name in step.parameters and p.name not in inputs
+        if p.name in step.parameters and p.name not in inputs and p.name not in masked
     }
+    missing += [
+        f'"{name}" is masked, so its value was not stored: assign it yourself.'
+        for name in step.parameters
+        if name in masked
+    ]
     lines = [
         f"{name} = {shortened(repr(v), _LONGEST)}  (parameter)" for name, v in parameters.items()
     ]

@@ -12,6 +12,7 @@ import click
 from kfnb.commands.run_options import (
     create_run,
     limit_options,
+    masked_option,
     new_run_options,
     settings_of,
     split_pairs,
@@ -82,12 +83,17 @@ Examples:
   %pipeline resume --retries 2 --no-wait"""
 )
 @click.argument("name", type=RunName(), required=False, metavar="[RUN]")
-@with_options(limit_options())
+@with_options([masked_option(), *limit_options()])
 @_wait_option
 @notebook_option
 @pass_session
 def resume(
-    session: Session, name: str | None, notebook: str | None, wait: bool, **limits: Any
+    session: Session,
+    name: str | None,
+    notebook: str | None,
+    wait: bool,
+    pairs: tuple[str, ...],
+    **limits: Any,
 ) -> None:
     """Resume RUN (default: the latest of this notebook) without repeating finished steps."""
     from kfnb.api.run_settings import changed_settings
@@ -101,8 +107,10 @@ def resume(
         session.note(f"Run {folder.id} has already succeeded; there is nothing to resume.")
         return
 
+    masked = _parameters(view.pipeline, split_pairs(pairs), session)
+
     def begin() -> RunView:
-        view.resume(settings)
+        view.resume(settings, masked=masked)
         return view
 
     _show_progress(session, begin, wait=wait)

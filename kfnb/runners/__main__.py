@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from kfnb.engine.driver import collect_garbage_rarely
 from kfnb.engine.journal.file_journal import JournalBusy
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.home import RunFolder
+from kfnb.masked_parameters import received
+from kfnb.runners import masked_values
 from kfnb.runners.target import target_of
 
 _CODES = {"succeeded": 0, "failed": 1, "cancelled": 3}
@@ -33,6 +36,8 @@ def main(path: str) -> int:
 
 
 def _drive(run: RunFolder) -> str:
+    # Its children must inherit neither the pipe nor its number.
+    masked_values.hold(run, received(os.environ))
     collect_garbage_rarely()
     pipeline, facts = load_run(run)
     return target_of(facts).drive(run, pipeline, facts)

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,10 @@ from kfnb.engine.journal.file_journal import Journal
 from kfnb.errors import CheckError, InfrastructureError, UsageError
 from kfnb.home import RunFolder, home, runs_folder
 from kfnb.json_values import strict_json, to_plain
+from kfnb.masked_parameters import VARIABLE as MASKED_FD
+from kfnb.masked_parameters import passed
 from kfnb.pipeline import Pipeline
+from kfnb.runners import masked_values
 from kfnb.runners.parameters import check_parameters
 from kfnb.runners.target import LOCAL, Prepared, find_target
 from kfnb.step import own_stdout
@@ -49,6 +52,8 @@ def create_run(
     options: Mapping[str, Any] | None = None,
     begin: Begin | None = None,
     prepared: Prepared | None = None,
+    mask: Collection[str] = (),
+    no_mask: Collection[str] = (),
 ) -> RunFolder:
     """Create the folder of a new run; nothing executes yet.
 
@@ -68,6 +73,8 @@ def create_run(
         ``RunCreated`` and the folder under its temporary name.
     prepared
         What the target needs for this run; by default it is asked, without options.
+    mask, no_mask
+        Parameters whose values are secrets, and those that are none although their name says so.
 
     Returns
     -------
@@ -93,9 +100,11 @@ def create_run(
     where = find_target(target)
     if prepared is None:
         prepared = where.prepare(pipeline, values, {})
+    values, secrets, digests = masked_values.split(pipeline, values, mask=mask, no_mask=no_mask)
     settings = settings or Settings(parallel=where.parallel())
     now = datetime.now(timezone.utc)
     run_id = new_id(pipeline.name, now)
+    target_facts = {**prepared.facts, **({masked_values.FACT: digests} if digests else {})}
     facts = {
         "id": run_id,
         "name": name or pipeline.name,
@@ -106,7 +115,7 @@ def create_run(
         "settings": settings.to_plain(),
         "options": dict(options or {}),
         "created": now.timestamp(),
-        **prepared.facts,
+        **target_facts,
     }
     final = RunFolder(runs_folder() / run_id)
     # Views ignore a name that begins with a dot; the folder is renamed when it is complete.
@@ -134,7 +143,7 @@ def create_run(
                 kernel=kernel,
                 parameters=strict_json(values),
                 options=strict_json(dict(options or {})),
-                facts=strict_json(dict(prepared.facts)),
+                facts=strict_json(target_facts),
                 created=now.timestamp(),
             )
         )
@@ -146,11 +155,14 @@ def create_run(
         making.path.rename(final.path)
         # Otherwise a crash of the machine could lose the new name.
         disk.sync_folder(runs_folder())
+    masked_values.hold(final, secrets)
     return final
 
 
 def start_driver(run: RunFolder) -> int:
     """Start the run's driver as a process that outlives this one; return its pid.
+
+    It gets the masked parameters that this process knows.
 
     Starting a second driver is harmless: it finds the first one's lock and exits.
 
@@ -159,7 +171,8 @@ def start_driver(run: RunFolder) -> int:
     InfrastructureError
         If the system refuses.
     """
-    with disk.writing(run.path), run.driver_log.open("ab") as log:
+    secrets = passed(masked_values.held(run))
+    with disk.writing(run.path), run.driver_log.open("ab") as log, secrets as descriptor:
         process = subprocess.Popen(
             [sys.executable, "-m", "kfnb.runners", str(run.path)],
             cwd=run.path,
@@ -168,7 +181,9 @@ def start_driver(run: RunFolder) -> int:
                 **_absolute(os.environ),
                 "KFNB_HOME": str(home()),
                 own_stdout.VARIABLE: own_stdout.described(),
+                **({MASKED_FD: str(descriptor)} if descriptor is not None else {}),
             },
+            pass_fds=() if descriptor is None else (descriptor,),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -211,13 +226,20 @@ def request_stop(run: RunFolder, *, by: str | None = None) -> None:
         start_driver(run)
 
 
-def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
+def resume(
+    run: RunFolder,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    masked: Mapping[str, Any] | None = None,
+) -> int:
     """Continue a run that ended early or lost its driver; return the new driver's pid.
 
     Parameters
     ----------
     settings
         Fields of :class:`~kfnb.engine.core.settings.Settings` that differ from now on.
+    masked
+        Values of masked parameters, which no file has.
 
     Raises
     ------
@@ -235,6 +257,7 @@ def resume(run: RunFolder, *, settings: Mapping[str, Any] | None = None) -> int:
         raise UsageError(f"Run {run.id} has already succeeded; there is nothing left to do.")
     if not run.journal.is_file() or not run.journal.stat().st_size:
         raise empty_journal(run)
+    masked_values.hold(run, masked or {})
     known = {f.name for f in dataclasses.fields(Settings)}
     changed = {k: v for k, v in (settings or {}).items() if k in known}
     driver_requests.send_request(

@@ -48,7 +48,9 @@ class ServerState:
         """Create a run and start its driver; a repeated key gets the first request's answer."""
         if key is None:
             return await self._start_run("create", arguments)
-        digest = hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()
+        # With the key, which is stored nowhere, so that no masked parameter can be guessed from it.
+        request = json.dumps([key, arguments], sort_keys=True)
+        digest = hashlib.sha256(request.encode()).hexdigest()
         known = self._starts.get(key)
         if known is not None:
             if known[0] != digest:
@@ -77,8 +79,10 @@ class ServerState:
         if not created.ok:
             return created
         run = created.plain()
-        start = "run" if run.get("started") else "start"
-        started = await self.call("follow", start, {"run": run["id"]})
+        if run.pop("started", False):
+            started = await self.call("follow", "run", {"run": run["run"]})
+        else:
+            started = await self.call("follow", "start", run)
         return Answer(201, started.content_type, started.body) if started.ok else started
 
     def _take_push(self, header: Mapping[str, Any], body: bytes) -> None:

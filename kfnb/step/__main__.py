@@ -19,10 +19,12 @@ def main(arguments: list[str]) -> int:
     from kfnb.step.supervisor.client import StepChannel
 
     supervisor = StepChannel.inherited()
-    # The guard is forked while this process is small and has one thread.
-    from kfnb.step.kernels import orphan_guard
+    from kfnb.step.kernels.orphan_guard import Guard
 
-    guard = orphan_guard.start()
+    guard = Guard()
+    if not supervisor.is_connected:
+        # While this process is small and has one thread.
+        guard.start()
     from kfnb.step.execution.attempt import run
     from kfnb.step.execution.papermill_import import preload
     from kfnb.step.kernels.own_kernels import OwnKernels

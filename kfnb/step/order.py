@@ -17,8 +17,12 @@ from kfnb.json_values import from_plain, to_plain
 from kfnb.store.manifest import Bundle, WrittenFile
 
 SCHEMA = 1
+_OWN_VARIABLES = ("KFNB_", "PYTHONHASHSEED")
 INJECTED = "kfnb-injected"
 """The tag of cells that the author did not write."""
+
+MASKED = "masked"
+"""In a cell's metadata: the parameters that are assigned after it, without being in its source."""
 
 KERNEL_PATH = "kernel"
 """A folder of the attempt: what a kernel of another environment needs to import kfnb."""
@@ -83,8 +87,11 @@ class StepOrder:
     not known to change. ``origins`` says which cell makes an output, for messages.
     ``adds`` are names that the step only adds to, ``collects`` those that it gets with additions.
     ``imports`` are import statements with which the notebook begins: a kernel may be forked from a
-    process that has made them. ``made_with`` says, by producing step, which versions made the
+    process that has made them. ``modules`` are those that its own statements use
+    (None: it may use any). ``made_with`` says, by producing step, which versions made the
     inputs. ``wakeup_socket`` is the address at which the driver listens for new events.
+    ``masked`` are parameters of this step whose values the process gets through a pipe, ``private``
+    all names whose values are not described.
     """
 
     run: str
@@ -118,11 +125,20 @@ class StepOrder:
     adds: Mapping[str, AdditionOrder] = field(default_factory=dict)
     collects: Mapping[str, CollectionOrder] = field(default_factory=dict)
     imports: tuple[str, ...] = ()
+    modules: tuple[str, ...] | None = None
+    masked: tuple[str, ...] = ()
+    private: tuple[str, ...] = ()
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:
-        """Return the content of ``order.json``."""
-        return json.dumps(to_plain(self), ensure_ascii=False, indent=1).encode() + b"\n"
+        """Return the content of ``order.json``.
+
+        It has no variables that a person set (``env:``), which may be secrets: the step's process
+        has them.
+        """
+        own = {k: v for k, v in self.environment.items() if k.startswith(_OWN_VARIABLES)}
+        plain = {**to_plain(self), "environment": own}
+        return json.dumps(plain, ensure_ascii=False, indent=1).encode() + b"\n"
 
     @staticmethod
     def from_json(data: bytes | str) -> StepOrder:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 _CHUNK = 8 << 20
+_SMALL = 64 << 10
 
 
 def hash_bytes(data: bytes | memoryview) -> str:
@@ -21,10 +22,13 @@ def hash_stream(stream: BinaryIO) -> str:
     import xxhash
 
     state, size = xxhash.xxh3_128(), 0
-    buffer = memoryview(bytearray(_CHUNK))
+    # Most files are small, and making a large buffer takes longer than hashing them.
+    buffer = memoryview(bytearray(_SMALL))
     while count := stream.readinto(buffer):  # type: ignore[attr-defined]
         state.update(buffer[:count])
         size += count
+        if count == _SMALL:
+            buffer = memoryview(bytearray(_CHUNK))
     return f"{state.hexdigest()}-{size:x}"
 
 

@@ -80,9 +80,9 @@ class Manifest:
     notebook's folder, ``files_removed`` are those of earlier steps that this one
     deleted, ``files_unseen`` names what may have used other files that nobody could see (child
     processes, libraries in native code). ``metrics`` holds ``[time, name, value, step or null]``.
-    ``left`` says what stays in the step's process although later steps may want it: names of
-    environment variables under ``environment``, globals of a module under ``module:PATH``, and
-    ``folder``.
+    ``state`` has for each state of a library what the step's setup made of it, what the step began
+    with (``-`` if it did not rely on it), and what it left if it changed it: hashes, empty for a
+    fresh process. The state itself is published under a name of its own.
     """
 
     run: str
@@ -110,7 +110,7 @@ class Manifest:
     duration: float = 0.0
     cells: tuple[CellTime, ...] = ()
     files_removed: tuple[str, ...] = ()
-    left: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    state: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     schema: int = SCHEMA
 
     def to_json(self) -> bytes:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from kfnb import api
-from kfnb.engine.dispatch.step_notebook import PARAMETERS, executable, render
+from kfnb.engine.dispatch.step_notebook import PARAMETERS, executable
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.home import store_folder
+from kfnb.json_values import python_literal
 from kfnb.notebook.authoring.grouping import declare
 from kfnb.notebook.diagnostics import located
 from kfnb.notebook.document import load
@@ -244,7 +245,7 @@ class _Work:
             given = {p.name for p in self.pipeline.parameters if p.cell == cell.index}
             values = {n: v for n, v in self.parameters.items() if n in given}
             if values:
-                lines = [f"{n} = {render(v)}" for n, v in values.items()]
+                lines = [f"{n} = {python_literal(v)}" for n, v in values.items()]
                 cells.append(_code("\n".join(["# Parameters", *lines]), PARAMETERS))
             step = ends.get(cell.index)
             if step is not None and step in bundles:

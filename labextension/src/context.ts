@@ -1,6 +1,7 @@
 /** What every component is given, in a widget as in a side panel or a test page. */
 
 import type { Location, ToKernel } from './protocol';
+import type { NotebookSettings } from './settings';
 
 /** A value that changes; `connect` returns the function that disconnects the listener. */
 export interface Signal<T> {
@@ -24,6 +25,8 @@ export interface Context {
   readonly open: ((notebook: string) => void) | null;
   /** Scrolls to a cell, or to a line of it; null where the page shows no notebook. */
   readonly goTo: ((location: Location) => void) | null;
+  /** The options of the whole pipeline; null where the page cannot edit the notebook. */
+  readonly settings?: NotebookSettings | null;
   /** Sends a request to the kernel or server. The answer may come late, or never. */
   post(message: ToKernel): void;
 }

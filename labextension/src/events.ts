@@ -177,7 +177,7 @@ export interface StepCached {
   files_written?: Record<string, string | null>;
   files_read?: Record<string, string | null>;
   duration?: number | null;
-  left?: Record<string, string[]>;
+  state?: Record<string, string[]>;
   inputs: Record<string, Source | null>;
   key?: string | null;
   why?: string | null;
@@ -245,7 +245,7 @@ export interface StepSucceeded {
   files_written?: Record<string, string | null>;
   files_read?: Record<string, string | null>;
   duration?: number | null;
-  left?: Record<string, string[]>;
+  state?: Record<string, string[]>;
 }
 
 /** A person asked for the end of the run; ``request`` names the request in a remote store. */

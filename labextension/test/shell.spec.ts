@@ -493,7 +493,7 @@ describe('options of the whole pipeline', () => {
 
   it('have no list where there are none', () => {
     shown(new FakeSource(DIAMOND));
-    expect(document.querySelector('.kfnb-pipeline-options')).toBeNull();
+    expect(find('.kfnb-pipeline-options').hidden).toBe(true);
   });
 });
 

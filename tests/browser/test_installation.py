@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.browser.demo_image import copy_checkout
 
 pytestmark = pytest.mark.browser
 
@@ -20,17 +19,7 @@ pytestmark = pytest.mark.browser
 def checkout(tmp_path_factory) -> Path:
     """A copy of what git knows, without anything that was built here."""
     folder = tmp_path_factory.mktemp("clone")
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    ).stdout
-    for name in map(os.fsdecode, listed.split(b"\0")):
-        if name and (ROOT / name).is_file():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target)
+    copy_checkout(folder)
     return folder
 
 

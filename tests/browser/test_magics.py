@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.browser import books
@@ -232,3 +234,35 @@ def test_unsaved_changes_are_reported(desk, opened, shoot):
     out = book.do("%pipeline show")
     expect(out.first).to_contain_text("You have unsaved changes.")
     shoot("unsaved")
+
+
+@FRONTS
+def test_options_of_the_pipeline_are_set_in_the_notebook(desk, opened, page, shoot):
+    path, _ = books.training(desk)
+    book = opened(path)
+    book.run(0)
+    view = View(book.do("%pipeline show")).drawn()
+    view.root.locator(".kfnb-pipeline-options summary").click()
+    view.root.get_by_role("button", name="Change").click()
+    view.root.get_by_label("Retries").fill("2")
+    view.root.get_by_label("Memory").fill("much")
+    view.root.get_by_role("button", name="Set", exact=True).click()
+    expect(view.root.get_by_label("Memory")).to_have_attribute("aria-invalid", "true")
+    shoot("1-wrong")
+    view.root.get_by_label("Memory").fill("4Gi")
+    view.root.get_by_role("button", name="Add a volume").click()
+    view.root.get_by_label("Folder in the steps").fill("/data")
+    view.root.get_by_label("Claim").fill("big")
+    view.root.get_by_role("button", name="Set", exact=True).click()
+    expect(view.root.locator(".kfnb-pipeline-options")).to_contain_text("Save it")
+    shoot("2-set")
+    book.cell(0).click()
+    book.save()
+    assert json.loads(path.read_text())["metadata"]["kfnb"] == {
+        "defaults": {"retries": 2, "memory": "4Gi"},
+        "volumes": [{"mount": "/data", "claim": "big"}],
+    }
+    again = View(book.do("%pipeline show")).drawn()
+    summary = again.root.locator(".kfnb-pipeline-options summary")
+    expect(summary).to_contain_text("memory")
+    expect(summary).to_contain_text("volume")

@@ -302,7 +302,7 @@ def test_resume_says_that_the_notebook_has_changed(
     run = made_run(path)
     write(run, *scripted.FAILED)
     # The script is over already: nobody need drive.
-    monkeypatch.setattr("kfnb.api.run_view.RunView.resume", lambda _view, _settings: None)
+    monkeypatch.setattr("kfnb.api.run_view.RunView.resume", lambda *_, **__: None)
     if now is None:
         path.unlink()
     else:

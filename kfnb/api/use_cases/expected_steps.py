@@ -12,6 +12,7 @@ from kfnb.engine.cache.cache_lookup import Cache, cache_off_reason
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.dispatch.step_orders import Site, Upstream
 from kfnb.home import RunFolder, runs_folder, store_folder
+from kfnb.runners.masked_values import split
 from kfnb.runners.parameters import check_parameters
 from kfnb.runners.target import find_target
 from kfnb.store.blobs import open_store
@@ -139,12 +140,15 @@ class _Forecast:
         pipeline = self._pipeline
         # The folder does not exist: a look-up writes nothing there.
         folder = RunFolder(runs_folder() / ".planned")
+        values = check_parameters(pipeline.parameters, self._run.parameters)
+        masked = split(pipeline, values, mask=self._run.mask, no_mask=self._run.no_mask)
         site = Site(
             run=folder,
             store=store_folder(),
             workdir=Path(pipeline.path).absolute().parent if pipeline.path else folder.path,
             kernel=pipeline.kernel or "python3",
-            parameters=check_parameters(pipeline.parameters, self._run.parameters),
+            parameters=masked.shown,
+            masked=masked.digests,
         )
         return Cache(pipeline, store=open_store(store_folder()), site=site)
 

@@ -25,8 +25,9 @@ def rerun_command(view: RunView) -> str:
     from kfnb.runners.target import LOCAL, target_name
 
     words = ["kfnb", "run", _relative(str(view.pipeline.path))]
+    masked = _mapping(view.about.get("masked"))
     for name, value in _mapping(view.about.get("parameters")).items():
-        text = typed(view.pipeline.parameters, name, value)
+        text = None if name in masked else typed(view.pipeline.parameters, name, value)
         words += ["-p", f"{name}={'…' if text is None else text}"]
     target = target_name(view.about)
     if target != LOCAL:

@@ -7,8 +7,11 @@ from typing import Any
 
 from kfnb.api.launch import create, read, refuse_inside_a_step
 from kfnb.api.run_view import RunView
+from kfnb.api.use_cases.rerun_command import rerun_command
 from kfnb.errors import CheckError, UsageError
 from kfnb.home import RunFolder
+from kfnb.masked_parameters import MASK, is_masked_name
+from kfnb.runners.masked_values import FACT, held
 from kfnb.runners.target import target_name
 
 
@@ -36,6 +39,13 @@ def run_again(view: RunView) -> RunFolder:
     known = {parameter.name for parameter in pipeline.parameters}
     # An edit may have removed a parameter; its value has no place any more.
     given = {k: v for k, v in _mapping(about.get("parameters")).items() if k in known}
+    masked = _mapping(about.get(FACT))
+    given |= {name: value for name, value in held(view.folder).items() if name in known}
+    if unknown := [name for name in masked if given.get(name) == MASK]:
+        raise UsageError(
+            f"The value of {', '.join(unknown)} is masked, so it was not stored. Give it again: "
+            f"{rerun_command(view)}"
+        )
     name = about.get("name")
     return create(
         pipeline,
@@ -43,6 +53,8 @@ def run_again(view: RunView) -> RunFolder:
         name=str(name) if name and name != view.pipeline.name else None,
         target=target_name(about),
         target_options=dict(_mapping(about.get("said"))),
+        mask=[name for name in masked if name in known],
+        no_mask=[n for n in known if is_masked_name(n) and n not in masked],
         **_settings(about),
     )
 

@@ -19,6 +19,7 @@ from kfnb.engine.cache.pip_installs import install_files
 from kfnb.engine.dispatch import kernels
 from kfnb.engine.dispatch.step_notebook import pieces_of
 from kfnb.engine.dispatch.step_orders import (
+    HASH_SEED,
     Site,
     Upstream,
     environment,
@@ -28,7 +29,9 @@ from kfnb.engine.dispatch.step_orders import (
     watched,
 )
 from kfnb.json_values import from_plain, to_plain
+from kfnb.masked_parameters import DIGEST, MASK
 from kfnb.pipeline import Pipeline, Step, additions_name
+from kfnb.state_names import state_of
 from kfnb.step.in_kernel.audit import ignored
 from kfnb.step.own_stdout import is_own_output
 from kfnb.store.content import hash_bytes, names_below, names_content, own_names
@@ -138,16 +141,26 @@ def step_key(
             path.relative_to(site.workdir).as_posix(): hashes.of(path) or ""
             for path in modules.files(step.modules)
         },
-        parameters=used_parameters(pipeline, step, site.parameters),
+        parameters={
+            name: site.masked.get(name, value)
+            for name, value in used_parameters(pipeline, step, site.parameters).items()
+        },
         inputs={
             _key_name(step, name): InputPart(output_hash(source.manifest, name), source.step)
             if source
             else InputPart("absent", "")
             for name, source in sorted(inputs.items(), key=lambda item: item[0])
+            # Each entry says which states it relied on: see Cache.
+            if state_of(name) is None
         },
         # The names of the run and the step are different in each run, and say nothing about
         # results.
-        env={k: v for k, v in sorted(env.items()) if k not in _OURS},
+        env={
+            # The values may be secrets, and a key is stored.
+            name: value if name == HASH_SEED else hash_bytes(value.encode())
+            for name, value in sorted(env.items())
+            if name not in _OURS
+        },
         interpreter=_interpreter_of(step, site),
     )
 
@@ -336,10 +349,16 @@ def _mapping(
         elif name not in old:
             reasons.append(fresh.format(name=name))
         elif old[name] != new[name]:
-            reasons.append(changed.format(name=name, old=_short(old[name]), new=_short(new[name])))
+            before, after = _short(old[name]), _short(new[name])
+            sentence = changed.format(name=name, old=before, new=after)
+            # Where both are masked, the sentence would say nothing about them.
+            reasons.append(sentence.replace(f" from {MASK} to {MASK}", ""))
     return reasons
 
 
 def _short(value: Any) -> str:
+    # The digest of a masked parameter tells a person nothing.
+    if isinstance(value, str) and value.startswith(DIGEST):
+        return MASK
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else text[:37] + "..."

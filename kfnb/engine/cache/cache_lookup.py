@@ -22,12 +22,14 @@ from kfnb.engine.cache.cache_key import (
 )
 from kfnb.engine.cache.learned_edges import LearnedEdges
 from kfnb.engine.cache.local_modules import LocalModules
+from kfnb.engine.consistency.library_state import NOT_RELIED_ON, state_left
 from kfnb.engine.dispatch import kernels
 from kfnb.engine.dispatch.manifests import read_manifest
 from kfnb.engine.dispatch.step_orders import Site, Upstream
 from kfnb.home import AttemptFolder
 from kfnb.json_values import from_plain, to_plain
 from kfnb.pipeline import Pipeline, Step
+from kfnb.state_names import state_name
 from kfnb.store import disk
 from kfnb.store.blobs import Store
 from kfnb.store.cache import CacheIndex, Entry, LastExecution
@@ -95,7 +97,7 @@ class Cache:
         # read.
         for entry in self._index.entries(prepared.base):
             manifest = read_manifest(self._store, entry.manifest_key)
-            against = self._against(entry, manifest, prepared, upstream=upstream)
+            against = self._against(entry, manifest, prepared, inputs=inputs, upstream=upstream)
             if not against and manifest is not None:
                 why = f"nothing changed since run {manifest.run}"
                 return Lookup(prepared, why, manifest, entry)
@@ -220,6 +222,7 @@ class Cache:
         manifest: Manifest | None,
         prepared: Prepared,
         *,
+        inputs: Mapping[str, Upstream | None],
         upstream: Mapping[str, Manifest],
     ) -> list[str]:
         """Say what speaks against using an entry."""
@@ -231,6 +234,7 @@ class Cache:
             reasons.append(lacks)
         reasons += self._changed_files(entry.files, upstream=upstream)
         reasons += self._changed_packages(entry.packages)
+        reasons += _changed_states(manifest, inputs)
         # Last, because it needs a look at each blob.
         if not reasons and not all(self._store.has(name) for name in manifest.blobs()):
             reasons.append("its values were removed from the cache")
@@ -304,6 +308,17 @@ class Cache:
             if content is not None or path not in manifest.files_written
         }
         return files | known
+
+
+def _changed_states(manifest: Manifest, inputs: Mapping[str, Upstream | None]) -> list[str]:
+    """Say which states of libraries a step relied on and would not begin with now."""
+    changed = []
+    for name, (own, began, _) in manifest.state.items():
+        source = inputs.get(state_name(name))
+        now = own if source is None else state_left(source.manifest.state, name)
+        if began not in (NOT_RELIED_ON, now):
+            changed.append(f"{name} changed")
+    return changed
 
 
 def copy_notebook_and_log(store: Store, manifest: Manifest, folder: AttemptFolder) -> None:

@@ -207,23 +207,14 @@ def file_written_twice(first: str, second: str, path: str) -> Explanation:
     )
 
 
-def left_behind(step: str, what: str) -> Explanation:
-    """Say that a step set something in its process that later steps do not find in theirs."""
+def older_state(reader: str, writer: str | None, state: str) -> Explanation:
+    """Say that a step began with another state of a library than the notebook would have had."""
+    left = "an earlier step" if writer is None else f'step "{writer}"'
     return Explanation(
-        "KFNB-W614",
-        f'step "{step}" sets {what}, but each step is a separate process, so later steps do not '
-        "see it",
-        "Move the call to a cell tagged `setup`, which every step executes.",
-        (step,),
-    )
-
-
-def module_changed(writer: str, reader: str, path: str, names: str) -> Explanation:
-    """Say that a step changed globals of a module that a later step imports anew."""
-    return Explanation(
-        "KFNB-W615",
-        f'step "{writer}" changed {names} in the module {path}, but each step is a separate '
-        f'process, so step "{reader}" imported the module without the change',
-        "Change it in a cell tagged `setup`, or pass the value in a variable.",
-        (writer, reader),
+        "KFNB-E614",
+        f'step "{reader}" began before {left} had left {state} as the notebook leaves it',
+        f'Tag a cell of step "{reader}" with after:{writer}, or set it in a cell tagged `setup`.'
+        if writer is not None
+        else "Set it in a cell tagged `setup`.",
+        (reader,) if writer is None else (writer, reader),
     )

@@ -132,7 +132,7 @@ class StepSucceeded(AttemptBody, frozen=True, kw_only=True):
     files_written: dict[str, str | None] = field(default_factory=dict)
     files_read: dict[str, str | None] = field(default_factory=dict)
     duration: Seconds | None = None
-    left: dict[str, Texts] = field(default_factory=dict)
+    state: dict[str, Texts] = field(default_factory=dict)
 
 
 class StepCached(StepSucceeded, frozen=True, kw_only=True):

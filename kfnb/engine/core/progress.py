@@ -19,8 +19,8 @@ from kfnb.engine.consistency.findings import (
     UnplannedEffect,
     failed_too_early,
 )
+from kfnb.engine.consistency.library_state import LibraryState
 from kfnb.engine.consistency.pending_records import PendingRecords
-from kfnb.engine.consistency.process_state import ProcessState
 from kfnb.engine.consistency.repairs import MOST_ROUNDS, Repairs
 from kfnb.engine.consistency.versions import Phase
 from kfnb.engine.core.event_types import (
@@ -67,8 +67,7 @@ class Progress:
         self._edges = Dependencies(plan)
         self._bindings = Bindings(plan, self._phase)
         self._files = FileConflicts(lambda n: plan.keys[n][0], self._edges.depends)
-        last = max((n for n in range(len(plan.keys)) if n != plan.exit), default=0)
-        self._process_state = ProcessState(lambda n: plan.keys[n][0], last)
+        self._library_state = LibraryState(lambda n: plan.keys[n][0], self._edges.is_direct)
         self._pending = PendingRecords(plan, lambda n: self._steps[n].round)
         self._limits = TimeLimits(plan, self.state)
         self._repairs = Repairs(
@@ -140,7 +139,7 @@ class Progress:
                 self._late.add(n)
             self._bindings.void(n)
             self._files.void(n)
-            self._process_state.retract(n)
+            self._library_state.retract(n)
             self._permanent.pop(n, None)
             self._ended.pop(n, None)
             self._failed -= status == "failed"
@@ -194,7 +193,7 @@ class Progress:
             if before in DONE:
                 self._bindings.retract(n)
                 self._files.retract(n)
-                self._process_state.retract(n)
+                self._library_state.retract(n)
                 self._unsettled.add(n)
                 for d in self._edges.dependents(n):
                     self._unmet[d] += 1
@@ -210,7 +209,7 @@ class Progress:
         findings = self._bindings.publish(n, data)
         begun = [seq for a, seq in self._steps[n].begun.items() if a <= (event.attempt or 0)]
         findings += self._files.finish(n, begun or [event.seq], event.seq, data)
-        findings += self._process_state.finish(n, data)
+        findings += self._library_state.finish(n, data)
         self._handle(findings)
 
     def _close(self, n: int) -> None:
@@ -219,6 +218,7 @@ class Progress:
 
     def _bind(self, n: int) -> None:
         inputs = self._bindings.resolve(n)
+        # A state of a library is bound too, but whether the step relies on it shows at its end.
         self._bindings.bind(n, inputs)
         # A step that loads a value depends on its producer, planned or not.
         names: dict[int, list[str]] = {}
@@ -330,7 +330,7 @@ class Progress:
         if last is not None and self._steps[last].status not in DONE:
             self._bindings.retract(last)
             self._files.retract(last)
-            self._process_state.retract(last)
+            self._library_state.retract(last)
         self._index()
 
     def _index(self) -> None:
@@ -360,9 +360,10 @@ class Progress:
 
     def _inputs(self, n: int) -> dict[str, Source | None]:
         keys, steps = self.plan.keys, self._steps
+        producers = {**self._bindings.resolve(n), **self._library_state.given(n)}
         return {
             name: Source(*keys[m], steps[m].round) if m >= 0 else None
-            for name, m in self._bindings.resolve(n).items()
+            for name, m in producers.items()
         }
 
     def _current(self, n: int, inputs: Mapping[str, Source | None]) -> bool:

@@ -17,6 +17,7 @@ from kfnb.errors import InfrastructureError
 from kfnb.home import RunFolder
 from kfnb.json_values import from_plain
 from kfnb.pipeline import Pipeline
+from kfnb.state_names import state_of
 from kfnb.store.blobs import Store
 from kfnb.store.manifest import Failure, FailureClass, Manifest, failed_key, manifest_key
 
@@ -110,6 +111,8 @@ def _published(manifest: Manifest, key: str) -> dict[str, Any]:
             repr=output.repr,
         )
         for name, output in manifest.outputs.items()
+        # No value of the notebook: `state` says what was left.
+        if state_of(name) is None
     }
     written: dict[str, str | None] = {p: f.hash for p, f in manifest.files_written.items()}
     return {
@@ -121,7 +124,7 @@ def _published(manifest: Manifest, key: str) -> dict[str, Any]:
         "files_written": {**written, **dict.fromkeys(manifest.files_removed)},
         "files_read": dict(manifest.files_read),
         "duration": manifest.duration,
-        "left": dict(manifest.left),
+        "state": {name: tuple(state) for name, state in manifest.state.items()},
     }
 
 

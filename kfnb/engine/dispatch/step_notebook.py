@@ -9,12 +9,13 @@ the line that the author sees.
 from __future__ import annotations
 
 import ast
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from kfnb.json_values import python_literal
+from kfnb.masked_parameters import MASK
 from kfnb.pipeline import Cell, Definition, Piece, Pipeline, Statement, Step
-from kfnb.step.order import INJECTED
+from kfnb.step.order import INJECTED, MASKED
 
 PARAMETERS = "injected-parameters"
 
@@ -24,6 +25,7 @@ def step_notebook(
     step: Step,
     *,
     parameters: Mapping[str, Any],
+    masked: Collection[str] = (),
     definitions: Sequence[Definition] = (),
     load: str,
     publish: str,
@@ -34,6 +36,8 @@ def step_notebook(
     ----------
     parameters
         Overridden values; only names that the step uses are injected.
+    masked
+        Those whose values are secrets: the step process assigns them, and the cell only names them.
     definitions
         Definitions beyond the step's own that must be there before inputs are loaded.
     load, publish
@@ -44,7 +48,7 @@ def step_notebook(
     cells: list[dict[str, Any]] = []
     for piece in merge([*step.prelude, *extra]):
         cells.append(_source_cell(pipeline.cells[piece.cell], piece))
-        injected = _injected(pipeline, step, parameters=parameters, cell=piece.cell)
+        injected = _injected(pipeline, step, parameters=parameters, masked=masked, cell=piece.cell)
         if injected:
             cells.append(injected)
     cells.append(_code_cell("kfnb-inputs", load, tags=(INJECTED,), hidden=True))
@@ -170,18 +174,6 @@ def executable(cell: Cell) -> str:
     return _without(source, code)
 
 
-def render(value: Any) -> str:
-    """Write a parameter's value as a Python literal."""
-    if isinstance(value, float) and not math.isfinite(value):
-        # repr() gives `nan` or `inf`, which are names that the notebook need not have.
-        return f'float("{value}")'
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{render(k)}: {render(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(render(v) for v in value) + "]"
-    return repr(value)
-
-
 def _body_of_magic(code: str) -> str | None:
     """Return the text that a transformed cell hands to its cell magic."""
     try:
@@ -243,7 +235,12 @@ def _source_cell(cell: Cell, piece: Piece) -> dict[str, Any]:
 
 
 def _injected(
-    pipeline: Pipeline, step: Step, *, parameters: Mapping[str, Any], cell: int
+    pipeline: Pipeline,
+    step: Step,
+    *,
+    parameters: Mapping[str, Any],
+    masked: Collection[str],
+    cell: int,
 ) -> dict[str, Any] | None:
     """Override the parameters declared in ``cell``, as papermill writes it."""
     names = [
@@ -253,9 +250,16 @@ def _injected(
     ]
     if not names:
         return None
-    lines = ["# Parameters", *(f"{name} = {render(parameters[name])}" for name in names)]
+    hidden = [name for name in names if name in masked]
+    lines = [
+        f"# {name} = {MASK}" if name in hidden else f"{name} = {python_literal(parameters[name])}"
+        for name in names
+    ]
     return _code_cell(
-        f"kfnb-parameters-{cell}", "\n".join(lines) + "\n", tags=(PARAMETERS, INJECTED)
+        f"kfnb-parameters-{cell}",
+        "\n".join(["# Parameters", *lines]) + "\n",
+        tags=(PARAMETERS, INJECTED),
+        kfnb={MASKED: hidden} if hidden else None,
     )
 
 

@@ -13,6 +13,7 @@ from kfnb.engine.dispatch.leading_imports import leading_imports
 from kfnb.engine.dispatch.step_notebook import needed_definitions, step_notebook
 from kfnb.home import RunFolder
 from kfnb.json_values import json_value
+from kfnb.masked_parameters import MASK, shown
 from kfnb.pipeline import (
     Addition,
     Collection,
@@ -60,7 +61,8 @@ class Site:
 
     ``run``, ``store`` and ``workdir`` are paths of the driver's machine; ``inside`` has the paths
     that steps see, if they differ. ``images`` maps steps to their container images, if they have
-    one: interpreter and packages are then the image's.
+    one: interpreter and packages are then the image's. ``masked`` has a digest of each parameter
+    whose value is a secret; if it was given, ``parameters`` has ``***`` instead of it.
     """
 
     run: RunFolder
@@ -72,6 +74,7 @@ class Site:
     seed: str = "0"
     images: Mapping[str, str] = field(default_factory=dict)
     inside: StepPaths | None = None
+    masked: Mapping[str, str] = field(default_factory=dict)
 
 
 def step_order(
@@ -108,6 +111,7 @@ def step_order(
         pipeline,
         step,
         parameters=site.parameters,
+        masked=given_masked(site),
         definitions=definitions,
         load=inputs_source(folder.order),
         publish=outputs_source(folder.order),
@@ -132,12 +136,15 @@ def step_order(
         setup_readers=setup_readers(pipeline, step),
         on_mutation=on_mutation,
         imports=leading_imports(pipeline, step),
+        modules=None if step.opaque else step.modules,
         definitions=tuple(
             # What comes in as a value is no longer what its source says.
             sorted({*step.definitions, *({d.name for d in definitions} - step.sources.keys())})
         ),
         metrics=tuple(sorted(step.metrics)),
-        parameters=used_parameters(pipeline, step, site.parameters),
+        parameters=shown(used_parameters(pipeline, step, site.parameters), site.masked),
+        masked=tuple(name for name in given_masked(site) if name in step.parameters),
+        private=tuple(sorted(site.masked)),
         files_expected=_paths(pipeline, step.writes, site.parameters),
         files_foreign=_paths(
             pipeline,
@@ -205,6 +212,11 @@ def used_parameters(pipeline: Pipeline, step: Step, overrides: Mapping[str, Any]
         name: json_value(overrides.get(name, defaults.get(name)))
         for name in sorted(step.parameters)
     }
+
+
+def given_masked(site: Site) -> tuple[str, ...]:
+    """Return the masked parameters that the run replaces the default of."""
+    return tuple(sorted(n for n in site.masked if site.parameters.get(n) == MASK))
 
 
 def watched(pipeline: Pipeline, step: Step) -> tuple[str, ...]:

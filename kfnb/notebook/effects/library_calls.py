@@ -179,6 +179,11 @@ PURE_ATTRIBUTES = frozenset(
 PLOTTING = frozenset(("matplotlib", "seaborn"))
 # Options that any code may rely on without naming their library.
 FELT_ANYWHERE = frozenset(OPTIONS.values()) - {"matplotlib", "logging", "environment", "sys.path"}
+# Options of which the state is carried from step to step (kfnb.step.library_state).
+CARRIED_OPTIONS = frozenset((
+    "altair", "decimal", "locale", "logging", "matplotlib", "numpy", "pandas", "plotly", "polars",
+    "sklearn", "sys", "tqdm", "warnings", "xarray",
+))  # fmt: skip
 LOGGER_SETS = frozenset(("addHandler", "removeHandler", "setLevel", "addFilter"))
 LOGGER_USES = frozenset(("debug", "info", "warning", "error", "critical", "exception", "log"))
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
+from kfnb.notebook.effects.library_state import StateFlow
 from kfnb.notebook.flow.collecting import Collected
 from kfnb.notebook.flow.definitions import redefined
 from kfnb.notebook.flow.file_dependencies import Files, StepConstants, file_edges
@@ -196,6 +197,23 @@ class Assembly:
         # once.
         except RecursionError:
             return frozenset()
+
+
+def with_state(
+    edges: Sequence[Edge], flows: Sequence[StateFlow], order: Sequence[str]
+) -> tuple[Edge, ...]:
+    """Add the states of libraries that flow between steps to the edges."""
+    states: dict[tuple[str, str], list[str]] = {}
+    for flow in flows:
+        states.setdefault((flow.source, flow.target), []).append(flow.state)
+    if not states:
+        return tuple(edges)
+    joined = {(edge.source, edge.target): edge for edge in edges}
+    for (source, target), texts in states.items():
+        edge = joined.get((source, target), Edge(source, target))
+        joined[source, target] = replace(edge, state=tuple(dict.fromkeys(texts)))
+    at = {name: number for number, name in enumerate(order)}
+    return tuple(sorted(joined.values(), key=lambda e: (at[e.target], at[e.source])))
 
 
 def _flowing(step: Step) -> dict[str, list[str]]:

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from kfnb.notebook.authoring.grouping import Declared, StepDecl
 from kfnb.notebook.authoring.magic import extension_not_loaded
 from kfnb.notebook.diagnostics import located
-from kfnb.notebook.effects.library_state import library_state_diagnostics
+from kfnb.notebook.effects.library_state import LibraryState, library_state
 from kfnb.notebook.effects.statement_effects import Effects, statement_effects
 from kfnb.notebook.effects.step_facts import StepCells
 from kfnb.notebook.flow import diagnostics
-from kfnb.notebook.flow.assembly import Assembly
+from kfnb.notebook.flow.assembly import Assembly, with_state
 from kfnb.notebook.flow.collecting import collect
 from kfnb.notebook.flow.liveness import step_needs
 from kfnb.notebook.flow.memory.notebook_walk import walk
@@ -147,7 +147,9 @@ def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
         memory=memory,
     ).pipeline_parts()
     problems += diagnostics.files_not_followed(incomplete)
-    problems += _library_state(declared, steps, sources, effects)
+    state = _library_state(declared, steps, sources, effects)
+    edges = with_state(edges, state.flows, [s.name for s in steps])
+    problems += state.diagnostics
     return Pipeline(
         name=declared.name,
         description=declared.description,
@@ -193,9 +195,9 @@ def _library_state(
     steps: Sequence[StepDecl],
     sources: Mapping[int, ParsedCell],
     effects: Effects,
-) -> list[Diagnostic]:
+) -> LibraryState:
     static = sorted({*declared.setup, *declared.parameters})
-    return library_state_diagnostics(
+    return library_state(
         [StepCells(s.name, [(c, sources[c].code) for c in s.cells]) for s in steps],
         [(c, sources[c].code) for c in static],
         everywhere=effects.lines(sources),

@@ -18,14 +18,19 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from kfnb.engine.runner import Ended, Notice, Work
-from kfnb.errors import InfrastructureError
+from kfnb.errors import InfrastructureError, UsageError
+from kfnb.masked_parameters import VARIABLE as MASKED_FD
+from kfnb.masked_parameters import passed
 from kfnb.pipeline import Diagnostic, Pipeline
 from kfnb.runners.local.supervised import SupervisedAttempts
 from kfnb.runners.local.unsupported_options import options_without_effect
+from kfnb.runners.masked_values import missing_sentence
 from kfnb.step.order import StepOrder
 from kfnb.step.supervisor.leftovers import GUARD
+from kfnb.step.supervisor.process_table import outlives_attempts
 from kfnb.store import disk, locks
 
 ALIVE_FD = "KFNB_ALIVE_FD"
@@ -62,6 +67,8 @@ class LocalRunner:
         Variables for the steps, in addition to this process's own and the order's.
     grace
         Seconds that an attempt has to end when it is asked to.
+    masked
+        Values of masked parameters, which no file has.
     """
 
     def __init__(
@@ -70,10 +77,12 @@ class LocalRunner:
         command: Sequence[str] | None = None,
         environment: Mapping[str, str] | None = None,
         grace: float = GRACE,
+        masked: Mapping[str, Any] | None = None,
     ) -> None:
         self._command = list(command or _STEP)
         self._environment = dict(environment or {})
         self._grace = grace
+        self._masked = dict(masked or {})
         self._processes: dict[Work, _Process] = {}
         self._selector: selectors.BaseSelector | None = None
         self._supervised = SupervisedAttempts()
@@ -85,8 +94,18 @@ class LocalRunner:
         self._supervised.attach(selector)
 
     def start(self, work: Work, order: StepOrder) -> None:
-        """Start an attempt's process; raises InfrastructureError if the system refuses."""
+        """Start an attempt's process.
+
+        Raises
+        ------
+        InfrastructureError
+            If the system refuses.
+        UsageError
+            If the value of a masked parameter is not known.
+        """
         folder = work.folder
+        if missing := [name for name in order.masked if name not in self._masked]:
+            raise UsageError(missing_sentence(order.run, missing))
         with disk.writing(folder.path):
             # The driver holds the lock until the process has inherited it, so it is never free in
             # between.
@@ -100,7 +119,11 @@ class LocalRunner:
                 return
             try:
                 with (folder.path / "process.log").open("ab") as log:
-                    process = self._start_process(work, order, log=log.fileno(), lock=lock)
+                    secrets = {name: self._masked[name] for name in order.masked}
+                    with passed(secrets) as pipe:
+                        process = self._start_process(
+                            work, order, log=log.fileno(), lock=lock, masked=pipe
+                        )
             finally:
                 os.close(lock)
         self._watch(process)
@@ -201,7 +224,9 @@ class LocalRunner:
             self._unwatch(process)
         return process.popen is not None and now - process.died_at > _LINGER
 
-    def _start_process(self, work: Work, order: StepOrder, *, log: int, lock: int) -> _Process:
+    def _start_process(
+        self, work: Work, order: StepOrder, *, log: int, lock: int, masked: int | None
+    ) -> _Process:
         """Start the process by the supervisor, or without one as a child of this process."""
         command = [*self._command, str(work.folder.order)]
         environment = {**os.environ, **self._environment, **order.environment}
@@ -209,20 +234,24 @@ class LocalRunner:
             work,
             command,
             environment,
-            descriptors=(log, lock),
+            descriptors=(log, lock) if masked is None else (log, lock, masked),
             from_template=self._command == _STEP,
         ):
             return _Process(work, None, supervised=True)
         popen = subprocess.Popen(
             command,
             cwd=work.folder.path,
-            env={**environment, ALIVE_FD: str(lock)},
+            env={
+                **environment,
+                ALIVE_FD: str(lock),
+                **({MASKED_FD: str(masked)} if masked is not None else {}),
+            },
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
             # Ctrl+C in the driver's terminal is sent to its process group only.
             start_new_session=True,
-            pass_fds=(lock,),
+            pass_fds=(lock,) if masked is None else (lock, masked),
         )
         return _Process(work, popen.pid, popen)
 
@@ -316,7 +345,9 @@ def _holder(lock: Path) -> int | None:
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             is_guard = (process / "comm").read_text().strip() == GUARD
-            descriptors = [] if is_guard else list((process / "fd").iterdir())
+            # The supervisor holds the lock until nothing of the attempt is left.
+            other = is_guard or outlives_attempts(int(process.name))
+            descriptors = [] if other else list((process / "fd").iterdir())
             for descriptor in descriptors:
                 with contextlib.suppress(OSError):
                     if descriptor.readlink() == lock:

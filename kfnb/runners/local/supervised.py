@@ -59,7 +59,7 @@ class SupervisedAttempts:
         command: Sequence[str],
         environment: Mapping[str, str],
         *,
-        descriptors: tuple[int, int],
+        descriptors: tuple[int, ...],
         from_template: bool,
     ) -> bool:
         """Have an attempt started, and its end reported; return False if there is no supervisor.
@@ -67,7 +67,8 @@ class SupervisedAttempts:
         Parameters
         ----------
         descriptors
-            The file for what the process prints, and the attempt's lock.
+            The file for what the process prints, the attempt's lock, and the pipe with masked
+            parameters if there are any.
         from_template
             Whether a step template may fork the process instead of executing ``command``.
         """

@@ -91,6 +91,7 @@ class LocalTarget:
         """Drive a run in this process; its final status."""
         from kfnb.engine.driver import Driver
         from kfnb.engine.journal.file_journal import Journal
+        from kfnb.runners import masked_values
         from kfnb.runners.launch import empty_journal
         from kfnb.runners.local.processes import LocalRunner
 
@@ -99,7 +100,7 @@ class LocalTarget:
             # The event of the run's creation is lost, so the driver knows nothing about the run.
             if not journal.events:
                 raise empty_journal(run)
-            return Driver(run, LocalRunner(), journal).drive()
+            return Driver(run, LocalRunner(masked=masked_values.held(run)), journal).drive()
 
     def mirror(self, run: RunFolder, facts: Mapping[str, Any]) -> None:
         """Do nothing: the run's folder is the run."""

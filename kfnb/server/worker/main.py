@@ -7,6 +7,7 @@ its own call.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import logging
@@ -14,6 +15,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
@@ -39,6 +41,7 @@ _STATUSES: tuple[tuple[type[KfnbError], int], ...] = (
     (StepError, 422),
     (UsageError, 409),
 )
+_NICE = 10
 _log = logging.getLogger(__name__)
 
 
@@ -86,8 +89,7 @@ def _check(requests: BinaryIO, output: Output, limits: Limits, root: str | None)
     module = importlib.import_module("kfnb.server.worker.notebook_calls")
     calls: Calls = module.calls(limits, root)
     _limit_memory(limits)
-    if hasattr(os, "nice"):
-        os.nice(10)  # the server's event loop goes first where there are few cores
+    _lower_priority()
     for header, body in read_frames(requests):
         _limit_cpu(limits)
         _answer(calls, header, body, output)
@@ -141,6 +143,16 @@ def _limit_cpu(limits: Limits) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     soft = seconds if hard == resource.RLIM_INFINITY else min(seconds, hard)
     resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+
+
+def _lower_priority() -> None:
+    """Let the server's event loop go first where there are few cores."""
+    if hasattr(os, "nice"):
+        os.nice(_NICE)
+    # Linux shares the cores among sessions first, and this process has a session of its own, so its
+    # priority counts only if the session has it too.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICE), "ascii")
 
 
 def _limit_memory(limits: Limits) -> None:

@@ -17,11 +17,13 @@ from kfnb.api.run_view import RunView
 from kfnb.api.use_cases.expected_steps import expected_steps, summary
 from kfnb.api.use_cases.run_again import run_again
 from kfnb.api.use_cases.run_requests import request_facts, run_of_request
+from kfnb.home import RunFolder
 from kfnb.live import snapshot
 from kfnb.notebook.document import parse
 from kfnb.notebook.reader import read_bytes, read_declared
 from kfnb.notebook.suggest.proposal import suggest
 from kfnb.pipeline import Pipeline
+from kfnb.runners.masked_values import held
 from kfnb.server.limits import Limits
 from kfnb.server.paths import file_of
 from kfnb.server.problems import KEY_IS_USED, ProblemError
@@ -75,7 +77,7 @@ def create_run(
     Returns
     -------
     dict
-        The run's id, and whether its driver was started already.
+        The run's id, its masked parameters, and whether its driver was started already.
 
     Raises
     ------
@@ -89,10 +91,10 @@ def create_run(
         folder, earlier = known
         if earlier != body:
             raise ProblemError(409, KEY_IS_USED)
-        return {"id": folder.id, "started": folder.driver_log.exists()}
+        return {**_created(folder), "started": folder.driver_log.exists()}
     pipeline = _readable(limits, root, path, sha256)
     given = request_facts(key, body) if key is not None else {}
-    return {"id": create(pipeline, parameters, facts=given, **options).id, "started": False}
+    return _created(create(pipeline, parameters, facts=given, **options))
 
 
 def planned_run(
@@ -138,7 +140,12 @@ def again(*, run: str) -> dict[str, Any]:
     """Create a new run of the notebook of an earlier one, with its parameters and target."""
     view = RunView(find_run(run))
     view.update()
-    return {"id": run_again(view).id}
+    return _created(run_again(view))
+
+
+def _created(folder: RunFolder) -> dict[str, Any]:
+    """Return what the process that starts drivers needs: also what no file of the run has."""
+    return {"run": folder.id, "masked": held(folder)}
 
 
 def graph(limits: Limits, root: str | None, *, path: str, notebook: Any) -> dict[str, Any]:

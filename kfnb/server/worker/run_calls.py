@@ -18,6 +18,7 @@ from kfnb.home import RunFolder, run_folder
 from kfnb.live import page_requests
 from kfnb.live.log_tail import LogTail
 from kfnb.runners import request_stop, start_driver
+from kfnb.runners.masked_values import hold
 from kfnb.runners.options import options_of
 from kfnb.runners.target import find_target, target_names
 from kfnb.server.paths import file_of, path_of
@@ -120,9 +121,10 @@ def _status(root: str | None, folder: RunFolder) -> dict[str, Any]:
     return {**plain, "notebook": path_of(plain["notebook"] or None, root)}
 
 
-def start(root: str | None, *, run: str) -> dict[str, Any]:
-    """Start the driver of a run that was created."""
+def start(root: str | None, *, run: str, masked: Mapping[str, Any]) -> dict[str, Any]:
+    """Start the driver of a run that was created, with its masked parameters."""
     folder = _find(run)
+    hold(folder, masked)
     start_driver(folder)
     return _status(root, folder)
 

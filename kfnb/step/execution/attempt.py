@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import os
 import shutil
 import sys
 import time
@@ -13,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kfnb.errors import InfrastructureError
+from kfnb.errors import InfrastructureError, UsageError
+from kfnb.masked_parameters import received
 from kfnb.step import folder_files, version_check
 from kfnb.step.event_log import EventLog, TextLog
 from kfnb.step.execution import failures, publishing, step_warnings
@@ -38,6 +40,8 @@ _START_TIMEOUT = 120
 
 def run(order_path: str, *, kernels: KernelProvider, supervisor: StepChannel | None = None) -> int:
     """Execute the order in a kernel of ``kernels``; the exit code of the step process."""
+    # First, because children must inherit neither the pipe nor its number.
+    masked = received(os.environ)
     order_path = str(Path(order_path).absolute())
     stop = StopRequest()
     with cancelled_by_signals(stop):
@@ -49,6 +53,7 @@ def run(order_path: str, *, kernels: KernelProvider, supervisor: StepChannel | N
                 stop=stop,
                 kernels=kernels,
                 supervisor=supervisor or StepChannel(None),
+                masked=masked,
             )
         except (OSError, InfrastructureError) as error:
             sys.stderr.write(f"kfnb: {error}\n")
@@ -67,6 +72,7 @@ class Attempt:
         stop: StopRequest,
         kernels: KernelProvider,
         supervisor: StepChannel,
+        masked: Mapping[str, Any],
     ) -> None:
         self.order, self.order_path, self.stop = order, order_path, stop
         self.folder = Path(order.folder)
@@ -80,6 +86,7 @@ class Attempt:
         self.session: OrderSession | None = None
         self._kernels = kernels
         self._supervisor = supervisor
+        self._masked = masked
 
     def execute(self) -> int:
         """Execute the step, publish its outputs or record its failure, and report the result."""
@@ -112,7 +119,12 @@ class Attempt:
             events=self.events,
             log=self.log,
             supervisor=self._supervisor,
+            masked=self._masked,
         )
+        if missing := [name for name in order.masked if name not in self._masked]:
+            raise UsageError(
+                f"The step did not get the value of the masked parameter {', '.join(missing)}."
+            )
         try:
             # The kernel boots while this process prepares the step and imports papermill.
             loop.run_until_complete(session.start_kernel())

@@ -144,6 +144,8 @@ class Client(PapermillNotebookClient):  # type: ignore[misc]
             try:
                 self.nb_man.cell_start(cell, index)
                 await self._execute(cell, index)
+                if source := self._session.silent_source(cell):
+                    await self._execute_silently(source)
             except CellExecutionError as error:
                 self.nb_man.cell_exception(cell, cell_index=index, exception=error)
                 if not session.continues_after(error):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.errors import UsageError
+from kfnb.json_values import python_literal
 from kfnb.metrics import CHANNEL
 from kfnb.step.event_log import EventLog, TextLog
 from kfnb.step.execution import failures, publishing, step_warnings
@@ -20,7 +21,7 @@ from kfnb.step.kernels.orphan_guard import ALIVE_FD
 from kfnb.step.kernels.provider import KernelProvider, KernelRequest
 from kfnb.step.kernels.resource_sampler import Sample, Sampler, children_usage
 from kfnb.step.opened_files import handover, report
-from kfnb.step.order import INJECTED, StepOrder, begin_source, outputs_source
+from kfnb.step.order import INJECTED, MASKED, StepOrder, begin_source, outputs_source
 from kfnb.step.supervisor.client import StepChannel
 
 
@@ -49,9 +50,11 @@ class OrderSession(Session):
         events: EventLog,
         log: TextLog,
         supervisor: StepChannel,
+        masked: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(stop, kernels=kernels)
         self._supervisor = supervisor
+        self._masked = dict(masked or {})
         self.order = order
         self.current: int | None = None
         self.ended_early = False
@@ -107,6 +110,11 @@ class OrderSession(Session):
     def should_execute(self, cell: Mapping[str, Any]) -> bool:
         """Whether to execute ``cell``: all of them, unless the step has ended early."""
         return not self.ended_early or cell.get("source") == self._last_source
+
+    def silent_source(self, cell: Mapping[str, Any]) -> str:
+        """Return the assignments of the masked parameters that ``cell`` names."""
+        names = cell.get("metadata", {}).get("kfnb", {}).get(MASKED, ())
+        return "\n".join(f"{name} = {python_literal(self._masked[name])}" for name in names)
 
     def continues_after(self, error: Exception) -> bool:
         """Continue with the outputs after ``sys.exit(0)``, if no later step needs any.

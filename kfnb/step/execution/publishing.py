@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from kfnb.masked_parameters import MASK
 from kfnb.metrics import Metric, plain
 from kfnb.step import folder_files
 from kfnb.step.execution.stop_requests import StopRequest
@@ -78,7 +79,7 @@ def publish(
     Stopped
         If a stop was asked for before everything was stored.
     """
-    bundles, outputs = store_values(store, result)
+    bundles, outputs = store_values(store, result, private=order.private)
     uses = opened_files(order, result)
     written = store_files(order, store, uses, totals)
     # Copies, because views read these two files in the attempt's folder.
@@ -120,7 +121,7 @@ def publish(
         log=log,
         duration=round(finished - totals.started, 3),
         cells=tuple(CellTime(cell, duration) for cell, duration in totals.durations),
-        left={key: tuple(names) for key, names in result["left"].items()},
+        state={name: tuple(state) for name, state in result["state"].items()},
     )
     key = manifest_key(order.run, order.step_id, index=order.index, round=order.round)
     store.create(key, manifest.to_json())
@@ -128,9 +129,9 @@ def publish(
 
 
 def store_values(
-    store: Store, result: Mapping[str, Any]
+    store: Store, result: Mapping[str, Any], *, private: Collection[str] = ()
 ) -> tuple[dict[str, Bundle], dict[str, Output]]:
-    """Move the saved bundles into the store, and describe each name."""
+    """Move the saved bundles into the store, and describe each name but the ``private`` ones."""
     bundles: dict[str, Bundle] = {}
     outputs = {name: Output(absent=True) for name in result["absent"]}
     unchanged = set(result["unchanged"])
@@ -146,9 +147,10 @@ def store_values(
             globals=tuple(record["globals"]),
         )
         for name in record["names"]:
-            outputs[name] = _output(
-                key, result["described"].get(name, {}), changed=name not in unchanged
-            )
+            described = result["described"].get(name, {})
+            if name in private:
+                described = {**described, "repr": MASK}
+            outputs[name] = _output(key, described, changed=name not in unchanged)
     return bundles, outputs
 
 

@@ -68,6 +68,10 @@ class Session:
         """Whether ``cell`` is to be executed."""
         return True
 
+    def silent_source(self, cell: Mapping[str, Any]) -> str:  # noqa: ARG002 (for subclasses)
+        """Return what is executed after ``cell`` without a trace in the notebook."""
+        return ""
+
     def continues_after(self, error: Exception) -> bool:  # noqa: ARG002 (for subclasses)
         """Whether cells after one that failed may still be executed."""
         return False

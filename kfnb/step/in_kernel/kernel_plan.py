@@ -80,6 +80,7 @@ def write(
         "collects": to_plain(order.collects),
         "on_mutation": order.on_mutation,
         "listener": listener,
+        "modules": order.modules,
     }
     (Path(order.folder) / PLAN).write_text(json.dumps(plan), encoding="utf-8")
 

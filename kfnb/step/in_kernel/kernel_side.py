@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfnb import metrics
+from kfnb.state_names import state_name, state_of
 from kfnb.step.collecting import MoreThanAdded
 from kfnb.step.in_kernel.audit import FileAudit
 from kfnb.step.in_kernel.collected_values import CollectedValues
 from kfnb.step.in_kernel.loaded_modules import own_module_files, packages
-from kfnb.step.in_kernel.process_leaks import ProcessLeaks
 from kfnb.step.in_kernel.setup_watch import SetupWatch, own_threads
+from kfnb.step.library_state.observation import StateObserver
 from kfnb.step.opened_files.handover import BEGIN, END, mark, watch_this_kernel
 from kfnb.step.templates.forked_kernel import before_first_cell
 
@@ -49,7 +50,7 @@ class StepState:
         self.folder = folder
         self.plan = plan
         self.audit = FileAudit(plan["workdir"])
-        self.leaks = ProcessLeaks(plan["workdir"])
+        self.states = StateObserver(plan["workdir"])
         self.modules = frozenset(sys.modules) - imported
         self.loaded: list[Loaded] = []
         self.given: dict[str, Any] = {}
@@ -84,7 +85,7 @@ def begin(order_path: str) -> None:
     # Modules that the step's cells import may have been loaded before the kernel was forked.
     step = _steps[order_path] = StepState(folder, plan, imported=before_first_cell())
     step.audit.start()
-    step.leaks.start()
+    step.states.start()
     if plan["listener"]:
         watch_this_kernel(plan["listener"])
     mark(folder, BEGIN)
@@ -111,10 +112,13 @@ def load_inputs(order_path: str) -> None:
     begin(order_path)
     step = _steps[order_path]
     names = user_names()
-    # Every step executes setup, so what setup has set before this point is not lost.
-    step.leaks.take_baseline()
     if step.plan["bundles"]:
         _load_bundles(step, names)
+    # Every step executes setup; what earlier steps have set is restored after it.
+    step.states.begin(
+        {state: value for n, value in step.given.items() if (state := state_of(n)) is not None},
+        uses=_used_modules(step),
+    )
     try:
         step.collected.put_in(names, step.given)
     except Exception as error:
@@ -127,6 +131,14 @@ def load_inputs(order_path: str) -> None:
     except MoreThanAdded as error:
         _write_result(step, collecting=str(error))
         raise StepProblem(str(error)) from None
+
+
+def _used_modules(step: StepState) -> set[str] | None:
+    """Return the modules that the step's statements and inputs use; None: any."""
+    if step.plan["modules"] is None:
+        return None
+    inputs = {type(value).__module__ for n, value in step.given.items() if state_of(n) is None}
+    return {*step.plan["modules"], *inputs}
 
 
 def _load_bundles(step: StepState, names: MutableMapping[str, Any]) -> None:
@@ -209,7 +221,13 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         n: _unexpected_change(n, v, step, changed) for n, v in others.items() if n in suspects
     }
     unexpected = {name: reason for name, reason in reasons.items() if reason}
-    values_to_save = {**bound, **{n: v for n, v in others.items() if n in tied or n in unexpected}}
+    states = step.states.states()
+    left = {state_name(n): _saveable(state, step) for n, state in step.states.left.items()}
+    values_to_save = {
+        **bound,
+        **{n: v for n, v in others.items() if n in tied or n in unexpected},
+        **left,
+    }
     saved: Saved | None = None
     described: dict[str, Any] = {}
     if values_to_save:
@@ -249,10 +267,23 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "not_numbers": not_numbers,
         "threads": own_threads(),
-        "left": step.leaks.find(),
+        "state": {name: list(state) for name, state in states.items()},
         "collecting": problem,
         "setup_changed": step.setup.changed(names) if step.setup is not None else [],
     }
+
+
+def _saveable(state: Mapping[str, Any], step: StepState) -> dict[str, Any]:
+    """Return a state without the parts that cannot be saved."""
+    from kfnb.step.values.bundles.saving import dump
+
+    parts = {}
+    for name, value in state.get("set", {}).items():
+        with contextlib.suppress(Exception):
+            one = {name: value}
+            dump(one, definitions=step.plan["definitions"], origin=step.plan["origin"])
+            parts[name] = value
+    return {"set": parts, "gone": tuple(state.get("gone", ()))}
 
 
 def _unexpected_change(name: str, value: Any, step: StepState, changed: set[str]) -> str:

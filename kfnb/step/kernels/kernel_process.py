@@ -55,14 +55,13 @@ class Kernel:
         self.client: Any = None
         self.info: dict[str, Any] = {}
         self._disconnections: Any = None
-        self._guard = guard or Guard()
+        self._guard = guard
         self._capture = capture
         self._output: deque[bytes] = deque()
         self._output_size = 0
         self._pipe = -1
         self._watching: asyncio.Task[None] | None = None
         self.folder = socket_folder()
-        self._guard.remove(str(self.folder))
         # Without the folder of IPython 3's kernels, for which Jupyter would import IPython.
         specs = KernelSpecManager(kernel_dirs=jupyter_path("kernels"))
         self.manager = AsyncKernelManager(kernel_spec_manager=specs, **ipc_transport(self.folder))
@@ -136,7 +135,11 @@ class Kernel:
         if source is not None and ordinary and self.is_ipykernel:
             from kfnb.step.templates.provisioner import select_provisioner
 
-            select_provisioner(spec, source=source, imports=imports)
+            select_provisioner(
+                spec, source=source, imports=imports, before_process=self._start_guard
+            )
+        else:
+            self._start_guard()
         try:
             await self.manager.start_kernel(**options)
         except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
@@ -152,7 +155,7 @@ class Kernel:
             if write >= 0:
                 os.close(write)
         self.pid = getattr(self.manager.provisioner, "pid", None)
-        if self.pid is not None:
+        if self.pid is not None and self._guard is not None:
             self._guard.watch(self.pid)
         self._watching = asyncio.ensure_future(self._watch())
 
@@ -243,7 +246,7 @@ class Kernel:
         await self.kill()
         if self._watching is not None:
             self._watching.cancel()
-        if self.pid is not None:
+        if self.pid is not None and self._guard is not None:
             self._guard.release(self.pid)
         self._close_pipe()
         if self._disconnections is not None:
@@ -265,6 +268,12 @@ class Kernel:
         self._read_pipe()
         self._output.clear()
         self._output_size = 0
+
+    def _start_guard(self) -> None:
+        """Have the kernel end with this process; the supervisor ends those that it forks."""
+        if self._guard is not None:
+            self._guard.start()
+            self._guard.remove(str(self.folder))
 
     def _spec(self) -> Any:
         from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel

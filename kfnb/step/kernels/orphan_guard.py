@@ -1,9 +1,10 @@
 """Kill kernels whose step process has died.
 
-A step process that is killed with SIGKILL cannot clean up. So it forks a guard before it does
-anything else. The guard waits on a pipe that closes when the step process ends, and then kills the
+A step process that is killed with SIGKILL cannot clean up. So it forks a guard before it starts a
+kernel. The guard waits on a pipe that closes when the step process ends, and then kills the
 process groups that were registered. It inherits the attempt's lock and holds it until they are
-gone, so that no other attempt starts meanwhile.
+gone, so that no other attempt starts meanwhile. A kernel that was forked from a template needs no
+guard: the supervisor ends it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import contextlib
 import os
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 ALIVE_FD = "KFNB_ALIVE_FD"
@@ -20,11 +20,19 @@ ALIVE_FD = "KFNB_ALIVE_FD"
 _KILL_TIMEOUT = 2.0
 
 
-@dataclass(frozen=True, slots=True)
 class Guard:
-    """The step's end of the pipe; -1 if there is no guard."""
+    """Forks the guard when it is needed, and tells it what to end.
 
-    pipe: int = -1
+    Until :meth:`start`, nothing is watched.
+    """
+
+    def __init__(self) -> None:
+        self._pipe = -1
+
+    def start(self) -> None:
+        """Fork the guard, unless it runs; the earlier, the smaller it is."""
+        if self._pipe < 0:
+            self._pipe = _fork()
 
     def watch(self, group: int) -> None:
         """Kill the process group ``group`` when this process ends."""
@@ -39,13 +47,13 @@ class Guard:
         self._send(f"/{folder}\n")
 
     def _send(self, line: str) -> None:
-        if self.pipe >= 0:
+        if self._pipe >= 0:
             with contextlib.suppress(OSError):
-                os.write(self.pipe, line.encode())
+                os.write(self._pipe, line.encode())
 
 
-def start() -> Guard:
-    """Fork the guard; to be called while this process is small and has one thread."""
+def _fork() -> int:
+    """Fork the guard's process; the pipe to it."""
     read, write = os.pipe()
     if os.fork() == 0:
         try:
@@ -54,7 +62,7 @@ def start() -> Guard:
             # A forked copy must not run the exit handlers of the step process.
             os._exit(0)
     os.close(read)
-    return Guard(write)
+    return write
 
 
 def kill_group(group: int, *, signum: int | None = None) -> bool:

@@ -8,6 +8,9 @@ from typing import Any
 
 from kfnb.errors import InfrastructureError
 
+PREFIX = "kfnb-"
+"""How the names of such folders begin."""
+
 _LONGEST_SOCKET = 100  # AF_UNIX paths end at 104 (macOS) or 108 bytes
 
 
@@ -18,7 +21,7 @@ def socket_folder() -> Path:
         if len(parent) > _LONGEST_SOCKET - 20:
             continue
         try:
-            return Path(tempfile.mkdtemp(prefix="kfnb-", dir=parent))
+            return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
         except OSError as refused:
             error = error or refused
     raise InfrastructureError(

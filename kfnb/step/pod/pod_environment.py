@@ -12,6 +12,9 @@ ROOT = "/kfnb"
 SITE = "site-packages"
 """The folder below it for packages that the notebook installs, with the usual name."""
 
+MASKED = "KFNB_MASKED_PARAMETERS"
+"""The variable with the run's masked parameters, which a Secret sets."""
+
 _FOLDERS = {
     "HOME": "user",
     "TMPDIR": "tmp",

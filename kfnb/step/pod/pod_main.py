@@ -23,12 +23,14 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.errors import InfrastructureError, KfnbError, UsageError
+from kfnb.masked_parameters import VARIABLE as MASKED_FD
+from kfnb.masked_parameters import passed
 from kfnb.step.execution import failures
 from kfnb.step.order import StepOrder
 from kfnb.step.pod.event_upload import EventUploader
 from kfnb.step.pod.input_download import drop_replaced, fetch_code, fetch_values, in_parallel
 from kfnb.step.pod.pip_install import install, install_lines
-from kfnb.step.pod.pod_environment import SITE, make_home, memory_kills, pod_root
+from kfnb.step.pod.pod_environment import MASKED, SITE, make_home, memory_kills, pod_root
 from kfnb.step.pod.retry import ENDED_ON_REQUEST, WAITS, Retries
 from kfnb.step.pod.sigterm import TerminationHandler, TerminationRequested
 from kfnb.store import Failure, Manifest, Store, failed_key, manifest_key
@@ -95,10 +97,14 @@ class StepProcess:
     def __init__(self, root: Path) -> None:
         self._log = root / "process.log"
         self._kills = memory_kills()
-        with self._log.open("wb") as log:
+        # Only the step gets them, and not the programs that its cells start.
+        masked = json.loads(os.environ.pop(MASKED, "") or "{}")
+        with self._log.open("wb") as log, passed(masked) as pipe:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "kfnb.step", "-"],
                 cwd=root,
+                env={**os.environ, **({MASKED_FD: str(pipe)} if pipe is not None else {})},
+                pass_fds=() if pipe is None else (pipe,),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kfnb.masked_parameters import VARIABLE as MASKED_FD
 from kfnb.step.supervisor import process_table
 from kfnb.step.supervisor.connection import Connection
 from kfnb.step.supervisor.system_calls import die_with_parent
@@ -36,6 +38,10 @@ class Attempt:
         Kernels that templates forked for it and that have not ended.
     groups
         The process groups and sessions that belong to it.
+    alive
+        A descriptor of the attempt's lock, which is held until nothing of it is left; -1 if none.
+    sockets
+        Folders with the sockets of its kernels, which a killed step process cannot remove.
     status
         How its process ended; None before that.
     """
@@ -49,6 +55,8 @@ class Attempt:
     kernels: set[int] = field(default_factory=set)
     groups: set[int] = field(default_factory=set)
     status: int | None = None
+    alive: int = -1
+    sockets: set[str] = field(default_factory=set)
 
     def has_process(self, pid: int, popen: subprocess.Popen[bytes] | None = None) -> None:
         """Note the attempt's process."""
@@ -74,6 +82,14 @@ class Attempt:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
 
+    def close(self) -> None:
+        """Let go of what is held for it, when nothing of it is left."""
+        for folder in self.sockets:
+            shutil.rmtree(folder, ignore_errors=True)
+        if self.alive >= 0:
+            os.close(self.alive)
+            self.alive = -1
+
 
 def start_process(
     command: Sequence[str],
@@ -83,6 +99,7 @@ def start_process(
     log: int,
     alive: int,
     channel: int,
+    masked: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start the step process of an attempt, which ends with this process.
 
@@ -95,13 +112,18 @@ def start_process(
     return subprocess.Popen(
         command,
         cwd=cwd,
-        env={**environment, ALIVE_FD: str(alive), CHANNEL_FD: str(channel)},
+        env={
+            **environment,
+            ALIVE_FD: str(alive),
+            CHANNEL_FD: str(channel),
+            **({MASKED_FD: str(masked)} if masked is not None else {}),
+        },
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
         # A signal to the supervisor's process group does not reach it.
         start_new_session=True,
-        pass_fds=(alive, channel),
+        pass_fds=(alive, channel) if masked is None else (alive, channel, masked),
         # The supervisor has one thread, so this cannot meet a lock that is held.
         preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
     )

@@ -81,7 +81,7 @@ class Supervisor:
         *,
         cwd: str,
         environment: Mapping[str, str],
-        descriptors: tuple[int, int],
+        descriptors: tuple[int, ...],
         template: TemplateSpec | None = None,
         arguments: Sequence[str] = (),
     ) -> None:
@@ -92,7 +92,8 @@ class Supervisor:
         key
             The attempt's folder.
         descriptors
-            The file for what it prints, and the attempt's lock.
+            The file for what it prints, the attempt's lock, and the pipe with masked parameters if
+            there are any.
         template, arguments
             A template that may fork it instead of executing ``command``, and how.
         """

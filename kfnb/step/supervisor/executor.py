@@ -9,16 +9,18 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from kfnb.step.kernels import socket_folder
 from kfnb.step.opened_files import report as reports
 from kfnb.step.opened_files.listener import Listener
 from kfnb.step.supervisor import messages, process_table
 from kfnb.step.supervisor.attempts import Attempt, start_process
 from kfnb.step.supervisor.cleanup import Cleanups
 from kfnb.step.supervisor.connection import Connection, Received
-from kfnb.step.supervisor.template_pool import TemplatePool
+from kfnb.step.supervisor.template_pool import TemplatePool, end_unwanted
 from kfnb.step.templates.spec import ForkOrder, order_from_json, spec_from_json
 from kfnb.step.templates.template import Exited, Forked, Template
 
@@ -87,11 +89,13 @@ class Executor:
         self, client: Connection, order: messages.StartAttempt, descriptors: Sequence[int]
     ) -> None:
         """Start an attempt; if that fails, it ends at once and its log says why."""
-        log, alive = descriptors
+        log, alive, *masked = descriptors
         if order.key in self.attempts:
             return
         ours, theirs = socket.socketpair()
-        attempt = self.attempts[order.key] = Attempt(order.key, Connection(ours), client)
+        attempt = self.attempts[order.key] = Attempt(
+            order.key, Connection(ours), client, alive=os.dup(alive)
+        )
         self._listen_to(attempt.channel, lambda received: self._serve_step(attempt, received))
         environment = {
             **order.environment,
@@ -100,10 +104,12 @@ class Executor:
         }
         if not order.template:
             with theirs:
-                self._start_process(attempt, order, environment, (log, alive, theirs.fileno()))
+                self._start_process(
+                    attempt, order, environment, (log, alive, theirs.fileno(), *masked)
+                )
             return
         # The caller closes its descriptors, and they may be needed after the template's answer.
-        copies = (os.dup(log), os.dup(alive), theirs.detach())
+        copies = (os.dup(log), os.dup(alive), theirs.detach(), *map(os.dup, masked))
 
         def done(forked: Forked | None) -> None:
             try:
@@ -119,7 +125,13 @@ class Executor:
             tuple(order.arguments),
             order.cwd,
             environment,
-            descriptors=("stdout", "stderr", "alive", "supervisor"),
+            descriptors=(
+                "stdout",
+                "stderr",
+                "alive",
+                "supervisor",
+                *(["masked"] if masked else []),
+            ),
         )
         spec = spec_from_json(order.template.encode())
         self.pool.fork(spec, fork, (copies[0], *copies), done)
@@ -133,9 +145,9 @@ class Executor:
         attempt: Attempt,
         order: messages.StartAttempt,
         environment: dict[str, str],
-        descriptors: tuple[int, int, int],
+        descriptors: tuple[int, ...],
     ) -> None:
-        log, alive, channel = descriptors
+        log, alive, channel, *masked = descriptors
         try:
             popen = start_process(
                 order.command,
@@ -144,6 +156,7 @@ class Executor:
                 log=log,
                 alive=alive,
                 channel=channel,
+                masked=masked[0] if masked else None,
             )
         except OSError as error:
             name = f" ({error.filename})" if error.filename else ""
@@ -182,6 +195,7 @@ class Executor:
 
         def done(left: tuple[str, ...]) -> None:
             del self.attempts[attempt.key]
+            attempt.close()
             self._ended(attempt.client, messages.Ended(attempt.key, status, left))
 
         self._cleanups.add(attempt, done)
@@ -221,6 +235,10 @@ class Executor:
             if forked is None:
                 attempt.channel.send(messages.KernelStarted(message.request))
                 return
+            if attempt.status is not None:
+                # Its step process was killed meanwhile.
+                end_unwanted(forked)
+                return
             attempt.kernels.add(forked.pid)
             attempt.groups.add(forked.pid)
             watched = forked.listener is not None
@@ -228,8 +246,9 @@ class Executor:
                 self._listen(forked.listener, Path(attempt.key) / reports.NAME)
             attempt.channel.send(messages.KernelStarted(message.request, forked.pid, watched))
 
-        spec = spec_from_json(message.template.encode())
-        self.pool.fork(spec, order_from_json(message.order.encode()), descriptors, done)
+        order = order_from_json(message.order.encode())
+        attempt.sockets.update(_socket_folders(order.arguments))
+        self.pool.fork(spec_from_json(message.template.encode()), order, descriptors, done)
 
     def _listen(self, descriptor: int, report: Path) -> None:
         """Answer the calls of a watched process until all processes that it covers have ended."""
@@ -248,3 +267,9 @@ class Executor:
 
     def _watch_template(self, template: Template) -> None:
         self._watch(template, lambda: self.pool.receive(template))
+
+
+def _socket_folders(arguments: Sequence[str]) -> list[str]:
+    """Return the folder of a kernel's connection file, if kfnb made it for the kernel."""
+    folders = [Path(file).parent for option, file in pairwise(arguments) if option == "-f"]
+    return [str(folder) for folder in folders if folder.name.startswith(socket_folder.PREFIX)]

@@ -36,7 +36,8 @@ class StartAttempt:
 
     :class:`Started` and :class:`Ended` follow.
 
-    Two descriptors come with it: the file for what the process prints, and the attempt's lock.
+    Two descriptors come with it: the file for what the process prints, and the attempt's lock. A
+    third one, if there is one, is the pipe with the masked parameters.
     ``template`` is the JSON of a :class:`~kfnb.step.templates.spec.TemplateSpec` from which the
     process may be forked with ``arguments``, empty if it may not.
     """

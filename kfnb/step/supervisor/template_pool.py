@@ -218,10 +218,15 @@ class TemplatePool:
             done(forked)
             return
         # Nobody waits for it any more.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(forked.pid, signal.SIGKILL)
-        if forked.listener is not None:
-            os.close(forked.listener)
+        end_unwanted(forked)
+
+
+def end_unwanted(forked: Forked) -> None:
+    """Kill a child that nobody needs."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(forked.pid, signal.SIGKILL)
+    if forked.listener is not None:
+        os.close(forked.listener)
 
 
 def _is_unused(entry: _Entry) -> bool:

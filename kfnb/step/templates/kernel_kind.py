@@ -13,6 +13,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from kfnb.step.in_kernel import loaded_modules
 from kfnb.step.templates.forked_kernel import set_replay
 from kfnb.step.templates.imports import leading_imports
 from kfnb.step.templates.imports.leading_imports import LoadedImports
@@ -64,6 +65,7 @@ def load(spec: TemplateSpec) -> Loaded:
     os.environ[_BACKEND] = os.environ.get(_BACKEND) or "module://matplotlib_inline.backend_inline"
     leading_imports.execute(spec.imports, _loaded)
     set_replay(_replay)
+    _fill_caches()
     return Loaded(_start, refuse=lambda order: _loaded.conflict(order.local_names))
 
 
@@ -103,3 +105,12 @@ def _reopen_devnull() -> None:
 
 def _launch() -> None:
     runpy.run_module(_LAUNCHER, run_name="__main__", alter_sys=True)
+
+
+def _fill_caches() -> None:
+    """Do once what each kernel would do at its first cell and at its last."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    # It compiles the regular expressions of Python's tokenizer.
+    TransformerManager().transform_cell("name = 1\n")
+    loaded_modules.own_module_files(os.devnull)

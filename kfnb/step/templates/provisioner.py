@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint
 from itertools import takewhile
 from pathlib import Path
@@ -35,6 +35,7 @@ class TemplateProvisioner(LocalProvisioner):  # type: ignore[misc]
     """Forks the kernel if there is a template for it."""
 
     source = AnyTrait(None, allow_none=True)
+    before_process = AnyTrait(None, allow_none=True)
     imports: Any = List()
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
@@ -43,6 +44,8 @@ class TemplateProvisioner(LocalProvisioner):  # type: ignore[misc]
         cwd = str(kwargs.get("cwd") or Path.cwd())
         started = self._fork(cmd, environment, cwd, kwargs)
         if started is None:
+            if self.before_process is not None:
+                self.before_process()
             return await super().launch_kernel(cmd, **kwargs)
         self.process = started
         self.pid = self.pgid = started.pid
@@ -63,9 +66,18 @@ class TemplateProvisioner(LocalProvisioner):  # type: ignore[misc]
         return ForkedProcess(started.pid, self.source) if started is not None else None
 
 
-def select_provisioner(spec: Any, *, source: KernelSource, imports: Sequence[str]) -> None:
-    """Have a kernelspec's kernel started by :class:`TemplateProvisioner`."""
-    config = {"source": source, "imports": list(imports)}
+def select_provisioner(
+    spec: Any,
+    *,
+    source: KernelSource,
+    imports: Sequence[str],
+    before_process: Callable[[], None] | None = None,
+) -> None:
+    """Have a kernelspec's kernel started by :class:`TemplateProvisioner`.
+
+    ``before_process`` is called before an ordinary process is started instead.
+    """
+    config = {"source": source, "imports": list(imports), "before_process": before_process}
     spec.metadata["kernel_provisioner"] = {"provisioner_name": NAME, "config": config}
     # A checkout that is not installed has no entry points.
     known = KernelProvisionerFactory.instance().provisioners

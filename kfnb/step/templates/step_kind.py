@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 from kfnb.step.templates.loaded import Loaded, Run
 from kfnb.step.templates.spec import ForkOrder
+from kfnb.step.templates.warm_up import warm_up
 
 # What an attempt imports late, because the driver or the command line must not import it.
 _MODULES = (
@@ -33,6 +36,7 @@ def load() -> Loaded:
     preload()
     for name in _MODULES:
         import_module(name)
+    warm_up()
     return Loaded(_start)
 
 
@@ -40,4 +44,15 @@ def _start(order: ForkOrder) -> Run:
     from kfnb.step.__main__ import main
 
     sys.argv = ["kfnb.step", *order.arguments]
-    return lambda: sys.exit(main(list(order.arguments)))
+    return lambda: _exit(main(list(order.arguments)))
+
+
+def _exit(code: int) -> NoReturn:
+    """Exit without taking the interpreter down.
+
+    That would write to all of the memory that this process shares with its template, which takes a
+    fifth of the time of a short step; nothing is left to be done.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

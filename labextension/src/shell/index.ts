@@ -18,21 +18,9 @@ import { Header } from './header';
 import { saveNotebook } from './links';
 import { guardKeys } from './keyboard-guard';
 import { PanelModel } from './model';
-import { pipelineOptions } from './pipeline-options';
+import { PipelineOptions } from './pipeline-options';
 import { ALL, StepTab, type StepView } from './step-tab';
-import { Tabs } from './tabs';
-
-const TITLES: readonly (readonly [Tab, string])[] = [
-  ['dag', 'Graph'],
-  ['table', 'Steps'],
-  ['metrics', 'Metrics'],
-  ['logs', 'Logs'],
-  ['outputs', 'Outputs'],
-  ['runs', 'Runs'],
-  ['compare', 'Compare']
-];
-/** The tabs of a pipeline that has not run. */
-const STATIC: readonly Tab[] = ['dag', 'table', 'runs', 'compare'];
+import { STATIC, Tabs, TITLES } from './tabs';
 
 export class PipelinePanel implements Component {
   readonly node: HTMLElement;
@@ -60,10 +48,12 @@ export class PipelinePanel implements Component {
       'aria-label': trans('Pipeline')
     });
     this.header = new Header(this.node, context, this.model);
+    this.options = new PipelineOptions(context, !only);
     this.node.append(
       this.busy.node,
       this.problem.node,
       this.notice.node,
+      this.options.node,
       this.findings,
       h('div', { class: 'kfnb-tabs-row' }, this.tabs.bar, this.header.counts),
       h('div', { class: 'kfnb-body' }, this.tabs.body),
@@ -243,9 +233,9 @@ export class PipelinePanel implements Component {
       this.shownFindings[1] !== runWarnings
     ) {
       this.shownFindings = [graph.diagnostics, runWarnings];
+      this.options.update(graph);
       fill(
         this.findings,
-        pipelineOptions(graph, this.context),
         findings(graph, this.context),
         warnings(runWarnings, this.context)
       );
@@ -382,6 +372,7 @@ export class PipelinePanel implements Component {
   private readonly busy = new Notice('kfnb-busy');
   private readonly problem = new Notice('kfnb-gone');
   private readonly notice = new Notice('kfnb-notice-result');
+  private readonly options: PipelineOptions;
   private readonly findings = h('div');
   private readonly announcer: Announcer;
   private readonly leave: readonly (() => void)[];

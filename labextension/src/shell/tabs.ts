@@ -6,6 +6,18 @@ import type { Tab } from '../protocol';
 
 let count = 0;
 
+export const TITLES: readonly (readonly [Tab, string])[] = [
+  ['dag', 'Graph'],
+  ['table', 'Steps'],
+  ['metrics', 'Metrics'],
+  ['logs', 'Logs'],
+  ['outputs', 'Outputs'],
+  ['runs', 'Runs'],
+  ['compare', 'Compare']
+];
+/** The tabs of a pipeline that has not run. */
+export const STATIC: readonly Tab[] = ['dag', 'table', 'runs', 'compare'];
+
 export class Tabs {
   readonly bar: HTMLElement;
   readonly body = h('div', { class: 'kfnb-panels' });

@@ -8,7 +8,16 @@ export interface Model {
   off(event: string, callback: (...args: never[]) => void): void;
   send(content: unknown): void;
   /** Only JupyterLab and Notebook 7 have the kernel here. */
-  readonly widget_manager?: { readonly kernel?: Kernel | null };
+  readonly widget_manager?: {
+    readonly kernel?: Kernel | null;
+    readonly context?: { readonly model?: NotebookModel };
+  };
+}
+
+/** The part of JupyterLab's model of an open notebook that the views use. */
+export interface NotebookModel {
+  getMetadata(key: string): unknown;
+  setMetadata(key: string, value: unknown): void;
 }
 
 export interface Kernel {

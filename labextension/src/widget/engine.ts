@@ -8,7 +8,7 @@ import { PipelinePanel } from '../shell';
 import { pageTheme } from '../theme';
 import type { Rendering } from './anywidget';
 import { LayoutScript } from './layout-script';
-import { NotebookAround, viewer } from './notebook';
+import { NotebookAround, settingsOf, viewer } from './notebook';
 import { WidgetSource } from './source';
 
 const script = new LayoutScript();
@@ -32,6 +32,7 @@ export function render({ model, el }: Rendering): () => void {
     waiting:
       'The kernel is busy or not running. The view continues when the kernel is free.',
     open: viewer(),
+    settings: settingsOf(model),
     get goTo() {
       return around.goTo;
     },

@@ -1,6 +1,9 @@
 /** The notebook of JupyterLab or Notebook 7 in whose output a view is shown. */
 
-import type { Location } from '../protocol';
+import type { Json, Location } from '../protocol';
+import type { NotebookSettings } from '../settings';
+import { record } from '../settings/fields';
+import type { Model } from './anywidget';
 
 const NOTEBOOK = '.jp-Notebook';
 const CELL = '.jp-Cell';
@@ -110,4 +113,16 @@ function baseUrl(): string | null {
   } catch {
     return null;
   }
+}
+
+/** The entry about the pipeline in the open notebook; null where the page does not have its model. */
+export function settingsOf(model: Model): NotebookSettings | null {
+  const notebook = model.widget_manager?.context?.model;
+  if (typeof notebook?.setMetadata !== 'function') {
+    return null; // only JupyterLab 4 and Notebook 7 have it
+  }
+  return {
+    read: () => record(notebook.getMetadata('kfnb') as Json | undefined),
+    replace: settings => notebook.setMetadata('kfnb', settings)
+  };
 }

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from kfnb.engine.dispatch.step_notebook import blank, executable, merge, render
+from kfnb.engine.dispatch.step_notebook import blank, executable, merge
 from kfnb.engine.dispatch.step_orders import Site, Upstream, step_order
 from kfnb.home import RunFolder
+from kfnb.json_values import python_literal
 from kfnb.pipeline import (
     Cell,
     Definition,
@@ -130,7 +131,7 @@ def test_pieces_of_one_cell_are_joined_in_notebook_order() -> None:
     ],
 )
 def test_parameters_are_written_as_literals(value: Any, text: str) -> None:
-    assert render(value) == text
+    assert python_literal(value) == text
 
 
 SOURCES = [

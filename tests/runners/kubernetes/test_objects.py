@@ -314,3 +314,22 @@ def test_variables_of_people_do_not_replace_ours():
     names_ = [one["name"] for one in container["env"]]
     assert len(names_) == len(set(names_))
     assert {"name": "KFNB_ORDER", "value": "o"} in container["env"]
+
+
+def test_masked_parameters_are_referred_to_and_not_in_the_job():
+    secret = manifests.masked_parameters("id", {"token": "hunter2"}, OWNER)
+    assert json.loads(secret["stringData"]["parameters"]) == {"token": "hunter2"}
+    assert secret["metadata"]["ownerReferences"][0]["uid"] == OWNER["metadata"]["uid"]
+    made = pipeline(("step:a", "x = 1"))
+    work = Work("a", "a", 1, AttemptFolder(Path("/r/runs/id/steps/a/1")))
+    options = KubernetesOptions(image="i", store="s3://b/p")
+    found = []
+    for masked in (False, True):
+        body = manifests.job(
+            options, made, work, run="id", order="o", code="", owner=OWNER, masked=masked
+        )
+        (container,) = body["spec"]["template"]["spec"]["containers"]
+        found.append([e for e in container["env"] if e["name"] == "KFNB_MASKED_PARAMETERS"])
+    reference = {"name": secret["metadata"]["name"], "key": "parameters"}
+    variable = {"name": "KFNB_MASKED_PARAMETERS", "valueFrom": {"secretKeyRef": reference}}
+    assert found == [[], [variable]]

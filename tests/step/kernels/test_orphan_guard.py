@@ -17,8 +17,9 @@ from tests.waiting import wait_until
 def test_the_guard_kills_registered_processes_when_its_owner_dies(tmp_path: Path) -> None:
     code = """
 import os, subprocess, sys, time
-from kfnb.step.kernels import orphan_guard as guard
-keeper = guard.start()
+from kfnb.step.kernels.orphan_guard import Guard
+keeper = Guard()
+keeper.start()
 quiet = {"stdout": subprocess.DEVNULL, "start_new_session": True}
 made = [subprocess.Popen(["sleep", "600"], **quiet) for _ in range(3)]
 for process in made[:2]: keeper.watch(process.pid)

@@ -262,3 +262,25 @@ def _until(holds, pod: Pod, seconds: float = 60) -> None:
         assert pod.process.poll() is None, pod.process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_masked_parameters_reach_the_cells_and_not_the_programs_that_these_start(
+    bench: Bench,
+) -> None:
+    code = (
+        "import os, subprocess, sys\n"
+        "names = subprocess.check_output([sys.executable, '-c', 'import os; print(*os.environ)'])\n"
+        "print(len(token), 'KFNB_MASKED' in names.decode() + ' '.join(os.environ))"
+    )
+    path = bench.prepare("only", code)
+    plain = json.loads(path.read_text())
+    path.write_text(json.dumps({**plain, "masked": ["token"]}))
+    step = Path(plain["notebook"])
+    notebook = json.loads(step.read_text())
+    cell = {**notebook["cells"][0], "id": "given", "source": "# token = ***", "outputs": []}
+    cell["metadata"] = {"tags": ["kfnb-injected"], "kfnb": {"masked": ["token"]}}
+    step.write_text(json.dumps({**notebook, "cells": [cell, *notebook["cells"]]}))
+    pod = Pod(bench, path, KFNB_MASKED_PARAMETERS=json.dumps({"token": "hunter2"})).ended()
+    assert "7 False" in text_of(pod.stored())
+    stored = [file for file in (bench.root / "remote").rglob("*") if file.is_file()]
+    assert not [file for file in stored if b"hunter2" in file.read_bytes()]

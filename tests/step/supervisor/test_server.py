@@ -18,6 +18,7 @@ from kfnb.step.supervisor.address import private_folder, supervisor_address
 from kfnb.step.supervisor.client import Supervisor, SupervisorLost
 from kfnb.step.supervisor.connection import Connection
 from kfnb.step.supervisor.sweep import end_orphans_of_killed_supervisors
+from kfnb.store import locks
 from tests.step.supervisor.conftest import SupervisorBench, is_running
 from tests.waiting import wait_until
 
@@ -132,6 +133,32 @@ def test_what_an_attempt_leaves_running_is_ended_and_named(
     assert any("600" in description for description in ended.left), ended.left
     below = client.processes().below
     assert below == {}
+
+
+def test_the_lock_of_an_attempt_is_held_until_nothing_of_it_is_left(
+    bench: SupervisorBench,
+) -> None:
+    client = bench.connect()
+    stubborn = ["setsid", "sh", "-c", "trap '' TERM; while true; do sleep 600; done"]
+    source = f"import os, subprocess\nsubprocess.Popen({stubborn})\nprint(os.getpid(), flush=True)"
+    folder = bench.folder / "a"
+    folder.mkdir()
+    lock = locks.acquire(folder / "alive")
+    assert lock is not None
+    with (folder / "log").open("wb") as log:
+        client.start_attempt(
+            str(folder),
+            [sys.executable, "-c", source],
+            cwd=str(folder),
+            environment=os.environ,
+            descriptors=(log.fileno(), lock),
+        )
+    os.close(lock)
+    pid = int(wait_until((folder / "log").read_bytes))
+    wait_until(lambda: not is_running(pid), "the step process ends")
+    assert locks.is_locked(folder / "alive")
+    assert bench.end_of(client).left
+    assert not locks.is_locked(folder / "alive")
 
 
 def test_a_worker_that_ends_by_itself_is_not_named(bench: SupervisorBench) -> None:

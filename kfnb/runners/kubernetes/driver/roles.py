@@ -17,6 +17,9 @@ from kfnb.runners.kubernetes.driver.remote_driver import (
     drives_in_cluster,
     is_driven_by_another_machine,
 )
+from kfnb.runners.kubernetes.driver.run_context import Workspace
+from kfnb.runners.kubernetes.options import KubernetesOptions
+from kfnb.runners.masked_values import held
 
 
 def drive_or_follow(run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any]) -> str:
@@ -28,6 +31,9 @@ def drive_or_follow(run: RunFolder, pipeline: Pipeline, facts: Mapping[str, Any]
         As :func:`~kfnb.runners.kubernetes.driver.drive.drive` and
         :func:`~kfnb.runners.kubernetes.driver.mirror.follow`.
     """
+    if values := held(run):
+        # Here and not in the driver, which may execute on another machine.
+        Workspace(KubernetesOptions.of_run(facts), run).keep_masked(pipeline, values)
     in_cluster = drives_in_cluster(facts)
     if in_cluster or is_driven_by_another_machine(run, facts):
         with only_follower(run):

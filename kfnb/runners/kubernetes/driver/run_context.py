@@ -69,6 +69,7 @@ def opened(
             code=code,
             owner=owner,
             timeout=order.timeout if order else None,
+            masked=bool(order and order.masked),
         )
 
     runner = KubernetesRunner(
@@ -149,6 +150,28 @@ class Workspace:
                 "Delete it, or start a new run."
             )
         return owner
+
+    def keep_masked(self, pipeline: Pipeline, values: Mapping[str, Any]) -> None:
+        """Create the Secret with the run's masked parameters, which only its steps' pods read.
+
+        Raises
+        ------
+        UsageError
+            If you may not create it.
+        """
+        body = manifests.masked_parameters(self.run.id, values, self.owner(pipeline))
+        try:
+            self.cluster.create("Secret", body)
+        except ApiError as error:
+            if error.status == 403:
+                raise UsageError(
+                    f"Masked parameters ({', '.join(values)}) travel as a Secret, and you have no "
+                    f"right to create Secrets in the namespace {self.cluster.namespace}. Ask for "
+                    "it, or use --no-mask with each of these names."
+                ) from error
+            # 409 means that it exists: the run has been resumed.
+            if error.status != 409:
+                raise
 
     def remove(self) -> None:
         """Remove every object of the run, by deleting the ConfigMap that owns them."""

@@ -6,6 +6,7 @@ deleting it removes even objects that a stale driver creates later.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,6 +17,7 @@ from kfnb.pipeline import Options, Pipeline, Volume
 from kfnb.runners.kubernetes.explain.reading import STEP_CONTAINER
 from kfnb.runners.kubernetes.objects import names
 from kfnb.runners.kubernetes.options import KubernetesOptions, check_labels
+from kfnb.step.pod.pod_environment import MASKED
 
 Object = dict[str, Any]
 
@@ -32,6 +34,7 @@ BACKSTOP = 600
 """Seconds that a pod has in addition to the step's own timeout."""
 
 _GPU = "nvidia.com/gpu"
+_MASKED_KEY = "parameters"
 
 
 def config_map(run: str, data: Mapping[str, str]) -> Object:
@@ -40,6 +43,23 @@ def config_map(run: str, data: Mapping[str, str]) -> Object:
         "metadata": {"name": names.object_name("kfnb", run), "labels": names.labels(run)},
         "data": dict(data),
     }
+
+
+def masked_parameters(run: str, values: Mapping[str, Any], owner: Mapping[str, Any]) -> Object:
+    """Return the Secret with a run's masked parameters."""
+    return {
+        "metadata": {
+            "name": masked_parameters_name(run),
+            "labels": names.labels(run),
+            "ownerReferences": [owner_reference(owner)],
+        },
+        "stringData": {_MASKED_KEY: json.dumps(dict(values))},
+    }
+
+
+def masked_parameters_name(run: str) -> str:
+    """Return the name of that Secret."""
+    return names.object_name("kfnb", run, "masked")
 
 
 def job(
@@ -52,6 +72,7 @@ def job(
     code: str,
     owner: Mapping[str, Any] | None,
     timeout: float | None = None,
+    masked: bool = False,
 ) -> Object:
     """Return the Job of an attempt.
 
@@ -63,6 +84,8 @@ def job(
         The run's ConfigMap as the cluster has it; None before there is one.
     timeout
         Seconds that the step's cells may take.
+    masked
+        Whether the step needs the run's masked parameters.
     """
     step = pipeline.steps[work.step]
     target = target.for_step(work.step)
@@ -93,6 +116,10 @@ def job(
         "metadata": {"labels": metadata["labels"], "annotations": metadata["annotations"]},
         "spec": _pod_spec(target, pipeline.volumes, options, environment),
     }
+    if masked:
+        reference = {"name": masked_parameters_name(run), "key": _MASKED_KEY}
+        (container,) = pod["spec"]["containers"]
+        container["env"].append({"name": MASKED, "valueFrom": {"secretKeyRef": reference}})
     spec: Object = {
         # The driver decides about retries, and makes another Job for each attempt.
         "backoffLimit": 0,

@@ -1,0 +1,1 @@
+"""State of libraries that flows between steps: captured where it changed, restored later."""
