@@ -1,9 +1,9 @@
 """Builds the JavaScript of the live views when kfnb is installed or packaged.
 
 node builds ``kfnb/widgets/static`` and JupyterLab's extension from ``labextension/``. If a checkout
-is installed on a machine without node, the views are static pictures and there is no side panel; the
-installation succeeds and stores the reason in a file that :mod:`kfnb.widgets` reads. A source distribution is for other people, so building one
-fails if the files cannot be built.
+is installed on a machine without node, the views are static pictures and there is no side panel;
+the installation succeeds and stores the reason in a file that :mod:`kfnb.widgets` reads. A source
+distribution is for other people, so building one fails if the files cannot be built.
 
 With ``KFNB_ENGINE=require`` an installation brings a node of its own where there is none, and fails
 if the files cannot be built; with ``KFNB_ENGINE=skip`` nothing is built.

@@ -42,7 +42,7 @@ export class Chips {
         this.watch(cell);
         continue;
       }
-      this.place(cell, look);
+      this.showChip(cell, look);
     }
   }
 
@@ -120,7 +120,7 @@ export class Chips {
     );
   }
 
-  private place(cell: Cell, look: Look | undefined): void {
+  private showChip(cell: Cell, look: Look | undefined): void {
     const old = this.chips.get(cell);
     if (!look) {
       old?.dispose();

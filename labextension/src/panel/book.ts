@@ -112,20 +112,20 @@ export class Book {
     clearTimeout(this.timer);
     const cells = this.host.cells();
     const changed: { [id: string]: SentCell } = {};
-    const kept = new Map<string, string>();
+    const texts = new Map<string, string>();
     for (const cell of cells) {
       const text = JSON.stringify(cell);
       if (this.sent.get(cell.id) !== text) {
         changed[cell.id] = cell;
       }
-      kept.set(cell.id, text);
+      texts.set(cell.id, text);
     }
     const order = cells.map(cell => cell.id);
     if (!Object.keys(changed).length && order.join() === this.order) {
       return;
     }
     this.order = order.join();
-    this.sent = kept;
+    this.sent = texts;
     this.rev += 1;
     this.stale = true;
     if (this.connection.state !== 'open') {
