@@ -75,6 +75,10 @@ def left(states):
     return {name for name, (_, _, ended) in states.items() if ended}
 
 
+SELECT = (
+    "import sqlite3, decimal as m; c = sqlite3.connect(':memory:');"
+    " print(c.execute('select ?', (m.Decimal(3),)).fetchone())"
+)
 PYTHON, NUMPY = "Python's random generator", "NumPy's random generator"
 
 
@@ -152,8 +156,7 @@ PYTHON, NUMPY = "Python's random generator", "NumPy's random generator"
         ),
         (
             "import decimal, sqlite3; sqlite3.register_adapter(decimal.Decimal, str)",
-            "import decimal, sqlite3; d = decimal.Decimal(3);"
-            "print(sqlite3.connect(':memory:').execute('select ?', (d,)).fetchone())",
+            SELECT,
             "adapters of sqlite3",
         ),
         (
