@@ -321,6 +321,7 @@ def _of_steps() -> Iterator[tuple[str, Diagnostic | str]]:
         step_warnings.ended_early({"source": "if done: sys.exit()"}),
         step_warnings.exit_timed_out(10),
         step_warnings.threads_left(["Thread-1"]),
+        step_warnings.names_not_utf8(["caf\\xe9.txt"]),
         step_warnings.processes_left(["sleep 600 (pid 4711)"]),
     ):
         yield _sentence(warning._asdict())
