@@ -21,6 +21,7 @@ from kfnb.runners.kubernetes import runner
 from kfnb.runners.kubernetes.driver import drive
 from kfnb.runners.kubernetes.explain.diagnose import diagnose
 from kfnb.runners.kubernetes.options import KubernetesOptions
+from kfnb.runners.local.supervised import STOPPED, stopped_warning
 from kfnb.runners.local.target import LocalTarget
 from kfnb.runners.local.unsupported_options import options_without_effect
 from kfnb.step.collecting import Collector, MoreThanAdded
@@ -320,9 +321,11 @@ def _of_steps() -> Iterator[tuple[str, Diagnostic | str]]:
         step_warnings.ended_early({"source": "if done: sys.exit()"}),
         step_warnings.exit_timed_out(10),
         step_warnings.threads_left(["Thread-1"]),
+        step_warnings.names_not_utf8(["caf\\xe9.txt"]),
         step_warnings.processes_left(["sleep 600 (pid 4711)"]),
     ):
         yield _sentence(warning._asdict())
+    yield STOPPED, stopped_warning(4711)
     made = {"load": MadeWith("3.10.9", {"pandas": "2.1.0"})}
     for diagnostic in differences(made, python="3.11.9", installed={"pandas": "2.2.3"}.get):
         yield diagnostic.code, diagnostic

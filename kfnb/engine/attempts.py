@@ -220,7 +220,7 @@ class Attempts:
         self._forget(work)
         # The next attempt finds the earlier steps' files as they were, so what this one made of
         # them is kept.
-        self._outputs.save_changed_before(self._pipeline.steps[work.step])
+        self._outputs.save_changed_before(self._pipeline.steps[work.step], work.folder)
         self._copy_notebook(work, failure.executed)
         self._report(work, data)
 

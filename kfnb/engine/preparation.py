@@ -11,7 +11,7 @@ from kfnb.engine.dispatch.run_outputs import RunOutputs
 from kfnb.home import RunFolder
 from kfnb.pipeline import Pipeline, Step
 from kfnb.store.blobs import Store
-from kfnb.store.file_restore import FileChanged
+from kfnb.store.file_restore import FileChanged, FolderMoved
 from kfnb.store.manifest import manifest_key
 
 Outcome = StepReady | StepCached | StepFailed
@@ -69,14 +69,20 @@ class Preparation:
             if reused is not None:
                 return reused
             self._outputs.restore_before(step)
-        except FileChanged as error:
+        except (FileChanged, FolderMoved) as error:
+            self._outputs.take_restored()
             # Only a person can decide whether the file may be replaced, so another attempt would
             # not help.
             return StepFailed(kind="configuration", summary=str(error), remedy=error.remedy)
         folder = self._run.attempt(step.id, 0, index=command.index).path.parent
         self._cache.note_execution(step, lookup, run=self._run.id, folder=folder)
         why = f"again, because {command.again}" if command.again else lookup.why
+        why = self._with_restored(why)
         return StepReady(inputs=dict(command.inputs), key=lookup.prepared.base, why=why)
+
+    def _with_restored(self, why: str) -> str:
+        """Add to a reason which files were written for the step, so that nobody wonders."""
+        return "; ".join(part for part in (why, self._outputs.take_restored()) if part)
 
     def _cache_off(self, step: Step, command: Prepare, settings: Settings) -> str | None:
         off = cache_off_reason(
@@ -102,5 +108,5 @@ class Preparation:
             key,
             inputs=command.inputs,
             cache_key=lookup.prepared.base,
-            why=lookup.why,
+            why=self._with_restored(lookup.why),
         )

@@ -102,6 +102,7 @@ CODES: dict[str, Code] = {
             "KFNB-W613": "threads outlived the saving of a step's values",
             "KFNB-W614": "a step began with another state of a library (by request)",
             "KFNB-W617": "a step left processes running",
+            "KFNB-W619": "a step wrote files whose names are not UTF-8",
             "KFNB-W655": "an output differs, as it does from run to run",
             "KFNB-W656": "a value cannot be compared",
             "KFNB-W657": "notebook and pipeline fail alike",
@@ -111,6 +112,7 @@ CODES: dict[str, Code] = {
             "KFNB-W704": "a file that is read is not in the notebook's folder",
             "KFNB-W710": "a step waits for the cluster",
             "KFNB-W711": "the run pauses while this machine sleeps",
+            "KFNB-W712": "the process that supervises the steps was stopped",
         },
     ),
     **_codes(

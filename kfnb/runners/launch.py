@@ -220,6 +220,9 @@ def request_stop(run: RunFolder, *, by: str | None = None) -> None:
     state = driver_state(run)
     if state == "ended":
         raise UsageError(f"Run {run.id} has already ended.")
+    if state != "alive" and not _last_event(run):
+        # No driver could know what there is to stop.
+        raise empty_journal(run)
     # This goes first, so that a new driver finds the request and starts no more steps.
     driver_requests.send_request(run, driver_requests.Request("stop", {"by": by} if by else {}))
     if state != "alive":

@@ -6,15 +6,12 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kfnb.step.in_kernel.audit import ignored
 from kfnb.step.own_stdout import is_in, own_output
 from kfnb.store import Store
 from kfnb.store.manifest import WrittenFile
-
-MOST_FILES = 20_000
-"""Entries of the folder that are compared; in a larger one, only declared and opened files are."""
 
 Mark = tuple[int, int, int]
 
@@ -24,10 +21,9 @@ class Listing:
     """Time of change, size and inode of each file, by relative path."""
 
     files: Mapping[str, Mark]
-    complete: bool = True
 
 
-def listing(folder: Path, *, skip: Collection[Path] = (), most: int = MOST_FILES) -> Listing:
+def listing(folder: Path, *, skip: Collection[Path] = ()) -> Listing:
     """List the files below ``folder``, without hidden ones, caches, notebooks and environments.
 
     A file into which kfnb's own output is redirected is left out as well.
@@ -35,19 +31,14 @@ def listing(folder: Path, *, skip: Collection[Path] = (), most: int = MOST_FILES
     files: dict[str, Mark] = {}
     own = own_output()
     skipped = {os.path.realpath(path) for path in skip}
-    for count, (relative, status) in enumerate(_walk(str(folder), "", skipped)):
-        if count >= most:
-            return Listing(files, complete=False)
+    for relative, status in _walk(str(folder), "", skipped):
         if not is_in(status, own):
             files[relative] = (status.st_mtime_ns, status.st_size, status.st_ino)
     return Listing(files)
 
 
 def changed_files(before: Listing, after: Listing) -> set[str]:
-    """Return the files that are new or have changed; none if a listing is incomplete."""
-    # A file beyond the limit in one listing would look new in the other.
-    if not (before.complete and after.complete):
-        return set()
+    """Return the files that are new or have changed."""
     return {path for path, mark in after.files.items() if before.files.get(path) != mark}
 
 
@@ -59,24 +50,42 @@ def written_files(
     expected: Collection[str],
     foreign: Collection[str],
     before: Listing,
+    watched: bool = False,
 ) -> list[str]:
     """Return the paths of the files that this step wrote.
 
-    ``changed`` files that the step neither opened nor declared are taken for its own
-    unless another step declares them. A file counts only if it differs from ``before``, which
-    also has the :func:`marks` of declared files that a listing leaves out.
+    If every open was ``watched``, only files that the step itself opened, or that it declares,
+    are its own: a person or another run may change others meanwhile. Otherwise ``changed`` files
+    that it neither opened nor declared are taken for its own, unless another step declares them.
+    A file counts only if it differs from ``before``, which also has the :func:`marks` of declared
+    files that a listing leaves out.
     """
     own = {relative_path(folder, path) for path in expected}
     others = {relative_path(folder, path) for path in foreign}
+    # A folder that was renamed, or unpacked under another name, is opened as a whole.
+    opened = set(audited)
+    below = {p for p in changed if not opened.isdisjoint(map(str, PurePosixPath(p).parents))}
     # The audit sees files opened in the kernel; a child process's files show only as changes.
-    candidates = {*audited, *own, *(p for p in changed if p not in others)}
+    unclear = set() if watched else {p for p in changed if p not in others}
+    candidates = {*opened, *own, *below, *unclear}
+    # What is written through a link changes the file that it leads to.
+    candidates |= {relative_path(folder, os.path.realpath(folder / p)) for p in candidates}
     written = []
     for path in sorted(candidates):
         mark = _mark(folder / path)
-        if mark is None or before.files.get(path) == mark:
+        if mark is None or before.files.get(path) == mark or not is_text(path):
             continue
         written.append(path)
     return written
+
+
+def unnameable(folder: Path, written: Collection[str], *, before: Listing) -> list[str]:
+    """Return the written files whose names are not UTF-8, as a terminal may show them."""
+    return sorted(
+        os.fsencode(path).decode("utf-8", "backslashreplace")
+        for path in written
+        if not is_text(path) and _mark(folder / path) not in (None, before.files.get(path))
+    )
 
 
 def marks(folder: Path, paths: Collection[str]) -> dict[str, Mark]:
@@ -100,9 +109,25 @@ def store_file(store: Store, folder: Path, path: str) -> WrittenFile:
     """Copy a file that the step wrote into the store."""
     file = folder / path
     status = file.stat()
+    real = os.path.realpath(file.parent)
+    plain = os.path.normpath(Path(os.path.realpath(folder)) / Path(path).parent)
     return WrittenFile(
-        hash=store.add_blob(file, move=False), size=status.st_size, mode=status.st_mode & 0o777
+        hash=store.add_blob(file, move=False),
+        size=status.st_size,
+        mode=status.st_mode & 0o777,
+        link=str(file.readlink()) if file.is_symlink() else "",
+        # Nothing to remember where no link is on the way, which is nearly always.
+        folder="" if real == plain else real,
     )
+
+
+def is_text(path: str) -> bool:
+    """Return whether a path can stand in a manifest, which is JSON in UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _mark(path: Path) -> Mark | None:

@@ -25,7 +25,8 @@ class Entry:
     """A result that can be reused, and the conditions under which it is valid.
 
     ``files`` maps each path that the step read to its content (None: there was no
-    such file), ``packages`` what it imported to versions.
+    such file), ``packages`` what it imported to versions. ``notebook_id`` identifies the machine
+    and the notebook.
     """
 
     base: str
@@ -37,6 +38,7 @@ class Entry:
     files: Mapping[str, str | None] = field(default_factory=dict)
     packages: Mapping[str, str] = field(default_factory=dict)
     id: str = ""
+    notebook_id: str = ""
 
     @property
     def manifest_key(self) -> str:

@@ -1,7 +1,7 @@
 """Bring back files that earlier steps wrote, without losing what a person wrote.
 
-A file is replaced only if the store has a copy of its present content: then a step wrote it, and
-it can be had again.
+A file is replaced only if a step or kfnb put its present content there, and the store has a copy
+of it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from kfnb.errors import InfrastructureError, UsageError
 from kfnb.store import disk
 from kfnb.store.blobs import Store
+from kfnb.store.content import hash_bytes
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import WrittenFile
 
@@ -31,24 +32,81 @@ class FileChanged(UsageError):  # noqa: N818 (a state, not a fault)
         )
 
 
+class FolderMoved(UsageError):  # noqa: N818 (as above)
+    """A symbolic link on the way to a file leads to another folder than when a step wrote it."""
+
+    def __init__(self, path: str, *, then: str, now: str) -> None:
+        super().__init__(
+            f'The file "{path}" was written to {then}, but a symbolic link on the way now leads '
+            f"to {now}."
+        )
+        self.path = path
+        self.remedy = (
+            "Let the link lead where it did, or execute the step again: run with --no-cache, or "
+            "with --from and the step's name."
+        )
+
+
+class PlacedFiles:
+    """Which contents steps or restores have put at which paths, for all runs of one store.
+
+    Contents are records of their own, so that drivers that execute side by side lose none.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        # Always on this machine, even if the store is elsewhere: paths are this machine's.
+        self._folder = store.root / "placed"
+
+    def note(self, path: Path, content: str) -> None:
+        """Note that kfnb, or a step, has put a content at a path."""
+        record = self._records(path) / content
+        # What has no record is not replaced, so a disk that refuses loses nothing.
+        with contextlib.suppress(OSError):
+            record.parent.mkdir(parents=True, exist_ok=True)
+            record.touch(exist_ok=True)
+
+    def may_replace(self, path: Path, content: str | None) -> bool:
+        """Return whether a content was put there by kfnb or a step, and can be had again."""
+        if content is None or not _has_copy(self._store, content):
+            return False
+        records = self._records(path)
+        # Before a path has its first record, an older version may have written the file.
+        return (records / content).exists() or not records.exists()
+
+    def _records(self, path: Path) -> Path:
+        name = hash_bytes(os.fsencode(path.absolute()))
+        return self._folder / name.partition("-")[0]
+
+
 def restore(
-    files: Mapping[str, WrittenFile], *, workdir: Path, store: Store, hashes: FileHashes
+    files: Mapping[str, WrittenFile],
+    *,
+    workdir: Path,
+    store: Store,
+    hashes: FileHashes,
 ) -> list[str]:
     """Write the files that are missing or outdated; the paths that were written.
 
     Raises
     ------
     FileChanged
-        If a file has content that is not in the store. No file was written then.
+        If a file has content that neither a step nor kfnb put there. No file was written then.
+    FolderMoved
+        If the file would now be written to another folder.
     InfrastructureError
         If a file is missing and the store has no copy of it, or the disk refuses.
     """
+    placed = PlacedFiles(store)
     outdated = []
     for path, file in files.items():
-        present = hashes.of(workdir / path)
-        if present == file.hash:
+        target = workdir / path
+        if file.folder and (now := os.path.realpath(target.parent)) != file.folder:
+            raise FolderMoved(path, then=file.folder, now=now)
+        present = hashes.of(target)
+        if present == file.hash and (not file.link or _link_of(target) == file.link):
             continue
-        if os.path.lexists(workdir / path) and not _has_copy(store, present):
+        if os.path.lexists(target) and not placed.may_replace(target, present):
             raise FileChanged(path)
         if not store.has(file.hash):
             raise InfrastructureError(
@@ -56,9 +114,11 @@ def restore(
                 "that writes it again (--from)."
             )
         outdated.append(path)
-    # Only after all were checked, so that a refusal leaves every file as it was.
-    for path in outdated:
+    # Only after all were checked, so that a refusal leaves every file as it was. Links are last,
+    # because they lead to files that may have to be written first.
+    for path in sorted(outdated, key=lambda path: bool(files[path].link)):
         _write(path, workdir / path, files[path], store)
+        placed.note(workdir / path, files[path].hash)
     return outdated
 
 
@@ -76,6 +136,13 @@ def save_changed(
             store.add_blob(workdir / path, move=False)
 
 
+def _link_of(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:  # it is no link, or does not exist
+        return ""
+
+
 def _has_copy(store: Store, content: str | None) -> bool:
     return content is not None and not content.startswith("tree:") and store.has(content)
 
@@ -87,8 +154,13 @@ def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
     with disk.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            shutil.copyfile(store.fetch(file.hash), temporary)
-            temporary.chmod(file.mode & 0o7777)
+            if file.link:
+                temporary.symlink_to(file.link)
+            else:
+                # Private until it has its mode: it may be the copy of a key.
+                os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+                shutil.copyfile(store.fetch(file.hash), temporary)
+                temporary.chmod(file.mode & 0o7777)
             if not new or not _link(path, temporary, target):
                 temporary.replace(target)
         finally:
@@ -102,7 +174,10 @@ def _link(path: str, temporary: Path, target: Path) -> bool:
     Unlike a rename, this cannot replace a file that somebody has written in the meantime.
     """
     try:
-        os.link(temporary, target)
+        if temporary.is_symlink():  # os.link() would follow it
+            target.symlink_to(temporary.readlink())
+        else:
+            os.link(temporary, target)
     except FileExistsError:
         raise FileChanged(path) from None
     except OSError:

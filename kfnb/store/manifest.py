@@ -56,11 +56,17 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """A file that the step wrote: its blob, size in bytes and permission bits."""
+    """A file that the step wrote: its blob, size in bytes and permission bits.
+
+    ``link`` is what a symbolic link says, empty for a file. ``folder`` is the real path of its
+    folder, if that was reached through a symbolic link.
+    """
 
     hash: str
     size: int
     mode: int = 0o644
+    link: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

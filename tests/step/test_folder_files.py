@@ -37,7 +37,6 @@ def test_a_listing_leaves_out_what_nobody_means(folder: Path) -> None:
     touch(folder, "env/lib/x", "node_modules/y", "kept/store/blob")
     found = folder_files.listing(folder, skip=[folder / "kept"])
     assert set(found.files) == {"a.csv", "sub/b.csv"}
-    assert found.complete
 
 
 def test_what_kfnb_itself_says_into_a_file_is_no_file_of_the_notebook(
@@ -71,12 +70,71 @@ def test_only_regular_files_are_own_output(folder: Path) -> None:
     os.close(writing)
 
 
-def test_a_huge_tree_is_not_walked_to_its_end(folder: Path) -> None:
-    touch(folder, *(f"{n}.txt" for n in range(20)))
-    found = folder_files.listing(folder, most=10)
-    assert not found.complete
-    assert len(found.files) == 10
-    assert folder_files.changed_files(found, folder_files.listing(folder)) == set()
+def test_a_change_in_a_huge_tree_is_found(folder: Path) -> None:
+    for n in range(21_000):
+        (folder / f"{n}.txt").touch()
+    before = folder_files.listing(folder)
+    touch(folder, "20999.txt", "new.txt")
+    after = folder_files.listing(folder)
+    assert folder_files.changed_files(before, after) == {"20999.txt", "new.txt"}
+
+
+def written(folder: Path, before: folder_files.Listing, *audited: str, watched: bool) -> list[str]:
+    return folder_files.written_files(
+        folder,
+        changed=folder_files.changed_files(before, folder_files.listing(folder)),
+        audited=audited,
+        expected=[],
+        foreign=[],
+        before=before,
+        watched=watched,
+    )
+
+
+def test_only_what_a_watched_step_opened_is_its_own(folder: Path) -> None:
+    touch(folder, "notes.txt")
+    before = folder_files.listing(folder)
+    touch(folder, "result.txt", "notes-2.txt", "unpacked/a/b.txt")
+    assert written(folder, before, "result.txt", "unpacked", watched=True) == [
+        "result.txt",
+        "unpacked/a/b.txt",
+    ]
+    everything = ["notes-2.txt", "result.txt", "unpacked/a/b.txt"]
+    assert written(folder, before, "result.txt", watched=False) == everything
+
+
+def test_what_is_written_through_a_link_is_written_to_the_file(folder: Path, store: Store) -> None:
+    touch(folder, "model-3.txt")
+    (folder / "latest").symlink_to("model-3.txt")
+    before = folder_files.listing(folder)
+    (folder / "latest").write_text("newer content")
+    assert written(folder, before, "latest", watched=True) == ["latest", "model-3.txt"]
+    assert folder_files.store_file(store, folder, "latest").link == "model-3.txt"
+    assert folder_files.store_file(store, folder, "model-3.txt").link == ""
+
+
+def test_a_file_behind_a_linked_folder_is_stored_with_the_real_one(
+    folder: Path, store: Store
+) -> None:
+    touch(folder, "data-1/a.csv")
+    (folder / "data").symlink_to("data-1")
+    assert folder_files.store_file(store, folder, "data/a.csv").folder == str(folder / "data-1")
+    assert folder_files.store_file(store, folder, "data-1/a.csv").folder == ""
+
+
+def test_names_that_are_not_utf8_are_no_files_of_a_manifest(folder: Path) -> None:
+    before = folder_files.listing(folder)
+    name = os.fsdecode(b"caf\xe9.txt")
+    for path in (name, "caf\u00e9.txt"):
+        (folder / path).write_text("content")
+    assert written(folder, before, name, "caf\u00e9.txt", watched=True) == ["caf\u00e9.txt"]
+    assert folder_files.unnameable(folder, [name, "a"], before=before) == ["caf\\xe9.txt"]
+
+
+def test_pipes_and_sockets_are_no_files(folder: Path) -> None:
+    before = folder_files.listing(folder)
+    os.mkfifo(folder / "pipe")
+    assert written(folder, before, "pipe", watched=True) == []
 
 
 def test_only_own_files_are_claimed(folder: Path) -> None:

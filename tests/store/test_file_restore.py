@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from kfnb.errors import InfrastructureError
 from kfnb.store import Store, open_store
-from kfnb.store.file_restore import FileChanged, restore, save_changed
+from kfnb.store.file_restore import (
+    FileChanged,
+    FolderMoved,
+    PlacedFiles,
+    restore,
+    save_changed,
+)
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import WrittenFile
 
@@ -109,3 +117,66 @@ def test_what_a_failed_attempt_made_of_a_file_can_be_had_again(folder: Folder) -
     save_changed({"a": first}, workdir=folder.path, store=folder.store, hashes=hashes)
     assert folder.restore(a=first) == ["a"]
     assert (folder.path / "a").read_text() == "first"
+
+
+def test_a_persons_copy_of_a_result_is_not_replaced(folder: Folder) -> None:
+    best, model = folder.written("best"), folder.written("model")
+    assert folder.restore(best=best, model=model) == ["best", "model"]
+    # The store has this content, but no step has put it under this name.
+    (folder.path / "model").write_text("best")
+    with pytest.raises(FileChanged, match='"model"'):
+        folder.restore(model=model)
+    assert (folder.path / "model").read_text() == "best"
+
+
+def test_what_kfnb_put_there_is_replaced(folder: Folder) -> None:
+    first, second = folder.written("first"), folder.written("second")
+    folder.restore(model=first)
+    assert folder.restore(model=second) == ["model"]
+    assert folder.restore(model=first) == ["model"]
+
+
+def test_what_a_step_wrote_is_replaced(folder: Folder) -> None:
+    first, second = folder.written("first"), folder.written("second")
+    folder.restore(model=first)
+    (folder.path / "model").write_text("second")
+    PlacedFiles(folder.store).note(folder.path / "model", second.hash)
+    assert folder.restore(model=first) == ["model"]
+
+
+def test_a_link_is_restored_as_a_link(folder: Folder) -> None:
+    content = folder.written("content")
+    link = dataclasses.replace(content, link="model-3")
+    assert folder.restore(latest=link, **{"model-3": content}) == ["latest", "model-3"]
+    assert (folder.path / "latest").readlink() == Path("model-3")
+    assert folder.restore(latest=link, **{"model-3": content}) == []
+    # A person may keep large files elsewhere and have links to them instead.
+    (folder.path / "model-3").rename(folder.path / "annex")
+    (folder.path / "model-3").symlink_to("annex")
+    assert folder.restore(**{"model-3": content}) == []
+
+
+def test_a_linked_folder_that_leads_elsewhere_today_is_an_error(folder: Folder) -> None:
+    for name in ("one", "two"):
+        (folder.path / name).mkdir()
+    (folder.path / "data").symlink_to("two")
+    file = dataclasses.replace(folder.written("x"), folder=str(folder.path / "one"))
+    with pytest.raises(FolderMoved, match=r"now leads to .*two"):
+        folder.restore(**{"data/a": file})
+    assert list((folder.path / "two").iterdir()) == []
+
+
+def test_a_private_file_is_private_from_its_beginning(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = []
+    copy = shutil.copyfile
+
+    def spy(source: Path, target: Path) -> None:
+        copy(source, target)
+        modes.append(target.stat().st_mode & 0o777)
+
+    monkeypatch.setattr(shutil, "copyfile", spy)
+    folder.restore(key=folder.written("secret", 0o600))
+    assert modes == [0o600]
+    assert (folder.path / "key").stat().st_mode & 0o777 == 0o600

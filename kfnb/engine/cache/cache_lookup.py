@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class Cache:
         self._index = CacheIndex(store)
         self._modules = LocalModules(site.workdir)
         self._notebook = hash_bytes(str(pipeline.path or pipeline.name).encode()).partition("-")[0]
+        self._notebook_id = f"{self._notebook}@{_machine()}"
         self.learned_edges = LearnedEdges(pipeline, self._index, self._notebook)
 
     def look_up(
@@ -168,6 +170,7 @@ class Cache:
                 asked=to_plain(prepared.asked),
                 files=files,
                 packages=packages,
+                notebook_id=self._notebook_id,
             ),
             manifest=manifest_key,
         )
@@ -232,6 +235,10 @@ class Cache:
         lacks = from_plain(RequestedOutputs, entry.asked).lacks(prepared.asked)
         if lacks:
             reasons.append(lacks)
+        # Their paths mean other files on another machine, and to a copy of the notebook.
+        outside = [p for p in manifest.files_written if p.startswith(("/", "../"))]
+        if outside and entry.notebook_id != self._notebook_id:
+            reasons.append(f"it wrote {outside[0]} for another notebook")
         reasons += self._changed_files(entry.files, upstream=upstream)
         reasons += self._changed_packages(entry.packages)
         reasons += _changed_states(manifest, inputs)
@@ -308,6 +315,14 @@ class Cache:
             if content is not None or path not in manifest.files_written
         }
         return files | known
+
+
+def _machine() -> str:
+    """Return what identifies this machine, also where homes are shared by several."""
+    try:
+        return Path("/etc/machine-id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return platform.node()
 
 
 def _changed_states(manifest: Manifest, inputs: Mapping[str, Upstream | None]) -> list[str]:

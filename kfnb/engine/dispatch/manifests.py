@@ -157,7 +157,7 @@ def _unexplained(work: Work, code: int | None) -> Failure:
     if code is None:
         return Failure(
             kind="infrastructure",
-            summary="the step's process was lost when the run's driver ended",
+            summary="the step's process was lost when the run's driver or supervisor ended",
             traceback=output,
         )
     if code < 0:

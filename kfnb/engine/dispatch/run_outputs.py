@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections import OrderedDict
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from kfnb.engine.core.identity import Source
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.dispatch.manifests import read_manifest
 from kfnb.engine.dispatch.step_orders import Upstream, restored_files
 from kfnb.errors import KfnbError
+from kfnb.home import AttemptFolder
 from kfnb.pipeline import Step
+from kfnb.step.opened_files.folder_uses import FolderUses, folder_uses
+from kfnb.step.opened_files.report import NAME as REPORT
+from kfnb.step.opened_files.report import read_report
 from kfnb.store.blobs import Store
-from kfnb.store.file_restore import restore, save_changed
+from kfnb.store.file_restore import PlacedFiles, restore, save_changed
 from kfnb.store.hash_cache import FileHashes
-from kfnb.store.manifest import Manifest
+from kfnb.store.manifest import Manifest, WrittenFile
 from kfnb.store.remote.base import Refused
 
 _MOST_REMEMBERED = 2_000
+_MOST_NAMED = 20
 
 
 class RunOutputs:
@@ -49,6 +56,8 @@ class RunOutputs:
         self._workdir = workdir
         self._restores = restores
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
+        self._placed = PlacedFiles(store)
+        self._restored: list[str] = []
         # A driver that continues a run knows from the journal which steps wrote files.
         self._writers = {
             engine.plan.position[key]
@@ -62,6 +71,9 @@ class RunOutputs:
         if len(self._manifests) > _MOST_REMEMBERED:
             # A run of many steps would otherwise hold all their descriptions; the store has them.
             self._manifests.popitem(last=False)
+        if self._restores:
+            for path, file in manifest.files_written.items():
+                self._placed.note(self._workdir / path, file.hash)
         if manifest.files_written or manifest.files_removed:
             self._writers.add(self._engine.plan.position[step, index])
 
@@ -144,23 +156,56 @@ class RunOutputs:
         """Have the files that one step wrote as it left them; raises as above."""
         self._restore({step: manifest})
 
-    def save_changed_before(self, step: Step) -> None:
-        """Keep what a failed attempt made of files of the steps before it, if that can be done."""
+    def take_restored(self) -> str:
+        """Return in a few words which files were written since the last call; empty if none."""
+        restored, self._restored = self._restored, []
+        if not restored:
+            return ""
+        more = f" and {len(restored) - _MOST_NAMED} more" if len(restored) > _MOST_NAMED else ""
+        return f"wrote {', '.join(restored[:_MOST_NAMED])}{more}"
+
+    def save_changed_before(self, step: Step, attempt: AttemptFolder) -> None:
+        """Keep what a failed attempt made of files of the steps before it, if that can be done.
+
+        What a person made of them meanwhile is not the attempt's, as far as that is known.
+        """
         if not self._restores:
             return
         try:
             files = restored_files(self.files_before(step))
+            files = self._opened_by(attempt, files)
             save_changed(files, workdir=self._workdir, store=self._store, hashes=self._hashes)
         # The attempt has failed anyway, and its own reason must not be hidden by this one.
         except (KfnbError, OSError):
             return
 
+    def _opened_by(
+        self, attempt: AttemptFolder, files: Mapping[str, WrittenFile]
+    ) -> dict[str, WrittenFile]:
+        """Return those of the files that an attempt may have changed."""
+        uses = FolderUses()
+        with contextlib.suppress(OSError):  # it was not watched
+            uses = folder_uses(
+                read_report(attempt.path / REPORT), folder=self._workdir, attempt=attempt.path
+            )
+        changed = {
+            path: file
+            for path, file in files.items()
+            if not uses.complete
+            or not uses.written.isdisjoint((path, *map(str, PurePosixPath(path).parents)))
+        }
+        for path in changed:
+            content = self._hashes.of(self._workdir / path)
+            if content is not None:
+                self._placed.note(self._workdir / path, content)
+        return changed
+
     def _restore(self, upstream: Mapping[str, Manifest]) -> None:
         if not self._restores:
             return
-        restore(
-            restored_files(upstream),
-            workdir=self._workdir,
-            store=self._store,
-            hashes=self._hashes,
-        )
+        files = restored_files(upstream)
+        missing = {path for path in files if not os.path.lexists(self._workdir / path)}
+        restored = restore(files, workdir=self._workdir, store=self._store, hashes=self._hashes)
+        self._restored += [
+            f"{path} (it was missing)" if path in missing else path for path in restored
+        ]

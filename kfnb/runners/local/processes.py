@@ -178,7 +178,7 @@ class LocalRunner:
 
     def notes(self) -> list[Notice]:
         """List what attempts left running, each once."""
-        notices, self._notices = self._notices, []
+        notices, self._notices = [*self._notices, *self._supervised.notices()], []
         return notices
 
     def poll_interval(self) -> float | None:
@@ -192,6 +192,8 @@ class LocalRunner:
                 waits.append(_POLL)
             if process.stop_at is not None:
                 waits.append(max(0.0, process.stop_at - now))
+        if (wait := self._supervised.poll_interval()) is not None:
+            waits.append(wait)
         return min(waits, default=None)
 
     def running(self) -> Sequence[Work]:

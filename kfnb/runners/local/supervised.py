@@ -6,6 +6,7 @@ import contextlib
 import os
 import selectors
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -22,6 +23,11 @@ from kfnb.step.templates.spec import TemplateSpec
 
 # A supervisor that ends again and again, for example because the machine has too little memory.
 _MOST_LOSSES = 3
+STOPPED = "KFNB-W712"
+_STOPPED_SECONDS = 30.0
+"""How long a supervisor may be stopped before its attempts are given up."""
+
+_LOOK_SECONDS = 5.0
 
 
 class SupervisedEnd(NamedTuple):
@@ -41,6 +47,9 @@ class SupervisedAttempts:
         self._works: dict[str, Work] = {}
         self._losses = 0
         self._refused = False
+        self._next_look = 0.0
+        self._stopped_since: float | None = None
+        self._own_notices: list[Notice] = []
 
     def attach(self, selector: selectors.BaseSelector) -> None:
         """Register the supervisor's messages with ``selector``; end what a killed one left."""
@@ -123,9 +132,38 @@ class SupervisedAttempts:
             work = self._works.pop(end.key, None)
             if work is not None:
                 ended.append(SupervisedEnd(work, end.status, _notices(work, end.left)))
+        self._look_whether_stopped(self._supervisor)
         if self._supervisor.lost:
             self._lose()
         return ended
+
+    def poll_interval(self) -> float | None:
+        """Return the seconds until :meth:`poll` has something to do by itself."""
+        if self._supervisor is None or not self._works:
+            return None
+        return max(0.0, self._next_look - time.monotonic())
+
+    def notices(self) -> list[Notice]:
+        """Return what is to be reported about the supervisor itself, each once."""
+        notices, self._own_notices = self._own_notices, []
+        return notices
+
+    def _look_whether_stopped(self, supervisor: Supervisor) -> None:
+        """End a supervisor that was stopped: its steps wait for it, and would do so for ever."""
+        now = time.monotonic()
+        if not self._works or now < self._next_look:
+            return
+        self._next_look = now + _LOOK_SECONDS
+        if not supervisor.is_stopped():
+            self._stopped_since = None
+            return
+        if self._stopped_since is None:
+            self._stopped_since = now
+        if now - self._stopped_since >= _STOPPED_SECONDS:
+            self._stopped_since = None
+            diagnostic = stopped_warning(supervisor.pid)
+            self._own_notices += [Notice(work, diagnostic) for work in self._works.values()]
+            supervisor.kill()
 
     def _connect(self, *, start: bool) -> None:
         if self._supervisor is not None or self._refused or self._losses >= _MOST_LOSSES:
@@ -148,6 +186,17 @@ class SupervisedAttempts:
         self._supervisor = None
         self._works.clear()
         self._losses += 1
+
+
+def stopped_warning(pid: int) -> Diagnostic:
+    """Say that a supervisor was ended because somebody had stopped it."""
+    return Diagnostic(
+        STOPPED,
+        "warning",
+        f"The process that supervises the steps (pid {pid}) was stopped by a signal (SIGSTOP) for "
+        f"{_STOPPED_SECONDS:g} seconds, so kfnb killed it; its steps are executed again.",
+        f"Continue it (kill -CONT {pid}) if you stop it yourself.",
+    )
 
 
 def _step_template(environment: Mapping[str, str]) -> TemplateSpec:

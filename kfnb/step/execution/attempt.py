@@ -158,7 +158,11 @@ class Attempt:
         result = publishing.read_result(self.folder)
         if result is None:
             raise InfrastructureError("The step's kernel did not report its outputs.")
+        uses = publishing.opened_files(order, result)
         self._warn(session, result)
+        names = folder_files.unnameable(Path(order.workdir), uses.written, before=before)
+        if names:
+            session.events.warning(*step_warnings.names_not_utf8(names))
         totals = publishing.StepTotals(
             started=self.started,
             metrics=tuple(session.metrics.metrics),
@@ -170,7 +174,13 @@ class Attempt:
         )
         # The kernel has exited, so what its exit handlers wrote to files is published as well.
         return publishing.publish(
-            order, self.store, result, totals, stop=self.stop, supervisor=self._supervisor
+            order,
+            self.store,
+            result,
+            totals,
+            uses=uses,
+            stop=self.stop,
+            supervisor=self._supervisor,
         )
 
     def _list_folder(self) -> folder_files.Listing:
@@ -178,7 +188,7 @@ class Attempt:
         folder = Path(self.order.workdir)
         listing = folder_files.listing(folder, skip=publishing.skipped_folders(self.order))
         declared = folder_files.marks(folder, self.order.files_expected)
-        return folder_files.Listing({**listing.files, **declared}, complete=listing.complete)
+        return folder_files.Listing({**listing.files, **declared})
 
     def _execute_notebook(self, session: OrderSession) -> None:
         execute_notebook, error_type = import_papermill()

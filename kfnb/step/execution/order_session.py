@@ -70,6 +70,7 @@ class OrderSession(Session):
         self._event_log, self._text_log = events, log
         self._sampler: Sampler | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._began = False
 
     async def start_kernel(self) -> None:
         """Start the kernel, so that it boots while the step is prepared."""
@@ -143,6 +144,9 @@ class OrderSession(Session):
                 exceeded=lambda size: self.stop.request("memory", failures.format_bytes(size)),
             )
             self._sampler.start()
+        if not self._began:
+            self._began = True
+            self._supervisor.limit(seconds=self.order.timeout, memory=self.order.memory)
         if self._timer is None and self.order.timeout is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self.order.timeout, self.stop.request, "timeout")

@@ -65,6 +65,7 @@ def publish(
     result: Mapping[str, Any],
     totals: StepTotals,
     *,
+    uses: FolderUses,
     stop: StopRequest,
     supervisor: StepChannel,
 ) -> str:
@@ -80,7 +81,6 @@ def publish(
         If a stop was asked for before everything was stored.
     """
     bundles, outputs = store_values(store, result, private=order.private)
-    uses = opened_files(order, result)
     written = store_files(order, store, uses, totals)
     # Copies, because views read these two files in the attempt's folder.
     executed = store.add_blob(totals.executed, move=False)
@@ -166,8 +166,12 @@ def opened_files(order: StepOrder, result: Mapping[str, Any]) -> FolderUses:
             skip=skipped_folders(order),
             searched=result["searched"],
         )
+    # JSON, and so a manifest, has no names that are not UTF-8.
     return dataclasses.replace(
-        uses, read=uses.read.union(result["read"]), written=uses.written.union(result["written"])
+        uses,
+        read=frozenset(filter(folder_files.is_text, uses.read.union(result["read"]))),
+        written=uses.written.union(result["written"]),
+        listed=frozenset(filter(folder_files.is_text, uses.listed)),
     )
 
 
@@ -184,6 +188,7 @@ def store_files(
         expected=order.files_expected,
         foreign=order.files_foreign,
         before=totals.before,
+        watched=uses.complete,
     )
     return {path: folder_files.store_file(store, workdir, path) for path in written}
 
@@ -241,6 +246,8 @@ def _read_files(
     # Native code and child processes do not say which names they saw.
     others = {folder: _names_in(order, folder) for folder in sorted(uses.listed)}
     for folder, names in {**others, **result["listed"]}.items():
+        if not folder_files.is_text(folder):
+            continue
         where = Path(order.workdir) / folder
         seen = [name for name in names if not is_own_output(where / name)]
         contents[folder] = names_content(seen, own=names_below(folder, written))

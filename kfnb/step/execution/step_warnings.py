@@ -50,6 +50,16 @@ def processes_left(descriptions: Sequence[str]) -> StepWarning:
     return StepWarning(PROCESSES_LEFT, processes_left_message(descriptions), PROCESSES_LEFT_REMEDY)
 
 
+def names_not_utf8(names: Sequence[str]) -> StepWarning:
+    """Warn that files were written that are not restored."""
+    return StepWarning(
+        "KFNB-W619",
+        f"The step wrote files whose names are not UTF-8 ({', '.join(names)}), so they are not "
+        "restored when the step is taken from the cache.",
+        "Give them names in UTF-8.",
+    )
+
+
 def ended_early(cell: Mapping[str, Any] | None) -> StepWarning:
     """Warn that a cell called ``sys.exit``; ``cell`` is None if it is not known which."""
     return StepWarning(

@@ -109,10 +109,7 @@ class _Collector:
 
     def _relative(self, path: bytes) -> str | None:
         """Return the path below the folder, empty for the folder itself; None for anything else."""
-        try:
-            full = path.decode()
-        except UnicodeDecodeError:  # JSON, and so a manifest, has no such names.
-            return None
+        full = os.fsdecode(path)
         below = full + "/"
         if below.startswith(self._skip):
             return None

@@ -7,7 +7,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kfnb.masked_parameters import VARIABLE as MASKED_FD
@@ -18,6 +19,51 @@ from kfnb.step.supervisor.system_calls import die_with_parent
 ALIVE_FD = "KFNB_ALIVE_FD"
 CHANNEL_FD = "KFNB_SUPERVISOR_FD"
 """The variable that gives a step process its connection to the supervisor."""
+
+
+TIMEOUT, MEMORY = 5, 6
+"""Exit codes of ``python -m kfnb.step``, which attempts that are killed for it get too."""
+
+_GRACE = 20.0
+"""Seconds that a step process has to enforce a limit: it interrupts the cell before it kills."""
+
+_INTERVAL = 2.0
+
+
+class Limits:
+    """The limits of an attempt, for the case that its step process does not enforce them.
+
+    A step process enforces its own limits, and says why it ends. It cannot do so while it is
+    stopped (SIGSTOP), or if it hangs. The supervisor then kills the attempt, a while after the
+    limit: ``seconds`` from now on, and bytes of ``memory``; None: no limit.
+    """
+
+    def __init__(self, *, seconds: float | None, memory: int | None) -> None:
+        self._memory = memory
+        self._ends_at = None if seconds is None else time.monotonic() + seconds + _GRACE
+        self._exceeded_since: float | None = None
+        self._next_sample = time.monotonic() + _INTERVAL
+
+    def deadline(self) -> float | None:
+        """Return when :meth:`exceeded` must be called; monotonic seconds."""
+        times = [self._ends_at, self._next_sample if self._memory is not None else None]
+        return min((at for at in times if at is not None), default=None)
+
+    def exceeded(self, kernels: Collection[int]) -> int | None:
+        """Return the exit code for the limit that was exceeded for too long, if one was."""
+        now = time.monotonic()
+        if self._ends_at is not None and now >= self._ends_at:
+            return TIMEOUT
+        if self._memory is None or now < self._next_sample:
+            return None
+        self._next_sample = now + _INTERVAL
+        pids = [*kernels, *(below for pid in kernels for below in process_table.descendants(pid))]
+        if sum(map(process_table.private_memory, pids)) <= self._memory:
+            self._exceeded_since = None
+            return None
+        if self._exceeded_since is None:
+            self._exceeded_since = now
+        return MEMORY if now - self._exceeded_since >= _GRACE else None
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +84,10 @@ class Attempt:
         Kernels that templates forked for it and that have not ended.
     groups
         The process groups and sessions that belong to it.
+    limits
+        Its limits of time and memory, once its first cell has begun.
+    killed_for
+        The exit code for the limit because of which the supervisor has killed it.
     alive
         A descriptor of the attempt's lock, which is held until nothing of it is left; -1 if none.
     sockets
@@ -55,6 +105,8 @@ class Attempt:
     kernels: set[int] = field(default_factory=set)
     groups: set[int] = field(default_factory=set)
     status: int | None = None
+    limits: Limits | None = None
+    killed_for: int | None = None
     alive: int = -1
     sockets: set[str] = field(default_factory=set)
 

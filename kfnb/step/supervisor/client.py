@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kfnb.errors import InfrastructureError
-from kfnb.step.supervisor import messages
+from kfnb.step.supervisor import messages, process_table
 from kfnb.step.supervisor.messages import Ended, Started
 from kfnb.step.templates.kernel_source import KernelEnd, StartedProcess
 from kfnb.step.templates.spec import ForkOrder, TemplateSpec, to_json
@@ -73,6 +73,21 @@ class Supervisor:
     def fileno(self) -> int:
         """Return a descriptor that is readable when :meth:`ended` has news."""
         return self._connection.fileno()
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process."""
+        return self._connection.served_by
+
+    def is_stopped(self) -> bool:
+        """Return whether somebody has stopped the process (SIGSTOP), so that it does nothing."""
+        status = process_table.process_status(self.pid)
+        return status is not None and status.state == "T"
+
+    def kill(self) -> None:
+        """Kill it, and with it all of its attempts."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(self.pid, signal.SIGKILL)
 
     def start_attempt(
         self,
@@ -218,6 +233,11 @@ class StepChannel:
             self._receive()
             if self._connection.closed:
                 raise InfrastructureError("kfnb's supervisor ended while the step executed.")
+
+    def limit(self, *, seconds: float | None, memory: int | None) -> None:
+        """Have the attempt killed if this process does not enforce a limit, because it hangs."""
+        if self._connection is not None and (seconds is not None or memory is not None):
+            self._connection.send(messages.Limit(seconds, memory))
 
     def end_leftovers(self) -> tuple[str, ...]:
         """End what the kernel left running, which may take seconds; return descriptions of it."""

@@ -33,6 +33,9 @@ class Connection:
     ----------
     closed
         Whether the other end is gone, or has sent what is no message.
+    served_by
+        The process of the supervisor at the other end, as far as known. The system's credentials
+        of the peer are those of the process that began to listen.
     sent
         Called after each attempt to send, when the socket may have become full or closed.
     """
@@ -41,6 +44,7 @@ class Connection:
         connected.setblocking(False)
         self.socket = connected
         self.closed = False
+        self.served_by = 0
         self.sent: Callable[[], None] = lambda: None
         self._data = bytearray()
         self._descriptors: deque[int] = deque()

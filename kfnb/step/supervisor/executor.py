@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from kfnb.step.kernels import socket_folder
 from kfnb.step.opened_files import report as reports
 from kfnb.step.opened_files.listener import Listener
 from kfnb.step.supervisor import messages, process_table
-from kfnb.step.supervisor.attempts import Attempt, start_process
+from kfnb.step.supervisor.attempts import Attempt, Limits, start_process
 from kfnb.step.supervisor.cleanup import Cleanups
 from kfnb.step.supervisor.connection import Connection, Received
 from kfnb.step.supervisor.template_pool import TemplatePool, end_unwanted
@@ -75,11 +76,13 @@ class Executor:
 
     def deadline(self) -> float | None:
         """Return when :meth:`advance` must be called; monotonic seconds."""
-        return self.pool.deadline()
+        times = [a.limits.deadline() for a in self.attempts.values() if a.limits is not None]
+        return min((at for at in [*times, self.pool.deadline()] if at is not None), default=None)
 
     def advance(self) -> None:
         """Collect ended children, end what attempts left running, give up what takes too long."""
         self._reap()
+        self._enforce_limits()
         self._cleanups.advance(self.attempts, self.pool.pids())
         self.pool.advance()
 
@@ -189,7 +192,19 @@ class Executor:
                     attempt.popen.returncode = status
                     self._process_ended(attempt, status)
 
+    def _enforce_limits(self) -> None:
+        """Kill attempts whose step processes have not enforced a limit."""
+        for attempt in self.attempts.values():
+            if attempt.limits is None or attempt.status is not None:
+                continue
+            code = attempt.limits.exceeded(attempt.kernels)
+            if code is not None:
+                attempt.limits, attempt.killed_for = None, code
+                attempt.signal(signal.SIGKILL, group=True)
+
     def _process_ended(self, attempt: Attempt, status: int) -> None:
+        if status == -signal.SIGKILL and attempt.killed_for is not None:
+            status = attempt.killed_for
         attempt.status = status
         self._drop(attempt.channel)
 
@@ -221,6 +236,8 @@ class Executor:
         elif isinstance(message, messages.ListenTo):
             (descriptor,) = received.descriptors
             self._listen(os.dup(descriptor), Path(message.report))
+        elif isinstance(message, messages.Limit):
+            attempt.limits = Limits(seconds=message.seconds, memory=message.memory)
         elif isinstance(message, messages.EndLeftovers):
 
             def done(left: tuple[str, ...]) -> None:

@@ -142,6 +142,17 @@ class ListenTo:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """The first cell begins: kill the attempt if it exceeds a limit and does not end by itself.
+
+    ``seconds`` from now on, and bytes of ``memory`` of its kernel; None: no limit.
+    """
+
+    seconds: float | None
+    memory: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class EndLeftovers:
     """End what the kernel of this attempt left running; sent by its step process."""
 
@@ -191,6 +202,7 @@ _MESSAGES: tuple[type[Any], ...] = (
     KernelStarted,
     KernelEnded,
     ListenTo,
+    Limit,
     Adopt,
     Adopted,
     SignalAttempt,

@@ -112,8 +112,10 @@ def _greet(connected: socket.socket | None, role: str) -> Connection | None:
         deadline = time.monotonic() + _TIMEOUT
         while not connection.closed and (left := deadline - time.monotonic()) > 0:
             select.select([connection], [], [], left)
-            if any(isinstance(r.message, messages.Welcome) for r in connection.receive()):
-                return connection
+            for received in connection.receive():
+                if isinstance(received.message, messages.Welcome):
+                    connection.served_by = received.message.pid
+                    return connection
     connection.close()
     return None
 

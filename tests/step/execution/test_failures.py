@@ -186,7 +186,7 @@ def test_each_value_that_cannot_be_saved_has_its_remedy() -> None:
         (InfrastructureError("no store."), "infrastructure"),
         (OSError(errno.ENOSPC, "No space left", "/x"), "disk"),
         (OSError(errno.EROFS, "Read-only file system", "/x"), "infrastructure"),
-        (RuntimeError("bug"), "infrastructure"),
+        (RuntimeError("bug"), "configuration"),
     ],
 )
 def test_what_went_wrong_around_the_notebook_has_a_class(error: Exception, kind: str) -> None:

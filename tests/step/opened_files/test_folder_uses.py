@@ -149,5 +149,6 @@ def test_both_names_of_a_linked_folder_are_the_folder(folder: Path, tmp_path: Pa
     assert uses.read == {"a", "b"}
 
 
-def test_names_that_json_cannot_hold_are_left_out(folder: Path) -> None:
-    assert not collected(folder, opened(os.fsdecode(b"\xff"), 0)).read
+def test_names_that_are_not_utf8_are_in_the_report(folder: Path) -> None:
+    name = os.fsdecode(b"\xff")
+    assert collected(folder, opened(name, os.O_CREAT | os.O_WRONLY)).written == {name}

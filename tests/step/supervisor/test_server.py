@@ -15,8 +15,10 @@ import pytest
 
 from kfnb.step.supervisor import address as addresses
 from kfnb.step.supervisor.address import private_folder, supervisor_address
+from kfnb.step.supervisor.attempts import TIMEOUT
 from kfnb.step.supervisor.client import Supervisor, SupervisorLost
 from kfnb.step.supervisor.connection import Connection
+from kfnb.step.supervisor.process_table import PROGRAM
 from kfnb.step.supervisor.sweep import end_orphans_of_killed_supervisors
 from kfnb.store import locks
 from tests.step.supervisor.conftest import SupervisorBench, is_running
@@ -159,6 +161,47 @@ def test_the_lock_of_an_attempt_is_held_until_nothing_of_it_is_left(
     assert locks.is_locked(folder / "alive")
     assert bench.end_of(client).left
     assert not locks.is_locked(folder / "alive")
+
+
+LIMITED = (
+    "import os, signal, time\n"
+    "from kfnb.step.supervisor.client import StepChannel\n"
+    "channel = StepChannel.inherited()\n"
+    "channel.limit(seconds={seconds}, memory=None)\n"
+    "{then}"
+)
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Start supervisors that wait no longer than the limit."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import runpy, sys\n"
+        f"sys.path.append({str(Path(__file__).parents[3])!r})\n"
+        "from kfnb.step.supervisor import attempts\n"
+        "attempts._GRACE = 0.0\n"
+        f"sys.argv[0] = {PROGRAM!r}\n"
+        f"runpy.run_path({PROGRAM!r}, run_name='__main__')\n"
+    )
+    monkeypatch.setattr("kfnb.step.supervisor.starting.PROGRAM", str(program))
+
+
+def test_a_time_limit_holds_although_the_step_process_is_stopped(
+    no_grace: None, bench: SupervisorBench
+) -> None:
+    client = bench.connect()
+    stop = "os.kill(os.getpid(), signal.SIGSTOP)\n"
+    bench.start(client, LIMITED.format(seconds=0.2, then=stop))
+    assert bench.end_of(client).status == TIMEOUT
+
+
+def test_a_time_limit_that_is_not_reached_changes_nothing(
+    no_grace: None, bench: SupervisorBench
+) -> None:
+    client = bench.connect()
+    bench.start(client, LIMITED.format(seconds=600, then="raise SystemExit(3)"))
+    assert bench.end_of(client).status == 3
 
 
 def test_a_worker_that_ends_by_itself_is_not_named(bench: SupervisorBench) -> None:
