@@ -294,7 +294,7 @@ def _saveable(state: Mapping[str, Any], step: StepState) -> dict[str, Any]:
             one = {name: value}
             dump(one, definitions=step.plan["definitions"], origin=step.plan["origin"])
             parts[name] = value
-    return {"set": parts, "gone": tuple(state.get("gone", ()))}
+    return {**state, "set": parts, "gone": tuple(state.get("gone", ()))}
 
 
 def _unexpected_change(name: str, value: Any, step: StepState, changed: set[str]) -> str:

@@ -41,7 +41,10 @@ class Observed:
     adapter: Adapter
     fresh: dict[str, Any]
     own: Change = field(default_factory=dict)
-    began: Change = field(default_factory=dict)
+    # A hash of what it was given, and of what restoring that gave: a value may look another way
+    # after it was saved and loaded.
+    began: str = ""
+    start: str = ""
     seeded: bool = False
     # Whether the step seeded the generator before it drew from it; None: it has not done so yet.
     reset: bool | None = None
@@ -132,7 +135,7 @@ class StateObserver:
         return states
 
     def _state(self, name: str, observed: Observed) -> tuple[str, str, str]:
-        own, began = _hash(observed.own), _hash(observed.began)
+        own, began = _hash(observed.own), observed.began
         ended = observed.change()
         after = _hash(ended)
         if is_generator(observed.adapter):
@@ -141,9 +144,9 @@ class StateObserver:
                 began = UNUSED
         elif not self._may_rely_on(observed.adapter):
             began = UNUSED
-        changed = after != _hash(observed.began)
+        changed = after != observed.start
         if changed:
-            self.left[name] = ended
+            self.left[name] = {**ended, "hash": after}
         return own, began, (after or "fresh") if changed else ""
 
     def _may_rely_on(self, adapter: Adapter) -> bool:
@@ -171,11 +174,13 @@ class StateObserver:
     def _begin(self, observed: Observed) -> None:
         name = observed.adapter.name
         with contextlib.suppress(Exception):
-            observed.own = observed.began = observed.change()
+            observed.own = observed.change()
+            observed.began = observed.start = _hash(observed.own)
             if name in self._given:
                 observed.apply(self._given[name])
-                observed.began = self._given[name]
+                observed.began = self._given[name]["hash"]
                 observed.seeded = True
+                observed.start = _hash(observed.change())
             observed.reset = None
             if is_generator(observed.adapter):
                 self._starts[name] = dict(observed.adapter.capture())

@@ -30,8 +30,11 @@ def see(x):
     model.n += 1
 def login(value="abc"):
     os.environ["KFNB_STATE_TEST"[5:]] = value
+import random
+rng = random.Random(7)
+def roll():
+    return rng.random()
 def seed_everything():
-    import random
     import numpy.random
     random.seed(3)
     numpy.random.seed(3)
@@ -236,6 +239,14 @@ def test_what_an_earlier_step_left_replaces_what_setup_made(tmp_path):
     assert first[0] == second[0] == first[1]
     assert second[1] == first[2]
     assert second[2] not in ("", first[2])
+
+
+def test_a_value_that_looks_another_way_after_it_was_loaded_is_the_one_that_was_left(tmp_path):
+    execute(tmp_path, "import helpers; helpers.roll()")
+    first = execute(tmp_path, "import helpers; helpers.roll()")["globals of helpers.py"]
+    second = execute(tmp_path, "import helpers; helpers.rate", given=True)["globals of helpers.py"]
+    assert second[1] == first[2] != ""
+    assert second[2] == "", "it has changed nothing"
 
 
 def test_what_an_earlier_step_took_back_is_taken_back(tmp_path):
