@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ class Attempts:
         Where the run's values are and its steps execute; by default on this machine, in the
         notebook's folder.
     now
-        The clock, seconds since the epoch.
+        The clock, seconds since the epoch; by default the journal's.
     """
 
     def __init__(
@@ -67,12 +66,12 @@ class Attempts:
         journal: Journal,
         *,
         context: RunContext | None = None,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self._run = run
         self._runner = runner
         self._journal = journal
-        self._now = now
+        self._now = now or journal.now
         self._pipeline, run_facts = load_run(run)
         self._plan = Plan.of(self._pipeline)
         self._engine = replay(self._plan, journal.events)

@@ -73,7 +73,7 @@ class SegmentJournal(Journal):
         *,
         remote: Remote,
         writer: str | None = None,
-        now: Callable[[], float] = clock.time,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self._remote = remote
         # Random beside the pid, because drivers on two machines may have the same pid.
