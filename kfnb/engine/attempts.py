@@ -139,12 +139,13 @@ class Attempts:
                 on_mutation=self._engine.state.settings.on_mutation,
             )
             with disk.writing(work.folder.path):
-                work.folder.path.mkdir(parents=True, exist_ok=True)
+                disk.private_folders(work.folder.path)
                 text = json.dumps(notebook, ensure_ascii=False, indent=1)
                 # "replace", because a damaged notebook may hold half a character, which UTF-8
                 # cannot encode.
-                work.folder.notebook.write_text(text + "\n", "utf-8", "replace")
-                work.folder.order.write_bytes(order.to_json())
+                notebook_bytes = (text + "\n").encode("utf-8", "replace")
+                disk.replace(work.folder.notebook, notebook_bytes, durable=False)
+                disk.replace(work.folder.order, order.to_json(), durable=False)
             self._runner.start(work, order)
         except KfnbError as error:
             # Without the folder there is no journal that could note the failure, so the run ends

@@ -154,7 +154,7 @@ class Journal:
             self._prepare()
             reader = JournalReader(path)
             new = not path.exists()
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             self.events = tuple(reader.read())
             self.seq = reader.seq
             last = self.events[-1].time if self.events else 0.0
