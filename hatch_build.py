@@ -1,9 +1,9 @@
 """Builds the JavaScript of the live views when kfnb is installed or packaged.
 
-node builds ``kfnb/widgets/static`` from ``labextension/``. If a checkout is installed on a machine
-without node, the views are static pictures; the installation succeeds and stores the reason in a
-file that :mod:`kfnb.widgets` reads. A source distribution is for other people, so building one
-fails if the files cannot be built.
+node builds ``kfnb/widgets/static`` and JupyterLab's extension from ``labextension/``. If a checkout
+is installed on a machine without node, the views are static pictures and there is no side panel;
+the installation succeeds and stores the reason in a file that :mod:`kfnb.widgets` reads. A source
+distribution is for other people, so building one fails if the files cannot be built.
 
 With ``KFNB_ENGINE=require`` an installation brings a node of its own where there is none, and fails
 if the files cannot be built; with ``KFNB_ENGINE=skip`` nothing is built.
@@ -23,6 +23,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BUILT = ("engine.js", "layout.js", "loader.js")
+PANEL = Path("kfnb") / "labextension" / "kfnb" / "package.json"
+"""Of JupyterLab's extension, what its builder writes last."""
 STAMP = "sources.sha256"
 """The hash of the sources of the built files. Git does not restore times, so a hash is compared."""
 MISSING = "missing.txt"
@@ -54,6 +56,8 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg,misc,unused-ignore]
         """Build the files if they are missing or older than their sources."""
         root = Path(self.root)
         static = root / "kfnb" / "widgets" / "static"
+        # The wheel takes this folder as data, also if nothing was built.
+        (root / PANEL).parent.mkdir(parents=True, exist_ok=True)
         if _wanted() == "skip":
             return
         try:
@@ -91,7 +95,7 @@ def _wanted() -> str:
 def _sources(folder: Path) -> Iterator[Path]:
     for name in ("package.json", "yarn.lock", "tsconfig.json", "build.mjs"):
         yield folder / name
-    for part in ("src", "style"):
+    for part in ("src", "style", "schema"):
         yield from sorted(path for path in (folder / part).rglob("*") if path.is_file())
 
 
@@ -108,6 +112,8 @@ def _stale(root: Path) -> bool:
     if not (root / "labextension" / "package.json").is_file():
         return False  # a distribution has the built files, but not their sources
     if not all((static / name).is_file() for name in (*BUILT, STAMP)):
+        return True
+    if not (root / PANEL).is_file():
         return True
     return (static / STAMP).read_text("ascii").strip() != _fingerprint(root)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -13,6 +14,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -38,8 +41,12 @@ def cost(
     env: Mapping[str, str] | None = None,
     timeout: float = 600,
     ok: Sequence[int] = (0,),
+    lasting: bool = False,
 ) -> Cost:
     """Run ``command`` to its end and return what it cost.
+
+    With ``lasting``, processes that it leaves running, such as the supervisor and its templates,
+    are counted as they are when it ends, and serve the next command.
 
     Raises
     ------
@@ -47,7 +54,7 @@ def cost(
         If the command failed; the message has its last lines. A failed run would give a
         meaningless figure.
     """
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = _used(lasting=lasting)
     with tempfile.TemporaryFile() as output:
         start = time.perf_counter()
         process = subprocess.Popen(
@@ -56,28 +63,51 @@ def cost(
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **(env or {})},
+            env={**_environment(), **(env or {})},
         )
         code = process.wait(timeout)
         wall = time.perf_counter() - start
-        _reap_orphans()
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        _reap_orphans(0 if lasting else 15)
+        used = _used(lasting=lasting) - before
         if code not in ok:
             output.seek(0)
             tail = output.read()[-3000:].decode(errors="replace")
             raise SystemExit(f"{' '.join(map(str, command))} ended with {code}:\n{tail}")
-    used = (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
     return Cost(wall, used)
 
 
-def _reap_orphans(patience: float = 15) -> None:
+def end_lasting_processes() -> None:
+    """End what commands have left running for the next."""
+    for process in psutil.Process().children():
+        process.terminate()
+    _reap_orphans(15)
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment as users have it: Python keeps what it has compiled."""
+    return {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
+def _used(*, lasting: bool) -> float:
+    """Return the processor time of all descendants that have ended, or with ``lasting`` of all."""
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = ended.ru_utime + ended.ru_stime
+    for process in psutil.Process().children(recursive=True) if lasting else ():
+        with contextlib.suppress(psutil.Error):
+            used += sum(process.cpu_times()[:4])
+    return used
+
+
+def _reap_orphans(patience: float) -> None:
     deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
+    while True:
         try:
             pid, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             return
         if not pid:
+            if time.monotonic() >= deadline:
+                return
             time.sleep(0.02)
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import hard_notebooks, notebooks, peers
-from .measure import Cost, cost, median
+from .measure import Cost, cost, end_lasting_processes, median
 
 KFNB = [sys.executable, "-m", "kfnb.cli.main"]
 CHAIN = 20
+ROUNDS = 5
 WIDE, SLEEP, PARALLEL = 40, 1.0, 8
 
 
@@ -46,7 +47,14 @@ def chain(folder: Path) -> Iterator[Figure]:
     """Measure a chain of 20 trivial steps: wall time and CPU per step."""
     book = notebooks.chain(folder / "chain.ipynb", CHAIN)
     run = [*KFNB, "run", book, "--no-cache"]
-    yield from _per_step("kfnb", cost(run, cwd=folder, env=_home(folder)), CHAIN)
+    # The supervisor and its templates stay, as they do for somebody who works on a notebook.
+    env = {"KFNB_HOME": str(folder / "home"), "KFNB_SUPERVISOR_IDLE": "600", "CI": ""}
+    cost(run, cwd=folder, env=env, lasting=True)
+    ours = [cost(run, cwd=folder, env=env, lasting=True) for _ in range(ROUNDS)]
+    end_lasting_processes()
+    yield from _per_step("kfnb", median(ours), CHAIN, "templates are there")
+    first = [cost(run, cwd=folder, env=_home(folder)) for _ in range(ROUNDS)]
+    yield from _per_step("kfnb", median(first), CHAIN, "templates are made and counted")
     books = notebooks.plain(folder / "plain", CHAIN)
     out = folder / "out"
     out.mkdir()
@@ -65,7 +73,8 @@ def wide(folder: Path) -> Iterator[Figure]:
     ideal = WIDE * SLEEP / PARALLEL
     book = notebooks.wide(folder / "wide.ipynb", WIDE, SLEEP)
     run = [*KFNB, "run", book, "--no-cache", "--parallel", str(PARALLEL)]
-    yield Figure("kfnb", cost(run, cwd=folder, env=_home(folder)).wall / ideal, "× ideal")
+    ours = median([cost(run, cwd=folder, env=_home(folder)) for _ in range(ROUNDS)])
+    yield Figure("kfnb", ours.wall / ideal, "× ideal", "templates are made and counted")
     kfp = [peers.python("kfp"), peers.program("run_kfp"), "wide", WIDE, SLEEP]
     yield Figure(
         "kfp.local", cost(_str(kfp), cwd=folder).wall / ideal, "× ideal", "siblings run serially"
@@ -125,6 +134,24 @@ def overhead(folder: Path) -> Iterator[Figure]:
         out = folder / f"{name}-out.ipynb"
         linear = [sys.executable, "-m", "papermill", "--no-progress-bar", book, out]
         yield Figure(f"papermill, {name}", cost(linear, cwd=book.parent).wall, "s wall", "linear")
+
+
+def first(folder: Path) -> Iterator[Figure]:
+    """Measure the examples' first run, without any template yet, beside papermill's linear run."""
+    examples = Path(__file__).resolve().parent.parent / "examples"
+    for name in ("digits", "timeseries"):
+        book = examples / name / f"{name}.ipynb"
+        out = folder / f"{name}-out.ipynb"
+        linear = _str([sys.executable, "-m", "papermill", "--no-progress-bar", book, out])
+        ours, theirs = [], []
+        for number in range(ROUNDS):
+            env = _home(folder / f"{name}-{number}")
+            ours.append(cost([*KFNB, "run", book], cwd=folder, env=env))
+            theirs.append(cost(linear, cwd=book.parent))
+        ratio = median(ours).wall / median(theirs).wall
+        yield Figure(f"{name}, kfnb beside papermill", ratio, "× linear, wall")
+        ratio = median(ours).cpu / median(theirs).cpu
+        yield Figure(f"{name}, kfnb beside papermill", ratio, "× linear, CPU")
 
 
 def _critical_path(env: dict[str, str]) -> float:
@@ -271,6 +298,7 @@ def server(_folder: Path) -> Iterator[Figure]:
 ROWS: dict[str, Row] = {
     "chain": chain,
     "wide": wide,
+    "first": first,
     "overhead": overhead,
     "check": check,
     "read": read,

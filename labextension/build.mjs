@@ -13,7 +13,7 @@ const styles = {
   name: 'styles',
   setup(build) {
     build.onLoad(
-      { filter: /style[\\/]index\.css$/ },
+      { filter: /style[\\/](lab[\\/])?index\.css$/ },
       async ({ path: file }) => {
         const sheet = await esbuild.build({
           entryPoints: [file],
@@ -67,15 +67,31 @@ const options = {
   outdir: target
 };
 
+/** JupyterLab's extension: what JupyterLab shares is left to its own builder. */
+const lab = {
+  ...options,
+  entryPoints: { index: 'src/lab/index.ts' },
+  outdir: path.join(here, 'lib'),
+  external: ['@jupyterlab/*', '@lumino/*', 'react'],
+  jsx: 'transform',
+  splitting: true,
+  chunkNames: '[name]-[hash]',
+  minify: false
+};
+
 const [flag] = process.argv.slice(2);
 if (flag === '--clean') {
   await rm(target, { recursive: true, force: true });
+  await rm(lab.outdir, { recursive: true, force: true });
 } else if (flag === '--watch') {
   const context = await esbuild.context(options);
   await context.watch();
 } else {
   await mkdir(target, { recursive: true });
   await esbuild.build(options);
+  // A chunk of an earlier build would be published too.
+  await rm(lab.outdir, { recursive: true, force: true });
+  await esbuild.build(lab);
   await writeFile(path.join(target, 'LICENSES.txt'), await licences());
   const { size } = await stat(path.join(target, 'loader.js'));
   if (size > LARGEST_LOADER) {

@@ -14,7 +14,7 @@ const MARKUP = [
 export default tseslint.config(
   { ignores: ['node_modules', 'coverage', 'lib'] },
   {
-    files: ['src/**/*.ts', 'test/**/*.ts'],
+    files: ['src/**/*.ts', 'src/**/*.tsx', 'test/**/*.ts'],
     extends: [
       js.configs.recommended,
       ...tseslint.configs.strictTypeChecked,

@@ -181,7 +181,7 @@ def test_the_folders_tested_with_the_lowest_versions_exist() -> None:
 def test_contributing_names_files_that_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     named = re.findall(r"`((?:kfnb|tests|devtools|docs|benchmarks)/[\w/.]+)`", text)
-    built = {"kfnb/widgets/static"}  # exists only after a build
+    built = {"kfnb/widgets/static", "kfnb/labextension"}  # exists only after a build
     check({path for path in named if not (ROOT / path).exists()} - built, set())
 
 

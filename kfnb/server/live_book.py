@@ -40,7 +40,7 @@ class Edit(msgspec.Struct, frozen=True):
     rev: int
     order: list[str]
     cells: dict[str, msgspec.Raw] = {}
-    metadata: msgspec.Raw | None = None
+    metadata: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
 
 
 class LiveBook:
@@ -72,8 +72,7 @@ class LiveBook:
     def _edit(self, edit: Edit, re: int | str | None) -> None:
         self._cells.update((key, bytes(cell)) for key, cell in edit.cells.items())
         self._order = edit.order
-        if edit.metadata is not None:
-            self._metadata = bytes(edit.metadata)
+        self._metadata = bytes(edit.metadata) or self._metadata
         unknown = [one for one in self._order if one not in self._cells]
         if unknown:
             text = f"The cell {unknown[0][:100]!r} was never sent. Send all cells with this edit."

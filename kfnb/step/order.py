@@ -90,6 +90,7 @@ class StepOrder:
     process that has made them. ``modules`` are those that its own statements use
     (None: it may use any). ``made_with`` says, by producing step, which versions made the
     inputs. ``wakeup_socket`` is the address at which the driver listens for new events.
+    ``setup_values`` are names that it reads as setup makes them.
     ``masked`` are parameters of this step whose values the process gets through a pipe, ``private``
     all names whose values are not described.
     """
@@ -120,6 +121,7 @@ class StepOrder:
     wakeup_socket: str | None = None
     origins: Mapping[str, int] = field(default_factory=dict)
     setup_readers: Mapping[str, str] = field(default_factory=dict)
+    setup_values: tuple[str, ...] = ()
     on_mutation: str = "fail"
     made_with: Mapping[str, MadeWith] = field(default_factory=dict)
     adds: Mapping[str, AdditionOrder] = field(default_factory=dict)

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.browser import conditions
 from tests.waiting import PATIENCE
 
 _START = 60.0
+LABEXTENSIONS = conditions.ROOT / "kfnb" / "labextension"
 _SETTINGS = {
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
         "fetchNews": "false",
@@ -124,6 +126,9 @@ def _command(root: Path) -> list[str]:
         "LabApp.news_url": "None",
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
         "LabApp.extension_manager": "readonly",
+        # The extension as it was built last; an installed one is a copy.
+        "LabApp.extra_labextensions_path": str(LABEXTENSIONS),
+        "JupyterNotebookApp.extra_labextensions_path": str(LABEXTENSIONS),
     }
     return [sys.executable, "-m", "jupyterlab", *(f"--{k}={v}" for k, v in options.items())]
 

@@ -154,6 +154,60 @@ def test_the_supervisor_is_killed_at_a_moment(desk: Desk, moment: str) -> None:
     check_finished(desk)
 
 
+# Python executes this module when it starts. It has the step "second" kill its supervisor, once, when
+# publish() has checked that the supervisor lives and is about to create the manifest.
+INJECTED = """
+import ctypes, os, sys, time
+from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
+
+def parent(pid):
+    return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
+
+class Finder(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name != "kfnb.step.execution.publishing":
+            return None
+        spec = PathFinder.find_spec(name, path)
+        load = spec.loader.exec_module
+        def exec_module(module):
+            load(module)
+            made = module.Manifest
+            def manifest(**fields):
+                if fields["step"] == "second" and not os.path.exists(MARK):
+                    open(MARK, "w").close()
+                    supervisor = parent(os.getppid())
+                    if SURVIVES:
+                        ctypes.CDLL(None).prctl(1, 0, 0, 0, 0)
+                    os.kill(supervisor, 9)
+                    while not SURVIVES or os.path.exists(f"/proc/{supervisor}/exe"):
+                        time.sleep(0.01)
+                return made(**fields)
+            module.Manifest = manifest
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("survives", [True, False], ids=["commits", "dies"])
+def test_the_supervisor_is_killed_between_its_check_and_the_commit(
+    desk: Desk, tmp_path: Path, survives: bool
+) -> None:
+    folder, mark = tmp_path / "injected", tmp_path / "mark"
+    folder.mkdir()
+    values = f"MARK, SURVIVES = {str(mark)!r}, {survives}\n"
+    (folder / "sitecustomize.py").write_text(values + INJECTED)
+    let_go(desk)
+    done = desk.kfnb("run", desk.notebook(*CELLS), PYTHONPATH=str(folder))
+    assert done.returncode == 0, done.stdout
+    assert mark.exists()
+    check_finished(desk)
+    lost = [e["step"] for e in desk.events() if e["type"] == "AttemptFailed"]
+    assert ("second" in lost) == (not survives)
+
+
 def test_the_driver_is_killed_and_the_next_one_adopts_what_the_supervisor_executes(
     desk: Desk,
 ) -> None:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from kfnb.step.templates.template import (
@@ -32,6 +32,8 @@ from kfnb.step.templates.template import (
 TABLE = Path(__file__).with_name("table.json")
 PATIENCE = 300.0
 _CHILDREN = 3
+_COMPANIONS = {"plotly": ("numpy", "pandas"), "dask": ("dask[dataframe]",)}
+"""What else a package's statement imports."""
 
 
 @dataclass(frozen=True)
@@ -150,12 +152,17 @@ def in_an_environment_of_its_own(row: Row) -> Row:
         python = str(Path(folder) / "bin" / "python")
         install = [python, "-m", "pip", "install", "-q", "--only-binary", ":all:"]
         done = subprocess.run(
-            [*install, "ipykernel", row.package], check=False, capture_output=True, text=True
+            [*install, "ipykernel", row.package, *_COMPANIONS.get(row.package, ())],
+            check=False,
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or [""])[-1]
             return Row(row.package, row.imports, reason=f"not installed: {reason}"[:200])
-        return attempt(row, python)
+        tried = attempt(row, python)
+        first = next(iter(tried.reason.splitlines()), "")
+        return replace(tried, reason=first.replace(folder + os.sep, ""))
 
 
 def main(names: list[str]) -> None:

@@ -25,6 +25,9 @@ if [ "$1" = build ]; then
   echo engine > ../kfnb/widgets/static/engine.js
   echo layout > ../kfnb/widgets/static/layout.js
   echo loader > ../kfnb/widgets/static/loader.js
+  mkdir -p ../kfnb/labextension/kfnb/static
+  echo package > ../kfnb/labextension/kfnb/package.json
+  echo panel > ../kfnb/labextension/kfnb/static/panel.js
 fi
 """
 
@@ -40,7 +43,7 @@ class Checkout:
         for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".gitignore"):
             self.write(name, (ROOT / name).read_text("utf-8"))
         self.write("kfnb/__init__.py", "")
-        for name in ("package.json", "yarn.lock", "tsconfig.json", "build.mjs"):
+        for name in ("package.json", "yarn.lock", "tsconfig.json", "build.mjs", "install.json"):
             self.write(f"labextension/{name}", name)
         self.write("labextension/src/index.ts", "export {};")
         self.write("labextension/style/index.css", "")
@@ -99,6 +102,14 @@ def test_a_wheel_carries_what_was_built(checkout: Checkout) -> None:
     assert checkout.packed.keys() >= BUILT
     assert not any(name.startswith("labextension") for name in checkout.packed)
     assert checkout.calls == ["install", "build"]
+
+
+def test_a_wheel_carries_the_side_panel_where_jupyterlab_finds_it(checkout: Checkout) -> None:
+    assert checkout.with_node().pack("wheel").returncode == 0
+    names = [name for name in checkout.packed if "labextensions" in name]
+    files = {name.partition("share/jupyter/labextensions/")[2] for name in names}
+    assert files == {"kfnb/install.json", "kfnb/package.json", "kfnb/static/panel.js"}
+    assert not any(name.startswith("kfnb/labextension") for name in checkout.packed)
 
 
 def test_a_source_distribution_carries_sources_and_what_was_built(checkout: Checkout) -> None:

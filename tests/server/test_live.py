@@ -159,7 +159,8 @@ async def test_steps_are_suggested_for_the_notebook_as_it_is_edited(
         for n, source in enumerate(sources)
     }
     await opened.send(channel, "open-book")
-    await opened.send(channel, "edit", rev=4, order=list(cells), cells=cells)
+    language = {"language_info": {"name": "python"}}
+    await opened.send(channel, "edit", rev=4, order=list(cells), cells=cells, metadata=language)
     await opened.send(channel, "suggest", re=9)
     answer = await opened.receive("proposal", channel)
     assert (answer["re"], answer["rev"]) == (9, 4)

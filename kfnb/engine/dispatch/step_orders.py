@@ -134,6 +134,7 @@ def step_order(
         collects={n: order_collection(n, c) for n, c in sorted(step.collects.items())},
         watch=watched(pipeline, step),
         setup_readers=setup_readers(pipeline, step),
+        setup_values=step.setup_values,
         on_mutation=on_mutation,
         imports=leading_imports(pipeline, step),
         modules=None if step.opaque else step.modules,

@@ -225,12 +225,12 @@ def setup_change(order: StepOrder, names: Sequence[str]) -> tuple[str, str]:
     """Say that a step changed values of setup unforeseen, and what to do."""
     changed = " and ".join(f'"{name}"' for name in names)
     readers = " and ".join(f'"{r}"' for r in dict.fromkeys(order.setup_readers[n] for n in names))
-    tags = ", ".join(f"changes:{name}" for name in names)
     message = (
         f'KFNB-E609: step "{order.step}" changed {changed}, which setup makes, in a way that its '
-        f"source does not show; step {readers} would use the value that setup makes."
+        f"source does not show, and the changed value cannot be saved, so step {readers} would "
+        "use the value that setup makes."
     )
-    return message, f'Tag a cell of step "{order.step}" with {tags}.'
+    return message, f"Make {changed} in a step, and change it in that step."
 
 
 def values_failed(order: StepOrder, problem: Mapping[str, Any]) -> Failure:

@@ -76,6 +76,7 @@ def write(
         "metrics_file": str(Path(order.folder) / METRICS),
         "origin": origin(order),
         "setup": sorted(order.setup_readers),
+        "setup_values": order.setup_values,
         "adds": to_plain(order.adds),
         "collects": to_plain(order.collects),
         "on_mutation": order.on_mutation,

@@ -22,7 +22,7 @@ from kfnb.step.collecting import MoreThanAdded
 from kfnb.step.in_kernel.audit import FileAudit
 from kfnb.step.in_kernel.collected_values import CollectedValues
 from kfnb.step.in_kernel.loaded_modules import own_module_files, packages
-from kfnb.step.in_kernel.setup_watch import SetupWatch, own_threads
+from kfnb.step.in_kernel.setup_watch import SetupWatch, own_threads, setup_state
 from kfnb.step.library_state.observation import StateObserver
 from kfnb.step.opened_files.handover import BEGIN, END, mark, watch_this_kernel
 from kfnb.step.templates.forked_kernel import before_first_cell
@@ -115,17 +115,21 @@ def load_inputs(order_path: str) -> None:
     if step.plan["bundles"]:
         _load_bundles(step, names)
     # Every step executes setup; what earlier steps have set is restored after it.
-    step.states.begin(
-        {state: value for n, value in step.given.items() if (state := state_of(n)) is not None},
-        uses=_used_modules(step),
-    )
+    given = {state: v for n, v in step.given.items() if (state := state_of(n)) is not None}
+    step.states.begin(given, uses=_used_modules(step))
     try:
         step.collected.put_in(names, step.given)
     except Exception as error:
         _write_result(step, problem=_problem("load", error, step.plan["collects"]))
         raise StepProblem(str(error)) from None
-    if step.plan["setup"]:
-        step.setup = SetupWatch(step.plan["setup"], names, step.plan["definitions"])
+    if step.plan["setup"] or step.plan["setup_values"]:
+        step.setup = SetupWatch(
+            step.plan["setup"],
+            names,
+            used=step.plan["setup_values"],
+            given=given,
+            definitions=step.plan["definitions"],
+        )
     try:
         step.collected.stand_in(names, step.loaded)
     except MoreThanAdded as error:
@@ -223,6 +227,13 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
     unexpected = {name: reason for name, reason in reasons.items() if reason}
     states = step.states.states()
     left = {state_name(n): _saveable(state, step) for n, state in step.states.left.items()}
+    lost: list[str] = []
+    if step.setup is not None:
+        parts = {n: _saveable(s, step) for n, s in step.setup.changed(names).items()}
+        lost = [name for name in parts if "value" not in parts[name]["set"]]
+        saved_values = {name: state for name, state in parts.items() if name not in lost}
+        left |= {state_name(setup_state(name)): state for name, state in saved_values.items()}
+        states |= step.setup.states(saved_values)
     values_to_save = {
         **bound,
         **{n: v for n, v in others.items() if n in tied or n in unexpected},
@@ -269,7 +280,7 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         "threads": own_threads(),
         "state": {name: list(state) for name, state in states.items()},
         "collecting": problem,
-        "setup_changed": step.setup.changed(names) if step.setup is not None else [],
+        "setup_changed": lost,
     }
 
 

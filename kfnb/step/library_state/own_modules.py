@@ -16,7 +16,9 @@ _MEMORY = re.compile("cache|memo", re.IGNORECASE)
 """Names of globals that are caches: their changes only save time."""
 _CODE = (ModuleType, CodeType, FunctionType, BuiltinFunctionType, MethodType, staticmethod,
          classmethod, property)  # fmt: skip
-_LIBRARIES = frozenset(("builtins", "collections", "numpy", "pandas"))
+_LIBRARIES = frozenset(
+    ("builtins", "collections", "datetime", "decimal", "numpy", "pandas", "pathlib", "random")
+)
 _LARGE = 16 << 20
 """Bytes of a global above which it is not checked for changes."""
 

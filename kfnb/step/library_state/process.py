@@ -24,13 +24,16 @@ class Parts:
 
 
 class Environment(Parts):
-    """Environment variables; those of kfnb belong to the attempt."""
+    """Environment variables; those that kfnb sets before the first cell belong to the attempt."""
 
     name = "environment variables"
+    _ours: frozenset[str] | None = None
 
     def capture(self) -> Mapping[str, Any]:
         """Return the variables."""
-        return {k: v for k, v in os.environ.items() if not k.startswith("KFNB_")}
+        if self._ours is None:
+            self._ours = frozenset(name for name in os.environ if name.startswith("KFNB_"))
+        return {name: value for name, value in os.environ.items() if name not in self._ours}
 
     def restore(self, parts: Mapping[str, Any], gone: Collection[str]) -> None:
         """Set and remove variables."""

@@ -25,6 +25,11 @@ def known_effects(statements: Sequence[str]) -> dict[str, str]:
 
 def imported_packages(statement: str) -> list[str]:
     """Return the top-level names of what an import statement imports; none if it is not one."""
+    return [name.partition(".")[0] for name in imported_modules(statement)]
+
+
+def imported_modules(statement: str) -> list[str]:
+    """Return the modules that an import statement names; none if it is not one."""
     try:
         nodes = ast.parse(statement).body
     except (SyntaxError, ValueError):
@@ -35,4 +40,4 @@ def imported_packages(statement: str) -> list[str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.append(node.module)
-    return [name.partition(".")[0] for name in names]
+    return names

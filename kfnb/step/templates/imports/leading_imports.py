@@ -14,7 +14,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kfnb.step.templates.imports import filter_replay
 from kfnb.step.templates.imports.audit import ImportAudit
+from kfnb.step.templates.imports.filter_replay import Filters
 from kfnb.step.templates.imports.process_state import ProcessState
 from kfnb.step.templates.imports.stand_ins import StandIns
 
@@ -43,16 +45,16 @@ class LoadedImports:
         The names of the modules.
     environment
         The variables that they set (None: removed).
-    filters, last_filters
-        The filters of warnings that they put before and after the others, the first first.
+    filters
+        For each statement, the filters of warnings that it put before and after the others, the
+        first first.
     stand_ins
         What they found in place of the kernel.
     """
 
     modules: set[str] = field(default_factory=set)
     environment: dict[str, str | None] = field(default_factory=dict)
-    filters: list[Any] = field(default_factory=list)
-    last_filters: list[Any] = field(default_factory=list)
+    filters: dict[str, Filters] = field(default_factory=dict)
     stand_ins: StandIns = field(default_factory=StandIns)
 
     def conflict(self, local_names: Sequence[str]) -> str | None:
@@ -78,11 +80,9 @@ class LoadedImports:
             else:
                 os.environ[name] = value
         here: list[Any] = warnings.filters  # type: ignore[assignment]
-        ours = [*self.filters, *self.last_filters]
-        others = [entry for entry in here if entry not in ours]
-        here[:] = [*self.filters, *others, *self.last_filters]
-        # Python remembers which filters a module's warnings have passed, until it is informed.
-        getattr(warnings, "_filters_mutated", lambda: None)()
+        ours = [entry for filters in self.filters.values() for part in filters for entry in part]
+        here[:] = [entry for entry in here if entry not in ours]
+        filter_replay.begin(self.filters)
 
 
 def execute(statements: Sequence[str], loaded: LoadedImports) -> None:
@@ -107,9 +107,9 @@ def execute(statements: Sequence[str], loaded: LoadedImports) -> None:
             continue
         loaded.modules |= after.modules - before.modules
         loaded.environment.update(after.changed_environment(before))
-        first, last = after.added_filters(before) or ((), ())
-        loaded.filters[:0] = first
-        loaded.last_filters += last
+        added = after.added_filters(before)
+        if added is not None and any(added):
+            loaded.filters[statement] = added
     if effects:
         raise TakesEffect(effects)
 

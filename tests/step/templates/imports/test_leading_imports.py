@@ -77,6 +77,7 @@ _SEEN = """
 from kfnb.step.templates.forked_kernel import before_first_cell
 before_first_cell()
 import logging, os, sys, warnings, json
+warnings.filterwarnings("error", message="a filter before the imports")
 IMPORTS
 import looks_for_kernel, keeps_stream, sets_variable, filters_warnings
 import pandas, matplotlib, numpy

@@ -1,0 +1,118 @@
+/** Requests to the server; a problem becomes an error with its sentence. */
+
+import { URLExt } from '@jupyterlab/coreutils';
+import { ServerConnection } from '@jupyterlab/services';
+import type { Diagnostic, Json } from '../protocol';
+
+export interface NewRun {
+  readonly path: string;
+  readonly sha256?: string;
+  readonly parameters?: { readonly [name: string]: Json };
+  readonly target?: string;
+  readonly target_options?: { readonly [name: string]: Json };
+  readonly name?: string;
+  readonly from?: string;
+  readonly only?: string;
+  readonly parallel?: number;
+  readonly retries?: number;
+  readonly timeout?: string;
+}
+
+export interface TargetInfo {
+  readonly name: string;
+  readonly title: string;
+  readonly remote: boolean;
+}
+
+/** What the server refused, with its reason as the message. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    detail: string,
+    readonly findings: readonly Diagnostic[]
+  ) {
+    super(detail);
+  }
+}
+
+const SETTINGS = ServerConnection.makeSettings();
+
+export function socket(): WebSocket {
+  const url = new URL(URLExt.join(SETTINGS.wsUrl, 'kfnb', 'v1', 'live'));
+  if (SETTINGS.appendToken && SETTINGS.token) {
+    url.searchParams.set('token', SETTINGS.token);
+  }
+  return new SETTINGS.WebSocket(url.href);
+}
+
+export function startRun(run: NewRun): Promise<{ id: string }> {
+  return ask('POST', 'runs', run, {
+    'Idempotency-Key': crypto.randomUUID()
+  }) as Promise<{ id: string }>;
+}
+
+/** Returns a summary such as "3 steps run, 4 from the cache". */
+export async function planRun(run: NewRun): Promise<string> {
+  const { summary } = (await ask('POST', 'runs/plan', run)) as {
+    summary?: unknown;
+  };
+  return typeof summary === 'string' ? summary : '';
+}
+
+export async function stopRun(id: string): Promise<void> {
+  await ask('POST', `runs/${id}/stop`);
+}
+
+export async function resumeRun(id: string): Promise<void> {
+  await ask('POST', `runs/${id}/resume`);
+}
+
+export async function removeRun(id: string): Promise<void> {
+  await ask('DELETE', `runs/${id}`);
+}
+
+export async function targets(): Promise<readonly TargetInfo[]> {
+  return ((await ask('GET', 'targets')) as { targets: TargetInfo[] }).targets;
+}
+
+/** Returns what a step printed, as far as one answer has it. */
+export async function logText(run: string, step: string): Promise<string> {
+  const path = `runs/${run}/steps/${encodeURIComponent(step)}/log`;
+  return ((await ask('GET', path)) as { text: string }).text;
+}
+
+async function ask(
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {}
+): Promise<unknown> {
+  const response = await ServerConnection.makeRequest(
+    URLExt.join(SETTINGS.baseUrl, 'kfnb', 'v1', path),
+    {
+      method,
+      headers: { ...headers, 'Content-Type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) })
+    },
+    SETTINGS
+  );
+  const text = await response.text();
+  let plain: unknown = null;
+  try {
+    plain = text ? JSON.parse(text) : null;
+  } catch {
+    // A proxy may answer with a page of its own.
+  }
+  if (!response.ok) {
+    const problem = (plain ?? {}) as {
+      detail?: string;
+      findings?: readonly Diagnostic[];
+    };
+    throw new Refused(
+      response.status,
+      problem.detail ?? `${response.status} ${response.statusText}`,
+      problem.findings ?? []
+    );
+  }
+  return plain;
+}

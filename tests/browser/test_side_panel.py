@@ -1,0 +1,265 @@
+"""The side panel in JupyterLab: authoring, running, linking, and what is written."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.side_panel import Panel
+
+DIGITS = (
+    ("setup", "import math"),
+    ("parameters", "n = 10"),
+    ("step:load data", "rows = list(range(n))"),
+    ("step:split", "train, test = rows[:6], rows[6:]"),
+    ("step:fit", "model = sum(train)"),
+    ("step:score", "print(math.sqrt(model), len(test))"),
+)
+PLAIN = tuple(("", source) for _, source in DIGITS)
+
+
+@pytest.fixture
+def panel(desk, opened, page):
+    def make(*cells):
+        return Panel(page, opened(desk.notebook(*cells))).open()
+
+    return make
+
+
+def tags_of(path):
+    cells = json.loads(path.read_text())["cells"]
+    return [cell["metadata"].get("kfnb") for cell in cells]
+
+
+def test_steps_are_rows_with_what_flows_between_them(panel, shoot):
+    shown = panel(*DIGITS)
+    shown.expect_steps("load data", "split", "fit", "score")
+    expect(shown.rows.nth(2)).to_have_attribute("aria-label", re.compile("fit.*needs train"))
+    chip = shown.book.cell(2).get_by_role("button", name="load data")
+    expect(chip).to_be_visible()
+    shoot("authoring")
+
+
+def test_a_click_on_a_row_selects_its_cells_and_the_active_cell_marks_its_row(panel):
+    shown = panel(*DIGITS)
+    shown.rows.nth(3).click()
+    expect(shown.book.cell(5)).to_have_class(re.compile("jp-mod-active"))
+    expect(shown.rows.nth(3)).to_have_attribute("aria-selected", "true")
+    shown.select(2)
+    expect(shown.rows.nth(0)).to_have_attribute("aria-selected", "true")
+
+
+def test_cells_are_tagged_by_the_keyboard_and_one_undo_takes_all_back(panel, shoot):
+    shown = panel(*PLAIN)
+    expect(shown.root).to_contain_text("One step: all of it")
+    shoot("untagged")
+    shown.step(2, 4, "prepare")
+    shown.expect_steps("start", "prepare")
+    shown.select(5)
+    shown.keys("t", "a")
+    expect(shown.book.cell(5)).to_have_class(re.compile("kfnb-cell"))
+    shown.select(0)
+    shown.keys("t", "i")
+    expect(shown.book.cell(0).locator(".kfnb-chip")).to_have_text("setup")
+    shown.book.save()
+    written = tags_of(shown.book.path)
+    assert written == [{"role": "setup"}, None, *[{"step": "prepare"}] * 4]
+    shown.select(0)
+    for _ in range(3):
+        shown.keys("z")
+    shown.book.save()
+    assert tags_of(shown.book.path) == [None] * 6
+
+
+def test_suggested_steps_are_written_when_they_are_accepted_and_undone_at_once(panel, shoot):
+    shown = panel(*PLAIN)
+    before = shown.book.path.read_bytes()
+    shown.press("Suggest steps")
+    expect(shown.root).to_contain_text("Nothing is written before you accept")
+    assert len(shown.names()) >= 1
+    shoot("proposal")
+    assert shown.book.path.read_bytes() == before
+    shown.press("Accept")
+    shown.book.save()
+    written = tags_of(shown.book.path)
+    assert written[0] == {"role": "setup"}
+    assert written[1] == {"role": "parameters"}
+    assert all(one and one["step"] for one in written[2:])
+    shown.select(0)
+    shown.keys("z")
+    shown.book.save()
+    assert tags_of(shown.book.path) == [None] * 6
+
+
+def test_a_run_is_watched_and_leaves_the_notebook_as_it_was(panel, shoot):
+    shown = panel(*DIGITS)
+    shown.expect_steps("load data", "split", "fit", "score")
+    shown.book.save()  # the page writes the kernel's name into a notebook that it opens
+    before = shown.book.path.read_bytes()
+    shown.press("Run")
+    expect(shown.root.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    expect(shown.rows.nth(3)).to_have_attribute(
+        "aria-label", re.compile("score, (succeeded|cached)"), timeout=60_000
+    )
+    expect(shown.root.get_by_role("button", name="Run", exact=True)).to_be_visible()
+    shoot("succeeded")
+    assert shown.book.path.read_bytes() == before
+
+
+def test_a_failed_step_is_shown_at_its_line_and_runs_again_after_it_was_mended(panel, shoot):
+    broken = [*DIGITS[:4], ("step:fit", "bottom = 0\nmodel = sum(train) / bottom"), DIGITS[5]]
+    shown = panel(*broken)
+    shown.press("Run")
+    band = shown.book.cell(4).locator(".kfnb-band")
+    expect(band).to_contain_text("ZeroDivisionError", timeout=60_000)
+    expect(shown.root).to_contain_text("fit, line 2")
+    shoot("failed")
+    shown.press("Go to line")
+    expect(shown.book.cell(4)).to_have_class(re.compile("jp-mod-active"))
+    shown.book.edit(4)
+    shown.page.keyboard.press("Control+a")
+    shown.page.keyboard.insert_text("model = sum(train)")
+    shown.page.keyboard.press("Escape")
+    shown.press("Run again")
+    expect(shown.rows.nth(3)).to_have_attribute(
+        "aria-label", re.compile("score, (succeeded|cached)"), timeout=60_000
+    )
+    expect(shown.rows.nth(0)).to_have_attribute("aria-label", re.compile("load data, cached"))
+    expect(band).to_have_count(0)
+
+
+def test_a_problem_is_listed_and_mended_by_its_quick_fix(panel, shoot):
+    shown = panel(("step:make", "models = [1]"), ("step:use", "print(model)"))
+    problem = shown.root.locator(".kfnb-finding")
+    expect(problem).to_contain_text('Did you mean "models"')
+    expect(shown.rows.nth(1)).to_have_attribute("aria-label", re.compile("1 error"))
+    shoot("problems")
+    shown.press('Use "models"')
+    expect(problem).to_have_count(0)
+    shown.book.save()
+    assert "print(models)" in shown.book.path.read_text()
+
+
+def test_a_rename_reaches_every_cell_and_every_dependency(panel):
+    shown = panel(
+        ("step:one", "a = 1"), ("step:one", "b = 2"), (["step:two", "after:one"], "print(3)")
+    )
+    shown.expect_steps("one", "two")
+    shown.rows.nth(0).dblclick()
+    shown.page.locator(".jp-Dialog input").fill("first")
+    shown.keys("Enter")
+    shown.expect_steps("first", "two")
+    shown.book.save()
+    cells = json.loads(shown.book.path.read_text())["cells"]
+    assert [cell["metadata"]["tags"] for cell in cells] == [
+        ["step:first"], ["step:first"], ["step:two", "after:first"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [260, 300, 700])
+def test_the_panel_is_usable_at_each_width_and_in_each_theme(panel, jupyter, shoot, theme, width):
+    jupyter.configure(theme={"theme": f"JupyterLab {theme.title()}"})
+    try:
+        shown = panel(*DIGITS)
+        shown.width(width)
+        shown.expect_steps("load data", "split", "fit", "score")
+        box = shown.root.bounding_box()
+        for name in ("Run", "Graph"):
+            button = shown.root.get_by_role("button", name=name, exact=True).bounding_box()
+            assert button["x"] >= box["x"]
+            assert button["x"] + button["width"] <= box["x"] + box["width"] + 1
+        for row in shown.root.locator(".kfnb-row-name").all():
+            assert row.bounding_box()["width"] > 20
+        shoot(f"panel-{theme}-{width}")
+    finally:
+        jupyter.configure(theme={"theme": "JupyterLab Light"})
+
+
+def test_a_chip_opens_a_menu_that_acts_on_its_cell(panel, shoot):
+    shown = panel(*DIGITS)
+    shown.book.cell(3).get_by_role("button", name="split").click()
+    menu = shown.page.get_by_role("menu")
+    expect(menu.get_by_role("menuitem", name="Run Only This Step")).to_be_visible()
+    shoot("menu")
+    menu.get_by_role("menuitem", name="Tag as Skipped").click()
+    expect(shown.book.cell(3).locator(".kfnb-chip")).to_have_text("skip")
+    shown.expect_steps("load data", "fit", "score")
+
+
+def test_run_only_this_step_runs_one_step(panel):
+    shown = panel(*DIGITS)
+    shown.press("Run")
+    expect(shown.rows.nth(3)).to_have_attribute(
+        "aria-label", re.compile("score, (succeeded|cached)"), timeout=60_000
+    )
+    shown.book.cell(4).get_by_role("button", name="fit").click()
+    shown.page.get_by_role("menuitem", name="Run Only This Step").click()
+    expect(shown.rows.nth(2)).to_have_attribute(
+        "aria-label", re.compile("fit, succeeded"), timeout=60_000
+    )
+
+
+KEY, MENTAL = 0.28, 1.35
+"""Seconds of the keystroke-level model: pressing a key, and preparing what to do next."""
+COUNT = "addEventListener('keydown', () => { window.presses = (window.presses ?? 0) + 1 }, true)"
+
+
+def test_ten_cells_are_tagged_by_the_keyboard_within_35_seconds_of_its_model(panel):
+    shown = panel(*[("", f"x{n} = {n} + len('{n}')") for n in range(10)])
+    shown.select(0)
+    shown.page.evaluate(COUNT)
+    steps = (("load", 0, 3), ("fit", 4, 6), ("score", 7, 9))
+    for name, first, last in steps:
+        if first:
+            shown.keys("ArrowDown")
+        for _ in range(first, last):
+            shown.keys("Shift+ArrowDown")
+        shown.keys("t", "s")
+        shown.page.locator(".jp-Dialog input").wait_for()
+        shown.keys("Control+a")
+        shown.page.keyboard.type(name)
+        shown.keys("Enter")
+        expect(shown.page.locator(".jp-Dialog")).to_have_count(0)
+    shown.expect_steps("load", "fit", "score")
+    presses = shown.page.evaluate("window.presses")
+    assert presses * KEY + 2 * len(steps) * MENTAL <= 35
+
+
+def test_ten_cells_are_tagged_by_suggest_with_two_clicks(panel):
+    shown = panel(*[("", f"x{n} = {n} + len('{n}')") for n in range(10)])
+    shown.page.evaluate(
+        "addEventListener('click', () => { window.clicks = (window.clicks ?? 0) + 1 }, true)"
+    )
+    shown.press("Suggest steps")
+    shown.press("Accept")
+    expect(shown.root.get_by_role("button", name="Accept")).to_have_count(0)
+    expect(shown.rows.first).to_be_visible()
+    pointing, pressing = 1.1, 0.2
+    clicks = shown.page.evaluate("window.clicks")
+    assert clicks * (pointing + pressing + MENTAL) <= 15
+
+
+@pytest.mark.parametrize("front", ["notebook"])
+def test_notebook_7_shows_the_panel_too(desk, opened, page, front, shoot):
+    book = opened(desk.notebook(*DIGITS))
+    expect(book.cell(3).locator(".kfnb-chip")).to_have_text("split")
+    page.locator(
+        ".jp-Toolbar-item[data-jp-item-name=kfnb-pipeline] button, "
+        "[data-jp-item-name=kfnb-pipeline] jp-button"
+    ).first.click()
+    Panel(page, book).expect_steps("load data", "split", "fit", "score")
+    shoot("notebook-7")
+
+
+def test_a_server_without_kfnb_is_named_and_tags_work(desk, opened, page, shoot):
+    page.route_web_socket("**/kfnb/v1/live*", lambda socket: socket.close())
+    shown = Panel(page, opened(desk.notebook(*DIGITS))).open()
+    expect(shown.root).to_contain_text("pip install 'kfnb[lab]'")
+    shown.select(5)
+    shown.keys("t", "k")
+    shown.expect_steps("load data", "split", "fit")
+    shoot("absent")
