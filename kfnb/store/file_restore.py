@@ -178,8 +178,8 @@ def _sweep(folder: Path) -> None:
     """Remove unfinished copies that killed processes left in a folder."""
     with contextlib.suppress(OSError):
         for file in folder.glob(f".*{_TEMPORARY}"):
-            found = re.search(r"\.(\d+)-[0-9a-f]{8}$", file.name.removesuffix(_TEMPORARY))
-            if found is not None and not _is_alive(int(found[1])):
+            matched = re.search(r"\.(\d+)-[0-9a-f]{8}$", file.name.removesuffix(_TEMPORARY))
+            if matched is not None and not _is_alive(int(matched[1])):
                 file.unlink(missing_ok=True)
 
 

@@ -97,13 +97,13 @@ def holders(path: Path) -> list[int]:
     except (OSError, ValueError):
         return []
     device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
-    found = []
+    pids = []
     for line in lines:
         # "1: FLOCK  ADVISORY  WRITE 4711 08:02:131 0 EOF"; one that only waits has an arrow.
         fields = line.split()
         if "->" not in fields and len(fields) > 5 and fields[5] == device:
-            found.append(int(fields[4]))
-    return found
+            pids.append(int(fields[4]))
+    return pids
 
 
 def _held_sentence(path: Path, pids: Sequence[int]) -> str:
