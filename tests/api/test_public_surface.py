@@ -134,7 +134,7 @@ def test_the_stable_names_are_there() -> None:
         assert name in members(pipeline.Pipeline)
     for name in ("cells", "inputs", "outputs", "parameters", "after", "options", "name"):
         assert name in members(pipeline.Step)
-    for name in ("source", "target", "names", "files", "explicit"):
+    for name in ("source", "target", "names", "files", "state", "explicit"):
         assert name in members(pipeline.Edge)
     for name in ("status", "attempts", "why", "duration", "outputs", "error"):
         assert name in members(StepRun)

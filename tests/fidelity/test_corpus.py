@@ -29,7 +29,7 @@ ALWAYS = {
     "time-cell", "capture-cell", "rich-display", "setup-prints", "step-magic", "parameters",
     "metrics-plain", "metrics-computed", "file-csv", "file-append", "file-overwritten",
     "file-fstring", "file-dynamic", "rng-in-setup-once", "rng-across-steps", "rng-in-setup", "numpy-legacy-state", "state-of-a-local-module",
-    "state-seed-everything", "setup-object", "setup-queue", "setup-changed-by-library", "environ-in-setup", "decimal-context",
+    "state-seed-everything", "state-registry", "setup-object", "setup-queue", "setup-changed-by-library", "environ-in-setup", "decimal-context",
     "hash-seed", "numpy-view", "numpy-large-view", "numpy-generator", "pandas-inplace",
     "sklearn-fit", "training", "interleaved", "exec-binds", "untagged", "implicit-first",
     "effect-future", "effect-import", "effect-accessor", "effect-options", "effect-decorator",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from kfnb.engine.core.event_types import StepFailed
 from kfnb.engine.core.event_types import Warning as WarningData
 from kfnb.engine.core.plan import Plan
+from kfnb.state_names import state_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,9 @@ def file_content_gone(
 def failed_too_early(edge: NewEdge, plan: Plan) -> StaleStep:
     """Say that a step failed before an earlier one had left what it may have needed."""
     reader, writer = plan.keys[edge.target][0], plan.keys[edge.source][0]
-    what = ", ".join(f'"{name}"' for name in (*edge.names, *edge.files))
+    what = ", ".join(
+        state_of(name) or f'"{name}"' for name in dict.fromkeys((*edge.names, *edge.files))
+    )
     explanation = Explanation(
         "KFNB-E604",
         f'step "{reader}" failed before step "{writer}", which comes first in the notebook, had '

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from kfnb.engine.consistency.findings import Finding, NewEdge, StaleStep, older_state
 from kfnb.engine.core.event_types import StepSucceeded
+from kfnb.engine.core.identity import Source
 from kfnb.state_names import state_name
 
 NOT_RELIED_ON = "-"
@@ -19,6 +20,7 @@ NOT_RELIED_ON = "-"
 _FRESH = "fresh"
 
 States = Mapping[str, Sequence[str]]
+Inputs = Mapping[str, Source | None]
 
 
 def state_left(states: States, name: str) -> str:
@@ -54,6 +56,15 @@ class LibraryState:
             if at := bisect_left(leavers, n):
                 given[state_name(state)] = leavers[at - 1]
         return given
+
+    def missed(self, n: int, inputs: Inputs, now: Inputs) -> list[NewEdge]:
+        """Return edges for the states that a failed step was not given, and would be given now."""
+        given = self.given(n)
+        return [
+            NewEdge(given[name], n, names=(name,), why="it was left after the step had begun")
+            for name in given
+            if inputs.get(name) != now.get(name)
+        ]
 
     def finish(self, n: int, result: StepSucceeded) -> Iterator[Finding]:
         """Note what a step has left, and say which steps began with something else."""

@@ -293,14 +293,14 @@ class Progress:
                 counts.append(n)
             elif self._all_before_ended(n):
                 begun = step.begun.get(step.attempts, 0)
-                missed = list(self._files.written_since(n, begun))
+                late = self._files.written_since(n, begun)
+                why = "it was written after the step had failed"
+                missed = [NewEdge(m, n, files=(path,), why=why) for m, path in late]
+                missed += self._library_state.missed(n, step.inputs, self._inputs(n))
                 if not missed or step.round >= MOST_ROUNDS or self.plan.options[n].once:
                     counts.append(n)
                 else:
-                    self._handle(
-                        NewEdge(m, n, files=(path,), why="it was written after the step had failed")
-                        for m, path in missed
-                    )
+                    self._handle(missed)
         return counts
 
     def _all_before_ended(self, n: int) -> bool:

@@ -61,8 +61,9 @@ def all_adapters() -> tuple[Adapter, ...]:
     from kfnb.step.library_state.generators import GENERATORS
     from kfnb.step.library_state.options import OPTIONS
     from kfnb.step.library_state.process import PROCESS
+    from kfnb.step.library_state.registries import REGISTRIES
 
-    return (*PROCESS, *GENERATORS, *OPTIONS, *_installed())
+    return (*PROCESS, *REGISTRIES, *GENERATORS, *OPTIONS, *_installed())
 
 
 def _installed() -> list[Adapter]:

@@ -3,6 +3,7 @@
 from kfnb.engine.consistency.findings import NewEdge, StaleStep
 from kfnb.engine.consistency.library_state import LibraryState, state_left
 from kfnb.engine.core.event_types import StepSucceeded
+from kfnb.engine.core.identity import Source
 from kfnb.state_names import state_name
 
 NAMES = "abcd"
@@ -61,6 +62,16 @@ def test_an_edge_that_is_known_is_not_found_again():
     states = state(waits={(0, 1)})
     list(states.finish(0, done(left="x")))
     assert not list(states.finish(1, done(began="x")))
+
+
+def test_a_failed_step_is_executed_again_with_a_state_that_was_left_since():
+    states = state()
+    list(states.finish(0, done(left="x")))
+    now = {state_name("s"): Source("a"), "v": Source("a")}
+    assert edges(states.missed(1, {"v": Source("a")}, now)) == [(0, 1)]
+    assert states.missed(1, now, now) == []
+    later = {**now, state_name("s"): Source("a", round=1)}
+    assert edges(states.missed(1, now, later)) == [(0, 1)]
 
 
 def test_what_an_earlier_round_left_does_not_count():

@@ -75,6 +75,10 @@ def left(states):
     return {name for name, (_, _, ended) in states.items() if ended}
 
 
+SELECT = (
+    "import sqlite3, decimal as m; c = sqlite3.connect(':memory:');"
+    " print(c.execute('select ?', (m.Decimal(3),)).fetchone())"
+)
 PYTHON, NUMPY = "Python's random generator", "NumPy's random generator"
 
 
@@ -144,6 +148,16 @@ PYTHON, NUMPY = "Python's random generator", "NumPy's random generator"
             "import polars as pl; pl.Config.set_tbl_rows(3)",
             "import polars as pl; print(pl.DataFrame({'a': list(range(9))}))",
             "options of polars",
+        ),
+        (
+            "import csv; csv.register_dialect('semi', delimiter=';')",
+            "import csv; print(next(csv.reader(['a;b'], 'semi')))",
+            "dialects of csv",
+        ),
+        (
+            "import decimal, sqlite3; sqlite3.register_adapter(decimal.Decimal, str)",
+            SELECT,
+            "adapters of sqlite3",
         ),
         (
             "import helpers; helpers.set_rate(2)",
