@@ -21,7 +21,7 @@ from devtools.environments import ROOT, environment, log, run
 from devtools.parts import PARTS, Choices, for_tests
 from devtools.testing import run_tests
 
-ROWS_IN_A_BROWSER = ("paint", "watching", "page", "server")
+ROWS_IN_A_BROWSER = ("paint", "watching", "page", "server", "panel")
 ROWS_ON_A_CLUSTER = ("kubernetes",)
 
 

@@ -295,6 +295,14 @@ def server(_folder: Path) -> Iterator[Figure]:
         yield Figure("the event loop, longest callback", cpu, "ms CPU", when)
 
 
+def panel(folder: Path) -> Iterator[Figure]:
+    """Measure JupyterLab's side panel: from an edit to its rows and its graph, and scrolling."""
+    from .side_panel import side_panel
+
+    for who, value, unit, note in side_panel(folder):
+        yield Figure(who, value, unit, note)
+
+
 ROWS: dict[str, Row] = {
     "chain": chain,
     "wide": wide,
@@ -312,9 +320,10 @@ ROWS: dict[str, Row] = {
     "watching": watching,
     "page": page,
     "server": server,
+    "panel": panel,
     "kubernetes": kubernetes,
 }
-IN_A_BROWSER = ("paint", "watching", "page", "server")
+IN_A_BROWSER = ("paint", "watching", "page", "server", "panel")
 """Rows that need Chromium or a Jupyter server, and the extra ``browser``."""
 ON_A_CLUSTER = ("kubernetes",)
 """Rows that need root on Linux and Go, for the tests' Kubernetes."""

@@ -70,7 +70,7 @@ def log_metric(name: str, value: SupportsFloat, step: int | None = None) -> None
         _log.debug("metric %s = %r (step %s)", metric.name, metric.value, metric.step)
         return
     line = encode(metric).encode() + b"\n"
-    fd = os.open(channel, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    fd = os.open(channel, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         # One write of a short line, so that lines of several processes do not mix.
         os.write(fd, line)

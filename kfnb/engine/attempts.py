@@ -7,7 +7,6 @@ import dataclasses
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ class Attempts:
         Where the run's values are and its steps execute; by default on this machine, in the
         notebook's folder.
     now
-        The clock, seconds since the epoch.
+        The clock, seconds since the epoch; by default the journal's.
     """
 
     def __init__(
@@ -67,12 +66,12 @@ class Attempts:
         journal: Journal,
         *,
         context: RunContext | None = None,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self._run = run
         self._runner = runner
         self._journal = journal
-        self._now = now
+        self._now = now or journal.now
         self._pipeline, run_facts = load_run(run)
         self._plan = Plan.of(self._pipeline)
         self._engine = replay(self._plan, journal.events)
@@ -140,12 +139,13 @@ class Attempts:
                 on_mutation=self._engine.state.settings.on_mutation,
             )
             with disk.writing(work.folder.path):
-                work.folder.path.mkdir(parents=True, exist_ok=True)
+                disk.private_folders(work.folder.path)
                 text = json.dumps(notebook, ensure_ascii=False, indent=1)
                 # "replace", because a damaged notebook may hold half a character, which UTF-8
                 # cannot encode.
-                work.folder.notebook.write_text(text + "\n", "utf-8", "replace")
-                work.folder.order.write_bytes(order.to_json())
+                notebook_bytes = (text + "\n").encode("utf-8", "replace")
+                disk.replace(work.folder.notebook, notebook_bytes, durable=False)
+                disk.replace(work.folder.order, order.to_json(), durable=False)
             self._runner.start(work, order)
         except KfnbError as error:
             # Without the folder there is no journal that could note the failure, so the run ends

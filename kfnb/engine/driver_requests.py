@@ -36,7 +36,7 @@ def send_request(run: RunFolder, request: Request) -> None:
     # Sorted names give the order of the requests; the pid keeps two processes from using one name.
     name = f"{time.time_ns():020d}-{os.getpid()}.json"
     with disk.writing(run.control):
-        run.control.mkdir(exist_ok=True)
+        disk.private_folders(run.control)
         data = json.dumps({"type": request.type, "data": dict(request.data)}).encode()
         disk.replace(run.control / name, data)
     wake_driver(run)

@@ -13,6 +13,7 @@ import shutil
 import socket
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 from kfnb.home import RunFolder
@@ -22,6 +23,7 @@ from kfnb.store import disk
 # next one. The file is named as in version 0.1.
 _ADDRESS_FILE = "doorbell"
 _PREFIX = "kfnb-wakeup-"
+_BINDING = 60.0
 
 
 class WakeupSocket:
@@ -44,6 +46,7 @@ class WakeupSocket:
         if path is None:
             # A new folder in TMPDIR: the path of a Unix socket is limited to about 100
             # characters, which a run's folder may exceed.
+            _sweep()
             path = Path(tempfile.mkdtemp(prefix=_PREFIX)) / "socket"
         with contextlib.suppress(FileNotFoundError):
             # A killed driver leaves its socket behind, and bind() refuses a path that exists.
@@ -52,6 +55,7 @@ class WakeupSocket:
         listener.setblocking(False)
         try:
             listener.bind(str(path))
+            path.chmod(0o600)
         except OSError:  # still too long: fall back to polling
             listener.close()
             shutil.rmtree(path.parent, ignore_errors=True)
@@ -99,6 +103,22 @@ def wakeup_address(run: RunFolder) -> Path | None:
     except OSError:
         return None
     return path if _is_our_folder(path.parent) else None
+
+
+def _sweep() -> None:
+    """Remove the folders of sockets that killed drivers left."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        if not _is_our_folder(folder):
+            continue
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one:
+            try:
+                one.connect(str(folder / "socket"))
+            except FileNotFoundError:
+                # Another driver may be about to create its socket.
+                if time.time() - folder.stat().st_mtime > _BINDING:
+                    shutil.rmtree(folder, ignore_errors=True)
+            except ConnectionRefusedError:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_our_folder(folder: Path) -> bool:

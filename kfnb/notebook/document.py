@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,9 @@ def load(path: str | Path) -> Document:
     """
     path = Path(path)
     try:
+        # Reading a pipe would wait for whoever writes to it, perhaps for ever.
+        if not (stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(mode)):
+            raise NotebookError(f"{path} is a pipe or a device. Give the path of a notebook file.")
         raw = path.read_bytes()
     except FileNotFoundError:
         raise NotebookError(f"{path} does not exist. Check the name and the folder.") from None

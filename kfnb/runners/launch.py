@@ -122,8 +122,8 @@ def create_run(
     making = RunFolder(runs_folder() / f".{run_id}")
     with disk.writing(final.path):
         disk.private_folder(home())
-        making.steps.mkdir(parents=True)
-        making.control.mkdir()
+        for folder in (making.steps, making.control):
+            disk.private_folders(folder)
         disk.write_new(making.run, _json(facts))
         disk.write_new(making.pipeline, _json(to_plain(pipeline)))
         for name_, data in prepared.files.items():
@@ -172,7 +172,7 @@ def start_driver(run: RunFolder) -> int:
         If the system refuses.
     """
     secrets = passed(masked_values.held(run))
-    with disk.writing(run.path), run.driver_log.open("ab") as log, secrets as descriptor:
+    with disk.writing(run.path), disk.private_log(run.driver_log) as log, secrets as descriptor:
         process = subprocess.Popen(
             [sys.executable, "-m", "kfnb.runners", str(run.path)],
             cwd=run.path,

@@ -33,7 +33,7 @@ class EventLog:
         self._number = 0
         self._torn = False
         self._wakeup = DriverWakeup(wakeup_socket)
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def append(self, event_type: str, /, **data: Any) -> None:
         """Write one event and wake the driver."""
@@ -67,7 +67,7 @@ class TextLog:
         self.error: OSError | None = None
         self.capped = False
         self._limit = limit
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._fd).st_size
 
     def write(self, text: str, *, important: bool = False) -> tuple[int, int]:

@@ -13,12 +13,12 @@ from kfnb.step.own_stdout import is_in, own_output
 from kfnb.store import Store
 from kfnb.store.manifest import WrittenFile
 
-Mark = tuple[int, int, int]
+Mark = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Time of change, size and inode of each file, by relative path."""
+    """Each file's times of modification and of change, size and inode, by relative path."""
 
     files: Mapping[str, Mark]
 
@@ -33,13 +33,15 @@ def listing(folder: Path, *, skip: Collection[Path] = ()) -> Listing:
     skipped = {os.path.realpath(path) for path in skip}
     for relative, status in _walk(str(folder), "", skipped):
         if not is_in(status, own):
-            files[relative] = (status.st_mtime_ns, status.st_size, status.st_ino)
+            files[relative] = _mark_of(status)
     return Listing(files)
 
 
 def changed_files(before: Listing, after: Listing) -> set[str]:
     """Return the files that are new or have changed."""
-    return {path for path, mark in after.files.items() if before.files.get(path) != mark}
+    # The time of change is left out: a link to a file, or new rights, are no new content.
+    old = {path: mark[:3] for path, mark in before.files.items()}
+    return {path for path, mark in after.files.items() if old.get(path) != mark[:3]}
 
 
 def written_files(
@@ -138,7 +140,11 @@ def _mark(path: Path) -> Mark | None:
     # Pipes and devices have no content that could be stored.
     if not stat.S_ISREG(status.st_mode) or is_in(status, own_output()):
         return None
-    return (status.st_mtime_ns, status.st_size, status.st_ino)
+    return _mark_of(status)
+
+
+def _mark_of(status: os.stat_result) -> Mark:
+    return (status.st_mtime_ns, status.st_size, status.st_ino, status.st_ctime_ns)
 
 
 def _walk(folder: str, prefix: str, skipped: set[str]) -> Iterator[tuple[str, os.stat_result]]:

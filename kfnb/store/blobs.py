@@ -43,7 +43,7 @@ class Store:
         path = self.root / "staging" / f"{os.getpid()}-{os.urandom(8).hex()}"
         # On the store's own file system, so that a finished file can be renamed into place.
         with disk.writing(path):
-            path.mkdir(parents=True)
+            disk.private_folders(path)
         return path
 
     def blob(self, name: str) -> Path:
@@ -111,7 +111,7 @@ class Store:
             temporary = self._temporary()
             disk.write_new(temporary, data)
             try:
-                path.parent.mkdir(parents=True, exist_ok=True)
+                disk.private_folders(path.parent)
                 # A hard link fails if the name exists; a rename would replace the other process's
                 # record.
                 return _link_new(temporary, path)
@@ -126,7 +126,7 @@ class Store:
         """
         path = self._record(new)
         with disk.writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            disk.private_folders(path.parent)
             try:
                 # A second link: the content exists once, and stays until both names are removed.
                 return _link_new(self._record(key), path, durable=False)
@@ -171,7 +171,7 @@ class Store:
         """Write the record ``key``, replacing it atomically."""
         path = self._record(key)
         with disk.writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            disk.private_folders(path.parent)
             temporary = self._temporary()
             disk.write_new(temporary, data, durable=durable)
             temporary.replace(path)
@@ -222,14 +222,14 @@ class Store:
 
     def _into_place(self, file: Path, name: str) -> None:
         target = self.blob(name)
-        file.chmod(0o444)
+        file.chmod(0o400)
         # The time says when it was last used; a moved file has the time of its writing.
         os.utime(file)
         try:
             file.replace(target)
         except FileNotFoundError:
             # The folders below blobs/ are created when they are first needed.
-            target.parent.mkdir(parents=True, exist_ok=True)
+            disk.private_folders(target.parent)
             disk.sync_folder(target.parent.parent)
             file.replace(target)
         disk.sync_folder(target.parent)
@@ -251,7 +251,7 @@ def open_store(root: Path) -> Store:
         if root == store_folder():
             disk.private_folder(root.parent)
         for folder in _FOLDERS:
-            (root / folder).mkdir(parents=True, exist_ok=True)
+            disk.private_folders(root / folder)
         # Some network file systems accept a second link to an existing name, so try it.
         probe = root / "staging" / f"{os.getpid()}-{os.urandom(8).hex()}.probe"
         target = probe.with_suffix(".probed")

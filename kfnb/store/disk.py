@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from kfnb.errors import InfrastructureError
 
@@ -54,10 +56,47 @@ def writing(path: Path | str) -> Iterator[None]:
 
 
 def private_folder(path: Path) -> None:
-    """Create a folder that only this user can enter; one that exists keeps its rights."""
+    """Create a folder that only this user can enter, or take the rights of others to enter it.
+
+    Raises
+    ------
+    InfrastructureError
+        If it belongs to another user.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     # Created with these rights, because between mkdir and chmod others could open it.
     path.mkdir(mode=0o700, exist_ok=True)
+    status = path.stat()
+    if status.st_uid != os.geteuid():
+        raise InfrastructureError(
+            f"{path} belongs to another user, who could read your data and change what your steps "
+            "load. Set KFNB_HOME to a folder of your own."
+        )
+    if status.st_mode & 0o077:
+        path.chmod(0o700)
+        sys.stderr.write(
+            f"kfnb: {path} was open to other users of this machine. Now only you can enter it.\n"
+        )
+
+
+def private_folders(path: Path) -> None:
+    """Create a folder and what is missing above it, so that only this user can enter them."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def private_log(path: Path) -> BinaryIO:
+    """Open a file to append to it; a new one is readable for this user only."""
+    return open(path, "ab", opener=private_opener)
+
+
+def private_opener(path: str, flags: int) -> int:
+    """Open a file for :func:`open`; a new one is readable for this user only."""
+    return os.open(path, flags, 0o600)
 
 
 def sync_folder(folder: Path) -> None:
@@ -83,7 +122,7 @@ def sync_file(path: Path) -> None:
         os.close(fd)
 
 
-def write_new(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o666) -> None:
+def write_new(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o600) -> None:
     """Write ``data`` to a file that does not exist yet; remove the file if that fails."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ from kfnb.store.blobs import Store
 from kfnb.store.content import hash_bytes
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import WrittenFile
+
+_TEMPORARY = ".kfnb"
 
 
 class FileChanged(UsageError):  # noqa: N818 (a state, not a fault)
@@ -63,8 +66,8 @@ class PlacedFiles:
         record = self._records(path) / content
         # What has no record is not replaced, so a disk that refuses loses nothing.
         with contextlib.suppress(OSError):
-            record.parent.mkdir(parents=True, exist_ok=True)
-            record.touch(exist_ok=True)
+            disk.private_folders(record.parent)
+            record.touch(mode=0o600, exist_ok=True)
 
     def may_replace(self, path: Path, content: str | None) -> bool:
         """Return whether a content was put there by kfnb or a step, and can be had again."""
@@ -150,9 +153,12 @@ def _has_copy(store: Store, content: str | None) -> bool:
 def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
     new = not os.path.lexists(target)
     # Hidden, so that a listing of the folder does not take it for a file that a step wrote.
-    temporary = target.with_name(f".{target.name[:80]}.{os.urandom(4).hex()}.kfnb")
+    temporary = target.with_name(
+        f".{target.name[:80]}.{os.getpid()}-{os.urandom(4).hex()}{_TEMPORARY}"
+    )
     with disk.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target.parent)
         try:
             if file.link:
                 temporary.symlink_to(file.link)
@@ -166,6 +172,25 @@ def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
         finally:
             with contextlib.suppress(OSError):
                 temporary.unlink()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove unfinished copies that killed processes left in a folder."""
+    with contextlib.suppress(OSError):
+        for file in folder.glob(f".*{_TEMPORARY}"):
+            matched = re.search(r"\.(\d+)-[0-9a-f]{8}$", file.name.removesuffix(_TEMPORARY))
+            if matched is not None and not _is_alive(int(matched[1])):
+                file.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it belongs to somebody else
+        return True
+    return True
 
 
 def _link(path: str, temporary: Path, target: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Content hashes of files on disk, cached as long as size, time and inode of a file are the same.
+"""Content hashes of files on disk, cached as long as size, times and inode of a file are the same.
 
 The hash of a file that was changed less than two seconds before is not cached: another change might
 leave size and time as they are.
@@ -22,7 +22,9 @@ _SETTLED_NS = 2_000_000_000
 
 
 class FileHashes:
-    """Hashes of files by path, size, modification time and inode.
+    """Hashes of files by path, size, inode, and times of modification and of change.
+
+    A program may set the time of modification back, but not that of change.
 
     Parameters
     ----------
@@ -63,14 +65,19 @@ class FileHashes:
 
     def _file(self, path: Path, status: os.stat_result) -> str:
         known, name = self._load(), str(path)
-        seen: list[int | str] = [status.st_size, status.st_mtime_ns, status.st_ino]
+        seen: list[int | str] = [
+            status.st_size,
+            status.st_mtime_ns,
+            status.st_ino,
+            status.st_ctime_ns,
+        ]
         entry = known.get(name)
-        if entry is not None and entry[:3] == seen:
-            return str(entry[3])
+        if entry is not None and entry[:-1] == seen:
+            return str(entry[-1])
         now = time.time_ns()
         content = hash_file(path)
         # A file that was just written may change again without a new time, if clocks are coarse.
-        if now - status.st_mtime_ns > _SETTLED_NS:
+        if now - max(status.st_mtime_ns, status.st_ctime_ns) > _SETTLED_NS:
             # Inserted again at the end, so that the oldest entries are dropped first.
             known.pop(name, None)
             known[name] = [*seen, content]

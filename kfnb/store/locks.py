@@ -11,8 +11,15 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from kfnb.errors import InfrastructureError
+
+PATIENCE = 5.0
+"""Seconds that a lock is waited for that is held only for moments."""
+
+_PATIENCE_WITH_OURS = 60.0
 
 
 def acquire(path: Path, *, patience: float = 0.0) -> int | None:
@@ -24,7 +31,7 @@ def acquire(path: Path, *, patience: float = 0.0) -> int | None:
         Seconds to go on trying: someone who only asks whether a lock is held
         (:func:`is_locked`) holds it for an instant.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     deadline = time.monotonic() + patience
     try:
         while not _taken(fd):
@@ -58,19 +65,78 @@ def is_locked(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def held(path: Path, *, shared: bool) -> Iterator[None]:
-    """Hold ``path`` locked for a moment, waiting for others."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+def held(path: Path, *, shared: bool, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold ``path`` locked for a moment, waiting for others.
+
+    Raises
+    ------
+    InfrastructureError
+        If another process holds it for ``patience`` seconds; it is named where that is known.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + patience
+    last = deadline + _PATIENCE_WITH_OURS
     try:
-        fcntl.flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+        while not _taken(fd, shared=shared):
+            if time.monotonic() >= deadline:
+                pids = holders(path)
+                # kfnb clean may need longer, and ends.
+                if not pids or not all(map(_is_kfnb, pids)) or time.monotonic() > last:
+                    raise InfrastructureError(_held_sentence(path, pids))
+            time.sleep(0.02)
         yield
     finally:
         os.close(fd)
 
 
-def _taken(fd: int) -> bool:
+def holders(path: Path) -> list[int]:
+    """Return the processes that hold a lock of a file, as far as ``/proc/locks`` says."""
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        status = path.stat()
+        lines = Path("/proc/locks").read_text("ascii").splitlines()
+    except (OSError, ValueError):
+        return []
+    device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"
+    pids = []
+    for line in lines:
+        # "1: FLOCK  ADVISORY  WRITE 4711 08:02:131 0 EOF"; one that only waits has an arrow.
+        fields = line.split()
+        if "->" not in fields and len(fields) > 5 and fields[5] == device:
+            pids.append(int(fields[4]))
+    return pids
+
+
+def _held_sentence(path: Path, pids: Sequence[int]) -> str:
+    if not pids:
+        return (
+            f"Another process has locked {path} for more than {PATIENCE:g} seconds, perhaps on "
+            "another machine or on a network file system that does not answer. End it, or set "
+            "KFNB_HOME to a folder on a local disk."
+        )
+    named = ", ".join(f"{pid} ({_program(pid)})" for pid in pids)
+    return (
+        f"Process {named} has locked {path} for more than {PATIENCE:g} seconds. Wait until it has "
+        "ended, or end it, and try again."
+    )
+
+
+def _is_kfnb(pid: int) -> bool:
+    try:
+        return b"kfnb" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text("utf-8", "replace").strip()
+    except OSError:
+        return "unknown"
+
+
+def _taken(fd: int, *, shared: bool = False) -> bool:
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

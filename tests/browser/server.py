@@ -128,6 +128,7 @@ def _command(root: Path) -> list[str]:
         "LabApp.extension_manager": "readonly",
         # The extension as it was built last; an installed one is a copy.
         "LabApp.extra_labextensions_path": str(LABEXTENSIONS),
+        "JupyterNotebookApp.extra_labextensions_path": str(LABEXTENSIONS),
     }
     return [sys.executable, "-m", "jupyterlab", *(f"--{k}={v}" for k, v in options.items())]
 

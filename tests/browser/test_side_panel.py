@@ -177,3 +177,89 @@ def test_the_panel_is_usable_at_each_width_and_in_each_theme(panel, jupyter, sho
         shoot(f"panel-{theme}-{width}")
     finally:
         jupyter.configure(theme={"theme": "JupyterLab Light"})
+
+
+def test_a_chip_opens_a_menu_that_acts_on_its_cell(panel, shoot):
+    shown = panel(*DIGITS)
+    shown.book.cell(3).get_by_role("button", name="split").click()
+    menu = shown.page.get_by_role("menu")
+    expect(menu.get_by_role("menuitem", name="Run Only This Step")).to_be_visible()
+    shoot("menu")
+    menu.get_by_role("menuitem", name="Tag as Skipped").click()
+    expect(shown.book.cell(3).locator(".kfnb-chip")).to_have_text("skip")
+    shown.expect_steps("load data", "fit", "score")
+
+
+def test_run_only_this_step_runs_one_step(panel):
+    shown = panel(*DIGITS)
+    shown.press("Run")
+    expect(shown.rows.nth(3)).to_have_attribute(
+        "aria-label", re.compile("score, (succeeded|cached)"), timeout=60_000
+    )
+    shown.book.cell(4).get_by_role("button", name="fit").click()
+    shown.page.get_by_role("menuitem", name="Run Only This Step").click()
+    expect(shown.rows.nth(2)).to_have_attribute(
+        "aria-label", re.compile("fit, succeeded"), timeout=60_000
+    )
+
+
+KEY, MENTAL = 0.28, 1.35
+"""Seconds of the keystroke-level model: pressing a key, and preparing what to do next."""
+COUNT = "addEventListener('keydown', () => { window.presses = (window.presses ?? 0) + 1 }, true)"
+
+
+def test_ten_cells_are_tagged_by_the_keyboard_within_35_seconds_of_its_model(panel):
+    shown = panel(*[("", f"x{n} = {n} + len('{n}')") for n in range(10)])
+    shown.select(0)
+    shown.page.evaluate(COUNT)
+    steps = (("load", 0, 3), ("fit", 4, 6), ("score", 7, 9))
+    for name, first, last in steps:
+        if first:
+            shown.keys("ArrowDown")
+        for _ in range(first, last):
+            shown.keys("Shift+ArrowDown")
+        shown.keys("t", "s")
+        shown.page.locator(".jp-Dialog input").wait_for()
+        shown.keys("Control+a")
+        shown.page.keyboard.type(name)
+        shown.keys("Enter")
+        expect(shown.page.locator(".jp-Dialog")).to_have_count(0)
+    shown.expect_steps("load", "fit", "score")
+    presses = shown.page.evaluate("window.presses")
+    assert presses * KEY + 2 * len(steps) * MENTAL <= 35
+
+
+def test_ten_cells_are_tagged_by_suggest_with_two_clicks(panel):
+    shown = panel(*[("", f"x{n} = {n} + len('{n}')") for n in range(10)])
+    shown.page.evaluate(
+        "addEventListener('click', () => { window.clicks = (window.clicks ?? 0) + 1 }, true)"
+    )
+    shown.press("Suggest steps")
+    shown.press("Accept")
+    expect(shown.root.get_by_role("button", name="Accept")).to_have_count(0)
+    expect(shown.rows.first).to_be_visible()
+    pointing, pressing = 1.1, 0.2
+    clicks = shown.page.evaluate("window.clicks")
+    assert clicks * (pointing + pressing + MENTAL) <= 15
+
+
+@pytest.mark.parametrize("front", ["notebook"])
+def test_notebook_7_shows_the_panel_too(desk, opened, page, front, shoot):
+    book = opened(desk.notebook(*DIGITS))
+    expect(book.cell(3).locator(".kfnb-chip")).to_have_text("split")
+    page.locator(
+        ".jp-Toolbar-item[data-jp-item-name=kfnb-pipeline] button, "
+        "[data-jp-item-name=kfnb-pipeline] jp-button"
+    ).first.click()
+    Panel(page, book).expect_steps("load data", "split", "fit", "score")
+    shoot("notebook-7")
+
+
+def test_a_server_without_kfnb_is_named_and_tags_work(desk, opened, page, shoot):
+    page.route_web_socket("**/kfnb/v1/live*", lambda socket: socket.close())
+    shown = Panel(page, opened(desk.notebook(*DIGITS))).open()
+    expect(shown.root).to_contain_text("pip install 'kfnb[lab]'")
+    shown.select(5)
+    shown.keys("t", "k")
+    shown.expect_steps("load data", "split", "fit")
+    shoot("absent")

@@ -20,7 +20,7 @@ _ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[=>]|\x1b\][^\x07]*\x07")
 FOLLOWER = """
 import sys
 import kfnb.api.run_view
-kfnb.api.run_view.RunView.resume = lambda view, settings: None  # the script drives
+kfnb.api.run_view.RunView.resume = lambda view, settings, **_: None  # the script drives
 from kfnb.cli.main import cli
 cli.main(["resume", *sys.argv[1:]], prog_name="kfnb")
 """

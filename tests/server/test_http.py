@@ -251,7 +251,8 @@ async def test_a_start_is_known_by_its_key_after_the_server_was_restarted(
 async def test_a_run_whose_server_ended_before_its_start_is_started_by_the_same_request(
     jp_fetch: Any, jp_serverapp: Any, book: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    book(*CHAIN)
+    book(("parameters", "token = ''"), ("step:load", "print(token)"))
+    request = {"path": "nb.ipynb", "parameters": {"token": "s3cret"}}
     key = {"Idempotency-Key": "a-1"}
     follow = state_of(jp_serverapp).follow
 
@@ -260,12 +261,12 @@ async def test_a_run_whose_server_ended_before_its_start_is_started_by_the_same_
 
     with monkeypatch.context() as broken:
         broken.setattr(follow, "call", no_start)
-        assert (
-            await ask(jp_fetch, "POST", "runs", {"path": "nb.ipynb"}, headers=key)
-        ).status == 503
+        assert (await ask(jp_fetch, "POST", "runs", request, headers=key)).status == 503
     (folder,) = run_folders()
+    assert "s3cret" not in folder.run.read_text()
     forget_starts(jp_serverapp)
-    again = await ask(jp_fetch, "POST", "runs", {"path": "nb.ipynb"}, headers=key)
+    await state_of(jp_serverapp).check.stop()
+    again = await ask(jp_fetch, "POST", "runs", request, headers=key)
     assert again.body["id"] == folder.id
     assert await asyncio.to_thread(ended, kfnb.open_run(folder.id)) == "succeeded"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,21 @@ def test_a_private_file_is_private_from_its_beginning(
     folder.restore(key=folder.written("secret", 0o600))
     assert modes == [0o600]
     assert (folder.path / "key").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_killed_process_left_is_removed(folder: Folder) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    gone = folder.path / f".a.{ended.stdout.strip()}-0123abcd.kfnb"
+    busy = folder.path / f".a.{os.getpid()}-0123abcd.kfnb"
+    own = folder.path / ".mine.kfnb"
+    for path in (gone, busy, own):
+        path.write_text("half")
+    folder.restore(a=folder.written("whole"))
+    assert not gone.exists()
+    assert busy.exists()
+    assert own.exists()

@@ -121,7 +121,7 @@ class Cache:
         Losing the note costs an entry, nothing else.
         """
         with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
+            disk.private_folders(folder)
             plain = json.dumps(to_plain(lookup.prepared)).encode()
             # In the attempt's folder, because another driver may record the result after a crash.
             disk.replace(folder / "key.json", plain, durable=False)
@@ -341,7 +341,7 @@ def copy_notebook_and_log(store: Store, manifest: Manifest, folder: AttemptFolde
     import shutil
 
     with contextlib.suppress(OSError):  # a convenience: the store has them
-        folder.path.mkdir(parents=True, exist_ok=True)
+        disk.private_folders(folder.path)
         for name, target in ((manifest.executed, folder.executed), (manifest.log, folder.log)):
             if name:
                 shutil.copyfile(store.fetch(name), target)

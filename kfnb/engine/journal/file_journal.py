@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import errno
 import os
-import time as clock
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kfnb.engine.core.event_types import Body
 from kfnb.engine.core.events import Event
+from kfnb.engine.run_clock import run_clock
 from kfnb.errors import InfrastructureError, KfnbError
 from kfnb.store import disk
 from kfnb.store.locks import FileLock
@@ -129,7 +129,7 @@ class Journal:
     run
         The run's id, written into every event.
     now
-        The clock, seconds since the epoch.
+        The clock, seconds since the epoch; by default one that does not jump.
 
     Raises
     ------
@@ -141,10 +141,9 @@ class Journal:
         If the folder cannot be written.
     """
 
-    def __init__(self, path: Path, run: str, *, now: Callable[[], float] = clock.time) -> None:
+    def __init__(self, path: Path, run: str, *, now: Callable[[], float] | None = None) -> None:
         self.path = path
         self.run = run
-        self._now = now
         self._fd = -1
         self._lock = FileLock(path.with_name(LOCK_NAME))
         try:
@@ -155,9 +154,11 @@ class Journal:
             self._prepare()
             reader = JournalReader(path)
             new = not path.exists()
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
             self.events = tuple(reader.read())
             self.seq = reader.seq
+            last = self.events[-1].time if self.events else 0.0
+            self.now = now or run_clock(not_before=last)
             self._size = reader.offset
             if os.fstat(self._fd).st_size > self._size:
                 os.ftruncate(self._fd, self._size)
@@ -243,7 +244,7 @@ class Journal:
         attempt: int | None,
     ) -> tuple[Event, bytes]:
         """Return the next event as readers will see it, and its line."""
-        event = Event(self.seq + 1, self._now(), self.run, data, step, index, round, attempt)
+        event = Event(self.seq + 1, self.now(), self.run, data, step, index, round, attempt)
         line = event.to_line()
         # Reading back what is written keeps this driver's state equal to the one that a replay
         # gives.

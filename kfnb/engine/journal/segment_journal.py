@@ -73,7 +73,7 @@ class SegmentJournal(Journal):
         *,
         remote: Remote,
         writer: str | None = None,
-        now: Callable[[], float] = clock.time,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self._remote = remote
         # Random beside the pid, because drivers on two machines may have the same pid.
@@ -238,7 +238,7 @@ def follow_segments(remote: Remote, run: str, path: Path) -> bool:
     added = b"".join(segments(remote, run, after=reader.seq))
     if added:
         with disk.writing(path):
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 write_at(fd, reader.offset, added)
             finally:

@@ -118,7 +118,7 @@ class LocalRunner:
                     )
                 return
             try:
-                with (folder.path / "process.log").open("ab") as log:
+                with disk.private_log(folder.path / "process.log") as log:
                     secrets = {name: self._masked[name] for name in order.masked}
                     with passed(secrets) as pipe:
                         process = self._start_process(

@@ -156,7 +156,9 @@ class LocalTarget:
         folder = home()
         try:
             with disk.writing(folder):
-                disk.private_folder(folder)
+                # A person who asks what is wrong is told, and nothing is changed.
+                if not (folder.is_dir() and folder.stat().st_mode & 0o077):
+                    disk.private_folder(folder)
                 # mkdir succeeds for an existing folder that is read-only.
                 if not os.access(folder, os.W_OK):
                     raise PermissionError(13, os.strerror(13), str(folder))

@@ -12,7 +12,7 @@ from typing import Any
 
 from kfnb.api import json_output
 from kfnb.api.launch import create, plan_run, refuse_inside_a_step, target_findings
-from kfnb.api.run_lookup import find_run
+from kfnb.api.run_lookup import facts, find_run
 from kfnb.api.run_view import RunView
 from kfnb.api.use_cases.expected_steps import expected_steps, summary
 from kfnb.api.use_cases.run_again import run_again
@@ -23,7 +23,7 @@ from kfnb.notebook.document import parse
 from kfnb.notebook.reader import read_bytes, read_declared
 from kfnb.notebook.suggest.proposal import suggest
 from kfnb.pipeline import Pipeline
-from kfnb.runners.masked_values import held
+from kfnb.runners.masked_values import FACT, held
 from kfnb.server.limits import Limits
 from kfnb.server.paths import file_of
 from kfnb.server.problems import KEY_IS_USED, ProblemError
@@ -91,7 +91,10 @@ def create_run(
         folder, earlier = known
         if earlier != body:
             raise ProblemError(409, KEY_IS_USED)
-        return {**_created(folder), "started": folder.driver_log.exists()}
+        # The process that created the run may have ended, and no file has these values.
+        masked = facts(folder).get(FACT) or {}
+        values = {name: value for name, value in parameters.items() if name in masked}
+        return {"run": folder.id, "masked": values, "started": folder.driver_log.exists()}
     pipeline = _readable(limits, root, path, sha256)
     given = request_facts(key, body) if key is not None else {}
     return _created(create(pipeline, parameters, facts=given, **options))

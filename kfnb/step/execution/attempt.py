@@ -80,7 +80,7 @@ class Attempt:
         self.events = EventLog(self.folder / "events.jsonl", wakeup_socket=order.wakeup_socket)
         self.log = TextLog(self.folder / "log.txt")
         self.executed = self.folder / "executed.ipynb"
-        self.started = time.time()
+        self.started, self._began = time.time(), time.monotonic()
         self.staging: Path | None = None
         self.store: Store | None = None
         self.session: OrderSession | None = None
@@ -165,6 +165,7 @@ class Attempt:
             session.events.warning(*step_warnings.names_not_utf8(names))
         totals = publishing.StepTotals(
             started=self.started,
+            elapsed=time.monotonic() - self._began,
             metrics=tuple(session.metrics.metrics),
             durations=tuple(session.events.durations),
             usage=session.usage(),

@@ -26,7 +26,10 @@ class NotebookManager(NotebookExecutionManager):  # type: ignore[misc]
     a twentieth of the time. The first and the last save are always made.
     """
 
-    def __init__(self, nb: Any, *, output_path: str | None = None, **options: Any) -> None:
+    def __init__(
+        self, nb: Any, *, output_path: str | None = None, private: bool = False, **options: Any
+    ) -> None:
+        self._private = private
         self.before_save: Callable[[], None] = _nothing
         self.save_error: OSError | None = None
         self._next_save = 0.0
@@ -55,7 +58,7 @@ class NotebookManager(NotebookExecutionManager):  # type: ignore[misc]
         if self.output_path:
             self.before_save()
             try:
-                save_notebook(self.nb, str(self.output_path))
+                save_notebook(self.nb, str(self.output_path), private=self._private)
             except OSError as error:
                 self.save_error = error
         now = time.monotonic()
@@ -63,8 +66,11 @@ class NotebookManager(NotebookExecutionManager):  # type: ignore[misc]
         self._next_save = now + max(EVERY, _SHARE * (now - began))
 
 
-def save_notebook(notebook: Any, path: str) -> None:
-    """Write a notebook whole or not at all; URLs are written as papermill writes them."""
+def save_notebook(notebook: Any, path: str, *, private: bool = False) -> None:
+    """Write a notebook whole or not at all; URLs are written as papermill writes them.
+
+    Only this user can read a ``private`` one.
+    """
     if "://" in path:
         write_ipynb(notebook, path)
         return
@@ -75,13 +81,14 @@ def save_notebook(notebook: Any, path: str) -> None:
         # papermill has its own message for a missing folder, and can write to /dev/stdout.
         write_ipynb(notebook, path)
         return
-    write_atomically(Path(path), data)
+    write_atomically(Path(path), data, private=private)
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     """Replace ``path`` by a new file with the same permissions."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        temporary.touch(mode=0o600 if private else 0o666)
         temporary.write_bytes(data)
         with contextlib.suppress(OSError):
             temporary.chmod(path.stat().st_mode & 0o7777)

@@ -41,6 +41,7 @@ class Engine(PapermillEngine):  # type: ignore[misc]
         manager = NotebookManager(
             nb,
             output_path=save_to or output_path,
+            private=save_to is not None,
             progress_bar=progress_bar,
             log_output=log_output,
             autosave_cell_every=autosave_cell_every,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -42,6 +41,7 @@ class StepTotals:
     """What the step process knows at the end of an attempt."""
 
     started: float
+    elapsed: float
     metrics: Collection[Metric]
     durations: Collection[tuple[int, float]]
     usage: Usage
@@ -85,9 +85,9 @@ def publish(
     # Copies, because views read these two files in the attempt's folder.
     executed = store.add_blob(totals.executed, move=False)
     log = store.add_blob(totals.log, move=False)
-    finished = time.time()
-    # The clock may have been set back since the step began.
-    mean_cpu = totals.usage.cpu_seconds / max(finished - totals.started, 1e-3)
+    # The machine's clock may have been set since the step began.
+    finished = totals.started + totals.elapsed
+    mean_cpu = totals.usage.cpu_seconds / max(totals.elapsed, 1e-3)
     # The last moment: after the manifest is created, the step has succeeded.
     stop.check()
     # What the supervisor did not see until the end may be incomplete.
@@ -119,7 +119,7 @@ def publish(
         },
         executed=executed,
         log=log,
-        duration=round(finished - totals.started, 3),
+        duration=round(totals.elapsed, 3),
         cells=tuple(CellTime(cell, duration) for cell, duration in totals.durations),
         state={name: tuple(state) for name, state in result["state"].items()},
     )

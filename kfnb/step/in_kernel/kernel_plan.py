@@ -83,6 +83,7 @@ def write(
         "listener": listener,
         "modules": order.modules,
     }
+    (Path(order.folder) / PLAN).touch(mode=0o600)
     (Path(order.folder) / PLAN).write_text(json.dumps(plan), encoding="utf-8")
 
 

@@ -388,11 +388,11 @@ def _make_importable(folder: str) -> None:
 
 
 def _write_result(step: StepState, **result: Any) -> None:
-    path = step.folder / RESULT
     # Whole or not at all, because the kernel may be killed while it writes.
-    temporary = path.with_suffix(".tmp")
+    temporary = (step.folder / RESULT).with_suffix(".tmp")
+    temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(result), encoding="utf-8", errors="replace")
-    temporary.replace(path)
+    temporary.replace(step.folder / RESULT)
 
 
 def _clear(folder: Path) -> None:

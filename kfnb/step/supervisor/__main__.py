@@ -27,6 +27,7 @@ def main(arguments: list[str]) -> int:
 
     become_subreaper()
     address = Address(Path(folder), key)
+    address.identity.touch(mode=0o600)
     address.identity.write_text(process_table.identity(os.getpid()))
     sweep.end_orphans()
     Server(address, socket.socket(fileno=int(listener)), idle=float(idle), home=Path(home)).serve()

@@ -45,6 +45,7 @@ def open_connection(address: Address, *, role: str, start: bool) -> Connection |
     if connected is not None or not start:
         return connected
     deadline = time.monotonic() + _TIMEOUT
+    address.lock.touch(mode=0o600)
     with address.lock.open("a") as lock:
         while True:
             # Held until the supervisor answers: meanwhile nobody else starts one, and the one that
@@ -68,6 +69,7 @@ def _start(address: Address, role: str) -> Connection | None:
         listener.bind(str(address.socket))
         address.socket.chmod(0o600)
         listener.listen(_BACKLOG)
+        address.log.touch(mode=0o600)
         with address.log.open("wb") as log:
             starter = subprocess.Popen(
                 [

@@ -49,10 +49,11 @@ class FolderRemote:
         """Create a record if it is absent."""
         path = self._path(key)
         with disk.writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _shared_folders(path.parent)
             temporary = _beside(path)
             disk.write_new(temporary, data)
             try:
+                _share(temporary, 0o660)
                 # A hard link fails if the name exists; a rename would replace the record of another
                 # pod.
                 os.link(temporary, path)
@@ -72,11 +73,12 @@ class FolderRemote:
         """Write a record from pieces; if they raise, nothing is left of it."""
         path = self._path(key)
         with disk.writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            _shared_folders(path.parent)
             temporary = _beside(path)
             try:
-                with temporary.open("xb") as opened:
+                with open(temporary, "xb", opener=disk.private_opener) as opened:
                     opened.writelines(pieces)
+                _share(temporary, 0o660)
                 disk.sync_file(temporary)
                 temporary.replace(path)
             except BaseException:
@@ -171,3 +173,21 @@ def _beside(path: Path) -> Path:
 
 def _unreadable(path: Path, error: OSError) -> InfrastructureError:
     return InfrastructureError(f"Cannot read {path}: {error.strerror or error}.")
+
+
+def _shared_folders(path: Path) -> None:
+    """Create a folder, and what is missing above it, for the group that a volume's pods share."""
+    missing = []
+    while not path.is_dir():
+        missing.append(path)
+        path = path.parent
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o770, exist_ok=True)
+        # What is created below it gets its group.
+        _share(folder, 0o2770)
+
+
+def _share(path: Path, mode: int) -> None:
+    # Some volumes have fixed rights, which are then those that somebody chose for them.
+    with contextlib.suppress(OSError):
+        path.chmod(mode)

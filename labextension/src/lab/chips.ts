@@ -134,23 +134,28 @@ export class Chips {
     const chip = old && !old.isDisposed ? old : new Widget();
     chip.node.dataset.look = key;
     chip.addClass('kfnb-chip-row');
-    fill(chip.node, look.text ? this.chip(look) : null, this.band(look));
+    fill(
+      chip.node,
+      look.text ? this.chip(cell.model.id, look) : null,
+      this.band(look)
+    );
     if (chip !== old) {
       (cell.layout as PanelLayout).insertWidget(0, chip);
       this.chips.set(cell, chip);
     }
   }
 
-  private chip(look: Look): HTMLElement {
+  private chip(id: string, look: Look): HTMLElement {
     const { trans } = this.session;
     const chip = h(
       'button',
       {
         class: look.proposed ? 'kfnb-chip kfnb-proposed' : 'kfnb-chip',
+        'aria-haspopup': 'menu',
         'aria-label': [look.text, look.status ?? '', look.detail]
           .filter(Boolean)
           .join(', '),
-        title: trans.__('Name, role and options of this cell')
+        title: trans.__('Name and role of this cell, and running its step')
       },
       look.status ? glyph(look.status) : null,
       look.text,
@@ -159,7 +164,7 @@ export class Chips {
     );
     chip.addEventListener('click', event => {
       event.stopPropagation();
-      this.onChip(chip);
+      void this.host.goTo([id]).then(() => this.onChip(chip));
     });
     return chip;
   }

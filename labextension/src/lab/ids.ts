@@ -21,6 +21,7 @@ export const ids = {
   metrics: 'kfnb:tag-metrics',
   skip: 'kfnb:tag-skip',
   clear: 'kfnb:clear-tags',
+  options: 'kfnb:open-cell-menu',
   rename: 'kfnb:rename-step',
   boundary: 'kfnb:move-boundary',
   grow: 'kfnb:extend-step',

@@ -16,6 +16,7 @@ import css from '../../style/lab/index.css';
 import { h } from '../dom';
 import { addCommands } from './commands';
 import { addExample } from './example';
+import { cellMenu } from './cell-menu';
 import { GraphWidget } from './graph';
 import { pipelineIcon } from './icon';
 import { ids } from './ids';
@@ -108,9 +109,22 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
     for (const command of [...added.map(([id]) => id), ids.example]) {
       palette?.addItem({ command, category: trans.__('Pipeline') });
     }
+    const menu = cellMenu(commands, trans.__('Cell'));
+    const openMenu = (anchor: Element | null | undefined): void => {
+      const box = anchor?.getBoundingClientRect();
+      if (box) {
+        menu.open(box.left, box.bottom);
+      }
+    };
+    more(ids.options, trans.__('Name, Role and Run of This Cell…'), () => {
+      const { active, panel: book } = session.current?.host ?? {};
+      if (active) {
+        openMenu(book?.content.activeCell?.node);
+      }
+    });
     session.onOpened = ({ chips, ...open }) => {
       chips.onAgain = () => void start(session, { chips, ...open });
-      chips.onChip = () => void commands.execute(ids.rename);
+      chips.onChip = chip => openMenu(chip);
     };
     session.ended.connect((_, open) =>
       notify(session, open, () => void commands.execute(ids.log))

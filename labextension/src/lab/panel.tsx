@@ -70,6 +70,18 @@ function Content({ session, commands }: Props): React.JSX.Element {
           {book.problem}
         </p>
       ) : null}
+      {state?.driver.startsWith('lost') ? (
+        <div className="kfnb-block" role="alert">
+          <p>
+            {trans.__(
+              'The process that drives this run was lost. Resume continues with the code that the run was started with.'
+            )}
+          </p>
+          <Act commands={commands} id={ids.resume} main>
+            {trans.__('Resume')}
+          </Act>
+        </div>
+      ) : null}
       {state?.status === 'failed' ? (
         <Failure open={current} session={session} commands={commands} />
       ) : null}

@@ -9,7 +9,10 @@ import ast
 from collections.abc import Sequence
 
 KNOWN: dict[str, str] = {
+    "duckdb": "it uses the kernel's shell (config)",
+    "geopandas": "it leaves a file open (proj.db)",
     "polars": "it starts a native thread",
+    "pyproj": "it leaves a file open (proj.db)",
 }
 
 
