@@ -157,8 +157,8 @@ class TqdmPandas(Parts):
         return {"pandas": True} if hasattr(frame, "progress_apply") else {}
 
     def restore(self, parts: Mapping[str, Any], _gone: Collection[str]) -> None:
-        """Add the methods."""
-        if parts:
+        """Add the methods, unless the step has added them with arguments of its own."""
+        if parts and not self.capture():
             sys.modules["tqdm"].tqdm.pandas()
 
 

@@ -293,3 +293,12 @@ def test_seeding_looks_as_before(tmp_path):
         "assert pickle.loads(pickle.dumps(random.seed)) is random.seed"
     )
     assert left(execute(tmp_path, step)) == set()
+
+
+def test_tqdms_methods_are_not_added_a_second_time(tmp_path):
+    pytest.importorskip("tqdm")
+    setup = "import pandas as pd; from tqdm import tqdm"
+    execute(tmp_path, "tqdm.pandas(disable=True)", setup)
+    step = "pd.Series([1]).progress_apply(str); assert '%|' not in sys.stderr.getvalue()"
+    again = f"{setup}; tqdm.pandas(disable=True); import io; sys.stderr = io.StringIO()"
+    execute(tmp_path, step, again, given=True)
