@@ -97,6 +97,9 @@ def _sources(folder: Path) -> Iterator[Path]:
         yield folder / name
     for part in ("src", "style", "schema"):
         yield from sorted(path for path in (folder / part).rglob("*") if path.is_file())
+    guide = folder.parent / "examples" / "guide" / "guide.ipynb"
+    if guide.is_file():  # the panel's guided example
+        yield guide
 
 
 def _fingerprint(root: Path) -> str:

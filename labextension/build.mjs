@@ -74,6 +74,7 @@ const lab = {
   outdir: path.join(here, 'lib'),
   external: ['@jupyterlab/*', '@lumino/*', 'react'],
   jsx: 'transform',
+  loader: { '.ipynb': 'json' },
   splitting: true,
   chunkNames: '[name]-[hash]',
   minify: false

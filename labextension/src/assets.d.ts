@@ -3,3 +3,10 @@ declare module '*.css' {
   const text: string;
   export default text;
 }
+
+/** Notebooks are imported as JSON. */
+declare module '*.ipynb' {
+  import type { PartialJSONObject } from '@lumino/coreutils';
+  const notebook: PartialJSONObject;
+  export default notebook;
+}

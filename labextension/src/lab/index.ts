@@ -138,6 +138,9 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
         };
         own.changed.connect(read);
         read();
+        if (own.composite['openAtStart']) {
+          void app.restored.then(() => commands.execute(ids.open));
+        }
       });
     }
     return { session, panel: side };
