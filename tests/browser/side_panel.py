@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from playwright.sync_api import expect
+from tests.browser.view import expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

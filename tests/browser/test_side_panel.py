@@ -6,9 +6,9 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import expect
 
 from tests.browser.side_panel import Panel
+from tests.browser.view import expect
 
 DIGITS = (
     ("setup", "import math"),

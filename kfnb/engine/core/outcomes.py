@@ -40,7 +40,8 @@ def cascade(
     """
     records: list[Record] = []
     seen: set[int] = set()
-    for root in list(ended):
+    # In the notebook's order, so that a driver that replayed the events records the same.
+    for root in sorted(ended):
         step = steps[root]
         spent = step.status == "failed" and step.stale
         cause = step.because or step.name
