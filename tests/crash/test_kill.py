@@ -161,7 +161,9 @@ def test_everything_is_killed_at_once(desk: Desk) -> None:
         everyone = wait_for_middle_steps(desk)
         os.killpg(follower.pid, signal.SIGKILL)
         for process in [*everyone["driver"], *everyone["step"], *everyone["kernel"]]:
-            process.kill()
+            # What one of them has ended with it is gone by now.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         follower.communicate(timeout=PATIENCE)
     status = json.loads(desk.kfnb("status", "latest", "--json").stdout)
     assert status["driver"].startswith("lost since")
@@ -177,7 +179,8 @@ def test_the_driver_is_killed_at_a_moment(desk: Desk, moment: str) -> None:
         desk.wait_for(moment)
         # The journal begins before the driver starts.
         for process in wait_until(lambda: processes(desk)["driver"], "the driver starts"):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
         follower.communicate(timeout=PATIENCE)
     resume_and_finish(desk)
 
