@@ -109,4 +109,4 @@ def test_values_of_env_and_of_the_environment_are_in_no_file(
 
 
 def is_notebook(file: Path) -> bool:
-    return file.read_bytes().startswith(b'{\n "cells"')
+    return b'"nbformat_minor"' in file.read_bytes()
