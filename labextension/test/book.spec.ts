@@ -134,3 +134,37 @@ test('the states of a run are those of the newest message', () => {
   book.follow('r2');
   expect(book.state).toBeNull();
 });
+
+function listed(id: string, status: string): object {
+  return { id, title: '', notebook: 'nb.ipynb', status, created: 1 };
+}
+
+test('a run that was started elsewhere is followed once', () => {
+  const { sockets, book } = setUp();
+  const socket = sockets[0]!;
+  socket.hello();
+  const list = { ch: 'runs:nb.ipynb', kind: 'runs' };
+  const opened = () =>
+    socket.sent.filter(one => one.kind === 'open-run').map(one => one.ch);
+  socket.answer({ ...list, runs: [listed('r1', 'succeeded')] });
+  expect(opened()).toEqual([]);
+  socket.answer({ ...list, runs: [listed('r2', 'running')] });
+  expect(opened()).toEqual(['run:r2']);
+  book.follow(null);
+  socket.answer({ ...list, runs: [listed('r2', 'running')] });
+  expect(opened()).toEqual(['run:r2']);
+});
+
+test('the list has the status of the run that is followed', () => {
+  const { sockets, book } = setUp();
+  const socket = sockets[0]!;
+  socket.hello();
+  socket.answer({
+    ch: 'runs:nb.ipynb',
+    kind: 'runs',
+    runs: [listed('r1', 'running'), listed('r0', 'failed')]
+  });
+  const state = { seq: 2, status: 'succeeded', steps: {}, warnings: [] };
+  socket.answer({ ch: 'run:r1', kind: 'snapshot', state });
+  expect(book.runs.map(run => run.status)).toEqual(['succeeded', 'failed']);
+});

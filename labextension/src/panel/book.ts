@@ -60,8 +60,7 @@ export class Book {
           connection.send(runs, 'watch-runs', { notebook: host.path }),
         take: message => {
           if (message.kind === 'runs') {
-            this.runs = message.runs as readonly ListedRun[];
-            this.changed();
+            this.takeRuns(message.runs as readonly ListedRun[]);
           }
         }
       })
@@ -151,9 +150,11 @@ export class Book {
   /** Follows a run, and no other one any more. */
   follow(id: string | null): void {
     this.closeRun();
+    this.followed = id;
     this.run = null;
     this.state = null;
     if (id !== null) {
+      this.followedBefore.add(id);
       const ch = `run:${id}`;
       this.closeRun = this.connection.add(ch, {
         open: () => this.connection.send(ch, 'open-run'),
@@ -198,6 +199,21 @@ export class Book {
     this.changed();
   }
 
+  private takeRuns(runs: readonly ListedRun[]): void {
+    this.runs = runs;
+    const newest = runs[0];
+    if (
+      newest?.status === 'running' &&
+      !this.followedBefore.has(newest.id) &&
+      !this.running
+    ) {
+      // Somebody started it with a magic or in a terminal.
+      this.follow(newest.id);
+    } else {
+      this.changed();
+    }
+  }
+
   private takeRun(message: Message): void {
     if (message.kind === 'snapshot') {
       this.run = (message.run as RunInfo | undefined) ?? this.run;
@@ -218,9 +234,19 @@ export class Book {
     } else {
       return;
     }
+    const status = this.state?.status;
+    if (status) {
+      // The list itself comes every few seconds.
+      this.runs = this.runs.map(run =>
+        run.id === this.followed ? { ...run, status } : run
+      );
+    }
     this.changed();
   }
 
+  private followed: string | null = null;
+  /** A run that a person turned away from is not followed by itself again. */
+  private readonly followedBefore = new Set<string>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private rev = 0;
   private order = '';
