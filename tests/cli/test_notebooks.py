@@ -91,4 +91,4 @@ def test_suggest_prints_json_with_the_ids_of_cells(kfnb: Call, tmp_path: Path) -
 def test_suggest_refuses_a_tagged_notebook(kfnb: Call, path: Path) -> None:
     result = kfnb("suggest", str(path))
     assert result.exit_code == 2
-    assert "declares steps already" in result.output
+    assert "declares steps already" in result.stderr
