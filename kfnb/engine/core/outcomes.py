@@ -49,7 +49,11 @@ def cascade(
         ways, follows = [root], False
         while ways:
             for n in dependents(ways.pop()):
-                if n in seen or n == skip:
+                if n == skip:
+                    continue
+                if n in seen:
+                    # It follows from this step too, if what comes first is not recorded after all.
+                    follows = True
                     continue
                 record = _follow(steps[n], cause, reason or "", steps[root] if spent else None)
                 if record is not None:
