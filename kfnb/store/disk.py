@@ -79,13 +79,18 @@ def private_folder(path: Path) -> None:
         )
 
 
-def private_folders(path: Path) -> None:
-    """Create a folder and what is missing above it, so that only this user can enter them."""
+def missing_folders(path: Path) -> list[Path]:
+    """Return those of a folder and the folders above it that do not exist, the highest first."""
     missing = []
     while not path.is_dir():
         missing.append(path)
         path = path.parent
-    for folder in reversed(missing):
+    return missing[::-1]
+
+
+def private_folders(path: Path) -> None:
+    """Create a folder and what is missing above it, so that only this user can enter them."""
+    for folder in missing_folders(path):
         folder.mkdir(mode=0o700, exist_ok=True)
 
 

@@ -178,7 +178,7 @@ PURE_ATTRIBUTES = frozenset(
 """Methods that are pure as decorators, whatever object they belong to."""
 PLOTTING = frozenset(("matplotlib", "seaborn"))
 # Options that any code may rely on without naming their library.
-FELT_ANYWHERE = frozenset(OPTIONS.values()) - {"matplotlib", "logging", "environment", "sys.path"}
+USED_EVERYWHERE = frozenset(OPTIONS.values()) - {"matplotlib", "logging", "environment", "sys.path"}
 # Options of which the state is carried from step to step (kfnb.step.library_state).
 CARRIED_OPTIONS = frozenset((
     "altair", "decimal", "locale", "logging", "matplotlib", "numpy", "pandas", "plotly", "polars",

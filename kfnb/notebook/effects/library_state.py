@@ -19,7 +19,7 @@ from kfnb.notebook.diagnostics import make
 from kfnb.notebook.effects.call_facts import Fact
 from kfnb.notebook.effects.constants import imported
 from kfnb.notebook.effects.files import file_uses
-from kfnb.notebook.effects.library_calls import CARRIED_OPTIONS, FELT_ANYWHERE, PLOTTING
+from kfnb.notebook.effects.library_calls import CARRIED_OPTIONS, PLOTTING, USED_EVERYWHERE
 from kfnb.notebook.effects.library_state_facts import facts
 from kfnb.notebook.effects.notebook_names import know, parsed
 from kfnb.notebook.effects.separate_processes import history, memos, setup_that_differs
@@ -238,7 +238,7 @@ def _lacks(step: StepFacts, key: str) -> bool:
     if any(f.kind == "set" and f.key == key for f in step.of("option")):
         return False
     shown = PLOTTING if key == "matplotlib" else frozenset((key,))
-    return key in FELT_ANYWHERE or any(f.key in shown for f in step.of("option"))
+    return key in USED_EVERYWHERE or any(f.key in shown for f in step.of("option"))
 
 
 def _modules(step: StepFacts, later: Sequence[StepFacts]) -> Iterator[Diagnostic]:

@@ -177,11 +177,7 @@ def _unreadable(path: Path, error: OSError) -> InfrastructureError:
 
 def _shared_folders(path: Path) -> None:
     """Create a folder, and what is missing above it, for the group that a volume's pods share."""
-    missing = []
-    while not path.is_dir():
-        missing.append(path)
-        path = path.parent
-    for folder in reversed(missing):
+    for folder in disk.missing_folders(path):
         folder.mkdir(mode=0o770, exist_ok=True)
         # What is created below it gets its group.
         _share(folder, 0o2770)
