@@ -18,7 +18,7 @@ _INCOMPLETE = re.compile(
 )
 _ALONE = re.compile("[\x07\x90\x98\x9d\x9e\x9f]|\x1b[\\]PX^_]")
 _LONGEST = 65_536
-"""Characters of a control string that has no end; more is printed as text, without its beginning."""
+"""Characters of a control string without an end; a longer one is printed as text."""
 
 
 def writer(*, raw: bool = False) -> Callable[[str], object]:
@@ -36,7 +36,8 @@ def writer(*, raw: bool = False) -> Callable[[str], object]:
     # The stream of a notebook is not a TextIOWrapper; it is not a terminal but shows colours.
     if raw or not isinstance(out, io.TextIOWrapper):
         return out.write
-    return ControlFilter(out.write, colours=out.isatty() or bool(os.environ.get("FORCE_COLOR"))).write
+    colours = out.isatty() or bool(os.environ.get("FORCE_COLOR"))
+    return ControlFilter(out.write, colours=colours).write
 
 
 class ControlFilter:
