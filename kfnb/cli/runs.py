@@ -118,9 +118,7 @@ Examples:
   kfnb logs latest train        # one step, exactly as it printed
   kfnb logs latest -f           # as it comes, until the run has ended""",
 )
-def logs(
-    run: str | None, step: str | None, follow: bool, attempt: int | None, raw: bool
-) -> int:
+def logs(run: str | None, step: str | None, follow: bool, attempt: int | None, raw: bool) -> int:
     """Print what STEP (or every step) of RUN (default: the latest) printed."""
     from kfnb.api.run_lookup import find_current
     from kfnb.api.run_view import RunView
