@@ -16,7 +16,7 @@ _CONTROL_STRING = re.compile(
 _INCOMPLETE = re.compile(
     "(?:\x1b[\\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c]*\x1b?\\Z|\x1b(?:\\[[0-9;:]*)?\\Z"
 )
-_ALONE = re.compile("[\x07\x90\x98\x9d\x9e\x9f]|\x1b[\\]PX^_]")
+_SINGLE_CONTROLS = re.compile("[\x07\x90\x98\x9d\x9e\x9f]|\x1b[\\]PX^_]")
 _LONGEST = 65_536
 """Characters of a control string without an end; a longer one is printed as text."""
 
@@ -58,4 +58,4 @@ class ControlFilter:
         text = text.removesuffix(self._pending) if self._pending else text
         if len(self._pending) > _LONGEST:
             text, self._pending = text + self._pending, ""
-        self._write(_ALONE.sub("", text))
+        self._write(_SINGLE_CONTROLS.sub("", text))
