@@ -167,7 +167,7 @@ def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
     )
     with disk.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent)
+        remove_unfinished(target.parent)
         try:
             if file.link:
                 temporary.symlink_to(file.link)
@@ -183,7 +183,7 @@ def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
                 temporary.unlink()
 
 
-def _sweep(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove unfinished copies that killed processes left in a folder."""
     with contextlib.suppress(OSError):
         for file in folder.glob(f".*{_TEMPORARY}"):

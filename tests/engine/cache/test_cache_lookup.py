@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,6 +143,15 @@ def test_a_parameter_counts_only_where_it_is_used(first: RunFolder, tmp_path: Pa
     run = again(tmp_path, parameters={"lr": 0.5, "unused": 7})
     assert why(run)["train"] == "parameter lr changed from 0.1 to 0.5"
     assert [s for s, what in statuses(run).items() if what != "cached"] == ["train"]
+
+
+def test_a_run_removes_what_a_killed_driver_left_in_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("1,2")
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True)
+    leftover = tmp_path / f".f3.dat.{ended.stdout.decode().strip()}-0123abcd.kfnb"
+    leftover.write_text("half")
+    again(tmp_path)
+    assert not leftover.exists()
 
 
 def test_a_variable_that_a_local_module_reads_by_name_counts(
