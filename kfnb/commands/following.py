@@ -161,9 +161,7 @@ def _stop(view: RunView, screen: Screen) -> bool:
     if view.state.ended:
         return True
     request_stop(view.folder, by="Ctrl+C")
-    screen.note(
-        "stopping the run; finished steps keep their results (Ctrl+C again: stop watching)"
-    )
+    screen.note("stopping the run; finished steps keep their results (Ctrl+C again: stop watching)")
     return True
 
 
@@ -180,7 +178,7 @@ def _stop_without_reader(view: RunView, *, requested: bool) -> None:
 
 def still_stopping(run: str) -> str:
     """Return a sentence for a person who does not wait until a run has stopped."""
-    return f"run {run} was asked to stop and is still stopping; kfnb status {run} shows its progress"
+    return f"run {run} is still stopping; kfnb status {run} shows whether it has stopped"
 
 
 def continues(run: str) -> str:

@@ -272,8 +272,8 @@ def open_store(root: Path) -> Store:
         )
     if not locked:
         raise InfrastructureError(
-            f"{root} is on a file system that gives one lock to two processes, so two drivers could "
-            "execute one run. Set KFNB_HOME to a folder on a local disk."
+            f"{root} is on a file system that gives one lock to two processes, so two drivers "
+            "could execute one run. Set KFNB_HOME to a folder on a local disk."
         )
     return store
 

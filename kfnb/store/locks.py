@@ -75,7 +75,7 @@ def is_locked(path: Path) -> bool:
 
 
 def are_honoured(path: Path) -> bool:
-    """Return whether the file system of ``path``, which is created, refuses what others have locked.
+    """Return whether a file system refuses what another process has locked; ``path`` is created.
 
     Some network file systems let every attempt to lock succeed.
 

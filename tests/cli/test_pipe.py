@@ -162,7 +162,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_stop() -> None:
     deaf.kill()
     deaf.communicate()
     assert process.returncode == 130
-    assert f"run {run.id} was asked to stop and is still stopping" in said
+    assert f"run {run.id} is still stopping" in said
 
 
 def test_a_reader_that_leaves_is_not_an_error() -> None:

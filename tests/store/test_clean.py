@@ -172,7 +172,9 @@ def test_manifests_of_a_run_that_somebody_deleted_by_hand_go() -> None:
 def test_unfinished_files_of_killed_drivers_are_removed(tmp_path: Path) -> None:
     run, _ = make_run("r1", age=DAY, value=b"one")
     run.run.write_text(json.dumps({"notebook": str(tmp_path / "train.ipynb")}))
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
     leftover = tmp_path / f".f3.dat.{ended.stdout.decode().strip()}-0123abcd.kfnb"
     leftover.write_text("half")
     clean(dry_run=True)

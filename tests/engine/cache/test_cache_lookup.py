@@ -147,7 +147,9 @@ def test_a_parameter_counts_only_where_it_is_used(first: RunFolder, tmp_path: Pa
 
 def test_a_run_removes_what_a_killed_driver_left_in_the_folder(tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_text("1,2")
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
+    )
     leftover = tmp_path / f".f3.dat.{ended.stdout.decode().strip()}-0123abcd.kfnb"
     leftover.write_text("half")
     again(tmp_path)
