@@ -129,6 +129,7 @@ class LocalTarget:
         dry_run: bool,
     ) -> Cleaning:
         """Remove old runs of this machine and values that nothing refers to."""
+        from kfnb.engine.wakeup import remove_unused_sockets
         from kfnb.runners.amounts import count, size
         from kfnb.step.supervisor.sweep import end_orphans_of_killed_supervisors
         from kfnb.store.clean import clean
@@ -136,6 +137,7 @@ class LocalTarget:
         del options
         if not dry_run:
             end_orphans_of_killed_supervisors()
+            remove_unused_sockets()
         done = clean(keep=keep, older_than=older_than, notebook=notebook, dry_run=dry_run)
         removes, removed = ("would remove", "would be removed") if dry_run else ("removed",) * 2
         lines = []
