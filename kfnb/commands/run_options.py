@@ -48,8 +48,8 @@ def limit_options() -> list[click.Parameter]:
             ["--overwrite-files"],
             is_flag=True,
             default=None,
-            help="Replace files that you changed after a step wrote them, where a cached result puts "
-            "its files back. Otherwise the run stops and names the file.",
+            help="Replace files that you changed after a step wrote them, where a cached result "
+            "puts its files back. Otherwise the run stops and names the file.",
         ),
     ]
 

@@ -37,7 +37,7 @@ class Settings:
     cache
         Whether entries of the cache may be used at all.
     overwrite_files
-        Whether a file that a person changed after a step wrote it is replaced by the step's version.
+        Whether a step's version of a file replaces one that a person changed since.
     force
         Names of steps for which they may not (``--from STEP``: see :meth:`Plan.downstream`).
     """
