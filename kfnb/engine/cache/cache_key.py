@@ -39,6 +39,9 @@ from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Manifest, Output
 
 SCHEMA = 1
+PRESENT = "present"
+"""The recorded content of a file of which a step only knows that it was there."""
+
 # KFNB_ATTEMPT is missing because only the order of an attempt has it: a key is computed before
 # there is an attempt, and `environment` does not contain the variable.
 _OURS = ("KFNB_RUN", "KFNB_STEP")
@@ -193,6 +196,17 @@ def file_content(
         if path in manifest.files_written:
             written = manifest.files_written[path].hash
     return written or hashes.of(workdir / path)
+
+
+def is_there(path: str, *, workdir: Path, upstream: Mapping[str, Manifest]) -> bool:
+    """Return whether a step would find a file or folder, also one that is restored for it."""
+    if (workdir / path).exists():
+        return True
+    return any(
+        file == path or file.startswith(f"{path}/")
+        for manifest in upstream.values()
+        for file in manifest.files_written
+    )
 
 
 def folder_content(
