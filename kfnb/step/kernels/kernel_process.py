@@ -129,7 +129,6 @@ class Kernel:
             options["env"] = dict(env)
         if self.is_ipykernel:
             spec.argv = without_debugger(spec.argv)
-            # History in a file would be shared, and locked, by all kernels of this user.
             options["extra_arguments"] = [HISTORY]
         ordinary = not _provisioned(spec)
         write = self._open_pipe(options) if self._capture and ordinary else -1
