@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import WrittenFile
 
 _TEMPORARY = ".kfnb"
+_SECONDS_TO_WRITE = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Pauses before a file with unknown content is looked at again: it may be half written."""
 
 
 class FileChanged(UsageError):  # noqa: N818 (a state, not a fault)
@@ -107,6 +110,12 @@ def restore(
         if file.folder and (now := os.path.realpath(target.parent)) != file.folder:
             raise FolderMoved(path, then=file.folder, now=now)
         present = hashes.of(target)
+        # Setup cells write their files in each step, also while another step is prepared.
+        for pause in _SECONDS_TO_WRITE:
+            if present in (file.hash, None) or placed.may_replace(target, present):
+                break
+            time.sleep(pause)
+            present = hashes.of(target)
         if present == file.hash and (not file.link or _link_of(target) == file.link):
             continue
         if os.path.lexists(target) and not placed.may_replace(target, present):
@@ -158,7 +167,7 @@ def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
     )
     with disk.writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target.parent)
+        remove_unfinished(target.parent)
         try:
             if file.link:
                 temporary.symlink_to(file.link)
@@ -174,7 +183,7 @@ def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
                 temporary.unlink()
 
 
-def _sweep(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove unfinished copies that killed processes left in a folder."""
     with contextlib.suppress(OSError):
         for file in folder.glob(f".*{_TEMPORARY}"):

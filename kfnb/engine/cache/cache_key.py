@@ -30,6 +30,7 @@ from kfnb.engine.dispatch.step_orders import (
 )
 from kfnb.json_values import from_plain, to_plain
 from kfnb.masked_parameters import DIGEST, MASK
+from kfnb.notebook.effects.process_reads import ProcessReads, process_reads
 from kfnb.pipeline import Pipeline, Step, additions_name
 from kfnb.state_names import state_of
 from kfnb.step.in_kernel.audit import ignored
@@ -65,7 +66,10 @@ class InputPart:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Everything that a step's result depends on and that is known before it runs."""
+    """Everything that a step's result depends on and that is known before it runs.
+
+    ``folder`` is the notebook's folder if the code reads the working directory, else empty.
+    """
 
     code: tuple[CodePart, ...]
     modules: Mapping[str, str] = field(default_factory=dict)
@@ -73,6 +77,7 @@ class Key:
     inputs: Mapping[str, InputPart] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     interpreter: Mapping[str, str] = field(default_factory=dict)
+    folder: str = ""
     schema: int = SCHEMA
 
     @property
@@ -82,6 +87,8 @@ class Key:
         plain = to_plain(self)
         plain["code"] = [part["hash"] for part in plain["code"]]
         plain["inputs"] = {name: part["hash"] for name, part in plain["inputs"].items()}
+        if not self.folder:  # most code does not read it, and older keys do not have it
+            del plain["folder"]
         return hash_bytes(json.dumps(plain, sort_keys=True).encode()).partition("-")[0]
 
     @staticmethod
@@ -133,16 +140,20 @@ def step_key(
     """Compute the key of ``step`` for the inputs that it will get."""
     # Definitions that an input needs to be loaded are part of the code that the step executes.
     definitions = input_definitions(pipeline, step, inputs)
+    pieces = [p for p in pieces_of(step, definitions) if p.statements]
+    files = modules.files(step.modules)
+    reads = modules.reads(files)
+    for piece in pieces:
+        for statement in piece.statements:
+            reads |= process_reads(statement.code)
     env = environment(pipeline, step, site)
     return Key(
         code=tuple(
             CodePart(p.cell, hash_bytes("\0".join(s.code for s in p.statements).encode()))
-            for p in pieces_of(step, definitions)
-            if p.statements
+            for p in pieces
         ),
         modules={
-            path.relative_to(site.workdir).as_posix(): hashes.of(path) or ""
-            for path in modules.files(step.modules)
+            path.relative_to(site.workdir).as_posix(): hashes.of(path) or "" for path in files
         },
         parameters={
             name: site.masked.get(name, value)
@@ -160,12 +171,20 @@ def step_key(
         # results.
         env={
             # The values may be secrets, and a key is stored.
-            name: value if name == HASH_SEED else hash_bytes(value.encode())
-            for name, value in sorted(env.items())
+            name: value if name == HASH_SEED else hash_bytes(os.fsencode(value))
+            for name, value in sorted({**_inherited(reads, step, site), **env}.items())
             if name not in _OURS
         },
         interpreter=_interpreter_of(step, site),
+        folder=str(site.workdir) if reads.folder and step.name not in site.images else "",
     )
+
+
+def _inherited(reads: ProcessReads, step: Step, site: Site) -> dict[str, str]:
+    """Return the variables of the driver's environment that a step's code reads by name."""
+    if step.name in site.images:  # a pod does not get the driver's environment
+        return {}
+    return {name: os.environ[name] for name in reads.variables if name in os.environ}
 
 
 def _key_name(step: Step, name: str) -> str:
@@ -295,6 +314,11 @@ def differences(old: Key, new: Key, *, pipeline: Pipeline) -> list[str]:
             fresh="environment variable {name} changed",
         ),
         *_interpreter(old.interpreter, new.interpreter),
+        *(
+            [f"the notebook's folder changed from {old.folder} to {new.folder}"]
+            if old.folder and new.folder and old.folder != new.folder
+            else []
+        ),
         *(["kfnb's cache has a new format"] if old.schema != new.schema else []),
     ]
 
