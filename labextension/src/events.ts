@@ -162,6 +162,7 @@ export interface Settings {
   on_failure?: 'finish' | 'stop';
   on_mutation?: 'fail' | 'warn';
   cache?: boolean;
+  overwrite_files?: boolean;
   force?: string[];
 }
 
