@@ -12,17 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from kfnb.engine.cache.cache_key import (
-    PRESENT,
     Key,
     RequestedOutputs,
     asked,
     differences,
-    file_content,
-    folder_content,
-    is_there,
     static_reads,
     step_key,
 )
+from kfnb.engine.cache.file_contents import PRESENT, file_content, folder_content, is_there
 from kfnb.engine.cache.learned_edges import LearnedEdges
 from kfnb.engine.cache.local_modules import LocalModules
 from kfnb.engine.consistency.library_state import NOT_RELIED_ON, state_left
