@@ -62,8 +62,9 @@ def test_a_secret_s_value_is_nowhere_but_in_the_step(desk):
         ("parameters", "password = 'none'"),
         (
             "step:only secret:api:token:TOKEN",
-            "mark = hashlib.sha256(os.environ['TOKEN'].encode()).hexdigest()\nprint(mark)\n"
-            "print(hashlib.sha256(password.encode()).hexdigest())",
+            """mark = hashlib.sha256(os.environ['TOKEN'].encode()).hexdigest()
+print(mark)
+print(hashlib.sha256(password.encode()).hexdigest())""",
         ),
         ("step:bad secret:api:token:TOKEN", "print(mark)\nmark / len(os.environ['TOKEN'])"),
     )
