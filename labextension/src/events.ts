@@ -20,6 +20,7 @@ export interface AttemptFailed {
 /** An attempt is about to begin; it may have begun. */
 export interface AttemptStarted {
   inputs?: Record<string, Source | null>;
+  kernel?: [string, string, number] | null;
 }
 
 /** A cell has ended. */
@@ -67,10 +68,16 @@ export interface EdgeAdded {
   learned?: boolean;
 }
 
-/** These steps share a kernel; groups that share a member are one. */
+/** These steps share a kernel, for the reason ``why``; groups that share a member are one. */
 export interface GroupFormed {
   id: string;
   members: [string, string][];
+  why?: string;
+}
+
+/** The kernel of a group has ended; the event's attempt is the one that had started it. */
+export interface KernelEnded {
+  reason?: string;
 }
 
 /** A number was logged; ``step`` is that of a training loop, ``at`` when it was logged. */
@@ -88,6 +95,7 @@ export interface OutputData {
   hash?: string | null;
   changed?: boolean;
   absent?: boolean;
+  in_kernel?: boolean;
   type?: string | null;
   shape?: unknown[] | null;
   size?: number | null;
@@ -178,6 +186,7 @@ export interface StepCached {
   files_read?: Record<string, string | null>;
   duration?: number | null;
   state?: Record<string, string[]>;
+  kernel_lives?: boolean;
   inputs: Record<string, Source | null>;
   key?: string | null;
   why?: string | null;
@@ -221,6 +230,7 @@ export interface StepInvalidated {
   remedy?: string;
   voids: [string, string, number][];
   edge?: EdgeAdded | null;
+  group?: string;
 }
 
 /** The step must execute, with these inputs; ``why`` no earlier result was used. */
@@ -246,6 +256,7 @@ export interface StepSucceeded {
   files_read?: Record<string, string | null>;
   duration?: number | null;
   state?: Record<string, string[]>;
+  kernel_lives?: boolean;
 }
 
 /** A person asked for the end of the run; ``request`` names the request in a remote store. */
@@ -288,6 +299,7 @@ export type RunEvent = Envelope &
     | { type: 'StepReady'; data: StepReady }
     | { type: 'StepCached'; data: StepCached }
     | { type: 'AttemptStarted'; data: AttemptStarted }
+    | { type: 'KernelEnded'; data: KernelEnded }
     | { type: 'CellStarted'; data: CellStarted }
     | { type: 'CellFinished'; data: CellFinished }
     | { type: 'CellOutput'; data: CellOutput }

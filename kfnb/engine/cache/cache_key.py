@@ -62,7 +62,10 @@ class InputPart:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Everything that a step's result depends on and that is known before it runs."""
+    """Everything that a step's result depends on and that is known before it runs.
+
+    ``group`` has the results of the steps that have used the same kernel before.
+    """
 
     code: tuple[CodePart, ...]
     modules: Mapping[str, str] = field(default_factory=dict)
@@ -70,6 +73,7 @@ class Key:
     inputs: Mapping[str, InputPart] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     interpreter: Mapping[str, str] = field(default_factory=dict)
+    group: Mapping[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property
@@ -79,6 +83,9 @@ class Key:
         plain = to_plain(self)
         plain["code"] = [part["hash"] for part in plain["code"]]
         plain["inputs"] = {name: part["hash"] for name, part in plain["inputs"].items()}
+        group = plain.pop("group")
+        if group:
+            plain["group"] = list(group.values())
         return hash_bytes(json.dumps(plain, sort_keys=True).encode()).partition("-")[0]
 
     @staticmethod
@@ -126,6 +133,7 @@ def step_key(
     site: Site,
     hashes: FileHashes,
     modules: LocalModules,
+    group: Mapping[str, str],
 ) -> Key:
     """Compute the key of ``step`` for the inputs that it will get."""
     # Definitions that an input needs to be loaded are part of the code that the step executes.
@@ -162,7 +170,20 @@ def step_key(
             if name not in _OURS
         },
         interpreter=_interpreter_of(step, site),
+        group=group,
     )
+
+
+def kernel_results(manifests: Mapping[str, Manifest | None]) -> dict[str, str]:
+    """Return which results steps have that have used a kernel, by step, each as a text.
+
+    What they have left there has no hash, so that the execution stands for it.
+    """
+    return {
+        name: f"{manifest.run} {manifest.attempt}"
+        for name, manifest in manifests.items()
+        if manifest is not None
+    }
 
 
 def _key_name(step: Step, name: str) -> str:
@@ -281,6 +302,13 @@ def differences(old: Key, new: Key, *, pipeline: Pipeline) -> list[str]:
             fresh="environment variable {name} changed",
         ),
         *_interpreter(old.interpreter, new.interpreter),
+        *_mapping(
+            old.group,
+            new.group,
+            "step {name}, with which it shares a kernel, has another result",
+            gone="it no longer shares a kernel with step {name}",
+            fresh="it shares a kernel with step {name}",
+        ),
         *(["kfnb's cache has a new format"] if old.schema != new.schema else []),
     ]
 

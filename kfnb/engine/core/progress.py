@@ -19,6 +19,7 @@ from kfnb.engine.consistency.findings import (
     UnplannedEffect,
     failed_too_early,
 )
+from kfnb.engine.consistency.groups import Groups
 from kfnb.engine.consistency.library_state import LibraryState
 from kfnb.engine.consistency.pending_records import PendingRecords
 from kfnb.engine.consistency.repairs import MOST_ROUNDS, Repairs
@@ -27,6 +28,7 @@ from kfnb.engine.core.event_types import (
     AttemptFailed,
     EdgeAdded,
     FailureClass,
+    GroupFormed,
     RunCreated,
     RunResumed,
     StepCached,
@@ -70,8 +72,15 @@ class Progress:
         self._library_state = LibraryState(lambda n: plan.keys[n][0], self._edges.is_direct)
         self._pending = PendingRecords(plan, lambda n: self._steps[n].round)
         self._limits = TimeLimits(plan, self.state)
+        self._groups = Groups(
+            plan, self.state, self._steps, edges=self._edges, readers=self._bindings.readers
+        )
         self._repairs = Repairs(
-            plan, self._steps, self._edges.dependents, self._files.changed_in_place
+            plan,
+            self._steps,
+            self._edges.dependents,
+            self._files.changed_in_place,
+            group=self._groups.of,
         )
         self._late: set[int] = set()
         self._once = [n for n, options in enumerate(plan.options) if options.once]
@@ -94,6 +103,9 @@ class Progress:
             self._resume()
         elif isinstance(data, EdgeAdded):
             self._edge_event(event, data)
+        elif isinstance(data, GroupFormed):
+            for later, earlier in self._groups.formed():
+                self._depend(later, earlier)
         elif isinstance(data, WarningData) and n is not None:
             self._repairs.warned(n, data)
         elif n is not None:
@@ -110,6 +122,8 @@ class Progress:
         ):
             return  # Made with inputs that have been overtaken: it is prepared again.
         fold_step(step, event)
+        if active and not step.active:
+            self._groups.ended(n, lives=getattr(event.data, "kernel_lives", False))
         if step.active:
             self._active.add(n)
         else:
@@ -135,7 +149,7 @@ class Progress:
             step = self._steps[n]
             self._pending.void(step.name, step.index)
             self._repairs.remove(n)
-            if step.round >= MOST_ROUNDS:
+            if step.repairs >= MOST_ROUNDS:
                 self._late.add(n)
             self._bindings.void(n)
             self._files.void(n)
@@ -211,6 +225,8 @@ class Progress:
         findings += self._files.finish(n, begun or [event.seq], event.seq, data)
         findings += self._library_state.finish(n, data)
         self._handle(findings)
+        if (group := self._groups.found(n, data.outputs)) is not None:
+            self._pending.group(group)
 
     def _close(self, n: int) -> None:
         self._open.discard(n)
@@ -297,7 +313,7 @@ class Progress:
                 why = "it was written after the step had failed"
                 missed = [NewEdge(m, n, files=(path,), why=why) for m, path in late]
                 missed += self._library_state.missed(n, step.inputs, self._inputs(n))
-                if not missed or step.round >= MOST_ROUNDS or self.plan.options[n].once:
+                if not missed or step.repairs >= MOST_ROUNDS or self.plan.options[n].once:
                     counts.append(n)
                 else:
                     self._handle(missed)
@@ -380,7 +396,7 @@ class Progress:
         if self.plan.options[n].once:
             return not self.settled(n)
         # It was begun anew twice. What all before it leave is final when they have ended.
-        return self._steps[n].round >= MOST_ROUNDS and not self._all_before_ended(n)
+        return self._steps[n].repairs >= MOST_ROUNDS and not self._all_before_ended(n)
 
     def settled(self, n: int) -> bool:
         """Return whether all steps before ``n`` are done for good.

@@ -68,10 +68,12 @@ def publish(
     uses: FolderUses,
     stop: StopRequest,
     supervisor: StepChannel,
+    kernel_lives: bool = False,
 ) -> str:
     """Store everything, then create the manifest; its key.
 
-    If an attempt at this step has published before, its manifest stays.
+    If an attempt at this step has published before, its manifest stays. ``kernel_lives``: the
+    kernel has not ended, and waits for the next step of the group.
 
     Raises
     ------
@@ -122,6 +124,7 @@ def publish(
         duration=round(totals.elapsed, 3),
         cells=tuple(CellTime(cell, duration) for cell, duration in totals.durations),
         state={name: tuple(state) for name, state in result["state"].items()},
+        kernel_lives=kernel_lives,
     )
     key = manifest_key(order.run, order.step_id, index=order.index, round=order.round)
     store.create(key, manifest.to_json())
@@ -134,6 +137,9 @@ def store_values(
     """Move the saved bundles into the store, and describe each name but the ``private`` ones."""
     bundles: dict[str, Bundle] = {}
     outputs = {name: Output(absent=True) for name in result["absent"]}
+    for name, problem in result["in_kernel"].items():
+        changed = name not in result["unchanged"]
+        outputs[name] = Output(in_kernel=True, type=problem["type"], changed=changed)
     unchanged = set(result["unchanged"])
     for record in result["bundles"]:
         blobs = tuple(store.add_blob(Path(file)) for file in record["files"])
@@ -160,7 +166,7 @@ def opened_files(order: StepOrder, result: Mapping[str, Any]) -> FolderUses:
     uses = FolderUses()
     with contextlib.suppress(OSError):  # Without a report, the kernel was not watched.
         uses = folder_uses(
-            read_report(folder / REPORT),
+            read_report(Path(order.kernel_folder or folder) / REPORT),
             folder=Path(order.workdir),
             attempt=folder,
             skip=skipped_folders(order),
