@@ -67,10 +67,10 @@ class PendingRecords:
         """Add a ``Warning``."""
         self._add(finding.step, finding.explanation.warning())
 
-    def group(self, data: GroupFormed) -> None:
-        """Add a ``GroupFormed``."""
-        identity = _identity(None, "", data)
-        self._records.setdefault(identity, Record(data))
+    def group(self, data: GroupFormed | None) -> None:
+        """Add a ``GroupFormed``, if there is one."""
+        if data is not None:
+            self._records.setdefault(_identity(None, "", data), Record(data))
 
     def void(self, step: str, index: str) -> None:
         """Remove the records about a step whose round does not count any more."""

@@ -18,6 +18,7 @@ from kfnb.engine.consistency.findings import (
     NewEdge,
     UnplannedEffect,
     failed_too_early,
+    unplanned_sources,
 )
 from kfnb.engine.consistency.groups import Groups
 from kfnb.engine.consistency.library_state import LibraryState
@@ -46,7 +47,7 @@ from kfnb.engine.core.indices.queues import Queues
 from kfnb.engine.core.indices.unsettled import Unsettled
 from kfnb.engine.core.plan import Plan
 from kfnb.engine.core.reducer import fold_run, fold_step
-from kfnb.engine.core.retry_policy import TimeLimits, delay, judge
+from kfnb.engine.core.retry_policy import TimeLimits, count_failure, delay, judge
 from kfnb.engine.core.state import DONE, OPEN, RunState, StepState, StepStatus
 
 
@@ -63,8 +64,7 @@ class Progress:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        key = plan.keys[plan.exit] if plan.exit is not None else None
-        self.state = RunState.of(plan.keys, key)
+        self.state = RunState.of(plan.keys, None if plan.exit is None else plan.keys[plan.exit])
         self._steps: list[StepState] = [self.state.steps[k] for k in plan.keys]
         self._edges = Dependencies(plan)
         self._bindings = Bindings(plan, self._phase)
@@ -104,8 +104,8 @@ class Progress:
         elif isinstance(data, EdgeAdded):
             self._edge_event(event, data)
         elif isinstance(data, GroupFormed):
-            for later, earlier in self._groups.formed():
-                self._depend(later, earlier)
+            for pair in self._groups.formed():
+                self._depend(*pair)
         elif isinstance(data, WarningData) and n is not None:
             self._repairs.warned(n, data)
         elif n is not None:
@@ -225,8 +225,7 @@ class Progress:
         findings += self._files.finish(n, begun or [event.seq], event.seq, data)
         findings += self._library_state.finish(n, data)
         self._handle(findings)
-        if (group := self._groups.found(n, data.outputs)) is not None:
-            self._pending.group(group)
+        self._pending.group(self._groups.found(n, data.outputs))
 
     def _close(self, n: int) -> None:
         self._open.discard(n)
@@ -236,13 +235,7 @@ class Progress:
         inputs = self._bindings.resolve(n)
         # A state of a library is bound too, but whether the step relies on it shows at its end.
         self._bindings.bind(n, inputs)
-        # A step that loads a value depends on its producer, planned or not.
-        names: dict[int, list[str]] = {}
-        for name, m in inputs.items():
-            if m >= 0 and not self._edges.is_direct(n, m):
-                names.setdefault(m, []).append(name)
-        why = "it published the latest version of the value"
-        self._handle(NewEdge(m, n, names=tuple(findings), why=why) for m, findings in names.items())
+        self._handle(unplanned_sources(n, inputs, self._edges.is_direct))
 
     def _judge(self, n: int, event: Event) -> None:
         """Decide what a failed attempt leads to; the state keeps it until it is acted upon."""
@@ -262,16 +255,9 @@ class Progress:
         if failure.kind == "cancelled" and verdict in ("own", "infrastructure"):
             kind: FailureClass = "timeout" if verdict == "own" else "infrastructure"
             step.failure = msgspec.structs.replace(failure, kind=kind)
-        if verdict == "own":
-            step.own_failures += 1
-            failures, allowed = step.own_failures, self._limits.of(n).retries
-        elif verdict == "infrastructure":
-            step.infrastructure_failures += 1
-            failures, allowed = step.infrastructure_failures, settings.infrastructure_retries
-        else:
-            failures, allowed = 1, 0
         if verdict == "cancelled":
             return
+        failures, allowed = count_failure(step, verdict, self._limits.of(n).retries, settings)
         if self.plan.options[n].once and (step.running_since is not None or failure.began):
             # Its effects outside may have happened, and must not happen twice.
             allowed = 0
@@ -407,8 +393,8 @@ class Progress:
         return not self._pending and not self._repairs and self._unsettled.first() >= n
 
     def _stopping_steps(self) -> bool:
-        stop = self.state.settings.on_failure == "stop" and self._failed > 0
-        return stop or self.state.stops > 0
+        state = self.state
+        return state.stops > 0 or (state.settings.on_failure == "stop" and self._failed > 0)
 
     def _stopping(self, n: int) -> bool:
         return self.state.stop_exit if n == self.plan.exit else self._stopping_steps()
