@@ -109,6 +109,7 @@ READ: dict[str, Cells] = {
         ("step:one", "a = model.fit(X, y)"),
         ("step:two", "b = model.fit(X, y)"),
     ],
+    "KFNB-H115": [("step:load", "import os\nprint(sorted(os.environ))")],
     "KFNB-H114": [
         ("step:load", "for i in range(60):\n  for j in range(60):\n    open(f'{i}-{j}.csv')\n" * 2),
     ],

@@ -121,6 +121,7 @@ CODES: dict[str, Code] = {
             "KFNB-H112": "calls that are assumed to depend on everything",
             "KFNB-H113": "a step waits because two steps change one value",
             "KFNB-H114": "loops that may name more files than are known",
+            "KFNB-H115": "a step reads the whole environment",
         },
     ),
 }

@@ -29,6 +29,10 @@ _REASONS: dict[int, tuple[str, str]] = {
     errno.EPERM: ("you have no permission", _CHOOSE),
     errno.ENOENT: ("its folder was deleted", ""),
     errno.EIO: ("the disk reports an input/output error", ""),
+    errno.ENOLCK: (
+        "the file system has no locks to give",
+        "Set KFNB_HOME to a folder on a local disk",
+    ),
     errno.ESTALE: ("the network file system lost the file", ""),
 }
 

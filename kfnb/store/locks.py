@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +22,14 @@ PATIENCE = 5.0
 """Seconds that a lock is waited for that is held only for moments."""
 
 _PATIENCE_WITH_OURS = 60.0
+_REFUSED = 75
+_LOCK = f"""
+import fcntl, sys
+try:
+    fcntl.flock(open(sys.argv[1], "r+"), fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    sys.exit({_REFUSED})
+"""
 
 
 def acquire(path: Path, *, patience: float = 0.0) -> int | None:
@@ -62,6 +72,34 @@ def is_locked(path: Path) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def are_honoured(path: Path) -> bool:
+    """Return whether a file system refuses what another process has locked; ``path`` is created.
+
+    Some network file systems let every attempt to lock succeed.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be created, or the file system has no locks at all.
+    """
+    first = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        second = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            if not _taken(second):
+                return True
+            # NFS keeps one lock for all descriptors of a process, so a second process must try.
+            fcntl.flock(second, fcntl.LOCK_UN)
+            fcntl.flock(first, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            command = [sys.executable, "-c", _LOCK, str(path)]
+            return subprocess.run(command, check=False).returncode == _REFUSED
+        finally:
+            os.close(second)
+    finally:
+        os.close(first)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ export interface AttemptFailed {
   began?: boolean;
 }
 
-/** An attempt is about to begin; it may have begun. */
+/** An attempt is about to begin, in its own kernel or in that of the attempt ``kernel``. */
 export interface AttemptStarted {
   inputs?: Record<string, Source | null>;
   kernel?: [string, string, number] | null;
@@ -89,7 +89,7 @@ export interface MetricLogged {
   at?: number | null;
 }
 
-/** A published name: where its value is, and how it looks. */
+/** A published name: how its value looks, and where it is; it may be only ``in_kernel``. */
 export interface OutputData {
   bundle?: string | null;
   hash?: string | null;
@@ -170,6 +170,7 @@ export interface Settings {
   on_failure?: 'finish' | 'stop';
   on_mutation?: 'fail' | 'warn';
   cache?: boolean;
+  overwrite_files?: boolean;
   force?: string[];
 }
 
@@ -184,6 +185,7 @@ export interface StepCached {
   unexpected?: Record<string, string>;
   files_written?: Record<string, string | null>;
   files_read?: Record<string, string | null>;
+  files_looked?: Record<string, boolean>;
   duration?: number | null;
   state?: Record<string, string[]>;
   kernel_lives?: boolean;
@@ -223,7 +225,7 @@ export interface StepFailed {
   stale?: boolean;
 }
 
-/** The target used something old. All of ``voids`` begin anew, each in the given round. */
+/** The target used something old, or its ``group`` needs a new kernel: ``voids`` begin anew. */
 export interface StepInvalidated {
   target: [string, string];
   because: string;
@@ -246,7 +248,7 @@ export interface StepSkipped {
   because?: string | null;
 }
 
-/** An attempt published the step's result: what its manifest says. */
+/** An attempt published its manifest; ``kernel_lives``: its kernel executes the next step. */
 export interface StepSucceeded {
   outputs: Record<string, OutputData>;
   manifest?: string | null;
@@ -254,6 +256,7 @@ export interface StepSucceeded {
   unexpected?: Record<string, string>;
   files_written?: Record<string, string | null>;
   files_read?: Record<string, string | null>;
+  files_looked?: Record<string, boolean>;
   duration?: number | null;
   state?: Record<string, string[]>;
   kernel_lives?: boolean;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -60,3 +61,30 @@ def test_every_declared_package_is_explained_in_the_readme() -> None:
     table = (ROOT / "README.md").read_text().partition("## Dependencies")[2].partition("\n## ")[0]
     explained = set(re.findall(r"[\w-]+", table.lower()))
     assert declared() - {"tomli"} <= explained
+
+
+BROWSER = """
+import sys
+for name in {blocked}:
+    sys.modules[name] = None
+import kfnb
+from kfnb.widgets import PipelineView
+read = kfnb.read({notebook!r})
+print(list(read.steps), list(PipelineView(read)._repr_mimebundle_()))
+from click.testing import CliRunner
+from kfnb.cli.main import cli
+print(CliRunner().invoke(cli, ["show", {notebook!r}]).output)
+"""
+
+
+def test_notebooks_are_read_and_drawn_without_what_does_not_exist_in_a_web_page() -> None:
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    absent = re.findall(r'"([\w.-]+)[^"]*; sys_platform != \'emscripten\'"', text)
+    assert {"psutil", "pyzmq"} <= set(absent)
+    modules = {"pyzmq": "zmq"}
+    notebook = str(ROOT / "examples" / "hello" / "hello.ipynb")
+    code = BROWSER.format(blocked=[modules.get(one, one) for one in absent], notebook=notebook)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "image/svg+xml" in done.stdout
+    assert "throw dice ──" in done.stdout

@@ -64,7 +64,7 @@ class Groups:
             for before, n in pairwise(members):
                 yield n, before
 
-    def found(self, n: int, outputs: Mapping[str, OutputData]) -> GroupFormed | None:
+    def formed_by(self, n: int, outputs: Mapping[str, OutputData]) -> GroupFormed | None:
         """Return the group that values make which a step could not save; None: there is no new."""
         names = [name for name, output in outputs.items() if output.in_kernel]
         users = {m for name in names for m in self._readers(name, n)} - {self._plan.exit}

@@ -110,10 +110,7 @@ class StepReady(StepBody, frozen=True, kw_only=True):
 
 
 class OutputData(Struct, frozen=True, kw_only=True, gc=False):
-    """A published name: where its value is, and how it looks.
-
-    ``in_kernel``: the value cannot be saved, and is only in the kernel of the step.
-    """
+    """A published name: how its value looks, and where it is; it may be only ``in_kernel``."""
 
     bundle: str | None = None
     hash: str | None = None
@@ -127,10 +124,7 @@ class OutputData(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class StepSucceeded(AttemptBody, frozen=True, kw_only=True):
-    """An attempt published the step's result: what its manifest says.
-
-    ``kernel_lives``: its kernel has not ended, and executes the next step of the group.
-    """
+    """An attempt published its manifest; ``kernel_lives``: its kernel executes the next step."""
 
     outputs: dict[str, OutputData]
     manifest: str | None = None
@@ -138,6 +132,7 @@ class StepSucceeded(AttemptBody, frozen=True, kw_only=True):
     unexpected: dict[str, str] = field(default_factory=dict)
     files_written: dict[str, str | None] = field(default_factory=dict)
     files_read: dict[str, str | None] = field(default_factory=dict)
+    files_looked: dict[str, bool] = field(default_factory=dict)
     duration: Seconds | None = None
     state: dict[str, Texts] = field(default_factory=dict)
     kernel_lives: bool = False
@@ -158,10 +153,7 @@ class StepCached(StepSucceeded, frozen=True, kw_only=True):
 
 
 class AttemptStarted(AttemptBody, frozen=True, kw_only=True):
-    """An attempt is about to begin; it may have begun.
-
-    ``kernel`` is the earlier attempt whose kernel executes it; null: it gets a kernel of its own.
-    """
+    """An attempt is about to begin, in its own kernel or in that of the attempt ``kernel``."""
 
     inputs: Inputs = field(default_factory=dict)
     kernel: Attempt | None = None
@@ -248,10 +240,7 @@ class EdgeAdded(StepBody, frozen=True, kw_only=True):
 
 
 class StepInvalidated(StepBody, frozen=True, kw_only=True):
-    """The target used something old. All of ``voids`` begin anew, each in the given round.
-
-    ``group``: nothing was old, but the group of this name needs another kernel.
-    """
+    """The target used something old, or its ``group`` needs a new kernel: ``voids`` begin anew."""
 
     target: KeyData
     because: str

@@ -225,7 +225,7 @@ class Progress:
         findings += self._files.finish(n, begun or [event.seq], event.seq, data)
         findings += self._library_state.finish(n, data)
         self._handle(findings)
-        self._pending.group(self._groups.found(n, data.outputs))
+        self._pending.group(self._groups.formed_by(n, data.outputs))
 
     def _close(self, n: int) -> None:
         self._open.discard(n)

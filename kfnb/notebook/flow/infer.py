@@ -147,6 +147,7 @@ def _infer(declared: Declared, memory: NotebookMemory) -> Pipeline:
         memory=memory,
     ).pipeline_parts()
     problems += diagnostics.files_not_followed(incomplete)
+    problems += diagnostics.whole_environment(steps, sources)
     state = _library_state(declared, steps, sources, effects)
     edges = with_state(edges, state.flows, [s.name for s in steps])
     problems += state.diagnostics

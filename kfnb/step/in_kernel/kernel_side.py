@@ -21,6 +21,7 @@ from kfnb.step.collecting import MoreThanAdded
 from kfnb.step.in_kernel.audit import FileAudit
 from kfnb.step.in_kernel.collected_values import CollectedValues
 from kfnb.step.in_kernel.loaded_modules import own_module_files, packages
+from kfnb.step.in_kernel.looks import LookWatch
 from kfnb.step.in_kernel.result_records import (
     bundle_records,
     failed_values,
@@ -61,12 +62,17 @@ class StepState:
         self.before = before
         self.plan = plan
         self.audit = FileAudit(plan["workdir"])
+        self.looks = LookWatch(self.audit)
         # What a fresh process has is known only before the first step of a kernel.
         self.states: StateObserver = before.states if before else StateObserver(plan["workdir"])
         self.setup_contents: dict[str, str] = before.setup_contents if before else {}
-        self.modules: frozenset[str] = (
-            before.modules if before else frozenset(sys.modules) - imported
+        # It may still have them open.
+        self.written_before: set[str] = (
+            {*before.written_before, *before.audit.written} if before else set()
         )
+        self.is_watched: bool = before.is_watched if before else False
+        modules = frozenset(sys.modules) - imported
+        self.modules: frozenset[str] = before.modules if before else modules
         self.loaded: list[Loaded] = []
         self.given: dict[str, Any] = {}
         self.watch: Watch | None = None
@@ -107,7 +113,9 @@ def begin(order_path: str) -> None:
     if before is None:
         step.states.start()
     if plan["listener"]:
-        watch_this_kernel(plan["listener"])
+        step.is_watched = watch_this_kernel(plan["listener"])
+    if not step.is_watched:
+        step.looks.start()
     mark(folder, BEGIN)
 
 
@@ -212,12 +220,14 @@ def publish(order_path: str) -> None:
     """
     begin(order_path)
     step = _steps[order_path]
+    step.looks.stop()
     mark(step.folder, END)
     added = step.collected.take_out(user_names())
     try:
         result = _save_outputs(step, {**user_names(), **added})
     except OSError as error:
-        _clear(Path(step.plan["staging"]))  # The disk may be full: make room for the result file.
+        for file in Path(step.plan["staging"]).iterdir():
+            file.unlink(missing_ok=True)  # The disk may be full: make room for the result file.
         _write_result(step, problem=problem_record("save", error, step.plan["outputs"]))
         raise
     _write_result(step, **result)
@@ -311,8 +321,10 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         "unexpected": unexpected,
         "read": sorted((step.audit.read | own_module_files(plan["workdir"])) - step.audit.written),
         "written": sorted(step.audit.written),
+        "written_before": sorted(step.written_before),
         "listed": step.audit.listed,
         "searched": sorted(step.audit.searched),
+        "looked": step.audit.looked,
         "unseen": step.audit.unseen(),
         "packages": packages(set(sys.modules), before=step.modules),
         "python": sys.version.split()[0],
@@ -385,8 +397,3 @@ def _write_result(step: StepState, **result: Any) -> None:
     temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(result), encoding="utf-8", errors="replace")
     temporary.replace(step.folder / RESULT)
-
-
-def _clear(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink(missing_ok=True)
