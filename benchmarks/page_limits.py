@@ -136,4 +136,9 @@ def _sizes() -> Iterator[Figure]:
     folder = bundle.STATIC.parents[1] / "labextension" / "kfnb" / "static"
     panel = sorted(folder.glob("*.js"), key=lambda path: path.stat().st_size)[:-1]
     size = sum(path.stat().st_size for path in panel)
-    yield "scripts of the side panel", size / 1000, "KB", "JupyterLab; without Graphviz, the largest"
+    yield (
+        "scripts of the side panel",
+        size / 1000,
+        "KB",
+        "JupyterLab; without Graphviz, the largest",
+    )
