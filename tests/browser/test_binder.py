@@ -138,6 +138,7 @@ def play_the_guide(image: Image, server: Server, page: Page, shoot: Shoot) -> fl
     book = opened(page, server, f"?token={server.token}", guide)
     expect(book.cell(0)).to_contain_text("A pipeline from your notebook")
     assert page.get_by_text("official Jupyter news").count() == 0
+    expect(page.get_by_role("region", name="Pipeline", exact=True)).to_be_visible()
     shoot("1-opened")
     graph = View(book.run(position(guide, "show"))).drawn()
     assert graph.nodes.count() == 3
