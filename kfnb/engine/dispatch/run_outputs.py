@@ -207,7 +207,13 @@ class RunOutputs:
             return
         files = restored_files(upstream)
         missing = {path for path in files if not os.path.lexists(self._workdir / path)}
-        restored = restore(files, workdir=self._workdir, store=self._store, hashes=self._hashes)
+        restored = restore(
+            files,
+            workdir=self._workdir,
+            store=self._store,
+            hashes=self._hashes,
+            overwrite=self._engine.state.settings.overwrite_files,
+        )
         self._restored += [
             f"{path} (it was missing)" if path in missing else path for path in restored
         ]

@@ -222,6 +222,9 @@ def test_a_file_that_the_user_changed_is_never_overwritten(
     assert statuses(run)["report"] == "failed"
     assert 'file "report.txt"' in events(run, "StepFailed")[0].data.summary
     assert (tmp_path / "report.txt").read_text() == "my notes"
+    run = again(tmp_path, settings=quick(overwrite_files=True))
+    assert statuses(run)["report"] == "cached"
+    assert (tmp_path / "report.txt").read_text() == "done"
 
 
 def test_a_file_that_two_steps_write_ends_as_the_later_one_left_it(tmp_path: Path) -> None:
