@@ -8,13 +8,20 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 UNUSED_FOR = 14 * 86400
 """Seconds after which an environment that nobody used is removed."""
+
+_output: ContextVar[IO[bytes] | None] = ContextVar("output", default=None)
+_making = threading.Lock()
 
 
 def cache_folder() -> Path:
@@ -47,6 +54,11 @@ def environment(name: str, extras: str, *, lowest: bool = False) -> Path:
     lowest
         Install the lowest versions that ``pyproject.toml`` allows.
     """
+    with _making:  # two parts of the tests may run side by side
+        return _environment(name, extras, lowest=lowest)
+
+
+def _environment(name: str, extras: str, *, lowest: bool) -> Path:
     key = hashlib.sha256()
     for part in (sys.version, sys.prefix, str(ROOT), extras, str(lowest)):
         key.update(part.encode() + b"\0")
@@ -91,17 +103,41 @@ def lower_bounds() -> str:
     return "".join(f"{name}=={version}\n" for name, version in listed if name != "hatchling")
 
 
+# The tests start thousands of processes, each of which would compile kfnb again if none may write
+# what it compiled.
+_SETTINGS = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONDONTWRITEBYTECODE": ""}
+
+
 def log(text: str) -> None:
     """Print a line of ``dev.py`` itself."""
-    print(f"dev.py: {text}" if text else "", file=sys.stderr, flush=True)
+    line = f"dev.py: {text}" if text else ""
+    output = _output.get()
+    if output is None:
+        print(line, file=sys.stderr, flush=True)
+    else:
+        output.write(f"{line}\n".encode())
+        output.flush()
+
+
+@contextmanager
+def written_to(output: IO[bytes]) -> Iterator[None]:
+    """Write what this thread logs and what its commands print to a file."""
+    token = _output.set(output)
+    try:
+        yield
+    finally:
+        _output.reset(token)
 
 
 def run(command: Sequence[str], *, quiet: bool = False, cwd: Path = ROOT, **env: str) -> None:
     """Run a command; raises `subprocess.CalledProcessError` if it fails."""
+    output = _output.get()
     subprocess.run(
         command,
         check=True,
         cwd=cwd,
-        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1", **env},
-        stdout=subprocess.DEVNULL if quiet else None,
+        env={**os.environ, **_SETTINGS, **env},
+        stdin=None if output is None else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if quiet else output,
+        stderr=output,
     )

@@ -43,6 +43,8 @@ class Part:
     minutes: float
     """How long it takes on two cores when everything is installed."""
     check: Callable[[Choices], None] = field(repr=False)
+    waits: bool = False
+    """Whether it mostly waits for other programs, so that it runs beside the other parts."""
 
 
 def for_tests() -> str:
@@ -156,6 +158,6 @@ PARTS = {
         Part("unwatched", "notebooks that use files, with KFNB_WATCH=off", 2, unwatched),
         Part("kernels", "tests that execute kernels", 8, kernels),
         Part("browser", "the views in Chromium", 8, browser),
-        Part("cluster", "tests on one node of real Kubernetes", 16, cluster),
+        Part("cluster", "tests on one node of real Kubernetes", 16, cluster, waits=True),
     )
 }
