@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import queue
@@ -10,7 +11,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from devtools.environments import cache_folder, log, written_to
@@ -29,7 +31,7 @@ class Outcome:
 def run_tests(names: Sequence[str], choices: Choices) -> int:
     """Run the parts of these names, or all; return the exit code.
 
-    A part that fails does not keep the others from running. Parts that mostly wait run beside the
+    A part that fails does not keep the others from running. Parts that wait much run beside the
     others; their output is printed when they have ended.
     """
     if names:
@@ -38,10 +40,9 @@ def run_tests(names: Sequence[str], choices: Choices) -> int:
     remembered = _remembered_minutes()
     expected = {name: remembered.get(name, PARTS[name].minutes) for name in names or PARTS}
     parts = [PARTS[name] for name in sorted(expected, key=lambda name: expected[name])]
-    beside = [part for part in parts if part.waits] if len(parts) > 1 else []
-    here = [part for part in parts if part not in beside]
-    if not here:
-        here, beside = beside, []
+    here = [part for part in parts if not part.waits]
+    beside = [part for part in reversed(parts) if part.waits] if here else []
+    here = here or parts
     longest = max(sum(expected[part.name] for part in lane) for lane in (here, beside))
     log(f"{_count(len(parts))}, about {_minutes(longest)} on this machine:")
     for part in parts:
@@ -50,9 +51,9 @@ def run_tests(names: Sequence[str], choices: Choices) -> int:
     outcomes: list[Outcome] = []
     lane = Beside(beside, choices)
     try:
-        for number, part in enumerate(here, 1):
+        for part in itertools.chain(here, lane.not_begun()):
             log("")
-            log(f"{part.name} ({number} of {len(here)}): {part.about}")
+            log(f"{part.name}: {part.about}")
             outcomes.append(_check(part, choices))
             outcomes += lane.ended()
         outcomes += lane.finish()
@@ -70,12 +71,16 @@ class Beside:
     """Runs parts in a thread, one after another; keeps what they print until they have ended."""
 
     def __init__(self, parts: Sequence[Part], choices: Choices) -> None:
-        self._parts = parts
+        self._parts = deque(parts)
         self._choices = choices
         self._ended: queue.SimpleQueue[tuple[Outcome, bytes]] = queue.SimpleQueue()
-        self._interrupted = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def not_begun(self) -> Iterator[Part]:
+        """Take over the parts that this thread has not begun."""
+        while self._parts:
+            yield self._parts.pop()
 
     def ended(self) -> list[Outcome]:
         """Print the output of the parts that have ended since the last call; return how."""
@@ -100,13 +105,12 @@ class Beside:
 
     def interrupt(self) -> list[Outcome]:
         """Begin no other part; the keyboard has interrupted the one that runs as well."""
-        self._interrupted = True
+        self._parts.clear()
         return self.finish()
 
     def _run(self) -> None:
-        for part in self._parts:
-            if self._interrupted:
-                return
+        while self._parts:
+            part = self._parts.popleft()
             with tempfile.TemporaryFile() as output:
                 with written_to(output):
                     outcome = _check(part, self._choices)
