@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -79,8 +80,9 @@ class Beside:
 
     def not_begun(self) -> Iterator[Part]:
         """Take over the parts that this thread has not begun."""
-        while self._parts:
-            yield self._parts.pop()
+        with contextlib.suppress(IndexError):
+            while True:
+                yield self._parts.pop()
 
     def ended(self) -> list[Outcome]:
         """Print the output of the parts that have ended since the last call; return how."""
@@ -109,13 +111,14 @@ class Beside:
         return self.finish()
 
     def _run(self) -> None:
-        while self._parts:
-            part = self._parts.popleft()
-            with tempfile.TemporaryFile() as output:
-                with written_to(output):
-                    outcome = _check(part, self._choices)
-                output.seek(0)
-                self._ended.put((outcome, output.read()))
+        with contextlib.suppress(IndexError):
+            while True:
+                part = self._parts.popleft()
+                with tempfile.TemporaryFile() as output:
+                    with written_to(output):
+                        outcome = _check(part, self._choices)
+                    output.seek(0)
+                    self._ended.put((outcome, output.read()))
 
 
 def _check(part: Part, choices: Choices) -> Outcome:
