@@ -84,7 +84,8 @@ class Manifest:
     A folder in ``files_read`` ends with a slash and stands for the names in it.
     ``files_written`` and ``files_read`` are keyed by the path relative to the
     notebook's folder, ``files_removed`` are those of earlier steps that this one
-    deleted, ``files_unseen`` names what may have used other files that nobody could see (child
+    deleted, ``files_looked`` says for each path that the step only looked at whether there was
+    something, ``files_unseen`` names what may have used other files that nobody could see (child
     processes, libraries in native code). ``metrics`` holds ``[time, name, value, step or null]``.
     ``state`` has for each state of a library what the step's setup made of it, what the step began
     with (``-`` if it did not rely on it), and what it left if it changed it: hashes, empty for a
@@ -104,6 +105,7 @@ class Manifest:
     unexpected: Mapping[str, str] = field(default_factory=dict)
     files_written: Mapping[str, WrittenFile] = field(default_factory=dict)
     files_read: Mapping[str, str] = field(default_factory=dict)
+    files_looked: Mapping[str, bool] = field(default_factory=dict)
     files_unseen: tuple[str, ...] = ()
     metrics: tuple[tuple[Any, ...], ...] = ()
     packages: Mapping[str, str] = field(default_factory=dict)

@@ -162,6 +162,7 @@ export interface Settings {
   on_failure?: 'finish' | 'stop';
   on_mutation?: 'fail' | 'warn';
   cache?: boolean;
+  overwrite_files?: boolean;
   force?: string[];
 }
 
@@ -176,6 +177,7 @@ export interface StepCached {
   unexpected?: Record<string, string>;
   files_written?: Record<string, string | null>;
   files_read?: Record<string, string | null>;
+  files_looked?: Record<string, boolean>;
   duration?: number | null;
   state?: Record<string, string[]>;
   inputs: Record<string, Source | null>;
@@ -244,6 +246,7 @@ export interface StepSucceeded {
   unexpected?: Record<string, string>;
   files_written?: Record<string, string | null>;
   files_read?: Record<string, string | null>;
+  files_looked?: Record<string, boolean>;
   duration?: number | null;
   state?: Record<string, string[]>;
 }

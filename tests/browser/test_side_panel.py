@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from kfnb import __version__
 from tests.browser.side_panel import Panel
 from tests.browser.view import expect
 
@@ -253,6 +254,15 @@ def test_notebook_7_shows_the_panel_too(desk, opened, page, front, shoot):
     ).first.click()
     Panel(page, book).expect_steps("load data", "split", "fit", "score")
     shoot("notebook-7")
+
+
+def test_a_server_of_another_version_is_named(desk, opened, page, shoot):
+    hello = {"ch": "", "kind": "hello", "protocol": 1, "version": "0.0.1"}
+    page.route_web_socket("**/kfnb/v1/live*", lambda socket: socket.send(json.dumps(hello)))
+    shown = Panel(page, opened(desk.notebook(*DIGITS))).open()
+    said = shown.root.get_by_role("alert")
+    expect(said).to_contain_text(f"The server has kfnb 0.0.1 and this page has kfnb {__version__}")
+    shoot("said")
 
 
 def test_a_server_without_kfnb_is_named_and_tags_work(desk, opened, page, shoot):

@@ -81,8 +81,16 @@ def test_a_file_that_another_steps_setup_is_writing_is_waited_for(
 
 def test_a_folder_in_a_files_place_is_an_error(folder: Folder) -> None:
     (folder.path / "a").mkdir()
-    with pytest.raises(FileChanged):
-        folder.restore(a=folder.written("by a step"))
+    files = {"a": folder.written("by a step")}
+    for overwrite in (False, True):
+        with pytest.raises(FileChanged):
+            restore(
+                files,
+                workdir=folder.path,
+                store=folder.store,
+                hashes=FileHashes(folder.store),
+                overwrite=overwrite,
+            )
 
 
 def test_an_older_version_that_the_store_has_is_replaced(folder: Folder) -> None:

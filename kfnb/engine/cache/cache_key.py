@@ -11,9 +11,9 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from kfnb.engine.cache.file_contents import file_content
 from kfnb.engine.cache.local_modules import LocalModules
 from kfnb.engine.cache.pip_installs import install_files
 from kfnb.engine.dispatch import kernels
@@ -33,9 +33,7 @@ from kfnb.masked_parameters import DIGEST, MASK
 from kfnb.notebook.effects.process_reads import ProcessReads, process_reads
 from kfnb.pipeline import Pipeline, Step, additions_name
 from kfnb.state_names import state_of
-from kfnb.step.in_kernel.audit import ignored
-from kfnb.step.own_stdout import is_own_output
-from kfnb.store.content import hash_bytes, names_below, names_content, own_names
+from kfnb.store.content import hash_bytes
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Manifest, Output
 
@@ -200,39 +198,6 @@ def output_hash(manifest: Manifest, name: str) -> str:
         return "absent"
     # Some values have no hash; the blobs of its bundle identify it too.
     return output.hash or "+".join(manifest.bundles[output.bundle].blobs)
-
-
-def file_content(
-    path: str, *, workdir: Path, upstream: Mapping[str, Manifest], hashes: FileHashes
-) -> str | None:
-    """Hash a file that a step reads; what a step of this run wrote counts by what it wrote."""
-    # The file on the disk may be older: a cached step does not write, it is restored later.
-    written: str | None = None
-    for manifest in upstream.values():
-        if path in manifest.files_written:
-            written = manifest.files_written[path].hash
-    return written or hashes.of(workdir / path)
-
-
-def folder_content(
-    path: str, recorded: str | None, *, workdir: Path, upstream: Mapping[str, Manifest]
-) -> str:
-    """Say what listing a folder shows now, as :func:`~kfnb.store.content.names_content`.
-
-    ``recorded`` is what it was when the step ran; files that earlier steps of this run
-    wrote count as there, because they are put back before the step runs.
-    """
-    try:
-        # kfnb's own files in the notebook's folder come and go, whatever the step does.
-        entries = os.scandir(workdir / path)
-        names = {entry.name for entry in entries if not is_own_output(entry)}
-    except OSError:
-        names = set()
-    for manifest in upstream.values():
-        names |= names_below(path, manifest.files_written)
-    return names_content(
-        (name for name in names if not ignored([name])), own=own_names(recorded or "")
-    )
 
 
 def static_reads(

@@ -16,11 +16,10 @@ from kfnb.engine.cache.cache_key import (
     RequestedOutputs,
     asked,
     differences,
-    file_content,
-    folder_content,
     static_reads,
     step_key,
 )
+from kfnb.engine.cache.file_contents import PRESENT, file_content, folder_content, is_there
 from kfnb.engine.cache.learned_edges import LearnedEdges
 from kfnb.engine.cache.local_modules import LocalModules
 from kfnb.engine.consistency.library_state import NOT_RELIED_ON, state_left
@@ -278,13 +277,20 @@ class Cache:
                 )
                 what = f"the content of the folder {path} changed"
             else:
-                now = file_content(
-                    path, workdir=self._site.workdir, upstream=upstream, hashes=self.hashes
-                )
-                what = f"file {path} changed"
+                now = self._file_content(path, content, upstream=upstream)
+                what = f"file {path} {_what_happened(content, now)}"
             if now != content:
                 reasons.append(what)
         return reasons
+
+    def _file_content(
+        self, path: str, recorded: str | None, *, upstream: Mapping[str, Manifest]
+    ) -> str | None:
+        """Return a file's content now, or whether it is there if nothing else was recorded."""
+        workdir = self._site.workdir
+        if recorded == PRESENT:
+            return PRESENT if is_there(path, workdir=workdir, upstream=upstream) else None
+        return file_content(path, workdir=workdir, upstream=upstream, hashes=self.hashes)
 
     def _changed_packages(self, packages: Mapping[str, str]) -> list[str]:
         if not packages:
@@ -301,6 +307,7 @@ class Cache:
 
     def _files(self, manifest: Manifest, prepared: Prepared) -> dict[str, str | None]:
         """List what the step read, as it was before the step changed anything itself."""
+        looked = {path: PRESENT if there else None for path, there in manifest.files_looked.items()}
         files: dict[str, str | None] = {
             path: content
             for path, content in manifest.files_read.items()
@@ -314,7 +321,13 @@ class Cache:
             for path, content in prepared.files.items()
             if content is not None or path not in manifest.files_written
         }
-        return files | known
+        return looked | files | known
+
+
+def _what_happened(before: str | None, now: str | None) -> str:
+    if before is None:
+        return "is there now"
+    return "was removed" if now is None else "changed"
 
 
 def _machine() -> str:

@@ -115,11 +115,11 @@ def split_alias(changer: str, name: str, other: str, origin: str) -> Explanation
     )
 
 
-def file_too_early(reader: str, writer: str, path: str) -> Explanation:
-    """Say that a step read a file that an earlier step was still to write."""
+def file_too_early(reader: str, writer: str, path: str, *, use: str = "read") -> Explanation:
+    """Say that a step read, or used, a file that an earlier step was still to write."""
     return Explanation(
         "KFNB-E604",
-        f'step "{reader}" read the file "{path}" before step "{writer}", which comes first in the '
+        f'step "{reader}" {use} the file "{path}" before step "{writer}", which comes first in the '
         "notebook, had finished writing it",
         f'Tag a cell of step "{reader}" with after:{writer}.',
         (writer, reader),
@@ -188,11 +188,11 @@ def unforeseen_change(writer: str, name: str, reason: str) -> Explanation:
     )
 
 
-def file_by_luck(reader: str, writer: str, path: str) -> Explanation:
-    """Say that a step read what an earlier one wrote, and that nothing had made it wait."""
+def file_by_luck(reader: str, writer: str, path: str, *, use: str = "read") -> Explanation:
+    """Say that a step used what an earlier one wrote, and that nothing had made it wait."""
     return Explanation(
         "KFNB-W607",
-        f'step "{reader}" read the file "{path}" that step "{writer}" wrote, but did not wait for '
+        f'step "{reader}" {use} the file "{path}" that step "{writer}" wrote, but did not wait for '
         "that step, because the source does not show that it should",
         f'Tag a cell of step "{reader}" with after:{writer}.',
         (writer, reader),

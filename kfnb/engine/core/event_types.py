@@ -131,6 +131,7 @@ class StepSucceeded(AttemptBody, frozen=True, kw_only=True):
     unexpected: dict[str, str] = field(default_factory=dict)
     files_written: dict[str, str | None] = field(default_factory=dict)
     files_read: dict[str, str | None] = field(default_factory=dict)
+    files_looked: dict[str, bool] = field(default_factory=dict)
     duration: Seconds | None = None
     state: dict[str, Texts] = field(default_factory=dict)
 

@@ -123,6 +123,7 @@ def _published(manifest: Manifest, key: str) -> dict[str, Any]:
         # Events have one map for both: a file without a hash was deleted.
         "files_written": {**written, **dict.fromkeys(manifest.files_removed)},
         "files_read": dict(manifest.files_read),
+        "files_looked": dict(manifest.files_looked),
         "duration": manifest.duration,
         "state": {name: tuple(state) for name, state in manifest.state.items()},
     }

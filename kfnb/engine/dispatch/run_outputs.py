@@ -19,7 +19,7 @@ from kfnb.step.opened_files.folder_uses import FolderUses, folder_uses
 from kfnb.step.opened_files.report import NAME as REPORT
 from kfnb.step.opened_files.report import read_report
 from kfnb.store.blobs import Store
-from kfnb.store.file_restore import PlacedFiles, restore, save_changed
+from kfnb.store.file_restore import PlacedFiles, remove_unfinished, restore, save_changed
 from kfnb.store.hash_cache import FileHashes
 from kfnb.store.manifest import Manifest, WrittenFile
 from kfnb.store.remote.base import Refused
@@ -58,6 +58,8 @@ class RunOutputs:
         self._manifests: OrderedDict[str, Manifest] = OrderedDict()
         self._placed = PlacedFiles(store)
         self._restored: list[str] = []
+        if self._restores:
+            remove_unfinished(self._workdir)
         # A driver that continues a run knows from the journal which steps wrote files.
         self._writers = {
             engine.plan.position[key]
@@ -205,7 +207,13 @@ class RunOutputs:
             return
         files = restored_files(upstream)
         missing = {path for path in files if not os.path.lexists(self._workdir / path)}
-        restored = restore(files, workdir=self._workdir, store=self._store, hashes=self._hashes)
+        restored = restore(
+            files,
+            workdir=self._workdir,
+            store=self._store,
+            hashes=self._hashes,
+            overwrite=self._engine.state.settings.overwrite_files,
+        )
         self._restored += [
             f"{path} (it was missing)" if path in missing else path for path in restored
         ]

@@ -239,6 +239,8 @@ class LocalRunner:
             descriptors=(log, lock) if masked is None else (log, lock, masked),
             from_template=self._command == _STEP,
         ):
+            if self._command == _STEP:
+                self._supervised.expect_kernel(order, environment)
             return _Process(work, None, supervised=True)
         popen = subprocess.Popen(
             command,

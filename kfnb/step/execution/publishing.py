@@ -16,7 +16,7 @@ from kfnb.step import folder_files
 from kfnb.step.execution.stop_requests import StopRequest
 from kfnb.step.in_kernel.audit import ignored
 from kfnb.step.in_kernel.kernel_side import RESULT
-from kfnb.step.opened_files.folder_uses import FolderUses, folder_uses
+from kfnb.step.opened_files.folder_uses import FolderUses, folder_uses, folders_above
 from kfnb.step.opened_files.report import NAME as REPORT
 from kfnb.step.opened_files.report import read_report
 from kfnb.step.order import StepOrder
@@ -82,6 +82,7 @@ def publish(
     """
     bundles, outputs = store_values(store, result, private=order.private)
     written = store_files(order, store, uses, totals)
+    read = _read_files(order, result, uses, written)
     # Copies, because views read these two files in the attempt's folder.
     executed = store.add_blob(totals.executed, move=False)
     log = store.add_blob(totals.log, move=False)
@@ -106,7 +107,8 @@ def publish(
         unexpected=result["unexpected"],
         files_written=written,
         files_removed=_removed_files(order, uses),
-        files_read=_read_files(order, result, uses, written),
+        files_read=read,
+        files_looked=_looked_files(order, result, uses, known={*read, *written}),
         files_unseen=() if uses.complete else tuple(result["unseen"]),
         metrics=tuple((m.time, m.name, plain(m.value), m.step) for m in totals.metrics),
         packages=result["packages"],
@@ -172,6 +174,7 @@ def opened_files(order: StepOrder, result: Mapping[str, Any]) -> FolderUses:
         read=frozenset(filter(folder_files.is_text, uses.read.union(result["read"]))),
         written=uses.written.union(result["written"]),
         listed=frozenset(filter(folder_files.is_text, uses.listed)),
+        looked=frozenset(filter(folder_files.is_text, uses.looked)),
     )
 
 
@@ -252,6 +255,25 @@ def _read_files(
         seen = [name for name in names if not is_own_output(where / name)]
         contents[folder] = names_content(seen, own=names_below(folder, written))
     return contents
+
+
+def _looked_files(
+    order: StepOrder, result: Mapping[str, Any], uses: FolderUses, *, known: Collection[str]
+) -> dict[str, bool]:
+    """Say of the paths that were looked at, or opened in vain, whether there was something.
+
+    A file that the step itself changes later is left out: when the step is looked up again, it is
+    there, and the result is the same.
+    """
+    workdir = Path(order.workdir)
+    seen = {path: (workdir / path).exists() for path in sorted(uses.looked | uses.read)}
+    seen.update({p: there for p, there in result["looked"].items() if folder_files.is_text(p)})
+    changed = uses.written
+    return {
+        path: there
+        for path, there in seen.items()
+        if path not in known and changed.isdisjoint([path, *folders_above(path)])
+    }
 
 
 def _names_in(order: StepOrder, folder: str) -> list[str]:

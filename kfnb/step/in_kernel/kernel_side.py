@@ -22,6 +22,7 @@ from kfnb.step.collecting import MoreThanAdded
 from kfnb.step.in_kernel.audit import FileAudit
 from kfnb.step.in_kernel.collected_values import CollectedValues
 from kfnb.step.in_kernel.loaded_modules import own_module_files, packages
+from kfnb.step.in_kernel.looks import LookWatch
 from kfnb.step.in_kernel.setup_watch import SetupWatch, own_threads, setup_state
 from kfnb.step.library_state.observation import StateObserver
 from kfnb.step.opened_files.handover import BEGIN, END, mark, watch_this_kernel
@@ -50,6 +51,7 @@ class StepState:
         self.folder = folder
         self.plan = plan
         self.audit = FileAudit(plan["workdir"])
+        self.looks = LookWatch(self.audit)
         self.states = StateObserver(plan["workdir"])
         self.modules = frozenset(sys.modules) - imported
         self.loaded: list[Loaded] = []
@@ -86,8 +88,8 @@ def begin(order_path: str) -> None:
     step = _steps[order_path] = StepState(folder, plan, imported=before_first_cell())
     step.audit.start()
     step.states.start()
-    if plan["listener"]:
-        watch_this_kernel(plan["listener"])
+    if not (plan["listener"] and watch_this_kernel(plan["listener"])):
+        step.looks.start()
     mark(folder, BEGIN)
 
 
@@ -176,12 +178,14 @@ def publish(order_path: str) -> None:
     """
     begin(order_path)
     step = _steps[order_path]
+    step.looks.stop()
     mark(step.folder, END)
     added = step.collected.take_out(user_names())
     try:
         result = _save_outputs(step, {**user_names(), **added})
     except OSError as error:
-        _clear(Path(step.plan["staging"]))  # The disk may be full: make room for the result file.
+        for file in Path(step.plan["staging"]).iterdir():
+            file.unlink(missing_ok=True)  # The disk may be full: make room for the result file.
         _write_result(step, problem=_problem("save", error, step.plan["outputs"]))
         raise
     _write_result(step, **result)
@@ -273,6 +277,7 @@ def _save_outputs(step: StepState, names: Mapping[str, Any]) -> dict[str, Any]:
         "written": sorted(step.audit.written),
         "listed": step.audit.listed,
         "searched": sorted(step.audit.searched),
+        "looked": step.audit.looked,
         "unseen": step.audit.unseen(),
         "packages": packages(set(sys.modules), before=step.modules),
         "python": sys.version.split()[0],
@@ -393,8 +398,3 @@ def _write_result(step: StepState, **result: Any) -> None:
     temporary.touch(mode=0o600)
     temporary.write_text(json.dumps(result), encoding="utf-8", errors="replace")
     temporary.replace(step.folder / RESULT)
-
-
-def _clear(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink(missing_ok=True)

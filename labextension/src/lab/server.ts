@@ -1,6 +1,6 @@
 /** Requests to the server; a problem becomes an error with its sentence. */
 
-import { URLExt } from '@jupyterlab/coreutils';
+import { PageConfig, URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
 import type { Diagnostic, Json } from '../protocol';
 
@@ -37,7 +37,12 @@ export class Refused extends Error {
 
 const SETTINGS = ServerConnection.makeSettings();
 
-export function socket(): WebSocket {
+/** Opens a socket to the server; null in JupyterLite, which has none. */
+export function socket(): WebSocket | null {
+  // Its sites have this option whatever they are called.
+  if (PageConfig.getOption('litePluginSettings')) {
+    return null;
+  }
   const url = new URL(URLExt.join(SETTINGS.wsUrl, 'kfnb', 'v1', 'live'));
   if (SETTINGS.appendToken && SETTINGS.token) {
     url.searchParams.set('token', SETTINGS.token);
