@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,7 +201,7 @@ class Store:
     def _copy(self, file: Path) -> Path:
         temporary = self._temporary()
         try:
-            shutil.copyfile(file, temporary)
+            disk.copy_content(file, temporary)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -179,7 +178,7 @@ def _write(path: str, target: Path, file: WrittenFile, store: Store) -> None:
             else:
                 # Private until it has its mode: it may be the copy of a key.
                 os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-                shutil.copyfile(store.fetch(file.hash), temporary)
+                disk.copy_content(store.fetch(file.hash), temporary)
                 temporary.chmod(file.mode & 0o7777)
             if not new or not _link(path, temporary, target):
                 temporary.replace(target)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import subprocess
 import sys
@@ -144,6 +145,19 @@ def holders(path: Path) -> list[int]:
     return pids
 
 
+def refuse_strangers(path: Path) -> None:
+    """Do nothing unless only processes that are not kfnb's hold a lock of ``path``.
+
+    Raises
+    ------
+    InfrastructureError
+        With the processes.
+    """
+    pids = holders(path)
+    if pids and not any(map(_is_kfnb, pids)):
+        raise InfrastructureError(_held_sentence(path, pids))
+
+
 def _held_sentence(path: Path, pids: Sequence[int]) -> str:
     if not pids:
         return (
@@ -160,9 +174,14 @@ def _held_sentence(path: Path, pids: Sequence[int]) -> str:
 
 def _is_kfnb(pid: int) -> bool:
     try:
-        return b"kfnb" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
+    if any(argument.rpartition(b"/")[2] == b"kfnb" for argument in command[:2]):
+        return True
+    # Not any argument: paths of the files that a stranger works on contain the name, too.
+    following = dict(itertools.pairwise(command))
+    return b"kfnb" in following.get(b"-m", b"") or b"kfnb" in following.get(b"-c", b"")
 
 
 def _program(pid: int) -> str:
