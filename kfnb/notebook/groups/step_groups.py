@@ -28,25 +28,25 @@ def step_groups(
     modules = imported_modules(sources.values())
     generators = generator_functions(sources.values())
     kinds = {cell: unsaveable_names(s, modules, generators) for cell, s in sources.items()}
-    found: list[tuple[set[str], str, str, bool]] = []
+    seeds: list[tuple[set[str], str, str, bool]] = []
     for step in steps:
         made = {name: what for cell in step.cells for name, what in kinds.get(cell, {}).items()}
         for name, what in made.items():
             users = _users(steps, step.name, name) if name in step.outputs else set()
             if users:
                 why = f"{name} is {what}, which cannot be saved"
-                found.append(({step.name, *users}, name, why, True))
+                seeds.append(({step.name, *users}, name, why, True))
     for name, what in {n: w for cell in setup for n, w in kinds.get(cell, {}).items()}.items():
         users = {s.name for s in steps if name in s.setup_values or name in s.inputs}
         if len(users) > 1 and not what.startswith("what threading."):
             why = f"setup makes {name}, {what}, which cannot be saved"
-            found.append((users, name, why, False))
+            seeds.append((users, name, why, False))
     order = [step.name for step in steps]
     groups: list[StepGroup] = []
     edges = tuple(edges)
     after = _Reachable((edge.source, edge.target) for edge in edges)
     before = _Reachable((edge.target, edge.source) for edge in edges)
-    for members, name, why, flows in found:
+    for members, name, why, flows in seeds:
         names, reasons = ({name} if flows else set()), [why]
         while True:
             between = {
