@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import kfnb
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -61,6 +64,21 @@ def test_every_declared_package_is_explained_in_the_readme() -> None:
     table = (ROOT / "README.md").read_text().partition("## Dependencies")[2].partition("\n## ")[0]
     explained = set(re.findall(r"[\w-]+", table.lower()))
     assert declared() - {"tomli"} <= explained
+
+
+def test_every_extra_is_explained_in_the_readme() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [one for one in project["optional-dependencies"] if f"`[{one}]`" not in readme] == []
+
+
+def test_the_package_is_listed_as_an_extension_of_one_version_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    prebuilt = "Framework :: Jupyter :: JupyterLab :: Extensions :: Prebuilt"
+    assert prebuilt in project["classifiers"]
+    assert project["urls"].keys() >= {"Homepage", "Documentation", "Source", "Issues", "Changelog"}
+    page = json.loads((ROOT / "labextension" / "package.json").read_text("utf-8"))
+    assert {page["version"], project["version"]} == {kfnb.__version__}
 
 
 BROWSER = """

@@ -63,6 +63,7 @@ class InputPart:
 class Key:
     """Everything that a step's result depends on and that is known before it runs.
 
+    ``group`` has the results of the steps that have used the same kernel before.
     ``folder`` is the notebook's folder if the code reads the working directory, else empty.
     """
 
@@ -72,6 +73,7 @@ class Key:
     inputs: Mapping[str, InputPart] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
     interpreter: Mapping[str, str] = field(default_factory=dict)
+    group: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""
     schema: int = SCHEMA
 
@@ -82,6 +84,9 @@ class Key:
         plain = to_plain(self)
         plain["code"] = [part["hash"] for part in plain["code"]]
         plain["inputs"] = {name: part["hash"] for name, part in plain["inputs"].items()}
+        group = plain.pop("group")
+        if group:
+            plain["group"] = list(group.values())
         if not self.folder:  # most code does not read it, and older keys do not have it
             del plain["folder"]
         return hash_bytes(json.dumps(plain, sort_keys=True).encode()).partition("-")[0]
@@ -131,6 +136,7 @@ def step_key(
     site: Site,
     hashes: FileHashes,
     modules: LocalModules,
+    group: Mapping[str, str],
 ) -> Key:
     """Compute the key of ``step`` for the inputs that it will get."""
     # Definitions that an input needs to be loaded are part of the code that the step executes.
@@ -171,6 +177,7 @@ def step_key(
             if name not in _OURS
         },
         interpreter=_interpreter_of(step, site),
+        group=group,
         folder=str(site.workdir) if reads.folder and step.name not in site.images else "",
     )
 
@@ -180,6 +187,18 @@ def _inherited(reads: ProcessReads, step: Step, site: Site) -> dict[str, str]:
     if step.name in site.images:  # a pod does not get the driver's environment
         return {}
     return {name: os.environ[name] for name in reads.variables if name in os.environ}
+
+
+def kernel_results(manifests: Mapping[str, Manifest | None]) -> dict[str, str]:
+    """Return which results steps have that have used a kernel, by step, each as a text.
+
+    What they have left there has no hash, so that the execution stands for it.
+    """
+    return {
+        name: f"{manifest.run} {manifest.attempt}"
+        for name, manifest in manifests.items()
+        if manifest is not None
+    }
 
 
 def _key_name(step: Step, name: str) -> str:
@@ -265,6 +284,13 @@ def differences(old: Key, new: Key, *, pipeline: Pipeline) -> list[str]:
             fresh="environment variable {name} changed",
         ),
         *_interpreter(old.interpreter, new.interpreter),
+        *_mapping(
+            old.group,
+            new.group,
+            "step {name}, with which it shares a kernel, has another result",
+            gone="it no longer shares a kernel with step {name}",
+            fresh="it shares a kernel with step {name}",
+        ),
         *(
             [f"the notebook's folder changed from {old.folder} to {new.folder}"]
             if old.folder and new.folder and old.folder != new.folder

@@ -82,6 +82,7 @@ class Cache:
         inputs: Mapping[str, Upstream | None],
         upstream: Mapping[str, Manifest],
         off: str | None,
+        group: Mapping[str, str],
     ) -> Lookup:
         """Compute the step's key and look for a result that still holds.
 
@@ -89,8 +90,10 @@ class Cache:
         ----------
         off
             Why the cache is not to be used for this step; None: it is.
+        group
+            The results of the steps that have used the same kernel before.
         """
-        prepared = self._prepare(step, inputs=inputs, upstream=upstream)
+        prepared = self._prepare(step, inputs=inputs, upstream=upstream, group=group)
         if off is not None:
             return Lookup(prepared, off)
         reasons: list[list[str]] = []
@@ -198,7 +201,12 @@ class Cache:
         self.hashes.save()
 
     def _prepare(
-        self, step: Step, *, inputs: Mapping[str, Upstream | None], upstream: Mapping[str, Manifest]
+        self,
+        step: Step,
+        *,
+        inputs: Mapping[str, Upstream | None],
+        upstream: Mapping[str, Manifest],
+        group: Mapping[str, str],
     ) -> Prepared:
         key = step_key(
             self._pipeline,
@@ -207,6 +215,7 @@ class Cache:
             site=self._site,
             hashes=self.hashes,
             modules=self._modules,
+            group=group,
         )
         files = static_reads(
             self._pipeline, step, site=self._site, upstream=upstream, hashes=self.hashes

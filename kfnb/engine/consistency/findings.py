@@ -5,6 +5,7 @@ All sentences about them are in this module, so that they use the same words.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kfnb.engine.core.event_types import StepFailed
@@ -80,6 +81,18 @@ class Explanation:
         """Return it as a warning; what would be an error is one only by request."""
         code = self.code.replace("KFNB-E", "KFNB-W")
         return WarningData(message=self.message, code=code, remedy=self.remedy, steps=self.steps)
+
+
+def unplanned_sources(
+    n: int, inputs: Mapping[str, int], is_direct: Callable[[int, int], bool]
+) -> list[NewEdge]:
+    """Say that a step which loads a value depends on its producer, planned or not."""
+    names: dict[int, list[str]] = {}
+    for name, m in inputs.items():
+        if m >= 0 and not is_direct(n, m):
+            names.setdefault(m, []).append(name)
+    why = "it published the latest version of the value"
+    return [NewEdge(m, n, names=tuple(loaded), why=why) for m, loaded in names.items()]
 
 
 def older_value(reader: str, writer: str, name: str, reason: str) -> Explanation:

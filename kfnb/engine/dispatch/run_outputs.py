@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from kfnb.engine.cache.cache_key import kernel_results
 from kfnb.engine.core.identity import Source
 from kfnb.engine.core.scheduler import Engine
 from kfnb.engine.dispatch.manifests import read_manifest
@@ -112,6 +113,12 @@ class RunOutputs:
             manifest = self.of(source.step, source.index) if source else None
             manifests[name] = Upstream(source.step, manifest) if source and manifest else None
         return manifests
+
+    def group_results(self, step: Step) -> dict[str, str]:
+        """Return which results the members of a group before this step have, each as a text."""
+        members = self._engine.group_members(step.name)
+        before = members[: members.index(step.name)] if members else ()
+        return kernel_results({name: self.of(name) for name in before})
 
     def files_before(self, step: Step) -> dict[str, Manifest]:
         """Return the manifests of steps before this one that wrote files, in order."""

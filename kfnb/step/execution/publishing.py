@@ -68,10 +68,12 @@ def publish(
     uses: FolderUses,
     stop: StopRequest,
     supervisor: StepChannel,
+    kernel_lives: bool = False,
 ) -> str:
     """Store everything, then create the manifest; its key.
 
-    If an attempt at this step has published before, its manifest stays.
+    If an attempt at this step has published before, its manifest stays. ``kernel_lives``: the
+    kernel has not ended, and waits for the next step of the group.
 
     Raises
     ------
@@ -81,7 +83,8 @@ def publish(
         If a stop was asked for before everything was stored.
     """
     bundles, outputs = store_values(store, result, private=order.private)
-    written = store_files(order, store, uses, totals)
+    maybe_open = result["written_before"]
+    written = store_files(order, store, uses, totals, maybe_open=maybe_open)
     read = _read_files(order, result, uses, written)
     # Copies, because views read these two files in the attempt's folder.
     executed = store.add_blob(totals.executed, move=False)
@@ -124,6 +127,7 @@ def publish(
         duration=round(totals.elapsed, 3),
         cells=tuple(CellTime(cell, duration) for cell, duration in totals.durations),
         state={name: tuple(state) for name, state in result["state"].items()},
+        kernel_lives=kernel_lives,
     )
     key = manifest_key(order.run, order.step_id, index=order.index, round=order.round)
     store.create(key, manifest.to_json())
@@ -136,6 +140,9 @@ def store_values(
     """Move the saved bundles into the store, and describe each name but the ``private`` ones."""
     bundles: dict[str, Bundle] = {}
     outputs = {name: Output(absent=True) for name in result["absent"]}
+    for name, problem in result["in_kernel"].items():
+        changed = name not in result["unchanged"]
+        outputs[name] = Output(in_kernel=True, type=problem["type"], changed=changed)
     unchanged = set(result["unchanged"])
     for record in result["bundles"]:
         blobs = tuple(store.add_blob(Path(file)) for file in record["files"])
@@ -162,7 +169,7 @@ def opened_files(order: StepOrder, result: Mapping[str, Any]) -> FolderUses:
     uses = FolderUses()
     with contextlib.suppress(OSError):  # Without a report, the kernel was not watched.
         uses = folder_uses(
-            read_report(folder / REPORT),
+            read_report(Path(order.kernel_folder or folder) / REPORT),
             folder=Path(order.workdir),
             attempt=folder,
             skip=skipped_folders(order),
@@ -179,15 +186,24 @@ def opened_files(order: StepOrder, result: Mapping[str, Any]) -> FolderUses:
 
 
 def store_files(
-    order: StepOrder, store: Store, uses: FolderUses, totals: StepTotals
+    order: StepOrder,
+    store: Store,
+    uses: FolderUses,
+    totals: StepTotals,
+    *,
+    maybe_open: Collection[str] = (),
 ) -> dict[str, WrittenFile]:
-    """Add the files that the step wrote to the store."""
+    """Add the files that the step wrote to the store.
+
+    ``maybe_open``: files that earlier steps of its kernel opened for writing.
+    """
     workdir = Path(order.workdir)
     after = folder_files.listing(workdir, skip=skipped_folders(order))
+    changed = folder_files.changed_files(totals.before, after)
     written = folder_files.written_files(
         workdir,
-        changed=folder_files.changed_files(totals.before, after),
-        audited=uses.written,
+        changed=changed,
+        audited=uses.written.union(path for path in maybe_open if path in changed),
         expected=order.files_expected,
         foreign=order.files_foreign,
         before=totals.before,
