@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 from tests.browser.view import expect
 
@@ -34,6 +35,23 @@ class Panel:
 
     def expect_steps(self, *names: str) -> None:
         expect(self.root.locator(".kfnb-row-name")).to_have_text(list(names))
+
+    def chip(self, cell: int, name: str) -> Locator:
+        assert self.book is not None
+        return self.book.cell(cell).get_by_role("button", name=name).first
+
+    def form(self, opener: Locator) -> Locator:
+        """Open the form of a chip, or of another button."""
+        opener.click()
+        form = self.page.get_by_role("dialog", name="Step of the cell")
+        form.wait_for()
+        return form
+
+    def cells(self) -> list[dict[str, Any]]:
+        """Return the cells as they were saved."""
+        assert self.book is not None
+        found: list[dict[str, Any]] = json.loads(self.book.path.read_text())["cells"]
+        return found
 
     def press(self, name: str) -> None:
         self.root.get_by_role("button", name=name, exact=True).click()

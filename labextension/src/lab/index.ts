@@ -16,13 +16,15 @@ import css from '../../style/lab/index.css';
 import { h } from '../dom';
 import { addCommands } from './commands';
 import { addExample } from './example';
-import { cellMenu } from './cell-menu';
+import { CellForm } from './cells/cell-form';
 import { GraphWidget } from './graph';
 import { pipelineIcon } from './icon';
 import { ids } from './ids';
-import { SidePanel } from './panel';
-import { notify, start } from './runs';
-import { Session } from './session';
+import { SidePanel } from './side/panel';
+import { notify } from './runs/run-actions';
+import { RunsTable, RUNS_ID } from './runs/runs-table';
+import { ExecutedNotebooks } from './runs/executed-notebooks';
+import { Session, type Open } from './session';
 import { StatusItem } from './status-item';
 
 const ID = 'kfnb:panel';
@@ -94,37 +96,67 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
       }
       shell.activateById(id);
     });
+    more(ids.runs, trans.__('Show the Runs of the Notebook'), () => {
+      const { current } = session;
+      if (!current) {
+        return;
+      }
+      const id = `${RUNS_ID}-${current.host.panel.id}`;
+      if (![...shell.widgets('main')].some(one => one.id === id)) {
+        shell.add(new RunsTable(session, current), 'main', {
+          mode: 'split-bottom'
+        });
+      }
+      shell.activateById(id);
+    });
     more(ids.log, trans.__('Show the Log of the Failed Step'), () => {
       const run = session.current?.book.run?.id;
       const failed = Object.values(
         session.current?.book.state?.steps ?? {}
       ).find(step => step.status === 'failed');
       return run && failed
-        ? import('./log').then(({ showLog }) =>
+        ? import('./runs/log').then(({ showLog }) =>
             showLog(shell, session, run, failed.step)
           )
         : undefined;
+    });
+    commands.addCommand(ids.openRun, {
+      label: trans.__('Open the Notebook of a Run'),
+      describedBy: { args: RUN_ARGUMENTS },
+      execute: async ({ run, notebook }) => {
+        if (typeof run !== 'string' || typeof notebook !== 'string') {
+          return;
+        }
+        session.followWhenOpened(notebook, run);
+        await commands.execute('docmanager:open', { path: notebook });
+      }
     });
     addExample(app, trans);
     for (const command of [...added.map(([id]) => id), ids.example]) {
       palette?.addItem({ command, category: trans.__('Pipeline') });
     }
-    const menu = cellMenu(commands, trans.__('Cell'));
-    const openMenu = (anchor: Element | null | undefined): void => {
-      const box = anchor?.getBoundingClientRect();
-      if (box) {
-        menu.open(box.left, box.bottom);
-      }
-    };
-    more(ids.options, trans.__('Name, Role and Run of This Cell…'), () => {
-      const { active, panel: book } = session.current?.host ?? {};
-      if (active) {
-        openMenu(book?.content.activeCell?.node);
+    app.serviceManager.contents.addDrive(new ExecutedNotebooks());
+    const openForm = (
+      open: Open,
+      anchor: Element,
+      scope: readonly string[]
+    ): void => new CellForm(session, commands, open, scope).openAt(anchor);
+    more(ids.options, trans.__('Name, Role and Options of This Cell…'), () => {
+      const { current } = session;
+      const cell = current?.host.panel.content.activeCell;
+      if (current && cell) {
+        const { steps } = current.book.outline;
+        const { id } = cell.model;
+        const step = steps.find(one => one.cells[0] === id);
+        openForm(current, cell.node, step?.cells ?? current.host.selected());
       }
     });
-    session.onOpened = ({ chips, ...open }) => {
-      chips.onAgain = () => void start(session, { chips, ...open });
-      chips.onChip = chip => openMenu(chip);
+    session.onOpened = open => {
+      const { chips, addStep } = open;
+      const commandOf = { run: ids.run, debug: ids.debug, log: ids.log };
+      chips.onFailure = act => void commands.execute(commandOf[act]);
+      chips.onChip = (chip, scope) => openForm(open, chip, scope);
+      addStep.onAdd = (button, cells) => openForm(open, button, cells);
     };
     session.ended.connect((_, open) =>
       notify(session, open, () => void commands.execute(ids.log))
@@ -175,5 +207,13 @@ const statusBar: JupyterFrontEndPlugin<void> = {
     });
   }
 };
+
+const RUN_ARGUMENTS = {
+  type: 'object',
+  properties: {
+    run: { type: 'string', description: 'The id of a run.' },
+    notebook: { type: 'string', description: 'The path of its notebook.' }
+  }
+} as const;
 
 export default [panel, launcher, statusBar] as JupyterFrontEndPlugin<unknown>[];

@@ -4,6 +4,7 @@ import type {
   Diagnostic,
   Graph,
   ListedRun,
+  MetricsMessage,
   RunInfo,
   State,
   StateMessage
@@ -36,6 +37,8 @@ export class Book {
   run: RunInfo | null = null;
   state: State | null = null;
   runs: readonly ListedRun[] = [];
+  /** The last two values of each metric of the run, by name. */
+  metrics: ReadonlyMap<string, readonly number[]> = new Map();
   /** A sentence about something that failed; empty if there is none. */
   problem = '';
 
@@ -153,6 +156,7 @@ export class Book {
     this.followed = id;
     this.run = null;
     this.state = null;
+    this.metrics = new Map();
     if (id !== null) {
       this.followedBefore.add(id);
       const ch = `run:${id}`;
@@ -229,6 +233,8 @@ export class Book {
         steps: { ...this.state.steps, ...change.steps },
         warnings: change.warnings ?? this.state.warnings
       };
+    } else if (message.kind === 'metrics') {
+      this.takeMetrics(message as unknown as MetricsMessage);
     } else if (message.kind === 'gone' || message.kind === 'notice') {
       this.problem = String(message.why ?? message.text);
     } else {
@@ -242,6 +248,17 @@ export class Book {
       );
     }
     this.changed();
+  }
+
+  private takeMetrics({ points, reset }: MetricsMessage): void {
+    const metrics = new Map(reset ? [] : this.metrics);
+    for (const { name, points: logged } of points) {
+      const values = logged
+        .map(([, , value]) => value)
+        .filter(value => typeof value === 'number');
+      metrics.set(name, [...(metrics.get(name) ?? []), ...values].slice(-2));
+    }
+    this.metrics = metrics;
   }
 
   private followed: string | null = null;

@@ -2,10 +2,10 @@
 
 import type { JupyterFrontEnd } from '@jupyterlab/application';
 import { Widget } from '@lumino/widgets';
-import { h } from '../dom';
-import { pipelineIcon } from './icon';
-import type { Session } from './session';
-import { logText } from './server';
+import { h } from '../../dom';
+import { pipelineIcon } from '../icon';
+import type { Session } from '../session';
+import { logText } from '../server';
 
 export async function showLog(
   shell: JupyterFrontEnd.IShell,
