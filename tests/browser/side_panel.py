@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tests.browser.conditions import ROOT
 from tests.browser.view import expect
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
     from tests.browser.book import Book
+
+
+AXE = ROOT / "labextension" / "node_modules" / "axe-core" / "axe.min.js"
 
 
 class Panel:
@@ -51,6 +55,23 @@ class Panel:
         """Return the cells as they were saved."""
         assert self.book is not None
         found: list[dict[str, Any]] = json.loads(self.book.path.read_text())["cells"]
+        return found
+
+    def inaccessible(self) -> list[str]:
+        """Return what axe finds serious in what kfnb shows: rules with their elements."""
+        self.page.add_script_tag(path=AXE)
+        found: list[str] = self.page.evaluate(
+            """async () => {
+              const include = ['#kfnb-panel', '.kfnb-chip-row', '.kfnb-cell-form'];
+              const {violations} = await axe.run(
+                {include: include.filter(one => document.querySelector(one))},
+                {resultTypes: ['violations']}
+              );
+              return violations
+                .filter(one => ['serious', 'critical'].includes(one.impact))
+                .map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' ')}`);
+            }"""
+        )
         return found
 
     def press(self, name: str) -> None:

@@ -139,8 +139,10 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
     const openForm = (
       open: Open,
       anchor: Element,
-      scope: readonly string[]
-    ): void => new CellForm(session, commands, open, scope).openAt(anchor);
+      scope: readonly string[],
+      isNew = false
+    ): void =>
+      new CellForm(session, commands, open, scope, isNew).openAt(anchor);
     more(ids.options, trans.__('Name, Role and Options of This Cell…'), () => {
       const { current } = session;
       const cell = current?.host.panel.content.activeCell;
@@ -156,7 +158,7 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
       const commandOf = { run: ids.run, debug: ids.debug, log: ids.log };
       chips.onFailure = act => void commands.execute(commandOf[act]);
       chips.onChip = (chip, scope) => openForm(open, chip, scope);
-      addStep.onAdd = (button, cells) => openForm(open, button, cells);
+      addStep.onAdd = (button, cells) => openForm(open, button, cells, true);
     };
     session.ended.connect((_, open) =>
       notify(session, open, () => void commands.execute(ids.log))

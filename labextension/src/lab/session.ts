@@ -71,6 +71,7 @@ export class Session {
   /** Makes edits of the notebook's cells, and sends them without a delay. */
   edit({ host, book }: Open, edits: readonly CellEdit[]): void {
     host.apply(edits);
+    book.forget();
     book.later(0);
   }
 
@@ -125,6 +126,7 @@ export class Session {
       };
       let before = '';
       panel.model?.contentChanged.connect(() => {
+        book.forget();
         // What declares a step is shown at once; code is read when a person pauses.
         const now = book.cells
           .map(cell => declared(cell))

@@ -80,8 +80,9 @@ export class Book {
     }
   }
 
-  get cells(): CellText[] {
-    return this.host.cells().map(cell => {
+  /** The cells as they are now; read again only after a change. */
+  get cells(): readonly CellText[] {
+    this.texts ??= this.host.cells().map(cell => {
       const { tags, kfnb } = cell.metadata;
       return {
         id: cell.id,
@@ -91,6 +92,12 @@ export class Book {
         own: kfnb && typeof kfnb === 'object' ? (kfnb as CellText['own']) : null
       };
     });
+    return this.texts;
+  }
+
+  /** Has to be called when cells changed, before they are read. */
+  forget(): void {
+    this.texts = null;
   }
 
   get diagnostics(): readonly Diagnostic[] {
@@ -112,6 +119,7 @@ export class Book {
   /** Sends what changed since the last time. */
   edit(): void {
     clearTimeout(this.timer);
+    this.forget();
     const cells = this.host.cells();
     const changed: { [id: string]: SentCell } = {};
     const texts = new Map<string, string>();
@@ -261,6 +269,7 @@ export class Book {
     this.metrics = metrics;
   }
 
+  private texts: readonly CellText[] | null = null;
   private followed: string | null = null;
   /** A run that a person turned away from is not followed by itself again. */
   private readonly followedBefore = new Set<string>();

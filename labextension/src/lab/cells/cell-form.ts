@@ -26,18 +26,20 @@ type Choice = 'step' | Role;
 export class CellForm extends Widget {
   /**
    * @param scope - the ids of the cells that the form is about, in the notebook's order.
+   * @param isNew - whether they become a step of their own, whatever step they are in now.
    */
   constructor(
     private readonly session: Session,
     private readonly commands: CommandRegistry,
     private readonly open: Open,
-    private readonly scope: readonly string[]
+    private readonly scope: readonly string[],
+    isNew: boolean
   ) {
     super({ node: h('form', { class: 'kfnb-cell-form', novalidate: true }) });
     const { trans } = session;
     const { book } = open;
     this.cells = book.cells.filter(cell => scope.includes(cell.id));
-    this.step = stepOfCells(book, scope);
+    this.step = isNew ? null : stepOfCells(book, scope);
     this.node.setAttribute('role', 'dialog');
     this.node.setAttribute('aria-label', trans.__('Step of the cell'));
     this.name.value = this.step ?? nameFor(book, this.cells);
@@ -251,11 +253,10 @@ export class CellForm extends Widget {
     }
     const mine = this.mine(result);
     if (to && mine.some(cell => declared(cell).step !== to)) {
-      const members = mine.every(cell => declared(cell).by === null)
-        ? mine
-        : mine.filter(cell => declared(cell).by !== null);
-      const wanted = to === this.step ? [] : members;
-      result = applied(result, toStep(wanted, to));
+      const own = mine.filter(cell => declared(cell).by !== null);
+      // The other cells of a step follow the one that declares it.
+      const members = this.step === null || !own.length ? mine : own;
+      result = applied(result, toStep(to === this.step ? [] : members, to));
     }
     const before = this.optionsBefore();
     const settled = withOptions(
@@ -295,7 +296,7 @@ export class CellForm extends Widget {
     autocomplete: 'off',
     spellcheck: 'false'
   });
-  private readonly role = h('select', { class: 'jp-mod-styled' });
+  private readonly role = h('select');
   private readonly runsAfter = h('fieldset');
   private readonly more = h('details');
 }

@@ -6,7 +6,8 @@ import type { Need, StepRow } from '../../panel/rows';
 
 interface Props {
   readonly row: StepRow;
-  readonly top: number;
+  /** The row's place on the page, beside which the reasons are shown. */
+  readonly beside: DOMRect;
   readonly trans: TranslationBundle;
   /** Called with the reasons that the pointer is on; null when it has left them. */
   readonly onReason: (row: StepRow, needs: readonly Need[] | null) => void;
@@ -18,8 +19,13 @@ export function Reasons(props: Props): React.JSX.Element {
     onReason(row, row.needs);
     return () => onReason(row, null);
   }, [row.name]);
+  const { left, right, top } = props.beside;
+  const where =
+    right < innerWidth / 2
+      ? { top, left: right - 2 }
+      : { top, right: innerWidth - left - 2 };
   return (
-    <div className="kfnb-reasons-tip" role="tooltip" style={{ top: props.top }}>
+    <div className="kfnb-reasons-tip" role="tooltip" style={where}>
       {row.needs.map(need => (
         <div
           key={need.source}
@@ -28,7 +34,9 @@ export function Reasons(props: Props): React.JSX.Element {
         >
           <strong>{trans.__('%1 → %2', need.source, row.name)}</strong>
           {need.names.length ? `: ${need.names.join(', ')}` : ''}
-          <div className="kfnb-soft">{need.why}</div>
+          {need.why === need.names.join(', ') ? null : (
+            <div className="kfnb-soft">{need.why}</div>
+          )}
         </div>
       ))}
     </div>

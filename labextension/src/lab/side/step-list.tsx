@@ -159,11 +159,18 @@ export function StepList(props: Props): React.JSX.Element {
       {explainedRow?.needs.length ? (
         <Reasons
           row={explainedRow}
-          top={(tip + 1) * ROW_HEIGHT - (list.current?.scrollTop ?? 0)}
+          beside={rowBox(list.current, tip)}
           trans={trans}
           onReason={props.onReason}
         />
       ) : null}
     </div>
   );
+}
+
+/** Where a row is on the page; rows are as wide as their list. */
+function rowBox(list: HTMLElement | null, number: number): DOMRect {
+  const box = list?.getBoundingClientRect() ?? new DOMRect();
+  const top = box.top + number * ROW_HEIGHT - (list?.scrollTop ?? 0);
+  return new DOMRect(box.left, top, box.width, ROW_HEIGHT);
 }
