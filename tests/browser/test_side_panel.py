@@ -441,6 +441,9 @@ def test_notebook_7_shows_the_panel_too(desk, opened, page, front, shoot):
     ).first.click()
     Panel(page, book).expect_steps("load data", "split", "fit", "score")
     shoot("notebook-7")
+    page.get_by_role("button", name="Graph", exact=True).click()
+    expect(page.get_by_role("dialog").locator(".kfnb-node")).to_have_count(4)
+    shoot("notebook-7-graph")
 
 
 def test_steps_that_were_executed_again_are_shown_with_the_reason(panel, page, shoot):

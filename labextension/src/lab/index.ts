@@ -4,7 +4,7 @@ import type {
   JupyterFrontEnd,
   JupyterFrontEndPlugin
 } from '@jupyterlab/application';
-import { ILayoutRestorer } from '@jupyterlab/application';
+import { ILabShell, ILayoutRestorer } from '@jupyterlab/application';
 import { ICommandPalette } from '@jupyterlab/apputils';
 import { ILauncher } from '@jupyterlab/launcher';
 import { INotebookTracker } from '@jupyterlab/notebook';
@@ -20,7 +20,9 @@ import { CellForm } from './cells/cell-form';
 import { GraphWidget } from './graph';
 import { pipelineIcon } from './icon';
 import { ids } from './ids';
+import { MainArea } from './main-area';
 import { SidePanel } from './side/panel';
+import { showLog } from './runs/log';
 import { notify } from './runs/run-actions';
 import { RunsTable, RUNS_ID } from './runs/runs-table';
 import { ExecutedNotebooks } from './runs/executed-notebooks';
@@ -43,14 +45,21 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
   autoStart: true,
   provides: IPipelines,
   requires: [INotebookTracker],
-  optional: [ITranslator, ILayoutRestorer, ISettingRegistry, ICommandPalette],
+  optional: [
+    ITranslator,
+    ILayoutRestorer,
+    ISettingRegistry,
+    ICommandPalette,
+    ILabShell
+  ],
   activate: (
     app: JupyterFrontEnd,
     tracker: INotebookTracker,
     translator: ITranslator | null,
     restorer: ILayoutRestorer | null,
     settings: ISettingRegistry | null,
-    palette: ICommandPalette | null
+    palette: ICommandPalette | null,
+    labShell: ILabShell | null
   ): Pipelines => {
     const trans = (translator ?? nullTranslator).load('kfnb');
     const { commands, shell } = app;
@@ -82,32 +91,26 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
       const list = side.node.querySelector<HTMLElement>('[role=listbox]');
       (list ?? side.node).focus();
     });
+    const areas = new MainArea(shell, labShell !== null);
     more(ids.graph, trans.__('Show the Graph of the Pipeline'), () => {
       const { current } = session;
-      if (!current) {
-        return;
-      }
-      const id = `kfnb-graph-${current.host.panel.id}`;
-      const shown = [...shell.widgets('main')].find(one => one.id === id);
-      if (!shown) {
-        shell.add(new GraphWidget(session, current), 'main', {
-          mode: 'split-right'
-        });
-      }
-      shell.activateById(id);
+      return current
+        ? areas.show(
+            `kfnb-graph-${current.host.panel.id}`,
+            () => new GraphWidget(session, current),
+            'split-right'
+          )
+        : undefined;
     });
     more(ids.runs, trans.__('Show the Runs of the Notebook'), () => {
       const { current } = session;
-      if (!current) {
-        return;
-      }
-      const id = `${RUNS_ID}-${current.host.panel.id}`;
-      if (![...shell.widgets('main')].some(one => one.id === id)) {
-        shell.add(new RunsTable(session, current), 'main', {
-          mode: 'split-bottom'
-        });
-      }
-      shell.activateById(id);
+      return current
+        ? areas.show(
+            `${RUNS_ID}-${current.host.panel.id}`,
+            () => new RunsTable(session, current),
+            'split-bottom'
+          )
+        : undefined;
     });
     more(ids.log, trans.__('Show the Log of the Failed Step'), () => {
       const run = session.current?.book.run?.id;
@@ -115,9 +118,7 @@ const panel: JupyterFrontEndPlugin<Pipelines> = {
         session.current?.book.state?.steps ?? {}
       ).find(step => step.status === 'failed');
       return run && failed
-        ? import('./runs/log').then(({ showLog }) =>
-            showLog(shell, session, run, failed.step)
-          )
+        ? showLog(areas, session, run, failed.step)
         : undefined;
     });
     commands.addCommand(ids.openRun, {

@@ -174,7 +174,7 @@ export class CellForm extends Widget {
   private showAfter(): void {
     const { trans } = this.session;
     const { book } = this.open;
-    const found = (book.graph?.edges ?? []).filter(
+    const inferred = (book.graph?.edges ?? []).filter(
       edge => edge.target === this.step && !isOnlyExplicit(edge)
     );
     const left = h('select', { 'aria-label': trans.__('Add a step') });
@@ -194,7 +194,7 @@ export class CellForm extends Widget {
       h(
         'ul',
         {},
-        ...found.map(edge =>
+        ...inferred.map(edge =>
           h(
             'li',
             {},
