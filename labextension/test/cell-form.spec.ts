@@ -1,20 +1,5 @@
-import type { CommandRegistry } from '@lumino/commands';
-import type { CellForm as Form } from '../src/lab/cells/cell-form';
-import type { Open, Session } from '../src/lab/session';
+import { CellForm } from '../src/lab/cells/cell-form';
 import type { CellEdit, CellText } from '../src/panel/outline';
-
-// Lumino needs it when it is loaded, and jsdom does not have it.
-Object.assign(globalThis, { DragEvent: MouseEvent });
-// eslint-disable-next-line @typescript-eslint/no-require-imports
-const { CellForm } = require('../src/lab/cells/cell-form') as {
-  CellForm: new (
-    session: Session,
-    commands: CommandRegistry,
-    open: Open,
-    scope: readonly string[],
-    isNew: boolean
-  ) => Form;
-};
 
 const cell = (id: string, ...tags: string[]): CellText => ({
   id,

@@ -71,13 +71,8 @@ export class CellForm extends Widget {
   /** Opens the form below an element, or above it if there is more room. */
   openAt(anchor: Element): void {
     Widget.attach(this, document.body);
-    const { left, top, bottom } = anchor.getBoundingClientRect();
-    const { width, height } = this.node.getBoundingClientRect();
-    const below = innerHeight - bottom - MARGIN;
-    const y = height <= below ? bottom + 2 : Math.max(MARGIN, top - height - 2);
-    const x = Math.min(left, innerWidth - width - MARGIN);
-    this.node.style.left = `${Math.max(MARGIN, x)}px`;
-    this.node.style.top = `${Math.min(y, Math.max(MARGIN, innerHeight - height - MARGIN))}px`;
+    this.moveTo(anchor);
+    this.more.addEventListener('toggle', () => this.moveTo(anchor));
     this.name.focus();
     this.name.select();
     document.addEventListener('pointerdown', this.outside, true);
@@ -92,6 +87,17 @@ export class CellForm extends Widget {
     const { content } = this.open.host.panel;
     this.dispose();
     content.activate();
+  }
+
+  private moveTo(anchor: Element): void {
+    const { left, top, bottom } = anchor.getBoundingClientRect();
+    const { width, height } = this.node.getBoundingClientRect();
+    const below = innerHeight - bottom - MARGIN;
+    const y = height <= below ? bottom + 2 : Math.max(MARGIN, top - height - 2);
+    const lowest = Math.max(MARGIN, innerHeight - height - MARGIN);
+    const x = Math.min(left, innerWidth - width - MARGIN);
+    this.node.style.left = `${Math.max(MARGIN, x)}px`;
+    this.node.style.top = `${Math.min(y, lowest)}px`;
   }
 
   private roles(): [Choice, string][] {
