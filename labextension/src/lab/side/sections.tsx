@@ -193,13 +193,18 @@ export function Section(props: {
   readonly children: React.ReactNode;
 }): React.JSX.Element {
   return (
-    <details className="kfnb-section" open>
-      <summary>
-        {props.title} <span className="kfnb-soft">{props.count ?? ''}</span>
-        {props.extra}
-      </summary>
-      {props.children}
-    </details>
+    <div className="kfnb-section-frame">
+      <details className="kfnb-section" open>
+        <summary>
+          {props.title} <span className="kfnb-soft">{props.count ?? ''}</span>
+        </summary>
+        {props.children}
+      </details>
+      {props.extra ? (
+        // Not in the summary, which is a button itself.
+        <div className="kfnb-section-extra">{props.extra}</div>
+      ) : null}
+    </div>
   );
 }
 
